@@ -1,0 +1,1 @@
+"""What decides: values in, values out. No I/O, no clock, no randomness, standard library only."""

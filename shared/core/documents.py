@@ -1,0 +1,46 @@
+"""The nouns: documents, revisions, devices, and the types that the checker keeps apart."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final, NewType
+
+SpaceId = NewType("SpaceId", str)
+DocumentId = NewType("DocumentId", str)
+DeviceId = NewType("DeviceId", str)
+UserName = NewType("UserName", str)
+ContentHash = NewType("ContentHash", str)
+Sequence = NewType("Sequence", int)
+Epoch = NewType("Epoch", str)
+"""Made new when a space is created; a cursor or a cached map of another epoch is worth nothing."""
+
+Body = dict[str, Any]
+"""The JSON object of a live document. Never mutated once it is inside one of these types."""
+HashMap = dict[DocumentId, ContentHash]
+
+_DOCUMENT_ID: Final = re.compile(r"[A-Za-z0-9._~-]{1,128}\Z")
+_SPACE_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
+
+
+def is_document_id(text: str) -> bool:
+    """1 to 128 characters of A-Z a-z 0-9 . _ ~ - (protocol, section 1)."""
+    return _DOCUMENT_ID.match(text) is not None
+
+
+def is_space_id(text: str) -> bool:
+    """1 to 63 characters of a-z 0-9 -, not a hyphen first. No separator of a store key can occur in it."""
+    return _SPACE_ID.match(text) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One replica of a space, with a token of its own. The token itself is nowhere: only its hash is stored."""
+
+    id: DeviceId
+    user: UserName
+    name: str
+    space: SpaceId
+    created_at: float
+    last_seen: float | None = None
+    """Seconds since 1970, kept to about a minute."""

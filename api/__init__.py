@@ -1,0 +1,5 @@
+"""The HTTP API on Starlette: parse, authenticate, limit, submit, render."""
+
+from importlib.metadata import version
+
+VERSION = version("hypertask")

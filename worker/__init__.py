@@ -1,0 +1,1 @@
+"""The worker: resolves batches of client states and writes the authoritative state."""

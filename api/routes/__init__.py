@@ -1,0 +1,1 @@
+"""One file a resource. A handler makes three moves: parse, call, render."""

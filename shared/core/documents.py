@@ -35,7 +35,7 @@ def is_space_id(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """One replica of a space, with a token of its own. The token itself is nowhere: only its hash is stored."""
+    """One replica of a space, with a token of its own. Only the token's hash is stored."""
 
     id: DeviceId
     user: UserName
@@ -44,3 +44,25 @@ class Device:
     created_at: float
     last_seen: float | None = None
     """Seconds since 1970, kept to about a minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The current revision of a document."""
+
+    sequence: Sequence
+    hash: ContentHash
+    body: Body | None
+    """None: a tombstone."""
+    device: DeviceId
+    written_at: float
+    """When the state arrived, seconds since 1970."""
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a space stands. Equal positions mean equal content."""
+
+    epoch: Epoch
+    sequence: Sequence

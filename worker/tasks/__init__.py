@@ -1,0 +1,1 @@
+"""Thin: unpack, resolve, write."""

@@ -1,0 +1,61 @@
+"""The ASGI application: `uvicorn api.app:create_app --factory`."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import MutableMapping
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api import errors
+from api.lifespan import lifespan_of
+from api.routes import devices, service, sync
+from shared.observability import request_id
+from shared.settings import Settings
+
+ROUTES = [
+    Route("/", service.about, methods=["GET"]),
+    Route("/healthz", service.healthz, methods=["GET"]),
+    Route("/readyz", service.readyz, methods=["GET"]),
+    Route("/hashes", sync.get_hashes, methods=["GET"]),
+    Route("/task/{id}", sync.post_task, methods=["POST"]),
+    Route("/devices", devices.list_devices, methods=["GET"]),
+    Route("/devices", devices.create_device, methods=["POST"]),
+    Route("/devices/{device}", devices.revoke_device, methods=["DELETE"]),
+]
+
+
+def create_app(settings: Settings | None = None) -> Starlette:
+    """The application; settings from the environment unless they are given."""
+    settings = settings or Settings.from_env()
+    return Starlette(
+        routes=ROUTES,
+        lifespan=lifespan_of(settings),
+        middleware=[Middleware(RequestId)],
+        exception_handlers=dict.fromkeys(errors.RESPONDED_TO, errors.respond),
+    )
+
+
+class RequestId:
+    """Gives each request an id, in its log lines and in the header of its answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        identity = secrets.token_hex(8)
+        request_id.set(identity)
+
+        async def send_with_id(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"x-request-id", identity.encode())]
+            await send(message)
+
+        await self._app(scope, receive, send_with_id)

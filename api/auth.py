@@ -1,0 +1,99 @@
+"""Who asks: tokens, devices."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import re
+import secrets
+import time
+from typing import Final
+
+from starlette.requests import Request
+
+from api.errors import FORBIDDEN, UNAUTHENTICATED, ProblemError
+from shared.core.documents import Device, DeviceId, SpaceId, UserName
+from shared.core.protocol import AUTH_SCHEMES, SPACE_HEADER
+from shared.observability import event
+from shared.ports import DeviceStore, UnavailableError
+
+logger = logging.getLogger(__name__)
+
+_TOKEN: Final = re.compile(r"ht_[A-Za-z0-9_-]{43}\Z")
+_SEEN_EVERY_SECONDS: Final = 60
+_SEEN_KEPT: Final = 10_000
+_CHALLENGE: Final = {"www-authenticate": 'Bearer realm="hypertask"'}
+
+
+def token_hash(token: str) -> str:
+    """SHA-256, hex. A token has 256 random bits, so there is nothing for a slow hash to protect."""
+    return hashlib.sha256(token.encode("utf-8")).hexdigest()
+
+
+class Devices:
+    """Devices by token, and their making and revoking."""
+
+    def __init__(self, store: DeviceStore) -> None:
+        self._store = store
+        self._seen: dict[DeviceId, float] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def of(self, request: Request) -> Device:
+        """The device whose token the request carries, in the space that it asks for. 401 without a token
+        that is known, 403 for a space that is not the token's."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        token = token.strip()
+        if scheme.lower() not in AUTH_SCHEMES or not _TOKEN.match(token):
+            detail = "Send the header Authorization: Bearer <token>."
+            raise ProblemError(UNAUTHENTICATED, detail, headers=_CHALLENGE)
+        device = await self._store.by_token_hash(token_hash(token))
+        if device is None:
+            detail = "The token is not known, or was revoked. Make one: hypertask-server token create."
+            raise ProblemError(UNAUTHENTICATED, detail, headers=_CHALLENGE)
+        if request.headers.get(SPACE_HEADER, device.space) != device.space:
+            # Whether the other space exists is not said.
+            raise ProblemError(FORBIDDEN, "The token opens another space.")
+        self._note(device)
+        return device
+
+    async def create(self, *, user: UserName, name: str, space: SpaceId) -> tuple[Device, str]:
+        """A new device and its token, which is nowhere else."""
+        token = "ht_" + secrets.token_urlsafe(32)
+        device = Device(
+            id=DeviceId("d" + secrets.token_hex(8)),
+            user=user,
+            name=name,
+            space=space,
+            created_at=time.time(),
+        )
+        await self._store.add(device, token_hash(token))
+        return device, token
+
+    async def list_of(self, user: UserName) -> list[Device]:
+        return await self._store.list_of(user)
+
+    async def list_all(self) -> list[Device]:
+        return await self._store.list_all()
+
+    async def revoke(self, user: UserName, device: DeviceId) -> bool:
+        """False if the user has no such device."""
+        return await self._store.revoke(user, device)
+
+    def _note(self, device: Device) -> None:
+        """Remembers now and then that a device was heard of, beside the request."""
+        now = time.time()
+        if now - self._seen.get(device.id, 0) < _SEEN_EVERY_SECONDS:
+            return
+        if len(self._seen) >= _SEEN_KEPT:
+            self._seen.clear()
+        self._seen[device.id] = now
+        task = asyncio.create_task(self._write_seen(device.id, now))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _write_seen(self, device: DeviceId, at: float) -> None:
+        try:
+            await self._store.seen(device, at)
+        except UnavailableError as error:
+            event(logger, logging.INFO, "last_seen_not_written", cause=error)

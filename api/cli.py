@@ -1,0 +1,143 @@
+"""`hypertask-server`: what operators do. A composition root."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from api import VERSION
+from api.auth import Devices
+from shared import wire
+from shared.adapters.mongo import MongoDeviceStore, opened
+from shared.core.documents import Device, DeviceId, SpaceId, UserName, is_space_id
+from shared.ports import UnavailableError
+from shared.settings import Settings
+
+T = TypeVar("T")
+
+_CONNECTION = "connection.json"
+
+
+@click.group()
+@click.version_option(VERSION, prog_name="hypertask-server")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Speak to the instance that `ops/serve --data DIR` runs. Without it: HYPERTASK_MONGO_URL.",
+)
+@click.pass_context
+def main(context: click.Context, data: Path | None) -> None:
+    """Manage a Hypertask server."""
+    context.obj = data
+
+
+@main.group()
+def token() -> None:
+    """Tokens: each is one device of one user and opens one space."""
+
+
+@token.command("create")
+@click.option("--name", required=True, help="What the device is called, for example 'laptop'.")
+@click.option("--user", default="owner", show_default=True, help="Whose device it is.")
+@click.option("--space", default="default", show_default=True, help="The space that it opens.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@click.pass_obj
+def create(data: Path | None, name: str, user: str, space: str, as_json: bool) -> None:
+    """Make a device and print its token, this once."""
+    if not is_space_id(space):
+        raise click.BadParameter("1 to 63 of a-z 0-9 -, not a hyphen first", param_hint="--space")
+    device, secret = _run(
+        data, lambda devices: devices.create(user=UserName(user), name=name, space=SpaceId(space))
+    )
+    if as_json:
+        row = {"device": device.id, "token": secret, "space": device.space, "user": device.user}
+        click.echo(json.dumps(row))
+        return
+    click.echo(f"Made device {device.id} ({name}) of {user}, for the space {space}.")
+    click.echo(f"Its token, which is shown this once:\n\n  {secret}\n")
+    click.echo("Clients send it as: Authorization: Bearer <token>")
+
+
+@token.command("list")
+@click.option("--user", help="Only this user's devices.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON array on stdout.")
+@click.pass_obj
+def list_(data: Path | None, user: str | None, as_json: bool) -> None:
+    """List the devices that have a token."""
+    devices = _run(
+        data, lambda devices: devices.list_all() if user is None else devices.list_of(UserName(user))
+    )
+    if as_json:
+        click.echo(json.dumps([wire.device_row(device) for device in devices]))
+        return
+    if not devices:
+        click.echo("No device has a token. Make one: hypertask-server token create --name NAME")
+        return
+    for row in [("DEVICE", "USER", "SPACE", "LAST SEEN", "NAME"), *map(_columns, devices)]:
+        click.echo(f"{row[0]:<19}{row[1]:<14}{row[2]:<18}{row[3]:<22}{row[4]}".rstrip())
+
+
+@token.command()
+@click.argument("device")
+@click.option("--user", default="owner", show_default=True, help="Whose device it is.")
+@click.pass_obj
+def revoke(data: Path | None, device: str, user: str) -> None:
+    """Revoke a device's token, at once."""
+    if not _run(data, lambda devices: devices.revoke(UserName(user), DeviceId(device))):
+        raise click.ClickException(
+            f"{user} has no device {device}, or it was revoked before. See: hypertask-server token list"
+        )
+    click.echo(f"Revoked {device}: its token opens nothing any more. What it wrote stays.")
+
+
+def _columns(device: Device) -> tuple[str, ...]:
+    seen = "never"
+    if device.last_seen is not None:
+        seen = datetime.fromtimestamp(device.last_seen, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return (device.id, device.user, device.space, seen, device.name)
+
+
+def _run(data: Path | None, call: Callable[[Devices], Awaitable[T]]) -> T:
+    settings = _settings(data)
+
+    async def run() -> T:
+        async with opened(settings) as mongo:
+            await mongo.prepare()
+            return await call(Devices(MongoDeviceStore(mongo)))
+
+    try:
+        return asyncio.run(run())
+    except UnavailableError as error:
+        where = f"the instance on {data}" if data else "HYPERTASK_MONGO_URL"
+        raise click.ClickException(
+            f"{error}. Is {where} right, and running? `ops/serve` starts one."
+        ) from error
+
+
+def _settings(data: Path | None) -> Settings:
+    environment: dict[str, Any] = dict(os.environ)
+    if data is not None:
+        path = data / _CONNECTION
+        try:
+            connection = json.loads(path.read_text())
+        except FileNotFoundError:
+            raise click.ClickException(
+                f"No instance has run on {data}. Start one: ops/serve --data {data}"
+            ) from None
+        environment["HYPERTASK_MONGO_URL"] = connection["mongo_url"]
+        environment["HYPERTASK_MONGO_DATABASE"] = connection["mongo_database"]
+    try:
+        return Settings.from_env(environment)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+
+
+if __name__ == "__main__":
+    main()

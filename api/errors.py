@@ -1,0 +1,134 @@
+"""One table of errors, rendered as RFC 9457 problem details."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from shared import wire
+from shared.core.strict import FaultError
+from shared.observability import event, request_id
+from shared.ports import DecisionError, OverloadedError, UnavailableError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A row of the table."""
+
+    status: int
+    code: str
+    title: str
+
+
+MALFORMED_JSON: Final = Kind(400, "malformed-json", "The body is not JSON")
+MALFORMED_REQUEST: Final = Kind(400, "malformed-request", "The request is not of the right form")
+UNAUTHENTICATED: Final = Kind(401, "unauthenticated", "A token is needed")
+FORBIDDEN: Final = Kind(403, "forbidden", "The token does not allow it")
+NOT_FOUND: Final = Kind(404, "not-found", "There is no such thing")
+METHOD_NOT_ALLOWED: Final = Kind(405, "method-not-allowed", "The address does not take this method")
+TOO_LARGE: Final = Kind(413, "too-large", "It is too large")
+UNSUPPORTED_MEDIA_TYPE: Final = Kind(415, "unsupported-media-type", "The body is in a form not understood")
+INVALID_DOCUMENT: Final = Kind(422, "invalid-document", "The document is outside the profile")
+INTERNAL: Final = Kind(500, "internal", "A fault of the server's")
+UNAVAILABLE: Final = Kind(503, "unavailable", "It cannot be done now")
+
+
+class ProblemError(Exception):
+    """Ends a request with an error of the table."""
+
+    def __init__(
+        self, kind: Kind, detail: str, *, pointer: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+        self.pointer = pointer
+        self.headers = headers or {}
+
+
+RESPONDED_TO: Final = (
+    ProblemError,
+    FaultError,
+    HTTPException,
+    UnavailableError,
+    DecisionError,
+    Exception,
+)
+"""What `respond` is registered for. The last one is for faults of ours, which Starlette raises on."""
+
+_BY_STATUS: Final = {kind.status: kind for kind in (NOT_FOUND, METHOD_NOT_ALLOWED, FORBIDDEN)}
+
+
+def _from_fault(error: FaultError) -> ProblemError:
+    fault = error.fault
+    if fault.reason == "malformed request":
+        return ProblemError(MALFORMED_REQUEST, fault.detail)
+    if fault.reason == "too large":
+        return ProblemError(TOO_LARGE, fault.detail, pointer=fault.pointer)
+    if fault.malformed:
+        return ProblemError(MALFORMED_JSON, fault.detail)
+    return ProblemError(INVALID_DOCUMENT, f"{fault.detail} ({fault.reason})", pointer=fault.pointer)
+
+
+def _from_http(error: HTTPException) -> ProblemError:
+    kind = _BY_STATUS.get(error.status_code, MALFORMED_REQUEST)
+    return ProblemError(kind, error.detail, headers=error.headers)
+
+
+def problem(error: Exception) -> ProblemError:
+    """What an exception is to a client."""
+    match error:
+        case ProblemError():
+            return error
+        case FaultError():
+            return _from_fault(error)
+        case HTTPException():
+            return _from_http(error)
+        case OverloadedError():
+            return ProblemError(UNAVAILABLE, f"Too much waits: {error}.", headers={"retry-after": "2"})
+        case UnavailableError():
+            detail = f"It cannot be done now: {error}. Repeat the request; that is always safe."
+            return ProblemError(UNAVAILABLE, detail, headers={"retry-after": "1"})
+        case DecisionError():
+            return ProblemError(INTERNAL, "The state could not be decided; nothing of it was stored.")
+        case _:
+            return ProblemError(INTERNAL, "The server failed; its log says why, under the request id.")
+
+
+def render(error: ProblemError) -> Response:
+    """The response: application/problem+json."""
+    members: dict[str, Any] = {
+        "type": f"https://hypertask.dev/problems/{error.kind.code}",
+        "title": error.kind.title,
+        "status": error.kind.status,
+        "code": error.kind.code,
+        "detail": error.detail,
+        "request_id": request_id.get(),
+    }
+    if error.pointer is not None:
+        # A key may hold what UTF-8 cannot; the pointer then shows it escaped.
+        members["pointer"] = error.pointer.encode("utf-8", "backslashreplace").decode()
+    return Response(
+        wire.dumps(members),
+        error.kind.status,
+        headers=dict(error.headers),
+        media_type="application/problem+json",
+    )
+
+
+async def respond(request: Request, error: Exception) -> Response:
+    """Starlette's exception handler for everything."""
+    found = problem(error)
+    if found.kind is INTERNAL:
+        logger.error("request_failed", exc_info=error, extra={"fields": {"path": request.url.path}})
+    elif found.kind is UNAVAILABLE:
+        event(logger, logging.WARNING, "request_unavailable", path=request.url.path, cause=error)
+    return render(found)

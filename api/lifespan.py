@@ -1,0 +1,51 @@
+"""The API's composition root: what a process opens, and closes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from typing import TypedDict
+
+from starlette.applications import Starlette
+
+from api.auth import Devices
+from api.hash_maps import HashMaps
+from api.state import State
+from shared import observability
+from shared.adapters import arq, redis
+from shared.adapters.arq import ArqResolver
+from shared.adapters.mongo import MongoDeviceStore, MongoDocumentStore, opened
+from shared.settings import Settings
+
+
+class Lifespan(TypedDict):
+    """Starlette hands it to every request as `request.state`."""
+
+    hypertask: State
+
+
+def lifespan_of(
+    settings: Settings,
+) -> Callable[[Starlette], AbstractAsyncContextManager[Lifespan]]:
+    """Opens the adapters, and closes them when the process ends."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[Lifespan]:
+        observability.configure(settings.log_level)
+        client = arq.connect(settings.redis_url)
+        async with opened(settings) as mongo, ArqResolver(client, settings) as resolver:
+            await mongo.prepare()
+            store = MongoDocumentStore(mongo, give_up_after_seconds=settings.store_timeout_seconds)
+            yield {
+                "hypertask": State(
+                    settings=settings,
+                    devices=Devices(MongoDeviceStore(mongo)),
+                    hash_maps=HashMaps(store, redis.RedisHashMapCache(client)),
+                    resolver=resolver,
+                    checks={"database": mongo.ping, "cache": partial(redis.ping, client)},
+                )
+            }
+        await client.aclose(close_connection_pool=True)
+
+    return lifespan

@@ -1,0 +1,57 @@
+"""`/devices`: the devices of the caller's own user."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.body import read_json_body
+from api.errors import MALFORMED_REQUEST, NOT_FOUND, ProblemError
+from api.state import state
+from shared import wire
+from shared.core.documents import Device, DeviceId
+
+_MOST_BYTES = 4096
+
+
+async def list_devices(request: Request) -> Response:
+    here = state(request)
+    caller = await here.devices.of(request)
+    devices = await here.devices.list_of(caller.user)
+    rows = [wire.device_row(device, current=device.id == caller.id) for device in devices]
+    return Response(wire.dumps({"devices": rows}), media_type="application/json")
+
+
+async def create_device(request: Request) -> Response:
+    here = state(request)
+    caller = await here.devices.of(request)
+    name = _name(await read_json_body(request, _MOST_BYTES))
+    device, token = await here.devices.create(user=caller.user, name=name, space=caller.space)
+    return _created(device, token)
+
+
+async def revoke_device(request: Request) -> Response:
+    here = state(request)
+    caller = await here.devices.of(request)
+    if not await here.devices.revoke(caller.user, DeviceId(request.path_params["device"])):
+        raise ProblemError(NOT_FOUND, "You have no such device, or it was revoked before. See GET /devices.")
+    return Response(status_code=204)
+
+
+def _name(raw: bytes) -> str:
+    request = wire.parse(raw, max_depth=2)
+    name = request.get("name") if isinstance(request, dict) else None
+    if not isinstance(name, str) or not 1 <= len(name) <= 100 or set(request) != {"name"}:
+        raise ProblemError(
+            MALFORMED_REQUEST, 'The body must be {"name": "..."} with 1 to 100 characters.', pointer="/name"
+        )
+    return name
+
+
+def _created(device: Device, token: str) -> Response:
+    return Response(
+        wire.dumps({"device": device.id, "token": token}),
+        201,
+        headers={"cache-control": "no-store"},
+        media_type="application/json",
+    )

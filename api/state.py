@@ -1,0 +1,31 @@
+"""What a request needs and every process makes once."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from starlette.requests import Request
+
+from api.auth import Devices
+from api.hash_maps import HashMaps
+from shared.ports import Resolver
+from shared.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Made by the lifespan, read by the routes."""
+
+    settings: Settings
+    devices: Devices
+    hash_maps: HashMaps
+    resolver: Resolver
+    checks: Mapping[str, Callable[[], Awaitable[None]]]
+    """What must answer for the process to be ready; each raises UnavailableError if it does not."""
+
+
+def state(request: Request) -> State:
+    """The process's state."""
+    return cast(State, request.state.hypertask)

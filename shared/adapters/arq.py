@@ -1,0 +1,420 @@
+"""The queue on arq and Redis. The only module that imports arq.
+
+Submissions of a space wait in an inbox, a Redis list. Whoever puts the first one in enqueues an arq job that
+says no more than "drain this space"; the job holds the space's lease while it works, so what comes in
+meanwhile waits for its next batch, and nobody enqueues again. That is group commit without a timer.
+
+What keeps a submission from being forgotten:
+    - it stays in the inbox until its answer is sent, so a dead worker loses nothing;
+    - "is there a lease?" is asked in the same step that fills the inbox, and "is the inbox empty?" in the one
+      that ends the lease;
+    - the API process that waits knocks again while it waits: a lease or an arq job that died with its
+      process is replaced then, long before arq itself runs the job again.
+
+arq polls a sorted set. `WakingRedis` makes that poll wait on a list beside it, so a job starts when it is
+enqueued; the wait ends by itself every half second, which is arq's own pace.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+import orjson
+from arq import func
+from arq.connections import ArqRedis, RedisSettings
+from redis.asyncio import BlockingConnectionPool
+from redis.commands.core import AsyncScript
+
+from shared import wire
+from shared.adapters.redis import connection_pool, errors_mapped, process_key, space_key
+from shared.core.batch import Answer
+from shared.core.documents import SpaceId
+from shared.core.resolve import Submission
+from shared.observability import event
+from shared.ports import Envelope, OverloadedError, Reply, UnavailableError
+from shared.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+QUEUE: Final = "ht:queue"
+WAKE: Final = "ht:queue:wake"
+DRAIN: Final = "resolve_space"
+_WAKE_WAIT_SECONDS: Final = 0.5
+_WAKE_TOKENS: Final = 64
+_QUEUED_MS: Final = 1000
+"""How long a space counts as queued though no worker has begun with it; then it may be queued again."""
+_INBOX_TTL_MS: Final = 60_000
+_KNOCK_SECONDS: Final = 0.5
+_JOB_SECONDS: Final = 60
+_DRAIN_SECONDS: Final = 1.0
+"""After so long a job hands the space on, so that spaces share the workers fairly."""
+
+# KEYS inbox, lease, queued; ARGV most, ttl, queued ttl, item ...
+# -1: full; 1: the caller must enqueue a job; 0: somebody is at it. Without items: a knock.
+_PUT: Final = """
+local items = #ARGV - 3
+local waiting = redis.call('LLEN', KEYS[1])
+if items > 0 then
+  if waiting + items > tonumber(ARGV[1]) then return -1 end
+  for i = 4, #ARGV do redis.call('RPUSH', KEYS[1], ARGV[i]) end
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+elseif waiting == 0 then return 0 end
+if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
+if redis.call('SET', KEYS[3], '1', 'NX', 'PX', ARGV[3]) then return 1 end
+return 0
+"""
+
+# KEYS lease, queued; ARGV token, ttl
+_LEASE: Final = """
+redis.call('DEL', KEYS[2])
+if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
+return 0
+"""
+
+# KEYS lease; ARGV token, ttl
+_RENEW: Final = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return 1
+"""
+
+# KEYS inbox, lease; ARGV token, count: what was taken goes, if it is still ours to say so
+_TRIM: Final = """
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+redis.call('LTRIM', KEYS[1], ARGV[2], -1)
+return 1
+"""
+
+# KEYS inbox, lease; ARGV token
+_RELEASE_IF_EMPTY: Final = """
+if redis.call('LLEN', KEYS[1]) > 0 then return 0 end
+if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
+return 1
+"""
+
+# KEYS inbox, lease, queued; ARGV token, queued ttl: 1 if the caller must enqueue a job
+_HAND_ON: Final = """
+if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
+if redis.call('LLEN', KEYS[1]) == 0 or redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
+if redis.call('SET', KEYS[3], '1', 'NX', 'PX', ARGV[2]) then return 1 end
+return 0
+"""
+
+
+class WakingRedis(ArqRedis):
+    """arq's Redis client, of which the worker's poll of its queue returns as soon as there is something."""
+
+    async def zrangebyscore(self, name: Any, *args: Any, **kwargs: Any) -> Any:
+        if name == QUEUE:
+            await cast(Awaitable[Any], self.blpop([WAKE], timeout=cast(Any, _WAKE_WAIT_SECONDS)))
+        return await super().zrangebyscore(name, *args, **kwargs)
+
+
+def connect(url: str) -> WakingRedis:
+    """A client for enqueuing and for a worker. It connects when it is first used."""
+    pool: BlockingConnectionPool = connection_pool(url)
+    return WakingRedis(
+        pool,
+        job_serializer=orjson.dumps,
+        job_deserializer=orjson.loads,
+        default_queue_name=QUEUE,
+        expires_extra_ms=_JOB_SECONDS * 1000,
+    )
+
+
+def worker_settings(
+    settings: Settings,
+    redis: WakingRedis,
+    *,
+    drain: Callable[..., Awaitable[None]],
+    on_startup: Callable[[dict[Any, Any]], Awaitable[None]],
+    on_shutdown: Callable[[dict[Any, Any]], Awaitable[None]],
+) -> dict[str, Any]:
+    """What the `arq` command asks of a WorkerSettings, as arq also takes it: a dict."""
+    return {
+        "functions": [func(cast(Any, drain), name=DRAIN)],
+        "queue_name": QUEUE,
+        "redis_pool": redis,
+        "redis_settings": RedisSettings.from_dsn(settings.redis_url),  # for `arq --check`
+        "on_startup": on_startup,
+        "on_shutdown": on_shutdown,
+        "max_jobs": settings.worker_spaces,
+        "job_timeout": _JOB_SECONDS,
+        "job_completion_wait": 3,
+        "keep_result": 0,
+        "log_results": False,
+        "poll_delay": 0.001,  # the poll itself waits
+        "health_check_interval": 5,
+        "job_serializer": orjson.dumps,
+        "job_deserializer": orjson.loads,
+        "expires_extra_ms": _JOB_SECONDS * 1000,
+    }
+
+
+async def enqueue(redis: ArqRedis, space: SpaceId) -> None:
+    """A job that drains the space, and a knock on a worker's door."""
+    await redis.enqueue_job(DRAIN, space)
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.rpush(WAKE, "1")
+        pipe.ltrim(WAKE, -_WAKE_TOKENS, -1)
+        await pipe.execute()
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A submission that an API process waits for."""
+
+    space: SpaceId
+    data: bytes
+    future: asyncio.Future[Reply]
+    knocked_at: float
+
+
+class ArqResolver:
+    """Resolver: what an API process does with client states. Use `async with`."""
+
+    def __init__(self, redis: WakingRedis, settings: Settings) -> None:
+        self._redis = redis
+        self._settings = settings
+        self._process = secrets.token_hex(8)
+        self._replies = process_key(self._process, "replies")
+        self._put: AsyncScript = redis.register_script(_PUT)
+        self._numbers = itertools.count(1)
+        self._pending: dict[int, _Pending] = {}
+        self._pending_bytes = 0
+        self._outgoing: dict[SpaceId, list[int]] = {}
+        self._senders: set[asyncio.Task[None]] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> ArqResolver:
+        self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._knock())]
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        for task in [*self._tasks, *self._senders]:
+            task.cancel()
+        await asyncio.gather(*self._tasks, *self._senders, return_exceptions=True)
+
+    async def resolve(self, space: SpaceId, submission: Submission) -> Answer:
+        deadline = self._settings.submit_deadline_seconds
+        number = next(self._numbers)
+        data = wire.dump_envelope(self._process, number, time.time() + deadline, submission)
+        if self._pending_bytes + len(data) > self._settings.pending_bytes and self._pending:
+            raise OverloadedError("this process holds too many submissions")
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._pending[number] = _Pending(space, data, future, time.monotonic())
+        self._pending_bytes += len(data)
+        self._send(space, number)
+        try:
+            async with asyncio.timeout(deadline):
+                reply = await future
+        except TimeoutError:
+            raise UnavailableError("no worker answered in time") from None
+        finally:
+            del self._pending[number]
+            self._pending_bytes -= len(data)
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    def _send(self, space: SpaceId, number: int) -> None:
+        """Everything that turns up while one call to Redis is under way goes with the next one."""
+        waiting = self._outgoing.get(space)
+        if waiting is not None:
+            waiting.append(number)
+            return
+        self._outgoing[space] = [number]
+        sender = asyncio.create_task(self._send_all(space))
+        self._senders.add(sender)
+        sender.add_done_callback(self._senders.discard)
+
+    async def _send_all(self, space: SpaceId) -> None:
+        while numbers := self._outgoing[space]:
+            self._outgoing[space] = []
+            pending = [self._pending[number] for number in numbers if number in self._pending]
+            try:
+                with errors_mapped():
+                    await self._put_in(space, [entry.data for entry in pending])
+            except Exception as error:  # noqa: BLE001  whoever waits is told, whatever it was
+                for entry in pending:
+                    if not entry.future.done():
+                        entry.future.set_exception(error)
+        del self._outgoing[space]
+
+    async def _put_in(self, space: SpaceId, items: Sequence[bytes]) -> None:
+        keys = [space_key(space, name) for name in ("inbox", "lease", "queued")]
+        most = self._settings.inbox_documents
+        verdict = await self._put(keys=keys, args=[most, _INBOX_TTL_MS, _QUEUED_MS, *items])
+        if verdict == -1:
+            raise OverloadedError("too many submissions wait for this space")
+        if verdict == 1:
+            await enqueue(self._redis, space)
+
+    async def _read(self) -> None:
+        """The one reader of this process's replies."""
+        lost = False
+        while True:
+            try:
+                with errors_mapped():
+                    if lost:
+                        # The inboxes may have gone with the connection. Sending twice changes nothing.
+                        for number, entry in self._pending.items():
+                            self._send(entry.space, number)
+                        lost = False
+                    found = await cast(
+                        "Awaitable[tuple[bytes, bytes] | None]", self._redis.blpop([self._replies], timeout=2)
+                    )
+            except UnavailableError as error:
+                if not lost:
+                    event(logger, logging.WARNING, "replies_unreachable", cause=error.__cause__)
+                lost = True
+                await asyncio.sleep(0.1)
+                continue
+            if found is not None:
+                self._deliver(found[1])
+
+    def _deliver(self, data: bytes) -> None:
+        for number, reply in wire.load_replies(data):
+            entry = self._pending.get(number)
+            if entry is not None and not entry.future.done():
+                entry.future.set_result(reply)
+
+    async def _knock(self) -> None:
+        """Makes sure that somebody is at work on what has been waiting for a while."""
+        while True:
+            await asyncio.sleep(_KNOCK_SECONDS)
+            now = time.monotonic()
+            spaces: set[SpaceId] = set()
+            for entry in self._pending.values():
+                if now - entry.knocked_at >= _KNOCK_SECONDS:
+                    entry.knocked_at = now
+                    spaces.add(entry.space)
+            for space in spaces:
+                # If Redis is away the reader notices, and sends all again.
+                with contextlib.suppress(UnavailableError), errors_mapped():
+                    await self._put_in(space, ())
+
+
+class ArqInbox:
+    """Inbox: what a worker process drains."""
+
+    def __init__(self, redis: WakingRedis, settings: Settings) -> None:
+        self._redis = redis
+        self._settings = settings
+        self._lease: AsyncScript = redis.register_script(_LEASE)
+
+    async def lease(self, space: SpaceId) -> ArqLease | None:
+        token = secrets.token_hex(8)
+        keys = [space_key(space, name) for name in ("lease", "queued")]
+        milliseconds = int(self._settings.lease_seconds * 1000)
+        with errors_mapped():
+            taken = await self._lease(keys=keys, args=[token, milliseconds])
+        return ArqLease(self._redis, self._settings, space, token) if taken else None
+
+
+class ArqLease:
+    """Lease on Redis."""
+
+    def __init__(self, redis: WakingRedis, settings: Settings, space: SpaceId, token: str) -> None:
+        self._redis = redis
+        self._settings = settings
+        self._space = space
+        self._token = token
+        self._inbox, self._key, self._queued = (
+            space_key(space, name) for name in ("inbox", "lease", "queued")
+        )
+        self._scripts = {
+            text: redis.register_script(text) for text in (_RENEW, _TRIM, _RELEASE_IF_EMPTY, _HAND_ON)
+        }
+        self._taken = 0
+        self._released = False
+        self._ends_at = time.monotonic() + _DRAIN_SECONDS
+        self._renewal: asyncio.Task[None] | None = None
+
+    @property
+    def used_up(self) -> bool:
+        """The space should be handed on."""
+        return time.monotonic() >= self._ends_at
+
+    async def __aenter__(self) -> ArqLease:
+        self._renewal = asyncio.create_task(self._renew())
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        if self._renewal is not None:
+            self._renewal.cancel()
+            await asyncio.gather(self._renewal, return_exceptions=True)
+        if not self._released:
+            keys = [self._inbox, self._key, self._queued]
+            with errors_mapped():
+                if await self._scripts[_HAND_ON](keys=keys, args=[self._token, _QUEUED_MS]):
+                    await enqueue(self._redis, self._space)
+
+    async def take(self) -> list[Envelope]:
+        with errors_mapped():
+            items = await cast(
+                Awaitable[list[bytes]],
+                self._redis.lrange(self._inbox, 0, self._settings.batch_documents - 1),
+            )
+        envelopes: list[Envelope] = []
+        size = 0
+        now = time.time()
+        self._taken = 0
+        for item in items:
+            size += len(item)
+            if self._taken and size > self._settings.batch_bytes:
+                break
+            self._taken += 1
+            try:
+                envelope, expires_at = wire.load_envelope(item)
+            except ValueError:
+                event(logger, logging.ERROR, "envelope_unreadable", space=self._space)
+                continue
+            if expires_at > now:
+                envelopes.append(envelope)
+        return envelopes
+
+    async def reply(self, replies: Sequence[tuple[Envelope, Reply]]) -> None:
+        by_process: dict[str, list[tuple[int, Reply]]] = {}
+        for envelope, reply in replies:
+            by_process.setdefault(envelope.process, []).append((envelope.number, reply))
+        with errors_mapped():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for process, answers in by_process.items():
+                    key = process_key(process, "replies")
+                    pipe.rpush(key, wire.dump_replies(answers))
+                    pipe.pexpire(key, _INBOX_TTL_MS)
+                await self._scripts[_TRIM](
+                    keys=[self._inbox, self._key], args=[self._token, self._taken], client=pipe
+                )
+                await pipe.execute()
+        self._taken = 0
+
+    async def release_if_empty(self) -> bool:
+        with errors_mapped():
+            verdict = await self._scripts[_RELEASE_IF_EMPTY](
+                keys=[self._inbox, self._key], args=[self._token]
+            )
+        self._released = bool(verdict)
+        return self._released
+
+    async def _renew(self) -> None:
+        milliseconds = int(self._settings.lease_seconds * 1000)
+        while True:
+            await asyncio.sleep(self._settings.lease_seconds / 3)
+            try:
+                with errors_mapped():
+                    mine = await self._scripts[_RENEW](keys=[self._key], args=[self._token, milliseconds])
+            except UnavailableError:
+                continue  # it may come back in time; if not, another worker does the batch again
+            if not mine:
+                event(logger, logging.WARNING, "lease_lost", space=self._space)
+                return

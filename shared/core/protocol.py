@@ -1,0 +1,26 @@
+"""The wire protocol's constants. The protocol has a version number of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+PROTOCOL_VERSIONS: Final = ("1.0",)
+SPACE_HEADER: Final = "hypertask-space"
+AUTH_SCHEMES: Final = ("bearer", "hypertask")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a server takes; it says so at `GET /`."""
+
+    max_document_bytes: int = 1024 * 1024
+    """Of the canonical form."""
+    max_depth: int = 64
+    """Objects and arrays inside each other, the document itself counted."""
+
+    @property
+    def max_request_bytes(self) -> int:
+        """Of a body that carries one document. Escapes take more bytes than what they stand for (three
+        times, for text as Python's json writes it) and white space is free."""
+        return 4 * self.max_document_bytes + 1024

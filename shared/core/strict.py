@@ -1,0 +1,186 @@
+"""Parsing JSON text by the I-JSON profile, exactly and with the place of the fault.
+
+This is the slow and exact road: `shared.wire` takes it only for texts that its quick tests cannot clear.
+Nothing is mended silently: a duplicate key, a number out of range or a lone surrogate is an error.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+from shared.core.canonical import MAX_SAFE_INTEGER, JsonValue
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a text or a value."""
+
+    reason: str
+    """Stable, in words: 'duplicate key', 'number out of range', 'lone surrogate', ..."""
+    detail: str
+    pointer: str | None = None
+    """RFC 6901 pointer into the text's value; None where the text is no JSON at all."""
+
+    @property
+    def malformed(self) -> bool:
+        """True for what is not JSON; False for JSON outside the profile."""
+        return self.pointer is None
+
+
+class FaultError(ValueError):
+    """Carries the Fault out of the parser."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.detail)
+        self.fault = fault
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """An object as it stood in the text, duplicate keys and all."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Bad:
+    """A number or a word that JSON text may not hold; kept so that the walk can say where it stood."""
+
+    text: str
+    reason: str
+
+
+_DIGITS_OF_SAFE: Final = len(str(MAX_SAFE_INTEGER))
+
+
+def _integer(text: str) -> int | _Bad:
+    if len(text) > _DIGITS_OF_SAFE + 1 or abs(int(text)) > MAX_SAFE_INTEGER:
+        return _Bad(_clip(text), "number out of range")
+    return int(text)
+
+
+def _float(text: str) -> float | _Bad:
+    value = float(text)
+    return value if abs(value) != float("inf") else _Bad(_clip(text), "number out of range")
+
+
+def _constant(text: str) -> _Bad:
+    return _Bad(text, "not a JSON number")
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_Pairs, parse_int=_integer, parse_float=_float, parse_constant=_constant
+)
+
+
+def parse(raw: bytes, *, max_depth: int, root: str = "") -> JsonValue:
+    """The value that `raw` says. `root` is the pointer that stands for the whole text.
+
+    Raises FaultError: malformed text, duplicate key, number out of range, lone surrogate, NUL in a key,
+    nesting deeper than `max_depth`.
+    """
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise FaultError(Fault("not UTF-8", f"The text is not UTF-8: byte {error.start}.")) from None
+    if _too_deep_to_parse(raw, max_depth):
+        raise FaultError(_depth_fault(root, max_depth))
+    try:
+        value = _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno} column {error.colno}"
+        raise FaultError(Fault("malformed JSON", f"The text is not JSON: {error.msg} at {where}.")) from None
+    return _check(value, root, 0, max_depth)
+
+
+def check(value: JsonValue, *, max_depth: int) -> None:
+    """Raises FaultError if `value`, made by a program and not parsed from text, is outside the profile."""
+    _check(value, "", 0, max_depth)
+
+
+def _too_deep_to_parse(raw: bytes, max_depth: int) -> bool:
+    """The decoder recurses; so texts that would exhaust it are refused by counting brackets first.
+
+    Brackets inside strings count too, so this only ever looks closer at texts with very many of them.
+    """
+    if raw.count(b"[") + raw.count(b"{") <= max_depth:
+        return False
+    depth, in_string, escaped = 0, False, False
+    for byte in raw:
+        if in_string:
+            if escaped:
+                escaped = False
+            elif byte == 0x5C:
+                escaped = True
+            elif byte == 0x22:
+                in_string = False
+        elif byte == 0x22:
+            in_string = True
+        elif byte in b"[{":
+            depth += 1
+            if depth > max_depth:
+                return True
+        elif byte in b"]}":
+            depth -= 1
+    return False
+
+
+def _check(value: Any, pointer: str, depth: int, max_depth: int) -> JsonValue:
+    match value:
+        case _Bad():
+            raise FaultError(Fault(value.reason, f"{value.reason.capitalize()}: {value.text}.", pointer))
+        case str():
+            _check_text(value, pointer)
+            return value
+        case bool() | None | float():
+            return value
+        case int():
+            if abs(value) > MAX_SAFE_INTEGER:
+                raise FaultError(
+                    Fault("number out of range", f"Integers lie within +-{MAX_SAFE_INTEGER}.", pointer)
+                )
+            return value
+        case list() if not isinstance(value, _Pairs):
+            if depth >= max_depth:
+                raise FaultError(_depth_fault(pointer, max_depth))
+            return [_check(item, f"{pointer}/{i}", depth + 1, max_depth) for i, item in enumerate(value)]
+        case _Pairs() | dict():
+            if depth >= max_depth:
+                raise FaultError(_depth_fault(pointer, max_depth))
+            return _check_object(value, pointer, depth, max_depth)
+        case _:
+            raise FaultError(Fault("not JSON", f"{type(value).__name__} is no JSON value.", pointer))
+
+
+def _check_object(value: Any, pointer: str, depth: int, max_depth: int) -> dict[str, JsonValue]:
+    result: dict[str, JsonValue] = {}
+    for key, item in value.items() if isinstance(value, dict) else value:
+        _check_text(key, pointer)
+        here = f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"
+        if "\x00" in key:
+            raise FaultError(
+                Fault("NUL in a key", "A key must not contain U+0000: the store cannot hold it.", here)
+            )
+        if key in result:
+            raise FaultError(
+                Fault("duplicate key", f"The key {json.dumps(_clip(key))} occurs twice in one object.", here)
+            )
+        result[key] = _check(item, here, depth + 1, max_depth)
+    return result
+
+
+def _check_text(text: str, pointer: str) -> None:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        code = ord(text[error.start])
+        raise FaultError(
+            Fault("lone surrogate", f"U+{code:04X} stands alone; it is half of a character.", pointer)
+        ) from None
+
+
+def _depth_fault(pointer: str, max_depth: int) -> Fault:
+    return Fault("too deep", f"Objects and arrays may be nested {max_depth} deep.", pointer)
+
+
+def _clip(text: str) -> str:
+    return text if len(text) <= 40 else text[:37] + "..."

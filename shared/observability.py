@@ -1,0 +1,55 @@
+"""Logging in one place: constant events with fields, one JSON object a line on stderr.
+
+A document's body, a token or a secret is never a field.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+
+
+def event(logger: logging.Logger, level: int, name: str, **fields: object) -> None:
+    """Logs that `name` happened. Fields are short values; an exception is given by its type and text."""
+    if logger.isEnabledFor(level):
+        logger.log(level, name, extra={"fields": fields})
+
+
+class _JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            "logger": record.name,
+        }
+        if (identity := request_id.get()) is not None:
+            line["request_id"] = identity
+        line.update({name: _plain(value) for name, value in getattr(record, "fields", {}).items()})
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def configure(level: str) -> None:
+    """Sends all logging to stderr as JSON lines. For entry points."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonLines())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for name in ("arq", "uvicorn", "uvicorn.error", "uvicorn.access"):
+        chatty = logging.getLogger(name)
+        chatty.handlers = []
+        chatty.propagate = True
+        chatty.setLevel(max(logging.getLogger().level, logging.WARNING if name == "arq" else logging.INFO))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, BaseException):
+        return f"{type(value).__name__}: {value}"
+    return value if isinstance(value, str | int | float | bool | None) else str(value)

@@ -1,0 +1,211 @@
+"""What the core's surroundings promise. Adapters are judged by these docstrings (tests/contract).
+
+Every call names the space: a call without one cannot be written down. (Devices are found by token or by
+user; a device names its space.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from shared.core.batch import Answer, Known, Write
+from shared.core.documents import (
+    ContentHash,
+    Device,
+    DeviceId,
+    DocumentId,
+    Head,
+    Position,
+    SpaceId,
+    UserName,
+)
+from shared.core.documents import Sequence as SequenceNumber
+from shared.core.hash_map import BucketedMap
+from shared.core.resolve import Submission
+
+T = TypeVar("T")
+
+
+class UnavailableError(Exception):
+    """A store, cache or queue does not answer, or not in time. Nothing is known of the last call's effect;
+    it may be repeated."""
+
+
+class OverloadedError(UnavailableError):
+    """More waits than may wait; nothing was taken in."""
+
+
+class DecisionError(Exception):
+    """A submission that could not be decided or stored, a fault of the server's. It was stored in no part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """`hashes` holds what changed after the sequence that was asked for, up to and including `position`:
+    the current hash, or None for a document that is no longer live."""
+
+    position: Position
+    hashes: dict[DocumentId, ContentHash | None]
+
+
+class Transaction(Protocol):
+    """One space's documents, read and written at one point in time."""
+
+    async def heads(self, ids: Collection[DocumentId]) -> dict[DocumentId, Head]:
+        """The current revisions of those of `ids` that the space has, tombstones included."""
+        ...
+
+    async def known(self, hashes: Collection[Known]) -> set[Known]:
+        """Those of `hashes` that are hashes of stored revisions, superseded or received."""
+        ...
+
+    async def allot(self, count: int) -> SequenceNumber:
+        """The first of `count` (>= 0) new sequence numbers of the space, without gaps between calls that
+        commit. Once in each transaction that writes, before `write`: it is where two of them collide."""
+        ...
+
+    async def write(self, writes: Sequence[Write]) -> None:
+        """Puts new heads in place, moves what they supersede to the revisions, appends received states."""
+        ...
+
+
+class DocumentStore(Protocol):
+    """The authoritative state.
+
+    Errors: UnavailableError, and nothing else that a caller should expect.
+    """
+
+    async def transact(self, space: SpaceId, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Runs `work` in one transaction and commits it: durable on a majority, journaled, when this
+        returns. All of it is stored or nothing. A conflict with another writer runs `work` again from the
+        start, on new data; `work` must have no effect but through the transaction."""
+        ...
+
+    async def position(self, space: SpaceId) -> Position:
+        """Where the space stands now: no acknowledged write is missing from it. A space is made when it is
+        first asked for."""
+        ...
+
+    async def changes(self, space: SpaceId, after: SequenceNumber) -> Changes:
+        """What changed after `after`, read at one point in time, no acknowledged write missing."""
+        ...
+
+
+class DeviceStore(Protocol):
+    """Devices and the hashes of their tokens. Errors: UnavailableError."""
+
+    async def add(self, device: Device, token_hash: str) -> None: ...
+
+    async def by_token_hash(self, token_hash: str) -> Device | None:
+        """The device, unless it was revoked. A revocation is seen by the next call."""
+        ...
+
+    async def list_of(self, user: UserName) -> list[Device]:
+        """The user's devices, oldest first, revoked ones not."""
+        ...
+
+    async def list_all(self) -> list[Device]: ...
+
+    async def revoke(self, user: UserName, device: DeviceId) -> bool:
+        """False if the user has no such device. Its token opens nothing any more when this returns."""
+        ...
+
+    async def seen(self, device: DeviceId, at: float) -> None:
+        """Remembers when the device was last heard of (seconds since 1970)."""
+        ...
+
+
+class HashMapCache(Protocol):
+    """Hash maps, cached. It may forget or garble anything at any time: what it returns is checked, and
+    None is always an answer. Errors: UnavailableError."""
+
+    async def load(self, space: SpaceId) -> BucketedMap | None:
+        """The map as it stood at its position, whole and intact, or None."""
+        ...
+
+    async def replace(self, space: SpaceId, new: BucketedMap) -> None:
+        """Puts `new` in place of whatever is there, unless that is newer and of the same epoch."""
+        ...
+
+    async def patch(self, space: SpaceId, old: Position, new: BucketedMap, touched: AbstractSet[int]) -> None:
+        """Turns the map at position `old` into `new` by writing the `touched` buckets alone. Does nothing
+        when another position is there by now."""
+        ...
+
+    async def build(self, space: SpaceId) -> Turn:
+        """The right to build the map, one builder at a time; see Turn."""
+        ...
+
+
+class Turn(Protocol):
+    """`async with await cache.build(space) as mine:` - `mine` is True for the one builder. False: another
+    one was at it and is done now (or has died); look again."""
+
+    async def __aenter__(self) -> bool: ...
+    async def __aexit__(self, *exc: object) -> None: ...
+
+
+class Resolver(Protocol):
+    """Where client states are sent to be resolved."""
+
+    async def resolve(self, space: SpaceId, submission: Submission) -> Answer:
+        """The server's decision, durable when this returns.
+
+        Raises UnavailableError when there is none in time: the submission may have been stored, and may be
+        repeated. OverloadedError: it was not taken in. DecisionError: it cannot be decided; nothing was
+        stored.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A submission in an inbox, with what its answer needs to find the way back."""
+
+    process: str
+    number: int
+    submission: Submission
+
+
+Reply = Answer | Exception
+"""Exceptions that a Reply may be: UnavailableError, DecisionError."""
+
+
+class Lease(Protocol):
+    """One space's inbox, held by one worker at a time, for speed: correctness rests on the transaction.
+
+    Used as `async with`; it is renewed until the end of the block and then handed on, so that submissions
+    that wait are served by whoever comes next.
+    """
+
+    @property
+    def used_up(self) -> bool:
+        """The holder has had its share of time and should hand the space on."""
+        ...
+
+    async def __aenter__(self) -> Lease: ...
+    async def __aexit__(self, *exc: object) -> None: ...
+
+    async def take(self) -> list[Envelope]:
+        """The oldest submissions, as many as make a batch. They stay in the inbox until `reply`: a worker
+        that dies loses none. Those whose sender has given up are left out."""
+        ...
+
+    async def reply(self, replies: Sequence[tuple[Envelope, Reply]]) -> None:
+        """Sends the answers of the last `take` to the processes that wait, and removes what it took."""
+        ...
+
+    async def release_if_empty(self) -> bool:
+        """Ends the lease if nothing waits, at one stroke: what comes in later starts a new one."""
+        ...
+
+
+class Inbox(Protocol):
+    """Submissions of a space in the order in which they came. Errors: UnavailableError."""
+
+    async def lease(self, space: SpaceId) -> Lease | None:
+        """None: another worker holds it, and will see all that waits."""
+        ...

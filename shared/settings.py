@@ -1,0 +1,67 @@
+"""One frozen Settings. Only entry points call `from_env`; nothing is read at import."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from shared.core.protocol import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set, each as HYPERTASK_<NAME> in the environment (docs/operations.md)."""
+
+    mongo_url: str = field(default="mongodb://127.0.0.1:27017/?replicaSet=rs0", repr=False)
+    """With user and password. A replica set, even of one member: transactions need it."""
+    mongo_database: str = "hypertask"
+    redis_url: str = field(default="redis://127.0.0.1:6379/0", repr=False)
+    max_document_bytes: int = Limits().max_document_bytes
+    max_depth: int = Limits().max_depth
+    submit_deadline_seconds: float = 10.0
+    """How long a write may take before the API answers 503."""
+    batch_documents: int = 500
+    """Most submissions that one transaction resolves."""
+    batch_bytes: int = 16 * 1024 * 1024
+    """Most bytes of submissions that one transaction resolves (one submission is always taken)."""
+    inbox_documents: int = 20_000
+    """Most submissions that may wait for one space; beyond that the API answers 503 at once."""
+    pending_bytes: int = 256 * 1024 * 1024
+    """Most bytes of submissions that one API process holds at a time; beyond that it answers 503 at once."""
+    lease_seconds: float = 2.0
+    """How long a space stays with a worker that gives no sign of life."""
+    store_timeout_seconds: float = 4.0
+    """How long a database operation waits for a primary."""
+    worker_spaces: int = 64
+    """Spaces that one worker process serves at the same time."""
+    log_level: str = "INFO"
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(max_document_bytes=self.max_document_bytes, max_depth=self.max_depth)
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
+        """Raises ValueError that names the variable when a value does not fit."""
+        env = os.environ if env is None else env
+        values: dict[str, Any] = {}
+        for f in dataclasses.fields(cls):
+            name = f"HYPERTASK_{f.name.upper()}"
+            if (text := env.get(name)) is None:
+                continue
+            parse, kind = _PARSERS[str(f.type)]
+            try:
+                values[f.name] = parse(text)
+            except ValueError:
+                raise ValueError(f"{name} must be {kind}, not {text!r}") from None
+        return cls(**values)
+
+
+_PARSERS: Final[dict[str, tuple[Callable[[str], Any], str]]] = {
+    "int": (int, "a whole number"),
+    "float": (float, "a number"),
+    "str": (str, "a text"),
+}

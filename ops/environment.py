@@ -82,7 +82,7 @@ def _install(checkout: Path, python: Path, extras: Sequence[str]) -> None:
     # needed for the build's own dependencies: older versions of pip read the first, newer ones the second.
     address = constraints.as_uri()
     env = environ() | {"PIP_CONSTRAINT": address, "PIP_BUILD_CONSTRAINT": address, "PIP_USER": "0"}
-    pip: list[str | Path] = [python, "-m", "pip", "--disable-pip-version-check", "--no-input", "--quiet"]
+    pip: list[str | Path] = [python, "-m", "pip", "--disable-pip-version-check", "--no-input", "-qq"]
     package = f"{checkout}[{','.join(extras)}]"
     if _run([*pip, "install", "--editable", package], env=env) != 0:
         raise EnvironmentNotMadeError(

@@ -299,6 +299,9 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
     family, _, _, _, address = found[0]
     with socket.socket(family, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Accepted sockets inherit it. uvicorn takes a socket it is handed for a Unix one and does not set it,
+        # and then small answers wait 40 ms for the other side's delayed acknowledgement.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             listener.bind(address)
             listener.listen(_BACKLOG)

@@ -42,11 +42,11 @@ def configure(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLines())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for name in ("arq", "uvicorn", "uvicorn.error", "uvicorn.access"):
-        chatty = logging.getLogger(name)
-        chatty.handlers = []
-        chatty.propagate = True
-        chatty.setLevel(max(logging.getLogger().level, logging.WARNING if name == "arq" else logging.INFO))
+    for name, least in (("arq", logging.WARNING), ("uvicorn", logging.INFO), ("uvicorn.error", logging.INFO)):
+        other = logging.getLogger(name)
+        other.handlers = []
+        other.propagate = True
+        other.setLevel(max(logging.getLogger().level, least))
 
 
 def _plain(value: object) -> object:

@@ -25,6 +25,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
 
 import orjson
@@ -54,6 +55,7 @@ _QUEUED_MS: Final = 1000
 _INBOX_TTL_MS: Final = 60_000
 _KNOCK_SECONDS: Final = 0.5
 _JOB_SECONDS: Final = 60
+_CLOCK_TOLERANCE: Final = timedelta(seconds=5)
 _DRAIN_SECONDS: Final = 1.0
 """After so long a job hands the space on, so that spaces share the workers fairly."""
 
@@ -161,7 +163,10 @@ def worker_settings(
 
 async def enqueue(redis: ArqRedis, space: SpaceId) -> None:
     """A job that drains the space, and a knock on a worker's door."""
-    await redis.enqueue_job(DRAIN, space)
+    # Due a while ago: arq fixes "now" before it polls, that is before our wait, and compares the clocks of
+    # two hosts. A job that seems to lie in the future would wait for the next poll.
+    due = datetime.now(UTC) - _CLOCK_TOLERANCE
+    await redis.enqueue_job(DRAIN, space, _defer_until=due, _expires=_JOB_SECONDS)
     async with redis.pipeline(transaction=False) as pipe:
         pipe.rpush(WAKE, "1")
         pipe.ltrim(WAKE, -_WAKE_TOKENS, -1)

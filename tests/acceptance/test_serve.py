@@ -1,0 +1,322 @@
+"""`ops/serve` as people use it: real processes, a real mongod, a real redis-server, real deaths."""
+
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import psutil
+import pytest
+
+CHECKOUT = Path(__file__).parents[2]
+# In the checkout's own environment that is the very command; elsewhere it would first have to make one.
+COMMAND = (
+    [str(CHECKOUT / "ops" / "serve")]
+    if Path(sys.prefix) == CHECKOUT / ".venv"
+    else [sys.executable, str(CHECKOUT / "ops" / "supervise.py")]
+)
+DEADLINE_SECONDS = 60.0
+
+T = TypeVar("T")
+
+
+def until(ask: Callable[[], T | None], what: str) -> T:
+    """The first answer that is not None or False."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while time.monotonic() < deadline:
+        answer = ask()
+        if answer is not None and answer is not False:
+            return answer
+        time.sleep(0.02)
+    raise AssertionError(f"not within {DEADLINE_SECONDS:g} s: {what}")
+
+
+class Instance:
+    """A server that was started, and what it has said."""
+
+    def __init__(self, data: Path, logs: Path, *arguments: str) -> None:
+        logs.mkdir(parents=True, exist_ok=True)
+        self.data = data
+        self._stderr = logs / "stderr"
+        self._stdout = logs / "stdout"
+        with self._stdout.open("wb") as out, self._stderr.open("wb") as error:
+            self.process = subprocess.Popen(
+                [*COMMAND, "--port", "0", "--json", "--data", str(data), *arguments], stdout=out, stderr=error
+            )
+
+    @property
+    def stdout(self) -> str:
+        return self._stdout.read_text()
+
+    @property
+    def stderr(self) -> str:
+        return self._stderr.read_text()
+
+    @property
+    def connection(self) -> dict[str, Any]:
+        connection: dict[str, Any] = json.loads((self.data / "connection.json").read_text())
+        return connection
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The children's, by the names that they are called by."""
+        children = self.connection["children"]
+        numbered = {
+            f"{kind} {n}": pid for kind in ("api", "worker") for n, pid in enumerate(children[kind], 1)
+        }
+        return {**numbered, "mongod": children["mongod"], "redis": children["redis"]}
+
+    def ready(self) -> "Instance":
+        until(lambda: self.stdout.endswith("\n") or self.process.poll() is not None, "the line on stdout")
+        assert self.process.poll() is None, self.stderr
+        self.result: dict[str, str] = json.loads(self.stdout)
+        return self
+
+    def says(self, pattern: str) -> re.Match[str]:
+        return until(lambda: re.search(pattern, self.stderr), f"{pattern} in:\n{self.stderr}")
+
+    def client(self) -> httpx.Client:
+        return httpx.Client(
+            base_url=self.result["url"],
+            headers={"Authorization": f"Bearer {self.result['token']}"},
+            timeout=20,
+            trust_env=False,
+        )
+
+    def write(self, document: dict[str, Any]) -> bool:
+        """Whether the server took it."""
+        try:
+            with self.client() as client:
+                answer = client.post(f"/task/{document['id']}", json={"client_state": document})
+        except httpx.TransportError:
+            return False
+        assert answer.status_code in (200, 500, 503), answer.text
+        return answer.status_code == 200 and answer.json() == {"server_state": document}
+
+    def hashes(self) -> dict[str, str]:
+        with self.client() as client:
+            answer = client.get("/hashes").raise_for_status()
+        hashes: dict[str, str] = answer.json()
+        return hashes
+
+    def family(self) -> list[psutil.Process]:
+        return [psutil.Process(self.process.pid), *psutil.Process(self.process.pid).children(recursive=True)]
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """It ends within seconds, with status 0, and leaves no process and no connection.json."""
+        family = self.family()
+        self.process.send_signal(number)
+        assert self.process.wait(20) == 0, self.stderr
+        assert alive(family) == []
+        assert not (self.data / "connection.json").exists()
+
+
+Start = Callable[..., Instance]
+
+
+def starting(folder: Path) -> Iterator[Start]:
+    """Starts instances; none is left at the end."""
+    instances: list[Instance] = []
+
+    def start(data: Path | str = "data", *arguments: str) -> Instance:
+        instance = Instance(folder / data, folder / f"logs-{len(instances)}", *arguments)
+        instances.append(instance)
+        return instance
+
+    yield start
+    for instance in instances:
+        if instance.process.poll() is None:
+            instance.process.terminate()
+            try:
+                instance.process.wait(30)
+            except subprocess.TimeoutExpired:
+                instance.process.kill()  # the kernel ends its children with it
+                instance.process.wait()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    yield from starting(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    """One for the tests that leave it in order."""
+    for start in starting(tmp_path_factory.mktemp("serve")):
+        yield start("data", "--api", "2").ready()
+
+
+def test_when_it_is_ready_it_prints_one_line_of_json(running: Instance) -> None:
+    assert running.stdout.count("\n") == 1
+    assert running.result.keys() == {"url", "token", "space"}
+    assert running.write({"id": "first", "n": 1})
+    assert "first" in running.hashes()
+
+
+def test_who_is_who_is_kept_for_the_owner_alone(running: Instance) -> None:
+    connection = running.connection
+    assert connection.items() >= running.result.items()
+    assert connection["mongo_url"].startswith("mongodb://hypertask:")
+    assert connection["mongo_database"] == "hypertask"
+    assert connection["redis_url"].startswith("redis://:")
+    assert connection["pid"] == running.process.pid
+    assert {name.split()[0] for name in running.pids} == {"api", "worker", "mongod", "redis"}
+    assert all(map(psutil.pid_exists, running.pids.values()))
+    private = ["connection.json", "first-token.json", "secrets/redis", "secrets/mongo-key"]
+    modes = {name: stat.S_IMODE((running.data / name).stat().st_mode) for name in private}
+    assert modes == dict.fromkeys(private, 0o600)
+
+
+def test_passwords_are_in_no_command_line_and_no_log(running: Instance) -> None:
+    secrets = [path.read_text() for path in (running.data / "secrets").iterdir()]
+    secrets.append(running.result["token"])
+    texts = [" ".join(process.cmdline()) for process in running.family()]
+    texts += [path.read_text() for path in (running.data / "logs").iterdir()]
+    assert [secret for secret in secrets for text in texts if secret in text] == []
+
+
+def test_the_databases_listen_on_loopback_and_ask_for_a_password(running: Instance) -> None:
+    for name in ("mongod", "redis"):
+        listening = [
+            connection.laddr.ip
+            for connection in psutil.Process(running.pids[name]).net_connections("inet")
+            if connection.status == psutil.CONN_LISTEN
+        ]
+        assert listening == ["127.0.0.1"], name
+    port = int(running.connection["redis_url"].rpartition(":")[2].partition("/")[0])
+    with socket.create_connection(("127.0.0.1", port)) as redis:
+        redis.sendall(b"PING\r\n")
+        assert redis.recv(100).startswith(b"-NOAUTH")
+
+
+@pytest.mark.parametrize("name", ["api 2", "worker 1", "redis", "mongod"])
+def test_who_dies_is_started_again_and_it_is_said(name: str, running: Instance) -> None:
+    assert running.write({"id": "before", "n": 1})
+    pid = running.pids[name]
+    os.kill(pid, signal.SIGKILL)
+    again = running.says(rf"{name} \(pid {pid}\) died with signal 9, restarted as pid (\d+)")
+    until(lambda: running.pids[name] == int(again.group(1)), "the new pid in connection.json")
+    assert psutil.pid_exists(int(again.group(1)))
+    until(lambda: running.write({"id": f"after-{pid}", "n": 2}), "a write is taken")
+    assert {"before", f"after-{pid}"} <= running.hashes().keys()
+
+
+def test_while_an_api_process_is_replaced_nobody_is_refused(running: Instance) -> None:
+    # Both are killed: who calls now waits until one is there again, instead of being turned away.
+    for name in ("api 1", "api 2"):
+        os.kill(running.pids[name], signal.SIGKILL)
+    with running.client() as client:
+        assert client.get("/healthz").status_code == 200
+
+
+def test_a_second_one_on_the_same_folder_is_refused(running: Instance, start: Start) -> None:
+    second = start(running.data)
+    assert second.process.wait(DEADLINE_SECONDS) == 1
+    assert second.stdout == ""
+    assert f"already runs on {running.data} (pid {running.process.pid})" in second.stderr
+    assert "--data DIR" in second.stderr
+    assert running.write({"id": "undisturbed"})
+
+
+def test_a_second_one_on_the_same_port_is_refused(running: Instance, start: Start) -> None:
+    port = running.result["url"].rpartition(":")[2]
+    second = start("data", "--port", port)
+    assert second.process.wait(DEADLINE_SECONDS) == 1
+    assert f"port {port}" in second.stderr
+    assert "--port 0" in second.stderr
+
+
+def test_two_side_by_side_do_not_disturb_each_other(running: Instance, start: Start) -> None:
+    before = running.pids
+    second = start().ready()
+    assert second.result["url"] != running.result["url"]
+    assert second.result["token"] != running.result["token"]
+    assert running.write({"id": "mine", "of": 1})
+    assert second.write({"id": "mine", "of": 2})
+    assert list(second.hashes()) == ["mine"]
+    assert running.hashes()["mine"] != second.hashes()["mine"]
+    with second.client() as client:
+        stranger = client.get("/hashes", headers={"Authorization": f"Bearer {running.result['token']}"})
+        assert stranger.status_code == 401
+    second.stop(signal.SIGINT)
+    assert running.pids == before
+    assert running.write({"id": "mine", "of": 3})
+
+
+def test_the_next_start_has_the_same_token_and_data(start: Start) -> None:
+    first = start().ready()
+    assert first.write({"id": "kept", "n": 1})
+    hashes = first.hashes()
+    first.stop()
+    with pytest.raises(httpx.ConnectError), first.client() as client:
+        client.get("/readyz")
+    # Its ports are somebody else's now: MongoDB must learn that it has moved.
+    with occupied(json.loads((first.data / "ports.json").read_text()).values()):
+        second = start().ready()
+        assert second.result["token"] == first.result["token"]
+        assert second.hashes() == hashes
+        assert second.write({"id": "kept", "n": 2})
+        second.stop()
+
+
+def test_what_a_killed_server_leaves_is_taken_up(start: Start) -> None:
+    first = start().ready()
+    assert first.write({"id": "kept", "n": 1})
+    family = first.family()
+    first.process.kill()
+    first.process.wait()
+    second = start()
+    assert f"(pid {first.process.pid}) was killed" in second.ready().stderr
+    if sys.platform == "linux":
+        assert alive(family) == []
+    assert second.result["token"] == first.result["token"]
+    assert "kept" in second.hashes()
+    second.stop()
+
+
+@contextmanager
+def occupied(ports: Iterable[int]) -> Iterator[None]:
+    """Listens on these ports, and hangs up on whoever calls."""
+    sockets = [socket.create_server(("127.0.0.1", port)) for port in ports]
+    threads = [threading.Thread(target=hang_up, args=(one,)) for one in sockets]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        for one, thread in zip(sockets, threads, strict=True):
+            one.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            one.close()
+
+
+def hang_up(one: socket.socket) -> None:
+    while True:
+        try:
+            one.accept()[0].close()
+        except OSError:
+            return
+
+
+def alive(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """Those that still run; one that only waits for its parent to take note of its end does not."""
+    return [one for one in processes if state(one) not in (psutil.STATUS_ZOMBIE, None)]
+
+
+def state(process: psutil.Process) -> str | None:
+    try:
+        status: str | None = process.status() if process.is_running() else None
+    except psutil.NoSuchProcess:
+        return None
+    return status

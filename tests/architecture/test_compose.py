@@ -1,0 +1,471 @@
+"""docker-compose.yml and what belongs to it: .env.example, ops/Dockerfile, .dockerignore, ops/nginx.conf.
+
+There need not be a Docker here. What can be known without one is checked, and nginx is run for real.
+"""
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from fnmatch import fnmatch
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+CHECKOUT = Path(__file__).parents[2]
+COMPOSE_TEXT = (CHECKOUT / "docker-compose.yml").read_text()
+COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_TEXT)
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+ONE_SHOT = {"mongo-init"}
+DOCKERFILE = (CHECKOUT / "ops" / "Dockerfile").read_text()
+NGINX_CONF = (CHECKOUT / "ops" / "nginx.conf").read_text()
+VARIABLE = re.compile(r"(?<!\$)\$\{([A-Z_]+)(?:(:?[-?])([^}]*))?\}")
+SUBSTITUTES = VARIABLE.findall(COMPOSE_TEXT)
+ENV_EXAMPLE = dict(
+    line.split("=", 1)
+    for line in (CHECKOUT / ".env.example").read_text().splitlines()
+    if re.match(r"[A-Z]", line)
+)
+
+
+def instructions(dockerfile: str) -> list[tuple[str, str]]:
+    """(instruction, arguments), continued lines joined."""
+    text = re.sub(r"^#.*\n", "", dockerfile, flags=re.MULTILINE).replace("\\\n", " ")
+    return [(line.split()[0], line.split(None, 1)[1]) for line in text.splitlines() if line.strip()]
+
+
+STAGES: list[list[tuple[str, str]]] = []
+for instruction in instructions(DOCKERFILE):
+    if instruction[0] == "FROM":
+        STAGES.append([])
+    STAGES[-1].append(instruction)
+FINAL = STAGES[-1]
+
+
+def of_image(name: str) -> str | None:
+    """The argument of an instruction in the image's last stage."""
+    return next((arguments for found, arguments in reversed(FINAL) if found == name), None)
+
+
+# .env.example
+
+
+def test_every_variable_is_in_the_example() -> None:
+    assert {name for name, _, _ in SUBSTITUTES} == set(ENV_EXAMPLE)
+
+
+def test_a_password_has_no_default_and_must_be_set() -> None:
+    for name, operator, text in SUBSTITUTES:
+        if "PASSWORD" in name:
+            assert (operator, text) == (":?", "set it in .env"), name
+            assert ENV_EXAMPLE[name] == "", name
+        else:
+            assert (operator, text) == (":-", ENV_EXAMPLE[name]), name
+
+
+def test_no_password_is_written_down() -> None:
+    for name, service in SERVICES.items():
+        for variable, value in service.get("environment", {}).items():
+            secret = "PASSWORD" in variable or "@" in str(value)
+            assert not secret or "PASSWORD:?" in value, f"{name}: {variable}"
+
+
+def test_the_real_one_is_ignored_by_git() -> None:
+    assert ".env" in (CHECKOUT / ".gitignore").read_text().splitlines()
+
+
+# Services
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_has_no_more_rights_than_it_needs(name: str) -> None:
+    service = SERVICES[name]
+    user = service.get("user") or of_image("USER")
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", str(user)), "neither root, nor a name that may be anybody"
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert "cap_add" not in service
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert "/tmp" in [mount.split(":")[0] for mount in service["tmpfs"]]
+    assert not service.keys() & {"privileged", "network_mode", "pid", "ipc", "devices"}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_comes_back_and_says_how_it_is(name: str) -> None:
+    service = SERVICES[name]
+    if name in ONE_SHOT:
+        assert service["restart"] == "no"
+        assert service["healthcheck"] == {"disable": True}
+        return
+    assert service["restart"] == "unless-stopped"
+    assert "healthcheck" in service or ("build" in service and of_image("HEALTHCHECK"))
+    assert service.get("healthcheck", {}).get("disable") is not True
+
+
+def test_dependencies_exist_and_are_waited_for() -> None:
+    for name, service in SERVICES.items():
+        for other, how in service.get("depends_on", {}).items():
+            expected = "service_completed_successfully" if other in ONE_SHOT else "service_healthy"
+            if name in ONE_SHOT:
+                expected = "service_started"  # it makes the others healthy
+            assert how == {"condition": expected}, f"{name} -> {other}"
+    reached: set[str] = set()
+    while more := {
+        n for n, s in SERVICES.items() if n not in reached and s.get("depends_on", {}).keys() <= reached
+    }:
+        reached |= more
+    assert reached == set(SERVICES), "a circle"
+
+
+def test_the_databases_cannot_be_reached_from_outside() -> None:
+    assert [name for name, service in SERVICES.items() if "ports" in service] == ["nginx"]
+    [published] = SERVICES["nginx"]["ports"]
+    assert published == "${HYPERTASK_LISTEN:-127.0.0.1:8480}:8080"
+    assert COMPOSE["networks"]["store"] == {"internal": True}
+    for name in ("mongo", "redis", "worker", "mongo-init"):
+        assert SERVICES[name]["networks"] == ["store"], name
+    assert SERVICES["nginx"]["networks"] == ["edge"]
+    assert "expose" not in COMPOSE_TEXT
+
+
+def test_a_service_that_scales_has_nothing_of_its_own() -> None:
+    for name in ("api", "worker"):
+        assert not SERVICES[name].keys() & {"container_name", "ports", "volumes", "hostname"}
+
+
+def test_data_that_must_last_is_in_a_volume() -> None:
+    assert SERVICES["mongo"]["volumes"] == ["mongo:/data/db"]
+    assert set(COMPOSE["volumes"]) == {"mongo"}
+
+
+def test_images_are_pinned() -> None:
+    images = [service["image"] for service in SERVICES.values() if "build" not in service]
+    images += [arguments.split()[0] for stage in STAGES for found, arguments in stage if found == "FROM"]
+    for image in images:
+        assert re.fullmatch(r"[a-z/-]+:\d+(\.\d+)*(-[a-z]+)?", image), image
+    version = re.search(r'^version = "(.+)"$', (CHECKOUT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert version is not None
+    for name in ("api", "worker", "mongo-init"):
+        assert SERVICES[name]["image"] == f"hypertask:{version.group(1)}"
+
+
+def test_urls_name_the_services() -> None:
+    environment = SERVICES["worker"]["environment"]
+    assert environment == SERVICES["api"]["environment"]
+    plain = {name: VARIABLE.sub("x", value) for name, value in environment.items()}
+    assert (
+        plain["HYPERTASK_MONGO_URL"] == "mongodb://hypertask:x@mongo:27017/?replicaSet=rs0&authSource=admin"
+    )
+    assert plain["HYPERTASK_REDIS_URL"] == "redis://:x@redis:6379/0"
+    assert SERVICES["mongo-init"]["environment"]["MONGO_ADDRESS"] == "mongo:27017"
+    assert "--replSet rs0" in SERVICES["mongo"]["entrypoint"][-1]
+
+
+# What runs in our image
+
+
+def commands() -> Iterator[tuple[str, list[str]]]:
+    yield "image", json.loads(of_image("CMD") or "")
+    yield "image's health check", json.loads((of_image("HEALTHCHECK") or "").split("CMD", 1)[1])
+    for name, service in SERVICES.items():
+        if "build" in service:
+            if "command" in service:
+                yield name, service["command"]
+            if "test" in service.get("healthcheck", {}):
+                yield f"{name}'s health check", service["healthcheck"]["test"][1:]
+
+
+@pytest.mark.parametrize(("what", "command"), commands())
+def test_a_command_names_what_exists(what: str, command: list[str]) -> None:
+    assert command[0] == "python"
+    if command[1] == "-c":
+        compile(command[2], what, "exec")
+    elif command[1] == "-m":
+        assert importlib.util.find_spec(command[2]), command[2]
+        for target in re.findall(r"^(?:api|worker)[.:\w]*$", "\n".join(command[3:]), re.MULTILINE):
+            module, _, attribute = target.replace(":", ".").rpartition(".")
+            assert hasattr(importlib.import_module(module), "__getattr__") or hasattr(
+                importlib.import_module(module), attribute
+            ), target
+    else:
+        assert ("COPY", f"ops/replica_set.py {command[1]}") in FINAL
+
+
+def test_what_the_image_copies_exists_and_is_not_ignored() -> None:
+    patterns = [
+        line for line in (CHECKOUT / ".dockerignore").read_text().splitlines() if not line.startswith("#")
+    ]
+    copied = set()
+    for found, arguments in (instruction for stage in STAGES for instruction in stage):
+        if found == "COPY" and not arguments.startswith("--from"):
+            *sources, _ = arguments.split()
+            copied |= set(sources)
+    assert copied >= {"constraints.txt", "pyproject.toml"}
+    for source in copied:
+        assert (CHECKOUT / source).exists(), source
+        assert not ignored(source, patterns), source
+    for other in (".env", ".git", ".hypertask", ".venv", "tests", "ops/serve"):
+        assert ignored(other, patterns), other
+
+
+def ignored(path: str, patterns: list[str]) -> bool:
+    """As Docker sees it: the last pattern that matches the path or a folder that it is in."""
+    result = False
+    folders = [path, *(str(parent) for parent in Path(path).parents if str(parent) != ".")]
+    for pattern in patterns:
+        if any(fnmatch(folder, pattern.removeprefix("!")) for folder in folders):
+            result = not pattern.startswith("!")
+    return result
+
+
+def test_the_package_is_whole() -> None:
+    packages = re.search(r"^packages = (\[.+\])$", (CHECKOUT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert packages is not None
+    for package in json.loads(packages.group(1)):
+        assert ("COPY", f"{package} {package}") in STAGES[0], package
+
+
+def test_the_image_is_small_and_exact() -> None:
+    assert len(STAGES) == 2
+    build = " ".join(arguments for found, arguments in STAGES[0] if found == "RUN")
+    assert "PIP_CONSTRAINT=/source/constraints.txt" in build
+    assert "PIP_BUILD_CONSTRAINT=/source/constraints.txt" in build
+    final = " ".join(arguments for found, arguments in FINAL if found == "RUN")
+    assert "install" not in final.replace("uninstall", "")
+    assert "uninstall --yes --root-user-action=ignore pip" in final
+    assert [found for found, _ in FINAL].index("USER") < [found for found, _ in FINAL].index("CMD")
+
+
+def test_the_port_is_the_same_everywhere() -> None:
+    command = json.loads(of_image("CMD") or "")
+    port = command[command.index("--port") + 1]
+    assert of_image("EXPOSE") == port
+    assert f"'127.0.0.1', {port}," in (of_image("HEALTHCHECK") or "")
+    assert f"server api:{port} resolve" in NGINX_CONF
+    assert re.search(r"listen 8080\b", NGINX_CONF)
+    assert "http://127.0.0.1:8080/healthz" in SERVICES["nginx"]["healthcheck"]["test"]
+
+
+def test_nginx_closes_idle_connections_before_the_api_does() -> None:
+    command = json.loads(of_image("CMD") or "")
+    api = int(command[command.index("--timeout-keep-alive") + 1])
+    upstream = re.search(r"upstream api \{.*?keepalive_timeout (\d+)s;", NGINX_CONF, re.DOTALL)
+    assert upstream is not None
+    assert int(upstream.group(1)) < api
+
+
+def test_docker_compose_takes_it(tmp_path: Path) -> None:
+    compose = ["docker", "compose"]
+    if (
+        not shutil.which("docker")
+        or subprocess.run([*compose, "version"], capture_output=True, check=False).returncode
+    ):
+        pytest.skip("the compose plugin of Docker is not installed")
+    config = [*compose, "--project-directory", str(CHECKOUT), "config", "--quiet"]
+    clean = {name: value for name, value in os.environ.items() if name not in ENV_EXAMPLE}
+    filled = {name: value or "secret" for name, value in ENV_EXAMPLE.items()}
+    subprocess.run(config, env=clean | filled, check=True)
+    refused = subprocess.run(config, env=clean, capture_output=True, text=True, check=False)
+    assert refused.returncode != 0
+    assert "set it in .env" in refused.stderr
+
+
+# nginx, for real
+
+
+class Upstream(BaseHTTPRequestHandler):
+    """Stands for an API process. It says who it is and what reached it."""
+
+    protocol_version = "HTTP/1.1"
+    name: str
+
+    def do_GET(self) -> None:
+        if self.path == "/events":
+            self.stream()
+        elif self.path == "/die":
+            self.close_connection = True
+        else:
+            self.answer(b"")
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path == f"/die-at-{self.name}":
+            self.close_connection = True
+        else:
+            self.answer(body)
+
+    def answer(self, body: bytes) -> None:
+        seen = json.dumps({"name": self.name, "bytes": len(body), "headers": dict(self.headers)}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(seen)))
+        self.end_headers()
+        self.wfile.write(seen)
+
+    def stream(self) -> None:
+        """One event, and the next when the client has seen the first."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(b"data: first\n\n")
+        assert self.server.seen.wait(20)  # type: ignore[attr-defined]
+        self.wfile.write(b"data: second\n\n")
+        self.close_connection = True
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def upstream(name: str) -> Iterator[ThreadingHTTPServer]:
+    from threading import Event
+
+    handler = type(name, (Upstream,), {"name": name})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.daemon_threads = True
+        server.seen = Event()  # type: ignore[attr-defined]
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def rendered(folder: Path, listen: int, servers: list[int]) -> str:
+    """The configuration as it is, but for addresses and paths; `resolve` too, which an old nginx lacks."""
+    text = NGINX_CONF.replace("listen 8080 ", f"listen 127.0.0.1:{listen} ")
+    text, count = re.subn(
+        r"server api:8480 resolve (.+;)", "\n".join(rf"server 127.0.0.1:{port} \1" for port in servers), text
+    )
+    assert count == 1
+    text = (
+        text.replace("/tmp/", f"{folder}/")
+        .replace("/dev/stdout", f"{folder}/access")
+        .replace("/dev/stderr", f"{folder}/error")
+    )
+    # The only lines that not everybody may use as they are.
+    return text.replace("worker_rlimit_nofile 65536;", "").replace(
+        "worker_connections 30000", "worker_connections 500"
+    )
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        port: int = one.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="module")
+def nginx() -> str:
+    path = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin")
+    if path is None:
+        pytest.skip("nginx is not installed")
+    return path
+
+
+@contextmanager
+def proxying(nginx: str, folder: Path, servers: list[int]) -> Iterator[httpx.Client]:
+    listen = free_port()
+    conf = folder / "nginx.conf"
+    conf.write_text(rendered(folder, listen, servers))
+    user = ["-g", "user root;"] if os.geteuid() == 0 else []
+    command = [nginx, "-c", str(conf), "-e", str(folder / "error"), "-p", str(folder), *user]
+    subprocess.run([*command, "-t", "-q"], check=True)
+    command[-1:] = [f"{user[-1]} daemon off;"] if user else [command[-1], "-g", "daemon off;"]
+    process = subprocess.Popen(command)
+    try:
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", listen)).close()
+                break
+            except ConnectionRefusedError:
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+        with httpx.Client(base_url=f"http://127.0.0.1:{listen}", timeout=30, trust_env=False) as client:
+            yield client
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture
+def balanced(nginx: str, tmp_path: Path) -> Iterator[httpx.Client]:
+    with ExitStack() as stack:
+        servers = [stack.enter_context(upstream(name)).server_port for name in ("one", "two")]
+        yield stack.enter_context(proxying(nginx, tmp_path, servers))
+
+
+def test_nginx_spreads_requests(balanced: httpx.Client) -> None:
+    assert {balanced.get("/hashes").json()["name"] for _ in range(8)} == {"one", "two"}
+
+
+def test_nginx_says_who_calls_whatever_the_caller_says(balanced: httpx.Client) -> None:
+    headers = {"X-Forwarded-For": "6.6.6.6", "X-Forwarded-Proto": "https", "Authorization": "Bearer t"}
+    seen = balanced.get("/hashes", headers=headers).json()["headers"]
+    assert seen["X-Forwarded-For"] == "127.0.0.1"
+    assert seen["X-Forwarded-Proto"] == "http"
+    assert seen["Authorization"] == "Bearer t"
+    assert seen["Host"] == balanced.base_url.netloc.decode()
+
+
+def test_nginx_passes_an_event_on_at_once(balanced: httpx.Client, nginx: str, tmp_path: Path) -> None:
+    (tmp_path / "streaming").mkdir()
+    with (
+        upstream("live") as server,
+        proxying(nginx, tmp_path / "streaming", [server.server_port]) as client,
+        client.stream("GET", "/events") as response,
+    ):
+        parts = response.iter_text()
+        assert next(parts) == "data: first\n\n"
+        server.seen.set()  # type: ignore[attr-defined]
+        assert "".join(parts) == "data: second\n\n"
+
+
+def test_nginx_repeats_a_write_that_an_api_process_died_over(balanced: httpx.Client) -> None:
+    for victim, other in (("one", "two"), ("two", "one")):
+        for _ in range(3):
+            answer = balanced.post(f"/die-at-{victim}", content=b"x" * 100_000)
+            assert answer.status_code == 200
+            assert (answer.json()["name"], answer.json()["bytes"]) == (other, 100_000)
+
+
+def test_nginx_speaks_the_protocol_when_no_api_process_does(nginx: str, tmp_path: Path) -> None:
+    with proxying(nginx, tmp_path, [free_port(), free_port()]) as client:
+        answer = client.post("/task/a", json={})
+    assert answer.status_code == 503
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["retry-after"] == "1"
+    problem = answer.json()
+    assert problem.items() >= {"status": 503, "code": "unavailable", "title": UNAVAILABLE.title}.items()
+    assert problem.keys() == {"type", "title", "status", "code", "detail", "request_id"}
+
+
+def test_nginx_speaks_the_protocol_when_a_body_is_too_large(balanced: httpx.Client) -> None:
+    answer = balanced.post("/tasks", headers={"Content-Length": str(65 * 1024 * 1024)}, content=iter(()))
+    assert answer.status_code == 413
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json().items() >= {"status": 413, "code": "too-large", "title": TOO_LARGE.title}.items()
+
+
+def test_nginx_logs_no_token(balanced: httpx.Client, tmp_path: Path) -> None:
+    balanced.get("/hashes?since=abc", headers={"Authorization": "Bearer secret"})
+    balanced.get('/with"quote')
+    lines = [json.loads(line) for line in (tmp_path / "access").read_text().splitlines()]
+    assert [line["path"] for line in lines] == ["/hashes", '/with"quote']
+    assert "secret" not in (tmp_path / "access").read_text()

@@ -1,0 +1,127 @@
+"""A whole server for tests: real mongod, redis-server, API and worker processes, under `ops/supervise.py`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from api.auth import Devices
+from shared.adapters.mongo import MongoDeviceStore, opened
+from shared.core.documents import SpaceId, UserName
+from shared.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+START_SECONDS = 60
+STOP_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Access:
+    """A space and a token that opens it."""
+
+    url: str
+    space: str
+    token: str
+    device: str
+    user: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+
+class Instance:
+    """Started by `start`, ended by `stop`; `connection` is what the supervisor writes down."""
+
+    def __init__(self, data: Path, *, api: int = 1, workers: int = 1) -> None:
+        self.data = data
+        self._command = [
+            sys.executable,
+            str(ROOT / "ops" / "supervise.py"),
+            *("--data", str(data), "--port", "0", "--json"),
+            *("--api", str(api), "--workers", str(workers)),
+        ]
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = ""
+        self.token = ""
+        self.space = ""
+
+    def start(self, **environment: str) -> Instance:
+        self.data.parent.mkdir(parents=True, exist_ok=True)
+        log = self.data.with_suffix(".log").open("ab")
+        with log:
+            self._process = subprocess.Popen(
+                self._command,
+                cwd=ROOT,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+            )
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()  # ends with the process, so a start that fails is seen
+        assert line, f"the server did not start: {self.log()[-2000:]}"
+        self.__dict__.update(json.loads(line))
+        return self
+
+    def stop(self) -> None:
+        if self._process is not None:
+            if self._process.poll() is None:
+                self._process.send_signal(signal.SIGTERM)
+            assert self._process.wait(STOP_SECONDS) == 0, self.log()[-2000:]
+            assert self._process.stdout is not None
+            self._process.stdout.close()
+
+    def log(self) -> str:
+        return self.data.with_suffix(".log").read_text()
+
+    @property
+    def connection(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.data / "connection.json").read_text())
+        return found
+
+    @property
+    def settings(self) -> Settings:
+        """For adapters that a test opens itself."""
+        connection = self.connection
+        return Settings(
+            mongo_url=connection["mongo_url"],
+            mongo_database=connection["mongo_database"],
+            redis_url=connection["redis_url"],
+        )
+
+    def access(self, *, space: str | None = None, user: str = "tester", name: str = "device") -> Access:
+        """A new device; in a new space unless one is named."""
+        space = space or f"s-{uuid.uuid4().hex[:12]}"
+
+        async def create() -> Access:
+            async with opened(self.settings) as mongo:
+                devices = Devices(MongoDeviceStore(mongo))
+                device, token = await devices.create(user=UserName(user), name=name, space=SpaceId(space))
+                return Access(self.url, space, token, device.id, user)
+
+        return asyncio.run(create())
+
+    def kill(self, kind: str, index: int = 0) -> int:
+        """kill -9 of a child: 'api', 'worker', 'mongod' or 'redis'. Returns when the supervisor has replaced
+        it, with the new pid."""
+        old = self._pid(kind, index)
+        os.kill(old, signal.SIGKILL)
+        deadline = time.monotonic() + START_SECONDS
+        while (new := self._pid(kind, index)) == old:
+            assert time.monotonic() < deadline, f"{kind} was not restarted: {self.log()[-2000:]}"
+            time.sleep(0.02)
+        return new
+
+    def _pid(self, kind: str, index: int) -> int:
+        children = self.connection["children"][kind]
+        pid: int = children[index] if isinstance(children, list) else children
+        return pid

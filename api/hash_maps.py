@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from api.coalesced import Coalesced
 from shared.core.documents import Position, Sequence, SpaceId
 from shared.core.hash_map import BucketedMap
 from shared.observability import event
@@ -13,6 +14,7 @@ logger = logging.getLogger(__name__)
 
 _NOTHING = Sequence(0)
 _LOOKS = 4
+_SPACES_AT_ONCE = 500
 
 
 class HashMaps:
@@ -23,10 +25,13 @@ class HashMaps:
     def __init__(self, store: DocumentStore, cache: HashMapCache) -> None:
         self._store = store
         self._cache = cache
+        self._positions = Coalesced(store.positions, most=_SPACES_AT_ONCE)
 
     async def current(self, space: SpaceId) -> BucketedMap:
         """Law: every write that was acknowledged before the call is in it."""
-        position = await self._store.position(space)
+        position = await self._positions.get(space)
+        if position is None:
+            raise UnavailableError("the database does not know the space")
         try:
             return await self._through_cache(space, position)
         except UnavailableError as error:

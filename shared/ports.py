@@ -84,9 +84,9 @@ class DocumentStore(Protocol):
         start, on new data; `work` must have no effect but through the transaction."""
         ...
 
-    async def position(self, space: SpaceId) -> Position:
-        """Where the space stands now: no acknowledged write is missing from it. A space is made when it is
-        first asked for."""
+    async def positions(self, spaces: Collection[SpaceId]) -> dict[SpaceId, Position]:
+        """Where the spaces stand now: no acknowledged write is missing. A space is made when it is first
+        asked for."""
         ...
 
     async def changes(self, space: SpaceId, after: SequenceNumber) -> Changes:
@@ -99,8 +99,9 @@ class DeviceStore(Protocol):
 
     async def add(self, device: Device, token_hash: str) -> None: ...
 
-    async def by_token_hash(self, token_hash: str) -> Device | None:
-        """The device, unless it was revoked. A revocation is seen by the next call."""
+    async def by_token_hashes(self, token_hashes: Collection[str]) -> dict[str, Device]:
+        """The devices of those tokens that are known and not revoked. A revocation is seen by the next
+        call."""
         ...
 
     async def list_of(self, user: UserName) -> list[Device]:

@@ -181,17 +181,20 @@ class MongoDocumentStore:
             else:
                 return result
 
-    async def position(self, space: SpaceId) -> Position:
+    async def positions(self, spaces: Collection[SpaceId]) -> dict[SpaceId, Position]:
         with _errors_mapped():
-            row = await self._spaces.find_one({"_id": space})
-            if row is None:
-                row = await self._spaces.find_one_and_update(
-                    {"_id": space},
-                    {"$setOnInsert": _new_space()},
-                    upsert=True,
-                    return_document=ReturnDocument.AFTER,
-                )
-        return _position(row)
+            cursor = self._spaces.find({"_id": {"$in": list(spaces)}}, {"epoch": 1, "sequence": 1})
+            found = {SpaceId(row["_id"]): _position(row) async for row in cursor}
+            for space in spaces:
+                if space not in found:
+                    row = await self._spaces.find_one_and_update(
+                        {"_id": space},
+                        {"$setOnInsert": _new_space()},
+                        upsert=True,
+                        return_document=ReturnDocument.AFTER,
+                    )
+                    found[space] = _position(row)
+        return found
 
     async def changes(self, space: SpaceId, after: SequenceNumber) -> Changes:
         hashes: dict[DocumentId, ContentHash | None] = {}
@@ -208,7 +211,9 @@ class MongoDocumentStore:
                     )
                     async for found in cursor:
                         hashes[DocumentId(found["_id"][prefix:])] = found["hash"] if found["live"] else None
-        return Changes(_position(row) if row is not None else await self.position(space), hashes)
+        if row is None:
+            return Changes((await self.positions([space]))[space], {})
+        return Changes(_position(row), hashes)
 
 
 class _MongoTransaction:
@@ -328,12 +333,10 @@ class MongoDeviceStore:
                 }
             )
 
-    async def by_token_hash(self, token_hash: str) -> Device | None:
+    async def by_token_hashes(self, token_hashes: Collection[str]) -> dict[str, Device]:
         with _errors_mapped():
-            row = await self._devices.find_one({"token_hash": token_hash})
-        if row is None or "revoked_at" in row or not secrets.compare_digest(row["token_hash"], token_hash):
-            return None
-        return _device(row)
+            cursor = self._devices.find({"token_hash": {"$in": list(token_hashes)}})
+            return {row["token_hash"]: _device(row) async for row in cursor if "revoked_at" not in row}
 
     async def list_of(self, user: UserName) -> list[Device]:
         return await self._list({"user": user, "revoked_at": {"$exists": False}})

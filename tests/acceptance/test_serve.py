@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 
 import httpx
 import psutil
+import pymongo
+import pymongo.errors
 import pytest
 
 CHECKOUT = Path(__file__).parents[2]
@@ -52,7 +54,10 @@ class Instance:
         self._stdout = logs / "stdout"
         with self._stdout.open("wb") as out, self._stderr.open("wb") as error:
             self.process = subprocess.Popen(
-                [*COMMAND, "--port", "0", "--json", "--data", str(data), *arguments], stdout=out, stderr=error
+                [*COMMAND, "--port", "0", "--json", "--data", str(data), *arguments],
+                stdout=out,
+                stderr=error,
+                start_new_session=True,
             )
 
     @property
@@ -116,10 +121,18 @@ class Instance:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """It ends within seconds, with status 0, and leaves no process and no connection.json."""
         family = self.family()
-        self.process.send_signal(number)
+        started_before = self.stderr.count("restarted")
+        if number is signal.SIGINT:  # Ctrl-C is for the whole group, and the supervisor alone must mind it
+            os.killpg(self.process.pid, number)
+        else:
+            self.process.send_signal(number)
         assert self.process.wait(20) == 0, self.stderr
         assert alive(family) == []
         assert not (self.data / "connection.json").exists()
+        assert self.stderr.count("restarted") == started_before
+        assert "did not stop" not in self.stderr
+        last_line = (self.data / "logs" / "mongod.log").read_text().splitlines()[-1]
+        assert json.loads(last_line)["attr"] == {"exitCode": 0}, "mongod left its data in order"
 
 
 Start = Callable[..., Instance]
@@ -186,6 +199,12 @@ def test_passwords_are_in_no_command_line_and_no_log(running: Instance) -> None:
     assert [secret for secret in secrets for text in texts if secret in text] == []
 
 
+def test_ctrl_c_reaches_the_supervisor_alone(running: Instance) -> None:
+    # A terminal sends it to a whole process group; whoever else were in it would not be stopped in order.
+    groups = [os.getpgid(pid) for pid in running.pids.values()]
+    assert os.getpgid(running.process.pid) not in groups
+
+
 def test_the_databases_listen_on_loopback_and_ask_for_a_password(running: Instance) -> None:
     for name in ("mongod", "redis"):
         listening = [
@@ -194,8 +213,13 @@ def test_the_databases_listen_on_loopback_and_ask_for_a_password(running: Instan
             if connection.status == psutil.CONN_LISTEN
         ]
         assert listening == ["127.0.0.1"], name
-    port = int(running.connection["redis_url"].rpartition(":")[2].partition("/")[0])
-    with socket.create_connection(("127.0.0.1", port)) as redis:
+    ports = json.loads((running.data / "ports.json").read_text())
+    with (
+        pymongo.MongoClient[Any]("127.0.0.1", ports["mongod"], directConnection=True) as stranger,
+        pytest.raises(pymongo.errors.OperationFailure, match="requires authentication"),
+    ):
+        stranger["hypertask"]["documents"].find_one()
+    with socket.create_connection(("127.0.0.1", ports["redis"])) as redis:
         redis.sendall(b"PING\r\n")
         assert redis.recv(100).startswith(b"-NOAUTH")
 

@@ -18,6 +18,7 @@ class Fake:
 
     def _make(self, venv: Path, python: Path) -> None:
         assert self.inside.acquire(blocking=False), "two at the same time"
+        threading.Event().wait(0.05)  # installing takes its time
         python.parent.mkdir(parents=True, exist_ok=True)
         python.touch()
 

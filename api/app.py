@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import errors
 from api.lifespan import lifespan_of
-from api.routes import devices, service, sync
+from api.routes import devices, documents, policies, service, sync
 from shared.observability import request_id
 from shared.settings import Settings
 
@@ -23,6 +23,13 @@ ROUTES = [
     Route("/readyz", service.readyz, methods=["GET"]),
     Route("/hashes", sync.get_hashes, methods=["GET"]),
     Route("/task/{id}", sync.post_task, methods=["POST"]),
+    Route("/task/{id}", documents.get_task, methods=["GET"]),
+    Route("/task/{id}", sync.delete_task, methods=["DELETE"]),
+    Route("/task/{id}/revisions", documents.get_revisions, methods=["GET"]),
+    Route("/task/{id}/revisions/{hash}", documents.get_revision, methods=["GET"]),
+    Route("/task/{id}/restore", documents.post_restore, methods=["POST"]),
+    Route("/policies", policies.get_policies, methods=["GET"]),
+    Route("/policies", policies.put_policies, methods=["PUT"]),
     Route("/devices", devices.list_devices, methods=["GET"]),
     Route("/devices", devices.create_device, methods=["POST"]),
     Route("/devices/{device}", devices.revoke_device, methods=["DELETE"]),

@@ -17,9 +17,7 @@ async def read_json_body(request: Request, most_bytes: int) -> bytes:
         raise ProblemError(UNSUPPORTED_MEDIA_TYPE, "The body must be application/json.")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise ProblemError(UNSUPPORTED_MEDIA_TYPE, "The body must not be compressed.")
-    too_large = ProblemError(
-        TOO_LARGE, f"A body may have {most_bytes} bytes.", headers={"connection": "close"}
-    )
+    too_large = ProblemError(TOO_LARGE, f"A body may have {most_bytes} bytes.", headers={"connection": "close"})
     length = request.headers.get("content-length", "0")
     if not length.isdecimal():
         raise ProblemError(MALFORMED_REQUEST, "Content-Length is not a number.")

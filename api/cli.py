@@ -14,15 +14,26 @@ import click
 
 from api import VERSION
 from api.auth import Devices
+from api.explain import story
 from shared import wire
-from shared.adapters.mongo import MongoDeviceStore, opened
-from shared.core.documents import Device, DeviceId, SpaceId, UserName, is_space_id
+from shared.adapters.mongo import Mongo, MongoDeviceStore, MongoDocumentStore, opened
+from shared.core.documents import (
+    Device,
+    DeviceId,
+    DocumentId,
+    HistoryEntry,
+    SpaceId,
+    UserName,
+    is_document_id,
+    is_space_id,
+)
 from shared.ports import UnavailableError
 from shared.settings import Settings
 
 T = TypeVar("T")
 
 _CONNECTION = "connection.json"
+_MOST_ENTRIES = 10_000
 
 
 @click.group()
@@ -53,7 +64,7 @@ def create(data: Path | None, name: str, user: str, space: str, as_json: bool) -
     """Make a device and print its token, this once."""
     if not is_space_id(space):
         raise click.BadParameter("1 to 63 of a-z 0-9 -, not a hyphen first", param_hint="--space")
-    device, secret = _run(
+    device, secret = _with_devices(
         data, lambda devices: devices.create(user=UserName(user), name=name, space=SpaceId(space))
     )
     if as_json:
@@ -71,7 +82,7 @@ def create(data: Path | None, name: str, user: str, space: str, as_json: bool) -
 @click.pass_obj
 def list_(data: Path | None, user: str | None, as_json: bool) -> None:
     """List the devices that have a token."""
-    devices = _run(
+    devices = _with_devices(
         data, lambda devices: devices.list_all() if user is None else devices.list_of(UserName(user))
     )
     if as_json:
@@ -90,11 +101,38 @@ def list_(data: Path | None, user: str | None, as_json: bool) -> None:
 @click.pass_obj
 def revoke(data: Path | None, device: str, user: str) -> None:
     """Revoke a device's token, at once."""
-    if not _run(data, lambda devices: devices.revoke(UserName(user), DeviceId(device))):
+    if not _with_devices(data, lambda devices: devices.revoke(UserName(user), DeviceId(device))):
         raise click.ClickException(
             f"{user} has no device {device}, or it was revoked before. See: hypertask-server token list"
         )
     click.echo(f"Revoked {device}: its token opens nothing any more. What it wrote stays.")
+
+
+@main.command()
+@click.argument("space")
+@click.argument("document")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@click.pass_obj
+def explain(data: Path | None, space: str, document: str, as_json: bool) -> None:
+    """Tell the story of one document: every revision, what was decided, and how to go back."""
+    if not is_space_id(space) or not is_document_id(document):
+        raise click.BadParameter("a space's or a document's id cannot look like that")
+
+    async def call(mongo: Mongo) -> tuple[list[HistoryEntry], list[Device]]:
+        store = MongoDocumentStore(mongo, give_up_after_seconds=10)
+        entries = await store.history(SpaceId(space), DocumentId(document), _MOST_ENTRIES)
+        return entries, await MongoDeviceStore(mongo).list_all()
+
+    entries, devices = _run(data, call)
+    if not entries:
+        raise click.ClickException(f"The space {space} never had a document {document}.")
+    if as_json:
+        rows = [wire.history_row(entry) for entry in entries]
+        click.echo(wire.dumps({"document": document, "space": space, "revisions": rows}).decode())
+        return
+    names = {device.id: device.name for device in devices}
+    for line in story(DocumentId(document), entries, names, url=_url(data)):
+        click.echo(line)
 
 
 def _columns(device: Device) -> tuple[str, ...]:
@@ -104,21 +142,23 @@ def _columns(device: Device) -> tuple[str, ...]:
     return (device.id, device.user, device.space, seen, device.name)
 
 
-def _run(data: Path | None, call: Callable[[Devices], Awaitable[T]]) -> T:
+def _with_devices(data: Path | None, call: Callable[[Devices], Awaitable[T]]) -> T:
+    return _run(data, lambda mongo: call(Devices(MongoDeviceStore(mongo))))
+
+
+def _run(data: Path | None, call: Callable[[Mongo], Awaitable[T]]) -> T:
     settings = _settings(data)
 
     async def run() -> T:
         async with opened(settings) as mongo:
             await mongo.prepare()
-            return await call(Devices(MongoDeviceStore(mongo)))
+            return await call(mongo)
 
     try:
         return asyncio.run(run())
     except UnavailableError as error:
         where = f"the instance on {data}" if data else "HYPERTASK_MONGO_URL"
-        raise click.ClickException(
-            f"{error}. Is {where} right, and running? `ops/serve` starts one."
-        ) from error
+        raise click.ClickException(f"{error}. Is {where} right, and running? `ops/serve` starts one.") from error
 
 
 def _settings(data: Path | None) -> Settings:
@@ -128,15 +168,25 @@ def _settings(data: Path | None) -> Settings:
         try:
             connection = json.loads(path.read_text())
         except FileNotFoundError:
-            raise click.ClickException(
-                f"No instance has run on {data}. Start one: ops/serve --data {data}"
-            ) from None
+            raise click.ClickException(f"No instance has run on {data}. Start one: ops/serve --data {data}") from None
         environment["HYPERTASK_MONGO_URL"] = connection["mongo_url"]
         environment["HYPERTASK_MONGO_DATABASE"] = connection["mongo_database"]
     try:
         return Settings.from_env(environment)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
+
+
+def _url(data: Path | None) -> str:
+    return str(_connection(data)["url"]) if data is not None else "$URL"
+
+
+def _connection(data: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads((data / _CONNECTION).read_text())
+    except FileNotFoundError:
+        raise click.ClickException(f"No instance has run on {data}. Start one: ops/serve --data {data}") from None
+    return found
 
 
 if __name__ == "__main__":

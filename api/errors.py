@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared import wire
+from shared.core.memory import Refusal
 from shared.core.strict import FaultError
 from shared.observability import event, request_id
 from shared.ports import DecisionError, OverloadedError, UnavailableError
@@ -36,7 +37,10 @@ NOT_FOUND: Final = Kind(404, "not-found", "There is no such thing")
 METHOD_NOT_ALLOWED: Final = Kind(405, "method-not-allowed", "The address does not take this method")
 TOO_LARGE: Final = Kind(413, "too-large", "It is too large")
 UNSUPPORTED_MEDIA_TYPE: Final = Kind(415, "unsupported-media-type", "The body is in a form not understood")
+BASE_UNKNOWN: Final = Kind(409, "base-unknown", "The body of the base is not here any more")
+DELETIONS_HELD: Final = Kind(409, "deletions-held", "So many deletions must be confirmed")
 INVALID_DOCUMENT: Final = Kind(422, "invalid-document", "The document is outside the profile")
+INVALID_POLICIES: Final = Kind(422, "invalid-policies", "The declaration of policies is not valid")
 INTERNAL: Final = Kind(500, "internal", "A fault of the server's")
 UNAVAILABLE: Final = Kind(503, "unavailable", "It cannot be done now")
 
@@ -81,6 +85,21 @@ def _from_fault(error: FaultError) -> ProblemError:
 def _from_http(error: HTTPException) -> ProblemError:
     kind = _BY_STATUS.get(error.status_code, MALFORMED_REQUEST)
     return ProblemError(kind, error.detail, headers=error.headers)
+
+
+def refused(refusal: Refusal) -> ProblemError:
+    """What the rules refuse."""
+    if refusal.code == DELETIONS_HELD.code:
+        detail = (
+            "This device deletes an unusual share of the space. If that is meant, repeat the request with the "
+            "header Hypertask-Confirm: deletions. If the client was wiped or restored, let it sync first."
+        )
+        return ProblemError(DELETIONS_HELD, detail)
+    detail = (
+        'Repeat the request with "base_state": the state that "base" names, as it was answered; or null if you '
+        "do not have it any more."
+    )
+    return ProblemError(BASE_UNKNOWN, detail)
 
 
 def problem(error: Exception) -> ProblemError:

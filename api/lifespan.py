@@ -42,6 +42,7 @@ def lifespan_of(
                     settings=settings,
                     devices=Devices(MongoDeviceStore(mongo)),
                     hash_maps=HashMaps(store, redis.RedisHashMapCache(client)),
+                    documents=store,
                     resolver=resolver,
                     checks={"database": mongo.ping, "cache": partial(redis.ping, client)},
                 )

@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from api.auth import Devices
 from api.hash_maps import HashMaps
-from shared.ports import Resolver
+from shared.ports import DocumentStore, Resolver
 from shared.settings import Settings
 
 
@@ -21,6 +21,7 @@ class State:
     settings: Settings
     devices: Devices
     hash_maps: HashMaps
+    documents: DocumentStore
     resolver: Resolver
     checks: Mapping[str, Callable[[], Awaitable[None]]]
     """What must answer for the process to be ready; each raises UnavailableError if it does not."""

@@ -73,9 +73,7 @@ def _start_echo() -> tuple[subprocess.Popen[bytes], str]:
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    command = (
-        "-m uvicorn bench.v1:echo --loop uvloop --http httptools --no-access-log --log-level warning --fd"
-    )
+    command = "-m uvicorn bench.v1:echo --loop uvloop --http httptools --no-access-log --log-level warning --fd"
     process = subprocess.Popen(
         [sys.executable, *command.split(), str(listener.fileno())], cwd=ROOT, pass_fds=[listener.fileno()]
     )
@@ -117,14 +115,11 @@ async def measure_posts(instance: Instance, echo_url: str, repeats: int) -> None
                 row = (result.per_second, result.quantile(0.5) * 1e3, result.quantile(0.99) * 1e3)
                 rows[name].append(row)
         middle = {
-            name: [statistics.median(column) for column in zip(*found, strict=True)]
-            for name, found in rows.items()
+            name: [statistics.median(column) for column in zip(*found, strict=True)] for name, found in rows.items()
         }
         for name, (rate, p50, p99) in middle.items():
             share = rate / middle["echo"][0]
-            print(
-                f"{name + f', {connections} connections':<34}{rate:>12.0f}{p50:>9.2f}{p99:>9.2f}{share:>9.2f}"
-            )
+            print(f"{name + f', {connections} connections':<34}{rate:>12.0f}{p50:>9.2f}{p99:>9.2f}{share:>9.2f}")
     singles = [await _motor_one_by_one(mongo, 500) for _ in range(repeats)]
     p50 = statistics.median(found[len(found) // 2] for found in singles) * 1e3
     p99 = statistics.median(found[int(len(found) * 0.99)] for found in singles) * 1e3

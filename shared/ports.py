@@ -6,25 +6,28 @@ user; a device names its space.)
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from shared.core.batch import Answer, Known, Write
+from shared.core.batch import Answer, Item, Write
+from shared.core.brake import Deletions
 from shared.core.documents import (
     ContentHash,
     Device,
     DeviceId,
     DocumentId,
-    Head,
+    HistoryEntry,
     Position,
     SpaceId,
     UserName,
 )
 from shared.core.documents import Sequence as SequenceNumber
 from shared.core.hash_map import BucketedMap
-from shared.core.resolve import Submission
+from shared.core.memory import Memory, Missing, Refusal, Submission
+from shared.core.policies import Policies
+from shared.core.retention import Pruned, Retention
 
 T = TypeVar("T")
 
@@ -52,23 +55,40 @@ class Changes:
 
 
 class Transaction(Protocol):
-    """One space's documents, read and written at one point in time."""
+    """One space, read and written at one point in time. Reads see what was written before them."""
 
-    async def heads(self, ids: Collection[DocumentId]) -> dict[DocumentId, Head]:
-        """The current revisions of those of `ids` that the space has, tombstones included."""
+    async def policies(self) -> Policies:
+        """The space's; what is written was decided by those that hold when it commits."""
         ...
 
-    async def known(self, hashes: Collection[Known]) -> set[Known]:
-        """Those of `hashes` that are hashes of stored revisions, superseded or received."""
+    async def live(self) -> int:
+        """How many live documents the space has."""
         ...
 
-    async def allot(self, count: int) -> SequenceNumber:
-        """The first of `count` (>= 0) new sequence numbers of the space, without gaps between calls that
-        commit. Once in each transaction that writes, before `write`: it is where two of them collide."""
+    async def memories(self, submissions: Sequence[Submission]) -> list[Memory]:
+        """The first read for each, in order: heads, and what the devices may be on."""
         ...
 
-    async def write(self, writes: Sequence[Write]) -> None:
-        """Puts new heads in place, moves what they supersede to the revisions, appends received states."""
+    async def load(self, wanted: Sequence[tuple[Memory, Submission, Missing]]) -> list[Memory]:
+        """The memories with what is missing, in order."""
+        ...
+
+    async def deletions(self, devices: Collection[DeviceId]) -> dict[DeviceId, Deletions]:
+        """What the devices have deleted lately; one that has deleted nothing is left out."""
+        ...
+
+    async def allot(self, count: int, live_change: int) -> SequenceNumber:
+        """The first of `count` (>= 0) new sequence numbers of the space, without gaps between transactions
+        that commit. Before each `write`: it is where two transactions collide. `live_change`: by how much the
+        number of live documents changes."""
+        ...
+
+    async def write(
+        self, first: SequenceNumber, writes: Sequence[Write], deletions: Mapping[DeviceId, Deletions]
+    ) -> None:
+        """Stores decisions, of each document one at most: new heads with the sequence numbers from `first`
+        on, in order; what they supersede moves to the revisions; received states, pairs, what devices may be
+        on, tokens that turned out to be shared; and what devices have deleted."""
         ...
 
 
@@ -92,6 +112,31 @@ class DocumentStore(Protocol):
     async def changes(self, space: SpaceId, after: SequenceNumber) -> Changes:
         """What changed after `after`, read at one point in time, no acknowledged write missing."""
         ...
+
+    async def head(self, space: SpaceId, document: DocumentId) -> HistoryEntry | None:
+        """The current revision; a tombstone too."""
+        ...
+
+    async def history(self, space: SpaceId, document: DocumentId, most: int) -> list[HistoryEntry]:
+        """The newest `most` revisions and received states, newest first, the current one among them."""
+        ...
+
+    async def state(self, space: SpaceId, document: DocumentId, hash_: ContentHash) -> HistoryEntry | None:
+        """The newest revision or received state with this hash that still has its body."""
+        ...
+
+    async def policies(self, space: SpaceId) -> Policies: ...
+
+    async def set_policies(self, space: SpaceId, policies: Policies) -> None:
+        """What is decided from now on goes by them; nothing that was decided changes."""
+        ...
+
+    async def prune(self, space: SpaceId, retention: Retention, now: float) -> Pruned:
+        """Removes bodies and revisions that the retention no longer covers; never the body of a head, nor
+        one that a head tombstone buried within the horizon."""
+        ...
+
+    async def spaces(self) -> list[SpaceId]: ...
 
 
 class DeviceStore(Protocol):
@@ -152,8 +197,8 @@ class Turn(Protocol):
 class Resolver(Protocol):
     """Where client states are sent to be resolved."""
 
-    async def resolve(self, space: SpaceId, submission: Submission) -> Answer:
-        """The server's decision, durable when this returns.
+    async def resolve(self, space: SpaceId, item: Item) -> Answer | Refusal:
+        """The server's decision, durable when this returns. A Refusal stored nothing.
 
         Raises UnavailableError when there is none in time: the submission may have been stored, and may be
         repeated. OverloadedError: it was not taken in. DecisionError: it cannot be decided; nothing was
@@ -168,10 +213,10 @@ class Envelope:
 
     process: str
     number: int
-    submission: Submission
+    item: Item
 
 
-Reply = Answer | Exception
+Reply = Answer | Refusal | Exception
 """Exceptions that a Reply may be: UnavailableError, DecisionError."""
 
 

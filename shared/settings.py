@@ -37,6 +37,10 @@ class Settings:
     """How long a database operation waits for a primary."""
     worker_spaces: int = 64
     """Spaces that one worker process serves at the same time."""
+    retention_days: float = 30.0
+    """How long the body of every superseded revision stays: the promised horizon."""
+    retention_bytes: int = 256 * 1024 * 1024
+    """Per space: older bodies stay as long as all of them fit into it."""
     log_level: str = "INFO"
 
     @property

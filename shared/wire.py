@@ -16,11 +16,12 @@ import orjson
 
 from shared.core import canonical as exact
 from shared.core import strict
-from shared.core.batch import Answer
+from shared.core.batch import Answer, Item
 from shared.core.canonical import JsonValue
-from shared.core.documents import Body, ContentHash, Device, DocumentId
+from shared.core.documents import Body, ContentHash, Device, DocumentId, HistoryEntry
+from shared.core.memory import Given, Outcome, Refusal, Submission
 from shared.core.protocol import Limits
-from shared.core.resolve import Outcome, Submission
+from shared.core.resolve import is_tombstone
 from shared.core.strict import Fault, FaultError
 from shared.ports import DecisionError, Envelope, Reply, UnavailableError
 
@@ -36,6 +37,7 @@ _ABOVE_SURROGATES: Final = re.compile(rb"[\xee\xef]")
 # What orjson would mend silently: integers out of range (sixteen digits or more in a row, before a point or
 # without one; it raises for overflow to infinity by itself).
 _LONG_NUMBER: Final = re.compile(rb"\d{16}")
+_MOST_BASE_CHARACTERS: Final = 200
 _ESCAPED_COLON: Final = re.compile(rb"\\u003[aA]")
 
 
@@ -102,8 +104,23 @@ class ClientState:
     hash: ContentHash | None
 
 
-def parse_post_task(raw: bytes, document: DocumentId, limits: Limits) -> ClientState:
-    """The body of `POST /task/{document}`: `{"client_state": null | {...}}`.
+@dataclass(frozen=True, slots=True)
+class PostTask:
+    """The body of `POST /task/{id}`."""
+
+    state: ClientState
+    base: str | None
+    base_state: Body | Given | None
+
+    @property
+    def additions(self) -> bool:
+        """Whether it used anything beyond v1.0."""
+        marked = self.state.body is not None and is_tombstone(self.state.body)
+        return self.base is not None or self.base_state is not Given.NOTHING or marked
+
+
+def parse_post_task(raw: bytes, document: DocumentId, limits: Limits) -> PostTask:
+    """`{"client_state": null | {...}, "base"?: "<rev>", "base_state"?: null | {...}}`.
 
     Raises FaultError. A member that is not known is refused, not ignored: a client that sends one relies
     on it.
@@ -112,12 +129,22 @@ def parse_post_task(raw: bytes, document: DocumentId, limits: Limits) -> ClientS
     if not isinstance(request, dict) or "client_state" not in request:
         raise FaultError(Fault("malformed request", 'The body must be {"client_state": null | {...}}.'))
     for member in request:
-        if member != "client_state":
+        if member not in ("client_state", "base", "base_state"):
             raise FaultError(Fault("malformed request", f"The member {member!r} is not known."))
-    state = request["client_state"]
+    base = request.get("base")
+    if base is not None and not (isinstance(base, str) and 0 < len(base) <= _MOST_BASE_CHARACTERS):
+        raise FaultError(Fault("malformed request", '"base" is the "rev" of an answer, or "0".'))
+    base_state: Body | Given | None = Given.NOTHING
+    if "base_state" in request:
+        base_state = _state_or_none(request["base_state"], document, "/base_state", limits).body
+    state = _state_or_none(request["client_state"], document, "/client_state", limits)
+    return PostTask(state, base, base_state)
+
+
+def _state_or_none(state: JsonValue, document: DocumentId, pointer: str, limits: Limits) -> ClientState:
     if state is None:
         return ClientState(None, None)
-    return checked_state(state, document, "/client_state", limits)
+    return checked_state(state, document, pointer, limits)
 
 
 def checked_state(state: JsonValue, document: DocumentId, pointer: str, limits: Limits) -> ClientState:
@@ -136,20 +163,32 @@ def checked_state(state: JsonValue, document: DocumentId, pointer: str, limits: 
     return ClientState(state, exact.hash_of_canonical(data))
 
 
-def dump_envelope(process: str, number: int, expires_at: float, submission: Submission) -> bytes:
-    """A submission on its way through the queue. Private to one release: no process of another reads it."""
-    s = submission
-    return orjson.dumps([process, number, expires_at, s.document, s.state, s.hash, s.device, s.arrived_at])
+def dump_envelope(process: str, number: int, expires_at: float, item: Item) -> bytes:
+    """An item on its way through the queue. Private to one release: no process of another reads it."""
+    s = item.submission
+    base_state: Any = [] if isinstance(s.base_state, Given) else s.base_state
+    return orjson.dumps(
+        [
+            process,
+            number,
+            expires_at,
+            [s.document, s.client_state, s.hash, s.arrived_at, s.base, base_state, s.device, s.single_device],
+            [item.by, item.dry_run, item.confirmed],
+        ]
+    )
 
 
 def load_envelope(data: bytes) -> tuple[Envelope, float]:
     """The envelope and when it expires. Raises ValueError for anything else."""
-    process, number, expires_at, document, state, hash_, device, arrived_at = orjson.loads(data)
-    return Envelope(process, number, Submission(document, state, hash_, device, arrived_at)), expires_at
+    process, number, expires_at, fields, rest = orjson.loads(data)
+    document, state, hash_, arrived_at, base, base_state, device, single = fields
+    given: Body | Given | None = Given.NOTHING if base_state == [] else base_state
+    submission = Submission(document, state, hash_, arrived_at, base, given, device, single)
+    return Envelope(process, number, Item(submission, *rest)), expires_at
 
 
 def dump_replies(replies: Iterable[tuple[int, Reply]]) -> bytes:
-    """Replies to one process: [[number, outcome, hash, body, same] | [number, error]]."""
+    """Replies to one process: [[number, kind, ...]]."""
     return orjson.dumps([_reply_row(number, reply) for number, reply in replies])
 
 
@@ -159,8 +198,10 @@ def load_replies(data: bytes) -> list[tuple[int, Reply]]:
 
 def _reply_row(number: int, reply: Reply) -> list[Any]:
     match reply:
-        case Answer():
-            return [number, reply.outcome, reply.hash, reply.body, reply.same]
+        case Answer() as a:
+            return [number, "answer", a.outcome, a.rule, a.hash, a.rev, a.body, a.same, a.conflicts]
+        case Refusal():
+            return [number, "refusal", reply.code, reply.rule]
         case UnavailableError():
             return [number, "unavailable"]
         case _:
@@ -169,13 +210,49 @@ def _reply_row(number: int, reply: Reply) -> list[Any]:
 
 def _reply(row: list[Any]) -> tuple[int, Reply]:
     match row:
-        case [number, outcome, hash_, body, same]:
-            return number, Answer(Outcome(outcome), hash_, body, same)
+        case [number, "answer", outcome, rule, hash_, rev, body, same, conflicts]:
+            return number, Answer(Outcome(outcome), rule, hash_, rev, body, same, tuple(conflicts))
+        case [number, "refusal", code, rule]:
+            return number, Refusal(code, rule)
         case [number, "unavailable"]:
             return number, UnavailableError("the worker could not store it now")
-        case [number, *_]:
+        case [number, "failed"]:
             return number, DecisionError("the worker could not decide it")
     raise ValueError("not a reply")
+
+
+def answer_body(answer: Answer, sent: Body | None, *, additions: bool) -> bytes:
+    """The body of the answer to a state: `server_state` alone unless the request used the additions."""
+    server_state = sent if answer.same else answer.body
+    if not additions:
+        return orjson.dumps({"server_state": server_state})
+    return orjson.dumps(
+        {
+            "server_state": server_state,
+            "rev": answer.rev,
+            "hash": answer.hash,
+            "outcome": answer.outcome,
+            "rule": answer.rule,
+            "conflicts": answer.conflicts,
+        }
+    )
+
+
+def history_row(entry: HistoryEntry) -> dict[str, Any]:
+    """A revision as `GET /task/{id}/revisions` lists it, without its body."""
+    return {
+        "rev": entry.rev,
+        "hash": entry.hash,
+        "deleted": entry.deleted,
+        "received": entry.received,
+        "has_body": entry.body is not None,
+        "device": entry.by,
+        "at": entry.at,
+        "outcome": entry.outcome,
+        "rule": entry.rule,
+        "parents": entry.parents,
+        "conflicts": entry.conflicts,
+    }
 
 
 def device_row(device: Device, *, current: bool = False) -> dict[str, Any]:

@@ -14,7 +14,9 @@ import uvloop
 from shared import observability
 from shared.adapters import arq
 from shared.adapters.mongo import Mongo, MongoDocumentStore
+from shared.core.retention import Retention
 from shared.settings import Settings
+from worker.tasks.prune import Pruner, prune_all
 from worker.tasks.resolve import SpaceResolver, resolve_space
 
 
@@ -26,17 +28,16 @@ def _worker_settings(settings: Settings) -> dict[str, Any]:
         observability.configure(settings.log_level)
         ctx["mongo"] = mongo = Mongo(settings)
         await mongo.prepare()
-        ctx["resolver"] = SpaceResolver(
-            MongoDocumentStore(mongo, give_up_after_seconds=settings.store_timeout_seconds),
-            arq.ArqInbox(redis, settings),
-        )
+        store = MongoDocumentStore(mongo, give_up_after_seconds=settings.store_timeout_seconds)
+        ctx["resolver"] = SpaceResolver(store, arq.ArqInbox(redis, settings))
+        ctx["pruner"] = Pruner(store, Retention(settings.retention_days, settings.retention_bytes))
 
     async def on_shutdown(ctx: dict[Any, Any]) -> None:
         if "mongo" in ctx:
             ctx["mongo"].close()
 
     return arq.worker_settings(
-        settings, redis, drain=resolve_space, on_startup=on_startup, on_shutdown=on_shutdown
+        settings, redis, drain=resolve_space, hourly=prune_all, on_startup=on_startup, on_shutdown=on_shutdown
     )
 
 

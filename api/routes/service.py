@@ -22,7 +22,7 @@ async def about(request: Request) -> Response:
             "version": VERSION,
             "protocol_versions": PROTOCOL_VERSIONS,
             "auth_schemes": AUTH_SCHEMES,
-            "supports": ["devices"],
+            "supports": ["base", "tombstones", "dry-run", "revisions", "restore", "policies", "devices"],
             "limits": {
                 "document_bytes": limits.max_document_bytes,
                 "request_bytes": limits.max_request_bytes,
@@ -52,6 +52,4 @@ async def readyz(request: Request) -> Response:
 
 
 def _json(value: object, status: int = 200) -> Response:
-    return Response(
-        wire.dumps(value), status, headers={"cache-control": "no-store"}, media_type="application/json"
-    )
+    return Response(wire.dumps(value), status, headers={"cache-control": "no-store"}, media_type="application/json")

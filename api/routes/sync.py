@@ -1,4 +1,4 @@
-"""The Network Interchange Format v1.0: `GET /hashes` and `POST /task/{id}`."""
+"""The Network Interchange Format v1.0 - `GET /hashes` and `POST /task/{id}` - and deleting."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.body import read_json_body
-from api.errors import NOT_FOUND, ProblemError
-from api.state import state
+from api.errors import MALFORMED_REQUEST, NOT_FOUND, ProblemError, refused
+from api.state import State, state
 from shared import wire
-from shared.core.documents import DocumentId, is_document_id
-from shared.core.resolve import Submission
+from shared.core.batch import Answer, Item
+from shared.core.documents import Body, Device, DeviceId, DocumentId, is_document_id
+from shared.core.memory import CREATED, DELETED_KEY, Given, Refusal, Submission
+from shared.core.protocol import CONFIRM_DELETIONS, CONFIRM_HEADER
 
 
 async def get_hashes(request: Request) -> Response:
@@ -25,20 +27,80 @@ async def get_hashes(request: Request) -> Response:
 async def post_task(request: Request) -> Response:
     here = state(request)
     device = await here.devices.of(request)
-    document = _document(request)
+    document = document_of(request)
     limits = here.settings.limits
-    raw = await read_json_body(request, limits.max_request_bytes)
-    client = wire.parse_post_task(raw, document, limits)
-    submission = Submission(document, client.body, client.hash, device.id, time.time())
-    answer = await here.resolver.resolve(device.space, submission)
-    server_state = client.body if answer.same else answer.body
-    return Response(wire.dumps({"server_state": server_state}), media_type="application/json")
+    # A state and the state of its base.
+    raw = await read_json_body(request, 2 * limits.max_request_bytes)
+    posted = wire.parse_post_task(raw, document, limits)
+    submission = Submission(
+        document,
+        posted.state.body,
+        posted.state.hash,
+        time.time(),
+        posted.base,
+        posted.base_state,
+        device.id,
+        not device.shared,
+    )
+    answer = await submit(here, request, device, submission)
+    additions = posted.additions or is_dry_run(request)
+    return Response(wire.answer_body(answer, posted.state.body, additions=additions), media_type="application/json")
 
 
-def _document(request: Request) -> DocumentId:
+async def delete_task(request: Request) -> Response:
+    """The state `{"id", "_deleted": true}`, for people with curl. `If-Match` names the base."""
+    here = state(request)
+    device = await here.devices.of(request)
+    document = document_of(request)
+    mark: Body = {"id": document, DELETED_KEY: True}
+    submission = Submission(
+        document,
+        mark,
+        wire.content_hash(mark),
+        time.time(),
+        _if_match(request),
+        Given.NOTHING,
+        device.id,
+        not device.shared,
+    )
+    answer = await submit(here, request, device, submission)
+    return Response(wire.answer_body(answer, mark, additions=True), media_type="application/json")
+
+
+async def submit(here: State, request: Request, device: Device, submission: Submission) -> Answer:
+    """The server's answer. Raises ProblemError for a refusal."""
+    item = Item(
+        submission,
+        by=DeviceId(device.id),
+        dry_run=is_dry_run(request),
+        confirmed=request.headers.get(CONFIRM_HEADER, "").lower() == CONFIRM_DELETIONS,
+    )
+    found = await here.resolver.resolve(device.space, item)
+    if isinstance(found, Refusal):
+        raise refused(found)
+    return found
+
+
+def is_dry_run(request: Request) -> bool:
+    """`?dry_run=1`: decide and store nothing."""
+    asked = request.query_params.get("dry_run", "0")
+    if asked not in ("0", "1"):
+        raise ProblemError(MALFORMED_REQUEST, "dry_run is 0 or 1.")
+    return asked == "1"
+
+
+def document_of(request: Request) -> DocumentId:
+    """The document that the address names; 404 if it can name none."""
     text: str = request.path_params["id"]
     if not is_document_id(text):
-        raise ProblemError(
-            NOT_FOUND, "A document's id has 1 to 128 characters of A-Z a-z 0-9 . _ ~ -; this is none."
-        )
+        raise ProblemError(NOT_FOUND, "A document's id has 1 to 128 characters of A-Z a-z 0-9 . _ ~ -; this is none.")
     return DocumentId(text)
+
+
+def _if_match(request: Request) -> str | None:
+    text = request.headers.get("if-match", "").strip().removeprefix("W/").strip('"')
+    if not text or text == "*":
+        return None
+    if len(text) > 200 or text == CREATED:
+        raise ProblemError(MALFORMED_REQUEST, 'If-Match is the "rev" or the hash of the state that you saw.')
+    return text

@@ -29,16 +29,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
 
 import orjson
-from arq import func
+from arq import cron, func
 from arq.connections import ArqRedis, RedisSettings
 from redis.asyncio import BlockingConnectionPool
 from redis.commands.core import AsyncScript
 
 from shared import wire
 from shared.adapters.redis import connection_pool, errors_mapped, process_key, space_key
-from shared.core.batch import Answer
+from shared.core.batch import Answer, Item
 from shared.core.documents import SpaceId
-from shared.core.resolve import Submission
+from shared.core.memory import Refusal
 from shared.observability import event
 from shared.ports import Envelope, OverloadedError, Reply, UnavailableError
 from shared.settings import Settings
@@ -55,6 +55,8 @@ _QUEUED_MS: Final = 1000
 _INBOX_TTL_MS: Final = 60_000
 _KNOCK_SECONDS: Final = 0.5
 _JOB_SECONDS: Final = 60
+_PAST_THE_HOUR: Final = 17
+_CRON_SECONDS: Final = 300
 _CLOCK_TOLERANCE: Final = timedelta(seconds=5)
 _DRAIN_SECONDS: Final = 1.0
 """After so long a job hands the space on, so that spaces share the workers fairly."""
@@ -137,12 +139,14 @@ def worker_settings(
     redis: WakingRedis,
     *,
     drain: Callable[..., Awaitable[None]],
+    hourly: Callable[..., Awaitable[None]],
     on_startup: Callable[[dict[Any, Any]], Awaitable[None]],
     on_shutdown: Callable[[dict[Any, Any]], Awaitable[None]],
 ) -> dict[str, Any]:
     """What the `arq` command asks of a WorkerSettings, as arq also takes it: a dict."""
     return {
         "functions": [func(cast(Any, drain), name=DRAIN)],
+        "cron_jobs": [cron(cast(Any, hourly), name="hourly", minute=_PAST_THE_HOUR, timeout=_CRON_SECONDS)],
         "queue_name": QUEUE,
         "redis_pool": redis,
         "redis_settings": RedisSettings.from_dsn(settings.redis_url),  # for `arq --check`
@@ -208,10 +212,10 @@ class ArqResolver:
             task.cancel()
         await asyncio.gather(*self._tasks, *self._senders, return_exceptions=True)
 
-    async def resolve(self, space: SpaceId, submission: Submission) -> Answer:
+    async def resolve(self, space: SpaceId, item: Item) -> Answer | Refusal:
         deadline = self._settings.submit_deadline_seconds
         number = next(self._numbers)
-        data = wire.dump_envelope(self._process, number, time.time() + deadline, submission)
+        data = wire.dump_envelope(self._process, number, time.time() + deadline, item)
         if self._pending_bytes + len(data) > self._settings.pending_bytes and self._pending:
             raise OverloadedError("this process holds too many submissions")
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
@@ -333,12 +337,8 @@ class ArqLease:
         self._settings = settings
         self._space = space
         self._token = token
-        self._inbox, self._key, self._queued = (
-            space_key(space, name) for name in ("inbox", "lease", "queued")
-        )
-        self._scripts = {
-            text: redis.register_script(text) for text in (_RENEW, _TRIM, _RELEASE_IF_EMPTY, _HAND_ON)
-        }
+        self._inbox, self._key, self._queued = (space_key(space, name) for name in ("inbox", "lease", "queued"))
+        self._scripts = {text: redis.register_script(text) for text in (_RENEW, _TRIM, _RELEASE_IF_EMPTY, _HAND_ON)}
         self._taken = 0
         self._released = False
         self._ends_at = time.monotonic() + _DRAIN_SECONDS
@@ -405,9 +405,7 @@ class ArqLease:
 
     async def release_if_empty(self) -> bool:
         with errors_mapped():
-            verdict = await self._scripts[_RELEASE_IF_EMPTY](
-                keys=[self._inbox, self._key], args=[self._token]
-            )
+            verdict = await self._scripts[_RELEASE_IF_EMPTY](keys=[self._inbox, self._key], args=[self._token])
         self._released = bool(verdict)
         return self._released
 

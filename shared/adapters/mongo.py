@@ -1,9 +1,13 @@
 """The stores on MongoDB, through Motor. The only module that imports motor or pymongo.
 
-    spaces     {_id: space, sequence, epoch, batches}
-    documents  {_id: "space/id", space, seq, hash, body | no body for a tombstone, device, at, outcome}
-    revisions  {space, id, seq, hash, body, device, at, outcome, received?}
-    devices    {_id: device, token_hash, user, name, space, created_at, last_seen, revoked_at?}
+    spaces     {_id: space, sequence, epoch, live, batches, policies?}
+    documents  {_id: "space/id", space, seq, hash, body | none for a tombstone, by, at, outcome, rule, parents,
+                conflicts?, pairs?}
+    revisions  {space, id, seq, hash, body | none when pruned, deleted?, received?, superseded_at, gone?, and
+                the rest as in documents}
+    memory     {_id: "space/device/id", sent, returned}
+    devices    {_id: device, token_hash, user, name, space, created_at, last_seen, shared?, deletions?,
+                revoked_at?}
 
 A head's body lives in `documents` and moves to `revisions` when it is superseded: no body is stored twice.
 "space/id" cannot be ambiguous: a slash occurs in neither.
@@ -12,16 +16,18 @@ A head's body lives in `documents` and moves to `revisions` when it is supersede
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict, replace
 from typing import Any, Final, TypeVar
 
 from bson import DBRef, Int64
 from bson.codec_options import CodecOptions, TypeDecoder, TypeRegistry
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession, AsyncIOMotorDatabase
-from pymongo import ASCENDING, DeleteOne, IndexModel, InsertOne, ReplaceOne, ReturnDocument
+from pymongo import ASCENDING, DESCENDING, IndexModel, InsertOne, ReplaceOne, ReturnDocument, UpdateOne
 from pymongo.errors import (
     ConnectionFailure,
     ExecutionTimeout,
@@ -34,19 +40,37 @@ from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
-from shared.core.batch import Known, Write
+from shared.core.batch import Write
+from shared.core.brake import Deletions
 from shared.core.documents import (
     ContentHash,
     Device,
     DeviceId,
     DocumentId,
     Epoch,
-    Head,
+    HistoryEntry,
     Position,
     SpaceId,
     UserName,
 )
 from shared.core.documents import Sequence as SequenceNumber
+from shared.core.memory import (
+    MAX_PAIRS,
+    RECENT,
+    DeviceMemory,
+    Head,
+    Memory,
+    Missing,
+    Pair,
+    Revision,
+    Stored,
+    Submission,
+    ValueKey,
+    make_rev,
+)
+from shared.core.policies import NO_POLICIES, Policies
+from shared.core.policies import parse as parse_policies
+from shared.core.retention import Kept, Pruned, Retention, to_prune
 from shared.ports import Changes, Transaction, UnavailableError
 from shared.settings import Settings
 
@@ -54,6 +78,7 @@ T = TypeVar("T")
 Row = dict[str, Any]
 
 DURABLE: Final = WriteConcern(w="majority", j=True)
+_POLICIES_KEPT: Final = 10_000
 _MAJORITY: Final = ReadConcern("majority")
 
 # Labels of the driver: run the transaction again; ask for the commit's result again.
@@ -111,11 +136,12 @@ class Mongo:
             )
             await self.database["revisions"].create_indexes(
                 [
+                    IndexModel([("space", ASCENDING), ("id", ASCENDING), ("hash", ASCENDING)], name="space_id_hash"),
+                    IndexModel([("space", ASCENDING), ("id", ASCENDING), ("seq", ASCENDING)], name="space_id_seq"),
                     IndexModel(
-                        [("space", ASCENDING), ("id", ASCENDING), ("hash", ASCENDING)], name="space_id_hash"
-                    ),
-                    IndexModel(
-                        [("space", ASCENDING), ("id", ASCENDING), ("seq", ASCENDING)], name="space_id_seq"
+                        [("space", ASCENDING), ("id", ASCENDING), ("gone", ASCENDING)],
+                        name="space_id_gone",
+                        partialFilterExpression={"gone": {"$exists": True}},
                     ),
                 ]
             )
@@ -139,25 +165,40 @@ class MongoDocumentStore:
     """DocumentStore on MongoDB."""
 
     def __init__(self, mongo: Mongo, *, give_up_after_seconds: float) -> None:
+        self._mongo = mongo
         self._client = mongo.client
         self._spaces = mongo.database["spaces"]
         self._documents = mongo.database["documents"]
         self._revisions = mongo.database["revisions"]
         self._give_up_after = give_up_after_seconds
+        self._sessions: list[AsyncIOMotorClientSession] = []
+        self._policies: dict[SpaceId, tuple[str | None, Policies]] = {}
 
     async def transact(self, space: SpaceId, work: Callable[[Transaction], Awaitable[T]]) -> T:
         deadline = time.monotonic() + self._give_up_after
         with _errors_mapped():
-            async with await self._client.start_session() as session:
-                attempt = 0
-                while True:
-                    try:
-                        return await self._attempt(session, space, work, deadline)
-                    except PyMongoError as error:
-                        if not error.has_error_label(_TRANSIENT) or time.monotonic() > deadline:
-                            raise
-                    attempt += 1
-                    await asyncio.sleep(min(0.001 * 2**attempt, 0.1) * (0.5 + secrets.randbelow(100) / 100))
+            attempt = 0
+            while True:
+                # A session is kept for the next transaction: starting one takes a thread. One that saw an error
+                # is not.
+                session = self._sessions.pop() if self._sessions else await self._client.start_session()
+                try:
+                    result = await self._attempt(session, space, work, deadline)
+                except _PoliciesChangedError:
+                    await session.end_session()
+                    continue
+                except PyMongoError as error:
+                    await session.end_session()
+                    if not error.has_error_label(_TRANSIENT) or time.monotonic() > deadline:
+                        raise
+                except BaseException:
+                    await session.end_session()
+                    raise
+                else:
+                    self._sessions.append(session)
+                    return result
+                attempt += 1
+                await asyncio.sleep(min(0.001 * 2**attempt, 0.1) * (0.5 + secrets.randbelow(100) / 100))
 
     async def _attempt(
         self,
@@ -168,7 +209,9 @@ class MongoDocumentStore:
     ) -> T:
         session.start_transaction(ReadConcern("snapshot"), DURABLE, ReadPreference.PRIMARY)
         try:
-            result = await work(_MongoTransaction(self, session, space))
+            transaction = _MongoTransaction(self._mongo, session, space, self._policies)
+            result = await work(transaction)
+            await transaction.verify_policies()
         except BaseException:
             await _abort(session)
             raise
@@ -184,7 +227,7 @@ class MongoDocumentStore:
     async def positions(self, spaces: Collection[SpaceId]) -> dict[SpaceId, Position]:
         with _errors_mapped():
             cursor = self._spaces.find({"_id": {"$in": list(spaces)}}, {"epoch": 1, "sequence": 1})
-            found = {SpaceId(row["_id"]): _position(row) async for row in cursor}
+            found = {SpaceId(row["_id"]): _position(row) for row in await cursor.to_list(None)}
             for space in spaces:
                 if space not in found:
                     row = await self._spaces.find_one_and_update(
@@ -215,102 +258,390 @@ class MongoDocumentStore:
             return Changes((await self.positions([space]))[space], {})
         return Changes(_position(row), hashes)
 
+    async def head(self, space: SpaceId, document: DocumentId) -> HistoryEntry | None:
+        with _errors_mapped():
+            row = await self._documents.find_one({"_id": f"{space}/{document}"})
+        return None if row is None else _entry(row)
+
+    async def history(self, space: SpaceId, document: DocumentId, most: int) -> list[HistoryEntry]:
+        head = await self.head(space, document)
+        with _errors_mapped():
+            cursor = (
+                self._revisions.find({"space": space, "id": document})
+                .sort([("seq", DESCENDING), ("_id", DESCENDING)])
+                .limit(most)
+            )
+            entries = [_entry(row) for row in await cursor.to_list(None)]
+        # A head that was superseded between the two reads stands among the revisions now.
+        if head is not None and all(entry.rev != head.rev for entry in entries):
+            entries.insert(0, head)
+        return sorted(entries, key=lambda entry: (entry.sequence, entry.received), reverse=True)[:most]
+
+    async def state(self, space: SpaceId, document: DocumentId, hash_: ContentHash) -> HistoryEntry | None:
+        head = await self.head(space, document)
+        if head is not None and head.hash == hash_ and head.body is not None:
+            return head
+        with _errors_mapped():
+            row = await self._revisions.find_one(
+                {"space": space, "id": document, "hash": hash_, "body": {"$exists": True}},
+                sort=[("seq", DESCENDING)],
+            )
+        return None if row is None else _entry(row)
+
+    async def policies(self, space: SpaceId) -> Policies:
+        with _errors_mapped():
+            return _policies(await self._spaces.find_one({"_id": space}, {"policies": 1}))
+
+    async def set_policies(self, space: SpaceId, policies: Policies) -> None:
+        await self.positions([space])
+        declared = {pattern: list(strategies) for pattern, strategies in policies.declared.items()}
+        with _errors_mapped():
+            # As text: patterns hold the characters that mean something in a field's name.
+            await self._spaces.update_one({"_id": space}, {"$set": {"policies": json.dumps(declared)}})
+
+    async def spaces(self) -> list[SpaceId]:
+        with _errors_mapped():
+            return [SpaceId(row["_id"]) async for row in self._spaces.find({}, {"_id": 1})]
+
+    async def prune(self, space: SpaceId, retention: Retention, now: float) -> Pruned:
+        buried: set[tuple[str, str]] = set()
+        prefix = len(space) + 1
+        with _errors_mapped():
+            tombstones = self._documents.find({"space": space, "body": {"$exists": False}}, {"hash": 1})
+            async for row in tombstones:
+                buried.add((row["_id"][prefix:], row["hash"]))
+            sized = self._revisions.aggregate(
+                [
+                    {"$match": {"space": space, "body": {"$exists": True}}},
+                    {"$project": {"id": 1, "hash": 1, "superseded_at": 1, "size": {"$bsonSize": "$body"}}},
+                ]
+            )
+            bodies = [
+                Kept(row["_id"], row["superseded_at"], row["size"], (row["id"], row["hash"]) in buried)
+                async for row in sized
+            ]
+            gone = to_prune(bodies, retention, now)
+            for chunk in range(0, len(gone), 1000):
+                keys = [kept.key for kept in gone[chunk : chunk + 1000]]
+                await self._revisions.update_many({"_id": {"$in": keys}}, {"$unset": {"body": ""}})
+        return Pruned(len(gone), sum(kept.size for kept in gone))
+
+
+class _PoliciesChangedError(Exception):
+    """The transaction decided by policies that are not those of the space any more; it runs again."""
+
 
 class _MongoTransaction:
     """Transaction on one MongoDB session."""
 
-    def __init__(self, store: MongoDocumentStore, session: AsyncIOMotorClientSession, space: SpaceId) -> None:
-        self._store = store
+    def __init__(
+        self,
+        mongo: Mongo,
+        session: AsyncIOMotorClientSession,
+        space: SpaceId,
+        policies: dict[SpaceId, tuple[str | None, Policies]],
+    ) -> None:
+        self._policies_of = policies
+        self._assumed: str | None = None
+        self._unverified = False
         self._session = session
         self._space = space
+        self._spaces = mongo.database["spaces"]
+        self._documents = mongo.database["documents"]
+        self._revisions = mongo.database["revisions"]
+        self._memory = mongo.database["memory"]
+        self._devices = mongo.database["devices"]
+        self._heads: dict[str, Row] = {}
+        """The rows of heads as they were read, by key: they move to the revisions when they are superseded."""
 
-    async def heads(self, ids: Collection[DocumentId]) -> dict[DocumentId, Head]:
-        keys = [self._key(document) for document in ids]
-        cursor = self._store._documents.find({"_id": {"$in": keys}}, session=self._session)
-        prefix = len(self._space) + 1
-        return {DocumentId(row["_id"][prefix:]): _head(row) async for row in cursor}
+    async def policies(self) -> Policies:
+        # They change rarely, and every write passes the space's row in `allot`: there a change is seen. What
+        # writes nothing is verified at the end.
+        if self._space not in self._policies_of:
+            self._remember_policies(await self._policies_row())
+        self._assumed, policies = self._policies_of[self._space]
+        self._unverified = True
+        return policies
 
-    async def known(self, hashes: Collection[Known]) -> set[Known]:
-        if not hashes:
-            return set()
-        cursor = self._store._revisions.find(
-            {"space": self._space, "$or": [{"id": document, "hash": hash_} for document, hash_ in hashes]},
-            {"_id": 0, "id": 1, "hash": 1},
+    async def verify_policies(self) -> None:
+        """Raises _PoliciesChangedError if the space has others than those that were given out."""
+        if self._unverified:
+            self._verify_policies(await self._policies_row())
+
+    def _verify_policies(self, row: Row | None) -> None:
+        if self._unverified and self._assumed != (row or {}).get("policies"):
+            self._remember_policies(row)
+            raise _PoliciesChangedError
+        self._unverified = False
+
+    async def _policies_row(self) -> Row | None:
+        found: Row | None = await self._spaces.find_one({"_id": self._space}, {"policies": 1}, session=self._session)
+        return found
+
+    def _remember_policies(self, row: Row | None) -> None:
+        if len(self._policies_of) >= _POLICIES_KEPT:
+            self._policies_of.clear()
+        self._policies_of[self._space] = ((row or {}).get("policies"), _policies(row))
+
+    async def live(self) -> int:
+        row = await self._spaces.find_one({"_id": self._space}, {"live": 1}, session=self._session)
+        return int((row or {}).get("live", 0))
+
+    async def memories(self, submissions: Sequence[Submission]) -> list[Memory]:
+        keys = {self._key(s.document) for s in submissions}
+        cursor = self._documents.find({"_id": {"$in": list(keys)}}, session=self._session)
+        self._heads = {row["_id"]: row for row in await cursor.to_list(None)}
+        remembering = {self._memory_key(s) for s in submissions if _remembers(s)}
+        devices: dict[str, DeviceMemory] = {}
+        if remembering:
+            rows = self._memory.find({"_id": {"$in": list(remembering)}}, session=self._session)
+            devices = {row["_id"]: DeviceMemory(row["sent"], row["returned"]) for row in await rows.to_list(None)}
+        return [
+            Memory(
+                _head(self._heads.get(self._key(s.document))),
+                devices.get(self._memory_key(s)) if _remembers(s) else None,
+            )
+            for s in submissions
+        ]
+
+    async def load(self, wanted: Sequence[tuple[Memory, Submission, Missing]]) -> list[Memory]:
+        states = await self._states([(s.document, m.states) for _, s, m in wanted if m.states])
+        pairs = await self._pairs([(s, m.pairs_since) for _, s, m in wanted if m.pairs_since is not None])
+        gone = await self._gone([(s.document, m.seen) for _, s, m in wanted if m.seen])
+        loaded = []
+        for memory, submission, missing in wanted:
+            document = submission.document
+            found: dict[ContentHash, Stored | None] = {h: states.get((document, h)) for h in missing.states}
+            held = gone.get(document, set())
+            loaded.append(
+                replace(
+                    memory,
+                    states={**memory.states, **found},
+                    pairs=memory.pairs if missing.pairs_since is None else pairs.get(document, ()),
+                    seen={**memory.seen, **{key: key in held for key in missing.seen}},
+                    recent=await self._recent(document) if missing.recent else memory.recent,
+                )
+            )
+        return loaded
+
+    async def _states(
+        self, wanted: Sequence[tuple[DocumentId, Collection[ContentHash]]]
+    ) -> dict[tuple[DocumentId, ContentHash], Stored]:
+        if not wanted:
+            return {}
+        cursor = self._revisions.find(
+            {
+                "space": self._space,
+                "$or": [{"id": document, "hash": {"$in": list(hashes)}} for document, hashes in wanted],
+            },
+            {"id": 1, "hash": 1, "seq": 1, "body": 1, "deleted": 1},
             session=self._session,
         )
-        return {(row["id"], row["hash"]) async for row in cursor}
+        found: dict[tuple[DocumentId, ContentHash], Stored] = {}
+        for row in await cursor.to_list(None):
+            if row.get("deleted"):
+                continue
+            key = (DocumentId(row["id"]), ContentHash(row["hash"]))
+            known = found.get(key)
+            body = row.get("body") if known is None or known.body is None else known.body
+            newest = max(row["seq"], known.sequence if known else 0)
+            found[key] = Stored(key[1], body, SequenceNumber(newest))
+        return found
 
-    async def allot(self, count: int) -> SequenceNumber:
-        row = await self._store._spaces.find_one_and_update(
+    async def _pairs(self, wanted: Sequence[tuple[Submission, SequenceNumber]]) -> dict[DocumentId, tuple[Pair, ...]]:
+        if not wanted:
+            return {}
+        devices = {s.document: s.device for s, _ in wanted}
+        cursor = self._revisions.find(
+            {
+                "space": self._space,
+                "$or": [{"id": s.document, "seq": {"$gte": since}} for s, since in wanted],
+                "pairs.0": {"$exists": True},
+            },
+            {"id": 1, "pairs": 1},
+            session=self._session,
+        ).sort("seq", ASCENDING)
+        found: dict[DocumentId, tuple[Pair, ...]] = {}
+        for row in await cursor.to_list(None):
+            document = DocumentId(row["id"])
+            theirs = (pair for pair in _pairs(row) if pair.device == devices[document])
+            found[document] = (*found.get(document, ()), *theirs)
+        return found
+
+    async def _gone(
+        self, wanted: Sequence[tuple[DocumentId, Collection[ValueKey]]]
+    ) -> dict[DocumentId, set[ValueKey]]:
+        if not wanted:
+            return {}
+        cursor = self._revisions.find(
+            {
+                "space": self._space,
+                "$or": [{"id": document, "gone": {"$in": list(keys)}} for document, keys in wanted],
+            },
+            {"id": 1, "gone": 1},
+            session=self._session,
+        )
+        found: dict[DocumentId, set[ValueKey]] = {}
+        for row in await cursor.to_list(None):
+            found.setdefault(DocumentId(row["id"]), set()).update(map(ValueKey, row["gone"]))
+        return found
+
+    async def _recent(self, document: DocumentId) -> tuple[Stored, ...]:
+        cursor = (
+            self._revisions.find(
+                {"space": self._space, "id": document, "body": {"$exists": True}},
+                {"hash": 1, "seq": 1, "body": 1},
+                session=self._session,
+            )
+            .sort([("seq", DESCENDING), ("_id", DESCENDING)])
+            .limit(RECENT)
+        )
+        return tuple(Stored(row["hash"], row["body"], row["seq"]) for row in await cursor.to_list(None))
+
+    async def deletions(self, devices: Collection[DeviceId]) -> dict[DeviceId, Deletions]:
+        cursor = self._devices.find(
+            {"_id": {"$in": list(devices)}, "deletions": {"$exists": True}},
+            {"deletions": 1},
+            session=self._session,
+        )
+        return {DeviceId(row["_id"]): Deletions(*row["deletions"]) for row in await cursor.to_list(None)}
+
+    async def allot(self, count: int, live_change: int) -> SequenceNumber:
+        row = await self._spaces.find_one_and_update(
             {"_id": self._space},
-            {"$inc": {"sequence": count, "batches": 1}, "$setOnInsert": {"epoch": _new_epoch()}},
+            {
+                "$inc": {"sequence": count, "live": live_change, "batches": 1},
+                "$setOnInsert": {"epoch": _new_epoch()},
+            },
+            {"sequence": 1, "policies": 1},
             upsert=True,
             return_document=ReturnDocument.AFTER,
             session=self._session,
         )
+        self._verify_policies(row)
         return SequenceNumber(row["sequence"] - count + 1)
 
-    async def write(self, writes: Sequence[Write]) -> None:
-        inserts: dict[DocumentId, Row] = {}
-        replacements: dict[DocumentId, Row] = {}
+    async def write(
+        self, first: SequenceNumber, writes: Sequence[Write], deletions: Mapping[DeviceId, Deletions]
+    ) -> None:
+        heads: list[InsertOne[Row] | ReplaceOne[Row] | UpdateOne] = []
         revisions: list[Row] = []
+        memory: list[ReplaceOne[Row]] = []
+        devices: list[UpdateOne] = []
+        sequence = first
         for write in writes:
-            if write.head is not None:
-                row = self._head_row(write.document, write.head)
-                if write.supersedes is not None:
-                    revisions.append(self._revision_row(write.document, write.supersedes))
-                # Of several heads of one document in a batch the last one stays, the others are superseded.
-                if write.document in inserts or write.supersedes is None:
-                    inserts[write.document] = row
+            decision, submission = write.decision, write.item.submission
+            key = self._key(submission.document)
+            old = self._heads.get(key)
+            if decision.received is not None:
+                revisions.append(self._received_row(write, old))
+            if decision.revision is not None:
+                row = self._head_row(write, decision.revision, sequence)
+                sequence = SequenceNumber(sequence + 1)
+                if old is None:
+                    heads.append(InsertOne(row))
                 else:
-                    replacements[write.document] = row
-            if write.received:
-                revisions.append(self._received_row(write))
-        operations: list[InsertOne[Row] | ReplaceOne[Row] | DeleteOne] = [
-            *(InsertOne(row) for row in inserts.values()),
-            *(ReplaceOne({"_id": row["_id"]}, row) for row in replacements.values()),
-        ]
-        if operations:
-            await self._store._documents.bulk_write(operations, ordered=False, session=self._session)
+                    heads.append(ReplaceOne({"_id": key}, row))
+                    gone = list(decision.revision.gone)
+                    revisions.append(_superseded_row(old, submission.document, gone, row["at"]))
+            elif decision.pair is not None:
+                newest = {"$each": [_pair_row(decision.pair)], "$slice": -MAX_PAIRS}
+                heads.append(UpdateOne({"_id": key}, {"$push": {"pairs": newest}}))
+            if decision.device is not None:
+                remembered = asdict(decision.device)
+                memory.append(ReplaceOne({"_id": self._memory_key(submission)}, remembered, upsert=True))
+            if decision.token_shared:
+                devices.append(UpdateOne({"_id": submission.device}, {"$set": {"shared": True}}))
+        for device, counted in deletions.items():
+            value = [counted.since, counted.count]
+            devices.append(UpdateOne({"_id": device}, {"$set": {"deletions": value}}))
+        if heads:
+            await self._documents.bulk_write(heads, ordered=False, session=self._session)
         if revisions:
-            await self._store._revisions.insert_many(revisions, ordered=False, session=self._session)
+            await self._revisions.insert_many(revisions, ordered=False, session=self._session)
+        if memory:
+            await self._memory.bulk_write(memory, ordered=False, session=self._session)
+        if devices:
+            await self._devices.bulk_write(devices, ordered=True, session=self._session)
 
     def _key(self, document: DocumentId) -> str:
         return f"{self._space}/{document}"
 
-    def _head_row(self, document: DocumentId, head: Head) -> Row:
+    def _memory_key(self, submission: Submission) -> str:
+        return f"{self._space}/{submission.device}/{submission.document}"
+
+    def _head_row(self, write: Write, revision: Revision, sequence: SequenceNumber) -> Row:
         row: Row = {
-            "_id": self._key(document),
+            "_id": self._key(write.item.submission.document),
             "space": self._space,
-            "seq": head.sequence,
-            "hash": head.hash,
-            "device": head.device,
-            "at": head.written_at,
-            "outcome": head.outcome,
+            "seq": sequence,
+            "hash": revision.hash,
+            **_story(write),
+            "parents": list(revision.parents),
         }
-        if head.body is not None:
-            row["body"] = head.body
+        if revision.pairs:
+            row["pairs"] = [_pair_row(pair) for pair in revision.pairs]
+        if revision.body is not None:
+            row["body"] = revision.body
         return row
 
-    def _revision_row(self, document: DocumentId, head: Head) -> Row:
-        row = self._head_row(document, head)
-        del row["_id"]
-        return {**row, "id": document}
-
-    def _received_row(self, write: Write) -> Row:
-        submission = write.submission
-        after = write.head or write.supersedes
-        return {
+    def _received_row(self, write: Write, old: Row | None) -> Row:
+        received = write.decision.received
+        assert received is not None
+        row = {
             "space": self._space,
-            "id": write.document,
-            "seq": after.sequence if after is not None else 0,
-            "hash": submission.hash,
-            "body": submission.state,
-            "device": submission.device,
-            "at": submission.arrived_at,
-            "outcome": "received",
+            "id": write.item.submission.document,
+            "seq": old["seq"] if old is not None else 0,
+            "hash": received.hash,
+            "body": received.body,
+            **_story(write),
             "received": True,
+            "superseded_at": write.item.submission.arrived_at,
         }
+        if received.gone:
+            row["gone"] = list(received.gone)
+        return row
+
+
+def _story(write: Write) -> Row:
+    """What a row says for people."""
+    row: Row = {
+        "by": write.item.by,
+        "at": write.item.submission.arrived_at,
+        "outcome": write.decision.outcome,
+        "rule": write.decision.rule,
+    }
+    if write.conflicts:
+        row["conflicts"] = [dict(conflict) for conflict in write.conflicts]
+    return row
+
+
+def _superseded_row(old: Row, document: DocumentId, gone: list[ValueKey], at: float) -> Row:
+    row = {**old, "id": document, "superseded_at": at}
+    del row["_id"]
+    if "body" not in old:
+        row["deleted"] = True
+    if gone:
+        row["gone"] = gone
+    return row
+
+
+def _remembers(submission: Submission) -> bool:
+    return submission.base is None and submission.single_device and submission.device is not None
+
+
+def _device_memory(row: Mapping[str, Any]) -> DeviceMemory:
+    fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
+    del fields["_id"]
+    return DeviceMemory(**fields)
+
+
+def _pair_row(pair: Pair) -> list[Any]:
+    return [pair.device, pair.base, pair.hash, pair.since]
+
+
+def _pairs(row: Mapping[str, Any]) -> tuple[Pair, ...]:
+    return tuple(Pair(*fields) for fields in row.get("pairs", ()))
 
 
 class MongoDeviceStore:
@@ -336,7 +667,8 @@ class MongoDeviceStore:
     async def by_token_hashes(self, token_hashes: Collection[str]) -> dict[str, Device]:
         with _errors_mapped():
             cursor = self._devices.find({"token_hash": {"$in": list(token_hashes)}})
-            return {row["token_hash"]: _device(row) async for row in cursor if "revoked_at" not in row}
+            rows = await cursor.to_list(None)
+            return {row["token_hash"]: _device(row) for row in rows if "revoked_at" not in row}
 
     async def list_of(self, user: UserName) -> list[Device]:
         return await self._list({"user": user, "revoked_at": {"$exists": False}})
@@ -347,7 +679,7 @@ class MongoDeviceStore:
     async def _list(self, query: Row) -> list[Device]:
         with _errors_mapped():
             cursor = self._devices.find(query).sort([("created_at", ASCENDING), ("_id", ASCENDING)])
-            return [_device(row) async for row in cursor]
+            return [_device(row) for row in await cursor.to_list(None)]
 
     async def revoke(self, user: UserName, device: DeviceId) -> bool:
         with _errors_mapped():
@@ -395,15 +727,36 @@ def _position(row: Mapping[str, Any]) -> Position:
     return Position(Epoch(row["epoch"]), SequenceNumber(row["sequence"]))
 
 
-def _head(row: Mapping[str, Any]) -> Head:
-    return Head(
-        sequence=SequenceNumber(row["seq"]),
-        hash=ContentHash(row["hash"]),
+def _head(row: Mapping[str, Any] | None) -> Head | None:
+    if row is None:
+        return None
+    return Head(SequenceNumber(row["seq"]), ContentHash(row["hash"]), row.get("body"), row["at"], _pairs(row))
+
+
+def _entry(row: Mapping[str, Any]) -> HistoryEntry:
+    sequence, hash_ = SequenceNumber(row["seq"]), ContentHash(row["hash"])
+    is_head = "superseded_at" not in row
+    deleted = row.get("deleted", is_head and "body" not in row)
+    received = row.get("received", False)
+    return HistoryEntry(
+        rev=None if received else make_rev(sequence, hash_, deleted=deleted),
+        sequence=sequence,
+        hash=hash_,
         body=row.get("body"),
-        device=DeviceId(row["device"]),
-        written_at=row["at"],
+        deleted=deleted,
+        received=received,
+        by=DeviceId(row["by"]),
+        at=row["at"],
         outcome=row["outcome"],
+        rule=row["rule"],
+        parents=tuple(row.get("parents", ())),
+        conflicts=tuple(row.get("conflicts", ())),
     )
+
+
+def _policies(row: Mapping[str, Any] | None) -> Policies:
+    declared = (row or {}).get("policies")
+    return parse_policies(json.loads(declared)) if declared else NO_POLICIES
 
 
 def _device(row: Mapping[str, Any]) -> Device:
@@ -414,6 +767,7 @@ def _device(row: Mapping[str, Any]) -> Device:
         space=SpaceId(row["space"]),
         created_at=row["created_at"],
         last_seen=row["last_seen"],
+        shared=row.get("shared", False),
     )
 
 

@@ -128,9 +128,7 @@ class RedisHashMapCache:
     async def load(self, space: SpaceId) -> BucketedMap | None:
         with errors_mapped():
             try:
-                fields = await cast(
-                    Awaitable[dict[bytes, bytes]], self._redis.hgetall(space_key(space, "map"))
-                )
+                fields = await cast(Awaitable[dict[bytes, bytes]], self._redis.hgetall(space_key(space, "map")))
             except ResponseError:  # the key holds something else
                 return None
         return _unpack(fields)

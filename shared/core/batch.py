@@ -1,31 +1,50 @@
-"""Many submissions of one space, decided one after another as if each had come alone."""
+"""Many submissions of one space in one transaction."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any, Final
 
-from shared.core.documents import Body, ContentHash, DocumentId, Head
-from shared.core.documents import Sequence as SequenceNumber
-from shared.core.resolve import Outcome, Submission, resolve
+from shared.core.canonical import canonical
+from shared.core.conflicts import Conflict
+from shared.core.documents import Body, ContentHash, DeviceId
+from shared.core.memory import Decision, Outcome, Rev, Submission
+from shared.core.policies import Policies
+from shared.core.values import ABSENT, Value
 
-Known = tuple[DocumentId, ContentHash]
-"""A document and the hash of one of its revisions."""
+MAX_CONFLICTS: Final = 200
+MAX_CONFLICT_VALUE_BYTES: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A submission, and what is wanted beside the decision."""
+
+    submission: Submission
+    by: DeviceId
+    """Which device sent it, for people; the rules go by `submission.device`."""
+    dry_run: bool = False
+    """Decide and store nothing."""
+    confirmed: bool = False
+    """Many deletions are meant (shared/core/brake.py)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
     """What is to be stored for one submission."""
 
-    document: DocumentId
-    submission: Submission
-    supersedes: Head | None
-    head: Head | None
-    """The new head; its sequence counts from 0 within the batch until numbers are allotted. None: the head
-    stands, only the received state is kept."""
-    received: bool
-    """Keep the client state beside the revisions."""
+    item: Item
+    decision: Decision
+    rev: Rev
+    """Of the answer."""
+    conflicts: tuple[ConflictRow, ...]
+
+
+ConflictRow = Mapping[str, Any]
+"""A conflict as it is stored and shown: `path`, `rule`, and `kept` and `dropped` where there was something.
+Values of secret fields are left out and `redacted` is true; large ones are left out and `elided` is true. The
+dropped values stay in the revisions all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,86 +52,70 @@ class Answer:
     """What one client is told. `body` is left out (`same` True) when it equals what the client sent."""
 
     outcome: Outcome
+    rule: str
     hash: ContentHash | None
+    rev: Rev | None
+    """None: a dry run that would have made a revision."""
     body: Body | None
     same: bool = False
+    conflicts: tuple[ConflictRow, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """`answers` stand in the order of the submissions; an answer is None where the decision failed."""
+def waves(items: Sequence[Item]) -> list[list[int]]:
+    """Indices of the items, in groups in which each document occurs once and keeps its order over the groups.
 
-    answers: tuple[Answer | None, ...]
-    writes: tuple[Write, ...]
-    failures: tuple[Exception, ...]
-
-    @property
-    def heads(self) -> int:
-        """How many sequence numbers the batch needs."""
-        return sum(write.head is not None for write in self.writes)
-
-    def numbered(self, first: SequenceNumber) -> list[Write]:
-        """The writes with the sequence numbers from `first` on."""
-        latest: dict[DocumentId, Head] = {}
-        numbered = []
-        for write in self.writes:
-            head = write.head
-            # A head that this batch made itself has got its number by now.
-            supersedes = latest.get(write.document, write.supersedes)
-            if head is not None:
-                head = replace(head, sequence=SequenceNumber(first + head.sequence))
-                latest[write.document] = head
-            numbered.append(replace(write, head=head, supersedes=supersedes))
-        return numbered
+    Law: deciding group after group, each on what the ones before it stored, is deciding one by one.
+    """
+    found: list[list[int]] = []
+    turns: dict[str, int] = {}
+    for index, item in enumerate(items):
+        document = item.submission.document
+        turn = turns[document] = turns.get(document, -1) + 1
+        if turn == len(found):
+            found.append([])
+        found[turn].append(index)
+    return found
 
 
-def questions(heads: Mapping[DocumentId, Head], submissions: Iterable[Submission]) -> set[Known]:
-    """Which hashes `decide` must be told whether they are known. Those of the usual cases are not among
-    them: a document that is new, or equal to the head."""
-    return {
-        (s.document, s.hash)
-        for s in submissions
-        if s.hash is not None and (head := heads.get(s.document)) is not None and head.hash != s.hash
-    }
+def answer(item: Item, decision: Decision, rev: Rev | None, conflicts: tuple[ConflictRow, ...]) -> Answer:
+    """What the client is told of a decision."""
+    same = decision.hash is not None and decision.hash == item.submission.hash
+    return Answer(
+        decision.outcome,
+        decision.rule,
+        decision.hash,
+        rev,
+        None if same else decision.state,
+        same,
+        conflicts,
+    )
 
 
-def decide(
-    heads: Mapping[DocumentId, Head], known: AbstractSet[Known], submissions: Sequence[Submission]
-) -> Batch:
-    """Law: the answers and the final heads are those of the submissions decided one by one."""
-    current = dict(heads)
-    known_now = set(known)
-    answers: list[Answer | None] = []
-    writes: list[Write] = []
-    failures: list[Exception] = []
-    next_sequence = 0
-    for submission in submissions:
-        document = submission.document
-        head = current.get(document)
-        try:
-            decision = resolve(head, (document, submission.hash) in known_now, submission)
-        except Exception as error:  # noqa: BLE001  a faulty document fails alone
-            answers.append(None)
-            failures.append(error)
+def live_change(decision: Decision, was_live: bool) -> int:
+    """By how much a decision changes the number of live documents."""
+    if decision.revision is None:
+        return 0
+    return int(decision.revision.body is not None) - int(was_live)
+
+
+def conflict_rows(conflicts: Iterable[Conflict], policies: Policies) -> tuple[ConflictRow, ...]:
+    """Conflicts as they are stored and shown, at most MAX_CONFLICTS."""
+    return tuple(_row(c, policies) for c, _ in zip(conflicts, range(MAX_CONFLICTS), strict=False))
+
+
+def _row(conflict: Conflict, policies: Policies) -> ConflictRow:
+    row: dict[str, Any] = {"path": conflict.path, "rule": conflict.rule}
+    if policies.is_secret(conflict.path):
+        return {**row, "redacted": True}
+    for name, value in (("kept", conflict.kept), ("dropped", conflict.dropped)):
+        if value is ABSENT:
             continue
-        if decision.new_head and decision.hash is not None:
-            new = Head(
-                sequence=SequenceNumber(next_sequence),
-                hash=decision.hash,
-                body=decision.body,
-                device=submission.device,
-                written_at=submission.arrived_at,
-                outcome=decision.outcome,
-            )
-            next_sequence += 1
-            writes.append(Write(document, submission, head, new, decision.keep_received))
-            current[document] = new
-            if head is not None:
-                known_now.add((document, head.hash))
-        elif decision.keep_received:
-            writes.append(Write(document, submission, head, None, True))
-        if decision.keep_received and submission.hash is not None:
-            known_now.add((document, submission.hash))
-        same = decision.hash == submission.hash
-        answers.append(Answer(decision.outcome, decision.hash, None if same else decision.body, same))
-    return Batch(tuple(answers), tuple(writes), tuple(failures))
+        if _is_large(value):
+            row["elided"] = True
+        else:
+            row[name] = value
+    return row
+
+
+def _is_large(value: Value) -> bool:
+    return len(canonical(value)) > MAX_CONFLICT_VALUE_BYTES

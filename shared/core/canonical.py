@@ -58,9 +58,7 @@ def equal(a: JsonValue, b: JsonValue) -> bool:
     if isinstance(a, bool) or isinstance(b, bool) or a is None or b is None:
         return False  # singletons: equal ones are identical
     if isinstance(a, dict):
-        return (
-            isinstance(b, dict) and len(a) == len(b) and all(k in b and equal(v, b[k]) for k, v in a.items())
-        )
+        return isinstance(b, dict) and len(a) == len(b) and all(k in b and equal(v, b[k]) for k, v in a.items())
     if isinstance(a, list):
         return isinstance(b, list) and len(a) == len(b) and all(map(equal, a, b))
     if isinstance(b, dict | list):

@@ -1,26 +1,48 @@
-"""The document's own clock: optional, and never trusted beyond breaking ties."""
+"""The clock of a document: when it says itself that it was changed. A hint, never trusted beyond ties."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Final
-
-from shared.core.documents import Body
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 CLOCK_FIELDS: Final = ("updated_at", "modified")
+"""In this order; the first that holds an instant is the clock."""
+CLOCK_POINTERS: Final = frozenset(f"/{name}" for name in CLOCK_FIELDS)
+
+_INSTANT: Final = re.compile(
+    r"(\d{4})-?(\d{2})-?(\d{2})[Tt ](\d{2}):?(\d{2}):?(\d{2})(?:[.,](\d+))?(?:[Zz]|([+-])(\d{2}):?(\d{2}))",
+    re.ASCII,
+)
 
 
-def clock(body: Body) -> float | None:
-    """Seconds since 1970 by the first clock field that holds an RFC 3339 date-time, else None.
+def instant(text: Any) -> float | None:
+    """Seconds since 1970 of an RFC 3339 time, or of ISO 8601's basic form (Taskwarrior's `20260101T000000Z`).
 
-    A time without an offset is taken as UTC.
+    None for anything else: other types, a time without an offset, the 30th of February. A leap second is the
+    second after it; digits beyond the microsecond are dropped.
     """
-    for field in CLOCK_FIELDS:
-        text = body.get(field)
-        if isinstance(text, str) and len(text) >= len("20260101T000000Z"):
-            try:
-                moment = datetime.fromisoformat(text)
-            except ValueError:
-                continue
-            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    match = _INSTANT.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        return None
+    year, month, day, hour, minute, second = map(int, match.groups()[:6])
+    fraction, sign, offset_hours, offset_minutes = match.groups()[6:]
+    offset = timedelta(hours=int(offset_hours or 0), minutes=int(offset_minutes or 0))
+    if second > 60 or offset >= timedelta(days=1):
+        return None
+    try:
+        at = datetime(year, month, day, hour, minute, tzinfo=UTC).timestamp()
+    except ValueError:
+        return None
+    seconds = second + int((fraction or "0").ljust(6, "0")[:6]) / 1_000_000
+    return at + seconds - offset.total_seconds() * (-1 if sign == "-" else 1)
+
+
+def clock(body: Any) -> float | None:
+    """The clock of a document's body in seconds since 1970, or None if it has none."""
+    if isinstance(body, dict):
+        for name in CLOCK_FIELDS:
+            at = instant(body.get(name))
+            if at is not None:
+                return at
     return None

@@ -44,20 +44,29 @@ class Device:
     created_at: float
     last_seen: float | None = None
     """Seconds since 1970, kept to about a minute."""
+    shared: bool = False
+    """The token turned out to be used by several devices: what it sent and got says nothing any more."""
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
-    """The current revision of a document."""
+class HistoryEntry:
+    """A revision or a received state of a document as people are told of it."""
 
+    rev: str | None
+    """None: a received state, which never was the head."""
     sequence: Sequence
     hash: ContentHash
+    """Of the body; of the body that it buried for a tombstone."""
     body: Body | None
-    """None: a tombstone."""
-    device: DeviceId
-    written_at: float
-    """When the state arrived, seconds since 1970."""
+    """None: a tombstone, or pruned."""
+    deleted: bool
+    received: bool
+    by: DeviceId
+    at: float
     outcome: str
+    rule: str
+    parents: tuple[str, ...]
+    conflicts: tuple[dict[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,9 +38,7 @@ class Differs:
 Action = Push | Fetch | Differs
 
 
-def compare(
-    ours: Mapping[DocumentId, ContentHash], theirs: Mapping[DocumentId, ContentHash]
-) -> tuple[Action, ...]:
+def compare(ours: Mapping[DocumentId, ContentHash], theirs: Mapping[DocumentId, ContentHash]) -> tuple[Action, ...]:
     """One action for every id on which the maps do not agree, in the order of the ids.
 
     The order is fixed so that a plan can be shown, compared and repeated.

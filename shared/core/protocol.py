@@ -7,6 +7,9 @@ from typing import Final
 
 PROTOCOL_VERSIONS: Final = ("1.0",)
 SPACE_HEADER: Final = "hypertask-space"
+CONFIRM_HEADER: Final = "hypertask-confirm"
+CONFIRM_DELETIONS: Final = "deletions"
+"""Value of CONFIRM_HEADER with which a device's many deletions are meant."""
 AUTH_SCHEMES: Final = ("bearer", "hypertask")
 
 

@@ -135,9 +135,7 @@ def _check(value: Any, pointer: str, depth: int, max_depth: int) -> JsonValue:
             return value
         case int():
             if abs(value) > MAX_SAFE_INTEGER:
-                raise FaultError(
-                    Fault("number out of range", f"Integers lie within +-{MAX_SAFE_INTEGER}.", pointer)
-                )
+                raise FaultError(Fault("number out of range", f"Integers lie within +-{MAX_SAFE_INTEGER}.", pointer))
             return value
         case list() if not isinstance(value, _Pairs):
             if depth >= max_depth:
@@ -157,9 +155,7 @@ def _check_object(value: Any, pointer: str, depth: int, max_depth: int) -> dict[
         _check_text(key, pointer)
         here = f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"
         if "\x00" in key:
-            raise FaultError(
-                Fault("NUL in a key", "A key must not contain U+0000: the store cannot hold it.", here)
-            )
+            raise FaultError(Fault("NUL in a key", "A key must not contain U+0000: the store cannot hold it.", here))
         if key in result:
             raise FaultError(
                 Fault("duplicate key", f"The key {json.dumps(_clip(key))} occurs twice in one object.", here)

@@ -77,9 +77,7 @@ class Instance:
     def pids(self) -> dict[str, int]:
         """The children's, by the names that they are called by."""
         children = self.connection["children"]
-        numbered = {
-            f"{kind} {n}": pid for kind in ("api", "worker") for n, pid in enumerate(children[kind], 1)
-        }
+        numbered = {f"{kind} {n}": pid for kind in ("api", "worker") for n, pid in enumerate(children[kind], 1)}
         return {**numbered, "mongod": children["mongod"], "redis": children["redis"]}
 
     def ready(self) -> "Instance":

@@ -29,9 +29,7 @@ NGINX_CONF = (CHECKOUT / "ops" / "nginx.conf").read_text()
 VARIABLE = re.compile(r"(?<!\$)\$\{([A-Z_]+)(?:(:?[-?])([^}]*))?\}")
 SUBSTITUTES = VARIABLE.findall(COMPOSE_TEXT)
 ENV_EXAMPLE = dict(
-    line.split("=", 1)
-    for line in (CHECKOUT / ".env.example").read_text().splitlines()
-    if re.match(r"[A-Z]", line)
+    line.split("=", 1) for line in (CHECKOUT / ".env.example").read_text().splitlines() if re.match(r"[A-Z]", line)
 )
 
 
@@ -117,9 +115,7 @@ def test_dependencies_exist_and_are_waited_for() -> None:
                 expected = "service_started"  # it makes the others healthy
             assert how == {"condition": expected}, f"{name} -> {other}"
     reached: set[str] = set()
-    while more := {
-        n for n, s in SERVICES.items() if n not in reached and s.get("depends_on", {}).keys() <= reached
-    }:
+    while more := {n for n, s in SERVICES.items() if n not in reached and s.get("depends_on", {}).keys() <= reached}:
         reached |= more
     assert reached == set(SERVICES), "a circle"
 
@@ -160,9 +156,7 @@ def test_urls_name_the_services() -> None:
     environment = SERVICES["worker"]["environment"]
     assert environment == SERVICES["api"]["environment"]
     plain = {name: VARIABLE.sub("x", value) for name, value in environment.items()}
-    assert (
-        plain["HYPERTASK_MONGO_URL"] == "mongodb://hypertask:x@mongo:27017/?replicaSet=rs0&authSource=admin"
-    )
+    assert plain["HYPERTASK_MONGO_URL"] == "mongodb://hypertask:x@mongo:27017/?replicaSet=rs0&authSource=admin"
     assert plain["HYPERTASK_REDIS_URL"] == "redis://:x@redis:6379/0"
     assert SERVICES["mongo-init"]["environment"]["MONGO_ADDRESS"] == "mongo:27017"
     assert "--replSet rs0" in SERVICES["mongo"]["entrypoint"][-1]
@@ -191,17 +185,13 @@ def test_a_command_names_what_exists(what: str, command: list[str]) -> None:
         assert importlib.util.find_spec(command[2]), command[2]
         for target in re.findall(r"^(?:api|worker)[.:\w]*$", "\n".join(command[3:]), re.MULTILINE):
             module, _, attribute = target.replace(":", ".").rpartition(".")
-            subprocess.run(
-                [sys.executable, "-c", f"from {module} import {attribute}"], check=True, cwd=CHECKOUT
-            )
+            subprocess.run([sys.executable, "-c", f"from {module} import {attribute}"], check=True, cwd=CHECKOUT)
     else:
         assert ("COPY", f"ops/replica_set.py {command[1]}") in FINAL
 
 
 def test_what_the_image_copies_exists_and_is_not_ignored() -> None:
-    patterns = [
-        line for line in (CHECKOUT / ".dockerignore").read_text().splitlines() if not line.startswith("#")
-    ]
+    patterns = [line for line in (CHECKOUT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
     copied = set()
     for found, arguments in (instruction for stage in STAGES for instruction in stage):
         if found == "COPY" and not arguments.startswith("--from"):

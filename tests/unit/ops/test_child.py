@@ -130,9 +130,7 @@ async def test_one_that_does_not_stop_is_killed(started: Started, watcher: Watch
 
 async def test_one_that_ends_while_it_is_needed_ends_the_wait(started: Started) -> None:
     one = await started("raise SystemExit('no module named api')")
-    with pytest.raises(
-        CannotStartError, match=r"(?s)api 2 ended with status 1 at its start.*no module named api"
-    ):
+    with pytest.raises(CannotStartError, match=r"(?s)api 2 ended with status 1 at its start.*no module named api"):
         await while_alive([one], asyncio.Event().wait())
 
 

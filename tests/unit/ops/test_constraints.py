@@ -45,9 +45,7 @@ def installed_for(extras: set[str]) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize(
-    "extras", [set(), {"server"}, {"server", "local", "dev"}], ids=lambda x: ",".join(sorted(x))
-)
+@pytest.mark.parametrize("extras", [set(), {"server"}, {"server", "local", "dev"}], ids=lambda x: ",".join(sorted(x)))
 def test_what_is_installed_is_what_is_listed(extras: set[str]) -> None:
     installed = installed_for(extras)
     assert sorted(installed.keys() - PINNED.keys()) == []

@@ -173,9 +173,7 @@ def test_nginx_passes_an_event_on_at_once(balanced: httpx.Client, nginx: str, tm
 
 
 @pytest.mark.parametrize(("victim", "other"), [("one", "two"), ("two", "one")])
-def test_nginx_repeats_a_write_that_an_api_process_died_over(
-    victim: str, other: str, balanced: httpx.Client
-) -> None:
+def test_nginx_repeats_a_write_that_an_api_process_died_over(victim: str, other: str, balanced: httpx.Client) -> None:
     for _ in range(3):
         answer = balanced.post(f"/die-at-{victim}", content=b"x" * 100_000)
         assert answer.status_code == 200

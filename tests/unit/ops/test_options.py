@@ -16,9 +16,7 @@ def test_defaults() -> None:
     assert parsed.data == Path(__file__).parents[3] / ".hypertask"
 
 
-def test_the_data_folder_is_taken_from_where_one_stands(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_data_folder_is_taken_from_where_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert options.parse(["--data", "here"]).data == tmp_path / "here"
 

@@ -40,9 +40,7 @@ def test_the_one_on_path_is_preferred(
 
 
 @pytest.mark.parametrize("wanted", [program.MONGOD, program.REDIS])
-def test_the_wheels_is_there_when_none_is_on_path(
-    wanted: program.Wanted, on_path: Path, said: list[str]
-) -> None:
+def test_the_wheels_is_there_when_none_is_on_path(wanted: program.Wanted, on_path: Path, said: list[str]) -> None:
     found = program.find(wanted, said.append)
     assert found.from_wheel
     assert found.path.name == wanted.name

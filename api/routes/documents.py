@@ -1,0 +1,88 @@
+"""One document, read: its state, its story, and going back in it."""
+
+from __future__ import annotations
+
+import time
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.body import read_json_body
+from api.errors import MALFORMED_REQUEST, NOT_FOUND, ProblemError
+from api.routes.sync import document_of, submit
+from api.state import state
+from shared import wire
+from shared.core.documents import ContentHash, DeviceId
+from shared.core.memory import Given, Submission
+
+_MOST_BYTES = 4096
+_MOST_ENTRIES = 1000
+
+
+async def get_task(request: Request) -> Response:
+    here = state(request)
+    device = await here.devices.of(request)
+    head = await here.documents.head(device.space, document_of(request))
+    if head is None or head.body is None:
+        raise ProblemError(NOT_FOUND, "There is no such document. If it was deleted: GET /task/{id}/revisions.")
+    headers = {"etag": f'"{head.hash}"', "hypertask-rev": head.rev or "", "cache-control": "no-cache"}
+    wanted = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
+    if wanted & {"*", headers["etag"]}:
+        return Response(status_code=304, headers=headers)
+    return Response(wire.dumps(head.body), headers=headers, media_type="application/json")
+
+
+async def get_revisions(request: Request) -> Response:
+    here = state(request)
+    device = await here.devices.of(request)
+    entries = await here.documents.history(device.space, document_of(request), _MOST_ENTRIES)
+    if not entries:
+        raise ProblemError(NOT_FOUND, "There never was such a document.")
+    rows = [wire.history_row(entry) for entry in entries]
+    return Response(wire.dumps({"revisions": rows}), media_type="application/json")
+
+
+async def get_revision(request: Request) -> Response:
+    here = state(request)
+    device = await here.devices.of(request)
+    content = ContentHash(request.path_params["hash"])
+    entry = await here.documents.state(device.space, document_of(request), content)
+    if entry is None or entry.body is None:
+        raise ProblemError(NOT_FOUND, "The document has no such revision, or its body was pruned.")
+    headers = {"etag": f'"{content}"'}
+    return Response(wire.dumps(entry.body), headers=headers, media_type="application/json")
+
+
+async def post_restore(request: Request) -> Response:
+    """Makes an earlier state the current one: undoes a merge, an edit or a deletion. What is current now stays
+    in the revisions, so this can be undone, too."""
+    here = state(request)
+    device = await here.devices.of(request)
+    document = document_of(request)
+    content = _hash(await read_json_body(request, _MOST_BYTES))
+    entry = await here.documents.state(device.space, document, content)
+    if entry is None or entry.body is None:
+        raise ProblemError(NOT_FOUND, "The document has no such revision, or its body was pruned.")
+    head = await here.documents.head(device.space, document)
+    submission = Submission(
+        document,
+        entry.body,
+        entry.hash,
+        time.time(),
+        head.rev if head else None,
+        Given.NOTHING,
+        # Not the device: it has not applied this state, and its next one must not be taken to come from it.
+        DeviceId(f"{device.id}:restore"),
+    )
+    answer = await submit(here, request, device, submission)
+    return Response(wire.answer_body(answer, entry.body, additions=True), media_type="application/json")
+
+
+def _hash(raw: bytes) -> ContentHash:
+    request = wire.parse(raw, max_depth=2)
+    content = request.get("hash") if isinstance(request, dict) else None
+    if not isinstance(content, str) or set(request) != {"hash"}:
+        raise ProblemError(
+            MALFORMED_REQUEST, 'The body must be {"hash": "..."}, from GET /task/{id}/revisions.', pointer="/hash"
+        )
+    return ContentHash(content)

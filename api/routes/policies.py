@@ -1,0 +1,37 @@
+"""`/policies`: how the client's schema says that its fields merge."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.body import read_json_body
+from api.errors import INVALID_POLICIES, ProblemError
+from api.state import state
+from shared import wire
+from shared.core.policies import InvalidPolicies, Policies, parse
+
+_MOST_BYTES = 256 * 1024
+
+
+async def get_policies(request: Request) -> Response:
+    here = state(request)
+    device = await here.devices.of(request)
+    return _rendered(await here.documents.policies(device.space))
+
+
+async def put_policies(request: Request) -> Response:
+    here = state(request)
+    device = await here.devices.of(request)
+    declared = wire.parse(await read_json_body(request, _MOST_BYTES), max_depth=3)
+    try:
+        policies = parse(declared)
+    except InvalidPolicies as error:
+        raise ProblemError(INVALID_POLICIES, f"{error.detail}.", pointer=error.pointer) from error
+    await here.documents.set_policies(device.space, policies)
+    return _rendered(policies)
+
+
+def _rendered(policies: Policies) -> Response:
+    rows = {p: list(s) if len(s) > 1 else s[0] for p, s in policies.declared.items()}
+    return Response(wire.dumps(rows), media_type="application/json")

@@ -1,0 +1,282 @@
+"""Three-way merge of JSON values. Pure: no clock, no randomness; the order of keys does not matter.
+
+Several ancestors are possible, where it is not known which of them a side comes from. A side *edited* a path
+if it differs there from every ancestor, absence being a value; else it is unchanged there and the other side
+stands.
+
+| both sides edited | what stands |
+|---|---|
+| two objects | key by key, all the way down |
+| absent, and anything | the edit, whole; `delete-wins`: nothing |
+| two arrays of scalars, none twice | a set: what either added, without what either removed |
+| two arrays of objects with an `id`, `_id`, `uuid`, `key` or `name` each | member by member, as an object |
+| two other arrays | diff3 on elements; both inserted at one place: theirs, then ours; elements that both |
+| | changed: each as a value, if it is clear which is which, else one side's stretch |
+| two scalars, or values of two types | one of the two, by `decide` |
+
+In a set or an array of named members an addition stands behind its left neighbour, theirs first, or in the
+place of what it replaced. Who alone reordered decides the order; what is sorted everywhere stays sorted. An
+empty array is of every kind. A field of an object, or a member named by `key` or `name`, that one side
+renamed and the other edited is merged under its new name, if both are clearly one (`shared.core.similar`).
+
+A declared strategy (`shared.core.policies`) goes before the table, if the values fit it:
+
+| strategy | both sides edited |
+|---|---|
+| lww | one of the two, by `decide`, objects and arrays too |
+| set | arrays of anything without duplicates: a set |
+| list | arrays: diff3 on elements |
+| text | strings: diff3 on lines; where both changed the same lines, both |
+| counter | numbers: ours + theirs - base; only with one ancestor and `explicit_base`; an absent base is 0 |
+| max, min | numbers: the higher, the lower |
+| version | version strings: the higher |
+
+Laws (tests/unit/core/test_merge.py), the first without counters:
+    merge(a; x, x) = x; merge(a; a, x) = merge(a; x, a) = x
+    merge(theirs; result, theirs) = result = merge(ours; ours, result)
+    what only one side edited stands, unless it is at or below a recorded conflict
+    equal inputs give equal results: 1 and 1.0, -0 and 0, keys in any order
+    the result is in the profile, and no deeper than the deepest input
+    the steps that are taken are bounded by a multiple of the size of the inputs
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Final
+
+from shared.core import similar
+from shared.core.array_merge import At, Members, merge_arrays
+from shared.core.arrays import ID_FIELDS, segment_of
+from shared.core.canonical import MAX_SAFE_INTEGER, JsonValue
+from shared.core.conflicts import Conflict, Decide, Merged, Side, arriving
+from shared.core.paths import differing_paths, edits, strong_values
+from shared.core.pointers import ROOT, Place
+from shared.core.policies import NO_POLICIES, Policies, Scope, Strategy
+from shared.core.sequences import Steps
+from shared.core.text import merge_text
+from shared.core.values import ABSENT, Absent, Keys, Value, is_number
+from shared.core.versions import version_order
+
+__all__ = [
+    "ABSENT",
+    "Absent",
+    "Conflict",
+    "Decide",
+    "Merged",
+    "Side",
+    "Steps",
+    "Value",
+    "arriving",
+    "differing_paths",
+    "edits",
+    "merge",
+    "strong_values",
+]
+
+_PLAIN: Final = frozenset({str, int, float, type(None)})
+
+
+def merge(
+    ancestors: Sequence[Value],
+    ours: Value,
+    theirs: Value,
+    *,
+    policies: Policies = NO_POLICIES,
+    decide: Decide = arriving,
+    explicit_base: bool = False,
+    steps: Steps | None = None,
+) -> Merged:
+    """Put what `theirs` edited onto `ours`. No ancestor is the same as one that is absent.
+
+    `explicit_base`: the ancestor is the one that the client names, so that sums can rely on it.
+    `steps` is filled in for who wants to know them.
+    """
+    bases = tuple(ancestors) or (ABSENT,)
+    run = _Run(bases, ours, theirs, decide=decide, sums=explicit_base and len(bases) == 1, steps=steps or Steps())
+    # The common cases, at the speed of C.
+    if not policies.declared and run.keys.same(ours, theirs):
+        return Merged(ours, ())
+    if run.keys.among(theirs, bases):
+        return Merged(ours, ())
+    if run.keys.among(ours, bases):
+        return Merged(theirs, ())
+    value = run.value(ROOT, policies.scope(), bases, ours, theirs)
+    return Merged(value, run.conflicts())
+
+
+class _Run:
+    """One merge under way."""
+
+    def __init__(
+        self,
+        bases: tuple[Value, ...],
+        ours: Value,
+        theirs: Value,
+        *,
+        decide: Decide,
+        sums: bool,
+        steps: Steps,
+    ) -> None:
+        self.keys = Keys()
+        self.steps = steps
+        self.steps.inputs = (*bases, ours, theirs)
+        self._decide = decide
+        self._sums = sums
+        self._found: list[tuple[Place, tuple[Value, Value, str]]] = []
+
+    def conflicts(self) -> tuple[Conflict, ...]:
+        known: dict[Place, str] = {}
+        found = [Conflict(place.in_result(known), *said) for place, said in self._found]
+        found.sort(key=lambda conflict: conflict.path)
+        return tuple(found)
+
+    def record(self, place: Place, kept: Value, dropped: Value, rule: str) -> None:
+        self._found.append((place, (kept, dropped, rule)))
+
+    def value(self, place: Place, scope: Scope, bases: Sequence[Value], ours: Value, theirs: Value) -> JsonValue:
+        strategy = scope.strategy
+        if strategy is Strategy.COUNTER and self._sums:
+            total = _sum(bases[0], ours, theirs)
+            if total is not None:
+                return total
+        if strategy is not Strategy.LWW:
+            if isinstance(ours, dict) and isinstance(theirs, dict):
+                maps = [base if isinstance(base, dict) else {} for base in bases]
+                return self.members(At(place, scope), maps, ours, theirs, None)[0]
+            if isinstance(ours, list) and isinstance(theirs, list):
+                return merge_arrays(self, At(place, scope), bases, ours, theirs)
+        if self.keys.same(ours, theirs) or self.unchanged(theirs, bases):
+            return ours
+        if self.unchanged(ours, bases):
+            return theirs
+        if ours is ABSENT or theirs is ABSENT:
+            return self.removed(At(place, scope), ours, theirs)
+        return self.atom(At(place, scope), bases, ours, theirs)
+
+    def unchanged(self, side: Value, bases: Sequence[Value]) -> bool:
+        return self.keys.among(side, bases) or (len(bases) > 1 and not edits(side, bases))
+
+    def members(
+        self, at: At, bases: Sequence[Members], ours: Members, theirs: Members, named: str | None
+    ) -> tuple[Members, dict[Any, Place]]:
+        result: Members = {}
+        places: dict[Any, Place] = {}
+        place, scope = at
+        renamed = self.renamed(place, bases, ours, theirs, named)
+        old_names = set(renamed.values())
+        plain = scope.child(None) is scope and scope.strategy is not Strategy.COUNTER
+        for key in [*ours, *(key for key in theirs if key not in ours)]:
+            our, their = ours.get(key, ABSENT), theirs.get(key, ABSENT)
+            if plain and type(our) in _PLAIN and type(their) in _PLAIN:  # most fields, without ceremony
+                base = bases[0].get(key, ABSENT) if len(bases) == 1 else ABSENT
+                if our == their or (type(base) in _PLAIN and base == their):
+                    result[key] = our
+                    continue
+                if type(base) in _PLAIN and base == our:
+                    result[key] = their
+                    continue
+            if named is None:
+                below, rules = Place(place, key), scope.child(key)
+            else:
+                below, rules = Place(place, segment_of(named, key), of_array=True), scope.child(None)
+            if key in renamed:
+                base = bases[0][renamed[key]]
+                our, their = ours.get(key, ours.get(renamed[key])), theirs.get(key, theirs.get(renamed[key]))
+                value = self.under_new_name(At(below, rules), base, our, their, key in ours)
+            elif key in old_names:
+                continue
+            else:
+                value = self.value(below, rules, [base.get(key, ABSENT) for base in bases], our, their)
+            if value is not ABSENT:
+                result[key] = value
+                if named is not None:
+                    places[key] = below
+        return result, places
+
+    def removed(self, at: At, ours: Value, theirs: Value) -> JsonValue:
+        edit = ours if theirs is ABSENT else theirs
+        if at.scope.delete_wins:
+            self.record(at.place, ABSENT, edit, "delete-wins")
+            return ABSENT
+        self.record(at.place, edit, ABSENT, "edit-beats-removal")
+        return edit
+
+    def atom(self, at: At, bases: Sequence[Value], ours: Value, theirs: Value) -> JsonValue:
+        place, strategy = at.place, at.scope.strategy
+        if strategy is Strategy.TEXT and isinstance(ours, str) and isinstance(theirs, str):
+            texts = [base for base in bases if isinstance(base, str)]
+            text, conflict = merge_text(texts, ours, theirs, self.steps)
+            if conflict:
+                self.record(place, text, ABSENT, "both-kept")
+            return text
+        side = _by_strategy(strategy, ours, theirs)
+        if side is not None and strategy is not None:
+            return self.stands(place, side, ours, theirs, str(strategy))
+        return self.decided(place, ours, theirs)
+
+    def decided(self, place: Place, ours: Value, theirs: Value) -> JsonValue:
+        side, rule = self._decide(place.stable(), ours, theirs)
+        return self.stands(place, side, ours, theirs, rule)
+
+    def stands(self, place: Place, side: Side, ours: Value, theirs: Value, rule: str) -> JsonValue:
+        kept, dropped = (ours, theirs) if side is Side.OURS else (theirs, ours)
+        self.record(place, kept, dropped, rule)
+        return kept
+
+    def may_guess(self, place: Place) -> bool:
+        # Not again below a guess, or reading the leaves of what is nested would cost depth x size.
+        return not place.guessed and not self.steps.heavy()
+
+    def renamed(
+        self, place: Place, bases: Sequence[Members], ours: Members, theirs: Members, named: str | None
+    ) -> dict[Any, Any]:
+        """New name -> old name of what one side renamed and the other edited under its old name."""
+        if len(bases) > 1 or named in ID_FIELDS:
+            return {}
+        base = bases[0]
+        found: dict[Any, Any] = {}
+        for side, other in ((ours, theirs), (theirs, ours)):
+            gone = (base.keys() - side.keys()) & other.keys()
+            come = side.keys() - base.keys() - other.keys()
+            if not gone or not come or not self.may_guess(place):
+                continue
+            edited = {key: base[key] for key in gone if not self.keys.same(base[key], other[key])}
+            others = [value for key, value in base.items() if key not in edited]
+            pairs = similar.renamed(edited, {key: side[key] for key in come}, others, self.keys)
+            found.update((new, old) for old, new in pairs.items())
+        return found
+
+    def under_new_name(
+        self, at: At, base: JsonValue, ours: JsonValue, theirs: JsonValue, ours_renamed: bool
+    ) -> JsonValue:
+        at.place.guessed = True
+        value = self.value(at.place, at.scope, (base,), ours, theirs)
+        self.record(at.place, value, theirs if ours_renamed else ours, "renamed")
+        return value
+
+
+def _by_strategy(strategy: Strategy | None, ours: Value, theirs: Value) -> Side | None:
+    """Whose value the strategy prefers; None if it has no opinion or the values do not fit."""
+    a: Any = None
+    b: Any = None
+    if strategy in (Strategy.MAX, Strategy.MIN) and is_number(ours) and is_number(theirs):
+        a, b = (ours, theirs) if strategy is Strategy.MAX else (theirs, ours)
+    elif strategy is Strategy.VERSION:
+        a, b = version_order(ours), version_order(theirs)
+    if a is None or b is None or a == b:
+        return None
+    return Side.OURS if a > b else Side.THEIRS
+
+
+def _sum(base: Any, ours: Any, theirs: Any) -> float | None:
+    """ours + theirs - base; None where they are no numbers or the sum is none that JSON has exactly."""
+    if base is ABSENT:
+        base = 0
+    if not (is_number(base) and is_number(ours) and is_number(theirs)):
+        return None
+    total: float = ours + theirs - base
+    if isinstance(total, int):
+        return total if abs(total) <= MAX_SAFE_INTEGER else None
+    return total if math.isfinite(total) else None

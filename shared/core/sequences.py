@@ -1,0 +1,383 @@
+"""Sequences of keys: how two differ, how three merge, and the order of a merged set.
+
+Sources: E. W. Myers, "An O(ND) Difference Algorithm and Its Variations" (1986); unique elements as anchors:
+Bram Cohen's patience diff, with the longest increasing subsequence of C. Schensted, "Longest Increasing and
+Decreasing Subsequences" (1961); three ways: S. Khanna, K. Kunal, B. C. Pierce, "A Formal Investigation of
+Diff3" (2007), but elements that one side touched and those that the other touched may be neighbours.
+
+Laws (tests/unit/core/test_sequences.py):
+    applying the hunks of difference(a, b) to a gives b
+    the regions of three_ways cover all three sequences; who did not touch a region has what the base has
+    interleave(base, ours, theirs) holds each element once, those of ours in their order
+    the steps that are taken are at most a multiple of the lengths
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from itertools import pairwise
+from typing import Final, NamedTuple, TypeVar
+
+from shared.core.values import Value, weigh
+
+Keys = Sequence[Hashable]
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
+
+BUDGET: Final = 400_000
+"""Steps of exact comparison that all sequences of one merge share, in proportion to their lengths."""
+
+
+SHORT: Final = 32
+"""Elements in two sequences together that are compared without looking for anchors first."""
+
+
+HEAVY: Final = 30_000
+"""Values and lines above which nothing is guessed by likeness: it costs more than reading."""
+
+
+class Steps:
+    """Counts the steps of comparing the sequences of one merge, and says how many one comparison may take.
+
+    A comparison of n elements may take n / 4 + 64, and its share of BUDGET if that is more: a share by
+    length, not first come first served, so that the order of comparisons changes nothing.
+    """
+
+    __slots__ = ("_heavy", "_weight", "inputs", "taken")
+
+    def __init__(self) -> None:
+        self.taken = 0
+        self.inputs: tuple[Value, ...] = ()
+        """Everything that is merged."""
+        self._weight: int | None = None
+        self._heavy: bool | None = None
+
+    def weight(self) -> int:
+        """The number of values and lines in the inputs. They are counted only if somebody asks."""
+        if self._weight is None:
+            self._weight = weigh(self.inputs)
+        return self._weight
+
+    def heavy(self) -> bool:
+        """Whether the weight is more than HEAVY."""
+        if self._heavy is None:
+            self._heavy = weigh(self.inputs, HEAVY) > HEAVY
+        return self._heavy
+
+    def minimum(self, length: int) -> int:
+        """What a comparison of `length` elements may take in any case."""
+        return length // 4 + 64
+
+    def share(self, length: int) -> int:
+        """What it may take at most."""
+        return max(self.minimum(length), length * BUDGET // max(self.weight(), length))
+
+
+class Hunk(NamedTuple):
+    """a[a_lo:a_hi] became b[b_lo:b_hi]; not both are empty, and an equal element lies between two hunks."""
+
+    a_lo: int
+    a_hi: int
+    b_lo: int
+    b_hi: int
+
+
+class Region(NamedTuple):
+    """A stretch of the base, what it became in ours and in theirs, and who changed it."""
+
+    base: slice
+    ours: slice
+    theirs: slice
+    by_ours: bool
+    by_theirs: bool
+
+
+def difference(a: Keys, b: Keys, steps: Steps) -> list[Hunk]:
+    """What makes `b` of `a`: a shortest script where that is cheap, else a longer one, always the same."""
+    hunks = []
+    i = j = 0
+    for x, y, length in [*_Comparison(a, b, steps).matches(), (len(a), len(b), 0)]:
+        if i < x or j < y:
+            hunks.append(Hunk(i, x, j, y))
+        i, j = x + length, y + length
+    return hunks
+
+
+def three_ways(base: Keys, ours: Keys, theirs: Keys, steps: Steps) -> list[Region]:
+    """The regions, in order, that cover the base: untouched, touched by one side, touched by both.
+
+    Hunks meet if they have a base element in common or are insertions at one place.
+    """
+    left, right = difference(base, ours, steps), difference(base, theirs, steps)
+    regions: list[Region] = []
+    at = i = j = 0  # position in the base; next hunk of each side
+    ours_at = theirs_at = 0
+
+    def region(length: int, ours_length: int, theirs_length: int, by_ours: bool, by_theirs: bool) -> None:
+        nonlocal at, ours_at, theirs_at
+        base_part = slice(at, at := at + length)
+        ours_part = slice(ours_at, ours_at := ours_at + ours_length)
+        theirs_part = slice(theirs_at, theirs_at := theirs_at + theirs_length)
+        regions.append(Region(base_part, ours_part, theirs_part, by_ours, by_theirs))
+
+    while i < len(left) or j < len(right):
+        lo, hi = min(hunk[:2] for hunk in (*left[i : i + 1], *right[j : j + 1]))
+        if at < lo:
+            region(lo - at, lo - at, lo - at, False, False)
+        first_i, first_j = i, j
+        while True:
+            if i < len(left) and _meets(left[i], lo, hi):
+                hi, i = max(hi, left[i].a_hi), i + 1
+            elif j < len(right) and _meets(right[j], lo, hi):
+                hi, j = max(hi, right[j].a_hi), j + 1
+            else:
+                break
+        ours_length, theirs_length = hi - lo + _growth(left[first_i:i]), hi - lo + _growth(right[first_j:j])
+        region(hi - lo, ours_length, theirs_length, i > first_i, j > first_j)
+    if at < len(base):
+        rest = len(base) - at
+        region(rest, rest, rest, False, False)
+    return regions
+
+
+def _growth(hunks: Sequence[Hunk]) -> int:
+    return sum(hunk.b_hi - hunk.b_lo - hunk.a_hi + hunk.a_lo for hunk in hunks)
+
+
+def _meets(hunk: Hunk, lo: int, hi: int) -> bool:
+    return hunk.a_lo < hi or (hunk.a_lo == lo and hunk.a_hi == hi)
+
+
+def both(ours: Sequence[T], theirs: Sequence[T], hunks: Sequence[Hunk]) -> list[T]:
+    """All elements of both: what is equal by `hunks` (ours to theirs) once, between it theirs, then ours."""
+    result: list[T] = []
+    at = 0
+    for hunk in hunks:
+        result += ours[at : hunk.a_lo]
+        result += theirs[hunk.b_lo : hunk.b_hi]
+        result += ours[hunk.a_lo : hunk.a_hi]
+        at = hunk.a_hi
+    result += ours[at:]
+    return result
+
+
+def compete(hunks: Sequence[Hunk]) -> bool:
+    """Whether both sides have something of their own at one place."""
+    return any(hunk.a_lo < hunk.a_hi and hunk.b_lo < hunk.b_hi for hunk in hunks)
+
+
+def reordered(base: Sequence[K], side: Sequence[K]) -> bool:
+    """Whether the elements that both have stand in another order. No duplicates in either."""
+    in_base, in_side = set(base), set(side)
+    return [k for k in base if k in in_side] != [k for k in side if k in in_base]
+
+
+def interleave(base: Sequence[K], skeleton: Sequence[K], other: Sequence[K]) -> list[K]:
+    """The elements of all three in one order: the skeleton's, and each of the others behind a neighbour.
+
+    What `other` adds goes behind its left neighbour there; what it puts in the place of elements that it
+    removes takes their places, one by one. No duplicates in any of the three.
+    """
+    ghosts = _behind(skeleton, [(key, key) for key in base])
+    known, in_other = set(skeleton), set(other)
+    places = {key: at for at, key in enumerate(base)}
+    anchored: list[tuple[K, K | None]] = []
+    anchor: K | None = None
+    at = 0  # the place in the base behind the last element that both have
+    for key in other:
+        if key in places:
+            anchor, at = key, places[key] + 1
+        elif key in known:
+            anchor = key
+        elif at < len(base) and base[at] not in in_other:
+            anchor, at = base[at], at + 1
+        anchored.append((key, anchor))
+    return _behind(ghosts, anchored)
+
+
+def _behind(skeleton: Sequence[K], anchored: Sequence[tuple[K, K | None]]) -> list[K]:
+    """The skeleton, with each key that it lacks behind the last anchor before it that the skeleton has."""
+    known = set(skeleton)
+    behind: dict[K | None, list[K]] = {}
+    neighbour: K | None = None
+    for key, anchor in anchored:
+        if anchor in known:
+            neighbour = anchor
+        if key not in known:
+            behind.setdefault(neighbour, []).append(key)
+    result = behind.pop(None, [])
+    for key in skeleton:
+        result.append(key)
+        result.extend(behind.get(key, ()))
+    return result
+
+
+class _Comparison:
+    """Two sequences; i, n and j, m bound a stretch of each."""
+
+    def __init__(self, a: Keys, b: Keys, steps: Steps) -> None:
+        self.a = a
+        self.b = b
+        self.steps = steps
+
+    def matches(self) -> Iterator[tuple[int, int, int]]:
+        """Runs (start in a, start in b, length) of equal elements, ascending."""
+        i, n, j, m = self.trimmed(0, len(self.a), 0, len(self.b))
+        if i:
+            yield 0, 0, i
+        if i < n and j < m and n - i + m - j <= SHORT:
+            yield from self.untrimmed(i, n, j, m)
+        elif i < n and j < m:
+            anchors = self.anchors(i, n, j, m)
+            for (x, y), (x2, y2) in pairwise([(i - 1, j - 1), *anchors, (n, m)]):
+                if x >= i:
+                    yield x, y, 1
+                yield from self.gap(x + 1, x2, y + 1, y2)
+        if n < len(self.a):
+            yield n, m, len(self.a) - n
+
+    def gap(self, i: int, n: int, j: int, m: int) -> Iterator[tuple[int, int, int]]:
+        """Between anchors: the shortest script for what both have; if that is too dear, the common ends."""
+        start, end = (i, j), n
+        i, n, j, m = self.trimmed(i, n, j, m)
+        if start[0] < i:
+            yield *start, i - start[0]
+        if i < n and j < m:
+            yield from self.untrimmed(i, n, j, m)
+        if n < end:
+            yield n, m, end - n
+
+    def untrimmed(self, i: int, n: int, j: int, m: int) -> Iterator[tuple[int, int, int]]:
+        a, b = self.a[i:n], self.b[j:m]
+        self.steps.taken += len(a) + len(b)
+        in_a, in_b = set(a), set(b)
+        if in_a == in_b:
+            for x, y, length in _shortest(a, b, self.steps):
+                yield i + x, j + y, length
+        elif not in_a.isdisjoint(in_b):
+            left = [x for x, key in enumerate(a) if key in in_b]
+            right = [y for y, key in enumerate(b) if key in in_a]
+            for x, y, length in _shortest([a[x] for x in left], [b[y] for y in right], self.steps):
+                for k in range(length):
+                    yield i + left[x + k], j + right[y + k], 1
+
+    def trimmed(self, i: int, n: int, j: int, m: int) -> tuple[int, int, int, int]:
+        """Without the common prefix and suffix; long ones by slices, which compare at the speed of C."""
+        a, b = self.a, self.b
+        if min(n - i, m - j) > SHORT:
+            limit = min(n - i, m - j)
+            head = _reach(limit, lambda at, to: a[i + at : i + to] == b[j + at : j + to])
+            limit -= head
+            tail = _reach(limit, lambda at, to: a[n - to : n - at] == b[m - to : m - at])
+            return i + head, n - tail, j + head, m - tail
+        while i < n and j < m and a[i] == b[j]:
+            i, j = i + 1, j + 1
+        while i < n and j < m and a[n - 1] == b[m - 1]:
+            n, m = n - 1, m - 1
+        return i, n, j, m
+
+    def anchors(self, i: int, n: int, j: int, m: int) -> list[tuple[int, int]]:
+        """Places of the elements that occur once in each: the most of them that keep their order."""
+        self.steps.taken += n - i + m - j
+        once_b = _once(self.b, j, m)
+        return _longest_increasing([(x, once_b[k]) for k, x in _once(self.a, i, n).items() if k in once_b])
+
+
+def _reach(limit: int, equal: Callable[[int, int], bool]) -> int:
+    """How far from 0 all is equal, at most `limit`: in strides that double and then halve."""
+    at, width, growing = 0, 1, True
+    while at < limit and width:
+        to = min(at + width, limit)
+        if equal(at, to):
+            at = to
+            width = width * 2 if growing else width // 2
+        else:
+            growing = False
+            width //= 2
+    return at
+
+
+def _once(keys: Keys, lo: int, hi: int) -> dict[Hashable, int]:
+    """Key -> index of the keys that occur once, by ascending index."""
+    last = dict(zip(keys[lo:hi], range(lo, hi), strict=True))
+    if len(last) == hi - lo:
+        return last
+    first = dict(zip(reversed(keys[lo:hi]), range(hi - 1, lo - 1, -1), strict=True))
+    return {key: at for key, at in last.items() if first[key] == at}
+
+
+def _longest_increasing(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Of pairs with ascending firsts, the most whose seconds ascend as well."""
+    if all(p[1] < q[1] for p, q in pairwise(pairs)):
+        return pairs
+    ends: list[int] = []  # the smallest second that ends an ascent of each length, and where it is
+    ends_at: list[int] = []
+    before: list[int] = []
+    for index, (_, y) in enumerate(pairs):
+        length = bisect_left(ends, y)
+        before.append(ends_at[length - 1] if length else -1)
+        if length == len(ends):
+            ends.append(y)
+            ends_at.append(index)
+        else:
+            ends[length] = y
+            ends_at[length] = index
+    result = []
+    index = ends_at[-1]
+    while index >= 0:
+        result.append(pairs[index])
+        index = before[index]
+    result.reverse()
+    return result
+
+
+def _shortest(a: Keys, b: Keys, steps: Steps) -> list[tuple[int, int, int]]:
+    """Myers: the runs of a longest common subsequence; nothing if that takes more steps than allowed."""
+    n, m = len(a), len(b)
+    allowed = steps.minimum(n + m)
+    asked = False
+    taken = 0
+    reach = {1: 0}  # diagonal -> furthest x
+    trace: list[dict[int, int]] = []
+    for d in range(n + m + 1):
+        taken += d + 1
+        if taken > allowed and not asked:
+            asked, allowed = True, steps.share(n + m)
+        if taken > allowed:
+            break
+        now: dict[int, int] = {}
+        for k in range(-d, d + 1, 2):
+            x = reach[k + 1] if k == -d or (k != d and reach[k - 1] < reach[k + 1]) else reach[k - 1] + 1
+            y = x - k
+            start = x
+            while x < n and y < m and a[x] == b[y]:
+                x += 1
+                y += 1
+            taken += (x - start) >> 2
+            now[k] = x
+            if x >= n and y >= m:
+                steps.taken += taken
+                return _walk_back(trace, reach, n, m)
+        trace.append(reach)
+        reach = now
+    steps.taken += taken
+    return []
+
+
+def _walk_back(trace: list[dict[int, int]], reach: dict[int, int], n: int, m: int) -> list[tuple[int, int, int]]:
+    """The runs on the path to (n, m), ascending."""
+    result: list[tuple[int, int, int]] = []
+    x, y = n, m
+    for d in range(len(trace), 0, -1):
+        k = x - y
+        down = k == -d or (k != d and reach[k - 1] < reach[k + 1])
+        start = reach[k + 1] if down else reach[k - 1] + 1
+        if x > start:
+            result.append((start, start - k, x - start))
+        x, y = (start, start - k - 1) if down else (start - 1, start - k)
+        reach = trace[d - 1]
+    if x > 0:
+        result.append((0, 0, x))
+    result.reverse()
+    return result

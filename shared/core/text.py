@@ -1,0 +1,35 @@
+"""Three-way merge of text, line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shared.core import sequences
+from shared.core.arrays import nearest
+from shared.core.sequences import Steps
+from shared.core.values import Keys
+
+
+def merge_text(bases: Sequence[str], ours: str, theirs: str, steps: Steps) -> tuple[str, bool]:
+    """diff3 on lines, and whether both sides changed the same ones somewhere.
+
+    There both are kept, without markers: theirs first, lines that they have in common once. Where one side
+    removed what the other changed, the change stays. Without a base, what both have in common is the base.
+    """
+    mine, other = ours.split("\n"), theirs.split("\n")
+    base: list[str] = []
+    if bases:
+        base = nearest([text.split("\n") for text in bases], mine, other, Keys())
+    result: list[str] = []
+    conflict = False
+    for region in sequences.three_ways(base, mine, other, steps):
+        o, t = mine[region.ours], other[region.theirs]
+        if not region.by_theirs or o == t:
+            result += o
+        elif not region.by_ours:
+            result += t
+        else:
+            hunks = sequences.difference(o, t, steps)
+            result += sequences.both(o, t, hunks)
+            conflict = conflict or sequences.compete(hunks) or not o or not t
+    return "\n".join(result), conflict

@@ -7,7 +7,6 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -36,14 +35,16 @@ ROUTES = [
 ]
 
 
-def create_app(settings: Settings | None = None) -> Starlette:
+def create_app(settings: Settings | None = None) -> ASGIApp:
     """The application; settings from the environment unless they are given."""
     settings = settings or Settings.from_env()
-    return Starlette(
-        routes=ROUTES,
-        lifespan=lifespan_of(settings),
-        middleware=[Middleware(RequestId)],
-        exception_handlers=dict.fromkeys(errors.RESPONDED_TO, errors.respond),
+    # Around the whole of it: Starlette answers faults of ours outside of its middleware.
+    return RequestId(
+        Starlette(
+            routes=ROUTES,
+            lifespan=lifespan_of(settings),
+            exception_handlers=dict.fromkeys(errors.RESPONDED_TO, errors.respond),
+        )
     )
 
 

@@ -88,17 +88,20 @@ class HttpRemote:
         raise self._not_hypertask(answer, f"its answer for {document} is no state of that document")
 
     async def read(self, document: DocumentId) -> Body | None:
-        if not self._readable:
-            return None
-        answer = await self._request("GET", f"/task/{document}")
-        if answer.status_code == 200:
-            value = self._json(answer)
-            return value if isinstance(value, dict) and value.get("id") == document else None
-        if answer.status_code in (401, 403):
-            raise self._unexpected(answer)
-        if answer.status_code in (405, 501):
-            self._readable = False  # a v1.0 server: do not ask ten thousand times
-        return None
+        if self._readable:
+            answer = await self._request("GET", f"/task/{document}")
+            if answer.status_code == 200:
+                value = self._json(answer)
+                return value if isinstance(value, dict) and value.get("id") == document else None
+            if answer.status_code not in (405, 501):
+                if answer.status_code == 404:
+                    return None
+                raise self._unexpected(answer)
+            self._readable = False  # do not ask ten thousand times
+        # v1.0 has one way to read: to say that one has nothing. It is the second choice, because a server
+        # may take it as seen from then on, which it was not by those who made the state to be sent.
+        stored = await self.submit(document, None)
+        return stored.state if isinstance(stored, Correct) else None
 
     # --- one request, and what can become of it --------------------------------------------------------
 
@@ -112,7 +115,10 @@ class HttpRemote:
             try:
                 answer = await self._client.request(method, path, content=content, headers=headers)
             except httpx.TransportError as error:
-                failure = UnreachableError(f"no answer from {self._where}: {_sentence(error)}")
+                failure = UnreachableError(
+                    f"no answer from {self._where}: {_sentence(error)}. Is the server running, and is the "
+                    "address right (--url or HYPERTASK_URL)?"
+                )
             except (httpx.HTTPError, httpx.InvalidURL) as error:  # not a matter of trying again
                 raise NotHypertaskError(f"{self._where} cannot be used: {_sentence(error)}") from error
             else:
@@ -120,9 +126,7 @@ class HttpRemote:
                 if answer.status_code not in TURNED_AWAY:
                     return answer
                 wait = retry_after_seconds(answer.headers.get("retry-after"), datetime.now(UTC))
-                failure = UnavailableError(
-                    f"{self._where} is too busy or not ready: {_refusal(answer).reason}"
-                )
+                failure = UnavailableError(f"{self._where} is too busy or not ready: {_refusal(answer).reason}")
             failures += 1
             delay = self._backoff.delay(failures, wait)
             if delay is None or (not self._reached and failures >= FIRST_CONTACT):
@@ -178,4 +182,4 @@ def _refusal(answer: httpx.Response) -> Refused:
 
 
 def _sentence(error: Exception) -> str:
-    return str(error).strip() or type(error).__name__
+    return str(error).strip().rstrip(".") or type(error).__name__

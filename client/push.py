@@ -28,8 +28,8 @@ MAX_ROUNDS: Final = 5
 """Two are enough without concurrent writers."""
 
 T = TypeVar("T")
-Progress = Callable[[int], None]
-"""Is told how many documents more are done."""
+Progress = Callable[[int, int], None]
+"""(done, total), after each document."""
 Reconcile = Callable[[Body, Body], Body]
 """(mine, theirs) -> mine, without the differences that are none."""
 
@@ -100,17 +100,20 @@ async def survey(
     if reconcile is None:
         return Survey(mine, actions)
 
+    differing = [action for action in actions if isinstance(action, Differs)]
+    tick = _ticker(progress, len(differing))
+
     async def look(action: Action) -> Action | None:
-        stored = await remote.read(action.id) if isinstance(action, Differs) else None
-        if progress is not None:
-            progress(1)
+        stored = await remote.read(action.id)
+        tick()
         if stored is None:
             return action
         mine[action.id] = reconcile(mine[action.id], stored)
         return None if content_hash(mine[action.id]) == content_hash(stored) else action
 
-    left = await _in_parallel(actions, look, connections)
-    return Survey(mine, tuple(action for action in left if action is not None))
+    looked_at = await _in_parallel(differing, look, connections)
+    left = {action for action in looked_at if action is not None}
+    return Survey(mine, tuple(a for a in actions if not isinstance(a, Differs) or a in left))
 
 
 async def send(
@@ -129,12 +132,13 @@ async def send(
     refused: dict[DocumentId, Refused] = {}
     actions = intent.actions
     rounds = 0
+    tick = _ticker(progress, len(actions))
 
     async def submit(action: Action) -> None:
         document = action.id
         answer = await remote.submit(document, states[document])
-        if rounds == 1 and progress is not None:
-            progress(1)
+        if rounds == 1:
+            tick()
         if isinstance(answer, Refused):
             refused[document] = answer
             del states[document], hashes[document], fates[document]
@@ -153,6 +157,18 @@ async def send(
         await _in_parallel(actions, submit, connections)
         actions = _own(hashes, await remote.hashes())
     return Report(fates, refused, tuple(action.id for action in actions), rounds)
+
+
+def _ticker(progress: Progress | None, total: int) -> Callable[[], None]:
+    done = 0
+
+    def tick() -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(done, total)
+
+    return tick
 
 
 def _fate(action: Action, *, same: bool) -> Fate:

@@ -75,6 +75,6 @@ class Remote(Protocol):
         ...
 
     async def read(self, document: DocumentId) -> Body | None:
-        """The state of a document without a word about the client's own; None: there is none, or this
-        server cannot be asked (v1.0 has no such request)."""
+        """The state of a document, without a word about the client's own; None: there is none. By v1.0 alone
+        that is `submit(document, None)`."""
         ...

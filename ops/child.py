@@ -54,7 +54,7 @@ class Child:
         self._command = [str(part) for part in command]
         self._env = dict(env)
         self._cwd = cwd
-        self._log = log
+        self.log = log
         self._inherited = tuple(inherited)
         self._orphan_signal = orphan_signal
         self._grace_seconds = grace_seconds
@@ -74,7 +74,7 @@ class Child:
         return self._process.returncode if self._process is not None else None
 
     async def start(self) -> None:
-        descriptor = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        descriptor = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             self._log_starts_at = os.fstat(descriptor).st_size
             self._process = await asyncio.create_subprocess_exec(
@@ -124,12 +124,12 @@ class Child:
 
     def last_words(self) -> str:
         """The end of what this process wrote, where the rest is, and what its exit status means."""
-        with self._log.open("rb") as file:
+        with self.log.open("rb") as file:
             file.seek(max(self._log_starts_at, file.seek(0, os.SEEK_END) - 100_000))
             lines = file.read().decode("utf-8", "replace").splitlines()
         lines = [line for line in lines if self._telling and self._telling in line] or lines
         told = [f"    {line[:500]}" for line in lines[-_LAST_WORDS:]] or ["    (it said nothing)"]
-        told.append(f"    The whole log: {self._log}")
+        told.append(f"    The whole log: {self.log}")
         if self.status in self._meanings:
             told.append(self._meanings[self.status])
         return "\n".join(told)

@@ -35,6 +35,7 @@ def service(data: DataDirectory, program: Program, port: int) -> Service:
         "networkMessageCompressors": "disabled",
         "wiredTigerCacheSizeGB": 0.25,
         "oplogSize": 1024,
+        "slowms": 2**31 - 1,  # its log would show slow statements whole, and they hold documents
     }
     parameters = {
         "shutdownTimeoutMillisForSignaledShutdown": 0,  # there is no other member to wait for
@@ -68,7 +69,7 @@ def service(data: DataDirectory, program: Program, port: int) -> Service:
             await replica_set.prepare(seconds=_MAY_TAKE_SECONDS)
         except NotPreparedError as error:
             raise CannotStartError(
-                f"{error}\n{child.last_words()}\nIf the passwords in {data.root / 'secrets'} are not those "
+                f"{error}\n    The whole log: {child.log}\nIf the passwords in {data.root / 'secrets'} are not those "
                 f"that the data in {folder} was made with, bring them back, or begin anew: --data DIR"
             ) from error
 

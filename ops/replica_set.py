@@ -47,9 +47,7 @@ class ReplicaSet:
     def url(self) -> str:
         """For the application."""
         account = self.application
-        return (
-            f"mongodb://{account.user}:{account.password}@{self.address}/?replicaSet={NAME}&authSource=admin"
-        )
+        return f"mongodb://{account.user}:{account.password}@{self.address}/?replicaSet={NAME}&authSource=admin"
 
     async def prepare(self, *, seconds: float) -> None:
         """Returns when it takes writes from the application. A mongod that does not answer yet is waited
@@ -65,9 +63,7 @@ class ReplicaSet:
                         why = error
                         await asyncio.sleep(_ASK_AGAIN_SECONDS)
         except TimeoutError:
-            raise NotPreparedError(
-                f"The mongod at {self.address} was not ready after {seconds:g} s: {why}"
-            ) from None
+            raise NotPreparedError(f"The mongod at {self.address} was not ready after {seconds:g} s: {why}") from None
         except OperationFailure as error:
             raise NotPreparedError(f"The mongod at {self.address} refuses: {error}") from None
 

@@ -6,6 +6,7 @@ The program behind ops/serve, which makes the virtual environment first.
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import signal
@@ -173,8 +174,7 @@ class Server:
                         return
                     await asyncio.sleep(_ASK_AGAIN_SECONDS)
         raise CannotStartError(
-            f"The worker was not ready after {_READY_SECONDS:g} s.\n"
-            f"{self._processes['worker'][0].last_words()}"
+            f"The worker was not ready after {_READY_SECONDS:g} s.\n{self._processes['worker'][0].last_words()}"
         )
 
     async def _take_first_token(self) -> dict[str, str]:
@@ -306,6 +306,8 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
             listener.bind(address)
             listener.listen(_BACKLOG)
         except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise CannotStartError(f"--host {host} is no address of this machine.") from None
             raise CannotStartError(
                 f"Cannot listen on {host} port {port} ({error.strerror}). Stop what uses it, or choose "
                 "another port: --port 8481, or --port 0 for any that is free."

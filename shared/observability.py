@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import traceback
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +17,7 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 
 def event(logger: logging.Logger, level: int, name: str, **fields: object) -> None:
-    """Logs that `name` happened. Fields are short values; an exception is given by its type and text."""
+    """Logs that `name` happened. Fields are short values; of an exception only its type is written."""
     if logger.isEnabledFor(level):
         logger.log(level, name, extra={"fields": fields})
 
@@ -33,7 +34,7 @@ class _JsonLines(logging.Formatter):
             line["request_id"] = identity
         line.update({name: _plain(value) for name, value in getattr(record, "fields", {}).items()})
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+            line["exception"] = _without_message(record.exc_info[1])
         return json.dumps(line, ensure_ascii=False)
 
 
@@ -49,7 +50,16 @@ def configure(level: str) -> None:
         other.setLevel(max(logging.getLogger().level, least))
 
 
+def _without_message(error: BaseException | None) -> str:
+    """Where it came from, and of which type. A driver's message may quote the document that it was about."""
+    lines: list[str] = []
+    while error is not None:
+        lines = [*traceback.format_tb(error.__traceback__), f"{type(error).__qualname__}\n", *lines]
+        error = error.__cause__ or error.__context__
+    return "".join(lines)
+
+
 def _plain(value: object) -> object:
     if isinstance(value, BaseException):
-        return f"{type(value).__name__}: {value}"
+        return type(value).__qualname__
     return value if isinstance(value, str | int | float | bool | None) else str(value)

@@ -29,8 +29,7 @@ async def post_task(request: Request) -> Response:
     device = await here.devices.of(request)
     document = document_of(request)
     limits = here.settings.limits
-    # A state and the state of its base.
-    raw = await read_json_body(request, 2 * limits.max_request_bytes)
+    raw = await read_json_body(request, limits.max_request_bytes)
     posted = wire.parse_post_task(raw, document, limits)
     submission = Submission(
         document,

@@ -24,7 +24,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, replace
 from typing import Any, Final, TypeVar
 
-from bson import DBRef, Int64
+from bson import Int64
 from bson.codec_options import CodecOptions, TypeDecoder, TypeRegistry
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession, AsyncIOMotorDatabase
 from pymongo import ASCENDING, DESCENDING, IndexModel, InsertOne, ReplaceOne, ReturnDocument, UpdateOne
@@ -40,9 +40,11 @@ from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
+from shared.adapters.bodies import restored, stored
 from shared.core.batch import Write
 from shared.core.brake import Deletions
 from shared.core.documents import (
+    Body,
     ContentHash,
     Device,
     DeviceId,
@@ -96,16 +98,7 @@ class _PlainInt(TypeDecoder):
         return int(value)
 
 
-class _PlainObject(TypeDecoder):
-    """{"$ref": ..., "$id": ...} is an object like any other, not a reference of the driver's."""
-
-    bson_type = DBRef
-
-    def transform_bson(self, value: Any) -> Row:
-        return dict(value.as_doc())
-
-
-_CODEC: Final[CodecOptions[Row]] = CodecOptions(type_registry=TypeRegistry([_PlainInt(), _PlainObject()]))
+_CODEC: Final[CodecOptions[Row]] = CodecOptions(type_registry=TypeRegistry([_PlainInt()]))
 
 
 class Mongo:
@@ -443,7 +436,7 @@ class _MongoTransaction:
                 continue
             key = (DocumentId(row["id"]), ContentHash(row["hash"]))
             known = found.get(key)
-            body = row.get("body") if known is None or known.body is None else known.body
+            body = _body(row) if known is None or known.body is None else known.body
             newest = max(row["seq"], known.sequence if known else 0)
             found[key] = Stored(key[1], body, SequenceNumber(newest))
         return found
@@ -496,7 +489,7 @@ class _MongoTransaction:
             .sort([("seq", DESCENDING), ("_id", DESCENDING)])
             .limit(RECENT)
         )
-        return tuple(Stored(row["hash"], row["body"], row["seq"]) for row in await cursor.to_list(None))
+        return tuple(Stored(row["hash"], _body(row), row["seq"]) for row in await cursor.to_list(None))
 
     async def deletions(self, devices: Collection[DeviceId]) -> dict[DeviceId, Deletions]:
         cursor = self._devices.find(
@@ -582,7 +575,7 @@ class _MongoTransaction:
         if revision.pairs:
             row["pairs"] = [_pair_row(pair) for pair in revision.pairs]
         if revision.body is not None:
-            row["body"] = revision.body
+            row["body"] = stored(revision.body)
         return row
 
     def _received_row(self, write: Write, old: Row | None) -> Row:
@@ -593,7 +586,7 @@ class _MongoTransaction:
             "id": write.item.submission.document,
             "seq": old["seq"] if old is not None else 0,
             "hash": received.hash,
-            "body": received.body,
+            "body": stored(received.body),
             **_story(write),
             "received": True,
             "superseded_at": write.item.submission.arrived_at,
@@ -612,7 +605,7 @@ def _story(write: Write) -> Row:
         "rule": write.decision.rule,
     }
     if write.conflicts:
-        row["conflicts"] = [dict(conflict) for conflict in write.conflicts]
+        row["conflicts"] = [stored(dict(conflict)) for conflict in write.conflicts]
     return row
 
 
@@ -727,10 +720,15 @@ def _position(row: Mapping[str, Any]) -> Position:
     return Position(Epoch(row["epoch"]), SequenceNumber(row["sequence"]))
 
 
+def _body(row: Mapping[str, Any]) -> Body | None:
+    body: Body | None = restored(row.get("body"))
+    return body
+
+
 def _head(row: Mapping[str, Any] | None) -> Head | None:
     if row is None:
         return None
-    return Head(SequenceNumber(row["seq"]), ContentHash(row["hash"]), row.get("body"), row["at"], _pairs(row))
+    return Head(SequenceNumber(row["seq"]), ContentHash(row["hash"]), _body(row), row["at"], _pairs(row))
 
 
 def _entry(row: Mapping[str, Any]) -> HistoryEntry:
@@ -742,7 +740,7 @@ def _entry(row: Mapping[str, Any]) -> HistoryEntry:
         rev=None if received else make_rev(sequence, hash_, deleted=deleted),
         sequence=sequence,
         hash=hash_,
-        body=row.get("body"),
+        body=_body(row),
         deleted=deleted,
         received=received,
         by=DeviceId(row["by"]),
@@ -750,7 +748,7 @@ def _entry(row: Mapping[str, Any]) -> HistoryEntry:
         outcome=row["outcome"],
         rule=row["rule"],
         parents=tuple(row.get("parents", ())),
-        conflicts=tuple(row.get("conflicts", ())),
+        conflicts=tuple(restored(conflict) for conflict in row.get("conflicts", ())),
     )
 
 

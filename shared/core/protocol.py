@@ -24,6 +24,6 @@ class Limits:
 
     @property
     def max_request_bytes(self) -> int:
-        """Of a body that carries one document. Escapes take more bytes than what they stand for (three
-        times, for text as Python's json writes it) and white space is free."""
-        return 4 * self.max_document_bytes + 1024
+        """Of a body that carries a state and the state of its base. Escapes take more bytes than what they
+        stand for (three times, for text as Python's json writes it) and white space is free."""
+        return 2 * 4 * self.max_document_bytes + 1024

@@ -7,6 +7,7 @@ Nothing is mended silently: a duplicate key, a number out of range or a lone sur
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -82,8 +83,8 @@ def parse(raw: bytes, *, max_depth: int, root: str = "") -> JsonValue:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise FaultError(Fault("not UTF-8", f"The text is not UTF-8: byte {error.start}.")) from None
-    if _too_deep_to_parse(raw, max_depth):
-        raise FaultError(_depth_fault(root, max_depth))
+    if (deep := _too_deep(text, max_depth)) is not None:
+        raise FaultError(_depth_fault(root + deep, max_depth))
     try:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
@@ -97,31 +98,42 @@ def check(value: JsonValue, *, max_depth: int) -> None:
     _check(value, "", 0, max_depth)
 
 
-def _too_deep_to_parse(raw: bytes, max_depth: int) -> bool:
-    """The decoder recurses; so texts that would exhaust it are refused by counting brackets first.
+_MARK: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
 
-    Brackets inside strings count too, so this only ever looks closer at texts with very many of them.
-    """
-    if raw.count(b"[") + raw.count(b"{") <= max_depth:
-        return False
-    depth, in_string, escaped = 0, False, False
-    for byte in raw:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:
-                escaped = True
-            elif byte == 0x22:
-                in_string = False
-        elif byte == 0x22:
-            in_string = True
-        elif byte in b"[{":
-            depth += 1
-            if depth > max_depth:
-                return True
-        elif byte in b"]}":
-            depth -= 1
-    return False
+
+def _too_deep(text: str, max_depth: int) -> str | None:
+    """Where `text`, which need not be JSON, is nested too deeply: a pointer, or None. The decoder recurses, so
+    texts that would exhaust it are found by their brackets first."""
+    if text.count("[") + text.count("{") <= max_depth:
+        return None
+    steps: list[int | str] = []  # the index or the key in each container that is open
+    word = ""
+    for match in _MARK.finditer(text):
+        mark = match.group()
+        if mark in "[{":
+            if steps and isinstance(steps[-1], str):
+                steps[-1] = word
+            if len(steps) >= max_depth:
+                return "".join(f"/{_segment(step)}" for step in steps)
+            steps.append(0 if mark == "[" else "")
+        elif mark in "]}":
+            if steps:
+                steps.pop()
+        elif mark == ",":
+            if steps and isinstance(steps[-1], int):
+                steps[-1] += 1
+        else:
+            word = mark
+    return None
+
+
+def _segment(step: int | str) -> str:
+    if not isinstance(step, str):
+        return str(step)
+    try:
+        return str(json.loads(step)).replace("~", "~0").replace("/", "~1")
+    except ValueError:
+        return ""
 
 
 def _check(value: Any, pointer: str, depth: int, max_depth: int) -> JsonValue:

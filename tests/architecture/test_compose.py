@@ -162,6 +162,10 @@ def test_urls_name_the_services() -> None:
     assert "--replSet rs0" in SERVICES["mongo"]["entrypoint"][-1]
 
 
+def test_mongod_logs_no_slow_statements_for_they_hold_documents() -> None:
+    assert re.search(r"--slowms \d{9}", SERVICES["mongo"]["entrypoint"][-1])
+
+
 # What runs in our image
 
 

@@ -145,11 +145,12 @@ async def test_what_is_waited_for_is_returned(started: Started) -> None:
 
 
 async def test_a_stop_while_it_is_being_restarted_leaves_none(started: Started, watcher: Watcher) -> None:
+    before = psutil.Process().children()  # of other tests
     one = await started("")
     one.keep_alive(watcher, lambda: None)
     await watcher.until("trying again")
     await one.stop(watcher)
-    assert psutil.Process().children() == []
+    assert set(psutil.Process().children()) <= set(before)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the next start waits for what is left")

@@ -20,4 +20,4 @@ def test_a_single_write_takes_milliseconds(access: Access) -> None:
             answer = client.post(f"/task/d{n}", json={"client_state": {"id": f"d{n}", "n": n}})
             seconds.append(time.perf_counter() - start)
             assert answer.status_code == 200, answer.text
-    assert statistics.median(seconds) < 0.05, sorted(seconds)
+    assert statistics.median(seconds) < 0.15, sorted(seconds)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -44,26 +44,41 @@ async def connect(
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> AsyncIterator[HttpRemote]:
     """A Remote with at most `connections` connections, closed at the end. Nothing is sent yet."""
-    async with httpx.AsyncClient(
-        base_url=url,
-        headers={"authorization": f"Bearer {token}", "user-agent": "hypertask"},
-        # A server answers 503 by its own deadline; only a lost connection lets a minute pass.
-        timeout=httpx.Timeout(60, connect=5, pool=None),
-        limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
-        transport=transport,
-    ) as client:
-        yield HttpRemote(client, backoff or Backoff())
+    async with AsyncExitStack() as stack:
+        certificates = httpx.create_ssl_context()  # costly; one does for all
+        # One pool of many connections looks at every one of them for every request.
+        clients = [
+            await stack.enter_async_context(
+                httpx.AsyncClient(
+                    base_url=url,
+                    headers={"authorization": f"Bearer {token}", "user-agent": "hypertask"},
+                    # A server answers 503 by its own deadline; only a lost connection lets a minute pass.
+                    timeout=httpx.Timeout(60, connect=5, pool=None),
+                    limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
+                    transport=transport,
+                    verify=certificates,
+                )
+            )
+            for _ in range(connections)
+        ]
+        yield HttpRemote(str(clients[0].base_url).rstrip("/"), clients, backoff or Backoff())
 
 
 class HttpRemote:
     """See the port."""
 
-    def __init__(self, client: httpx.AsyncClient, backoff: Backoff, sleep: Sleep = asyncio.sleep) -> None:
-        self._client = client
+    def __init__(
+        self, url: str, lanes: Iterable[httpx.AsyncClient], backoff: Backoff, sleep: Sleep = asyncio.sleep
+    ) -> None:
+        self._where = url
         self._backoff = backoff
         self._sleep = sleep
         self._reached = False
         self._readable = True
+        # Last in, first out: who sends one request at a time has one connection.
+        self._free: asyncio.LifoQueue[httpx.AsyncClient] = asyncio.LifoQueue()
+        for lane in lanes:
+            self._free.put_nowait(lane)
 
     async def hashes(self) -> HashMap:
         answer = await self._request("GET", "/hashes")
@@ -113,7 +128,7 @@ class HttpRemote:
             wait: float | None = None
             failure: UnreachableError | UnavailableError
             try:
-                answer = await self._client.request(method, path, content=content, headers=headers)
+                answer = await self._send(method, path, content, headers)
             except httpx.TransportError as error:
                 failure = UnreachableError(
                     f"no answer from {self._where}: {_sentence(error)}. Is the server running, and is the "
@@ -132,6 +147,13 @@ class HttpRemote:
             if delay is None or (not self._reached and failures >= FIRST_CONTACT):
                 raise failure
             await self._sleep(delay)
+
+    async def _send(self, method: str, path: str, content: bytes | None, headers: dict[str, str]) -> httpx.Response:
+        lane = await self._free.get()
+        try:
+            return await lane.request(method, path, content=content, headers=headers)
+        finally:
+            self._free.put_nowait(lane)
 
     def _unexpected(self, answer: httpx.Response) -> Exception:
         reason = _refusal(answer).reason
@@ -158,10 +180,6 @@ class HttpRemote:
             f"{self._where} does not answer as a Hypertask server ({request}: {detail}). "
             "Is the address right (--url or HYPERTASK_URL)?"
         )
-
-    @property
-    def _where(self) -> str:
-        return str(self._client.base_url).rstrip("/")
 
 
 def _refusal(answer: httpx.Response) -> Refused:

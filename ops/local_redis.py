@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
 import os
+from contextlib import suppress
+from typing import Final
 
 from child import Child, Service
-from data_directory import DataDirectory, write_private
+from data_directory import CannotStartError, DataDirectory, write_private
 from program import Program
 from redis.asyncio import Redis
 from redis.exceptions import BusyLoadingError, ConnectionError, TimeoutError
+
+_MAY_TAKE_SECONDS: Final = 30.0
 
 
 def service(data: DataDirectory, program: Program, port: int) -> Service:
@@ -42,12 +47,19 @@ def service(data: DataDirectory, program: Program, port: int) -> Service:
     )
 
     async def ready() -> None:
-        async with Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2) as client:
-            while True:
-                try:
-                    await client.ping()
-                    return
-                except (ConnectionError, TimeoutError, BusyLoadingError):
-                    await asyncio.sleep(0.02)
+        why: object = None
+        with suppress(builtins.TimeoutError):
+            async with (
+                asyncio.timeout(_MAY_TAKE_SECONDS),
+                Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2) as client,
+            ):
+                while True:
+                    try:
+                        await client.ping()
+                        return
+                    except (ConnectionError, TimeoutError, BusyLoadingError) as error:
+                        why = error
+                        await asyncio.sleep(0.02)
+        raise CannotStartError(f"redis was not ready after {_MAY_TAKE_SECONDS:g} s: {why}\n{child.last_words()}")
 
     return Service(child, url, ready, port_was_taken=lambda: "Address already in use" in child.last_words())

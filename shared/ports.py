@@ -41,6 +41,23 @@ class OverloadedError(UnavailableError):
     """More waits than may wait; nothing was taken in."""
 
 
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Orders those who write to a space: of two the later one has the greater number, a time in microseconds.
+    The token tells two with the same number apart."""
+
+    number: int
+    token: str
+
+
+class FencedError(Exception):
+    """Somebody with a later fence has written to the space. `number` is his."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__("the space has been taken over")
+        self.number = number
+
+
 class DecisionError(Exception):
     """A submission that could not be decided or stored, a fault of the server's. It was stored in no part."""
 
@@ -98,10 +115,16 @@ class DocumentStore(Protocol):
     Errors: UnavailableError, and nothing else that a caller should expect.
     """
 
-    async def transact(self, space: SpaceId, work: Callable[[Transaction], Awaitable[T]]) -> T:
+    async def transact(
+        self, space: SpaceId, work: Callable[[Transaction], Awaitable[T]], fence: Fence | None = None
+    ) -> T:
         """Runs `work` in one transaction and commits it: durable on a majority, journaled, when this
         returns. All of it is stored or nothing. A conflict with another writer runs `work` again from the
-        start, on new data; `work` must have no effect but through the transaction."""
+        start, on new data; `work` must have no effect but through the transaction.
+
+        With a fence nothing is written after somebody with a later one has written: FencedError. Without that
+        a worker that was believed dead could store a state a second time, after newer ones of the same
+        device, and that would look like an edit."""
         ...
 
     async def positions(self, spaces: Collection[SpaceId]) -> dict[SpaceId, Position]:
@@ -229,11 +252,18 @@ class Lease(Protocol):
 
     @property
     def used_up(self) -> bool:
-        """The holder has had its share of time and should hand the space on."""
+        """The holder has had its share of time, or has lost the lease, and should hand the space on."""
         ...
 
     async def __aenter__(self) -> Lease: ...
     async def __aexit__(self, *exc: object) -> None: ...
+
+    @property
+    def fence(self) -> Fence: ...
+
+    async def confirm(self, number: int) -> bool:
+        """Whether the lease is held still; then its fence is later than `number` from now on."""
+        ...
 
     async def take(self) -> list[Envelope]:
         """The oldest submissions, as many as make a batch. They stay in the inbox until `reply`: a worker

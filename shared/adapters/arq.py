@@ -40,7 +40,7 @@ from shared.core.batch import Answer, Item
 from shared.core.documents import SpaceId
 from shared.core.memory import Refusal
 from shared.observability import event
-from shared.ports import Envelope, OverloadedError, Reply, UnavailableError
+from shared.ports import Envelope, Fence, OverloadedError, Reply, UnavailableError
 from shared.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -76,11 +76,12 @@ if redis.call('SET', KEYS[3], '1', 'NX', 'PX', ARGV[3]) then return 1 end
 return 0
 """
 
-# KEYS lease, queued; ARGV token, ttl
+# KEYS lease, queued; ARGV token, ttl: the time in microseconds, or 0 if another one holds it
 _LEASE: Final = """
 redis.call('DEL', KEYS[2])
-if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
-return 0
+if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 0 end
+local now = redis.call('TIME')
+return now[1] * 1000000 + now[2]
 """
 
 # KEYS lease; ARGV token, ttl
@@ -325,29 +326,44 @@ class ArqInbox:
         keys = [space_key(space, name) for name in ("lease", "queued")]
         milliseconds = int(self._settings.lease_seconds * 1000)
         with errors_mapped():
-            taken = await self._lease(keys=keys, args=[token, milliseconds])
-        return ArqLease(self._redis, self._settings, space, token) if taken else None
+            now = await self._lease(keys=keys, args=[token, milliseconds])
+        return ArqLease(self._redis, self._settings, space, Fence(now, token)) if now else None
 
 
 class ArqLease:
     """Lease on Redis."""
 
-    def __init__(self, redis: WakingRedis, settings: Settings, space: SpaceId, token: str) -> None:
+    def __init__(self, redis: WakingRedis, settings: Settings, space: SpaceId, fence: Fence) -> None:
         self._redis = redis
         self._settings = settings
         self._space = space
-        self._token = token
+        self._fence = fence
+        self._token = fence.token
         self._inbox, self._key, self._queued = (space_key(space, name) for name in ("inbox", "lease", "queued"))
         self._scripts = {text: redis.register_script(text) for text in (_RENEW, _TRIM, _RELEASE_IF_EMPTY, _HAND_ON)}
         self._taken = 0
         self._released = False
+        self._lost = False
         self._ends_at = time.monotonic() + _DRAIN_SECONDS
         self._renewal: asyncio.Task[None] | None = None
 
     @property
     def used_up(self) -> bool:
-        """The space should be handed on."""
-        return time.monotonic() >= self._ends_at
+        return self._lost or time.monotonic() >= self._ends_at
+
+    @property
+    def fence(self) -> Fence:
+        return self._fence
+
+    async def confirm(self, number: int) -> bool:
+        with errors_mapped():
+            found = await cast("Awaitable[bytes | None]", self._redis.get(self._key))
+        # Asked after the other one's fence was seen: whoever set it holds the lease no more.
+        mine = found is not None and found.decode("utf-8", "replace") == self._token
+        if mine:
+            self._fence = Fence(max(self._fence.number, number + 1), self._token)
+        self._lost = self._lost or not mine
+        return mine
 
     async def __aenter__(self) -> ArqLease:
         self._renewal = asyncio.create_task(self._renew())
@@ -419,5 +435,6 @@ class ArqLease:
             except UnavailableError:
                 continue  # it may come back in time; if not, another worker does the batch again
             if not mine:
+                self._lost = True
                 event(logger, logging.WARNING, "lease_lost", space=self._space)
                 return

@@ -1,6 +1,6 @@
 """The stores on MongoDB, through Motor. The only module that imports motor or pymongo.
 
-    spaces     {_id: space, sequence, epoch, live, batches, policies?}
+    spaces     {_id: space, sequence, epoch, live, batches, policies?, fence?: [number, token]}
     documents  {_id: "space/id", space, seq, hash, body | none for a tombstone, by, at, outcome, rule, parents,
                 conflicts?, pairs?}
     revisions  {space, id, seq, hash, body | none when pruned, deleted?, received?, superseded_at, gone?, and
@@ -73,7 +73,7 @@ from shared.core.memory import (
 from shared.core.policies import NO_POLICIES, Policies
 from shared.core.policies import parse as parse_policies
 from shared.core.retention import Kept, Pruned, Retention, to_prune
-from shared.ports import Changes, Transaction, UnavailableError
+from shared.ports import Changes, Fence, FencedError, Transaction, UnavailableError
 from shared.settings import Settings
 
 T = TypeVar("T")
@@ -167,7 +167,9 @@ class MongoDocumentStore:
         self._sessions: list[AsyncIOMotorClientSession] = []
         self._policies: dict[SpaceId, tuple[str | None, Policies]] = {}
 
-    async def transact(self, space: SpaceId, work: Callable[[Transaction], Awaitable[T]]) -> T:
+    async def transact(
+        self, space: SpaceId, work: Callable[[Transaction], Awaitable[T]], fence: Fence | None = None
+    ) -> T:
         deadline = time.monotonic() + self._give_up_after
         with _errors_mapped():
             attempt = 0
@@ -176,7 +178,7 @@ class MongoDocumentStore:
                 # is not.
                 session = self._sessions.pop() if self._sessions else await self._client.start_session()
                 try:
-                    result = await self._attempt(session, space, work, deadline)
+                    result = await self._attempt(session, space, work, fence, deadline)
                 except _PoliciesChangedError:
                     await session.end_session()
                     continue
@@ -198,11 +200,12 @@ class MongoDocumentStore:
         session: AsyncIOMotorClientSession,
         space: SpaceId,
         work: Callable[[Transaction], Awaitable[T]],
+        fence: Fence | None,
         deadline: float,
     ) -> T:
         session.start_transaction(ReadConcern("snapshot"), DURABLE, ReadPreference.PRIMARY)
         try:
-            transaction = _MongoTransaction(self._mongo, session, space, self._policies)
+            transaction = _MongoTransaction(self._mongo, session, space, fence, self._policies)
             result = await work(transaction)
             await transaction.verify_policies()
         except BaseException:
@@ -332,8 +335,10 @@ class _MongoTransaction:
         mongo: Mongo,
         session: AsyncIOMotorClientSession,
         space: SpaceId,
+        fence: Fence | None,
         policies: dict[SpaceId, tuple[str | None, Policies]],
     ) -> None:
+        self._fence = fence
         self._policies_of = policies
         self._assumed: str | None = None
         self._unverified = False
@@ -500,19 +505,29 @@ class _MongoTransaction:
         return {DeviceId(row["_id"]): Deletions(*row["deletions"]) for row in await cursor.to_list(None)}
 
     async def allot(self, count: int, live_change: int) -> SequenceNumber:
-        row = await self._spaces.find_one_and_update(
+        change: Row = {
+            "$inc": {"sequence": count, "live": live_change, "batches": 1},
+            "$setOnInsert": {"epoch": _new_epoch()},
+        }
+        if self._fence is not None:
+            change["$set"] = {"fence": [self._fence.number, self._fence.token]}
+        before = await self._spaces.find_one_and_update(
             {"_id": self._space},
-            {
-                "$inc": {"sequence": count, "live": live_change, "batches": 1},
-                "$setOnInsert": {"epoch": _new_epoch()},
-            },
-            {"sequence": 1, "policies": 1},
+            change,
+            {"sequence": 1, "policies": 1, "fence": 1},
             upsert=True,
-            return_document=ReturnDocument.AFTER,
+            return_document=ReturnDocument.BEFORE,
             session=self._session,
         )
-        self._verify_policies(row)
-        return SequenceNumber(row["sequence"] - count + 1)
+        self._verify_policies(before)
+        self._verify_fence(before)
+        return SequenceNumber((before or {}).get("sequence", 0) + 1)
+
+    def _verify_fence(self, before: Row | None) -> None:
+        number, token = (before or {}).get("fence", (0, ""))
+        fence = self._fence
+        if fence is not None and (number > fence.number or (number == fence.number and token != fence.token)):
+            raise FencedError(number)
 
     async def write(
         self, first: SequenceNumber, writes: Sequence[Write], deletions: Mapping[DeviceId, Deletions]

@@ -85,7 +85,7 @@ def merge_arrays(run: Run, at: At, bases: Sequence[Value], ours: Array, theirs: 
             return _named(run, at, field, by_name, (lists, ours, theirs))
     if run.keys.same(ours, theirs) or run.keys.among(theirs, bases):
         return ours
-    if run.keys.among(ours, bases):
+    if len(bases) == 1 and run.keys.among(ours, bases):
         return theirs
     return _Ordered(run, at).merged(lists, _keyed(run, ours), _keyed(run, theirs))
 
@@ -97,7 +97,7 @@ def _keyed(run: Run, array: Array) -> _Keyed:
 def _set(run: Run, at: At, bases: list[list[Key]], ours: _Keyed, theirs: _Keyed) -> Array:
     if theirs.keys == ours.keys or theirs.keys in bases:
         return ours.array
-    if ours.keys in bases:
+    if ours.keys in bases and len(bases) == 1:  # of several, theirs may come from another one
         return theirs.array
     ancestors = list(map(set, bases))
     here, there = set(ours.keys), set(theirs.keys)

@@ -100,7 +100,7 @@ def merge(
         return Merged(ours, ())
     if run.keys.among(theirs, bases):
         return Merged(ours, ())
-    if run.keys.among(ours, bases):
+    if len(bases) == 1 and run.keys.among(ours, bases):  # of several, theirs may come from another one
         return Merged(theirs, ())
     value = run.value(ROOT, policies.scope(), bases, ours, theirs)
     return Merged(value, run.conflicts())

@@ -136,6 +136,7 @@ class Instance:
 Start = Callable[..., Instance]
 
 
+@contextmanager
 def starting(folder: Path) -> Iterator[Start]:
     """Starts instances; none is left at the end."""
     instances: list[Instance] = []
@@ -145,26 +146,29 @@ def starting(folder: Path) -> Iterator[Start]:
         instances.append(instance)
         return instance
 
-    yield start
-    for instance in instances:
-        if instance.process.poll() is None:
-            instance.process.terminate()
-            try:
-                instance.process.wait(30)
-            except subprocess.TimeoutExpired:
-                instance.process.kill()  # the kernel ends its children with it
-                instance.process.wait()
+    try:
+        yield start
+    finally:
+        for instance in instances:
+            if instance.process.poll() is None:
+                instance.process.terminate()
+                try:
+                    instance.process.wait(30)
+                except subprocess.TimeoutExpired:
+                    instance.process.kill()  # the kernel ends its children with it
+                    instance.process.wait()
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    yield from starting(tmp_path)
+    with starting(tmp_path) as start:
+        yield start
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """One for the tests that leave it in order."""
-    for start in starting(tmp_path_factory.mktemp("serve")):
+    with starting(tmp_path_factory.mktemp("serve")) as start:
         yield start("data", "--api", "2").ready()
 
 

@@ -190,6 +190,21 @@ def test_fields_that_two_devices_added_are_both_kept(a: Device, b: Device, devic
     assert by_b in [row["body"] for row in held().received]  # what arrived stays readable
 
 
+@pytest.mark.parametrize("value", [1, "the words of a"], ids=["weak", "strong"])
+def test_who_edits_on_without_the_answer_undoes_nothing_of_others(
+    a: Device, b: Device, held: Any, value: Any
+) -> None:
+    """b is offline or its answer was lost: it edits what it sent last, and knows nothing of a's edit."""
+    base = {"id": "d", "of_a": 0, "of_b": 0}
+    a.put(base)
+    assert b.post("d", None) == base
+    a.put({**base, "of_a": value})
+    for n in range(1, 4):
+        assert b.put({**base, "of_b": n}) == {"id": "d", "of_a": value, "of_b": n}
+    assert a.put({**base, "of_a": value, "more": n}) == {"id": "d", "of_a": value, "of_b": n, "more": n}
+    assert held().bodies == {"d": {"id": "d", "of_a": value, "of_b": n, "more": n}}
+
+
 def test_documents_that_were_made_apart_are_both_kept(a: Device, b: Device, held: Any) -> None:
     a.put({"id": "d", "from_a": "the words of a"})
     union = {"id": "d", "from_a": "the words of a", "from_b": "the words of b"}

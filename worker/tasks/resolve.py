@@ -18,7 +18,9 @@ from shared.observability import event
 from shared.ports import (
     DecisionError,
     DocumentStore,
+    FencedError,
     Inbox,
+    Lease,
     Reply,
     Transaction,
     UnavailableError,
@@ -52,14 +54,20 @@ class SpaceResolver:
                 envelopes = await lease.take()
                 if not envelopes and await lease.release_if_empty():
                     return
-                replies = await self._replies(space, [envelope.item for envelope in envelopes])
+                try:
+                    replies = await self._replies(space, lease, [envelope.item for envelope in envelopes])
+                except FencedError:
+                    event(logger, logging.WARNING, "lease_taken_over", space=space)
+                    return  # who took over has the same submissions before him
                 await lease.reply(list(zip(envelopes, replies, strict=True)))
 
-    async def _replies(self, space: SpaceId, items: Sequence[Item]) -> Sequence[Reply]:
+    async def _replies(self, space: SpaceId, lease: Lease, items: Sequence[Item]) -> Sequence[Reply]:
         if not items:
             return ()
         try:
-            return await self._store.transact(space, lambda transaction: _decide(transaction, items))
+            return await self._stored(space, lease, items)
+        except FencedError:
+            raise
         except UnavailableError as error:
             event(logger, logging.WARNING, "store_unavailable", space=space, cause=error.__cause__)
             return [error] * len(items)
@@ -68,7 +76,16 @@ class SpaceResolver:
                 logger.exception("submission_failed", extra={"fields": {"space": space}})
                 return [DecisionError(str(error))]
             # A faulty document fails alone: the others go one by one.
-            return [(await self._replies(space, [item]))[0] for item in items]
+            return [(await self._replies(space, lease, [item]))[0] for item in items]
+
+    async def _stored(self, space: SpaceId, lease: Lease, items: Sequence[Item]) -> list[Reply]:
+        while True:
+            try:
+                return await self._store.transact(space, lambda transaction: _decide(transaction, items), lease.fence)
+            except FencedError as fenced:
+                # Clocks may disagree: whoever holds the lease is right, whatever his number.
+                if not await lease.confirm(fenced.number):
+                    raise
 
 
 async def _decide(transaction: Transaction, items: Sequence[Item]) -> list[Reply]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from client.http_remote import connect
+from client.http_remote import HttpRemote, connect
 from client.push import MAX_ROUNDS, Fate, Report, Survey, send, survey
 from client.remote import Correct, Refused, TokenNotAcceptedError
 from client.taskwarrior import from_taskwarrior, keep_computed
@@ -27,8 +28,12 @@ def doc(name: str, **fields: Any) -> Body:
     return {"id": name, **fields}
 
 
+def to(stub: StubServer) -> AbstractAsyncContextManager[HttpRemote]:
+    return connect("http://server.example", stub.token, connections=4, transport=stub.transport)
+
+
 async def push(stub: StubServer, documents: Documents, **options: Any) -> Report:
-    async with connect("http://server.example", stub.token, transport=stub.transport) as remote:
+    async with to(stub) as remote:
         return await send(remote, await survey(remote, documents), **options)
 
 
@@ -86,7 +91,7 @@ async def test_nothing_to_push(stub: StubServer) -> None:
 async def test_a_survey_changes_nothing_and_names_what_a_push_does(stub: StubServer) -> None:
     stub.documents = {"a": doc("a"), "b": doc("b"), "z": doc("z")}
     mine = {A: doc("a"), B: doc("b", x=1), C: doc("c")}
-    async with connect("http://server.example", stub.token, transport=stub.transport) as remote:
+    async with to(stub) as remote:
         intent = await survey(remote, mine)
     assert intent.actions == (Differs(B), Push(C))
     assert (intent.missing, intent.differing, intent.unchanged) == (1, 1, 1)
@@ -193,6 +198,7 @@ bodies = st.fixed_dictionaries({}, optional={name: st.integers(0, 2) for name in
 states = st.dictionaries(st.sampled_from("abcdef"), bodies)
 
 
+@settings(deadline=None)
 @given(
     mine=states, theirs=states, deleted=st.sets(st.sampled_from("abcdef")), refused=st.sets(st.sampled_from("abc"))
 )
@@ -230,7 +236,7 @@ def exported(modified: str, **attributes: Any) -> dict[DocumentId, Body]:
 
 
 async def import_into(stub: StubServer, documents: Documents) -> tuple[Survey, Report]:
-    async with connect("http://server.example", stub.token, transport=stub.transport) as remote:
+    async with to(stub) as remote:
         intent = await survey(remote, documents, reconcile=keep_computed)
         return intent, await send(remote, intent)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from client.retry import Backoff, retry_after_seconds
@@ -15,6 +15,7 @@ from client.retry import Backoff, retry_after_seconds
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 7), st.integers())
 def test_without_a_wish_of_the_server(failures: int, seed: int) -> None:
     backoff = Backoff(uniform=random.Random(seed).uniform)
@@ -23,6 +24,7 @@ def test_without_a_wish_of_the_server(failures: int, seed: int) -> None:
     assert 0 <= delay <= min(backoff.cap, backoff.base * 2**failures)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 7), st.floats(0, 60), st.integers())
 def test_the_wish_of_the_server_is_kept(failures: int, wish: float, seed: int) -> None:
     backoff = Backoff(uniform=random.Random(seed).uniform)
@@ -64,12 +66,14 @@ def test_retry_after(header: str | None, seconds: float | None) -> None:
     assert retry_after_seconds(header, NOW) == seconds
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_header(header: str) -> None:
     seconds = retry_after_seconds(header, NOW)
     assert seconds is None or seconds >= 0
 
 
+@settings(deadline=None)
 @given(st.datetimes(datetime(2026, 1, 2), datetime(2030, 1, 1)))  # noqa: DTZ001  bounds of naive times
 def test_dates_as_servers_write_them(moment: datetime) -> None:
     moment = moment.replace(microsecond=0, tzinfo=UTC)

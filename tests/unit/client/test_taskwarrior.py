@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import rfc8785
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from client.taskwarrior import (
@@ -78,6 +78,7 @@ def same(a: Any, b: Any) -> bool:
     return rfc8785.dumps(a) == rfc8785.dumps(b)
 
 
+@settings(deadline=None)
 @given(tasks)
 @example({"uuid": UUID, "modified": "2026-01-01T12:00:00Z"})
 @example({"uuid": UUID, "modified": "2026-01-01T12:00:00Z", "taskwarrior_modified": "2026-01-01T12:00:00Z"})
@@ -90,6 +91,7 @@ def test_back_is_what_it_was(task: dict[str, Any]) -> None:
     assert same(to_taskwarrior(from_taskwarrior(task)), task)
 
 
+@settings(deadline=None)
 @given(tasks)
 def test_no_attribute_disappears_and_none_is_read_as_something_else(task: dict[str, Any]) -> None:
     document = from_taskwarrior(task)
@@ -102,6 +104,7 @@ def test_no_attribute_disappears_and_none_is_read_as_something_else(task: dict[s
             assert same(document[name], value)
 
 
+@settings(deadline=None)
 @given(st.datetimes(timezones=st.just(UTC)))
 def test_the_clock_is_the_modification_time_in_rfc_3339(moment: datetime) -> None:
     moment = moment.replace(microsecond=0)
@@ -146,6 +149,7 @@ def test_an_edit_by_another_client_reaches_taskwarrior() -> None:
     assert to_taskwarrior(document) == {"uuid": UUID, "modified": "20260202T130000Z", "description": "b"}
 
 
+@settings(deadline=None)
 @given(tasks, values)
 def test_the_id_depends_on_the_uuid_alone(task: dict[str, Any], value: Any) -> None:
     assert document_id(task) == document_id({"uuid": task["uuid"].upper(), "description": value})
@@ -195,6 +199,7 @@ def test_an_export_that_is_behind_is_what_it_was_when_it_was_sent() -> None:
     assert keep_computed(exported_later, stored) == sent_before
 
 
+@settings(deadline=None)
 @given(tasks, tasks)
 def test_only_computed_attributes_are_touched(mine: dict[str, Any], theirs: dict[str, Any]) -> None:
     a, b = from_taskwarrior(mine), from_taskwarrior(theirs)

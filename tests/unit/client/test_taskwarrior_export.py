@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from client.taskwarrior_export import ExportError, documents_of, read
@@ -68,6 +68,7 @@ def test_no_tasks_is_an_export_too(text: str) -> None:
     assert documents_of(text.encode()) == {}
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.dictionaries(
@@ -192,6 +193,7 @@ def test_nesting_does_not_exhaust_the_reader(opening: bytes) -> None:
     assert "nested" in problems_of(opening * 100_000)[0]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60) | st.text('{}[]",:\\u0d8 \n1a-').map(str.encode))
 def test_anything_is_read_or_refused(raw: bytes) -> None:
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.core.documents import ContentHash, DocumentId, HashMap
@@ -37,17 +37,20 @@ def test_examples(ours: HashMap, theirs: HashMap, actions: tuple[Action, ...]) -
     assert compare(ours, theirs) == actions
 
 
+@settings(deadline=None)
 @given(MAPS, MAPS)
 def test_nothing_to_do_exactly_when_equal(ours: HashMap, theirs: HashMap) -> None:
     assert (compare(ours, theirs) == ()) == (ours == theirs)
 
 
+@settings(deadline=None)
 @given(MAPS, MAPS)
 def test_the_other_side_sees_the_mirror_image(ours: HashMap, theirs: HashMap) -> None:
     mirror: dict[type, type] = {Push: Fetch, Fetch: Push, Differs: Differs}
     assert compare(theirs, ours) == tuple(mirror[type(a)](a.id) for a in compare(ours, theirs))
 
 
+@settings(deadline=None)
 @given(MAPS, MAPS)
 def test_every_disagreement_is_named_once_and_nothing_else(ours: HashMap, theirs: HashMap) -> None:
     named = [action.id for action in compare(ours, theirs)]

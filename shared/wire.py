@@ -53,6 +53,8 @@ def loads(data: bytes) -> Any:
 
 def canonical(value: JsonValue) -> bytes:
     """RFC 8785 bytes, as `shared.core.canonical.canonical`, about six times faster for most documents."""
+    if not isinstance(value, dict | list):
+        return exact.canonical(value)
     try:
         data = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except TypeError:  # nesting or integers that orjson does not take

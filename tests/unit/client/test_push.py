@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from client.http_remote import HttpRemote, connect
 from client.push import MAX_ROUNDS, Fate, Report, Survey, send, survey
-from client.remote import Correct, Refused, TokenNotAcceptedError
+from client.remote import Correct, ForbiddenError, Refused, TokenNotAcceptedError
 from client.taskwarrior import from_taskwarrior, keep_computed
 from shared.core.documents import Body, DocumentId, HashMap
 from shared.core.plan import Differs, Push
@@ -146,10 +146,11 @@ async def test_an_error_stops_it_and_the_next_push_goes_on_from_there(stub: Stub
     assert (report.count(Fate.UNCHANGED), report.count(Fate.CREATED)) == (40, 60)
 
 
-async def test_no_work_is_left_running_after_an_error(stub: StubServer) -> None:
-    stub.trouble = lambda request: problem(403, "forbidden", "No.") if request.method == "POST" else None
-    with pytest.raises(Exception, match="No"):
-        await push(stub, {DocumentId(f"d{i}"): doc(f"d{i}") for i in range(100)})
+async def test_an_error_ends_the_work_of_all(stub: StubServer) -> None:
+    stub.trouble = lambda request: problem(403, "forbidden", "No.") if request.url.path == "/task/d0" else None
+    with pytest.raises(ForbiddenError):
+        await push(stub, {DocumentId(f"d{i}"): doc(f"d{i}") for i in range(1000)})
+    assert len(stub.posts) < 100
     assert len(asyncio.all_tasks()) == 1
 
 

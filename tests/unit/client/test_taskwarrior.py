@@ -143,6 +143,17 @@ def test_what_stands_where() -> None:
     }
 
 
+def test_what_means_something_to_the_server_is_not_taken_over() -> None:
+    task = {"uuid": UUID, "_deleted": True, "updated_at": "20380101T000000Z", "taskwarrior_id": "mine"}
+    assert from_taskwarrior(task) == {
+        "id": UUID,
+        "uuid": UUID,
+        "taskwarrior__deleted": True,
+        "taskwarrior_updated_at": "20380101T000000Z",
+        "taskwarrior_taskwarrior_id": "mine",
+    }
+
+
 def test_an_edit_by_another_client_reaches_taskwarrior() -> None:
     document = from_taskwarrior({"uuid": UUID, "modified": "2026-01-02T13:00:00Z", "description": "a"})
     document |= {"modified": "2026-02-02T13:00:00Z", "description": "b"}

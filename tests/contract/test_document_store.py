@@ -1,0 +1,153 @@
+"""What DocumentStore promises, held against MongoDB. Another adapter needs another `store` fixture."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from shared import ports
+from shared.adapters.mongo import MongoDocumentStore, opened
+from shared.core.batch import Item, Write
+from shared.core.canonical import content_hash
+from shared.core.documents import ContentHash, DeviceId, DocumentId, Sequence, SpaceId
+from shared.core.memory import Decision, Outcome, Revision, Submission
+from shared.ports import DocumentStore, Fence, FencedError, Transaction, UnavailableError
+from shared.settings import Settings
+
+NOWHERE = "mongodb://127.0.0.1:1/?replicaSet=rs0"
+
+
+@pytest.fixture
+async def store(settings: Settings) -> AsyncIterator[DocumentStore]:
+    async with opened(settings) as mongo:
+        yield MongoDocumentStore(mongo, give_up_after_seconds=20)
+
+
+@pytest.fixture
+def space() -> SpaceId:
+    return SpaceId(f"s-{uuid.uuid4().hex[:12]}")
+
+
+def write_of(document: str, value: Any, rev: str = "r") -> Write:
+    """A new head of a document."""
+    body = {"id": document, "value": value}
+    content = content_hash(body)
+    submission = Submission(DocumentId(document), body, content, 1.0)
+    decision = Decision(Outcome.APPLIED, "test", body, content, None, revision=Revision(body, content, ()))
+    return Write(Item(submission, DeviceId("d")), decision, rev, ())  # type: ignore[arg-type]
+
+
+async def put(
+    store: DocumentStore, space: SpaceId, document: str, value: Any, fence: Fence | None = None
+) -> Sequence:
+    async def work(transaction: Transaction) -> Sequence:
+        write = write_of(document, value)
+        (memory,) = await transaction.memories([write.item.submission])
+        first = await transaction.allot(1, int(memory.head is None))
+        await transaction.write(first, [write], {})
+        return first
+
+    return await store.transact(space, work, fence)
+
+
+async def test_what_was_written_is_there(store: DocumentStore, space: SpaceId) -> None:
+    body = {"id": "a", "value": {"$set": 1, "a.b": [None, 1.5, {"": {}}]}}
+    assert await put(store, space, "a", body["value"]) == 1
+    head = await store.head(space, DocumentId("a"))
+    assert head is not None and head.body == body
+    changes = await store.changes(space, Sequence(0))
+    assert changes.hashes == {"a": content_hash(body)} and changes.position.sequence == 1
+    assert (await store.positions([space]))[space] == changes.position
+
+
+async def test_work_that_fails_leaves_nothing(store: DocumentStore, space: SpaceId) -> None:
+    async def work(transaction: Transaction) -> None:
+        write = write_of("a", 1)
+        await transaction.memories([write.item.submission])
+        await transaction.write(await transaction.allot(1, 1), [write], {})
+        raise KeyError("on purpose")
+
+    with pytest.raises(KeyError):
+        await store.transact(space, work)
+    assert await store.head(space, DocumentId("a")) is None
+    assert (await store.positions([space]))[space].sequence == 0
+
+
+async def test_sequences_have_no_gap_and_none_comes_twice(store: DocumentStore, space: SpaceId) -> None:
+    found = await asyncio.gather(*(put(store, space, f"d{n % 7}", n) for n in range(40)))
+    assert sorted(found) == list(range(1, 41))
+    history = [entry for n in range(7) for entry in await store.history(space, DocumentId(f"d{n}"), 100)]
+    assert sorted(entry.sequence for entry in history) == list(range(1, 41))
+
+
+async def test_a_superseded_head_moves_to_the_revisions_with_its_body(store: DocumentStore, space: SpaceId) -> None:
+    await put(store, space, "a", "old")
+    await put(store, space, "a", "new")
+    old = await store.state(space, DocumentId("a"), content_hash({"id": "a", "value": "old"}))
+    assert old is not None and old.body == {"id": "a", "value": "old"} and old.sequence == 1
+    newest, oldest = await store.history(space, DocumentId("a"), 10)
+    assert (newest.sequence, oldest.sequence) == (2, 1)
+    assert (await store.changes(space, Sequence(1))).hashes.keys() == {"a"}
+    assert (await store.changes(space, Sequence(2))).hashes == {}
+
+
+async def test_another_space_sees_nothing(store: DocumentStore, space: SpaceId) -> None:
+    await put(store, space, "a", 1)
+    other = SpaceId(f"{space}-2")
+    assert await store.head(other, DocumentId("a")) is None
+    assert (await store.changes(other, Sequence(0))).hashes == {}
+    assert await store.state(other, DocumentId("a"), ContentHash(content_hash({"id": "a", "value": 1}))) is None
+    assert await store.history(other, DocumentId("a"), 10) == []
+
+
+async def test_who_was_taken_over_writes_nothing_any_more(store: DocumentStore, space: SpaceId) -> None:
+    early, late = Fence(10, "early"), Fence(20, "late")
+    await put(store, space, "a", 1, early)
+    await put(store, space, "a", 2, late)
+    with pytest.raises(FencedError) as fenced:
+        await put(store, space, "a", 3, early)
+    assert fenced.value.number == 20
+    with pytest.raises(FencedError):
+        await put(store, space, "a", 3, Fence(20, "another"))
+    await put(store, space, "a", 4, late)
+    head = await store.head(space, DocumentId("a"))
+    assert head is not None and head.body == {"id": "a", "value": 4} and head.sequence == 3
+
+
+async def test_errors_are_ours(settings: Settings) -> None:
+    async with opened(Settings(mongo_url=NOWHERE, store_timeout_seconds=0.1)) as mongo:
+        broken = MongoDocumentStore(mongo, give_up_after_seconds=0.1)
+        here, document = SpaceId("s"), DocumentId("d")
+
+        async def work(transaction: Transaction) -> None:
+            await transaction.policies()
+
+        calls = {
+            "transact": broken.transact(here, work),
+            "positions": broken.positions([here]),
+            "changes": broken.changes(here, Sequence(0)),
+            "head": broken.head(here, document),
+            "history": broken.history(here, document, 1),
+            "state": broken.state(here, document, ContentHash("0")),
+            "policies": broken.policies(here),
+            "set_policies": broken.set_policies(here, ports.Policies({})),
+            "prune": broken.prune(here, ports.Retention(1, 1), 0.0),
+            "spaces": broken.spaces(),
+        }
+        methods = {name for name, _ in inspect.getmembers(DocumentStore, inspect.isfunction) if name[0] != "_"}
+        assert calls.keys() == methods
+        for call in calls.values():
+            with pytest.raises(UnavailableError):
+                await call
+
+
+@pytest.mark.parametrize("port", [ports.DocumentStore, ports.HashMapCache, ports.Resolver, ports.Inbox])
+def test_no_call_can_be_made_without_a_space(port: type) -> None:
+    for name, method in inspect.getmembers(port, inspect.isfunction):
+        if not name.startswith("_") and name != "spaces":
+            assert {"space", "spaces"} & inspect.signature(method).parameters.keys(), name

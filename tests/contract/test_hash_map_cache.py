@@ -1,0 +1,112 @@
+"""What HashMapCache promises, held against Redis. Another adapter needs another `cache` fixture."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+import uuid
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.asyncio import Redis
+
+from shared.adapters import redis as adapter
+from shared.adapters.redis import RedisHashMapCache, space_key
+from shared.core.documents import ContentHash, DocumentId, Epoch, Position, Sequence, SpaceId
+from shared.core.hash_map import BucketedMap
+from shared.settings import Settings
+
+
+@pytest.fixture
+async def client(settings: Settings) -> AsyncIterator[Redis]:
+    client = Redis(connection_pool=adapter.connection_pool(settings.redis_url))
+    yield client
+    await client.aclose(close_connection_pool=True)
+
+
+@pytest.fixture
+def cache(client: Redis) -> RedisHashMapCache:
+    return RedisHashMapCache(client)
+
+
+@pytest.fixture
+def space() -> SpaceId:
+    return SpaceId(f"s-{uuid.uuid4().hex[:12]}")
+
+
+def a_map(sequence: int, count: int = 300, epoch: str = "e1") -> BucketedMap:
+    hashes = {DocumentId(f"d{n}"): ContentHash(f"{n * sequence:032x}") for n in range(count)}
+    return BucketedMap.of(Position(Epoch(epoch), Sequence(sequence)), hashes)
+
+
+async def test_what_was_put_in_comes_out(cache: RedisHashMapCache, space: SpaceId) -> None:
+    assert await cache.load(space) is None
+    await cache.replace(space, a_map(3))
+    assert await cache.load(space) == a_map(3)
+    await cache.replace(space, a_map(2))
+    assert await cache.load(space) == a_map(3), "an older map took its place"
+    await cache.replace(space, a_map(1, epoch="e2"))
+    assert await cache.load(space) == a_map(1, epoch="e2")
+
+
+async def test_a_patch_needs_the_map_that_it_was_made_for(cache: RedisHashMapCache, space: SpaceId) -> None:
+    old = a_map(3)
+    await cache.replace(space, old)
+    position = Position(Epoch("e1"), Sequence(4))
+    new, touched = old.patched(position, {DocumentId("d1"): ContentHash("f" * 32), DocumentId("d2"): None})
+    await cache.patch(space, Position(Epoch("e1"), Sequence(2)), new, touched)
+    assert await cache.load(space) == old
+    await cache.patch(space, old.position, new, touched)
+    assert await cache.load(space) == new
+
+
+async def test_what_was_garbled_is_not_believed(cache: RedisHashMapCache, client: Redis, space: SpaceId) -> None:
+    chance, key = random.Random(1), space_key(space, "map")
+    for _ in range(60):
+        await cache.replace(space, a_map(5, epoch=f"e{chance.random():.9f}".replace(".", "")))
+        fields = await client.hgetall(key)  # type: ignore[misc]
+        name = chance.choice(list(fields))
+        value = bytearray(fields[name])
+        value[chance.randrange(len(value))] ^= 1 << chance.randrange(8)
+        await client.hset(key, name, bytes(value))  # type: ignore[misc]
+        assert await cache.load(space) is None
+
+
+async def test_a_mixture_of_two_maps_is_not_believed(cache: RedisHashMapCache, client: Redis, space: SpaceId) -> None:
+    key = space_key(space, "map")
+    await cache.replace(space, a_map(5))
+    old = await client.hgetall(key)  # type: ignore[misc]
+    await cache.replace(space, a_map(6))
+    name = next(name for name in old if name != b"seal")
+    await client.hset(key, name, old[name])  # type: ignore[misc]
+    assert await cache.load(space) is None
+    await client.delete(key)
+    await client.set(key, "something else")
+    assert await cache.load(space) is None
+    await cache.replace(space, a_map(7))
+    await cache.replace(space, a_map(7))
+    assert await cache.load(space) == a_map(7)
+
+
+async def test_one_builds_and_the_others_are_called_when_it_is_done(cache: RedisHashMapCache, space: SpaceId) -> None:
+    building = asyncio.Event()
+    builders = 0
+
+    async def one() -> float:
+        nonlocal builders
+        async with await cache.build(space) as mine:
+            if mine:
+                builders += 1
+                await building.wait()
+                return 0.0
+            return time.monotonic()
+
+    tasks = [asyncio.create_task(one()) for _ in range(8)]
+    done, _ = await asyncio.wait(tasks, timeout=0.5)
+    assert not done and builders == 1
+    at = time.monotonic()
+    building.set()
+    ends = [end for end in await asyncio.gather(*tasks) if end]
+    assert builders == 1 and len(ends) == 7
+    assert max(ends) - at < 1.0  # by the signal; without it they would look again after three seconds

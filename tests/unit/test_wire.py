@@ -1,0 +1,135 @@
+"""The fast roads of shared/wire.py against the exact ones, and the vectors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rfc8785
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from shared import wire
+from shared.core import canonical as exact
+from shared.core import strict
+from shared.core.documents import DocumentId
+from shared.core.protocol import Limits
+from shared.core.strict import FaultError
+
+VECTORS = json.loads((Path(__file__).parent.parent / "vectors" / "content_hash.json").read_text())
+DEPTH = 64
+
+numbers = (
+    st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from([-0.0, 0.0, 1.0, 1e15, 1e16, 1e20, 1e21, 1e22, 1e-6, 1e-7, 5e-324, 1.7976931348623157e308])
+)
+hostile = st.sampled_from(
+    [":1.0,", ":-0,", "[1e5", "1234567890123456", "\x00", "\x1f", '"', "\\", "\u2028", ":", "\\u003a"]
+)
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | hostile
+keys = texts | st.sampled_from(["\ue000", "\uffff", "\U0001f600", "\U00010000", "\ufb33", "a"])
+values = st.recursive(
+    st.none() | st.booleans() | numbers | texts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(values)
+@example({"\ue000": 1, "\U0001f600": 2})
+@example({"a": [-0.0, 1e16, 1e21, 1.5, {"x": ":1.0,"}]})
+def test_the_fast_canonical_form_is_the_exact_one(value: Any) -> None:
+    assert wire.canonical(value) == exact.canonical(value) == rfc8785.dumps(value)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_numbers_are_printed_as_ecmascript_does(value: float) -> None:
+    assert exact.canonical(value) == rfc8785.dumps(value)
+
+
+@given(values)
+def test_the_canonical_form_says_the_value(value: Any) -> None:
+    assert exact.equal(json.loads(exact.canonical(value), parse_int=float), value)
+
+
+@given(values, values)
+def test_equal_values_are_those_of_equal_form(a: Any, b: Any) -> None:
+    assert exact.equal(a, b) == (exact.canonical(a) == exact.canonical(b))
+
+
+@st.composite
+def json_texts(draw: st.DrawFn) -> str:
+    """JSON as somebody might write it: white space, escapes, keys twice, numbers out of range, or cut off."""
+
+    def string(text: str) -> str:
+        way = draw(st.sampled_from(["plain", "ascii", "colons", "all"]))
+        plain = json.dumps(text, ensure_ascii=way != "plain")
+        if way == "colons":
+            return plain.replace(":", draw(st.sampled_from(["\\u003a", "\\u003A"])))
+        if way == "all":
+            units = text.encode("utf-16-be")
+            return '"' + "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2)) + '"'
+        return plain
+
+    def value(depth: int) -> str:
+        kind = draw(st.sampled_from(["object", "array", "string", "number"] if depth < 4 else ["string", "number"]))
+        space = draw(st.sampled_from(["", " ", "\n"]))
+        if kind == "object":
+            names = draw(st.lists(st.sampled_from(["a", "b", ":", "x:y", "\x00", "é", "\U0001f600"]), max_size=4))
+            return "{" + ",".join(f"{space}{string(n)}:{space}{value(depth + 1)}" for n in names) + space + "}"
+        if kind == "array":
+            return "[" + ",".join(value(depth + 1) for _ in range(draw(st.integers(0, 3)))) + "]"
+        if kind == "string":
+            return string(draw(texts))
+        return draw(
+            st.sampled_from(["0", "-0", "1.0", "1e400", "9007199254740992", "9007199254740991", "01", "1.", "NaN"])
+            | numbers.map(json.dumps)
+        )
+
+    text = value(0)
+    return text[: draw(st.integers(0, len(text)))] if draw(st.integers(0, 20)) == 0 else text
+
+
+@given(json_texts())
+@example('{"x":1,"x":"\\u003a"}')
+@example('{"a":{"x":1,"\\u0078":2}}')
+def test_the_fast_parser_takes_and_refuses_what_the_strict_one_does(text: str) -> None:
+    raw = text.encode("utf-8", "surrogatepass")
+    assert _outcome(lambda: wire.parse(raw, max_depth=DEPTH)) == _outcome(lambda: strict.parse(raw, max_depth=DEPTH))
+
+
+def _outcome(parse: Any) -> Any:
+    try:
+        return exact.canonical(parse())
+    except FaultError as error:
+        return error.fault
+
+
+@pytest.mark.parametrize("vector", VECTORS["accept"], ids=lambda v: v["name"])
+def test_accepted(vector: dict[str, Any]) -> None:
+    value = wire.parse(vector["json"].encode(), max_depth=DEPTH)
+    for form in (wire.canonical(value), exact.canonical(value)):
+        assert form == vector["canonical"].encode()
+    assert wire.content_hash(value) == vector["content_hash"]
+
+
+@pytest.mark.parametrize("vector", VECTORS["reject"], ids=lambda v: v["name"])
+def test_refused(vector: dict[str, Any]) -> None:
+    raw = b'{"client_state":' + vector["json"].encode("utf-8", "surrogatepass") + b"}"
+    with pytest.raises(FaultError):
+        wire.parse_post_task(raw, DocumentId("a"), Limits())
+
+
+@pytest.mark.parametrize("depth", [DEPTH, DEPTH + 1, 5000])
+def test_depth_is_bounded_and_the_place_is_told(depth: int) -> None:
+    raw = b'{"a":[0,' + b"[" * (depth - 2) + b"]" * (depth - 2) + b"]}"
+    if depth == DEPTH:
+        wire.parse(raw, max_depth=DEPTH)
+        return
+    with pytest.raises(FaultError) as found:
+        wire.parse(raw, max_depth=DEPTH)
+    assert found.value.fault.reason == "too deep"
+    assert found.value.fault.pointer == "/a/1" + "/0" * (DEPTH - 2)

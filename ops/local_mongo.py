@@ -40,6 +40,8 @@ def service(data: DataDirectory, program: Program, port: int) -> Service:
     parameters = {
         "shutdownTimeoutMillisForSignaledShutdown": 0,  # there is no other member to wait for
         "diagnosticDataCollectionEnabled": "false",
+        # A transaction of a worker that was killed holds the space's counter until then; ours take milliseconds.
+        "transactionLifetimeLimitSeconds": 2,
     }
     child = Child(
         "mongod",

@@ -31,7 +31,7 @@ class Settings:
     """Most submissions that may wait for one space; beyond that the API answers 503 at once."""
     pending_bytes: int = 256 * 1024 * 1024
     """Most bytes of submissions that one API process holds at a time; beyond that it answers 503 at once."""
-    lease_seconds: float = 2.0
+    lease_seconds: float = 1.5
     """How long a space stays with a worker that gives no sign of life."""
     store_timeout_seconds: float = 4.0
     """How long a database operation waits for a primary."""

@@ -9,7 +9,8 @@ What keeps a submission from being forgotten:
     - "is there a lease?" is asked in the same step that fills the inbox, and "is the inbox empty?" in the one
       that ends the lease;
     - the API process that waits knocks again while it waits: a lease or an arq job that died with its
-      process is replaced then, long before arq itself runs the job again.
+      process is replaced then, long before arq itself runs the job again; and what is not there any more,
+      because Redis was wiped, is sent again.
 
 arq polls a sorted set. `WakingRedis` makes that poll wait on a list beside it, so a job starts when it is
 enqueued; the wait ends by itself every half second, which is arq's own pace.
@@ -62,7 +63,8 @@ _DRAIN_SECONDS: Final = 1.0
 """After so long a job hands the space on, so that spaces share the workers fairly."""
 
 # KEYS inbox, lease, queued; ARGV most, ttl, queued ttl, item ...
-# -1: full; 1: the caller must enqueue a job; 0: somebody is at it. Without items: a knock.
+# -1: full; 1: the caller must enqueue a job; 0: somebody is at it. Without items it is a knock, and 2: nothing
+# waits and nobody is at work.
 _PUT: Final = """
 local items = #ARGV - 3
 local waiting = redis.call('LLEN', KEYS[1])
@@ -70,8 +72,9 @@ if items > 0 then
   if waiting + items > tonumber(ARGV[1]) then return -1 end
   for i = 4, #ARGV do redis.call('RPUSH', KEYS[1], ARGV[i]) end
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
-elseif waiting == 0 then return 0 end
+end
 if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
+if waiting == 0 and items == 0 then return 2 end
 if redis.call('SET', KEYS[3], '1', 'NX', 'PX', ARGV[3]) then return 1 end
 return 0
 """
@@ -259,7 +262,8 @@ class ArqResolver:
                         entry.future.set_exception(error)
         del self._outgoing[space]
 
-    async def _put_in(self, space: SpaceId, items: Sequence[bytes]) -> None:
+    async def _put_in(self, space: SpaceId, items: Sequence[bytes]) -> bool:
+        """False for a knock where nothing waits and nobody is at work."""
         keys = [space_key(space, name) for name in ("inbox", "lease", "queued")]
         most = self._settings.inbox_documents
         verdict = await self._put(keys=keys, args=[most, _INBOX_TTL_MS, _QUEUED_MS, *items])
@@ -267,6 +271,7 @@ class ArqResolver:
             raise OverloadedError("too many submissions wait for this space")
         if verdict == 1:
             await enqueue(self._redis, space)
+        return bool(verdict != 2)
 
     async def _read(self) -> None:
         """The one reader of this process's replies."""
@@ -302,15 +307,19 @@ class ArqResolver:
         while True:
             await asyncio.sleep(_KNOCK_SECONDS)
             now = time.monotonic()
-            spaces: set[SpaceId] = set()
-            for entry in self._pending.values():
+            waiting: dict[SpaceId, list[int]] = {}
+            for number, entry in self._pending.items():
                 if now - entry.knocked_at >= _KNOCK_SECONDS:
                     entry.knocked_at = now
-                    spaces.add(entry.space)
-            for space in spaces:
+                    waiting.setdefault(entry.space, []).append(number)
+            for space, numbers in waiting.items():
                 # If Redis is away the reader notices, and sends all again.
                 with contextlib.suppress(UnavailableError), errors_mapped():
-                    await self._put_in(space, ())
+                    if not await self._put_in(space, ()):
+                        # Redis was wiped, or the reply is on its way: what is sent twice changes nothing.
+                        for number in numbers:
+                            if number in self._pending:
+                                self._send(space, number)
 
 
 class ArqInbox:

@@ -146,14 +146,6 @@ async def test_an_error_stops_it_and_the_next_push_goes_on_from_there(stub: Stub
     assert (report.count(Fate.UNCHANGED), report.count(Fate.CREATED)) == (40, 60)
 
 
-async def test_an_error_ends_the_work_of_all(stub: StubServer) -> None:
-    stub.trouble = lambda request: problem(403, "forbidden", "No.") if request.url.path == "/task/d0" else None
-    with pytest.raises(ForbiddenError):
-        await push(stub, {DocumentId(f"d{i}"): doc(f"d{i}") for i in range(1000)})
-    assert len(stub.posts) < 100
-    assert len(asyncio.all_tasks()) == 1
-
-
 async def test_progress_reaches_the_end_once(stub: StubServer) -> None:
     steps: list[tuple[int, int]] = []
     stub.refused = {"d3": (422, {})}
@@ -169,6 +161,7 @@ class SlowRemote:
     def __init__(self) -> None:
         self.documents: dict[DocumentId, Body] = {}
         self.now = self.most = 0
+        self.forbidden: DocumentId | None = None
 
     async def hashes(self) -> HashMap:
         return {name: hash_of(body) for name, body in self.documents.items()}  # type: ignore[misc]
@@ -178,6 +171,8 @@ class SlowRemote:
         self.most = max(self.most, self.now)
         await asyncio.sleep(0)
         self.now -= 1
+        if document == self.forbidden:
+            raise ForbiddenError(document)
         assert state is not None
         self.documents[document] = state
         return Correct(state)
@@ -193,6 +188,16 @@ async def test_no_more_is_under_way_than_allowed(connections: int) -> None:
     report = await send(remote, intent, connections=connections)
     assert report.complete
     assert remote.most == connections
+
+
+async def test_an_error_ends_the_work_of_all() -> None:
+    remote = SlowRemote()
+    intent = await survey(remote, {DocumentId(f"d{i:03}"): doc(f"d{i:03}") for i in range(1000)})
+    remote.forbidden = DocumentId("d100")
+    with pytest.raises(ForbiddenError):
+        await send(remote, intent, connections=4)
+    assert 90 < len(remote.documents) < 120
+    assert len(asyncio.all_tasks()) == 1
 
 
 bodies = st.fixed_dictionaries({}, optional={name: st.integers(0, 2) for name in "xyz"})

@@ -64,7 +64,7 @@ _DRAIN_SECONDS: Final = 1.0
 
 # KEYS inbox, lease, queued; ARGV most, ttl, queued ttl, item ...
 # -1: full; 1: the caller must enqueue a job; 0: somebody is at it. Without items it is a knock, and 2: nothing
-# waits and nobody is at work.
+# waits, so what is not answered is not there any more.
 _PUT: Final = """
 local items = #ARGV - 3
 local waiting = redis.call('LLEN', KEYS[1])
@@ -73,8 +73,8 @@ if items > 0 then
   for i = 4, #ARGV do redis.call('RPUSH', KEYS[1], ARGV[i]) end
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
 end
-if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
 if waiting == 0 and items == 0 then return 2 end
+if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
 if redis.call('SET', KEYS[3], '1', 'NX', 'PX', ARGV[3]) then return 1 end
 return 0
 """
@@ -263,7 +263,7 @@ class ArqResolver:
         del self._outgoing[space]
 
     async def _put_in(self, space: SpaceId, items: Sequence[bytes]) -> bool:
-        """False for a knock where nothing waits and nobody is at work."""
+        """False for a knock where nothing waits."""
         keys = [space_key(space, name) for name in ("inbox", "lease", "queued")]
         most = self._settings.inbox_documents
         verdict = await self._put(keys=keys, args=[most, _INBOX_TTL_MS, _QUEUED_MS, *items])

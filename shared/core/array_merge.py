@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from shared.core import arrays, sequences, similar
-from shared.core.arrays import Array
+from shared.core.arrays import Array, Keyed
 from shared.core.canonical import JsonValue
 from shared.core.pointers import Place
 from shared.core.policies import Scope, Strategy
@@ -58,16 +58,6 @@ class At(NamedTuple):
     scope: Scope
 
 
-class _Keyed(NamedTuple):
-    """An array, or a stretch of it, and the keys of its elements."""
-
-    keys: list[Key]
-    array: Array
-
-    def part(self, where: slice) -> _Keyed:
-        return _Keyed(self.keys[where], self.array[where])
-
-
 def merge_arrays(run: Run, at: At, bases: Sequence[Value], ours: Array, theirs: Array) -> Array:
     """The merged array."""
     lists = [base for base in bases if isinstance(base, list)]
@@ -77,8 +67,8 @@ def merge_arrays(run: Run, at: At, bases: Sequence[Value], ours: Array, theirs: 
         if sets is not None:
             *ancestors, mine, other = sets
             if len(lists) < len(bases):
-                ancestors.append([])
-            return _set(run, at, ancestors, _Keyed(mine, ours), _Keyed(other, theirs))
+                ancestors.append(Keyed([], []))
+            return _set(run, at, ancestors, mine, other)
         field = arrays.named_by(every)
         if field is not None:
             by_name = [_by_name(array, field) for array in (*bases, ours, theirs)]
@@ -90,16 +80,17 @@ def merge_arrays(run: Run, at: At, bases: Sequence[Value], ours: Array, theirs: 
     return _Ordered(run, at).merged(lists, _keyed(run, ours), _keyed(run, theirs))
 
 
-def _keyed(run: Run, array: Array) -> _Keyed:
-    return _Keyed(run.keys.keys(array), array)
+def _keyed(run: Run, array: Array) -> Keyed:
+    return Keyed(run.keys.keys(array), array)
 
 
-def _set(run: Run, at: At, bases: list[list[Key]], ours: _Keyed, theirs: _Keyed) -> Array:
-    if theirs.keys == ours.keys or theirs.keys in bases:
+def _set(run: Run, at: At, bases: list[Keyed], ours: Keyed, theirs: Keyed) -> Array:
+    known = [base.keys for base in bases]
+    if theirs.keys == ours.keys or theirs.keys in known:
         return ours.array
-    if ours.keys in bases and len(bases) == 1:  # of several, theirs may come from another one
+    if ours.keys in known and len(known) == 1:  # of several, theirs may come from another one
         return theirs.array
-    ancestors = list(map(set, bases))
+    ancestors = list(map(set, known))
     here, there = set(ours.keys), set(theirs.keys)
     # As everywhere: theirs counts where it differs from every ancestor, else ours stands.
     kept = (there - set.union(*ancestors)) | (here - (set.intersection(*ancestors) - there))
@@ -107,7 +98,7 @@ def _set(run: Run, at: At, bases: list[list[Key]], ours: _Keyed, theirs: _Keyed)
     values.update(zip(ours.keys, ours.array, strict=True))
     order = _order(run, at.place, bases, ours, theirs)
     result = [values[key] for key in order if key in kept]
-    return _sorted(result, [*bases, ours.keys, theirs.keys])
+    return _sorted(result, [*known, ours.keys, theirs.keys])
 
 
 def _named(run: Run, at: At, field: str, by_name: list[Members], arrays_: tuple[list[Array], Array, Array]) -> Array:
@@ -116,7 +107,8 @@ def _named(run: Run, at: At, field: str, by_name: list[Members], arrays_: tuple[
     *bases, mine, other = by_name
     merged, places = run.members(at, bases, mine, other, field)
     names = [[member[field] for member in array] for array in lists]
-    order = _order(run, at.place, names, _Keyed(list(mine), ours), _Keyed(list(other), theirs))
+    known = [Keyed(those, those) for those in names]
+    order = _order(run, at.place, known, Keyed(list(mine), ours), Keyed(list(other), theirs))
     order = _sorted([name for name in order if name in merged], [*names, list(mine), list(other)])
     for index, name in enumerate(order):
         if name in places:
@@ -128,12 +120,12 @@ def _by_name(array: Value, field: str) -> Members:
     return {member[field]: member for member in array} if isinstance(array, list) else {}
 
 
-def _order(run: Run, place: Place, bases: list[list[Key]], ours: _Keyed, theirs: _Keyed) -> list[Key]:
+def _order(run: Run, place: Place, bases: list[Keyed], ours: Keyed, theirs: Keyed) -> list[Key]:
     """All keys in order. Who alone reordered what was there decides; if both did, the `Decide` does."""
-    base = arrays.nearest(bases, ours.keys, theirs.keys, run.keys) if bases else []
-    if not bases or not all(sequences.reordered(keys, theirs.keys) for keys in bases):
+    base = arrays.nearest(bases, ours, theirs).keys if bases else []
+    if not bases or not all(sequences.reordered(known.keys, theirs.keys) for known in bases):
         ours_first = True
-    elif not all(sequences.reordered(keys, ours.keys) for keys in bases):
+    elif not all(sequences.reordered(known.keys, ours.keys) for known in bases):
         ours_first = False
     else:
         ours_first = (
@@ -161,21 +153,25 @@ class _Ordered:
         self.at = at
         self.result: Array = []
 
-    def merged(self, lists: list[Array], ours: _Keyed, theirs: _Keyed) -> Array:
+    def merged(self, lists: list[Array], ours: Keyed, theirs: Keyed) -> Array:
         if lists:
-            base = arrays.nearest(lists, ours.array, theirs.array, self.run.keys)
-            self.stretch(_keyed(self.run, base), ours, theirs)
+            bases = [_keyed(self.run, array) for array in lists]
+            self.stretch(arrays.nearest(bases, ours, theirs), ours, theirs)
         else:
             self.without_base(ours, theirs)
         return self.result
 
-    def stretch(self, base: _Keyed, ours: _Keyed, theirs: _Keyed, *, guess: bool = True) -> None:
+    def stretch(self, base: Keyed, ours: Keyed, theirs: Keyed, *, guess: bool = True) -> None:
         for region in sequences.three_ways(base.keys, ours.keys, theirs.keys, self.run.steps):
+            if not region.by_theirs:
+                self.result += ours.array[region.ours]
+                continue
+            if not region.by_ours:
+                self.result += theirs.array[region.theirs]
+                continue
             b, o, t = base.part(region.base), ours.part(region.ours), theirs.part(region.theirs)
-            if not region.by_theirs or o.keys == t.keys:
+            if o.keys == t.keys:
                 self.result += o.array
-            elif not region.by_ours:
-                self.result += t.array
             elif not b.keys:
                 self.both_inserted(o, t, self.hunks(o, t))
             elif not o.keys or not t.keys:
@@ -183,10 +179,10 @@ class _Ordered:
             elif not (guess and self.by_likeness(b, o, t)):
                 self.both_changed(b, o, t)
 
-    def hunks(self, a: _Keyed, b: _Keyed) -> list[sequences.Hunk]:
+    def hunks(self, a: Keyed, b: Keyed) -> list[sequences.Hunk]:
         return sequences.difference(a.keys, b.keys, self.run.steps)
 
-    def without_base(self, ours: _Keyed, theirs: _Keyed) -> None:
+    def without_base(self, ours: Keyed, theirs: Keyed) -> None:
         """Both inserted an array: their union if they have something in common, else one of them."""
         hunks = self.hunks(ours, theirs)
         if len(ours.keys) > sum(hunk.a_hi - hunk.a_lo for hunk in hunks):
@@ -194,7 +190,7 @@ class _Ordered:
         else:
             self.result += self.run.decided(self.at.place, ours.array, theirs.array)
 
-    def both_inserted(self, ours: _Keyed, theirs: _Keyed, hunks: list[sequences.Hunk]) -> None:
+    def both_inserted(self, ours: Keyed, theirs: Keyed, hunks: list[sequences.Hunk]) -> None:
         """What they have in common once; between that theirs, then ours."""
         found = sequences.both(ours.array, theirs.array, hunks)
         self.result += found
@@ -207,7 +203,7 @@ class _Ordered:
         if value is not ABSENT:
             self.result += value
 
-    def both_changed(self, base: _Keyed, ours: _Keyed, theirs: _Keyed) -> None:
+    def both_changed(self, base: Keyed, ours: Keyed, theirs: Keyed) -> None:
         """As many elements on all sides, and not very many: one by one. Else one side's stretch."""
         if len(base.keys) == len(ours.keys) == len(theirs.keys):
             known = list(zip(base.keys, ours.keys, theirs.keys, strict=True))
@@ -228,7 +224,7 @@ class _Ordered:
         place.index = len(self.result)
         self.result.append(self.run.value(place, self.at.scope.child(None), (base,), ours, theirs))
 
-    def by_likeness(self, base: _Keyed, ours: _Keyed, theirs: _Keyed) -> bool:
+    def by_likeness(self, base: Keyed, ours: Keyed, theirs: Keyed) -> bool:
         """Merge elements that are edited forms of the base's as those; False if there are none."""
         if not self.run.may_guess(self.at.place):
             return False
@@ -245,7 +241,7 @@ class _Ordered:
                     self.element(*elements, guessed=True)
         return True
 
-    def names(self, base: _Keyed, side: _Keyed, name: str) -> tuple[list[Key], bool]:
+    def names(self, base: Keyed, side: Keyed, name: str) -> tuple[list[Key], bool]:
         """Each element of the side, called by the index of the one in the base that it is or comes from."""
         names: list[Key] = [(name, index) for index in range(len(side.keys))]
         old: dict[int, JsonValue] = {}

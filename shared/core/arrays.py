@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import chain, pairwise
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from shared.core.canonical import JsonValue, canonical, number
 from shared.core.values import Key, Keys, is_number
@@ -17,6 +17,17 @@ ID_FIELDS: Final = ("id", "_id", "uuid")
 _CONTAINERS: Final = frozenset({dict, list})
 KEY_FIELDS: Final = (*ID_FIELDS, "key", "name")
 """Fields that name a member, the strongest first; the last two are words, and words are changed."""
+
+
+class Keyed(NamedTuple):
+    """An array, or a stretch of one, and the keys of its elements."""
+
+    keys: list[Key]
+    array: Array
+
+    def part(self, where: slice) -> Keyed:
+        """A stretch of it."""
+        return Keyed(self.keys[where], self.array[where])
 
 
 def named_by(arrays: Sequence[Array]) -> str | None:
@@ -36,8 +47,8 @@ def segment_of(field: str, name: Any) -> str:
     return f"{field}={name if isinstance(name, str) else number(name)}"
 
 
-def as_sets(arrays: Sequence[Array], keys: Keys, *, of_anything: bool = False) -> list[list[Key]] | None:
-    """The keys of each array, if none has an element twice and all are scalars (or `of_anything`)."""
+def as_sets(arrays: Sequence[Array], keys: Keys, *, of_anything: bool = False) -> list[Keyed] | None:
+    """The arrays, if none has an element twice and all elements are scalars (or `of_anything`)."""
     found = []
     for array in arrays:
         if not of_anything and not _CONTAINERS.isdisjoint(map(type, array)):
@@ -45,7 +56,7 @@ def as_sets(arrays: Sequence[Array], keys: Keys, *, of_anything: bool = False) -
         names = keys.keys(array)
         if len(set(names)) != len(names):
             return None
-        found.append(names)
+        found.append(Keyed(names, array))
     return found
 
 
@@ -64,17 +75,17 @@ def sort_order(arrays: Sequence[Sequence[Any]]) -> Callable[[Any], Any] | None:
     return None
 
 
-def nearest(arrays: Sequence[Array], ours: Array, theirs: Array, keys: Keys) -> Array:
+def nearest(bases: Sequence[Keyed], ours: Keyed, theirs: Keyed) -> Keyed:
     """Of several ancestors the one with the most elements in common with both sides.
 
     If there are several such, the shortest; then the first in canonical form, so that their order is nothing.
     """
-    if len(arrays) == 1:
-        return arrays[0]
-    mine, other = Counter(keys.keys(ours)), Counter(keys.keys(theirs))
+    if len(bases) == 1:
+        return bases[0]
+    mine, other = Counter(ours.keys), Counter(theirs.keys)
 
-    def distance(array: Array) -> tuple[int, int, bytes]:
-        elements: Counter[Key] = Counter(keys.keys(array))
-        return -(elements & mine).total() - (elements & other).total(), len(array), canonical(array)
+    def distance(base: Keyed) -> tuple[int, int, bytes]:
+        elements = Counter(base.keys)
+        return -(elements & mine).total() - (elements & other).total(), len(base.keys), canonical(base.array)
 
-    return min(arrays, key=distance)
+    return min(bases, key=distance)

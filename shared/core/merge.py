@@ -90,6 +90,7 @@ def merge(
 ) -> Merged:
     """Put what `theirs` edited onto `ours`. No ancestor is the same as one that is absent.
 
+    The result shares parts with the inputs; none of them may be changed afterwards.
     `explicit_base`: the ancestor is the one that the client names, so that sums can rely on it.
     `steps` is filled in for who wants to know them.
     """

@@ -105,7 +105,7 @@ def _edits_of_array(place: Place, array: list[JsonValue], ancestors: list[Value]
     names: list[list[Any]]  # of the members, of the array first
     if array or lists:
         if (sets := arrays.as_sets([array, *lists], keys)) is not None:
-            names = [*sets]
+            names = [known.keys for known in sets]
             found = _edits_of_set(place, array, ancestors, keys)
         elif (field := arrays.named_by([array, *lists])) is not None:
             by_name = [

@@ -82,6 +82,10 @@ class Hunk(NamedTuple):
     b_lo: int
     b_hi: int
 
+    def growth(self) -> int:
+        """How many more elements there are in b."""
+        return self.b_hi - self.b_lo - self.a_hi + self.a_lo
+
 
 class Region(NamedTuple):
     """A stretch of the base, what it became in ours and in theirs, and who changed it."""
@@ -133,16 +137,13 @@ def three_ways(base: Keys, ours: Keys, theirs: Keys, steps: Steps) -> list[Regio
                 hi, j = max(hi, right[j].a_hi), j + 1
             else:
                 break
-        ours_length, theirs_length = hi - lo + _growth(left[first_i:i]), hi - lo + _growth(right[first_j:j])
+        ours_length = hi - lo + sum(hunk.growth() for hunk in left[first_i:i])
+        theirs_length = hi - lo + sum(hunk.growth() for hunk in right[first_j:j])
         region(hi - lo, ours_length, theirs_length, i > first_i, j > first_j)
     if at < len(base):
         rest = len(base) - at
         region(rest, rest, rest, False, False)
     return regions
-
-
-def _growth(hunks: Sequence[Hunk]) -> int:
-    return sum(hunk.b_hi - hunk.b_lo - hunk.a_hi + hunk.a_lo for hunk in hunks)
 
 
 def _meets(hunk: Hunk, lo: int, hi: int) -> bool:
@@ -227,7 +228,8 @@ class _Comparison:
         if i:
             yield 0, 0, i
         if i < n and j < m and n - i + m - j <= SHORT:
-            yield from self.untrimmed(i, n, j, m)
+            for x, y, length in _shortest(self.a[i:n], self.b[j:m], self.steps):
+                yield i + x, j + y, length
         elif i < n and j < m:
             anchors = self.anchors(i, n, j, m)
             for (x, y), (x2, y2) in pairwise([(i - 1, j - 1), *anchors, (n, m)]):

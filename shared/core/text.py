@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shared.core import sequences
-from shared.core.arrays import nearest
+from shared.core.arrays import Keyed, nearest
 from shared.core.sequences import Steps
-from shared.core.values import Keys
 
 
 def merge_text(bases: Sequence[str], ours: str, theirs: str, steps: Steps) -> tuple[str, bool]:
@@ -19,7 +18,10 @@ def merge_text(bases: Sequence[str], ours: str, theirs: str, steps: Steps) -> tu
     mine, other = ours.split("\n"), theirs.split("\n")
     base: list[str] = []
     if bases:
-        base = nearest([text.split("\n") for text in bases], mine, other, Keys())
+        split = [text.split("\n") for text in bases]
+        base = nearest(
+            [Keyed([*lines], lines) for lines in split], Keyed([*mine], mine), Keyed([*other], other)
+        ).array
     result: list[str] = []
     conflict = False
     for region in sequences.three_ways(base, mine, other, steps):

@@ -1,0 +1,147 @@
+"""The merge's worst inputs within the limits of the profile: what they take, in time and in steps.
+
+    python -m bench.merge_worst [size in KiB, 1024 by default]
+
+Each document is about as large as the limit allows. Prints a table; the time is that of one core, the best of
+three.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from shared.core.merge import Steps, merge
+from shared.core.policies import NO_POLICIES, Policies, parse
+
+Case = tuple[str, Any, Any, Any, Policies]
+
+
+def cases(size: int) -> Iterator[Case]:
+    """Name, ancestor, ours, theirs, policies."""
+    dice = random.Random(1)
+    everywhere_text = parse({"/**": "text"})
+
+    def case(name: str, base: Any, ours: Any, theirs: Any, policies: Policies = NO_POLICIES) -> Case:
+        return name, {"id": "a", "x": base}, {"id": "a", "x": ours}, {"id": "a", "x": theirs}, policies
+
+    def grown(make: Callable[[int], Any]) -> int:
+        """How many of them fill the document."""
+        return int(1000 * size / len(json.dumps([make(i) for i in range(1000, 2000)], separators=(",", ":"))))
+
+    n = size // 9
+    wide = {f"k{i}": 1 for i in range(n)}
+    yield case(
+        "object, each side edits a third",
+        wide,
+        *({**wide, **{f"k{i}": s for i in range(s, n, 3)}} for s in (2, 3)),
+    )
+    yield case("object, both edit everything", wide, dict.fromkeys(wide, 2), dict.fromkeys(wide, 3))
+    yield case("object, keys in another order", wide, dict(reversed(wide.items())), {**wide, "new": 1})
+
+    n = size // 2
+    ones = [1] * n
+    yield case(
+        "array of equal elements, one edit each",
+        ones,
+        [*ones[: n // 3], 2, *ones],
+        [*ones[: n // 2], 3, *ones],
+    )
+    yield case("array of two elements, rotated", [1, 2] * (n // 2), [2, 1] * (n // 2), [1, 2] * (n // 2) + [3])
+    bits = [[dice.randrange(2) for _ in range(n)] for _ in range(3)]
+    yield case("array of random bits", *bits)
+    yield case("array of random booleans", *([bool(b) for b in bit] for bit in bits))
+    few = [[dice.randrange(100) for _ in range(size // 3)] for _ in range(3)]
+    yield case("array of random numbers below 100", *few)
+
+    numbers = list(range(10**5, 10**5 + size // 7))
+    shuffled = [dice.sample(numbers, len(numbers)) for _ in range(2)]
+    yield case("set of numbers, both shuffled", numbers, *shuffled)
+    yield case("list of the same and one duplicate", [*numbers, 1, 1], *([*s, 1, 1] for s in shuffled))
+    twice = [dice.sample(numbers[: len(numbers) // 2] * 2, len(numbers)) for _ in range(3)]
+    yield case("list of each number twice, shuffled", *twice)
+
+    def member(i: int, value: int = 0) -> dict[str, Any]:
+        return {"id": i, "a": value}
+
+    n = grown(member)
+    named = [member(i) for i in range(n)]
+    yield case(
+        "named members, both shuffled and edited all",
+        named,
+        *([member(i, v) for i in dice.sample(range(n), n)] for v in (1, 2)),
+    )
+
+    n = size // 4
+    yield case("array of tiny arrays, both edit all", *([[v]] * n for v in (1, 2, 3)))
+    yield case(
+        "array of tiny arrays, both edit a tenth",
+        *([[i % 7 if i % 10 else v] for i in range(n)] for v in (0, 8, 9)),
+    )
+    small = [dice.choices(range(3), k=8) for _ in range(3 * (size // 24))]
+    third = len(small) // 3
+    yield case(
+        "tiny lists of random digits in an object",
+        *({str(i): small[s * third + i] for i in range(third)} for s in range(3)),
+    )
+
+    def deep(value: Any, wrap: Callable[[Any], Any]) -> Any:
+        for _ in range(60):
+            value = wrap(value)
+        return value
+
+    leaf = [1, 1, *range(size // 8)]
+    for name, wrap in (
+        ("objects", lambda v: {"k": v}),
+        ("arrays", lambda v: [v]),
+        ("pairs", lambda v: [v, v and 1]),
+    ):
+        yield case(f"60 {name} in each other, a list in the last", *(deep([*leaf, v, v], wrap) for v in (1, 2, 3)))
+    yield case(
+        "60 named arrays in each other",
+        *(deep([*leaf, v, v], lambda v: [{"id": 1, "k": v}]) for v in (1, 2, 3)),
+    )
+
+    lines = ["".join(dice.choices("ab", k=1)) for _ in range(3 * (size // 3))]
+    texts = ["\n".join(lines[s::3]) for s in range(3)]
+    yield case("text of random one-letter lines", *texts, everywhere_text)
+
+    def record(i: int) -> dict[str, Any]:
+        return {f"f{j}": i * j % 9 for j in range(8)}
+
+    n = grown(record)
+    for shape, make in (
+        ("objects", lambda s: [record(i + s) for i in range(n)]),
+        ("renamed objects", lambda s: {f"{s if i % 2 else 0}.{i}": {**record(i), "v": s} for i in range(n)}),
+    ):
+        yield case(f"list or map of {shape}, both edit all", *(make(s) for s in range(3)))
+    groups = [
+        {
+            str(g): {f"{s}.{i}" if (i + s) % 2 else str(i): {"a": "x" * 8, "v": s} for i in range(8)}
+            for g in range(size // 300)
+        }
+        for s in range(3)
+    ]
+    yield case("groups of eight, half of them renamed", *groups)
+
+
+def main() -> None:
+    size = 1024 * int(sys.argv[1] if len(sys.argv) > 1 else "1024")
+    print(f"{f'documents of {size // 1024} KiB':48} {'KiB':>5} {'ms':>7} {'steps':>9} {'conflicts':>9}")
+    for name, base, ours, theirs, policies in cases(size):
+        times = []
+        for _ in range(3):
+            steps = Steps()
+            start = time.process_time()
+            merged = merge([base], ours, theirs, policies=policies, steps=steps)
+            times.append(time.process_time() - start)
+        kib = len(json.dumps(ours, separators=(",", ":"))) // 1024
+        print(f"{name:48} {kib:5} {1000 * min(times):7.0f} {steps.taken:9} {len(merged.conflicts):9}")
+
+
+if __name__ == "__main__":
+    main()

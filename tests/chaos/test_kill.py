@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from redis import Redis
+from redis import Redis, RedisError
 
 from tests.chaos.load import Load, Report
 from tests.instance import Instance
@@ -169,5 +169,5 @@ def test_anything_killed_at_any_moment(
 def _wiped(redis: Redis) -> bool:
     try:
         return bool(redis.flushall())
-    except OSError:  # it is just being replaced
+    except RedisError:  # it is just being replaced
         return False

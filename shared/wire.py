@@ -19,9 +19,9 @@ from shared.core import strict
 from shared.core.batch import Answer, Item
 from shared.core.canonical import JsonValue
 from shared.core.documents import Body, ContentHash, Device, DocumentId, HistoryEntry
-from shared.core.memory import Given, Outcome, Refusal, Submission
+from shared.core.memory import Agreed, Given, Outcome, Refusal, Submission
 from shared.core.protocol import Limits
-from shared.core.resolve import is_tombstone
+from shared.core.states import is_tombstone
 from shared.core.strict import Fault, FaultError
 from shared.ports import DecisionError, Envelope, Reply, UnavailableError
 
@@ -169,12 +169,13 @@ def dump_envelope(process: str, number: int, expires_at: float, item: Item) -> b
     """An item on its way through the queue. Private to one release: no process of another reads it."""
     s = item.submission
     base_state: Any = [] if isinstance(s.base_state, Given) else s.base_state
+    agreed = s.agreed and (s.agreed.at, s.agreed.sequence)
     return orjson.dumps(
         [
             process,
             number,
             expires_at,
-            [s.document, s.client_state, s.hash, s.arrived_at, s.base, base_state, s.device, s.single_device],
+            [s.document, s.client_state, s.hash, s.arrived_at, s.base, base_state, s.device, s.single_device, agreed],
             [item.by, item.dry_run, item.confirmed],
         ]
     )
@@ -183,9 +184,11 @@ def dump_envelope(process: str, number: int, expires_at: float, item: Item) -> b
 def load_envelope(data: bytes) -> tuple[Envelope, float]:
     """The envelope and when it expires. Raises ValueError for anything else."""
     process, number, expires_at, fields, rest = orjson.loads(data)
-    document, state, hash_, arrived_at, base, base_state, device, single = fields
+    document, state, hash_, arrived_at, base, base_state, device, single, agreed = fields
     given: Body | Given | None = Given.NOTHING if base_state == [] else base_state
-    submission = Submission(document, state, hash_, arrived_at, base, given, device, single)
+    submission = Submission(
+        document, state, hash_, arrived_at, base, given, device, single, None if agreed is None else Agreed(*agreed)
+    )
     return Envelope(process, number, Item(submission, *rest)), expires_at
 
 

@@ -13,8 +13,9 @@ from api.state import State, state
 from shared import wire
 from shared.core.batch import Answer, Item
 from shared.core.documents import Body, Device, DeviceId, DocumentId, is_document_id
-from shared.core.memory import CREATED, DELETED_KEY, Given, Refusal, Submission
+from shared.core.memory import CREATED, Given, Refusal, Submission
 from shared.core.protocol import CONFIRM_DELETIONS, CONFIRM_HEADER
+from shared.core.states import DELETED_KEY
 
 
 async def get_hashes(request: Request) -> Response:

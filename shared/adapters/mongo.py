@@ -3,9 +3,9 @@
     spaces     {_id: space, sequence, epoch, live, batches, policies?, fence?: [number, token]}
     documents  {_id: "space/id", space, seq, hash, body | none for a tombstone, by, at, outcome, rule, parents,
                 conflicts?, pairs?}
-    revisions  {space, id, seq, hash, body | none when pruned, deleted?, received?, superseded_at, gone?, and
-                the rest as in documents}
-    memory     {_id: "space/device/id", sent, returned}
+    revisions  {space, id, seq, until, hash, body | none when pruned, deleted?, received?, superseded_at, gone?,
+                and the rest as in documents}
+    memory     {_id: "space/device/id", and the fields of DeviceMemory}
     devices    {_id: device, token_hash, user, name, space, created_at, last_seen, shared?, deletions?,
                 revoked_at?}
 
@@ -57,6 +57,7 @@ from shared.core.documents import (
 )
 from shared.core.documents import Sequence as SequenceNumber
 from shared.core.memory import (
+    BEGINNING,
     MAX_PAIRS,
     RECENT,
     DeviceMemory,
@@ -81,6 +82,8 @@ Row = dict[str, Any]
 
 DURABLE: Final = WriteConcern(w="majority", j=True)
 _POLICIES_KEPT: Final = 10_000
+_RECENT_BYTES: Final = 16 * 1024 * 1024
+"""Of bodies that are read to find one that is near."""
 _MAJORITY: Final = ReadConcern("majority")
 
 # Labels of the driver: run the transaction again; ask for the commit's result again.
@@ -393,7 +396,7 @@ class _MongoTransaction:
         devices: dict[str, DeviceMemory] = {}
         if remembering:
             rows = self._memory.find({"_id": {"$in": list(remembering)}}, session=self._session)
-            devices = {row["_id"]: DeviceMemory(row["sent"], row["returned"]) for row in await rows.to_list(None)}
+            devices = {row["_id"]: _device_memory(row) for row in await rows.to_list(None)}
         return [
             Memory(
                 _head(self._heads.get(self._key(s.document))),
@@ -432,7 +435,7 @@ class _MongoTransaction:
                 "space": self._space,
                 "$or": [{"id": document, "hash": {"$in": list(hashes)}} for document, hashes in wanted],
             },
-            {"id": 1, "hash": 1, "seq": 1, "body": 1, "deleted": 1},
+            {"id": 1, "hash": 1, "seq": 1, "until": 1, "body": 1, "deleted": 1},
             session=self._session,
         )
         found: dict[tuple[DocumentId, ContentHash], Stored] = {}
@@ -440,10 +443,11 @@ class _MongoTransaction:
             if row.get("deleted"):
                 continue
             key = (DocumentId(row["id"]), ContentHash(row["hash"]))
-            known = found.get(key)
-            body = _body(row) if known is None or known.body is None else known.body
-            newest = max(row["seq"], known.sequence if known else 0)
-            found[key] = Stored(key[1], body, SequenceNumber(newest))
+            this, known = _stored(row), found.get(key)
+            if known is not None:
+                older, newest = sorted((known, this), key=lambda stored: (stored.until or 0, stored.sequence))
+                this = replace(newest, body=newest.body or older.body)
+            found[key] = this
         return found
 
     async def _pairs(self, wanted: Sequence[tuple[Submission, SequenceNumber]]) -> dict[DocumentId, tuple[Pair, ...]]:
@@ -458,7 +462,7 @@ class _MongoTransaction:
             },
             {"id": 1, "pairs": 1},
             session=self._session,
-        ).sort("seq", ASCENDING)
+        ).sort([("seq", ASCENDING), ("_id", ASCENDING)])
         found: dict[DocumentId, tuple[Pair, ...]] = {}
         for row in await cursor.to_list(None):
             document = DocumentId(row["id"])
@@ -488,13 +492,22 @@ class _MongoTransaction:
         cursor = (
             self._revisions.find(
                 {"space": self._space, "id": document, "body": {"$exists": True}},
-                {"hash": 1, "seq": 1, "body": 1},
+                {"hash": 1, "seq": 1, "until": 1, "body": 1, "size": {"$bsonSize": "$body"}},
                 session=self._session,
+                batch_size=8,
             )
             .sort([("seq", DESCENDING), ("_id", DESCENDING)])
             .limit(RECENT)
         )
-        return tuple(Stored(row["hash"], _body(row), row["seq"]) for row in await cursor.to_list(None))
+        found: list[Stored] = []
+        room = _RECENT_BYTES
+        async for row in cursor:
+            room -= row["size"]
+            if found and room < 0:
+                break
+            found.append(_stored(row))
+        await cursor.close()
+        return tuple(found)
 
     async def deletions(self, devices: Collection[DeviceId]) -> dict[DeviceId, Deletions]:
         cursor = self._devices.find(
@@ -545,13 +558,13 @@ class _MongoTransaction:
                 revisions.append(self._received_row(write, old))
             if decision.revision is not None:
                 row = self._head_row(write, decision.revision, sequence)
-                sequence = SequenceNumber(sequence + 1)
                 if old is None:
                     heads.append(InsertOne(row))
                 else:
                     heads.append(ReplaceOne({"_id": key}, row))
                     gone = list(decision.revision.gone)
-                    revisions.append(_superseded_row(old, submission.document, gone, row["at"]))
+                    revisions.append(_superseded_row(old, submission.document, gone, sequence, row["at"]))
+                sequence = SequenceNumber(sequence + 1)
             elif decision.pair is not None:
                 newest = {"$each": [_pair_row(decision.pair)], "$slice": -MAX_PAIRS}
                 heads.append(UpdateOne({"_id": key}, {"$push": {"pairs": newest}}))
@@ -596,13 +609,17 @@ class _MongoTransaction:
     def _received_row(self, write: Write, old: Row | None) -> Row:
         received = write.decision.received
         assert received is not None
+        story = _story(write)
+        if write.decision.revision is not None:
+            story.pop("conflicts", None)  # they stand with the revision
         row = {
             "space": self._space,
             "id": write.item.submission.document,
             "seq": old["seq"] if old is not None else 0,
+            "until": BEGINNING,
             "hash": received.hash,
             "body": stored(received.body),
-            **_story(write),
+            **story,
             "received": True,
             "superseded_at": write.item.submission.arrived_at,
         }
@@ -624,8 +641,8 @@ def _story(write: Write) -> Row:
     return row
 
 
-def _superseded_row(old: Row, document: DocumentId, gone: list[ValueKey], at: float) -> Row:
-    row = {**old, "id": document, "superseded_at": at}
+def _superseded_row(old: Row, document: DocumentId, gone: list[ValueKey], until: SequenceNumber, at: float) -> Row:
+    row = {**old, "id": document, "until": until, "superseded_at": at}
     del row["_id"]
     if "body" not in old:
         row["deleted"] = True
@@ -645,7 +662,7 @@ def _device_memory(row: Mapping[str, Any]) -> DeviceMemory:
 
 
 def _pair_row(pair: Pair) -> list[Any]:
-    return [pair.device, pair.base, pair.hash, pair.since]
+    return [pair.device, pair.base, pair.hash, pair.since, pair.at]
 
 
 def _pairs(row: Mapping[str, Any]) -> tuple[Pair, ...]:
@@ -738,6 +755,10 @@ def _position(row: Mapping[str, Any]) -> Position:
 def _body(row: Mapping[str, Any]) -> Body | None:
     body: Body | None = restored(row.get("body"))
     return body
+
+
+def _stored(row: Mapping[str, Any]) -> Stored:
+    return Stored(ContentHash(row["hash"]), _body(row), SequenceNumber(row["seq"]), SequenceNumber(row["until"]))
 
 
 def _head(row: Mapping[str, Any] | None) -> Head | None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from shared.core import near
 from shared.core.clock import clock
 from shared.core.documents import Body, ContentHash, Sequence
 from shared.core.memory import (
+    BEGINNING,
     CREATED,
+    DeviceMemory,
     Head,
     Memory,
     Missing,
@@ -20,13 +22,15 @@ from shared.core.memory import (
     Submission,
     parse_rev,
 )
-from shared.core.merge import edits
 
 HashOf = Callable[[Body], ContentHash]
 
 EMPTY: Final[Body] = {}
+LATE: Final = 600.0
+"""Seconds that a request can be under way. A device whose clock goes back by more than that was put right."""
 OWN: Final = 4
-"""States of its own, the newest, that a device is held against."""
+"""With so many of its own states, the newest, a state of a device is compared."""
+REPEAT: Final = "3 repeat"
 
 
 class Need(Exception):
@@ -50,6 +54,12 @@ class Basis:
     """What the server's changes are counted from, if not from the bases."""
     guessed: bool = False
     """Strong values are judged by whether they were seen."""
+    nothing_new: bool = False
+    """The state itself was received before: it has no edits."""
+    nothing_near: bool = False
+    """Nobody knows what the state comes from."""
+    late: bool = False
+    """Later states of the device are here already."""
     contradicted: bool = False
     """The memory of the device cannot be right."""
 
@@ -74,7 +84,7 @@ class Lookup:
         missing = Missing(
             frozenset(h for h in states if h and h not in self.memory.states and not self._is_head(h)),
             pairs_since if self.memory.pairs is None else None,
-            near.keys_of(seen) - self.memory.seen.keys(),
+            frozenset(map(near.key_of, seen)) - self.memory.seen.keys(),
             recent and self.memory.recent is None,
         )
         if missing != Missing():
@@ -93,17 +103,18 @@ class Lookup:
     def body(self, content: ContentHash | None) -> Body | None:
         """None: pruned, or never received."""
         stored = self.stored(content) if content else None
-        return stored.body if stored else None
+        return stored.body if stored is not None else None
 
-    def buried(self) -> Body | None:
-        """The body under a head that is a tombstone, if it is still there."""
-        return self.body(self.head.hash)
+    @property
+    def buried(self) -> ContentHash | None:
+        """The hash of the body under a head that is a tombstone."""
+        return None if self.head.body is not None else self.head.hash
 
     def pairs(self, since: Sequence) -> tuple[Pair, ...]:
-        """Of the submission's device, on revisions of this sequence or later."""
+        """Of the submission's device, received on revisions of this sequence or later."""
         self.need(pairs_since=since)
-        theirs = (*(self.memory.pairs or ()), *self.head.pairs)
-        return tuple(pair for pair in theirs if pair.device == self.request.device)
+        received = (*(self.memory.pairs or ()), *self.head.pairs)
+        return tuple(pair for pair in received if pair.device == self.request.device)
 
     def recent(self) -> list[Body]:
         """The states that are at hand, the head first."""
@@ -111,27 +122,27 @@ class Lookup:
         bodies = [stored.body for stored in self.memory.recent or ()]
         return [body for body in (self.head.body, *bodies) if body is not None]
 
+    def before(self, sequence: Sequence) -> list[Body]:
+        """Those that were received before the revision of this sequence."""
+        self.need(recent=True)
+        recent = self.memory.recent or ()
+        return [s.body for s in recent if s.sequence < sequence and s.body is not None]
+
+    def unlike_head(self, state: Body) -> near.Strong:
+        """The strong values of a state that the head does not have."""
+        return near.new_strong(state, [self.head.body] if self.head.body is not None else [])
+
     def seen(self, values: near.Strong) -> near.Strong:
-        """Those of these strong values that were in some state of the document."""
-        held = near.strong(self.head.body) if self.head.body else frozenset()
+        """Those of these strong values that some state of the document had."""
+        held = near.strong(self.head.body) if self.head.body is not None else frozenset()
         self.need(seen=values - held)
-        return frozenset(v for v in values if v in held or self.memory.seen[near.key_of(*v)])
+        return frozenset(v for v in values if v in held or self.memory.seen[near.key_of(v)])
 
 
-def is_repeat(request: Submission, pairs: Iterable[Pair]) -> bool:
-    """Row 3."""
-    wanted = (request.device, request.base, request.hash)
-    return any((pair.device, pair.base, pair.hash) == wanted for pair in pairs)
-
-
-def base_sequence(look: Lookup) -> Sequence:
-    """Since when the client has its base; 0 if that is not known."""
-    base = look.request.base or CREATED
-    parts = parse_rev(base)
-    if parts is not None:
-        return parts.sequence
-    stored = look.stored(ContentHash(base)) if base != CREATED else None
-    return stored.sequence if stored else Sequence(0)
+def is_repeat(request: Submission, pairs: Iterable[Pair], after: float = 0.0) -> bool:
+    """Row 3. What came before `after`, in seconds, was another request."""
+    wanted = (request.device, request.base or "", request.hash)
+    return any((pair.device, pair.base, pair.hash) == wanted and pair.at >= after for pair in pairs)
 
 
 def base_hash(base: str) -> ContentHash:
@@ -140,22 +151,32 @@ def base_hash(base: str) -> ContentHash:
     return parts.hash if parts else ContentHash(base)
 
 
+def base_sequence(look: Lookup) -> Sequence:
+    """The sequence of the base; BEGINNING if it has none that is known."""
+    base = look.request.base or CREATED
+    parts = parse_rev(base)
+    if parts is not None:
+        return parts.sequence
+    stored = look.stored(ContentHash(base)) if base != CREATED else None
+    return stored.sequence if stored else BEGINNING
+
+
 def by_rev(look: Lookup, state: Body | None) -> Basis | Refusal:
-    """Rows 3 to 9, and on to 11 if the client has no body of its base. `state`: live, or the last body, or none."""
-    request, head = look.request, look.head
+    """Rows 3 to 9, and on to 11 for a client that has lost its base.
+
+    `state`: live, or the last body of a tombstone, or None.
+    """
+    request = look.request
     base = request.base or CREATED
     parts = parse_rev(base)
-    known = [request.hash, None if head.body else head.hash]
-    if parts is not None:
-        look.need([*known, parts.hash], parts.sequence)
-    elif base == CREATED:
-        look.need(known, Sequence(0))
-    else:
-        look.need([*known, ContentHash(base)])
+    needed = [request.hash, look.buried]
+    if base != CREATED:
+        needed.append(base_hash(base))
+    look.need(needed, parts.sequence if parts else BEGINNING)
     since = base_sequence(look)
     pairs = look.pairs(since)
     if is_repeat(request, pairs):
-        return Basis("3 repeat", (state or EMPTY,))
+        return Basis(REPEAT, (state or EMPTY,), nothing_new=True)
     if base == CREATED:
         return _with_own(look, Basis("4 created", (EMPTY,)), pairs, since)
     if parts is not None and parts.deleted:
@@ -166,58 +187,83 @@ def by_rev(look: Lookup, state: Body | None) -> Basis | Refusal:
         return _with_own(look, Basis("7 base", (found,)), pairs, since)
     if isinstance(request.base_state, dict) and look.hash_of(request.base_state) == base_hash(base):
         return _with_own(look, Basis("8 base_state", (request.base_state,)), pairs, since)
-    if request.base_state is None:
-        return by_content(look, state) if state else Basis("9 nothing to go by", (EMPTY,))
-    return Refusal("base-unknown", "9 base unknown")
+    if request.base_state is not None:
+        return Refusal("base-unknown", "9 base unknown")
+    if state is None:
+        return Basis("9 nothing to go by", (EMPTY,), nothing_near=True)
+    return by_content(look, state, request.hash)
 
 
 def _with_own(look: Lookup, basis: Basis, pairs: tuple[Pair, ...], since: Sequence) -> Basis:
-    """Row 5. On the same base or on a later one: a client that goes back was restored from a backup."""
+    """Row 5. On the same base or on a later one: who goes back to a base was restored from a backup."""
     if look.request.device is None:
         return basis
     hashes = [pair.hash for pair in pairs if pair.since >= since and pair.hash != look.request.hash]
     newest = list(dict.fromkeys(reversed(hashes)))[:OWN]
     look.need(newest)
     own = tuple(body for body in map(look.body, newest) if body is not None)
-    return Basis("5 sent since", basis.bases, own) if own else basis
+    return replace(basis, rule="5 sent since", own=own) if own else basis
 
 
-def by_evidence(look: Lookup, state: Body) -> Basis:
-    """Rows 10 to 13: the client names no base."""
+def by_evidence(look: Lookup, state: Body, content: ContentHash | None) -> Basis:
+    """Rows 10 to 13: the client names no base. `content` is the hash of `state`."""
     device = look.memory.device
-    shown = near.strong(state) - (near.strong(look.head.body) if look.head.body else frozenset())
     if device is None or not look.request.single_device:
-        return by_content(look, state)
-    hashes = dict.fromkeys(h for h in (device.sent, device.returned) if h)
-    look.need([look.request.hash, *hashes, None if look.head.body else look.head.hash], seen=shown)
-    on = [body for body in map(look.body, hashes) if body is not None]
+        return by_content(look, state, content)
+    look.need([content, look.buried, *device.states], seen=look.unlike_head(state))
+    if content in device.states:
+        return Basis("10 as remembered", (state,))
+    if _is_late(state, device):
+        return Basis("10 late", (state,), late=True)
+    if content and look.stored(content) is not None:
+        return Basis("11 behind", (state,), nothing_new=True, contradicted=bool(device.states))
+    on = [body for body in map(look.body, device.states) if body is not None]
     if not on:
-        return by_content(look, state)
+        return by_content(look, state, content)
     picked = near.pick(on, state)
-    if not _contradicted(look, state, picked, hashes):
+    if not _is_contradicted(look, state, picked):
         return Basis("10 pick", tuple(picked))
-    found = by_content(look, state)
-    return Basis(found.rule, found.bases, guessed=found.guessed, contradicted=True)
+    return replace(by_content(look, state, content), contradicted=True)
 
 
-def _contradicted(look: Lookup, state: Body, picked: list[Body], hashes: Iterable[ContentHash]) -> bool:
-    """The guard: the state shows that the device was somewhere else than its memory says."""
-    if look.seen(near.new_strong(state, picked)):
-        return True
-    content = look.request.hash
-    if content is None or content in hashes or look.stored(content) is None:
+def _is_late(state: Body, device: DeviceMemory) -> bool:
+    """By its own clock the device had edited this document further when it sent what is here already."""
+    at, edited_at = clock(state), device.edited_at
+    return at is not None and edited_at is not None and edited_at - LATE <= at < edited_at
+
+
+def _is_contradicted(look: Lookup, state: Body, picked: list[Body]) -> bool:
+    """The guard: the state shows that the device was somewhere else than its memory says.
+
+    It brings back a string that was here before, and another state is nearer to it by two paths or more. One
+    edit alone is somebody who takes an edit back: as a state of old it would have been received before.
+    """
+    fresh = frozenset(filter(near.is_long, near.new_strong(state, picked)))
+    if not look.seen(fresh) or near.count_edits(state, picked) == 1:
         return False
-    return clock(state) is not None or len(edits(state, picked)) > 1
+    away = min(near.distance(state, body) for body in picked)
+    return any(near.distance(state, other) < away - 1 for other in look.recent())
 
 
-def by_content(look: Lookup, state: Body) -> Basis:
+def clean_body(look: Lookup, device: DeviceMemory) -> Body | None:
+    """What the device was returned last, if a map that it agreed with after that listed it."""
+    agreed = look.request.agreed
+    if agreed is None or agreed.at <= device.at or device.returned is None:
+        return None
+    stored = look.stored(device.returned)
+    if stored is None or stored.sequence > agreed.sequence:
+        return None
+    if stored.until is not None and stored.until <= agreed.sequence:
+        return None
+    return stored.body
+
+
+def by_content(look: Lookup, state: Body, content: ContentHash | None) -> Basis:
     """Rows 11 to 13: nothing but the states themselves."""
-    head = look.head.body
-    shown = near.strong(state) - (near.strong(head) if head else frozenset())
-    look.need([look.request.hash, None if head else look.head.hash], seen=shown)
-    if look.request.hash and look.stored(look.request.hash) is not None:
-        return Basis("11 behind", (state,))
+    look.need([content, look.buried], seen=look.unlike_head(state))
+    if content and look.stored(content) is not None:
+        return Basis("11 behind", (state,), nothing_new=True)
     found = near.nearest(state, look.recent())
     if found:
         return Basis("12 near", tuple(found), guessed=True)
-    return Basis("13 nothing near", (EMPTY,), guessed=True)
+    return Basis("13 nothing near", (EMPTY,), guessed=True, nothing_near=True)

@@ -1,33 +1,38 @@
-"""What the server knows about one document when it decides, and what it decides: values, no logic.
+"""What the server knows of one document when it decides, and what it decides: values.
 
-Where each of it lives, and what it costs:
+Where they live, and what they cost:
 
-    head        one record a document in `documents`: body or tombstone, sequence, hash, arrival, and the pairs
-                received while it has been the head (at most MAX_PAIRS, the newest). Nothing else is written by a
-                new document; a fast forward moves the old head to the revisions and replaces it.
+    head        one record a document: body or tombstone, sequence, hash, arrival, and the pairs that were
+                received while it has been the head (at most MAX_PAIRS, the newest). A new document writes
+                nothing else; a fast forward moves the old head to the revisions and replaces it.
     revisions   append-only: superseded heads, and *received* states that never were the head. Each has its
-                hash, its body until it is pruned, the pairs that it had as the head, and `gone`: keys of the
-                strong values that it holds and the head after it does not. The strong values ever seen are
-                those of the head and all that is gone: nothing is counted twice, and a new document costs 0.
-                Read by (document, hash), by (document, a device in its pairs, sequence), by (document, value
-                in gone), and the newest RECENT by (document, sequence).
-    memory      one record of two hashes a (device, document), for devices that send no base. No bodies.
+                hash, its body until that is pruned, the pairs that it had as the head, the sequence that
+                superseded it, and `gone`: the keys of the strong values that it has and the next head has
+                not. So the strong values ever seen are those of the head and all that is gone; a new document
+                costs none, an edit as many as it replaces. Found by (document, hash), (document, device of a
+                pair, sequence), (document, key in gone), and the newest RECENT by (document, sequence).
+    memory      one record a (device, document), for devices that send no base: hashes, no bodies. At most
+                2 + MAX_ASKED hashes, whatever the device does.
 
-A rev is `<sequence>-<hash>`, and `<sequence>-<hash>-deleted` for the tombstone that buried the body of that hash:
-opaque to clients, unique per revision, and it still tells the hash of a body when that is long pruned.
+A repeated request adds nothing to any of them.
+
+A rev is `<sequence>-<hash>`; `<sequence>-<hash>-deleted` is the tombstone over the body of that hash. Clients
+take it as it is. It is unique, and it still tells the hash of a body that is long pruned.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
 from typing import Any, Final, NewType
 
 from shared.core.canonical import canonical
+from shared.core.clock import clock
 from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, Sequence
 from shared.core.merge import Conflict
+from shared.core.states import is_tombstone
 
 Rev = NewType("Rev", str)
 ValueKey = NewType("ValueKey", int)
@@ -35,11 +40,14 @@ ValueKey = NewType("ValueKey", int)
 
 CREATED: Final = Rev("0")
 """As a base: I created this document. As an answer: there never was one."""
-DELETED_KEY: Final = "_deleted"
+BEGINNING: Final = Sequence(0)
+"""Before every sequence that is allotted."""
+MAX_ASKED: Final = 3
+"""States returned to nulls that a device may be on, besides its last exchange."""
 MAX_PAIRS: Final = 64
-"""Pairs a head keeps, the newest. A revision has one of its own; the others are of states that changed nothing."""
+"""Pairs a head keeps: that of the request that made it, and those of states that changed nothing."""
 RECENT: Final = 64
-"""Revisions and received states, the newest, among which one that is near is looked for."""
+"""Among so many revisions and received states, the newest, one is looked for that is near."""
 
 
 class Outcome(StrEnum):
@@ -54,7 +62,7 @@ class Outcome(StrEnum):
 
 
 class Given(Enum):
-    """Tells an absent `base_state` from null."""
+    """Tells a `base_state` that is not there from one that is null."""
 
     NOTHING = "nothing"
 
@@ -65,7 +73,7 @@ class RevParts:
 
     sequence: Sequence
     hash: ContentHash
-    """Of the body; of the body that it buried for a tombstone."""
+    """Of the body; for a tombstone, of the body that it buried: "" if there was none."""
     deleted: bool
 
 
@@ -75,14 +83,14 @@ def make_rev(sequence: Sequence, content: ContentHash, *, deleted: bool) -> Rev:
 
 
 def parse_rev(text: str) -> RevParts | None:
-    """A rev of ours, or None."""
-    number, _, rest = text.partition("-")
-    content, dash, mark = rest.partition("-")
-    if not (number.isascii() and number.isdigit() and len(number) < 20) or not content:
+    """The parts of a rev; None for any other text, CREATED and a content hash among it."""
+    number, dash, rest = text.partition("-")
+    content, mark_dash, mark = rest.partition("-")
+    if not dash or not (number.isascii() and number.isdigit() and len(number) < 20):
         return None
-    if dash and mark != "deleted":
+    if (mark != "deleted") if mark_dash else not content:
         return None
-    return RevParts(Sequence(int(number)), ContentHash(content), bool(dash))
+    return RevParts(Sequence(int(number)), ContentHash(content), bool(mark_dash))
 
 
 def value_key(path: str, value: Any) -> ValueKey:
@@ -92,13 +100,23 @@ def value_key(path: str, value: Any) -> ValueKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Agreed:
+    """A device got this map, then another one, and posted nothing between: it had what the map lists."""
+
+    at: float
+    """When it asked for the first of the two."""
+    sequence: Sequence
+    """Of the first."""
+
+
+@dataclass(frozen=True, slots=True)
 class Submission:
-    """A client state as it arrives. Validated: `client_state` is a document, a tombstone, or None (has none)."""
+    """A client state as it arrives. Validated: a document, a tombstone, or None for "I have none"."""
 
     document: DocumentId
     client_state: Body | None
     hash: ContentHash | None
-    """Content hash of `client_state`, mark and all if it is a tombstone."""
+    """Of `client_state`, mark and all if it is a tombstone."""
     arrived_at: float
     """Seconds since 1970."""
     base: str | None = None
@@ -106,9 +124,9 @@ class Submission:
     base_state: Body | Given | None = Given.NOTHING
     device: DeviceId | None = None
     single_device: bool = False
-    """The token belongs to one device, and nothing has contradicted that so far."""
-    clean_through: Sequence | None = None
-    """The sequence of the map before last that this device got, if it posted nothing between the two."""
+    """The token is one device's, and nothing has contradicted that so far."""
+    agreed: Agreed | None = None
+    """The newest of this device; None: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +135,12 @@ class Pair:
 
     device: DeviceId | None
     base: str
+    """"" for a tombstone without a base."""
     hash: ContentHash
-    since: Sequence
+    since: Sequence = BEGINNING
     """The sequence of the base."""
+    at: float = 0.0
+    """Arrival."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +149,7 @@ class Head:
 
     sequence: Sequence
     hash: ContentHash
-    """Of the body; of the body that it buried for a tombstone, "" if there was none."""
+    """As in RevParts."""
     body: Body | None
     """None: a tombstone."""
     arrived_at: float
@@ -148,24 +169,55 @@ class Stored:
     body: Body | None
     """None: pruned."""
     sequence: Sequence
-    """Of a revision its own; of a received state that of the head that it met."""
+    """A revision's own; of a received state that of the head that it met."""
+    until: Sequence | None = None
+    """What superseded it; BEGINNING for a received state, which no map ever listed; None: the head."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceMemory:
-    """The states that a device without a base may be on. None: it has no document there, or a tombstone."""
+    """The states that a device without a base may be on. None: no document there, or a tombstone."""
 
-    sent: ContentHash | None
-    returned: ContentHash | None
+    sent: ContentHash | None = None
+    returned: ContentHash | None = None
+    asked: tuple[ContentHash, ...] = ()
+    """Returned to nulls since: a null may come late, so it does not tell that the device has nothing."""
+    at: float = 0.0
+    """Arrival of the request that told this."""
+    edited_at: float | None = None
+    """The clock of the last state in which this device had edited something: its own clock then."""
+
+    @property
+    def states(self) -> tuple[ContentHash, ...]:
+        """Each of them once."""
+        return tuple(dict.fromkeys(h for h in (self.sent, self.returned, *self.asked) if h))
+
+
+def advance(
+    known: DeviceMemory, request: Submission, answer: ContentHash | None, *, edited: bool, repeat: bool
+) -> DeviceMemory:
+    """What is known of a device after a request: `known` itself if that tells nothing new.
+
+    `answer`: hash of what is returned. `edited`: the state has an edit of its own. `repeat`: it came before,
+    so it tells as little as a null of what the device has now.
+    """
+    state = request.client_state
+    if state is None or repeat:
+        asked = dict.fromkeys(h for h in (*known.asked, answer) if h and h != known.returned)
+        now = replace(known, asked=tuple(asked)[-MAX_ASKED:])
+    else:
+        edited_at = (clock(state) if edited else None) or known.edited_at
+        now = DeviceMemory(None if is_tombstone(state) else request.hash, answer, edited_at=edited_at)
+    return known if replace(now, at=known.at) == known else replace(now, at=request.arrived_at)
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What is known of one document. What was not loaded is None or not a key of its mapping.
+    """What is known of one document. What was not loaded is None, or no key of its mapping.
 
-    First read: `head`, and `device` for a submission without a base from a token of one device - one point read
-    each. That decides a new document, an equal hash and a fast forward. Everything else says by Missing what
-    it needs, in at most three more rounds: hashes and pairs, then seen values, then the recent states.
+    The first read is `head` and, for a submission without a base from a token of one device, `device`: one
+    point read each. A new document, an equal hash without a base, and a base that is the head need no more.
+    Everything else says by Missing what it needs: in one round as a rule, in at most four.
     """
 
     head: Head | None
@@ -173,20 +225,19 @@ class Memory:
     states: Mapping[ContentHash, Stored | None] = field(default_factory=dict)
     """By hash, the newest; None: never received for this document."""
     pairs: tuple[Pair, ...] | None = None
-    """Of the revisions at the asked sequence or later: the pairs of the asked device."""
+    """Of the submission's device, on the revisions of the asked sequence and later. Not those of the head."""
     seen: Mapping[ValueKey, bool] = field(default_factory=dict)
-    """Whether a strong value is among what is gone from some revision or received state."""
+    """Whether a strong value is gone from some revision or received state."""
     recent: tuple[Stored, ...] | None = None
-    """The newest RECENT, newest first, those without a body left out. Not the head."""
+    """The newest RECENT that have a body, newest first; fewer if they are large. Not the head."""
 
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Load this too, and ask again. All fields together are one round of reads."""
+    """Load this too, and ask again. All of it together is one round of reads."""
 
     states: frozenset[ContentHash] = frozenset()
     pairs_since: Sequence | None = None
-    """Pairs of the submission's device on revisions of this sequence or later."""
     seen: frozenset[ValueKey] = frozenset()
     recent: bool = False
 
@@ -198,12 +249,12 @@ class Revision:
     body: Body | None
     """None: a tombstone."""
     hash: ContentHash
-    """As in Head."""
+    """As in RevParts."""
     parents: tuple[str, ...]
-    """Revs: the head that it supersedes, and the base if that is another."""
+    """Revs: the head that it supersedes, and the base if that is another one."""
     pairs: tuple[Pair, ...] = ()
     gone: frozenset[ValueKey] = frozenset()
-    """Belongs to the superseded head: keys of its strong values that the new head does not have."""
+    """To be stored with the superseded head."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,12 +264,11 @@ class Received:
     hash: ContentHash
     body: Body
     gone: frozenset[ValueKey] = frozenset()
-    """Keys of its strong values that the head after the decision does not have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to answer and what to write. Every write is a part of one transaction."""
+    """What to answer and what to write. All that is written is written in one transaction."""
 
     outcome: Outcome
     rule: str
@@ -228,19 +278,20 @@ class Decision:
     hash: ContentHash | None
     """Of `state`."""
     head: Rev | None
-    """Its rev; None: that of `revision`, whose sequence the storage allots."""
+    """Its rev if the head stays; None: that of `revision`, or there never was a document."""
     conflicts: tuple[Conflict, ...] = ()
+    """To be stored with the revision, or with the received state; for the answer only if there is neither."""
     revision: Revision | None = None
     received: Received | None = None
     pair: Pair | None = None
-    """To append to the pairs of the head that stays (a new one has its own)."""
+    """To be added to the pairs of the head that stays; a new one comes with its own."""
     device: DeviceMemory | None = None
-    """Replaces what is known of the device; None: nothing changes."""
+    """Replaces what is known of the device; None: leave it."""
     token_shared: bool = False
-    """The token turned out to be used by several devices: `single_device` is false for it from now on."""
+    """Several devices use the token: from now on `single_device` is false for it."""
 
     def rev(self, allotted: Sequence | None) -> Rev:
-        """The rev to answer; `allotted` is the sequence of `revision`, if there is one."""
+        """The rev to answer. `allotted`: the sequence of `revision`, if there is one (else ValueError)."""
         if self.revision is None:
             return self.head or CREATED
         if allotted is None:
@@ -259,5 +310,5 @@ class Refusal:
     """Nothing was decided, nothing is written."""
 
     code: str
-    """`base-unknown`: the body of the base is not here; send it as `base_state`, or null."""
+    """`base-unknown`: the body of the base is not here; the client sends it as `base_state`, or null."""
     rule: str

@@ -1,33 +1,41 @@
 """What a client that names no base was on: read from the states themselves.
 
-A strong value is a string of at least 8 characters or a member of a set, at its path; that two states have one in
-common proves that one comes from the other. Booleans, null, numbers, short strings and absence prove nothing.
-The `id` is in every state of a document and is left out.
+A strong value is a string of at least 8 characters or a member of a set, at its path: that two states have
+one in common shows that one comes from the other. Booleans, null, numbers, short strings and absence show
+nothing, nor do the `id`, which all have, and the clock.
 
 Laws (tests/unit/core/test_near.py):
-    the order of the states that are given changes nothing
-    pick leaves at least one of the states that have a body, and all of them where S shows nothing
-    nearest finds a state that is S itself, and never one without a strong value in common with S
+    the order of the states that are given does not matter to which are found
+    pick leaves at least one; all of them if S shows nothing where they differ
+    nearest finds S itself where it is among them, and nothing without a strong value in common with S
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 
 from shared.core.canonical import canonical
 from shared.core.clock import CLOCK_POINTERS
 from shared.core.documents import Body
 from shared.core.memory import ValueKey, value_key
-from shared.core.merge import differing_paths, strong_values
+from shared.core.merge import differing_paths, edits, strong_values
+from shared.core.values import is_strong
 
-Strong = frozenset[tuple[str, str | bytes]]
-"""(path, value): strings as they are, members of sets that are something else in canonical form."""
+StrongValue = tuple[str, str | bytes]
+"""Path and value: a string as it is, any other member of a set in canonical form."""
+Strong = frozenset[StrongValue]
+
+_EVERYWHERE = CLOCK_POINTERS | {"/id"}
 
 
-def differing(a: Body, b: Body) -> int:
-    """How many paths differ, the clock aside; against {} all paths of `a`."""
+def distance(a: Body, b: Body) -> int:
+    """How many paths differ; against {} all paths of `a`."""
     return sum(path not in CLOCK_POINTERS for path in differing_paths(a, b))
+
+
+def count_edits(state: Body, bases: Sequence[Body]) -> int:
+    """How many paths differ from every base."""
+    return sum(path not in CLOCK_POINTERS for path, _ in edits(state, bases))
 
 
 def strong(body: Body) -> Strong:
@@ -35,25 +43,37 @@ def strong(body: Body) -> Strong:
     return frozenset(
         (path, value if isinstance(value, str) else canonical(value))
         for path, value in strong_values(body)
-        if path != "/id" and path not in CLOCK_POINTERS
+        if path not in _EVERYWHERE
     )
 
 
-@lru_cache(maxsize=4096)
-def key_of(path: str, value: str | bytes) -> ValueKey:
-    """The stored name of one strong value."""
-    return value_key(path, value if isinstance(value, str) else [value.decode()])
+def new_strong(state: Body, bases: Iterable[Body]) -> Strong:
+    """The strong values that `state` has and no base has: those of its edits."""
+    return strong(state).difference(*map(strong, bases))
 
 
-def keys_of(values: Strong) -> frozenset[ValueKey]:
-    """The stored names of strong values."""
-    return frozenset(key_of(path, value) for path, value in values)
+def is_long(value: StrongValue) -> bool:
+    """Whether it is strong by its length. Members of sets may come from a small vocabulary, as tags do."""
+    return is_strong(value[1])
+
+
+def key_of(value: StrongValue) -> ValueKey:
+    """The stored name of a strong value."""
+    path, content = value
+    return value_key(path, content if isinstance(content, str) else [content.decode()])
+
+
+def gone(before: Body, after: Body | None) -> frozenset[ValueKey]:
+    """The stored names of what `before` has and `after` has not."""
+    kept = strong(after) if after is not None else frozenset()
+    return frozenset(map(key_of, strong(before) - kept))
 
 
 def pick(candidates: Sequence[Body], state: Body) -> list[Body]:
-    """Of the states that a device may be on, those that `state` can come from, in the order given.
+    """Those of the candidates that `state` can come from, in the order given.
 
-    One whose strong values in `state`, where the candidates differ, are a strict subset of another's is out.
+    A candidate is out if what it has in common with `state`, where the candidates differ, is a strict subset
+    of what another one has.
     """
     shown = strong(state)
     every = [strong(body) for body in candidates]
@@ -64,25 +84,20 @@ def pick(candidates: Sequence[Body], state: Body) -> list[Body]:
     ]
 
 
-def new_strong(state: Body, bases: Iterable[Body]) -> Strong:
-    """The strong values of `state` that none of the bases has: those of its edits."""
-    return strong(state).difference(*(strong(base) for base in bases))
-
-
 def nearest(state: Body, candidates: Iterable[Body]) -> list[Body]:
-    """The states that `state` most likely comes from: all of those with the fewest differing paths.
+    """The states that `state` most likely comes from: all of those at the least distance.
 
     A candidate has a strong value in common with it, and differs in at most half its paths + 1.
     """
     shown = strong(state)
-    limit = differing(state, {}) / 2 + 1
+    limit = distance(state, {}) / 2 + 1
     found: list[Body] = []
     for candidate in candidates:
         if shown.isdisjoint(strong(candidate)):
             continue
-        distance = differing(state, candidate)
-        if distance < limit:
-            limit, found = distance, [candidate]
-        elif distance == limit:
+        away = distance(state, candidate)
+        if away < limit:
+            limit, found = away, [candidate]
+        elif away == limit:
             found.append(candidate)
     return found

@@ -1,4 +1,4 @@
-"""One document in memory: the reference for loading what `resolve` asks for and for applying what it decides."""
+"""One document in memory: the reference for loading what `resolve` asks for and applying what it decides."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from shared.core.basis import HashOf
 from shared.core.canonical import content_hash
 from shared.core.documents import Body, ContentHash, DeviceId, Sequence
 from shared.core.memory import (
+    BEGINNING,
     MAX_PAIRS,
     RECENT,
     Decision,
@@ -29,67 +30,41 @@ from shared.core.resolve import resolve
 
 @dataclass(slots=True)
 class Record:
-    """A row of the revisions: a superseded head, or a received state that never was the head."""
+    """A row of the revisions."""
 
     sequence: Sequence
+    """Of a received state: that of the head that it met."""
     hash: ContentHash
     body: Body | None
+    ended_at: float
+    until: Sequence = BEGINNING
+    """What superseded it; BEGINNING for a received state."""
     deleted: bool = False
-    received: bool = False
     pairs: tuple[Pair, ...] = ()
     gone: frozenset[ValueKey] = frozenset()
-    superseded_at: float = 0.0
+    conflicts: tuple[Conflict, ...] = ()
+    """Of the decision that made it the head, or that it was received in."""
 
 
 @dataclass(slots=True)
 class DocumentState:
-    """Head, revisions and device memories of one document; `sequence` is the space's counter."""
+    """Head, revisions and device memories of one document."""
 
     sequence: int = 0
+    """The newest that was allotted."""
     head: Head | None = None
+    conflicts: tuple[Conflict, ...] = ()
+    """Of the decision that made the head."""
     revisions: list[Record] = field(default_factory=list)
     devices: dict[DeviceId, DeviceMemory] = field(default_factory=dict)
     shared_tokens: set[DeviceId] = field(default_factory=set)
-    conflicts: list[Conflict] = field(default_factory=list)
     rounds: int = 0
-    """Rounds of reads that the last submission took."""
-
-    def first_read(self, request: Submission) -> Memory:
-        """Two point reads at most."""
-        remembers = request.base is None and request.single_device and request.device is not None
-        device = self.devices.get(request.device) if remembers and request.device else None
-        return Memory(self.head, device)
-
-    def load(self, memory: Memory, request: Submission, missing: Missing) -> Memory:
-        """Everything that is missing, in one round."""
-        pairs = memory.pairs
-        since = missing.pairs_since
-        if since is not None:
-            asked = [r for r in self.revisions if r.sequence >= since]
-            pairs = tuple(p for r in asked for p in r.pairs if p.device == request.device)
-        recent = memory.recent
-        if missing.recent:
-            newest = sorted((r for r in self.revisions if r.body is not None), key=lambda r: -r.sequence)
-            recent = tuple(Stored(r.hash, r.body, r.sequence) for r in newest[:RECENT])
-        return replace(
-            memory,
-            states={**memory.states, **{h: self._newest(h) for h in missing.states}},
-            pairs=pairs,
-            seen={**memory.seen, **{k: any(k in r.gone for r in self.revisions) for k in missing.seen}},
-            recent=recent,
-        )
-
-    def _newest(self, content: ContentHash) -> Stored | None:
-        found = [r for r in self.revisions if r.hash == content and not r.deleted]
-        if not found:
-            return None
-        bodies = [r.body for r in found if r.body is not None]
-        return Stored(content, bodies[-1] if bodies else None, max(r.sequence for r in found))
+    """How often the last submission had to load something after the first read."""
 
     def submit(
         self, request: Submission, policies: Policies = NO_POLICIES, *, hash_of: HashOf = content_hash
     ) -> tuple[Decision | Refusal, Rev | None]:
-        """Resolve and apply. The rev is that of the answer."""
+        """Resolve and apply, as one transaction. The rev is that of the answer."""
         if request.device in self.shared_tokens:
             request = replace(request, single_device=False)
         memory = self.first_read(request)
@@ -101,36 +76,67 @@ class DocumentState:
             return result, None
         return result, self.apply(result, request)
 
+    def first_read(self, request: Submission) -> Memory:
+        """The head and, where it counts, what is known of the device."""
+        remembers = request.base is None and request.single_device and request.device is not None
+        return Memory(self.head, self.devices.get(request.device) if remembers and request.device else None)
+
+    def load(self, memory: Memory, request: Submission, missing: Missing) -> Memory:
+        """Everything that is missing, in one round."""
+        pairs, since = memory.pairs, missing.pairs_since
+        if since is not None:
+            asked = (record for record in self.revisions if record.sequence >= since)
+            pairs = tuple(pair for record in asked for pair in record.pairs if pair.device == request.device)
+        recent = memory.recent
+        if missing.recent:
+            newest = sorted(self.revisions, key=lambda record: record.sequence, reverse=True)
+            recent = tuple(_stored(record) for record in newest if record.body is not None)[:RECENT]
+        gone = frozenset[ValueKey]().union(*(record.gone for record in self.revisions))
+        return replace(
+            memory,
+            states={**memory.states, **{content: self._newest(content) for content in missing.states}},
+            pairs=pairs,
+            seen={**memory.seen, **{key: key in gone for key in missing.seen}},
+            recent=recent,
+        )
+
+    def _newest(self, content: ContentHash) -> Stored | None:
+        found = [record for record in self.revisions if record.hash == content and not record.deleted]
+        if not found:
+            return None
+        newest = max(found, key=lambda record: (record.until, record.sequence))
+        body = next((record.body for record in found if record.body is not None), None)
+        return replace(_stored(newest), body=body)
+
     def apply(self, decision: Decision, request: Submission) -> Rev:
-        """One transaction. Returns the rev of the answer."""
-        at = request.arrived_at
-        self.conflicts.extend(decision.conflicts)
-        allotted = None
-        if decision.received is not None:
-            kept = decision.received
-            sequence = self.head.sequence if self.head else Sequence(0)
-            self.revisions.append(
-                Record(sequence, kept.hash, kept.body, received=True, gone=kept.gone, superseded_at=at)
-            )
-        if decision.revision is not None:
+        """Everything that a decision writes. Returns the rev of the answer."""
+        at, old, new = request.arrived_at, self.head, decision.revision
+        kept, allotted = decision.received, None
+        if kept is not None:
+            conflicts = decision.conflicts if new is None else ()
+            sequence = old.sequence if old else BEGINNING
+            self.revisions.append(Record(sequence, kept.hash, kept.body, at, gone=kept.gone, conflicts=conflicts))
+        if new is not None:
             self.sequence += 1
             allotted = Sequence(self.sequence)
-            new, old = decision.revision, self.head
             if old is not None:
                 self.revisions.append(
                     Record(
                         old.sequence,
                         old.hash,
                         old.body,
+                        at,
+                        until=allotted,
                         deleted=old.body is None,
                         pairs=old.pairs,
                         gone=new.gone,
-                        superseded_at=at,
+                        conflicts=self.conflicts,
                     )
                 )
             self.head = Head(allotted, new.hash, new.body, at, new.pairs)
-        elif decision.pair is not None and self.head is not None:
-            self.head = replace(self.head, pairs=(*self.head.pairs, decision.pair)[-MAX_PAIRS:])
+            self.conflicts = decision.conflicts
+        elif decision.pair is not None and old is not None:
+            self.head = replace(old, pairs=(*old.pairs, decision.pair)[-MAX_PAIRS:])
         if request.device is not None:
             if decision.device is not None:
                 self.devices[request.device] = decision.device
@@ -138,8 +144,19 @@ class DocumentState:
                 self.shared_tokens.add(request.device)
         return decision.rev(allotted)
 
+    def prune(self, before: float) -> None:
+        """Remove the bodies of what ended before then, but for the one that a tombstone buried."""
+        buried = self.head.hash if self.head is not None and self.head.body is None else None
+        for record in self.revisions:
+            if record.ended_at < before and record.hash != buried:
+                record.body = None
+
     @property
     def size(self) -> int:
-        """Everything that is kept, counted: a repeated request must not change it."""
+        """All that is kept, counted: a repeated request does not change it."""
         pairs = len(self.head.pairs) if self.head else 0
-        return len(self.revisions) + pairs + sum(len(r.pairs) for r in self.revisions) + self.sequence
+        return self.sequence + len(self.revisions) + pairs + sum(len(r.pairs) for r in self.revisions)
+
+
+def _stored(record: Record) -> Stored:
+    return Stored(record.hash, record.body, record.sequence, record.until)

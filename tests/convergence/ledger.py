@@ -1,0 +1,285 @@
+"""The judge: what became of every edit of a run.
+
+An edit is *kept* if the last state of the document shows its effect. If not, exactly these are no loss:
+    superseded   another edit, which reached the server or is by the same user, changed that place (or removed
+                 something around it, or deleted the document) in a copy that showed the effect: somebody saw
+                 it and decided otherwise. (That other edit is judged as well.)
+    recorded     the server, or a client that merged an answer with edits made meanwhile, recorded a conflict
+                 that names the place and the dropped value - and it was a real one: the value that was kept
+                 comes from an edit whose author had not seen the loser, nor the loser's author it; a stale
+                 value that comes back is none - and the dropped value was then in the revisions.
+    made twice   somebody else made the same edit without knowing, the two met (both had reached the server,
+                 or the client had merged an answer that showed the other one with its own), and then the
+                 other one was superseded: equal values are one to everything that merges states.
+    taken back   it puts the place back to what its client last sent or was answered, which is on the server,
+                 and nothing of what was there in between reached the server before it: no state that the
+                 server could get shows that there was an edit. (A client that was put back to a backup is
+                 another one since.)
+    made again   it is in a backup that was put back and had not been sent when that was made. Its client
+                 makes it again, as far as anybody can tell; nothing is owed to it, but it may supersede what
+                 its client did there since, and what it superseded the first time.
+    never left   its client was put back to a backup before any request that carried it reached the server.
+Every other edit that is not shown is lost, whether a merge, a deletion or a crash took it.
+
+A removal that is undone is fine only if an edit in or at the removed place, made by somebody who had not seen
+the removal and not seen by the remover, or made knowing the removal, is shown or superseded. A deletion is
+judged in the same way; if it was in force on the server before, the document *came back*, if it never was it
+was *refused*.
+
+"Has seen" follows the copies: a client has seen the edits of the states that it applied, and its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.core.documents import Body
+from shared.core.merge import ABSENT
+from tests.convergence.documents import Effect, Place, is_shown, shown
+
+Seen = frozenset[int]
+
+
+@dataclass(slots=True)
+class Edit:
+    """One effect that one user wanted."""
+
+    serial: int
+    client: int
+    effect: Effect
+    seen: Seen
+    takes_back: tuple[int, ...] = ()
+    """Edits of its own client since the last state it exchanged, if it puts the place back to that."""
+    takes_back_to: tuple[int, ...] = ()
+    """The edits that this state shows there."""
+    superseded_by: list[int] = field(default_factory=list)
+    arrived: int = 0
+    """The number of the request that brought it to the server first; 0: none did."""
+    erased: bool = False
+    """Its client was put back to a state without it."""
+    in_force: bool = False
+    """Of a deletion: the server had the document as deleted after it arrived."""
+    recorded: bool = False
+    again: bool = False
+    past: bool = False
+    """Its client was put back to a backup since."""
+    met: tuple[int, ...] = ()
+    """Equal edits that an answer showed which its client merged with it."""
+
+
+@dataclass(slots=True)
+class Verdict:
+    """Counts over a run; all but `edits`, `recorded` and `superseded` should be zero."""
+
+    edits: int = 0
+    lost: int = 0
+    undone: int = 0
+    back: int = 0
+    refused: int = 0
+    diverged: int = 0
+    loops: int = 0
+    repeats: int = 0
+    recorded: int = 0
+    unread: int = 0
+    """Recorded conflicts whose dropped value was in no stored state."""
+    details: list[str] = field(default_factory=list)
+
+
+def overlap(a: Place, b: Place) -> bool:
+    """Whether one place is the other or lies within it."""
+    n = min(len(a), len(b))
+    return a[:n] == b[:n]
+
+
+class Ledger:
+    """All edits of a run."""
+
+    def __init__(self) -> None:
+        self.edits: list[Edit] = []
+        self.server_seen: Seen = frozenset()
+        self.unread = 0
+        self.requests = 0
+
+    def made(
+        self,
+        client: int,
+        effect: Effect,
+        seen: Seen,
+        *,
+        before: Body | None,
+        after: Body | None,
+        agreed: tuple[Body | None, Seen],
+    ) -> int:
+        """A user edits: enters it, and marks what it supersedes.
+
+        `agreed`: the last state that the client sent or was answered, and what it showed.
+        """
+        edit = Edit(len(self.edits), client, effect, seen)
+        if is_shown(agreed[0], effect):
+            edit.takes_back = tuple(
+                s
+                for s in seen - agreed[1]
+                if self.edits[s].client == client
+                and not self.edits[s].past
+                and overlap(self.edits[s].effect[0], effect[0])
+            )
+            edit.takes_back_to = tuple(s for s in agreed[1] if self.edits[s].effect == effect)
+        for serial in seen:
+            other = self.edits[serial]
+            place, within = effect[0], other.effect[0]
+            covered = effect[1] is ABSENT and len(within) > len(place) and overlap(place, within)
+            if is_shown(before, other.effect) and (covered or not is_shown(after, other.effect)):
+                other.superseded_by.append(edit.serial)
+        self.edits.append(edit)
+        return edit.serial
+
+    def made_again(self, client: int, doc: Body | None, seen: Seen, agreed_seen: Seen) -> Seen:
+        """A backup was put back: what it shows and had not sent is made again. Returns what is seen then."""
+        unsent = [self.edits[s] for s in sorted(seen - agreed_seen) if self.edits[s].client == client]
+        before = self.edits[:]
+        for edit in before:
+            edit.past = edit.past or edit.client == client
+        new = []
+        for first in unsent:
+            if not is_shown(doc, first.effect):
+                continue
+            again = Edit(len(self.edits), client, first.effect, seen, again=True)
+            self.edits.append(again)
+            new.append(again)
+            for edit in before:
+                own = edit.client == client and overlap(edit.effect[0], again.effect[0])
+                if (own and edit.effect != again.effect) or first.serial in edit.superseded_by:
+                    edit.superseded_by.append(again.serial)
+        return seen | {edit.serial for edit in new}
+
+    def applied(self, client: int, doc: Body | None, server: Body | None, shows: Seen) -> None:
+        """A client that showed `doc` merges an answer with it."""
+        for edit in self.edits:
+            own = edit.client == client and edit.serial not in shows
+            if own and is_shown(doc, edit.effect) and server is not None and is_shown(server, edit.effect):
+                edit.met += tuple(s for s in shows if self._equal(edit, self.edits[s]))
+
+    @staticmethod
+    def _equal(a: Edit, b: Edit) -> bool:
+        return a.effect == b.effect and type(a.effect[1]) is type(b.effect[1])
+
+    def received(self, seen: Seen, live: bool) -> Seen:
+        """A request reached the server, which has the document `live` then. Returns what the answer shows."""
+        self.requests += 1
+        for serial in seen:
+            edit = self.edits[serial]
+            edit.arrived = edit.arrived or self.requests
+            if not live and edit.effect == ((), ABSENT):
+                edit.in_force = True
+        self.server_seen |= seen
+        return self.server_seen
+
+    def conflict(
+        self, path: str, kept: Any, dropped: Any, result: Body | None, stored: Iterable[Body] | None
+    ) -> None:
+        """A conflict was recorded, its path leading into `result`.
+
+        `stored`: all states that can be read; None: not known.
+        """
+        place = tuple(path.split("/")[1:])
+        if len(place) > 1 and place[0] == "steps" and place[1].isdigit() and result is not None:
+            place = ("steps", result["steps"][int(place[1])]["id"], *place[2:])
+        for edit in self.edits:
+            if not edit.recorded and _names(place, dropped, edit.effect) and self._real(edit, place, kept):
+                edit.recorded = True
+                if stored is None or edit.effect[1] is ABSENT:
+                    continue
+                if not any(is_shown(b, edit.effect) for b in stored):
+                    self.unread += 1
+                    edit.recorded = False
+
+    def _real(self, loser: Edit, place: Place, kept: Any) -> bool:
+        return any(
+            loser.serial not in winner.seen
+            and winner.serial not in loser.seen
+            and winner is not loser
+            and overlap(winner.effect[0], loser.effect[0])
+            and (_names(place, kept, winner.effect) or isinstance(kept, dict | list))
+            for winner in self.edits
+        )
+
+    def judge(self, final: Body | None) -> Verdict:
+        """What became of each edit, given the last state of the document."""
+        verdict = Verdict(edits=len(self.edits), unread=self.unread)
+        for edit in self.edits:
+            verdict.recorded += edit.recorded
+            if is_shown(final, edit.effect) or self._superseded(edit) or edit.recorded:
+                continue
+            if edit.again or (edit.erased and not edit.arrived) or self._taken_back(edit) or self._made_twice(edit):
+                continue
+            if edit.effect[1] is not ABSENT:
+                verdict.lost += 1
+            elif self._overruled(edit, final):
+                continue
+            elif edit.effect[0] == ():
+                verdict.back += edit.in_force
+                verdict.refused += not edit.in_force
+            else:
+                verdict.undone += 1
+            verdict.details.append(f"{edit.effect} of client {edit.client} (edit {edit.serial})")
+        return verdict
+
+    def _superseded(self, edit: Edit) -> bool:
+        return any(
+            other.arrived or (other.client == edit.client and not other.erased)
+            for other in map(self.edits.__getitem__, edit.superseded_by)
+        )
+
+    def _taken_back(self, edit: Edit) -> bool:
+        there = [self.edits[s].arrived for s in edit.takes_back_to]
+        return (
+            bool(edit.takes_back)
+            and all(self.edits[s].arrived in {0, edit.arrived} for s in edit.takes_back)
+            and (not there or any(a and (a < edit.arrived or not edit.arrived) for a in there))
+        )
+
+    def _made_twice(self, edit: Edit) -> bool:
+        return any(
+            other.serial in edit.met or (edit.arrived and self.edits[serial].arrived > edit.arrived)
+            for other in self.edits
+            if self._equal(edit, other)
+            for serial in other.superseded_by
+        )
+
+    def _overruled(self, removal: Edit, final: Body | None) -> bool:
+        return any(
+            edit.serial not in removal.seen
+            and edit.arrived
+            and (edit.effect[1] is not ABSENT or (removal.effect[0] == () != edit.effect[0]))
+            and overlap(edit.effect[0], removal.effect[0])
+            and (is_shown(final, edit.effect) or self._superseded(edit) or edit.recorded)
+            for edit in self.edits
+        )
+
+
+def _names(place: Place, value: Any, effect: Effect) -> bool:
+    """Whether a conflict at `place` over `value` is about the effect."""
+    where, wanted = effect
+    if place and place[0] == "steps" and len(place) > 1:
+        if len(where) < 2 or where[0] != "steps":
+            return False
+        named = place[1].removeprefix("id=")
+        place = ("steps", where[1] if named == "-" else named, *place[2:])
+    if place != where[: len(place)]:
+        return False
+    if value is ABSENT:
+        return wanted is ABSENT
+    if place == where:
+        if len(where) == 2 and where[0] in {"steps", "tags"}:
+            return wanted is True
+        if where == ("meta",):
+            return wanted is True
+        return type(value) is type(wanted) and bool(value == wanted)
+    if len(place) == 2 and where[0] == "steps" and isinstance(value, dict):
+        return value.get("id") == where[1] and is_shown({"steps": [value]}, effect)
+    wrapped: Any = value
+    for key in reversed(place):
+        wrapped = {key: wrapped}
+    return isinstance(wrapped, dict) and shown(wrapped, where) is not ABSENT and is_shown(wrapped, effect)

@@ -1,0 +1,56 @@
+"""A few hundred runs a population; with --soak ten thousand. `ledger` says what is counted."""
+
+from __future__ import annotations
+
+from pprint import pformat
+
+import pytest
+
+from tests.convergence.run import POPULATIONS, Run, make_schedule
+from tests.convergence.servers import NewestClock, Rules
+from tests.convergence.shrink import shrink
+from tests.convergence.simulate import CLOCK, RULES, missed, play, simulate, smallest
+
+SEEDS = range(20_000, 20_250)
+SHARES = {"unknown": 0.12, "token": 0.02, "base": 0.0, "mixed": 0.06, "plain": 0.05, "shared": 0.45}
+"""Of what `newest clock wins` loses, in so few runs."""
+
+
+@pytest.mark.parametrize("population", POPULATIONS)
+def test_everything_converges_and_little_is_lost(population: str) -> None:
+    rules, newest_clock = play(population, RULES, SEEDS), play(population, CLOCK, SEEDS)
+    for name in missed(population, rules):
+        schedule = smallest(population, rules.worst[name], name)
+        pytest.fail(f"{name} {rules.counts[name]} times; for example\n{pformat(schedule, width=110)}")
+    assert rules.counts["unread"] == 0, "a dropped value is in the revisions when its conflict is recorded"
+    assert rules.counts["lost"] <= SHARES[population] * newest_clock.counts["lost"]
+
+
+def test_the_judge_sees_what_a_simple_policy_loses() -> None:
+    totals = play("base", CLOCK, range(20))
+    assert totals.counts["lost"] > 20
+    assert totals.counts["undone"] > 0
+
+
+@pytest.mark.parametrize("policy", ["arriving state wins", "longest history wins"])
+def test_the_other_simple_policies_run(policy: str) -> None:
+    assert play("token", policy, range(10)).counts["lost"] > 0
+
+
+def test_a_run_depends_on_its_schedule_alone() -> None:
+    first, second = (Run(make_schedule(7, "mixed"), Rules()).run() for _ in range(2))
+    assert first == second
+
+
+def test_a_failing_schedule_is_made_small() -> None:
+    schedule = make_schedule(1, "token")
+    small = shrink(schedule, lambda s: Run(s, NewestClock()).run().lost > 0)
+    assert Run(small, NewestClock()).run().lost > 0
+    assert len(small.steps) < len(schedule.steps) / 4
+
+
+@pytest.mark.soak
+def test_ten_thousand_runs_a_population() -> None:
+    results = simulate(["unknown", "token", "base"], runs=10_000, seed=1, processes=2)
+    for population in ("unknown", "token", "base"):
+        assert missed(population, results[population, RULES], results[population, CLOCK]) == {}

@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 
 from api.auth import Devices
 from api.hash_maps import HashMaps
+from api.rounds import DeviceRounds
 from api.state import State
 from shared import observability
 from shared.adapters import arq, redis
@@ -42,6 +43,7 @@ def lifespan_of(
                     settings=settings,
                     devices=Devices(MongoDeviceStore(mongo)),
                     hash_maps=HashMaps(store, redis.RedisHashMapCache(client)),
+                    rounds=DeviceRounds(redis.RedisRounds(client)),
                     documents=store,
                     resolver=resolver,
                     checks={"database": mongo.ping, "cache": partial(redis.ping, client)},

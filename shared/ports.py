@@ -25,7 +25,7 @@ from shared.core.documents import (
 )
 from shared.core.documents import Sequence as SequenceNumber
 from shared.core.hash_map import BucketedMap
-from shared.core.memory import Memory, Missing, Refusal, Submission
+from shared.core.memory import Agreed, Memory, Missing, Refusal, Submission
 from shared.core.policies import Policies
 from shared.core.retention import Pruned, Retention
 
@@ -215,6 +215,20 @@ class Turn(Protocol):
 
     async def __aenter__(self) -> bool: ...
     async def __aexit__(self, *exc: object) -> None: ...
+
+
+class Rounds(Protocol):
+    """Which maps a device was given, and whether it posted between them: a device that asks twice and posts
+    nothing between agrees with what the first map lists. Evidence for resolve, not truth: it may be forgotten
+    at any time, and None is always an answer. Errors: UnavailableError."""
+
+    async def listed(self, space: SpaceId, device: DeviceId, at: float, sequence: SequenceNumber) -> None:
+        """The device asked at `at`, in seconds since 1970, and got the map of this sequence."""
+        ...
+
+    async def posted(self, senders: Collection[tuple[SpaceId, DeviceId]]) -> dict[tuple[SpaceId, DeviceId], Agreed]:
+        """These devices post now. Returns the newest map that each of them is known to have agreed with."""
+        ...
 
 
 class Resolver(Protocol):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from dataclasses import replace
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,13 +17,16 @@ from shared.core.batch import Answer, Item
 from shared.core.documents import Body, Device, DeviceId, DocumentId, is_document_id
 from shared.core.memory import CREATED, Given, Refusal, Submission
 from shared.core.protocol import CONFIRM_DELETIONS, CONFIRM_HEADER
+from shared.core.resolve import goes_by_rounds
 from shared.core.states import DELETED_KEY
 
 
 async def get_hashes(request: Request) -> Response:
     here = state(request)
+    asked_at = time.time()
     device = await here.devices.of(request)
     current = await here.hash_maps.current(device.space)
+    await here.rounds.listed(device, asked_at, current.position.sequence)
     return Response(current.text(), media_type="application/json")
 
 
@@ -75,7 +80,11 @@ async def submit(here: State, request: Request, device: Device, submission: Subm
         dry_run=is_dry_run(request),
         confirmed=request.headers.get(CONFIRM_HEADER, "").lower() == CONFIRM_DELETIONS,
     )
-    found = await here.resolver.resolve(device.space, item)
+    if goes_by_rounds(submission):
+        item = replace(item, submission=replace(submission, agreed=await here.rounds.posted(device)))
+        found = await here.resolver.resolve(device.space, item)
+    else:
+        found, _ = await asyncio.gather(here.resolver.resolve(device.space, item), here.rounds.posted(device))
     if isinstance(found, Refusal):
         raise refused(found)
     return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Collection, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from typing import Any, Final, cast
@@ -26,12 +26,14 @@ from redis.exceptions import (
     TimeoutError,
 )
 
-from shared.core.documents import Epoch, Position, SpaceId
+from shared.core.documents import DeviceId, Epoch, Position, SpaceId
 from shared.core.documents import Sequence as SequenceNumber
 from shared.core.hash_map import BucketedMap
+from shared.core.memory import Agreed
 from shared.ports import UnavailableError
 
 MAP_TTL_MS: Final = 7 * 24 * 3600 * 1000
+ROUNDS_TTL_MS: Final = 30 * 24 * 3600 * 1000
 BUILD_LEASE_MS: Final = 10_000
 """How long the others wait for a builder that says nothing. It is renewed by nobody: a build that takes
 longer is repeated by another process, which costs time and nothing else."""
@@ -157,6 +159,53 @@ class RedisHashMapCache:
                 await script(keys=[key], args=arguments)
             except ResponseError:  # the key holds something else, or a seal that Lua cannot read
                 await self._redis.delete(key)
+
+
+# KEYS rounds of a device; ARGV at, sequence, ttl.
+_LISTED: Final = """
+local last = redis.call('HMGET', KEYS[1], 'at', 'sequence', 'posted')
+if last[1] and last[2] and last[3] == '0' then
+  redis.call('HSET', KEYS[1], 'agreed_at', last[1], 'agreed_sequence', last[2])
+end
+redis.call('HSET', KEYS[1], 'at', ARGV[1], 'sequence', ARGV[2], 'posted', '0')
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return 1
+"""
+
+# KEYS rounds of a device.
+_POSTED: Final = """
+if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'posted', '1') end
+return redis.call('HMGET', KEYS[1], 'agreed_at', 'agreed_sequence')
+"""
+
+
+class RedisRounds:
+    """Rounds on Redis: a small hash for each device, which is forgotten when it stays away."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._listed = redis.register_script(_LISTED)
+        self._posted = redis.register_script(_POSTED)
+
+    async def listed(self, space: SpaceId, device: DeviceId, at: float, sequence: SequenceNumber) -> None:
+        with errors_mapped():
+            await self._listed(keys=[_rounds_key(space, device)], args=[repr(at), sequence, ROUNDS_TTL_MS])
+
+    async def posted(self, senders: Collection[tuple[SpaceId, DeviceId]]) -> dict[tuple[SpaceId, DeviceId], Agreed]:
+        found: dict[tuple[SpaceId, DeviceId], Agreed] = {}
+        with errors_mapped():
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for space, device in senders:
+                    await self._posted(keys=[_rounds_key(space, device)], client=pipeline)
+                answers = await pipeline.execute()
+        for sender, (at, sequence) in zip(senders, answers, strict=True):
+            if at is not None and sequence is not None:
+                found[sender] = Agreed(float(at), SequenceNumber(int(sequence)))
+        return found
+
+
+def _rounds_key(space: SpaceId, device: DeviceId) -> str:
+    return space_key(space, f"rounds:{device}")
 
 
 class RedisTurn:

@@ -95,6 +95,12 @@ def resolve(
         return need.missing
 
 
+def goes_by_rounds(request: Submission) -> bool:
+    """Whether `request.agreed` can matter: for a tombstone without a base."""
+    state = request.client_state
+    return request.base is None and state is not None and is_tombstone(state)
+
+
 class _Case:
     """One submission against one memory."""
 

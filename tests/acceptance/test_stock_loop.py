@@ -41,10 +41,10 @@ class Device:
             if not differing:
                 return done
             for identity in differing:
-                self._post(identity)
+                self.post(identity)
         raise AssertionError("no agreement")
 
-    def _post(self, identity: str) -> None:
+    def post(self, identity: str) -> None:
         state: dict[str, Any] | None = self.documents.get(identity)
         if identity in self.deleted:
             state = {"id": identity, "_deleted": True}
@@ -69,6 +69,31 @@ def devices(server: Instance) -> Iterator[tuple[Device, Device]]:
     yield first, second
     first.close()
     second.close()
+
+
+def test_a_device_that_agreed_since_a_merge_may_delete_what_was_merged(devices: tuple[Device, Device]) -> None:
+    first, second = devices
+    first.edit("task", title="Buy some oat milk")
+    second.edit("task", done=True)
+    for device in (first, second, first):
+        device.sync()
+    # Its last round showed that it has what the map lists.
+    second.delete("task")
+    second.sync()
+    assert "task" not in second.documents
+    first.sync()
+    assert "task" not in first.documents
+
+
+def test_a_device_that_may_not_have_seen_the_merge_does_not_delete_it(devices: tuple[Device, Device]) -> None:
+    first, second = devices
+    first.edit("task", title="Buy some oat milk")
+    second.edit("task", done=True)
+    first.sync()
+    second.post("task")
+    second.delete("task")  # no map since: the answer may have been lost on the way
+    second.post("task")
+    assert second.documents["task"]["title"] == "Buy some oat milk"
 
 
 def test_edits_of_different_fields_are_both_there(devices: tuple[Device, Device]) -> None:

@@ -146,8 +146,8 @@ async def test_errors_are_ours(settings: Settings) -> None:
                 await call
 
 
-@pytest.mark.parametrize("port", [ports.DocumentStore, ports.HashMapCache, ports.Resolver, ports.Inbox])
+@pytest.mark.parametrize("port", [ports.DocumentStore, ports.HashMapCache, ports.Resolver, ports.Inbox, ports.Rounds])
 def test_no_call_can_be_made_without_a_space(port: type) -> None:
     for name, method in inspect.getmembers(port, inspect.isfunction):
-        if not name.startswith("_") and name != "spaces":
+        if not name.startswith("_") and name not in ("spaces", "posted"):
             assert {"space", "spaces"} & inspect.signature(method).parameters.keys(), name

@@ -9,7 +9,7 @@ Laws (tests/unit/core/test_rebase.py):
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from shared.core import near
@@ -53,7 +53,7 @@ def dropped(state: Body, head: Body) -> tuple[Conflict, ...]:
     kept = dict(edits(head, [state]))
     return tuple(
         Conflict(path, kept.get(path, ABSENT), value, "late")
-        for path, value in edits(state, [head])
+        for path, value in sorted(edits(state, [head]), key=lambda edit: edit[0])
         if path not in CLOCK_POINTERS
     )
 
@@ -166,11 +166,21 @@ class _Rebase:
             return []
         changed = {path: had for base in self.basis.bases for path, had in edits(self.onto, [base])}
         known = {conflict.path for conflict in self.conflicts}
+        replaced = {path: kept for path, kept in edits(value, [self.onto]) if path not in known}
+        removed = {path for path, kept in replaced.items() if kept is ABSENT}
         return [
-            Conflict(path, kept, changed[path], "perhaps-unseen")
-            for path, kept in edits(value, [self.onto])
-            if path in changed and path not in known
+            Conflict(path, replaced.get(path, ABSENT), had, "perhaps-unseen")
+            for path, had in changed.items()
+            if path in replaced or any(around in removed for around in _around(path))
         ]
+
+
+def _around(path: str) -> Iterator[str]:
+    """The pointers of what the place lies in, but for the document itself."""
+    end = path.rfind("/")
+    while end > 0:
+        yield path[:end]
+        end = path.rfind("/", 0, end)
 
 
 def _by_age(older: Mapping[str, list[Value]], otherwise: Decide) -> Decide:

@@ -183,8 +183,12 @@ class _Case:
             return self.delete("delete: the last body is the head")
         if isinstance(basis, Refusal):
             return basis
-        if any(same_content(body, head.body) for body in (*basis.bases, *basis.own)):
-            return self.delete("delete: the head is as the device left it")
+        if any(same_content(body, head.body) for body in basis.bases):
+            return self.delete("delete: the head is as the base")
+        if any(same_content(body, head.body) for body in basis.own):
+            # It may have forgotten since (a backup that was put back): what it deletes unseen is recorded.
+            unseen = Conflict("", ABSENT, head.body, "perhaps-unseen")
+            return replace(self.delete("delete: the head is as the device left it"), conflicts=(unseen,))
         return self.edit_wins(inside)
 
     def dead_by_evidence(self, state: Body, inside: Body | None, live: Body) -> Decision:

@@ -5,12 +5,16 @@ An edit is *kept* if the last state of the document shows its effect. If not, ex
                  something around it, or deleted the document) in a copy that showed the effect: somebody saw
                  it and decided otherwise. (That other edit is judged as well.)
     recorded     the server, or a client that merged an answer with edits made meanwhile, recorded a conflict
-                 that names the place and the dropped value - and it was a real one: the value that was kept
-                 comes from an edit whose author had not seen the loser, nor the loser's author it; a stale
-                 value that comes back is none - and the dropped value was then in the revisions.
-    made twice   somebody else made the same edit without knowing, the two met (both had reached the server,
-                 or the client had merged an answer that showed the other one with its own), and then the
-                 other one was superseded: equal values are one to everything that merges states.
+                 that names the place and the dropped value, the dropped value was then in the revisions, and
+                 the value that was kept comes from an edit whose author had not seen the loser, nor the
+                 loser's author it.
+    stale        the same, but what was kept was a value that the loser's author had seen and changed, and
+                 that came back around another edit. It can be read and brought back, so it is not lost; it is
+                 counted by itself, because there was nothing to decide.
+    made twice   somebody made the same edit without knowing, or the same user once more, the two met (both had
+                 reached the server, or the client had merged an answer that showed the other one with its
+                 own), and then the other one was superseded, or dropped in a conflict that was recorded:
+                 equal values are one to everything that merges states.
     taken back   it puts the place back to what its client last sent or was answered, which is on the server,
                  and nothing of what was there in between reached the server before it: no state that the
                  server could get shows that there was an edit. (A client that was put back to a backup is
@@ -22,11 +26,13 @@ An edit is *kept* if the last state of the document shows its effect. If not, ex
 Every other edit that is not shown is lost, whether a merge, a deletion or a crash took it.
 
 A removal that is undone is fine only if an edit in or at the removed place, made by somebody who had not seen
-the removal and not seen by the remover, or made knowing the removal, is shown or superseded. A deletion is
-judged in the same way; if it was in force on the server before, the document *came back*, if it never was it
-was *refused*.
+the removal and not seen by the remover, or made knowing the removal, is shown or superseded; or if the place
+lies in an object that was removed before and came back whole, with an edit in it that won over that removal.
+A deletion is judged in the same way; if it was in force on the server before, the document *came back*, if it
+never was it was *refused*.
 
-"Has seen" follows the copies: a client has seen the edits of the states that it applied, and its own.
+"Has seen" follows the copies: a client has seen the edits of the states that it applied, and its own; of a
+document that is gone it has seen that it was deleted, and nothing of what was in it.
 """
 
 from __future__ import annotations
@@ -62,6 +68,9 @@ class Edit:
     in_force: bool = False
     """Of a deletion: the server had the document as deleted after it arrived."""
     recorded: bool = False
+    recorded_by: list[int] = field(default_factory=list)
+    """The edits that a conflict kept instead."""
+    stale: bool = False
     again: bool = False
     past: bool = False
     """Its client was put back to a backup since."""
@@ -71,10 +80,11 @@ class Edit:
 
 @dataclass(slots=True)
 class Verdict:
-    """Counts over a run; all but `edits`, `recorded` and `superseded` should be zero."""
+    """Counts over a run; all but `edits` and `recorded` should be zero."""
 
     edits: int = 0
     lost: int = 0
+    stale: int = 0
     undone: int = 0
     back: int = 0
     refused: int = 0
@@ -187,23 +197,34 @@ class Ledger:
         if len(place) > 1 and place[0] == "steps" and place[1].isdigit() and result is not None:
             place = ("steps", result["steps"][int(place[1])]["id"], *place[2:])
         for edit in self.edits:
-            if not edit.recorded and _names(place, dropped, edit.effect) and self._real(edit, place, kept):
-                edit.recorded = True
-                if stored is None or edit.effect[1] is ABSENT:
-                    continue
-                if not any(is_shown(b, edit.effect) for b in stored):
-                    self.unread += 1
-                    edit.recorded = False
+            if edit.recorded or not _names(place, dropped, edit.effect):
+                continue
+            readable = stored is None or edit.effect[1] is ABSENT
+            if not readable and not any(is_shown(b, edit.effect) for b in stored or ()):
+                self.unread += 1
+                continue
+            edit.recorded_by = self._winners(edit, place, kept)
+            edit.recorded = bool(edit.recorded_by)
+            edit.stale = not edit.recorded
 
-    def _real(self, loser: Edit, place: Place, kept: Any) -> bool:
-        return any(
-            loser.serial not in winner.seen
+    def _winners(self, loser: Edit, place: Place, kept: Any) -> list[int]:
+        return [
+            winner.serial
+            for winner in self.edits
+            if loser.serial not in winner.seen
             and winner.serial not in loser.seen
             and winner is not loser
             and overlap(winner.effect[0], loser.effect[0])
-            and (_names(place, kept, winner.effect) or isinstance(kept, dict | list))
-            for winner in self.edits
-        )
+            and (
+                _names(place, kept, winner.effect)
+                or isinstance(kept, dict | list)
+                or (kept is ABSENT is winner.effect[1] and len(winner.effect[0]) < len(place))
+            )
+        ]
+
+    def deletions(self, seen: Seen) -> Seen:
+        """Those of the edits that deleted the document."""
+        return frozenset(serial for serial in seen if self.edits[serial].effect == ((), ABSENT))
 
     def judge(self, final: Body | None) -> Verdict:
         """What became of each edit, given the last state of the document."""
@@ -213,6 +234,9 @@ class Ledger:
             if is_shown(final, edit.effect) or self._superseded(edit) or edit.recorded:
                 continue
             if edit.again or (edit.erased and not edit.arrived) or self._taken_back(edit) or self._made_twice(edit):
+                continue
+            if edit.stale:
+                verdict.stale += 1
                 continue
             if edit.effect[1] is not ABSENT:
                 verdict.lost += 1
@@ -240,13 +264,19 @@ class Ledger:
             and (not there or any(a and (a < edit.arrived or not edit.arrived) for a in there))
         )
 
-    def _made_twice(self, edit: Edit) -> bool:
-        return any(
-            other.serial in edit.met or (edit.arrived and self.edits[serial].arrived > edit.arrived)
-            for other in self.edits
-            if self._equal(edit, other)
-            for serial in other.superseded_by
-        )
+    def _made_twice(self, edit: Edit, known: Seen = frozenset()) -> bool:
+        known |= {edit.serial}
+        for other in self.edits:
+            if not self._equal(edit, other):
+                continue
+            beaten_by = (*other.superseded_by, *other.recorded_by)
+            if edit.arrived and any(self.edits[serial].arrived > edit.arrived for serial in beaten_by):
+                return True
+            if other.serial in edit.met and (
+                beaten_by or (other.serial not in known and self._made_twice(other, known))
+            ):
+                return True
+        return False
 
     def _overruled(self, removal: Edit, final: Body | None) -> bool:
         return any(
@@ -256,6 +286,22 @@ class Ledger:
             and overlap(edit.effect[0], removal.effect[0])
             and (is_shown(final, edit.effect) or self._superseded(edit) or edit.recorded)
             for edit in self.edits
+        ) or any(self._came_back_whole(self.edits[serial], removal) for serial in removal.seen)
+
+    def _came_back_whole(self, outer: Edit, removal: Edit) -> bool:
+        place, within = outer.effect[0], removal.effect[0]
+        return (
+            outer.effect[1] is ABSENT
+            and 0 < len(place) < len(within)
+            and overlap(place, within)
+            and any(
+                edit.serial not in outer.seen
+                and outer.serial not in edit.seen
+                and edit.arrived
+                and len(edit.effect[0]) > len(place)
+                and overlap(edit.effect[0], place)
+                for edit in self.edits
+            )
         )
 
 

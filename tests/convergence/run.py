@@ -315,6 +315,8 @@ class Run:
 
     def apply(self, client: Client, sent: Pending, answer: Answer, shows: Seen) -> Request | None:
         before = client.disk
+        if answer.get("server_state") is None and live(client.disk.doc) is not None:
+            shows = self.ledger.deletions(shows)
         again = client.answered(sent, answer, shows)
         if client.disk is not before and "error" not in answer and before.doc != sent.state:
             self.ledger.applied(client.number, live(before.doc), answer["server_state"], shows)

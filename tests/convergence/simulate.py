@@ -108,8 +108,9 @@ def simulate(populations: list[str], runs: int, seed: int, processes: int) -> di
 def table(results: dict[tuple[str, str], Totals]) -> str:
     """The results as Markdown."""
     head = ["population", "policy", "edits a run", "edits lost", "removals undone", "deleted came back"]
-    head += ["deletions refused", "not converged", "loops", "revisions by repeats", "conflicts recorded"]
-    names = ("lost", "undone", "back", "refused", "diverged", "loops", "repeats", "recorded")
+    head += ["deletions refused", "not converged", "loops", "revisions by repeats", "to a stale value, recorded"]
+    head += ["conflicts recorded"]
+    names = ("lost", "undone", "back", "refused", "diverged", "loops", "repeats", "stale", "recorded")
     lines = [" | ".join(("", *head, "")).strip(), "|" + "---|" * len(head)]
     for (population, policy), totals in results.items():
         cells = (population, policy, f"{totals.counts['edits'] / totals.runs:.1f}")

@@ -572,7 +572,7 @@ def test_tombstone_with_a_base_deletes_what_is_again_as_the_base() -> None:
     second = server.post(doc(title="b"), first, "A")
     server.post(doc(title="a"), second, "A")
     server.post(tombstone(), first, "B")
-    assert server.got()[:2] == ("deleted", "delete: the head is as the device left it")
+    assert server.got()[:2] == ("deleted", "delete: the head is as the base")
 
 
 def test_tombstone_with_a_base_deletes_what_the_device_sent_itself() -> None:

@@ -61,8 +61,8 @@ class Devices:
         self._note(device)
         return device
 
-    async def create(self, *, user: UserName, name: str, space: SpaceId) -> tuple[Device, str]:
-        """A new device and its token, which is nowhere else."""
+    async def create(self, *, user: UserName, name: str, space: SpaceId, shared: bool = False) -> tuple[Device, str]:
+        """A new device and its token, which is nowhere else. `shared`: several devices will use it."""
         token = "ht_" + secrets.token_urlsafe(32)
         device = Device(
             id=DeviceId("d" + secrets.token_hex(8)),
@@ -70,6 +70,7 @@ class Devices:
             name=name,
             space=space,
             created_at=time.time(),
+            shared=shared,
         )
         await self._store.add(device, token_hash(token))
         return device, token

@@ -58,14 +58,20 @@ def token() -> None:
 @click.option("--name", required=True, help="What the device is called, for example 'laptop'.")
 @click.option("--user", default="owner", show_default=True, help="Whose device it is.")
 @click.option("--space", default="default", show_default=True, help="The space that it opens.")
+@click.option(
+    "--shared",
+    is_flag=True,
+    help="Several devices will use it. The server then goes by what they send alone, so give each device a token "
+    "of its own where you can.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @click.pass_obj
-def create(data: Path | None, name: str, user: str, space: str, as_json: bool) -> None:
+def create(data: Path | None, *, name: str, user: str, space: str, shared: bool, as_json: bool) -> None:
     """Make a device and print its token, this once."""
     if not is_space_id(space):
         raise click.BadParameter("1 to 63 of a-z 0-9 -, not a hyphen first", param_hint="--space")
     device, secret = _with_devices(
-        data, lambda devices: devices.create(user=UserName(user), name=name, space=SpaceId(space))
+        data, lambda devices: devices.create(user=UserName(user), name=name, space=SpaceId(space), shared=shared)
     )
     if as_json:
         row = {"device": device.id, "token": secret, "space": device.space, "user": device.user}

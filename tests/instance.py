@@ -98,14 +98,18 @@ class Instance:
             redis_url=connection["redis_url"],
         )
 
-    def access(self, *, space: str | None = None, user: str = "tester", name: str = "device") -> Access:
+    def access(
+        self, *, space: str | None = None, user: str = "tester", name: str = "device", shared: bool = False
+    ) -> Access:
         """A new device; in a new space unless one is named."""
         space = space or f"s-{uuid.uuid4().hex[:12]}"
 
         async def create() -> Access:
             async with opened(self.settings) as mongo:
                 devices = Devices(MongoDeviceStore(mongo))
-                device, token = await devices.create(user=UserName(user), name=name, space=SpaceId(space))
+                device, token = await devices.create(
+                    user=UserName(user), name=name, space=SpaceId(space), shared=shared
+                )
                 return Access(self.url, space, token, device.id, user)
 
         return asyncio.run(create())

@@ -686,6 +686,7 @@ class MongoDeviceStore:
                     "space": device.space,
                     "created_at": device.created_at,
                     "last_seen": device.last_seen,
+                    "shared": device.shared,
                 }
             )
 

@@ -45,7 +45,7 @@ class Device:
     last_seen: float | None = None
     """Seconds since 1970, kept to about a minute."""
     shared: bool = False
-    """The token turned out to be used by several devices: what it sent and got says nothing any more."""
+    """The token is used by several devices, or turned out to be: what it sent and got says nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ class _Rebase:
         if older:
             self.conflicts.clear()
             value = self.put_edits(_by_age(older, decide))
-        self.conflicts += self.doubtful(value)
+        self.conflicts += [*self.doubtful(value), *self.forgotten(value)]
         told = {c.path: c for c in self.conflicts if c.path not in CLOCK_POINTERS}
         return Rebased(value, tuple(told[path] for path in sorted(told)))
 
@@ -172,6 +172,22 @@ class _Rebase:
             Conflict(path, replaced.get(path, ABSENT), had, "perhaps-unseen")
             for path, had in changed.items()
             if path in replaced or any(around in removed for around in _around(path))
+        ]
+
+    def forgotten(self, value: Body) -> list[Conflict]:
+        """What is no edit because the device sent it before, and is not as in the result: somebody replaced it
+        since, unless the device has forgotten that it sent it and means it anew."""
+        basis = self.basis
+        if not basis.own:
+            return []
+        known = {conflict.path for conflict in self.conflicts}
+        edited = {path for path, _ in edits(self.state, [*basis.bases, *basis.own])}
+        replaced = {path for path, _ in edits(self.state, [value])} - edited - known - CLOCK_POINTERS
+        kept = dict(edits(value, [self.state])) if replaced else {}
+        return [
+            Conflict(path, kept.get(path, ABSENT), mine, "sent-before")
+            for path, mine in edits(self.state, basis.bases)
+            if path in replaced
         ]
 
 

@@ -186,8 +186,8 @@ class BaseClient(Client):
             base=answer["rev"],
             shadow=sent.state if kept else server,
             over_tombstone=kept,
-            agreed=server,
-            agreed_seen=seen,
+            agreed=live(sent.state) if kept else server,
+            agreed_seen=sent.seen if kept else seen,
         )
         return None
 

@@ -1,0 +1,86 @@
+"""A running server as the clients of a run see it: every request goes over HTTP."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import httpx
+
+from shared.core.documents import Body
+from shared.core.merge import ABSENT
+from tests.convergence.servers import Answer, Request
+
+Token = Callable[[str, bool], str]
+"""(name, shared) -> a token of the space; `shared` says that several devices use it."""
+
+
+class OverHttp:
+    """`tests.convergence.servers.Server` on the routes of the API.
+
+    Time is the real time. The conflicts that a v1.0 client is not told are read from the story of the document.
+    """
+
+    def __init__(self, http: httpx.Client, token: Token) -> None:
+        self._http = http
+        self._token = token
+        self._tokens: dict[str | None, str] = {}
+        self._told: set[tuple[Any, ...]] = set()
+
+    def now(self) -> float:
+        return time.time()
+
+    def advance(self, seconds: float) -> None:
+        return None
+
+    def post(self, device: str | None, document: str, request: Request) -> Answer:
+        body = {name: value for name, value in request.items() if name != "_edits"}
+        answer = self._http.post(f"/task/{document}", json=body, headers=self._headers(device))
+        if answer.status_code == 409:
+            return {"error": answer.json()["code"]}
+        found: Answer = answer.raise_for_status().json()
+        rows = [*found.get("conflicts", ()), *self._recorded(document)]
+        conflicts = [{"kept": ABSENT, "dropped": ABSENT, **row} for row in rows]
+        rev = found.get("rev", "v1.0" if self.size(document) else "0")
+        return {"server_state": found["server_state"], "rev": rev, "conflicts": conflicts}
+
+    def hashes(self, device: str | None) -> dict[str, str]:
+        found: dict[str, str] = self._http.get("/hashes", headers=self._headers(device)).raise_for_status().json()
+        return found
+
+    def bodies(self, document: str) -> Iterable[Body]:
+        """Every body that the story of the document says can be read."""
+        found = []
+        for row in self._story(document):
+            if row["has_body"]:
+                address = f"/task/{document}/revisions/{row['hash']}"
+                found.append(self._http.get(address, headers=self._headers(None)).raise_for_status().json())
+        return found
+
+    def size(self, document: str) -> int:
+        return len(self._story(document))
+
+    def prune(self, document: str, before: float) -> None:
+        return None
+
+    def _recorded(self, document: str) -> list[dict[str, Any]]:
+        new = []
+        for row in self._story(document):
+            name = (document, row["rev"], row["hash"], row["received"], row["at"])
+            if row["conflicts"] and name not in self._told:
+                self._told.add(name)
+                new += row["conflicts"]
+        return new
+
+    def _story(self, document: str) -> list[dict[str, Any]]:
+        answer = self._http.get(f"/task/{document}/revisions", headers=self._headers(None))
+        if answer.status_code == 404:
+            return []
+        rows: list[dict[str, Any]] = answer.raise_for_status().json()["revisions"]
+        return rows
+
+    def _headers(self, device: str | None) -> dict[str, str]:
+        if device not in self._tokens:
+            self._tokens[device] = self._token(device or "several", device is None)
+        return {"Authorization": f"Bearer {self._tokens[device]}"}

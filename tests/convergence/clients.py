@@ -32,6 +32,11 @@ class Pending:
     seen: Seen
     edits: int
 
+    def request(self) -> Request:
+        """As it is sent."""
+        request: Request = {"client_state": self.state, "base": self.base, "_edits": self.edits}
+        return {**request, "base_state": self.shadow} if self.over_tombstone else request
+
 
 @dataclass(frozen=True, slots=True)
 class Disk:
@@ -161,10 +166,7 @@ class BaseClient(Client):
         self.prepare()
         pending = self.disk.pending
         assert pending is not None
-        request: Request = {"client_state": pending.state, "base": pending.base, "_edits": pending.edits}
-        if pending.over_tombstone:
-            request["base_state"] = pending.shadow
-        return pending, request
+        return pending, pending.request()
 
     def differs(self, server: str | None) -> bool:
         return self.disk.pending is not None or super().differs(server)
@@ -174,8 +176,7 @@ class BaseClient(Client):
         if disk.pending != sent:
             return None
         if "error" in answer:
-            _, request = self.request()
-            return {**request, "base_state": sent.shadow}
+            return {**sent.request(), "base_state": sent.shadow}
         server = answer["server_state"]
         doc, newer = self.merged(sent.state, server)
         kept = newer and server is None

@@ -184,6 +184,25 @@ def test_row_5_what_it_forgot_and_overwrites_is_a_conflict() -> None:
     assert [(c.path, c.kept, c.dropped) for c in server.decision.conflicts] == [("/title", "c", "b")]
 
 
+def test_row_5_what_it_forgot_and_removes_around_is_a_conflict() -> None:
+    server = Server()
+    first = server.post(doc(meta={"color": "red"}), "0", "A")
+    server.post(doc(meta={"color": "blue"}), first, "A")
+    server.post(doc(), first, "A")
+    assert server.head == doc()
+    assert [(c.path, c.kept, c.dropped) for c in server.decision.conflicts] == [("/meta/color", ABSENT, "blue")]
+
+
+def test_row_5_what_it_may_mean_anew_is_a_conflict() -> None:
+    server = Server()
+    first = server.post(doc(done=False, note="x"), "0", "A")
+    second = server.post(doc(done=True, note="x"), first, "A")
+    server.post(doc(done=False, note="x", more=1), second, "B")
+    server.post(doc(done=True, note="y"), first, "A")
+    assert server.head == doc(done=False, note="y", more=1)
+    assert [(c.path, c.kept, c.dropped) for c in server.decision.conflicts] == [("/done", False, True)]
+
+
 def test_row_6_a_document_that_outlived_its_deletion_is_put_onto_what_was_buried() -> None:
     server = Server()
     first = server.post(doc(title="a", note="x"), "0", "A")
@@ -220,6 +239,16 @@ def test_row_6_taking_back_what_was_buried_is_an_edit_too() -> None:
     server.post(doc(done=False), deleted, "A")
     assert server.head == doc(done=False)
     assert [(c.path, c.kept, c.dropped) for c in server.decision.conflicts] == [("/done", False, True)]
+
+
+def test_row_6_what_came_back_around_an_edit_is_no_edit() -> None:
+    server = Server()
+    first = server.post(doc(meta={"owner": "old", "hours": 1}), "0", "A")
+    second = server.post(doc(), first, "A")
+    deleted = server.post(tombstone(), second, "A")
+    server.post(doc(meta={"owner": "old", "hours": 8}), first, "B")
+    server.post(doc(meta={"owner": "new", "hours": 8}), deleted, "A")
+    assert server.head == doc(meta={"owner": "new", "hours": 8})
 
 
 def test_row_7_a_fast_forward_takes_one_read() -> None:
@@ -331,6 +360,17 @@ def test_row_10_the_device_is_on_what_it_was_returned() -> None:
     server.post(doc(title="b", done=False, note="x"), first.rev, "B")
     server.post(doc(title="a", done=True, note="x"), device="A")
     assert server.got() == ("merged", "10 pick", doc(title="b", done=True, note="x"))
+
+
+def test_row_10_pick_leaves_out_the_state_that_it_does_not_come_from() -> None:
+    server = Server()
+    server.post(doc(title="the first title", done=False), None, "A")
+    base = server.state.head.rev if server.state.head else None
+    server.post(doc(title="the second title", done=True), base, "B")
+    server.post(doc(title="the first title", done=False, n=1), None, "A")
+    assert server.head == doc(title="the second title", done=True, n=1)
+    server.post(doc(title="the second title", done=False, n=1), None, "A")
+    assert server.got() == ("fast_forward", "10 pick", doc(title="the second title", done=False, n=1))
 
 
 def test_row_10_both_states_that_it_may_be_on_count() -> None:
@@ -477,6 +517,14 @@ def test_row_12_novelty_a_value_that_nobody_saw_wins_and_one_that_was_seen_does_
     assert fifth
 
 
+def test_row_12_novelty_comes_before_the_clock() -> None:
+    server = Server()
+    first = server.post(doc(title="title one", note="note one", n=1, updated_at="1970-01-12T13:40:00Z"), "0", "A")
+    server.post(doc(title="title two", note="note one", n=2, updated_at="1970-01-12T13:45:00Z"), first, "A")
+    server.post(doc(title="title new", note="note one", n=1, updated_at="1970-01-12T13:41:00Z"))
+    assert server.head is not None and (server.head["title"], server.head["n"]) == ("title new", 2)
+
+
 def test_row_13_a_union_of_what_nothing_connects() -> None:
     server = Server()
     server.post(doc(title="title one", a=1), "0", "A")
@@ -581,6 +629,9 @@ def test_tombstone_with_a_base_deletes_what_the_device_sent_itself() -> None:
     server.post(doc(title="b"), first, "A")
     server.post(tombstone(), first, "A")
     assert server.got()[:2] == ("deleted", "delete: the head is as the device left it")
+    assert [(c.path, c.dropped, c.rule) for c in server.decision.conflicts] == [
+        ("", doc(title="b"), "perhaps-unseen")
+    ]
 
 
 def test_tombstone_that_repeats_a_deletion_does_not_delete_what_came_back() -> None:

@@ -1,0 +1,235 @@
+"""Breaks the guards of the rules on purpose, one at a time, and runs the tests that must notice.
+
+    python -m tests.break_guards [--only NAME ...] [--list]
+
+Each break is one change of text in a copy of the project. Exit status 1 if the tests of one of them pass all the
+same, or fail without it. Some need the real processes; all of them together take a few minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PARTS = ("api", "worker", "shared", "client", "ops", "tests", "bench", "pyproject.toml", "README.md")
+
+RESOLVE = ("tests/unit/core/test_resolve.py",)
+STORE = ("tests/contract/test_document_store.py",)
+
+
+@dataclass(frozen=True)
+class Break:
+    """`old` stands once in `file`; with `new` in its place one of `tests` fails."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...] = RESOLVE
+
+
+BREAKS = (
+    Break(
+        "row 3: a repeat is no repeat",
+        "shared/core/basis.py",
+        "return any((pair.device, pair.base, pair.hash) == wanted and pair.at >= after for pair in pairs)",
+        "return False and any((pair.device, pair.base, pair.hash) == wanted for pair in pairs)",
+    ),
+    Break(
+        "row 3: the pair memory forgets",
+        "shared/core/resolve.py",
+        "        return Pair(request.device, request.base, request.hash, since, request.arrived_at)",
+        "        return None",
+    ),
+    Break(
+        "row 3 after row 2: equal decrements count once",
+        "shared/core/resolve.py",
+        "and not (base and counts(self.policies)):",
+        "and True:",
+    ),
+    Break(
+        "row 5: what the device sent since is not asked for",
+        "shared/core/basis.py",
+        "    if look.request.device is None:\n        return basis\n",
+        "    if True:\n        return basis\n",
+    ),
+    Break(
+        "row 5: what a device may not have seen is not recorded",
+        "shared/core/rebase.py",
+        "        if len(self.basis.bases) + len(self.basis.own) < 2:",
+        "        if True:",
+    ),
+    Break(
+        "row 6: the server's changes are counted from the client's base",
+        "shared/core/basis.py",
+        "(body,), server_from=look.body(parts.hash))",
+        "(body,), server_from=None)",
+    ),
+    Break(
+        "row 7: what came back around an edit counts as one",
+        "shared/core/rebase.py",
+        "        older = self.older()\n",
+        "        older: Mapping[str, list[Value]] = {}\n",
+    ),
+    Break(
+        "row 9: an unknown base is taken for none",
+        "shared/core/basis.py",
+        '        return Refusal("base-unknown", "9 base unknown")',
+        '        return Basis("9 nothing to go by", (EMPTY,), nothing_near=True)',
+    ),
+    Break(
+        "row 10: pick takes every state",
+        "shared/core/near.py",
+        "if not any(mine < other for other in matches)",
+        "if True or any(mine < other for other in matches)",
+    ),
+    Break(
+        "row 10: the guard believes every memory",
+        "shared/core/basis.py",
+        "    if not look.seen(fresh) or near.count_edits(state, picked) == 1:",
+        "    if True:",
+    ),
+    Break(
+        "row 10: late requests count",
+        "shared/core/basis.py",
+        "    return at is not None and edited_at is not None and edited_at - LATE <= at < edited_at",
+        "    return False and at is not None and edited_at is not None",
+    ),
+    Break(
+        "row 11: a state of long ago is new",
+        "shared/core/basis.py",
+        '        return Basis("11 behind", (state,), nothing_new=True)\n',
+        '        return Basis("13 nothing near", (EMPTY,), guessed=True, nothing_near=True)\n',
+    ),
+    Break(
+        "row 12: novelty does not count",
+        "shared/core/rebase.py",
+        "        if not self.basis.guessed:\n            return otherwise\n",
+        "        if True:\n            return otherwise\n",
+    ),
+    Break(
+        "a clock ahead of its time wins",
+        "shared/core/rebase.py",
+        "min(arriving, self.look.request.arrived_at) < min(stored, self.look.head.arrived_at)",
+        "arriving < stored",
+    ),
+    Break(
+        "a stale state brings back what was deleted",
+        "shared/core/resolve.py",
+        "            if not is_edited(self.look, state, basis):",
+        "            if False and not is_edited(self.look, state, basis):",
+    ),
+    Break(
+        "a deletion beats an edit that it has not seen",
+        "shared/core/resolve.py",
+        "        if self.policies.scope().delete_wins:\n            found",
+        "        if True:\n            found",
+    ),
+    Break(
+        "clean rounds before the last answer count",
+        "shared/core/basis.py",
+        "    if agreed is None or agreed.at <= device.at or device.returned is None:",
+        "    if agreed is None or device.returned is None:",
+    ),
+    Break(
+        "two submissions of one document are decided on the same head",
+        "shared/core/batch.py",
+        "turn = turns[document] = turns.get(document, -1) + 1",
+        "turn = turns[document] = 0",
+        ("tests/unit/core/test_batch.py",),
+    ),
+    Break(
+        "the body under a tombstone is pruned",
+        "shared/core/retention.py",
+        "        if not kept.buried:",
+        "        if True:",
+        ("tests/unit/core/test_retention.py",),
+    ),
+    Break(
+        "a worker that was taken over goes on writing",
+        "shared/adapters/mongo.py",
+        "            raise FencedError(number)",
+        "            return",
+        STORE,
+    ),
+    Break(
+        "the sequence is allotted outside the transaction",
+        "shared/adapters/mongo.py",
+        "            return_document=ReturnDocument.BEFORE,\n            session=self._session,\n",
+        "            return_document=ReturnDocument.BEFORE,\n",
+        STORE,
+    ),
+    Break(
+        "rounds: a post between two maps is overlooked",
+        "shared/adapters/redis.py",
+        "if last[1] and last[2] and last[3] == '0' then",
+        "if last[1] and last[2] then",
+        ("tests/contract/test_rounds.py",),
+    ),
+)
+
+
+def text_with(broken: Break, root: Path) -> str:
+    """The file's text with the break in it. ValueError if it does not apply any more."""
+    text = (root / broken.file).read_text()
+    if text.count(broken.old) != 1:
+        raise ValueError(f"{broken.name}: the text stands {text.count(broken.old)} times in {broken.file}")
+    return text.replace(broken.old, broken.new)
+
+
+def _passes(tests: tuple[str, ...], root: Path) -> bool:
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+    # Examples that Hypothesis found for one break must not be tried first for the next.
+    environment = {**os.environ, "PYTHONPATH": str(root), "HYPOTHESIS_STORAGE_DIRECTORY": str(root / ".examples")}
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, check=False)
+    if done.returncode not in (0, 1):
+        raise RuntimeError(done.stdout.decode()[-2000:] + done.stderr.decode()[-2000:])
+    shutil.rmtree(root / ".examples", ignore_errors=True)
+    return done.returncode == 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="those whose name contains one of these")
+    parser.add_argument("--list", action="store_true", help="say which there are")
+    options = parser.parse_args(arguments)
+    chosen = [b for b in BREAKS if not options.only or any(word in b.name for word in options.only)]
+    if options.list:
+        print(*(f"{b.name}  ({b.file})" for b in chosen), sep="\n")
+        return 0
+    unnoticed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        for part in PARTS:
+            source = ROOT / part
+            if source.is_dir():
+                shutil.copytree(source, root / part, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, root / part)
+        for tests in sorted({b.tests for b in chosen}):
+            if not _passes(tests, root):
+                print(f"FAILS WITHOUT A BREAK: {' '.join(tests)}")
+                return 1
+        for broken in chosen:
+            path, whole = root / broken.file, (root / broken.file).read_text()
+            path.write_text(text_with(broken, root))
+            started = time.monotonic()
+            noticed = not _passes(broken.tests, root)
+            path.write_text(whole)
+            unnoticed += not noticed
+            word = "noticed" if noticed else "NOT NOTICED"
+            print(f"{word:<12} {time.monotonic() - started:5.1f} s  {broken.name}", flush=True)
+    print(f"{len(chosen) - unnoticed} of {len(chosen)} breaks were noticed.")
+    return 1 if unnoticed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -156,7 +156,7 @@ class DocumentStore(Protocol):
 
     async def prune(self, space: SpaceId, retention: Retention, now: float) -> Pruned:
         """Removes bodies and revisions that the retention no longer covers; never the body of a head, nor
-        one that a head tombstone buried within the horizon."""
+        one that a head tombstone buried. In portions: memory does not grow with the space."""
         ...
 
     async def spaces(self) -> list[SpaceId]: ...

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from shared.core.protocol import Limits
+from shared.core.retention import Retention
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,18 @@ class Settings:
     """How long the body of every superseded revision stays: the promised horizon."""
     retention_bytes: int = 256 * 1024 * 1024
     """Per space: older bodies stay as long as all of them fit into it."""
+    retention_hash_days: float = 400.0
+    """How long the server knows a superseded revision by its hash, whatever became of its body."""
     log_level: str = "INFO"
 
     @property
     def limits(self) -> Limits:
         return Limits(max_document_bytes=self.max_document_bytes, max_depth=self.max_depth)
+
+    @property
+    def retention(self) -> Retention:
+        """ValueError if the days contradict each other."""
+        return Retention(self.retention_days, self.retention_bytes, self.retention_hash_days)
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:

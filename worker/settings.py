@@ -14,7 +14,6 @@ import uvloop
 from shared import observability
 from shared.adapters import arq
 from shared.adapters.mongo import Mongo, MongoDocumentStore
-from shared.core.retention import Retention
 from shared.settings import Settings
 from worker.tasks.prune import Pruner, prune_all
 from worker.tasks.resolve import SpaceResolver, resolve_space
@@ -30,7 +29,7 @@ def _worker_settings(settings: Settings) -> dict[str, Any]:
         await mongo.prepare()
         store = MongoDocumentStore(mongo, give_up_after_seconds=settings.store_timeout_seconds)
         ctx["resolver"] = SpaceResolver(store, arq.ArqInbox(redis, settings))
-        ctx["pruner"] = Pruner(store, Retention(settings.retention_days, settings.retention_bytes))
+        ctx["pruner"] = Pruner(store, settings.retention)
 
     async def on_shutdown(ctx: dict[Any, Any]) -> None:
         if "mongo" in ctx:

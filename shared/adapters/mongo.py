@@ -84,6 +84,7 @@ DURABLE: Final = WriteConcern(w="majority", j=True)
 _POLICIES_KEPT: Final = 10_000
 _RECENT_BYTES: Final = 16 * 1024 * 1024
 """Of bodies that are read to find one that is near."""
+_PRUNED_AT_ONCE: Final = 1000
 _MAJORITY: Final = ReadConcern("majority")
 
 # Labels of the driver: run the transaction again; ask for the commit's result again.
@@ -303,27 +304,52 @@ class MongoDocumentStore:
             return [SpaceId(row["_id"]) async for row in self._spaces.find({}, {"_id": 1})]
 
     async def prune(self, space: SpaceId, retention: Retention, now: float) -> Pruned:
-        buried: set[tuple[str, str]] = set()
-        prefix = len(space) + 1
+        bodies = size = rows = 0
         with _errors_mapped():
-            tombstones = self._documents.find({"space": space, "body": {"$exists": False}}, {"hash": 1})
-            async for row in tombstones:
-                buried.add((row["_id"][prefix:], row["hash"]))
-            sized = self._revisions.aggregate(
-                [
-                    {"$match": {"space": space, "body": {"$exists": True}}},
-                    {"$project": {"id": 1, "hash": 1, "superseded_at": 1, "size": {"$bsonSize": "$body"}}},
-                ]
+            excess = await self._size_of_bodies(space) - retention.bytes_per_space
+            old = (
+                self._revisions.find(
+                    {"space": space, "superseded_at": {"$lt": retention.horizon(now)}},
+                    {"id": 1, "hash": 1, "superseded_at": 1, "size": {"$bsonSize": "$body"}},
+                )
+                .sort([("superseded_at", ASCENDING), ("_id", ASCENDING)])
+                .allow_disk_use(True)
             )
-            bodies = [
-                Kept(row["_id"], row["superseded_at"], row["size"], (row["id"], row["hash"]) in buried)
-                async for row in sized
+            while portion := await old.to_list(_PRUNED_AT_ONCE):
+                found = to_prune(await self._kept(space, portion), excess, retention, now)
+                excess = found.excess
+                if found.bodies:
+                    keys = [kept.key for kept in found.bodies]
+                    await self._revisions.update_many({"_id": {"$in": keys}}, {"$unset": {"body": ""}})
+                if found.rows:
+                    await self._revisions.delete_many({"_id": {"$in": [kept.key for kept in found.rows]}})
+                bodies += len(found.bodies) + sum(kept.size > 0 for kept in found.rows)
+                size += sum(kept.size for kept in (*found.bodies, *found.rows))
+                rows += len(found.rows)
+        return Pruned(bodies, size, rows)
+
+    async def _size_of_bodies(self, space: SpaceId) -> int:
+        sums = self._revisions.aggregate(
+            [
+                {"$match": {"space": space, "body": {"$exists": True}}},
+                {"$group": {"_id": None, "size": {"$sum": {"$bsonSize": "$body"}}}},
             ]
-            gone = to_prune(bodies, retention, now)
-            for chunk in range(0, len(gone), 1000):
-                keys = [kept.key for kept in gone[chunk : chunk + 1000]]
-                await self._revisions.update_many({"_id": {"$in": keys}}, {"$unset": {"body": ""}})
-        return Pruned(len(gone), sum(kept.size for kept in gone))
+        )
+        return sum([row["size"] async for row in sums])
+
+    async def _kept(self, space: SpaceId, portion: Sequence[Row]) -> list[Kept]:
+        keys = list({f"{space}/{row['id']}" for row in portion})
+        tombstones = self._documents.find({"_id": {"$in": keys}, "body": {"$exists": False}}, {"hash": 1})
+        buried = {(row["_id"], row["hash"]) async for row in tombstones}
+        return [
+            Kept(
+                row["_id"],
+                row["superseded_at"],
+                row.get("size") or 0,
+                (f"{space}/{row['id']}", row["hash"]) in buried,
+            )
+            for row in portion
+        ]
 
 
 class _PoliciesChangedError(Exception):

@@ -16,6 +16,7 @@ from shared.core.batch import Item, Write
 from shared.core.canonical import content_hash
 from shared.core.documents import ContentHash, DeviceId, DocumentId, Sequence, SpaceId
 from shared.core.memory import Decision, Outcome, Revision, Submission
+from shared.core.retention import DAY_SECONDS, Pruned, Retention
 from shared.ports import DocumentStore, Fence, FencedError, Transaction, UnavailableError
 from shared.settings import Settings
 
@@ -96,6 +97,23 @@ async def test_a_superseded_head_moves_to_the_revisions_with_its_body(store: Doc
     assert (await store.changes(space, Sequence(2))).hashes == {}
 
 
+async def test_pruning_takes_old_bodies_then_old_rows_and_never_what_a_tombstone_buried(
+    store: DocumentStore, space: SpaceId
+) -> None:
+    for value in ("one", "two", "three"):
+        await put(store, space, "a", value)
+    day = DAY_SECONDS
+    # Each was superseded at 1.0, when the one after it arrived.
+    assert await store.prune(space, Retention(2, 0, 9), 1.0 + day) == Pruned(0, 0, 0)
+    found = await store.prune(space, Retention(1, 0, 9), 2.0 + day)
+    assert (found.bodies, found.rows) == (2, 0) and found.size > 0
+    history = await store.history(space, DocumentId("a"), 10)
+    assert [entry.body for entry in history] == [{"id": "a", "value": "three"}, None, None]
+    assert await store.prune(space, Retention(1, 0, 9), 2.0 + day) == Pruned(0, 0, 0)
+    assert await store.prune(space, Retention(1, 0, 2), 2.0 + 2 * day) == Pruned(0, 0, 2)
+    assert [entry.sequence for entry in await store.history(space, DocumentId("a"), 10)] == [3]
+
+
 async def test_another_space_sees_nothing(store: DocumentStore, space: SpaceId) -> None:
     await put(store, space, "a", 1)
     other = SpaceId(f"{space}-2")
@@ -136,7 +154,7 @@ async def test_errors_are_ours(settings: Settings) -> None:
             "state": broken.state(here, document, ContentHash("0")),
             "policies": broken.policies(here),
             "set_policies": broken.set_policies(here, ports.Policies({})),
-            "prune": broken.prune(here, ports.Retention(1, 1), 0.0),
+            "prune": broken.prune(here, Retention(1, 1, 1), 0.0),
             "spaces": broken.spaces(),
         }
         methods = {name for name, _ in inspect.getmembers(DocumentStore, inspect.isfunction) if name[0] != "_"}

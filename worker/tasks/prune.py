@@ -28,5 +28,13 @@ class Pruner:
     async def run(self, now: float) -> None:
         for space in await self._store.spaces():
             pruned = await self._store.prune(space, self._retention, now)
-            if pruned.bodies:
-                event(logger, logging.INFO, "pruned", space=space, bodies=pruned.bodies, bytes=pruned.size)
+            if pruned.bodies or pruned.rows:
+                event(
+                    logger,
+                    logging.INFO,
+                    "pruned",
+                    space=space,
+                    bodies=pruned.bodies,
+                    bytes=pruned.size,
+                    rows=pruned.rows,
+                )

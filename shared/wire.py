@@ -18,8 +18,10 @@ from shared.core import canonical as exact
 from shared.core import strict
 from shared.core.batch import Answer, Item
 from shared.core.canonical import JsonValue
+from shared.core.conflict_rows import redacted
 from shared.core.documents import Body, ContentHash, Device, DocumentId, HistoryEntry
 from shared.core.memory import Agreed, Given, Outcome, Refusal, Submission
+from shared.core.policies import Policies
 from shared.core.protocol import Limits
 from shared.core.states import is_tombstone
 from shared.core.strict import Fault, FaultError
@@ -243,8 +245,8 @@ def answer_body(answer: Answer, sent: Body | None, *, additions: bool) -> bytes:
     )
 
 
-def history_row(entry: HistoryEntry) -> dict[str, Any]:
-    """A revision as `GET /task/{id}/revisions` lists it, without its body."""
+def history_row(entry: HistoryEntry, policies: Policies) -> dict[str, Any]:
+    """A revision as `GET /task/{id}/revisions` lists it, without its body and what the policies call secret."""
     return {
         "rev": entry.rev,
         "hash": entry.hash,
@@ -256,7 +258,7 @@ def history_row(entry: HistoryEntry) -> dict[str, Any]:
         "outcome": entry.outcome,
         "rule": entry.rule,
         "parents": entry.parents,
-        "conflicts": entry.conflicts,
+        "conflicts": [redacted(conflict, policies) for conflict in entry.conflicts],
     }
 
 

@@ -38,7 +38,8 @@ async def get_revisions(request: Request) -> Response:
     entries = await here.documents.history(device.space, document_of(request), _MOST_ENTRIES)
     if not entries:
         raise ProblemError(NOT_FOUND, "There never was such a document.")
-    rows = [wire.history_row(entry) for entry in entries]
+    policies = await here.documents.policies(device.space)
+    rows = [wire.history_row(entry, policies) for entry in entries]
     return Response(wire.dumps({"revisions": rows}), media_type="application/json")
 
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shared import wire
-from shared.core.batch import Item, Write, answer, conflict_rows, live_change, waves
+from shared.core.batch import Item, Write, answer, live_change, waves
 from shared.core.brake import NO_DELETIONS, Deletions, held_back
+from shared.core.conflict_rows import conflict_rows
 from shared.core.documents import DeviceId, SpaceId
 from shared.core.documents import Sequence as SequenceNumber
 from shared.core.memory import Decision, Memory, Missing, Outcome, Refusal

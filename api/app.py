@@ -11,6 +11,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import errors
+from api.compression import Compression
 from api.lifespan import lifespan_of
 from api.routes import batch, devices, documents, policies, service, sync
 from shared.observability import request_id
@@ -41,13 +42,12 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     """The application; settings from the environment unless they are given."""
     settings = settings or Settings.from_env()
     # Around the whole of it: Starlette answers faults of ours outside of its middleware.
-    return RequestId(
-        Starlette(
-            routes=ROUTES,
-            lifespan=lifespan_of(settings),
-            exception_handlers=dict.fromkeys(errors.RESPONDED_TO, errors.respond),
-        )
+    app = Starlette(
+        routes=ROUTES,
+        lifespan=lifespan_of(settings),
+        exception_handlers=dict.fromkeys(errors.RESPONDED_TO, errors.respond),
     )
+    return RequestId(Compression(app))
 
 
 class RequestId:

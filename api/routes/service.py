@@ -13,7 +13,19 @@ from shared import wire
 from shared.core.protocol import AUTH_SCHEMES, PROTOCOL_VERSIONS
 from shared.ports import UnavailableError
 
-SUPPORTS = ["base", "tombstones", "dry-run", "revisions", "restore", "policies", "devices", "batch", "pages"]
+SUPPORTS = [
+    "base",
+    "tombstones",
+    "dry-run",
+    "revisions",
+    "restore",
+    "policies",
+    "devices",
+    "batch",
+    "pages",
+    "gzip",
+    "zstd",
+]
 """Names of the additions (docs/protocol.md)."""
 
 

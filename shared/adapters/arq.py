@@ -388,9 +388,7 @@ class ArqLease:
         self._fence = fence
         self._token = fence.token
         self._inbox, self._key, self._queued = (space_key(space, name) for name in ("inbox", "lease", "queued"))
-        self._scripts = {
-            text: redis.register_script(text) for text in (_RENEW, _TAKE, _TRIM, _RELEASE_IF_EMPTY, _HAND_ON)
-        }
+        self._scripts = {text: redis.register_script(text) for text in (_RENEW, _TAKE, _RELEASE_IF_EMPTY, _HAND_ON)}
         self._taken = 0
         self._released = False
         self._lost = False
@@ -456,9 +454,8 @@ class ArqLease:
                     key = process_key(process, "replies")
                     pipe.rpush(key, wire.dump_replies(answers))
                     pipe.pexpire(key, _INBOX_TTL_MS)
-                await self._scripts[_TRIM](
-                    keys=[self._inbox, self._key], args=[self._token, self._taken], client=pipe
-                )
+                # As text: a script object asks in a call of its own whether the server knows it.
+                pipe.eval(_TRIM, 2, self._inbox, self._key, self._token, str(self._taken))
                 await pipe.execute()
         self._taken = 0
 

@@ -98,6 +98,12 @@ BREAKS = (
         "    if True:",
     ),
     Break(
+        "row 10: a state that is delivered twice makes its device newer",
+        "shared/core/memory.py",
+        "    if state is None or repeat or request.hash == known.sent:",
+        "    if state is None or repeat:",
+    ),
+    Break(
         "row 10: late requests count",
         "shared/core/basis.py",
         "    return at is not None and edited_at is not None and edited_at - LATE <= at < edited_at",

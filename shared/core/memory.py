@@ -181,7 +181,7 @@ class DeviceMemory:
     sent: ContentHash | None = None
     returned: ContentHash | None = None
     asked: tuple[ContentHash, ...] = ()
-    """Returned to nulls since: a null may come late, so it does not tell that the device has nothing."""
+    """Returned to nulls and repeats since: they may come late, so it does not tell that the device has nothing."""
     at: float = 0.0
     """Arrival of the request that told this."""
     edited_at: float | None = None
@@ -199,10 +199,11 @@ def advance(
     """What is known of a device after a request: `known` itself if that tells nothing new.
 
     `answer`: hash of what is returned. `edited`: the state has an edit of its own. `repeat`: it came before,
-    so it tells as little as a null of what the device has now.
+    so it tells as little as a null of what the device has now: the answer to the first time may be the one
+    that arrived, if the queue delivered the state twice, or the one to the second, if the client sent it again.
     """
     state = request.client_state
-    if state is None or repeat:
+    if state is None or repeat or request.hash == known.sent:
         asked = dict.fromkeys(h for h in (*known.asked, answer) if h and h != known.returned)
         now = replace(known, asked=tuple(asked)[-MAX_ASKED:])
     else:

@@ -408,6 +408,18 @@ def test_row_10_a_null_does_not_make_the_device_forget() -> None:
     assert server.head == doc(a=2, b=MAX_ASKED + 3)
 
 
+def test_row_10_a_state_that_is_delivered_twice_does_not_make_the_device_newer() -> None:
+    server = Server()
+    server.post(doc(a=0, b=0), None, "B")
+    server.post(doc(a=1), None, "A")
+    assert server.head == doc(a=1, b=0)  # and this is what A has from now on
+    server.post(doc(a=0, b=5), None, "B")
+    assert server.head == doc(a=1, b=5)
+    server.post(doc(a=1), None, "A")  # the same request once more; nobody gets its answer
+    server.post(doc(a=1, b=0, c=7), None, "A")
+    assert server.head == doc(a=1, b=5, c=7)
+
+
 def test_row_10_a_state_as_remembered_has_no_edits() -> None:
     server = Server()
     server.post(doc(done=False), device="A")

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,7 +119,8 @@ class Instance:
         """kill -9 of a child: 'api', 'worker', 'mongod' or 'redis'. Returns when the supervisor has replaced
         it, with the new pid."""
         old = self._pid(kind, index)
-        os.kill(old, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it fell with what was killed before it, and is being replaced
+            os.kill(old, signal.SIGKILL)
         deadline = time.monotonic() + START_SECONDS
         while (new := self._pid(kind, index)) == old:
             assert time.monotonic() < deadline, f"{kind} was not restarted: {self.log()[-2000:]}"

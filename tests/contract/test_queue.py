@@ -1,0 +1,64 @@
+"""Resolver and Inbox on arq and Redis, in a database of it of which the server's workers know nothing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+
+from shared.adapters.arq import ArqInbox, ArqResolver, WakingRedis, connect
+from shared.core.documents import SpaceId
+from shared.ports import OverloadedError, UnavailableError
+from shared.settings import Settings
+from shared.testing.queue import Queue, QueueContract, an_item, space
+
+__all__ = ["space"]
+
+DEADLINE, LEASE = 3.0, 0.4
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator[WakingRedis]:
+    redis = connect(settings.redis_url, connections=20)
+    try:
+        yield redis
+    finally:
+        await redis.aclose(close_connection_pool=True)
+
+
+@pytest.fixture
+def alone(settings: Settings) -> Settings:
+    url = urlunsplit(urlsplit(settings.redis_url)._replace(path="/1"))
+    return replace(settings, redis_url=url, submit_deadline_seconds=DEADLINE, lease_seconds=LEASE)
+
+
+class TestArqQueue(QueueContract):
+    @pytest.fixture
+    async def queue(self, alone: Settings) -> AsyncIterator[Queue]:
+        async with connected(alone) as redis, ArqResolver(redis, alone) as resolver:
+            yield Queue(resolver, ArqInbox(redis, alone), DEADLINE, LEASE)
+
+
+async def test_more_than_may_wait_is_not_taken_in(alone: Settings) -> None:
+    here = SpaceId("s-overloaded")
+    async with connected(alone) as redis, ArqResolver(redis, replace(alone, inbox_documents=2)) as resolver:
+        replies = await resolver.resolve_all(here, [an_item(f"d{n}") for n in range(3)])
+        assert [type(reply) for reply in replies] == [OverloadedError] * 3
+        assert await ArqInbox(redis, alone).lease(here)
+        with pytest.raises(UnavailableError) as late:
+            await resolver.resolve(here, an_item("d"))
+        assert not isinstance(late.value, OverloadedError), "there is room for one"
+
+
+async def test_errors_are_ours() -> None:
+    nowhere = Settings(redis_url="redis://127.0.0.1:1/0", submit_deadline_seconds=2)
+    async with connected(nowhere) as redis, ArqResolver(redis, nowhere) as resolver:
+        with pytest.raises(UnavailableError):
+            await resolver.resolve(SpaceId("s"), an_item("d"))
+        [reply] = await resolver.resolve_all(SpaceId("s"), [an_item("d")])
+        assert isinstance(reply, UnavailableError)
+        with pytest.raises(UnavailableError):
+            await ArqInbox(redis, nowhere).lease(SpaceId("s"))

@@ -98,9 +98,8 @@ class QueueContract:
         refusal = Refusal("base-unknown", "9 no body")
 
         def reply(item: Item) -> Reply:
-            return {"d1": refusal, "d2": DecisionError("x"), "d3": UnavailableError("x")}.get(
-                item.submission.document, echo(item)
-            )
+            others: dict[str, Reply] = {"d1": refusal, "d2": DecisionError("x"), "d3": UnavailableError("x")}
+            return others.get(item.submission.document) or echo(item)
 
         sending = asyncio.create_task(queue.resolver.resolve_all(space, items))
         async with await leased(queue, space) as lease:

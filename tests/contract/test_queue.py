@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -13,7 +14,7 @@ from shared.adapters.arq import ArqInbox, ArqResolver, WakingRedis, connect
 from shared.core.documents import SpaceId
 from shared.ports import OverloadedError, UnavailableError
 from shared.settings import Settings
-from shared.testing.queue import Queue, QueueContract, an_item, space
+from shared.testing.queue import Queue, QueueContract, an_item, answer_all, leased, space, taken
 
 __all__ = ["space"]
 
@@ -45,12 +46,14 @@ class TestArqQueue(QueueContract):
 async def test_more_than_may_wait_is_not_taken_in(alone: Settings) -> None:
     here = SpaceId("s-overloaded")
     async with connected(alone) as redis, ArqResolver(redis, replace(alone, inbox_documents=2)) as resolver:
-        replies = await resolver.resolve_all(here, [an_item(f"d{n}") for n in range(3)])
-        assert [type(reply) for reply in replies] == [OverloadedError] * 3
-        assert await ArqInbox(redis, alone).lease(here)
-        with pytest.raises(UnavailableError) as late:
-            await resolver.resolve(here, an_item("d"))
-        assert not isinstance(late.value, OverloadedError), "there is room for one"
+        sending = [asyncio.create_task(resolver.resolve(here, an_item(f"d{n}"))) for n in range(2)]
+        async with await leased(Queue(resolver, ArqInbox(redis, alone), DEADLINE, LEASE), here) as lease:
+            envelopes = await taken(lease, 2)
+            with pytest.raises(OverloadedError):
+                await resolver.resolve(here, an_item("more"))
+            await answer_all(lease, envelopes)
+            await asyncio.gather(*sending)
+            assert await lease.take() == []
 
 
 async def test_errors_are_ours() -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any, cast
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from redis.commands.core import AsyncScript
 
-from shared.adapters.arq import ArqInbox, ArqResolver, WakingRedis, connect
+from shared.adapters.arq import _RENEW, ArqInbox, ArqResolver, WakingRedis, connect
 from shared.core.documents import SpaceId
 from shared.ports import OverloadedError, UnavailableError
 from shared.settings import Settings
@@ -54,6 +57,27 @@ async def test_more_than_may_wait_is_not_taken_in(alone: Settings) -> None:
             await answer_all(lease, envelopes)
             await asyncio.gather(*sending)
             assert await lease.take() == []
+
+
+async def test_a_lease_ends_though_its_renewal_misses_the_cancellation(alone: Settings) -> None:
+    """As the client does it now and then; the space would stay with this worker until the job's time is up."""
+    here = SpaceId("s-deaf")
+    async with connected(alone) as redis:
+        lease = await ArqInbox(redis, alone).lease(here)
+        assert lease is not None
+        script, renewing = lease._scripts[_RENEW], asyncio.Event()
+
+        async def deaf(**arguments: Any) -> Any:
+            renewing.set()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(60)
+            return await script(**arguments)
+
+        lease._scripts[_RENEW] = cast(AsyncScript, deaf)
+        async with asyncio.timeout(10):
+            async with lease:
+                await renewing.wait()
+        assert await ArqInbox(redis, alone).lease(here)
 
 
 async def test_errors_are_ours() -> None:

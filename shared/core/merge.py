@@ -167,6 +167,8 @@ class _Run:
         places: dict[Any, Place] = {}
         place, scope = at
         renamed = self.renamed(place, bases, ours, theirs, named)
+        if renamed and named is None:  # an edit of what is secret must not turn up, in a conflict, where nothing is
+            renamed = {n: o for n, o in renamed.items() if scope.child(n).secret or not scope.child(o).secret}
         old_names = set(renamed.values())
         plain = scope.child(None) is scope and scope.strategy is not Strategy.COUNTER
         names: Iterable[Any] = ours

@@ -95,6 +95,12 @@ def refused(refusal: Refusal) -> ProblemError:
             "header Hypertask-Confirm: deletions. If the client was wiped or restored, let it sync first."
         )
         return ProblemError(DELETIONS_HELD, detail)
+    if refusal.code == TOO_LARGE.code:
+        detail = (
+            f"With what others changed meanwhile the document would be too large: {refusal.rule}. Nothing was "
+            "stored. Keep the edit, make this state or the current one (GET /task/{id}) smaller, and repeat."
+        )
+        return ProblemError(TOO_LARGE, detail)
     detail = (
         'Repeat the request with "base_state": the state that "base" names, as it was answered; or null if you '
         "do not have it any more."

@@ -62,7 +62,8 @@ def cases(size: int) -> Iterator[Case]:
     shuffled = [dice.sample(numbers, len(numbers)) for _ in range(2)]
     yield case("set of numbers, both shuffled", numbers, *shuffled)
     yield case("list of the same and one duplicate", [*numbers, 1, 1], *([*s, 1, 1] for s in shuffled))
-    twice = [dice.sample(numbers[: len(numbers) // 2] * 2, len(numbers)) for _ in range(3)]
+    pairs = numbers[: len(numbers) // 2] * 2
+    twice = [dice.sample(pairs, len(pairs)) for _ in range(3)]
     yield case("list of each number twice, shuffled", *twice)
 
     def member(i: int, value: int = 0) -> dict[str, Any]:

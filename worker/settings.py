@@ -15,6 +15,7 @@ from shared import observability
 from shared.adapters import arq
 from shared.adapters.mongo import Mongo, MongoDocumentStore
 from shared.settings import Settings
+from worker.large import LargeWork
 from worker.tasks.prune import Pruner, prune_all
 from worker.tasks.resolve import SpaceResolver, resolve_space
 
@@ -28,12 +29,15 @@ def _worker_settings(settings: Settings) -> dict[str, Any]:
         ctx["mongo"] = mongo = Mongo(settings)
         await mongo.prepare()
         store = MongoDocumentStore(mongo, give_up_after_seconds=settings.store_timeout_seconds)
-        ctx["resolver"] = SpaceResolver(store, arq.ArqInbox(redis, settings))
+        ctx["large"] = large = LargeWork()
+        inbox = arq.ArqInbox(redis, settings)
+        ctx["resolver"] = SpaceResolver(store, inbox, large, most_bytes=settings.max_document_bytes)
         ctx["pruner"] = Pruner(store, settings.retention)
 
     async def on_shutdown(ctx: dict[Any, Any]) -> None:
-        if "mongo" in ctx:
-            ctx["mongo"].close()
+        for opened in ("large", "mongo"):
+            if opened in ctx:
+                ctx[opened].close()
 
     return arq.worker_settings(
         settings, redis, drain=resolve_space, hourly=prune_all, on_startup=on_startup, on_shutdown=on_shutdown

@@ -229,12 +229,14 @@ class ArqResolver:
         self._outgoing: dict[SpaceId, list[int]] = {}
         self._senders: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
+        self._closed = False
 
     async def __aenter__(self) -> ArqResolver:
         self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._knock())]
         return self
 
     async def __aexit__(self, *exc: object) -> None:
+        self._closed = True  # the client may swallow a cancellation that comes in the middle of a call
         for task in [*self._tasks, *self._senders]:
             task.cancel()
         await asyncio.gather(*self._tasks, *self._senders, return_exceptions=True)
@@ -315,7 +317,7 @@ class ArqResolver:
     async def _read(self) -> None:
         """The one reader of this process's replies."""
         lost = False
-        while True:
+        while not self._closed:
             try:
                 with errors_mapped():
                     if lost:
@@ -343,7 +345,7 @@ class ArqResolver:
 
     async def _knock(self) -> None:
         """Makes sure that somebody is at work on what has been waiting for a while."""
-        while True:
+        while not self._closed:
             await asyncio.sleep(_KNOCK_SECONDS)
             now = time.monotonic()
             waiting: dict[SpaceId, list[int]] = {}
@@ -394,6 +396,7 @@ class ArqLease:
         self._lost = False
         self._ends_at = time.monotonic() + _DRAIN_SECONDS
         self._renewal: asyncio.Task[None] | None = None
+        self._over = asyncio.Event()
 
     @property
     def used_up(self) -> bool:
@@ -419,6 +422,8 @@ class ArqLease:
 
     async def __aexit__(self, *exc: object) -> None:
         if self._renewal is not None:
+            # The client may swallow a cancellation that comes in the middle of a call; the event stays.
+            self._over.set()
             self._renewal.cancel()
             await asyncio.gather(self._renewal, return_exceptions=True)
         if not self._released:
@@ -472,7 +477,11 @@ class ArqLease:
     async def _renew(self) -> None:
         milliseconds = int(self._settings.lease_seconds * 1000)
         while True:
-            await asyncio.sleep(self._settings.lease_seconds / 3)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.lease_seconds / 3):
+                    await self._over.wait()
+            if self._over.is_set():
+                return
             try:
                 with errors_mapped():
                     mine = await self._scripts[_RENEW](keys=[self._key], args=[self._token, milliseconds])

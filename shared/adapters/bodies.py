@@ -9,31 +9,40 @@ Laws (tests/unit/test_bodies.py):
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 import orjson
 
+_REF: Final = b'$ref":'
+"""How a key that ends so looks in compact JSON; text that looks so is walked for nothing."""
 _ESCAPED: Final = re.compile(r"~+\$ref\Z")
 
 
 def stored(value: Any) -> Any:
     """What is given to the driver: `value` itself where nothing needs another name."""
-    if isinstance(value, dict):
-        new = {_name(key, value): stored(item) for key, item in value.items()}
-        return value if all(k is n and value[k] is new[n] for k, n in zip(value, new, strict=True)) else new
-    if isinstance(value, list):
-        items = [stored(item) for item in value]
-        return value if all(map(_is, value, items)) else items
-    return value
+    return _renamed(value, _name) if _may_have_ref(value) else value
 
 
 def restored(value: Any) -> Any:
     """What `stored` was given."""
+    return _renamed(value, _original) if _may_have_ref(value) else value
+
+
+def _may_have_ref(value: Any) -> bool:
+    """Whether some key may end in `$ref`. A walk over a large body would hold up the event loop; this does not."""
+    try:
+        return _REF in orjson.dumps(value)
+    except TypeError:  # nesting or integers that orjson does not take
+        return True
+
+
+def _renamed(value: Any, name: Callable[[str, dict[str, Any]], str]) -> Any:
     if isinstance(value, dict):
-        new = {_original(key): restored(item) for key, item in value.items()}
+        new = {name(key, value): _renamed(item, name) for key, item in value.items()}
         return value if all(k is n and value[k] is new[n] for k, n in zip(value, new, strict=True)) else new
     if isinstance(value, list):
-        items = [restored(item) for item in value]
+        items = [_renamed(item, name) for item in value]
         return value if all(map(_is, value, items)) else items
     return value
 
@@ -41,7 +50,7 @@ def restored(value: Any) -> Any:
 def body_text(body: dict[str, Any]) -> bytes:
     """JSON text of what `stored` was given, without the walk where nothing can have got another name."""
     data = orjson.dumps(body)
-    return orjson.dumps(restored(body)) if b'$ref":' in data else data
+    return orjson.dumps(restored(body)) if _REF in data else data
 
 
 def _is(a: object, b: object) -> bool:
@@ -54,5 +63,5 @@ def _name(key: str, among: dict[str, Any]) -> str:
     return key
 
 
-def _original(key: str) -> str:
+def _original(key: str, _among: dict[str, Any]) -> str:
     return key[1:] if key.startswith("~") and _ESCAPED.match(key) else key

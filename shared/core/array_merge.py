@@ -24,6 +24,11 @@ MAX_ELEMENTS: Final = 5_000
 """More neighbours than that, each changed by both sides, are one value: their places prove nothing."""
 
 
+_OURS: Final = "ours"
+_THEIRS: Final = "theirs"
+_BOTH: Final = "both"
+
+
 class Run(Protocol):
     """One merge under way: what the merge of arrays needs of the rest."""
 
@@ -206,23 +211,30 @@ class _Ordered:
     def both_changed(self, base: Keyed, ours: Keyed, theirs: Keyed) -> None:
         """As many elements on all sides, and not very many: one by one. Else one side's stretch."""
         if len(base.keys) == len(ours.keys) == len(theirs.keys):
-            known = list(zip(base.keys, ours.keys, theirs.keys, strict=True))
-            if sum(b not in (o, t) and o != t for b, o, t in known) <= MAX_ELEMENTS:
-                for index, (b, o, t) in enumerate(known):
-                    if t in (b, o):
-                        self.result.append(ours.array[index])
-                    elif o == b:
-                        self.result.append(theirs.array[index])
-                    else:
-                        self.element(base.array[index], ours.array[index], theirs.array[index])
+            known = zip(base.keys, ours.keys, theirs.keys, strict=True)
+            whose = [_OURS if t in (b, o) else _THEIRS if o == b else _BOTH for b, o, t in known]
+            if whose.count(_BOTH) <= MAX_ELEMENTS:
+                pairs = zip(whose, ours.array, theirs.array, strict=True)
+                start = len(self.result)
+                self.result += [theirs if who is _THEIRS else ours for who, ours, theirs in pairs]
+                at = -1
+                for _ in range(whose.count(_BOTH)):
+                    at = whose.index(_BOTH, at + 1)
+                    elements = base.array[at], ours.array[at], theirs.array[at]
+                    self.result[start + at] = self.element_at(start + at, *elements)
                 return
         self.result += self.run.decided(self.at.place, ours.array, theirs.array)
 
-    def element(self, base: JsonValue, ours: JsonValue, theirs: JsonValue, *, guessed: bool = False) -> None:
+    def element(self, base: JsonValue, ours: JsonValue, theirs: JsonValue) -> None:
+        self.result.append(self.element_at(len(self.result), base, ours, theirs, guessed=True))
+
+    def element_at(
+        self, index: int, base: JsonValue, ours: JsonValue, theirs: JsonValue, *, guessed: bool = False
+    ) -> JsonValue:
         place = Place(self.at.place, "-", of_array=True)
         place.guessed = place.guessed or guessed
-        place.index = len(self.result)
-        self.result.append(self.run.value(place, self.at.scope.child(None), (base,), ours, theirs))
+        place.index = index
+        return self.run.value(place, self.at.scope.child(None), (base,), ours, theirs)
 
     def by_likeness(self, base: Keyed, ours: Keyed, theirs: Keyed) -> bool:
         """Merge elements that are edited forms of the base's as those; False if there are none."""
@@ -238,7 +250,7 @@ class _Ordered:
                 self.stretch(b, o, t, guess=False)
             else:
                 for elements in zip(b.array, o.array, t.array, strict=True):
-                    self.element(*elements, guessed=True)
+                    self.element(*elements)
         return True
 
     def names(self, base: Keyed, side: Keyed, name: str) -> tuple[list[Key], bool]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from shared.core.clock import CLOCK_POINTERS, instant
 from shared.core.values import Value
@@ -17,8 +18,7 @@ class Side(Enum):
     THEIRS = "theirs"
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
+class Conflict(NamedTuple):
     """A place that both sides changed.
 
     `path` is a JSON pointer into the result; `-` in it (RFC 6901: the member that does not exist) is a member

@@ -43,7 +43,8 @@ Laws (tests/unit/core/test_merge.py), the first without counters:
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Any, Final
 
 from shared.core import similar
@@ -130,7 +131,7 @@ class _Run:
     def conflicts(self) -> tuple[Conflict, ...]:
         known: dict[Place, str] = {}
         found = [Conflict(place.in_result(known), *said) for place, said in self._found]
-        found.sort(key=lambda conflict: conflict.path)
+        found.sort(key=attrgetter("path"))
         return tuple(found)
 
     def record(self, place: Place, kept: Value, dropped: Value, rule: str) -> None:
@@ -166,17 +167,26 @@ class _Run:
         places: dict[Any, Place] = {}
         place, scope = at
         renamed = self.renamed(place, bases, ours, theirs, named)
+        if renamed and named is None:  # an edit of what is secret must not turn up, in a conflict, where nothing is
+            renamed = {n: o for n, o in renamed.items() if scope.child(n).secret or not scope.child(o).secret}
         old_names = set(renamed.values())
         plain = scope.child(None) is scope and scope.strategy is not Strategy.COUNTER
-        for key in [*ours, *(key for key in theirs if key not in ours)]:
+        names: Iterable[Any] = ours
+        if ours.keys() != theirs.keys():
+            names = [*ours, *(key for key in theirs if key not in ours)]
+        one = bases[0] if len(bases) == 1 else {}
+        for key in names:
             our, their = ours.get(key, ABSENT), theirs.get(key, ABSENT)
             if plain and type(our) in _PLAIN and type(their) in _PLAIN:  # most fields, without ceremony
-                base = bases[0].get(key, ABSENT) if len(bases) == 1 else ABSENT
+                base = one.get(key, ABSENT)
                 if our == their or (type(base) in _PLAIN and base == their):
                     result[key] = our
                     continue
                 if type(base) in _PLAIN and base == our:
                     result[key] = their
+                    continue
+                if named is None and len(bases) == 1 and scope.strategy is None:
+                    result[key] = self.decided(Place(place, key), our, their)
                     continue
             if named is None:
                 below, rules = Place(place, key), scope.child(key)
@@ -237,6 +247,8 @@ class _Run:
         if len(bases) > 1 or named in ID_FIELDS:
             return {}
         base = bases[0]
+        if ours.keys() == base.keys() == theirs.keys():
+            return {}
         found: dict[Any, Any] = {}
         for side, other in ((ours, theirs), (theirs, ours)):
             gone = (base.keys() - side.keys()) & other.keys()

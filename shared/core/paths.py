@@ -55,13 +55,18 @@ def strong_values(state: Value) -> Iterator[tuple[str, JsonValue]]:
         if is_strong(value):
             yield place.stable(), value
         elif isinstance(value, dict):
-            rest.extend((Place(place, key), child) for key, child in value.items())
+            rest.extend((Place(place, key), child) for key, child in value.items() if _may_be_strong(child))
         elif isinstance(value, list) and value:
             if arrays.as_sets([value], keys) is not None:
                 member = Place(place, "-").stable()
                 yield from ((member, child) for child in value if isinstance(child, str) or is_number(child))
-            else:
+            elif any(map(_may_be_strong, value)):
                 rest.extend(_members(place, value))
+
+
+def _may_be_strong(value: JsonValue) -> bool:
+    """Or have something inside that is."""
+    return isinstance(value, dict | list) or is_strong(value)
 
 
 def _members(place: Place, array: list[JsonValue]) -> Iterator[tuple[Place, JsonValue]]:

@@ -32,12 +32,13 @@ class Place:
     between documents, and what it is in the result is not known before the merge is over.
     """
 
-    __slots__ = ("_stable", "above", "guessed", "index", "of_array", "segment")
+    __slots__ = ("_stable", "above", "guessed", "in_array", "index", "of_array", "segment")
 
     def __init__(self, above: Place | None, segment: str, *, of_array: bool = False) -> None:
         self.above = above
         self.segment = segment
         self.of_array = of_array
+        self.in_array: bool = of_array or (above is not None and above.in_array)
         self.index: int | None = None
         """Where this member of an array stands in the result, if it does."""
         self.guessed: bool = above is not None and above.guessed
@@ -52,6 +53,8 @@ class Place:
 
     def in_result(self, known: dict[Place, str]) -> str:
         """The place as a pointer into the result; `-` is a member that is not in it. `known` is filled."""
+        if not self.in_array:
+            return self.stable()
         text = known.get(self)
         if text is None:
             segment = escape(self.segment)

@@ -15,6 +15,7 @@ Laws (tests/unit/core/test_sequences.py):
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple, TypeVar
@@ -25,7 +26,7 @@ Keys = Sequence[Hashable]
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
-BUDGET: Final = 400_000
+BUDGET: Final = 100_000
 """Steps of exact comparison that all sequences of one merge share, in proportion to their lengths."""
 
 
@@ -40,7 +41,7 @@ HEAVY: Final = 30_000
 class Steps:
     """Counts the steps of comparing the sequences of one merge, and says how many one comparison may take.
 
-    A comparison of n elements may take n / 4 + 64, and its share of BUDGET if that is more: a share by
+    A comparison of n elements may take n / 16 + 64, and its share of BUDGET if that is more: a share by
     length, not first come first served, so that the order of comparisons changes nothing.
     """
 
@@ -67,7 +68,7 @@ class Steps:
 
     def minimum(self, length: int) -> int:
         """What a comparison of `length` elements may take in any case."""
-        return length // 4 + 64
+        return length // 16 + 64
 
     def share(self, length: int) -> int:
         """What it may take at most."""
@@ -115,39 +116,42 @@ def three_ways(base: Keys, ours: Keys, theirs: Keys, steps: Steps) -> list[Regio
     """
     left, right = difference(base, ours, steps), difference(base, theirs, steps)
     regions: list[Region] = []
-    at = i = j = 0  # position in the base; next hunk of each side
-    ours_at = theirs_at = 0
-
-    def region(length: int, ours_length: int, theirs_length: int, by_ours: bool, by_theirs: bool) -> None:
-        nonlocal at, ours_at, theirs_at
-        base_part = slice(at, at := at + length)
-        ours_part = slice(ours_at, ours_at := ours_at + ours_length)
-        theirs_part = slice(theirs_at, theirs_at := theirs_at + theirs_length)
-        regions.append(Region(base_part, ours_part, theirs_part, by_ours, by_theirs))
-
+    at = ours_at = theirs_at = i = j = 0  # where each sequence has come to; the next hunk of each side
     while i < len(left) or j < len(right):
-        lo, hi = min(hunk[:2] for hunk in (*left[i : i + 1], *right[j : j + 1]))
+        if j == len(right) or (i < len(left) and left[i][:2] <= right[j][:2]):
+            lo, hi = left[i][:2]
+        else:
+            lo, hi = right[j][:2]
         if at < lo:
-            region(lo - at, lo - at, lo - at, False, False)
+            length = lo - at
+            regions.append(_untouched(at, ours_at, theirs_at, length))
+            ours_at, theirs_at = ours_at + length, theirs_at + length
+        at = lo
         first_i, first_j = i, j
+        growth = other_growth = 0
         while True:
-            if i < len(left) and _meets(left[i], lo, hi):
-                hi, i = max(hi, left[i].a_hi), i + 1
-            elif j < len(right) and _meets(right[j], lo, hi):
-                hi, j = max(hi, right[j].a_hi), j + 1
+            if i < len(left) and (left[i][0] < hi or left[i][:2] == (lo, hi)):
+                a_lo, a_hi, b_lo, b_hi = left[i]
+                growth += b_hi - b_lo - a_hi + a_lo
+                hi, i = max(hi, a_hi), i + 1
+            elif j < len(right) and (right[j][0] < hi or right[j][:2] == (lo, hi)):
+                a_lo, a_hi, b_lo, b_hi = right[j]
+                other_growth += b_hi - b_lo - a_hi + a_lo
+                hi, j = max(hi, a_hi), j + 1
             else:
                 break
-        ours_length = hi - lo + sum(hunk.growth() for hunk in left[first_i:i])
-        theirs_length = hi - lo + sum(hunk.growth() for hunk in right[first_j:j])
-        region(hi - lo, ours_length, theirs_length, i > first_i, j > first_j)
+        ours_end, theirs_end = ours_at + hi - lo + growth, theirs_at + hi - lo + other_growth
+        parts = slice(lo, hi), slice(ours_at, ours_end), slice(theirs_at, theirs_end)
+        regions.append(Region(*parts, i > first_i, j > first_j))
+        at, ours_at, theirs_at = hi, ours_end, theirs_end
     if at < len(base):
-        rest = len(base) - at
-        region(rest, rest, rest, False, False)
+        regions.append(_untouched(at, ours_at, theirs_at, len(base) - at))
     return regions
 
 
-def _meets(hunk: Hunk, lo: int, hi: int) -> bool:
-    return hunk.a_lo < hi or (hunk.a_lo == lo and hunk.a_hi == hi)
+def _untouched(at: int, ours_at: int, theirs_at: int, length: int) -> Region:
+    parts = slice(at, at + length), slice(ours_at, ours_at + length), slice(theirs_at, theirs_at + length)
+    return Region(*parts, False, False)
 
 
 def both(ours: Sequence[T], theirs: Sequence[T], hunks: Sequence[Hunk]) -> list[T]:
@@ -302,11 +306,12 @@ def _reach(limit: int, equal: Callable[[int, int], bool]) -> int:
 
 def _once(keys: Keys, lo: int, hi: int) -> dict[Hashable, int]:
     """Key -> index of the keys that occur once, by ascending index."""
-    last = dict(zip(keys[lo:hi], range(lo, hi), strict=True))
-    if len(last) == hi - lo:
-        return last
-    first = dict(zip(reversed(keys[lo:hi]), range(hi - 1, lo - 1, -1), strict=True))
-    return {key: at for key, at in last.items() if first[key] == at}
+    stretch = keys[lo:hi]
+    counts = Counter(stretch)
+    if len(counts) == hi - lo:
+        return dict(zip(stretch, range(lo, hi), strict=True))
+    once = {key for key, count in counts.items() if count == 1}
+    return {key: at for at, key in enumerate(stretch, lo) if key in once} if once else {}
 
 
 def _longest_increasing(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -340,41 +345,46 @@ def _shortest(a: Keys, b: Keys, steps: Steps) -> list[tuple[int, int, int]]:
     allowed = steps.minimum(n + m)
     asked = False
     taken = 0
-    reach = {1: 0}  # diagonal -> furthest x
-    trace: list[dict[int, int]] = []
+    # The furthest x of the diagonals -d, -d + 2 ... d, and at each end one that nothing has reached.
+    reach = [-1, 0]
+    trace: list[list[int]] = []
     for d in range(n + m + 1):
         taken += d + 1
         if taken > allowed and not asked:
             asked, allowed = True, steps.share(n + m)
         if taken > allowed:
             break
-        now: dict[int, int] = {}
-        for k in range(-d, d + 1, 2):
-            x = reach[k + 1] if k == -d or (k != d and reach[k - 1] < reach[k + 1]) else reach[k - 1] + 1
-            y = x - k
+        now = [-1]
+        for at in range(d + 1):
+            below, above = reach[at] + 1, reach[at + 1]
+            x = above if above >= below else below
+            y = x + d - 2 * at
             start = x
             while x < n and y < m and a[x] == b[y]:
                 x += 1
                 y += 1
-            taken += (x - start) >> 2
-            now[k] = x
+            if x > start:
+                taken += (x - start) >> 2
+            now.append(x)
             if x >= n and y >= m:
                 steps.taken += taken
                 return _walk_back(trace, reach, n, m)
+        now.append(-1)
         trace.append(reach)
         reach = now
     steps.taken += taken
     return []
 
 
-def _walk_back(trace: list[dict[int, int]], reach: dict[int, int], n: int, m: int) -> list[tuple[int, int, int]]:
+def _walk_back(trace: list[list[int]], reach: list[int], n: int, m: int) -> list[tuple[int, int, int]]:
     """The runs on the path to (n, m), ascending."""
     result: list[tuple[int, int, int]] = []
     x, y = n, m
     for d in range(len(trace), 0, -1):
         k = x - y
-        down = k == -d or (k != d and reach[k - 1] < reach[k + 1])
-        start = reach[k + 1] if down else reach[k - 1] + 1
+        at = (k + d) // 2
+        down = reach[at] < reach[at + 1]
+        start = reach[at + 1] if down else reach[at] + 1
         if x > start:
             result.append((start, start - k, x - start))
         x, y = (start, start - k - 1) if down else (start - 1, start - k)

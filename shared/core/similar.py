@@ -111,6 +111,8 @@ def _leaves(value: JsonValue, keys: Keys) -> Leaves | None:
         if read + len(rest) > 2 * MAX_LEAVES:
             break
         path, value = rest.pop()
+        if isinstance(value, dict | list) and read + len(rest) + len(value) >= 2 * MAX_LEAVES:
+            break  # before the members of something large are read, at every depth that it is seen from
         if isinstance(value, dict) and value:
             rest.extend((f"{path}/{key}", child) for key, child in value.items())
         elif isinstance(value, list) and value:

@@ -6,6 +6,7 @@ import marshal
 import math
 from collections.abc import Hashable, Iterable
 from enum import Enum
+from itertools import chain
 from typing import Any, Final
 
 from shared.core.canonical import JsonValue
@@ -35,7 +36,11 @@ _FALSE: Final = ("false",)
 _PLAIN: Final = frozenset({str, int, float, type(None)})
 """Scalars that are their own key: Python's == is JSON's among them (1 == 1.0, -0.0 == 0). Not bool."""
 
-_NUMBERS: Final = frozenset({int, float, bool, type(None)})
+_SCALARS: Final = _PLAIN | {bool}
+_LISTS: Final = frozenset({list})
+_LIST: Final = "list"
+_SMALL: Final = 8
+"""A list of so few plain scalars is its own key: that is read sooner than looked up."""
 
 
 class Keys:
@@ -60,25 +65,41 @@ class Keys:
             return _TRUE
         if value is False:
             return _FALSE
-        known = self._known.get(id(value))
-        if known is not None:
-            return known[0]
         shape: Key
         if isinstance(value, list):
+            if len(value) <= _SMALL and _PLAIN.issuperset(map(type, value)):
+                return (_LIST, *value)
+            known = self._known.get(id(value))
+            if known is not None:
+                return known[0]
             shape = tuple(self.keys(value))
         elif not isinstance(value, dict):
             return value  # ABSENT; a str, int or float of a derived type
-        elif _PLAIN.issuperset(map(type, value.values())):
-            shape = frozenset(value.items())
         else:
-            shape = frozenset(zip(value, map(self.key, value.values()), strict=True))
+            known = self._known.get(id(value))
+            if known is not None:
+                return known[0]
+            if _PLAIN.issuperset(map(type, value.values())):
+                shape = frozenset(value.items())
+            else:
+                shape = frozenset(zip(value, map(self.key, value.values()), strict=True))
         key = self._numbers.setdefault(shape, (len(self._numbers),))
         self._known[id(value)] = key, value
         return key
 
     def keys(self, values: list[JsonValue]) -> list[Key]:
         """The keys of the elements; the list itself where they are their own."""
-        return values if _PLAIN.issuperset(map(type, values)) else list(map(self.key, values))
+        types = set(map(type, values))
+        if types <= _PLAIN:
+            return values
+        if types <= _SCALARS:
+            return [_TRUE if value is True else _FALSE if value is False else value for value in values]
+        if types == _LISTS:
+            return [
+                (_LIST, *value) if len(value) <= _SMALL and _PLAIN.issuperset(map(type, value)) else self.key(value)
+                for value in values
+            ]
+        return list(map(self.key, values))
 
     def same(self, a: Value, b: Value) -> bool:
         """Whether `a` and `b` are equal as `canonical.equal` has it, absence being equal to itself alone."""
@@ -104,20 +125,20 @@ class Keys:
 
 
 def weigh(values: Iterable[Value], limit: float = math.inf) -> int:
-    """The number of values inside, and of lines in them; any number above `limit` if it is more."""
+    """The number of values inside, and of lines in them; some number above `limit` if it is more."""
     weight = 0
-    rest = list(values)
-    while rest and weight <= limit:
-        value = rest.pop()
-        weight += 1
-        if isinstance(value, str):
-            weight += value.count("\n")
-        elif isinstance(value, dict | list):
-            members = value.values() if isinstance(value, dict) else value
-            if _NUMBERS.issuperset(map(type, members)):
-                weight += len(members)
-            else:
-                rest.extend(members)
+    level = list(values)
+    while level and weight <= limit:  # all of one depth at once, at the speed of C
+        weight += len(level)
+        types = set(map(type, level))
+        below: list[Value] = []
+        if str in types:
+            weight += sum([value.count("\n") for value in level if isinstance(value, str)])
+        if list in types:
+            below += chain.from_iterable([value for value in level if isinstance(value, list)])
+        if dict in types:
+            below += chain.from_iterable([value.values() for value in level if isinstance(value, dict)])
+        level = below
     return weight
 
 

@@ -178,6 +178,38 @@ def test_secret_values_are_in_no_conflict(server: Instance, client: Client, othe
     assert "pin 2" not in _explain(server, client.access, "t")
 
 
+@pytest.mark.parametrize("declared_first", [True, False])
+def test_what_is_secret_inside_of_what_fell_is_shown_nowhere(
+    server: Instance, client: Client, other: Client, declared_first: bool
+) -> None:
+    def declare() -> None:
+        client.http.put(
+            "/policies", json={"/accounts/*/password": "secret", "/vault/**": "secret"}
+        ).raise_for_status()
+
+    def accounts(password: str, note: str) -> Answer:
+        return {"id": "t", "accounts": [{"password": password, "n": note}], "vault": {"deep": [password]}}
+
+    if declared_first:
+        declare()
+    made = client.post(accounts("HIDDEN-1", "one"), base="0")
+    other.post(accounts("HIDDEN-2", "two"), base=made["rev"])
+    # Removed on one side, edited on the other: each conflict holds all that was there.
+    answer = client.post({"id": "t"}, base=made["rev"])
+    if not declared_first:
+        declare()
+    else:
+        by_path = {conflict["path"]: conflict for conflict in answer["conflicts"]}
+        assert by_path["/accounts"]["kept"] == [{"n": "two"}] and by_path["/accounts"]["redacted"]
+        assert by_path["/vault"].keys() == {"path", "rule", "redacted"}
+        batch = {"t": {"client_state": {"id": "t", "accounts": "none"}, "base": made["rev"]}}
+        found = client.http.post("/tasks", json={"tasks": batch}).raise_for_status().json()["tasks"]["t"]
+        assert "HIDDEN" not in str(found["conflicts"]) and found["conflicts"]
+    rows = client.http.get("/task/t/revisions").text
+    assert "edit-beats-removal" in rows and "HIDDEN" not in rows
+    assert "HIDDEN" not in _explain(server, client.access, "t")
+
+
 def test_explain_tells_the_story(server: Instance, client: Client, other: Client) -> None:
     made = client.post({"id": "t", "title": "Buy some milk"}, base="0")
     other.post({"id": "t", "title": "Buy some bread"}, base=made["rev"])

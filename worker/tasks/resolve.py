@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from shared import wire
 from shared.core.batch import Item, Write, answer, live_change, waves
 from shared.core.brake import NO_DELETIONS, Deletions, held_back
-from shared.core.conflict_rows import conflict_rows
+from shared.core.conflict_rows import ConflictRow, conflict_rows
 from shared.core.documents import DeviceId, SpaceId
 from shared.core.documents import Sequence as SequenceNumber
-from shared.core.memory import Decision, Memory, Missing, Outcome, Refusal
+from shared.core.memory import Decision, Memory, Missing, Outcome, Refusal, Submission
 from shared.core.policies import Policies
 from shared.core.resolve import resolve
+from shared.core.size_limit import within_limit
+from shared.core.values import Value
 from shared.observability import event
 from shared.ports import (
     DecisionError,
@@ -26,6 +29,7 @@ from shared.ports import (
     Transaction,
     UnavailableError,
 )
+from worker.large import LargeWork, is_large
 
 logger = logging.getLogger(__name__)
 
@@ -41,9 +45,12 @@ async def resolve_space(ctx: dict[Any, Any], space: str) -> None:
 class SpaceResolver:
     """Decides what waits in the inboxes."""
 
-    def __init__(self, store: DocumentStore, inbox: Inbox) -> None:
+    def __init__(self, store: DocumentStore, inbox: Inbox, large: LargeWork, *, most_bytes: int) -> None:
+        """`most_bytes`: of the canonical form of a document that is made of two."""
         self._store = store
         self._inbox = inbox
+        self._large = large
+        self._most_bytes = most_bytes
 
     async def drain(self, space: SpaceId) -> None:
         """Until nothing waits, or until it is another space's turn."""
@@ -81,29 +88,39 @@ class SpaceResolver:
             return [(await self._replies(space, lease, [item]))[0] for item in items]
 
     async def _stored(self, space: SpaceId, lease: Lease, items: Sequence[Item]) -> list[Reply]:
+        judge = _Judge(self._large, self._most_bytes)
         while True:
+            learned = judge.learned
             try:
-                return await self._store.transact(space, lambda transaction: _decide(transaction, items), lease.fence)
+                return await self._store.transact(space, lambda found: _decide(found, judge, items), lease.fence)
+            except UnavailableError:
+                # The database ends a transaction that takes long (docs/decisions/0007). What was decided in it is
+                # known now, so that the next one is shorter.
+                if judge.learned == learned:
+                    raise
             except FencedError as fenced:
                 # Clocks may disagree: whoever holds the lease is right, whatever his number.
                 if not await lease.confirm(fenced.number):
                     raise
 
 
-async def _decide(transaction: Transaction, items: Sequence[Item]) -> list[Reply]:
+async def _decide(transaction: Transaction, judge: _Judge, items: Sequence[Item]) -> list[Reply]:
     """The replies, in order, with everything stored in the transaction."""
     policies = await transaction.policies()
     replies: dict[int, Reply] = {}
     for indices in waves(items):
         wave = [items[index] for index in indices]
-        replies.update(zip(indices, await _decide_wave(transaction, policies, wave), strict=True))
+        replies.update(zip(indices, await _decide_wave(transaction, judge, policies, wave), strict=True))
     return [replies[index] for index in range(len(items))]
 
 
-async def _decide_wave(transaction: Transaction, policies: Policies, items: Sequence[Item]) -> list[Reply]:
+async def _decide_wave(
+    transaction: Transaction, judge: _Judge, policies: Policies, items: Sequence[Item]
+) -> list[Reply]:
     """Items of different documents."""
     memories = await transaction.memories([item.submission for item in items])
-    results = await _resolved(transaction, policies, items, memories)
+    verdicts = await _resolved(transaction, judge, policies, items, memories)
+    results = [verdict.result for verdict in verdicts]
     deletions = await _braked(transaction, items, results)
     stored = [
         (index, result)
@@ -117,10 +134,7 @@ async def _decide_wave(transaction: Transaction, policies: Policies, items: Sequ
         first = await transaction.allot(len(new), change)
         numbers = {index: SequenceNumber(first + place) for place, (index, _) in enumerate(new)}
         revs = {index: result.rev(numbers.get(index)) for index, result in stored}
-        writes = [
-            Write(items[index], result, revs[index], conflict_rows(result.conflicts, policies))
-            for index, result in stored
-        ]
+        writes = [Write(items[index], result, revs[index], verdicts[index].conflicts) for index, result in stored]
         await transaction.write(first, writes, deletions)
     replies: list[Reply] = []
     for index, result in enumerate(results):
@@ -128,21 +142,85 @@ async def _decide_wave(transaction: Transaction, policies: Policies, items: Sequ
             replies.append(result)
             continue
         rev = revs.get(index) or (result.rev(None) if result.revision is None else None)
-        replies.append(answer(items[index], result, rev, conflict_rows(result.conflicts, policies)))
+        replies.append(answer(items[index], result, rev, verdicts[index].conflicts))
     return replies
 
 
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """A decision, and what is told of its conflicts."""
+
+    result: Decision | Refusal
+    conflicts: tuple[ConflictRow, ...] = ()
+
+
+_Case = tuple[Memory, Submission]
+
+
+class _Judge:
+    """Decides the submissions of a batch, beside the event loop if they are large; and remembers then what it
+    decided, because the transaction may have to begin again. That is sound: the rules are pure."""
+
+    def __init__(self, large: LargeWork, most_bytes: int) -> None:
+        self._large = large
+        self._most_bytes = most_bytes
+        self._known: list[tuple[Sequence[_Case], Policies, list[_Verdict | Missing]]] = []
+
+    @property
+    def learned(self) -> int:
+        """How many times something large was decided."""
+        return len(self._known)
+
+    async def verdicts(self, cases: Sequence[_Case], policies: Policies) -> list[_Verdict | Missing]:
+        if not is_large(_bodies(cases)):
+            return self._decided(cases, policies)
+        for asked, by, found in self._known:
+            if asked == cases and by == policies:
+                return found
+        found = await self._large.run(lambda: self._decided(cases, policies))
+        self._known.append((cases, policies, found))
+        return found
+
+    def _decided(self, cases: Sequence[_Case], policies: Policies) -> list[_Verdict | Missing]:
+        return [self._verdict(memory, request, policies) for memory, request in cases]
+
+    def _verdict(self, memory: Memory, request: Submission, policies: Policies) -> _Verdict | Missing:
+        found = resolve(memory, request, policies, hash_of=wire.content_hash)
+        if isinstance(found, Missing):
+            return found
+        if isinstance(found, Decision):
+            found = within_limit(found, memory, request, self._most_bytes, lambda body: len(wire.canonical(body)))
+        if isinstance(found, Refusal):
+            return _Verdict(found)
+        return _Verdict(found, conflict_rows(found.conflicts, policies))
+
+
+def _bodies(cases: Sequence[_Case]) -> Iterator[Value]:
+    """What the rules may compare."""
+    for memory, request in cases:
+        stored = (*memory.states.values(), *(memory.recent or ()))
+        bodies = [memory.head.body if memory.head else None, *(s.body for s in stored if s)]
+        if isinstance(request.base_state, dict):
+            bodies.append(request.base_state)
+        yield request.client_state
+        yield from bodies
+
+
 async def _resolved(
-    transaction: Transaction, policies: Policies, items: Sequence[Item], memories: Sequence[Memory]
-) -> list[Decision | Refusal]:
+    transaction: Transaction,
+    judge: _Judge,
+    policies: Policies,
+    items: Sequence[Item],
+    memories: Sequence[Memory],
+) -> list[_Verdict]:
     """Decides each, loading for all of them together what is missing."""
     current = list(memories)
-    results: dict[int, Decision | Refusal] = {}
+    results: dict[int, _Verdict] = {}
     todo = list(range(len(items)))
     for _ in range(_ROUNDS):
         wanted: list[tuple[int, Missing]] = []
-        for index in todo:
-            found = resolve(current[index], items[index].submission, policies, hash_of=wire.content_hash)
+        cases = [(current[index], items[index].submission) for index in todo]
+        for index, found in zip(todo, await judge.verdicts(cases, policies), strict=True):
             if isinstance(found, Missing):
                 wanted.append((index, found))
             else:

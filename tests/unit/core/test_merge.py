@@ -243,6 +243,18 @@ def test_an_edit_follows_a_renamed_field() -> None:
         assert conflicts(merged) == [("/new", edited["old"], edited["old"], "renamed")]
 
 
+def test_an_edit_does_not_follow_a_secret_to_where_it_is_none() -> None:
+    keys = {"a": 1, "b": "long enough to be strong", "c": 3, "d": 4}
+    base, ours = {"secret": keys}, {"open": keys}
+    theirs = {"secret": {**keys, "a": 2}}
+    assert conflicts(merge([base], ours, theirs))[0][0] == "/open"
+    merged = merge([base], ours, theirs, policies=parse({"/secret": "secret"}))
+    assert [path for path, *_ in conflicts(merged)] == ["/secret"]
+    assert merged.value == {"open": keys, "secret": theirs["secret"]}
+    both = merge([base], ours, theirs, policies=parse({"/secret": "secret", "/open": "secret"}))
+    assert both.value == {"open": theirs["secret"]}
+
+
 def test_an_edit_follows_a_member_that_got_another_name_but_not_another_id() -> None:
     def lists(field: str) -> tuple[Any, Any, Any]:
         fields = {"mail": LONG, "x": 1, "y": 1, "z": 1}

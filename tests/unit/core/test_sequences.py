@@ -155,7 +155,7 @@ def test_the_share_of_a_comparison_depends_on_lengths_only() -> None:
     steps = Steps()
     steps.inputs = ([[1] * 1_000_000, {"a": "x\n" * 1_000_000}],)
     assert 2_000_000 < steps.weight() < 2_000_100
-    assert steps.share(1000) == steps.minimum(1000) == 314
+    assert steps.share(1000) == steps.minimum(1000) == 126
     steps = Steps()
     steps.inputs = ([1] * 1000,)
     assert steps.share(1000) > 0.9 * BUDGET

@@ -1,0 +1,36 @@
+"""Merged documents are held to the limit that every arriving one is held to.
+
+Laws (tests/unit/core/test_size_limit.py):
+    a client's own state is never refused here: it was measured when it arrived
+    a document that got smaller is never refused: a limit that was lowered must not lock it up
+    nothing is stored of what is refused, and nothing is answered but the refusal: the client keeps its edits
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from shared.core.documents import Body
+from shared.core.memory import Decision, Memory, Refusal, Submission
+
+TOO_LARGE: Final = "too-large"
+
+SizeOf = Callable[[Body], int]
+"""Bytes of the canonical form."""
+
+
+def within_limit(
+    decision: Decision, memory: Memory, request: Submission, most_bytes: int, size_of: SizeOf
+) -> Decision | Refusal:
+    """The decision, or a Refusal if the document that it makes of two is larger than `most_bytes`."""
+    revision = decision.revision
+    if revision is None or revision.body is None or revision.hash == request.hash:
+        return decision
+    size = size_of(revision.body)
+    if size <= most_bytes:
+        return decision
+    head = memory.head.body if memory.head is not None else None
+    if head is not None and size <= size_of(head):
+        return decision
+    return Refusal(TOO_LARGE, f"{size} bytes together, {most_bytes} are allowed")

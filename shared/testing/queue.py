@@ -1,0 +1,208 @@
+"""What Resolver and Inbox promise together. A test class of an adapter inherits this and has a fixture `queue`.
+
+No worker but the test's may drain the queue's spaces.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import pytest
+
+from shared.core.batch import Answer, Item
+from shared.core.canonical import content_hash
+from shared.core.documents import ContentHash, DeviceId, DocumentId, SpaceId
+from shared.core.memory import Given, Outcome, Refusal, Rev, Submission
+from shared.ports import DecisionError, Envelope, Inbox, Lease, Reply, Resolver, UnavailableError
+
+
+@dataclass(frozen=True)
+class Queue:
+    """The two ends of one queue. `deadline_seconds`: how long the resolver waits; `lease_seconds`: how long a
+    space stays with a worker that gives no sign of life."""
+
+    resolver: Resolver
+    inbox: Inbox
+    deadline_seconds: float
+    lease_seconds: float
+
+
+def an_item(name: str, value: object = 1) -> Item:
+    """A submission; every field has something in it."""
+    body = {"id": name, "value": value}
+    submission = Submission(
+        DocumentId(name), body, content_hash(body), 2.5, "7-abc", {"id": name}, DeviceId("d1"), True, None
+    )
+    return Item(submission, DeviceId("d1"), dry_run=True, confirmed=True)
+
+
+def echo(item: Item) -> Reply:
+    """An answer that tells which item it is for."""
+    submission = item.submission
+    return Answer(Outcome.APPLIED, "echo", submission.hash, Rev(f"1-{submission.document}"), submission.client_state)
+
+
+@pytest.fixture
+def space() -> SpaceId:
+    """Of this test alone."""
+    return SpaceId(f"s-{uuid.uuid4().hex[:12]}")
+
+
+def sent(envelopes: Sequence[Envelope]) -> list[Item]:
+    """The items as they were sent: without the name that the queue gives each request."""
+    items = [item for envelope in envelopes for item in envelope.items]
+    return [replace(item, submission=replace(item.submission, request=None)) for item in items]
+
+
+def requests(envelopes: Sequence[Envelope]) -> list[str | None]:
+    """The names of the requests."""
+    return [item.submission.request for envelope in envelopes for item in envelope.items]
+
+
+async def leased(queue: Queue, space: SpaceId) -> Lease:
+    """The lease, as soon as nobody else has it."""
+    async with asyncio.timeout(10):
+        while True:
+            lease = await queue.inbox.lease(space)
+            if lease is not None:
+                return lease
+            await asyncio.sleep(0.01)
+
+
+async def taken(lease: Lease, count: int) -> list[Envelope]:
+    """What is taken as soon as `count` submissions wait."""
+    async with asyncio.timeout(10):
+        while True:
+            envelopes = await lease.take()
+            if sum(len(envelope.items) for envelope in envelopes) >= count:
+                return envelopes
+            await asyncio.sleep(0.01)
+
+
+async def answer_all(lease: Lease, envelopes: Sequence[Envelope], reply: Callable[[Item], Reply] = echo) -> None:
+    await lease.reply([(envelope, [reply(item) for item in envelope.items]) for envelope in envelopes])
+
+
+class QueueContract:
+    """Each space is a test's own."""
+
+    async def test_what_is_sent_is_taken_in_order_and_answered_to_who_sent_it(
+        self, queue: Queue, space: SpaceId
+    ) -> None:
+        items = [an_item(f"d{n}", n) for n in range(12)]
+        sending = []
+        async with await leased(queue, space) as lease:
+            for count, item in enumerate(items, 1):
+                sending.append(asyncio.create_task(queue.resolver.resolve(space, item)))
+                envelopes = await taken(lease, count)
+            assert sent(envelopes) == items
+            names = requests(envelopes)
+            assert None not in names and len(set(names)) == len(items), "each is a request of its own"
+            await answer_all(lease, envelopes)
+            assert await asyncio.gather(*sending) == [echo(item) for item in items]
+            assert await lease.take() == []
+
+    async def test_many_at_once_are_answered_one_by_one(self, queue: Queue, space: SpaceId) -> None:
+        items = [an_item(f"d{n}") for n in range(5)]
+        refusal = Refusal("base-unknown", "9 no body")
+
+        def reply(item: Item) -> Reply:
+            others: dict[str, Reply] = {"d1": refusal, "d2": DecisionError("x"), "d3": UnavailableError("x")}
+            return others.get(item.submission.document) or echo(item)
+
+        sending = asyncio.create_task(queue.resolver.resolve_all(space, items))
+        async with await leased(queue, space) as lease:
+            await answer_all(lease, await taken(lease, len(items)), reply)
+            replies = await sending
+        assert [replies[0], replies[1], replies[4]] == [echo(items[0]), refusal, echo(items[4])]
+        assert isinstance(replies[2], DecisionError) and isinstance(replies[3], UnavailableError)
+        assert await queue.resolver.resolve_all(space, []) == []
+
+    @pytest.mark.parametrize("error", [DecisionError("x"), UnavailableError("x")])
+    async def test_what_could_not_be_decided_or_stored_is_raised(
+        self, queue: Queue, space: SpaceId, error: Exception
+    ) -> None:
+        sending = asyncio.create_task(queue.resolver.resolve(space, an_item("d")))
+        async with await leased(queue, space) as lease:
+            await answer_all(lease, await taken(lease, 1), lambda item: error)
+            with pytest.raises(type(error)):
+                await sending
+
+    async def test_a_refusal_and_null_are_answers(self, queue: Queue, space: SpaceId) -> None:
+        asked = Item(Submission(DocumentId("d"), None, None, 1.0, base_state=Given.NOTHING), DeviceId("d1"))
+        refusal = Refusal("base-unknown", "9 no body")
+        for reply in (refusal, Answer(Outcome.UNCHANGED, "1 null", ContentHash(""), None, None)):
+            sending = asyncio.create_task(queue.resolver.resolve(space, asked))
+            async with await leased(queue, space) as lease:
+                envelopes = await taken(lease, 1)
+                assert sent(envelopes) == [asked]
+                await lease.reply([(envelopes[0], [reply])])
+                assert await sending == reply
+
+    async def test_one_worker_at_a_time_holds_a_space_and_others_hold_other_spaces(
+        self, queue: Queue, space: SpaceId
+    ) -> None:
+        async with await leased(queue, space):
+            assert await queue.inbox.lease(space) is None
+            async with await leased(queue, SpaceId(f"{space}-2")):
+                await asyncio.sleep(1.5 * queue.lease_seconds)  # it is renewed meanwhile
+                assert await queue.inbox.lease(space) is None
+        async with await leased(queue, space):
+            pass
+
+    async def test_what_a_dead_worker_took_is_there_for_the_next_one_with_a_later_fence(
+        self, queue: Queue, space: SpaceId
+    ) -> None:
+        sending = asyncio.create_task(queue.resolver.resolve(space, an_item("d")))
+        dead = await leased(queue, space)  # never entered: nobody renews it
+        envelopes = await taken(dead, 1)
+        async with await leased(queue, space) as lease:
+            assert lease.fence.number > dead.fence.number
+            assert not await dead.confirm(dead.fence.number) and dead.used_up
+            again = await taken(lease, 1)
+            assert [envelope.items for envelope in again] == [envelope.items for envelope in envelopes], (
+                "the same request, by its name too: that tells a delivery from an edit"
+            )
+            await answer_all(lease, again)
+            assert await sending == echo(an_item("d"))
+            other = asyncio.create_task(queue.resolver.resolve(space, an_item("e")))
+            mine = await taken(lease, 1)
+            await answer_all(dead, envelopes)  # wakes up, and must not remove what is not its own
+            assert await lease.take() == mine
+            await answer_all(lease, mine)
+            assert await other == echo(an_item("e"))
+
+    async def test_a_fence_that_met_a_later_one_passes_it_if_the_lease_is_held(
+        self, queue: Queue, space: SpaceId
+    ) -> None:
+        async with await leased(queue, space) as lease:
+            number = lease.fence.number + 10**9
+            assert await lease.confirm(number)
+            assert lease.fence.number > number
+
+    async def test_a_lease_ends_only_when_nothing_waits(self, queue: Queue, space: SpaceId) -> None:
+        sending = asyncio.create_task(queue.resolver.resolve(space, an_item("d")))
+        async with await leased(queue, space) as lease:
+            envelopes = await taken(lease, 1)
+            assert not await lease.release_if_empty(), "it is in the inbox until it is answered"
+            await answer_all(lease, envelopes)
+            await sending
+            assert await lease.release_if_empty()
+            async with await leased(queue, space):
+                pass
+
+    async def test_who_waited_too_long_is_told_and_forgotten(self, queue: Queue, space: SpaceId) -> None:
+        began = time.monotonic()
+        with pytest.raises(UnavailableError):
+            await queue.resolver.resolve(space, an_item("late"))
+        assert queue.deadline_seconds * 0.9 < time.monotonic() - began < queue.deadline_seconds + 5
+        sending = asyncio.create_task(queue.resolver.resolve(space, an_item("d")))
+        async with await leased(queue, space) as lease:
+            envelopes = await taken(lease, 1)
+            assert sent(envelopes) == [an_item("d")], "what nobody waits for was taken"
+            await answer_all(lease, envelopes)
+            assert await sending == echo(an_item("d"))

@@ -1,0 +1,148 @@
+"""Large documents: a merge that takes long holds nobody up, and two that are too large together are refused."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import threading
+import time
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx
+import pytest
+
+from shared import wire
+from shared.adapters import arq
+from shared.adapters.mongo import MongoDocumentStore, opened
+from shared.adapters.redis import space_key
+from shared.core.batch import Answer, Item
+from shared.core.documents import Body, DeviceId, DocumentId, SpaceId
+from shared.core.memory import Outcome, Submission
+from shared.settings import Settings
+from tests.instance import Access
+from worker.large import LARGE, LargeWork, is_large
+from worker.tasks.resolve import SpaceResolver
+
+LIMIT = Settings().max_document_bytes
+LEASE_SECONDS = 0.5
+
+Parts = tuple[arq.WakingRedis, arq.ArqResolver, arq.ArqInbox, SpaceResolver]
+
+
+def away_from_the_workers(settings: Settings) -> Settings:
+    """The server's Redis, in a database of which its workers know nothing."""
+    parts = urlsplit(settings.redis_url)
+    return replace(settings, redis_url=urlunsplit(parts._replace(path="/1")), lease_seconds=LEASE_SECONDS)
+
+
+@pytest.fixture
+async def resolver(settings: Settings) -> AsyncIterator[Parts]:
+    settings = away_from_the_workers(settings)
+    redis = arq.connect(settings.redis_url, connections=20)
+    large = LargeWork()
+    async with opened(settings) as mongo, arq.ArqResolver(redis, settings) as sender:
+        store = MongoDocumentStore(mongo, give_up_after_seconds=20)
+        inbox = arq.ArqInbox(redis, settings)
+        yield redis, sender, inbox, SpaceResolver(store, inbox, large, most_bytes=LIMIT)
+    large.close()
+    await redis.aclose(close_connection_pool=True)
+
+
+def document(value: Any) -> Body:
+    return {"id": "d", "x": value}
+
+
+def item(body: Body, base: str) -> Item:
+    submission = Submission(DocumentId("d"), body, wire.content_hash(body), time.time(), base, device=DeviceId("d1"))
+    return Item(submission, DeviceId("d1"))
+
+
+async def test_the_lease_is_renewed_while_a_large_merge_runs(
+    resolver: Parts,
+) -> None:
+    """On the event loop it could not be: another worker would take the space, and be stopped by the same merge."""
+    redis, sender, inbox, worker = resolver
+    space = SpaceId(f"s-{uuid.uuid4().hex[:12]}")
+    dice = random.Random(1)
+    base, ours, theirs = (
+        document({str(n): dice.choices(range(3), k=8) for n in range(LIMIT // 50)}) for _ in range(3)
+    )
+    assert len(wire.canonical(base)) < LIMIT
+
+    async def submitted(body: Body, on: str) -> tuple[Answer, int, float]:
+        """The answer, how often the loop turned meanwhile, and how long it took."""
+        sending = asyncio.create_task(sender.resolve(space, item(body, on)))
+        while not await redis.llen(space_key(space, "inbox")):
+            await asyncio.sleep(0.001)
+        draining = asyncio.create_task(worker.drain(space))
+        while not await redis.exists(space_key(space, "lease")):
+            await asyncio.sleep(0.001)
+        began, turns = time.monotonic(), 0
+        while not sending.done():
+            await asyncio.sleep(LEASE_SECONDS / 10)
+            turns += 1
+            other = await inbox.lease(space)
+            assert other is None or sending.done(), "the lease ran out while its holder was at work"
+        took = time.monotonic() - began
+        await draining
+        reply = await sending
+        assert isinstance(reply, Answer)
+        return reply, turns, took
+
+    made, _, _ = await submitted(base, "0")
+    assert made.rev is not None
+    await submitted(ours, made.rev)
+    reply, turns, took = await submitted(theirs, made.rev)
+    assert reply.outcome is Outcome.MERGED and reply.conflicts
+    assert took > 2 * LEASE_SECONDS, "too quick to show anything"
+    assert turns > took / LEASE_SECONDS, "the loop stood still"
+
+
+async def test_large_work_is_done_in_another_thread() -> None:
+    large = LargeWork()
+    assert await large.run(threading_name) != threading_name()
+    with pytest.raises(KeyError):
+        await large.run(fail)
+    assert not is_large([[1] * (LARGE // 2), [1]]) and is_large([[1] * (LARGE // 2)] * 2)
+    large.close()
+
+
+def fail() -> None:
+    raise KeyError("on purpose")
+
+
+def threading_name() -> str:
+    return threading.current_thread().name
+
+
+def test_two_that_are_too_large_together_are_refused_and_nothing_is_lost(access: Access) -> None:
+    most = LIMIT // 2 - 100
+    with httpx.Client(base_url=access.url, headers=access.headers, timeout=60) as http:
+
+        def post(body: Body, **members: Any) -> httpx.Response:
+            return http.post("/task/d", content=json.dumps({"client_state": body, **members}))
+
+        base = {"id": "d", "c": "z" * 300}
+        rev = post(base, base="0").raise_for_status().json()["rev"]
+        head = {**base, "a": "x" * most}
+        assert post(head, base=rev).raise_for_status().json()["outcome"] == "fast_forward"
+        edited = {**base, "b": "y" * most}
+        revisions = http.get("/task/d/revisions").json()
+        for _ in range(2):
+            refused = post(edited, base=rev)
+            assert (refused.status_code, refused.json()["code"]) == (413, "too-large")
+            assert str(LIMIT) in refused.json()["detail"] and "Keep the edit" in refused.json()["detail"]
+        batch = {"d": {"client_state": edited, "base": rev}, "e": {"client_state": {"id": "e"}}}
+        answers = http.post("/tasks", content=json.dumps({"tasks": batch})).raise_for_status().json()["tasks"]
+        assert answers["d"]["error"]["code"] == "too-large" and answers["e"]["outcome"] == "applied"
+        assert http.get("/task/d").json() == head and http.get("/task/d/revisions").json() == revisions
+        # Somebody makes room; the same request goes through, and both edits stand.
+        smaller = {**head, "a": "x"}
+        post(smaller).raise_for_status()
+        merged = post(edited, base=rev).raise_for_status().json()
+        assert merged["outcome"] == "merged" and merged["server_state"] == {**edited, "a": "x"}

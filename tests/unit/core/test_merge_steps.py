@@ -1,0 +1,63 @@
+"""The worst inputs of bench/merge_worst.py take steps in proportion to their size. A step is a line of Python that
+runs: that is the same on every machine."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from bench.merge_worst import cases
+from shared.core.merge import merge
+from shared.core.policies import NO_POLICIES, Policies
+
+SMALL, GROWTH = 8 * 1024, 4
+MOST_STEPS_A_BYTE = 100
+MOST_STEPS_OF_COMPARISON = 4_000_000
+"""What `sequences.BUDGET` costs at most, whatever the size."""
+
+LARGE = {name: rest for name, *rest in cases(SMALL * GROWTH)}
+
+
+def steps(base: Any, ours: Any, theirs: Any, policies: Policies) -> int:
+    taken = 0
+
+    def count(_frame: FrameType, event: str, _argument: object) -> Any:
+        nonlocal taken
+        taken += event == "line"
+        return count
+
+    before = sys.gettrace()
+    sys.settrace(count)
+    try:
+        merge([base], ours, theirs, policies=policies)
+    finally:
+        sys.settrace(before)
+    return taken
+
+
+@pytest.mark.parametrize("case", list(cases(SMALL)), ids=lambda case: case[0])
+def test_four_times_the_size_takes_four_times_the_steps(case: Any) -> None:
+    name, *small = case
+    before, after = steps(*small), steps(*LARGE[name])
+    assert after < 1.2 * GROWTH * before + 1000, (before, after)
+    assert after < MOST_STEPS_A_BYTE * SMALL * GROWTH + MOST_STEPS_OF_COMPARISON, after
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [lambda v: {"k": v}, lambda v: [v], lambda v: [v, v and 1], lambda v: [{"id": 1, "k": v}], lambda v: [{"k": v}]],
+    ids=["objects", "arrays", "pairs", "named members", "members"],
+)
+def test_what_is_nested_is_not_read_again_at_every_depth(wrap: Callable[[Any], Any]) -> None:
+    def nested(depth: int, changed: int) -> Any:
+        value: Any = [*range(4_000), 1, {"x": changed}, [changed, [1]]]
+        for _ in range(depth):
+            value = wrap(value)
+        return value
+
+    shallow, deep = (steps(*(nested(depth, n) for n in range(3)), NO_POLICIES) for depth in (1, 60))
+    assert deep < 3 * shallow + 60 * 1_000, (shallow, deep)

@@ -7,6 +7,7 @@ Nothing is mended silently: a duplicate key, a number out of range or a lone sur
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass
 from typing import Any, Final
@@ -143,7 +144,11 @@ def _check(value: Any, pointer: str, depth: int, max_depth: int) -> JsonValue:
         case str():
             _check_text(value, pointer)
             return value
-        case bool() | None | float():
+        case float():
+            if not math.isfinite(value):
+                raise FaultError(Fault("number out of range", "Numbers are finite.", pointer))
+            return value
+        case bool() | None:
             return value
         case int():
             if abs(value) > MAX_SAFE_INTEGER:

@@ -1,0 +1,76 @@
+"""The file name of a document, and the document of a file name. Pure.
+
+    pb67wndxge8293xd   pb67wndxge8293xd.json     what nearly all ids look like: the id itself
+    Fix-Me             fix-me=11.json            upper case, as the bits of a number in hexadecimal: bit 0 is the
+                                                 first character. Two ids never meet on a disk that takes A for a
+    .hidden  -rf  ~x   =.hidden.json  ...        what a shell, a file manager or a program of the disk would take
+    con  aux.1         =con.json  ...            for something else
+
+Ids have no "=" in them (protocol, section 1), so nothing can be mistaken. Names are at most 167 bytes long.
+
+Laws (tests/unit/client/test_file_names.py), for all ids a and b:
+    document_of(file_name(a)) == a
+    a != b  =>  file_name(a).lower() != file_name(b).lower()
+    document_of(name) == a  =>  name == file_name(a):  a document has one name and no other
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from shared.core.documents import DocumentId, is_document_id
+
+SUFFIX: Final = ".json"
+
+_MARK: Final = "="
+_PLAIN_START: Final = re.compile(r"[a-z0-9_]")
+# Windows takes these for devices, whatever follows the first dot.
+_DEVICE: Final = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|\Z)")
+# Copies that other tools make when they cannot decide: Syncthing, ownCloud and older Nextcloud, Resilio. Those of
+# Dropbox, Nextcloud, Google Drive and the file managers have spaces or brackets and are no ids anyway.
+_COPY: Final = re.compile(r"\.sync-conflict-\d|_conflict-\d{8}|\.conflict\d*(?:\.|\Z)|\.conflicted(?:\.|\Z)")
+_COPY_IN_WORDS: Final = re.compile(r"conflict|\(\d+\)\Z| copy(?: \d+)?\Z| - \w+(?: \(\d+\))?\Z", re.IGNORECASE)
+
+
+def file_name(document: DocumentId) -> str:
+    """The name of the document's file inside the folder."""
+    lower = document.lower()
+    bits = sum(1 << place for place, character in enumerate(document) if "A" <= character <= "Z")
+    mark = "" if _is_plain(lower) else _MARK
+    return f"{mark}{lower}{f'{_MARK}{bits:x}' if bits else ''}{SUFFIX}"
+
+
+def document_of(name: str) -> DocumentId | None:
+    """The document whose file has this name; None: no document's file is called so."""
+    if (document := meant_by(name)) is None or file_name(document) != name:
+        return None
+    return document
+
+
+def meant_by(name: str) -> DocumentId | None:
+    """The document that somebody has in mind who calls a file `name`, though it should have another name: Fix.json
+    for `Fix`. None: there is no such id, or it is a copy that another tool made."""
+    if not name.endswith(SUFFIX):
+        return None
+    lower, mark, bits = name.removesuffix(SUFFIX).removeprefix(_MARK).partition(_MARK)
+    if mark:
+        if re.fullmatch(r"[0-9a-f]{1,32}", bits) is None:
+            return None
+        shifts = int(bits, 16)
+        lower = "".join(c.upper() if shifts >> place & 1 else c for place, c in enumerate(lower))
+    if not is_document_id(lower) or (not name.startswith(_MARK) and is_copy(name)):
+        return None
+    return DocumentId(lower)
+
+
+def is_copy(name: str) -> bool:
+    """Whether the name looks like a copy that another program made of a file, in a conflict or for a person."""
+    if name.startswith(_MARK):
+        return False
+    stem = name.removesuffix(SUFFIX).partition(_MARK)[0].lower()
+    return (_COPY if is_document_id(stem) else _COPY_IN_WORDS).search(stem) is not None
+
+
+def _is_plain(lower: str) -> bool:
+    return not (_PLAIN_START.match(lower) is None or _DEVICE.match(lower) or _COPY.search(lower))

@@ -1,0 +1,62 @@
+"""What stands in the file of a document: JSON that people and line-wise tools can work with. Pure.
+
+Two spaces of indentation, one member or element a line, `id` first and the other keys in order, a line feed at the
+end. Laws (tests/unit/client/test_file_text.py):
+    body_of(text_of(b)) is equal to b
+    equal bodies have equal texts, whatever the order of their keys and the spelling of their numbers - so that two
+    devices that agree have the same bytes, and git or Syncthing beside them see no difference
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import orjson
+
+from shared import wire
+from shared.core.canonical import JsonValue
+from shared.core.documents import Body, ContentHash, DocumentId
+from shared.core.protocol import Limits
+from shared.core.states import is_tombstone
+from shared.core.strict import Fault, FaultError
+
+_MARK: Final = b"\xef\xbb\xbf"
+_EXACT: Final = 2.0**53
+
+
+def text_of(body: Body) -> bytes:
+    """The text of a body that is in the I-JSON profile."""
+    ordered = {"id": body["id"], **_ordered({name: value for name, value in body.items() if name != "id"})}
+    return orjson.dumps(ordered, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def body_of(text: bytes, document: DocumentId, limits: Limits) -> tuple[Body, ContentHash]:
+    """The body that `text` says, and its content hash.
+
+    Raises FaultError with a pointer for what is JSON and no body of this document, without one for what is no
+    JSON. A byte order mark at the beginning, which some editors put there, is taken off.
+    """
+    text = text.removeprefix(_MARK)
+    if not text.strip():
+        raise FaultError(Fault("empty", "There is nothing in it."))
+    return checked(wire.parse(text, max_depth=limits.max_depth), document, limits)
+
+
+def checked(state: JsonValue, document: DocumentId, limits: Limits) -> tuple[Body, ContentHash]:
+    """`state`, which is in the I-JSON profile, as a body of this document. Raises FaultError."""
+    found = wire.checked_state(state, document, "", limits)
+    if found.body is None or found.hash is None:
+        raise AssertionError("a state that was checked has a body")
+    if is_tombstone(found.body):
+        raise FaultError(Fault("marked as deleted", 'It says "_deleted": true.', "/_deleted"))
+    return found.body, found.hash
+
+
+def _ordered(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _ordered(value[name]) for name in sorted(value)}
+    if isinstance(value, list):
+        return [_ordered(element) for element in value]
+    if isinstance(value, float) and abs(value) < _EXACT and value.is_integer():
+        return int(value)
+    return value

@@ -1,0 +1,220 @@
+"""Putting a file in the place of another without losing what somebody else wrote there meanwhile.
+
+A rename over a file destroys whatever the file holds at that moment. So nothing is renamed over: on Linux and macOS
+old and new change places in one step, the old one is looked at where nobody can open it any more, and it goes only if
+it is what was expected. Otherwise they change back.
+
+What remains open:
+    Elsewhere, and on file systems that cannot exchange (exFAT, many network drives), the last look and the rename are
+    two steps, microseconds apart.
+    A program that opened the old file for writing before the exchange and writes after it: on Linux a lease says
+    whether there is one; elsewhere that write is lost if it comes later than the look.
+    A program that writes from memory what it read before (an editor with the file open) is not a question of
+    replacing: it overwrites the new file with intent. The next sync sees that as its edit.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+if sys.platform != "win32":
+    import fcntl
+
+READ_ONLY: Final = (
+    os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+)
+"""How a file is opened that may be a link or a pipe by now. Python closes it for programs that are started."""
+EXCHANGES: Final = 3
+"""So often a file is put back that somebody changed meanwhile; then both are kept."""
+
+
+class ChangedError(Exception):
+    """The file is not what was expected any more; it was left as it is. Read it again and decide anew."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path.name} was changed by another program at this moment; nothing was lost. Try again.")
+        self.path = path
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What the file system says of a file without reading it. Equal stamps: the file was not changed, unless the
+    stamp is racy."""
+
+    mtime_ns: int
+    size: int
+    inode: int
+    ctime_ns: int
+    """Of the last change of the file or its name: sees also what sets `mtime` back, as unpacking and copying do."""
+
+    @classmethod
+    def of(cls, found: os.stat_result) -> Self:
+        return cls(found.st_mtime_ns, found.st_size, found.st_ino, found.st_ctime_ns)
+
+    def racy(self, now_ns: int) -> bool:
+        """Whether the file may change after `now_ns`, when it was read, and its stamp stay the same: the clocks of
+        file systems tick in steps, up to two seconds long (FAT)."""
+        return max(self.mtime_ns, self.ctime_ns) > now_ns - TICK_NS
+
+    def same_content(self, other: Stamp) -> bool:
+        """Whether both are of one file that was renamed and not changed between: renaming moves `ctime` alone."""
+        return (self.mtime_ns, self.size, self.inode) == (other.mtime_ns, other.size, other.inode)
+
+
+TICK_NS: Final = 2_000_000_000
+
+
+def stamp_at(path: Path) -> Stamp | None:
+    """None: there is nothing of that name."""
+    try:
+        return Stamp.of(path.stat(follow_symlinks=False))
+    except FileNotFoundError:
+        return None
+
+
+def put_new(new: Path, target: Path) -> None:
+    """Gives the file `new` the name `target`, which nobody has. Raises ChangedError if somebody has it."""
+    if _EXCLUSIVE is not None and _renamed(new, target, _EXCLUSIVE):
+        return
+    try:
+        os.link(new, target)
+    except FileExistsError:
+        raise ChangedError(target) from None
+    except OSError:  # a file system without links
+        if target.exists():
+            raise ChangedError(target) from None
+        new.rename(target)
+    else:
+        new.unlink()
+
+
+def put_over(new: Path, target: Path, expected: Stamp, rescue: Callable[[Path], None]) -> None:
+    """Gives the file `new` the name `target`, whose file goes if it is at `expected`.
+
+    Raises ChangedError if it is not; `target` is then what somebody else made of it, and what could not stay there
+    was handed to `rescue`. What is left at `new` after that is ours.
+    """
+    if stamp_at(target) != expected:
+        raise ChangedError(target)
+    ours = Stamp.of(new.stat())
+    if _EXCHANGE is None or not _renamed(new, target, _EXCHANGE):
+        new.replace(target)
+        return
+    if _is_final(new, expected):
+        new.unlink()
+        return
+    for _ in range(EXCHANGES):
+        # Somebody was faster: theirs goes back. Whoever wrote over ours in that moment wrote over what they had
+        # written before, so theirs is newest.
+        if not _exchanged(new, target):
+            break
+        if _is_final(new, ours):
+            new.unlink()
+            raise ChangedError(target)
+    rescue(new)
+    raise ChangedError(target)
+
+
+def take_away(target: Path, to: Path, expected: Stamp, rescue: Callable[[Path], None]) -> None:
+    """Removes the file `target` if it is at `expected`. `to` is a free name on the same file system.
+
+    Raises ChangedError if it is not: then it is there again, or, where somebody made a new one meanwhile, with
+    `rescue`.
+    """
+    if stamp_at(target) != expected:
+        raise ChangedError(target)
+    try:
+        target.rename(to)
+    except FileNotFoundError:
+        raise ChangedError(target) from None
+    if _is_final(to, expected):
+        to.unlink()
+        return
+    try:
+        put_new(to, target)
+    except ChangedError:
+        rescue(to)
+    raise ChangedError(target)
+
+
+def _is_final(path: Path, expected: Stamp) -> bool:
+    """Whether the file at `path`, a name that only we know, is at `expected` and stays so."""
+    try:
+        descriptor = os.open(path, READ_ONLY)
+    except OSError:  # a link now, or not for us to read: certainly not what we read before
+        return False
+    try:
+        # First the lease, then the look: a writer that is not there now cannot come any more.
+        return not _has_writer(descriptor) and expected.same_content(Stamp.of(os.fstat(descriptor)))
+    finally:
+        os.close(descriptor)
+
+
+def _has_writer(descriptor: int) -> bool:
+    """Whether some program has the file open for writing; False where the system does not say."""
+    if sys.platform != "linux":
+        return False
+    try:
+        # Should somebody open it by another link in this moment, the signal is one that does nothing.
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except BlockingIOError:
+        return True
+    except OSError:  # another owner, or a file system that has no leases
+        return False
+    fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    return False
+
+
+# --- renaming with flags, which Python does not offer --------------------------------------------------------
+
+
+def _system_call() -> tuple[Any, int, int] | None:
+    """The function, its flag for "do not replace" and its flag for "exchange"."""
+    if sys.platform == "win32":  # its rename does not replace by itself, and it has no exchange
+        return None
+    library = ctypes.CDLL(None, use_errno=True)
+    try:
+        if sys.platform == "darwin":
+            call = library.renameatx_np
+            return call, 0x4, 0x2
+        call = library.renameat2
+    except AttributeError:  # an old or another C library
+        return None
+    return call, 0x1, 0x2
+
+
+_CALL: Final = _system_call()
+_EXCLUSIVE: Final = _CALL and _CALL[1]
+_EXCHANGE: Final = _CALL and _CALL[2]
+_HERE: Final = -2 if sys.platform == "darwin" else -100  # AT_FDCWD
+
+
+def _renamed(source: Path, target: Path, flag: int) -> bool:
+    """False: this file system or kernel does not have it. Raises ChangedError where the flag forbids it."""
+    if _CALL is None:
+        return False
+    if _CALL[0](_HERE, os.fsencode(source), _HERE, os.fsencode(target), ctypes.c_uint(flag)) == 0:
+        return True
+    error = ctypes.get_errno()
+    # Nothing to exchange with, or something where nothing was to be: somebody was faster.
+    if error == (errno.ENOENT if flag == _EXCHANGE else errno.EEXIST):
+        raise ChangedError(target)
+    return False
+
+
+def _exchanged(new: Path, target: Path) -> bool:
+    """Like `_renamed`; somebody may have removed `target`, then there is nothing to exchange with."""
+    assert _EXCHANGE is not None
+    try:
+        return _renamed(new, target, _EXCHANGE)
+    except ChangedError:
+        return False

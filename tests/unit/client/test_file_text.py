@@ -1,0 +1,62 @@
+"""The laws of client.file_text."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client.file_text import body_of, text_of
+from shared.core.canonical import content_hash, equal
+from shared.core.documents import DocumentId
+from shared.core.protocol import Limits
+from shared.core.strict import FaultError
+from shared.testing.strategies import documents, respelled
+
+ID = DocumentId("the-document")
+
+
+@given(documents())
+def test_it_says_the_body(body: dict[str, object]) -> None:
+    read, hash_ = body_of(text_of(body), ID, Limits())
+    assert equal(read, body)
+    assert hash_ == content_hash(body)
+
+
+@given(st.data(), documents())
+def test_equal_bodies_have_equal_texts(data: st.DataObject, body: dict[str, object]) -> None:
+    other = data.draw(respelled(body))
+    assert text_of(body) == text_of(other)
+
+
+def test_as_people_see_it() -> None:
+    body = {"tags": ["b", "a"], "description": "Müll", "id": "the-document", "n": 1.0}
+    assert text_of(body).decode() == (
+        '{\n  "id": "the-document",\n  "description": "Müll",\n  "n": 1,\n  "tags": [\n    "b",\n    "a"\n  ]\n}\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "empty"),
+        (" \n", "empty"),
+        ('{"id": "the-doc', "malformed JSON"),
+        ("<<<<<<< HEAD\n{}\n=======\n", "malformed JSON"),
+        ('{"id": "the-document", "a": 1, "a": 2}', "duplicate key"),
+        ('{"id": "the-document", "a": 9007199254740993}', "number out of range"),
+        ('{"id": "the-document", "a": NaN}', "not a JSON number"),
+        ('{"id": "another"}', "id mismatch"),
+        ('{"a": 1}', "id missing"),
+        ("[]", "not an object"),
+        ('{"id": "the-document", "_deleted": true}', "marked as deleted"),
+    ],
+)
+def test_what_is_no_document(text: str, reason: str) -> None:
+    with pytest.raises(FaultError) as caught:
+        body_of(text.encode(), ID, Limits())
+    assert caught.value.fault.reason == reason
+
+
+def test_a_byte_order_mark_is_no_fault() -> None:
+    assert body_of(b'\xef\xbb\xbf{"id": "the-document"}', ID, Limits())[0] == {"id": "the-document"}

@@ -1,135 +1,33 @@
-"""The command line. The client's composition root: it alone reads the environment and opens connections."""
+"""The command line. The client's composition root: it alone reads the environment."""
 
 from __future__ import annotations
 
-import asyncio
-import sys
-from urllib.parse import urlsplit
+import os
 
 import click
 
-from client.http_remote import connect
-from client.push import Report, Survey, send, survey
-from client.remote import RemoteError
-from client.screen import INCOMPLETE, USAGE, Screen, tasks
-from client.taskwarrior import keep_computed
-from client.taskwarrior_export import ExportError, documents_of
-from shared.core.documents import Body, DocumentId
-
-CONNECTIONS = 32
+from client.commands import config
+from client.commands.import_taskwarrior import taskwarrior
+from client.commands.session import Session
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="hypertask", prog_name="hypertask")
-def main() -> None:
+@click.option("--profile", metavar="NAME", help="Which profile of the config to use (also: HYPERTASK_PROFILE).")
+@click.pass_context
+def main(context: click.Context, profile: str | None) -> None:
     """Hypertask: your JSON documents, the same on every device."""
+    context.obj = Session(os.environ, profile)
 
 
 @main.group(name="import")
 def import_() -> None:
-    """Bring documents from other programs."""
+    """Bring tasks from other programs."""
 
 
-@import_.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
-@click.option("--url", envvar="HYPERTASK_URL", show_envvar=True, required=True, help="Address of the server.")
-@click.option(
-    "--token",
-    envvar="HYPERTASK_TOKEN",
-    show_envvar=True,
-    required=True,
-    help="Token of this device. Better given in the environment: other users of this machine can see the "
-    "command line.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object to standard output.")
-@click.option("--dry-run", is_flag=True, help="Say what would be sent, and send nothing.")
-@click.option(
-    "--connections",
-    type=click.IntRange(1, CONNECTIONS),
-    default=CONNECTIONS,
-    show_default=True,
-    help="Most requests under way at a time.",
-)
-def taskwarrior(*, file: str, url: str, token: str, as_json: bool, dry_run: bool, connections: int) -> None:
-    """Import FILE, the output of `task export` ("-": standard input).
-
-    Every attribute is kept. A task becomes the document whose id is the task's uuid, so an import can be
-    repeated: only what changed is sent, and what others changed on the server is merged, not overwritten.
-
-    \b
-    task export > tasks.json
-    hypertask import taskwarrior tasks.json --url http://127.0.0.1:8480 --token TOKEN
-    """
-    screen = Screen(as_json=as_json)
-    url, token = _checked_url(url, screen), _checked_token(token)
-    name = "standard input" if file == "-" else file
-    documents = _documents(file, name, screen)
-    screen.say(f"{tasks(len(documents))} in {name}; comparing with {url}")
-    try:
-        intent, report = asyncio.run(_bring(documents, screen, url, token, connections=connections, dry_run=dry_run))
-    except RemoteError as error:
-        screen.fail(error.code, str(error), INCOMPLETE)
-    except KeyboardInterrupt:
-        screen.fail("interrupted", "stopped by you", INCOMPLETE)
-    screen.result(intent, report)
-    if report is not None and not report.complete:
-        sys.exit(INCOMPLETE)
-
-
-def _documents(file: str, name: str, screen: Screen) -> dict[DocumentId, Body]:
-    try:
-        with click.open_file(file, "rb") as source:
-            return documents_of(source.read())
-    except OSError as error:
-        screen.fail("unreadable-file", f"{name} cannot be read: {error.strerror}", USAGE)
-    except ExportError as error:
-        screen.fail_on_file(name, error)
-
-
-async def _bring(
-    documents: dict[DocumentId, Body],
-    screen: Screen,
-    url: str,
-    token: str,
-    *,
-    connections: int,
-    dry_run: bool,
-) -> tuple[Survey, Report | None]:
-    async with connect(url, token, connections=connections) as remote:
-        with screen.progress("Compared", sending=False) as progress:
-            intent = await survey(
-                remote, documents, reconcile=keep_computed, progress=progress, connections=connections
-            )
-        if dry_run:
-            return intent, None
-        with screen.progress("Sent", sending=True) as progress:
-            return intent, await send(remote, intent, progress=progress, connections=connections)
-
-
-def _checked_url(text: str, screen: Screen) -> str:
-    try:
-        url = urlsplit(text.strip())
-        url.port  # noqa: B018  raises ValueError
-    except ValueError as error:
-        raise click.BadParameter(f"{text!r} is no address: {error}", param_hint="'--url'") from None
-    if url.scheme not in ("http", "https") or not url.hostname:
-        detail = f"{text!r} is no address of a server; one looks like https://tasks.example.org"
-        raise click.BadParameter(detail, param_hint="'--url'")
-    if "@" in url.netloc or url.query or url.fragment:
-        detail = "leave out user and password, ? and #; the token says who you are"
-        raise click.BadParameter(detail, param_hint="'--url'")
-    if url.scheme == "http" and url.hostname not in ("localhost", "::1") and url.hostname[:4] != "127.":
-        screen.warn(f"the token travels to {url.hostname} unencrypted; use https outside a trusted network")
-    return url.geturl().rstrip("/")
-
-
-def _checked_token(text: str) -> str:
-    token = text.strip()
-    if not token or not token.isascii() or not token.isprintable() or " " in token:
-        detail = "a token is one word of printable ASCII; was it copied whole?"
-        raise click.BadParameter(detail, param_hint="'--token'")
-    return token
-
+import_.add_command(taskwarrior)
+main.add_command(config.config)
+main.add_command(config.init)
 
 if __name__ == "__main__":
     main()

@@ -1,0 +1,152 @@
+"""hypertask init, hypertask config ..."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from client.commands.editor import edited_file
+from client.commands.reporting import reports
+from client.commands.session import Session
+from client.config import Config, ConfigError, NoProfileError, Profile
+from client.folder import TaskFolder
+from client.screen import Screen, tasks
+
+
+@click.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), required=False)
+@reports
+def init(session: Session, screen: Screen, *, folder: Path | None) -> None:
+    """Make a folder of tasks: FOLDER, or the one that the config names.
+
+    With --profile NAME it is the folder of that profile, which is made if there is none. An existing folder is
+    taken as it is.
+    """
+    file = session.config_file
+    file.make()
+    name = session.profile_name
+    if folder is not None:
+        file.add_profile(name, folder.expanduser().absolute())
+    profile = file.profile(name)
+    made = TaskFolder(profile.folder)
+    made.make()
+    count = len(made.scan().files)
+    screen.answer(
+        {"profile": name, "folder": str(profile.folder), "config": str(file.path), "tasks": count},
+        f"The folder of the profile {name} is {profile.folder}; it has {tasks(count)}.",
+        'Next: hypertask add "water the plants"',
+    )
+
+
+@click.group()
+def config() -> None:
+    """Where the settings are, what they say, and how to change them."""
+
+
+@config.command()
+@reports
+def path(session: Session, screen: Screen) -> None:
+    """Print where the config file is."""
+    place = session.config_file.path
+    screen.answer({"path": str(place), "exists": place.exists()}, str(place))
+
+
+@config.command("init")
+@reports
+def init_config(session: Session, screen: Screen) -> None:
+    """Make the config file, with comments, if it is missing."""
+    file = session.config_file
+    made = file.make()
+    did = f"Made {file.path}." if made else f"{file.path} is there already; nothing was changed."
+    screen.answer({"path": str(file.path), "made": made}, did, "Next: hypertask config edit")
+
+
+@config.command()
+@reports
+def show(session: Session, screen: Screen) -> None:
+    """Print all settings as they are understood."""
+    file = session.config_file
+    file.make()
+    config = file.config()
+    chosen = session.profile_name
+    lines = [f"# {file.path}"]
+    for profile in config.profiles.values():
+        lines += _shown(profile, chosen=profile.name == chosen)
+    screen.answer(_as_object(config, chosen, file.path), *lines)
+
+
+@config.command()
+@click.argument("key")
+@reports
+def get(session: Session, screen: Screen, *, key: str) -> None:
+    """Print the setting KEY: folder, upstreams.home.url, profiles.work.folder ..."""
+    session.config_file.make()
+    value = session.config_file.get(key, session.profile_name)
+    screen.answer({"key": key, "value": value}, value if isinstance(value, str) else str(value))
+
+
+@config.command("set")
+@click.argument("key")
+@click.argument("value")
+@reports
+def set_value(session: Session, screen: Screen, *, key: str, value: str) -> None:
+    """Set KEY to VALUE; comments stay. Refused, with the reason, if the file would not be right."""
+    session.config_file.make()
+    session.config_file.set(key, value, session.profile_name)
+    done = f"Set {key} in {session.config_file.path}."
+    screen.answer({"key": key, "value": value}, done, "All settings: hypertask config show")
+
+
+@config.command()
+@click.argument("key")
+@reports
+def unset(session: Session, screen: Screen, *, key: str) -> None:
+    """Take out a setting, an upstream (upstreams.NAME) or a profile (profiles.NAME). No task is touched."""
+    session.config_file.make()
+    session.config_file.unset(key, session.profile_name)
+    screen.answer(
+        {"key": key}, f"Took {key} out of {session.config_file.path}.", "All settings: hypertask config show"
+    )
+
+
+@config.command()
+@reports
+def edit(session: Session, screen: Screen) -> None:
+    """Open the config file in your editor, and check it afterwards."""
+    file = session.config_file
+    file.make()
+    editor = None
+    try:
+        editor = file.profile(session.profile_name).editor
+    except (ConfigError, NoProfileError) as error:
+        screen.warn(str(error).rpartition("\nCorrect it")[0] or str(error))
+    edited_file(file.path, editor, session.variables)
+    profiles = ", ".join(file.config().profiles)
+    screen.answer({"path": str(file.path)}, f"{file.path} is right. Profiles: {profiles}.")
+
+
+def _shown(profile: Profile, *, chosen: bool) -> list[str]:
+    lines = [f"[{profile.name}]{'  (in use)' if chosen else ''}", f"folder    {profile.folder}"]
+    lines += [f"hooks     {profile.hooks}{'' if profile.hooks.is_dir() else '  (not there)'}"]
+    lines += [f"editor    {profile.editor}"] if profile.editor else []
+    lines += [f"upstream  {upstream.name}: {upstream.url}" for upstream in profile.upstreams]
+    return lines
+
+
+def _as_object(config: Config, chosen: str, path: Path) -> dict[str, Any]:
+    return {
+        "path": str(path),
+        "profile": chosen,
+        "default_profile": config.default_profile,
+        "profiles": {
+            name: {
+                "folder": str(profile.folder),
+                "hooks": str(profile.hooks),
+                "editor": profile.editor,
+                "upstreams": [{"name": u.name, "url": u.url, "space": u.space} for u in profile.upstreams],
+            }
+            for name, profile in config.profiles.items()
+        },
+    }

@@ -1,0 +1,75 @@
+"""What a person is told of documents that were brought straight to a server."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import click
+
+from client.push import Fate, Report, Survey
+from client.screen import SHOWN, Screen, clip, tasks
+
+_WORDS: Final = {
+    Fate.CREATED: "created",
+    Fate.UPDATED: "updated",
+    Fate.UNCHANGED: "unchanged",
+    Fate.MERGED: "merged by the server",
+    Fate.DELETED: "deleted on the server",
+}
+
+
+def show(screen: Screen, intent: Survey, report: Report | None) -> None:
+    """What was done; without a report, what would be."""
+    if screen.as_json:
+        screen.answer(as_object(intent, report))
+    elif report is None:
+        click.echo(
+            f"Nothing was sent. It would be: {intent.missing} to create, {intent.differing} to update or "
+            f"merge, {intent.unchanged} unchanged."
+        )
+    else:
+        counts = {fate: report.count(fate) for fate in Fate}
+        shown = [f"{n} {_WORDS[fate]}" for fate, n in counts.items() if n or fate is not Fate.DELETED]
+        summary = f"{', '.join(shown)}, {len(report.refused)} refused."
+        click.secho(summary, fg="green" if report.complete else "yellow")
+        _refusals(intent, report)
+        click.echo(_next_step(report))
+
+
+def as_object(intent: Survey, report: Report | None) -> dict[str, Any]:
+    """The result as --json prints it. Fields are added, never changed."""
+    tasks = len(intent.documents)
+    if report is None:
+        would = {"create": intent.missing, "update_or_merge": intent.differing, "unchanged": intent.unchanged}
+        return {"dry_run": True, "tasks": tasks, "would": would}
+    return {
+        "dry_run": False,
+        "tasks": tasks,
+        **{fate.value: report.count(fate) for fate in Fate},
+        "refused": [
+            {"id": document, "code": refusal.code, "reason": refusal.reason}
+            for document, refusal in report.refused.items()
+        ],
+        "unsettled": list(report.unsettled),
+        "rounds": report.rounds,
+    }
+
+
+def _refusals(intent: Survey, report: Report) -> None:
+    for document, refusal in list(report.refused.items())[:SHOWN]:
+        title = intent.documents[document].get("description")
+        named = f" ({clip(title)})" if isinstance(title, str) else ""
+        click.secho(f"refused: {document}{named}: {refusal.reason} [{refusal.code}]", fg="red", err=True)
+    if (more := len(report.refused) - SHOWN) > 0:
+        click.echo(f"... and {more} more; --json has all of them", err=True)
+
+
+def _next_step(report: Report) -> str:
+    if report.refused:
+        return "Next: correct the refused tasks, export again and repeat the import; only they are sent."
+    if report.unsettled:
+        return (
+            f"Next: repeat the import. Others are changing {tasks(len(report.unsettled))} at this moment, so "
+            "file and server were not seen to agree on them; nothing is lost."
+        )
+    return "The server has all of it. Next: repeat the import whenever Taskwarrior has changed."

@@ -1,0 +1,55 @@
+"""How commands end: every known error becomes a sentence, a code and an exit status, with --json an object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, Final, ParamSpec, cast
+
+import click
+
+from client.commands.editor import EditorError
+from client.commands.session import Session
+from client.config import ConfigError, NoProfileError, NoSettingError, SettingRefusedError
+from client.folder import ChangedError, FolderError, FolderGoneError
+from client.remote import RemoteError
+from client.screen import INCOMPLETE, USAGE, Screen
+from client.tokens import TokenError
+from shared.core.strict import FaultError
+
+P = ParamSpec("P")
+
+FAILURES: Final[list[tuple[type[Exception], str, int]]] = [
+    (ConfigError, "config-wrong", USAGE),
+    (NoProfileError, "no-such-profile", USAGE),
+    (NoSettingError, "no-such-setting", USAGE),
+    (SettingRefusedError, "setting-refused", USAGE),
+    (TokenError, "token-unusable", USAGE),
+    (EditorError, "editor-failed", INCOMPLETE),
+    (FolderGoneError, "folder-gone", INCOMPLETE),
+    (FolderError, "folder-unusable", INCOMPLETE),
+    (ChangedError, "changed-meanwhile", INCOMPLETE),
+    (FaultError, "invalid-document", USAGE),
+]
+"""The first that fits. The messages of these errors say what to do."""
+
+
+def reports(command: Callable[Concatenate[Session, Screen, P], None]) -> Callable[P, None]:
+    """Gives a command --json, its session and its screen, and turns its errors into reports."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON object to standard output.")
+    @click.pass_context
+    @wraps(command)
+    def reported(context: click.Context, /, *args: Any, as_json: bool, **options: Any) -> None:
+        screen = Screen(as_json=as_json)
+        try:
+            command(context.obj, screen, *args, **options)
+        except RemoteError as error:
+            screen.fail(error.code, str(error), INCOMPLETE)
+        except KeyboardInterrupt:
+            screen.fail("interrupted", "stopped by you", INCOMPLETE)
+        except tuple(kind for kind, _, _ in FAILURES) as error:
+            code, status = next((code, status) for kind, code, status in FAILURES if isinstance(error, kind))
+            screen.fail(code, str(error), status)
+
+    return cast(Callable[P, None], reported)

@@ -1,0 +1,52 @@
+"""What a command works with: which profile, which folder. Looked up when a command asks, and not before: an import
+straight to a server needs no config, and `config edit` has to work with one that is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import cached_property
+
+from client.config import ConfigFile, Profile
+from client.folder import TaskFolder
+from client.tokens import Tokens
+
+
+class Session:
+    """One run of the program. Made by the composition root, which gives it the environment and the clock."""
+
+    def __init__(
+        self, variables: Mapping[str, str], profile: str | None, clock: Callable[[], datetime] | None = None
+    ) -> None:
+        self.variables = variables
+        self._wanted = profile
+        self._clock = clock or (lambda: datetime.now().astimezone())
+        self.config_file = ConfigFile.of_environment(variables)
+
+    @property
+    def now(self) -> datetime:
+        """With the offset of the place where the user is."""
+        return self._clock()
+
+    @property
+    def profile_name(self) -> str:
+        """The wanted profile, whether or not it is in the config. Raises ConfigError."""
+        return self.config_file.chosen(self._wanted)
+
+    @cached_property
+    def profile(self) -> Profile:
+        """Raises ConfigError, NoProfileError. Where nothing was ever set up, config and folder are made."""
+        made = self.config_file.make()
+        profile = self.config_file.profile(self._wanted)
+        if made:
+            TaskFolder(profile.folder).make()
+        return profile
+
+    @cached_property
+    def folder(self) -> TaskFolder:
+        """Of the profile. It is not said that it is there: every method of it says so by itself."""
+        return TaskFolder(self.profile.folder)
+
+    @property
+    def tokens(self) -> Tokens:
+        return Tokens(self.config_file.path)

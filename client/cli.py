@@ -6,7 +6,7 @@ import os
 
 import click
 
-from client.commands import config
+from client.commands import config, upstreams
 from client.commands.import_taskwarrior import taskwarrior
 from client.commands.session import Session
 
@@ -28,6 +28,9 @@ def import_() -> None:
 import_.add_command(taskwarrior)
 main.add_command(config.config)
 main.add_command(config.init)
+main.add_command(upstreams.connect)
+main.add_command(upstreams.sync)
+main.add_command(upstreams.watch)
 
 if __name__ == "__main__":
     main()

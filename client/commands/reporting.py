@@ -12,9 +12,11 @@ from client.commands.editor import EditorError
 from client.commands.session import Session
 from client.config import ConfigError, NoProfileError, NoSettingError, SettingRefusedError
 from client.folder import ChangedError, FolderError, FolderGoneError
+from client.locks import LockedError
 from client.remote import RemoteError
 from client.screen import INCOMPLETE, USAGE, Screen
 from client.tokens import TokenError
+from client.upstreams.port import UpstreamError
 from shared.core.strict import FaultError
 
 P = ParamSpec("P")
@@ -29,6 +31,7 @@ FAILURES: Final[list[tuple[type[Exception], str, int]]] = [
     (FolderGoneError, "folder-gone", INCOMPLETE),
     (FolderError, "folder-unusable", INCOMPLETE),
     (ChangedError, "changed-meanwhile", INCOMPLETE),
+    (LockedError, "in-use", INCOMPLETE),
     (FaultError, "invalid-document", USAGE),
 ]
 """The first that fits. The messages of these errors say what to do."""
@@ -44,7 +47,7 @@ def reports(command: Callable[Concatenate[Session, Screen, P], None]) -> Callabl
         screen = Screen(as_json=as_json)
         try:
             command(context.obj, screen, *args, **options)
-        except RemoteError as error:
+        except (RemoteError, UpstreamError) as error:
             screen.fail(error.code, str(error), INCOMPLETE)
         except KeyboardInterrupt:
             screen.fail("interrupted", "stopped by you", INCOMPLETE)

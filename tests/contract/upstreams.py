@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 import httpx
 
 from client.upstreams.folder import FolderUpstream
+from client.upstreams.git import GitUpstream
 from client.upstreams.http import HttpUpstream
 from client.upstreams.http_channel import Channel
 from client.upstreams.port import Upstream
@@ -38,6 +40,12 @@ class Driver:
 
 def directory(root: Path) -> Driver:
     return Driver("folder", lambda name: FolderUpstream(root, {"device": name}, device=name, make=True))
+
+
+def repository(root: Path) -> Driver:
+    place = root / "shared.git"
+    subprocess.run(["git", "init", "-q", "--bare", str(place)], check=True)
+    return Driver("git", lambda name: GitUpstream(f"file://{place}", root / name, {"device": name}, device=name))
 
 
 def server(instance: Instance, *, v1: bool = False) -> Driver:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Final
 
 from client.config import UpstreamConfig
 from client.engine.plan import Plan
 from client.files import Found
-from client.folder import FolderError
 from client.locks import waited_for
 from client.opened import LOCK_SECONDS, Opened
 from client.sync import Progress, Report, Sync, status_of
@@ -36,14 +34,13 @@ class Result:
 Drivers = dict[str, Upstream]
 
 
-class Session:
-    """One command's or one daemon's syncs. Drivers stay open between them."""
+class Exchange:
+    """A folder and its upstreams, for one command or one daemon. Drivers stay open between syncs."""
 
     def __init__(self, here: Opened, upstreams: Sequence[UpstreamConfig]) -> None:
         self.here = here
         self.upstreams = {config.name: config for config in upstreams}
         self._drivers: Drivers = {}
-        self._stack = AsyncExitStack()
 
     async def close(self) -> None:
         for driver in self._drivers.values():
@@ -109,6 +106,3 @@ def _together(first: Report, then: Report) -> Report:
         setattr(then, name, getattr(first, name) + getattr(then, name))
     then.arrived = [*first.arrived, *then.arrived]
     return then
-
-
-__all__ = ["FolderError", "Result", "Session"]

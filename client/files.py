@@ -39,8 +39,8 @@ class Files:
         self._folder = folder
         self._memory = memory
 
-    def look(self) -> Found:
-        """Reads what has a new stamp, and remembers it. Raises FolderError."""
+    def look(self, *, remember: bool = True) -> Found:
+        """Reads what has a new stamp, and remembers it; that is for who holds the sync lock. Raises FolderError."""
         scan = self._folder.scan()
         known = self._memory.files()
         hashes: dict[DocumentId, ContentHash] = {}
@@ -69,7 +69,7 @@ class Files:
         gone = [document for document in known if document not in hashes and document not in unreadable]
         news.update(dict.fromkeys(gone))
         changed.update(gone)
-        if news:
+        if news and remember:
             with self._memory.transaction():
                 self._memory.saw(news)
         return Found(hashes, frozenset(unreadable), tuple(problems), read, frozenset(changed))

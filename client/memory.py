@@ -131,6 +131,8 @@ class Memory:
 
     def at_place(self, name: str, place: str) -> None:
         """What is remembered of an upstream belongs to its address: at another one nothing holds."""
+        if self.upstream(name).place == place:
+            return
         with self.transaction():
             if self.upstream(name).place not in ("", place):
                 self.forget_upstream(name)

@@ -6,7 +6,7 @@ import os
 
 import click
 
-from client.commands import config
+from client.commands import config, tasks
 from client.commands.import_taskwarrior import taskwarrior
 from client.commands.session import Session
 
@@ -26,8 +26,8 @@ def import_() -> None:
 
 
 import_.add_command(taskwarrior)
-main.add_command(config.config)
-main.add_command(config.init)
+for command in (*tasks.COMMANDS, config.init, config.config):
+    main.add_command(command)
 
 if __name__ == "__main__":
     main()

@@ -6,7 +6,7 @@ import os
 
 import click
 
-from client.commands import config, upstreams
+from client.commands import config, daemon, health, history, tasks, upstreams
 from client.commands.import_taskwarrior import taskwarrior
 from client.commands.session import Session
 
@@ -26,11 +26,16 @@ def import_() -> None:
 
 
 import_.add_command(taskwarrior)
-main.add_command(config.config)
-main.add_command(config.init)
-main.add_command(upstreams.connect)
-main.add_command(upstreams.sync)
-main.add_command(upstreams.watch)
+for command in (
+    *tasks.COMMANDS,
+    *upstreams.COMMANDS,
+    daemon.daemon,
+    *health.COMMANDS,
+    *history.COMMANDS,
+    config.init,
+    config.config,
+):
+    main.add_command(command)
 
 if __name__ == "__main__":
     main()

@@ -123,3 +123,6 @@ def doctor(session: Session, screen: Screen) -> None:
 
 async def _all(here: Opened) -> list[Check]:
     return [check async for check in examine(here)]
+
+
+COMMANDS = (status, doctor)

@@ -143,3 +143,6 @@ def named(here: Opened, text: str) -> DocumentId:
     if is_document_id(text):
         return DocumentId(text)  # deleted here; upstreams may know it
     raise SetUpError(f"there is no task {text}")
+
+
+COMMANDS = (log, conflicts)

@@ -9,6 +9,8 @@ from functools import cached_property
 
 from client.config import ConfigFile, Profile
 from client.folder import TaskFolder
+from client.hooks import Hooks
+from client.tasks import Tasks
 from client.tokens import Tokens
 
 
@@ -46,6 +48,15 @@ class Session:
     def folder(self) -> TaskFolder:
         """Of the profile. It is not said that it is there: every method of it says so by itself."""
         return TaskFolder(self.profile.folder)
+
+    @cached_property
+    def tasks(self) -> Tasks:
+        """What commands do with the tasks of the profile."""
+        return Tasks(self.folder, self.hooks, self.now)
+
+    @property
+    def hooks(self) -> Hooks:
+        return Hooks(self.profile.hooks, self.profile.folder, self.variables)
 
     @property
     def tokens(self) -> Tokens:

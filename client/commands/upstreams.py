@@ -313,3 +313,6 @@ async def _watched(here: Opened, configs: Sequence[UpstreamConfig], screen: Scre
         logging.getLogger(__name__).debug("stopped")
     finally:
         await exchange.close()
+
+
+COMMANDS = (connect, sync, watch)

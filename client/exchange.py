@@ -14,6 +14,7 @@ from client.locks import waited_for
 from client.opened import LOCK_SECONDS, Opened
 from client.sync import Progress, Report, Sync, status_of
 from client.upstreams.port import Upstream, UpstreamError
+from shared.core.documents import Body
 
 TURNS: Final = 4
 """An edit reaches all upstreams in two."""
@@ -32,14 +33,19 @@ class Result:
 
 
 Drivers = dict[str, Upstream]
+Arrived = Callable[[list[tuple[Body | None, Body | None]]], None]
+"""Told (before, now) of the files that syncs changed."""
 
 
 class Exchange:
     """A folder and its upstreams, for one command or one daemon. Drivers stay open between syncs."""
 
-    def __init__(self, here: Opened, upstreams: Sequence[UpstreamConfig]) -> None:
+    def __init__(
+        self, here: Opened, upstreams: Sequence[UpstreamConfig], arrived: Arrived = lambda changes: None
+    ) -> None:
         self.here = here
         self.upstreams = {config.name: config for config in upstreams}
+        self._arrived = arrived
         self._drivers: Drivers = {}
 
     async def close(self) -> None:
@@ -75,6 +81,7 @@ class Exchange:
                 for name in due:
                     report = await self._one(name, result, confirmed=confirmed, progress=progress(name))
                     if report is not None and report.arrived:
+                        self._arrived(report.arrived)
                         moved.update(other for other in self.upstreams if other != name)
                 due = [name for name in self.upstreams if name in moved and name not in result.errors]
                 if not due:

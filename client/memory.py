@@ -170,6 +170,10 @@ class Memory:
         )
         return {DocumentId(row[0]): _outline(row[1:]) for row in rows}
 
+    def known(self) -> set[DocumentId]:
+        """Every document that some upstream has, or had."""
+        return {DocumentId(row[0]) for row in self._db.execute("SELECT DISTINCT id FROM record")}
+
     def record(self, upstream: str, document: DocumentId) -> Record:
         row = self._db.execute(
             "SELECT base, gone, shadow_hash, remote, pending IS NOT NULL, refused, shadow, pending FROM record "

@@ -47,8 +47,8 @@ class Report:
     conflicts: int = 0
     adopted: int = 0
     files_read: int = 0
-    arrived: list[DocumentId] = field(default_factory=list)
-    """Whose files were changed."""
+    arrived: list[tuple[Body | None, Body | None]] = field(default_factory=list)
+    """(before, now) of the files that were changed."""
     plan: Plan = field(default_factory=Plan)
     """The last one; its waiting documents are those that wait still."""
     found: Found | None = None
@@ -219,7 +219,7 @@ class Sync:
                 self._memory.set_arriving(document, row)
         self._step("remembered")
         self._arrivals.place(rows)
-        report.arrived.extend(rows)
+        report.arrived.extend((row.expected, row.body) for row in rows.values())
 
     async def _settled(
         self, document: DocumentId, record: Record, answer: Answer

@@ -13,11 +13,12 @@ from client.commands.reporting import reports
 from client.commands.session import Session
 from client.config import UpstreamConfig
 from client.folder import Loaded
+from client.ids import with_prefix
 from client.opened import Opened, SetUpError, opened
 from client.screen import SHOWN, Screen, clip
 from client.take_back import TakeBackError, taken_back
 from client.upstreams.port import UpstreamError
-from shared.core.documents import DocumentId, is_document_id
+from shared.core.documents import DocumentId
 
 
 @click.command()
@@ -131,18 +132,9 @@ def _take(here: Opened, screen: Screen, number: int, path: str | None) -> None:
 
 
 def named(here: Opened, text: str) -> DocumentId:
-    """The document whose id is `text` or begins with it. Raises SetUpError."""
-    known = {*here.memory.files(), *here.folder.scan().files}
-    if text in known:
-        return DocumentId(text)
-    found = sorted(document for document in known if document.startswith(text))
-    if len(found) > 1:
-        raise SetUpError(f"{text} may be {', '.join(found[:SHOWN])}; give more of the id")
-    if found:
-        return found[0]
-    if is_document_id(text):
-        return DocumentId(text)  # deleted here; upstreams may know it
-    raise SetUpError(f"there is no task {text}")
+    """The document whose id is `text` or begins with it, one that was deleted here too. Raises NoSuchTaskError."""
+    known = {*here.memory.files(), *here.memory.known(), *here.folder.scan().files}
+    return with_prefix(text, known)
 
 
 COMMANDS = (log, conflicts)

@@ -18,13 +18,14 @@ from client.commands.reporting import reports
 from client.commands.session import Session
 from client.config import Profile, UpstreamConfig
 from client.engine.plan import Adopt, Delete, Fetch, Plan, Resend, Send
-from client.exchange import Exchange, Result
+from client.exchange import Arrived, Exchange, Result
 from client.locks import held
 from client.opened import Opened, SetUpError, opened
 from client.screen import INCOMPLETE, SHOWN, Screen, tasks
 from client.upstreams.http import HttpUpstream
 from client.upstreams.port import UnavailableError, UpstreamError
 from client.watch import Watch
+from shared.core.documents import Body
 from shared.observability import configure
 
 TOKEN_VARIABLE = "HYPERTASK_TOKEN"  # noqa: S105  a name
@@ -128,7 +129,8 @@ def sync(session: Session, screen: Screen, *, names: tuple[str, ...], dry_run: b
         if dry_run:
             _show_plans(screen, asyncio.run(_surveyed(here, configs, confirmed=confirm_deletions)))
             return
-        result = asyncio.run(_synced(here, configs, screen, confirmed=confirm_deletions))
+        exchange = Exchange(here, configs, telling(session, screen))
+        result = asyncio.run(_synced(exchange, screen, confirmed=confirm_deletions))
     _show_result(screen, result)
     if not result.agreed:
         sys.exit(INCOMPLETE)
@@ -158,13 +160,22 @@ async def _surveyed(here: Opened, configs: Sequence[UpstreamConfig], *, confirme
         await exchange.close()
 
 
-async def _synced(here: Opened, configs: Sequence[UpstreamConfig], screen: Screen, *, confirmed: bool) -> Result:
-    exchange = Exchange(here, configs)
+async def _synced(exchange: Exchange, screen: Screen, *, confirmed: bool) -> Result:
     try:
         with screen.progress("Synced", sending=True) as progress:
             return await exchange.sync(confirmed=confirmed, progress=lambda name: progress)
     finally:
         await exchange.close()
+
+
+def telling(session: Session, screen: Screen) -> Arrived:
+    """Runs the hooks of what arrived."""
+
+    def arrived(changes: list[tuple[Body | None, Body | None]]) -> None:
+        for line in session.hooks.arrived(changes):
+            screen.say(line)
+
+    return arrived
 
 
 _WORDS = {Resend: "send again", Delete: "delete there", Adopt: "agree on"}
@@ -277,12 +288,11 @@ def watch(session: Session, screen: Screen) -> None:
     with opened(profile, session.tokens) as here, held(here.daemon_lock):
         _say_if_rebuilt(here, screen)
         screen.say(f"Watching {profile.folder} and {', '.join(c.name for c in configs)}. Ctrl-C stops.")
-        asyncio.run(_watched(here, configs, screen))
+        asyncio.run(_watched(Exchange(here, configs, telling(session, screen)), screen))
     screen.say("Stopped.")
 
 
-async def _watched(here: Opened, configs: Sequence[UpstreamConfig], screen: Screen) -> None:
-    exchange = Exchange(here, configs)
+async def _watched(exchange: Exchange, screen: Screen) -> None:
     failing: set[str] = set()
 
     def told(result: Result) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 SCHEMES: Final = ("http", "https", "folder", "git+file", "git+ssh", "git+http", "git+https", "mongodb", "mongodb+srv")
 LONGEST_NAME: Final = 32
@@ -43,7 +43,7 @@ def address(text: str) -> str:
 def name_for(url: str, taken: Collection[str]) -> str:
     """A short name for an address that nothing else has."""
     parts = urlsplit(url)
-    words = parts.hostname or Path(parts.path.rstrip("/")).name.removesuffix(".git")
+    words = parts.hostname or Path(unquote(parts.path).rstrip("/")).name.removesuffix(".git")
     if parts.hostname in ("localhost", "127.0.0.1", "::1"):
         words = "local"
     elif parts.hostname and not parts.hostname.replace(".", "").isdigit():

@@ -15,8 +15,8 @@ from client.files import Files, Found, UnreadableError
 from client.folder import TaskFolder
 from client.memory import Memory
 from client.upstreams.port import CursorGoneError, Outgoing, UnavailableError, Upstream
-from shared.core.batch import conflict_rows
 from shared.core.canonical import equal
+from shared.core.conflict_rows import conflict_rows
 from shared.core.documents import Body, ContentHash, DocumentId
 from shared.core.policies import NO_POLICIES, Policies
 from shared.wire import content_hash

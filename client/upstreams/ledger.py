@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from client.engine.records import Answer, Pending, Refused
 from shared import wire
-from shared.core.batch import ConflictRow, conflict_rows
+from shared.core.conflict_rows import ConflictRow, conflict_rows
 from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, Sequence
 from shared.core.memory import (
     BEGINNING,

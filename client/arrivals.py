@@ -29,13 +29,15 @@ from pathlib import Path
 from typing import Final
 
 from client.durable import make_durable, make_names_durable, write_new
-from client.engine.answer import merged_onto
+from client.engine.answer import MergedDoc, merged_onto
 from client.file_text import body_of, text_of
 from client.folder import STATE, Loaded, Problem, TaskFolder
 from client.memory import Arriving, Memory, Seen
 from client.replace import ChangedError, Stamp, put_new, put_over, stamp_at, take_away
 from shared.core.canonical import equal
+from shared.core.conflict_rows import conflict_rows
 from shared.core.documents import Body, DocumentId
+from shared.core.policies import NO_POLICIES
 from shared.core.protocol import Limits
 from shared.core.strict import FaultError
 from shared.wire import content_hash
@@ -43,6 +45,8 @@ from shared.wire import content_hash
 RACY_NS: Final = 20_000_000
 COARSE_RACY_NS: Final = 2_100_000_000
 """A file that was changed so shortly before it was read may change again without a new time."""
+HERE: Final = "here"
+"""Stands for the upstream in what was decided in the folder itself."""
 TRIES: Final = 20
 """So often in a row a file may change in the moment of its replacement."""
 
@@ -80,8 +84,8 @@ class Arrivals:
         return rows
 
     def place(self, arriving: Mapping[DocumentId, Arriving], *, fresh: bool = True) -> tuple[DocumentId, ...]:
-        """Steps 3 and 4, after step 2 was committed. `fresh`: no try was made so far. Returns what could not be placed:
-        its file cannot be read at the moment. It is tried again by `recover`."""
+        """Steps 3 and 4, after step 2 was committed. `fresh`: no try was made so far. Returns what could not be
+        placed: its file cannot be read at the moment. It is tried again by `recover`."""
         if not arriving:
             return ()
         seen: dict[DocumentId, Seen | None] = {}
@@ -134,8 +138,7 @@ class Arrivals:
                     return Seen(content_hash(body), "")
                 here = now.body if isinstance(now, Loaded) else None
                 onto = here if here is not None else body
-                merged = merged_onto(row.expected, onto, held).doc
-                row = self._again(document, row, merged, here)
+                row = self._again(document, row, merged_onto(row.expected, onto, held), here)
                 continue
             if held is None and staged.exists():  # exchanged with what somebody was writing, and stopped
                 self._rescue(staged)
@@ -146,7 +149,7 @@ class Arrivals:
                 if equal(now.body, body):
                     staged.unlink(missing_ok=True)
                     return Seen(now.hash, "")
-                row = self._again(document, row, merged_onto(row.expected, body, now.body).doc, now.body)
+                row = self._again(document, row, merged_onto(row.expected, body, now.body), now.body)
                 continue
             ours = stamp_at(staged)
             with suppress(ChangedError):
@@ -157,17 +160,19 @@ class Arrivals:
                 self._step("placed")
                 return Seen(content_hash(body), _placed_key(ours, stamp_at(target)))
             if not staged.exists():
-                row = self._again(document, row, body, row.expected)
+                row = self._again(document, row, MergedDoc(body), row.expected)
         raise _StuckError
 
-    def _again(self, document: DocumentId, old: Arriving, body: Body, expected: Body | None) -> Arriving:
+    def _again(self, document: DocumentId, old: Arriving, merged: MergedDoc, expected: Body | None) -> Arriving:
         """Another state is to be placed instead. Its staged file has a name of its own: whoever is stopped here
         finds either the old row and the old file, or the new ones."""
-        row = Arriving(body, expected, _staged_name())
+        row = Arriving(merged.doc, expected, _staged_name())
         self._write([row])
         self._step("again")
         with self._memory.transaction():
             self._memory.set_arriving(document, row)
+            told = conflict_rows(merged.conflicts, NO_POLICIES)
+            self._memory.decided(HERE, document, [dict(conflict) for conflict in told])
         (self._stage / old.staged).unlink(missing_ok=True)
         return row
 

@@ -23,8 +23,6 @@ from shared.wire import content_hash
 
 MAX_ROUNDS: Final = 8
 """Two are enough while nobody else writes."""
-PORTION: Final = 500
-"""Documents whose states are written down as pending, and sent, at a time."""
 
 Progress = Callable[[int, int], None]
 """(done, of how many that are known of)."""
@@ -142,7 +140,7 @@ class Sync:
         kinds = {action.id: action for action in actions}
         done = 0
         told: list[str] = []
-        for portion in _portions(actions):
+        for portion in _portions(actions, self._upstream.abilities.portion):
             outgoing = self._outgoing(portion)
             self._step("pending")
             async for replies in self._upstream.submit(outgoing, confirmed=confirmed):
@@ -242,9 +240,9 @@ class Sync:
         return on_answer(pending, now, answer, self._policies or NO_POLICIES), now
 
 
-def _portions(actions: Sequence[Action]) -> Iterator[Sequence[Action]]:
-    for start in range(0, len(actions), PORTION):
-        yield actions[start : start + PORTION]
+def _portions(actions: Sequence[Action], size: int) -> Iterator[Sequence[Action]]:
+    for start in range(0, len(actions), size):
+        yield actions[start : start + size]
 
 
 def _count(report: Report, action: Action | None, record: Record, answer: Answer) -> None:

@@ -123,13 +123,18 @@ class Watch:
             self._wake.set()
 
     async def _watch_upstream(self, name: str) -> None:
+        failures = 0
         while True:
             await self._listen[name].wait()
             cursor = self._exchange.here.memory.upstream(name).cursor
             try:
                 await self._exchange.driver(name).wait(cursor)
+                failures = 0
             except UpstreamError:
-                await asyncio.sleep(RETRY_FIRST * random.uniform(0.5, 1))  # noqa: S311
+                # The next sync says whether it is gone. If it is not, it does not let us listen; then it is asked.
+                delay = min(RETRY_LATER, RETRY_FIRST * 2**failures)
+                failures = min(failures + 1, 10)
+                await asyncio.sleep(delay * random.uniform(0.5, 1))  # noqa: S311
             self._listen[name].clear()  # again when this was synced, from its cursor
             self._now_due(name)
 

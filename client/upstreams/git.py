@@ -40,6 +40,8 @@ from shared.wire import content_hash
 LEDGER: Final = ".hypertask/ledger"
 TRIES: Final = 12
 """Pushes, while others push."""
+PORTION: Final = 100_000
+"""All of a sync is one commit."""
 POLL_SECONDS: Final = 15.0
 BY_HAND: Final = "by hand"
 NAMED: Final = 20
@@ -57,7 +59,7 @@ class GitUpstream:
 
     @property
     def abilities(self) -> Abilities:
-        return Abilities(facts=self._facts)
+        return Abilities(portion=PORTION, facts=self._facts)
 
     async def changes(self, cursor: str | None) -> Changes:
         head = await self._git.fetch()

@@ -196,7 +196,8 @@ def dump_envelope(process: str, number: int, expires_at: float, items: Sequence[
 def load_envelope(data: bytes) -> tuple[Envelope, float]:
     """The envelope and when it expires. Raises ValueError for anything else."""
     process, number, expires_at, rows = orjson.loads(data.partition(b" ")[2])
-    return Envelope(process, number, tuple(map(_item, rows))), expires_at
+    request = f"{process}.{number}"
+    return Envelope(process, number, tuple(_item(row, request) for row in rows)), expires_at
 
 
 def _item_row(item: Item) -> list[Any]:
@@ -209,12 +210,12 @@ def _item_row(item: Item) -> list[Any]:
     ]
 
 
-def _item(row: list[Any]) -> Item:
+def _item(row: list[Any], request: str) -> Item:
     fields, rest = row
     document, state, hash_, arrived_at, base, base_state, device, single, agreed = fields
     given: Body | Given | None = Given.NOTHING if base_state == [] else base_state
     agreed = None if agreed is None else Agreed(*agreed)
-    return Item(Submission(document, state, hash_, arrived_at, base, given, device, single, agreed), *rest)
+    return Item(Submission(document, state, hash_, arrived_at, base, given, device, single, agreed, request), *rest)
 
 
 def dump_replies(replies: Iterable[tuple[int, Sequence[Reply]]]) -> bytes:

@@ -98,6 +98,18 @@ BREAKS = (
         "    if True:",
     ),
     Break(
+        "row 10: a state that is delivered twice makes its device newer",
+        "shared/core/memory.py",
+        "    if state is None or repeat or request.hash == known.sent:",
+        "    if state is None or repeat:",
+    ),
+    Break(
+        "a request that is delivered again gets another answer",
+        "shared/core/resolve.py",
+        "if request.request is None or known is None or known.request != request.request:",
+        "if True or known is None:",
+    ),
+    Break(
         "row 10: late requests count",
         "shared/core/basis.py",
         "    return at is not None and edited_at is not None and edited_at - LATE <= at < edited_at",

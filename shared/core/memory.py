@@ -12,7 +12,7 @@ Where they live, and what they cost:
                 costs none, an edit as many as it replaces. Found by (document, hash), (document, device of a
                 pair, sequence), (document, key in gone), and the newest RECENT by (document, sequence).
     memory      one record a (device, document), for devices that send no base: hashes, no bodies. At most
-                2 + MAX_ASKED hashes, whatever the device does.
+                3 + MAX_ASKED hashes, whatever the device does.
 
 A repeated request adds nothing to any of them.
 
@@ -127,6 +127,8 @@ class Submission:
     """The token is one device's, and nothing has contradicted that so far."""
     agreed: Agreed | None = None
     """The newest of this device; None: not known."""
+    request: str | None = None
+    """Names the client's request: what has the same name is that request, delivered again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,11 +183,15 @@ class DeviceMemory:
     sent: ContentHash | None = None
     returned: ContentHash | None = None
     asked: tuple[ContentHash, ...] = ()
-    """Returned to nulls since: a null may come late, so it does not tell that the device has nothing."""
+    """Returned to nulls and repeats since: they may come late, so it does not tell that the device has nothing."""
     at: float = 0.0
     """Arrival of the request that told this."""
     edited_at: float | None = None
     """The clock of the last state in which this device had edited something: its own clock then."""
+    request: str | None = None
+    """The request that told this,"""
+    answered: ContentHash | None = None
+    """and what it was answered."""
 
     @property
     def states(self) -> tuple[ContentHash, ...]:
@@ -199,16 +205,18 @@ def advance(
     """What is known of a device after a request: `known` itself if that tells nothing new.
 
     `answer`: hash of what is returned. `edited`: the state has an edit of its own. `repeat`: it came before,
-    so it tells as little as a null of what the device has now.
+    so it tells as little as a null of what the device has now: either answer may be the one that arrived.
     """
     state = request.client_state
-    if state is None or repeat:
+    if state is None or repeat or request.hash == known.sent:
         asked = dict.fromkeys(h for h in (*known.asked, answer) if h and h != known.returned)
         now = replace(known, asked=tuple(asked)[-MAX_ASKED:])
     else:
         edited_at = (clock(state) if edited else None) or known.edited_at
         now = DeviceMemory(None if is_tombstone(state) else request.hash, answer, edited_at=edited_at)
-    return known if replace(now, at=known.at) == known else replace(now, at=request.arrived_at)
+    if replace(now, at=known.at, request=known.request, answered=known.answered) == known:
+        return known
+    return replace(now, at=request.arrived_at, request=request.request, answered=answer)
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,7 @@ from shared.core.memory import (
     Revision,
     Submission,
     advance,
+    make_rev,
     parse_rev,
 )
 from shared.core.merge import ABSENT, Conflict
@@ -73,6 +74,7 @@ from shared.core.policies import NO_POLICIES, Policies
 from shared.core.rebase import counts, dropped, is_edited, rebase
 from shared.core.states import is_tombstone, last_body, same_content
 
+REDELIVERED: Final = "answered before"
 _NEVER: Final = Head(BEGINNING, ContentHash(""), None, 0.0)
 """Stands for the head of a document that was never there."""
 
@@ -88,6 +90,9 @@ def resolve(
     case = _Case(memory, request, policies, hash_of)
     state = request.client_state
     try:
+        again = case.answered_before()
+        if again is not None:
+            return again
         if state is None:
             return case.answer_head("1 null")
         return case.dead(state) if is_tombstone(state) else case.live(state)
@@ -112,6 +117,21 @@ class _Case:
         self.head = memory.head or _NEVER
         self.hash_of = hash_of
         self.look = Lookup(memory, request, self.head, hash_of)
+
+    def answered_before(self) -> Decision | None:
+        """The answer to a request that the queue delivers again; None if it is another one, or if the body is
+        gone. Which of the answers arrives is not known, so they are the same: else the device would be on a
+        state that its memory does not have. A client that sends a base says itself on which it is."""
+        request, known = self.request, self.memory.device
+        if request.request is None or known is None or known.request != request.request:
+            return None
+        if known.answered is None:
+            return Decision(Outcome.UNCHANGED, REDELIVERED, None, None, self.head.rev if self.exists else None)
+        stored = self.look.stored(known.answered)
+        if stored is None or stored.body is None:
+            return None
+        rev = make_rev(stored.sequence, stored.hash, deleted=False)
+        return Decision(Outcome.UNCHANGED, REDELIVERED, stored.body, stored.hash, rev)
 
     # Live states
 

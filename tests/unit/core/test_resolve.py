@@ -408,6 +408,46 @@ def test_row_10_a_null_does_not_make_the_device_forget() -> None:
     assert server.head == doc(a=2, b=MAX_ASKED + 3)
 
 
+def test_row_10_a_state_that_is_delivered_twice_does_not_make_the_device_newer() -> None:
+    server = Server()
+    server.post(doc(a=0, b=0), None, "B")
+    server.post(doc(a=1), None, "A")
+    assert server.head == doc(a=1, b=0)  # and this is what A has from now on
+    server.post(doc(a=0, b=5), None, "B")
+    assert server.head == doc(a=1, b=5)
+    server.post(doc(a=1), None, "A")  # the same request once more; nobody gets its answer
+    server.post(doc(a=1, b=0, c=7), None, "A")
+    assert server.head == doc(a=1, b=5, c=7)
+
+
+def test_a_request_that_the_queue_delivers_again_is_answered_as_before() -> None:
+    server = Server()
+    server.post(doc(a=0, b=0), None, "B")
+    first = server.request(doc(a=1), None, "A", request="process.1")
+    rev = server.send(first)
+    assert server.decision.state == doc(a=1, b=0)
+    server.post(doc(a=0, b=5), None, "B")
+    size = server.state.size
+    assert server.send(first) == rev
+    assert server.got() == ("unchanged", "answered before", doc(a=1, b=0))
+    assert not server.decision.writes and server.state.size == size
+    assert server.send(replace(first, request="process.2")) != rev
+    assert server.decision.state == doc(a=1, b=5)
+
+
+def test_a_null_that_the_queue_delivers_again_is_answered_as_before() -> None:
+    server = Server()
+    rev = server.post(doc(a=0), "0", "B")
+    null = server.request(None, None, "A", request="process.1")
+    server.send(null)
+    server.post(doc(a=1), rev, "B")
+    server.send(null)
+    assert server.decision.state == doc(a=0)
+    server.state.revisions[0].body = None
+    server.send(null)
+    assert server.decision.state == doc(a=1), "its body was pruned"
+
+
 def test_row_10_a_state_as_remembered_has_no_edits() -> None:
     server = Server()
     server.post(doc(done=False), device="A")

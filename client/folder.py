@@ -107,6 +107,11 @@ class TaskFolder:
             self.root.mkdir(parents=True, exist_ok=True)
             self._prepare()
 
+    def prepare(self) -> None:
+        """Sees to it that `state` is there. Raises FolderGoneError: the folder itself is not made."""
+        with self._explained():
+            self._prepare()
+
     def path(self, document: DocumentId) -> Path:
         """Where the document's file is, or would be."""
         return self.root / file_name(document)

@@ -121,6 +121,7 @@ class Tasks:
     def undo(self) -> tuple[Entry, Done]:
         """Takes back what the last command did; what happened to the documents since then stays. Raises
         NothingToUndoError, NotATaskError, ChangedError."""
+        self.folder.prepare()
         entry = self._journal.last()
         if entry is None:
             raise NothingToUndoError("there is nothing to undo: no command has changed a task here")
@@ -192,6 +193,7 @@ class Tasks:
         meant = [(step, stamp) for step, stamp in pairs if not _same(step)]
         if not meant:
             return []
+        self.folder.prepare()
         try:
             entry = self._journal.record(command, [step for step, _ in meant])
         except OSError as error:

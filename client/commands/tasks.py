@@ -160,8 +160,10 @@ def delete(session: Session, screen: Screen, *, ids: tuple[str, ...]) -> None:
 def edit(session: Session, screen: Screen, *, prefix: str) -> None:
     """Open a task in your editor. What others change meanwhile is merged with what you change."""
     document = session.tasks.find(prefix)
+    body = session.tasks.read(document)
+    session.folder.prepare()
     draft = Draft(session.folder, document)
-    before = draft.open(session.tasks.read(document))
+    before = draft.open(body)
     edited_file(draft.path, session.profile.editor, session.variables)
     try:
         mine = draft.read()

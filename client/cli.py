@@ -11,6 +11,7 @@ from client.commands import config, tasks
 from client.commands.completion import completion
 from client.commands.import_taskwarrior import taskwarrior
 from client.commands.session import Session
+from client.commands.transfer import export, import_
 
 
 class Root(click.Group):
@@ -28,13 +29,8 @@ def main(profile: str | None) -> None:
     """Hypertask: your JSON documents, the same on every device."""
 
 
-@main.group(name="import")
-def import_() -> None:
-    """Bring tasks from other programs."""
-
-
 import_.add_command(taskwarrior)
-for command in (*tasks.COMMANDS, config.init, config.config, completion):
+for command in (*tasks.COMMANDS, config.init, config.config, import_, export, completion):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -11,8 +11,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import errors
+from api.compression import Compression
 from api.lifespan import lifespan_of
-from api.routes import devices, documents, policies, service, sync
+from api.routes import batch, devices, documents, policies, service, sync
 from shared.observability import request_id
 from shared.settings import Settings
 
@@ -21,6 +22,8 @@ ROUTES = [
     Route("/healthz", service.healthz, methods=["GET"]),
     Route("/readyz", service.readyz, methods=["GET"]),
     Route("/hashes", sync.get_hashes, methods=["GET"]),
+    Route("/tasks", batch.post_tasks, methods=["POST"]),
+    Route("/tasks", batch.get_tasks, methods=["GET"]),
     Route("/task/{id}", sync.post_task, methods=["POST"]),
     Route("/task/{id}", documents.get_task, methods=["GET"]),
     Route("/task/{id}", sync.delete_task, methods=["DELETE"]),
@@ -39,13 +42,12 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     """The application; settings from the environment unless they are given."""
     settings = settings or Settings.from_env()
     # Around the whole of it: Starlette answers faults of ours outside of its middleware.
-    return RequestId(
-        Starlette(
-            routes=ROUTES,
-            lifespan=lifespan_of(settings),
-            exception_handlers=dict.fromkeys(errors.RESPONDED_TO, errors.respond),
-        )
+    app = Starlette(
+        routes=ROUTES,
+        lifespan=lifespan_of(settings),
+        exception_handlers=dict.fromkeys(errors.RESPONDED_TO, errors.respond),
     )
+    return RequestId(Compression(app))
 
 
 class RequestId:

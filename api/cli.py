@@ -27,6 +27,7 @@ from shared.core.documents import (
     is_document_id,
     is_space_id,
 )
+from shared.core.policies import Policies
 from shared.ports import UnavailableError
 from shared.settings import Settings
 
@@ -124,20 +125,21 @@ def explain(data: Path | None, space: str, document: str, as_json: bool) -> None
     if not is_space_id(space) or not is_document_id(document):
         raise click.BadParameter("a space's or a document's id cannot look like that")
 
-    async def call(mongo: Mongo) -> tuple[list[HistoryEntry], list[Device]]:
+    async def call(mongo: Mongo) -> tuple[list[HistoryEntry], Policies, list[Device]]:
         store = MongoDocumentStore(mongo, give_up_after_seconds=10)
         entries = await store.history(SpaceId(space), DocumentId(document), _MOST_ENTRIES)
-        return entries, await MongoDeviceStore(mongo).list_all()
+        policies = await store.policies(SpaceId(space))
+        return entries, policies, await MongoDeviceStore(mongo).list_all()
 
-    entries, devices = _run(data, call)
+    entries, policies, devices = _run(data, call)
     if not entries:
         raise click.ClickException(f"The space {space} never had a document {document}.")
     if as_json:
-        rows = [wire.history_row(entry) for entry in entries]
+        rows = [wire.history_row(entry, policies) for entry in entries]
         click.echo(wire.dumps({"document": document, "space": space, "revisions": rows}).decode())
         return
     names = {device.id: device.name for device in devices}
-    for line in story(DocumentId(document), entries, names, url=_url(data)):
+    for line in story(DocumentId(document), entries, names, policies, url=_url(data)):
         click.echo(line)
 
 

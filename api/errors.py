@@ -74,7 +74,7 @@ _BY_STATUS: Final = {kind.status: kind for kind in (NOT_FOUND, METHOD_NOT_ALLOWE
 def _from_fault(error: FaultError) -> ProblemError:
     fault = error.fault
     if fault.reason == "malformed request":
-        return ProblemError(MALFORMED_REQUEST, fault.detail)
+        return ProblemError(MALFORMED_REQUEST, fault.detail, pointer=fault.pointer or None)
     if fault.reason == "too large":
         return ProblemError(TOO_LARGE, fault.detail, pointer=fault.pointer)
     if fault.malformed:
@@ -122,9 +122,9 @@ def problem(error: Exception) -> ProblemError:
             return ProblemError(INTERNAL, "The server failed; its log says why, under the request id.")
 
 
-def render(error: ProblemError) -> Response:
-    """The response: application/problem+json."""
-    members: dict[str, Any] = {
+def members(error: ProblemError) -> dict[str, Any]:
+    """The problem's members (RFC 9457)."""
+    found: dict[str, Any] = {
         "type": f"https://hypertask.dev/problems/{error.kind.code}",
         "title": error.kind.title,
         "status": error.kind.status,
@@ -134,9 +134,14 @@ def render(error: ProblemError) -> Response:
     }
     if error.pointer is not None:
         # A key may hold what UTF-8 cannot; the pointer then shows it escaped.
-        members["pointer"] = error.pointer.encode("utf-8", "backslashreplace").decode()
+        found["pointer"] = error.pointer.encode("utf-8", "backslashreplace").decode()
+    return found
+
+
+def render(error: ProblemError) -> Response:
+    """The response: application/problem+json."""
     return Response(
-        wire.dumps(members),
+        wire.dumps(members(error)),
         error.kind.status,
         headers=dict(error.headers),
         media_type="application/problem+json",

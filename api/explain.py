@@ -1,5 +1,5 @@
 """The story of one document, for people: every revision, whose it is, what was decided, what was dropped and how to
-bring it back. Pure: entries in, text out. Values of secret fields were left out when the conflicts were stored."""
+bring it back. Pure: entries in, text out; values of secret fields are left out."""
 
 from __future__ import annotations
 
@@ -8,32 +8,39 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared import wire
+from shared.core.conflict_rows import redacted
 from shared.core.documents import DeviceId, DocumentId, HistoryEntry
+from shared.core.policies import Policies
 
 
 def story(
-    document: DocumentId, entries: Sequence[HistoryEntry], names: Mapping[DeviceId, str], *, url: str
+    document: DocumentId,
+    entries: Sequence[HistoryEntry],
+    names: Mapping[DeviceId, str],
+    policies: Policies,
+    *,
+    url: str,
 ) -> Iterator[str]:
     """Lines, oldest revision first. `entries`: newest first. `names`: what devices are called."""
     head = next(entry for entry in entries if not entry.received)
     yield f"{document}: {'deleted' if head.deleted else 'live'}, {len(entries)} states, current rev {head.rev}"
     for entry in reversed(entries):
         yield ""
-        yield from _entry(entry, names)
+        yield from _entry(entry, names, policies)
         if entry is not head and entry.body is not None:
             yield f"    bring it back:  POST {url}/task/{document}/restore  " + f'{{"hash": "{entry.hash}"}}'
         elif entry.body is None and not entry.deleted:
             yield "    its body was pruned; the hash is known still"
 
 
-def _entry(entry: HistoryEntry, names: Mapping[DeviceId, str]) -> Iterator[str]:
+def _entry(entry: HistoryEntry, names: Mapping[DeviceId, str], policies: Policies) -> Iterator[str]:
     at = datetime.fromtimestamp(entry.at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     what = "received, and never current as it was" if entry.received else f"rev {entry.rev}"
     yield f"{at}  {_device(entry.by, names)}  {what}"
     yield f"    {entry.outcome}, by the rule: {entry.rule}"
     if entry.parents:
         yield f"    from {', '.join(entry.parents)}"
-    for conflict in entry.conflicts:
+    for conflict in (redacted(row, policies) for row in entry.conflicts):
         yield f"    conflict at {conflict['path'] or 'the document'} ({conflict['rule']}): {_sides(conflict)}"
 
 
@@ -44,12 +51,14 @@ def _device(device: DeviceId, names: Mapping[DeviceId, str]) -> str:
 
 
 def _sides(conflict: Mapping[str, Any]) -> str:
-    if conflict.get("redacted"):
+    if conflict.get("redacted") and not conflict.keys() & {"kept", "dropped"}:
         return "the values are secret"
     return f"kept {_value(conflict, 'kept')}, dropped {_value(conflict, 'dropped')}"
 
 
 def _value(conflict: Mapping[str, Any], side: str) -> str:
+    if side not in conflict and conflict.get("redacted"):
+        return "what is secret"
     if side in conflict:
         text = wire.dumps(conflict[side]).decode()
         return text if len(text) <= 80 else text[:77] + "..."

@@ -27,11 +27,16 @@ class HashMaps:
         self._cache = cache
         self._positions = Coalesced(store.positions, most=_SPACES_AT_ONCE)
 
-    async def current(self, space: SpaceId) -> BucketedMap:
-        """Law: every write that was acknowledged before the call is in it."""
+    async def position(self, space: SpaceId) -> Position:
+        """Where the space stands: every write that was acknowledged before the call is in it."""
         position = await self._positions.get(space)
         if position is None:
             raise UnavailableError("the database does not know the space")
+        return position
+
+    async def current(self, space: SpaceId) -> BucketedMap:
+        """Law: every write that was acknowledged before the call is in it."""
+        position = await self.position(space)
         try:
             return await self._through_cache(space, position)
         except UnavailableError as error:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from client.commands import config, tasks
+from client.commands import config, daemon, health, history, tasks, upstreams
 from client.commands.completion import completion
 from client.commands.import_taskwarrior import taskwarrior
 from client.commands.session import Session
@@ -30,7 +30,18 @@ def main(profile: str | None) -> None:
 
 
 import_.add_command(taskwarrior)
-for command in (*tasks.COMMANDS, config.init, config.config, import_, export, completion):
+for command in (
+    *tasks.COMMANDS,
+    *upstreams.COMMANDS,
+    daemon.daemon,
+    *health.COMMANDS,
+    *history.COMMANDS,
+    config.init,
+    config.config,
+    import_,
+    export,
+    completion,
+):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -43,8 +43,9 @@ def retry_after_seconds(value: str | None, now: datetime) -> float | None:
     """The Retry-After header: seconds or an HTTP date. None if it is missing or says nothing."""
     if value is None:
         return None
-    if value.strip().isascii() and value.strip().isdigit():
-        return float(value)
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
     try:
         moment = parsedate_to_datetime(value)
     except ValueError:

@@ -25,7 +25,7 @@ from shared.core.documents import (
 )
 from shared.core.documents import Sequence as SequenceNumber
 from shared.core.hash_map import BucketedMap
-from shared.core.memory import Agreed, Memory, Missing, Refusal, Submission
+from shared.core.memory import Agreed, Memory, Missing, Refusal, Rev, Submission
 from shared.core.policies import Policies
 from shared.core.retention import Pruned, Retention
 
@@ -69,6 +69,16 @@ class Changes:
 
     position: Position
     hashes: dict[DocumentId, ContentHash | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """A current revision, for one who reads many. `body` is JSON text, None for a tombstone."""
+
+    document: DocumentId
+    rev: Rev
+    hash: ContentHash
+    body: bytes | None
 
 
 class Transaction(Protocol):
@@ -138,6 +148,13 @@ class DocumentStore(Protocol):
 
     async def head(self, space: SpaceId, document: DocumentId) -> HistoryEntry | None:
         """The current revision; a tombstone too."""
+        ...
+
+    async def page(
+        self, space: SpaceId, after: str, most: int, among: Collection[DocumentId] | None = None
+    ) -> list[Current]:
+        """The live documents with the `most` least ids greater than `after`, by id. With `among`: those of them
+        that the space has or had, tombstones too."""
         ...
 
     async def history(self, space: SpaceId, document: DocumentId, most: int) -> list[HistoryEntry]:
@@ -231,6 +248,10 @@ class Rounds(Protocol):
         ...
 
 
+Reply = Answer | Refusal | Exception
+"""Exceptions that a Reply may be: UnavailableError, DecisionError."""
+
+
 class Resolver(Protocol):
     """Where client states are sent to be resolved."""
 
@@ -243,18 +264,19 @@ class Resolver(Protocol):
         """
         ...
 
+    async def resolve_all(self, space: SpaceId, items: Sequence[Item]) -> list[Reply]:
+        """The same for each of several items of different documents, in order; what `resolve` raises stands in
+        the place of the item that it is about."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A submission in an inbox, with what its answer needs to find the way back."""
+    """Submissions in an inbox that came together, with what their answers need to find the way back."""
 
     process: str
     number: int
-    item: Item
-
-
-Reply = Answer | Refusal | Exception
-"""Exceptions that a Reply may be: UnavailableError, DecisionError."""
+    items: tuple[Item, ...]
 
 
 class Lease(Protocol):
@@ -284,12 +306,13 @@ class Lease(Protocol):
         that dies loses none. Those whose sender has given up are left out."""
         ...
 
-    async def reply(self, replies: Sequence[tuple[Envelope, Reply]]) -> None:
+    async def reply(self, replies: Sequence[tuple[Envelope, Sequence[Reply]]]) -> None:
         """Sends the answers of the last `take` to the processes that wait, and removes what it took."""
         ...
 
     async def release_if_empty(self) -> bool:
-        """Ends the lease if nothing waits, at one stroke: what comes in later starts a new one."""
+        """Waits a moment for what comes next, as one who writes one document after another is about to send
+        it; then ends the lease if nothing waits, at one stroke: what comes in later starts a new one."""
         ...
 
 

@@ -8,7 +8,7 @@ through the exact code elsewhere. Why the quick tests suffice stands beside each
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,8 +18,10 @@ from shared.core import canonical as exact
 from shared.core import strict
 from shared.core.batch import Answer, Item
 from shared.core.canonical import JsonValue
+from shared.core.conflict_rows import redacted
 from shared.core.documents import Body, ContentHash, Device, DocumentId, HistoryEntry
 from shared.core.memory import Agreed, Given, Outcome, Refusal, Submission
+from shared.core.policies import Policies
 from shared.core.protocol import Limits
 from shared.core.states import is_tombstone
 from shared.core.strict import Fault, FaultError
@@ -38,6 +40,7 @@ _ABOVE_SURROGATES: Final = re.compile(rb"[\xee\xef]")
 # without one; it raises for overflow to infinity by itself).
 _LONG_NUMBER: Final = re.compile(rb"\d{16}")
 _MOST_BASE_CHARACTERS: Final = 200
+_MEMBERS: Final = frozenset({"client_state", "base", "base_state"})
 _ESCAPED_COLON: Final = re.compile(rb"\\u003[aA]")
 
 
@@ -86,6 +89,12 @@ def _is_canonical(data: bytes) -> bool:
 
 
 def _clearly_in_profile(raw: bytes, again: bytes, max_depth: int) -> bool:
+    return nothing_mended(raw, again) and again.count(b"{") + again.count(b"[") <= max_depth
+
+
+def nothing_mended(raw: bytes, again: bytes) -> bool:
+    """Whether it is certain that orjson read `raw`, and wrote `again` for it, without mending what is outside the
+    profile. Depth is another question."""
     # Every key brings one colon outside strings. `again` holds what orjson kept, its strings literal; so if
     # no colon hides behind an escape in `raw`, the counts are equal exactly when nothing was dropped, that
     # is, when no key came twice.
@@ -94,8 +103,15 @@ def _clearly_in_profile(raw: bytes, again: bytes, max_depth: int) -> bool:
         and not _LONG_NUMBER.search(raw)
         and b"\\u0000" not in raw
         and not _ESCAPED_COLON.search(raw)
-        and again.count(b"{") + again.count(b"[") <= max_depth
     )
+
+
+def check_depth(value: JsonValue, most: int, pointer: str) -> None:
+    """Raises FaultError if objects and arrays lie deeper inside each other in `value`, which is in the profile
+    otherwise. The text is asked first: most documents have few brackets."""
+    again = orjson.dumps(value)
+    if again.count(b"{") + again.count(b"[") > most:
+        strict.check(value, max_depth=most, root=pointer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,18 +144,23 @@ def parse_post_task(raw: bytes, document: DocumentId, limits: Limits) -> PostTas
     on it.
     """
     request = parse(raw, max_depth=limits.max_depth + 1)  # the envelope adds one level
+    return post_task_of(request, document, limits)
+
+
+def post_task_of(request: JsonValue, document: DocumentId, limits: Limits, pointer: str = "") -> PostTask:
+    """The same of a value inside the profile that stands at `pointer`."""
     if not isinstance(request, dict) or "client_state" not in request:
-        raise FaultError(Fault("malformed request", 'The body must be {"client_state": null | {...}}.'))
+        raise FaultError(Fault("malformed request", 'The body must be {"client_state": null | {...}}.', pointer))
     for member in request:
-        if member not in ("client_state", "base", "base_state"):
-            raise FaultError(Fault("malformed request", f"The member {member!r} is not known."))
+        if member not in _MEMBERS:
+            raise FaultError(Fault("malformed request", f"The member {member!r} is not known.", pointer))
     base = request.get("base")
     if base is not None and not (isinstance(base, str) and 0 < len(base) <= _MOST_BASE_CHARACTERS):
-        raise FaultError(Fault("malformed request", '"base" is the "rev" of an answer, or "0".'))
+        raise FaultError(Fault("malformed request", '"base" is the "rev" of an answer, or "0".', pointer + "/base"))
     base_state: Body | Given | None = Given.NOTHING
     if "base_state" in request:
-        base_state = _state_or_none(request["base_state"], document, "/base_state", limits).body
-    state = _state_or_none(request["client_state"], document, "/client_state", limits)
+        base_state = _state_or_none(request["base_state"], document, pointer + "/base_state", limits).body
+    state = _state_or_none(request["client_state"], document, pointer + "/client_state", limits)
     return PostTask(state, base, base_state)
 
 
@@ -165,64 +186,68 @@ def checked_state(state: JsonValue, document: DocumentId, pointer: str, limits: 
     return ClientState(state, exact.hash_of_canonical(data))
 
 
-def dump_envelope(process: str, number: int, expires_at: float, item: Item) -> bytes:
-    """An item on its way through the queue. Private to one release: no process of another reads it."""
-    s = item.submission
-    base_state: Any = [] if isinstance(s.base_state, Given) else s.base_state
-    agreed = s.agreed and (s.agreed.at, s.agreed.sequence)
-    return orjson.dumps(
-        [
-            process,
-            number,
-            expires_at,
-            [s.document, s.client_state, s.hash, s.arrived_at, s.base, base_state, s.device, s.single_device, agreed],
-            [item.by, item.dry_run, item.confirmed],
-        ]
-    )
+def dump_envelope(process: str, number: int, expires_at: float, items: Sequence[Item]) -> bytes:
+    """Items on their way through the queue, their number in front. Private to one release: no process of another
+    reads it."""
+    rows = [_item_row(item) for item in items]
+    return b"%d %s" % (len(rows), orjson.dumps([process, number, expires_at, rows]))
 
 
 def load_envelope(data: bytes) -> tuple[Envelope, float]:
     """The envelope and when it expires. Raises ValueError for anything else."""
-    process, number, expires_at, fields, rest = orjson.loads(data)
+    process, number, expires_at, rows = orjson.loads(data.partition(b" ")[2])
+    return Envelope(process, number, tuple(map(_item, rows))), expires_at
+
+
+def _item_row(item: Item) -> list[Any]:
+    s = item.submission
+    base_state: Any = [] if isinstance(s.base_state, Given) else s.base_state
+    agreed = s.agreed and (s.agreed.at, s.agreed.sequence)
+    return [
+        [s.document, s.client_state, s.hash, s.arrived_at, s.base, base_state, s.device, s.single_device, agreed],
+        [item.by, item.dry_run, item.confirmed],
+    ]
+
+
+def _item(row: list[Any]) -> Item:
+    fields, rest = row
     document, state, hash_, arrived_at, base, base_state, device, single, agreed = fields
     given: Body | Given | None = Given.NOTHING if base_state == [] else base_state
-    submission = Submission(
-        document, state, hash_, arrived_at, base, given, device, single, None if agreed is None else Agreed(*agreed)
-    )
-    return Envelope(process, number, Item(submission, *rest)), expires_at
+    agreed = None if agreed is None else Agreed(*agreed)
+    return Item(Submission(document, state, hash_, arrived_at, base, given, device, single, agreed), *rest)
 
 
-def dump_replies(replies: Iterable[tuple[int, Reply]]) -> bytes:
-    """Replies to one process: [[number, kind, ...]]."""
-    return orjson.dumps([_reply_row(number, reply) for number, reply in replies])
+def dump_replies(replies: Iterable[tuple[int, Sequence[Reply]]]) -> bytes:
+    """Replies to one process: [[number, [[kind, ...], ...]], ...]."""
+    return orjson.dumps([[number, [_reply_row(reply) for reply in those]] for number, those in replies])
 
 
-def load_replies(data: bytes) -> list[tuple[int, Reply]]:
-    return [_reply(row) for row in orjson.loads(data)]
+def load_replies(data: bytes) -> list[tuple[int, list[Reply]]]:
+    return [(number, [_reply(row) for row in those]) for number, those in orjson.loads(data)]
 
 
-def _reply_row(number: int, reply: Reply) -> list[Any]:
+def _reply_row(reply: Reply) -> list[Any]:
     match reply:
         case Answer() as a:
-            return [number, "answer", a.outcome, a.rule, a.hash, a.rev, a.body, a.same, a.conflicts]
+            return ["answer", a.outcome, a.rule, a.hash, a.rev, a.body, a.same, a.conflicts]
         case Refusal():
-            return [number, "refusal", reply.code, reply.rule]
+            return ["refusal", reply.code, reply.rule]
         case UnavailableError():
-            return [number, "unavailable"]
+            return ["unavailable"]
         case _:
-            return [number, "failed"]
+            return ["failed"]
 
 
-def _reply(row: list[Any]) -> tuple[int, Reply]:
+def _reply(row: list[Any]) -> Reply:
     match row:
-        case [number, "answer", outcome, rule, hash_, rev, body, same, conflicts]:
-            return number, Answer(Outcome(outcome), rule, hash_, rev, body, same, tuple(conflicts))
-        case [number, "refusal", code, rule]:
-            return number, Refusal(code, rule)
-        case [number, "unavailable"]:
-            return number, UnavailableError("the worker could not store it now")
-        case [number, "failed"]:
-            return number, DecisionError("the worker could not decide it")
+        case ["answer", outcome, rule, hash_, rev, body, same, conflicts]:
+            return Answer(Outcome(outcome), rule, hash_, rev, body, same, tuple(conflicts))
+        case ["refusal", code, rule]:
+            return Refusal(code, rule)
+        case ["unavailable"]:
+            return UnavailableError("the worker could not store it now")
+        case ["failed"]:
+            return DecisionError("the worker could not decide it")
     raise ValueError("not a reply")
 
 
@@ -243,8 +268,8 @@ def answer_body(answer: Answer, sent: Body | None, *, additions: bool) -> bytes:
     )
 
 
-def history_row(entry: HistoryEntry) -> dict[str, Any]:
-    """A revision as `GET /task/{id}/revisions` lists it, without its body."""
+def history_row(entry: HistoryEntry, policies: Policies) -> dict[str, Any]:
+    """A revision as `GET /task/{id}/revisions` lists it, without its body and what the policies call secret."""
     return {
         "rev": entry.rev,
         "hash": entry.hash,
@@ -256,7 +281,7 @@ def history_row(entry: HistoryEntry) -> dict[str, Any]:
         "outcome": entry.outcome,
         "rule": entry.rule,
         "parents": entry.parents,
-        "conflicts": entry.conflicts,
+        "conflicts": [redacted(conflict, policies) for conflict in entry.conflicts],
     }
 
 

@@ -21,7 +21,7 @@ from worker.tasks.resolve import SpaceResolver, resolve_space
 
 def _worker_settings(settings: Settings) -> dict[str, Any]:
     asyncio.set_event_loop(uvloop.new_event_loop())  # arq runs on the current one
-    redis = arq.connect(settings.redis_url)
+    redis = arq.connect(settings.redis_url, connections=2 * settings.worker_spaces + 8)
 
     async def on_startup(ctx: dict[Any, Any]) -> None:
         observability.configure(settings.log_level)

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.body import read_json_body
+from api.compression import tags_in
 from api.errors import MALFORMED_REQUEST, NOT_FOUND, ProblemError
 from api.routes.sync import document_of, submit
 from api.state import state
@@ -26,8 +27,7 @@ async def get_task(request: Request) -> Response:
     if head is None or head.body is None:
         raise ProblemError(NOT_FOUND, "There is no such document. If it was deleted: GET /task/{id}/revisions.")
     headers = {"etag": f'"{head.hash}"', "hypertask-rev": head.rev or "", "cache-control": "no-cache"}
-    wanted = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
-    if wanted & {"*", headers["etag"]}:
+    if tags_in(request.headers.get("if-none-match")) & {"*", head.hash}:
         return Response(status_code=304, headers=headers)
     return Response(wire.dumps(head.body), headers=headers, media_type="application/json")
 
@@ -38,7 +38,8 @@ async def get_revisions(request: Request) -> Response:
     entries = await here.documents.history(device.space, document_of(request), _MOST_ENTRIES)
     if not entries:
         raise ProblemError(NOT_FOUND, "There never was such a document.")
-    rows = [wire.history_row(entry) for entry in entries]
+    policies = await here.documents.policies(device.space)
+    rows = [wire.history_row(entry, policies) for entry in entries]
     return Response(wire.dumps({"revisions": rows}), media_type="application/json")
 
 

@@ -13,6 +13,21 @@ from shared import wire
 from shared.core.protocol import AUTH_SCHEMES, PROTOCOL_VERSIONS
 from shared.ports import UnavailableError
 
+SUPPORTS = [
+    "base",
+    "tombstones",
+    "dry-run",
+    "revisions",
+    "restore",
+    "policies",
+    "devices",
+    "batch",
+    "pages",
+    "gzip",
+    "zstd",
+]
+"""Names of the additions (docs/protocol.md)."""
+
 
 async def about(request: Request) -> Response:
     limits = state(request).settings.limits
@@ -22,11 +37,13 @@ async def about(request: Request) -> Response:
             "version": VERSION,
             "protocol_versions": PROTOCOL_VERSIONS,
             "auth_schemes": AUTH_SCHEMES,
-            "supports": ["base", "tombstones", "dry-run", "revisions", "restore", "policies", "devices"],
+            "supports": SUPPORTS,
             "limits": {
                 "document_bytes": limits.max_document_bytes,
                 "request_bytes": limits.max_request_bytes,
                 "depth": limits.max_depth,
+                "batch_documents": limits.max_batch_documents,
+                "batch_bytes": limits.max_batch_bytes,
             },
         }
     )

@@ -14,7 +14,7 @@ from api.errors import MALFORMED_REQUEST, NOT_FOUND, ProblemError, refused
 from api.state import State, state
 from shared import wire
 from shared.core.batch import Answer, Item
-from shared.core.documents import Body, Device, DeviceId, DocumentId, is_document_id
+from shared.core.documents import Body, Device, DocumentId, is_document_id
 from shared.core.memory import CREATED, Given, Refusal, Submission
 from shared.core.protocol import CONFIRM_DELETIONS, CONFIRM_HEADER
 from shared.core.resolve import goes_by_rounds
@@ -37,17 +37,7 @@ async def post_task(request: Request) -> Response:
     limits = here.settings.limits
     raw = await read_json_body(request, limits.max_request_bytes)
     posted = wire.parse_post_task(raw, document, limits)
-    submission = Submission(
-        document,
-        posted.state.body,
-        posted.state.hash,
-        time.time(),
-        posted.base,
-        posted.base_state,
-        device.id,
-        not device.shared,
-    )
-    answer = await submit(here, request, device, submission)
+    answer = await submit(here, request, device, submission_of(posted, document, device, time.time()))
     additions = posted.additions or is_dry_run(request)
     return Response(wire.answer_body(answer, posted.state.body, additions=additions), media_type="application/json")
 
@@ -74,12 +64,7 @@ async def delete_task(request: Request) -> Response:
 
 async def submit(here: State, request: Request, device: Device, submission: Submission) -> Answer:
     """The server's answer. Raises ProblemError for a refusal."""
-    item = Item(
-        submission,
-        by=DeviceId(device.id),
-        dry_run=is_dry_run(request),
-        confirmed=request.headers.get(CONFIRM_HEADER, "").lower() == CONFIRM_DELETIONS,
-    )
+    item = Item(submission, by=device.id, dry_run=is_dry_run(request), confirmed=is_confirmed(request))
     if goes_by_rounds(submission):
         item = replace(item, submission=replace(submission, agreed=await here.rounds.posted(device)))
         found = await here.resolver.resolve(device.space, item)
@@ -88,6 +73,18 @@ async def submit(here: State, request: Request, device: Device, submission: Subm
     if isinstance(found, Refusal):
         raise refused(found)
     return found
+
+
+def submission_of(posted: wire.PostTask, document: DocumentId, device: Device, at: float) -> Submission:
+    """What the device posted, as the rules see it."""
+    state = posted.state
+    base, base_state = posted.base, posted.base_state
+    return Submission(document, state.body, state.hash, at, base, base_state, device.id, not device.shared)
+
+
+def is_confirmed(request: Request) -> bool:
+    """Whether many deletions are meant."""
+    return request.headers.get(CONFIRM_HEADER, "").lower() == CONFIRM_DELETIONS
 
 
 def is_dry_run(request: Request) -> bool:

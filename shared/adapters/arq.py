@@ -62,6 +62,10 @@ _CLOCK_TOLERANCE: Final = timedelta(seconds=5)
 _DRAIN_SECONDS: Final = 1.0
 """After so long a job hands the space on, so that spaces share the workers fairly."""
 
+_LINGER_SECONDS: Final = 0.03
+"""How long a worker waits for more when an inbox is empty: who writes one after another finds it there still."""
+_ENVELOPE_ITEMS: Final = 500
+
 # KEYS inbox, lease, queued; ARGV most, ttl, queued ttl, item ...
 # -1: full; 1: the caller must enqueue a job; 0: somebody is at it. Without items it is a knock, and 2: nothing
 # waits, so what is not answered is not there any more.
@@ -92,6 +96,24 @@ _RENEW: Final = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return 1
+"""
+
+# KEYS inbox; ARGV documents, bytes, ttl: the oldest envelopes within both, one at least. How many documents are in an
+# envelope stands in front of it.
+_TAKE: Final = """
+local found, documents, bytes, first = {}, 0, 0, 0
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+while true do
+  local slice = redis.call('LRANGE', KEYS[1], first, first + 49)
+  for _, envelope in ipairs(slice) do
+    documents = documents + (tonumber(string.match(envelope, '^%d+')) or 1)
+    bytes = bytes + #envelope
+    if #found > 0 and (documents > tonumber(ARGV[1]) or bytes > tonumber(ARGV[2])) then return found end
+    table.insert(found, envelope)
+  end
+  if #slice < 50 then return found end
+  first = first + 50
+end
 """
 
 # KEYS inbox, lease; ARGV token, count: what was taken goes, if it is still ours to say so
@@ -126,9 +148,10 @@ class WakingRedis(ArqRedis):
         return await super().zrangebyscore(name, *args, **kwargs)
 
 
-def connect(url: str) -> WakingRedis:
-    """A client for enqueuing and for a worker. It connects when it is first used."""
-    pool: BlockingConnectionPool = connection_pool(url)
+def connect(url: str, *, connections: int = 64) -> WakingRedis:
+    """A client for enqueuing and for a worker. It connects when it is first used. A worker waits on one connection
+    for each space that it serves, besides those that it works with."""
+    pool: BlockingConnectionPool = connection_pool(url, connections=connections)
     return WakingRedis(
         pool,
         job_serializer=orjson.dumps,
@@ -183,11 +206,11 @@ async def enqueue(redis: ArqRedis, space: SpaceId) -> None:
 
 @dataclass(slots=True)
 class _Pending:
-    """A submission that an API process waits for."""
+    """Submissions in one envelope that an API process waits for."""
 
     space: SpaceId
     data: bytes
-    future: asyncio.Future[Reply]
+    future: asyncio.Future[list[Reply]]
     knocked_at: float
 
 
@@ -217,26 +240,42 @@ class ArqResolver:
         await asyncio.gather(*self._tasks, *self._senders, return_exceptions=True)
 
     async def resolve(self, space: SpaceId, item: Item) -> Answer | Refusal:
+        [reply] = await self._resolve_together(space, [item])
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    async def resolve_all(self, space: SpaceId, items: Sequence[Item]) -> list[Reply]:
+        most = min(self._settings.batch_documents, _ENVELOPE_ITEMS)
+        chunks = [items[first : first + most] for first in range(0, len(items), most)]
+        found = await asyncio.gather(*(self._resolve_chunk(space, chunk) for chunk in chunks))
+        return [reply for chunk in found for reply in chunk]
+
+    async def _resolve_chunk(self, space: SpaceId, items: Sequence[Item]) -> Sequence[Reply]:
+        try:
+            return await self._resolve_together(space, items)
+        except UnavailableError as error:
+            return [error] * len(items)
+
+    async def _resolve_together(self, space: SpaceId, items: Sequence[Item]) -> list[Reply]:
+        """In one envelope. Raises UnavailableError for all of them."""
         deadline = self._settings.submit_deadline_seconds
         number = next(self._numbers)
-        data = wire.dump_envelope(self._process, number, time.time() + deadline, item)
+        data = wire.dump_envelope(self._process, number, time.time() + deadline, items)
         if self._pending_bytes + len(data) > self._settings.pending_bytes and self._pending:
             raise OverloadedError("this process holds too many submissions")
-        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[list[Reply]] = asyncio.get_running_loop().create_future()
         self._pending[number] = _Pending(space, data, future, time.monotonic())
         self._pending_bytes += len(data)
         self._send(space, number)
         try:
             async with asyncio.timeout(deadline):
-                reply = await future
+                return await future
         except TimeoutError:
             raise UnavailableError("no worker answered in time") from None
         finally:
             del self._pending[number]
             self._pending_bytes -= len(data)
-        if isinstance(reply, Exception):
-            raise reply
-        return reply
 
     def _send(self, space: SpaceId, number: int) -> None:
         """Everything that turns up while one call to Redis is under way goes with the next one."""
@@ -297,10 +336,10 @@ class ArqResolver:
                 self._deliver(found[1])
 
     def _deliver(self, data: bytes) -> None:
-        for number, reply in wire.load_replies(data):
+        for number, replies in wire.load_replies(data):
             entry = self._pending.get(number)
             if entry is not None and not entry.future.done():
-                entry.future.set_result(reply)
+                entry.future.set_result(replies)
 
     async def _knock(self) -> None:
         """Makes sure that somebody is at work on what has been waiting for a while."""
@@ -349,7 +388,7 @@ class ArqLease:
         self._fence = fence
         self._token = fence.token
         self._inbox, self._key, self._queued = (space_key(space, name) for name in ("inbox", "lease", "queued"))
-        self._scripts = {text: redis.register_script(text) for text in (_RENEW, _TRIM, _RELEASE_IF_EMPTY, _HAND_ON)}
+        self._scripts = {text: redis.register_script(text) for text in (_RENEW, _TAKE, _RELEASE_IF_EMPTY, _HAND_ON)}
         self._taken = 0
         self._released = False
         self._lost = False
@@ -389,22 +428,15 @@ class ArqLease:
                     await enqueue(self._redis, self._space)
 
     async def take(self) -> list[Envelope]:
+        most = [self._settings.batch_documents, self._settings.batch_bytes, _INBOX_TTL_MS]
         with errors_mapped():
-            items = await cast(
-                Awaitable[list[bytes]],
-                self._redis.lrange(self._inbox, 0, self._settings.batch_documents - 1),
-            )
+            found = cast("list[bytes]", await self._scripts[_TAKE](keys=[self._inbox], args=most))
         envelopes: list[Envelope] = []
-        size = 0
         now = time.time()
-        self._taken = 0
-        for item in items:
-            size += len(item)
-            if self._taken and size > self._settings.batch_bytes:
-                break
-            self._taken += 1
+        self._taken = len(found)
+        for data in found:
             try:
-                envelope, expires_at = wire.load_envelope(item)
+                envelope, expires_at = wire.load_envelope(data)
             except ValueError:
                 event(logger, logging.ERROR, "envelope_unreadable", space=self._space)
                 continue
@@ -412,24 +444,27 @@ class ArqLease:
                 envelopes.append(envelope)
         return envelopes
 
-    async def reply(self, replies: Sequence[tuple[Envelope, Reply]]) -> None:
-        by_process: dict[str, list[tuple[int, Reply]]] = {}
-        for envelope, reply in replies:
-            by_process.setdefault(envelope.process, []).append((envelope.number, reply))
+    async def reply(self, replies: Sequence[tuple[Envelope, Sequence[Reply]]]) -> None:
+        by_process: dict[str, list[tuple[int, Sequence[Reply]]]] = {}
+        for envelope, those in replies:
+            by_process.setdefault(envelope.process, []).append((envelope.number, those))
         with errors_mapped():
             async with self._redis.pipeline(transaction=False) as pipe:
                 for process, answers in by_process.items():
                     key = process_key(process, "replies")
                     pipe.rpush(key, wire.dump_replies(answers))
                     pipe.pexpire(key, _INBOX_TTL_MS)
-                await self._scripts[_TRIM](
-                    keys=[self._inbox, self._key], args=[self._token, self._taken], client=pipe
-                )
+                # As text: a script object asks in a call of its own whether the server knows it.
+                pipe.eval(_TRIM, 2, self._inbox, self._key, self._token, str(self._taken))
                 await pipe.execute()
         self._taken = 0
 
     async def release_if_empty(self) -> bool:
         with errors_mapped():
+            # Moves the oldest onto its own place: nothing changes, and the call returns when there is one.
+            linger = cast(Any, 0.001 if self.used_up else _LINGER_SECONDS)
+            if await self._redis.blmove(self._inbox, self._inbox, linger, "LEFT", "LEFT"):
+                return False
             verdict = await self._scripts[_RELEASE_IF_EMPTY](keys=[self._inbox, self._key], args=[self._token])
         self._released = bool(verdict)
         return self._released

@@ -40,7 +40,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
-from shared.adapters.bodies import restored, stored
+from shared.adapters.bodies import body_text, restored, stored
 from shared.core.batch import Write
 from shared.core.brake import Deletions
 from shared.core.documents import (
@@ -74,7 +74,7 @@ from shared.core.memory import (
 from shared.core.policies import NO_POLICIES, Policies
 from shared.core.policies import parse as parse_policies
 from shared.core.retention import Kept, Pruned, Retention, to_prune
-from shared.ports import Changes, Fence, FencedError, Transaction, UnavailableError
+from shared.ports import Changes, Current, Fence, FencedError, Transaction, UnavailableError
 from shared.settings import Settings
 
 T = TypeVar("T")
@@ -262,6 +262,26 @@ class MongoDocumentStore:
         with _errors_mapped():
             row = await self._documents.find_one({"_id": f"{space}/{document}"})
         return None if row is None else _entry(row)
+
+    async def page(
+        self, space: SpaceId, after: str, most: int, among: Collection[DocumentId] | None = None
+    ) -> list[Current]:
+        query: Row = {"_id": {"$gt": f"{space}/{after}", "$lt": f"{space}0"}, "body": {"$exists": True}}
+        if among is not None:
+            query = {"_id": {"$in": [f"{space}/{document}" for document in among]}}
+        prefix = len(space) + 1
+        with _errors_mapped():
+            cursor = self._documents.find(query, {"seq": 1, "hash": 1, "body": 1}, batch_size=most, limit=most)
+            rows = await cursor.sort("_id", ASCENDING).to_list(None)
+        return [
+            Current(
+                DocumentId(row["_id"][prefix:]),
+                make_rev(row["seq"], row["hash"], deleted="body" not in row),
+                row["hash"],
+                body_text(row["body"]) if "body" in row else None,
+            )
+            for row in rows
+        ]
 
     async def history(self, space: SpaceId, document: DocumentId, most: int) -> list[HistoryEntry]:
         head = await self.head(space, document)

@@ -185,7 +185,6 @@ class RedisRounds:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._listed = redis.register_script(_LISTED)
-        self._posted = redis.register_script(_POSTED)
 
     async def listed(self, space: SpaceId, device: DeviceId, at: float, sequence: SequenceNumber) -> None:
         with errors_mapped():
@@ -196,7 +195,8 @@ class RedisRounds:
         with errors_mapped():
             async with self._redis.pipeline(transaction=False) as pipeline:
                 for space, device in senders:
-                    await self._posted(keys=[_rounds_key(space, device)], client=pipeline)
+                    # As text: a script object asks in a call of its own whether the server knows it.
+                    pipeline.eval(_POSTED, 1, _rounds_key(space, device))
                 answers = await pipeline.execute()
         for sender, (at, sequence) in zip(senders, answers, strict=True):
             if at is not None and sequence is not None:

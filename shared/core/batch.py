@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
 
-from shared.core.canonical import canonical
-from shared.core.conflicts import Conflict
+from shared.core.conflict_rows import ConflictRow
 from shared.core.documents import Body, ContentHash, DeviceId
 from shared.core.memory import Decision, Outcome, Rev, Submission
-from shared.core.policies import Policies
-from shared.core.values import ABSENT, Value
-
-MAX_CONFLICTS: Final = 200
-MAX_CONFLICT_VALUE_BYTES: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +32,6 @@ class Write:
     rev: Rev
     """Of the answer."""
     conflicts: tuple[ConflictRow, ...]
-
-
-ConflictRow = Mapping[str, Any]
-"""A conflict as it is stored and shown: `path`, `rule`, and `kept` and `dropped` where there was something.
-Values of secret fields are left out and `redacted` is true; large ones are left out and `elided` is true. The
-dropped values stay in the revisions all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,26 +83,3 @@ def live_change(decision: Decision, was_live: bool) -> int:
     if decision.revision is None:
         return 0
     return int(decision.revision.body is not None) - int(was_live)
-
-
-def conflict_rows(conflicts: Iterable[Conflict], policies: Policies) -> tuple[ConflictRow, ...]:
-    """Conflicts as they are stored and shown, at most MAX_CONFLICTS."""
-    return tuple(_row(c, policies) for c, _ in zip(conflicts, range(MAX_CONFLICTS), strict=False))
-
-
-def _row(conflict: Conflict, policies: Policies) -> ConflictRow:
-    row: dict[str, Any] = {"path": conflict.path, "rule": conflict.rule}
-    if policies.is_secret(conflict.path):
-        return {**row, "redacted": True}
-    for name, value in (("kept", conflict.kept), ("dropped", conflict.dropped)):
-        if value is ABSENT:
-            continue
-        if _is_large(value):
-            row["elided"] = True
-        else:
-            row[name] = value
-    return row
-
-
-def _is_large(value: Value) -> bool:
-    return len(canonical(value)) > MAX_CONFLICT_VALUE_BYTES

@@ -130,18 +130,21 @@ class Policies:
         for pattern, strategies in declared.items():
             self._tree.add(pointers.split(pattern), frozenset(strategies))
 
+    @property
+    def have_secrets(self) -> bool:
+        """Whether any pattern calls anything secret."""
+        return any(Strategy.SECRET in strategies for strategies in self.declared.values())
+
     def scope(self) -> Scope:
         """The policies at the document itself. It remembers what it is asked for: take one for each merge."""
         return Scope(self._tree.here() if self.declared else [], None)
 
-    def is_secret(self, pointer: str) -> bool:
-        """Whether what is at `pointer` must not reach a log or another reader."""
+    def at(self, pointer: str) -> Scope:
+        """The policies at a place."""
         scope = self.scope()
         for segment in pointers.split(pointer):
-            if scope.secret:
-                return True
             scope = scope.child(segment)
-        return scope.secret
+        return scope
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Policies) and self.declared == other.declared

@@ -22,6 +22,11 @@ class Limits:
     max_depth: int = 64
     """Objects and arrays inside each other, the document itself counted."""
 
+    max_batch_documents: int = 1000
+    """Of one `POST /tasks`, and of one page of `GET /tasks`."""
+    max_batch_bytes: int = 16 * 1024 * 1024
+    """Of the body of one `POST /tasks`, after decompression."""
+
     @property
     def max_request_bytes(self) -> int:
         """Of a body that carries a state and the state of its base. Escapes take more bytes than what they

@@ -80,6 +80,42 @@ def parse(raw: bytes, *, max_depth: int, root: str = "") -> JsonValue:
     Raises FaultError: malformed text, duplicate key, number out of range, lone surrogate, NUL in a key,
     nesting deeper than `max_depth`.
     """
+    return _check(_decoded(raw, max_depth, root), root, 0, max_depth)
+
+
+_MOST_NESTED: Final = 500
+"""What the decoder takes without exhausting its stack."""
+
+
+def parse_each(raw: bytes, name: str, *, max_depth: int) -> list[tuple[str, JsonValue | Fault]] | None:
+    """The members of the object that stands under `name` in the text, in order: one that is outside the profile is
+    a Fault and does not stop the others. `max_depth` is that of each of them. None: the text has another form.
+
+    Raises FaultError where the text is not JSON at all, or nested too deeply to be looked at.
+    """
+    outer = _decoded(raw, _MOST_NESTED, "")
+    if not isinstance(outer, _Pairs) or [key for key, _ in outer] != [name] or not isinstance(outer[0][1], _Pairs):
+        return None
+    found: dict[str, JsonValue | Fault] = {}
+    for key, item in outer[0][1]:
+        here = f"/{name}/{key.replace('~', '~0').replace('/', '~1')}"
+        try:
+            _check_text(key, f"/{name}")
+            if key in found:
+                raise FaultError(Fault("duplicate key", f"The key {json.dumps(_clip(key))} occurs twice.", here))
+            found[key] = _check(item, here, 0, max_depth)
+        except FaultError as error:
+            found[key] = error.fault
+    return list(found.items())
+
+
+def check(value: JsonValue, *, max_depth: int, root: str = "") -> None:
+    """Raises FaultError if `value`, made by a program and not parsed from text, is outside the profile."""
+    _check(value, root, 0, max_depth)
+
+
+def _decoded(raw: bytes, max_depth: int, root: str) -> Any:
+    """The text's value with its objects as pairs, not checked yet."""
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -87,16 +123,10 @@ def parse(raw: bytes, *, max_depth: int, root: str = "") -> JsonValue:
     if (deep := _too_deep(text, max_depth)) is not None:
         raise FaultError(_depth_fault(root + deep, max_depth))
     try:
-        value = _DECODER.decode(text)
+        return _DECODER.decode(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}"
         raise FaultError(Fault("malformed JSON", f"The text is not JSON: {error.msg} at {where}.")) from None
-    return _check(value, root, 0, max_depth)
-
-
-def check(value: JsonValue, *, max_depth: int) -> None:
-    """Raises FaultError if `value`, made by a program and not parsed from text, is outside the profile."""
-    _check(value, "", 0, max_depth)
 
 
 _MARK: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)

@@ -8,6 +8,7 @@ import sys
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -170,8 +171,10 @@ class Load:
         for document, number in last.items():
             found = held.bodies[document].get(process.name)
             assert found == number, f"a lost update in {document}: {process.name} is {found}, not {number}"
-            numbers = [body[process.name] for body in bodies[document] if process.name in body]
-            assert numbers == sorted(numbers), f"{document}: an edit of {process.name} was undone for a while"
+            story = [row for row in held.history(document) if process.name in row["body"]]
+            for before, after in pairwise(story):
+                undone = before["body"][process.name] > after["body"][process.name]
+                assert not undone, f"{document}: an edit of {process.name} was undone: {before}, then {after}"
 
 
 def _has_written_since(journal: Path, since: float) -> bool:

@@ -4,10 +4,11 @@ import copy
 from typing import Any
 
 import bson
-from hypothesis import given
+import orjson
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.adapters.bodies import restored, stored
+from shared.adapters.bodies import body_text, restored, stored
 
 keys = st.sampled_from(["$ref", "$id", "$db", "~$ref", "~~$ref", "~", "a", "~$id", ""])
 values = st.recursive(
@@ -32,3 +33,11 @@ def test_the_driver_gives_back_what_was_stored(body: dict[str, Any]) -> None:
 def test_what_needs_no_other_name_is_not_copied() -> None:
     body = {"a": [{"$ref": "x"}, 1], "b": {"$id": 1}}
     assert stored(body) is body and restored(body) is body
+
+
+@given(values)
+@example({"$ref": 1, "$id": 2})
+@example({"text": '~$ref": "$ref":'})
+def test_the_text_of_a_stored_body_says_the_body(value: Any) -> None:
+    body = {"id": "a", "value": value}
+    assert orjson.loads(body_text(stored(body))) == body

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shared import wire
-from shared.core.batch import Item, Write, answer, conflict_rows, live_change, waves
+from shared.core.batch import Item, Write, answer, live_change, waves
 from shared.core.brake import NO_DELETIONS, Deletions, held_back
+from shared.core.conflict_rows import conflict_rows
 from shared.core.documents import DeviceId, SpaceId
 from shared.core.documents import Sequence as SequenceNumber
 from shared.core.memory import Decision, Memory, Missing, Outcome, Refusal
@@ -54,12 +55,13 @@ class SpaceResolver:
                 envelopes = await lease.take()
                 if not envelopes and await lease.release_if_empty():
                     return
+                items = [item for envelope in envelopes for item in envelope.items]
                 try:
-                    replies = await self._replies(space, lease, [envelope.item for envelope in envelopes])
+                    replies = iter(await self._replies(space, lease, items))
                 except FencedError:
                     event(logger, logging.WARNING, "lease_taken_over", space=space)
                     return  # who took over has the same submissions before him
-                await lease.reply(list(zip(envelopes, replies, strict=True)))
+                await lease.reply([(envelope, [next(replies) for _ in envelope.items]) for envelope in envelopes])
 
     async def _replies(self, space: SpaceId, lease: Lease, items: Sequence[Item]) -> Sequence[Reply]:
         if not items:

@@ -171,10 +171,10 @@ def script(path: Path, text: str) -> Path:
 
 
 def test_edit_merges_what_others_change_meanwhile(home: Path) -> None:
-    milk = add(home, "buy milk", "project:home")
+    milk = add(home, "buy milk", "project:garden")
     editor = script(
         home / "editor",
-        f'#!/bin/sh\nsed -i "s/buy milk/buy cheese/" "$1"\nsed -i "s/home/shop/" "{file(home, milk)}"\n',
+        f'#!/bin/sh\nsed -i "s/buy milk/buy cheese/" "$1"\nsed -i "s/garden/shop/" "{file(home, milk)}"\n',
     )
     assert run(home, "edit", milk, EDITOR=str(editor), VISUAL="").exit_code == 0
     after = json.loads(file(home, milk).read_text())

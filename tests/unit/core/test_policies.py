@@ -66,15 +66,15 @@ def test_delete_wins_is_inherited(pattern: str) -> None:
 
 def test_secrets_stay_secret_below() -> None:
     policies = parse({"/password": "secret", "/keys/*/value": ["secret", "lww"], "/all/**": "secret"})
-    assert policies.is_secret("/password")
-    assert policies.is_secret("/password/old/0")
-    assert policies.is_secret("/keys/3/value")
-    assert policies.is_secret("/all/x/y")
-    assert not policies.is_secret("/keys/3")
-    assert not policies.is_secret("")
+    assert policies.at("/password").secret
+    assert policies.at("/password/old/0").secret
+    assert policies.at("/keys/3/value").secret
+    assert policies.at("/all/x/y").secret
+    assert not policies.at("/keys/3").secret
+    assert not policies.at("").secret
     assert at(policies, "keys", None, "value").strategy is Strategy.LWW
-    assert parse({"": "secret"}).is_secret("/anything")
-    assert not NO_POLICIES.is_secret("/password")
+    assert parse({"": "secret"}).at("/anything").secret
+    assert not NO_POLICIES.at("/password").secret
 
 
 def test_paths_without_a_rule_share_a_scope() -> None:

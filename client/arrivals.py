@@ -1,0 +1,249 @@
+"""Bringing states into files that people and programs may be editing at the same moment.
+
+A file and the memory cannot be changed in one transaction. So a state that arrives is written down three times:
+
+    1. staged      in `arriving/`, complete and synced
+    2. remembered  one transaction: base, shadow, no longer pending, and the row `arriving`
+    3. placed      the staged file takes the name of the file, if that is what was expected (client/replace.py)
+    4. forgotten   the row
+
+Whoever is stopped goes on from what lies there:
+
+    staged, no row of that name     1 was not followed by 2: the answer was never taken; it is thrown away
+    row, staged holds what arrives  3 is still to be done
+    row, staged holds another       stopped inside of 3: old and new had changed places, and the old one is looked at
+    row, nothing staged             3 was done
+
+If the file is not what was expected, somebody edited it in between: the edit is merged onto the state that arrives,
+and that is placed.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from client.durable import make_durable, make_names_durable, write_new
+from client.engine.answer import merged_onto
+from client.file_text import body_of, text_of
+from client.folder import STATE, Loaded, Problem, TaskFolder
+from client.memory import Arriving, Memory, Seen
+from client.replace import ChangedError, Stamp, put_new, put_over, take_away
+from shared.core.canonical import equal
+from shared.core.documents import Body, DocumentId
+from shared.core.protocol import Limits
+from shared.core.strict import FaultError
+from shared.wire import content_hash
+
+RACY_NS: Final = 20_000_000
+COARSE_RACY_NS: Final = 2_100_000_000
+"""A file that was changed so shortly before it was read may change again without a new time."""
+TRIES: Final = 20
+"""So often in a row a file may change in the moment of its replacement."""
+
+Step = Callable[[str], None]
+"""Called between any two steps; tests stop there."""
+
+
+class Arrivals:
+    """The states on their way into the files of one folder. `control`: where they are staged, on the same file
+    system."""
+
+    def __init__(
+        self, folder: TaskFolder, memory: Memory, step: Step = lambda name: None, *, control: Path | None = None
+    ) -> None:
+        self._folder = folder
+        self._memory = memory
+        self._step = step
+        control = control or folder.root / STATE
+        self._stage = control / "arriving"
+        self._leaving = control / "leaving"
+        self._rescued = folder.root / STATE / "rescued"
+
+    def stage(self, wanted: Mapping[DocumentId, tuple[Body | None, Body | None]]) -> dict[DocumentId, Arriving]:
+        """Step 1. `wanted`: (what must come, in place of what). Returns the rows for step 2."""
+        rows = {
+            document: Arriving(body, expected, _staged_name() if body is not None else "")
+            for document, (body, expected) in wanted.items()
+        }
+        written = [row for row in rows.values() if row.body is not None]
+        if not written:
+            return rows
+        self._stage.mkdir(parents=True, exist_ok=True)
+        self._write(written)
+        self._step("staged")
+        return rows
+
+    def place(self, arriving: Mapping[DocumentId, Arriving]) -> tuple[DocumentId, ...]:
+        """Steps 3 and 4, after step 2 was committed. Returns what could not be placed: its file cannot be read at
+        the moment. It is tried again by `recover`."""
+        if not arriving:
+            return ()
+        seen: dict[DocumentId, Seen | None] = {}
+        stuck: list[DocumentId] = []
+        for document, row in arriving.items():
+            try:
+                if row.body is not None:
+                    seen[document] = self._put(document, row)
+                else:
+                    self._remove(document, row)
+                    seen[document] = None
+            except _StuckError:
+                stuck.append(document)
+        if seen:
+            make_names_durable(self._folder.root)
+        self._step("placed all")
+        with self._memory.transaction():
+            self._memory.saw(seen)
+            self._memory.arrived(seen)
+        return tuple(stuck)
+
+    def recover(self) -> tuple[DocumentId, ...]:
+        """Goes on with what a client that was stopped has left behind. Returns what still cannot be placed."""
+        rows = self._memory.arriving()
+        names = {row.staged for row in rows.values()}
+        for path in _files_of(self._stage):
+            if path.name not in names:
+                path.unlink(missing_ok=True)
+        done = [d for d, row in rows.items() if row.body is not None and not (self._stage / row.staged).exists()]
+        if done:
+            with self._memory.transaction():
+                self._memory.arrived(done)
+        return self.place({document: row for document, row in rows.items() if document not in done})
+
+    # A state that comes into its file
+
+    def _put(self, document: DocumentId, row: Arriving) -> Seen:
+        """What the file holds now, as far as it is known. Raises _StuckError."""
+        target = self._folder.path(document)
+        for _ in range(TRIES):
+            staged = self._stage / row.staged
+            if (body := row.body) is None:
+                raise _StuckError
+            held = _parsed(staged, document)
+            now = self._folder.read(document)
+            if held is not None and not equal(held, body) and row.expected is not None:
+                if equal(held, row.expected):  # exchanged, and stopped before the old one was removed
+                    staged.unlink(missing_ok=True)
+                    return Seen(content_hash(body), "")
+                here = now.body if isinstance(now, Loaded) else None
+                onto = here if here is not None else body
+                merged = merged_onto(row.expected, onto, held).doc
+                row = self._again(document, row, merged, here)
+                continue
+            if held is None and staged.exists():  # exchanged with what somebody was writing, and stopped
+                self._rescue(staged)
+                return Seen(content_hash(body), "")
+            if isinstance(now, Problem):
+                raise _StuckError
+            if now is not None and (row.expected is None or not equal(now.body, row.expected)):
+                if equal(now.body, body):
+                    staged.unlink(missing_ok=True)
+                    return Seen(now.hash, "")
+                row = self._again(document, row, merged_onto(row.expected, body, now.body).doc, now.body)
+                continue
+            with suppress(ChangedError), staged.open("rb") as file:
+                if now is None:  # there was none, or somebody deleted it who had not seen what arrives
+                    put_new(staged, target)
+                else:
+                    put_over(staged, target, now.stamp, self._rescue)
+                self._step("placed")
+                stamp = Stamp.of(os.fstat(file.fileno()))
+                return Seen(content_hash(body), stamp_key(stamp, time.time_ns()))
+            if not staged.exists():
+                row = self._again(document, row, body, row.expected)
+        raise _StuckError
+
+    def _again(self, document: DocumentId, old: Arriving, body: Body, expected: Body | None) -> Arriving:
+        """Another state is to be placed instead. Its staged file has a name of its own: whoever is stopped here
+        finds either the old row and the old file, or the new ones."""
+        row = Arriving(body, expected, _staged_name())
+        self._write([row])
+        self._step("again")
+        with self._memory.transaction():
+            self._memory.set_arriving(document, row)
+        (self._stage / old.staged).unlink(missing_ok=True)
+        return row
+
+    # A file that goes
+
+    def _remove(self, document: DocumentId, row: Arriving) -> None:
+        """Raises _StuckError. What was edited in between stays."""
+        target, aside = self._folder.path(document), self._leaving / f"{document}.json"
+        if aside.exists():  # stopped inside of `take_away`
+            found = _parsed(aside, document)
+            if found is None or row.expected is None or not equal(found, row.expected):
+                try:
+                    put_new(aside, target)
+                except ChangedError:
+                    self._rescue(aside)
+                return
+            aside.unlink()
+            return
+        now = self._folder.read(document)
+        if isinstance(now, Problem):
+            raise _StuckError
+        if now is None or row.expected is None or not equal(now.body, row.expected):
+            return
+        self._leaving.mkdir(parents=True, exist_ok=True)
+        self._step("leaving")
+        with suppress(ChangedError):
+            take_away(target, aside, now.stamp, self._rescue)
+
+    # Files
+
+    def _write(self, rows: Sequence[Arriving]) -> None:
+        paths: list[Path] = []
+        for row in rows:
+            if row.body is not None:
+                paths.append(self._stage / row.staged)
+                write_new(paths[-1], text_of(row.body))
+        make_durable(paths)
+        make_names_durable(self._stage)
+
+    def _rescue(self, path: Path) -> None:
+        self._rescued.mkdir(parents=True, exist_ok=True)
+        path.rename(self._rescued / f"{secrets.token_hex(4)}-{path.name}")
+
+
+class _StuckError(Exception):
+    """The file cannot be read now: somebody is writing it, or has written no document."""
+
+
+def stamp_key(stamp: Stamp, read_ns: int) -> str:
+    """A file with the same key was not changed since it was read at `read_ns`; "" if that cannot be told."""
+    newest = max(stamp.mtime_ns, stamp.ctime_ns)
+    # File systems with steps of milliseconds or more have stamps that are multiples of them.
+    coarse = stamp.mtime_ns % 1_000_000 == 0 and stamp.ctime_ns % 1_000_000 == 0
+    if newest > read_ns - (COARSE_RACY_NS if coarse else RACY_NS):
+        return ""
+    return key_of(stamp)
+
+
+def key_of(stamp: Stamp) -> str:
+    """A stamp as the memory keeps it."""
+    return f"{stamp.mtime_ns}-{stamp.size}-{stamp.inode}-{stamp.ctime_ns}"
+
+
+def _staged_name() -> str:
+    return f"{secrets.token_hex(8)}.json"
+
+
+def _parsed(path: Path, document: DocumentId) -> Body | None:
+    """None if it is missing or holds no document."""
+    try:
+        return body_of(path.read_bytes(), document, Limits())[0]
+    except (FileNotFoundError, FaultError):
+        return None
+
+
+def _files_of(path: Path) -> Iterable[Path]:
+    try:
+        return [Path(entry.path) for entry in os.scandir(path)]
+    except FileNotFoundError:
+        return ()

@@ -1,0 +1,1 @@
+"""What a sync decides: values in, values out. No file, no network, no clock."""

@@ -1,0 +1,177 @@
+"""What has to travel between a folder and one upstream.
+
+| here | there | since the last agreement | action |
+|---|---|---|---|
+| any | any | a state is on its way | Resend |
+| A | A | | Adopt, if the memory does not say so yet |
+| none | none | there was one | Fetch: the rev of the tombstone |
+| A | other | not edited here | Fetch |
+| A | other | edited here | Send |
+| none | A | deleted here | Delete |
+
+An upstream whose documents vanished is not believed at once, nor is a folder (the brake).
+
+Laws (tests/unit/client/engine/test_plan.py):
+    what agrees in the files, in the memory and at the upstream needs no action
+    a document is named once, and what cannot be read here not at all
+    base "0" is said only of what the upstream does not have, by a client whose memory is whole
+    a deletion is planned only for what was agreed on before
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from typing import Final
+
+from client.engine.records import Outline, Pending, Record
+from shared.core.brake import ALWAYS_ALLOWED, SHARE
+from shared.core.documents import Body, ContentHash, DocumentId
+from shared.core.memory import CREATED
+from shared.core.states import DELETED_KEY
+from shared.wire import content_hash
+
+NOTHING: Final = Outline()
+
+
+@dataclass(frozen=True, slots=True)
+class Resend:
+    """A state that was sent before and never answered."""
+
+    id: DocumentId
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """An edit, or a document that the upstream does not have."""
+
+    id: DocumentId
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """It was deleted here."""
+
+    id: DocumentId
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """The upstream has something else, and nothing was edited here."""
+
+    id: DocumentId
+    removes: bool
+    """It is gone there, so the file will go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """Both sides agree; only the memory has to be told."""
+
+    id: DocumentId
+
+
+Action = Resend | Send | Delete | Fetch | Adopt
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`actions` in the order of the ids; what waits for people, by the reason."""
+
+    actions: tuple[Action, ...] = ()
+    refused: tuple[DocumentId, ...] = ()
+    unreadable: tuple[DocumentId, ...] = ()
+    """Something is to be done, and the file cannot be read."""
+    held_here: tuple[DocumentId, ...] = ()
+    """So many vanished from the folder that the deletions must be confirmed."""
+    held_there: tuple[DocumentId, ...] = ()
+    """So many vanished from the upstream that the removals must be confirmed."""
+    undeletable: tuple[DocumentId, ...] = ()
+    """Deleted here; the upstream knows no deletion."""
+
+    @property
+    def agreed(self) -> bool:
+        """Nothing travels any more."""
+        return all(isinstance(action, Adopt) for action in self.actions)
+
+
+def plan(
+    local: Mapping[DocumentId, ContentHash],
+    unreadable: AbstractSet[DocumentId],
+    outlines: Mapping[DocumentId, Outline],
+    *,
+    can_delete: bool = True,
+    confirmed: bool = False,
+) -> Plan:
+    """`local`: what the files hold. `confirmed`: many deletions are meant."""
+    actions: list[Action] = []
+    waiting: dict[str, list[DocumentId]] = {"refused": [], "unreadable": [], "undeletable": []}
+    for document in sorted({*local, *outlines}):
+        outline, here = outlines.get(document, NOTHING), local.get(document)
+        action = _action(document, here, outline)
+        if action is None:
+            continue
+        if document in unreadable:
+            waiting["unreadable"].append(document)
+        elif _is_refused(action, outline, here) and not (confirmed and outline.refused and here is None):
+            waiting["refused"].append(document)
+        elif isinstance(action, Delete) and not can_delete:
+            waiting["undeletable"].append(document)
+        else:
+            actions.append(action)
+    found = Plan(tuple(actions), **{name: tuple(ids) for name, ids in waiting.items()})
+    return found if confirmed else _braked(found, outlines.values())
+
+
+def _action(document: DocumentId, here: ContentHash | None, outline: Outline) -> Action | None:
+    there, before = outline.remote, outline.shadow
+    if outline.pending:
+        return Resend(document)
+    if here == there:
+        if here == before and (outline.base is not None or here is None):
+            return None
+        return Adopt(document) if here is not None else Fetch(document, removes=False)
+    if here == before:
+        return Fetch(document, removes=there is None)
+    if here is None:
+        return Delete(document)
+    return Send(document, created=outline.base is None and there is None)
+
+
+def _is_refused(action: Action, outline: Outline, here: ContentHash | None) -> bool:
+    refused = outline.refused
+    return refused is not None and isinstance(action, Send | Delete) and refused.hash == here
+
+
+def _braked(found: Plan, outlines: Iterable[Outline]) -> Plan:
+    """Holds back deletions, and removals, that are an unusual share of what was agreed on."""
+    limit = max(ALWAYS_ALLOWED, SHARE * sum(outline.shadow is not None for outline in outlines))
+    here = tuple(action.id for action in found.actions if isinstance(action, Delete))
+    there = tuple(action.id for action in found.actions if isinstance(action, Fetch) and action.removes)
+    held_here = here if len(here) > limit else ()
+    held_there = there if len(there) > limit else ()
+    held = {*held_here, *held_there}
+    actions = tuple(action for action in found.actions if action.id not in held)
+    return replace(found, actions=actions, held_here=held_here, held_there=held_there)
+
+
+def pending_for(action: Send | Delete, record: Record, body: Body | None, *, whole: bool) -> Pending | None:
+    """The state to send. `body`: what the file holds now. None: nothing is to be sent after all.
+
+    `whole`: this memory has agreed with the upstream on everything once. Without that nobody knows whether the
+    document is new: its own hash stands for the base, and the upstream goes by the content.
+    """
+    outline = record.outline
+    if body is None:
+        if record.shadow is None or outline.base is None:
+            return None
+        tombstone: Body = {**record.shadow, "id": action.id, DELETED_KEY: True}
+        return Pending(tombstone, content_hash(tombstone), outline.base, record.shadow)
+    content = content_hash(body)
+    if outline.base is not None:
+        return Pending(body, content, outline.base, record.shadow, attach=outline.gone and record.shadow is not None)
+    if outline.remote is None and whole:
+        return Pending(body, content, CREATED)
+    return Pending(body, content, content, None, attach=True)

@@ -1,0 +1,105 @@
+"""One process at a time: locks that the system gives back when their holder is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+POLL_SECONDS: Final = 0.02
+
+
+class LockedError(Exception):
+    """Another process holds the lock. `holder`: what it wrote into it."""
+
+    def __init__(self, path: Path, holder: str) -> None:
+        super().__init__(f"{path} is held by process {holder or '?'}")
+        self.path = path
+        self.holder = holder
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Holds the lock file at `path`, or raises LockedError at once."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            _lock(descriptor)
+        except OSError as error:
+            if not isinstance(error, BlockingIOError | PermissionError):
+                raise
+            raise LockedError(path, holder(path)) from None
+        # Says who, for people. What counts is the lock, not the content.
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@asynccontextmanager
+async def waited_for(path: Path, seconds: float) -> AsyncIterator[None]:
+    """Holds the lock, waiting for it. Raises LockedError after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while True:
+        lock = held(path)
+        try:
+            lock.__enter__()
+        except LockedError:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(POLL_SECONDS)
+            continue
+        try:
+            yield
+        finally:
+            lock.__exit__(None, None, None)
+        return
+
+
+def is_held(path: Path) -> bool:
+    """Whether some process holds it at this moment."""
+    if not path.exists():
+        return False
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        _lock(descriptor)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def holder(path: Path) -> str:
+    """The id of the process that held it last; "" if it is not known."""
+    with suppress(OSError):
+        return path.read_text(encoding="ascii").strip()
+    return ""
+
+
+if sys.platform == "win32":
+
+    def _lock(descriptor: int) -> None:
+        # Behind the content, so that others can read that.
+        os.lseek(descriptor, 1 << 20, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+else:
+
+    def _lock(descriptor: int) -> None:
+        # Belongs to this opening of the file, and ends with the process. On NFS and SMB the kernel asks the server.
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,354 @@
+"""What a client remembers beside its files: one SQLite file a folder.
+
+    upstream   name -> cursor, whether everything was agreed on once, what it can do, how the last sync went
+    record     (upstream, id) -> base, shadow, remote, pending, refused: client/engine/records.py
+    file       id -> content hash and stamp: what the file held when it was read or written last
+    arriving   id -> a state on its way into its file: client/arrivals.py
+    decided    conflicts that were decided, for people
+
+The files are the truth. All of this can be thrown away: the next sync asks for more and merges by content, and
+nothing is lost or doubled. What makes it worth keeping is that a change of it is one transaction.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Final, Self
+
+from client.engine.records import Outline, Pending, Record, Refused
+from shared import wire
+from shared.core.documents import Body, ContentHash, DocumentId
+
+VERSION: Final = 1
+DECIDED_KEPT: Final = 5_000
+
+_SCHEMA: Final = """
+CREATE TABLE upstream (
+    name TEXT PRIMARY KEY, place TEXT NOT NULL DEFAULT '', cursor TEXT, whole INTEGER NOT NULL DEFAULT 0,
+    facts TEXT NOT NULL DEFAULT '{}', status TEXT NOT NULL DEFAULT '{}'
+) WITHOUT ROWID;
+CREATE TABLE record (
+    upstream TEXT NOT NULL, id TEXT NOT NULL, base TEXT, gone INTEGER NOT NULL, shadow_hash TEXT, remote TEXT,
+    shadow BLOB, pending BLOB, refused BLOB, PRIMARY KEY (upstream, id)
+);
+CREATE TABLE file (id TEXT PRIMARY KEY, hash TEXT NOT NULL, stamp TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE arriving (id TEXT PRIMARY KEY, body BLOB, expected BLOB, staged TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE decided (
+    number INTEGER PRIMARY KEY, at REAL NOT NULL, id TEXT NOT NULL, upstream TEXT NOT NULL, what BLOB NOT NULL
+);
+CREATE INDEX decided_id ON decided (id);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A file as it was read or written last. `stamp` is the folder's, opaque here."""
+
+    hash: ContentHash
+    stamp: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arriving:
+    """`body` must come into the file in place of `expected`; None: no file. `staged`: the name of the file that holds
+    it until then; "" without one."""
+
+    body: Body | None
+    expected: Body | None
+    staged: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamRow:
+    """`place`: its address; another one is another upstream, whatever its name."""
+
+    cursor: str | None
+    whole: bool
+    facts: Mapping[str, Any]
+    status: Mapping[str, Any]
+    place: str = ""
+
+
+class Memory:
+    """One process at a time writes: whoever holds the folder's sync lock (client/locks.py)."""
+
+    schema: ClassVar[str] = _SCHEMA
+    journal: ClassVar[str] = "WAL"
+    """A write-ahead log lets `status` read while a sync writes."""
+
+    def __init__(self, connection: sqlite3.Connection, *, rebuilt: str | None = None) -> None:
+        self._db = connection
+        self.rebuilt = rebuilt
+        """Why the memory that was there could not be used; it lies beside it under another name."""
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Made if it is missing; moved aside and made anew if it is damaged or of another version."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            return cls(_connected(path, cls.schema, cls.journal))
+        except sqlite3.OperationalError:  # locked, no right, no space: the file is not to blame
+            raise
+        except sqlite3.DatabaseError as error:
+            aside = _move_aside(path)
+            return cls(_connected(path, cls.schema, cls.journal), rebuilt=f"{error}; it was moved to {aside.name}")
+
+    def close(self) -> None:
+        self._db.close()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; durable at the end. Nested ones belong to the outermost."""
+        if self._db.in_transaction:
+            yield
+            return
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    # Upstreams
+
+    def upstream(self, name: str) -> UpstreamRow:
+        row = self._db.execute(
+            "SELECT cursor, whole, facts, status, place FROM upstream WHERE name = ?", (name,)
+        ).fetchone()
+        if row is None:
+            return UpstreamRow(None, False, {}, {})
+        return UpstreamRow(row[0], bool(row[1]), wire.loads(row[2]), wire.loads(row[3]), row[4])
+
+    def upstreams(self) -> dict[str, UpstreamRow]:
+        names = [name for (name,) in self._db.execute("SELECT name FROM upstream ORDER BY name")]
+        return {name: self.upstream(name) for name in names}
+
+    def at_place(self, name: str, place: str) -> None:
+        """What is remembered of an upstream belongs to its address: at another one nothing holds."""
+        if self.upstream(name).place == place:
+            return
+        with self.transaction():
+            if self.upstream(name).place not in ("", place):
+                self.forget_upstream(name)
+            self._set_upstream(name, place=place)
+
+    def set_cursor(self, name: str, cursor: str | None, *, whole: bool) -> None:
+        with self.transaction():
+            self._set_upstream(name, cursor=cursor, whole=int(whole))
+
+    def set_facts(self, name: str, facts: Mapping[str, Any]) -> None:
+        with self.transaction():
+            self._set_upstream(name, facts=wire.dumps(dict(facts)).decode())
+
+    def set_status(self, name: str, status: Mapping[str, Any]) -> None:
+        with self.transaction():
+            self._set_upstream(name, status=wire.dumps(dict(status)).decode())
+
+    def forget_upstream(self, name: str) -> None:
+        """What was agreed with it; the files stay."""
+        with self.transaction():
+            self._db.execute("DELETE FROM upstream WHERE name = ?", (name,))
+            self._db.execute("DELETE FROM record WHERE upstream = ?", (name,))
+
+    def _set_upstream(self, name: str, **columns: Any) -> None:
+        self._db.execute("INSERT OR IGNORE INTO upstream (name) VALUES (?)", (name,))
+        for column, value in columns.items():
+            self._db.execute(f"UPDATE upstream SET {column} = ? WHERE name = ?", (value, name))  # noqa: S608
+
+    # Records
+
+    def outlines(self, upstream: str) -> dict[DocumentId, Outline]:
+        rows = self._db.execute(
+            "SELECT id, base, gone, shadow_hash, remote, pending IS NOT NULL, refused FROM record WHERE upstream = ?",
+            (upstream,),
+        )
+        return {DocumentId(row[0]): _outline(row[1:]) for row in rows}
+
+    def known(self) -> set[DocumentId]:
+        """Every document that some upstream has, or had."""
+        return {DocumentId(row[0]) for row in self._db.execute("SELECT DISTINCT id FROM record")}
+
+    def record(self, upstream: str, document: DocumentId) -> Record:
+        row = self._db.execute(
+            "SELECT base, gone, shadow_hash, remote, pending IS NOT NULL, refused, shadow, pending FROM record "
+            "WHERE upstream = ? AND id = ?",
+            (upstream, document),
+        ).fetchone()
+        if row is None:
+            return Record()
+        return Record(_outline(row[:6]), _loads(row[6]), _pending(row[7]))
+
+    def set_record(self, upstream: str, document: DocumentId, record: Record) -> None:
+        """Replaces all of it."""
+        outline = record.outline
+        self._db.execute(
+            "INSERT OR REPLACE INTO record (upstream, id, base, gone, shadow_hash, remote, shadow, pending, refused) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                upstream,
+                document,
+                outline.base,
+                int(outline.gone),
+                outline.shadow,
+                outline.remote,
+                _dumps(record.shadow),
+                _dumped_pending(record.pending),
+                _dumped_refused(outline.refused),
+            ),
+        )
+
+    def set_pending(self, upstream: str, document: DocumentId, pending: Pending | None) -> None:
+        self._ensure(upstream, document)
+        self._db.execute(
+            "UPDATE record SET pending = ? WHERE upstream = ? AND id = ?",
+            (_dumped_pending(pending), upstream, document),
+        )
+
+    def refuse(self, upstream: str, document: DocumentId, refused: Refused) -> None:
+        """What was pending will not be taken."""
+        self._db.execute(
+            "UPDATE record SET pending = NULL, refused = ? WHERE upstream = ? AND id = ?",
+            (_dumped_refused(refused), upstream, document),
+        )
+
+    def heard(self, upstream: str, hashes: Mapping[DocumentId, ContentHash | None], *, whole: bool) -> None:
+        """What the upstream has. `whole`: and nothing else."""
+        if whole:
+            self._db.execute("UPDATE record SET remote = NULL WHERE upstream = ?", (upstream,))
+        self._db.executemany(
+            "INSERT INTO record (upstream, id, gone, remote) VALUES (?, ?, 0, ?) "
+            "ON CONFLICT (upstream, id) DO UPDATE SET remote = excluded.remote",
+            ((upstream, document, content) for document, content in hashes.items()),
+        )
+
+    def _ensure(self, upstream: str, document: DocumentId) -> None:
+        self._db.execute("INSERT OR IGNORE INTO record (upstream, id, gone) VALUES (?, ?, 0)", (upstream, document))
+
+    # Files
+
+    def files(self) -> dict[DocumentId, Seen]:
+        rows = self._db.execute("SELECT id, hash, stamp FROM file")
+        return {DocumentId(row[0]): Seen(ContentHash(row[1]), row[2]) for row in rows}
+
+    def file(self, document: DocumentId) -> Seen | None:
+        row = self._db.execute("SELECT hash, stamp FROM file WHERE id = ?", (document,)).fetchone()
+        return None if row is None else Seen(ContentHash(row[0]), row[1])
+
+    def saw(self, files: Mapping[DocumentId, Seen | None]) -> None:
+        """None: there is no such file."""
+        self._db.executemany(
+            "INSERT OR REPLACE INTO file (id, hash, stamp) VALUES (?, ?, ?)",
+            ((document, seen.hash, seen.stamp) for document, seen in files.items() if seen is not None),
+        )
+        self._db.executemany(
+            "DELETE FROM file WHERE id = ?", ((document,) for document, seen in files.items() if seen is None)
+        )
+
+    # Arrivals
+
+    def arriving(self) -> dict[DocumentId, Arriving]:
+        rows = self._db.execute("SELECT id, body, expected, staged FROM arriving")
+        return {DocumentId(row[0]): Arriving(_loads(row[1]), _loads(row[2]), row[3]) for row in rows}
+
+    def set_arriving(self, document: DocumentId, arriving: Arriving) -> None:
+        self._db.execute(
+            "INSERT OR REPLACE INTO arriving (id, body, expected, staged) VALUES (?, ?, ?, ?)",
+            (document, _dumps(arriving.body), _dumps(arriving.expected), arriving.staged),
+        )
+
+    def arrived(self, documents: Iterable[DocumentId]) -> None:
+        self._db.executemany("DELETE FROM arriving WHERE id = ?", ((document,) for document in documents))
+
+    # For people
+
+    def decided(self, upstream: str, document: DocumentId, conflicts: Sequence[Mapping[str, Any]]) -> None:
+        """Conflicts that were decided, there or here; the oldest are forgotten."""
+        if not conflicts:
+            return
+        self._db.execute(
+            "INSERT INTO decided (at, id, upstream, what) VALUES (?, ?, ?, ?)",
+            (time.time(), document, upstream, wire.dumps(list(conflicts))),
+        )
+        self._db.execute("DELETE FROM decided WHERE number <= (SELECT max(number) FROM decided) - ?", (DECIDED_KEPT,))
+
+    def decisions(self, document: DocumentId | None = None, most: int = 100) -> list[dict[str, Any]]:
+        """The newest first: number, at, id, upstream, conflicts."""
+        rows = self._db.execute(
+            "SELECT number, at, id, upstream, what FROM decided WHERE ?1 IS NULL OR id = ?1 "
+            "ORDER BY number DESC LIMIT ?2",
+            (document, most),
+        )
+        names = ("number", "at", "id", "upstream")
+        return [{**dict(zip(names, row, strict=False)), "conflicts": wire.loads(row[4])} for row in rows]
+
+
+def _connected(path: Path, schema: str, journal: str) -> sqlite3.Connection:
+    # isolation_level None: transactions are begun and ended here and nowhere else.
+    db = sqlite3.connect(path, isolation_level=None, timeout=10)
+    try:
+        db.execute(f"PRAGMA journal_mode = {journal}")
+        # A commit survives a power cut.
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("BEGIN IMMEDIATE")
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0:
+            for statement in schema.split(";"):
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version = {VERSION}")
+        db.execute("COMMIT")
+        if version not in (0, VERSION):
+            raise sqlite3.DatabaseError(f"it is of version {version}, and {VERSION} is known here")
+        fault = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if fault != "ok":
+            raise sqlite3.DatabaseError(str(fault))
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _move_aside(path: Path) -> Path:
+    aside = path.with_name(f"{path.stem}.damaged-{time.time_ns()}{path.suffix}")
+    path.replace(aside)
+    for tail in ("-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            Path(f"{path}{tail}").replace(f"{aside}{tail}")
+    return aside
+
+
+def _outline(row: Sequence[Any]) -> Outline:
+    base, gone, shadow, remote, pending, refused = row
+    return Outline(base, bool(gone), shadow, remote, bool(pending), _refused(refused))
+
+
+def _dumps(body: Body | None) -> bytes | None:
+    return None if body is None else wire.dumps(body)
+
+
+def _loads(data: bytes | None) -> Body | None:
+    body: Body | None = None if data is None else wire.loads(data)
+    return body
+
+
+def _dumped_pending(pending: Pending | None) -> bytes | None:
+    if pending is None:
+        return None
+    return wire.dumps([pending.body, pending.hash, pending.base, pending.shadow, pending.attach])
+
+
+def _pending(data: bytes | None) -> Pending | None:
+    return None if data is None else Pending(*wire.loads(data))
+
+
+def _dumped_refused(refused: Refused | None) -> bytes | None:
+    return None if refused is None else wire.dumps([refused.code, refused.reason, refused.hash])
+
+
+def _refused(data: bytes | None) -> Refused | None:
+    return None if data is None else Refused(*wire.loads(data))

@@ -1,0 +1,187 @@
+"""Requests to one server: repeated when it says "not now", counted, and with every failure as one of the port's."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import httpx
+import orjson
+
+from client.engine.records import Refused
+from client.retry import Backoff, retry_after_seconds
+from client.upstreams.port import (
+    NotAnUpstreamError,
+    RefusedAccessError,
+    UnavailableError,
+    UnreachableError,
+    UpstreamError,
+)
+
+CONNECTIONS: Final = 16
+"""Most requests under way at a time, to a server that takes no batches."""
+TURNED_AWAY: Final = frozenset({429, 502, 503, 504})
+COMPRESS_FROM: Final = 1024
+"""Bytes of a body; below, compression saves nothing."""
+BACKOFF: Final = Backoff(attempts=4, base=0.1, cap=2.0, patience=5.0)
+"""A daemon comes again by itself, and a person should be told soon."""
+
+
+class Channel:
+    """`token` None: for what needs none."""
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None,
+        *,
+        space: str | None = None,
+        backoff: Backoff = BACKOFF,
+        transport: httpx.AsyncBaseTransport | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        headers = {"user-agent": "hypertask"}
+        if token is not None:
+            headers["authorization"] = f"Bearer {token}"
+        if space is not None:
+            headers["hypertask-space"] = space
+        self.url = url.rstrip("/")
+        self.requests = 0
+        self.bytes_sent = 0
+        self.bytes_received = 0
+        """Of bodies, as they travelled."""
+        self.compresses = False
+        """The server takes compressed bodies."""
+        self._backoff = backoff
+        self._sleep = sleep
+        self._client = httpx.AsyncClient(
+            base_url=self.url,
+            headers=headers,
+            timeout=httpx.Timeout(60, connect=5, pool=None),
+            limits=httpx.Limits(max_connections=CONNECTIONS + 1, max_keepalive_connections=CONNECTIONS),
+            transport=transport,
+        )
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        value: Any = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        seconds: float | None = None,
+    ) -> httpx.Response:
+        """The first answer that is not "not now". `seconds`: how long it may take, for one that is held back.
+        Raises UpstreamError."""
+        content, sent = self._body(value)
+        sent.update(headers or {})
+        failures = 0
+        while True:
+            wait: float | None = None
+            failure: UpstreamError
+            try:
+                self.requests += 1
+                self.bytes_sent += len(content or b"")
+                timeout = (
+                    httpx.USE_CLIENT_DEFAULT if seconds is None else httpx.Timeout(seconds, connect=5, pool=None)
+                )
+                answer = await self._client.request(method, path, content=content, headers=sent, timeout=timeout)
+                self.bytes_received += answer.num_bytes_downloaded
+            except httpx.TransportError as error:
+                failure = UnreachableError(
+                    f"no answer from {self.url}: {_sentence(error)}. Is the server running, and this device online?"
+                )
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                raise NotAnUpstreamError(f"{self.url} cannot be used: {_sentence(error)}") from error
+            else:
+                if answer.status_code not in TURNED_AWAY:
+                    return self._let_in(answer)
+                wait = retry_after_seconds(answer.headers.get("retry-after"), datetime.now(UTC))
+                failure = UnavailableError(f"{self.url} is busy or not ready: {refusal(answer).reason}")
+            failures += 1
+            delay = self._backoff.delay(failures, wait)
+            if delay is None:
+                raise failure
+            await self._sleep(delay)
+
+    @asynccontextmanager
+    async def stream(self, path: str, headers: Mapping[str, str], silence: float) -> AsyncIterator[httpx.Response]:
+        """An answer that goes on and on; it is given up after so many seconds of silence. Raises UpstreamError."""
+        try:
+            timeout = httpx.Timeout(silence, connect=5, pool=None)
+            self.requests += 1
+            async with self._client.stream("GET", path, headers=dict(headers), timeout=timeout) as answer:
+                if answer.status_code in TURNED_AWAY:
+                    raise UnavailableError(f"{self.url} is busy or not ready: status {answer.status_code}")
+                if answer.status_code != 200:
+                    await answer.aread()
+                yield self._let_in(answer)
+        except httpx.TransportError as error:
+            raise UnreachableError(f"no answer from {self.url}: {_sentence(error)}") from error
+
+    def value_of(self, answer: httpx.Response, status: int = 200) -> Any:
+        """The JSON of an answer with that status. Raises NotAnUpstreamError."""
+        if answer.status_code != status:
+            raise self.unexpected(answer, f"status {answer.status_code}: {refusal(answer).reason}")
+        try:
+            return orjson.loads(answer.content)
+        except orjson.JSONDecodeError as error:
+            raise self.unexpected(answer, "its answer is not JSON") from error
+
+    def unexpected(self, answer: httpx.Response, detail: str) -> NotAnUpstreamError:
+        request = f"{answer.request.method} {answer.request.url.path}"
+        return NotAnUpstreamError(
+            f"{self.url} does not answer as a Hypertask server ({request}: {detail}). Is the address right? "
+            "hypertask config show"
+        )
+
+    def _let_in(self, answer: httpx.Response) -> httpx.Response:
+        if answer.status_code == 401:
+            raise RefusedAccessError(
+                f"{self.url} does not accept the token: was the device revoked? To give another one: "
+                f"hypertask connect {self.url}"
+            )
+        if answer.status_code == 403:
+            raise RefusedAccessError(f"{self.url} does not allow this device that: {refusal(answer).reason}")
+        return answer
+
+    def _body(self, value: Any) -> tuple[bytes | None, dict[str, str]]:
+        if value is None:
+            return None, {}
+        content, headers = orjson.dumps(value), {"content-type": "application/json"}
+        if self.compresses and len(content) >= COMPRESS_FROM:
+            # No time inside: what is sent again is the same, byte for byte.
+            content, headers["content-encoding"] = gzip.compress(content, 6, mtime=0), "gzip"
+        return content, headers
+
+
+def refusal(answer: httpx.Response) -> Refused:
+    """From `application/problem+json`, or from the status alone."""
+    try:
+        found = orjson.loads(answer.content)
+    except orjson.JSONDecodeError:
+        found = None
+    problem: dict[str, Any] = found if isinstance(found, dict) else {}
+    return refused(problem, answer.status_code, answer.reason_phrase)
+
+
+def refused(problem: Mapping[str, Any], status: int, phrase: str = "") -> Refused:
+    """What a problem's members say."""
+    text = problem.get("detail") or problem.get("title") or phrase or "no reason given"
+    reason = f"{str(text).rstrip('.')}."
+    if pointer := problem.get("pointer"):
+        reason += f" At {pointer}."
+    if status >= 500 and (request_id := problem.get("request_id")):
+        reason += f" Request {request_id}."
+    return Refused(str(problem.get("code") or status), reason)
+
+
+def _sentence(error: Exception) -> str:
+    return str(error).strip().rstrip(".") or type(error).__name__

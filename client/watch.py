@@ -1,0 +1,139 @@
+"""The daemon: what happens in the folder, or at an upstream, is in step within a second.
+
+Three things wake it: a file that changed, an upstream that says so, and time (after a failure). Syncs follow one
+another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from watchfiles import Change, awatch
+
+from client.exchange import Exchange, Result
+from client.files import Files
+from client.folder import FolderError
+from client.locks import LockedError, waited_for
+from client.opened import LOCK_SECONDS
+from client.upstreams.port import UpstreamError
+from shared.observability import event
+
+logger = logging.getLogger(__name__)
+
+DEBOUNCE_MS: Final = 60
+"""An editor's save is several events."""
+RETRY_FIRST: Final = 0.5
+RETRY_MOST: Final = 8.0
+"""Seconds; with jitter, so that devices that lost their server together do not come back together."""
+SOON: Final = 300.0
+RETRY_LATER: Final = 60.0
+"""Beyond SOON seconds without an upstream."""
+LOOK_SECONDS: Final = 300.0
+"""So often the folder is looked at in any case: some drives tell nothing."""
+
+
+class Watch:
+    """`told` hears of every sync."""
+
+    def __init__(self, exchange: Exchange, told: Callable[[Result], None] = lambda result: None) -> None:
+        self._exchange = exchange
+        self._told = told
+        self._due: set[str] = set(exchange.upstreams)
+        self._looked = False
+        self._wake = asyncio.Event()
+        self._listen = {name: asyncio.Event() for name in exchange.upstreams}
+        self._failures: dict[str, int] = dict.fromkeys(exchange.upstreams, 0)
+
+    async def run(self) -> None:
+        """Until it is cancelled. What is cut off goes on the next time."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._watch_folder())
+            for name in self._exchange.upstreams:
+                group.create_task(self._watch_upstream(name))
+            await self._sync_for_ever()
+
+    async def _sync_for_ever(self) -> None:
+        self._wake.set()
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._wake.wait()
+            self._wake.clear()
+            if not self._due and await self._folder_changed():
+                self._due.update(self._exchange.upstreams)
+            names = [name for name in self._exchange.upstreams if name in self._due]
+            self._due.clear()
+            if names:
+                await self._sync(names)
+
+    async def _folder_changed(self) -> bool:
+        """Whether a file is other than it was when it was looked at, or written by us, before."""
+        here = self._exchange.here
+        try:
+            async with waited_for(here.sync_lock, LOCK_SECONDS):
+                return bool(Files(here.folder, here.memory).look().changed)
+        except (FolderError, LockedError):
+            return True  # the sync says what is wrong
+
+    async def _sync(self, names: list[str]) -> None:
+        try:
+            result = await self._exchange.sync(names)
+        except (FolderError, LockedError) as error:
+            event(logger, logging.WARNING, "folder_unusable", cause=error)
+            self._later(names)
+            return
+        for name, report in result.reports.items():
+            self._failures[name] = 0
+            self._listen[name].set()
+            if not report.agreed:
+                self._later([name])
+        if result.errors:
+            for name in result.errors:
+                self._listen[name].clear()
+            self._later(list(result.errors))
+        self._told(result)
+
+    def _later(self, names: list[str]) -> None:
+        for name in names:
+            self._failures[name] += 1
+            delay = min(RETRY_MOST, RETRY_FIRST * 2 ** min(self._failures[name], 10))
+            if self._failures[name] * RETRY_MOST > SOON:
+                delay = RETRY_LATER
+            delay *= random.uniform(0.5, 1)  # noqa: S311  spreads load; nothing to guess
+            asyncio.get_running_loop().call_later(delay, self._now_due, name)
+
+    def _now_due(self, name: str) -> None:
+        self._due.add(name)
+        self._wake.set()
+
+    async def _watch_folder(self) -> None:
+        root = self._exchange.here.folder.root
+        while True:
+            try:
+                async for _ in awatch(root, watch_filter=_is_task, recursive=False, debounce=DEBOUNCE_MS, step=20):
+                    self._wake.set()
+            except (FileNotFoundError, OSError, RuntimeError) as error:
+                event(logger, logging.WARNING, "folder_not_watched", cause=error)
+            await asyncio.sleep(RETRY_MOST)  # it may be mounted again
+            self._wake.set()
+
+    async def _watch_upstream(self, name: str) -> None:
+        while True:
+            await self._listen[name].wait()
+            cursor = self._exchange.here.memory.upstream(name).cursor
+            try:
+                await self._exchange.driver(name).wait(cursor)
+            except UpstreamError:
+                await asyncio.sleep(RETRY_FIRST * random.uniform(0.5, 1))  # noqa: S311
+            self._listen[name].clear()  # again when this was synced, from its cursor
+            self._now_due(name)
+
+
+def _is_task(change: Change, path: str) -> bool:
+    name = path.rpartition("/")[2]
+    return name.endswith(".json") and not name.startswith(".")

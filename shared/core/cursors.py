@@ -1,0 +1,31 @@
+"""A position in the change feed of a space, as clients keep it: `<epoch>-<sequence>`, opaque to them.
+
+Law (tests/unit/core/test_cursors.py): parse_cursor(cursor_of(p)) == p
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from shared.core.documents import Epoch, Position, Sequence
+
+_CURSOR: Final = re.compile(r"([0-9a-z]{1,64})-(\d{1,18})\Z", re.ASCII)
+
+
+def cursor_of(position: Position) -> str:
+    """What a client is given. It is an ETag's text, too: no quote or white space is in it."""
+    return f"{position.epoch}-{position.sequence}"
+
+
+def parse_cursor(text: str) -> Position | None:
+    """None for what `cursor_of` never made."""
+    match = _CURSOR.match(text)
+    return Position(Epoch(match[1]), Sequence(int(match[2]))) if match else None
+
+
+def is_behind(cursor: Position, now: Position) -> bool | None:
+    """Whether something changed since; None: the cursor is of another history, and tells nothing."""
+    if cursor.epoch != now.epoch or cursor.sequence > now.sequence:
+        return None
+    return cursor.sequence < now.sequence

@@ -1,0 +1,117 @@
+"""The wire forms of `/tasks`: many documents in one request or answer.
+
+Laws (tests/unit/test_wire_tasks.py):
+    what is accepted is what `POST /task/{id}` accepts, document by document
+    a document that is refused changes nothing for the others
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+
+from shared import wire
+from shared.core import strict
+from shared.core.batch import Answer
+from shared.core.canonical import JsonValue
+from shared.core.documents import DocumentId, is_document_id
+from shared.core.memory import CREATED
+from shared.core.pointers import escape
+from shared.core.protocol import Limits
+from shared.core.strict import Fault, FaultError
+from shared.ports import Current
+
+_FORM = 'The body must be {"tasks": {"<id>": {"client_state": null | {...}}, ...}}.'
+
+Posted = wire.PostTask | Fault
+"""What was posted of one document, or what is wrong with it."""
+
+
+def parse_post_tasks(raw: bytes, limits: Limits) -> dict[str, Posted]:
+    """`{"tasks": {id: {"client_state", "base"?, "base_state"?}}}`, each by itself.
+
+    Raises FaultError for a text that has another form, or holds more than may come together.
+    """
+    tasks = _quick(raw)
+    if tasks is None:
+        found = strict.parse_each(raw, "tasks", max_depth=limits.max_depth + 1)
+        if found is None:
+            raise FaultError(Fault("malformed request", _FORM))
+        tasks = dict(found)
+    if len(tasks) > limits.max_batch_documents:
+        detail = f"One request may carry {limits.max_batch_documents} documents; this one has {len(tasks)}."
+        raise FaultError(Fault("too large", detail, "/tasks"))
+    return {key: _posted(key, item, limits) for key, item in tasks.items()}
+
+
+def _quick(raw: bytes) -> dict[str, JsonValue | Fault] | None:
+    """The tasks, if it is certain that they are in the profile but for their depth."""
+    try:
+        request = orjson.loads(raw)
+        if not wire.nothing_mended(raw, orjson.dumps(request)):
+            return None
+    except (orjson.JSONDecodeError, TypeError):
+        return None
+    if not isinstance(request, dict) or list(request) != ["tasks"] or not isinstance(request["tasks"], dict):
+        return None
+    return request["tasks"]
+
+
+def _posted(key: str, item: JsonValue | Fault, limits: Limits) -> Posted:
+    if isinstance(item, Fault):
+        return item
+    pointer = f"/tasks/{escape(key)}"
+    if not is_document_id(key):
+        return Fault("no document id", "A document's id has 1 to 128 characters of A-Z a-z 0-9 . _ ~ -.", pointer)
+    try:
+        wire.check_depth(item, limits.max_depth + 1, pointer)
+        return wire.post_task_of(item, DocumentId(key), limits, pointer)
+    except FaultError as error:
+        return error.fault
+
+
+def answers_body(answers: Mapping[str, Answer | dict[str, Any]]) -> bytes:
+    """`{"tasks": {id: {"server_state"?, "rev", "hash", "outcome", "rule", "conflicts"?} | {"error": {...}}}}`;
+    `server_state` is left out when it equals what was sent, `conflicts` when there are none."""
+    return orjson.dumps({"tasks": {key: _answer_row(answer) for key, answer in answers.items()}})
+
+
+def _answer_row(answer: Answer | dict[str, Any]) -> dict[str, Any]:
+    if isinstance(answer, dict):
+        return {"error": answer}
+    row: dict[str, Any] = {
+        "rev": answer.rev,
+        "hash": answer.hash,
+        "outcome": answer.outcome,
+        "rule": answer.rule,
+    }
+    if not answer.same:
+        row["server_state"] = answer.body
+    if answer.conflicts:
+        row["conflicts"] = answer.conflicts
+    return row
+
+
+def page_body(found: Iterable[Current], *, cursor: str, after: str | None) -> bytes:
+    """`{"tasks": {id: {"server_state", "rev", "hash"}}, "cursor", "after"}`, made of texts."""
+    rows = b",".join([_current_row(current) for current in found])
+    return b'{"tasks":{%s},"cursor":%s,"after":%s}' % (rows, orjson.dumps(cursor), orjson.dumps(after))
+
+
+def asked_body(found: Iterable[Current], asked: Iterable[str], *, cursor: str) -> bytes:
+    """The same for the documents that were asked for: null, and rev "0", for one that never was."""
+    rows = {current.document: _current_row(current) for current in found}
+    nothing = b'"%s":{"server_state":null,"rev":"' + CREATED.encode() + b'","hash":null}'
+    every = b",".join([rows.get(DocumentId(key)) or nothing % key.encode() for key in asked])
+    return b'{"tasks":{%s},"cursor":%s,"after":null}' % (every, orjson.dumps(cursor))
+
+
+def _current_row(current: Current) -> bytes:
+    # Neither ids, revs nor hashes hold a character that JSON escapes.
+    rev = current.rev.encode()
+    if current.body is None:
+        return b'"%s":{"server_state":null,"rev":"%s","hash":null}' % (current.document.encode(), rev)
+    parts = (current.document.encode(), current.body, rev, current.hash.encode())
+    return b'"%s":{"server_state":%s,"rev":"%s","hash":"%s"}' % parts

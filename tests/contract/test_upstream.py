@@ -1,0 +1,206 @@
+"""What client/upstreams/port.py promises, held against every driver."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from client.engine.records import Answer, Pending, Refused, Reply
+from client.upstreams.port import CursorGoneError, Outgoing, Upstream
+from shared.core.documents import Body, DocumentId
+from shared.core.memory import CREATED
+from shared.core.states import DELETED_KEY
+from shared.wire import content_hash
+from tests.contract import upstreams
+from tests.contract.upstreams import Driver
+
+ID = DocumentId("pb67wndxge8293xd")
+
+
+@pytest.fixture(params=["folder", "git", "http"])
+def driver(request: pytest.FixtureRequest, tmp_path: Path) -> Driver:
+    if request.param == "folder":
+        return upstreams.directory(tmp_path / "shared")
+    if request.param == "git":
+        return upstreams.repository(tmp_path)
+    return upstreams.server(request.getfixturevalue("server"))
+
+
+def on(driver: Driver, device: str, work: Callable[[Upstream], Any]) -> Any:
+    """The result of `work` on the device's upstream, opened anew."""
+
+    async def run() -> Any:
+        upstream = driver.opened(device)
+        try:
+            await upstream.changes(None)
+            return await work(upstream)
+        finally:
+            await upstream.close()
+
+    return asyncio.run(run())
+
+
+def document(**fields: Any) -> Body:
+    return {"id": ID, **fields}
+
+
+def submit(driver: Driver, device: str, *outgoing: Outgoing) -> dict[DocumentId, Reply]:
+    async def work(upstream: Upstream) -> dict[DocumentId, Reply]:
+        replies: dict[DocumentId, Reply] = {}
+        async for portion in upstream.submit(outgoing):
+            replies.update(portion)
+        return replies
+
+    found = on(driver, device, work)
+    assert isinstance(found, dict)
+    return found
+
+
+def send(driver: Driver, device: str, body: Body, base: str, shadow: Body | None = None) -> Answer:
+    pending = Pending(body, content_hash(body), base, shadow)
+    reply = submit(driver, device, Outgoing(DocumentId(body["id"]), pending))[DocumentId(body["id"])]
+    assert isinstance(reply, Answer), reply
+    return reply
+
+
+def fetch(driver: Driver, device: str = "other") -> Answer:
+    reply = submit(driver, device, Outgoing(ID))[ID]
+    assert isinstance(reply, Answer), reply
+    return reply
+
+
+def test_what_is_sent_is_there_for_others(driver: Driver) -> None:
+    body = document(text="of the first device", n=1.5)
+    answer = send(driver, "a", body, CREATED)
+    assert (answer.state, answer.hash) == (body, content_hash(body))
+    assert answer.rev not in (None, CREATED)
+    assert fetch(driver) == fetch(driver, "a")
+    assert fetch(driver).state == body
+    assert fetch(driver).rev == answer.rev
+
+
+def test_what_never_was_is_told_from_what_was_deleted(driver: Driver) -> None:
+    assert (fetch(driver).state, fetch(driver).rev) == (None, CREATED)
+    body = document(text="short lived")
+    answer = send(driver, "a", body, CREATED)
+    assert answer.rev is not None
+    gone = send(driver, "a", {**body, DELETED_KEY: True}, answer.rev, body)
+    assert gone.state is None and gone.rev not in (None, CREATED, answer.rev)
+    assert fetch(driver).state is None and fetch(driver).rev == gone.rev
+
+
+def test_changes_since_a_cursor_are_all_changes(driver: Driver) -> None:
+    async def look(upstream: Upstream, cursor: str | None = None) -> Any:
+        return await upstream.changes(cursor)
+
+    before = on(driver, "a", look)
+    assert before.whole and before.hashes == {}
+    first = document(text="one")
+    answer = send(driver, "a", first, CREATED)
+    now = on(driver, "b", lambda upstream: look(upstream, before.cursor))
+    assert dict(now.hashes) == {ID: content_hash(first)}
+    again = on(driver, "b", lambda upstream: look(upstream, now.cursor))
+    assert not again.whole or again.hashes == now.hashes
+    assert answer.rev is not None
+    send(driver, "a", {**first, DELETED_KEY: True}, answer.rev, first)
+    after = on(driver, "b", lambda upstream: look(upstream, now.cursor))
+    assert dict(after.hashes) == ({} if after.whole else {ID: None})
+    whole = on(driver, "b", look)
+    assert whole.whole and dict(whole.hashes) == {}
+
+
+def test_a_cursor_of_another_life_is_no_cursor(driver: Driver) -> None:
+    async def look(upstream: Upstream) -> Any:
+        try:
+            return await upstream.changes(
+                {"http": "since:another.7", "folder": "another.7", "git": "7" * 40}[driver.name]
+            )
+        except CursorGoneError:
+            return None
+
+    found = on(driver, "a", look)
+    assert found is None or found.whole
+
+
+def test_edits_of_both_are_merged(driver: Driver) -> None:
+    base = document(a=1, b=1)
+    answer = send(driver, "a", base, CREATED)
+    assert answer.rev is not None
+    send(driver, "a", document(a=2, b=1), answer.rev, base)
+    merged = send(driver, "b", document(a=1, b=2), answer.rev, base)
+    assert merged.state == document(a=2, b=2)
+    assert merged.outcome == "merged"
+
+
+def test_a_repeated_state_is_no_edit(driver: Driver) -> None:
+    """Its answer was lost, and others went on since."""
+    base = document(a=1)
+    rev = send(driver, "a", base, CREATED).rev
+    assert rev is not None
+    mine = document(a=2)
+    first = send(driver, "a", mine, rev, base)
+    assert first.rev is not None
+    send(driver, "b", document(a=3), first.rev, mine)
+    again = send(driver, "a", mine, rev, base)
+    assert again.state == document(a=3)
+
+
+def test_an_edit_wins_over_a_deletion_that_had_not_seen_it(driver: Driver) -> None:
+    base = document(a=1)
+    rev = send(driver, "a", base, CREATED).rev
+    assert rev is not None
+    send(driver, "b", document(a=1, b="new"), rev, base)
+    kept = send(driver, "a", {**base, DELETED_KEY: True}, rev, base)
+    assert kept.state == document(a=1, b="new")
+
+
+def test_who_has_no_base_goes_by_its_content(driver: Driver) -> None:
+    old = document(text="a text that is long", n=1)
+    rev = send(driver, "a", old, CREATED).rev
+    assert rev is not None
+    new = document(text="a text that is longer", n=1)
+    send(driver, "a", new, rev, old)
+    pending = Pending(old, content_hash(old), content_hash(old), None, attach=True)
+    reply = submit(driver, "forgetful", Outgoing(ID, pending))[ID]
+    assert isinstance(reply, Answer) and reply.state == new
+
+
+def test_one_that_is_refused_does_not_stop_the_others(driver: Driver) -> None:
+    if driver.name != "http":
+        pytest.skip("they take every document that a folder can hold")
+    bad = Pending({"id": "bad", "x": "y" * 2_000_000}, content_hash({"id": "bad"}), CREATED)
+    good = document(text="good")
+    outgoing = [Outgoing(DocumentId("bad"), bad), Outgoing(ID, Pending(good, content_hash(good), CREATED))]
+    replies = submit(driver, "a", *outgoing)
+    assert isinstance(replies[DocumentId("bad")], Refused)
+    assert isinstance(replies[ID], Answer)
+
+
+def test_its_story_is_told(driver: Driver) -> None:
+    first = document(text="one")
+    rev = send(driver, "a", first, CREATED).rev
+    assert rev is not None
+    send(driver, "a", document(text="two"), rev, first)
+    rows = on(driver, "b", lambda upstream: upstream.story(ID))
+    assert [row["hash"] for row in rows] == [content_hash(document(text="two")), content_hash(first)]
+    assert on(driver, "b", lambda upstream: upstream.state(ID, content_hash(first))) == first
+    assert on(driver, "b", lambda upstream: upstream.story(DocumentId("nothing"))) == []
+
+
+def test_waiting_ends_when_something_changes(driver: Driver) -> None:
+    async def wait(upstream: Upstream) -> None:
+        cursor = (await upstream.changes(None)).cursor
+        waiting = asyncio.create_task(upstream.wait(cursor))
+        await asyncio.sleep(0.3)  # until it is listening
+        other = driver.opened("b")
+        body = document(text="news")
+        async for _ in other.submit([Outgoing(ID, Pending(body, content_hash(body), CREATED))]):
+            pass
+        await other.close()
+        await asyncio.wait_for(waiting, 10)
+
+    on(driver, "a", wait)

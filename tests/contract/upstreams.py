@@ -1,0 +1,62 @@
+"""Upstreams for the contract suite: how each driver is opened, several devices on one and the same."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from client.upstreams.folder import FolderUpstream
+from client.upstreams.git import GitUpstream
+from client.upstreams.http import HttpUpstream
+from client.upstreams.http_channel import Channel
+from client.upstreams.port import Upstream
+from tests.instance import Instance
+
+Open = Callable[[str], Upstream]
+
+
+class OnlyV1(httpx.AsyncHTTPTransport):
+    """A server of which nothing but v1.0 is reached: two requests, and nothing at `/`."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        kind = (request.method, request.url.path.split("/")[1], request.url.query)
+        if kind not in (("GET", "hashes", b""), ("POST", "task", b"")):
+            return httpx.Response(404, json={}, request=request)
+        return await super().handle_async_request(request)
+
+
+@dataclass(frozen=True)
+class Driver:
+    """`opened` gives a device its upstream; all of one Driver meet at the same place."""
+
+    name: str
+    opened: Open
+
+
+def directory(root: Path) -> Driver:
+    return Driver("folder", lambda name: FolderUpstream(root, {"device": name}, device=name, make=True))
+
+
+def repository(root: Path) -> Driver:
+    place = root / "shared.git"
+    subprocess.run(["git", "init", "-q", "--bare", str(place)], check=True)
+    return Driver("git", lambda name: GitUpstream(f"file://{place}", root / name, {"device": name}, device=name))
+
+
+def server(instance: Instance, *, v1: bool = False) -> Driver:
+    first = instance.access()
+    tokens: dict[str, str] = {}
+
+    def opened(name: str) -> Upstream:
+        if name not in tokens:
+            with ThreadPoolExecutor(1) as thread:  # it runs a loop of its own
+                made = thread.submit(lambda: instance.access(space=first.space, user=first.user, name=name))
+                tokens[name] = made.result().token
+        return HttpUpstream(Channel(instance.url, tokens[name], transport=OnlyV1() if v1 else None), {})
+
+    return Driver("v1" if v1 else "http", opened)

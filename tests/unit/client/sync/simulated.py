@@ -1,0 +1,191 @@
+"""Devices with real folders and real memories, stopped between any two steps; who judges what became of each edit.
+
+An edit adds a field that no other edit adds. It must be in the document at the end, unless somebody deleted the
+document who had it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from client.folder import Loaded, TaskFolder
+from client.memory import Memory
+from client.sync import Report, Sync
+from client.upstreams.port import Upstream
+from shared.core.documents import Body, DocumentId
+
+Open = Callable[[str], Upstream]
+"""Of a device, its upstream."""
+
+
+class Stopped(BaseException):
+    """As if the process had been killed."""
+
+
+class Device:
+    """One folder, and the syncs that are run on it."""
+
+    def __init__(self, root: Path, name: str, opened: Open) -> None:
+        self.name = name
+        self.folder = TaskFolder(root / name)
+        self.folder.make()
+        self._opened = opened
+        self.memory_path = self.folder.state / "memory.sqlite"
+
+    def sync(self, stop_after: int | None = None) -> Report | None:
+        """None: it was stopped after so many steps."""
+        steps = 0
+
+        def step(name: str) -> None:
+            nonlocal steps
+            steps += 1
+            if steps == stop_after:
+                raise Stopped
+
+        async def run() -> Report:
+            upstream = self._opened(self.name)
+            try:
+                return await Sync(self.folder, memory, "up", upstream, step).run()
+            finally:
+                await upstream.close()
+
+        memory = Memory.open(self.memory_path)
+        try:
+            with contextlib.suppress(Stopped):
+                return asyncio.run(run())
+            return None
+        finally:
+            memory.close()
+
+    def documents(self) -> dict[str, Body]:
+        found = {}
+        for document in self.folder.scan().files:
+            loaded = self.folder.read(document)
+            assert isinstance(loaded, Loaded), loaded
+            found[str(document)] = loaded.body
+        return found
+
+
+class World:
+    """Devices, and what was done on them."""
+
+    def __init__(self, root: Path, devices: list[Device], seed: int) -> None:
+        self.random = random.Random(seed)
+        self.root = root
+        self.devices = devices
+        self.ids = [f"task-{number}" for number in range(4)]
+        self.edits: dict[str, set[str]] = {}
+        self.seen_by_deleters: dict[str, set[str]] = {}
+        self.number = 0
+        self.log: list[str] = []
+
+    def act(self) -> None:
+        device = self.random.choice(self.devices)
+        what = self.random.choices(("edit", "delete", "sync", "stop", "forget", "break"), (40, 6, 25, 22, 1, 2), k=1)[
+            0
+        ]
+        getattr(self, what)(device)
+
+    def edit(self, device: Device) -> None:
+        """With an editor: a new file in the place of the old one."""
+        name = self.random.choice(self.ids)
+        path = device.folder.path(DocumentId(name))
+        body: dict[str, Any] = {"id": name}
+        if path.exists():
+            try:
+                body = json.loads(path.read_bytes())
+            except ValueError:  # broken by another hand; the editor would show that
+                return
+        self.number += 1
+        field = f"field-{self.number}"
+        body[field] = f"{device.name} {self.number}"
+        if self.random.random() < 0.3:
+            body["state"] = self.random.choice(("open", "done"))
+        new = path.with_suffix(".tmp")
+        new.write_text(json.dumps(body))
+        new.replace(path)
+        self.edits.setdefault(name, set()).add(field)
+        self.log.append(f"{device.name} edits {name} {field}")
+
+    def delete(self, device: Device) -> None:
+        name = self.random.choice(self.ids)
+        path = device.folder.path(DocumentId(name))
+        if path.exists():
+            try:
+                seen = json.loads(path.read_bytes())
+            except ValueError:
+                return
+            self.seen_by_deleters.setdefault(name, set()).update(seen)
+            path.unlink()
+            self.log.append(f"{device.name} deletes {name} {sorted(seen)}")
+
+    def sync(self, device: Device) -> None:
+        report = device.sync()
+        self.log.append(f"{device.name} syncs {report and report.agreed}")
+
+    def stop(self, device: Device) -> None:
+        after = self.random.randint(1, 14)
+        report = device.sync(stop_after=after)
+        self.log.append(f"{device.name} stopped after {after} ({'done' if report else 'cut'})")
+
+    def forget(self, device: Device) -> None:
+        """The memory is deleted."""
+        for path in device.folder.state.glob("memory.sqlite*"):
+            path.unlink()
+        self.log.append(f"{device.name} forgets")
+
+    def break_(self, device: Device) -> None:
+        """A file that is half written while a sync runs, and whole afterwards."""
+        name = self.random.choice(self.ids)
+        path = device.folder.path(DocumentId(name))
+        if not path.exists():
+            return
+        whole = path.read_bytes()
+        path.write_bytes(whole[: len(whole) // 2])
+        device.sync()
+        path.write_bytes(whole)
+        self.log.append(f"{device.name} writes {name} slowly")
+
+    def quiet(self) -> None:
+        """Nobody edits any more: after a few rounds all are equal, and then nothing travels."""
+        for _ in range(3):
+            for device in self.devices:
+                report = device.sync()
+                assert report is not None and report.agreed, self.told()
+        for device in self.devices:
+            report = device.sync()
+            assert report is not None and report.rounds == 1, self.told()
+
+    def judge(self) -> None:
+        first, *others = [device.documents() for device in self.devices]
+        for other in others:
+            assert other == first, self.told()
+        for name, fields in self.edits.items():
+            wanted = fields - self.seen_by_deleters.get(name, set())
+            missing = wanted - first.get(name, {}).keys()
+            assert not missing, f"{name} lacks {sorted(missing)}\n{self.told()}"
+
+    def told(self) -> str:
+        return "\n".join(self.log[-60:])
+
+
+setattr(World, "break", World.break_)
+
+
+def run(root: Path, opened: Open, seed: int, *, devices: int = 3, actions: int = 60) -> World:
+    """One world from its beginning to its judge."""
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir(parents=True)
+    world = World(root, [Device(root, f"device{number}", opened) for number in range(devices)], seed)
+    for _ in range(actions):
+        world.act()
+    world.quiet()
+    world.judge()
+    return world

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import threading
@@ -170,6 +171,63 @@ def test_a_race_is_won_by_one_and_lost_by_nobody(folder: TaskFolder) -> None:
     assert sorted(loaded(folder).body["list"]) == sorted(f"{name}{n}" for name in "pq" for n in range(40))
     assert rest(folder) == []
     assert folder.scan().problems == ()
+
+
+@pytest.mark.skipif(os.uname().sysname != "Linux", reason="only Linux says who has a file open")
+def test_an_editor_that_writes_in_place_loses_nothing_either(folder: TaskFolder) -> None:
+    """It opens the file, reads it, changes it and writes it back, as many editors and scripts do."""
+    folder.write(A, {"id": "a", "list": []}, expected=None)
+    finished = threading.Event()
+
+    def edit() -> None:
+        for n in range(200):
+            with folder.path(A).open("r+") as file:
+                body = json.load(file)
+                file.seek(0)
+                file.truncate()
+                json.dump({**body, "list": [*body["list"], f"e{n}"]}, file)
+        finished.set()
+
+    editor = threading.Thread(target=edit)
+    editor.start()
+    mine = 0
+    while not finished.is_set() or mine < 40:
+        match folder.read(A):
+            case Loaded(body=body, stamp=stamp):
+                change = Change(A, {**body, "list": [*body["list"], f"m{mine}"]}, stamp)
+                if not isinstance(folder.apply([change])[A], ChangedError):
+                    mine += 1
+            case _:
+                pass  # at this moment it is being written
+    editor.join()
+    kept = loaded(folder).body["list"]
+    for path in (folder.state / "rescued").glob("*"):
+        kept += json.loads(path.read_text())["list"]
+    assert set(kept) == {f"e{n}" for n in range(200)} | {f"m{n}" for n in range(mine)}
+    assert rest(folder) == []
+
+
+@pytest.mark.parametrize("body", [{"id": "a", "x": 2}, None])
+def test_a_version_that_finds_no_place_is_kept_and_named(
+    folder: TaskFolder, monkeypatch: pytest.MonkeyPatch, body: dict[str, object] | None
+) -> None:
+    """Somebody is faster every time, whatever we put where."""
+    stamp = folder.write(A, {"id": "a", "x": 1}, expected=None)
+    look = replace._is_final
+
+    def faster(path: Path, expected: replace.Stamp) -> bool:
+        if look(path, expected):
+            path.write_text(BY_HAND)
+            folder.path(A).write_text('{"id": "a", "x": "there, too"}')
+        return False
+
+    monkeypatch.setattr(replace, "_is_final", faster)
+    assert isinstance(folder.apply([Change(A, body, stamp)])[A], ChangedError)
+    [problem] = folder.scan().problems
+    assert (problem.code, problem.document) == ("rescued", None)
+    versions = {json.loads((folder.root / problem.name).read_text())["x"], loaded(folder).body["x"]}
+    assert versions == {"by hand", "there, too"}
+    assert rest(folder) == []
 
 
 @pytest.mark.parametrize(

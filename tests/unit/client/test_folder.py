@@ -134,11 +134,13 @@ def test_a_file_that_is_open_for_writing_is_left_alone(folder: TaskFolder, body:
 
 
 @pytest.mark.parametrize("body", [{"id": "a", "x": 2}, None])
+@pytest.mark.parametrize("links", [True, False])
 def test_where_files_cannot_be_exchanged(
-    folder: TaskFolder, monkeypatch: pytest.MonkeyPatch, body: dict[str, object] | None
+    folder: TaskFolder, monkeypatch: pytest.MonkeyPatch, body: dict[str, object] | None, links: bool
 ) -> None:
     monkeypatch.setattr(replace, "_renamed", lambda *_: False)
-    monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(PermissionError()))
+    if not links:
+        monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(PermissionError()))
     stamp = folder.write(A, {"id": "a", "x": 1}, expected=None)
     with pytest.raises(ChangedError):
         folder.write(A, {"id": "a", "x": 2}, expected=None)

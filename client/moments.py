@@ -46,6 +46,15 @@ def moment(text: str, now: datetime) -> datetime:
     return found
 
 
+def utc(value: Any) -> datetime | None:
+    """The moment that a field says; None if it is none, or one that no calendar of Python has."""
+    at = instant(value)
+    try:
+        return None if at is None else datetime.fromtimestamp(at, UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
 def written(at: datetime) -> str:
     """As it stands in a task; without what is shorter than a second."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from client.ids import derived_id
-from client.moments import months_later, written
+from client.moments import months_later, utc, written
 from shared.core.clock import instant
 from shared.core.documents import Body
 
@@ -53,7 +53,7 @@ def period(text: Any) -> tuple[int, str]:
 
 
 def is_pattern(body: Body) -> bool:
-    return body.get("status") == "recurring" and "mask" not in body and instant(body.get("due")) is not None
+    return body.get("status") == "recurring" and "mask" not in body and utc(body.get("due")) is not None
 
 
 def occurrences(pattern: Body, now: datetime) -> tuple[list[Body], Body]:
@@ -85,7 +85,9 @@ def occurrence(pattern: Body, due: datetime) -> Body:
 
 
 def _moments(pattern: Body) -> Iterator[datetime]:
-    first = datetime.fromtimestamp(instant(pattern["due"]) or 0, UTC)
+    first = utc(pattern["due"])
+    if first is None:
+        return
     count, unit = period(pattern.get("recur"))
     number = 0
     due = first

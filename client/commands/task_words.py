@@ -101,7 +101,7 @@ def _row(body: Body, prefixes: dict[DocumentId, str], now: datetime) -> tuple[st
         return clip(value, 24) if isinstance(value, str) else ""
 
     status = {"completed": "done", "recurring": "repeats"}.get(str(body.get("status")), "")
-    due = shown(body["due"], now) if "due" in body else ""
+    due = clip(shown(body["due"], now), 20) if "due" in body else ""
     tags = " ".join(f"+{tag}" for tag in tags_of(body))
     prefix = prefixes[body["id"]]
     return prefix, status, due, text("priority"), text("project"), clip(tags, 30), title(body)

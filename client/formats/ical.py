@@ -30,10 +30,9 @@ from client.filters import tags_of
 from client.formats.faults import ExportError, Problem
 from client.formats.naming import Names
 from client.ids import derived_id
-from client.moments import written
+from client.moments import utc, written
 from client.recurrence import NoPeriodError, period
 from shared.core.canonical import equal
-from shared.core.clock import instant
 from shared.core.documents import Body, DocumentId, is_document_id
 from shared.core.protocol import Limits
 from shared.core.strict import FaultError
@@ -218,15 +217,13 @@ def _component(body: Body) -> bytes:
     uid, parent = body.get("uid"), body.get("parent")
     moment = next((line for line in lines if line.upper().startswith("RECURRENCE-ID")), None)
     todo.add("uid", uid if isinstance(uid, str) else parent if moment and isinstance(parent, str) else body["id"])
-    stamp = instant(body.get("modified")) or instant(body.get("entry")) or 0
-    todo.add("dtstamp", datetime.fromtimestamp(stamp, UTC))
+    todo.add("dtstamp", utc(body.get("modified")) or utc(body.get("entry")) or datetime.fromtimestamp(0, UTC))
     for name, field in _TEXTS.items():
         if name not in kept and isinstance(body.get(field), str):
             todo.add(name, body[field])
     for name, field in _MOMENTS.items():
-        at = instant(body.get(field))
-        if name not in kept and at is not None:
-            found = datetime.fromtimestamp(at, UTC)
+        found = utc(body.get(field))
+        if name not in kept and found is not None:
             whole = name in ("DUE", "DTSTART") and found.time() == time(0)
             todo.add(name, found.date() if whole else found)
     if tags := tags_of(body):
@@ -259,9 +256,5 @@ def _rule(body: Body) -> dict[str, Any] | None:
     frequency = next((name for name, letter in _EVERY.items() if letter == unit), None)
     if frequency is None:
         return None
-    until = instant(body.get("until"))
-    return {
-        "freq": frequency,
-        "interval": count,
-        **({} if until is None else {"until": datetime.fromtimestamp(until, UTC)}),
-    }
+    until = utc(body.get("until"))
+    return {"freq": frequency, "interval": count, **({} if until is None else {"until": until})}

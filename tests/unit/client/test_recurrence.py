@@ -72,3 +72,4 @@ def test_what_is_a_pattern() -> None:
     assert not is_pattern({**PATTERN, "mask": "--"})
     assert not is_pattern({**PATTERN, "due": "soon"})
     assert not is_pattern({**PATTERN, "status": "pending"})
+    assert not is_pattern({**PATTERN, "due": "0001-01-01T00:00:00+14:00"})

@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import os
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
 
 from client.cli import main
+from client.commands.task_words import in_order, table
 from client.folder import TaskFolder
+from shared.testing.strategies import json_values
 
 
 @pytest.fixture
@@ -152,6 +157,33 @@ def test_files_that_are_no_tasks_are_named_and_stop_nothing(home: Path) -> None:
     assert refused.exit_code == 1 and "broken.json is left alone" in refused.stderr
     assert run(home, "done", milk).exit_code == 0
     assert file(home, "broken").read_text() == '{"id": "brok'
+
+
+@given(
+    st.lists(
+        st.dictionaries(
+            st.sampled_from(("description", "due", "tags", "project", "priority", "status")), json_values(4)
+        )
+    )
+)
+def test_a_table_has_a_line_for_any_task(found: list[dict[str, Any]]) -> None:
+    bodies = [{**body, "id": f"id{n}"} for n, body in enumerate(found)]
+    lines = table(in_order(bodies), [body["id"] for body in bodies], datetime(2026, 1, 1, tzinfo=UTC))
+    assert len(lines) == len(bodies)
+    assert all(line.isprintable() for line in lines)
+
+
+def test_what_others_wrote_does_nothing_to_the_terminal(home: Path) -> None:
+    evil = {
+        "id": "evil",
+        "description": "a\x1b[2Jb",
+        "x\x1b": ["\x07"],
+        "tags": ["\x1b]0;t\x07"],
+        "notes": "l1\nl2\r",
+    }
+    file(home, "evil").write_text(json.dumps(evil))
+    for arguments in (["list"], ["show", "evil"], ["done", "evil"], ["undo"]):
+        assert not set("\x1b\x07\r") & set(run(home, *arguments).output), arguments
 
 
 def test_a_folder_that_is_gone_is_not_made_anew(home: Path) -> None:

@@ -20,7 +20,18 @@ texts = st.one_of(
     st.sampled_from(
         ("buy milk", "", " two  spaces ", "+a", "@b", "a:b", "x", "(A)", 'quo"te', "a,b;c", "l1\nl2", "=1")
     )
-    | st.sampled_from(("2026-01-01", "2026-01-01T00:00:00Z", "20260101T000000Z", "é😀", "H", "completed", "0")),
+    | st.sampled_from(
+        (
+            "2026-01-01",
+            "2026-01-01T00:00:00Z",
+            "20260101T000000Z",
+            "0001-01-01T00:00:00+14:00",
+            "é😀",
+            "H",
+            "completed",
+            "0",
+        )
+    ),
     st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12),
 )
 ids = st.sampled_from(("pb67wndxge8293xd", "q7ab", "Fix-Me", "5f0c1e9a-3f5e-4c39-9f9e-0a6b3a2f1c11")).map(DocumentId)

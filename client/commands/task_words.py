@@ -15,7 +15,7 @@ from client.filters import tags_of
 from client.folder import FolderError, Problem
 from client.ids import shortest
 from client.moments import shown
-from client.screen import SHOWN, Screen, clip
+from client.screen import SHOWN, Screen, clip, plain
 from shared.core.clock import instant
 from shared.core.documents import Body, DocumentId
 
@@ -86,7 +86,7 @@ def in_order(bodies: Iterable[Body]) -> list[Body]:
 def say_problems(screen: Screen, problems: Sequence[Problem]) -> None:
     """Files that are left alone are named, wherever tasks are listed."""
     for problem in problems[:SHOWN]:
-        screen.say(f"Left alone: {problem.name}: {problem.sentence}")
+        screen.say(plain(f"Left alone: {problem.name}: {problem.sentence}"))
     if (more := len(problems) - SHOWN) > 0:
         screen.say(f"... and {more} more files; --json has all of them")
 

@@ -51,7 +51,7 @@ _PRIORITIES: Final = {1: "H", 5: "M", 9: "L"}
 _EVERY: Final = {"DAILY": "d", "WEEKLY": "w", "MONTHLY": "m", "YEARLY": "y"}
 _LEFT_OUT: Final = ("BEGIN", "END", "DTSTAMP")
 _OWN: Final = "X-HYPERTASK"
-_PLACES: Final = {"id", "uid", "tags", "status", "priority", "recur", "until", "ical"}.union(
+_PLACES: Final = {"id", "tags", "status", "priority", "recur", "until", "ical"}.union(
     _MOMENTS.values(), _TEXTS.values()
 )
 """Fields that properties are for."""
@@ -216,7 +216,8 @@ def _component(body: Body) -> bytes:
     kept = {re.split("[:;]", line, maxsplit=1)[0].upper() for line in lines}
     uid, parent = body.get("uid"), body.get("parent")
     moment = next((line for line in lines if line.upper().startswith("RECURRENCE-ID")), None)
-    todo.add("uid", uid if isinstance(uid, str) else parent if moment and isinstance(parent, str) else body["id"])
+    leads_back = isinstance(uid, str) and not is_document_id(uid) and derived_id("ical", uid) in (body["id"], parent)
+    todo.add("uid", uid if leads_back else parent if moment and isinstance(parent, str) else body["id"])
     todo.add("dtstamp", utc(body.get("modified")) or utc(body.get("entry")) or datetime.fromtimestamp(0, UTC))
     for name, field in _TEXTS.items():
         if name not in kept and isinstance(body.get(field), str):
@@ -236,7 +237,8 @@ def _component(body: Body) -> bytes:
         todo.add("priority", number)
     if "RRULE" not in kept and (rule := _rule(body)):
         todo.add("rrule", rule)
-    if own := {name: value for name, value in body.items() if name not in _PLACES}:
+    own = {name: value for name, value in body.items() if name not in _PLACES and not (leads_back and name == "uid")}
+    if own:
         todo.add(_OWN, dumps(own).decode())
     text: bytes = todo.to_ical()
     more = b"".join(_folded(part) + b"\r\n" for line in lines for part in line.splitlines())

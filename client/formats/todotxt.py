@@ -41,7 +41,7 @@ def documents_of(raw: bytes) -> dict[DocumentId, Body]:
     names, problems = Names("todo.txt"), list[Problem]()
     documents: dict[DocumentId, Body] = {}
     try:
-        lines = raw.decode("utf-8-sig").splitlines()
+        lines = raw.decode("utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise ExportError(Problem("it is not UTF-8", raw.count(b"\n", 0, error.start) + 1)) from None
     for number, line in enumerate(lines, 1):
@@ -138,7 +138,7 @@ def _line(body: Body) -> str:
     for name, value in body.items():
         if isinstance(value, str) and name not in _OTHERWISE:
             shown = value.removesuffix(_MIDNIGHT) if name in FIELDS and _is_day(value) else value
-            if _FIELD.match(f"{name}:{shown}"):
+            if _FIELD.match(f"{name}:{shown}") and _is_word(shown):
                 words.append(f"{name}:{shown}")
     return " ".join([*words, f"id:{body['id']}"])
 

@@ -291,7 +291,7 @@ def test_a_renamed_file_says_what_it_holds(folder: TaskFolder) -> None:
     folder.write(A, {"id": "a"}, expected=None)
     folder.path(A).rename(folder.path(B))
     wrong = folder.read(B)
-    assert isinstance(wrong, Problem) and wrong.holds == A and "mv 'b.json' 'a.json'" in wrong.sentence
+    assert isinstance(wrong, Problem) and wrong.holds == A and "mv b.json a.json" in wrong.sentence
     assert folder.held([wrong]) == {A: "b.json"}
     folder.path(B).rename(folder.root / "b (1).json")
     assert folder.held(folder.scan().problems) == {A: "b (1).json"}

@@ -182,6 +182,9 @@ def test_what_others_wrote_does_nothing_to_the_terminal(home: Path) -> None:
         "notes": "l1\nl2\r",
     }
     file(home, "evil").write_text(json.dumps(evil))
+    (home / "tasks" / "A\x1b'b.json").write_text("")
+    (home / "tasks" / "Up.json").write_text("")
+    assert "mv Up.json up=1.json" in run(home, "list").stderr
     for arguments in (["list"], ["show", "evil"], ["done", "evil"], ["undo"]):
         assert not set("\x1b\x07\r") & set(run(home, *arguments).output), arguments
 

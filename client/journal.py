@@ -63,7 +63,10 @@ class Journal:
     def last(self) -> Entry | None:
         """The newest entry that was not dropped; None: there is none."""
         for path in reversed(self._paths()):
-            row = wire.loads(path.read_bytes())
+            try:
+                row = wire.loads(path.read_bytes())
+            except FileNotFoundError:  # undone by another command at this moment
+                continue
             steps = tuple(Step(DocumentId(d), before, after) for d, before, after in row["steps"])
             return Entry(row["command"], steps, path)
         return None

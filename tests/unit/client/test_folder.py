@@ -343,6 +343,22 @@ def test_left_overs_of_a_process_that_was_killed_go(folder: TaskFolder) -> None:
     assert rest(folder) == ["new"]
 
 
+def test_temporary_files_of_others_come_and_go(folder: TaskFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder.state / "tmp" / "theirs").write_text("")
+    look = Path.iterdir
+
+    def late(path: Path) -> list[Path]:
+        found = list(look(path))
+        if path.name == "tmp":
+            for theirs in found:
+                theirs.unlink()
+        return found
+
+    monkeypatch.setattr(Path, "iterdir", late)
+    TaskFolder(folder.root).write(A, {"id": "a"}, expected=None)
+    assert loaded(folder).body == {"id": "a"}
+
+
 def test_many_at_once(folder: TaskFolder) -> None:
     documents = [DocumentId(f"d{n}") for n in range(1200)]
     written = folder.apply(Change(d, {"id": d, "n": 1}, None) for d in documents)

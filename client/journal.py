@@ -42,14 +42,14 @@ class Entry:
 
 
 class Journal:
-    """The entries of one folder. Two commands at a time make two entries."""
+    """The entries of one folder, in its own part, which is there. Two commands at a time make two entries."""
 
     def __init__(self, state: Path) -> None:
         self._folder = state / "undo"
 
     def record(self, command: str, steps: Sequence[Step]) -> Entry:
         """Raises OSError."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(exist_ok=True)
         path = self._folder / f"{time.time_ns():020}-{token_hex(4)}"
         rows = [[step.document, step.before, step.after] for step in steps]
         write_new(new := path.with_suffix(".new"), wire.dumps({"command": command, "steps": rows}))
@@ -63,7 +63,10 @@ class Journal:
     def last(self) -> Entry | None:
         """The newest entry that was not dropped; None: there is none."""
         for path in reversed(self._paths()):
-            row = wire.loads(path.read_bytes())
+            try:
+                row = wire.loads(path.read_bytes())
+            except FileNotFoundError:  # undone by another command at this moment
+                continue
             steps = tuple(Step(DocumentId(d), before, after) for d, before, after in row["steps"])
             return Entry(row["command"], steps, path)
         return None

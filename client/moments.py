@@ -31,18 +31,28 @@ class NoMomentError(ValueError):
 
 def moment(text: str, now: datetime) -> datetime:
     """The moment that `text` says, in UTC. `now` has an offset. Raises NoMomentError."""
-    if (at := instant(text)) is not None:
-        return datetime.fromtimestamp(at, UTC)
     word = text.strip().lower()
     try:
+        if (at := instant(text)) is not None:
+            return datetime.fromtimestamp(at, UTC)
         found = _named(word, now) or _after(word, now) or _on_day(word, now)
+        found = found and found.astimezone(UTC)
     except (ValueError, OverflowError):  # the 30th of February, the year 12000
         found = None
     if found is None:
         raise NoMomentError(
             f'"{text}" is no date; these are: 2026-12-24, 2026-12-24T18:00, tomorrow, friday, 3d, 2w, eom'
         )
-    return found.astimezone(UTC)
+    return found
+
+
+def utc(value: Any) -> datetime | None:
+    """The moment that a field says; None if it is none, or one that no calendar of Python has."""
+    at = instant(value)
+    try:
+        return None if at is None else datetime.fromtimestamp(at, UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def written(at: datetime) -> str:
@@ -55,7 +65,10 @@ def shown(value: Any, now: datetime) -> str:
     at = instant(value)
     if at is None:
         return str(value)
-    local = datetime.fromtimestamp(at, now.tzinfo)
+    try:
+        local = datetime.fromtimestamp(at, now.tzinfo)
+    except (ValueError, OverflowError):  # the last day of the year 9999 is over somewhere
+        return str(value)
     return local.strftime("%Y-%m-%d" if local.time() == time(0) else "%Y-%m-%d %H:%M")
 
 
@@ -90,6 +103,8 @@ def _after(word: str, now: datetime) -> datetime | None:
     if unit in ("m", "y"):
         day = months_later(start.date(), count * (12 if unit == "y" else 1))
         return datetime.combine(day, start.timetz())
+    if unit in ("min", "h"):  # hours that pass, whatever is done to the clocks
+        return start.astimezone(UTC) + timedelta(seconds=count * _UNITS[unit])
     return start + timedelta(seconds=count * _UNITS[unit])
 
 

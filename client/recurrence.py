@@ -11,17 +11,18 @@ Patterns of Taskwarrior (they have a `mask`) are Taskwarrior's to make tasks of.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from client.ids import derived_id
-from client.moments import months_later, written
+from client.moments import months_later, utc, written
 from shared.core.clock import instant
 from shared.core.documents import Body
 
 MOST: Final = 100
-"""Occurrences that are made at a time, after a long absence."""
+"""After a long absence the last so many are made; nobody waters plants of three years ago."""
 _OF_THE_PATTERN: Final = frozenset({"id", "status", "recur", "made_until", "until", "modified", "due"})
 _NAMES: Final = {
     "daily": (1, "d"),
@@ -53,7 +54,7 @@ def period(text: Any) -> tuple[int, str]:
 
 
 def is_pattern(body: Body) -> bool:
-    return body.get("status") == "recurring" and "mask" not in body and instant(body.get("due")) is not None
+    return body.get("status") == "recurring" and "mask" not in body and utc(body.get("due")) is not None
 
 
 def occurrences(pattern: Body, now: datetime) -> tuple[list[Body], Body]:
@@ -63,17 +64,16 @@ def occurrences(pattern: Body, now: datetime) -> tuple[list[Body], Body]:
     """
     until = instant(pattern.get("until"))
     made = instant(pattern.get("made_until"))
-    found: list[Body] = []
-    last = None
-    for due in _moments(pattern):
-        if (until is not None and due.timestamp() > until) or len(found) >= MOST:
+    found: deque[datetime] = deque(maxlen=MOST)
+    for due in _moments(pattern, now):
+        if until is not None and due.timestamp() > until:
             break
         if made is None or due.timestamp() > made:
-            found.append(occurrence(pattern, due))
-            last = due
+            found.append(due)
         if due > now:
             break
-    return found, pattern if last is None else {**pattern, "made_until": written(last)}
+    after = {**pattern, "made_until": written(found[-1])} if found else pattern
+    return [occurrence(pattern, due) for due in found], after
 
 
 def occurrence(pattern: Body, due: datetime) -> Body:
@@ -84,11 +84,16 @@ def occurrence(pattern: Body, due: datetime) -> Body:
     return {"id": identity, **inherited, "status": "pending", "due": moment, "parent": pattern["id"]}
 
 
-def _moments(pattern: Body) -> Iterator[datetime]:
-    first = datetime.fromtimestamp(instant(pattern["due"]) or 0, UTC)
+def _moments(pattern: Body, now: datetime) -> Iterator[datetime]:
+    """In order; of those before `now` at least the last MOST."""
+    first = utc(pattern["due"])
+    if first is None:
+        return
     count, unit = period(pattern.get("recur"))
-    number = 0
-    due = first
+    days = {"d": count, "w": 7 * count, "weekday": 1}.get(unit)
+    # Weekends are no weekdays, so twice as many as needed.
+    number = max(0, (now - first).days // days - 2 * MOST) if days else 0
+    due = first + timedelta(days=number * (days or 0))
     while True:
         if unit != "weekday" or due.weekday() < 5:
             yield due

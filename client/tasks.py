@@ -86,7 +86,7 @@ class Tasks:
             heard = self._hooks.added(body)
             feedback += heard.feedback
             steps.append(Step(DocumentId(body["id"]), None, heard.body))
-        self._carry_out(command, [(step, None) for step in steps])
+        self.carry_out(command, [(step, None) for step in steps])
         return Done(tuple(steps), tuple(feedback))
 
     def change(self, documents: Iterable[DocumentId], modify: Callable[[Body], Body], command: str) -> Done:
@@ -121,6 +121,7 @@ class Tasks:
     def undo(self) -> tuple[Entry, Done]:
         """Takes back what the last command did; what happened to the documents since then stays. Raises
         NothingToUndoError, NotATaskError, ChangedError."""
+        self.folder.prepare()
         entry = self._journal.last()
         if entry is None:
             raise NothingToUndoError("there is nothing to undo: no command has changed a task here")
@@ -177,21 +178,22 @@ class Tasks:
         left = list(documents)
         for attempt in range(1, ATTEMPTS + 1):
             pairs = [decide(document) for document in left]
-            results = self._carry_out(command, pairs, tolerant=attempt < ATTEMPTS)
+            results = self.carry_out(command, pairs, tolerant=attempt < ATTEMPTS)
             steps += [step for step, _ in pairs if step.document not in results]
             left = results
             if not left:
                 break
         return _changed(steps)
 
-    def _carry_out(
+    def carry_out(
         self, command: str, pairs: list[tuple[Step, Stamp | None]], *, tolerant: bool = False
     ) -> list[DocumentId]:
-        """Records the steps that change something and does them. Returns which failed because the file was changed
-        at this moment; raises ChangedError for them unless `tolerant`."""
+        """Records the steps that change something, and does them; a step comes with the stamp that it was decided on.
+        Returns which failed because the file was changed at this moment; raises ChangedError unless `tolerant`."""
         meant = [(step, stamp) for step, stamp in pairs if not _same(step)]
         if not meant:
             return []
+        self.folder.prepare()
         try:
             entry = self._journal.record(command, [step for step, _ in meant])
         except OSError as error:

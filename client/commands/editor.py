@@ -19,6 +19,7 @@ class Draft:
     over: what somebody typed is not lost because a comma is missing."""
 
     def __init__(self, folder: TaskFolder, document: DocumentId) -> None:
+        """The folder's own part is there."""
         self._document = document
         self.path = folder.state / "edit" / file_name(document)
         self._origin = self.path.with_suffix(".origin")
@@ -27,7 +28,7 @@ class Draft:
         """Makes the draft of `body`, unless there is one from the last time; returns what it was made of."""
         if self.path.exists() and self._origin.exists():
             return body_of(self._origin.read_bytes(), self._document, Limits())[0]
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.parent.mkdir(exist_ok=True)
         self._origin.write_bytes(text_of(body))
         self.path.write_bytes(text_of(body))
         return body

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from client.config import ConfigFile, Profile
 from client.folder import TaskFolder
+from client.here import Here
 from client.hooks import Hooks
 from client.tasks import Tasks
 from client.tokens import Tokens
@@ -22,12 +23,12 @@ class Session:
     ) -> None:
         self.variables = variables
         self._wanted = profile
-        self._clock = clock or (lambda: datetime.now().astimezone())
+        self._clock = clock or (lambda: datetime.now(Here()))
         self.config_file = ConfigFile.of_environment(variables)
 
     @property
     def now(self) -> datetime:
-        """With the offset of the place where the user is."""
+        """In the time of the place where the user is."""
         return self._clock()
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -10,12 +10,12 @@ import click
 from click.shell_completion import CompletionItem
 
 from client.commands.session import Session
-from client.file_names import document_of
+from client.config import ConfigError, NoProfileError
 from client.filters import tags_of
-from client.folder import Problem
+from client.folder import FolderError, Problem
 from client.ids import shortest
 from client.moments import shown
-from client.screen import SHOWN, Screen, clip
+from client.screen import SHOWN, Screen, clip, plain
 from shared.core.clock import instant
 from shared.core.documents import Body, DocumentId
 
@@ -86,7 +86,7 @@ def in_order(bodies: Iterable[Body]) -> list[Body]:
 def say_problems(screen: Screen, problems: Sequence[Problem]) -> None:
     """Files that are left alone are named, wherever tasks are listed."""
     for problem in problems[:SHOWN]:
-        screen.say(f"Left alone: {problem.name}: {problem.sentence}")
+        screen.say(plain(f"Left alone: {problem.name}: {problem.sentence}"))
     if (more := len(problems) - SHOWN) > 0:
         screen.say(f"... and {more} more files; --json has all of them")
 
@@ -101,28 +101,20 @@ def _row(body: Body, prefixes: dict[DocumentId, str], now: datetime) -> tuple[st
         return clip(value, 24) if isinstance(value, str) else ""
 
     status = {"completed": "done", "recurring": "repeats"}.get(str(body.get("status")), "")
-    due = shown(body["due"], now) if "due" in body else ""
+    due = clip(shown(body["due"], now), 20) if "due" in body else ""
     tags = " ".join(f"+{tag}" for tag in tags_of(body))
     prefix = prefixes[body["id"]]
     return prefix, status, due, text("priority"), text("project"), clip(tags, 30), title(body)
 
 
 def _known_ids(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    folder = _session(context).folder
-    items = []
-    for path in folder.root.iterdir():
-        document = document_of(path.name)
-        if document is not None and document.startswith(incomplete):
-            found = folder.read(document)
-            items.append(CompletionItem(document, help=title(getattr(found, "body", {}))))
-    return items
+    bodies = _bodies(context)
+    return [CompletionItem(d, help=title(body)) for d, body in sorted(bodies.items()) if d.startswith(incomplete)]
 
 
 def _known_words(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    folder = _session(context).folder
     known: set[str] = set()
-    for document in folder.scan().files:
-        body: Body = getattr(folder.read(document), "body", {})
+    for body in _bodies(context).values():
         known |= {f"{sign}{tag}" for tag in tags_of(body) for sign in "+-"}
         known |= {f"{name}:" for name in body}
         if isinstance(project := body.get("project"), str):
@@ -130,8 +122,12 @@ def _known_words(context: click.Context, _: click.Parameter, incomplete: str) ->
     return [CompletionItem(word) for word in sorted(known) if word.startswith(incomplete)]
 
 
-def _session(context: click.Context) -> Session:
+def _bodies(context: click.Context) -> Mapping[DocumentId, Body]:
+    """Nothing where something is wrong: the shell is not the place to say so."""
     session = context.find_object(Session)
-    if session is None:  # completion does not run the group that makes it
-        raise click.UsageError("no session")
-    return session
+    if session is None or not session.config_file.path.exists():
+        return {}
+    try:
+        return session.tasks.all().bodies
+    except (ConfigError, NoProfileError, FolderError):
+        return {}

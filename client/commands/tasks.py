@@ -28,7 +28,7 @@ from client.ids import ALPHABET, LENGTH, id_of, shortest
 from client.modifications import modification_of
 from client.moments import shown, written
 from client.recurrence import period
-from client.screen import USAGE, Screen, tasks
+from client.screen import USAGE, Screen, plain, tasks
 from client.tasks import Done, Tasks
 from shared.core.documents import Body, DocumentId
 from shared.core.merge import merge
@@ -101,8 +101,8 @@ def show(session: Session, screen: Screen, *, prefix: str) -> None:
     document = session.tasks.find(prefix)
     body = session.tasks.read(document)
     path = session.folder.path(document)
-    width = max(map(len, body))
-    lines = [f"{name.ljust(width)}  {_value(name, value, session)}" for name, value in body.items()]
+    width = max(len(plain(name)) for name in body)
+    lines = [f"{plain(name).ljust(width)}  {_value(name, value, session)}" for name, value in body.items()]
     screen.answer({"file": str(path), "task": body}, *lines, f"{'file'.ljust(width)}  {path}")
 
 
@@ -160,8 +160,10 @@ def delete(session: Session, screen: Screen, *, ids: tuple[str, ...]) -> None:
 def edit(session: Session, screen: Screen, *, prefix: str) -> None:
     """Open a task in your editor. What others change meanwhile is merged with what you change."""
     document = session.tasks.find(prefix)
+    body = session.tasks.read(document)
+    session.folder.prepare()
     draft = Draft(session.folder, document)
-    before = draft.open(session.tasks.read(document))
+    before = draft.open(body)
     edited_file(draft.path, session.profile.editor, session.variables)
     try:
         mine = draft.read()
@@ -214,10 +216,10 @@ def _command(name: str, words: Sequence[str]) -> str:
 
 def _value(name: str, value: Any, session: Session) -> str:
     if isinstance(value, str):
-        return shown(value, session.now)
+        return "\n".join(map(plain, shown(value, session.now).split("\n")))
     if name == "tags" and isinstance(value, list):
-        return " ".join(map(str, value))
-    return json.dumps(value, ensure_ascii=False)
+        return plain(" ".join(map(str, value)))
+    return plain(json.dumps(value, ensure_ascii=False))
 
 
 COMMANDS: tuple[click.Command, ...] = (add, list_tasks, show, modify, done, delete, edit, undo)

@@ -29,13 +29,15 @@ from pathlib import Path
 from typing import Final
 
 from client.durable import make_durable, make_names_durable, write_new
-from client.engine.answer import merged_onto
+from client.engine.answer import MergedDoc, merged_onto
 from client.file_text import body_of, text_of
 from client.folder import STATE, Loaded, Problem, TaskFolder
 from client.memory import Arriving, Memory, Seen
-from client.replace import ChangedError, Stamp, put_new, put_over, take_away
+from client.replace import ChangedError, Stamp, put_new, put_over, stamp_at, take_away
 from shared.core.canonical import equal
+from shared.core.conflict_rows import conflict_rows
 from shared.core.documents import Body, DocumentId
+from shared.core.policies import NO_POLICIES
 from shared.core.protocol import Limits
 from shared.core.strict import FaultError
 from shared.wire import content_hash
@@ -43,6 +45,8 @@ from shared.wire import content_hash
 RACY_NS: Final = 20_000_000
 COARSE_RACY_NS: Final = 2_100_000_000
 """A file that was changed so shortly before it was read may change again without a new time."""
+HERE: Final = "here"
+"""Stands for the upstream in what was decided in the folder itself."""
 TRIES: Final = 20
 """So often in a row a file may change in the moment of its replacement."""
 
@@ -79,9 +83,9 @@ class Arrivals:
         self._step("staged")
         return rows
 
-    def place(self, arriving: Mapping[DocumentId, Arriving]) -> tuple[DocumentId, ...]:
-        """Steps 3 and 4, after step 2 was committed. Returns what could not be placed: its file cannot be read at
-        the moment. It is tried again by `recover`."""
+    def place(self, arriving: Mapping[DocumentId, Arriving], *, fresh: bool = True) -> tuple[DocumentId, ...]:
+        """Steps 3 and 4, after step 2 was committed. `fresh`: no try was made so far. Returns what could not be
+        placed: its file cannot be read at the moment. It is tried again by `recover`."""
         if not arriving:
             return ()
         seen: dict[DocumentId, Seen | None] = {}
@@ -89,7 +93,7 @@ class Arrivals:
         for document, row in arriving.items():
             try:
                 if row.body is not None:
-                    seen[document] = self._put(document, row)
+                    seen[document] = self._put(document, row, fresh=fresh)
                 else:
                     self._remove(document, row)
                     seen[document] = None
@@ -114,18 +118,19 @@ class Arrivals:
         if done:
             with self._memory.transaction():
                 self._memory.arrived(done)
-        return self.place({document: row for document, row in rows.items() if document not in done})
+        return self.place({document: row for document, row in rows.items() if document not in done}, fresh=False)
 
     # A state that comes into its file
 
-    def _put(self, document: DocumentId, row: Arriving) -> Seen:
+    def _put(self, document: DocumentId, row: Arriving, *, fresh: bool) -> Seen:
         """What the file holds now, as far as it is known. Raises _StuckError."""
         target = self._folder.path(document)
         for _ in range(TRIES):
             staged = self._stage / row.staged
             if (body := row.body) is None:
                 raise _StuckError
-            held = _parsed(staged, document)
+            held = body if fresh else _parsed(staged, document)
+            fresh = False
             now = self._folder.read(document)
             if held is not None and not equal(held, body) and row.expected is not None:
                 if equal(held, row.expected):  # exchanged, and stopped before the old one was removed
@@ -133,8 +138,7 @@ class Arrivals:
                     return Seen(content_hash(body), "")
                 here = now.body if isinstance(now, Loaded) else None
                 onto = here if here is not None else body
-                merged = merged_onto(row.expected, onto, held).doc
-                row = self._again(document, row, merged, here)
+                row = self._again(document, row, merged_onto(row.expected, onto, held), here)
                 continue
             if held is None and staged.exists():  # exchanged with what somebody was writing, and stopped
                 self._rescue(staged)
@@ -145,28 +149,30 @@ class Arrivals:
                 if equal(now.body, body):
                     staged.unlink(missing_ok=True)
                     return Seen(now.hash, "")
-                row = self._again(document, row, merged_onto(row.expected, body, now.body).doc, now.body)
+                row = self._again(document, row, merged_onto(row.expected, body, now.body), now.body)
                 continue
-            with suppress(ChangedError), staged.open("rb") as file:
+            ours = stamp_at(staged)
+            with suppress(ChangedError):
                 if now is None:  # there was none, or somebody deleted it who had not seen what arrives
                     put_new(staged, target)
                 else:
                     put_over(staged, target, now.stamp, self._rescue)
                 self._step("placed")
-                stamp = Stamp.of(os.fstat(file.fileno()))
-                return Seen(content_hash(body), stamp_key(stamp, time.time_ns()))
+                return Seen(content_hash(body), _placed_key(ours, stamp_at(target)))
             if not staged.exists():
-                row = self._again(document, row, body, row.expected)
+                row = self._again(document, row, MergedDoc(body), row.expected)
         raise _StuckError
 
-    def _again(self, document: DocumentId, old: Arriving, body: Body, expected: Body | None) -> Arriving:
+    def _again(self, document: DocumentId, old: Arriving, merged: MergedDoc, expected: Body | None) -> Arriving:
         """Another state is to be placed instead. Its staged file has a name of its own: whoever is stopped here
         finds either the old row and the old file, or the new ones."""
-        row = Arriving(body, expected, _staged_name())
+        row = Arriving(merged.doc, expected, _staged_name())
         self._write([row])
         self._step("again")
         with self._memory.transaction():
             self._memory.set_arriving(document, row)
+            told = conflict_rows(merged.conflicts, NO_POLICIES)
+            self._memory.decided(HERE, document, [dict(conflict) for conflict in told])
         (self._stage / old.staged).unlink(missing_ok=True)
         return row
 
@@ -223,6 +229,16 @@ def stamp_key(stamp: Stamp, read_ns: int) -> str:
     if newest > read_ns - (COARSE_RACY_NS if coarse else RACY_NS):
         return ""
     return key_of(stamp)
+
+
+def _placed_key(ours: Stamp | None, now: Stamp | None) -> str:
+    """Of a file that was written as `ours` and renamed since. Its content is older than its name, so whoever writes
+    into it now gives it another `mtime`."""
+    if ours is None or now is None or not ours.same_content(now):
+        return ""
+    coarse = ours.mtime_ns % 1_000_000 == 0
+    old = ours.mtime_ns < time.time_ns() - (COARSE_RACY_NS if coarse else RACY_NS)
+    return key_of(now) if old else ""
 
 
 def key_of(stamp: Stamp) -> str:

@@ -6,12 +6,16 @@ import time
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from typing import Final
 
 from client.arrivals import key_of, stamp_key
 from client.folder import Problem, TaskFolder
 from client.memory import Memory, Seen
 from client.replace import stamp_at
 from shared.core.documents import Body, ContentHash, DocumentId
+
+LATELY: Final = 20_000
+"""So many bodies are kept from a look to the acting on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +42,11 @@ class Files:
     def __init__(self, folder: TaskFolder, memory: Memory) -> None:
         self._folder = folder
         self._memory = memory
+        self._lately: dict[DocumentId, tuple[str, Body]] = {}
 
-    def look(self) -> Found:
-        """Reads what has a new stamp, and remembers it. Raises FolderError."""
+    def look(self, *, remember: bool = True) -> Found:
+        """Reads what has a new stamp, and remembers it; that is for who holds the sync lock. Raises FolderError."""
+        self._lately.clear()
         scan = self._folder.scan()
         known = self._memory.files()
         hashes: dict[DocumentId, ContentHash] = {}
@@ -59,7 +65,10 @@ class Files:
                 problems.append(loaded)
             elif loaded is not None:
                 hashes[document] = loaded.hash
-                news[document] = Seen(loaded.hash, stamp_key(loaded.stamp, started))
+                key = stamp_key(loaded.stamp, started)
+                news[document] = Seen(loaded.hash, key)
+                if key and len(self._lately) < LATELY:
+                    self._lately[document] = key, loaded.body
                 if before is None or before.hash != loaded.hash:
                     changed.add(document)
         # Whose file cannot be read, or was renamed, is not deleted.
@@ -69,7 +78,7 @@ class Files:
         gone = [document for document in known if document not in hashes and document not in unreadable]
         news.update(dict.fromkeys(gone))
         changed.update(gone)
-        if news:
+        if news and remember:
             with self._memory.transaction():
                 self._memory.saw(news)
         return Found(hashes, frozenset(unreadable), tuple(problems), read, frozenset(changed))
@@ -77,11 +86,15 @@ class Files:
     def now(self, document: DocumentId, likely: Sequence[tuple[ContentHash | None, Body | None]] = ()) -> Body | None:
         """What the file holds; None without a file. Raises UnreadableError. `likely`: bodies by their hashes, which
         need not be read again if it is one of them."""
-        seen = self._memory.file(document)
         stamp = stamp_at(self._folder.path(document))
-        if seen is None and stamp is None:
+        key = key_of(stamp) if stamp is not None else None
+        lately = self._lately.get(document)
+        if lately is not None and lately[0] == key:
+            return lately[1]
+        seen = self._memory.file(document)
+        if seen is None and key is None:
             return None
-        if seen is not None and stamp is not None and seen.stamp == key_of(stamp):
+        if seen is not None and seen.stamp == key:
             for content, body in likely:
                 if body is not None and content == seen.hash:
                     return body

@@ -33,7 +33,7 @@ from client.folder_problems import (
     unreadable,
     wrong_id,
 )
-from client.replace import READ_ONLY, ChangedError, Stamp, put_new, put_over, take_away
+from client.replace import READ_ONLY, ChangedError, Stamp, put_new, put_over, stamp_at, take_away
 from shared.core.documents import Body, ContentHash, DocumentId, is_document_id
 from shared.core.protocol import Limits
 from shared.core.strict import FaultError, check
@@ -105,6 +105,11 @@ class TaskFolder:
         """Creates the folder if it is missing. Raises FolderError."""
         with self._explained():
             self.root.mkdir(parents=True, exist_ok=True)
+            self._prepare()
+
+    def prepare(self) -> None:
+        """Sees to it that `state` is there. Raises FolderGoneError: the folder itself is not made."""
+        with self._explained():
             self._prepare()
 
     def path(self, document: DocumentId) -> Path:
@@ -277,7 +282,8 @@ class TaskFolder:
         if not (ignored := self.state / ".gitignore").exists():
             ignored.write_text("*\n", encoding="ascii")
         for left_over in self._temporary.iterdir():
-            if left_over.stat().st_mtime < time.time() - LEFT_OVER_SECONDS:
+            found = stamp_at(left_over)  # gone by now, if another process is at work
+            if found is not None and found.mtime_ns < time.time_ns() - LEFT_OVER_SECONDS * 1_000_000_000:
                 left_over.unlink(missing_ok=True)
         self._prepared = True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from shlex import quote
 
 from client.file_names import file_name, is_copy, meant_by
 from shared.core.documents import DocumentId
@@ -35,7 +36,7 @@ def misnamed(name: str) -> Problem:
         )
         return Problem(name, "copy", sentence)
     if (document := meant_by(name)) is not None:
-        sentence = f"the file of the task {document} is named otherwise: mv '{name}' '{file_name(document)}'"
+        sentence = f"the file of the task {document} is named otherwise: mv {quote(name)} {file_name(document)}"
         return Problem(name, "wrong-name", sentence)
     sentence = (
         'the file of a task is named by its "id", 1 to 128 of the characters A-Z a-z 0-9 . _ ~ -, and .json. '
@@ -56,7 +57,7 @@ def changing(document: DocumentId) -> Problem:
 
 def unreadable(document: DocumentId, why: str) -> Problem:
     name = file_name(document)
-    sentence = f"it cannot be read: {why}. Correct its permissions: chmod u+rw '{name}'"
+    sentence = f"it cannot be read: {why}. Correct its permissions: chmod u+rw {name}"
     return Problem(name, "unreadable", sentence, document)
 
 
@@ -81,7 +82,7 @@ def wrong_id(document: DocumentId, holds: DocumentId | None) -> Problem:
         sentence = f'it has no "id". Add this line: "id": "{document}"'
     else:
         sentence = (
-            f"its \"id\" is {holds}. If the file was renamed, rename it back: mv '{name}' '{file_name(holds)}'. "
+            f'its "id" is {holds}. If the file was renamed, rename it back: mv {name} {file_name(holds)}. '
             f'If it is to be a new task, set its "id" to {document}.'
         )
     return Problem(name, "wrong-id", sentence, document, holds)
@@ -95,10 +96,10 @@ def faulty(document: DocumentId, fault: Fault) -> Problem:
         case "empty":
             code, sentence = (
                 "empty",
-                f"there is nothing in it. To delete the task: rm '{name}'. Else restore its text.",
+                f"there is nothing in it. To delete the task: rm {name}. Else restore its text.",
             )
         case "marked as deleted":
-            code, sentence = "marked-deleted", f"{fault.detail} To delete the task, delete its file: rm '{name}'"
+            code, sentence = "marked-deleted", f"{fault.detail} To delete the task, delete its file: rm {name}"
         case _ if fault.malformed:
             fix = "Correct it in an editor, or let the program finish that is writing it."
             code, sentence = "not-json", f"{fault.detail} {fix}"

@@ -131,6 +131,8 @@ class Memory:
 
     def at_place(self, name: str, place: str) -> None:
         """What is remembered of an upstream belongs to its address: at another one nothing holds."""
+        if self.upstream(name).place == place:
+            return
         with self.transaction():
             if self.upstream(name).place not in ("", place):
                 self.forget_upstream(name)
@@ -167,6 +169,10 @@ class Memory:
             (upstream,),
         )
         return {DocumentId(row[0]): _outline(row[1:]) for row in rows}
+
+    def known(self) -> set[DocumentId]:
+        """Every document that some upstream has, or had."""
+        return {DocumentId(row[0]) for row in self._db.execute("SELECT DISTINCT id FROM record")}
 
     def record(self, upstream: str, document: DocumentId) -> Record:
         row = self._db.execute(

@@ -88,5 +88,10 @@ def tasks(count: int) -> str:
 
 def clip(text: str, width: int = 40) -> str:
     """One line of at most `width` characters."""
-    text = " ".join(text.split())
+    text = plain(" ".join(text.split()))
     return text if len(text) <= width else text[: width - 3] + "..."
+
+
+def plain(text: str) -> str:
+    """Without characters that do something to a terminal: what others wrote is shown, not obeyed."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -23,8 +23,6 @@ from shared.wire import content_hash
 
 MAX_ROUNDS: Final = 8
 """Two are enough while nobody else writes."""
-PORTION: Final = 500
-"""Documents whose states are written down as pending, and sent, at a time."""
 
 Progress = Callable[[int, int], None]
 """(done, of how many that are known of)."""
@@ -47,8 +45,8 @@ class Report:
     conflicts: int = 0
     adopted: int = 0
     files_read: int = 0
-    arrived: list[DocumentId] = field(default_factory=list)
-    """Whose files were changed."""
+    arrived: list[tuple[Body | None, Body | None]] = field(default_factory=list)
+    """(before, now) of the files that were changed."""
     plan: Plan = field(default_factory=Plan)
     """The last one; its waiting documents are those that wait still."""
     found: Found | None = None
@@ -142,7 +140,7 @@ class Sync:
         kinds = {action.id: action for action in actions}
         done = 0
         told: list[str] = []
-        for portion in _portions(actions):
+        for portion in _portions(actions, self._upstream.abilities.portion):
             outgoing = self._outgoing(portion)
             self._step("pending")
             async for replies in self._upstream.submit(outgoing, confirmed=confirmed):
@@ -219,7 +217,7 @@ class Sync:
                 self._memory.set_arriving(document, row)
         self._step("remembered")
         self._arrivals.place(rows)
-        report.arrived.extend(rows)
+        report.arrived.extend((row.expected, row.body) for row in rows.values())
 
     async def _settled(
         self, document: DocumentId, record: Record, answer: Answer
@@ -242,9 +240,9 @@ class Sync:
         return on_answer(pending, now, answer, self._policies or NO_POLICIES), now
 
 
-def _portions(actions: Sequence[Action]) -> Iterator[Sequence[Action]]:
-    for start in range(0, len(actions), PORTION):
-        yield actions[start : start + PORTION]
+def _portions(actions: Sequence[Action], size: int) -> Iterator[Sequence[Action]]:
+    for start in range(0, len(actions), size):
+        yield actions[start : start + size]
 
 
 def _count(report: Report, action: Action | None, record: Record, answer: Answer) -> None:

@@ -15,11 +15,11 @@ from typing import Final
 
 from watchfiles import Change, awatch
 
+from client.exchange import Exchange, Result
 from client.files import Files
 from client.folder import FolderError
 from client.locks import LockedError, waited_for
 from client.opened import LOCK_SECONDS
-from client.session import Result, Session
 from client.upstreams.port import UpstreamError
 from shared.observability import event
 
@@ -40,20 +40,20 @@ LOOK_SECONDS: Final = 300.0
 class Watch:
     """`told` hears of every sync."""
 
-    def __init__(self, session: Session, told: Callable[[Result], None] = lambda result: None) -> None:
-        self._session = session
+    def __init__(self, exchange: Exchange, told: Callable[[Result], None] = lambda result: None) -> None:
+        self._exchange = exchange
         self._told = told
-        self._due: set[str] = set(session.upstreams)
+        self._due: set[str] = set(exchange.upstreams)
         self._looked = False
         self._wake = asyncio.Event()
-        self._listen = {name: asyncio.Event() for name in session.upstreams}
-        self._failures: dict[str, int] = dict.fromkeys(session.upstreams, 0)
+        self._listen = {name: asyncio.Event() for name in exchange.upstreams}
+        self._failures: dict[str, int] = dict.fromkeys(exchange.upstreams, 0)
 
     async def run(self) -> None:
         """Until it is cancelled. What is cut off goes on the next time."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watch_folder())
-            for name in self._session.upstreams:
+            for name in self._exchange.upstreams:
                 group.create_task(self._watch_upstream(name))
             await self._sync_for_ever()
 
@@ -65,15 +65,15 @@ class Watch:
                     await self._wake.wait()
             self._wake.clear()
             if not self._due and await self._folder_changed():
-                self._due.update(self._session.upstreams)
-            names = [name for name in self._session.upstreams if name in self._due]
+                self._due.update(self._exchange.upstreams)
+            names = [name for name in self._exchange.upstreams if name in self._due]
             self._due.clear()
             if names:
                 await self._sync(names)
 
     async def _folder_changed(self) -> bool:
         """Whether a file is other than it was when it was looked at, or written by us, before."""
-        here = self._session.here
+        here = self._exchange.here
         try:
             async with waited_for(here.sync_lock, LOCK_SECONDS):
                 return bool(Files(here.folder, here.memory).look().changed)
@@ -82,7 +82,7 @@ class Watch:
 
     async def _sync(self, names: list[str]) -> None:
         try:
-            result = await self._session.sync(names)
+            result = await self._exchange.sync(names)
         except (FolderError, LockedError) as error:
             event(logger, logging.WARNING, "folder_unusable", cause=error)
             self._later(names)
@@ -112,7 +112,7 @@ class Watch:
         self._wake.set()
 
     async def _watch_folder(self) -> None:
-        root = self._session.here.folder.root
+        root = self._exchange.here.folder.root
         while True:
             try:
                 async for _ in awatch(root, watch_filter=_is_task, recursive=False, debounce=DEBOUNCE_MS, step=20):
@@ -123,13 +123,18 @@ class Watch:
             self._wake.set()
 
     async def _watch_upstream(self, name: str) -> None:
+        failures = 0
         while True:
             await self._listen[name].wait()
-            cursor = self._session.here.memory.upstream(name).cursor
+            cursor = self._exchange.here.memory.upstream(name).cursor
             try:
-                await self._session.driver(name).wait(cursor)
+                await self._exchange.driver(name).wait(cursor)
+                failures = 0
             except UpstreamError:
-                await asyncio.sleep(RETRY_FIRST * random.uniform(0.5, 1))  # noqa: S311
+                # The next sync says whether it is gone. If it is not, it does not let us listen; then it is asked.
+                delay = min(RETRY_LATER, RETRY_FIRST * 2**failures)
+                failures = min(failures + 1, 10)
+                await asyncio.sleep(delay * random.uniform(0.5, 1))  # noqa: S311
             self._listen[name].clear()  # again when this was synced, from its cursor
             self._now_due(name)
 

@@ -73,6 +73,12 @@ class Instance:
         self.__dict__.update(json.loads(line))
         return self
 
+    def start_again(self) -> Instance:
+        """After `stop`, at the same address."""
+        place = self._command.index("--port") + 1
+        self._command[place] = self.url.rpartition(":")[2]
+        return self.start()
+
     def stop(self) -> None:
         if self._process is not None:
             if self._process.poll() is None:

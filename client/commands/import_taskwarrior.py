@@ -11,71 +11,76 @@ import click
 from client.commands.push_report import show
 from client.commands.reporting import reports
 from client.commands.session import Session
+from client.commands.transfer import DRY_RUN, FILE, bring_into_folder, read_file
+from client.formats import taskwarrior as formats
 from client.http_remote import connect
 from client.push import Report, Survey, send, survey
-from client.screen import INCOMPLETE, SHOWN, USAGE, Screen, tasks
+from client.screen import INCOMPLETE, Screen, tasks
 from client.taskwarrior import keep_computed
-from client.taskwarrior_export import ExportError, documents_of
+from client.taskwarrior_export import documents_of
 from shared.core.documents import Body, DocumentId
 
 CONNECTIONS = 32
 
 
 @click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
-@click.option("--url", envvar="HYPERTASK_URL", show_envvar=True, required=True, help="Address of the server.")
+@FILE
+@click.option(
+    "--url", envvar="HYPERTASK_URL", show_envvar=True, help="Send them straight to this server, not into the folder."
+)
 @click.option(
     "--token",
     envvar="HYPERTASK_TOKEN",
     show_envvar=True,
-    required=True,
-    help="Token of this device. Better given in the environment: other users of this machine can see the "
+    help="Token of this device, with --url. Better given in the environment: other users of this machine can see the "
     "command line.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be sent, and send nothing.")
+@DRY_RUN
 @click.option(
     "--connections",
     type=click.IntRange(1, CONNECTIONS),
     default=CONNECTIONS,
     show_default=True,
-    help="Most requests under way at a time.",
+    help="With --url: most requests under way at a time.",
 )
 @reports
 def taskwarrior(
-    _: Session, screen: Screen, *, file: str, url: str, token: str, dry_run: bool, connections: int
+    session: Session,
+    screen: Screen,
+    *,
+    file: str,
+    url: str | None,
+    token: str | None,
+    dry_run: bool,
+    connections: int,
 ) -> None:
     """Import FILE, the output of `task export` ("-": standard input).
 
     Every attribute is kept. A task becomes the document whose id is the task's uuid, so an import can be
-    repeated: only what changed is sent, and what others changed on the server is merged, not overwritten.
+    repeated: only what changed is brought, and what was changed here or by others is merged, not overwritten.
 
     \b
     task export > tasks.json
+    hypertask import taskwarrior tasks.json
     hypertask import taskwarrior tasks.json --url http://127.0.0.1:8480 --token TOKEN
     """
+    if url is None:
+        if click.get_current_context().get_parameter_source("token") is click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError("Missing option '--url' (env var: 'HYPERTASK_URL').")
+        documents = read_file(screen, file, formats.documents_of)
+        command = f"import taskwarrior {file}"
+        bring_into_folder(session, screen, documents, command, reconcile=keep_computed, dry_run=dry_run)
+        return
+    if token is None:
+        raise click.UsageError("Missing option '--token' (env var: 'HYPERTASK_TOKEN').")
     url, token = _checked_url(url, screen), _checked_token(token)
     name = "standard input" if file == "-" else file
-    documents = _documents(file, name, screen)
+    documents = read_file(screen, file, documents_of, otherwise="sent")
     screen.say(f"{tasks(len(documents))} in {name}; comparing with {url}")
     intent, report = asyncio.run(_bring(documents, screen, url, token, connections=connections, dry_run=dry_run))
     show(screen, intent, report)
     if report is not None and not report.complete:
         sys.exit(INCOMPLETE)
-
-
-def _documents(file: str, name: str, screen: Screen) -> dict[DocumentId, Body]:
-    try:
-        with click.open_file(file, "rb") as source:
-            return documents_of(source.read())
-    except OSError as error:
-        screen.fail("unreadable-file", f"{name} cannot be read: {error.strerror}", USAGE)
-    except ExportError as error:
-        lines = [f"{name} cannot be imported; nothing was sent."]
-        lines += [f"  {problem}" for problem in error.problems[:SHOWN]]
-        if (more := len(error.problems) - SHOWN) > 0:
-            lines.append(f"  ... and {more} more; --json has all of them")
-        problems = [{"line": p.line, "entry": p.entry, "detail": p.detail} for p in error.problems]
-        screen.fail("unreadable-export", "\n".join(lines), USAGE, problems=problems)
 
 
 async def _bring(

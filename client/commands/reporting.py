@@ -12,9 +12,17 @@ from client.commands.editor import EditorError
 from client.commands.session import Session
 from client.config import ConfigError, NoProfileError, NoSettingError, SettingRefusedError
 from client.folder import ChangedError, FolderError, FolderGoneError
+from client.hooks import HookError
+from client.ids import NoSuchTaskError
+from client.locks import LockedError
+from client.moments import NoMomentError
+from client.recurrence import NoPeriodError
 from client.remote import RemoteError
 from client.screen import INCOMPLETE, USAGE, Screen
+from client.tasks import NotATaskError, NothingToUndoError
 from client.tokens import TokenError
+from client.upstreams.port import UpstreamError
+from client.words import WordError
 from shared.core.strict import FaultError
 
 P = ParamSpec("P")
@@ -29,6 +37,14 @@ FAILURES: Final[list[tuple[type[Exception], str, int]]] = [
     (FolderGoneError, "folder-gone", INCOMPLETE),
     (FolderError, "folder-unusable", INCOMPLETE),
     (ChangedError, "changed-meanwhile", INCOMPLETE),
+    (LockedError, "in-use", INCOMPLETE),
+    (NoSuchTaskError, "no-such-task", USAGE),
+    (NotATaskError, "not-a-task", INCOMPLETE),
+    (NothingToUndoError, "nothing-to-undo", INCOMPLETE),
+    (HookError, "refused-by-hook", INCOMPLETE),
+    (WordError, "word-not-understood", USAGE),
+    (NoMomentError, "no-date", USAGE),
+    (NoPeriodError, "no-period", USAGE),
     (FaultError, "invalid-document", USAGE),
 ]
 """The first that fits. The messages of these errors say what to do."""
@@ -44,7 +60,7 @@ def reports(command: Callable[Concatenate[Session, Screen, P], None]) -> Callabl
         screen = Screen(as_json=as_json)
         try:
             command(context.obj, screen, *args, **options)
-        except RemoteError as error:
+        except (RemoteError, UpstreamError) as error:
             screen.fail(error.code, str(error), INCOMPLETE)
         except KeyboardInterrupt:
             screen.fail("interrupted", "stopped by you", INCOMPLETE)

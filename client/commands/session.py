@@ -9,6 +9,9 @@ from functools import cached_property
 
 from client.config import ConfigFile, Profile
 from client.folder import TaskFolder
+from client.here import Here
+from client.hooks import Hooks
+from client.tasks import Tasks
 from client.tokens import Tokens
 
 
@@ -20,12 +23,12 @@ class Session:
     ) -> None:
         self.variables = variables
         self._wanted = profile
-        self._clock = clock or (lambda: datetime.now().astimezone())
+        self._clock = clock or (lambda: datetime.now(Here()))
         self.config_file = ConfigFile.of_environment(variables)
 
     @property
     def now(self) -> datetime:
-        """With the offset of the place where the user is."""
+        """In the time of the place where the user is."""
         return self._clock()
 
     @property
@@ -46,6 +49,15 @@ class Session:
     def folder(self) -> TaskFolder:
         """Of the profile. It is not said that it is there: every method of it says so by itself."""
         return TaskFolder(self.profile.folder)
+
+    @cached_property
+    def tasks(self) -> Tasks:
+        """What commands do with the tasks of the profile."""
+        return Tasks(self.folder, self.hooks, self.now)
+
+    @property
+    def hooks(self) -> Hooks:
+        return Hooks(self.profile.hooks, self.profile.folder, self.variables)
 
     @property
     def tokens(self) -> Tokens:

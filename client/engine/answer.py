@@ -71,6 +71,8 @@ def agreed(answer: Answer) -> Record:
 
 @dataclass(frozen=True, slots=True)
 class MergedDoc:
+    """A document and what was decided when it was made."""
+
     doc: Body
     conflicts: tuple[Conflict, ...] = ()
 

@@ -24,6 +24,7 @@ from shared.core.policies import parse as parse_policies
 from shared.core.protocol import CONFIRM_DELETIONS, CONFIRM_HEADER
 from shared.wire import content_hash, dumps
 
+CURSOR_HEADER: Final = "hypertask-cursor"
 ASK_AGAIN_SECONDS: Final = 86_400.0
 BATCH_DOCUMENTS: Final = 500
 BATCH_BYTES: Final = 4 * 1024 * 1024
@@ -71,7 +72,7 @@ class HttpUpstream:
         return about
 
     def _understand(self) -> None:
-        self.channel.compresses = self._offers("gzip") or self._offers("compression")
+        self.channel.compresses = self._offers("gzip")
 
     async def changes(self, cursor: str | None) -> Changes:
         if time.time() - float(self._facts.get("asked_at", 0)) > ASK_AGAIN_SECONDS:
@@ -91,22 +92,23 @@ class HttpUpstream:
         return Changes(hashes, f"etag:{found}" if found else None, whole=True)
 
     async def _since(self, position: str | None) -> Changes:
-        hashes: dict[DocumentId, ContentHash | None] = {}
-        after = position or ""
-        while True:
-            answer = await self.channel.request("GET", f"/hashes?since={quote(after, safe='')}")
+        if position is None:
+            answer = await self.channel.request("GET", "/hashes")
+            hashes = self._hashes(answer, self.channel.value_of(answer), live=True)
+            found = answer.headers.get(CURSOR_HEADER)
+            return Changes(hashes, f"since:{found}" if found else None, whole=True)
+        changed: dict[DocumentId, ContentHash | None] = {}
+        more = True
+        while more:
+            answer = await self.channel.request("GET", f"/hashes?since={quote(position, safe='')}")
             if answer.status_code == 410:
                 raise CursorGoneError
             value = self.channel.value_of(answer)
             if not isinstance(value, dict) or not isinstance(value.get("cursor"), str):
                 raise self.channel.unexpected(answer, "there is no cursor in its answer")
-            hashes.update(self._hashes(answer, value.get("hashes"), live=False))
-            after = value["cursor"]
-            if not value.get("more"):
-                break
-        if position is None:
-            hashes = {document: content for document, content in hashes.items() if content is not None}
-        return Changes(hashes, f"since:{after}", whole=position is None)
+            changed.update(self._hashes(answer, value.get("hashes"), live=False))
+            position, more = value["cursor"], bool(value.get("more"))
+        return Changes(changed, f"since:{position}", whole=False)
 
     def _hashes(self, answer: httpx.Response, value: Any, *, live: bool) -> dict[DocumentId, ContentHash | None]:
         kinds = (str,) if live else (str, type(None))

@@ -57,6 +57,8 @@ class Abilities:
     """It goes by `base`, and knows tombstones."""
     history: bool = True
     """`story` and `restore` work."""
+    portion: int = 500
+    """So many documents are best submitted at a time."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Whatever a driver wants to be told again the next time, so that it need not ask."""
 

@@ -21,10 +21,12 @@ from tests.contract.upstreams import Driver
 ID = DocumentId("pb67wndxge8293xd")
 
 
-@pytest.fixture(params=["folder", "http"])
+@pytest.fixture(params=["folder", "git", "http"])
 def driver(request: pytest.FixtureRequest, tmp_path: Path) -> Driver:
     if request.param == "folder":
         return upstreams.directory(tmp_path / "shared")
+    if request.param == "git":
+        return upstreams.repository(tmp_path)
     return upstreams.server(request.getfixturevalue("server"))
 
 
@@ -114,7 +116,9 @@ def test_changes_since_a_cursor_are_all_changes(driver: Driver) -> None:
 def test_a_cursor_of_another_life_is_no_cursor(driver: Driver) -> None:
     async def look(upstream: Upstream) -> Any:
         try:
-            return await upstream.changes("since:another.7" if driver.name == "http" else "another.7")
+            return await upstream.changes(
+                {"http": "since:another.7", "folder": "another.7", "git": "7" * 40}[driver.name]
+            )
         except CursorGoneError:
             return None
 
@@ -166,8 +170,8 @@ def test_who_has_no_base_goes_by_its_content(driver: Driver) -> None:
 
 
 def test_one_that_is_refused_does_not_stop_the_others(driver: Driver) -> None:
-    if driver.name == "folder":
-        pytest.skip("a directory takes every document that a folder can hold")
+    if driver.name != "http":
+        pytest.skip("they take every document that a folder can hold")
     bad = Pending({"id": "bad", "x": "y" * 2_000_000}, content_hash({"id": "bad"}), CREATED)
     good = document(text="good")
     outgoing = [Outgoing(DocumentId("bad"), bad), Outgoing(ID, Pending(good, content_hash(good), CREATED))]

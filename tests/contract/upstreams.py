@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import random
+import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -9,7 +12,9 @@ from pathlib import Path
 
 import httpx
 
+from client.retry import Backoff
 from client.upstreams.folder import FolderUpstream
+from client.upstreams.git import GitUpstream
 from client.upstreams.http import HttpUpstream
 from client.upstreams.http_channel import Channel
 from client.upstreams.port import Upstream
@@ -28,6 +33,27 @@ class OnlyV1(httpx.AsyncHTTPTransport):
         return await super().handle_async_request(request)
 
 
+class Lossy(httpx.AsyncHTTPTransport):
+    """A network that loses requests, loses answers, and brings requests twice."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self._random = random.Random(seed)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        fate = self._random.random()
+        if fate < 0.08:
+            raise httpx.ConnectError("lost on the way there", request=request)
+        answer = await super().handle_async_request(request)
+        if fate < 0.16 or (fate < 0.24 and request.method == "POST"):
+            await answer.aread()
+            await answer.aclose()
+            if fate < 0.16:
+                raise httpx.ReadError("lost on the way back", request=request)
+            return await super().handle_async_request(request)
+        return answer
+
+
 @dataclass(frozen=True)
 class Driver:
     """`opened` gives a device its upstream; all of one Driver meet at the same place."""
@@ -40,7 +66,14 @@ def directory(root: Path) -> Driver:
     return Driver("folder", lambda name: FolderUpstream(root, {"device": name}, device=name, make=True))
 
 
-def server(instance: Instance, *, v1: bool = False) -> Driver:
+def repository(root: Path) -> Driver:
+    place = root / "shared.git"
+    subprocess.run(["git", "init", "-q", "--bare", str(place)], check=True)
+    return Driver("git", lambda name: GitUpstream(f"file://{place}", root / name, {"device": name}, device=name))
+
+
+def server(instance: Instance, *, v1: bool = False, lossy: int | None = None) -> Driver:
+    seeds = itertools.count(lossy or 0)
     first = instance.access()
     tokens: dict[str, str] = {}
 
@@ -49,6 +82,8 @@ def server(instance: Instance, *, v1: bool = False) -> Driver:
             with ThreadPoolExecutor(1) as thread:  # it runs a loop of its own
                 made = thread.submit(lambda: instance.access(space=first.space, user=first.user, name=name))
                 tokens[name] = made.result().token
-        return HttpUpstream(Channel(instance.url, tokens[name], transport=OnlyV1() if v1 else None), {})
+        transport = OnlyV1() if v1 else Lossy(next(seeds)) if lossy is not None else None
+        backoff = Backoff(attempts=2, base=0.01, cap=0.01, patience=1)
+        return HttpUpstream(Channel(instance.url, tokens[name], transport=transport, backoff=backoff), {})
 
     return Driver("v1" if v1 else "http", opened)

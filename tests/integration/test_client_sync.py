@@ -16,6 +16,11 @@ def test_no_edit_is_lost_over_a_server(tmp_path: Path, server: Instance, seed: i
     run(tmp_path / "world", upstreams.server(server).opened, seed, actions=50)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_no_edit_is_lost_over_a_network_that_loses_and_repeats(tmp_path: Path, server: Instance, seed: int) -> None:
+    run(tmp_path / "world", upstreams.server(server, lossy=1000 * seed).opened, seed, actions=50)
+
+
 def test_a_server_that_speaks_v1_alone_is_enough(tmp_path: Path, server: Instance) -> None:
     """Two devices that edit different fields, and create; v1.0 knows no deletion."""
     opened = upstreams.server(server, v1=True).opened

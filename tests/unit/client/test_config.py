@@ -6,6 +6,7 @@ import json
 import stat
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner, Result
@@ -203,6 +204,30 @@ def test_tokens_are_for_the_owner_s_eyes_only(file: ConfigFile) -> None:
     for wrong in ("", "two words", "tö"):
         with pytest.raises(TokenError, match="copied whole"):
             tokens.put("default", "home", wrong)
+
+
+def test_the_system_s_keyring_is_asked_where_there_is_one(file: ConfigFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    class KeyringError(Exception):
+        pass
+
+    asked: list[tuple[str, str]] = []
+
+    def get_password(service: str, name: str) -> str | None:
+        asked.append((service, name))
+        if name == "default.locked":
+            raise KeyringError("locked")
+        return "ht_from_keyring" if name == "default.home" else None
+
+    monkeypatch.setitem(sys.modules, "keyring", SimpleNamespace(get_password=get_password))
+    monkeypatch.setitem(sys.modules, "keyring.errors", SimpleNamespace(KeyringError=KeyringError))
+    tokens = Tokens(file.path)
+    assert tokens.token_for("default", "home") == "ht_from_keyring"
+    assert tokens.token_for("default", "other") is None
+    with pytest.raises(TokenError, match="locked"):
+        tokens.token_for("default", "locked")
+    tokens.put("default", "home", "ht_file")
+    assert tokens.token_for("default", "home") == "ht_file"
+    assert asked[0] == ("hypertask", "default.home") and len(asked) == 3
 
 
 def test_commands(file: ConfigFile, tmp_path: Path) -> None:

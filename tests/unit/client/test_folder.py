@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import threading
@@ -133,11 +134,13 @@ def test_a_file_that_is_open_for_writing_is_left_alone(folder: TaskFolder, body:
 
 
 @pytest.mark.parametrize("body", [{"id": "a", "x": 2}, None])
+@pytest.mark.parametrize("links", [True, False])
 def test_where_files_cannot_be_exchanged(
-    folder: TaskFolder, monkeypatch: pytest.MonkeyPatch, body: dict[str, object] | None
+    folder: TaskFolder, monkeypatch: pytest.MonkeyPatch, body: dict[str, object] | None, links: bool
 ) -> None:
     monkeypatch.setattr(replace, "_renamed", lambda *_: False)
-    monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(PermissionError()))
+    if not links:
+        monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(PermissionError()))
     stamp = folder.write(A, {"id": "a", "x": 1}, expected=None)
     with pytest.raises(ChangedError):
         folder.write(A, {"id": "a", "x": 2}, expected=None)
@@ -170,6 +173,63 @@ def test_a_race_is_won_by_one_and_lost_by_nobody(folder: TaskFolder) -> None:
     assert sorted(loaded(folder).body["list"]) == sorted(f"{name}{n}" for name in "pq" for n in range(40))
     assert rest(folder) == []
     assert folder.scan().problems == ()
+
+
+@pytest.mark.skipif(os.uname().sysname != "Linux", reason="only Linux says who has a file open")
+def test_an_editor_that_writes_in_place_loses_nothing_either(folder: TaskFolder) -> None:
+    """It opens the file, reads it, changes it and writes it back, as many editors and scripts do."""
+    folder.write(A, {"id": "a", "list": []}, expected=None)
+    finished = threading.Event()
+
+    def edit() -> None:
+        for n in range(200):
+            with folder.path(A).open("r+") as file:
+                body = json.load(file)
+                file.seek(0)
+                file.truncate()
+                json.dump({**body, "list": [*body["list"], f"e{n}"]}, file)
+        finished.set()
+
+    editor = threading.Thread(target=edit)
+    editor.start()
+    mine = 0
+    while not finished.is_set() or mine < 40:
+        match folder.read(A):
+            case Loaded(body=body, stamp=stamp):
+                change = Change(A, {**body, "list": [*body["list"], f"m{mine}"]}, stamp)
+                if not isinstance(folder.apply([change])[A], ChangedError):
+                    mine += 1
+            case _:
+                pass  # at this moment it is being written
+    editor.join()
+    kept = loaded(folder).body["list"]
+    for path in (folder.state / "rescued").glob("*"):
+        kept += json.loads(path.read_text())["list"]
+    assert set(kept) == {f"e{n}" for n in range(200)} | {f"m{n}" for n in range(mine)}
+    assert rest(folder) == []
+
+
+@pytest.mark.parametrize("body", [{"id": "a", "x": 2}, None])
+def test_a_version_that_finds_no_place_is_kept_and_named(
+    folder: TaskFolder, monkeypatch: pytest.MonkeyPatch, body: dict[str, object] | None
+) -> None:
+    """Somebody is faster every time, whatever we put where."""
+    stamp = folder.write(A, {"id": "a", "x": 1}, expected=None)
+    look = replace._is_final
+
+    def faster(path: Path, expected: replace.Stamp) -> bool:
+        if look(path, expected):
+            path.write_text(BY_HAND)
+            folder.path(A).write_text('{"id": "a", "x": "there, too"}')
+        return False
+
+    monkeypatch.setattr(replace, "_is_final", faster)
+    assert isinstance(folder.apply([Change(A, body, stamp)])[A], ChangedError)
+    [problem] = folder.scan().problems
+    assert (problem.code, problem.document) == ("rescued", None)
+    versions = {json.loads((folder.root / problem.name).read_text())["x"], loaded(folder).body["x"]}
+    assert versions == {"by hand", "there, too"}
+    assert rest(folder) == []
 
 
 @pytest.mark.parametrize(
@@ -231,7 +291,7 @@ def test_a_renamed_file_says_what_it_holds(folder: TaskFolder) -> None:
     folder.write(A, {"id": "a"}, expected=None)
     folder.path(A).rename(folder.path(B))
     wrong = folder.read(B)
-    assert isinstance(wrong, Problem) and wrong.holds == A and "mv 'b.json' 'a.json'" in wrong.sentence
+    assert isinstance(wrong, Problem) and wrong.holds == A and "mv b.json a.json" in wrong.sentence
     assert folder.held([wrong]) == {A: "b.json"}
     folder.path(B).rename(folder.root / "b (1).json")
     assert folder.held(folder.scan().problems) == {A: "b (1).json"}
@@ -281,6 +341,22 @@ def test_left_overs_of_a_process_that_was_killed_go(folder: TaskFolder) -> None:
     os.utime(old, (1, 1))
     TaskFolder(folder.root).write(A, {"id": "a"}, expected=None)
     assert rest(folder) == ["new"]
+
+
+def test_temporary_files_of_others_come_and_go(folder: TaskFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder.state / "tmp" / "theirs").write_text("")
+    look = Path.iterdir
+
+    def late(path: Path) -> list[Path]:
+        found = list(look(path))
+        if path.name == "tmp":
+            for theirs in found:
+                theirs.unlink()
+        return found
+
+    monkeypatch.setattr(Path, "iterdir", late)
+    TaskFolder(folder.root).write(A, {"id": "a"}, expected=None)
+    assert loaded(folder).body == {"id": "a"}
 
 
 def test_many_at_once(folder: TaskFolder) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 from client.folder import Loaded, TaskFolder
 from client.memory import Memory
 from client.sync import Report, Sync
-from client.upstreams.port import Upstream
+from client.upstreams.port import UnreachableError, Upstream
 from shared.core.documents import Body, DocumentId
 
 Open = Callable[[str], Upstream]
@@ -40,7 +40,7 @@ class Device:
         self.memory_path = self.folder.state / "memory.sqlite"
 
     def sync(self, stop_after: int | None = None) -> Report | None:
-        """None: it was stopped after so many steps."""
+        """None: it was stopped after so many steps, or by the network."""
         steps = 0
 
         def step(name: str) -> None:
@@ -58,7 +58,7 @@ class Device:
 
         memory = Memory.open(self.memory_path)
         try:
-            with contextlib.suppress(Stopped):
+            with contextlib.suppress(Stopped, UnreachableError):
                 return asyncio.run(run())
             return None
         finally:
@@ -157,11 +157,17 @@ class World:
         """Nobody edits any more: after a few rounds all are equal, and then nothing travels."""
         for _ in range(3):
             for device in self.devices:
-                report = device.sync()
-                assert report is not None and report.agreed, self.told()
+                assert self.patiently(device).agreed, self.told()
         for device in self.devices:
+            assert self.patiently(device).rounds == 1, self.told()
+
+    def patiently(self, device: Device) -> Report:
+        """As often as the network takes."""
+        for _ in range(200):
             report = device.sync()
-            assert report is not None and report.rounds == 1, self.told()
+            if report is not None:
+                return report
+        raise AssertionError(self.told())
 
     def judge(self) -> None:
         first, *others = [device.documents() for device in self.devices]

@@ -1,0 +1,152 @@
+"""The client's own work: `python -m bench.client [COUNT] [--over http folder git]`.
+
+    first push      COUNT files, an upstream that is empty
+    first pull      an empty folder, an upstream with COUNT documents
+    agreed          nothing changed: wall time, requests, bytes of bodies both ways, files that were read
+    changes         a hundredth of the files edited in each of two folders, other ones: both in step afterwards
+
+Real files, real memories, a real server in processes of its own on the same machine. Loopback only; ends by itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.v1 import document
+from client.file_text import text_of
+from client.folder import TaskFolder
+from client.memory import Memory
+from client.sync import Report, Sync
+from client.upstreams.folder import FolderUpstream
+from client.upstreams.git import GitUpstream
+from client.upstreams.http import HttpUpstream
+from client.upstreams.http_channel import Channel
+from client.upstreams.port import Upstream
+from tests.instance import Instance
+
+Row = dict[str, float | int | str]
+REPEATS = 5
+
+
+class Device:
+    """A folder, its memory, and one upstream."""
+
+    def __init__(self, root: Path, opened: Callable[[], Upstream]) -> None:
+        self.folder = TaskFolder(root)
+        self.folder.make()
+        self._opened = opened
+
+    def sync(self, what: str) -> tuple[Row, Report]:
+        """With everything opened anew, as a command does."""
+
+        async def run() -> tuple[Row, Report]:
+            upstream = self._opened()
+            memory = Memory.open(self.folder.state / "memory.sqlite")
+            try:
+                started = time.perf_counter()
+                report = await Sync(self.folder, memory, "up", upstream).run()
+                row: Row = {"what": what, "seconds": time.perf_counter() - started, "files_read": report.files_read}
+                if isinstance(upstream, HttpUpstream):
+                    channel = upstream.channel
+                    row |= {
+                        "requests": channel.requests,
+                        "bytes": channel.bytes_sent + channel.bytes_received,
+                    }
+                assert report.agreed, report
+                return row, report
+            finally:
+                await upstream.close()
+                memory.close()
+
+        return asyncio.run(run())
+
+    def edit(self, numbers: range, **fields: object) -> None:
+        for number in numbers:
+            path = self.folder.path(document(f"t{number}")["id"])
+            body = json.loads(path.read_bytes())
+            new = path.with_suffix(".tmp")
+            new.write_bytes(text_of({**body, **fields}))
+            new.replace(path)
+
+
+def measure(root: Path, count: int, opened: Callable[[str], Upstream]) -> list[Row]:
+    """All of the work over one kind of upstream."""
+    here = Device(root / "here", lambda: opened("here"))
+    there = Device(root / "there", lambda: opened("there"))
+    for number in range(count):
+        body = document(f"t{number}")
+        here.folder.path(body["id"]).write_bytes(text_of(body))
+    rows = [here.sync("first push")[0], there.sync("first pull")[0]]
+    time.sleep(2.5)  # the clocks of file systems tick in steps; then stamps prove something
+    here.sync("settle")
+    there.sync("settle")
+    agreed = [here.sync("agreed")[0] for _ in range(REPEATS)]
+    rows.append({**agreed[-1], "seconds": statistics.median(float(row["seconds"]) for row in agreed)})
+    some = max(1, count // 100)
+    here.edit(range(some), here="edited")
+    there.edit(range(some, 2 * some), there="edited")
+    first, then = here.sync("changes, first device")[0], there.sync("changes, second device")[0]
+    rows += [first, then]
+    here.sync("settle")
+    assert here.folder.path(document("t0")["id"]).read_bytes() == there.folder.path(document("t0")["id"]).read_bytes()
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("count", nargs="?", type=int, default=10_000)
+    parser.add_argument("--over", nargs="*", default=["http", "folder", "git"])
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        for kind in options.over:
+            root = Path(name) / kind
+            root.mkdir()
+            instance = Instance(root / "data").start() if kind == "http" else None
+            try:
+                rows = measure(root, options.count, _opener(kind, root, instance))
+            finally:
+                if instance is not None:
+                    instance.stop()
+            print(f"\n{kind}, {options.count} documents")
+            print("| | seconds | requests | bytes | files read |\n|---|---|---|---|---|")
+            for row in rows:
+                print(
+                    f"| {row['what']} | {row['seconds']:.3f} | {row.get('requests', '')} | {row.get('bytes', '')} "
+                    f"| {row['files_read']} |"
+                )
+
+
+def _opener(kind: str, root: Path, instance: Instance | None) -> Callable[[str], Upstream]:
+    if kind == "folder":
+        return lambda name: FolderUpstream(root / "shared", {"device": name}, device=name, make=True)
+    if kind == "git":
+        subprocess.run(["git", "init", "-q", "--bare", str(root / "shared.git")], check=True)
+        url = f"file://{root / 'shared.git'}"
+        return lambda name: GitUpstream(url, root / f"{name}-work", {"device": name}, device=name)
+    assert instance is not None
+    first = instance.access()
+    access = {name: instance.access(space=first.space, user=first.user, name=name) for name in ("here", "there")}
+    facts: dict[str, object] = {}
+
+    asyncio.run(_asked(instance.url, first.token, facts))
+    return lambda name: HttpUpstream(Channel(instance.url, access[name].token), facts)
+
+
+async def _asked(url: str, token: str, facts: dict[str, object]) -> None:
+    """What is remembered of a server after the first contact."""
+    upstream = HttpUpstream(Channel(url, token), {})
+    await upstream.ask()
+    facts.update(upstream.abilities.facts)
+    await upstream.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""hypertask status, doctor."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from datetime import datetime
+from typing import Any
+
+import click
+
+from client.commands.reporting import reports
+from client.commands.session import Session
+from client.commands.upstreams import waiting_lines, waiting_of
+from client.health import Check, Status, UpstreamStatus, examine
+from client.health import status as status_of
+from client.opened import Opened, opened
+from client.screen import INCOMPLETE, SHOWN, Screen, tasks
+
+_COLOURS = {"ok": "green", "warning": "yellow", "bad": "red"}
+
+
+@click.command()
+@reports
+def status(session: Session, screen: Screen) -> None:
+    """When the last sync was, what waits, what is wrong, and what to do. Asks no server."""
+    with opened(session.profile, session.tokens) as here:
+        found = status_of(here)
+    lines = [f"{session.profile.folder}: {tasks(len(found.found.hashes))}"]
+    lines.append(f"daemon: process {found.daemon} watches" if found.daemon else "daemon: it does not run")
+    for upstream in found.upstreams:
+        lines += _upstream_lines(upstream, session.now)
+    lines += [f"{p.name}: {p.sentence}" for p in found.found.problems[:SHOWN]]
+    if (more := len(found.found.problems) - SHOWN) > 0:
+        lines.append(f"... and {more} more files that are left alone; --json has all of them")
+    lines.append(_next(found))
+    screen.answer(_as_object(found, session), *lines)
+
+
+def _upstream_lines(upstream: UpstreamStatus, now: datetime) -> list[str]:
+    last, name = upstream.last, upstream.name
+    if not last:
+        lines = [f"{name}: never synced ({upstream.url})"]
+    elif last.get("error"):
+        since = _ago(last["error"].get("since"), now)
+        lines = [f"{name}: failing since {since}: {last['error']['message']}"]
+    else:
+        lines = [f"{name}: synced {_ago(last.get('at'), now)}{'' if last.get('agreed') else ', not in step'}"]
+    if upstream.waiting:
+        lines.append(f"{name}: {tasks(upstream.waiting)} to exchange")
+    lines += waiting_lines(name, upstream.plan)
+    lines += [
+        f"{name}: refused {document}: {refusal['reason']} [{refusal['code']}]"
+        for document, refusal in list((last.get("refused") or {}).items())[:SHOWN]
+    ]
+    return lines
+
+
+def _ago(at: Any, now: datetime) -> str:
+    if not isinstance(at, int | float):
+        return "at some time"
+    seconds = max(0.0, now.timestamp() - at)
+    for size, word in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"{count} {word}{'s' if count > 1 else ''} ago"
+    return f"{seconds:.0f} s ago"
+
+
+def _next(found: Status) -> str:
+    if not found.upstreams:
+        return "Next: hypertask connect URL"
+    if found.found.problems:
+        return "Next: put the files right that are named above; the others are synced meanwhile."
+    if any((upstream.last.get("error") or {}).get("passing") is False for upstream in found.upstreams):
+        return "Next: hypertask doctor"
+    if found.daemon is None:
+        waits = any(upstream.waiting for upstream in found.upstreams)
+        return "Next: hypertask sync" if waits else "In step as far as is known. To stay so: hypertask daemon start"
+    return "All is well; the daemon does the rest."
+
+
+def _as_object(found: Status, session: Session) -> dict[str, Any]:
+    return {
+        "profile": session.profile.name,
+        "folder": str(session.profile.folder),
+        "tasks": len(found.found.hashes),
+        "daemon": found.daemon,
+        "problems": [{"file": p.name, "code": p.code, "sentence": p.sentence} for p in found.found.problems],
+        "upstreams": {
+            upstream.name: {
+                "url": upstream.url,
+                "last": upstream.last,
+                "waiting": upstream.waiting,
+                **waiting_of(upstream.plan),
+            }
+            for upstream in found.upstreams
+        },
+    }
+
+
+@click.command()
+@reports
+def doctor(session: Session, screen: Screen) -> None:
+    """Check everything: config, folder, files, memory, daemon, and each upstream's token, clock and content."""
+    profile = session.profile
+    checks = [Check("config", "ok", f"{session.config_file.path}, profile {profile.name}")]
+    with opened(profile, session.tokens) as here:
+        checks += asyncio.run(_all(here))
+    bad = [check for check in checks if check.state == "bad"]
+    lines = []
+    for check in checks:
+        mark = click.style(f"{check.state:7}", fg=_COLOURS[check.state])
+        lines.append(f"{mark} {check.what}: {check.said}")
+        if check.fix:
+            lines.append(f"        {check.fix}")
+    lines.append("Nothing is wrong." if not bad else f"{len(bad)} to put right; then: hypertask doctor")
+    value = [{"what": c.what, "state": c.state, "said": c.said, "fix": c.fix} for c in checks]
+    screen.answer({"checks": value, "bad": len(bad)}, *lines)
+    if bad:
+        sys.exit(INCOMPLETE)
+
+
+async def _all(here: Opened) -> list[Check]:
+    return [check async for check in examine(here)]
+
+
+COMMANDS = (status, doctor)

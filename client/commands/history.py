@@ -1,0 +1,140 @@
+"""hypertask log, conflicts: the story of a document, and what was decided for its owner."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from client.commands.reporting import reports
+from client.commands.session import Session
+from client.config import UpstreamConfig
+from client.folder import Loaded
+from client.ids import with_prefix
+from client.opened import Opened, SetUpError, opened
+from client.screen import SHOWN, Screen, clip
+from client.take_back import TakeBackError, taken_back
+from client.upstreams.port import UpstreamError
+from shared.core.documents import DocumentId
+
+
+@click.command()
+@click.argument("document", metavar="ID")
+@reports
+def log(session: Session, screen: Screen, *, document: str) -> None:
+    """Tell the story of a document: every state of it at every upstream, who made it, and what was decided."""
+    with opened(session.profile, session.tokens) as here:
+        name = named(here, document)
+        stories, errors = asyncio.run(_stories(here, session.profile.upstreams, name))
+        decisions = here.memory.decisions(name)
+        loaded = here.folder.read(name)
+    local = loaded.hash if isinstance(loaded, Loaded) else None
+    lines = [f"{name}: here {f'with the hash {local}' if local else 'there is no readable file of it'}"]
+    for upstream, rows in stories.items():
+        lines.append(f"{upstream}:")
+        for row in rows:
+            lines += _story_lines(row, local)
+    lines += [f"{upstream}: {error}" for upstream, error in errors.items()]
+    if decisions:
+        lines.append(f"Decided for you: hypertask conflicts --task {name}")
+    value = {"id": name, "here": local, "upstreams": stories, "errors": errors, "decided": decisions}
+    screen.answer(value, *lines)
+
+
+async def _stories(
+    here: Opened, upstreams: Sequence[UpstreamConfig], document: DocumentId
+) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str]]:
+    stories: dict[str, list[dict[str, Any]]] = {}
+    errors: dict[str, str] = {}
+    for config in upstreams:
+        try:
+            driver = here.upstream(config)
+            try:
+                stories[config.name] = await driver.story(document) if driver.abilities.history else []
+            finally:
+                await driver.close()
+        except UpstreamError as error:
+            errors[config.name] = str(error)
+    return stories, errors
+
+
+def _story_lines(row: dict[str, Any], local: str | None) -> list[str]:
+    at = datetime.fromtimestamp(float(row.get("at") or 0), UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    what = "deleted" if row.get("deleted") else str(row.get("outcome"))
+    kind = " (received, never current)" if row.get("received") else ""
+    here = "  <- here" if row.get("hash") == local and not row.get("deleted") else ""
+    by = row.get("device")
+    lines = [f"  {at}  {what}{kind}  by {by}  {str(row.get('hash'))[:12]}  [{row.get('rule')}]{here}"]
+    return lines + [f"      {_conflict(conflict)}" for conflict in row.get("conflicts") or ()]
+
+
+def _conflict(row: dict[str, Any]) -> str:
+    if row.get("redacted"):
+        return f"{row['path'] or 'the document'}: secret ({row['rule']})"
+    kept = clip(repr(row["kept"])) if "kept" in row else "nothing"
+    dropped = clip(repr(row["dropped"])) if "dropped" in row else "nothing"
+    if row.get("elided"):
+        kept, dropped = "a large value", "another"
+    return f"{row['path'] or 'the document'}: kept {kept}, dropped {dropped} ({row['rule']})"
+
+
+@click.command()
+@click.option("--task", "document", metavar="ID", help="Only of this task.")
+@click.option("--take", "number", type=int, metavar="NUMBER", help="Put back what was dropped in that decision.")
+@click.option("--path", metavar="POINTER", help="With --take: only at this place.")
+@reports
+def conflicts(
+    session: Session, screen: Screen, *, document: str | None, number: int | None, path: str | None
+) -> None:
+    """What was decided for you where two edited the same place, and how to take the other side back.
+
+    \b
+    hypertask conflicts
+    hypertask conflicts --take 7
+    """
+    with opened(session.profile, session.tokens) as here:
+        if number is not None:
+            _take(here, screen, number, path)
+            return
+        rows = here.memory.decisions(named(here, document) if document else None)
+    lines = []
+    for row in rows:
+        at = datetime.fromtimestamp(row["at"], UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+        lines.append(f"{row['number']:5}  {at}  {row['id']}  ({row['upstream']})")
+        lines += [f"         {_conflict(conflict)}" for conflict in row["conflicts"][:SHOWN]]
+    lines.append("To take the other side back: hypertask conflicts --take NUMBER" if rows else "Nothing was decided.")
+    screen.answer({"conflicts": rows}, *lines)
+
+
+def _take(here: Opened, screen: Screen, number: int, path: str | None) -> None:
+    row = next((row for row in here.memory.decisions(most=5000) if row["number"] == number), None)
+    if row is None:
+        raise SetUpError(f"there is no decision {number}. Those that there are: hypertask conflicts")
+    document = DocumentId(row["id"])
+    loaded = here.folder.read(document)
+    if not isinstance(loaded, Loaded):
+        raise SetUpError(f"{document} has no readable file here. Its states: hypertask log {document}")
+    wanted = [conflict for conflict in row["conflicts"] if path is None or conflict["path"] == path]
+    try:
+        body = taken_back(loaded.body, wanted)
+    except TakeBackError as error:
+        raise SetUpError(f"{error} All states: hypertask log {document}") from None
+    here.folder.write(document, body, expected=loaded.stamp)
+    places = ", ".join(conflict["path"] or "the document" for conflict in wanted)
+    screen.answer(
+        {"id": document, "number": number, "paths": [conflict["path"] for conflict in wanted]},
+        f"Put back what was dropped in {document} at {places}. It is an edit like any other.",
+        "Next: hypertask sync, if no daemon runs",
+    )
+
+
+def named(here: Opened, text: str) -> DocumentId:
+    """The document whose id is `text` or begins with it, one that was deleted here too. Raises NoSuchTaskError."""
+    known = {*here.memory.files(), *here.memory.known(), *here.folder.scan().files}
+    return with_prefix(text, known)
+
+
+COMMANDS = (log, conflicts)

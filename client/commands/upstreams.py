@@ -1,0 +1,328 @@
+"""hypertask connect, sync, watch."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from client.addresses import AddressError, address, name_for
+from client.commands.reporting import reports
+from client.commands.session import Session
+from client.config import Profile, UpstreamConfig
+from client.engine.plan import Adopt, Delete, Fetch, Plan, Resend, Send
+from client.exchange import Arrived, Exchange, Result
+from client.locks import held
+from client.opened import Opened, SetUpError, opened
+from client.screen import INCOMPLETE, SHOWN, Screen, tasks
+from client.upstreams.http import HttpUpstream
+from client.upstreams.port import UnavailableError, UpstreamError
+from client.watch import Watch
+from shared.core.documents import Body
+from shared.observability import configure
+
+TOKEN_VARIABLE = "HYPERTASK_TOKEN"  # noqa: S105  a name
+
+
+@click.command()
+@click.argument("where", metavar="URL")
+@click.option("--name", metavar="NAME", help="What to call it; by default a part of the address.")
+@click.option("--space", metavar="SPACE", help="A space of the server other than the token's own.")
+@reports
+def connect(session: Session, screen: Screen, *, where: str, name: str | None, space: str | None) -> None:
+    """Keep the folder in step with URL: a server, a directory, a git repository.
+
+    The token of a server is asked for, or read from standard input or HYPERTASK_TOKEN. Nothing is synced yet.
+
+    \b
+    hypertask connect https://tasks.example.org
+    hypertask connect /media/stick/tasks
+    hypertask connect git+ssh://git@example.org/tasks.git
+    """
+    try:
+        url = address(where)
+    except AddressError as error:
+        raise click.BadParameter(str(error), param_hint="'URL'") from None
+    profile = session.profile
+    known = {upstream.name: upstream for upstream in profile.upstreams}
+    same = next((u.name for u in profile.upstreams if (u.url, u.space) == (url, space)), None)
+    config = UpstreamConfig(name or same or name_for(url, known), url, space)
+    _warn_of_plain_http(screen, url)
+    token = _token(session, screen, profile, config) if url.startswith("http") else None
+    if token is not None:
+        session.tokens.put(profile.name, config.name, token)
+    try:
+        with opened(profile, session.tokens, make=True) as here:
+            found = asyncio.run(_tried(here, config))
+    except UpstreamError:
+        if token is not None and config.name not in known:
+            session.tokens.drop(profile.name, config.name)
+        raise
+    session.config_file.add_upstream(profile.name, config)
+    screen.answer(
+        {"name": config.name, "url": url, "space": space, "folder": str(profile.folder), **found},
+        f"Connected {profile.folder} with {config.name} ({url}), which has {tasks(found['tasks'])}.",
+        "Next: hypertask sync    (or, to stay in step: hypertask watch)",
+    )
+
+
+def _warn_of_plain_http(screen: Screen, url: str) -> None:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme == "http" and host not in ("localhost", "::1") and not host.startswith("127."):
+        screen.warn(f"the token travels to {host} unencrypted; use https outside a trusted network")
+
+
+def _token(session: Session, screen: Screen, profile: Profile, config: UpstreamConfig) -> str:
+    if given := session.variables.get(TOKEN_VARIABLE):
+        return given
+    if sys.stdin.isatty():
+        return str(click.prompt("Token of this device", hide_input=True, err=True))
+    if given := sys.stdin.readline().strip():
+        return given
+    if (known := session.tokens.token_for(profile.name, config.name)) is not None:
+        return known
+    raise SetUpError(
+        f"a token is needed: {TOKEN_VARIABLE}=... hypertask connect {config.url}, or write it to standard input. A "
+        "server prints one when it is started for the first time, and makes more with: POST /devices"
+    )
+
+
+async def _tried(here: Opened, config: UpstreamConfig) -> dict[str, Any]:
+    """That it is there, is what it should be, and lets us in. Raises UpstreamError."""
+    driver = here.upstream(config, make=True)
+    try:
+        about: dict[str, Any] = {}
+        if isinstance(driver, HttpUpstream):
+            said = await driver.ask()
+            about = {"server": str(said.get("version", "")), "v1_only": not driver.abilities.bases}
+            ready = await driver.channel.request("GET", "/readyz") if said else None
+            if ready is not None and ready.status_code != 200:
+                raise UnavailableError(
+                    f"{config.url} is not ready: status {ready.status_code}. Try again in a moment."
+                )
+        changes = await driver.changes(None)
+        here.memory.set_facts(config.name, driver.abilities.facts)
+        return {"tasks": sum(content is not None for content in changes.hashes.values()), **about}
+    finally:
+        await driver.close()
+
+
+@click.command()
+@click.argument("names", metavar="[UPSTREAM]...", nargs=-1)
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option("--confirm-deletions", is_flag=True, help="So many tasks being deleted at once is meant.")
+@reports
+def sync(session: Session, screen: Screen, *, names: tuple[str, ...], dry_run: bool, confirm_deletions: bool) -> None:
+    """Bring the folder and its upstreams into step, once. Stopped in between, it goes on the next time."""
+    profile = session.profile
+    configs = chosen(profile, names)
+    with opened(profile, session.tokens) as here:
+        _say_if_rebuilt(here, screen)
+        if dry_run:
+            _show_plans(screen, asyncio.run(_surveyed(here, configs, confirmed=confirm_deletions)))
+            return
+        exchange = Exchange(here, configs, telling(session, screen))
+        result = asyncio.run(_synced(exchange, screen, confirmed=confirm_deletions))
+    _show_result(screen, result)
+    if not result.agreed:
+        sys.exit(INCOMPLETE)
+
+
+def chosen(profile: Profile, names: Sequence[str] = ()) -> tuple[UpstreamConfig, ...]:
+    """The upstreams of those names, or all. Raises SetUpError."""
+    known = {upstream.name: upstream for upstream in profile.upstreams}
+    if not known:
+        raise SetUpError(f"{profile.folder} is connected with nothing yet. Next: hypertask connect URL")
+    for name in names:
+        if name not in known:
+            raise SetUpError(f"there is no upstream {name}; there is: {', '.join(known)}")
+    return tuple(known[name] for name in names) or tuple(known.values())
+
+
+def _say_if_rebuilt(here: Opened, screen: Screen) -> None:
+    if here.memory.rebuilt:
+        screen.warn(f"the memory of the folder was damaged: {here.memory.rebuilt}. It is made anew; nothing is lost.")
+
+
+async def _surveyed(here: Opened, configs: Sequence[UpstreamConfig], *, confirmed: bool) -> dict[str, Plan]:
+    exchange = Exchange(here, configs)
+    try:
+        return {name: (await exchange.survey(name, confirmed=confirmed))[0] for name in exchange.upstreams}
+    finally:
+        await exchange.close()
+
+
+async def _synced(exchange: Exchange, screen: Screen, *, confirmed: bool) -> Result:
+    try:
+        with screen.progress("Synced", sending=True) as progress:
+            return await exchange.sync(confirmed=confirmed, progress=lambda name: progress)
+    finally:
+        await exchange.close()
+
+
+def telling(session: Session, screen: Screen) -> Arrived:
+    """Runs the hooks of what arrived."""
+
+    def arrived(changes: list[tuple[Body | None, Body | None]]) -> None:
+        for line in session.hooks.arrived(changes):
+            screen.say(line)
+
+    return arrived
+
+
+_WORDS = {Resend: "send again", Delete: "delete there", Adopt: "agree on"}
+
+
+def _word(action: object) -> str:
+    match action:
+        case Send(created=True):
+            return "create there"
+        case Send():
+            return "send the edit of"
+        case Fetch(removes=True):
+            return "remove here"
+        case Fetch():
+            return "fetch"
+        case _:
+            return _WORDS[type(action)]
+
+
+def _show_plans(screen: Screen, plans: dict[str, Plan]) -> None:
+    value = {
+        name: {
+            "actions": [{"id": action.id, "do": _word(action)} for action in plan.actions],
+            **waiting_of(plan),
+        }
+        for name, plan in plans.items()
+    }
+    lines: list[str] = []
+    for name, plan in plans.items():
+        shown = [action for action in plan.actions if not isinstance(action, Adopt)]
+        lines += [f"{name}: {_word(action)} {action.id}" for action in shown[: 5 * SHOWN]]
+        if (more := len(shown) - 5 * SHOWN) > 0:
+            lines.append(f"{name}: ... and {more} more; --json has all of them")
+        if not shown:
+            lines.append(f"{name}: nothing to do")
+        lines += waiting_lines(name, plan)
+    lines.append("Nothing was done. To do it: hypertask sync")
+    screen.answer({"dry_run": True, "upstreams": value}, *lines)
+
+
+def waiting_of(plan: Plan) -> dict[str, list[str]]:
+    """What needs somebody, as --json has it."""
+    names = ("refused", "unreadable", "held_here", "held_there", "undeletable")
+    return {name: [str(document) for document in getattr(plan, name)] for name in names}
+
+
+def waiting_lines(name: str, plan: Plan) -> list[str]:
+    """What needs somebody, and what to do."""
+    lines: list[str] = []
+    if plan.held_here:
+        lines.append(
+            f"{name}: {tasks(len(plan.held_here))} vanished from the folder at once; nothing was deleted there. If "
+            "that is meant: hypertask sync --confirm-deletions. If not, bring the files back."
+        )
+    if plan.held_there:
+        lines.append(
+            f"{name}: {tasks(len(plan.held_there))} vanished there at once; nothing was removed here. If that is "
+            "meant: hypertask sync --confirm-deletions"
+        )
+    if plan.undeletable:
+        lines.append(
+            f"{name}: {tasks(len(plan.undeletable))} deleted here stay there: that server knows no deletion."
+        )
+    if plan.unreadable:
+        lines.append(f"{name}: {tasks(len(plan.unreadable))} cannot be read here. What is wrong: hypertask status")
+    return lines
+
+
+def _show_result(screen: Screen, result: Result) -> None:
+    value: dict[str, Any] = {}
+    lines: list[str] = []
+    for name, report in result.reports.items():
+        counts = {
+            key: getattr(report, key)
+            for key in ("sent", "deleted", "fetched", "removed", "merged", "conflicts", "adopted", "rounds")
+        }
+        refused = {d: {"code": r.code, "reason": r.reason} for d, r in report.refused.items()}
+        value[name] = {
+            "agreed": report.agreed,
+            **counts,
+            "files_read": report.files_read,
+            **waiting_of(report.plan),
+            "refused": refused,
+        }
+        words = {
+            "sent": "sent", "deleted": "deleted there", "fetched": "fetched", "removed": "removed here",
+            "merged": "merged",
+        }  # fmt: skip
+        did = ", ".join(f"{counts[key]} {word}" for key, word in words.items() if counts[key])
+        lines.append(f"{name}: {did or 'nothing to do'}{'; in step.' if report.agreed else '; not in step yet.'}")
+        lines += waiting_lines(name, report.plan)
+        lines += [f"{name}: refused {d}: {r.reason} [{r.code}]" for d, r in list(report.refused.items())[:SHOWN]]
+        if report.conflicts:
+            lines.append(f"{name}: conflicts were decided; what and how: hypertask conflicts")
+    for name, error in result.errors.items():
+        value[name] = {**value.get(name, {}), "error": {"code": error.code, "message": str(error)}}
+        lines.append(f"{name}: {error}")
+    if result.errors:
+        lines.append("Your edits are kept here. Next: hypertask sync, when that is put right")
+    screen.answer({"dry_run": False, "agreed": result.agreed, "upstreams": value}, *lines)
+
+
+@click.command()
+@reports
+def watch(session: Session, screen: Screen) -> None:
+    """Stay in step until it is stopped: whatever changes here or there is synced within a second."""
+    profile = session.profile
+    configs = chosen(profile)
+    configure("WARNING")
+    with opened(profile, session.tokens) as here, held(here.daemon_lock):
+        _say_if_rebuilt(here, screen)
+        screen.say(f"Watching {profile.folder} and {', '.join(c.name for c in configs)}. Ctrl-C stops.")
+        asyncio.run(_watched(Exchange(here, configs, telling(session, screen)), screen))
+    screen.say("Stopped.")
+
+
+async def _watched(exchange: Exchange, screen: Screen) -> None:
+    failing: set[str] = set()
+
+    def told(result: Result) -> None:
+        for name, error in result.errors.items():
+            if name not in failing:
+                screen.say(f"{name}: {error}")
+        for name in failing & result.reports.keys():
+            screen.say(f"{name}: in step again.")
+        failing.clear()
+        failing.update(result.errors)
+        for name, report in result.reports.items():
+            if report.sent or report.fetched or report.deleted or report.removed:
+                screen.say(
+                    f"{name}: {report.sent} sent, {report.fetched} fetched, {report.deleted} deleted there, "
+                    f"{report.removed} removed here"
+                )
+            for line in waiting_lines(name, report.plan):
+                screen.say(line)
+
+    running = asyncio.current_task()
+    assert running is not None
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with suppress(NotImplementedError):  # Windows
+            asyncio.get_running_loop().add_signal_handler(number, running.cancel)
+    try:
+        await Watch(exchange, told).run()
+    except asyncio.CancelledError:
+        logging.getLogger(__name__).debug("stopped")
+    finally:
+        await exchange.close()
+
+
+COMMANDS = (connect, sync, watch)

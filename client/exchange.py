@@ -1,0 +1,115 @@
+"""Syncing a folder with all of its upstreams: until an arrival from one has reached the others."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from client.config import UpstreamConfig
+from client.engine.plan import Plan
+from client.files import Found
+from client.locks import waited_for
+from client.opened import LOCK_SECONDS, Opened
+from client.sync import Progress, Report, Sync, status_of
+from client.upstreams.port import Upstream, UpstreamError
+from shared.core.documents import Body
+
+TURNS: Final = 4
+"""An edit reaches all upstreams in two."""
+
+
+@dataclass
+class Result:
+    """By the upstreams' names."""
+
+    reports: dict[str, Report] = field(default_factory=dict)
+    errors: dict[str, UpstreamError] = field(default_factory=dict)
+
+    @property
+    def agreed(self) -> bool:
+        return not self.errors and all(report.agreed for report in self.reports.values())
+
+
+Drivers = dict[str, Upstream]
+Arrived = Callable[[list[tuple[Body | None, Body | None]]], None]
+"""Told (before, now) of the files that syncs changed."""
+
+
+class Exchange:
+    """A folder and its upstreams, for one command or one daemon. Drivers stay open between syncs."""
+
+    def __init__(
+        self, here: Opened, upstreams: Sequence[UpstreamConfig], arrived: Arrived = lambda changes: None
+    ) -> None:
+        self.here = here
+        self.upstreams = {config.name: config for config in upstreams}
+        self._arrived = arrived
+        self._drivers: Drivers = {}
+
+    async def close(self) -> None:
+        for driver in self._drivers.values():
+            await driver.close()
+        self._drivers.clear()
+
+    def driver(self, name: str) -> Upstream:
+        """Raises UpstreamError."""
+        if name not in self._drivers:
+            self._drivers[name] = self.here.upstream(self.upstreams[name])
+        return self._drivers[name]
+
+    async def survey(self, name: str, *, confirmed: bool = False) -> tuple[Plan, Found]:
+        """What a sync would do. Raises UpstreamError, FolderError."""
+        async with waited_for(self.here.sync_lock, LOCK_SECONDS):
+            sync = Sync(self.here.folder, self.here.memory, name, self.driver(name))
+            return await sync.survey(confirmed=confirmed)
+
+    async def sync(
+        self,
+        names: Sequence[str] | None = None,
+        *,
+        confirmed: bool = False,
+        progress: Callable[[str], Progress | None] = lambda name: None,
+    ) -> Result:
+        """One that fails does not stop the others. Raises FolderError, LockedError."""
+        result = Result()
+        due = list(names if names is not None else self.upstreams)
+        async with waited_for(self.here.sync_lock, LOCK_SECONDS):
+            for _ in range(TURNS):
+                moved: set[str] = set()
+                for name in due:
+                    report = await self._one(name, result, confirmed=confirmed, progress=progress(name))
+                    if report is not None and report.arrived:
+                        self._arrived(report.arrived)
+                        moved.update(other for other in self.upstreams if other != name)
+                due = [name for name in self.upstreams if name in moved and name not in result.errors]
+                if not due:
+                    break
+        return result
+
+    async def _one(self, name: str, result: Result, *, confirmed: bool, progress: Progress | None) -> Report | None:
+        memory = self.here.memory
+        try:
+            sync = Sync(self.here.folder, memory, name, self.driver(name))
+            report = await sync.run(confirmed=confirmed, progress=progress)
+        except UpstreamError as error:
+            result.errors[name] = error
+            before = dict(memory.upstream(name).status)
+            since = (before.get("error") or {}).get("since", time.time())
+            told = {"code": error.code, "message": str(error), "since": since, "passing": error.passing}
+            memory.set_status(name, {**before, "error": told})
+            return None
+        result.errors.pop(name, None)
+        earlier = result.reports.get(name)
+        result.reports[name] = report if earlier is None else _together(earlier, report)
+        memory.set_status(name, status_of(report))
+        return report
+
+
+def _together(first: Report, then: Report) -> Report:
+    """Two syncs with one upstream as one."""
+    for name in ("rounds", "sent", "deleted", "fetched", "removed", "merged", "conflicts", "adopted", "files_read"):
+        setattr(then, name, getattr(first, name) + getattr(then, name))
+    then.arrived = [*first.arrived, *then.arrived]
+    return then

@@ -1,0 +1,76 @@
+"""The words of a command about tasks: what they name, before it is known what for. Pure.
+
+    +tag  -tag            Tag
+    field:value           Field, also with a modifier: due.before:friday
+    field:=3              Field whose value is JSON, not text
+    everything else       Text; behind a "--" everything
+
+`https://...`, `12:30` and `Note: buy milk` are text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+MODIFIERS: Final = ("is", "not", "has", "hasnt", "before", "after", "any", "none")
+
+_TAG: Final = re.compile(r"([+-])([^\W\d]\S*)\Z")
+_FIELD: Final = re.compile(r"([^\W\d][\w.-]*):(=?)(.*)\Z", re.DOTALL)
+NEVER_SET: Final = frozenset({"id", "_deleted"})
+
+
+class WordError(ValueError):
+    """A word that cannot be meant so; the message says what to write instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    name: str
+    wanted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """`modifier` is empty without one; `is_json`: the value is to be read as JSON."""
+
+    name: str
+    modifier: str
+    value: str
+    is_json: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    text: str
+
+
+def read_words(words: Iterable[str]) -> list[Tag | Field | Text]:
+    """Raises WordError for what looks like an option."""
+    read: list[Tag | Field | Text] = []
+    literal = False
+    for word in words:
+        if literal:
+            read.append(Text(word))
+        elif word == "--":
+            literal = True
+        elif word.startswith("--"):
+            raise WordError(f"there is no option {word}. If it is meant as text, write -- before it.")
+        else:
+            read.append(_read(word))
+    return read
+
+
+def _read(word: str) -> Tag | Field | Text:
+    if match := _TAG.match(word):
+        return Tag(match[2], match[1] == "+")
+    match = _FIELD.match(word)
+    if match is None or match[3].startswith(("//", " ")):
+        return Text(word)
+    name, modifier = match[1], ""
+    before, dot, last = name.rpartition(".")
+    if dot and last in MODIFIERS:
+        name, modifier = before, last
+    return Field(name, modifier, match[3], match[2] == "=")

@@ -1,0 +1,108 @@
+"""Devices as people have them: a folder, a config of its own, the program in processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from client.folder import Loaded, TaskFolder
+from tests.instance import ROOT
+
+WAIT_SECONDS = 60
+
+
+class Device:
+    """`home` holds the folder `tasks`, the config, and what the daemon says."""
+
+    def __init__(self, home: Path, name: str) -> None:
+        self.name = name
+        self.home = home / name
+        self.home.mkdir(parents=True)
+        self.root = self.home / "tasks"
+        self.folder = TaskFolder(self.root)
+        self._daemon: subprocess.Popen[bytes] | None = None
+        self._environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("HYPERTASK_")},
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(self.home),
+            "HYPERTASK_CONFIG": str(self.home / "config.toml"),
+        }
+        self.run("init", str(self.root))
+
+    def run(self, *arguments: str, token: str | None = None, check: bool = True) -> Any:
+        """The object that a command prints with --json."""
+        done = self.raw(*arguments, "--json", token=token)
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return json.loads(done.stdout)
+
+    def raw(self, *arguments: str, token: str | None = None) -> subprocess.CompletedProcess[str]:
+        environment = {**self._environment, **({"HYPERTASK_TOKEN": token} if token else {})}
+        return subprocess.run(
+            [sys.executable, "-m", "client.cli", *arguments],
+            env=environment,
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            timeout=WAIT_SECONDS,
+            stdin=subprocess.DEVNULL,
+        )
+
+    def start(self) -> None:
+        """The daemon."""
+        with (self.home / "daemon.log").open("ab") as log:
+            self._daemon = subprocess.Popen(
+                [sys.executable, "-m", "client.cli", "watch"],
+                env=self._environment,
+                cwd=self.home,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+            )
+
+    def kill(self) -> None:
+        """kill -9 of the daemon."""
+        assert self._daemon is not None
+        self._daemon.kill()
+        self._daemon.wait(WAIT_SECONDS)
+
+    def stop(self) -> int:
+        """SIGTERM. Returns the exit status."""
+        if self._daemon is None or self._daemon.poll() is not None:
+            return 0
+        self._daemon.send_signal(signal.SIGTERM)
+        return self._daemon.wait(WAIT_SECONDS)
+
+    def log(self) -> str:
+        return (self.home / "daemon.log").read_text()
+
+    def documents(self) -> dict[str, Any]:
+        found = {}
+        for document in self.folder.scan().files:
+            loaded = self.folder.read(document)
+            if isinstance(loaded, Loaded):
+                found[str(document)] = loaded.body
+        return found
+
+
+def until_equal(devices: list[Device], has: dict[str, set[str]], seconds: float = 30) -> float:
+    """Waits until all folders are equal and every document has the fields it must have. Returns how long it took."""
+    started = time.monotonic()
+    while True:
+        found = [device.documents() for device in devices]
+        complete = all(fields <= found[0].get(name, {}).keys() for name, fields in has.items())
+        if complete and all(other == found[0] for other in found[1:]):
+            return time.monotonic() - started
+        if time.monotonic() - started > seconds:
+            missing = {
+                name: {d.name: sorted(fields - f.get(name, {}).keys()) for d, f in zip(devices, found, strict=True)}
+                for name, fields in has.items()
+            }
+            logs = "\n".join(f"--- {device.name}\n{device.log()[-1500:]}" for device in devices)
+            raise AssertionError(f"not equal after {seconds} s; missing: {missing}\n{logs}")
+        time.sleep(0.05)

@@ -1,0 +1,120 @@
+"""The laws of client/engine/answer.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client.engine.answer import on_answer, on_fetched
+from client.engine.records import Answer, Outline, Pending, Record
+from shared.core.canonical import equal
+from shared.core.documents import Body
+from shared.core.memory import CREATED
+from shared.core.policies import parse
+from shared.core.states import DELETED_KEY
+from shared.testing.strategies import documents
+from shared.wire import content_hash
+
+
+def doc(**fields: Any) -> Body:
+    return {"id": "a", **fields}
+
+
+def answer(state: Body | None, rev: str = "9") -> Answer:
+    return Answer(state, content_hash(state) if state is not None else None, rev)
+
+
+def sent(body: Body, shadow: Body | None = None) -> Pending:
+    return Pending(body, content_hash(body), "1", shadow)
+
+
+def deletion(of: Body) -> Pending:
+    return sent({**of, DELETED_KEY: True}, of)
+
+
+S, T = doc(x=1), doc(x=1, theirs=True)
+
+
+@pytest.mark.parametrize(
+    ("pending", "now", "said", "then", "shadow"),
+    [
+        (sent(S), S, S, S, S),
+        (sent(S), S, T, T, T),
+        (sent(S), S, None, None, None),
+        (sent(S), doc(x=2), T, doc(x=2, theirs=True), T),
+        (sent(S), doc(x=2), doc(x=3), doc(x=2), doc(x=3)),
+        (sent(S), doc(x=2), None, doc(x=2), S),
+        (sent(S), None, S, None, S),
+        (sent(S), None, T, T, T),
+        (sent(S), None, None, None, None),
+        (deletion(S), None, None, None, None),
+        (deletion(S), None, T, T, T),
+        (deletion(S), doc(y=1), None, doc(y=1), None),
+        (deletion(S), doc(x=2), T, doc(x=2, theirs=True), T),
+    ],
+)
+def test_the_table(
+    pending: Pending, now: Body | None, said: Body | None, then: Body | None, shadow: Body | None
+) -> None:
+    found = on_answer(pending, now, answer(said))
+    assert equal(found.doc, then)
+    assert equal(found.record.shadow, shadow)
+    assert found.record.pending is None
+    assert found.record.outline == Outline(
+        "9",
+        gone=said is None,
+        shadow=content_hash(shadow) if shadow is not None else None,
+        remote=content_hash(said) if said is not None else None,
+    )
+
+
+@given(documents(), documents(), documents())
+def test_an_edit_since_then_stands(body: Body, now: Body, state: Body) -> None:
+    """What only we edited is in the file; what we did not edit is as it was answered."""
+    found = on_answer(sent(body), now, answer(state)).doc
+    assert found is not None
+    for key in {*body, *now, *state}:
+        mine, theirs = not _same(body, now, key), not _same(body, state, key)
+        if mine and not theirs:
+            assert _same(found, now, key)
+        if theirs and not mine:
+            assert _same(found, state, key)
+
+
+def _same(a: Body, b: Body, key: str) -> bool:
+    return (key in a) == (key in b) and equal(a.get(key), b.get(key))
+
+
+@given(documents(), documents(), st.booleans())
+def test_without_an_edit_the_file_becomes_what_was_answered(body: Body, state: Body, gone: bool) -> None:
+    said = None if gone else state
+    assert equal(on_answer(sent(body), body, answer(said)).doc, said)
+
+
+def test_counters_are_summed_where_the_space_says_so() -> None:
+    policies = parse({"/n": "counter"})
+    found = on_answer(sent(doc(n=3)), doc(n=4), answer(doc(n=5)), policies)
+    assert found.doc == doc(n=6)
+
+
+class TestFetched:
+    def record(self, shadow: Body | None) -> Record:
+        return Record(Outline("1", shadow=content_hash(shadow) if shadow else None), shadow)
+
+    def test_it_is_taken_where_nothing_was_edited(self) -> None:
+        found = on_fetched(self.record(S), S, answer(T))
+        assert found is not None and found.doc == T
+
+    def test_an_edit_goes_first(self) -> None:
+        assert on_fetched(self.record(S), doc(x=2), answer(T)) is None
+
+    def test_the_rev_of_a_tombstone_is_taken(self) -> None:
+        found = on_fetched(self.record(S), None, answer(None))
+        assert found is not None and found.doc is None and found.record.outline.gone
+
+    def test_what_was_forgotten_there_is_kept_here(self) -> None:
+        found = on_fetched(self.record(S), S, answer(None, CREATED))
+        assert found is not None and found.doc == S and found.record == Record()

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api import errors
 from api.compression import Compression
 from api.lifespan import lifespan_of
-from api.routes import batch, devices, documents, policies, service, sync
+from api.routes import batch, devices, documents, events, hashes, policies, service, sync
 from shared.observability import request_id
 from shared.settings import Settings
 
@@ -21,7 +21,8 @@ ROUTES = [
     Route("/", service.about, methods=["GET"]),
     Route("/healthz", service.healthz, methods=["GET"]),
     Route("/readyz", service.readyz, methods=["GET"]),
-    Route("/hashes", sync.get_hashes, methods=["GET"]),
+    Route("/hashes", hashes.get_hashes, methods=["GET"]),
+    Route("/events", events.get_events, methods=["GET"]),
     Route("/tasks", batch.post_tasks, methods=["POST"]),
     Route("/tasks", batch.get_tasks, methods=["GET"]),
     Route("/task/{id}", sync.post_task, methods=["POST"]),

@@ -33,6 +33,16 @@ def token_hash(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8")).hexdigest()
 
 
+def hash_of_token(request: Request) -> str:
+    """Of the token that the request carries."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    token = token.strip()
+    if scheme.lower() not in AUTH_SCHEMES or not _TOKEN.match(token):
+        detail = "Send the header Authorization: Bearer <token>."
+        raise ProblemError(UNAUTHENTICATED, detail, headers=_CHALLENGE)
+    return token_hash(token)
+
+
 class Devices:
     """Devices by token, and their making and revoking."""
 
@@ -45,13 +55,8 @@ class Devices:
     async def of(self, request: Request) -> Device:
         """The device whose token the request carries, in the space that it asks for. 401 without a token
         that is known, 403 for a space that is not the token's."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        token = token.strip()
-        if scheme.lower() not in AUTH_SCHEMES or not _TOKEN.match(token):
-            detail = "Send the header Authorization: Bearer <token>."
-            raise ProblemError(UNAUTHENTICATED, detail, headers=_CHALLENGE)
         # Only hashes are compared, here and in the store: how long that takes says nothing about a token.
-        device = await self._by_token.get(token_hash(token))
+        device = await self.by_hash(hash_of_token(request))
         if device is None:
             detail = "The token is not known, or was revoked. Make one: hypertask-server token create."
             raise ProblemError(UNAUTHENTICATED, detail, headers=_CHALLENGE)
@@ -60,6 +65,10 @@ class Devices:
             raise ProblemError(FORBIDDEN, "The token opens another space.")
         self._note(device)
         return device
+
+    async def by_hash(self, hash_: str) -> Device | None:
+        """The device whose token has this hash, if it is not revoked."""
+        return await self._by_token.get(hash_)
 
     async def create(self, *, user: UserName, name: str, space: SpaceId, shared: bool = False) -> tuple[Device, str]:
         """A new device and its token, which is nowhere else. `shared`: several devices will use it."""

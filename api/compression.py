@@ -147,6 +147,14 @@ def tags_in(header: str | None) -> set[str]:
     return found - {""}
 
 
+def tag_named(header: str | None, cursor: str) -> str:
+    """Of the tags of this content the one that If-None-Match names: a 304 repeats it."""
+    for coding in (IDENTITY, *CODINGS):
+        if (tag := tag_of(cursor, coding)) in (header or ""):
+            return tag
+    return tag_of(cursor, IDENTITY)
+
+
 class Compression:
     """Compresses the answers that a handler did not compress itself: those in one piece, JSON, not small."""
 

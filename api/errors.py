@@ -38,9 +38,11 @@ METHOD_NOT_ALLOWED: Final = Kind(405, "method-not-allowed", "The address does no
 TOO_LARGE: Final = Kind(413, "too-large", "It is too large")
 UNSUPPORTED_MEDIA_TYPE: Final = Kind(415, "unsupported-media-type", "The body is in a form not understood")
 BASE_UNKNOWN: Final = Kind(409, "base-unknown", "The body of the base is not here any more")
+CURSOR_GONE: Final = Kind(410, "cursor-gone", "The cursor is of no use any more")
 DELETIONS_HELD: Final = Kind(409, "deletions-held", "So many deletions must be confirmed")
 INVALID_DOCUMENT: Final = Kind(422, "invalid-document", "The document is outside the profile")
 INVALID_POLICIES: Final = Kind(422, "invalid-policies", "The declaration of policies is not valid")
+RATE_LIMITED: Final = Kind(429, "rate-limited", "That is too much at a time")
 INTERNAL: Final = Kind(500, "internal", "A fault of the server's")
 UNAVAILABLE: Final = Kind(503, "unavailable", "It cannot be done now")
 

@@ -11,10 +11,13 @@ from starlette.applications import Starlette
 
 from api.auth import Devices
 from api.hash_maps import HashMaps
+from api.live import Live
+from api.replays import Replays
 from api.rounds import DeviceRounds
 from api.state import State
 from shared import observability
 from shared.adapters import arq, redis
+from shared.adapters.announcements import RedisAnnouncements
 from shared.adapters.arq import ArqResolver
 from shared.adapters.mongo import MongoDeviceStore, MongoDocumentStore, opened
 from shared.settings import Settings
@@ -38,17 +41,26 @@ def lifespan_of(
         async with opened(settings) as mongo, ArqResolver(client, settings) as resolver:
             await mongo.prepare()
             store = MongoDocumentStore(mongo, give_up_after_seconds=settings.store_timeout_seconds)
-            yield {
-                "hypertask": State(
-                    settings=settings,
-                    devices=Devices(MongoDeviceStore(mongo)),
-                    hash_maps=HashMaps(store, redis.RedisHashMapCache(client)),
-                    rounds=DeviceRounds(redis.RedisRounds(client)),
-                    documents=store,
-                    resolver=resolver,
-                    checks={"database": mongo.ping, "cache": partial(redis.ping, client)},
-                )
-            }
+            cache = redis.RedisHashMapCache(client)
+            maps = HashMaps(store, cache, most_bytes=settings.map_cache_bytes)
+            devices = Devices(MongoDeviceStore(mongo))
+            live = Live(Replays(store, maps), devices, settings.streams_per_device)
+            async with (
+                RedisAnnouncements(client, heard=live.heard, lost=live.lost, revoked=live.revoked) as announcements,
+                live.following(announcements),
+            ):
+                yield {
+                    "hypertask": State(
+                        settings=settings,
+                        devices=devices,
+                        hash_maps=maps,
+                        live=live,
+                        rounds=DeviceRounds(redis.RedisRounds(client)),
+                        documents=store,
+                        resolver=resolver,
+                        checks={"database": mongo.ping, "cache": partial(redis.ping, client)},
+                    )
+                }
         await client.aclose(close_connection_pool=True)
 
     return lifespan

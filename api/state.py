@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from api.auth import Devices
 from api.hash_maps import HashMaps
+from api.live import Live
 from api.rounds import DeviceRounds
 from shared.ports import DocumentStore, Resolver
 from shared.settings import Settings
@@ -22,6 +23,7 @@ class State:
     settings: Settings
     devices: Devices
     hash_maps: HashMaps
+    live: Live
     rounds: DeviceRounds
     documents: DocumentStore
     resolver: Resolver

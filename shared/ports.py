@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from shared.core.batch import Answer, Item, Write
+from shared.core.batch import Answer, Change, Item, Write
 from shared.core.brake import Deletions
 from shared.core.documents import (
     ContentHash,
@@ -144,6 +144,13 @@ class DocumentStore(Protocol):
 
     async def changes(self, space: SpaceId, after: SequenceNumber) -> Changes:
         """What changed after `after`, read at one point in time, no acknowledged write missing."""
+        ...
+
+    async def feed(
+        self, space: SpaceId, after: SequenceNumber, until: SequenceNumber, most: int
+    ) -> list[tuple[SequenceNumber, DocumentId, ContentHash | None]]:
+        """The first `most` of those documents whose last change has a sequence in (after, until], in its order.
+        One that changes again meanwhile may be missing: it has a later sequence then, beyond `until`."""
         ...
 
     async def head(self, space: SpaceId, document: DocumentId) -> HistoryEntry | None:
@@ -279,6 +286,30 @@ class Envelope:
     items: tuple[Item, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What a committed transaction changed: the sequences `first` to `last`, of each document its last state.
+    `changes` None: too many to be said; they can be read."""
+
+    first: SequenceNumber
+    last: SequenceNumber
+    changes: tuple[Change, ...] | None
+
+
+class Announcements(Protocol):
+    """Hears what is committed, while it lives: for speed, since any of it may be lost."""
+
+    async def listen(self, space: SpaceId) -> None:
+        """What is announced for the space after this returned is heard."""
+        ...
+
+    async def unlisten(self, space: SpaceId) -> None: ...
+
+    async def tell_revoked(self, space: SpaceId) -> None:
+        """Says to all processes that a device of the space was revoked."""
+        ...
+
+
 class Lease(Protocol):
     """One space's inbox, held by one worker at a time, for speed: correctness rests on the transaction.
 
@@ -306,8 +337,11 @@ class Lease(Protocol):
         that dies loses none. Those whose sender has given up are left out."""
         ...
 
-    async def reply(self, replies: Sequence[tuple[Envelope, Sequence[Reply]]]) -> None:
-        """Sends the answers of the last `take` to the processes that wait, and removes what it took."""
+    async def reply(
+        self, replies: Sequence[tuple[Envelope, Sequence[Reply]]], announcement: Announcement | None = None
+    ) -> None:
+        """Sends the answers of the last `take` to the processes that wait, and removes what it took; and tells who
+        listens to the space what was committed."""
         ...
 
     async def release_if_empty(self) -> bool:

@@ -44,6 +44,10 @@ class Settings:
     """Per space: older bodies stay as long as all of them fit into it."""
     retention_hash_days: float = 400.0
     """How long the server knows a superseded revision by its hash, whatever became of its body."""
+    map_cache_bytes: int = 128 * 1024 * 1024
+    """Of hash maps that one API process keeps, as they are answered. 0: all come from Redis."""
+    streams_per_device: int = 16
+    """Event streams and waiting requests that one device may have at one API process."""
     log_level: str = "INFO"
 
     @property

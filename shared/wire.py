@@ -20,12 +20,13 @@ from shared.core.batch import Answer, Item
 from shared.core.canonical import JsonValue
 from shared.core.conflict_rows import redacted
 from shared.core.documents import Body, ContentHash, Device, DocumentId, HistoryEntry
+from shared.core.documents import Sequence as SequenceNumber
 from shared.core.memory import Agreed, Given, Outcome, Refusal, Submission
 from shared.core.policies import Policies
 from shared.core.protocol import Limits
 from shared.core.states import is_tombstone
 from shared.core.strict import Fault, FaultError
-from shared.ports import DecisionError, Envelope, Reply, UnavailableError
+from shared.ports import Announcement, DecisionError, Envelope, Reply, UnavailableError
 
 # In orjson's compact output a number follows ':' '[' or ','. It differs from RFC 8785 only where it prints
 # '.0' or an exponent, for -0.0, and for integers that a double cannot hold (16 digits or more). A match may
@@ -250,6 +251,61 @@ def _reply(row: list[Any]) -> Reply:
         case ["failed"]:
             return DecisionError("the worker could not decide it")
     raise ValueError("not a reply")
+
+
+_MOST_BODY_BYTES: Final = 2048
+_MOST_BODIES_BYTES: Final = 32 * 1024
+
+
+def dump_announcement(announcement: Announcement) -> bytes:
+    """`[first, last, [[id, hash, rev, body?], ...] | null]`, with small bodies only."""
+    rows: list[list[Any]] | None = None
+    if announcement.changes is not None:
+        rows = []
+        room = _MOST_BODIES_BYTES
+        for change in announcement.changes:
+            row: list[Any] = [change.document, change.hash, change.rev]
+            if room > 0 and change.body is not None:
+                data = orjson.dumps(change.body)
+                room -= len(data)
+                if len(data) <= _MOST_BODY_BYTES:
+                    row.append(orjson.Fragment(data))
+            rows.append(row)
+    return orjson.dumps([announcement.first, announcement.last, rows])
+
+
+def load_announcement(data: bytes) -> tuple[SequenceNumber, SequenceNumber, list[list[Any]] | None]:
+    """First, last, rows. Raises ValueError for anything else."""
+    first, last, rows = orjson.loads(data)
+    return first, last, rows
+
+
+def changed_event(cursor: str, rows: Iterable[Sequence[Any]]) -> bytes:
+    """A server-sent event with the changes `[id, hash | None, rev?, body?]`; documents of which rev and content are
+    known stand under `tasks` as `GET /tasks` shows them."""
+    hashes: dict[str, ContentHash | None] = {}
+    tasks: dict[str, Any] = {}
+    for row in rows:
+        hashes[row[0]] = row[1]
+        match row:
+            case [document, None, rev]:
+                tasks[document] = {"server_state": None, "rev": rev, "hash": None}
+            case [document, hash_, rev, body]:
+                tasks[document] = {"server_state": body, "rev": rev, "hash": hash_}
+    data: dict[str, Any] = {"cursor": cursor, "hashes": hashes}
+    if tasks:
+        data["tasks"] = tasks
+    return b"event: changed\nid: %s\ndata: %s\n\n" % (cursor.encode(), orjson.dumps(data))
+
+
+def ready_event(cursor: str) -> bytes:
+    """The first event of a stream: it is open, and goes on from here."""
+    return b"event: ready\nid: %s\ndata: %s\n\n" % (cursor.encode(), orjson.dumps({"cursor": cursor}))
+
+
+def gone_event(code: str) -> bytes:
+    """The last event of a stream that cannot go on."""
+    return b"event: gone\ndata: %s\n\n" % orjson.dumps({"code": code})
 
 
 def answer_body(answer: Answer, sent: Body | None, *, additions: bool) -> bytes:

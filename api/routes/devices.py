@@ -35,6 +35,7 @@ async def revoke_device(request: Request) -> Response:
     caller = await here.devices.of(request)
     if not await here.devices.revoke(caller.user, DeviceId(request.path_params["device"])):
         raise ProblemError(NOT_FOUND, "You have no such device, or it was revoked before. See GET /devices.")
+    await here.live.tell_revoked(caller.space)
     return Response(status_code=204)
 
 

@@ -25,6 +25,10 @@ SUPPORTS = [
     "pages",
     "gzip",
     "zstd",
+    "etag",
+    "since",
+    "wait",
+    "events",
 ]
 """Names of the additions (docs/protocol.md)."""
 

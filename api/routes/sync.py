@@ -1,4 +1,4 @@
-"""The Network Interchange Format v1.0 - `GET /hashes` and `POST /task/{id}` - and deleting."""
+"""`POST /task/{id}`, the half of the Network Interchange Format v1.0 that writes; and deleting."""
 
 from __future__ import annotations
 
@@ -19,15 +19,6 @@ from shared.core.memory import CREATED, Given, Refusal, Submission
 from shared.core.protocol import CONFIRM_DELETIONS, CONFIRM_HEADER
 from shared.core.resolve import goes_by_rounds
 from shared.core.states import DELETED_KEY
-
-
-async def get_hashes(request: Request) -> Response:
-    here = state(request)
-    asked_at = time.time()
-    device = await here.devices.of(request)
-    current = await here.hash_maps.current(device.space)
-    await here.rounds.listed(device, asked_at, current.position.sequence)
-    return Response(current.text(), media_type="application/json")
 
 
 async def post_task(request: Request) -> Response:

@@ -41,7 +41,7 @@ from shared.core.batch import Answer, Item
 from shared.core.documents import SpaceId
 from shared.core.memory import Refusal
 from shared.observability import event
-from shared.ports import Envelope, Fence, OverloadedError, Reply, UnavailableError
+from shared.ports import Announcement, Envelope, Fence, OverloadedError, Reply, UnavailableError
 from shared.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -449,7 +449,9 @@ class ArqLease:
                 envelopes.append(envelope)
         return envelopes
 
-    async def reply(self, replies: Sequence[tuple[Envelope, Sequence[Reply]]]) -> None:
+    async def reply(
+        self, replies: Sequence[tuple[Envelope, Sequence[Reply]]], announcement: Announcement | None = None
+    ) -> None:
         by_process: dict[str, list[tuple[int, Sequence[Reply]]]] = {}
         for envelope, those in replies:
             by_process.setdefault(envelope.process, []).append((envelope.number, those))
@@ -459,6 +461,8 @@ class ArqLease:
                     key = process_key(process, "replies")
                     pipe.rpush(key, wire.dump_replies(answers))
                     pipe.pexpire(key, _INBOX_TTL_MS)
+                if announcement is not None:
+                    pipe.publish(space_key(self._space, "changed"), wire.dump_announcement(announcement))
                 # As text: a script object asks in a call of its own whether the server knows it.
                 pipe.eval(_TRIM, 2, self._inbox, self._key, self._token, str(self._taken))
                 await pipe.execute()

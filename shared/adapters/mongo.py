@@ -258,6 +258,20 @@ class MongoDocumentStore:
             return Changes((await self.positions([space]))[space], {})
         return Changes(_position(row), hashes)
 
+    async def feed(
+        self, space: SpaceId, after: SequenceNumber, until: SequenceNumber, most: int
+    ) -> list[tuple[SequenceNumber, DocumentId, ContentHash | None]]:
+        prefix = len(space) + 1
+        with _errors_mapped():
+            cursor = self._documents.find(
+                {"space": space, "seq": {"$gt": after, "$lte": until}},
+                {"seq": 1, "hash": 1, "live": {"$gt": ["$body", None]}},
+                batch_size=most,
+                limit=most,
+            )
+            rows = await cursor.sort("seq", ASCENDING).to_list(None)
+        return [(row["seq"], row["_id"][prefix:], row["hash"] if row["live"] else None) for row in rows]
+
     async def head(self, space: SpaceId, document: DocumentId) -> HistoryEntry | None:
         with _errors_mapped():
             row = await self._documents.find_one({"_id": f"{space}/{document}"})

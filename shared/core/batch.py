@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.core.conflict_rows import ConflictRow
-from shared.core.documents import Body, ContentHash, DeviceId
+from shared.core.documents import Body, ContentHash, DeviceId, DocumentId
 from shared.core.memory import Decision, Outcome, Rev, Submission
 
 
@@ -32,6 +32,17 @@ class Write:
     rev: Rev
     """Of the answer."""
     conflicts: tuple[ConflictRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A new head, for those who follow the space."""
+
+    document: DocumentId
+    hash: ContentHash | None
+    """None: a tombstone."""
+    rev: Rev
+    body: Body | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,6 +149,8 @@ async def test_errors_are_ours(settings: Settings) -> None:
             "transact": broken.transact(here, work),
             "positions": broken.positions([here]),
             "changes": broken.changes(here, Sequence(0)),
+            "feed": broken.feed(here, Sequence(0), Sequence(1), 1),
+            "page": broken.page(here, "", 1),
             "head": broken.head(here, document),
             "history": broken.history(here, document, 1),
             "state": broken.state(here, document, ContentHash("0")),
@@ -164,8 +166,33 @@ async def test_errors_are_ours(settings: Settings) -> None:
                 await call
 
 
-@pytest.mark.parametrize("port", [ports.DocumentStore, ports.HashMapCache, ports.Resolver, ports.Inbox, ports.Rounds])
+@pytest.mark.parametrize(
+    "port", [ports.DocumentStore, ports.HashMapCache, ports.Resolver, ports.Inbox, ports.Rounds, ports.Announcements]
+)
 def test_no_call_can_be_made_without_a_space(port: type) -> None:
     for name, method in inspect.getmembers(port, inspect.isfunction):
         if not name.startswith("_") and name not in ("spaces", "posted"):
             assert {"space", "spaces"} & inspect.signature(method).parameters.keys(), name
+
+
+async def test_pages_are_by_id_and_hold_live_documents(store: DocumentStore, space: SpaceId) -> None:
+    for name in ("b", "a~", "c", "a"):
+        await put(store, space, name, 1)
+    await put(store, SpaceId(f"{space}-2"), "b", 1)
+    first = await store.page(space, "", 3)
+    assert [current.document for current in first] == ["a", "a~", "b"]
+    assert [current.document for current in await store.page(space, "b", 3)] == ["c"]
+    assert first[0].body == b'{"id":"a","value":1}'
+    some = await store.page(space, "", 9, [DocumentId("c"), DocumentId("unknown")])
+    assert [current.document for current in some] == ["c"]
+
+
+async def test_the_feed_goes_by_the_newest_change(store: DocumentStore, space: SpaceId) -> None:
+    for name in ("a", "b", "a", "c"):
+        await put(store, space, name, name)
+    numbers = [Sequence(n) for n in range(5)]
+    found = await store.feed(space, numbers[0], numbers[4], 10)
+    assert [(sequence, document) for sequence, document, _ in found] == [(2, "b"), (3, "a"), (4, "c")]
+    assert found[0][2] == content_hash({"id": "b", "value": "b"})
+    assert await store.feed(space, numbers[0], numbers[3], 1) == found[:1]
+    assert await store.feed(space, numbers[2], numbers[3], 10) == found[1:2]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared import wire
-from shared.core.batch import Item, Write, answer, live_change, waves
+from shared.core.batch import Change, Item, Write, answer, live_change, waves
 from shared.core.brake import NO_DELETIONS, Deletions, held_back
 from shared.core.conflict_rows import ConflictRow, conflict_rows
 from shared.core.documents import DeviceId, SpaceId
@@ -20,6 +20,7 @@ from shared.core.size_limit import within_limit
 from shared.core.values import Value
 from shared.observability import event
 from shared.ports import (
+    Announcement,
     DecisionError,
     DocumentStore,
     FencedError,
@@ -33,6 +34,8 @@ from worker.large import LargeWork, is_large
 
 logger = logging.getLogger(__name__)
 
+MAX_ANNOUNCED = 200
+"""Changes that an announcement says one by one."""
 _ROUNDS = 8
 """Rounds of reads that a decision may take; the rules need three (shared/core/memory.py)."""
 
@@ -64,30 +67,39 @@ class SpaceResolver:
                     return
                 items = [item for envelope in envelopes for item in envelope.items]
                 try:
-                    replies = iter(await self._replies(space, lease, items))
+                    found, announcement = await self._replies(space, lease, items)
                 except FencedError:
                     event(logger, logging.WARNING, "lease_taken_over", space=space)
                     return  # who took over has the same submissions before him
-                await lease.reply([(envelope, [next(replies) for _ in envelope.items]) for envelope in envelopes])
+                replies = iter(found)
+                answers = [(envelope, [next(replies) for _ in envelope.items]) for envelope in envelopes]
+                await lease.reply(answers, announcement)
 
-    async def _replies(self, space: SpaceId, lease: Lease, items: Sequence[Item]) -> Sequence[Reply]:
+    async def _replies(
+        self, space: SpaceId, lease: Lease, items: Sequence[Item]
+    ) -> tuple[Sequence[Reply], Announcement | None]:
         if not items:
-            return ()
+            return (), None
         try:
             return await self._stored(space, lease, items)
         except FencedError:
             raise
         except UnavailableError as error:
             event(logger, logging.WARNING, "store_unavailable", space=space, cause=error.__cause__)
-            return [error] * len(items)
+            return [error] * len(items), None
         except Exception as error:
             if len(items) == 1:
                 logger.exception("submission_failed", extra={"fields": {"space": space}})
-                return [DecisionError(str(error))]
+                return [DecisionError(str(error))], None
             # A faulty document fails alone: the others go one by one.
-            return [(await self._replies(space, lease, [item]))[0] for item in items]
+            each = [await self._replies(space, lease, [item]) for item in items]
+            numbers = [announcement for _, announcement in each if announcement is not None]
+            whole = Announcement(numbers[0].first, numbers[-1].last, None) if numbers else None
+            return [reply for replies, _ in each for reply in replies], whole
 
-    async def _stored(self, space: SpaceId, lease: Lease, items: Sequence[Item]) -> list[Reply]:
+    async def _stored(
+        self, space: SpaceId, lease: Lease, items: Sequence[Item]
+    ) -> tuple[list[Reply], Announcement | None]:
         judge = _Judge(self._large, self._most_bytes)
         while True:
             learned = judge.learned
@@ -104,20 +116,35 @@ class SpaceResolver:
                     raise
 
 
-async def _decide(transaction: Transaction, judge: _Judge, items: Sequence[Item]) -> list[Reply]:
-    """The replies, in order, with everything stored in the transaction."""
+async def _decide(
+    transaction: Transaction, judge: _Judge, items: Sequence[Item]
+) -> tuple[list[Reply], Announcement | None]:
+    """The replies, in order, with everything stored in the transaction; and what is to be announced of it."""
     policies = await transaction.policies()
     replies: dict[int, Reply] = {}
+    changes: dict[SequenceNumber, Change] = {}
     for indices in waves(items):
         wave = [items[index] for index in indices]
-        replies.update(zip(indices, await _decide_wave(transaction, judge, policies, wave), strict=True))
-    return [replies[index] for index in range(len(items))]
+        replies.update(zip(indices, await _decide_wave(transaction, judge, policies, wave, changes), strict=True))
+    return [replies[index] for index in range(len(items))], _announcement(changes)
+
+
+def _announcement(changes: Mapping[SequenceNumber, Change]) -> Announcement | None:
+    if not changes:
+        return None
+    newest = {change.document: change for change in changes.values()}  # in the order of their sequences
+    said = tuple(newest.values()) if len(newest) <= MAX_ANNOUNCED else None
+    return Announcement(min(changes), max(changes), said)
 
 
 async def _decide_wave(
-    transaction: Transaction, judge: _Judge, policies: Policies, items: Sequence[Item]
+    transaction: Transaction,
+    judge: _Judge,
+    policies: Policies,
+    items: Sequence[Item],
+    changes: dict[SequenceNumber, Change],
 ) -> list[Reply]:
-    """Items of different documents."""
+    """Items of different documents. `changes` gets the new heads, by their sequences."""
     memories = await transaction.memories([item.submission for item in items])
     verdicts = await _resolved(transaction, judge, policies, items, memories)
     results = [verdict.result for verdict in verdicts]
@@ -136,6 +163,11 @@ async def _decide_wave(
         revs = {index: result.rev(numbers.get(index)) for index, result in stored}
         writes = [Write(items[index], result, revs[index], verdicts[index].conflicts) for index, result in stored]
         await transaction.write(first, writes, deletions)
+        for index, decision in new:
+            document, revision = items[index].submission.document, decision.revision
+            if revision is not None:
+                content = None if revision.body is None else revision.hash
+                changes[numbers[index]] = Change(document, content, revs[index], revision.body)
     replies: list[Reply] = []
     for index, result in enumerate(results):
         if isinstance(result, Refusal):

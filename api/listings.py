@@ -1,0 +1,59 @@
+"""The hash maps that a process answered with last, as texts in every coding, bounded in bytes."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from api.compression import IDENTITY, compressed
+from shared.core.documents import Position, SpaceId
+from shared.core.hash_map import BucketedMap
+
+
+class Listing:
+    """One map, and its bodies as far as they were asked for."""
+
+    def __init__(self, map_: BucketedMap) -> None:
+        self.map = map_
+        self._bodies: dict[str, bytes] = {}
+
+    @property
+    def position(self) -> Position:
+        return self.map.position
+
+    async def body(self, coding: str) -> bytes:
+        """The JSON object. Compressing costs much more than joining the buckets, so it is done once."""
+        if coding == IDENTITY:
+            return self.map.text()
+        if coding not in self._bodies:
+            self._bodies[coding] = await compressed(coding, self.map.text())
+        return self._bodies[coding]
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return sum(map(len, self.map.buckets.values())) + sum(map(len, self._bodies.values()))
+
+
+class Listings:
+    """The newest one of each space, the spaces that were asked for last."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most = most_bytes
+        self._known: OrderedDict[SpaceId, tuple[Listing, int]] = OrderedDict()
+        self._size = 0
+
+    def get(self, space: SpaceId) -> Listing | None:
+        found = self._known.get(space)
+        if found is None:
+            return None
+        self._known.move_to_end(space)
+        return found[0]
+
+    def put(self, space: SpaceId, listing: Listing) -> None:
+        """To be called again when a body was made: its size has changed."""
+        _, old = self._known.pop(space, (None, 0))
+        self._known[space] = listing, listing.size
+        self._size += listing.size - old
+        while self._size > self._most:
+            _, (_, size) = self._known.popitem(last=False)
+            self._size -= size

@@ -1,0 +1,219 @@
+"""Who follows which space in this process: event streams, and requests that wait for a change."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from types import FrameType
+from typing import Any, Protocol
+
+from api.auth import Devices
+from api.errors import RATE_LIMITED, ProblemError
+from api.replays import Replays
+from shared import wire
+from shared.core.cursors import cursor_of
+from shared.core.documents import Device, DeviceId, Epoch, Position, Sequence, SpaceId
+from shared.observability import event
+from shared.ports import Announcements, UnavailableError
+
+logger = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS = 15
+"""How often a stream says that it lives; and how often it is looked after in case an announcement was lost, or the
+token was revoked elsewhere."""
+_RECHECK_SECONDS = 5.0
+
+
+class Heard:
+    """An announcement; its text is made once for all streams."""
+
+    __slots__ = ("_text", "first", "last", "rows")
+
+    def __init__(self, first: Sequence, last: Sequence, rows: list[list[Any]] | None) -> None:
+        self.first = first
+        self.last = last
+        self.rows = rows
+        """None: too many to be said."""
+        self._text: tuple[Epoch, bytes] | None = None
+
+    def text(self, epoch: Epoch) -> bytes:
+        """The event."""
+        if self._text is None or self._text[0] != epoch:
+            self._text = epoch, wire.changed_event(cursor_of(Position(epoch, self.last)), self.rows or [])
+        return self._text[1]
+
+
+class Follower(Protocol):
+    """Told of changes; must not block."""
+
+    def heard(self, announcement: Heard) -> None: ...
+    def lost(self) -> None:
+        """Something may have changed that was not announced."""
+        ...
+
+    def beat(self) -> None:
+        """Every HEARTBEAT_SECONDS."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Live:
+    """All followers of a process, under one subscription."""
+
+    def __init__(self, replays: Replays, devices: Devices, most_per_device: int) -> None:
+        self.replays = replays
+        self._devices = devices
+        self._most = most_per_device
+        self._followers: dict[SpaceId, dict[Follower, str]] = {}
+        self._counts: Counter[DeviceId] = Counter()
+        self._announcements: Announcements | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.closing = False
+
+    @asynccontextmanager
+    async def following(self, announcements: Announcements) -> AsyncIterator[None]:
+        """Until the end of the block, or until the process is told to stop: it would wait for the streams."""
+        self._announcements = announcements
+        ticker = asyncio.create_task(self._tick())
+        with _stopping(self.close):
+            yield
+        ticker.cancel()
+        await asyncio.gather(ticker, return_exceptions=True)
+
+    @asynccontextmanager
+    async def follow(self, device: Device, token_hash: str, follower: Follower) -> AsyncIterator[None]:
+        """Tells `follower` of what is committed in the device's space after this was entered. 429 if the device
+        follows too much already."""
+        if self._counts[device.id] >= self._most:
+            detail = f"One device may have {self._most} event streams and waiting requests at a time."
+            raise ProblemError(RATE_LIMITED, detail, headers={"retry-after": str(HEARTBEAT_SECONDS)})
+        if self.closing or self._announcements is None:
+            raise UnavailableError("the server is stopping")
+        self._counts[device.id] += 1
+        self._followers.setdefault(device.space, {})[follower] = token_hash
+        try:
+            await self._announcements.listen(device.space)
+            yield
+        finally:
+            # The space stays subscribed until the next tick: the same device may be back in a moment.
+            self._followers.get(device.space, {}).pop(follower, None)
+            self._counts[device.id] -= 1
+            if not self._counts[device.id]:
+                del self._counts[device.id]
+
+    def heard(self, space: SpaceId, data: bytes) -> None:
+        """An announcement came."""
+        try:
+            announcement = Heard(*wire.load_announcement(data))
+        except ValueError:
+            self.lost(space)
+            return
+        for follower in list(self._followers.get(space, ())):
+            follower.heard(announcement)
+
+    def lost(self, space: SpaceId) -> None:
+        """Announcements may have been missed."""
+        for follower in list(self._followers.get(space, ())):
+            follower.lost()
+
+    async def tell_revoked(self, space: SpaceId) -> None:
+        """A device of the space was revoked here. Whoever is not told by this sees it at the next heartbeat."""
+        if self._announcements is not None:
+            try:
+                await self._announcements.tell_revoked(space)
+            except UnavailableError as error:
+                event(logger, logging.INFO, "revocation_not_announced", space=space, cause=error.__cause__)
+
+    def revoked(self, space: SpaceId) -> None:
+        """A device of the space was revoked somewhere."""
+        task = asyncio.create_task(self._close_revoked(space))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _close_revoked(self, space: SpaceId) -> None:
+        """Closes the streams of tokens that open nothing any more."""
+        for follower, token_hash in list(self._followers.get(space, {}).items()):
+            if await self._devices.by_hash(token_hash) is None:
+                follower.close()
+
+    def close(self) -> None:
+        """Ends all streams and waits."""
+        self.closing = True
+        for followers in list(self._followers.values()):
+            for follower in list(followers):
+                follower.close()
+
+    async def _tick(self) -> None:
+        """Looks after all spaces in each HEARTBEAT_SECONDS, one slice of them a second."""
+        turn = 0
+        while True:
+            await asyncio.sleep(1)
+            turn = (turn + 1) % HEARTBEAT_SECONDS
+            mine = [space for space in self._followers if hash(space) % HEARTBEAT_SECONDS == turn]
+            try:
+                await asyncio.gather(*map(self._look_after, mine))
+            except UnavailableError as error:
+                event(logger, logging.INFO, "streams_not_looked_after", cause=error.__cause__)
+
+    async def _look_after(self, space: SpaceId) -> None:
+        if not self._followers[space]:
+            del self._followers[space]
+            if self._announcements is not None:
+                await self._announcements.unlisten(space)
+            return
+        for follower in list(self._followers[space]):
+            follower.beat()
+        await self._close_revoked(space)
+
+
+class Wait:
+    """A request that waits for a change."""
+
+    def __init__(self) -> None:
+        self._changed = asyncio.Event()
+
+    def heard(self, announcement: Heard) -> None:
+        self._changed.set()
+
+    def lost(self) -> None:
+        self._changed.set()
+
+    def beat(self) -> None:
+        """Nothing: whoever waits looks for himself now and then."""
+
+    def close(self) -> None:
+        self._changed.set()
+
+    async def for_change(self, seconds: float) -> None:
+        """Until something is heard, for `seconds` at most, and for a few seconds in any case: then look again."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(seconds, _RECHECK_SECONDS)):
+                await self._changed.wait()
+        self._changed.clear()
+
+
+@contextmanager
+def _stopping(call: Any) -> Iterator[None]:
+    """Runs `call` when the process is told to stop, before the server waits for its connections."""
+    loop = asyncio.get_running_loop()
+    known: dict[int, Any] = {}
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(call)
+        known[number](number, frame)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        before = signal.getsignal(number)
+        if callable(before):
+            known[number] = before
+            signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for installed, handler in known.items():
+            signal.signal(installed, handler)

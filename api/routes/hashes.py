@@ -1,0 +1,113 @@
+"""`/hashes`: what the server has, whole, since a cursor, or when it changes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.auth import hash_of_token
+from api.compression import IDENTITY, MIN_BYTES, accepted, tag_named, tag_of, tags_in
+from api.errors import MALFORMED_REQUEST, ProblemError
+from api.live import Wait
+from api.replays import PAGE, Page, cursor_in
+from api.state import state
+from shared import wire
+from shared.core.cursors import cursor_of
+from shared.core.documents import Device, Position
+
+T = TypeVar("T")
+
+_MOST_WAIT_SECONDS = 60
+
+
+async def get_hashes(request: Request) -> Response:
+    here = state(request)
+    device = await here.devices.of(request)
+    since, may_wait = request.query_params.get("since"), _wait(request) > 0
+    if since is not None:
+        return await _since(request, device, since, may_wait=may_wait)
+    known = tags_in(request.headers.get("if-none-match"))
+    asked_at = time.time()
+
+    async def look() -> Position:
+        nonlocal asked_at
+        asked_at = time.time()
+        return await here.hash_maps.position(device.space)
+
+    position = await look()
+    if may_wait and cursor_of(position) in known:
+        position = await _held(request, device, look=look, changed=lambda found: cursor_of(found) not in known)
+    coding = accepted(request.headers.get("accept-encoding"))
+    if known & {"*", cursor_of(position)}:
+        await here.rounds.listed(device, asked_at, position.sequence)
+        headers = _headers(position, coding)
+        headers["etag"] = tag_named(request.headers.get("if-none-match"), cursor_of(position))
+        return Response(status_code=304, headers=headers)
+    listing = await here.hash_maps.at_least(device.space, position)
+    await here.rounds.listed(device, asked_at, listing.position.sequence)
+    if listing.size < MIN_BYTES:
+        coding = IDENTITY
+    body = await here.hash_maps.body(device.space, listing, coding)
+    headers = _headers(listing.position, coding)
+    if coding != IDENTITY:
+        headers["content-encoding"] = coding
+    return Response(body, headers=headers, media_type="application/json")
+
+
+async def _since(request: Request, device: Device, since: str, *, may_wait: bool) -> Response:
+    here = state(request)
+    cursor = cursor_in(since)
+
+    async def look() -> Page:
+        return await here.live.replays.page(device.space, cursor, _limit(request))
+
+    page = await look()
+    if may_wait and not page.hashes and not page.more:
+        page = await _held(request, device, look=look, changed=lambda found: bool(found.hashes))
+    body = {"hashes": page.hashes, "cursor": cursor_of(page.position), "more": page.more}
+    return Response(wire.dumps(body), headers={"cache-control": "no-store"}, media_type="application/json")
+
+
+async def _held(
+    request: Request, device: Device, *, look: Callable[[], Awaitable[T]], changed: Callable[[T], bool]
+) -> T:
+    """What `look` finds when it has changed, or when the time that the request gives is over."""
+    here = state(request)
+    until = time.monotonic() + _wait(request)
+    wait = Wait()
+    async with here.live.follow(device, hash_of_token(request), wait):
+        while not changed(found := await look()):
+            left = until - time.monotonic()
+            if left <= 0 or here.live.closing or await request.is_disconnected():
+                break
+            await wait.for_change(left)
+            await here.devices.of(request)  # it may have been revoked meanwhile
+    return found
+
+
+def _headers(position: Position, coding: str) -> dict[str, str]:
+    cursor = cursor_of(position)
+    return {
+        "etag": tag_of(cursor, coding),
+        "hypertask-cursor": cursor,
+        "cache-control": "no-cache",
+        "vary": "accept-encoding",
+    }
+
+
+def _wait(request: Request) -> float:
+    text = request.query_params.get("wait", "0")
+    if not (text.isascii() and text.isdecimal() and len(text) < 8):
+        raise ProblemError(MALFORMED_REQUEST, "wait is a whole number of seconds.")
+    return min(int(text), _MOST_WAIT_SECONDS)
+
+
+def _limit(request: Request) -> int:
+    text = request.query_params.get("limit", str(PAGE))
+    if not (text.isascii() and text.isdecimal() and len(text) < 8 and 1 <= int(text) <= PAGE):
+        raise ProblemError(MALFORMED_REQUEST, f"limit is a whole number from 1 to {PAGE}.")
+    return int(text)

@@ -22,7 +22,7 @@ ROUTES = [
     Route("/healthz", service.healthz, methods=["GET"]),
     Route("/readyz", service.readyz, methods=["GET"]),
     Route("/hashes", hashes.get_hashes, methods=["GET"]),
-    Route("/events", events.get_events, methods=["GET"]),
+    Route(events.PATH, events.get_events, methods=["GET"]),
     Route("/tasks", batch.post_tasks, methods=["POST"]),
     Route("/tasks", batch.get_tasks, methods=["GET"]),
     Route("/task/{id}", sync.post_task, methods=["POST"]),
@@ -48,7 +48,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         lifespan=lifespan_of(settings),
         exception_handlers=dict.fromkeys(errors.RESPONDED_TO, errors.respond),
     )
-    return RequestId(Compression(app))
+    return RequestId(events.Events(Compression(app)))
 
 
 class RequestId:

@@ -85,10 +85,9 @@ class Live:
         ticker.cancel()
         await asyncio.gather(ticker, return_exceptions=True)
 
-    @asynccontextmanager
-    async def follow(self, device: Device, token_hash: str, follower: Follower) -> AsyncIterator[None]:
-        """Tells `follower` of what is committed in the device's space after this was entered. 429 if the device
-        follows too much already."""
+    async def follow(self, device: Device, token_hash: str, follower: Follower) -> None:
+        """Tells `follower` of what is committed in the device's space from now on, until `unfollow`. 429 if the
+        device follows too much already."""
         if self._counts[device.id] >= self._most:
             detail = f"One device may have {self._most} event streams and waiting requests at a time."
             raise ProblemError(RATE_LIMITED, detail, headers={"retry-after": str(HEARTBEAT_SECONDS)})
@@ -98,13 +97,16 @@ class Live:
         self._followers.setdefault(device.space, {})[follower] = token_hash
         try:
             await self._announcements.listen(device.space)
-            yield
-        finally:
-            # The space stays subscribed until the next tick: the same device may be back in a moment.
-            self._followers.get(device.space, {}).pop(follower, None)
-            self._counts[device.id] -= 1
-            if not self._counts[device.id]:
-                del self._counts[device.id]
+        except BaseException:
+            self.unfollow(device.space, device.id, follower)
+            raise
+
+    def unfollow(self, space: SpaceId, device: DeviceId, follower: Follower) -> None:
+        """The space stays subscribed until the next tick: the same device may be back in a moment."""
+        self._followers.get(space, {}).pop(follower, None)
+        self._counts[device] -= 1
+        if not self._counts[device]:
+            del self._counts[device]
 
     def heard(self, space: SpaceId, data: bytes) -> None:
         """An announcement came."""

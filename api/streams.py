@@ -4,10 +4,8 @@ lives while there is something to send. So thousands of idle streams cost little
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 
-from starlette.responses import Response
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Send
 
 from api.errors import ProblemError
 from api.live import Heard, Live
@@ -21,51 +19,67 @@ _MOST_WAITING = 64
 _MOST_BEATS = 2
 """Heartbeats that a reader who takes nothing is given."""
 _BEAT = b":\n\n"
-_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
+_START: Message = {
+    "type": "http.response.start",
+    "status": 200,
+    "headers": [
+        (b"content-type", b"text/event-stream; charset=utf-8"),
+        (b"cache-control", b"no-store"),
+        (b"x-accel-buffering", b"no"),
+    ],
+}
 
 
-class EventStream(Response):
-    """`changed` events after `position`."""
+class EventStream:
+    """An ASGI application: `ready`, and `changed` events after `position`."""
 
-    media_type = "text/event-stream"
+    __slots__ = (
+        "_beats",
+        "_behind",
+        "_closed",
+        "_device",
+        "_live",
+        "_main",
+        "_position",
+        "_send",
+        "_sender",
+        "_space",
+        "_stuck",
+        "_waiting",
+    )
 
-    def __init__(self, live: Live, device: Device, token_hash: str, position: Position) -> None:
-        super().__init__(headers=_HEADERS)
-        del self.headers["content-length"]
+    def __init__(self, live: Live, device: Device, position: Position, send: Send) -> None:
         self._live = live
-        self._device = device
-        self._token_hash = token_hash
+        self._space = device.space
+        self._device = device.id
         self._position = position
-        self._waiting: deque[Heard] = deque()
+        self._waiting: list[Heard] = []
         self._behind = True
         self._beats = 0
         self._sender: asyncio.Task[None] | None = None
-        self._main: asyncio.Task[object] | None = None
-        self._send: Send | None = None
+        self._main = asyncio.current_task()
+        self._send = send
         self._closed = False
         self._stuck = False
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._main = asyncio.current_task()
-        self._send = send
-        async with self._live.follow(self._device, self._token_hash, self):
-            start: Message = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-            await send(start)
+    async def run(self, receive: Receive) -> None:
+        """After `Live.follow`; until the other side hangs up or `close` is called."""
+        try:
+            await self._send({**_START, "headers": [*_START["headers"]]})
             await self._write(wire.ready_event(cursor_of(self._position)))
             self._wake()
-            try:
-                while (await receive())["type"] != "http.disconnect":
-                    pass
-            except asyncio.CancelledError:
-                if not self._closed:
-                    raise
-            finally:
-                if self._sender is not None:
-                    self._sender.cancel()
-        if self._closed and self._main is not None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+        except asyncio.CancelledError:
+            if not self._closed or self._main is None:
+                raise
             self._main.uncancel()
-            if not self._stuck:  # whoever takes nothing would not take the end either
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            self._live.unfollow(self._space, self._device, self)
+            if self._sender is not None:
+                self._sender.cancel()
+        if self._closed and not self._stuck:  # whoever takes nothing would not take the end either
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def heard(self, announcement: Heard) -> None:
         if len(self._waiting) >= _MOST_WAITING:
@@ -109,7 +123,7 @@ class EventStream(Response):
                     self._behind = False
                     await self._catch_up()
                 elif self._waiting:
-                    await self._pass_on(self._waiting.popleft())
+                    await self._pass_on(self._waiting.pop(0))
         except UnavailableError:
             self._behind = True  # until the next heartbeat
         except ProblemError as error:
@@ -130,7 +144,7 @@ class EventStream(Response):
     async def _catch_up(self) -> None:
         more = True
         while more:
-            page = await self._live.replays.page(self._device.space, self._position)
+            page = await self._live.replays.page(self._space, self._position)
             if page.hashes:
                 rows = [[document, hash_] for document, hash_ in page.hashes.items()]
                 await self._write(wire.changed_event(cursor_of(page.position), rows))
@@ -138,5 +152,4 @@ class EventStream(Response):
             more = page.more
 
     async def _write(self, data: bytes) -> None:
-        if self._send is not None:
-            await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})

@@ -79,13 +79,16 @@ async def _held(
     here = state(request)
     until = time.monotonic() + _wait(request)
     wait = Wait()
-    async with here.live.follow(device, hash_of_token(request), wait):
+    await here.live.follow(device, hash_of_token(request), wait)
+    try:
         while not changed(found := await look()):
             left = until - time.monotonic()
             if left <= 0 or here.live.closing or await request.is_disconnected():
                 break
             await wait.for_change(left)
             await here.devices.of(request)  # it may have been revoked meanwhile
+    finally:
+        here.live.unfollow(device.space, device.id, wait)
     return found
 
 

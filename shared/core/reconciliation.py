@@ -1,0 +1,163 @@
+"""Finding out where two sets of documents differ, by fingerprints of ranges, without either side sending all.
+
+Documents are ordered by their *key*: SHA-256 of the id, as hex digits. A *range* is all documents whose key begins
+with given digits, the *prefix*; "" is everything. So a range divides into sixteen, and ids that look alike are spread
+evenly. A range's fingerprint says how many documents there are and what they contain:
+
+    element      SHA-256 of `<id>:<content hash>`, as a number
+    sum          of the elements of the range, modulo 2**256
+    fingerprint  the first 32 hex digits of SHA-256 of the sum, 32 bytes, and the count, 8 bytes, big-endian
+
+Sums of disjoint ranges add up, so a fingerprint of any range comes from sums that are kept for its parts. (The form of
+fingerprint is that of Negentropy, by Doug Hoyte; after "Range-Based Set Reconciliation" by Aljoscha Meyer.)
+
+Laws (tests/unit/core/test_reconciliation.py):
+    equal sets, and as good as certainly only they, have equal fingerprints
+    the sum of a range is the sum of those of its parts
+    who asks about what the answers name, until they name nothing, knows exactly where the sets differ
+    in rounds that grow with the logarithm of the size, and answers that grow with the difference
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from shared.core.documents import ContentHash, DocumentId, HashMap
+from shared.core.hash_map import BucketedMap
+
+Prefix = str
+Fingerprint = str
+
+LIST_AT_MOST: Final = 16
+"""A range with so many documents is listed, a larger one is divided."""
+MAX_PREFIX: Final = 16
+_DIGITS: Final = "0123456789abcdef"
+_PREFIX: Final = re.compile(r"[0-9a-f]{0,16}\Z")
+_FINGERPRINT: Final = re.compile(r"[0-9a-f]{32}\Z")
+_MODULUS: Final = 2**256
+
+
+def key_of(document: DocumentId) -> str:
+    """64 hex digits."""
+    return hashlib.sha256(document.encode("ascii")).hexdigest()
+
+
+def is_prefix(text: str) -> bool:
+    """Whether it names a range."""
+    return _PREFIX.match(text) is not None
+
+
+def is_fingerprint(text: object) -> bool:
+    """Whether it has the form of one."""
+    return isinstance(text, str) and _FINGERPRINT.match(text) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """Of some documents."""
+
+    count: int = 0
+    total: int = 0
+
+    def __add__(self, other: Sum) -> Sum:
+        return Sum(self.count + other.count, (self.total + other.total) % _MODULUS)
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """32 hex digits."""
+        data = self.total.to_bytes(32, "big") + self.count.to_bytes(8, "big")
+        return hashlib.sha256(data).hexdigest()[:32]
+
+
+NOTHING: Final = Sum()
+
+
+def sum_of(hashes: Mapping[DocumentId, ContentHash]) -> Sum:
+    """Of the documents of a hash map."""
+    total = 0
+    for document, content in hashes.items():
+        total += int.from_bytes(hashlib.sha256(f"{document}:{content}".encode("ascii")).digest(), "big")
+    return Sum(len(hashes), total % _MODULUS)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What is to be said of ranges that differ. A range that is in none of the two is equal."""
+
+    divided: dict[Prefix, Fingerprint]
+    """Fingerprints of the parts that hold something; the other parts of the divided range are empty."""
+    listed: dict[Prefix, HashMap]
+    """All documents of the range."""
+
+
+class Tree:
+    """A hash map by ranges. What a request costs does not depend on the number of documents, but for what the map's
+    buckets are: one 256th is looked through for each range that differs in it, and its sum is kept."""
+
+    def __init__(self, map_: BucketedMap, sums: Mapping[bytes, Sum] | None = None) -> None:
+        self._map = map_
+        self._sums: dict[bytes, Sum] = {}
+        for members in map_.buckets.values():
+            if sums is not None and members in sums:
+                self._sums[members] = sums[members]
+        self._parts: dict[int, HashMap] = {}
+
+    @property
+    def sums(self) -> Mapping[bytes, Sum]:
+        """By the content of a bucket: for the tree of the map after a write, which shares most of them."""
+        return self._sums
+
+    def compare(self, asked: Mapping[Prefix, Fingerprint]) -> Comparison:
+        """Compares the ranges that are asked about with those here."""
+        divided: dict[Prefix, Fingerprint] = {}
+        listed: dict[Prefix, HashMap] = {}
+        for prefix, fingerprint in asked.items():
+            here = self.sum(prefix)
+            if here.fingerprint == fingerprint:
+                continue
+            if here.count <= LIST_AT_MOST or len(prefix) >= MAX_PREFIX:
+                listed[prefix] = self.documents(prefix)
+                continue
+            parts = ((prefix + digit, self.sum(prefix + digit)) for digit in _DIGITS)
+            divided.update((part, found.fingerprint) for part, found in parts if found.count)
+        return Comparison(divided, listed)
+
+    def sum(self, prefix: Prefix) -> Sum:
+        """Of a range."""
+        if len(prefix) <= 2:
+            found = NOTHING
+            for number in _buckets(prefix):
+                found += self._bucket_sum(number)
+            return found
+        return sum_of(self.documents(prefix))
+
+    def documents(self, prefix: Prefix) -> HashMap:
+        """Of a range."""
+        if len(prefix) <= 2:
+            return {d: h for number in _buckets(prefix) for d, h in self._bucket(number).items()}
+        found = self._bucket(int(prefix[:2], 16))
+        return {document: content for document, content in found.items() if key_of(document).startswith(prefix)}
+
+    def _bucket_sum(self, number: int) -> Sum:
+        members = self._map.buckets.get(number)
+        if members is None:
+            return NOTHING
+        found = self._sums.get(members)
+        if found is None:
+            found = self._sums[members] = sum_of(self._bucket(number))
+        return found
+
+    def _bucket(self, number: int) -> HashMap:
+        found: HashMap = json.loads(b"{%s}" % self._map.buckets.get(number, b""))
+        return found
+
+
+def _buckets(prefix: Prefix) -> range:
+    """The buckets of a prefix of two digits at most."""
+    first = int((prefix + "00")[:2], 16)
+    return range(first, first + 16 ** (2 - len(prefix)))

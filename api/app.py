@@ -22,6 +22,7 @@ ROUTES = [
     Route("/healthz", service.healthz, methods=["GET"]),
     Route("/readyz", service.readyz, methods=["GET"]),
     Route("/hashes", hashes.get_hashes, methods=["GET"]),
+    Route("/hashes/diff", hashes.post_diff, methods=["POST"]),
     Route(events.PATH, events.get_events, methods=["GET"]),
     Route("/tasks", batch.post_tasks, methods=["POST"]),
     Route("/tasks", batch.get_tasks, methods=["GET"]),

@@ -75,7 +75,7 @@ class HashMaps:
             if known is not None and known.position == position:
                 return known
             if known is not None and is_behind(known.position, position):
-                return Listing(await self._brought_up(space, known.map, position))
+                return Listing(await self._brought_up(space, known.map, position), known)
             return Listing(await self._through_cache(space, position))
         except UnavailableError as error:
             # Raised again by the store if it was the store's.

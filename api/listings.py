@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 
 from api.compression import IDENTITY, compressed
 from shared.core.documents import Position, SpaceId
 from shared.core.hash_map import BucketedMap
+from shared.core.reconciliation import Tree
 
 
 class Listing:
     """One map, and its bodies as far as they were asked for."""
 
-    def __init__(self, map_: BucketedMap) -> None:
+    def __init__(self, map_: BucketedMap, before: Listing | None = None) -> None:
         self.map = map_
+        self._before = before._tree if before is not None else None
+        self._tree: Tree | None = None
         self._bodies: dict[str, bytes] = {}
 
     @property
@@ -27,6 +31,14 @@ class Listing:
         if coding not in self._bodies:
             self._bodies[coding] = await compressed(coding, self.map.text())
         return self._bodies[coding]
+
+    async def tree(self) -> Tree:
+        """The map by ranges. A map that was patched takes over what was added up for the one before."""
+        if self._tree is None:
+            tree = Tree(self.map, self._before.sums if self._before is not None else None)
+            await asyncio.to_thread(tree.complete)
+            self._tree, self._before = tree, None
+        return self._tree
 
     @property
     def size(self) -> int:

@@ -22,8 +22,10 @@ from shared.core.conflict_rows import redacted
 from shared.core.documents import Body, ContentHash, Device, DocumentId, HistoryEntry
 from shared.core.documents import Sequence as SequenceNumber
 from shared.core.memory import Agreed, Given, Outcome, Refusal, Submission
+from shared.core.pointers import escape
 from shared.core.policies import Policies
 from shared.core.protocol import Limits
+from shared.core.reconciliation import Fingerprint, Prefix, is_fingerprint, is_prefix
 from shared.core.states import is_tombstone
 from shared.core.strict import Fault, FaultError
 from shared.ports import Announcement, DecisionError, Envelope, Reply, UnavailableError
@@ -163,6 +165,23 @@ def post_task_of(request: JsonValue, document: DocumentId, limits: Limits, point
         base_state = _state_or_none(request["base_state"], document, pointer + "/base_state", limits).body
     state = _state_or_none(request["client_state"], document, pointer + "/client_state", limits)
     return PostTask(state, base, base_state)
+
+
+def parse_ranges(raw: bytes, most: int) -> dict[Prefix, Fingerprint]:
+    """`{"ranges": {prefix: fingerprint}}`. Raises FaultError."""
+    request = parse(raw, max_depth=2)
+    ranges = request.get("ranges") if isinstance(request, dict) and len(request) == 1 else None
+    if not isinstance(ranges, dict):
+        raise FaultError(Fault("malformed request", 'The body must be {"ranges": {"<prefix>": "<fingerprint>"}}.'))
+    if len(ranges) > most:
+        raise FaultError(Fault("too large", f"One request may ask about {most} ranges.", "/ranges"))
+    found: dict[Prefix, Fingerprint] = {}
+    for prefix, fingerprint in ranges.items():
+        if not is_prefix(prefix) or not isinstance(fingerprint, str) or not is_fingerprint(fingerprint):
+            detail = "A range is 0 to 16 hex digits, its fingerprint 32, in lower case."
+            raise FaultError(Fault("malformed request", detail, f"/ranges/{escape(prefix)}"))
+        found[prefix] = fingerprint
+    return found
 
 
 def _state_or_none(state: JsonValue, document: DocumentId, pointer: str, limits: Limits) -> ClientState:

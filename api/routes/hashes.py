@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.auth import hash_of_token
+from api.body import read_json_body
 from api.compression import IDENTITY, MIN_BYTES, accepted, tag_named, tag_of, tags_in
 from api.errors import MALFORMED_REQUEST, ProblemError
 from api.live import Wait
@@ -22,6 +23,8 @@ from shared.core.documents import Device, Position
 T = TypeVar("T")
 
 _MOST_WAIT_SECONDS = 60
+_MOST_RANGES = 4096
+_MOST_DIFF_BYTES = 512 * 1024
 
 
 async def get_hashes(request: Request) -> Response:
@@ -56,6 +59,17 @@ async def get_hashes(request: Request) -> Response:
     if coding != IDENTITY:
         headers["content-encoding"] = coding
     return Response(body, headers=headers, media_type="application/json")
+
+
+async def post_diff(request: Request) -> Response:
+    """Where a client's documents differ from the server's, range by range (docs/reconciliation.md)."""
+    here = state(request)
+    device = await here.devices.of(request)
+    asked = wire.parse_ranges(await read_json_body(request, _MOST_DIFF_BYTES), _MOST_RANGES)
+    listing = await here.hash_maps.current(device.space)
+    found = (await listing.tree()).compare(asked)
+    body = {"ranges": found.divided, "documents": found.listed, "cursor": cursor_of(listing.position)}
+    return Response(wire.dumps(body), headers={"cache-control": "no-store"}, media_type="application/json")
 
 
 async def _since(request: Request, device: Device, since: str, *, may_wait: bool) -> Response:

@@ -28,6 +28,7 @@ SUPPORTS = [
     "etag",
     "since",
     "wait",
+    "diff",
     "events",
 ]
 """Names of the additions (docs/protocol.md)."""

@@ -247,7 +247,8 @@ def _prefix(position: Position) -> bytes:
 
 
 def _digest(data: bytes) -> str:
-    return hashlib.blake2b(data, digest_size=12).hexdigest()
+    # With the mark a map of which the buckets were made otherwise, by an older release, is not taken for one.
+    return hashlib.blake2b(data, digest_size=12, person=b"sha256-buckets").hexdigest()
 
 
 def _seal(map_: BucketedMap) -> bytes:

@@ -10,8 +10,8 @@ Laws (tests/unit/core/test_hash_map.py):
 
 from __future__ import annotations
 
+import hashlib
 import json
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -62,8 +62,9 @@ class BucketedMap:
 
 
 def bucket_of(document: DocumentId) -> int:
-    """In which bucket a document's hash stands: CRC-32 of its id, low byte."""
-    return zlib.crc32(document.encode("ascii")) % BUCKETS
+    """In which bucket a document's hash stands: the first byte of SHA-256 of its id, so that a bucket is a range of
+    shared.core.reconciliation."""
+    return hashlib.sha256(document.encode("ascii")).digest()[0]
 
 
 def _members(content: HashMap) -> bytes:

@@ -8,8 +8,8 @@ evenly. A range's fingerprint says how many documents there are and what they co
     sum          of the elements of the range, modulo 2**256
     fingerprint  the first 32 hex digits of SHA-256 of the sum, 32 bytes, and the count, 8 bytes, big-endian
 
-Sums of disjoint ranges add up, so a fingerprint of any range comes from sums that are kept for its parts. (The form of
-fingerprint is that of Negentropy, by Doug Hoyte; after "Range-Based Set Reconciliation" by Aljoscha Meyer.)
+Sums of disjoint ranges add up, so a fingerprint of any range comes from sums that are kept for its parts. (The form
+of fingerprint is that of Negentropy, by Doug Hoyte; after "Range-Based Set Reconciliation" by Aljoscha Meyer.)
 
 Laws (tests/unit/core/test_reconciliation.py):
     equal sets, and as good as certainly only they, have equal fingerprints
@@ -23,8 +23,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from shared.core.documents import ContentHash, DocumentId, HashMap
@@ -36,6 +38,7 @@ Fingerprint = str
 LIST_AT_MOST: Final = 16
 """A range with so many documents is listed, a larger one is divided."""
 MAX_PREFIX: Final = 16
+_BUCKET_DIGITS: Final = 2
 _DIGITS: Final = "0123456789abcdef"
 _PREFIX: Final = re.compile(r"[0-9a-f]{0,16}\Z")
 _FINGERPRINT: Final = re.compile(r"[0-9a-f]{32}\Z")
@@ -96,52 +99,57 @@ class Comparison:
 
 
 class Tree:
-    """A hash map by ranges. What a request costs does not depend on the number of documents, but for what the map's
-    buckets are: one 256th is looked through for each range that differs in it, and its sum is kept."""
+    """A hash map by ranges. The sums of its 256 buckets, which are the ranges of two digits, are kept; within a
+    bucket that differs its own documents are looked at, a 256th of all."""
 
     def __init__(self, map_: BucketedMap, sums: Mapping[bytes, Sum] | None = None) -> None:
+        """`sums`: those of the tree of an earlier map; what did not change since is not added up again."""
+        known = sums or {}
         self._map = map_
-        self._sums: dict[bytes, Sum] = {}
-        for members in map_.buckets.values():
-            if sums is not None and members in sums:
-                self._sums[members] = sums[members]
-        self._parts: dict[int, HashMap] = {}
+        self._sums = {members: known[members] for members in map_.buckets.values() if members in known}
 
     @property
     def sums(self) -> Mapping[bytes, Sum]:
-        """By the content of a bucket: for the tree of the map after a write, which shares most of them."""
+        """By the content of a bucket."""
         return self._sums
+
+    def complete(self) -> None:
+        """Adds up what is not yet: once for a map, and for a bucket that changed."""
+        for number in self._map.buckets:
+            self._bucket_sum(number)
 
     def compare(self, asked: Mapping[Prefix, Fingerprint]) -> Comparison:
         """Compares the ranges that are asked about with those here."""
-        divided: dict[Prefix, Fingerprint] = {}
-        listed: dict[Prefix, HashMap] = {}
-        for prefix, fingerprint in asked.items():
+        found = Comparison({}, {})
+        for prefix in sorted(asked):  # those of one bucket together: it is looked through once
             here = self.sum(prefix)
-            if here.fingerprint == fingerprint:
+            if here.fingerprint == asked[prefix]:
                 continue
             if here.count <= LIST_AT_MOST or len(prefix) >= MAX_PREFIX:
-                listed[prefix] = self.documents(prefix)
+                found.listed[prefix] = self.documents(prefix)
                 continue
-            parts = ((prefix + digit, self.sum(prefix + digit)) for digit in _DIGITS)
-            divided.update((part, found.fingerprint) for part, found in parts if found.count)
-        return Comparison(divided, listed)
+            for digit in _DIGITS:
+                part = self.sum(prefix + digit)
+                if part.count:
+                    found.divided[prefix + digit] = part.fingerprint
+        return found
 
     def sum(self, prefix: Prefix) -> Sum:
         """Of a range."""
-        if len(prefix) <= 2:
-            found = NOTHING
-            for number in _buckets(prefix):
-                found += self._bucket_sum(number)
-            return found
-        return sum_of(self.documents(prefix))
+        if len(prefix) > _BUCKET_DIGITS:
+            return sum_of(self.documents(prefix))
+        found = NOTHING
+        for number in _buckets(prefix):
+            found += self._bucket_sum(number)
+        return found
 
     def documents(self, prefix: Prefix) -> HashMap:
         """Of a range."""
-        if len(prefix) <= 2:
+        if len(prefix) <= _BUCKET_DIGITS:
             return {d: h for number in _buckets(prefix) for d, h in self._bucket(number).items()}
-        found = self._bucket(int(prefix[:2], 16))
-        return {document: content for document, content in found.items() if key_of(document).startswith(prefix)}
+        ordered = _ordered(self._map.buckets.get(int(prefix[:_BUCKET_DIGITS], 16), b""))
+        first, last = bisect_left(ordered, (prefix,)), bisect_left(ordered, (prefix + "g",))  # after every digit
+        return {document: content for _, document, content in ordered[first:last]}
 
     def _bucket_sum(self, number: int) -> Sum:
         members = self._map.buckets.get(number)
@@ -153,11 +161,21 @@ class Tree:
         return found
 
     def _bucket(self, number: int) -> HashMap:
-        found: HashMap = json.loads(b"{%s}" % self._map.buckets.get(number, b""))
-        return found
+        return _documents(self._map.buckets.get(number, b""))
+
+
+@lru_cache(maxsize=8)
+def _ordered(members: bytes) -> list[tuple[str, DocumentId, ContentHash]]:
+    """A bucket's documents by their keys."""
+    return sorted((key_of(document), document, content) for document, content in _documents(members).items())
+
+
+def _documents(members: bytes) -> HashMap:
+    found: HashMap = json.loads(b"{%s}" % members)
+    return found
 
 
 def _buckets(prefix: Prefix) -> range:
-    """The buckets of a prefix of two digits at most."""
-    first = int((prefix + "00")[:2], 16)
-    return range(first, first + 16 ** (2 - len(prefix)))
+    """Those of a range of at most as many digits as a bucket has."""
+    first = int(prefix.ljust(_BUCKET_DIGITS, "0"), 16)
+    return range(first, first + 16 ** (_BUCKET_DIGITS - len(prefix)))

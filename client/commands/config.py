@@ -28,7 +28,7 @@ def init(session: Session, screen: Screen, *, folder: Path | None) -> None:
     file.make()
     name = session.profile_name
     if folder is not None:
-        file.add_profile(name, folder.expanduser().absolute())
+        session.make_profile(folder)
     profile = file.profile(name)
     made = TaskFolder(profile.folder)
     made.make()

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 
 from client.config import ConfigFile, Profile
 from client.folder import TaskFolder
@@ -44,6 +45,12 @@ class Session:
         if made:
             TaskFolder(profile.folder).make()
         return profile
+
+    def make_profile(self, folder: Path) -> None:
+        """Gives the wanted profile this folder, and makes both where they are missing."""
+        self.config_file.make()
+        self.config_file.add_profile(self.profile_name, folder.expanduser().absolute())
+        TaskFolder(self.config_file.profile(self.profile_name).folder).make()
 
     @cached_property
     def folder(self) -> TaskFolder:

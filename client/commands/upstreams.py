@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,14 +36,30 @@ TOKEN_VARIABLE = "HYPERTASK_TOKEN"  # noqa: S105  a name
 @click.argument("where", metavar="URL")
 @click.option("--name", metavar="NAME", help="What to call it; by default a part of the address.")
 @click.option("--space", metavar="SPACE", help="A space of the server other than the token's own.")
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder of the profile; with --profile NAME a profile that is not there yet is made.",
+)
+@click.option("--sync", "at_once", is_flag=True, help="Sync at once.")
 @reports
-def connect(session: Session, screen: Screen, *, where: str, name: str | None, space: str | None) -> None:
+def connect(
+    session: Session,
+    screen: Screen,
+    *,
+    where: str,
+    name: str | None,
+    space: str | None,
+    folder: Path | None,
+    at_once: bool,
+) -> None:
     """Keep the folder in step with URL: a server, a directory, a git repository.
 
-    The token of a server is asked for, or read from standard input or HYPERTASK_TOKEN. Nothing is synced yet.
+    The token of a server is asked for, or read from standard input or HYPERTASK_TOKEN. Nothing is synced yet,
+    unless --sync says so.
 
     \b
-    hypertask connect https://tasks.example.org
+    hypertask connect https://tasks.example.org --sync
     hypertask connect /media/stick/tasks
     hypertask connect git+ssh://git@example.org/tasks.git
     """
@@ -50,6 +67,8 @@ def connect(session: Session, screen: Screen, *, where: str, name: str | None, s
         url = address(where)
     except AddressError as error:
         raise click.BadParameter(str(error), param_hint="'URL'") from None
+    if folder is not None:
+        session.make_profile(folder)
     profile = session.profile
     known = {upstream.name: upstream for upstream in profile.upstreams}
     same = next((u.name for u in profile.upstreams if (u.url, u.space) == (url, space)), None)
@@ -66,11 +85,21 @@ def connect(session: Session, screen: Screen, *, where: str, name: str | None, s
             session.tokens.drop(profile.name, config.name)
         raise
     session.config_file.add_upstream(profile.name, config)
-    screen.answer(
-        {"name": config.name, "url": url, "space": space, "folder": str(profile.folder), **found},
-        f"Connected {profile.folder} with {config.name} ({url}), which has {tasks(found['tasks'])}.",
-        "Next: hypertask sync    (or, to stay in step: hypertask watch)",
-    )
+    did = f"Connected {profile.folder} with {config.name} ({url}), which has {tasks(found['tasks'])}."
+    value = {"name": config.name, "url": url, "space": space, "folder": str(profile.folder), **found}
+    if not at_once:
+        screen.answer(value, did, "Next: hypertask sync    (or, to stay in step: hypertask watch)")
+        return
+    screen.say(did)
+    came = Came(telling(session, screen))
+    with opened(profile, session.tokens) as here:
+        result = asyncio.run(_synced(Exchange(here, [config], came.note), screen, confirmed=False))
+    synced, lines = _result(result)
+    if result.agreed:
+        lines += [*came.lines(), "Next: hypertask list    (and, to stay in step: hypertask daemon start)"]
+    screen.answer({**value, "sync": synced}, *lines)
+    if not result.agreed:
+        sys.exit(INCOMPLETE)
 
 
 def _warn_of_plain_http(screen: Screen, url: str) -> None:
@@ -129,9 +158,11 @@ def sync(session: Session, screen: Screen, *, names: tuple[str, ...], dry_run: b
         if dry_run:
             _show_plans(screen, asyncio.run(_surveyed(here, configs, confirmed=confirm_deletions)))
             return
-        exchange = Exchange(here, configs, telling(session, screen))
+        came = Came(telling(session, screen))
+        exchange = Exchange(here, configs, came.note)
         result = asyncio.run(_synced(exchange, screen, confirmed=confirm_deletions))
-    _show_result(screen, result)
+    value, lines = _result(result)
+    screen.answer(value, *lines, *came.lines())
     if not result.agreed:
         sys.exit(INCOMPLETE)
 
@@ -176,6 +207,30 @@ def telling(session: Session, screen: Screen) -> Arrived:
             screen.say(line)
 
     return arrived
+
+
+class Came:
+    """The new tasks of a sync, so that whoever asked for it sees them."""
+
+    def __init__(self, arrived: Arrived) -> None:
+        self._arrived = arrived
+        self._new: list[Body] = []
+
+    def note(self, changes: list[tuple[Body | None, Body | None]]) -> None:
+        """For an Exchange."""
+        self._new += [now for before, now in changes if before is None and now is not None]
+        self._arrived(changes)
+
+    def lines(self) -> list[str]:
+        """The first of them, each in a line."""
+        shown = [f"  new here: {_title(body)}" for body in self._new[:SHOWN]]
+        more = len(self._new) - len(shown)
+        return [*shown, f"  ... and {more} more"] if more else shown
+
+
+def _title(body: Body) -> str:
+    text = body.get("description") or body.get("title")
+    return text if isinstance(text, str) else str(body["id"])
 
 
 _WORDS = {Resend: "send again", Delete: "delete there", Adopt: "agree on"}
@@ -244,7 +299,7 @@ def waiting_lines(name: str, plan: Plan) -> list[str]:
     return lines
 
 
-def _show_result(screen: Screen, result: Result) -> None:
+def _result(result: Result) -> tuple[dict[str, Any], list[str]]:
     value: dict[str, Any] = {}
     lines: list[str] = []
     for name, report in result.reports.items():
@@ -275,7 +330,7 @@ def _show_result(screen: Screen, result: Result) -> None:
         lines.append(f"{name}: {error}")
     if result.errors:
         lines.append("Your edits are kept here. Next: hypertask sync, when that is put right")
-    screen.answer({"dry_run": False, "agreed": result.agreed, "upstreams": value}, *lines)
+    return {"dry_run": False, "agreed": result.agreed, "upstreams": value}, lines
 
 
 @click.command()

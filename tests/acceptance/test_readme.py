@@ -25,20 +25,43 @@ def test_the_console_sessions_print_what_the_readme_prints(access: Access) -> No
         assert found.stdout.strip() == printed.strip(), command
 
 
-@pytest.mark.parametrize("block", re.findall(r"```sh\n(.*?)```", README, re.DOTALL))
+def test_a_strangers_first_five_minutes(access: Access, tmp_path: Path) -> None:
+    (block,) = re.findall(r"```sh five-minutes\n(.*?)```", README, re.DOTALL)
+    serve, *commands = block.strip().splitlines()
+    assert serve == "ops/serve" and len(commands) <= 5, "six commands or fewer"  # test_serve runs the first one
+    environment = {**os.environ, "URL": access.url, "TOKEN": access.token, "HOME": str(tmp_path)}
+    environment |= {"PYTHONPATH": str(ROOT), "PYTHON": sys.executable, "XDG_CONFIG_HOME": str(tmp_path / "config")}
+    printed = []
+    for command in commands:
+        assert ".venv/bin/hypertask " in command
+        runnable = command.replace(".venv/bin/hypertask", '"$PYTHON" -m client.cli')
+        found = subprocess.run(["bash", "-c", runnable], env=environment, capture_output=True, text=True)
+        assert found.returncode == 0, found.stderr
+        assert "Next: hypertask " in found.stdout, f"{command} does not say what to do next: {found.stdout}"
+        printed.append(found.stdout)
+    for task in ("buy milk", "call Ann", "water the plants"):
+        assert f"new here: {task}" in printed[-1]
+    first, second = (
+        {path.name: path.read_bytes() for path in (tmp_path / name).glob("*.json")}
+        for name in ("hypertask", "laptop")
+    )
+    assert len(first) == 3 and first == second
+
+
+@pytest.mark.parametrize("block", re.findall(r"```sh[ a-z-]*\n(.*?)```", README, re.DOTALL))
 def test_the_programs_that_the_readme_names_exist_and_take_its_options(block: str) -> None:
     for line in block.strip().splitlines():
-        program, *words = line.split()
+        program, *words = [word for word in line.split() if not word.startswith("HYPERTASK_TOKEN=")]
         if program.startswith("ops/"):
             assert os.access(ROOT / program, os.X_OK), line
         elif program.startswith(".venv/bin/"):
             module = {"hypertask": "client.cli", "hypertask-server": "api.cli"}[Path(program).name]
-            commands = [word for word in words if word in ("token", "create", "import", "taskwarrior")]
+            commands = [word for word in words if word in ("token", "create", "import", "taskwarrior", "connect")]
             asked = subprocess.run(
                 [sys.executable, "-m", module, *commands, "--help"], cwd=ROOT, capture_output=True, text=True
             )
             assert asked.returncode == 0, asked.stderr
-            for option in (w for w in words if w.startswith("--") and w != "--data"):
+            for option in (w for w in words if w.startswith("--") and w not in ("--data", "--profile")):
                 assert option in asked.stdout, f"{line}: {option}"
         else:
             assert program in ("export", "task"), line

@@ -29,7 +29,7 @@ class Settings:
     batch_bytes: int = 16 * 1024 * 1024
     """Most bytes of submissions that one transaction resolves (one submission is always taken)."""
     inbox_documents: int = 20_000
-    """Most submissions that may wait for one space; beyond that the API answers 503 at once."""
+    """Most requests (a batch counts once) that may wait for one space; beyond that the API answers 503 at once."""
     pending_bytes: int = 256 * 1024 * 1024
     """Most bytes of submissions that one API process holds at a time; beyond that it answers 503 at once."""
     lease_seconds: float = 1.5

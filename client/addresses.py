@@ -40,6 +40,15 @@ def address(text: str) -> str:
     raise AddressError(f"{text!r} is no address; one looks like https://tasks.example.org or /media/stick/tasks")
 
 
+def without_password(url: str) -> tuple[str, str | None]:
+    """An address of a database, and the password that stood in it."""
+    parts = urlsplit(url)
+    if not url.startswith("mongodb") or parts.password is None:
+        return url, None
+    user, _, hosts = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{user.partition(':')[0]}@{hosts}").geturl(), unquote(parts.password)
+
+
 def name_for(url: str, taken: Collection[str]) -> str:
     """A short name for an address that nothing else has."""
     parts = urlsplit(url)

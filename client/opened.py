@@ -104,7 +104,16 @@ def driver_for(config: UpstreamConfig, facts: object, *, token: str | None, make
         from client.upstreams.git import GitUpstream  # noqa: PLC0415
 
         return GitUpstream(config.url.removeprefix("git+"), work, known, device=device_name())
-    raise SetUpError(f"{config.url}: hypertask cannot keep in step with that yet")
+    if scheme in ("mongodb", "mongodb+srv"):
+        try:
+            from client.upstreams.mongodb import MongoUpstream, with_password  # noqa: PLC0415
+        except ImportError as error:
+            raise SetUpError(
+                f"{config.url} needs the database driver, which is not installed ({error.name}). Install it: "
+                "pip install 'hypertask[server]'"
+            ) from error
+        return MongoUpstream(with_password(config.url, token), known, device=device_name(), space=config.space)
+    raise SetUpError(f"{config.url}: hypertask cannot keep in step with that")
 
 
 def path_of(url: str) -> Path:

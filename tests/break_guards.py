@@ -196,14 +196,14 @@ BREAKS = (
     ),
     Break(
         "large documents: decided on the event loop",
-        "worker/large.py",
+        "shared/large.py",
         "        return await asyncio.get_running_loop().run_in_executor(self._thread, work)",
         "        return work()",
         LARGE,
     ),
     Break(
         "large documents: decided anew by every transaction",
-        "worker/tasks/resolve.py",
+        "shared/deciding.py",
         "        self._known.append((cases, policies, found))",
         "        pass",
         LARGE,

@@ -14,8 +14,8 @@ import uvloop
 from shared import observability
 from shared.adapters import arq
 from shared.adapters.mongo import Mongo, MongoDocumentStore
+from shared.large import LargeWork
 from shared.settings import Settings
-from worker.large import LargeWork
 from worker.tasks.prune import Pruner, prune_all
 from worker.tasks.resolve import SpaceResolver, resolve_space
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from client.addresses import AddressError, address, name_for
+from client.addresses import AddressError, address, name_for, without_password
 from client.commands.reporting import reports
 from client.commands.session import Session
 from client.config import Profile, UpstreamConfig
@@ -53,18 +53,20 @@ def connect(
     folder: Path | None,
     at_once: bool,
 ) -> None:
-    """Keep the folder in step with URL: a server, a directory, a git repository.
+    """Keep the folder in step with URL: a server, a directory, a git repository, a database.
 
-    The token of a server is asked for, or read from standard input or HYPERTASK_TOKEN. Nothing is synced yet,
+    The token of a server is asked for, or read from standard input or HYPERTASK_TOKEN; so is the password of a
+    database's user, unless it is in the address; it is not written into the config. Nothing is synced yet,
     unless --sync says so.
 
     \b
     hypertask connect https://tasks.example.org --sync
     hypertask connect /media/stick/tasks
     hypertask connect git+ssh://git@example.org/tasks.git
+    hypertask connect "mongodb://me@db.example.org/tasks?replicaSet=rs0"
     """
     try:
-        url = address(where)
+        url, password = without_password(address(where))
     except AddressError as error:
         raise click.BadParameter(str(error), param_hint="'URL'") from None
     if folder is not None:
@@ -74,7 +76,11 @@ def connect(
     same = next((u.name for u in profile.upstreams if (u.url, u.space) == (url, space)), None)
     config = UpstreamConfig(name or same or name_for(url, known), url, space)
     _warn_of_plain_http(screen, url)
-    token = _token(session, screen, profile, config) if url.startswith("http") else None
+    token = password
+    if url.startswith("http"):
+        token = _token(session, screen, profile, config, "Token of this device")
+    elif password is None and url.startswith("mongodb") and urlsplit(url).username:
+        token = _token(session, screen, profile, config, "Password of the database's user")
     if token is not None:
         session.tokens.put(profile.name, config.name, token)
     try:
@@ -109,17 +115,17 @@ def _warn_of_plain_http(screen: Screen, url: str) -> None:
         screen.warn(f"the token travels to {host} unencrypted; use https outside a trusted network")
 
 
-def _token(session: Session, screen: Screen, profile: Profile, config: UpstreamConfig) -> str:
+def _token(session: Session, screen: Screen, profile: Profile, config: UpstreamConfig, called: str) -> str:
     if given := session.variables.get(TOKEN_VARIABLE):
         return given
     if sys.stdin.isatty():
-        return str(click.prompt("Token of this device", hide_input=True, err=True))
+        return str(click.prompt(called, hide_input=True, err=True))
     if given := sys.stdin.readline().strip():
         return given
     if (known := session.tokens.token_for(profile.name, config.name)) is not None:
         return known
     raise SetUpError(
-        f"a token is needed: {TOKEN_VARIABLE}=... hypertask connect {config.url}, or write it to standard input. A "
+        f"{called} is needed: {TOKEN_VARIABLE}=... hypertask connect {config.url}, or write it to standard input. A "
         "server prints one when it is started for the first time, and makes more with: POST /devices"
     )
 

@@ -46,6 +46,7 @@ from shared.wire import content_hash
 
 CONTROL: Final = "upstream"
 LOCK_SECONDS: Final = 60.0
+LOOK_MS: Final = 1000
 WAIT_SECONDS: Final = 30.0
 """Drives of other machines tell nothing of their changes."""
 BY_HAND: Final = "by hand"
@@ -131,11 +132,22 @@ class FolderUpstream:
         if not self._folder.root.is_dir():
             await asyncio.sleep(WAIT_SECONDS)
             return
-        stop = asyncio.Event()
+        watching = awatch(
+            self._folder.root, recursive=False, step=20, debounce=100, rust_timeout=LOOK_MS, yield_on_timeout=True
+        )
         with suppress(TimeoutError):
             async with asyncio.timeout(WAIT_SECONDS):
-                async for _ in awatch(self._folder.root, recursive=False, stop_event=stop, step=20, debounce=100):
-                    return
+                async for events in watching:
+                    # What happened before the watch had begun was not told to it.
+                    if events or await self._is_behind(cursor):
+                        return
+
+    async def _is_behind(self, cursor: str | None) -> bool:
+        try:
+            found = await self.changes(cursor)
+        except CursorGoneError:
+            return True
+        return found.whole or bool(found.hashes)
 
     async def story(self, document: DocumentId) -> list[dict[str, Any]]:
         async with self._opened() as book:

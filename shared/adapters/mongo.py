@@ -29,8 +29,10 @@ from bson.codec_options import CodecOptions, TypeDecoder, TypeRegistry
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession, AsyncIOMotorDatabase
 from pymongo import ASCENDING, DESCENDING, IndexModel, InsertOne, ReplaceOne, ReturnDocument, UpdateOne
 from pymongo.errors import (
+    ConfigurationError,
     ConnectionFailure,
     ExecutionTimeout,
+    InvalidURI,
     NetworkTimeout,
     OperationFailure,
     PyMongoError,
@@ -90,6 +92,7 @@ _MAJORITY: Final = ReadConcern("majority")
 # Labels of the driver: run the transaction again; ask for the commit's result again.
 _TRANSIENT: Final = "TransientTransactionError"
 _UNKNOWN_COMMIT: Final = "UnknownTransactionCommitResult"
+_NOT_LET_IN: Final = {13, 18}
 _SHUTTING_DOWN: Final = {91, 189, 262, 10107, 11600, 11602, 13435, 13436}
 
 
@@ -109,14 +112,18 @@ class Mongo:
     """One client and its database."""
 
     def __init__(self, settings: Settings) -> None:
+        """Raises ValueError if the address is none."""
         milliseconds = int(settings.store_timeout_seconds * 1000)
-        self.client: AsyncIOMotorClient[Row] = AsyncIOMotorClient(
-            settings.mongo_url,
-            serverSelectionTimeoutMS=milliseconds,
-            connectTimeoutMS=milliseconds,
-            socketTimeoutMS=4 * milliseconds,
-            appname="hypertask",
-        )
+        try:
+            self.client: AsyncIOMotorClient[Row] = AsyncIOMotorClient(
+                settings.mongo_url,
+                serverSelectionTimeoutMS=milliseconds,
+                connectTimeoutMS=milliseconds,
+                socketTimeoutMS=4 * milliseconds,
+                appname="hypertask",
+            )
+        except (InvalidURI, ConfigurationError) as error:
+            raise ValueError(f"not an address of a MongoDB: {error}") from None
         self.database: AsyncIOMotorDatabase[Row] = self.client.get_database(
             settings.mongo_database,
             codec_options=_CODEC,
@@ -788,6 +795,8 @@ def _errors_mapped() -> Any:
     except (ConnectionFailure, NetworkTimeout, ExecutionTimeout, WTimeoutError) as error:
         raise UnavailableError("the database does not answer") from error
     except OperationFailure as error:
+        if error.code in _NOT_LET_IN:
+            raise UnavailableError("the database does not let us in") from error
         if error.code in _SHUTTING_DOWN or error.has_error_label(_TRANSIENT):
             raise UnavailableError("the database cannot do it now") from error
         raise

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -48,6 +49,9 @@ class Editors:
             if path.stat() == before:  # an editor, too, asks before it writes over what it has not shown
                 new.replace(path)
                 return
+
+    def command(self, device: Device, name: str) -> None:
+        device.run("modify", name, f"{self.field(name)}:{device.name}")
 
     def sed(self, device: Device, name: str) -> None:
         """Adds a line behind the one that every task has. It reads and writes over whatever is there then, so
@@ -95,8 +99,9 @@ def test_edits_of_all_kinds_while_the_server_comes_and_goes(
         for device, name in zip(devices, alone, strict=True):
             editors.sed(device, name)
         for device in devices:
-            for name in editors.random.sample(together, 2):
-                editors.editor(device, name)
+            first, second = editors.random.sample(together, 2)
+            editors.editor(device, first)
+            editors.command(device, second)
         if round_ == 1:
             instance.start_again()
         until_equal(devices, editors.has)
@@ -127,15 +132,20 @@ def until_gone(devices: list[Device], name: str) -> None:
         time.sleep(0.05)
 
 
-@pytest.fixture(params=["folder", "git"])
+@pytest.fixture(params=["folder", "git", "mongodb"])
 def serverless(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[list[Device]]:
-    """Two devices, and a directory or a repository between them."""
-    place = tmp_path / ("stick" if request.param == "folder" else "shared.git")
+    """Two devices, and a directory, a repository or a database between them."""
+    place = str(tmp_path / ("stick" if request.param == "folder" else "shared.git"))
     if request.param == "git":
-        subprocess.run(["git", "init", "-q", "--bare", str(place)], check=True)
+        subprocess.run(["git", "init", "-q", "--bare", place], check=True)
+    if request.param == "mongodb":
+        settings = request.getfixturevalue("settings")
+        place = urlsplit(settings.mongo_url)._replace(path=f"/{settings.mongo_database}").geturl()
     made = [Device(tmp_path / "homes", name) for name in NAMES[:2]]
     for device in made:
-        device.run("connect", str(place))
+        device.run("connect", place, "--space", f"s-{tmp_path.name[-40:]}".lower().replace("_", "-"))
+        password = urlsplit(place).password
+        assert not password or password not in (device.home / "config.toml").read_text()
     yield made
     for device in made:
         device.stop()

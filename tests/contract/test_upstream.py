@@ -19,14 +19,17 @@ from tests.contract import upstreams
 from tests.contract.upstreams import Driver
 
 ID = DocumentId("pb67wndxge8293xd")
+OF_ANOTHER_LIFE = {"http": "since:another.7", "folder": "another.7", "git": "7" * 40, "mongodb": "another-7"}
 
 
-@pytest.fixture(params=["folder", "git", "http"])
+@pytest.fixture(params=["folder", "git", "http", "mongodb"])
 def driver(request: pytest.FixtureRequest, tmp_path: Path) -> Driver:
     if request.param == "folder":
         return upstreams.directory(tmp_path / "shared")
     if request.param == "git":
         return upstreams.repository(tmp_path)
+    if request.param == "mongodb":
+        return upstreams.database(request.getfixturevalue("server"))
     return upstreams.server(request.getfixturevalue("server"))
 
 
@@ -116,9 +119,7 @@ def test_changes_since_a_cursor_are_all_changes(driver: Driver) -> None:
 def test_a_cursor_of_another_life_is_no_cursor(driver: Driver) -> None:
     async def look(upstream: Upstream) -> Any:
         try:
-            return await upstream.changes(
-                {"http": "since:another.7", "folder": "another.7", "git": "7" * 40}[driver.name]
-            )
+            return await upstream.changes(OF_ANOTHER_LIFE[driver.name])
         except CursorGoneError:
             return None
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 import random
 import subprocess
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -17,6 +19,7 @@ from client.upstreams.folder import FolderUpstream
 from client.upstreams.git import GitUpstream
 from client.upstreams.http import HttpUpstream
 from client.upstreams.http_channel import Channel
+from client.upstreams.mongodb import MongoUpstream
 from client.upstreams.port import Upstream
 from tests.instance import Instance
 
@@ -70,6 +73,14 @@ def repository(root: Path) -> Driver:
     place = root / "shared.git"
     subprocess.run(["git", "init", "-q", "--bare", str(place)], check=True)
     return Driver("git", lambda name: GitUpstream(f"file://{place}", root / name, {"device": name}, device=name))
+
+
+def database(instance: Instance) -> Driver:
+    """The database under a server, without it."""
+    space = f"s-{uuid.uuid4().hex[:12]}"
+    parts = urlsplit(instance.settings.mongo_url)
+    address = parts._replace(path=f"/{instance.settings.mongo_database}").geturl()
+    return Driver("mongodb", lambda name: MongoUpstream(address, {"device": name}, device=name, space=space))
 
 
 def server(instance: Instance, *, v1: bool = False, lossy: int | None = None) -> Driver:

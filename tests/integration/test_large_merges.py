@@ -23,9 +23,9 @@ from shared.adapters.redis import space_key
 from shared.core.batch import Answer, Item
 from shared.core.documents import Body, DeviceId, DocumentId, SpaceId
 from shared.core.memory import Outcome, Submission
+from shared.large import LARGE, LargeWork, is_large
 from shared.settings import Settings
 from tests.instance import Access
-from worker.large import LARGE, LargeWork, is_large
 from worker.tasks.resolve import SpaceResolver
 
 LIMIT = Settings().max_document_bytes

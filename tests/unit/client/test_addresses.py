@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from client.addresses import AddressError, address, name_for
+from client.addresses import AddressError, address, name_for, without_password
+from client.upstreams.mongodb import with_password
 
 
 @pytest.mark.parametrize(
@@ -36,3 +37,12 @@ def test_names_are_short_and_unique() -> None:
     assert name_for("http://127.0.0.1:8480", ("local",)) == "local-2"
     assert name_for("folder:///media/my%20stick", ()) == "my-stick"
     assert name_for("git+file:///srv/tasks.git", ()) == "tasks"
+
+
+def test_the_password_of_a_database_is_taken_out_of_its_address() -> None:
+    url = "mongodb://me:p%40ss@db.example.org:27017,other.example.org/tasks?replicaSet=rs0"
+    bare, password = without_password(url)
+    assert (bare, password) == ("mongodb://me@db.example.org:27017,other.example.org/tasks?replicaSet=rs0", "p@ss")
+    assert with_password(bare, password) == url
+    assert without_password(bare) == (bare, None)
+    assert without_password("https://a:b@example.org") == ("https://a:b@example.org", None)

@@ -1,0 +1,195 @@
+"""Upstream in a MongoDB database, for people who have a database and no server. The data are those of a server, and
+decided in the same transactions: servers and other clients may work on them at the same time.
+
+    mongodb://user@host/database?replicaSet=rs0     without a name the database is "hypertask"
+
+Transactions need a replica set, even of one member. The password is not part of the address: it is kept as tokens
+are. Whoever has it can read and change everything: spaces keep nobody out here, and the brake on mass deletion is
+the client's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
+
+from client.engine.records import Answer, NotNow, Pending, Refused, Reply
+from client.upstreams.ledger import submission_of
+from client.upstreams.port import (
+    Abilities,
+    Changes,
+    CursorGoneError,
+    NotAnUpstreamError,
+    Outgoing,
+    UnreachableError,
+)
+from shared import wire
+from shared.adapters.mongo import Mongo, MongoDocumentStore
+from shared.core.batch import Answer as Decided
+from shared.core.batch import Item
+from shared.core.cursors import cursor_of, is_behind, parse_cursor
+from shared.core.documents import ContentHash, DeviceId, DocumentId, SpaceId
+from shared.core.documents import Sequence as SequenceNumber
+from shared.core.memory import CREATED, Given, Refusal, Submission
+from shared.core.policies import Policies
+from shared.deciding import Judge, decide
+from shared.large import LargeWork
+from shared.ports import Reply as Found
+from shared.ports import UnavailableError as NotThereError
+from shared.settings import Settings
+
+GIVE_UP_SECONDS: Final = 20.0
+LOOK_SECONDS: Final = 0.5
+WAIT_SECONDS: Final = 30.0
+MOST_ENTRIES: Final = 1000
+
+
+def with_password(url: str, password: str | None) -> str:
+    """The address with the password in it that its user needs."""
+    parts = urlsplit(url)
+    if password is None or not parts.username:
+        return url
+    user, _, hosts = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{user.partition(':')[0]}:{quote(password, safe='')}@{hosts}").geturl()
+
+
+class MongoUpstream:
+    """See the port."""
+
+    def __init__(self, url: str, facts: Mapping[str, Any], *, device: str, space: str | None = None) -> None:
+        """`url`: with the password. Raises NotAnUpstreamError if it is no address of a database."""
+        self._where = urlsplit(url).hostname or url
+        settings = Settings(mongo_url=url, mongo_database=urlsplit(url).path.strip("/") or "hypertask")
+        try:
+            self._mongo = Mongo(settings)
+        except ValueError as error:
+            raise NotAnUpstreamError(f"{self._where}: {error}") from error
+        self._store = MongoDocumentStore(self._mongo, give_up_after_seconds=GIVE_UP_SECONDS)
+        self._space = SpaceId(space or "default")
+        self._large = LargeWork()
+        self._most_bytes = settings.max_document_bytes
+        self._facts = {"device": f"{device}-{secrets.token_hex(4)}", **facts}
+
+    @property
+    def abilities(self) -> Abilities:
+        return Abilities(facts=self._facts)
+
+    async def changes(self, cursor: str | None) -> Changes:
+        known = parse_cursor(cursor) if cursor is not None else None
+        if cursor is not None and known is None:
+            raise CursorGoneError
+        with self._errors():
+            await self._prepared()
+            if known is not None:
+                now = (await self._store.positions([self._space]))[self._space]
+                behind = is_behind(known, now)
+                if behind is None:
+                    raise CursorGoneError
+                if not behind:
+                    return Changes({}, cursor, whole=False)
+            found = await self._store.changes(self._space, known.sequence if known else SequenceNumber(0))
+        hashes: dict[DocumentId, ContentHash | None] = dict(found.hashes)
+        if known is None:
+            hashes = {document: content for document, content in hashes.items() if content is not None}
+        return Changes(hashes, cursor_of(found.position), whole=known is None)
+
+    async def submit(
+        self, outgoing: Sequence[Outgoing], *, confirmed: bool = False
+    ) -> AsyncIterator[dict[DocumentId, Reply]]:
+        most = self.abilities.portion
+        for first in range(0, len(outgoing), most):
+            portion = outgoing[first : first + most]
+            replies = await self._decided(portion, confirmed=confirmed)
+            again = [
+                one
+                for one in portion
+                if isinstance(reply := replies[one.id], Refused) and reply.code == "base-unknown" and one.pending
+            ]
+            if again:
+                replies |= await self._decided(again, confirmed=confirmed, with_base=True)
+            yield replies
+
+    async def policies(self) -> Policies:
+        with self._errors():
+            return await self._store.policies(self._space)
+
+    async def wait(self, cursor: str | None) -> None:
+        known = parse_cursor(cursor) if cursor is not None else None
+        for _ in range(int(WAIT_SECONDS / LOOK_SECONDS)):
+            await asyncio.sleep(LOOK_SECONDS)
+            with self._errors():
+                now = (await self._store.positions([self._space]))[self._space]
+            if known is None or is_behind(known, now) is not False:
+                return
+
+    async def story(self, document: DocumentId) -> list[dict[str, Any]]:
+        with self._errors():
+            entries = await self._store.history(self._space, document, MOST_ENTRIES)
+            policies = await self._store.policies(self._space)
+        return [wire.history_row(entry, policies) for entry in entries]
+
+    async def state(self, document: DocumentId, content: str) -> dict[str, Any] | None:
+        with self._errors():
+            entry = await self._store.state(self._space, document, ContentHash(content))
+        return None if entry is None else entry.body
+
+    async def close(self) -> None:
+        self._large.close()
+        self._mongo.close()
+
+    # Deciding
+
+    async def _decided(
+        self, outgoing: Sequence[Outgoing], *, confirmed: bool, with_base: bool = False
+    ) -> dict[DocumentId, Reply]:
+        now, device = time.time(), DeviceId(self._facts["device"])
+        submissions = [self._submission(one.id, one.pending, device, now, with_base=with_base) for one in outgoing]
+        items = [Item(submission, device, confirmed=confirmed) for submission in submissions]
+        with self._errors():
+            await self._prepared()
+            judge = Judge(self._large, self._most_bytes)
+            found, _ = await self._store.transact(self._space, lambda transaction: decide(transaction, judge, items))
+        return {one.id: _reply(one, reply) for one, reply in zip(outgoing, found, strict=True)}
+
+    @staticmethod
+    def _submission(
+        document: DocumentId, pending: Pending | None, device: DeviceId, at: float, *, with_base: bool
+    ) -> Submission:
+        if pending is None:
+            return Submission(document, None, None, at, CREATED, Given.NOTHING, device, single_device=True)
+        submission = submission_of(document, pending, device, at)
+        if with_base or pending.attach:
+            return submission
+        return replace(submission, base_state=Given.NOTHING)
+
+    async def _prepared(self) -> None:
+        """The indexes, of a database that is new to us."""
+        if not self._facts.get("prepared"):
+            await self._mongo.prepare()
+            self._facts["prepared"] = True
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except NotThereError as error:
+            raise UnreachableError(
+                f"{self._where} cannot be used: {error}. Is it running, is it a replica set, and are user and "
+                "password right?"
+            ) from error
+
+
+def _reply(one: Outgoing, found: Found) -> Reply:
+    if isinstance(found, Refusal):
+        return NotNow(found.rule) if found.code == "deletions-held" else Refused(found.code, found.rule)
+    if not isinstance(found, Decided):
+        return NotNow(str(found))
+    state = one.pending.body if found.same and one.pending is not None else found.body
+    conflicts = tuple(dict(row) for row in found.conflicts)
+    return Answer(state, found.hash, found.rev, str(found.outcome), found.rule, conflicts)

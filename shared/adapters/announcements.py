@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Final
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -61,7 +62,7 @@ class RedisAnnouncements:
             confirmed = self._confirmed[channel] = asyncio.Event()
             self._spaces[channel] = space
             with errors_mapped():
-                await self._pubsub.subscribe(channel)
+                await self._pubsub.subscribe(_NOBODY, channel)
             self._some.set()
         try:
             async with asyncio.timeout(_CONFIRM_SECONDS):
@@ -106,6 +107,11 @@ class RedisAnnouncements:
             self._revoked(self._spaces[channel])
         elif kind == "message" and channel in self._spaces:
             self._heard(self._spaces[channel], data)
+
+
+_NOBODY: Final = b"ht:nobody"
+"""A channel that nobody speaks on, and that is never left: the driver checks a connection without any channel by
+reading from it, while the reader here is reading."""
 
 
 def _channel(space: SpaceId) -> bytes:

@@ -18,7 +18,7 @@ from shared.core.policies import Policies
 from shared.core.resolve import resolve
 from shared.core.size_limit import within_limit
 from shared.core.values import Value
-from shared.large import LargeWork, is_large
+from shared.large import TURN, is_large
 from shared.ports import Announcement, Reply, Transaction
 
 MAX_ANNOUNCED: Final = 200
@@ -27,16 +27,14 @@ _ROUNDS: Final = 8
 """Rounds of reads that a decision may take; the rules need three (shared/core/memory.py)."""
 
 
-async def decide(
-    transaction: Transaction, judge: Judge, items: Sequence[Item]
-) -> tuple[list[Reply], Announcement | None]:
+def decide(transaction: Transaction, judge: Judge, items: Sequence[Item]) -> tuple[list[Reply], Announcement | None]:
     """The replies, in order, with everything stored in the transaction; and what is to be announced of it."""
-    policies = await transaction.policies()
+    policies = transaction.policies()
     replies: dict[int, Reply] = {}
     changes: dict[SequenceNumber, Change] = {}
     for indices in waves(items):
         wave = [items[index] for index in indices]
-        replies.update(zip(indices, await _decide_wave(transaction, judge, policies, wave, changes), strict=True))
+        replies.update(zip(indices, _decide_wave(transaction, judge, policies, wave, changes), strict=True))
     return [replies[index] for index in range(len(items))], _announcement(changes)
 
 
@@ -48,7 +46,7 @@ def _announcement(changes: Mapping[SequenceNumber, Change]) -> Announcement | No
     return Announcement(min(changes), max(changes), said)
 
 
-async def _decide_wave(
+def _decide_wave(
     transaction: Transaction,
     judge: Judge,
     policies: Policies,
@@ -56,10 +54,10 @@ async def _decide_wave(
     changes: dict[SequenceNumber, Change],
 ) -> list[Reply]:
     """Items of different documents. `changes` gets the new heads, by their sequences."""
-    memories = await transaction.memories([item.submission for item in items])
-    verdicts = await _resolved(transaction, judge, policies, items, memories)
+    memories = transaction.memories([item.submission for item in items])
+    verdicts = _resolved(transaction, judge, policies, items, memories)
     results = [verdict.result for verdict in verdicts]
-    deletions = await _braked(transaction, items, results)
+    deletions = _braked(transaction, items, results)
     stored = [
         (index, result)
         for index, result in enumerate(results)
@@ -69,11 +67,11 @@ async def _decide_wave(
     if stored:
         new = [(index, result) for index, result in stored if result.revision is not None]
         change = sum(live_change(result, _is_live(memories[index])) for index, result in new)
-        first = await transaction.allot(len(new), change)
+        first = transaction.allot(len(new), change)
         numbers = {index: SequenceNumber(first + place) for place, (index, _) in enumerate(new)}
         revs = {index: result.rev(numbers.get(index)) for index, result in stored}
         writes = [Write(items[index], result, revs[index], verdicts[index].conflicts) for index, result in stored]
-        await transaction.write(first, writes, deletions)
+        transaction.write(first, writes, deletions)
         for index, decision in new:
             document, revision = items[index].submission.document, decision.revision
             if revision is not None:
@@ -101,11 +99,10 @@ _Case = tuple[Memory, Submission]
 
 
 class Judge:
-    """Decides the submissions of a batch, beside the event loop if they are large; and remembers then what it
-    decided, because the transaction may have to begin again. That is sound: the rules are pure."""
+    """Decides the submissions of a batch. If they are large it remembers what it decided, because the transaction may
+    have to begin again. That is sound: the rules are pure."""
 
-    def __init__(self, large: LargeWork, most_bytes: int) -> None:
-        self._large = large
+    def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
         self._known: list[tuple[Sequence[_Case], Policies, list[_Verdict | Missing]]] = []
 
@@ -114,13 +111,14 @@ class Judge:
         """How many times something large was decided."""
         return len(self._known)
 
-    async def verdicts(self, cases: Sequence[_Case], policies: Policies) -> list[_Verdict | Missing]:
+    def verdicts(self, cases: Sequence[_Case], policies: Policies) -> list[_Verdict | Missing]:
         if not is_large(_bodies(cases)):
             return self._decided(cases, policies)
         for asked, by, found in self._known:
             if asked == cases and by == policies:
                 return found
-        found = await self._large.run(lambda: self._decided(cases, policies))
+        with TURN:
+            found = self._decided(cases, policies)
         self._known.append((cases, policies, found))
         return found
 
@@ -149,7 +147,7 @@ def _bodies(cases: Sequence[_Case]) -> Iterator[Value]:
         yield from bodies
 
 
-async def _resolved(
+def _resolved(
     transaction: Transaction,
     judge: Judge,
     policies: Policies,
@@ -163,23 +161,21 @@ async def _resolved(
     for _ in range(_ROUNDS):
         wanted: list[tuple[int, Missing]] = []
         cases = [(current[index], items[index].submission) for index in todo]
-        for index, found in zip(todo, await judge.verdicts(cases, policies), strict=True):
+        for index, found in zip(todo, judge.verdicts(cases, policies), strict=True):
             if isinstance(found, Missing):
                 wanted.append((index, found))
             else:
                 results[index] = found
         if not wanted:
             return [results[index] for index in range(len(items))]
-        loaded = await transaction.load(
-            [(current[index], items[index].submission, missing) for index, missing in wanted]
-        )
+        loaded = transaction.load([(current[index], items[index].submission, missing) for index, missing in wanted])
         todo = [index for index, _ in wanted]
         for index, memory in zip(todo, loaded, strict=True):
             current[index] = memory
     raise RuntimeError("a decision asks for ever more")
 
 
-async def _braked(
+def _braked(
     transaction: Transaction,
     items: Sequence[Item],
     results: list[Decision | Refusal],
@@ -192,9 +188,9 @@ async def _braked(
     ]
     if not deleting:
         return {}
-    counted = await transaction.deletions({items[index].by for index in deleting})
+    counted = transaction.deletions({items[index].by for index in deleting})
     changed: dict[DeviceId, Deletions] = {}
-    live = await transaction.live()
+    live = transaction.live()
     for index in deleting:
         item = items[index]
         after = counted.get(item.by, NO_DELETIONS).one_more(item.submission.arrived_at)

@@ -6,7 +6,7 @@ user; a device names its space.)
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -82,37 +82,36 @@ class Current:
 
 
 class Transaction(Protocol):
-    """One space, read and written at one point in time. Reads see what was written before them."""
+    """One space, read and written at one point in time. Reads see what was written before them. Used by one thread,
+    which its calls hold up."""
 
-    async def policies(self) -> Policies:
+    def policies(self) -> Policies:
         """The space's; what is written was decided by those that hold when it commits."""
         ...
 
-    async def live(self) -> int:
+    def live(self) -> int:
         """How many live documents the space has."""
         ...
 
-    async def memories(self, submissions: Sequence[Submission]) -> list[Memory]:
+    def memories(self, submissions: Sequence[Submission]) -> list[Memory]:
         """The first read for each, in order: heads, and what the devices may be on."""
         ...
 
-    async def load(self, wanted: Sequence[tuple[Memory, Submission, Missing]]) -> list[Memory]:
+    def load(self, wanted: Sequence[tuple[Memory, Submission, Missing]]) -> list[Memory]:
         """The memories with what is missing, in order."""
         ...
 
-    async def deletions(self, devices: Collection[DeviceId]) -> dict[DeviceId, Deletions]:
+    def deletions(self, devices: Collection[DeviceId]) -> dict[DeviceId, Deletions]:
         """What the devices have deleted lately; one that has deleted nothing is left out."""
         ...
 
-    async def allot(self, count: int, live_change: int) -> SequenceNumber:
+    def allot(self, count: int, live_change: int) -> SequenceNumber:
         """The first of `count` (>= 0) new sequence numbers of the space, without gaps between transactions
         that commit. Before each `write`: it is where two transactions collide. `live_change`: by how much the
         number of live documents changes."""
         ...
 
-    async def write(
-        self, first: SequenceNumber, writes: Sequence[Write], deletions: Mapping[DeviceId, Deletions]
-    ) -> None:
+    def write(self, first: SequenceNumber, writes: Sequence[Write], deletions: Mapping[DeviceId, Deletions]) -> None:
         """Stores decisions, of each document one at most: new heads with the sequence numbers from `first`
         on, in order; what they supersede moves to the revisions; received states, pairs, what devices may be
         on, tokens that turned out to be shared; and what devices have deleted."""
@@ -125,11 +124,9 @@ class DocumentStore(Protocol):
     Errors: UnavailableError, and nothing else that a caller should expect.
     """
 
-    async def transact(
-        self, space: SpaceId, work: Callable[[Transaction], Awaitable[T]], fence: Fence | None = None
-    ) -> T:
-        """Runs `work` in one transaction and commits it: durable on a majority, journaled, when this
-        returns. All of it is stored or nothing. A conflict with another writer runs `work` again from the
+    async def transact(self, space: SpaceId, work: Callable[[Transaction], T], fence: Fence | None = None) -> T:
+        """Runs `work` in one transaction, in a thread, and commits it: durable on a majority, journaled, when
+        this returns. All of it is stored or nothing. A conflict with another writer runs `work` again from the
         start, on new data; `work` must have no effect but through the transaction.
 
         With a fence nothing is written after somebody with a later one has written: FencedError. Without that

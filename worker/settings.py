@@ -14,7 +14,6 @@ import uvloop
 from shared import observability
 from shared.adapters import arq
 from shared.adapters.mongo import Mongo, MongoDocumentStore
-from shared.large import LargeWork
 from shared.settings import Settings
 from worker.tasks.prune import Pruner, prune_all
 from worker.tasks.resolve import SpaceResolver, resolve_space
@@ -29,15 +28,13 @@ def _worker_settings(settings: Settings) -> dict[str, Any]:
         ctx["mongo"] = mongo = Mongo(settings)
         await mongo.prepare()
         store = MongoDocumentStore(mongo, give_up_after_seconds=settings.store_timeout_seconds)
-        ctx["large"] = large = LargeWork()
         inbox = arq.ArqInbox(redis, settings)
-        ctx["resolver"] = SpaceResolver(store, inbox, large, most_bytes=settings.max_document_bytes)
+        ctx["resolver"] = SpaceResolver(store, inbox, most_bytes=settings.max_document_bytes)
         ctx["pruner"] = Pruner(store, settings.retention)
 
     async def on_shutdown(ctx: dict[Any, Any]) -> None:
-        for opened in ("large", "mongo"):
-            if opened in ctx:
-                ctx[opened].close()
+        if "mongo" in ctx:
+            ctx["mongo"].close()
 
     return arq.worker_settings(
         settings, redis, drain=resolve_space, hourly=prune_all, on_startup=on_startup, on_shutdown=on_shutdown

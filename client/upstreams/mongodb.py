@@ -39,7 +39,6 @@ from shared.core.documents import Sequence as SequenceNumber
 from shared.core.memory import CREATED, Given, Refusal, Submission
 from shared.core.policies import Policies
 from shared.deciding import Judge, decide
-from shared.large import LargeWork
 from shared.ports import Reply as Found
 from shared.ports import UnavailableError as NotThereError
 from shared.settings import Settings
@@ -72,7 +71,6 @@ class MongoUpstream:
             raise NotAnUpstreamError(f"{self._where}: {error}") from error
         self._store = MongoDocumentStore(self._mongo, give_up_after_seconds=GIVE_UP_SECONDS)
         self._space = SpaceId(space or "default")
-        self._large = LargeWork()
         self._most_bytes = settings.max_document_bytes
         self._facts = {"device": f"{device}-{secrets.token_hex(4)}", **facts}
 
@@ -140,7 +138,6 @@ class MongoUpstream:
         return None if entry is None else entry.body
 
     async def close(self) -> None:
-        self._large.close()
         self._mongo.close()
 
     # Deciding
@@ -153,7 +150,7 @@ class MongoUpstream:
         items = [Item(submission, device, confirmed=confirmed) for submission in submissions]
         with self._errors():
             await self._prepared()
-            judge = Judge(self._large, self._most_bytes)
+            judge = Judge(self._most_bytes)
             found, _ = await self._store.transact(self._space, lambda transaction: decide(transaction, judge, items))
         return {one.id: _reply(one, reply) for one, reply in zip(outgoing, found, strict=True)}
 

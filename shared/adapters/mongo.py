@@ -19,15 +19,18 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, replace
 from typing import Any, Final, TypeVar
 
 from bson import Int64
 from bson.codec_options import CodecOptions, TypeDecoder, TypeRegistry
-from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession, AsyncIOMotorDatabase
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
 from pymongo import ASCENDING, DESCENDING, IndexModel, InsertOne, ReplaceOne, ReturnDocument, UpdateOne
+from pymongo.client_session import ClientSession
+from pymongo.database import Database
 from pymongo.errors import (
     ConfigurationError,
     ConnectionFailure,
@@ -83,6 +86,8 @@ T = TypeVar("T")
 Row = dict[str, Any]
 
 DURABLE: Final = WriteConcern(w="majority", j=True)
+_TRANSACTIONS: Final = 64
+"""At the same time, each of another space. More wait for their turn."""
 _POLICIES_KEPT: Final = 10_000
 _RECENT_BYTES: Final = 16 * 1024 * 1024
 """Of bodies that are read to find one that is near."""
@@ -175,56 +180,66 @@ class MongoDocumentStore:
         self._documents = mongo.database["documents"]
         self._revisions = mongo.database["revisions"]
         self._give_up_after = give_up_after_seconds
-        self._sessions: list[AsyncIOMotorClientSession] = []
+        self._sessions: list[ClientSession] = []
+        self._threads = ThreadPoolExecutor(_TRANSACTIONS, thread_name_prefix="transaction")
         self._policies: dict[SpaceId, tuple[str | None, Policies]] = {}
 
-    async def transact(
-        self, space: SpaceId, work: Callable[[Transaction], Awaitable[T]], fence: Fence | None = None
-    ) -> T:
+    async def transact(self, space: SpaceId, work: Callable[[Transaction], T], fence: Fence | None = None) -> T:
+        # In one thread from its beginning to its end, on the client that Motor wraps. Motor hands each call to a
+        # thread and waits for it, and a transaction makes half a dozen, one after another.
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._transact, space, work, fence)
+
+    def _transact(self, space: SpaceId, work: Callable[[Transaction], T], fence: Fence | None) -> T:
         deadline = time.monotonic() + self._give_up_after
         with _errors_mapped():
             attempt = 0
             while True:
-                # A session is kept for the next transaction: starting one takes a thread. One that saw an error
-                # is not.
-                session = self._sessions.pop() if self._sessions else await self._client.start_session()
+                session = self._session()
                 try:
-                    result = await self._attempt(session, space, work, fence, deadline)
+                    result = self._attempt(session, space, work, fence, deadline)
                 except _PoliciesChangedError:
-                    await session.end_session()
+                    session.end_session()
                     continue
                 except PyMongoError as error:
-                    await session.end_session()
+                    session.end_session()
                     if not error.has_error_label(_TRANSIENT) or time.monotonic() > deadline:
                         raise
                 except BaseException:
-                    await session.end_session()
+                    session.end_session()
                     raise
                 else:
                     self._sessions.append(session)
                     return result
                 attempt += 1
-                await asyncio.sleep(min(0.001 * 2**attempt, 0.1) * (0.5 + secrets.randbelow(100) / 100))
+                time.sleep(min(0.001 * 2**attempt, 0.1) * (0.5 + secrets.randbelow(100) / 100))
 
-    async def _attempt(
+    def _session(self) -> ClientSession:
+        """One is kept for the next transaction, but not one that saw an error."""
+        try:
+            return self._sessions.pop()
+        except IndexError:
+            return self._client.delegate.start_session()
+
+    def _attempt(
         self,
-        session: AsyncIOMotorClientSession,
+        session: ClientSession,
         space: SpaceId,
-        work: Callable[[Transaction], Awaitable[T]],
+        work: Callable[[Transaction], T],
         fence: Fence | None,
         deadline: float,
     ) -> T:
         session.start_transaction(ReadConcern("snapshot"), DURABLE, ReadPreference.PRIMARY)
         try:
             transaction = _MongoTransaction(self._mongo, session, space, fence, self._policies)
-            result = await work(transaction)
-            await transaction.verify_policies()
+            result = work(transaction)
+            transaction.verify_policies()
         except BaseException:
-            await _abort(session)
+            _abort(session)
             raise
         while True:
             try:
-                await session.commit_transaction()
+                session.commit_transaction()
             except PyMongoError as error:
                 if not error.has_error_label(_UNKNOWN_COMMIT) or time.monotonic() > deadline:
                     raise
@@ -403,7 +418,7 @@ class _MongoTransaction:
     def __init__(
         self,
         mongo: Mongo,
-        session: AsyncIOMotorClientSession,
+        session: ClientSession,
         space: SpaceId,
         fence: Fence | None,
         policies: dict[SpaceId, tuple[str | None, Policies]],
@@ -414,27 +429,27 @@ class _MongoTransaction:
         self._unverified = False
         self._session = session
         self._space = space
-        self._spaces = mongo.database["spaces"]
-        self._documents = mongo.database["documents"]
-        self._revisions = mongo.database["revisions"]
-        self._memory = mongo.database["memory"]
-        self._devices = mongo.database["devices"]
+        database: Database[Row] = mongo.database.delegate
+        self._spaces = database["spaces"]
+        self._documents = database["documents"]
+        self._revisions = database["revisions"]
+        self._memory = database["memory"]
+        self._devices = database["devices"]
         self._heads: dict[str, Row] = {}
         """The rows of heads as they were read, by key: they move to the revisions when they are superseded."""
 
-    async def policies(self) -> Policies:
+    def policies(self) -> Policies:
         # They change rarely, and every write passes the space's row in `allot`: there a change is seen. What
         # writes nothing is verified at the end.
-        if self._space not in self._policies_of:
-            self._remember_policies(await self._policies_row())
-        self._assumed, policies = self._policies_of[self._space]
+        known = self._policies_of.get(self._space)
+        self._assumed, policies = known or self._remember_policies(self._policies_row())
         self._unverified = True
         return policies
 
-    async def verify_policies(self) -> None:
+    def verify_policies(self) -> None:
         """Raises _PoliciesChangedError if the space has others than those that were given out."""
         if self._unverified:
-            self._verify_policies(await self._policies_row())
+            self._verify_policies(self._policies_row())
 
     def _verify_policies(self, row: Row | None) -> None:
         if self._unverified and self._assumed != (row or {}).get("policies"):
@@ -442,28 +457,29 @@ class _MongoTransaction:
             raise _PoliciesChangedError
         self._unverified = False
 
-    async def _policies_row(self) -> Row | None:
-        found: Row | None = await self._spaces.find_one({"_id": self._space}, {"policies": 1}, session=self._session)
+    def _policies_row(self) -> Row | None:
+        found: Row | None = self._spaces.find_one({"_id": self._space}, {"policies": 1}, session=self._session)
         return found
 
-    def _remember_policies(self, row: Row | None) -> None:
+    def _remember_policies(self, row: Row | None) -> tuple[str | None, Policies]:
         if len(self._policies_of) >= _POLICIES_KEPT:
             self._policies_of.clear()
-        self._policies_of[self._space] = ((row or {}).get("policies"), _policies(row))
+        found = self._policies_of[self._space] = ((row or {}).get("policies"), _policies(row))
+        return found
 
-    async def live(self) -> int:
-        row = await self._spaces.find_one({"_id": self._space}, {"live": 1}, session=self._session)
+    def live(self) -> int:
+        row = self._spaces.find_one({"_id": self._space}, {"live": 1}, session=self._session)
         return int((row or {}).get("live", 0))
 
-    async def memories(self, submissions: Sequence[Submission]) -> list[Memory]:
+    def memories(self, submissions: Sequence[Submission]) -> list[Memory]:
         keys = {self._key(s.document) for s in submissions}
         cursor = self._documents.find({"_id": {"$in": list(keys)}}, session=self._session)
-        self._heads = {row["_id"]: row for row in await cursor.to_list(None)}
+        self._heads = {row["_id"]: row for row in cursor}
         remembering = {self._memory_key(s) for s in submissions if _remembers(s)}
         devices: dict[str, DeviceMemory] = {}
         if remembering:
             rows = self._memory.find({"_id": {"$in": list(remembering)}}, session=self._session)
-            devices = {row["_id"]: _device_memory(row) for row in await rows.to_list(None)}
+            devices = {row["_id"]: _device_memory(row) for row in rows}
         return [
             Memory(
                 _head(self._heads.get(self._key(s.document))),
@@ -472,10 +488,10 @@ class _MongoTransaction:
             for s in submissions
         ]
 
-    async def load(self, wanted: Sequence[tuple[Memory, Submission, Missing]]) -> list[Memory]:
-        states = await self._states([(s.document, m.states) for _, s, m in wanted if m.states])
-        pairs = await self._pairs([(s, m.pairs_since) for _, s, m in wanted if m.pairs_since is not None])
-        gone = await self._gone([(s.document, m.seen) for _, s, m in wanted if m.seen])
+    def load(self, wanted: Sequence[tuple[Memory, Submission, Missing]]) -> list[Memory]:
+        states = self._states([(s.document, m.states) for _, s, m in wanted if m.states])
+        pairs = self._pairs([(s, m.pairs_since) for _, s, m in wanted if m.pairs_since is not None])
+        gone = self._gone([(s.document, m.seen) for _, s, m in wanted if m.seen])
         loaded = []
         for memory, submission, missing in wanted:
             document = submission.document
@@ -487,12 +503,12 @@ class _MongoTransaction:
                     states={**memory.states, **found},
                     pairs=memory.pairs if missing.pairs_since is None else pairs.get(document, ()),
                     seen={**memory.seen, **{key: key in held for key in missing.seen}},
-                    recent=await self._recent(document) if missing.recent else memory.recent,
+                    recent=self._recent(document) if missing.recent else memory.recent,
                 )
             )
         return loaded
 
-    async def _states(
+    def _states(
         self, wanted: Sequence[tuple[DocumentId, Collection[ContentHash]]]
     ) -> dict[tuple[DocumentId, ContentHash], Stored]:
         if not wanted:
@@ -506,7 +522,7 @@ class _MongoTransaction:
             session=self._session,
         )
         found: dict[tuple[DocumentId, ContentHash], Stored] = {}
-        for row in await cursor.to_list(None):
+        for row in cursor:
             if row.get("deleted"):
                 continue
             key = (DocumentId(row["id"]), ContentHash(row["hash"]))
@@ -517,7 +533,7 @@ class _MongoTransaction:
             found[key] = this
         return found
 
-    async def _pairs(self, wanted: Sequence[tuple[Submission, SequenceNumber]]) -> dict[DocumentId, tuple[Pair, ...]]:
+    def _pairs(self, wanted: Sequence[tuple[Submission, SequenceNumber]]) -> dict[DocumentId, tuple[Pair, ...]]:
         if not wanted:
             return {}
         devices = {s.document: s.device for s, _ in wanted}
@@ -531,15 +547,13 @@ class _MongoTransaction:
             session=self._session,
         ).sort([("seq", ASCENDING), ("_id", ASCENDING)])
         found: dict[DocumentId, tuple[Pair, ...]] = {}
-        for row in await cursor.to_list(None):
+        for row in cursor:
             document = DocumentId(row["id"])
             theirs = (pair for pair in _pairs(row) if pair.device == devices[document])
             found[document] = (*found.get(document, ()), *theirs)
         return found
 
-    async def _gone(
-        self, wanted: Sequence[tuple[DocumentId, Collection[ValueKey]]]
-    ) -> dict[DocumentId, set[ValueKey]]:
+    def _gone(self, wanted: Sequence[tuple[DocumentId, Collection[ValueKey]]]) -> dict[DocumentId, set[ValueKey]]:
         if not wanted:
             return {}
         cursor = self._revisions.find(
@@ -551,11 +565,11 @@ class _MongoTransaction:
             session=self._session,
         )
         found: dict[DocumentId, set[ValueKey]] = {}
-        for row in await cursor.to_list(None):
+        for row in cursor:
             found.setdefault(DocumentId(row["id"]), set()).update(map(ValueKey, row["gone"]))
         return found
 
-    async def _recent(self, document: DocumentId) -> tuple[Stored, ...]:
+    def _recent(self, document: DocumentId) -> tuple[Stored, ...]:
         cursor = (
             self._revisions.find(
                 {"space": self._space, "id": document, "body": {"$exists": True}},
@@ -568,30 +582,30 @@ class _MongoTransaction:
         )
         found: list[Stored] = []
         room = _RECENT_BYTES
-        async for row in cursor:
+        for row in cursor:
             room -= row["size"]
             if found and room < 0:
                 break
             found.append(_stored(row))
-        await cursor.close()
+        cursor.close()
         return tuple(found)
 
-    async def deletions(self, devices: Collection[DeviceId]) -> dict[DeviceId, Deletions]:
+    def deletions(self, devices: Collection[DeviceId]) -> dict[DeviceId, Deletions]:
         cursor = self._devices.find(
             {"_id": {"$in": list(devices)}, "deletions": {"$exists": True}},
             {"deletions": 1},
             session=self._session,
         )
-        return {DeviceId(row["_id"]): Deletions(*row["deletions"]) for row in await cursor.to_list(None)}
+        return {DeviceId(row["_id"]): Deletions(*row["deletions"]) for row in cursor}
 
-    async def allot(self, count: int, live_change: int) -> SequenceNumber:
+    def allot(self, count: int, live_change: int) -> SequenceNumber:
         change: Row = {
             "$inc": {"sequence": count, "live": live_change, "batches": 1},
             "$setOnInsert": {"epoch": _new_epoch()},
         }
         if self._fence is not None:
             change["$set"] = {"fence": [self._fence.number, self._fence.token]}
-        before = await self._spaces.find_one_and_update(
+        before = self._spaces.find_one_and_update(
             {"_id": self._space},
             change,
             {"sequence": 1, "policies": 1, "fence": 1},
@@ -609,9 +623,7 @@ class _MongoTransaction:
         if fence is not None and (number > fence.number or (number == fence.number and token != fence.token)):
             raise FencedError(number)
 
-    async def write(
-        self, first: SequenceNumber, writes: Sequence[Write], deletions: Mapping[DeviceId, Deletions]
-    ) -> None:
+    def write(self, first: SequenceNumber, writes: Sequence[Write], deletions: Mapping[DeviceId, Deletions]) -> None:
         heads: list[InsertOne[Row] | ReplaceOne[Row] | UpdateOne] = []
         revisions: list[Row] = []
         memory: list[ReplaceOne[Row]] = []
@@ -644,13 +656,13 @@ class _MongoTransaction:
             value = [counted.since, counted.count]
             devices.append(UpdateOne({"_id": device}, {"$set": {"deletions": value}}))
         if heads:
-            await self._documents.bulk_write(heads, ordered=False, session=self._session)
+            self._documents.bulk_write(heads, ordered=False, session=self._session)
         if revisions:
-            await self._revisions.insert_many(revisions, ordered=False, session=self._session)
+            self._revisions.insert_many(revisions, ordered=False, session=self._session)
         if memory:
-            await self._memory.bulk_write(memory, ordered=False, session=self._session)
+            self._memory.bulk_write(memory, ordered=False, session=self._session)
         if devices:
-            await self._devices.bulk_write(devices, ordered=True, session=self._session)
+            self._devices.bulk_write(devices, ordered=True, session=self._session)
 
     def _key(self, document: DocumentId) -> str:
         return f"{self._space}/{document}"
@@ -802,10 +814,10 @@ def _errors_mapped() -> Any:
         raise
 
 
-async def _abort(session: AsyncIOMotorClientSession) -> None:
+def _abort(session: ClientSession) -> None:
     """Aborts as well as it goes: an abort that is lost ends when the server times the transaction out."""
     try:
-        await session.abort_transaction()
+        session.abort_transaction()
     except ConnectionFailure:
         return
 

@@ -46,11 +46,11 @@ def write_of(document: str, value: Any, rev: str = "r") -> Write:
 async def put(
     store: DocumentStore, space: SpaceId, document: str, value: Any, fence: Fence | None = None
 ) -> Sequence:
-    async def work(transaction: Transaction) -> Sequence:
+    def work(transaction: Transaction) -> Sequence:
         write = write_of(document, value)
-        (memory,) = await transaction.memories([write.item.submission])
-        first = await transaction.allot(1, int(memory.head is None))
-        await transaction.write(first, [write], {})
+        (memory,) = transaction.memories([write.item.submission])
+        first = transaction.allot(1, int(memory.head is None))
+        transaction.write(first, [write], {})
         return first
 
     return await store.transact(space, work, fence)
@@ -67,10 +67,10 @@ async def test_what_was_written_is_there(store: DocumentStore, space: SpaceId) -
 
 
 async def test_work_that_fails_leaves_nothing(store: DocumentStore, space: SpaceId) -> None:
-    async def work(transaction: Transaction) -> None:
+    def work(transaction: Transaction) -> None:
         write = write_of("a", 1)
-        await transaction.memories([write.item.submission])
-        await transaction.write(await transaction.allot(1, 1), [write], {})
+        transaction.memories([write.item.submission])
+        transaction.write(transaction.allot(1, 1), [write], {})
         raise KeyError("on purpose")
 
     with pytest.raises(KeyError):
@@ -142,8 +142,8 @@ async def test_errors_are_ours(settings: Settings) -> None:
         broken = MongoDocumentStore(mongo, give_up_after_seconds=0.1)
         here, document = SpaceId("s"), DocumentId("d")
 
-        async def work(transaction: Transaction) -> None:
-            await transaction.policies()
+        def work(transaction: Transaction) -> None:
+            transaction.policies()
 
         calls = {
             "transact": broken.transact(here, work),

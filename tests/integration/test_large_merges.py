@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import threading
 import time
 import uuid
 from collections.abc import AsyncIterator
@@ -23,7 +22,7 @@ from shared.adapters.redis import space_key
 from shared.core.batch import Answer, Item
 from shared.core.documents import Body, DeviceId, DocumentId, SpaceId
 from shared.core.memory import Outcome, Submission
-from shared.large import LARGE, LargeWork, is_large
+from shared.large import LARGE, is_large
 from shared.settings import Settings
 from tests.instance import Access
 from worker.tasks.resolve import SpaceResolver
@@ -49,12 +48,10 @@ def away_from_the_workers(settings: Settings) -> Settings:
 async def resolver(settings: Settings) -> AsyncIterator[Parts]:
     settings = away_from_the_workers(settings)
     redis = arq.connect(settings.redis_url, connections=20)
-    large = LargeWork()
     async with opened(settings) as mongo, arq.ArqResolver(redis, settings) as sender:
         store = MongoDocumentStore(mongo, give_up_after_seconds=20)
         inbox = arq.ArqInbox(redis, settings)
-        yield redis, sender, inbox, SpaceResolver(store, inbox, large, most_bytes=LIMIT)
-    large.close()
+        yield redis, sender, inbox, SpaceResolver(store, inbox, most_bytes=LIMIT)
     await redis.aclose(close_connection_pool=True)
 
 
@@ -108,21 +105,8 @@ async def test_the_lease_is_renewed_while_a_large_merge_runs(
     assert turns > took / LEASE_SECONDS, "the loop stood still"
 
 
-async def test_large_work_is_done_in_another_thread() -> None:
-    large = LargeWork()
-    assert await large.run(threading_name) != threading_name()
-    with pytest.raises(KeyError):
-        await large.run(fail)
+def test_what_is_large() -> None:
     assert not is_large([[1] * (LARGE // 2), [1]]) and is_large([[1] * (LARGE // 2)] * 2)
-    large.close()
-
-
-def fail() -> None:
-    raise KeyError("on purpose")
-
-
-def threading_name() -> str:
-    return threading.current_thread().name
 
 
 def test_two_that_are_too_large_together_are_refused_and_nothing_is_lost(access: Access) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 from shared.core.batch import Item
 from shared.core.documents import SpaceId
 from shared.deciding import Judge, decide
-from shared.large import LargeWork
 from shared.observability import event
 from shared.ports import (
     Announcement,
@@ -33,11 +32,10 @@ async def resolve_space(ctx: dict[Any, Any], space: str) -> None:
 class SpaceResolver:
     """Decides what waits in the inboxes."""
 
-    def __init__(self, store: DocumentStore, inbox: Inbox, large: LargeWork, *, most_bytes: int) -> None:
+    def __init__(self, store: DocumentStore, inbox: Inbox, *, most_bytes: int) -> None:
         """`most_bytes`: of the canonical form of a document that is made of two."""
         self._store = store
         self._inbox = inbox
-        self._large = large
         self._most_bytes = most_bytes
 
     async def drain(self, space: SpaceId) -> None:
@@ -85,7 +83,7 @@ class SpaceResolver:
     async def _stored(
         self, space: SpaceId, lease: Lease, items: Sequence[Item]
     ) -> tuple[list[Reply], Announcement | None]:
-        judge = Judge(self._large, self._most_bytes)
+        judge = Judge(self._most_bytes)
         while True:
             learned = judge.learned
             try:

@@ -25,6 +25,10 @@ _TOKEN: Final = re.compile(r"ht_[A-Za-z0-9_-]{43}\Z")
 _SEEN_EVERY_SECONDS: Final = 60
 _SEEN_KEPT: Final = 10_000
 _TOKENS_AT_ONCE: Final = 500
+_TRUSTED_SECONDS: Final = 0.1
+"""How long a process goes on opening to a token that it has looked up. Revoking waits as long, so that no process
+opens to the token once it says that it is revoked."""
+_TRUSTED_KEPT: Final = 10_000
 _CHALLENGE: Final = {"www-authenticate": 'Bearer realm="hypertask"'}
 
 
@@ -49,6 +53,7 @@ class Devices:
     def __init__(self, store: DeviceStore) -> None:
         self._store = store
         self._by_token = Coalesced(store.by_token_hashes, most=_TOKENS_AT_ONCE)
+        self._trusted: dict[str, tuple[float, Device]] = {}
         self._seen: dict[DeviceId, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -68,7 +73,18 @@ class Devices:
 
     async def by_hash(self, hash_: str) -> Device | None:
         """The device whose token has this hash, if it is not revoked."""
-        return await self._by_token.get(hash_)
+        asked = time.monotonic()
+        until, trusted = self._trusted.get(hash_, (0.0, None))
+        if asked < until:
+            return trusted
+        device = await self._by_token.get(hash_)
+        if device is None:
+            self._trusted.pop(hash_, None)
+        else:
+            if len(self._trusted) >= _TRUSTED_KEPT:
+                self._trusted.clear()
+            self._trusted[hash_] = (asked + _TRUSTED_SECONDS, device)
+        return device
 
     async def create(self, *, user: UserName, name: str, space: SpaceId, shared: bool = False) -> tuple[Device, str]:
         """A new device and its token, which is nowhere else. `shared`: several devices will use it."""
@@ -91,8 +107,11 @@ class Devices:
         return await self._store.list_all()
 
     async def revoke(self, user: UserName, device: DeviceId) -> bool:
-        """False if the user has no such device."""
-        return await self._store.revoke(user, device)
+        """False if the user has no such device, or it was revoked before. When this returns its token opens nothing any
+        more, in any process: who looked it up before the change has to look again."""
+        revoked = await self._store.revoke(user, device)
+        await asyncio.sleep(1.1 * _TRUSTED_SECONDS)
+        return revoked
 
     def _note(self, device: Device) -> None:
         """Remembers now and then that a device was heard of, beside the request."""

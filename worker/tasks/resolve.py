@@ -46,8 +46,10 @@ class SpaceResolver:
         async with lease:
             while not lease.used_up:
                 envelopes = await lease.take()
-                if not envelopes and await lease.release_if_empty():
-                    return
+                if not envelopes:
+                    if await lease.release_if_empty():
+                        return
+                    continue
                 items = [item for envelope in envelopes for item in envelope.items]
                 try:
                     found, announcement = await self._replies(space, lease, items)

@@ -196,9 +196,9 @@ BREAKS = (
     ),
     Break(
         "large documents: decided on the event loop",
-        "shared/large.py",
-        "        return await asyncio.get_running_loop().run_in_executor(self._thread, work)",
-        "        return work()",
+        "shared/adapters/mongo.py",
+        "        return await loop.run_in_executor(self._threads, self._transact, space, work, fence)",
+        "        return self._transact(space, work, fence)",
         LARGE,
     ),
     Break(

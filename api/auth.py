@@ -107,8 +107,8 @@ class Devices:
         return await self._store.list_all()
 
     async def revoke(self, user: UserName, device: DeviceId) -> bool:
-        """False if the user has no such device, or it was revoked before. When this returns its token opens nothing any
-        more, in any process: who looked it up before the change has to look again."""
+        """False if the user has no such device, or it was revoked before. When this returns its token opens
+        nothing any more, in any process: who looked it up before the change has to look again."""
         revoked = await self._store.revoke(user, device)
         await asyncio.sleep(1.1 * _TRUSTED_SECONDS)
         return revoked

@@ -219,7 +219,8 @@ class MongoDocumentStore:
         try:
             return self._sessions.pop()
         except IndexError:
-            return self._client.delegate.start_session()
+            session: ClientSession = self._client.delegate.start_session()
+            return session
 
     def _attempt(
         self,

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api import errors
 from api.compression import Compression
 from api.lifespan import lifespan_of
-from api.routes import batch, devices, documents, events, hashes, policies, service, sync
+from api.routes import batch, devices, documents, events, export, hashes, policies, service, sync
 from shared.observability import request_id
 from shared.settings import Settings
 
@@ -32,6 +32,7 @@ ROUTES = [
     Route("/task/{id}/revisions", documents.get_revisions, methods=["GET"]),
     Route("/task/{id}/revisions/{hash}", documents.get_revision, methods=["GET"]),
     Route("/task/{id}/restore", documents.post_restore, methods=["POST"]),
+    Route("/export", export.get_export, methods=["GET"]),
     Route("/policies", policies.get_policies, methods=["GET"]),
     Route("/policies", policies.put_policies, methods=["PUT"]),
     Route("/devices", devices.list_devices, methods=["GET"]),

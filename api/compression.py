@@ -110,6 +110,28 @@ def compress(coding: str, data: bytes) -> bytes:
     return zlib.compress(data, _LEVEL["gzip"], _GZIP)
 
 
+class Encoder:
+    """Compresses piece by piece what has no end in sight."""
+
+    def __init__(self, coding: str) -> None:
+        """`coding`: one of CODINGS, or IDENTITY."""
+        self._compressor: Any = None
+        if coding == "zstd":
+            self._compressor = zstd.ZstdCompressor(_LEVEL["zstd"])
+        elif coding == "gzip":
+            self._compressor = zlib.compressobj(_LEVEL["gzip"], zlib.DEFLATED, _GZIP)
+
+    def feed(self, data: bytes) -> bytes:
+        """What can be sent by now; may be empty."""
+        found: bytes = data if self._compressor is None else self._compressor.compress(data)
+        return found
+
+    def close(self) -> bytes:
+        """The rest."""
+        found: bytes = b"" if self._compressor is None else self._compressor.flush()
+        return found
+
+
 async def compressed(coding: str, data: bytes) -> bytes:
     """The same, beside other requests if it takes a while."""
     if len(data) < _IN_THREAD_BYTES:

@@ -6,7 +6,7 @@ user; a device names its space.)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -18,6 +18,7 @@ from shared.core.documents import (
     Device,
     DeviceId,
     DocumentId,
+    Exported,
     HistoryEntry,
     Position,
     SpaceId,
@@ -167,6 +168,12 @@ class DocumentStore(Protocol):
 
     async def state(self, space: SpaceId, document: DocumentId, hash_: ContentHash) -> HistoryEntry | None:
         """The newest revision or received state with this hash that still has its body."""
+        ...
+
+    def everything(self, space: SpaceId) -> AsyncIterator[Exported]:
+        """All heads, tombstones too, by id; then everything else that is in the history. It is read as it goes, in
+        portions, so memory does not grow with the space. What was there when it began comes at least once: a
+        document that changes meanwhile may come as it was before or after, and what it was comes in any case."""
         ...
 
     async def policies(self, space: SpaceId) -> Policies: ...

@@ -361,6 +361,11 @@ def history_row(entry: HistoryEntry, policies: Policies) -> dict[str, Any]:
     }
 
 
+def policies_row(policies: Policies) -> dict[str, Any]:
+    """As `GET /policies` shows them, and `PUT /policies` takes them."""
+    return {pattern: list(s) if len(s) > 1 else s[0] for pattern, s in policies.declared.items()}
+
+
 def device_row(device: Device, *, current: bool = False) -> dict[str, Any]:
     """A device as `GET /devices` shows it; times are seconds since 1970."""
     return {

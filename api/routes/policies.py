@@ -33,5 +33,4 @@ async def put_policies(request: Request) -> Response:
 
 
 def _rendered(policies: Policies) -> Response:
-    rows = {p: list(s) if len(s) > 1 else s[0] for p, s in policies.declared.items()}
-    return Response(wire.dumps(rows), media_type="application/json")
+    return Response(wire.dumps(wire.policies_row(policies)), media_type="application/json")

@@ -30,6 +30,7 @@ SUPPORTS = [
     "wait",
     "diff",
     "events",
+    "export",
 ]
 """Names of the additions (docs/protocol.md)."""
 

@@ -55,6 +55,7 @@ from shared.core.documents import (
     DeviceId,
     DocumentId,
     Epoch,
+    Exported,
     HistoryEntry,
     Position,
     SpaceId,
@@ -344,6 +345,18 @@ class MongoDocumentStore:
                 sort=[("seq", DESCENDING)],
             )
         return None if row is None else _entry(row)
+
+    async def everything(self, space: SpaceId) -> AsyncIterator[Exported]:
+        # Heads before revisions: what is superseded between the two comes among the revisions, too. The other way
+        # round it would come nowhere.
+        prefix = len(space) + 1
+        with _errors_mapped():
+            heads = self._documents.find({"_id": {"$gt": f"{space}/", "$lt": f"{space}0"}}).sort("_id", ASCENDING)
+            async for row in heads:
+                yield Exported(DocumentId(row["_id"][prefix:]), is_head=True, entry=_entry(row))
+            others = self._revisions.find({"space": space}).sort([("id", ASCENDING), ("seq", ASCENDING)])
+            async for row in others.hint("space_id_seq"):
+                yield Exported(DocumentId(row["id"]), is_head=False, entry=_entry(row))
 
     async def policies(self, space: SpaceId) -> Policies:
         with _errors_mapped():

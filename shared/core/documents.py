@@ -70,6 +70,15 @@ class HistoryEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Exported:
+    """An entry of the history of some document, as an export lists it."""
+
+    document: DocumentId
+    is_head: bool
+    entry: HistoryEntry
+
+
+@dataclass(frozen=True, slots=True)
 class Position:
     """Where a space stands. Equal positions mean equal content."""
 

@@ -114,6 +114,20 @@ async def test_pruning_takes_old_bodies_then_old_rows_and_never_what_a_tombstone
     assert [entry.sequence for entry in await store.history(space, DocumentId("a"), 10)] == [3]
 
 
+async def test_everything_is_all_heads_and_then_what_they_superseded(store: DocumentStore, space: SpaceId) -> None:
+    for document, value in (("b", 1), ("a", 1), ("b", 2), ("a", 2), ("b", 3)):
+        await put(store, space, document, value)
+    await put(store, SpaceId(f"{space}-2"), "c", 1)
+    found = [(one.document, one.is_head, one.entry.body) async for one in store.everything(space)]
+    assert found == [
+        ("a", True, {"id": "a", "value": 2}),
+        ("b", True, {"id": "b", "value": 3}),
+        ("a", False, {"id": "a", "value": 1}),
+        ("b", False, {"id": "b", "value": 1}),
+        ("b", False, {"id": "b", "value": 2}),
+    ]
+
+
 async def test_another_space_sees_nothing(store: DocumentStore, space: SpaceId) -> None:
     await put(store, space, "a", 1)
     other = SpaceId(f"{space}-2")
@@ -154,6 +168,7 @@ async def test_errors_are_ours(settings: Settings) -> None:
             "head": broken.head(here, document),
             "history": broken.history(here, document, 1),
             "state": broken.state(here, document, ContentHash("0")),
+            "everything": anext(broken.everything(here)),
             "policies": broken.policies(here),
             "set_policies": broken.set_policies(here, ports.Policies({})),
             "prune": broken.prune(here, Retention(1, 1, 1), 0.0),

@@ -1,0 +1,56 @@
+"""`GET /export`: everything that a space holds, line by line."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+
+from api.compression import IDENTITY, Encoder, accepted
+from api.state import State, state
+from shared import wire_export
+from shared.core.cursors import cursor_of
+from shared.core.documents import Device, Position
+
+_PIECE_BYTES = 64 * 1024
+
+
+async def get_export(request: Request) -> StreamingResponse:
+    """The cursor in the first line was taken before anything was read: who has the export, and then what changed
+    since, has everything. It is whole if, and only if, the last line says so."""
+    here = state(request)
+    device = await here.devices.of(request)
+    position = await here.hash_maps.position(device.space)
+    coding = accepted(request.headers.get("accept-encoding"))
+    headers = {"cache-control": "no-store", "vary": "accept-encoding"}
+    if coding != IDENTITY:
+        headers["content-encoding"] = coding
+    return StreamingResponse(
+        _pieces(_lines(here, device, position), Encoder(coding)), headers=headers, media_type="application/x-ndjson"
+    )
+
+
+async def _lines(here: State, device: Device, position: Position) -> AsyncIterator[bytes]:
+    yield wire_export.first_line(device.space, cursor_of(position), time.time())
+    yield wire_export.policies_line(await here.documents.policies(device.space))
+    documents = revisions = 0
+    async for found in here.documents.everything(device.space):
+        documents += found.is_head
+        revisions += not found.is_head
+        yield wire_export.line_of(found)
+    yield wire_export.last_line(documents, revisions)
+
+
+async def _pieces(lines: AsyncIterator[bytes], encoder: Encoder) -> AsyncIterator[bytes]:
+    """Many lines at a time: one by one they would cost more to send than to read."""
+    waiting: list[bytes] = []
+    size = 0
+    async for line in lines:
+        waiting.append(line)
+        size += len(line)
+        if size >= _PIECE_BYTES:
+            yield encoder.feed(b"".join(waiting))
+            waiting, size = [], 0
+    yield encoder.feed(b"".join(waiting)) + encoder.close()

@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import cast
 from urllib.parse import urlsplit
 
 
@@ -34,6 +35,7 @@ class Connection:
         parts = urlsplit(url)
         if parts.hostname != "127.0.0.1":
             raise ValueError("loopback only")
+        self.bytes = 0
         self._address = (parts.hostname, parts.port or 80)
         self._head = f"host: {parts.netloc}\r\nauthorization: Bearer {token}\r\n"
 
@@ -42,12 +44,41 @@ class Connection:
 
     async def request(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
         """Status and body."""
-        head = f"{method} {path} HTTP/1.1\r\n{self._head}content-length: {len(body)}\r\n\r\n"
-        self._writer.write(head.encode() + body)
-        answer = await self._reader.readuntil(b"\r\n\r\n")
-        fields = answer.decode().lower().split("\r\n")
-        length = next(int(f.partition(":")[2]) for f in fields if f.startswith("content-length:"))
-        return int(fields[0].split()[1]), await self._reader.readexactly(length)
+        status, _, answer = await self.exchange(method, path, body)
+        return status, answer
+
+    async def exchange(
+        self, method: str, path: str, body: bytes = b"", fields: str = ""
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers with names in lower case, and body. `fields`: more header lines, each with its end.
+        `bytes` is then what went both ways, heads and bodies."""
+        sent = f"{method} {path} HTTP/1.1\r\n{self._head}{fields}content-length: {len(body)}\r\n\r\n".encode() + body
+        self._writer.write(sent)
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        first, *lines = head.decode("latin-1").split("\r\n")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines) if name}
+        parts = []
+        if headers.get("transfer-encoding") == "chunked":
+            while size := int(await self._reader.readuntil(b"\r\n"), 16):
+                parts.append((await self._reader.readexactly(size + 2))[:-2])
+            await self._reader.readexactly(2)
+        else:
+            parts.append(await self._reader.readexactly(int(headers.get("content-length", 0))))
+        answer = b"".join(parts)
+        self.bytes = len(sent) + len(head) + len(answer)
+        return int(first.split()[1]), headers, answer
+
+    async def stream(self, path: str) -> asyncio.StreamReader:
+        """What comes without end, behind the head."""
+        self._writer.write(f"GET {path} HTTP/1.1\r\n{self._head}\r\n".encode())
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        if not head.startswith(b"HTTP/1.1 200"):
+            raise RuntimeError(f"GET {path}: {head[:300]!r}")
+        return self._reader
+
+    def pause(self) -> None:
+        """Takes nothing from the socket any more."""
+        cast(asyncio.ReadTransport, self._writer.transport).pause_reading()
 
     def close(self) -> None:
         self._writer.close()

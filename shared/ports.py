@@ -338,7 +338,8 @@ class Lease(Protocol):
 
     async def take(self) -> list[Envelope]:
         """The oldest submissions, as many as make a batch. They stay in the inbox until `reply`: a worker
-        that dies loses none. Those whose sender has given up are left out."""
+        that dies loses none. Those whose sender has given up are removed. Waits a moment for the first, as one
+        who writes one document after another is about to send it."""
         ...
 
     async def reply(
@@ -349,8 +350,7 @@ class Lease(Protocol):
         ...
 
     async def release_if_empty(self) -> bool:
-        """Waits a moment for what comes next, as one who writes one document after another is about to send
-        it; then ends the lease if nothing waits, at one stroke: what comes in later starts a new one."""
+        """Ends the lease if nothing waits, at one stroke: what comes in later starts a new one."""
         ...
 
 

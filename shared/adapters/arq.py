@@ -390,7 +390,7 @@ class ArqLease:
         self._fence = fence
         self._token = fence.token
         self._inbox, self._key, self._queued = (space_key(space, name) for name in ("inbox", "lease", "queued"))
-        self._scripts = {text: redis.register_script(text) for text in (_RENEW, _TAKE, _RELEASE_IF_EMPTY, _HAND_ON)}
+        self._scripts = {text: redis.register_script(text) for text in (_RENEW, _RELEASE_IF_EMPTY, _HAND_ON)}
         self._taken = 0
         self._released = False
         self._lost = False
@@ -433,12 +433,30 @@ class ArqLease:
                     await enqueue(self._redis, self._space)
 
     async def take(self) -> list[Envelope]:
-        most = [self._settings.batch_documents, self._settings.batch_bytes, _INBOX_TTL_MS]
+        while True:
+            found = await self._waiting()
+            self._taken = len(found)
+            envelopes = self._wanted(found)
+            if envelopes or not found:
+                return envelopes
+            await self.reply(())  # nobody waits for any of them
+
+    async def _waiting(self) -> list[bytes]:
+        most = [str(self._settings.batch_documents), str(self._settings.batch_bytes), str(_INBOX_TTL_MS)]
+        linger = cast(Any, 0.001 if self.used_up else _LINGER_SECONDS)
         with errors_mapped():
-            found = cast("list[bytes]", await self._scripts[_TAKE](keys=[self._inbox], args=most))
+            # In one go: what comes first, while nothing waits, is moved onto its own place, which changes nothing and
+            # takes until there is one; the server does what stands behind it then.
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.blmove(self._inbox, self._inbox, linger, "LEFT", "LEFT")
+                pipe.eval(_TAKE, 1, self._inbox, *most)
+                _, found = await pipe.execute()
+        return cast("list[bytes]", found)
+
+    def _wanted(self, found: Sequence[bytes]) -> list[Envelope]:
+        """Those that somebody waits for."""
         envelopes: list[Envelope] = []
         now = time.time()
-        self._taken = len(found)
         for data in found:
             try:
                 envelope, expires_at = wire.load_envelope(data)
@@ -470,10 +488,6 @@ class ArqLease:
 
     async def release_if_empty(self) -> bool:
         with errors_mapped():
-            # Moves the oldest onto its own place: nothing changes, and the call returns when there is one.
-            linger = cast(Any, 0.001 if self.used_up else _LINGER_SECONDS)
-            if await self._redis.blmove(self._inbox, self._inbox, linger, "LEFT", "LEFT"):
-                return False
             verdict = await self._scripts[_RELEASE_IF_EMPTY](keys=[self._inbox, self._key], args=[self._token])
         self._released = bool(verdict)
         return self._released

@@ -206,3 +206,10 @@ class QueueContract:
             assert sent(envelopes) == [an_item("d")], "what nobody waits for was taken"
             await answer_all(lease, envelopes)
             assert await sending == echo(an_item("d"))
+
+    async def test_what_nobody_waits_for_does_not_hold_a_lease(self, queue: Queue, space: SpaceId) -> None:
+        with pytest.raises(UnavailableError):
+            await queue.resolver.resolve(space, an_item("late"))
+        async with await leased(queue, space) as lease:
+            assert await lease.take() == []
+            assert await lease.release_if_empty(), "it waits still"

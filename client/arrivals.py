@@ -23,8 +23,9 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -36,7 +37,7 @@ from client.memory import Arriving, Memory, Seen
 from client.replace import ChangedError, Stamp, put_new, put_over, stamp_at, take_away
 from shared.core.canonical import equal
 from shared.core.conflict_rows import conflict_rows
-from shared.core.documents import Body, DocumentId
+from shared.core.documents import Body, ContentHash, DocumentId
 from shared.core.policies import NO_POLICIES
 from shared.core.protocol import Limits
 from shared.core.strict import FaultError
@@ -66,46 +67,40 @@ class Arrivals:
         self._step = step
         control = control or folder.root / STATE
         self._stage = control / "arriving"
+        self._stage_text = str(self._stage)
         self._leaving = control / "leaving"
         self._rescued = folder.root / STATE / "rescued"
 
-    def stage(self, wanted: Mapping[DocumentId, tuple[Body | None, Body | None]]) -> dict[DocumentId, Arriving]:
-        """Step 1. `wanted`: (what must come, in place of what). Returns the rows for step 2."""
-        rows = {
-            document: Arriving(body, expected, _staged_name() if body is not None else "")
-            for document, (body, expected) in wanted.items()
-        }
-        written = [row for row in rows.values() if row.body is not None]
-        if not written:
-            return rows
+    def stage(self, wanted: Mapping[DocumentId, Arriving]) -> dict[DocumentId, Arriving]:
+        """Step 1: what is wanted, not staged so far. Returns the rows for step 2."""
+        if all(row.body is None for row in wanted.values()):
+            return dict(wanted)
         self._stage.mkdir(parents=True, exist_ok=True)
-        self._write(written)
+        rows = self._written(wanted)
         self._step("staged")
         return rows
 
-    def place(self, arriving: Mapping[DocumentId, Arriving], *, fresh: bool = True) -> tuple[DocumentId, ...]:
-        """Steps 3 and 4, after step 2 was committed. `fresh`: no try was made so far. Returns what could not be
-        placed: its file cannot be read at the moment. It is tried again by `recover`."""
+    def place(self, arriving: Mapping[DocumentId, Arriving], *, fresh: bool = True) -> dict[DocumentId, Seen | None]:
+        """Steps 3 and 4, after step 2 was committed. `fresh`: no try was made so far. Returns what was placed; the
+        others cannot be placed, because their files cannot be read at the moment. `recover` tries again."""
         if not arriving:
-            return ()
+            return {}
         seen: dict[DocumentId, Seen | None] = {}
-        stuck: list[DocumentId] = []
         for document, row in arriving.items():
-            try:
+            # Of what could not be placed nothing is said.
+            with suppress(_StuckError):
                 if row.body is not None:
                     seen[document] = self._put(document, row, fresh=fresh)
                 else:
                     self._remove(document, row)
                     seen[document] = None
-            except _StuckError:
-                stuck.append(document)
         if seen:
             make_names_durable(self._folder.root)
         self._step("placed all")
         with self._memory.transaction():
             self._memory.saw(seen)
             self._memory.arrived(seen)
-        return tuple(stuck)
+        return seen
 
     def recover(self) -> tuple[DocumentId, ...]:
         """Goes on with what a client that was stopped has left behind. Returns what still cannot be placed."""
@@ -118,13 +113,20 @@ class Arrivals:
         if done:
             with self._memory.transaction():
                 self._memory.arrived(done)
-        return self.place({document: row for document, row in rows.items() if document not in done}, fresh=False)
+        left = {document: row for document, row in rows.items() if document not in done}
+        return tuple(left.keys() - self.place(left, fresh=False).keys())
 
     # A state that comes into its file
 
     def _put(self, document: DocumentId, row: Arriving, *, fresh: bool) -> Seen:
         """What the file holds now, as far as it is known. Raises _StuckError."""
-        target = self._folder.path(document)
+        if fresh and row.hash is not None and (row.expected is None or row.at is not None):
+            # Where nobody is at work, this is all.
+            with suppress(ChangedError):
+                return self._exchange(document, row, row.at, row.hash)
+            fresh = False
+            if not (self._stage / row.staged).exists():
+                row = self._again(document, row, MergedDoc(_body(row)), row.expected)
         for _ in range(TRIES):
             staged = self._stage / row.staged
             if (body := row.body) is None:
@@ -151,26 +153,32 @@ class Arrivals:
                     return Seen(now.hash, "")
                 row = self._again(document, row, merged_onto(row.expected, body, now.body), now.body)
                 continue
-            ours = stamp_at(staged)
+            row = replace(row, wrote=stamp_at(staged))
             with suppress(ChangedError):
-                if now is None:  # there was none, or somebody deleted it who had not seen what arrives
-                    put_new(staged, target)
-                else:
-                    put_over(staged, target, now.stamp, self._rescue)
-                self._step("placed")
-                return Seen(content_hash(body), _placed_key(ours, stamp_at(target)))
+                # Without a file now: there was none, or somebody deleted it who had not seen what arrives.
+                return self._exchange(document, row, now.stamp if now is not None else None, content_hash(body))
             if not staged.exists():
                 row = self._again(document, row, MergedDoc(body), row.expected)
         raise _StuckError
 
+    def _exchange(self, document: DocumentId, row: Arriving, at: Stamp | None, content: ContentHash) -> Seen:
+        """The staged file takes its name, if the file there is at `at` (None: there is none). Raises ChangedError."""
+        staged = f"{self._stage_text}/{row.staged}"
+        target = self._folder.text_path(document)
+        if at is None:
+            put_new(staged, target)
+        else:
+            put_over(staged, target, at, self._rescue)
+        self._step("placed")
+        return Seen(content, _placed_key(row.wrote, stamp_at(target)))
+
     def _again(self, document: DocumentId, old: Arriving, merged: MergedDoc, expected: Body | None) -> Arriving:
         """Another state is to be placed instead. Its staged file has a name of its own: whoever is stopped here
         finds either the old row and the old file, or the new ones."""
-        row = Arriving(merged.doc, expected, _staged_name())
-        self._write([row])
+        row = self._written({document: Arriving(merged.doc, expected)})[document]
         self._step("again")
         with self._memory.transaction():
-            self._memory.set_arriving(document, row)
+            self._memory.set_arriving({document: row})
             told = conflict_rows(merged.conflicts, NO_POLICIES)
             self._memory.decided(HERE, document, [dict(conflict) for conflict in told])
         (self._stage / old.staged).unlink(missing_ok=True)
@@ -203,14 +211,22 @@ class Arrivals:
 
     # Files
 
-    def _write(self, rows: Sequence[Arriving]) -> None:
+    def _written(self, rows: Mapping[DocumentId, Arriving]) -> dict[DocumentId, Arriving]:
+        """Staged, durably, each under a name that nothing ever had."""
+        found: dict[DocumentId, Arriving] = {}
         paths: list[Path] = []
-        for row in rows:
-            if row.body is not None:
-                paths.append(self._stage / row.staged)
-                write_new(paths[-1], text_of(row.body))
+        mark = secrets.token_hex(8)
+        for number, (document, row) in enumerate(rows.items()):
+            if row.body is None:
+                found[document] = row
+                continue
+            name = f"{mark}{number:x}.json"
+            wrote = write_new(f"{self._stage_text}/{name}", text_of(row.body))
+            paths.append(self._stage / name)
+            found[document] = Arriving(row.body, row.expected, name, row.hash, row.at, wrote)
         make_durable(paths)
         make_names_durable(self._stage)
+        return found
 
     def _rescue(self, path: Path) -> None:
         self._rescued.mkdir(parents=True, exist_ok=True)
@@ -246,8 +262,9 @@ def key_of(stamp: Stamp) -> str:
     return f"{stamp.mtime_ns}-{stamp.size}-{stamp.inode}-{stamp.ctime_ns}"
 
 
-def _staged_name() -> str:
-    return f"{secrets.token_hex(8)}.json"
+def _body(row: Arriving) -> Body:
+    assert row.body is not None
+    return row.body
 
 
 def _parsed(path: Path, document: DocumentId) -> Body | None:

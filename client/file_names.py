@@ -27,6 +27,11 @@ _MARK: Final = "="
 _PLAIN_START: Final = re.compile(r"[a-z0-9_]")
 # Windows takes these for devices, whatever follows the first dot.
 _DEVICE: Final = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|\Z)")
+# What nearly all ids look like has nothing in it that any of these rules is about.
+_LONE: Final = re.compile(r"[a-z0-9]{1,128}")
+_DEVICES: Final = frozenset(
+    {"con", "prn", "aux", "nul", *(f"{name}{number}" for name in ("com", "lpt") for number in range(10))}
+)
 # Copies that other tools make when they cannot decide: Syncthing, ownCloud and older Nextcloud, Resilio. Those of
 # Dropbox, Nextcloud, Google Drive and the file managers have spaces or brackets and are no ids anyway.
 _COPY: Final = re.compile(r"\.sync-conflict-\d|_conflict-\d{8}|\.conflict\d*(?:\.|\Z)|\.conflicted(?:\.|\Z)")
@@ -35,6 +40,8 @@ _COPY_IN_WORDS: Final = re.compile(r"conflict|\(\d+\)\Z| copy(?: \d+)?\Z| - \w+(
 
 def file_name(document: DocumentId) -> str:
     """The name of the document's file inside the folder."""
+    if _LONE.fullmatch(document) and document not in _DEVICES:
+        return document + SUFFIX
     lower = document.lower()
     bits = sum(1 << place for place, character in enumerate(document) if "A" <= character <= "Z")
     mark = "" if _is_plain(lower) else _MARK
@@ -43,6 +50,9 @@ def file_name(document: DocumentId) -> str:
 
 def document_of(name: str) -> DocumentId | None:
     """The document whose file has this name; None: no document's file is called so."""
+    stem = name[: -len(SUFFIX)]
+    if _LONE.fullmatch(stem) and stem not in _DEVICES and name.endswith(SUFFIX):
+        return DocumentId(stem)
     if (document := meant_by(name)) is None or file_name(document) != name:
         return None
     return document

@@ -21,11 +21,15 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
 from client.engine.records import Outline, Pending, Record, Refused
+from client.replace import Stamp
 from shared import wire
 from shared.core.documents import Body, ContentHash, DocumentId
 
 VERSION: Final = 1
 DECIDED_KEPT: Final = 5_000
+_OUTLINE: Final = "base, gone, shadow_hash, remote, pending IS NOT NULL, refused"
+_AT_ONCE: Final = 500
+"""Variables in one statement; SQLite may be built for 999."""
 
 _SCHEMA: Final = """
 CREATE TABLE upstream (
@@ -61,6 +65,12 @@ class Arriving:
     body: Body | None
     expected: Body | None
     staged: str = ""
+    hash: ContentHash | None = None
+    """Of `body`, where it is known already. This and what follows is not stored."""
+    at: Stamp | None = None
+    """The stamp with which the file holds `expected`."""
+    wrote: Stamp | None = None
+    """Of the staged file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,50 +174,91 @@ class Memory:
     # Records
 
     def outlines(self, upstream: str) -> dict[DocumentId, Outline]:
-        rows = self._db.execute(
-            "SELECT id, base, gone, shadow_hash, remote, pending IS NOT NULL, refused FROM record WHERE upstream = ?",
-            (upstream,),
-        )
+        rows = self._db.execute(f"SELECT id, {_OUTLINE} FROM record WHERE upstream = ?", (upstream,))  # noqa: S608
         return {DocumentId(row[0]): _outline(row[1:]) for row in rows}
+
+    def unsettled(
+        self, upstream: str, local: Mapping[DocumentId, ContentHash]
+    ) -> tuple[dict[DocumentId, Outline], int]:
+        """The outlines of the documents of which `local`, the memory and the upstream do not all say the same, and
+        how many others there are. Far cheaper than all outlines: what agrees is compared inside the database and by
+        the sets alone."""
+        settled: dict[DocumentId, ContentHash] = dict(
+            self._db.execute(
+                "SELECT id, shadow_hash FROM record WHERE upstream = ? AND pending IS NULL AND base IS NOT NULL "
+                "AND shadow_hash = remote",
+                (upstream,),
+            ).fetchall()
+        )
+        differing = {document for document, _ in local.items() ^ settled.items()}
+        differing.update(
+            DocumentId(row[0])
+            for row in self._db.execute(
+                "SELECT id FROM record WHERE upstream = ? AND (pending IS NOT NULL OR shadow_hash IS NOT remote "
+                "OR (base IS NULL AND remote IS NOT NULL))",
+                (upstream,),
+            )
+        )
+        outlines = dict.fromkeys(differing, Outline())
+        for row in self._selected(_OUTLINE, upstream, differing):
+            outlines[DocumentId(row[0])] = _outline(row[1:])
+        return outlines, len(settled.keys() - differing)
+
+    def _selected(self, columns: str, upstream: str, documents: Iterable[DocumentId]) -> Iterator[tuple[Any, ...]]:
+        """The rows of these documents."""
+        ids = list(documents)
+        for start in range(0, len(ids), _AT_ONCE):
+            some = ids[start : start + _AT_ONCE]
+            chosen = f"upstream = ? AND id IN ({','.join('?' * len(some))})"
+            yield from self._db.execute(f"SELECT id, {columns} FROM record WHERE {chosen}", (upstream, *some))  # noqa: S608
+
+    def is_new(self, upstream: str) -> bool:
+        """Nothing was ever heard of it."""
+        row = self._db.execute("SELECT 1 FROM record WHERE upstream = ? LIMIT 1", (upstream,)).fetchone()
+        return row is None and self.upstream(upstream).cursor is None
 
     def known(self) -> set[DocumentId]:
         """Every document that some upstream has, or had."""
         return {DocumentId(row[0]) for row in self._db.execute("SELECT DISTINCT id FROM record")}
 
     def record(self, upstream: str, document: DocumentId) -> Record:
-        row = self._db.execute(
-            "SELECT base, gone, shadow_hash, remote, pending IS NOT NULL, refused, shadow, pending FROM record "
-            "WHERE upstream = ? AND id = ?",
-            (upstream, document),
-        ).fetchone()
-        if row is None:
-            return Record()
-        return Record(_outline(row[:6]), _loads(row[6]), _pending(row[7]))
+        return self.records(upstream, (document,)).get(document, Record())
+
+    def records(self, upstream: str, documents: Iterable[DocumentId]) -> dict[DocumentId, Record]:
+        """Of those that are known."""
+        rows = self._selected(f"{_OUTLINE}, shadow, pending", upstream, documents)
+        return {DocumentId(row[0]): Record(_outline(row[1:7]), _loads(row[7]), _pending(row[8])) for row in rows}
 
     def set_record(self, upstream: str, document: DocumentId, record: Record) -> None:
         """Replaces all of it."""
-        outline = record.outline
-        self._db.execute(
+        self.set_records(upstream, {document: record})
+
+    def set_records(self, upstream: str, records: Mapping[DocumentId, Record]) -> None:
+        """Replaces all of them."""
+        self._db.executemany(
             "INSERT OR REPLACE INTO record (upstream, id, base, gone, shadow_hash, remote, shadow, pending, refused) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                upstream,
-                document,
-                outline.base,
-                int(outline.gone),
-                outline.shadow,
-                outline.remote,
-                _dumps(record.shadow),
-                _dumped_pending(record.pending),
-                _dumped_refused(outline.refused),
+                (
+                    upstream,
+                    document,
+                    record.outline.base,
+                    int(record.outline.gone),
+                    record.outline.shadow,
+                    record.outline.remote,
+                    _dumps(record.shadow),
+                    _dumped_pending(record.pending),
+                    _dumped_refused(record.outline.refused),
+                )
+                for document, record in records.items()
             ),
         )
 
-    def set_pending(self, upstream: str, document: DocumentId, pending: Pending | None) -> None:
-        self._ensure(upstream, document)
-        self._db.execute(
-            "UPDATE record SET pending = ? WHERE upstream = ? AND id = ?",
-            (_dumped_pending(pending), upstream, document),
+    def set_pending(self, upstream: str, pending: Mapping[DocumentId, Pending]) -> None:
+        self._db.executemany(
+            "INSERT INTO record (upstream, id, gone, pending) VALUES (?, ?, 0, ?) "
+            "ON CONFLICT (upstream, id) DO UPDATE SET pending = excluded.pending",
+            ((upstream, document, _dumped_pending(one)) for document, one in pending.items()),
         )
 
     def refuse(self, upstream: str, document: DocumentId, refused: Refused) -> None:
@@ -227,14 +278,17 @@ class Memory:
             ((upstream, document, content) for document, content in hashes.items()),
         )
 
-    def _ensure(self, upstream: str, document: DocumentId) -> None:
-        self._db.execute("INSERT OR IGNORE INTO record (upstream, id, gone) VALUES (?, ?, 0)", (upstream, document))
-
     # Files
 
     def files(self) -> dict[DocumentId, Seen]:
         rows = self._db.execute("SELECT id, hash, stamp FROM file")
         return {DocumentId(row[0]): Seen(ContentHash(row[1]), row[2]) for row in rows}
+
+    def file_hashes(self) -> dict[DocumentId, ContentHash]:
+        return dict(self._db.execute("SELECT id, hash FROM file").fetchall())
+
+    def file_stamps(self) -> dict[DocumentId, str]:
+        return dict(self._db.execute("SELECT id, stamp FROM file").fetchall())
 
     def file(self, document: DocumentId) -> Seen | None:
         row = self._db.execute("SELECT hash, stamp FROM file WHERE id = ?", (document,)).fetchone()
@@ -256,10 +310,10 @@ class Memory:
         rows = self._db.execute("SELECT id, body, expected, staged FROM arriving")
         return {DocumentId(row[0]): Arriving(_loads(row[1]), _loads(row[2]), row[3]) for row in rows}
 
-    def set_arriving(self, document: DocumentId, arriving: Arriving) -> None:
-        self._db.execute(
+    def set_arriving(self, arriving: Mapping[DocumentId, Arriving]) -> None:
+        self._db.executemany(
             "INSERT OR REPLACE INTO arriving (id, body, expected, staged) VALUES (?, ?, ?, ?)",
-            (document, _dumps(arriving.body), _dumps(arriving.expected), arriving.staged),
+            ((document, _dumps(row.body), _dumps(row.expected), row.staged) for document, row in arriving.items()),
         )
 
     def arrived(self, documents: Iterable[DocumentId]) -> None:

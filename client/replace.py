@@ -21,9 +21,8 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 if sys.platform != "win32":
     import fcntl
@@ -39,13 +38,14 @@ EXCHANGES: Final = 3
 class ChangedError(Exception):
     """The file is not what was expected any more; it was left as it is. Read it again and decide anew."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"{path.name} was changed by another program at this moment; nothing was lost. Try again.")
-        self.path = path
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        super().__init__(
+            f"{self.path.name} was changed by another program at this moment; nothing was lost. Try again."
+        )
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(NamedTuple):
     """What the file system says of a file without reading it. Equal stamps: the file was not changed, unless the
     stamp is racy."""
 
@@ -72,15 +72,15 @@ class Stamp:
 TICK_NS: Final = 2_000_000_000
 
 
-def stamp_at(path: Path) -> Stamp | None:
+def stamp_at(path: Path | str) -> Stamp | None:
     """None: there is nothing of that name."""
     try:
-        return Stamp.of(path.stat(follow_symlinks=False))
+        return Stamp.of(os.stat(path, follow_symlinks=False))  # noqa: PTH116  paths may be texts, which are faster
     except FileNotFoundError:
         return None
 
 
-def put_new(new: Path, target: Path) -> None:
+def put_new(new: Path | str, target: Path | str) -> None:
     """Gives the file `new` the name `target`, which nobody has. Raises ChangedError if somebody has it."""
     if _EXCLUSIVE is not None and _renamed(new, target, _EXCLUSIVE):
         return
@@ -89,14 +89,14 @@ def put_new(new: Path, target: Path) -> None:
     except FileExistsError:
         raise ChangedError(target) from None
     except OSError:  # a file system without links
-        if target.exists():
+        if os.path.lexists(target):
             raise ChangedError(target) from None
-        new.rename(target)
+        os.rename(new, target)  # noqa: PTH104
     else:
-        new.unlink()
+        os.unlink(new)  # noqa: PTH108
 
 
-def put_over(new: Path, target: Path, expected: Stamp, rescue: Callable[[Path], None]) -> None:
+def put_over(new: Path | str, target: Path | str, expected: Stamp, rescue: Callable[[Path], None]) -> None:
     """Gives the file `new` the name `target`, whose file goes if it is at `expected`.
 
     Raises ChangedError if it is not; `target` is then what somebody else made of it, and what could not stay there
@@ -104,12 +104,12 @@ def put_over(new: Path, target: Path, expected: Stamp, rescue: Callable[[Path], 
     """
     if stamp_at(target) != expected:
         raise ChangedError(target)
-    ours = Stamp.of(new.stat())
+    ours = Stamp.of(os.stat(new))  # noqa: PTH116
     if _EXCHANGE is None or not _renamed(new, target, _EXCHANGE):
-        new.replace(target)
+        os.replace(new, target)  # noqa: PTH105
         return
     if _is_final(new, expected):
-        new.unlink()
+        os.unlink(new)  # noqa: PTH108
         return
     for _ in range(EXCHANGES):
         # Somebody was faster: theirs goes back. Whoever wrote over ours in that moment wrote over what they had
@@ -117,9 +117,9 @@ def put_over(new: Path, target: Path, expected: Stamp, rescue: Callable[[Path], 
         if not _exchanged(new, target):
             break
         if _is_final(new, ours):
-            new.unlink()
+            os.unlink(new)  # noqa: PTH108
             raise ChangedError(target)
-    rescue(new)
+    rescue(Path(new))
     raise ChangedError(target)
 
 
@@ -145,7 +145,7 @@ def take_away(target: Path, to: Path, expected: Stamp, rescue: Callable[[Path], 
     raise ChangedError(target)
 
 
-def _is_final(path: Path, expected: Stamp) -> bool:
+def _is_final(path: Path | str, expected: Stamp) -> bool:
     """Whether the file at `path`, a name that only we know, is at `expected` and stays so."""
     try:
         descriptor = os.open(path, READ_ONLY)
@@ -198,7 +198,7 @@ _EXCHANGE: Final = _CALL and _CALL[2]
 _HERE: Final = -2 if sys.platform == "darwin" else -100  # AT_FDCWD
 
 
-def _renamed(source: Path, target: Path, flag: int) -> bool:
+def _renamed(source: Path | str, target: Path | str, flag: int) -> bool:
     """False: this file system or kernel does not have it. Raises ChangedError where the flag forbids it."""
     if _CALL is None:
         return False
@@ -211,7 +211,7 @@ def _renamed(source: Path, target: Path, flag: int) -> bool:
     return False
 
 
-def _exchanged(new: Path, target: Path) -> bool:
+def _exchanged(new: Path | str, target: Path | str) -> bool:
     """Like `_renamed`; somebody may have removed `target`, then there is nothing to exchange with."""
     assert _EXCHANGE is not None
     try:

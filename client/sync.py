@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from client.arrivals import Arrivals, Step
 from client.engine.answer import Settled, on_answer, on_fetched
-from client.engine.plan import Action, Adopt, Delete, Plan, Resend, Send, pending_for, plan
+from client.engine.plan import Action, Adopt, Delete, Fetch, Plan, Resend, Send, pending_for, plan
 from client.engine.records import Answer, NotNow, Outline, Pending, Record, Refused, Reply
-from client.files import Files, Found, UnreadableError
+from client.files import Files, Found, Held, UnreadableError
 from client.folder import TaskFolder
-from client.memory import Memory
-from client.upstreams.port import CursorGoneError, Outgoing, UnavailableError, Upstream
+from client.memory import Arriving, Memory, Seen, UpstreamRow
+from client.upstreams.port import Changes, Copyable, CursorGoneError, Outgoing, UnavailableError, Upstream
 from shared.core.canonical import equal
 from shared.core.conflict_rows import conflict_rows
 from shared.core.documents import Body, ContentHash, DocumentId
@@ -23,6 +23,8 @@ from shared.wire import content_hash
 
 MAX_ROUNDS: Final = 8
 """Two are enough while nobody else writes."""
+
+NOTHING: Final = Record()
 
 Progress = Callable[[int, int], None]
 """(done, of how many that are known of)."""
@@ -66,22 +68,46 @@ class Sync:
         self._files = Files(folder, memory)
         self._arrivals = Arrivals(folder, memory, step)
         self._policies: Policies | None = None
+        self._came: dict[DocumentId, Answer] = {}
+        """States that were heard and not applied so far."""
+        self._doubtful: set[DocumentId] = set()
+        """Whose files may hold something else than was seen or written."""
+        self._stuck = False
+        """Something that arrived could not be placed."""
 
     async def survey(self, *, confirmed: bool = False) -> tuple[Plan, Found]:
         """What is to be done. The upstream is asked; nothing is sent, and no file changed."""
         stuck = self._arrivals.recover()
         await self._listen()
-        found = self._files.look()
-        unreadable = {*found.unreadable, *stuck}
-        outlines = self._memory.outlines(self._name)
-        can_delete = self._upstream.abilities.bases
-        return plan(found.hashes, unreadable, outlines, can_delete=can_delete, confirmed=confirmed), found
+        return self._planned(self._files.look(), stuck, confirmed=confirmed)
+
+    async def _again(self, *, confirmed: bool) -> tuple[Plan, Found]:
+        """The same after something was done: of the folder only that is looked at."""
+        stuck = self._arrivals.recover() if self._stuck else ()
+        await self._listen()
+        found = self._files.look_again({*self._doubtful, *stuck})
+        self._doubtful.clear()
+        return self._planned(found, stuck, confirmed=confirmed)
+
+    def _planned(self, found: Found, stuck: Sequence[DocumentId], *, confirmed: bool) -> tuple[Plan, Found]:
+        outlines, settled = self._memory.unsettled(self._name, found.hashes)
+        made = plan(
+            {document: content for document in outlines if (content := found.hashes.get(document)) is not None},
+            {*found.unreadable, *stuck},
+            outlines,
+            can_delete=self._upstream.abilities.bases,
+            confirmed=confirmed,
+            settled=settled,
+        )
+        return made, found
 
     async def run(self, *, confirmed: bool = False, progress: Progress | None = None) -> Report:
         """Raises UpstreamError; what was done until then is done, and the next run goes on from there."""
         report = Report(self._name)
-        for _ in range(MAX_ROUNDS):
-            report.plan, report.found = await self.survey(confirmed=confirmed)
+        copied = await self._copy(report, progress)
+        for number in range(MAX_ROUNDS):
+            survey = self._again if copied or number else self.survey
+            report.plan, report.found = await survey(confirmed=confirmed)
             report.rounds += 1
             report.files_read += report.found.read
             self._adopt([action for action in report.plan.actions if isinstance(action, Adopt)], report)
@@ -89,12 +115,39 @@ class Sync:
                 report.agreed = True
                 break
             await self._act(report, confirmed=confirmed, progress=progress)
-        if report.agreed:
-            with self._memory.transaction():
-                self._memory.set_cursor(self._name, self._memory.upstream(self._name).cursor, whole=True)
-        outlines = self._memory.outlines(self._name)
-        report.refused = {d: r for d in report.plan.refused if (r := outlines[d].refused) is not None}
+        row = self._memory.upstream(self._name)
+        if report.agreed and not row.whole:
+            self._memory.set_cursor(self._name, row.cursor, whole=True)
+        waiting = self._memory.records(self._name, report.plan.refused)
+        report.refused = {d: refused for d, record in waiting.items() if (refused := record.outline.refused)}
         return report
+
+    async def _copy(self, report: Report, progress: Progress | None) -> bool:
+        """Into an empty folder everything comes as it is, without a list of it before. False: the folder is not
+        empty, or the upstream does not show what it has in pages."""
+        if not isinstance(self._upstream, Copyable) or not self._memory.is_new(self._name):
+            return False
+        if self._arrivals.recover():
+            return False
+        found = self._files.look()
+        if found.hashes or found.problems:
+            return False
+        cursor: str | None = None
+        done = 0
+        async for page in self._upstream.copy():
+            cursor = cursor or page.cursor
+            self._step("copied")
+            await self._take(page.states, {}, report)
+            done += len(page.states)
+            if progress is not None:
+                progress(done, done)
+        if cursor is None:
+            return False
+        # Of before the first page: what changed meanwhile is heard of next.
+        with self._memory.transaction():
+            self._memory.set_cursor(self._name, cursor, whole=False)
+        self._step("copied all")
+        return True
 
     async def _listen(self) -> None:
         """Takes down what the upstream has now."""
@@ -103,13 +156,17 @@ class Sync:
             changes = await self._upstream.changes(row.cursor)
         except CursorGoneError:
             changes = await self._upstream.changes(None)
+        self._heard(row, changes)
+        self._step("listened")
+
+    def _heard(self, row: UpstreamRow, changes: Changes) -> None:
         if changes.hashes or changes.whole or changes.cursor != row.cursor:
             with self._memory.transaction():
                 self._memory.heard(self._name, changes.hashes, whole=changes.whole)
                 self._memory.set_cursor(self._name, changes.cursor, whole=row.whole)
+        self._came = dict(changes.states)
         if self._upstream.abilities.facts != row.facts:
             self._memory.set_facts(self._name, self._upstream.abilities.facts)
-        self._step("listened")
 
     # Acting
 
@@ -117,22 +174,20 @@ class Sync:
         if not actions:
             return
         with self._memory.transaction():
+            records = self._memory.records(self._name, [action.id for action in actions])
+            adopted: dict[DocumentId, Record] = {}
             for action in actions:
                 try:
-                    body = self._files.now(action.id)
+                    held = self._files.now(action.id)
                 except UnreadableError:
                     continue
-                if body is None:
-                    continue
-                record = self._memory.record(self._name, action.id)
-                outline = record.outline
-                remote = outline.remote
+                remote = records.get(action.id, NOTHING).outline.remote
                 # Only if the file still is what was compared.
-                if remote is not None and content_hash(body) == remote:
-                    self._memory.set_record(
-                        self._name, action.id, Record(Outline(remote, shadow=remote, remote=remote), body)
-                    )
-                    report.adopted += 1
+                if held is not None and held.hash == remote:
+                    adopted[action.id] = Record(Outline(remote, shadow=remote, remote=remote), held.body)
+            self._memory.set_records(self._name, adopted)
+        report.adopted += len(adopted)
+        self._doubtful.update(action.id for action in actions if action.id not in adopted)
         self._step("adopted")
 
     async def _act(self, report: Report, *, confirmed: bool, progress: Progress | None) -> None:
@@ -140,88 +195,121 @@ class Sync:
         kinds = {action.id: action for action in actions}
         done = 0
         told: list[str] = []
-        for portion in _portions(actions, self._upstream.abilities.portion):
+        async for replies in self._answers(actions, confirmed=confirmed):
+            self._step("answered")
+            await self._take(replies, kinds, report)
+            done += len(replies)
+            told.extend(reply.reason for reply in replies.values() if isinstance(reply, NotNow))
+            if progress is not None:
+                progress(done, len(actions))
+        if told and len(told) == done:
+            raise UnavailableError(f"nothing is taken now: {told[0]}")
+
+    async def _answers(
+        self, actions: Sequence[Action], *, confirmed: bool
+    ) -> AsyncIterator[Mapping[DocumentId, Reply]]:
+        """The replies to what is to be done. What was heard along with the changes need not be asked for."""
+        came, self._came = self._came, {}
+        here = {
+            action.id: answer
+            for action in actions
+            if isinstance(action, Fetch) and (answer := came.get(action.id)) is not None
+        }
+        if here:
+            yield here
+        left = [action for action in actions if action.id not in here]
+        for portion in _portions(left, self._upstream.abilities.portion):
             outgoing = self._outgoing(portion)
             self._step("pending")
             async for replies in self._upstream.submit(outgoing, confirmed=confirmed):
-                self._step("answered")
-                await self._take(replies, kinds, report)
-                done += len(replies)
-                told.extend(reply.reason for reply in replies.values() if isinstance(reply, NotNow))
-                if progress is not None:
-                    progress(done, len(actions))
-        if told and len(told) == done:
-            raise UnavailableError(f"nothing is taken now: {told[0]}")
+                yield replies
 
     def _outgoing(self, actions: Sequence[Action]) -> list[Outgoing]:
         """With every state that is to be sent written down as pending."""
         found: list[Outgoing] = []
+        written: dict[DocumentId, Pending] = {}
         whole = self._memory.upstream(self._name).whole
         with self._memory.transaction():
+            records = self._memory.records(self._name, [action.id for action in actions])
             for action in actions:
-                record = self._memory.record(self._name, action.id)
+                record = records.get(action.id, NOTHING)
                 pending: Pending | None = None
                 match action:
                     case Resend():
                         pending = record.pending
                     case Send() | Delete():
+                        self._doubtful.add(action.id)
                         try:
-                            body = self._files.now(action.id)
+                            held = self._files.now(action.id)
                         except UnreadableError:
                             continue
-                        if (body is None) == isinstance(action, Send):
+                        if (held is None) == isinstance(action, Send):
                             continue  # deleted, or created again, since the plan was made
-                        pending = pending_for(action, record, body, whole=whole)
+                        body, content = (held.body, held.hash) if held is not None else (None, None)
+                        pending = pending_for(action, record, body, whole=whole, content=content)
                         if pending is None:
                             continue
-                        self._memory.set_pending(self._name, action.id, pending)
+                        written[action.id] = pending
                     case _:
                         pass
                 found.append(Outgoing(action.id, pending))
+            self._memory.set_pending(self._name, written)
         return found
 
     async def _take(
         self, replies: Mapping[DocumentId, Reply], kinds: Mapping[DocumentId, Action], report: Report
     ) -> None:
         """Applies answers, as docs/sync.md says."""
-        settled: dict[DocumentId, tuple[Settled, Body | None, Answer]] = {}
+        records = self._memory.records(self._name, replies)
+        settled: dict[DocumentId, Record] = {}
+        decided: dict[DocumentId, list[dict[str, Any]]] = {}
+        wanted: dict[DocumentId, Arriving] = {}
+        unsettled: dict[DocumentId, ContentHash | None] = {}
         refused: dict[DocumentId, Refused] = {}
         for document, reply in replies.items():
-            record = self._memory.record(self._name, document)
+            record = records.get(document, NOTHING)
             match reply:
                 case Answer():
                     found = await self._settled(document, record, reply)
-                    if found is not None:
-                        settled[document] = (*found, reply)
-                        _count(report, kinds.get(document), record, reply)
+                    if found is None:
+                        self._doubtful.add(document)
+                        if record.pending is None:
+                            unsettled[document] = reply.hash
+                        continue
+                    result, now = found
+                    settled[document] = result.record
+                    _count(report, kinds.get(document), record, reply)
+                    if reply.conflicts or result.conflicts:
+                        mine = conflict_rows(result.conflicts, self._policies or NO_POLICIES)
+                        decided[document] = [*reply.conflicts, *(dict(row) for row in mine)]
+                    if not equal(result.doc, now.body if now is not None else None):
+                        wanted[document] = _arriving(result.doc, now, reply)
                 case Refused():
                     if record.pending is not None:
                         content = None if record.pending.deletes else record.pending.hash
                         refused[document] = Refused(reply.code, reply.reason, content)
                 case NotNow():
-                    pass
-        wanted = {d: (s.doc, now) for d, (s, now, _) in settled.items() if not equal(s.doc, now)}
+                    self._doubtful.add(document)
         rows = self._arrivals.stage(wanted)
         with self._memory.transaction():
-            for document, (result, _, answer) in settled.items():
-                self._memory.set_record(self._name, document, result.record)
-                decided = [
-                    *answer.conflicts,
-                    *(dict(row) for row in conflict_rows(result.conflicts, self._policies or NO_POLICIES)),
-                ]
-                self._memory.decided(self._name, document, decided)
-                report.conflicts += len(decided)
+            self._memory.set_records(self._name, settled)
+            self._memory.heard(self._name, unsettled, whole=False)
+            for document, conflicts in decided.items():
+                self._memory.decided(self._name, document, conflicts)
             for document, refusal in refused.items():
                 self._memory.refuse(self._name, document, refusal)
-            for document, row in rows.items():
-                self._memory.set_arriving(document, row)
+            self._memory.set_arriving(rows)
+        report.conflicts += sum(map(len, decided.values()))
         self._step("remembered")
-        self._arrivals.place(rows)
+        placed = self._arrivals.place(rows)
+        self._files.wrote(placed)
+        self._stuck = self._stuck or len(placed) < len(rows)
+        self._doubtful.update(d for d, row in rows.items() if d not in placed or not _is_as_meant(row, placed[d]))
         report.arrived.extend((row.expected, row.body) for row in rows.values())
 
     async def _settled(
         self, document: DocumentId, record: Record, answer: Answer
-    ) -> tuple[Settled, Body | None] | None:
+    ) -> tuple[Settled, Held | None] | None:
         """None: the answer cannot be used now, so it is asked for again."""
         pending = record.pending
         likely: list[tuple[ContentHash | None, Body | None]] = [(record.outline.shadow, record.shadow)]
@@ -231,13 +319,29 @@ class Sync:
             now = self._files.now(document, likely)
         except UnreadableError:
             return None
+        body = now.body if now is not None else None
         if pending is None:
-            fetched = on_fetched(record, now, answer)
+            fetched = on_fetched(record, body, answer)
             return (fetched, now) if fetched is not None else None
-        if now is not None and answer.state is not None and self._policies is None and not equal(now, pending.body):
+        if now is not None and answer.state is not None and self._policies is None and not equal(body, pending.body):
             self._policies = await self._upstream.policies()
             return await self._settled(document, record, answer)  # asking took a while
-        return on_answer(pending, now, answer, self._policies or NO_POLICIES), now
+        return on_answer(pending, body, answer, self._policies or NO_POLICIES), now
+
+
+def _arriving(doc: Body | None, now: Held | None, answer: Answer) -> Arriving:
+    """`doc` in the place of what the file holds now."""
+    content: ContentHash | None = None
+    if doc is not None:
+        content = answer.hash if doc is answer.state else content_hash(doc)
+    if now is None:
+        return Arriving(doc, None, hash=content)
+    return Arriving(doc, now.body, hash=content, at=now.stamp)
+
+
+def _is_as_meant(row: Arriving, placed: Seen | None) -> bool:
+    """Whether the file holds what was to come, and its stamp proves it."""
+    return placed is None or (bool(placed.stamp) and placed.hash == row.hash)
 
 
 def _portions(actions: Sequence[Action], size: int) -> Iterator[Sequence[Action]]:

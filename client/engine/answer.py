@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from client.engine.records import Answer, Outline, Pending, Record
 from shared.core.canonical import equal
 from shared.core.conflicts import Conflict
-from shared.core.documents import Body
+from shared.core.documents import Body, ContentHash
 from shared.core.memory import CREATED
 from shared.core.merge import merge
 from shared.core.policies import NO_POLICIES, Policies
@@ -88,10 +88,16 @@ def _record(answer: Answer, *, shadow: Body | None) -> Record:
     outline = Outline(
         base=answer.rev if answer.rev is not None else answer.hash,
         gone=answer.state is None,
-        shadow=content_hash(shadow) if shadow is not None else None,
+        shadow=_hash_of(shadow, answer),
         remote=answer.hash,
     )
     return Record(outline, shadow)
+
+
+def _hash_of(body: Body | None, answer: Answer) -> ContentHash | None:
+    if body is None:
+        return None
+    return answer.hash if body is answer.state else content_hash(body)
 
 
 def _same(a: Body | None, b: Body | None) -> bool:

@@ -20,7 +20,7 @@ Laws (tests/unit/client/engine/test_plan.py):
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Final
@@ -104,8 +104,10 @@ def plan(
     *,
     can_delete: bool = True,
     confirmed: bool = False,
+    settled: int = 0,
 ) -> Plan:
-    """`local`: what the files hold. `confirmed`: many deletions are meant."""
+    """`local`: what the files hold. `confirmed`: many deletions are meant. `settled`: so many documents that agree in
+    the files, in the memory and at the upstream were left out of `local` and `outlines`."""
     actions: list[Action] = []
     waiting: dict[str, list[DocumentId]] = {"refused": [], "unreadable": [], "undeletable": []}
     for document in sorted({*local, *outlines}):
@@ -122,7 +124,8 @@ def plan(
         else:
             actions.append(action)
     found = Plan(tuple(actions), **{name: tuple(ids) for name, ids in waiting.items()})
-    return found if confirmed else _braked(found, outlines.values())
+    agreed_on = settled + sum(outline.shadow is not None for outline in outlines.values())
+    return found if confirmed else _braked(found, agreed_on)
 
 
 def _action(document: DocumentId, here: ContentHash | None, outline: Outline) -> Action | None:
@@ -145,9 +148,9 @@ def _is_refused(action: Action, outline: Outline, here: ContentHash | None) -> b
     return refused is not None and isinstance(action, Send | Delete) and refused.hash == here
 
 
-def _braked(found: Plan, outlines: Iterable[Outline]) -> Plan:
+def _braked(found: Plan, agreed_on: int) -> Plan:
     """Holds back deletions, and removals, that are an unusual share of what was agreed on."""
-    limit = max(ALWAYS_ALLOWED, SHARE * sum(outline.shadow is not None for outline in outlines))
+    limit = max(ALWAYS_ALLOWED, SHARE * agreed_on)
     here = tuple(action.id for action in found.actions if isinstance(action, Delete))
     there = tuple(action.id for action in found.actions if isinstance(action, Fetch) and action.removes)
     held_here = here if len(here) > limit else ()
@@ -157,8 +160,11 @@ def _braked(found: Plan, outlines: Iterable[Outline]) -> Plan:
     return replace(found, actions=actions, held_here=held_here, held_there=held_there)
 
 
-def pending_for(action: Send | Delete, record: Record, body: Body | None, *, whole: bool) -> Pending | None:
-    """The state to send. `body`: what the file holds now. None: nothing is to be sent after all.
+def pending_for(
+    action: Send | Delete, record: Record, body: Body | None, *, whole: bool, content: ContentHash | None = None
+) -> Pending | None:
+    """The state to send. `body`: what the file holds now, `content` its hash, where it is known. None: nothing is to
+    be sent after all.
 
     `whole`: this memory has agreed with the upstream on everything once. Without that nobody knows whether the
     document is new: its own hash stands for the base, and the upstream goes by the content.
@@ -169,7 +175,8 @@ def pending_for(action: Send | Delete, record: Record, body: Body | None, *, who
             return None
         tombstone: Body = {**record.shadow, "id": action.id, DELETED_KEY: True}
         return Pending(tombstone, content_hash(tombstone), outline.base, record.shadow)
-    content = content_hash(body)
+    if content is None:
+        content = content_hash(body)
     if outline.base is not None:
         return Pending(body, content, outline.base, record.shadow, attach=outline.gone and record.shadow is not None)
     if outline.remote is None and whole:

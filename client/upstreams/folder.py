@@ -22,10 +22,10 @@ from watchfiles import awatch
 
 from client.arrivals import Arrivals
 from client.engine.records import Answer, NotNow, Pending, Refused, Reply
-from client.files import Files, Found, UnreadableError
+from client.files import Files, UnreadableError
 from client.folder import STATE, FolderError, TaskFolder
 from client.locks import LockedError, waited_for
-from client.memory import Memory
+from client.memory import Arriving, Memory
 from client.upstreams import ledger
 from client.upstreams.port import (
     Abilities,
@@ -37,7 +37,7 @@ from client.upstreams.port import (
     UnreachableError,
 )
 from shared.core.brake import ALWAYS_ALLOWED, SHARE
-from shared.core.documents import Body, ContentHash, DocumentId
+from shared.core.documents import ContentHash, DocumentId
 from shared.core.documents import Sequence as SequenceNumber
 from shared.core.memory import CREATED
 from shared.core.policies import NO_POLICIES, Policies
@@ -180,7 +180,7 @@ class FolderUpstream:
                 book = Book.open(path)
                 try:
                     stuck = self._arrivals(book).recover()
-                    self._take_in(book, Files(self._folder, book).look(), stuck)
+                    self._take_in(book, Files(self._folder, book), stuck)
                     yield book
                 finally:
                     book.close()
@@ -194,8 +194,9 @@ class FolderUpstream:
     def _arrivals(self, book: Book) -> Arrivals:
         return Arrivals(self._folder, book, control=self._control)
 
-    def _take_in(self, book: Book, found: Found, stuck: Sequence[DocumentId]) -> None:
+    def _take_in(self, book: Book, files: Files, stuck: Sequence[DocumentId]) -> None:
         """Edits that were made in the directory."""
+        found = files.look()
         known = book.hashes()
         differing = [
             document
@@ -217,14 +218,14 @@ class FolderUpstream:
             base = entry.head.rev if entry is not None else CREATED
             here = entry.head.body if entry is not None else None
             try:
-                body = Files(self._folder, book).now(document)
+                held = files.now(document)
             except UnreadableError:
                 continue
-            if body is None:
-                if here is None:
-                    continue
-                body = {**here, DELETED_KEY: True}
-            states.append((document, Pending(body, content_hash(body), base)))
+            if held is not None:
+                states.append((document, Pending(held.body, held.hash, base)))
+            elif here is not None:
+                buried = {**here, DELETED_KEY: True}
+                states.append((document, Pending(buried, content_hash(buried), base)))
         if states:
             self._decide(book, states, BY_HAND)
 
@@ -234,7 +235,7 @@ class FolderUpstream:
         """Decides, and stores what was decided: the ledger at once, then the files."""
         replies: dict[DocumentId, Reply] = {}
         entries: dict[DocumentId, ledger.Entry] = {}
-        wanted: dict[DocumentId, tuple[Body | None, Body | None]] = {}
+        wanted: dict[DocumentId, Arriving] = {}
         stuck = book.arriving()
         _, sequence = book.life()
         for document, pending in states:
@@ -255,14 +256,14 @@ class FolderUpstream:
             if isinstance(reply, Answer) and (before is None or before.hash != after.hash):
                 in_file = None if before is None else before.head.body
                 if device != BY_HAND:
-                    wanted[document] = (after.head.body, in_file)
+                    wanted[document] = Arriving(after.head.body, in_file, hash=after.hash)
                 elif reply.hash != (None if pending.deletes else pending.hash):
-                    wanted[document] = (after.head.body, None if pending.deletes else pending.body)
+                    by_hand = None if pending.deletes else pending.body
+                    wanted[document] = Arriving(after.head.body, by_hand, hash=after.hash)
         arrivals = self._arrivals(book)
         rows = arrivals.stage(wanted)
         with book.transaction():
             book.write(entries, sequence)
-            for document, row in rows.items():
-                book.set_arriving(document, row)
+            book.set_arriving(rows)
         arrivals.place(rows)
         return replies

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import httpx
 
 from client.engine.records import Answer, NotNow, Refused, Reply
+from client.upstreams.coding import coding_for, value_of
 from client.upstreams.http_channel import CONNECTIONS, Channel, refusal, refused
 from client.upstreams.port import Abilities, Changes, CursorGoneError, Outgoing, UnavailableError
 from shared.core.documents import Body, ContentHash, DocumentId
@@ -59,7 +60,7 @@ class HttpUpstream:
         found: Any = None
         if answer.status_code == 200:
             with suppress(ValueError):
-                found = answer.json()
+                found = value_of(answer)
         about: dict[str, Any] = found if isinstance(found, dict) and found.get("protocol_versions") else {}
         limits = about.get("limits")
         self._facts = {
@@ -72,11 +73,14 @@ class HttpUpstream:
         return about
 
     def _understand(self) -> None:
-        self.channel.compresses = self._offers("gzip")
+        self.channel.coding = coding_for(frozenset(self._facts.get("supports", ())))
 
-    async def changes(self, cursor: str | None) -> Changes:
+    async def _ask_sometimes(self) -> None:
         if time.time() - float(self._facts.get("asked_at", 0)) > ASK_AGAIN_SECONDS:
             await self.ask()
+
+    async def changes(self, cursor: str | None) -> Changes:
+        await self._ask_sometimes()
         kind, _, position = (cursor or "").partition(":")
         if self._offers("since"):
             return await self._since(position if kind == "since" else None)
@@ -116,6 +120,47 @@ class HttpUpstream:
             raise self.channel.unexpected(answer, "its hash map is none")
         return value
 
+    # All of it
+
+    async def copy(self) -> AsyncIterator[Changes]:
+        """While a page is written, the next one is on its way."""
+        await self._ask_sometimes()
+        if not (self._offers("pages") and self._offers("base") and self._offers("since")):
+            return
+        coming: asyncio.Task[httpx.Response] | None = await self._page("")
+        try:
+            while coming is not None:
+                answer = await coming
+                value = self.channel.value_of(answer)
+                tasks, cursor = (value.get("tasks"), value.get("cursor")) if isinstance(value, dict) else (None, None)
+                if not isinstance(tasks, dict) or not isinstance(cursor, str):
+                    raise self.channel.unexpected(answer, "there are no tasks in its answer")
+                after = value.get("after")
+                coming = await self._page(str(after)) if after else None
+                states = self._states(answer, tasks)
+                hashes = {document: state.hash for document, state in states.items()}
+                yield Changes(hashes, f"since:{cursor}", whole=False, states=states)
+        finally:
+            if coming is not None:
+                coming.cancel()
+
+    async def _page(self, after: str) -> asyncio.Task[httpx.Response]:
+        return await self.channel.begun("GET", f"/tasks?limit={self._most()}&after={quote(after, safe='')}")
+
+    def _states(self, answer: httpx.Response, tasks: Mapping[str, Any]) -> dict[DocumentId, Answer]:
+        """As `GET /tasks` and events show documents."""
+        states: dict[DocumentId, Answer] = {}
+        for document, row in tasks.items():
+            reply = self._reply(answer, Outgoing(DocumentId(document)), row) if isinstance(row, dict) else None
+            if not isinstance(reply, Answer) or not isinstance(reply.rev, str):
+                raise self.channel.unexpected(answer, f"what it says of {document} is no state of a document")
+            states[DocumentId(document)] = reply
+        return states
+
+    def _most(self) -> int:
+        """Documents in a request or an answer."""
+        return min(BATCH_DOCUMENTS, int(self._facts.get("limits", {}).get("batch_documents", BATCH_DOCUMENTS)))
+
     # Submitting
 
     async def submit(
@@ -139,7 +184,7 @@ class HttpUpstream:
 
     def _batches(self, outgoing: Sequence[Outgoing]) -> Iterator[list[tuple[Outgoing, dict[str, Any]]]]:
         limits = self._facts.get("limits", {})
-        most = min(BATCH_DOCUMENTS, int(limits.get("batch_documents", BATCH_DOCUMENTS)))
+        most = self._most()
         most_bytes = min(BATCH_BYTES, int(limits.get("batch_bytes", BATCH_BYTES)))
         batch: list[tuple[Outgoing, dict[str, Any]]] = []
         size = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ import orjson
 
 from client.engine.records import Refused
 from client.retry import Backoff, retry_after_seconds
+from client.upstreams.coding import ACCEPTED, COMPRESS_FROM, compressed, value_of
 from client.upstreams.port import (
     NotAnUpstreamError,
     RefusedAccessError,
@@ -25,8 +25,6 @@ from client.upstreams.port import (
 CONNECTIONS: Final = 16
 """Most requests under way at a time, to a server that takes no batches."""
 TURNED_AWAY: Final = frozenset({429, 502, 503, 504})
-COMPRESS_FROM: Final = 1024
-"""Bytes of a body; below, compression saves nothing."""
 BACKOFF: Final = Backoff(attempts=4, base=0.1, cap=2.0, patience=5.0)
 """A daemon comes again by itself, and a person should be told soon."""
 
@@ -44,7 +42,7 @@ class Channel:
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        headers = {"user-agent": "hypertask"}
+        headers = {"user-agent": "hypertask", "accept-encoding": ACCEPTED}
         if token is not None:
             headers["authorization"] = f"Bearer {token}"
         if space is not None:
@@ -54,14 +52,16 @@ class Channel:
         self.bytes_sent = 0
         self.bytes_received = 0
         """Of bodies, as they travelled."""
-        self.compresses = False
-        """The server takes compressed bodies."""
+        self.coding = ""
+        """Of compressed bodies that the server takes; "": of none."""
         self._backoff = backoff
         self._sleep = sleep
         self._client = httpx.AsyncClient(
             base_url=self.url,
             headers=headers,
             timeout=httpx.Timeout(60, connect=5, pool=None),
+            # Reading the certificates of all authorities takes longer than most syncs; only https needs them.
+            verify=self.url.startswith("https:"),
             limits=httpx.Limits(max_connections=CONNECTIONS + 1, max_keepalive_connections=CONNECTIONS),
             transport=transport,
         )
@@ -77,11 +77,13 @@ class Channel:
         *,
         headers: Mapping[str, str] | None = None,
         seconds: float | None = None,
+        sent: asyncio.Event | None = None,
     ) -> httpx.Response:
         """The first answer that is not "not now". `seconds`: how long it may take, for one that is held back.
-        Raises UpstreamError."""
-        content, sent = self._body(value)
-        sent.update(headers or {})
+        `sent` is set when the request has left. Raises UpstreamError."""
+        content, fields = self._body(value)
+        fields.update(headers or {})
+        extensions = {"trace": _setting(sent)} if sent is not None else {}
         failures = 0
         while True:
             wait: float | None = None
@@ -92,7 +94,9 @@ class Channel:
                 timeout = (
                     httpx.USE_CLIENT_DEFAULT if seconds is None else httpx.Timeout(seconds, connect=5, pool=None)
                 )
-                answer = await self._client.request(method, path, content=content, headers=sent, timeout=timeout)
+                answer = await self._client.request(
+                    method, path, content=content, headers=fields, timeout=timeout, extensions=extensions
+                )
                 self.bytes_received += answer.num_bytes_downloaded
             except httpx.TransportError as error:
                 failure = UnreachableError(
@@ -110,6 +114,21 @@ class Channel:
             if delay is None:
                 raise failure
             await self._sleep(delay)
+
+    async def begun(self, method: str, path: str, value: Any = None, **options: Any) -> asyncio.Task[httpx.Response]:
+        """As `request`, and returns when the request has left: the server works on it while the caller does
+        something else. Whoever does not await the task cancels it."""
+        sent = asyncio.Event()
+        task = asyncio.create_task(self.request(method, path, value, sent=sent, **options))
+        leaving = asyncio.create_task(sent.wait())
+        try:
+            await asyncio.wait((task, leaving), return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        finally:
+            leaving.cancel()
+        return task
 
     @asynccontextmanager
     async def stream(self, path: str, headers: Mapping[str, str], silence: float) -> AsyncIterator[httpx.Response]:
@@ -131,8 +150,8 @@ class Channel:
         if answer.status_code != status:
             raise self.unexpected(answer, f"status {answer.status_code}: {refusal(answer).reason}")
         try:
-            return orjson.loads(answer.content)
-        except orjson.JSONDecodeError as error:
+            return value_of(answer)
+        except ValueError as error:
             raise self.unexpected(answer, "its answer is not JSON") from error
 
     def unexpected(self, answer: httpx.Response, detail: str) -> NotAnUpstreamError:
@@ -156,17 +175,26 @@ class Channel:
         if value is None:
             return None, {}
         content, headers = orjson.dumps(value), {"content-type": "application/json"}
-        if self.compresses and len(content) >= COMPRESS_FROM:
-            # No time inside: what is sent again is the same, byte for byte.
-            content, headers["content-encoding"] = gzip.compress(content, 6, mtime=0), "gzip"
+        if self.coding and len(content) >= COMPRESS_FROM:
+            content, headers["content-encoding"] = compressed(content, self.coding), self.coding
         return content, headers
+
+
+def _setting(sent: asyncio.Event) -> Callable[[str, Mapping[str, Any]], Awaitable[None]]:
+    """A trace for httpcore."""
+
+    async def trace(name: str, info: Mapping[str, Any]) -> None:
+        if name.endswith("send_request_body.complete"):
+            sent.set()
+
+    return trace
 
 
 def refusal(answer: httpx.Response) -> Refused:
     """From `application/problem+json`, or from the status alone."""
     try:
-        found = orjson.loads(answer.content)
-    except orjson.JSONDecodeError:
+        found = value_of(answer)
+    except ValueError:
         found = None
     problem: dict[str, Any] = found if isinstance(found, dict) else {}
     return refused(problem, answer.status_code, answer.reason_phrase)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
-from client.engine.records import Pending, Reply
+from client.engine.records import Answer, Pending, Reply
 from shared.core.documents import ContentHash, DocumentId
 from shared.core.policies import Policies
 
@@ -71,6 +71,8 @@ class Changes:
     hashes: Mapping[DocumentId, ContentHash | None]
     cursor: str | None
     whole: bool
+    states: Mapping[DocumentId, Answer] = field(default_factory=dict)
+    """Of some of them, or none: the state itself, as `submit` would answer it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,3 +125,13 @@ class Upstream(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class Copyable(Protocol):
+    """An upstream that can show all of its documents at once."""
+
+    def copy(self) -> AsyncIterator[Changes]:
+        """Every live document, with its state, in pages; nothing if it cannot be done with this one. A cursor is of
+        a moment before its page was read, so `changes` from the first page's says all that is missing."""
+        ...

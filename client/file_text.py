@@ -9,6 +9,7 @@ end. Laws (tests/unit/client/test_file_text.py):
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import orjson
@@ -22,10 +23,29 @@ from shared.core.strict import Fault, FaultError
 
 _MARK: Final = b"\xef\xbb\xbf"
 _EXACT: Final = 2.0**53
+_SORTED: Final = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+_ODD_NUMBER: Final = re.compile(rb"\.0[,\n]|[0-9][eE]")
+"""A number, or a text that looks like one, which may have to be spelt as an integer."""
 
 
 def text_of(body: Body) -> bytes:
     """The text of a body that is in the I-JSON profile."""
+    data = orjson.dumps(body, option=_SORTED)
+    # No string holds a line feed here, so the line that begins like this is the member at the top.
+    start = data.find(b'\n  "id": ')
+    if start < 0 or _ODD_NUMBER.search(data):
+        return exact_text_of(body)
+    end = data.index(b"\n", start + 1)
+    line = data[start:end]
+    if start == 1:
+        return data
+    if line.endswith(b","):
+        return b"".join((b"{", line, data[1:start], data[end:]))
+    return b"".join((b"{", line, b",", data[1 : start - 1], data[end:]))
+
+
+def exact_text_of(body: Body) -> bytes:
+    """The same, member by member: six times slower, and what the quick road is judged by."""
     ordered = {"id": body["id"], **_ordered({name: value for name, value in body.items() if name != "id"})}
     return orjson.dumps(ordered, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 

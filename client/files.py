@@ -56,6 +56,14 @@ class Files:
         self._hashes: dict[DocumentId, ContentHash] = {}
         self._found: Found | None = None
 
+    def is_empty(self) -> bool:
+        """Whether there is no file here, nor was when the folder was looked at last. Raises FolderError."""
+        scan = self._folder.scan()
+        if scan.files or scan.problems or self._memory.file_hashes():
+            return False
+        self._found = Found({})
+        return True
+
     def look(self, *, remember: bool = True) -> Found:
         """Reads what has a new stamp, and remembers it; that is for who holds the sync lock. Raises FolderError."""
         self._lately.clear()

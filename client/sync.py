@@ -68,6 +68,8 @@ class Sync:
         self._files = Files(folder, memory)
         self._arrivals = Arrivals(folder, memory, step)
         self._policies: Policies | None = None
+        self._out: dict[DocumentId, Record] = {}
+        """The records of what is on its way, as they are in the memory."""
         self._came: dict[DocumentId, Answer] = {}
         """States that were heard and not applied so far."""
         self._doubtful: set[DocumentId] = set()
@@ -127,10 +129,7 @@ class Sync:
         empty, or the upstream does not show what it has in pages."""
         if not isinstance(self._upstream, Copyable) or not self._memory.is_new(self._name):
             return False
-        if self._arrivals.recover():
-            return False
-        found = self._files.look()
-        if found.hashes or found.problems:
+        if self._memory.arriving() or not self._files.is_empty():
             return False
         cursor: str | None = None
         done = 0
@@ -252,6 +251,7 @@ class Sync:
                         written[action.id] = pending
                     case _:
                         pass
+                self._out[action.id] = Record(record.outline, record.shadow, pending)
                 found.append(Outgoing(action.id, pending))
             self._memory.set_pending(self._name, written)
         return found
@@ -260,7 +260,8 @@ class Sync:
         self, replies: Mapping[DocumentId, Reply], kinds: Mapping[DocumentId, Action], report: Report
     ) -> None:
         """Applies answers, as docs/sync.md says."""
-        records = self._memory.records(self._name, replies)
+        records = self._memory.records(self._name, replies.keys() - self._out.keys())
+        records.update((document, self._out.pop(document)) for document in replies.keys() & self._out.keys())
         settled: dict[DocumentId, Record] = {}
         decided: dict[DocumentId, list[dict[str, Any]]] = {}
         wanted: dict[DocumentId, Arriving] = {}

@@ -27,6 +27,11 @@ from shared.wire import content_hash, dumps
 
 CURSOR_HEADER: Final = "hypertask-cursor"
 ASK_AGAIN_SECONDS: Final = 86_400.0
+Batch = list[tuple[Outgoing, dict[str, Any]]]
+"""What is submitted, and what is said of it."""
+PORTION: Final = 2_000
+"""Several batches, so that one is on its way while another is applied."""
+PAGE_DOCUMENTS: Final = 1_000
 BATCH_DOCUMENTS: Final = 500
 BATCH_BYTES: Final = 4 * 1024 * 1024
 POLL_SECONDS: Final = 5.0
@@ -49,7 +54,8 @@ class HttpUpstream:
     @property
     def abilities(self) -> Abilities:
         bases = self._offers("base")
-        return Abilities(bases=bases, history=self._offers("revisions"), facts=self._facts)
+        portion = PORTION if self._offers("batch") else 4 * CONNECTIONS
+        return Abilities(bases=bases, history=self._offers("revisions"), portion=portion, facts=self._facts)
 
     def _offers(self, what: str) -> bool:
         return what in self._facts.get("supports", ())
@@ -145,7 +151,9 @@ class HttpUpstream:
                 coming.cancel()
 
     async def _page(self, after: str) -> asyncio.Task[httpx.Response]:
-        return await self.channel.begun("GET", f"/tasks?limit={self._most()}&after={quote(after, safe='')}")
+        return await self.channel.begun(
+            "GET", f"/tasks?limit={self._most(PAGE_DOCUMENTS)}&after={quote(after, safe='')}"
+        )
 
     def _states(self, answer: httpx.Response, tasks: Mapping[str, Any]) -> dict[DocumentId, Answer]:
         """As `GET /tasks` and events show documents."""
@@ -157,9 +165,9 @@ class HttpUpstream:
             states[DocumentId(document)] = reply
         return states
 
-    def _most(self) -> int:
+    def _most(self, wanted: int) -> int:
         """Documents in a request or an answer."""
-        return min(BATCH_DOCUMENTS, int(self._facts.get("limits", {}).get("batch_documents", BATCH_DOCUMENTS)))
+        return min(wanted, int(self._facts.get("limits", {}).get("batch_documents", BATCH_DOCUMENTS)))
 
     # Submitting
 
@@ -171,8 +179,8 @@ class HttpUpstream:
             async for replies in self._one_by_one(outgoing, headers):
                 yield replies
             return
-        for batch in self._batches(outgoing):
-            replies = await self._batch(batch, headers)
+        async for batch, answer in self._posted(self._batches(outgoing), headers):
+            replies = self._replies(answer, batch)
             again = [
                 (one, self._state(one, with_base=True))
                 for one, _ in batch
@@ -180,13 +188,30 @@ class HttpUpstream:
             ]
             yield {d: r for d, r in replies.items() if d not in {one.id for one, _ in again}}
             if again:
-                yield await self._batch(again, headers)
+                yield self._replies(await (await self._post(again, headers)), again)
 
-    def _batches(self, outgoing: Sequence[Outgoing]) -> Iterator[list[tuple[Outgoing, dict[str, Any]]]]:
+    async def _posted(
+        self, batches: Iterator[Batch], headers: Mapping[str, str]
+    ) -> AsyncIterator[tuple[Batch, httpx.Response]]:
+        """While an answer is applied, the server has the next batch."""
+        coming: asyncio.Task[httpx.Response] | None = None
+        try:
+            batch = next(batches, None)
+            coming = await self._post(batch, headers) if batch else None
+            while batch and coming is not None:
+                answer, following = await coming, next(batches, None)
+                coming = await self._post(following, headers) if following else None
+                yield batch, answer
+                batch = following
+        finally:
+            if coming is not None:
+                coming.cancel()
+
+    def _batches(self, outgoing: Sequence[Outgoing]) -> Iterator[Batch]:
         limits = self._facts.get("limits", {})
-        most = self._most()
+        most = self._most(BATCH_DOCUMENTS)
         most_bytes = min(BATCH_BYTES, int(limits.get("batch_bytes", BATCH_BYTES)))
-        batch: list[tuple[Outgoing, dict[str, Any]]] = []
+        batch: Batch = []
         size = 0
         for one in outgoing:
             state = self._state(one)
@@ -199,12 +224,11 @@ class HttpUpstream:
         if batch:
             yield batch
 
-    async def _batch(
-        self, batch: Sequence[tuple[Outgoing, dict[str, Any]]], headers: Mapping[str, str]
-    ) -> dict[DocumentId, Reply]:
-        answer = await self.channel.request(
-            "POST", "/tasks", {"tasks": {one.id: state for one, state in batch}}, headers=headers
-        )
+    async def _post(self, batch: Batch, headers: Mapping[str, str]) -> asyncio.Task[httpx.Response]:
+        value = {"tasks": {one.id: state for one, state in batch}}
+        return await self.channel.begun("POST", "/tasks", value, headers=headers)
+
+    def _replies(self, answer: httpx.Response, batch: Batch) -> dict[DocumentId, Reply]:
         value = self.channel.value_of(answer)
         tasks = value.get("tasks") if isinstance(value, dict) else None
         if not isinstance(tasks, dict):
@@ -268,11 +292,13 @@ class HttpUpstream:
         if isinstance(problem, dict):
             return self._refused(refused(problem, int(problem.get("status", 400))), int(problem.get("status", 400)))
         # Left out: it is what was sent.
-        sent = None if one.pending is None or one.pending.deletes else one.pending.body
-        state: Body | None = row.get("server_state", sent)
+        sent = None if one.pending is None or one.pending.deletes else one.pending
+        state: Body | None = row.get("server_state", sent.body if sent is not None else None)
         if state is not None and (not isinstance(state, dict) or state.get("id") != one.id):
             raise self.channel.unexpected(answer, f"its answer for {one.id} is no state of that document")
-        content = content_hash(state) if state is not None else None
+        content: ContentHash | None = None
+        if state is not None:
+            content = sent.hash if sent is not None and state is sent.body else content_hash(state)
         conflicts = tuple(row.get("conflicts") or ())
         return Answer(
             state, content, row.get("rev"), str(row.get("outcome", "")), str(row.get("rule", "")), conflicts

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.file_text import body_of, text_of
+from client.file_text import body_of, exact_text_of, text_of
 from shared.core.canonical import content_hash, equal
 from shared.core.documents import DocumentId
 from shared.core.protocol import Limits
@@ -27,6 +27,26 @@ def test_it_says_the_body(body: dict[str, object]) -> None:
 def test_equal_bodies_have_equal_texts(data: st.DataObject, body: dict[str, object]) -> None:
     other = data.draw(respelled(body))
     assert text_of(body) == text_of(other)
+
+
+@given(documents())
+def test_the_quick_road_is_the_exact_one(body: dict[str, object]) -> None:
+    assert text_of(body) == exact_text_of(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"id": "x"},
+        {"a": 1, "id": "x"},
+        {"id": "x", "z": 1},
+        {"a": {"id": "y"}, "id": "x", "z": {"id": 1.0}},
+        {"a": "1.0", "id": "x", "z": 1e16, "y": -0.0},
+        {"a": '\n  "id": "y",', "id": "x"},
+    ],
+)
+def test_the_quick_road_wherever_the_id_stands(body: dict[str, object]) -> None:
+    assert text_of(body) == exact_text_of(body)
 
 
 def test_as_people_see_it() -> None:

@@ -1,4 +1,4 @@
-"""The client's own work: `python -m bench.client [COUNT] [--over http folder git]`.
+"""The client's own work: `python -m bench.client [COUNT] [--over http folder git] [--parts]`.
 
     first push      COUNT files, an upstream that is empty
     first pull      an empty folder, an upstream with COUNT documents
@@ -18,8 +18,10 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
+from bench.parts import Parts
 from bench.v1 import document
 from client.file_text import text_of
 from client.folder import TaskFolder
@@ -33,27 +35,38 @@ from client.upstreams.port import Upstream
 from tests.instance import Instance
 
 Row = dict[str, float | int | str]
+Told = Callable[[str, Parts], None]
 REPEATS = 5
 
 
 class Device:
     """A folder, its memory, and one upstream."""
 
-    def __init__(self, root: Path, opened: Callable[[], Upstream]) -> None:
+    def __init__(self, root: Path, opened: Callable[[], Upstream], told: Told | None = None) -> None:
+        self._told = told
         self.folder = TaskFolder(root)
         self.folder.make()
         self._opened = opened
 
     def sync(self, what: str) -> tuple[Row, Report]:
         """With everything opened anew, as a command does."""
+        parts = Parts() if self._told is not None else None
+        row, report = self._run(what, parts)
+        if self._told is not None and parts is not None:
+            self._told(what, parts)
+        return row, report
+
+    def _run(self, what: str, parts: Parts | None) -> tuple[Row, Report]:
 
         async def run() -> tuple[Row, Report]:
             upstream = self._opened()
             memory = Memory.open(self.folder.state / "memory.sqlite")
             try:
-                started = time.perf_counter()
-                report = await Sync(self.folder, memory, "up", upstream).run()
-                row: Row = {"what": what, "seconds": time.perf_counter() - started, "files_read": report.files_read}
+                with parts.measured(memory) if parts is not None else nullcontext():
+                    started = time.perf_counter()
+                    report = await Sync(self.folder, memory, "up", upstream).run()
+                    seconds = time.perf_counter() - started
+                row: Row = {"what": what, "seconds": seconds, "files_read": report.files_read}
                 if isinstance(upstream, HttpUpstream):
                     channel = upstream.channel
                     row |= {
@@ -77,10 +90,10 @@ class Device:
             new.replace(path)
 
 
-def measure(root: Path, count: int, opened: Callable[[str], Upstream]) -> list[Row]:
-    """All of the work over one kind of upstream."""
-    here = Device(root / "here", lambda: opened("here"))
-    there = Device(root / "there", lambda: opened("there"))
+def measure(root: Path, count: int, opened: Callable[[str], Upstream], told: Told | None = None) -> list[Row]:
+    """All of the work over one kind of upstream. `told` hears where the time went."""
+    here = Device(root / "here", lambda: opened("here"), told)
+    there = Device(root / "there", lambda: opened("there"), told)
     for number in range(count):
         body = document(f"t{number}")
         here.folder.path(body["id"]).write_bytes(text_of(body))
@@ -104,6 +117,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("count", nargs="?", type=int, default=10_000)
     parser.add_argument("--over", nargs="*", default=["http", "folder", "git"])
+    parser.add_argument("--parts", action="store_true", help="say where the time goes; that costs some itself")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         for kind in options.over:
@@ -111,7 +125,8 @@ def main() -> None:
             root.mkdir()
             instance = Instance(root / "data").start() if kind == "http" else None
             try:
-                rows = measure(root, options.count, _opener(kind, root, instance))
+                told = _print_parts if options.parts else None
+                rows = measure(root, options.count, _opener(kind, root, instance), told)
             finally:
                 if instance is not None:
                     instance.stop()
@@ -122,6 +137,14 @@ def main() -> None:
                     f"| {row['what']} | {row['seconds']:.3f} | {row.get('requests', '')} | {row.get('bytes', '')} "
                     f"| {row['files_read']} |"
                 )
+
+
+def _print_parts(what: str, parts: Parts) -> None:
+    if what == "settle":
+        return
+    most = sorted(parts.seconds.items(), key=lambda part: -part[1])
+    told = ", ".join(f"{part} {seconds * 1000:.0f}" for part, seconds in most if seconds >= 0.0005)
+    print(f"{what}, {sum(parts.seconds.values()) * 1000:.0f} ms: {told}")
 
 
 def _opener(kind: str, root: Path, instance: Instance | None) -> Callable[[str], Upstream]:

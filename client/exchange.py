@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final
 
 from client.config import UpstreamConfig
 from client.engine.plan import Plan
-from client.files import Found
+from client.files import Files, Found
 from client.locks import waited_for
 from client.opened import LOCK_SECONDS, Opened
-from client.sync import Progress, Report, Sync, status_of
+from client.sync import Heard, Progress, Report, Sync, status_of
 from client.upstreams.port import Upstream, UpstreamError
-from shared.core.documents import Body
+from shared.core.documents import Body, DocumentId
 
 TURNS: Final = 4
 """An edit reaches all upstreams in two."""
@@ -47,6 +48,9 @@ class Exchange:
         self.upstreams = {config.name: config for config in upstreams}
         self._arrived = arrived
         self._drivers: Drivers = {}
+        self._files = Files(here.folder, here.memory)
+        self._touched: dict[str, set[DocumentId]] = {}
+        """Of each upstream that was in step: the documents whose files were touched since then."""
 
     async def close(self) -> None:
         for driver in self._drivers.values():
@@ -71,28 +75,54 @@ class Exchange:
         *,
         confirmed: bool = False,
         progress: Callable[[str], Progress | None] = lambda name: None,
+        touched: AbstractSet[DocumentId] | None = None,
+        heard: Mapping[str, Heard] | None = None,
     ) -> Result:
-        """One that fails does not stop the others. Raises FolderError, LockedError."""
+        """One that fails does not stop the others. Raises FolderError, LockedError.
+
+        `touched`: no other files changed since the sync before; None: who knows. `heard`: what upstreams told."""
         result = Result()
         due = list(names if names is not None else self.upstreams)
         async with waited_for(self.here.sync_lock, LOCK_SECONDS):
+            if self.here.memory.written_elsewhere() or touched is None:
+                self._touched.clear()
+            self._touch(touched or ())
             for _ in range(TURNS):
                 moved: set[str] = set()
                 for name in due:
-                    report = await self._one(name, result, confirmed=confirmed, progress=progress(name))
+                    told = (heard or {}).get(name)
+                    report = await self._one(name, result, confirmed=confirmed, progress=progress(name), heard=told)
                     if report is not None and report.arrived:
                         self._arrived(report.arrived)
+                        self._touch(DocumentId((before or now or {})["id"]) for before, now in report.arrived)
                         moved.update(other for other in self.upstreams if other != name)
                 due = [name for name in self.upstreams if name in moved and name not in result.errors]
                 if not due:
                     break
         return result
 
-    async def _one(self, name: str, result: Result, *, confirmed: bool, progress: Progress | None) -> Report | None:
+    async def folder_changed(self, touched: AbstractSet[DocumentId] | None) -> bool:
+        """Whether a file, one of `touched` or any, holds something else than when it was seen, or written, last.
+        Raises FolderError, LockedError."""
+        async with waited_for(self.here.sync_lock, LOCK_SECONDS):
+            found = self._files.look() if touched is None else self._files.look_again(touched)
+            return bool(found.changed)
+
+    def _touch(self, documents: Iterable[DocumentId]) -> None:
+        some = set(documents)
+        for name in self._touched:
+            self._touched[name] |= some
+
+    async def _one(
+        self, name: str, result: Result, *, confirmed: bool, progress: Progress | None, heard: Heard | None
+    ) -> Report | None:
         memory = self.here.memory
+        touched = self._touched.pop(name, None)
         try:
-            sync = Sync(self.here.folder, memory, name, self.driver(name))
-            report = await sync.run(confirmed=confirmed, progress=progress)
+            sync = Sync(self.here.folder, memory, name, self.driver(name), files=self._files)
+            report = await sync.run(confirmed=confirmed, progress=progress, touched=touched, heard=heard)
+            if report.agreed and not report.plan.waits:
+                self._touched[name] = set()
         except UpstreamError as error:
             result.errors[name] = error
             before = dict(memory.upstream(name).status)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from client.arrivals import key_of, stamp_key
@@ -106,6 +106,7 @@ class Files:
         if before is None or before.problems:
             return self.look()
         seen: dict[DocumentId, Seen] = {}
+        changed: set[DocumentId] = set()
         for document in documents:
             stamp, remembered = self._folder.stamp(document), self._memory.file(document)
             if stamp is None and remembered is None:
@@ -122,10 +123,12 @@ class Files:
                 self._hashes[document] = loaded.hash
                 self._keys[document] = key_of(loaded.stamp) if loaded.stamp else ""
                 seen[document] = Seen(loaded.hash, self._keys[document])
+                if remembered is None or remembered.hash != loaded.hash:
+                    changed.add(document)
         if seen:
             with self._memory.transaction():
                 self._memory.saw(seen)
-        self._found = replace(before, hashes=self._hashes, read=len(seen), unreadable=frozenset())
+        self._found = Found(self._hashes, read=len(seen), changed=frozenset(changed))
         return self._found
 
     def wrote(self, files: Mapping[DocumentId, Seen | None]) -> None:

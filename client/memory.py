@@ -28,6 +28,8 @@ from shared.core.documents import Body, ContentHash, DocumentId
 VERSION: Final = 1
 DECIDED_KEPT: Final = 5_000
 _OUTLINE: Final = "base, gone, shadow_hash, remote, pending IS NOT NULL, refused"
+_OPEN: Final = "(pending IS NOT NULL OR shadow_hash IS NOT remote OR (base IS NULL AND remote IS NOT NULL))"
+_OPEN_IDS: Final = f"SELECT id FROM record WHERE upstream = ? AND {_OPEN}"  # noqa: S608
 _AT_ONCE: Final = 500
 """Variables in one statement; SQLite may be built for 999."""
 
@@ -93,6 +95,7 @@ class Memory:
 
     def __init__(self, connection: sqlite3.Connection, *, rebuilt: str | None = None) -> None:
         self._db = connection
+        self._version: int | None = None
         self.rebuilt = rebuilt
         """Why the memory that was there could not be used; it lies beside it under another name."""
 
@@ -191,18 +194,23 @@ class Memory:
             ).fetchall()
         )
         differing = {document for document, _ in local.items() ^ settled.items()}
-        differing.update(
-            DocumentId(row[0])
-            for row in self._db.execute(
-                "SELECT id FROM record WHERE upstream = ? AND (pending IS NOT NULL OR shadow_hash IS NOT remote "
-                "OR (base IS NULL AND remote IS NOT NULL))",
-                (upstream,),
-            )
-        )
-        outlines = dict.fromkeys(differing, Outline())
-        for row in self._selected(_OUTLINE, upstream, differing):
+        outlines = self.open_outlines(upstream, differing)
+        return outlines, len(settled.keys() - outlines.keys())
+
+    def open_outlines(self, upstream: str, documents: Iterable[DocumentId]) -> dict[DocumentId, Outline]:
+        """Those of these documents, and of all of which the memory and the upstream do not say the same."""
+        ids = set(documents)
+        ids.update(DocumentId(row[0]) for row in self._db.execute(_OPEN_IDS, (upstream,)))
+        outlines = dict.fromkeys(ids, Outline())
+        for row in self._selected(_OUTLINE, upstream, ids):
             outlines[DocumentId(row[0])] = _outline(row[1:])
-        return outlines, len(settled.keys() - differing)
+        return outlines
+
+    def written_elsewhere(self) -> bool:
+        """Whether another process wrote since this was asked last."""
+        version = self._db.execute("PRAGMA data_version").fetchone()[0]
+        before, self._version = self._version, version
+        return bool(version != before)
 
     def _selected(self, columns: str, upstream: str, documents: Iterable[DocumentId]) -> Iterator[tuple[Any, ...]]:
         """The rows of these documents."""
@@ -355,6 +363,8 @@ def _connected(path: Path, schema: str, journal: str) -> sqlite3.Connection:
             for statement in schema.split(";"):
                 db.execute(statement)
             db.execute(f"PRAGMA user_version = {VERSION}")
+        if version in (0, VERSION):
+            db.execute(f"CREATE INDEX IF NOT EXISTS record_open ON record (upstream, id) WHERE {_OPEN}")
         db.execute("COMMIT")
         if version not in (0, VERSION):
             raise sqlite3.DatabaseError(f"it is of version {version}, and {VERSION} is known here")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -25,6 +26,15 @@ MAX_ROUNDS: Final = 8
 """Two are enough while nobody else writes."""
 
 NOTHING: Final = Record()
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What an upstream told without being asked: all that changed since a cursor."""
+
+    since: str | None
+    changes: Changes
+
 
 Progress = Callable[[int, int], None]
 """(done, of how many that are known of)."""
@@ -59,13 +69,21 @@ class Sync:
     """A folder and one upstream. Whoever runs it holds the folder's sync lock."""
 
     def __init__(
-        self, folder: TaskFolder, memory: Memory, name: str, upstream: Upstream, step: Step = lambda name: None
+        self,
+        folder: TaskFolder,
+        memory: Memory,
+        name: str,
+        upstream: Upstream,
+        step: Step = lambda name: None,
+        *,
+        files: Files | None = None,
     ) -> None:
+        """`files`: what is known of them from the syncs before."""
         self._memory = memory
         self._name = name
         self._upstream = upstream
         self._step = step
-        self._files = Files(folder, memory)
+        self._files = files or Files(folder, memory)
         self._arrivals = Arrivals(folder, memory, step)
         self._policies: Policies | None = None
         self._out: dict[DocumentId, Record] = {}
@@ -74,6 +92,10 @@ class Sync:
         """States that were heard and not applied so far."""
         self._doubtful: set[DocumentId] = set()
         """Whose files may hold something else than was seen or written."""
+        self._acted: set[DocumentId] = set()
+        """What was not settled at some time of this run."""
+        self._asks = True
+        """The upstream is to be asked before the next plan."""
         self._stuck = False
         """Something that arrived could not be placed."""
 
@@ -84,15 +106,35 @@ class Sync:
         return self._planned(self._files.look(), stuck, confirmed=confirmed)
 
     async def _again(self, *, confirmed: bool) -> tuple[Plan, Found]:
-        """The same after something was done: of the folder only that is looked at."""
-        stuck = self._arrivals.recover() if self._stuck else ()
-        await self._listen()
-        found = self._files.look_again({*self._doubtful, *stuck})
+        """The same after something was done: that alone is looked at, in the folder and in the memory."""
+        stuck: tuple[DocumentId, ...] = ()
+        if self._stuck:
+            self._doubtful.update(self._memory.arriving())
+            stuck = self._arrivals.recover()
+        if self._asks:
+            await self._listen()
+        self._asks = False
+        self._acted |= self._doubtful
+        self._acted.update(stuck)
+        found = self._files.look_again(self._doubtful)
         self._doubtful.clear()
-        return self._planned(found, stuck, confirmed=confirmed)
+        return self._planned(found, stuck, confirmed=confirmed, among=self._acted)
 
-    def _planned(self, found: Found, stuck: Sequence[DocumentId], *, confirmed: bool) -> tuple[Plan, Found]:
-        outlines, settled = self._memory.unsettled(self._name, found.hashes)
+    def _planned(
+        self,
+        found: Found,
+        stuck: Sequence[DocumentId],
+        *,
+        confirmed: bool,
+        among: AbstractSet[DocumentId] | None = None,
+    ) -> tuple[Plan, Found]:
+        """`among`: only these, and what the upstream has otherwise, may be unsettled."""
+        if among is None:
+            outlines, settled = self._memory.unsettled(self._name, found.hashes)
+        else:
+            outlines = self._memory.open_outlines(self._name, among)
+            settled = len(found.hashes) - sum(document in found.hashes for document in outlines)
+        self._acted.update(outlines)
         made = plan(
             {document: content for document in outlines if (content := found.hashes.get(document)) is not None},
             {*found.unreadable, *stuck},
@@ -103,12 +145,29 @@ class Sync:
         )
         return made, found
 
-    async def run(self, *, confirmed: bool = False, progress: Progress | None = None) -> Report:
-        """Raises UpstreamError; what was done until then is done, and the next run goes on from there."""
+    async def run(
+        self,
+        *,
+        confirmed: bool = False,
+        progress: Progress | None = None,
+        touched: AbstractSet[DocumentId] | None = None,
+        heard: Heard | None = None,
+    ) -> Report:
+        """Raises UpstreamError; what was done until then is done, and the next run goes on from there.
+
+        `touched`: since all was in step, no other files changed than those of these documents. None: who knows.
+        `heard`: what the upstream told of itself."""
         report = Report(self._name)
-        copied = await self._copy(report, progress)
+        self._asks = True
+        known = touched is not None or await self._copy(report, progress)
+        if touched is not None:
+            self._stuck = True  # what another process may have left is found in the memory
+            self._doubtful |= touched
+        if heard is not None and heard.since == self._memory.upstream(self._name).cursor:
+            self._heard(self._memory.upstream(self._name), heard.changes)
+            self._asks = False
         for number in range(MAX_ROUNDS):
-            survey = self._again if copied or number else self.survey
+            survey = self._again if known or number else self.survey
             report.plan, report.found = await survey(confirmed=confirmed)
             report.rounds += 1
             report.files_read += report.found.read
@@ -217,6 +276,8 @@ class Sync:
         if here:
             yield here
         left = [action for action in actions if action.id not in here]
+        # After an answer the upstream is asked again whether that is all. What it told by itself is.
+        self._asks = bool(left)
         for portion in _portions(left, self._upstream.abilities.portion):
             outgoing = self._outgoing(portion)
             self._step("pending")

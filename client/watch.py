@@ -2,6 +2,10 @@
 
 Three things wake it: a file that changed, an upstream that says so, and time (after a failure). Syncs follow one
 another.
+
+What woke it is all that a sync looks at: the files that were touched, the changes that the upstream told. Everything
+is looked at when the daemon starts, when the watch has begun, after a failure, when another process synced, and every
+few minutes. An edit that is not heard of at once is not in danger: no file is replaced that is not as it was seen.
 """
 
 from __future__ import annotations
@@ -9,24 +13,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from watchfiles import Change, awatch
 
 from client.exchange import Exchange, Result
-from client.files import Files
+from client.file_names import document_of
 from client.folder import FolderError
-from client.locks import LockedError, waited_for
-from client.opened import LOCK_SECONDS
+from client.locks import LockedError
+from client.sync import Heard
 from client.upstreams.port import UpstreamError
+from shared.core.documents import DocumentId
 from shared.observability import event
 
 logger = logging.getLogger(__name__)
 
 DEBOUNCE_MS: Final = 60
-"""An editor's save is several events."""
+STEP_MS: Final = 20
+"""An editor's save is several events: it is over when there is none for STEP_MS."""
+BEGUN_MS: Final = 1_000
+"""A watch that has told nothing for so long has begun."""
 RETRY_FIRST: Final = 0.5
 RETRY_MOST: Final = 8.0
 """Seconds; with jitter, so that devices that lost their server together do not come back together."""
@@ -35,6 +42,8 @@ RETRY_LATER: Final = 60.0
 """Beyond SOON seconds without an upstream."""
 LOOK_SECONDS: Final = 300.0
 """So often the folder is looked at in any case: some drives tell nothing."""
+MANY: Final = 1_000
+"""Of so many files that were touched at once some may have been lost on the way: all are looked at."""
 
 
 class Watch:
@@ -44,7 +53,9 @@ class Watch:
         self._exchange = exchange
         self._told = told
         self._due: set[str] = set(exchange.upstreams)
-        self._looked = False
+        self._touched: set[DocumentId] | None = None
+        """Whose files; None: any."""
+        self._heard: dict[str, Heard] = {}
         self._wake = asyncio.Event()
         self._listen = {name: asyncio.Event() for name in exchange.upstreams}
         self._failures: dict[str, int] = dict.fromkeys(exchange.upstreams, 0)
@@ -60,31 +71,34 @@ class Watch:
     async def _sync_for_ever(self) -> None:
         self._wake.set()
         while True:
-            with suppress(TimeoutError):
+            try:
                 async with asyncio.timeout(LOOK_SECONDS):
                     await self._wake.wait()
+            except TimeoutError:
+                self._touched = None
             self._wake.clear()
-            if not self._due and await self._folder_changed():
+            touched, self._touched = self._touched, set()
+            heard, self._heard = self._heard, {}
+            if not self._due and await self._folder_changed(touched):
                 self._due.update(self._exchange.upstreams)
             names = [name for name in self._exchange.upstreams if name in self._due]
             self._due.clear()
             if names:
-                await self._sync(names)
+                await self._sync(names, touched, heard)
 
-    async def _folder_changed(self) -> bool:
+    async def _folder_changed(self, touched: set[DocumentId] | None) -> bool:
         """Whether a file is other than it was when it was looked at, or written by us, before."""
-        here = self._exchange.here
         try:
-            async with waited_for(here.sync_lock, LOCK_SECONDS):
-                return bool(Files(here.folder, here.memory).look().changed)
+            return await self._exchange.folder_changed(touched)
         except (FolderError, LockedError):
             return True  # the sync says what is wrong
 
-    async def _sync(self, names: list[str]) -> None:
+    async def _sync(self, names: list[str], touched: set[DocumentId] | None, heard: dict[str, Heard]) -> None:
         try:
-            result = await self._exchange.sync(names)
+            result = await self._exchange.sync(names, touched=touched, heard=heard)
         except (FolderError, LockedError) as error:
             event(logger, logging.WARNING, "folder_unusable", cause=error)
+            self._touched = None
             self._later(names)
             return
         for name, report in result.reports.items():
@@ -115,12 +129,31 @@ class Watch:
         root = self._exchange.here.folder.root
         while True:
             try:
-                async for _ in awatch(root, watch_filter=_is_task, recursive=False, debounce=DEBOUNCE_MS, step=20):
-                    self._wake.set()
+                watching = awatch(
+                    root, watch_filter=_is_task, recursive=False, debounce=DEBOUNCE_MS, step=STEP_MS,
+                    rust_timeout=BEGUN_MS, yield_on_timeout=True,
+                )  # fmt: skip
+                begun = False
+                async for changes in watching:
+                    # What happened before the watch had begun was not told to it.
+                    self._touch(changes if begun else None)
+                    begun = True
             except (FileNotFoundError, OSError, RuntimeError) as error:
                 event(logger, logging.WARNING, "folder_not_watched", cause=error)
             await asyncio.sleep(RETRY_MOST)  # it may be mounted again
-            self._wake.set()
+            self._touch(None)
+
+    def _touch(self, changes: Iterable[tuple[Change, str]] | None) -> None:
+        """None: any files may have changed."""
+        names = None if changes is None else {path.rpartition("/")[2] for _, path in changes}
+        if names is not None and not names:
+            return
+        documents = set() if names is None else {document_of(name) for name in names}
+        if names is None or len(names) > MANY or None in documents:
+            self._touched = None
+        elif self._touched is not None:
+            self._touched.update(document for document in documents if document is not None)
+        self._wake.set()
 
     async def _watch_upstream(self, name: str) -> None:
         failures = 0
@@ -128,8 +161,12 @@ class Watch:
             await self._listen[name].wait()
             cursor = self._exchange.here.memory.upstream(name).cursor
             try:
-                await self._exchange.driver(name).wait(cursor)
+                changes = await self._exchange.driver(name).wait(cursor)
                 failures = 0
+                if changes is not None:
+                    if self._exchange.here.memory.upstream(name).cursor != cursor:
+                        continue  # a sync has been there since then; this may be what it sent
+                    self._heard[name] = Heard(cursor, changes)
             except UpstreamError:
                 # The next sync says whether it is gone. If it is not, it does not let us listen; then it is asked.
                 delay = min(RETRY_LATER, RETRY_FIRST * 2**failures)

@@ -96,6 +96,11 @@ class Plan:
         """Nothing travels any more."""
         return all(isinstance(action, Adopt) for action in self.actions)
 
+    @property
+    def waits(self) -> bool:
+        """Something is left for people."""
+        return bool(self.refused or self.unreadable or self.held_here or self.held_there or self.undeletable)
+
 
 def plan(
     local: Mapping[DocumentId, ContentHash],

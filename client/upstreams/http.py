@@ -23,7 +23,7 @@ from shared.core.memory import CREATED
 from shared.core.policies import NO_POLICIES, InvalidPolicies, Policies
 from shared.core.policies import parse as parse_policies
 from shared.core.protocol import CONFIRM_DELETIONS, CONFIRM_HEADER
-from shared.wire import content_hash, dumps
+from shared.wire import content_hash, dumps, loads
 
 CURSOR_HEADER: Final = "hypertask-cursor"
 ASK_AGAIN_SECONDS: Final = 86_400.0
@@ -320,24 +320,39 @@ class HttpUpstream:
         except InvalidPolicies:
             return NO_POLICIES  # of a newer server; the server itself knows them
 
-    async def wait(self, cursor: str | None) -> None:
+    async def wait(self, cursor: str | None) -> Changes | None:
         position = (cursor or "").partition(":")[2]
         if self._offers("events"):
             headers = {"accept": "text/event-stream", **({"last-event-id": position} if position else {})}
             async with self.channel.stream("/events", headers, HEARTBEATS_MISSED) as answer:
                 if answer.status_code == 410:
-                    return
+                    return None
                 if answer.status_code != 200:
                     raise UnavailableError(f"{self.channel.url} has no events now: status {answer.status_code}")
+                told = ""
                 async for line in answer.aiter_lines():
-                    if line.startswith("event:") and line.removeprefix("event:").strip() == "changed":
-                        return
-            return
+                    name, _, rest = line.partition(":")
+                    if name == "event":
+                        told = rest.strip()
+                    elif name == "data" and told == "changed":
+                        # Without a position the stream began in the middle.
+                        return self._told(answer, rest) if position else None
+            return None
         if self._offers("wait") and self._offers("since") and position:
             path = f"/hashes?since={quote(position, safe='')}&wait={HOLD_SECONDS}"
             await self.channel.request("GET", path, seconds=HOLD_SECONDS + 15)
-            return
+            return None
         await asyncio.sleep(POLL_SECONDS)
+        return None
+
+    def _told(self, answer: httpx.Response, data: str) -> Changes:
+        """What a `changed` event says: all that happened since the event before it."""
+        try:
+            value = loads(data.encode())
+            hashes = self._hashes(answer, value["hashes"], live=False)
+            return Changes(hashes, f"since:{value['cursor']}", False, self._states(answer, value.get("tasks") or {}))
+        except (ValueError, KeyError, TypeError) as error:
+            raise self.channel.unexpected(answer, "its events are none") from error
 
     async def story(self, document: DocumentId) -> list[dict[str, Any]]:
         answer = await self.channel.request("GET", f"/task/{quote(document, safe='')}/revisions")

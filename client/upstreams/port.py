@@ -112,8 +112,9 @@ class Upstream(Protocol):
         """How the space's fields merge."""
         ...
 
-    async def wait(self, cursor: str | None) -> None:
-        """Returns when there may be something after the cursor, or after a while in any case."""
+    async def wait(self, cursor: str | None) -> Changes | None:
+        """Returns when there may be something after the cursor, or after a while in any case: what `changes` would
+        answer, where that was told; None: ask."""
         ...
 
     async def story(self, document: DocumentId) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@
     first pull      an empty folder, an upstream with COUNT documents
     agreed          nothing changed: wall time, requests, bytes of bodies both ways, files that were read
     changes         a hundredth of the files edited in each of two folders, other ones: both in step afterwards
+    daemon          the last two again with everything kept open, and an edit from file to file (bench/resident.py)
 
 Real files, real memories, a real server in processes of its own on the same machine. Loopback only; ends by itself.
 """
@@ -21,6 +22,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
+from bench import resident
 from bench.parts import Parts
 from bench.v1 import document
 from client.file_text import text_of
@@ -32,7 +34,7 @@ from client.upstreams.git import GitUpstream
 from client.upstreams.http import HttpUpstream
 from client.upstreams.http_channel import Channel
 from client.upstreams.port import Upstream
-from tests.instance import Instance
+from tests.instance import Access, Instance
 
 Row = dict[str, float | int | str]
 Told = Callable[[str, Parts], None]
@@ -126,7 +128,11 @@ def main() -> None:
             instance = Instance(root / "data").start() if kind == "http" else None
             try:
                 told = _print_parts if options.parts else None
-                rows = measure(root, options.count, _opener(kind, root, instance), told)
+                access = _access(instance) if instance is not None else {}
+                rows = measure(root, options.count, _opener(kind, root, access), told)
+                places = [resident.Place(root / name, one.url, one.token) for name, one in access.items()]
+                if places:
+                    rows += resident.run(*places, options.count, told)
             finally:
                 if instance is not None:
                     instance.stop()
@@ -147,20 +153,23 @@ def _print_parts(what: str, parts: Parts) -> None:
     print(f"{what}, {sum(parts.seconds.values()) * 1000:.0f} ms: {told}")
 
 
-def _opener(kind: str, root: Path, instance: Instance | None) -> Callable[[str], Upstream]:
+def _access(instance: Instance) -> dict[str, Access]:
+    """Two devices of one user, by the names of their folders."""
+    first = instance.access()
+    return {name: instance.access(space=first.space, user=first.user, name=name) for name in ("here", "there")}
+
+
+def _opener(kind: str, root: Path, access: dict[str, Access]) -> Callable[[str], Upstream]:
     if kind == "folder":
         return lambda name: FolderUpstream(root / "shared", {"device": name}, device=name, make=True)
     if kind == "git":
         subprocess.run(["git", "init", "-q", "--bare", str(root / "shared.git")], check=True)
         url = f"file://{root / 'shared.git'}"
         return lambda name: GitUpstream(url, root / f"{name}-work", {"device": name}, device=name)
-    assert instance is not None
-    first = instance.access()
-    access = {name: instance.access(space=first.space, user=first.user, name=name) for name in ("here", "there")}
     facts: dict[str, object] = {}
-
-    asyncio.run(_asked(instance.url, first.token, facts))
-    return lambda name: HttpUpstream(Channel(instance.url, access[name].token), facts)
+    url = access["here"].url
+    asyncio.run(_asked(url, access["here"].token, facts))
+    return lambda name: HttpUpstream(Channel(url, access[name].token), facts)
 
 
 async def _asked(url: str, token: str, facts: dict[str, object]) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Mapping
 
 from api.compression import IDENTITY, compressed
 from shared.core.documents import Position, SpaceId
 from shared.core.hash_map import BucketedMap
-from shared.core.reconciliation import Tree
+from shared.core.reconciliation import Comparison, Fingerprint, Prefix, Tree
 
 
 class Listing:
@@ -32,13 +33,18 @@ class Listing:
             self._bodies[coding] = await compressed(coding, self.map.text())
         return self._bodies[coding]
 
-    async def tree(self) -> Tree:
-        """The map by ranges. A map that was patched takes over what was added up for the one before."""
-        if self._tree is None:
+    async def compare(self, asked: Mapping[Prefix, Fingerprint]) -> Comparison:
+        """The map with another one, by ranges. It may take long, so it is done beside other requests. A map that was
+        patched takes over what was added up for the one before."""
+        return await asyncio.to_thread(self._compare, asked)
+
+    def _compare(self, asked: Mapping[Prefix, Fingerprint]) -> Comparison:
+        tree = self._tree
+        if tree is None:
             tree = Tree(self.map, self._before.sums if self._before is not None else None)
-            await asyncio.to_thread(tree.complete)
+            tree.complete()
             self._tree, self._before = tree, None
-        return self._tree
+        return tree.compare(asked)
 
     @property
     def size(self) -> int:

@@ -67,7 +67,7 @@ async def post_diff(request: Request) -> Response:
     device = await here.devices.of(request)
     asked = wire.parse_ranges(await read_json_body(request, _MOST_DIFF_BYTES), _MOST_RANGES)
     listing = await here.hash_maps.current(device.space)
-    found = (await listing.tree()).compare(asked)
+    found = await listing.compare(asked)
     body = {"ranges": found.divided, "documents": found.listed, "cursor": cursor_of(listing.position)}
     return Response(wire.dumps(body), headers={"cache-control": "no-store"}, media_type="application/json")
 

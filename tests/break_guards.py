@@ -168,14 +168,14 @@ BREAKS = (
     ),
     Break(
         "a worker that was taken over goes on writing",
-        "shared/adapters/mongo.py",
+        "shared/adapters/mongo/transaction.py",
         "            raise FencedError(number)",
         "            return",
         STORE,
     ),
     Break(
         "the sequence is allotted outside the transaction",
-        "shared/adapters/mongo.py",
+        "shared/adapters/mongo/transaction.py",
         "            return_document=ReturnDocument.BEFORE,\n            session=self._session,\n",
         "            return_document=ReturnDocument.BEFORE,\n",
         STORE,
@@ -196,7 +196,7 @@ BREAKS = (
     ),
     Break(
         "large documents: decided on the event loop",
-        "shared/adapters/mongo.py",
+        "shared/adapters/mongo/transactions.py",
         "        return await loop.run_in_executor(self._threads, self._transact, space, work, fence)",
         "        return self._transact(space, work, fence)",
         LARGE,

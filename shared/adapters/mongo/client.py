@@ -1,0 +1,132 @@
+"""The connection, and what its errors mean."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Final
+
+from bson import Int64
+from bson.codec_options import CodecOptions, TypeDecoder, TypeRegistry
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
+from pymongo import ASCENDING, IndexModel
+from pymongo.errors import (
+    ConfigurationError,
+    ConnectionFailure,
+    ExecutionTimeout,
+    InvalidURI,
+    NetworkTimeout,
+    OperationFailure,
+    WTimeoutError,
+)
+from pymongo.read_concern import ReadConcern
+from pymongo.read_preferences import ReadPreference
+from pymongo.write_concern import WriteConcern
+
+from shared.ports import UnavailableError
+from shared.settings import Settings
+
+Row = dict[str, Any]
+
+DURABLE: Final = WriteConcern(w="majority", j=True)
+_MAJORITY: Final = ReadConcern("majority")
+
+# Labels of the driver: run the transaction again; ask for the commit's result again.
+TRANSIENT: Final = "TransientTransactionError"
+UNKNOWN_COMMIT: Final = "UnknownTransactionCommitResult"
+_NOT_LET_IN: Final = {13, 18}
+_SHUTTING_DOWN: Final = {91, 189, 262, 10107, 11600, 11602, 13435, 13436}
+
+
+class _PlainInt(TypeDecoder):
+    """BSON's 64-bit integers come back as int, not as the driver's subclass of it."""
+
+    bson_type = Int64
+
+    def transform_bson(self, value: Any) -> int:
+        return int(value)
+
+
+_CODEC: Final[CodecOptions[Row]] = CodecOptions(type_registry=TypeRegistry([_PlainInt()]))
+
+
+class Mongo:
+    """One client and its database."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises ValueError if the address is none."""
+        milliseconds = int(settings.store_timeout_seconds * 1000)
+        try:
+            self.client: AsyncIOMotorClient[Row] = AsyncIOMotorClient(
+                settings.mongo_url,
+                serverSelectionTimeoutMS=milliseconds,
+                connectTimeoutMS=milliseconds,
+                socketTimeoutMS=4 * milliseconds,
+                appname="hypertask",
+            )
+        except (InvalidURI, ConfigurationError) as error:
+            raise ValueError(f"not an address of a MongoDB: {error}") from None
+        self.database: AsyncIOMotorDatabase[Row] = self.client.get_database(
+            settings.mongo_database,
+            codec_options=_CODEC,
+            read_preference=ReadPreference.PRIMARY,
+            read_concern=_MAJORITY,
+            write_concern=DURABLE,
+        )
+
+    async def prepare(self) -> None:
+        """Makes the collections and indexes that are missing. Idempotent; safe from several processes."""
+        with errors_mapped():
+            await self.database["documents"].create_indexes(
+                [IndexModel([("space", ASCENDING), ("seq", ASCENDING)], name="space_seq")]
+            )
+            await self.database["revisions"].create_indexes(
+                [
+                    IndexModel([("space", ASCENDING), ("id", ASCENDING), ("hash", ASCENDING)], name="space_id_hash"),
+                    IndexModel([("space", ASCENDING), ("id", ASCENDING), ("seq", ASCENDING)], name="space_id_seq"),
+                    IndexModel(
+                        [("space", ASCENDING), ("id", ASCENDING), ("gone", ASCENDING)],
+                        name="space_id_gone",
+                        partialFilterExpression={"gone": {"$exists": True}},
+                    ),
+                ]
+            )
+            await self.database["devices"].create_indexes(
+                [
+                    IndexModel([("token_hash", ASCENDING)], name="token_hash", unique=True),
+                    IndexModel([("user", ASCENDING)], name="user"),
+                ]
+            )
+
+    async def ping(self) -> None:
+        """Raises UnavailableError unless a primary answers."""
+        with errors_mapped():
+            await self.database.command("ping")
+
+    def close(self) -> None:
+        self.client.close()
+
+
+@contextmanager
+def errors_mapped() -> Any:
+    """Driver errors that mean 'not now' become UnavailableError; others are faults of ours and stay."""
+    try:
+        yield
+    except (ConnectionFailure, NetworkTimeout, ExecutionTimeout, WTimeoutError) as error:
+        raise UnavailableError("the database does not answer") from error
+    except OperationFailure as error:
+        if error.code in _NOT_LET_IN:
+            raise UnavailableError("the database does not let us in") from error
+        if error.code in _SHUTTING_DOWN or error.has_error_label(TRANSIENT):
+            raise UnavailableError("the database cannot do it now") from error
+        raise
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Mongo]:
+    """A client that is closed at the end."""
+    mongo = Mongo(settings)
+    try:
+        yield mongo
+    finally:
+        mongo.close()

@@ -1,0 +1,225 @@
+"""The documents and their history."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from typing import Final, TypeVar
+
+from pymongo import ASCENDING, DESCENDING, ReturnDocument
+
+from shared.adapters.bodies import body_text
+from shared.adapters.mongo.client import Mongo, Row, errors_mapped
+from shared.adapters.mongo.rows import (
+    entry_of,
+    new_space,
+    policies_of,
+    position_of,
+)
+from shared.adapters.mongo.transactions import Transactions
+from shared.core.documents import (
+    ContentHash,
+    DocumentId,
+    Exported,
+    HistoryEntry,
+    Position,
+    SpaceId,
+)
+from shared.core.documents import Sequence as SequenceNumber
+from shared.core.memory import (
+    make_rev,
+)
+from shared.core.policies import Policies
+from shared.core.retention import Kept, Pruned, Retention, to_prune
+from shared.ports import Changes, Current, Fence, Transaction
+
+T = TypeVar("T")
+
+_PRUNED_AT_ONCE: Final = 1000
+
+
+class MongoDocumentStore:
+    """DocumentStore on MongoDB."""
+
+    def __init__(self, mongo: Mongo, *, give_up_after_seconds: float) -> None:
+        self._client = mongo.client
+        self._spaces = mongo.database["spaces"]
+        self._documents = mongo.database["documents"]
+        self._revisions = mongo.database["revisions"]
+        self._transactions = Transactions(mongo, give_up_after_seconds=give_up_after_seconds)
+
+    async def transact(self, space: SpaceId, work: Callable[[Transaction], T], fence: Fence | None = None) -> T:
+        return await self._transactions.run(space, work, fence)
+
+    async def positions(self, spaces: Collection[SpaceId]) -> dict[SpaceId, Position]:
+        with errors_mapped():
+            cursor = self._spaces.find({"_id": {"$in": list(spaces)}}, {"epoch": 1, "sequence": 1})
+            found = {SpaceId(row["_id"]): position_of(row) for row in await cursor.to_list(None)}
+            for space in spaces:
+                if space not in found:
+                    row = await self._spaces.find_one_and_update(
+                        {"_id": space},
+                        {"$setOnInsert": new_space()},
+                        upsert=True,
+                        return_document=ReturnDocument.AFTER,
+                    )
+                    found[space] = position_of(row)
+        return found
+
+    async def changes(self, space: SpaceId, after: SequenceNumber) -> Changes:
+        hashes: dict[DocumentId, ContentHash | None] = {}
+        prefix = len(space) + 1
+        with errors_mapped():
+            async with await self._client.start_session(snapshot=True) as session:
+                row = await self._spaces.find_one({"_id": space}, session=session)
+                if row is not None:
+                    cursor = self._documents.find(
+                        {"space": space, "seq": {"$gt": after}},
+                        {"hash": 1, "live": {"$gt": ["$body", None]}},
+                        session=session,
+                        batch_size=10_000,
+                    )
+                    async for found in cursor:
+                        hashes[DocumentId(found["_id"][prefix:])] = found["hash"] if found["live"] else None
+        if row is None:
+            return Changes((await self.positions([space]))[space], {})
+        return Changes(position_of(row), hashes)
+
+    async def feed(
+        self, space: SpaceId, after: SequenceNumber, until: SequenceNumber, most: int
+    ) -> list[tuple[SequenceNumber, DocumentId, ContentHash | None]]:
+        prefix = len(space) + 1
+        with errors_mapped():
+            cursor = self._documents.find(
+                {"space": space, "seq": {"$gt": after, "$lte": until}},
+                {"seq": 1, "hash": 1, "live": {"$gt": ["$body", None]}},
+                batch_size=most,
+                limit=most,
+            )
+            rows = await cursor.sort("seq", ASCENDING).to_list(None)
+        return [(row["seq"], row["_id"][prefix:], row["hash"] if row["live"] else None) for row in rows]
+
+    async def head(self, space: SpaceId, document: DocumentId) -> HistoryEntry | None:
+        with errors_mapped():
+            row = await self._documents.find_one({"_id": f"{space}/{document}"})
+        return None if row is None else entry_of(row)
+
+    async def page(
+        self, space: SpaceId, after: str, most: int, among: Collection[DocumentId] | None = None
+    ) -> list[Current]:
+        query: Row = {"_id": {"$gt": f"{space}/{after}", "$lt": f"{space}0"}, "body": {"$exists": True}}
+        if among is not None:
+            query = {"_id": {"$in": [f"{space}/{document}" for document in among]}}
+        prefix = len(space) + 1
+        with errors_mapped():
+            cursor = self._documents.find(query, {"seq": 1, "hash": 1, "body": 1}, batch_size=most, limit=most)
+            rows = await cursor.sort("_id", ASCENDING).to_list(None)
+        return [
+            Current(
+                DocumentId(row["_id"][prefix:]),
+                make_rev(row["seq"], row["hash"], deleted="body" not in row),
+                row["hash"],
+                body_text(row["body"]) if "body" in row else None,
+            )
+            for row in rows
+        ]
+
+    async def history(self, space: SpaceId, document: DocumentId, most: int) -> list[HistoryEntry]:
+        head = await self.head(space, document)
+        with errors_mapped():
+            cursor = (
+                self._revisions.find({"space": space, "id": document})
+                .sort([("seq", DESCENDING), ("_id", DESCENDING)])
+                .limit(most)
+            )
+            entries = [entry_of(row) for row in await cursor.to_list(None)]
+        # A head that was superseded between the two reads stands among the revisions now.
+        if head is not None and all(entry.rev != head.rev for entry in entries):
+            entries.insert(0, head)
+        return sorted(entries, key=lambda entry: (entry.sequence, entry.received), reverse=True)[:most]
+
+    async def state(self, space: SpaceId, document: DocumentId, hash_: ContentHash) -> HistoryEntry | None:
+        head = await self.head(space, document)
+        if head is not None and head.hash == hash_ and head.body is not None:
+            return head
+        with errors_mapped():
+            row = await self._revisions.find_one(
+                {"space": space, "id": document, "hash": hash_, "body": {"$exists": True}},
+                sort=[("seq", DESCENDING)],
+            )
+        return None if row is None else entry_of(row)
+
+    async def everything(self, space: SpaceId) -> AsyncIterator[Exported]:
+        # Heads before revisions: what is superseded between the two comes among the revisions, too. The other way
+        # round it would come nowhere.
+        prefix = len(space) + 1
+        with errors_mapped():
+            heads = self._documents.find({"_id": {"$gt": f"{space}/", "$lt": f"{space}0"}}).sort("_id", ASCENDING)
+            async for row in heads:
+                yield Exported(DocumentId(row["_id"][prefix:]), is_head=True, entry=entry_of(row))
+            others = self._revisions.find({"space": space}).sort([("id", ASCENDING), ("seq", ASCENDING)])
+            async for row in others.hint("space_id_seq"):
+                yield Exported(DocumentId(row["id"]), is_head=False, entry=entry_of(row))
+
+    async def policies(self, space: SpaceId) -> Policies:
+        with errors_mapped():
+            return policies_of(await self._spaces.find_one({"_id": space}, {"policies": 1}))
+
+    async def set_policies(self, space: SpaceId, policies: Policies) -> None:
+        await self.positions([space])
+        declared = {pattern: list(strategies) for pattern, strategies in policies.declared.items()}
+        with errors_mapped():
+            # As text: patterns hold the characters that mean something in a field's name.
+            await self._spaces.update_one({"_id": space}, {"$set": {"policies": json.dumps(declared)}})
+
+    async def spaces(self) -> list[SpaceId]:
+        with errors_mapped():
+            return [SpaceId(row["_id"]) async for row in self._spaces.find({}, {"_id": 1})]
+
+    async def prune(self, space: SpaceId, retention: Retention, now: float) -> Pruned:
+        bodies = size = rows = 0
+        with errors_mapped():
+            excess = await self._size_of_bodies(space) - retention.bytes_per_space
+            old = (
+                self._revisions.find(
+                    {"space": space, "superseded_at": {"$lt": retention.horizon(now)}},
+                    {"id": 1, "hash": 1, "superseded_at": 1, "size": {"$bsonSize": "$body"}},
+                )
+                .sort([("superseded_at", ASCENDING), ("_id", ASCENDING)])
+                .allow_disk_use(True)
+            )
+            while portion := await old.to_list(_PRUNED_AT_ONCE):
+                found = to_prune(await self._kept(space, portion), excess, retention, now)
+                excess = found.excess
+                if found.bodies:
+                    keys = [kept.key for kept in found.bodies]
+                    await self._revisions.update_many({"_id": {"$in": keys}}, {"$unset": {"body": ""}})
+                if found.rows:
+                    await self._revisions.delete_many({"_id": {"$in": [kept.key for kept in found.rows]}})
+                bodies += len(found.bodies) + sum(kept.size > 0 for kept in found.rows)
+                size += sum(kept.size for kept in (*found.bodies, *found.rows))
+                rows += len(found.rows)
+        return Pruned(bodies, size, rows)
+
+    async def _size_of_bodies(self, space: SpaceId) -> int:
+        sums = self._revisions.aggregate(
+            [
+                {"$match": {"space": space, "body": {"$exists": True}}},
+                {"$group": {"_id": None, "size": {"$sum": {"$bsonSize": "$body"}}}},
+            ]
+        )
+        return sum([row["size"] async for row in sums])
+
+    async def _kept(self, space: SpaceId, portion: Sequence[Row]) -> list[Kept]:
+        keys = list({f"{space}/{row['id']}" for row in portion})
+        tombstones = self._documents.find({"_id": {"$in": keys}, "body": {"$exists": False}}, {"hash": 1})
+        buried = {(row["_id"], row["hash"]) async for row in tombstones}
+        return [
+            Kept(
+                row["_id"],
+                row["superseded_at"],
+                row.get("size") or 0,
+                (f"{space}/{row['id']}", row["hash"]) in buried,
+            )
+            for row in portion
+        ]

@@ -1,0 +1,142 @@
+"""Rows of the database, and what they are to the rules. Pure."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from shared.adapters.bodies import restored, stored
+from shared.adapters.mongo.client import Row
+from shared.core.batch import Write
+from shared.core.documents import (
+    Body,
+    ContentHash,
+    Device,
+    DeviceId,
+    DocumentId,
+    Epoch,
+    HistoryEntry,
+    Position,
+    SpaceId,
+    UserName,
+)
+from shared.core.documents import Sequence as SequenceNumber
+from shared.core.memory import (
+    DeviceMemory,
+    Head,
+    Pair,
+    Stored,
+    Submission,
+    ValueKey,
+    make_rev,
+)
+from shared.core.policies import NO_POLICIES, Policies
+from shared.core.policies import parse as parse_policies
+
+
+def story_of(write: Write) -> Row:
+    """What a row says for people."""
+    row: Row = {
+        "by": write.item.by,
+        "at": write.item.submission.arrived_at,
+        "outcome": write.decision.outcome,
+        "rule": write.decision.rule,
+    }
+    if write.conflicts:
+        row["conflicts"] = [stored(dict(conflict)) for conflict in write.conflicts]
+    return row
+
+
+def superseded_row(old: Row, document: DocumentId, gone: list[ValueKey], until: SequenceNumber, at: float) -> Row:
+    row = {**old, "id": document, "until": until, "superseded_at": at}
+    del row["_id"]
+    if "body" not in old:
+        row["deleted"] = True
+    if gone:
+        row["gone"] = gone
+    return row
+
+
+def remembers(submission: Submission) -> bool:
+    return submission.base is None and submission.single_device and submission.device is not None
+
+
+def device_memory_of(row: Mapping[str, Any]) -> DeviceMemory:
+    fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
+    del fields["_id"]
+    return DeviceMemory(**fields)
+
+
+def pair_row(pair: Pair) -> list[Any]:
+    return [pair.device, pair.base, pair.hash, pair.since, pair.at]
+
+
+def pairs_of(row: Mapping[str, Any]) -> tuple[Pair, ...]:
+    return tuple(Pair(*fields) for fields in row.get("pairs", ()))
+
+
+def new_epoch() -> Epoch:
+    return Epoch(secrets.token_hex(8))
+
+
+def new_space() -> Row:
+    return {"sequence": 0, "epoch": new_epoch()}
+
+
+def position_of(row: Mapping[str, Any]) -> Position:
+    return Position(Epoch(row["epoch"]), SequenceNumber(row["sequence"]))
+
+
+def body_of(row: Mapping[str, Any]) -> Body | None:
+    body: Body | None = restored(row.get("body"))
+    return body
+
+
+def stored_of(row: Mapping[str, Any]) -> Stored:
+    return Stored(ContentHash(row["hash"]), body_of(row), SequenceNumber(row["seq"]), SequenceNumber(row["until"]))
+
+
+def head_of(row: Mapping[str, Any] | None) -> Head | None:
+    if row is None:
+        return None
+    return Head(SequenceNumber(row["seq"]), ContentHash(row["hash"]), body_of(row), row["at"], pairs_of(row))
+
+
+def entry_of(row: Mapping[str, Any]) -> HistoryEntry:
+    sequence, hash_ = SequenceNumber(row["seq"]), ContentHash(row["hash"])
+    is_head = "superseded_at" not in row
+    deleted = row.get("deleted", is_head and "body" not in row)
+    received = row.get("received", False)
+    return HistoryEntry(
+        rev=None if received else make_rev(sequence, hash_, deleted=deleted),
+        sequence=sequence,
+        hash=hash_,
+        body=body_of(row),
+        deleted=deleted,
+        received=received,
+        by=DeviceId(row["by"]),
+        at=row["at"],
+        outcome=row["outcome"],
+        rule=row["rule"],
+        parents=tuple(row.get("parents", ())),
+        conflicts=tuple(restored(conflict) for conflict in row.get("conflicts", ())),
+    )
+
+
+def policies_of(row: Mapping[str, Any] | None) -> Policies:
+    declared = (row or {}).get("policies")
+    return parse_policies(json.loads(declared)) if declared else NO_POLICIES
+
+
+def device_of(row: Mapping[str, Any]) -> Device:
+    return Device(
+        id=DeviceId(row["_id"]),
+        user=UserName(row["user"]),
+        name=row["name"],
+        space=SpaceId(row["space"]),
+        created_at=row["created_at"],
+        last_seen=row["last_seen"],
+        shared=row.get("shared", False),
+    )

@@ -1,0 +1,353 @@
+"""One transaction on MongoDB: what it reads and writes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Final
+
+from pymongo import ASCENDING, DESCENDING, InsertOne, ReplaceOne, ReturnDocument, UpdateOne
+from pymongo.client_session import ClientSession
+from pymongo.database import Database
+
+from shared.adapters.bodies import stored
+from shared.adapters.mongo.client import Mongo, Row
+from shared.adapters.mongo.rows import (
+    device_memory_of,
+    head_of,
+    new_epoch,
+    pair_row,
+    pairs_of,
+    policies_of,
+    remembers,
+    stored_of,
+    story_of,
+    superseded_row,
+)
+from shared.core.batch import Write
+from shared.core.brake import Deletions
+from shared.core.documents import (
+    ContentHash,
+    DeviceId,
+    DocumentId,
+    SpaceId,
+)
+from shared.core.documents import Sequence as SequenceNumber
+from shared.core.memory import (
+    BEGINNING,
+    MAX_PAIRS,
+    RECENT,
+    DeviceMemory,
+    Memory,
+    Missing,
+    Pair,
+    Revision,
+    Stored,
+    Submission,
+    ValueKey,
+)
+from shared.core.policies import Policies
+from shared.ports import Fence, FencedError
+
+_POLICIES_KEPT: Final = 10_000
+_RECENT_BYTES: Final = 16 * 1024 * 1024
+"""Of bodies that are read to find one that is near."""
+
+
+class PoliciesChangedError(Exception):
+    """The transaction decided by policies that are not those of the space any more; it runs again."""
+
+
+class MongoTransaction:
+    """Transaction on one MongoDB session."""
+
+    def __init__(
+        self,
+        mongo: Mongo,
+        session: ClientSession,
+        space: SpaceId,
+        fence: Fence | None,
+        policies: dict[SpaceId, tuple[str | None, Policies]],
+    ) -> None:
+        self._fence = fence
+        self._policies_of = policies
+        self._assumed: str | None = None
+        self._unverified = False
+        self._session = session
+        self._space = space
+        database: Database[Row] = mongo.database.delegate
+        self._spaces = database["spaces"]
+        self._documents = database["documents"]
+        self._revisions = database["revisions"]
+        self._memory = database["memory"]
+        self._devices = database["devices"]
+        self._heads: dict[str, Row] = {}
+        """The rows of heads as they were read, by key: they move to the revisions when they are superseded."""
+
+    def policies(self) -> Policies:
+        # They change rarely, and every write passes the space's row in `allot`: there a change is seen. What
+        # writes nothing is verified at the end.
+        known = self._policies_of.get(self._space)
+        self._assumed, policies = known or self._remember_policies(self._policies_row())
+        self._unverified = True
+        return policies
+
+    def verify_policies(self) -> None:
+        """Raises PoliciesChangedError if the space has others than those that were given out."""
+        if self._unverified:
+            self._verify_policies(self._policies_row())
+
+    def _verify_policies(self, row: Row | None) -> None:
+        if self._unverified and self._assumed != (row or {}).get("policies"):
+            self._remember_policies(row)
+            raise PoliciesChangedError
+        self._unverified = False
+
+    def _policies_row(self) -> Row | None:
+        found: Row | None = self._spaces.find_one({"_id": self._space}, {"policies": 1}, session=self._session)
+        return found
+
+    def _remember_policies(self, row: Row | None) -> tuple[str | None, Policies]:
+        if len(self._policies_of) >= _POLICIES_KEPT:
+            self._policies_of.clear()
+        found = self._policies_of[self._space] = ((row or {}).get("policies"), policies_of(row))
+        return found
+
+    def live(self) -> int:
+        row = self._spaces.find_one({"_id": self._space}, {"live": 1}, session=self._session)
+        return int((row or {}).get("live", 0))
+
+    def memories(self, submissions: Sequence[Submission]) -> list[Memory]:
+        keys = {self._key(s.document) for s in submissions}
+        cursor = self._documents.find({"_id": {"$in": list(keys)}}, session=self._session)
+        self._heads = {row["_id"]: row for row in cursor}
+        remembering = {self._memory_key(s) for s in submissions if remembers(s)}
+        devices: dict[str, DeviceMemory] = {}
+        if remembering:
+            rows = self._memory.find({"_id": {"$in": list(remembering)}}, session=self._session)
+            devices = {row["_id"]: device_memory_of(row) for row in rows}
+        return [
+            Memory(
+                head_of(self._heads.get(self._key(s.document))),
+                devices.get(self._memory_key(s)) if remembers(s) else None,
+            )
+            for s in submissions
+        ]
+
+    def load(self, wanted: Sequence[tuple[Memory, Submission, Missing]]) -> list[Memory]:
+        states = self._states([(s.document, m.states) for _, s, m in wanted if m.states])
+        pairs = self._pairs([(s, m.pairs_since) for _, s, m in wanted if m.pairs_since is not None])
+        gone = self._gone([(s.document, m.seen) for _, s, m in wanted if m.seen])
+        loaded = []
+        for memory, submission, missing in wanted:
+            document = submission.document
+            found: dict[ContentHash, Stored | None] = {h: states.get((document, h)) for h in missing.states}
+            held = gone.get(document, set())
+            loaded.append(
+                replace(
+                    memory,
+                    states={**memory.states, **found},
+                    pairs=memory.pairs if missing.pairs_since is None else pairs.get(document, ()),
+                    seen={**memory.seen, **{key: key in held for key in missing.seen}},
+                    recent=self._recent(document) if missing.recent else memory.recent,
+                )
+            )
+        return loaded
+
+    def _states(
+        self, wanted: Sequence[tuple[DocumentId, Collection[ContentHash]]]
+    ) -> dict[tuple[DocumentId, ContentHash], Stored]:
+        if not wanted:
+            return {}
+        cursor = self._revisions.find(
+            {
+                "space": self._space,
+                "$or": [{"id": document, "hash": {"$in": list(hashes)}} for document, hashes in wanted],
+            },
+            {"id": 1, "hash": 1, "seq": 1, "until": 1, "body": 1, "deleted": 1},
+            session=self._session,
+        )
+        found: dict[tuple[DocumentId, ContentHash], Stored] = {}
+        for row in cursor:
+            if row.get("deleted"):
+                continue
+            key = (DocumentId(row["id"]), ContentHash(row["hash"]))
+            this, known = stored_of(row), found.get(key)
+            if known is not None:
+                older, newest = sorted((known, this), key=lambda stored: (stored.until or 0, stored.sequence))
+                this = replace(newest, body=newest.body or older.body)
+            found[key] = this
+        return found
+
+    def _pairs(self, wanted: Sequence[tuple[Submission, SequenceNumber]]) -> dict[DocumentId, tuple[Pair, ...]]:
+        if not wanted:
+            return {}
+        devices = {s.document: s.device for s, _ in wanted}
+        cursor = self._revisions.find(
+            {
+                "space": self._space,
+                "$or": [{"id": s.document, "seq": {"$gte": since}} for s, since in wanted],
+                "pairs.0": {"$exists": True},
+            },
+            {"id": 1, "pairs": 1},
+            session=self._session,
+        ).sort([("seq", ASCENDING), ("_id", ASCENDING)])
+        found: dict[DocumentId, tuple[Pair, ...]] = {}
+        for row in cursor:
+            document = DocumentId(row["id"])
+            theirs = (pair for pair in pairs_of(row) if pair.device == devices[document])
+            found[document] = (*found.get(document, ()), *theirs)
+        return found
+
+    def _gone(self, wanted: Sequence[tuple[DocumentId, Collection[ValueKey]]]) -> dict[DocumentId, set[ValueKey]]:
+        if not wanted:
+            return {}
+        cursor = self._revisions.find(
+            {
+                "space": self._space,
+                "$or": [{"id": document, "gone": {"$in": list(keys)}} for document, keys in wanted],
+            },
+            {"id": 1, "gone": 1},
+            session=self._session,
+        )
+        found: dict[DocumentId, set[ValueKey]] = {}
+        for row in cursor:
+            found.setdefault(DocumentId(row["id"]), set()).update(map(ValueKey, row["gone"]))
+        return found
+
+    def _recent(self, document: DocumentId) -> tuple[Stored, ...]:
+        cursor = (
+            self._revisions.find(
+                {"space": self._space, "id": document, "body": {"$exists": True}},
+                {"hash": 1, "seq": 1, "until": 1, "body": 1, "size": {"$bsonSize": "$body"}},
+                session=self._session,
+                batch_size=8,
+            )
+            .sort([("seq", DESCENDING), ("_id", DESCENDING)])
+            .limit(RECENT)
+        )
+        found: list[Stored] = []
+        room = _RECENT_BYTES
+        for row in cursor:
+            room -= row["size"]
+            if found and room < 0:
+                break
+            found.append(stored_of(row))
+        cursor.close()
+        return tuple(found)
+
+    def deletions(self, devices: Collection[DeviceId]) -> dict[DeviceId, Deletions]:
+        cursor = self._devices.find(
+            {"_id": {"$in": list(devices)}, "deletions": {"$exists": True}},
+            {"deletions": 1},
+            session=self._session,
+        )
+        return {DeviceId(row["_id"]): Deletions(*row["deletions"]) for row in cursor}
+
+    def allot(self, count: int, live_change: int) -> SequenceNumber:
+        change: Row = {
+            "$inc": {"sequence": count, "live": live_change, "batches": 1},
+            "$setOnInsert": {"epoch": new_epoch()},
+        }
+        if self._fence is not None:
+            change["$set"] = {"fence": [self._fence.number, self._fence.token]}
+        before = self._spaces.find_one_and_update(
+            {"_id": self._space},
+            change,
+            {"sequence": 1, "policies": 1, "fence": 1},
+            upsert=True,
+            return_document=ReturnDocument.BEFORE,
+            session=self._session,
+        )
+        self._verify_policies(before)
+        self._verify_fence(before)
+        return SequenceNumber((before or {}).get("sequence", 0) + 1)
+
+    def _verify_fence(self, before: Row | None) -> None:
+        number, token = (before or {}).get("fence", (0, ""))
+        fence = self._fence
+        if fence is not None and (number > fence.number or (number == fence.number and token != fence.token)):
+            raise FencedError(number)
+
+    def write(self, first: SequenceNumber, writes: Sequence[Write], deletions: Mapping[DeviceId, Deletions]) -> None:
+        heads: list[InsertOne[Row] | ReplaceOne[Row] | UpdateOne] = []
+        revisions: list[Row] = []
+        memory: list[ReplaceOne[Row]] = []
+        devices: list[UpdateOne] = []
+        sequence = first
+        for write in writes:
+            decision, submission = write.decision, write.item.submission
+            key = self._key(submission.document)
+            old = self._heads.get(key)
+            if decision.received is not None:
+                revisions.append(self._received_row(write, old))
+            if decision.revision is not None:
+                row = self._head_row(write, decision.revision, sequence)
+                if old is None:
+                    heads.append(InsertOne(row))
+                else:
+                    heads.append(ReplaceOne({"_id": key}, row))
+                    gone = list(decision.revision.gone)
+                    revisions.append(superseded_row(old, submission.document, gone, sequence, row["at"]))
+                sequence = SequenceNumber(sequence + 1)
+            elif decision.pair is not None:
+                newest = {"$each": [pair_row(decision.pair)], "$slice": -MAX_PAIRS}
+                heads.append(UpdateOne({"_id": key}, {"$push": {"pairs": newest}}))
+            if decision.device is not None:
+                remembered = asdict(decision.device)
+                memory.append(ReplaceOne({"_id": self._memory_key(submission)}, remembered, upsert=True))
+            if decision.token_shared:
+                devices.append(UpdateOne({"_id": submission.device}, {"$set": {"shared": True}}))
+        for device, counted in deletions.items():
+            value = [counted.since, counted.count]
+            devices.append(UpdateOne({"_id": device}, {"$set": {"deletions": value}}))
+        if heads:
+            self._documents.bulk_write(heads, ordered=False, session=self._session)
+        if revisions:
+            self._revisions.insert_many(revisions, ordered=False, session=self._session)
+        if memory:
+            self._memory.bulk_write(memory, ordered=False, session=self._session)
+        if devices:
+            self._devices.bulk_write(devices, ordered=True, session=self._session)
+
+    def _key(self, document: DocumentId) -> str:
+        return f"{self._space}/{document}"
+
+    def _memory_key(self, submission: Submission) -> str:
+        return f"{self._space}/{submission.device}/{submission.document}"
+
+    def _head_row(self, write: Write, revision: Revision, sequence: SequenceNumber) -> Row:
+        row: Row = {
+            "_id": self._key(write.item.submission.document),
+            "space": self._space,
+            "seq": sequence,
+            "hash": revision.hash,
+            **story_of(write),
+            "parents": list(revision.parents),
+        }
+        if revision.pairs:
+            row["pairs"] = [pair_row(pair) for pair in revision.pairs]
+        if revision.body is not None:
+            row["body"] = stored(revision.body)
+        return row
+
+    def _received_row(self, write: Write, old: Row | None) -> Row:
+        received = write.decision.received
+        assert received is not None
+        story = story_of(write)
+        if write.decision.revision is not None:
+            story.pop("conflicts", None)  # they stand with the revision
+        row = {
+            "space": self._space,
+            "id": write.item.submission.document,
+            "seq": old["seq"] if old is not None else 0,
+            "until": BEGINNING,
+            "hash": received.hash,
+            "body": stored(received.body),
+            **story,
+            "received": True,
+            "superseded_at": write.item.submission.arrived_at,
+        }
+        if received.gone:
+            row["gone"] = list(received.gone)
+        return row

@@ -28,7 +28,8 @@ from bench.v1 import document
 from client.file_text import text_of
 from client.folder import TaskFolder
 from client.memory import Memory
-from client.sync import Report, Sync
+from client.report import Report
+from client.sync import Sync
 from client.upstreams.folder import FolderUpstream
 from client.upstreams.git import GitUpstream
 from client.upstreams.http import HttpUpstream

@@ -13,7 +13,8 @@ from client.engine.plan import Plan
 from client.files import Files, Found
 from client.locks import waited_for
 from client.opened import LOCK_SECONDS, Opened
-from client.sync import Heard, Progress, Report, Sync, status_of
+from client.report import Progress, Report, status_of
+from client.sync import Heard, Sync
 from client.upstreams.port import Upstream, UpstreamError
 from shared.core.documents import Body, DocumentId
 

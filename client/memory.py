@@ -21,15 +21,14 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
 from client.engine.records import Outline, Pending, Record, Refused
+from client.memory_file import OPEN, connected, move_aside
 from client.replace import Stamp
 from shared import wire
 from shared.core.documents import Body, ContentHash, DocumentId
 
-VERSION: Final = 1
 DECIDED_KEPT: Final = 5_000
 _OUTLINE: Final = "base, gone, shadow_hash, remote, pending IS NOT NULL, refused"
-_OPEN: Final = "(pending IS NOT NULL OR shadow_hash IS NOT remote OR (base IS NULL AND remote IS NOT NULL))"
-_OPEN_IDS: Final = f"SELECT id FROM record WHERE upstream = ? AND {_OPEN}"  # noqa: S608
+_OPEN_IDS: Final = f"SELECT id FROM record WHERE upstream = ? AND {OPEN}"  # noqa: S608
 _AT_ONCE: Final = 500
 """Variables in one statement; SQLite may be built for 999."""
 
@@ -104,12 +103,12 @@ class Memory:
         """Made if it is missing; moved aside and made anew if it is damaged or of another version."""
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            return cls(_connected(path, cls.schema, cls.journal))
+            return cls(connected(path, cls.schema, cls.journal))
         except sqlite3.OperationalError:  # locked, no right, no space: the file is not to blame
             raise
         except sqlite3.DatabaseError as error:
-            aside = _move_aside(path)
-            return cls(_connected(path, cls.schema, cls.journal), rebuilt=f"{error}; it was moved to {aside.name}")
+            aside = move_aside(path)
+            return cls(connected(path, cls.schema, cls.journal), rebuilt=f"{error}; it was moved to {aside.name}")
 
     def close(self) -> None:
         self._db.close()
@@ -348,42 +347,6 @@ class Memory:
         )
         names = ("number", "at", "id", "upstream")
         return [{**dict(zip(names, row, strict=False)), "conflicts": wire.loads(row[4])} for row in rows]
-
-
-def _connected(path: Path, schema: str, journal: str) -> sqlite3.Connection:
-    # isolation_level None: transactions are begun and ended here and nowhere else.
-    db = sqlite3.connect(path, isolation_level=None, timeout=10)
-    try:
-        db.execute(f"PRAGMA journal_mode = {journal}")
-        # A commit survives a power cut.
-        db.execute("PRAGMA synchronous = FULL")
-        db.execute("BEGIN IMMEDIATE")
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
-            for statement in schema.split(";"):
-                db.execute(statement)
-            db.execute(f"PRAGMA user_version = {VERSION}")
-        if version in (0, VERSION):
-            db.execute(f"CREATE INDEX IF NOT EXISTS record_open ON record (upstream, id) WHERE {_OPEN}")
-        db.execute("COMMIT")
-        if version not in (0, VERSION):
-            raise sqlite3.DatabaseError(f"it is of version {version}, and {VERSION} is known here")
-        fault = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if fault != "ok":
-            raise sqlite3.DatabaseError(str(fault))
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _move_aside(path: Path) -> Path:
-    aside = path.with_name(f"{path.stem}.damaged-{time.time_ns()}{path.suffix}")
-    path.replace(aside)
-    for tail in ("-wal", "-shm"):
-        with contextlib.suppress(FileNotFoundError):
-            Path(f"{path}{tail}").replace(f"{aside}{tail}")
-    return aside
 
 
 def _outline(row: Sequence[Any]) -> Outline:

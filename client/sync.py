@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from client.arrivals import Arrivals, Step
@@ -15,6 +14,7 @@ from client.engine.records import Answer, NotNow, Outline, Pending, Record, Refu
 from client.files import Files, Found, Held, UnreadableError
 from client.folder import TaskFolder
 from client.memory import Arriving, Memory, Seen, UpstreamRow
+from client.report import Progress, Report, count
 from client.upstreams.port import Changes, Copyable, CursorGoneError, Outgoing, UnavailableError, Upstream
 from shared.core.canonical import equal
 from shared.core.conflict_rows import conflict_rows
@@ -34,35 +34,6 @@ class Heard:
 
     since: str | None
     changes: Changes
-
-
-Progress = Callable[[int, int], None]
-"""(done, of how many that are known of)."""
-
-
-@dataclass(slots=True)
-class Report:
-    """What a sync with one upstream did and found. Counts are of documents."""
-
-    upstream: str
-    agreed: bool = False
-    """Both sides were seen to be equal, but for what waits."""
-    rounds: int = 0
-    sent: int = 0
-    deleted: int = 0
-    fetched: int = 0
-    removed: int = 0
-    merged: int = 0
-    """The upstream answered something else than what was sent."""
-    conflicts: int = 0
-    adopted: int = 0
-    files_read: int = 0
-    arrived: list[tuple[Body | None, Body | None]] = field(default_factory=list)
-    """(before, now) of the files that were changed."""
-    plan: Plan = field(default_factory=Plan)
-    """The last one; its waiting documents are those that wait still."""
-    found: Found | None = None
-    refused: dict[DocumentId, Refused] = field(default_factory=dict)
 
 
 class Sync:
@@ -340,7 +311,7 @@ class Sync:
                         continue
                     result, now = found
                     settled[document] = result.record
-                    _count(report, kinds.get(document), record, reply)
+                    count(report, kinds.get(document), record, reply)
                     if reply.conflicts or result.conflicts:
                         mine = conflict_rows(result.conflicts, self._policies or NO_POLICIES)
                         decided[document] = [*reply.conflicts, *(dict(row) for row in mine)]
@@ -409,37 +380,3 @@ def _is_as_meant(row: Arriving, placed: Seen | None) -> bool:
 def _portions(actions: Sequence[Action], size: int) -> Iterator[Sequence[Action]]:
     for start in range(0, len(actions), size):
         yield actions[start : start + size]
-
-
-def _count(report: Report, action: Action | None, record: Record, answer: Answer) -> None:
-    pending = record.pending
-    if pending is None:
-        if answer.state is None:
-            report.removed += record.shadow is not None
-        else:
-            report.fetched += 1
-        return
-    if pending.deletes:
-        report.deleted += answer.state is None
-    else:
-        report.sent += 1
-    report.merged += answer.hash != (None if pending.deletes else pending.hash)
-
-
-def status_of(report: Report, *, at: float | None = None) -> dict[str, Any]:
-    """What is remembered of a sync for `hypertask status`."""
-    return {
-        "at": at if at is not None else time.time(),
-        "agreed": report.agreed,
-        "sent": report.sent,
-        "deleted": report.deleted,
-        "fetched": report.fetched,
-        "removed": report.removed,
-        "merged": report.merged,
-        "refused": {d: {"code": r.code, "reason": r.reason} for d, r in report.refused.items()},
-        "held_here": len(report.plan.held_here),
-        "held_there": len(report.plan.held_there),
-        "undeletable": list(report.plan.undeletable),
-        "unreadable": list(report.plan.unreadable),
-        "error": None,
-    }

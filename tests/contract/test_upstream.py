@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from client.engine.records import Answer, Pending, Refused, Reply
-from client.upstreams.port import CursorGoneError, Outgoing, Upstream
+from client.upstreams.port import Copyable, CursorGoneError, Outgoing, Upstream
 from shared.core.documents import Body, DocumentId
 from shared.core.memory import CREATED
 from shared.core.states import DELETED_KEY
@@ -194,6 +194,7 @@ def test_its_story_is_told(driver: Driver) -> None:
 
 def test_waiting_ends_when_something_changes(driver: Driver) -> None:
     async def wait(upstream: Upstream) -> None:
+        await upstream.changes(None)
         cursor = (await upstream.changes(None)).cursor
         waiting = asyncio.create_task(upstream.wait(cursor))
         await asyncio.sleep(0.3)  # until it is listening
@@ -202,6 +203,44 @@ def test_waiting_ends_when_something_changes(driver: Driver) -> None:
         async for _ in other.submit([Outgoing(ID, Pending(body, content_hash(body), CREATED))]):
             pass
         await other.close()
-        await asyncio.wait_for(waiting, 10)
+        told = await asyncio.wait_for(waiting, 10)
+        if told is not None:  # then it is what would be answered, and perhaps the states as well
+            asked = await upstream.changes(cursor)
+            assert (told.hashes, told.cursor, told.whole) == (asked.hashes, asked.cursor, False)
+            for identity, state in told.states.items():
+                assert (state.hash, state.state) == (told.hashes[identity], body)
 
     on(driver, "a", wait)
+
+
+def test_a_copy_is_everything_with_its_states(driver: Driver) -> None:
+    bodies = [{"id": f"d-{number}", "n": number} for number in range(5)]
+    for body in bodies:
+        send(driver, "a", body, CREATED)
+    first = send(driver, "a", document(), CREATED)
+    assert first.rev is not None
+    send(driver, "a", {**document(), DELETED_KEY: True}, first.rev, document())
+
+    async def copy(upstream: Upstream) -> None:
+        if not isinstance(upstream, Copyable):
+            pytest.skip("it shows no copy")
+        pages = [page async for page in upstream.copy()]
+        if not pages:
+            pytest.skip("this one shows no copy")
+        states = {document: state for page in pages for document, state in page.states.items()}
+        assert {document: state.hash for document, state in states.items()} == {
+            body["id"]: content_hash(body) for body in bodies
+        }
+        assert [states[DocumentId(body["id"])].state for body in bodies] == bodies
+        # A rev that came so is a base like any other.
+        base = states[DocumentId("d-0")].rev
+        assert base is not None
+        edited = Pending({**bodies[0], "edited": True}, content_hash({**bodies[0], "edited": True}), base)
+        replies = [
+            r async for portion in upstream.submit([Outgoing(DocumentId("d-0"), edited)]) for r in portion.values()
+        ]
+        assert isinstance(replies[0], Answer) and replies[0].state == edited.body
+        since = await upstream.changes(pages[0].cursor)
+        assert set(since.hashes) == {"d-0"} and not since.whole
+
+    on(driver, "b", copy)

@@ -12,13 +12,20 @@ import json
 import random
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from client.config_text import Profile, UpstreamConfig
+from client.engine.records import Answer
+from client.exchange import Exchange, Result
 from client.folder import Loaded, TaskFolder
 from client.memory import Memory
-from client.sync import Report, Sync
-from client.upstreams.port import UnreachableError, Upstream
+from client.opened import Opened
+from client.report import Report
+from client.sync import Heard, Sync
+from client.tokens import Tokens
+from client.upstreams.port import CursorGoneError, Outgoing, UnreachableError, Upstream, UpstreamError
 from shared.core.documents import Body, DocumentId
 
 Open = Callable[[str], Upstream]
@@ -38,6 +45,8 @@ class Device:
         self.folder.make()
         self._opened = opened
         self.memory_path = self.folder.state / "memory.sqlite"
+        self._resident: Exchange | None = None
+        self._touched: set[DocumentId] | None = None
 
     def sync(self, stop_after: int | None = None) -> Report | None:
         """None: it was stopped after so many steps, or by the network."""
@@ -64,6 +73,42 @@ class Device:
         finally:
             memory.close()
 
+    def stay(self) -> Result:
+        """As a daemon does, which looks at the files that were touched and takes what it is told."""
+        if self._resident is None:
+            memory = Memory.open(self.memory_path)
+            profile = Profile("test", self.folder.root, self.folder.root / "hooks")
+            here = _Here(profile, Tokens(self.folder.root / "config.toml"), self.folder, memory, self)
+            self._resident = Exchange(here, [UpstreamConfig("up", "https://simulated")])
+        exchange, touched = self._resident, self._touched
+
+        async def run() -> Result:
+            try:
+                with contextlib.suppress(UpstreamError, CursorGoneError):
+                    told = await _told(exchange)
+                    return await exchange.sync(touched=touched, heard={"up": told} if told is not None else None)
+                return await exchange.sync(touched=touched)
+            finally:
+                await exchange.close()
+
+        result = asyncio.run(run())
+        self._touched = set()
+        return result
+
+    def leave(self) -> None:
+        """The daemon ends."""
+        if self._resident is not None:
+            self._resident.here.memory.close()
+        self._resident = self._touched = None
+
+    def touch(self, name: str) -> None:
+        """The daemon is told that somebody wrote this file."""
+        if self._touched is not None:
+            self._touched.add(DocumentId(name))
+
+    def upstream(self) -> Upstream:
+        return self._opened(self.name)
+
     def documents(self) -> dict[str, Body]:
         found = {}
         for document in self.folder.scan().files:
@@ -71,6 +116,28 @@ class Device:
             assert isinstance(loaded, Loaded), loaded
             found[str(document)] = loaded.body
         return found
+
+
+@dataclass(frozen=True)
+class _Here(Opened):
+    device: Device
+
+    def upstream(self, config: UpstreamConfig, *, make: bool = False) -> Upstream:
+        return self.device.upstream()
+
+
+async def _told(exchange: Exchange) -> Heard | None:
+    """What an upstream tells that sends along the states of what changed."""
+    cursor = exchange.here.memory.upstream("up").cursor
+    if cursor is None:
+        return None
+    driver = exchange.driver("up")
+    changes = await driver.changes(cursor)
+    states: dict[DocumentId, Answer] = {}
+    async for replies in driver.submit([Outgoing(document) for document in changes.hashes]):
+        states.update((document, reply) for document, reply in replies.items() if isinstance(reply, Answer))
+    same = {document: state for document, state in states.items() if state.hash == changes.hashes[document]}
+    return Heard(cursor, replace(changes, states=same))
 
 
 class World:
@@ -88,9 +155,9 @@ class World:
 
     def act(self) -> None:
         device = self.random.choice(self.devices)
-        what = self.random.choices(("edit", "delete", "sync", "stop", "forget", "break"), (40, 6, 25, 22, 1, 2), k=1)[
-            0
-        ]
+        what = self.random.choices(
+            ("edit", "delete", "sync", "stay", "stop", "forget", "break"), (40, 6, 20, 15, 22, 1, 2), k=1
+        )[0]
         getattr(self, what)(device)
 
     def edit(self, device: Device) -> None:
@@ -111,6 +178,7 @@ class World:
         new = path.with_suffix(".tmp")
         new.write_text(json.dumps(body))
         new.replace(path)
+        device.touch(name)
         self.edits.setdefault(name, set()).add(field)
         self.log.append(f"{device.name} edits {name} {field}")
 
@@ -124,11 +192,16 @@ class World:
                 return
             self.seen_by_deleters.setdefault(name, set()).update(seen)
             path.unlink()
+            device.touch(name)
             self.log.append(f"{device.name} deletes {name} {sorted(seen)}")
 
     def sync(self, device: Device) -> None:
         report = device.sync()
         self.log.append(f"{device.name} syncs {report and report.agreed}")
+
+    def stay(self, device: Device) -> None:
+        result = device.stay()
+        self.log.append(f"{device.name} stays {result.agreed}")
 
     def stop(self, device: Device) -> None:
         after = self.random.randint(1, 14)
@@ -137,6 +210,7 @@ class World:
 
     def forget(self, device: Device) -> None:
         """The memory is deleted."""
+        device.leave()
         for path in device.folder.state.glob("memory.sqlite*"):
             path.unlink()
         self.log.append(f"{device.name} forgets")
@@ -149,12 +223,17 @@ class World:
             return
         whole = path.read_bytes()
         path.write_bytes(whole[: len(whole) // 2])
-        device.sync()
+        device.touch(name)
+        self.random.choice((device.sync, device.stay))()
         path.write_bytes(whole)
+        device.touch(name)
         self.log.append(f"{device.name} writes {name} slowly")
 
     def quiet(self) -> None:
         """Nobody edits any more: after a few rounds all are equal, and then nothing travels."""
+        for device in self.devices:
+            device.stay()
+            device.leave()
         for _ in range(3):
             for device in self.devices:
                 assert self.patiently(device).agreed, self.told()

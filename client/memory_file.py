@@ -1,0 +1,49 @@
+"""Opening the memory's file: made, checked, or moved aside."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import time
+from pathlib import Path
+from typing import Final
+
+VERSION: Final = 1
+OPEN: Final = "(pending IS NOT NULL OR shadow_hash IS NOT remote OR (base IS NULL AND remote IS NOT NULL))"
+"""Of a record: the memory and the upstream do not say the same, or something is on its way. Indexed."""
+
+
+def connected(path: Path, schema: str, journal: str) -> sqlite3.Connection:
+    # isolation_level None: transactions are begun and ended here and nowhere else.
+    db = sqlite3.connect(path, isolation_level=None, timeout=10)
+    try:
+        db.execute(f"PRAGMA journal_mode = {journal}")
+        # A commit survives a power cut.
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("BEGIN IMMEDIATE")
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0:
+            for statement in schema.split(";"):
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version = {VERSION}")
+        if version in (0, VERSION):
+            db.execute(f"CREATE INDEX IF NOT EXISTS record_open ON record (upstream, id) WHERE {OPEN}")
+        db.execute("COMMIT")
+        if version not in (0, VERSION):
+            raise sqlite3.DatabaseError(f"it is of version {version}, and {VERSION} is known here")
+        fault = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if fault != "ok":
+            raise sqlite3.DatabaseError(str(fault))
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def move_aside(path: Path) -> Path:
+    aside = path.with_name(f"{path.stem}.damaged-{time.time_ns()}{path.suffix}")
+    path.replace(aside)
+    for tail in ("-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            Path(f"{path}{tail}").replace(f"{aside}{tail}")
+    return aside

@@ -1,4 +1,4 @@
-"""Compressed bodies of requests and answers: zstd where its library is there, else gzip."""
+"""Compressed bodies of requests and answers: zstd where both sides have it, else gzip."""
 
 from __future__ import annotations
 

@@ -23,8 +23,8 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from bench import resident
+from bench.documents import document
 from bench.parts import Parts
-from bench.v1 import document
 from client.file_text import text_of
 from client.folder import TaskFolder
 from client.memory import Memory
@@ -169,11 +169,11 @@ def _opener(kind: str, root: Path, access: dict[str, Access]) -> Callable[[str],
         return lambda name: GitUpstream(url, root / f"{name}-work", {"device": name}, device=name)
     facts: dict[str, object] = {}
     url = access["here"].url
-    asyncio.run(_asked(url, access["here"].token, facts))
+    asyncio.run(asked(url, access["here"].token, facts))
     return lambda name: HttpUpstream(Channel(url, access[name].token), facts)
 
 
-async def _asked(url: str, token: str, facts: dict[str, object]) -> None:
+async def asked(url: str, token: str, facts: dict[str, object]) -> None:
     """What is remembered of a server after the first contact."""
     upstream = HttpUpstream(Channel(url, token), {})
     await upstream.ask()

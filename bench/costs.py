@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from bench.v1 import document
+from bench.documents import document
 from shared.adapters.mongo import Mongo
 from tests.instance import Access, Instance
 

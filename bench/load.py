@@ -4,6 +4,7 @@ beside the server that it measures."""
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -29,15 +30,18 @@ class Result:
 
 
 class Connection:
-    """One keep-alive connection."""
+    """One keep-alive connection. `headers`: sent with every request, in place of the bearer token."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str = "", headers: dict[str, str] | None = None) -> None:
         parts = urlsplit(url)
         if parts.hostname != "127.0.0.1":
             raise ValueError("loopback only")
-        self.bytes = 0
         self._address = (parts.hostname, parts.port or 80)
-        self._head = f"host: {parts.netloc}\r\nauthorization: Bearer {token}\r\n"
+        always = {"authorization": f"Bearer {token}"} if headers is None else headers
+        self._head = f"host: {parts.netloc}\r\n" + "".join(f"{name}: {value}\r\n" for name, value in always.items())
+        self.requests = 0
+        self.bytes = 0
+        """Of heads and bodies, both ways, as they travelled."""
 
     async def open(self) -> None:
         self._reader, self._writer = await asyncio.open_connection(*self._address, limit=2**26)
@@ -48,28 +52,38 @@ class Connection:
         return status, answer
 
     async def exchange(
-        self, method: str, path: str, body: bytes = b"", fields: str = ""
+        self, method: str, path: str, body: bytes = b"", **fields: str
     ) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers with names in lower case, and body. `fields`: more header lines, each with its end.
-        `bytes` is then what went both ways, heads and bodies."""
-        sent = f"{method} {path} HTTP/1.1\r\n{self._head}{fields}content-length: {len(body)}\r\n\r\n".encode() + body
-        self._writer.write(sent)
-        head = await self._reader.readuntil(b"\r\n\r\n")
-        first, *lines = head.decode("latin-1").split("\r\n")
+        """Status, headers with names in lower case, and body as it came. `fields`: more headers, `_` for `-`."""
+        more = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in fields.items())
+        head = f"{method} {path} HTTP/1.1\r\n{self._head}{more}content-length: {len(body)}\r\n\r\n".encode()
+        self._writer.write(head + body)
+        answer = await self._reader.readuntil(b"\r\n\r\n")
+        first, *lines = answer.decode("latin-1").split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines) if name}
-        parts = []
+        status = int(first.split()[1])
+        self.requests += 1
+        self.bytes += len(head) + len(body) + len(answer)
+        if status == 304:
+            return status, headers, b""
         if headers.get("transfer-encoding") == "chunked":
-            while size := int(await self._reader.readuntil(b"\r\n"), 16):
-                parts.append((await self._reader.readexactly(size + 2))[:-2])
-            await self._reader.readexactly(2)
-        else:
-            parts.append(await self._reader.readexactly(int(headers.get("content-length", 0))))
-        answer = b"".join(parts)
-        self.bytes = len(sent) + len(head) + len(answer)
-        return int(first.split()[1]), headers, answer
+            return status, headers, await self._chunks()
+        data = await self._reader.readexactly(int(headers["content-length"]))
+        self.bytes += len(data)
+        return status, headers, data
+
+    async def _chunks(self) -> bytes:
+        parts = []
+        while True:
+            line = await self._reader.readuntil(b"\r\n")
+            part = await self._reader.readexactly(int(line, 16) + 2)
+            self.bytes += len(line) + len(part)
+            if len(part) == 2:
+                return b"".join(parts)
+            parts.append(part[:-2])
 
     async def stream(self, path: str) -> asyncio.StreamReader:
-        """What comes without end, behind the head."""
+        """What comes without end, after the answer's head."""
         self._writer.write(f"GET {path} HTTP/1.1\r\n{self._head}\r\n".encode())
         head = await self._reader.readuntil(b"\r\n\r\n")
         if not head.startswith(b"HTTP/1.1 200"):
@@ -87,30 +101,46 @@ class Connection:
 Request = tuple[str, str, bytes]
 
 
-async def run(url: str, token: str, requests: Callable[[], Iterator[Request]], connections: int) -> Result:
-    """Sends all `requests` over so many connections; every answer must be a 200."""
-    opened = [Connection(url, token) for _ in range(connections)]
+async def run(
+    url: str,
+    token: str,
+    requests: Callable[[], Iterator[Request]],
+    connections: int,
+    *,
+    headers: dict[str, str] | None = None,
+    seconds: float | None = None,
+    good: frozenset[int] = frozenset({200}),
+) -> Result:
+    """Sends all `requests` over so many connections, or as many as go within `seconds`; an answer with another
+    status than the `good` ones is a RuntimeError."""
+    opened = [Connection(url, token, headers) for _ in range(connections)]
     for connection in opened:
         await connection.open()
     source = requests()
     latencies: list[float] = []
     size = 0
+    end = math.inf if seconds is None else time.perf_counter() + seconds
 
     async def worker(connection: Connection) -> None:
         nonlocal size
         for method, path, body in source:
             start = time.perf_counter()
             status, answer = await connection.request(method, path, body)
-            latencies.append(time.perf_counter() - start)
+            now = time.perf_counter()
+            latencies.append(now - start)
             size += len(answer)
-            if status != 200:
+            if status not in good:
                 raise RuntimeError(f"{method} {path}: {status} {answer[:300]!r}")
+            if now > end:
+                return
 
     start = time.perf_counter()
-    async with asyncio.TaskGroup() as group:
+    try:
+        async with asyncio.TaskGroup() as group:
+            for connection in opened:
+                group.create_task(worker(connection))
+        taken = time.perf_counter() - start
+    finally:
         for connection in opened:
-            group.create_task(worker(connection))
-    seconds = time.perf_counter() - start
-    for connection in opened:
-        connection.close()
-    return Result(sorted(latencies), seconds, size)
+            connection.close()
+    return Result(sorted(latencies), taken, size)

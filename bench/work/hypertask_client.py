@@ -1,0 +1,125 @@
+"""This project's client: folders of task files, in step with the server through everything that a sync does."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import statistics
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bench.client import Device, asked
+from bench.documents import document
+from bench.work.columns import Column, Figures, Scale
+from bench.work.relay import Relay
+from client.file_text import text_of
+from client.upstreams.http import HttpUpstream
+from client.upstreams.http_channel import Channel
+from client.upstreams.port import Upstream
+from tests.instance import Instance
+
+TICK_SECONDS = 2.5
+"""The clocks of file systems tick in steps; a file is read again until its stamp proves something."""
+REPEATS = 5
+
+
+class ClientColumn(Column):
+    """Every sync opens folder, memory and connection anew, as a command does."""
+
+    works = ("w1", "w2", "w3", "w4")
+
+    name = "Hypertask client"
+    means = (
+        "files and an SQLite memory on disk, synchronised with the same server; what arrives is durable in files "
+        "before it counts as applied"
+    )
+
+    def __init__(self, scale: Scale, instance: Instance, root: Path) -> None:
+        super().__init__(scale)
+        self._instance = instance
+        self._root = root
+
+    async def begin(self) -> None:
+        def prepare() -> None:
+            first = self._instance.access(name="here")
+            self._tokens = {
+                "here": first.token,
+                "there": self._instance.access(space=first.space, name="there").token,
+            }
+            self._facts: dict[str, object] = {}
+            asyncio.run(asked(self._instance.url, first.token, self._facts))
+            self._folder = self._root / uuid.uuid4().hex
+            self._devices = {name: Device(self._folder / name, self._opener(name)) for name in self._tokens}
+
+        self._url = self._instance.url
+        await asyncio.to_thread(prepare)
+
+    def _opener(self, name: str) -> Callable[[], Upstream]:
+        return lambda: HttpUpstream(Channel(self._url, self._tokens[name]), self._facts)
+
+    async def end(self) -> None:
+        await asyncio.to_thread(shutil.rmtree, self._folder)
+
+    async def _sync(self, name: str) -> float:
+        """Seconds."""
+        row, _ = await asyncio.to_thread(self._devices[name].sync, "")
+        return float(row["seconds"])
+
+    async def _counted(self, name: str) -> tuple[int, int]:
+        """Requests and bytes of a sync."""
+        async with Relay(int(self._instance.url.rpartition(":")[2])) as relay:
+            self._url = relay.url
+            try:
+                await self._sync(name)
+            finally:
+                self._url = self._instance.url
+            return relay.requests, relay.bytes
+
+    async def w1(self) -> Figures:
+        bodies = [document(f"t{number}") for number in range(self.scale.documents)]
+
+        def write() -> None:
+            folder = self._devices["here"].folder
+            for body in bodies:
+                folder.path(body["id"]).write_bytes(text_of(body))
+
+        await asyncio.to_thread(write)
+        return {"w1_batched": len(bodies) / await self._sync("here")}
+
+    async def w2(self) -> Figures:
+        # Once without the relay for the time, once through it for the bytes: a third folder.
+        taken = await self._sync("there")
+        self._tokens["third"] = self._tokens["there"]
+        self._devices["third"] = Device(self._folder / "third", self._opener("third"))
+        requests, size = await self._counted("third")
+        del self._devices["third"]
+        count = self.scale.documents
+        return {"w2": count / taken, "w2_requests": requests, "w2_bytes": size / count}
+
+    async def w3(self) -> Figures:
+        await asyncio.sleep(TICK_SECONDS)
+        for name in self._devices:
+            await self._sync(name)
+        taken = [await self._sync("here") for _ in range(REPEATS)]
+        requests, size = await self._counted("here")
+        return {"w3_ms": statistics.median(taken) * 1e3, "w3_requests": requests, "w3_bytes": size}
+
+    async def w4(self) -> Figures:
+        """Twice: for the time, and for the count."""
+        some = min(self.scale.changes, self.scale.documents // 2)
+
+        async def change(turn: int) -> None:
+            edits: dict[str, Any] = {"there": range(some), "here": range(some, 2 * some)}
+            for name, numbers in edits.items():
+                await asyncio.to_thread(lambda n=name, r=numbers: self._devices[n].edit(r, status="done", turn=turn))
+                if name == "there":
+                    await self._sync(name)
+
+        await change(1)
+        taken = await self._sync("here")
+        await self._sync("there")
+        await change(2)
+        requests, size = await self._counted("here")
+        return {"w4_ms": taken * 1e3, "w4_requests": requests, "w4_bytes": size}

@@ -10,15 +10,16 @@ from typing import Any
 Document = dict[str, Any]
 
 
-WORDS = (
-    "about again answer before below book box bring buy call car check clean cook cut door draw early empty fence "
-    "find fix floor friend garden glass green ground heat house inside invite kitchen ladder lamp large late learn "
-    "letter light list long look make market measure meet money month morning move music name near new notice number "
-    "offer old open order paint paper part pay people phone photo place plan plant plate post print quick read repair "
-    "report rest return road roof room round sell send share shelf shop short sign small sort start station stone "
-    "story street table talk ticket time town train translate travel tree under visit wait wall wash watch water week "
-    "window winter wood word work write yard year"
-).split()
+TEXT = """
+about again answer before below book box bring buy call car check clean cook cut door draw early empty fence
+find fix floor friend garden glass green ground heat house inside invite kitchen ladder lamp large late learn
+letter light list long look make market measure meet money month morning move music name near new notice
+number offer old open order paint paper part pay people phone photo place plan plant plate post print quick
+read repair report rest return road roof room round sell send share shelf shop short sign small sort start
+station stone story street table talk ticket time town train translate travel tree under visit wait wall wash
+watch water week window winter wood word work write yard year
+"""
+WORDS = TEXT.split()
 PROJECTS = ("house", "garden", "work", "work.hiring", "music", "travel.spain", "taxes")
 
 

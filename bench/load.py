@@ -38,13 +38,17 @@ class Connection:
             raise ValueError("loopback only")
         self._address = (parts.hostname, parts.port or 80)
         always = {"authorization": f"Bearer {token}"} if headers is None else headers
-        self._head = f"host: {parts.netloc}\r\n" + "".join(f"{name}: {value}\r\n" for name, value in always.items())
+        self._always = always
+        self._host = f"host: {parts.netloc}\r\n"
+        self._head = self._host + _lines(always)
+        self._closing = False
         self.requests = 0
         self.bytes = 0
         """Of heads and bodies, both ways, as they travelled."""
 
     async def open(self) -> None:
         self._reader, self._writer = await asyncio.open_connection(*self._address, limit=2**26)
+        self._closing = False
 
     async def request(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
         """Status and body."""
@@ -54,14 +58,19 @@ class Connection:
     async def exchange(
         self, method: str, path: str, body: bytes = b"", **fields: str
     ) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers with names in lower case, and body as it came. `fields`: more headers, `_` for `-`."""
-        more = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in fields.items())
-        head = f"{method} {path} HTTP/1.1\r\n{self._head}{more}content-length: {len(body)}\r\n\r\n".encode()
+        """Status, headers with names in lower case, body as it came. `fields`: other headers, `_` for `-`."""
+        named = {name.replace("_", "-"): value for name, value in fields.items()}
+        sent = self._host + _lines({**self._always, **named}) if named else self._head
+        head = f"{method} {path} HTTP/1.1\r\n{sent}content-length: {len(body)}\r\n\r\n".encode()
+        if self._closing:
+            self.close()
+            await self.open()
         self._writer.write(head + body)
         answer = await self._reader.readuntil(b"\r\n\r\n")
         first, *lines = answer.decode("latin-1").split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines) if name}
         status = int(first.split()[1])
+        self._closing = headers.get("connection", "").lower() == "close"
         self.requests += 1
         self.bytes += len(head) + len(body) + len(answer)
         if status == 304:
@@ -98,6 +107,11 @@ class Connection:
         self._writer.close()
 
 
+def _lines(headers: dict[str, str]) -> str:
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+
+
+TRIES = 20
 Request = tuple[str, str, bytes]
 
 
@@ -109,10 +123,11 @@ async def run(
     *,
     headers: dict[str, str] | None = None,
     seconds: float | None = None,
-    good: frozenset[int] = frozenset({200}),
+    accepts: Callable[[int, bytes], bool] = lambda status, answer: status == 200,
 ) -> Result:
-    """Sends all `requests` over so many connections, or as many as go within `seconds`; an answer with another
-    status than the `good` ones is a RuntimeError."""
+    """Sends all `requests` over so many connections, or as many as go within `seconds`. `accepts` says of an answer
+    whether it is a good one; where it says no the request is repeated, up to `TRIES` times, as part of the same
+    latency. Raises RuntimeError."""
     opened = [Connection(url, token, headers) for _ in range(connections)]
     for connection in opened:
         await connection.open()
@@ -125,12 +140,15 @@ async def run(
         nonlocal size
         for method, path, body in source:
             start = time.perf_counter()
-            status, answer = await connection.request(method, path, body)
+            for _ in range(TRIES):
+                status, answer = await connection.request(method, path, body)
+                if accepts(status, answer):
+                    break
+            else:
+                raise RuntimeError(f"{method} {path}: {status} {answer[:300]!r}")
             now = time.perf_counter()
             latencies.append(now - start)
             size += len(answer)
-            if status not in good:
-                raise RuntimeError(f"{method} {path}: {status} {answer[:300]!r}")
             if now > end:
                 return
 

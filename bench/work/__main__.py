@@ -18,10 +18,19 @@ from typing import Any
 
 from bench.work.columns import Column, Figures, NotHereError, Place, Scale
 from bench.work.hypertask import Hypertask
+from bench.work.kinto import Kinto
+from bench.work.pouchdb import PouchDB
 from bench.work.report import Medians, medians, size_tables, tables
+from bench.work.rxdb import RxDB
 from bench.work.wire import WireColumn
 
-PLACES: dict[str, Callable[[], Place]] = {"hypertask": Hypertask}
+PLACES: dict[str, Callable[[], Place]] = {
+    "hypertask": Hypertask,
+    "kinto-memory": lambda: Kinto("memory"),
+    "kinto-postgresql": lambda: Kinto("PostgreSQL"),
+    "pouchdb": PouchDB,
+    "rxdb": RxDB,
+}
 WORK_SECONDS = 240
 """No work of one column takes longer; it is then given up, and the run goes on."""
 LOAD_SECONDS = 1800

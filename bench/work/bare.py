@@ -44,10 +44,9 @@ class Bare:
             with socket.create_server(("127.0.0.1", 0)) as listener:
                 listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 port, number = listener.getsockname()[1], listener.fileno()
-                options = "--loop uvloop --http httptools --no-access-log --log-level warning"
+                options = f"--loop uvloop --http httptools --no-access-log --log-level warning --fd {number}"
                 program = Program(
-                    [sys.executable, "-m", "uvicorn", f"bench.work.stack:{name}", *factory, *options.split()]
-                    + ["--fd", str(number)],
+                    [sys.executable, "-m", "uvicorn", f"bench.work.stack:{name}", *factory, *options.split()],
                     ROOT,
                     folder / f"{name}.log",
                     environment=environment,

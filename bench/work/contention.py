@@ -1,8 +1,8 @@
 """W5: some devices edit the same documents at the same time, each a field of its own; how many edits are lost?
 
 Judged the same way everywhere. An edit appends its round's number to the text in the device's own field of its own
-copy of a document. When all is over, an edit is lost if its number is not in that field of the server's document. A copy
-is stale if, after devices have synced until nothing comes any more, it is not what the server has.
+copy of a document. When all is over, an edit is lost if its number is not in that field of the server's document. A
+copy is stale if, after devices have synced until nothing comes any more, it is not what the server has.
 """
 
 from __future__ import annotations

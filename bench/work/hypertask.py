@@ -113,7 +113,7 @@ class WithBase(WireColumn):
         page = await self.ask(device, "GET", f"/tasks?ids={','.join(ids)}")
         copies = {identity: row["server_state"] for identity, row in page["tasks"].items()}
         revs = {identity: row["rev"] for identity, row in page["tasks"].items()}
-        return BaseReplica(self, device, number, copies, revs, headers["hypertask-cursor"])
+        return BaseReplica(self, device, number, copies=copies, revs=revs, cursor=headers["hypertask-cursor"])
 
     async def truth(self, ids: list[str]) -> dict[str, Document]:
         device = await self.opened()
@@ -130,6 +130,7 @@ class BaseReplica(Replica):
         column: WithBase,
         device: Connection,
         number: int,
+        *,
         copies: dict[str, Document],
         revs: dict[str, str],
         cursor: str,

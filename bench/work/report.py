@@ -148,7 +148,7 @@ def size_tables(sizes: Mapping[str, Mapping[int, Mapping[str, float]]]) -> Itera
         names = ("w3_ms", "w3_requests", "w3_bytes", "w4_ms", "w4_requests", "w4_bytes", "w1_batched")
         base = rows.get(10_000) or rows[min(rows)]
         yield from ("", f"### W8: {column}, by the number of documents", "")
-        yield "| documents | W3 p50 ms | requests | bytes | W4 ms | requests | bytes | W3, W4 grew | push, documents/s |"
+        yield "| documents | W3 p50 ms | requests | bytes | W4 ms | requests | bytes | W3, W4 grew | pushed, docs/s |"
         yield f"|---|{'---|' * 8}"
         for size, figures in rows.items():
             cells = [number(figures[name]) for name in names]

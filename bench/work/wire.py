@@ -15,7 +15,6 @@ from bench.work.contention import Replica, contend
 
 MADE_BEFORE = 20_000
 """Up to so many documents the requests of a push are made before the clock starts."""
-GOOD = frozenset({200, 201})
 Arrival = Callable[[str], Awaitable[None]]
 """Returns when the document of that id has been heard of."""
 
@@ -35,6 +34,12 @@ class WireColumn(Column):
     def address(self) -> tuple[str, dict[str, str]]:
         """URL, and the headers of every request, of one device."""
         raise NotImplementedError
+
+    def accepts(self, status: int, answer: bytes) -> bool:
+        """False: the request is to be repeated."""
+        if status in (200, 201):
+            return True
+        raise RuntimeError(f"{status} {answer[:300]!r}")
 
     def batched(self, bodies: list[Document]) -> Request:
         """New documents."""
@@ -94,7 +99,7 @@ class WireColumn(Column):
     ) -> Result:
         """As `bench.load.run`."""
         url, headers = self.address()
-        return await run(url, "", requests, connections, headers=headers, seconds=seconds, good=GOOD)
+        return await run(url, "", requests, connections, headers=headers, seconds=seconds, accepts=self.accepts)
 
     async def w1(self) -> Figures:
         self.ids = names(self.scale.documents)

@@ -23,8 +23,8 @@ SPACES = 12
 class RxServer(WireColumn):
     name = "rxdb-server"
     means = (
-        "raw HTTP to rxdb-server 15.22 with the express adapter and the memory storage; nothing is durable; batches of "
-        "250, as express takes 100 kB at most"
+        "raw HTTP to rxdb-server 15.22 with the express adapter and the memory storage; nothing is durable; batches "
+        "of 250, as express takes 100 kB at most"
     )
     works = ("w1", "w2", "w3", "w4", "w7", "w6")
     batch = 250
@@ -110,8 +110,8 @@ class RxServer(WireColumn):
 class RxClient(NodeClient):
     name = "RxDB client"
     means = (
-        "RxDB 15.22 on Node.js into its own memory storage, replicating with rxdb-server; nothing is durable on either "
-        "side; conflicts by its default handler (the server's state wins); W7 is from the local write to the other "
+        "RxDB 15.22 on Node.js into its own memory storage, replicating with rxdb-server; nothing is durable on "
+        "either side; conflicts by its default handler (the server's state wins); W7 is from the local write to the other "
         "device's store"
     )
     driver = "rxdb.mjs"

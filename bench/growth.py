@@ -31,9 +31,9 @@ from typing import Any
 import redis
 
 from api.compression import Decoder, compress
+from bench.documents import document
 from bench.load import Connection, Request, run
 from bench.processes import peak_mib, resident_mib
-from bench.v1 import document
 from shared.core.documents import ContentHash, Epoch, Position
 from shared.core.documents import Sequence as SequenceNumber
 from shared.core.hash_map import BucketedMap
@@ -45,7 +45,7 @@ PAGE = 1000
 CHANGES = 100
 READERS = 16
 TURNS = 7
-COMPRESSED = "accept-encoding: zstd\r\n"
+COMPRESSED = {"accept_encoding": "zstd"}
 
 
 def name_of(number: int) -> str:
@@ -96,9 +96,9 @@ class Space:
         """Seconds, and bytes both ways."""
         async with device(self.mine) as http:
             cursor = await self._cursor(http)
-            tag = f'if-none-match: "{cursor}"\r\n'
-            times = [await seconds(lambda: ask(http, "GET", "/hashes", fields=tag)) for _ in range(100)]
-            return statistics.median(times), http.bytes
+            tag, http.bytes = f'"{cursor}"', 0
+            times = [await seconds(lambda: ask(http, "GET", "/hashes", if_none_match=tag)) for _ in range(100)]
+            return statistics.median(times), http.bytes // len(times)
 
     async def differing(self) -> tuple[float, int]:
         """Seconds, and bytes both ways, of three requests."""
@@ -110,43 +110,39 @@ class Space:
             cursor = await self._cursor(http)
             await ask(other, "POST", "/tasks", changed(await self._revs(other, theirs), self._turn))
             own = compress("zstd", changed(await self._revs(http, mine), self._turn))
-            size = 0
+            http.bytes = 0
 
             async def synced() -> None:
-                nonlocal size
-                _, found = await ask(http, "GET", f"/hashes?since={cursor}", fields=COMPRESSED)
-                size += http.bytes
+                _, found = await ask(http, "GET", f"/hashes?since={cursor}", **COMPRESSED)
                 ids = ",".join(json.loads(found)["hashes"])
-                await ask(http, "GET", f"/tasks?ids={ids}", fields=COMPRESSED)
-                size += http.bytes
-                await ask(http, "POST", "/tasks", own, COMPRESSED + "content-encoding: zstd\r\n")
-                size += http.bytes
+                await ask(http, "GET", f"/tasks?ids={ids}", **COMPRESSED)
+                await ask(http, "POST", "/tasks", own, content_encoding="zstd", **COMPRESSED)
 
-            return await seconds(synced), size
+            return await seconds(synced), http.bytes
 
     async def diff(self) -> tuple[float, int, int]:
         """A client with a hundred other hashes and no cursor: seconds at the server, requests, bytes both ways."""
         async with device(self.mine) as http:
-            _, body = await ask(http, "GET", "/hashes", fields=COMPRESSED)
+            _, body = await ask(http, "GET", "/hashes", **COMPRESSED)
             own = dict(sorted(json.loads(body).items()))
             for document in list(own)[:: len(own) // CHANGES]:
                 own[document] = ContentHash("0" * 32)
             tree = Tree(BucketedMap.of(Position(Epoch("-"), SequenceNumber(0)), own))
             tree.complete()
-            asked, took, requests, size = {"": tree.sum("").fingerprint}, 0.0, 0, 0
+            asked, took, http.requests, http.bytes = {"": tree.sum("").fingerprint}, 0.0, 0, 0
             while asked:
                 text = json.dumps({"ranges": asked}).encode()
                 started = time.perf_counter()
-                _, body = await ask(http, "POST", "/hashes/diff", text, COMPRESSED)
-                took, requests, size = took + time.perf_counter() - started, requests + 1, size + http.bytes
+                _, body = await ask(http, "POST", "/hashes/diff", text, **COMPRESSED)
+                took += time.perf_counter() - started
                 theirs = json.loads(body)["ranges"]
                 here = {prefix: tree.sum(prefix).fingerprint for prefix in theirs}
                 asked = {prefix: here[prefix] for prefix in theirs if here[prefix] != theirs[prefix]}
-            return took, requests, size
+            return took, http.requests, http.bytes
 
     async def whole_map(self) -> float:
         async with device(self.mine) as http:
-            return await seconds(lambda: ask(http, "GET", "/hashes", fields=COMPRESSED))
+            return await seconds(lambda: ask(http, "GET", "/hashes", **COMPRESSED))
 
     async def maps_at_once(self) -> float:
         """Seconds until the last of several clients has its map."""
@@ -154,7 +150,7 @@ class Space:
 
         async def one() -> None:
             async with device(self.mine) as http:
-                await ask(http, "GET", "/hashes", fields=COMPRESSED)
+                await ask(http, "GET", "/hashes", **COMPRESSED)
 
         return await seconds(lambda: asyncio.gather(*(one() for _ in range(READERS))))
 
@@ -163,7 +159,7 @@ class Space:
         async with device(self.mine) as http:
             found, after, start = 0, "", time.perf_counter()
             while after is not None:
-                _, body = await ask(http, "GET", f"/tasks?limit={PAGE}&after={after}", fields=COMPRESSED)
+                _, body = await ask(http, "GET", f"/tasks?limit={PAGE}&after={after}", **COMPRESSED)
                 page = json.loads(body)
                 found, after = found + len(page["tasks"]), page["after"]
             assert found == self.size
@@ -173,7 +169,7 @@ class Space:
         """Lines a second, and MB as sent."""
         async with device(self.mine) as http:
             start = time.perf_counter()
-            _, _, data = await http.exchange("GET", "/export", fields=COMPRESSED)
+            _, _, data = await http.exchange("GET", "/export", **COMPRESSED)
             took = time.perf_counter() - start
             lines, tail = 0, b""
             for piece in Decoder("zstd").feed(data):
@@ -205,10 +201,10 @@ async def device(access: Access) -> AsyncIterator[Connection]:
 
 
 async def ask(
-    http: Connection, method: str, path: str, body: bytes = b"", fields: str = ""
+    http: Connection, method: str, path: str, body: bytes = b"", **fields: str
 ) -> tuple[dict[str, str], bytes]:
     """Headers, and the body, decompressed."""
-    status, headers, answer = await http.exchange(method, path, body, fields)
+    status, headers, answer = await http.exchange(method, path, body, **fields)
     if status not in (200, 304):
         raise RuntimeError(f"{method} {path[:80]}: {status} {answer[:300]!r}")
     if headers.get("content-encoding") == "zstd":

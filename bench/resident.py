@@ -12,8 +12,8 @@ from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.documents import document
 from bench.parts import Parts
-from bench.v1 import document
 from client.config_text import Profile, UpstreamConfig
 from client.exchange import Exchange
 from client.file_text import text_of

@@ -23,9 +23,9 @@ from pathlib import Path
 
 from api.auth import Devices
 from api.live import HEARTBEAT_SECONDS
+from bench.documents import document
 from bench.load import Connection
 from bench.processes import peak_mib, resident_mib
-from bench.v1 import document
 from shared.adapters.mongo import MongoDeviceStore, opened
 from shared.core.documents import SpaceId, UserName
 from tests.instance import Instance

@@ -111,8 +111,8 @@ class RxClient(NodeClient):
     name = "RxDB client"
     means = (
         "RxDB 15.22 on Node.js into its own memory storage, replicating with rxdb-server; nothing is durable on "
-        "either side; conflicts by its default handler (the server's state wins); W7 is from the local write to the other "
-        "device's store"
+        "either side; conflicts by its default handler (the server's state wins); W7 is from the local write to the "
+        "other device's store"
     )
     driver = "rxdb.mjs"
     way = "default handler"

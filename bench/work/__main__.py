@@ -16,11 +16,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from bench.work import install
 from bench.work.columns import Column, Figures, NotHereError, Place, Scale
 from bench.work.hypertask import Hypertask
 from bench.work.kinto import Kinto
+from bench.work.plot import plot
 from bench.work.pouchdb import PouchDB
-from bench.work.report import Medians, medians, size_tables, tables
+from bench.work.report import medians, size_tables, tables
 from bench.work.rxdb import RxDB
 from bench.work.wire import WireColumn
 
@@ -31,6 +33,7 @@ PLACES: dict[str, Callable[[], Place]] = {
     "pouchdb": PouchDB,
     "rxdb": RxDB,
 }
+FIRST = "Hypertask"
 WORK_SECONDS = 240
 """No work of one column takes longer; it is then given up, and the run goes on."""
 LOAD_SECONDS = 1800
@@ -152,48 +155,100 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--works", nargs="*", choices=Column.works, default=[], help="all of them")
     parser.add_argument("--sizes", type=int, nargs="*", default=[], help="W8: 1000 10000 100000 1000000")
     parser.add_argument("--sizes-systems", nargs="*", choices=PLACES, default=["hypertask"])
+    parser.add_argument("--install", action="store_true", help="fetch the other systems with pip and npm, and end")
+    parser.add_argument("--read", type=Path, nargs="*", default=[], help="measure nothing; take what --json wrote")
+    parser.add_argument("--plot", type=Path, help="write a picture (SVG) there")
     parser.add_argument("--json", type=Path, help="write all figures there")
     parser.add_argument("--markdown", type=Path, help="write the tables there")
     return parser.parse_args(arguments)
 
 
-def markdown(found: Medians, sizes: Any, means: dict[str, str], failures: dict[str, str], documents: int) -> str:
-    lines = list(tables(found, documents, "Hypertask"))
-    lines += size_tables(sizes)
-    lines += ["", "What the figures mean:", "", *(f"- **{name}**: {text}." for name, text in means.items())]
-    if failures:
-        lines += ["", "Not measured:", "", *(f"- {what}: {reason}" for what, reason in failures.items())]
+def markdown(results: dict[str, Any]) -> str:
+    """The tables, with what they mean and what is missing."""
+    lines = [
+        f"{results['documents']:,} documents, {results['repeats']} repeat(s), medians; {results['cores']} cores, which "
+        "the load generator, the servers and their databases share."
+    ]
+    lines += tables(results["medians"], results["documents"], FIRST)
+    lines += size_tables(results["sizes"])
+    lines += [
+        "",
+        "What the figures mean:",
+        "",
+        *(f"- **{name}**: {text}." for name, text in results["means"].items()),
+    ]
+    if results["failures"]:
+        lines += ["", "Not measured:", "", *(f"- {what}: {why}" for what, why in results["failures"].items())]
     return "\n".join(lines).strip() + "\n"
 
 
 def main() -> int:
     options = parsed()
-    documents = options.documents
-    smaller = documents / 10_000 if documents < 10_000 else 1
-    scale = Scale(
-        documents=documents,
-        changes=min(100, documents // 4),
-        singles=max(int(3000 * smaller), 64),
-        rounds=20 if documents >= 10_000 else 3,
-    )
-    signal.signal(signal.SIGTERM, _interrupted)
+    if options.install:
+        return installed()
     log = Log()
+    signal.signal(signal.SIGTERM, _interrupted)
     try:
-        runs, means = measure(options, scale, log)
-        sizes = measure_sizes(options, scale, log)
+        results = read(options.read) if options.read else measured(options, log)
     except KeyboardInterrupt:
         log.say("interrupted; everything that was started has been stopped")
         return 130
-    found = medians(runs)
-    text = markdown(found, sizes, means, log.failures, documents)
+    text = markdown(results)
     print(text)
     if options.markdown:
         options.markdown.write_text(text)
+    if options.plot:
+        options.plot.write_text(plot(results["medians"], FIRST))
     if options.json:
-        about = {"cores": os.cpu_count(), "scale": {name: getattr(scale, name) for name in Scale.__slots__}}
-        value = {"about": about, "medians": found, "sizes": sizes, "means": means, "failures": log.failures}
-        options.json.write_text(json.dumps({**value, "runs": runs}, indent=1) + "\n")
-    return 1 if any("," not in what for what in log.failures) else 0
+        options.json.write_text(json.dumps(results, indent=1) + "\n")
+    return 1 if results["failures"] else 0
+
+
+def measured(options: argparse.Namespace, log: Log) -> dict[str, Any]:
+    """What `--json` writes. Fewer documents make the other works smaller too."""
+    documents = options.documents
+    small = documents < 10_000
+    scale = Scale(
+        documents=documents,
+        changes=min(100, documents // 4),
+        singles=max(3000 * documents // 10_000, 64) if small else 3000,
+        rounds=3 if small else 20,
+    )
+    runs, means = measure(options, scale, log)
+    sizes = measure_sizes(options, scale, log)
+    return {
+        "cores": os.cpu_count(),
+        "documents": documents,
+        "repeats": options.repeats,
+        "medians": medians(runs),
+        "sizes": sizes,
+        "means": means,
+        "failures": log.failures,
+        "runs": runs,
+    }
+
+
+def read(paths: Sequence[Path]) -> dict[str, Any]:
+    """Several runs as one; systems of a later file replace those of an earlier one."""
+    found: dict[str, Any] = {}
+    for path in paths:
+        value = json.loads(path.read_text())
+        value["sizes"] = {c: {int(n): figures for n, figures in rows.items()} for c, rows in value["sizes"].items()}
+        for name, member in value.items():
+            found[name] = {**found.get(name, {}), **member} if isinstance(member, dict) else member
+    return found
+
+
+def installed() -> int:
+    failures = 0
+    for name, work in (("Kinto", install.kinto), ("PouchDB and RxDB", install.node)):
+        try:
+            print(f"{name}: installed in {work()}")
+        except NotHereError as error:
+            failures += 1
+            print(f"{name}: not installed: {error}")
+    print("Next: python -m bench.work")
+    return 1 if failures else 0
 
 
 def _interrupted(number: int, frame: FrameType | None) -> None:

@@ -109,9 +109,9 @@ def _stored(body: Document) -> Document:
 class PouchClient(NodeClient):
     name = "PouchDB client"
     means = (
-        "PouchDB 9 on Node.js into its own LevelDB, replicating with pouchdb-server; conflicts as it decides them "
-        "(one revision wins, the others stay hidden beside it and the application is meant to merge them); W7 is from "
-        "the local write to the other device's store"
+        "PouchDB 9 on Node.js into its own LevelDB, replicating with pouchdb-server; conflicts as it decides (one "
+        "revision wins, the others stay hidden beside it and the application is meant to merge them); W7 is from the "
+        "local write to the other device's store"
     )
     driver = "pouchdb.mjs"
     way = "default winner"

@@ -1,0 +1,68 @@
+"""What the benchmark says of its figures."""
+
+from xml.etree import ElementTree
+
+import pytest
+
+from bench.work.contention import edited, judged
+from bench.work.plot import plot
+from bench.work.report import medians, number, ratio, size_tables, tables
+
+
+def test_a_median_is_over_the_repeats_that_have_the_figure() -> None:
+    runs = [{"a": {"w2": 1.0}}, {"a": {"w2": 5.0, "w3_ms": 2.0}}, {"a": {"w2": 3.0}, "b": {}}]
+    assert medians(runs) == {"a": {"w2": 3.0, "w3_ms": 2.0}, "b": {}}
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "more", "expected"),
+    [(300, 100, True, 3.0), (100, 300, True, 1 / 3), (2, 8, False, 4.0), (8, 2, False, 0.25), (0, 8, False, None)],
+)
+def test_a_ratio_says_how_many_times_better_the_first_is(
+    ours: float, theirs: float, more: bool, expected: float | None
+) -> None:
+    assert ratio(ours, theirs, more_is_better=more) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, ""), (12345.6, "12,346"), (0, "0"), (3.14159, "3.14"), (31.4159, "31.4"), (-0.091, "-0.09")],
+)
+def test_numbers_have_three_digits(value: float | None, text: str) -> None:
+    assert number(value) == text
+
+
+def test_a_table_names_the_ratio_to_the_first_column() -> None:
+    found = {"Hypertask": {"w2": 100.0}, "other": {"w2": 25.0}, "silent": {}}
+    lines = list(tables(found, 50, "Hypertask"))
+    assert "### W2: fresh pull of all of them" in lines
+    assert "| other | 25 | 4 |" in lines
+    assert not any("silent" in line for line in lines)
+
+
+def test_growth_is_told_against_ten_thousand_documents() -> None:
+    names = ("w3_ms", "w3_requests", "w3_bytes", "w4_ms", "w4_requests", "w4_bytes", "w1_batched")
+    rows = {size: dict.fromkeys(names, float(size)) for size in (1_000, 10_000, 20_000)}
+    last = list(size_tables({"Hypertask": rows}))[-1]
+    assert "| 2.00, 2.00 |" in last
+
+
+def test_an_edit_is_lost_if_the_server_does_not_show_its_round() -> None:
+    mine, other = {"id": "d"}, {"id": "d"}
+    for turn in range(3):
+        edited(mine, "device0", turn)
+    truth = {"d": {"id": "d", "device0": "0 2"}}
+    found = judged("way", truth, {"device0": (3, {"d": mine}), "device1": (1, {"d": other})}, 2.0)
+    assert mine["device0"] == "0 1 2"
+    assert found == {"w5_lost way": 2, "w5_made way": 4, "w5_stale way": 2, "w5_rate way": 2.0}
+
+
+def test_the_picture_is_well_formed_and_has_a_bar_for_each_system() -> None:
+    found = {
+        "Hypertask": {"w2": 100.0, "w5_lost way": 0.0, "w5_made way": 10.0},
+        "other & more": {"w2": 25.0, "w5_lost way": 5.0, "w5_made way": 10.0},
+    }
+    root = ElementTree.fromstring(plot(found, "Hypertask"))
+    texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert "other & more" in texts
+    assert {"100", "25", "50", "0"} <= set(texts)

@@ -82,7 +82,7 @@ class Connection:
         return status, headers, data
 
     async def _chunks(self) -> bytes:
-        parts = []
+        parts: list[bytes] = []
         while True:
             line = await self._reader.readuntil(b"\r\n")
             part = await self._reader.readexactly(int(line, 16) + 2)

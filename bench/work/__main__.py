@@ -166,8 +166,8 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def markdown(results: dict[str, Any]) -> str:
     """The tables, with what they mean and what is missing."""
     lines = [
-        f"{results['documents']:,} documents, {results['repeats']} repeat(s), medians; {results['cores']} cores, which "
-        "the load generator, the servers and their databases share."
+        f"{results['documents']:,} documents, {results['repeats']} repeat(s), medians; {results['cores']} cores, "
+        "which the load generator, the servers and their databases share."
     ]
     lines += tables(results["medians"], results["documents"], FIRST)
     lines += size_tables(results["sizes"])
@@ -188,6 +188,7 @@ def main() -> int:
         return installed()
     log = Log()
     signal.signal(signal.SIGTERM, _interrupted)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     try:
         results = read(options.read) if options.read else measured(options, log)
     except KeyboardInterrupt:

@@ -7,6 +7,7 @@ import shutil
 import statistics
 import uuid
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,7 @@ class ClientColumn(Column):
         async def change(turn: int) -> None:
             edits: dict[str, Any] = {"there": range(some), "here": range(some, 2 * some)}
             for name, numbers in edits.items():
-                await asyncio.to_thread(lambda n=name, r=numbers: self._devices[n].edit(r, status="done", turn=turn))
+                await asyncio.to_thread(partial(self._devices[name].edit, numbers, status="done", turn=turn))
                 if name == "there":
                     await self._sync(name)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -23,7 +24,9 @@ def writer() -> Starlette:
     command line shows a password."""
     from motor.motor_asyncio import AsyncIOMotorClient
 
-    client = AsyncIOMotorClient(os.environ["BENCH_MONGO_URL"], w="majority", journal=True)
+    client: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(
+        os.environ["BENCH_MONGO_URL"], w="majority", journal=True
+    )
     collection = client[os.environ["BENCH_MONGO_DATABASE"]]["bench_by_api"]
 
     async def write(request: Request) -> Response:

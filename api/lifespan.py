@@ -15,7 +15,7 @@ from api.live import Live
 from api.replays import Replays
 from api.rounds import DeviceRounds
 from api.state import State
-from shared import observability
+from shared import garbage, observability
 from shared.adapters import arq, redis
 from shared.adapters.announcements import RedisAnnouncements
 from shared.adapters.arq import ArqResolver
@@ -49,6 +49,7 @@ def lifespan_of(
                 RedisAnnouncements(client, heard=live.heard, lost=live.lost, revoked=live.revoked) as announcements,
                 live.following(announcements),
             ):
+                garbage.settle()
                 yield {
                     "hypertask": State(
                         settings=settings,

@@ -109,11 +109,13 @@ async def measure(here: Place, there: Place, count: int, told: Told | None = Non
             await other.sync("daemon: changes, second device", theirs),
         ]
         await one.sync("settle", set())
-        return [*rows, await _propagation(one, other)]
+        waits = await propagation(one, other)
+        name = f"daemon: file to file, median of {EDITS}"
+        return [*rows, {"what": name, "seconds": statistics.median(waits), "files_read": 1}]
 
 
-async def _propagation(one: Resident, other: Resident) -> Row:
-    """From the rename of a file in one folder to the new content in the other one's file."""
+async def propagation(one: Resident, other: Resident) -> list[float]:
+    """Seconds from the rename of a file in one folder to the new content in the other one's file."""
     watching = [asyncio.create_task(device.watch()) for device in (one, other)]
     waits: list[float] = []
     try:
@@ -131,7 +133,7 @@ async def _propagation(one: Resident, other: Resident) -> Row:
         for task in watching:
             task.cancel()
         await asyncio.gather(*watching, return_exceptions=True)
-    return {"what": f"daemon: file to file, median of {EDITS}", "seconds": statistics.median(waits), "files_read": 1}
+    return waits
 
 
 def run(here: Place, there: Place, count: int, told: Told | None = None) -> Sequence[Row]:

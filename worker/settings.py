@@ -11,7 +11,7 @@ from typing import Any
 
 import uvloop
 
-from shared import observability
+from shared import garbage, observability
 from shared.adapters import arq
 from shared.adapters.mongo import Mongo, MongoDocumentStore
 from shared.settings import Settings
@@ -31,6 +31,7 @@ def _worker_settings(settings: Settings) -> dict[str, Any]:
         inbox = arq.ArqInbox(redis, settings)
         ctx["resolver"] = SpaceResolver(store, inbox, most_bytes=settings.max_document_bytes)
         ctx["pruner"] = Pruner(store, settings.retention)
+        garbage.settle()
 
     async def on_shutdown(ctx: dict[Any, Any]) -> None:
         if "mongo" in ctx:

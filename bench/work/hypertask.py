@@ -15,7 +15,7 @@ from bench.load import Connection, Request
 from bench.work.bare import Bare, bare_columns
 from bench.work.columns import Column, NotHereError, Scale
 from bench.work.contention import Replica
-from bench.work.hypertask_client import ClientColumn
+from bench.work.hypertask_client import ClientColumn, DaemonColumn
 from bench.work.wire import Arrival, WireColumn
 from shared.wire import content_hash
 from tests.instance import Access, Instance
@@ -236,6 +236,7 @@ class Hypertask:
             WithBase(scale, self._instance),
             VersionOne(scale, self._instance),
             ClientColumn(scale, self._instance, self._folder / "devices"),
+            DaemonColumn(scale, self._instance, self._folder / "devices"),
             *bare_columns(scale, self._bare),
         ]
 

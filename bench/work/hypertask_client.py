@@ -13,7 +13,8 @@ from typing import Any
 
 from bench.client import Device, asked
 from bench.documents import document
-from bench.work.columns import Column, Figures, Scale
+from bench.resident import Place, propagation, resident
+from bench.work.columns import Column, Figures, Scale, quantiles
 from bench.work.relay import Relay
 from client.file_text import text_of
 from client.upstreams.http import HttpUpstream
@@ -24,6 +25,13 @@ from tests.instance import Instance
 TICK_SECONDS = 2.5
 """The clocks of file systems tick in steps; a file is read again until its stamp proves something."""
 REPEATS = 5
+
+Passed = Callable[[], tuple[int, int]]
+"""Requests and bytes so far."""
+
+
+def not_counted() -> tuple[int, int]:
+    return 0, 0
 
 
 class ClientColumn(Column):
@@ -70,13 +78,16 @@ class ClientColumn(Column):
 
     async def _counted(self, name: str) -> tuple[int, int]:
         """Requests and bytes of a sync."""
-        async with Relay(int(self._instance.url.rpartition(":")[2])) as relay:
+        async with self._relay() as relay:
             self._url = relay.url
             try:
                 await self._sync(name)
             finally:
                 self._url = self._instance.url
-            return relay.requests, relay.bytes
+            return relay.passed()
+
+    def _relay(self) -> Relay:
+        return Relay(int(self._instance.url.rpartition(":")[2]))
 
     async def w1(self) -> Figures:
         bodies = [document(f"t{number}") for number in range(self.scale.documents)]
@@ -124,3 +135,70 @@ class ClientColumn(Column):
         await change(2)
         requests, size = await self._counted("here")
         return {"w4_ms": taken * 1e3, "w4_requests": requests, "w4_bytes": size}
+
+
+class DaemonColumn(ClientColumn):
+    """The same with folder, memory and connection kept open."""
+
+    works = ("w1", "w3", "w4", "w7")
+
+    name = "Hypertask daemon"
+    means = (
+        "the same client kept open, as its daemon does, which knows what files were touched; W7 is from one folder's "
+        "file to the other one's"
+    )
+
+    async def w1(self) -> Figures:
+        """Both folders, as a command fills them; that was measured."""
+        await super().w1()
+        await self._sync("there")
+        await asyncio.sleep(TICK_SECONDS)
+        for name in self._devices:
+            await self._sync(name)
+        return {}
+
+    async def w3(self) -> Figures:
+        taken, _, _ = await self._agreed(self._url)
+        async with self._relay() as relay:
+            _, requests, size = await self._agreed(relay.url, relay.passed)
+        return {"w3_ms": statistics.median(taken) * 1e3, "w3_requests": requests, "w3_bytes": size}
+
+    async def _agreed(self, url: str, passed: Passed = not_counted) -> tuple[list[float], int, int]:
+        """Seconds of each sync; requests and bytes of one."""
+        async with resident(self._place("here", url), None) as device:
+            await device.sync("settle", None)
+            requests, size = passed()
+            taken = [float((await device.sync("agreed", set()))["seconds"]) for _ in range(REPEATS)]
+            after, grown = passed()
+        return taken, (after - requests) // REPEATS, (grown - size) // REPEATS
+
+    async def w4(self) -> Figures:
+        taken, _, _ = await self._changes(1, self._url)
+        async with self._relay() as relay:
+            _, requests, size = await self._changes(2, relay.url, relay.passed)
+        return {"w4_ms": taken * 1e3, "w4_requests": requests, "w4_bytes": size}
+
+    async def _changes(self, turn: int, url: str, passed: Passed = not_counted) -> tuple[float, int, int]:
+        """Seconds, requests and bytes of one sync."""
+        some = min(self.scale.changes, self.scale.documents // 2)
+        async with resident(self._place("here", url), None) as device:
+            await device.sync("settle", None)
+            await asyncio.to_thread(partial(self._devices["there"].edit, range(some), status="done", turn=turn))
+            await self._sync("there")
+            touched = device.edit(range(some, 2 * some), status="done", turn=turn)
+            requests, size = passed()
+            row = await device.sync("changes", touched)
+            after, grown = passed()
+        return float(row["seconds"]), after - requests, grown - size
+
+    async def w7(self) -> Figures:
+        async with (
+            resident(self._place("here", self._url), None) as one,
+            resident(self._place("there", self._url), None) as other,
+        ):
+            for device in (one, other):
+                await device.sync("settle", None)
+            return quantiles("w7", await propagation(one, other))
+
+    def _place(self, name: str, url: str) -> Place:
+        return Place(self._folder / name, url, self._tokens[name])

@@ -16,6 +16,10 @@ class Relay:
         self.bytes = 0
         self.url = ""
 
+    def passed(self) -> tuple[int, int]:
+        """Requests and bytes so far."""
+        return self.requests, self.bytes
+
     async def __aenter__(self) -> Relay:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"

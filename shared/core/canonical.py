@@ -3,7 +3,7 @@
 Source: RFC 8785 (JSON Canonicalization Scheme); numbers as ECMAScript 2019 `Number::toString` prints them.
 `shared.wire` has the fast path; this module is the reference that it is held against and falls back to.
 
-Laws (tests/unit/core/test_canonical.py):
+Laws (tests/unit/test_wire.py):
     canonical(v) == canonical(w)  <=>  equal(v, w)
     canonical(parse(canonical(v))) == canonical(v)
     the order of keys, 1 against 1.0 and -0 against 0 do not matter; true against 1 does.

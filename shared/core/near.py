@@ -8,13 +8,14 @@ Laws (tests/unit/core/test_near.py):
     the order of the states that are given does not matter to which are found
     pick leaves at least one; all of them if S shows nothing where they differ
     nearest finds S itself where it is among them, and nothing without a strong value in common with S
+    gone(before, after) are the names of strong(before) - strong(after)
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from shared.core.canonical import canonical
+from shared.core.canonical import canonical, equal
 from shared.core.clock import CLOCK_POINTERS
 from shared.core.documents import Body
 from shared.core.memory import ValueKey, value_key
@@ -65,8 +66,12 @@ def key_of(value: StrongValue) -> ValueKey:
 
 def gone(before: Body, after: Body | None) -> frozenset[ValueKey]:
     """The stored names of what `before` has and `after` has not."""
-    kept = strong(after) if after is not None else frozenset()
-    return frozenset(map(key_of, strong(before) - kept))
+    if after is None:
+        return frozenset(map(key_of, strong(before)))
+    # A strong value stands at its place; so members of the document that are as they were need not be looked into.
+    here = {key: value for key, value in before.items() if not (key in after and equal(value, after[key]))}
+    there = {key: after[key] for key in here if key in after}
+    return frozenset(map(key_of, strong(here) - strong(there)))
 
 
 def pick(candidates: Sequence[Body], state: Body) -> list[Body]:

@@ -2,9 +2,9 @@
 
 Laws (tests/unit/core/test_rebase.py):
     a state without edits leaves the head as it is
-    a state that comes from the head replaces it
-    where the result is not as in the head, it is as in the state or in both
-    what of the head is not in the result was on a base, or is in a conflict
+    a state that comes from the head replaces it, and so does one whose base the head is equal to
+    both sides with the same edits: the head stays
+    a string of the head that is not in the result was on the base, or is in a conflict, or was merged as text
 """
 
 from __future__ import annotations

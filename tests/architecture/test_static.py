@@ -73,6 +73,23 @@ def test_links_between_documents_lead_somewhere() -> None:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def test_what_code_and_pages_name_is_there() -> None:
+    """Files of ours, and modules that are to be run."""
+    cited = re.compile(r"(?<![\w./-])(?:tests|docs|shared|api|worker|client|bench|ops)/[\w/.-]+\.(?:py|md|yaml)\b")
+    run = re.compile(r"python -m ((?:bench|tests|ops)(?:\.\w+)+)")
+    names = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in names.split():
+        path = ROOT / name
+        if path.suffix not in (".py", ".md") or "decisions" in path.parts or not path.is_file():
+            continue  # a decision speaks of its time
+        text = path.read_text()
+        for found in cited.findall(text):
+            assert (ROOT / found).exists() or (path.parent / found).exists(), f"{name}: {found}"
+        for found in run.findall(text):
+            module = ROOT / found.replace(".", "/")
+            assert module.with_suffix(".py").is_file() or (module / "__main__.py").is_file(), f"{name}: {found}"
+
+
 def test_no_path_of_a_machine_stands_in_the_project() -> None:
     names = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     pattern = re.compile(rb"/(?:home|root|Users)/\w|https://(?:pypi|files\.pythonhosted|registry\.npmjs)")

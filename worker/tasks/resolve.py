@@ -44,21 +44,27 @@ class SpaceResolver:
         if lease is None:
             return
         async with lease:
-            while not lease.used_up:
-                envelopes = await lease.take()
-                if not envelopes:
-                    if await lease.release_if_empty():
+            try:
+                while not lease.used_up:
+                    if not await self._drain_batch(space, lease) and await lease.release_if_empty():
                         return
-                    continue
-                items = [item for envelope in envelopes for item in envelope.items]
-                try:
-                    found, announcement = await self._replies(space, lease, items)
-                except FencedError:
-                    event(logger, logging.WARNING, "lease_taken_over", space=space)
-                    return  # who took over has the same submissions before him
-                replies = iter(found)
-                answers = [(envelope, [next(replies) for _ in envelope.items]) for envelope in envelopes]
-                await lease.reply(answers, announcement)
+            except FencedError:
+                event(logger, logging.WARNING, "lease_taken_over", space=space)
+                # Who took over has the same submissions before him.
+
+    async def _drain_batch(self, space: SpaceId, lease: Lease) -> bool:
+        """False if nothing waits."""
+        # In a method of its own: a batch is thousands of objects, and giving them back takes a millisecond, which
+        # should come when its answers are on their way and not between the next batch and its own.
+        envelopes = await lease.take()
+        if not envelopes:
+            return False
+        items = [item for envelope in envelopes for item in envelope.items]
+        found, announcement = await self._replies(space, lease, items)
+        replies = iter(found)
+        answers = [(envelope, [next(replies) for _ in envelope.items]) for envelope in envelopes]
+        await lease.reply(answers, announcement)
+        return True
 
     async def _replies(
         self, space: SpaceId, lease: Lease, items: Sequence[Item]

@@ -1,0 +1,66 @@
+"""What states show of where they come from."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.core import near
+from shared.core.canonical import equal
+from shared.testing import strategies
+
+LONG = "long enough to be strong"
+
+
+def test_strong_values_are_told_by_place_and_neither_id_nor_clock_is_one() -> None:
+    body = {
+        "id": "document-1",
+        "title": LONG,
+        "updated_at": "2026-01-01T00:00:00Z",
+        "tags": ["a", 1.0],
+        "n": 12345678,
+    }
+    assert near.strong(body) == {("/title", LONG), ("/tags/-", "a"), ("/tags/-", b"1")}
+    assert near.gone(body, {**body, "title": "short"}) == {near.key_of(("/title", LONG))}
+    assert near.gone(body, {**body, "tags": ["a"]}) == {near.key_of(("/tags/-", b"1"))}
+    assert near.gone(body, {**body, "tags": [1, "a"]}) == frozenset()
+
+
+@given(strategies.histories())
+def test_law_gone_is_what_the_one_has_and_the_other_has_not(history: Any) -> None:
+    for before, after in pairwise(history):
+        assert near.gone(before, after) == frozenset(map(near.key_of, near.strong(before) - near.strong(after)))
+        assert near.gone(before, None) == frozenset(map(near.key_of, near.strong(before)))
+    assert near.gone(history[0], history[0]) == frozenset()
+
+
+@given(strategies.histories(), st.randoms())
+def test_law_the_order_of_states_does_not_matter(history: Any, chance: Any) -> None:
+    state, *others = history
+    mixed = list(others)
+    chance.shuffle(mixed)
+    for find in (near.pick, lambda bodies, body: near.nearest(body, bodies)):
+        found, again = find(others, state), find(mixed, state)
+        assert sorted(map(id, found)) == sorted(map(id, again))
+
+
+@given(strategies.histories())
+def test_law_pick_leaves_one_at_least_and_all_where_nothing_is_shown(history: Any) -> None:
+    state, *others = history
+    assert near.pick(others, state)
+    assert near.pick(others, {"id": state["id"]}) == others
+
+
+@given(strategies.histories())
+def test_law_nearest_is_the_state_itself_or_shares_something_with_it(history: Any) -> None:
+    state, *others = history
+    found = near.nearest(state, [*others, state])
+    if near.strong(state):
+        assert found
+        assert all(near.distance(state, body) == 0 for body in found)
+        assert any(equal(state, body) for body in found)
+    for body in near.nearest(state, others):
+        assert near.strong(body) & near.strong(state)

@@ -1,0 +1,60 @@
+"""The edits of a state on its base, put onto the head: the laws."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.core.basis import Basis, Lookup
+from shared.core.canonical import content_hash, equal
+from shared.core.documents import Body, DocumentId, Sequence
+from shared.core.memory import Head, Memory, Stored, Submission
+from shared.core.merge import ABSENT
+from shared.core.policies import NO_POLICIES
+from shared.core.rebase import Rebased, rebase
+from shared.testing import strategies
+
+
+def rebased(base: Body, onto: Body, state: Body) -> Rebased:
+    """As a client's that named its base."""
+    head = Head(Sequence(2), content_hash(onto), onto, 2.0)
+    content = content_hash(base)
+    request = Submission(DocumentId("x"), state, content_hash(state), 3.0, base=content)
+    states = {content: Stored(content, base, Sequence(1), Sequence(2))}
+    look = Lookup(Memory(head, states=states, recent=()), request, head, content_hash)
+    return rebase(look, state, Basis("a base", (base,)), onto, NO_POLICIES)
+
+
+@given(strategies.histories())
+def test_law_a_state_without_edits_leaves_the_head(history: Any) -> None:
+    base, head, _ = history
+    found = rebased(base, head, base)
+    assert equal(found.body, head)
+    assert found.conflicts == ()
+
+
+@given(strategies.histories())
+def test_law_a_state_that_comes_from_the_head_replaces_it(history: Any) -> None:
+    head, state, _ = history
+    assert rebased(head, head, state) == Rebased(state, ())
+    assert equal(rebased(dict(head), head, state).body, state)
+
+
+@given(strategies.histories())
+def test_law_the_same_edits_on_both_sides_leave_the_head(history: Any) -> None:
+    base, state, _ = history
+    assert equal(rebased(base, state, state).body, state)
+
+
+words = st.dictionaries(st.sampled_from("abcd"), st.sampled_from(["one", "two", "three", "four"]), max_size=4)
+
+
+@given(words, words, words)
+def test_law_what_of_the_head_is_lost_was_on_the_base_or_is_in_a_conflict(base: Any, head: Any, state: Any) -> None:
+    found = rebased(base, head, state)
+    dropped = {(conflict.path, conflict.dropped) for conflict in found.conflicts}
+    for key, value in head.items():
+        if found.body.get(key, ABSENT) != value:
+            assert base.get(key) == value or (f"/{key}", value) in dropped

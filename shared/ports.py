@@ -337,9 +337,10 @@ class Lease(Protocol):
         ...
 
     async def take(self) -> list[Envelope]:
-        """The oldest submissions, as many as make a batch. They stay in the inbox until `reply`: a worker
-        that dies loses none. Those whose sender has given up are removed. Waits a moment for the first, as one
-        who writes one document after another is about to send it."""
+        """The oldest submissions, as many as make a batch, and of one document MAX_TURNS at most
+        (shared/core/batch.py). They stay in the inbox until `reply`: a worker that dies loses none. Those whose
+        sender has given up are removed. Waits a moment for the first, as one who writes one document after another
+        is about to send it."""
         ...
 
     async def reply(

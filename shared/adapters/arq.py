@@ -37,7 +37,7 @@ from redis.commands.core import AsyncScript
 
 from shared import wire
 from shared.adapters.redis import connection_pool, errors_mapped, process_key, space_key
-from shared.core.batch import Answer, Item
+from shared.core.batch import Answer, Item, Turns
 from shared.core.documents import SpaceId
 from shared.core.memory import Refusal
 from shared.observability import event
@@ -435,7 +435,6 @@ class ArqLease:
     async def take(self) -> list[Envelope]:
         while True:
             found = await self._waiting()
-            self._taken = len(found)
             envelopes = self._wanted(found)
             if envelopes or not found:
                 return envelopes
@@ -454,17 +453,22 @@ class ArqLease:
         return cast("list[bytes]", found)
 
     def _wanted(self, found: Sequence[bytes]) -> list[Envelope]:
-        """Those that somebody waits for."""
+        """Those that somebody waits for, up to the first one that would be one turn too many for its document."""
         envelopes: list[Envelope] = []
+        turns = Turns()
         now = time.time()
+        self._taken = 0
         for data in found:
             try:
                 envelope, expires_at = wire.load_envelope(data)
             except ValueError:
                 event(logger, logging.ERROR, "envelope_unreadable", space=self._space)
-                continue
-            if expires_at > now:
-                envelopes.append(envelope)
+            else:
+                if expires_at > now:
+                    if not turns.admit(envelope.items):
+                        break
+                    envelopes.append(envelope)
+            self._taken += 1
         return envelopes
 
     async def reply(

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from shared.core.conflict_rows import ConflictRow
 from shared.core.documents import Body, ContentHash, DeviceId, DocumentId
 from shared.core.memory import Decision, Outcome, Rev, Submission
+
+MAX_TURNS: Final = 16
+"""Submissions of one document in a transaction. Each is decided on what the one before it stored, with reads and
+writes of its own, and a transaction must not take long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,21 @@ def waves(items: Sequence[Item]) -> list[list[int]]:
             found.append([])
         found[turn].append(index)
     return found
+
+
+class Turns:
+    """Counts how often each document occurs in a batch that is put together."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[DocumentId] = Counter()
+
+    def admit(self, items: Iterable[Item]) -> bool:
+        """Whether these may come into the batch too; the first ones always may."""
+        more = Counter([item.submission.document for item in items])
+        if self._counts and any(self._counts[document] + count > MAX_TURNS for document, count in more.items()):
+            return False
+        self._counts.update(more)
+        return True
 
 
 def answer(item: Item, decision: Decision, rev: Rev | None, conflicts: tuple[ConflictRow, ...]) -> Answer:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from shared.core.batch import Answer, Item
+from shared.core.batch import MAX_TURNS, Answer, Item
 from shared.core.canonical import content_hash
 from shared.core.documents import ContentHash, DeviceId, DocumentId, SpaceId
 from shared.core.memory import Given, Outcome, Refusal, Rev, Submission
@@ -131,6 +131,21 @@ class QueueContract:
             await answer_all(lease, await taken(lease, 1), lambda item: error)
             with pytest.raises(type(error)):
                 await sending
+
+    async def test_a_batch_has_so_many_of_one_document_and_the_others_come_next_in_order(
+        self, queue: Queue, space: SpaceId
+    ) -> None:
+        items = [an_item("hot", n) for n in range(2 * MAX_TURNS)]
+        items[3] = an_item("other")
+        async with await leased(queue, space) as lease:
+            sending = [asyncio.create_task(queue.resolver.resolve(space, item)) for item in items]
+            first = await taken(lease, MAX_TURNS + 1)
+            assert sent(first) == items[: MAX_TURNS + 1]
+            await answer_all(lease, first)
+            then = await taken(lease, MAX_TURNS - 1)
+            assert sent(then) == items[MAX_TURNS + 1 :]
+            await answer_all(lease, then)
+            assert await asyncio.gather(*sending) == [echo(item) for item in items]
 
     async def test_a_refusal_and_null_are_answers(self, queue: Queue, space: SpaceId) -> None:
         asked = Item(Submission(DocumentId("d"), None, None, 1.0, base_state=Given.NOTHING), DeviceId("d1"))

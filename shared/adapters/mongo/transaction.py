@@ -186,8 +186,10 @@ class MongoTransaction:
         cursor = self._revisions.find(
             {
                 "space": self._space,
-                "$or": [{"id": s.document, "seq": {"$gte": since}} for s, since in wanted],
-                "pairs.0": {"$exists": True},
+                "$or": [
+                    {"id": s.document, "seq": {"$gte": since}, "pairs": {"$elemMatch": {"0": s.device}}}
+                    for s, since in wanted
+                ],
             },
             {"id": 1, "pairs": 1},
             session=self._session,

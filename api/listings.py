@@ -42,7 +42,6 @@ class Listing:
         tree = self._tree
         if tree is None:
             tree = Tree(self.map, self._before.sums if self._before is not None else None)
-            tree.complete()
             self._tree, self._before = tree, None
         return tree.compare(asked)
 

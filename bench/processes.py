@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 
@@ -13,6 +14,12 @@ def resident_mib(pid: int) -> float:
 def peak_mib(pid: int) -> float:
     """The most that was ever resident."""
     return _field(pid, "VmHWM")
+
+
+def cpu_seconds(pid: int) -> float:
+    """Of all its threads so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _field(pid: int, name: str) -> float:

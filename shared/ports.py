@@ -227,7 +227,7 @@ class HashMapCache(Protocol):
         """Puts `new` in place of whatever is there, unless that is newer and of the same epoch."""
         ...
 
-    async def patch(self, space: SpaceId, old: Position, new: BucketedMap, touched: AbstractSet[int]) -> None:
+    async def patch(self, space: SpaceId, old: Position, new: BucketedMap, touched: AbstractSet[str]) -> None:
         """Turns the map at position `old` into `new` by writing the `touched` buckets alone. Does nothing
         when another position is there by now."""
         ...

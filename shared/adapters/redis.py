@@ -6,7 +6,6 @@ one space together.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Awaitable, Collection, Iterator
 from collections.abc import Set as AbstractSet
@@ -28,7 +27,7 @@ from redis.exceptions import (
 
 from shared.core.documents import DeviceId, Epoch, Position, SpaceId
 from shared.core.documents import Sequence as SequenceNumber
-from shared.core.hash_map import BucketedMap
+from shared.core.hash_map import BucketedMap, digest_of
 from shared.core.memory import Agreed
 from shared.ports import UnavailableError
 
@@ -117,8 +116,8 @@ return 1
 class RedisHashMapCache:
     """HashMapCache on Redis: one Redis hash a space.
 
-    A field for each bucket, and `seal`: "epoch:sequence:" and the digest of each bucket, with a digest of
-    its own. So a map that was garbled, cut short or mixed from two states is seen for what it is. An old map
+    A field for each bucket, and `seal`: "epoch:sequence:form:digits:" and the digest of each bucket, with a digest
+    of its own. So a map that was garbled, cut short or mixed from two states is seen for what it is. An old map
     that is intact is not a fault: its position says how old it is.
     """
 
@@ -137,16 +136,16 @@ class RedisHashMapCache:
 
     async def replace(self, space: SpaceId, new: BucketedMap) -> None:
         arguments: list[Any] = [MAP_TTL_MS, new.position.epoch, new.position.sequence, "seal", _seal(new)]
-        for number, members in new.buckets.items():
-            arguments += [number, members]
+        for prefix, members in new.buckets.items():
+            arguments += [prefix, members]
         await self._run(self._replace, space, arguments)
 
-    async def patch(self, space: SpaceId, old: Position, new: BucketedMap, touched: AbstractSet[int]) -> None:
-        gone = [number for number in touched if number not in new.buckets]
+    async def patch(self, space: SpaceId, old: Position, new: BucketedMap, touched: AbstractSet[str]) -> None:
+        gone = [prefix for prefix in touched if prefix not in new.buckets]
         arguments: list[Any] = [MAP_TTL_MS, _prefix(old), len(gone), *gone, "seal", _seal(new)]
-        for number in touched:
-            if number in new.buckets:
-                arguments += [number, new.buckets[number]]
+        for prefix in touched:
+            if prefix in new.buckets:
+                arguments += [prefix, new.buckets[prefix]]
         await self._run(self._patch, space, arguments)
 
     async def build(self, space: SpaceId) -> RedisTurn:
@@ -246,25 +245,23 @@ def _prefix(position: Position) -> bytes:
     return f"{position.epoch}:{position.sequence}:".encode("ascii")
 
 
-def _digest(data: bytes) -> str:
-    # With the mark a map of which the buckets were made otherwise, by an older release, is not taken for one.
-    return hashlib.blake2b(data, digest_size=12, person=b"sha256-buckets").hexdigest()
+_FORM: Final = b"3"
+"""Of a seal. A map whose seal an older release made is not taken for one of ours."""
 
 
 def _seal(map_: BucketedMap) -> bytes:
-    digests = {str(number): _digest(members) for number, members in map_.buckets.items()}
-    content = _prefix(map_.position) + orjson.dumps(digests, option=orjson.OPT_SORT_KEYS)
-    return content + _digest(content).encode("ascii")
+    digests = orjson.dumps(map_.digests, option=orjson.OPT_SORT_KEYS)
+    content = b"%s%s:%d:%s" % (_prefix(map_.position), _FORM, map_.digits, digests)
+    return content + digest_of(content).encode("ascii")
 
 
 def _unpack(fields: dict[bytes, bytes]) -> BucketedMap | None:
-    seal = fields.pop(b"seal", None)
-    if seal is None:
-        return None
-    epoch, _, rest = seal.partition(b":")
+    seal = fields.pop(b"seal", b"")
     try:
-        position = Position(Epoch(epoch.decode("ascii")), SequenceNumber(int(rest.partition(b":")[0])))
-        found = BucketedMap(position, {int(name): members for name, members in fields.items()})
+        epoch, sequence, _, digits, _ = seal.split(b":", 4)
+        position = Position(Epoch(epoch.decode("ascii")), SequenceNumber(int(sequence)))
+        buckets = {name.decode("ascii"): members for name, members in fields.items()}
+        found = BucketedMap.made(position, int(digits), buckets)
     except ValueError:
         return None
     return found if _seal(found) == seal else None

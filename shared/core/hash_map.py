@@ -3,70 +3,122 @@
 A write touches one bucket; the whole answer to `GET /hashes` is the buckets joined. Nothing is parsed that
 did not change.
 
+Documents are in the order of their *keys*: SHA-256 of the id, in hex digits. A bucket is all documents whose key
+begins with the same few digits, its *prefix*. A large map has longer prefixes, so that a bucket stays small; the text
+of the map is the same however it is divided.
+
 Laws (tests/unit/core/test_hash_map.py):
     parse(of(p, h).text()) == h
-    of(p, h).patched(q, changes) == of(q, h with the changes made)
+    of(p, h).patched(q, changes) says what of(q, h with the changes made) says, in the same bytes
+    it differs from the map before in the touched buckets alone
+    divided() says what it said
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from shared.core.documents import ContentHash, DocumentId, HashMap, Position
 
-BUCKETS: Final = 256
+MIN_DIGITS: Final = 2
+MAX_DIGITS: Final = 4
+ROOM: Final = 256
+"""Documents of a bucket, on average, for which a new map is divided; with four times as many it is divided again."""
+CROWDED: Final = 4 * ROOM
+
+
+def key_of(document: DocumentId) -> str:
+    """64 hex digits."""
+    return hashlib.sha256(document.encode("ascii")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class BucketedMap:
-    """`buckets`: number -> the members of a JSON object, sorted, without the braces; no empty ones."""
+    """`of` makes it, or `patched` of another one."""
 
     position: Position
-    buckets: Mapping[int, bytes]
+    digits: int
+    """Of a prefix."""
+    buckets: Mapping[str, bytes]
+    """By prefix: the members of a JSON object, in the order of their keys, without the braces; no empty ones."""
+    digests: Mapping[str, str]
+    """By prefix: of the bucket. Those of a patched map are made for the touched buckets alone."""
 
     @classmethod
     def of(cls, position: Position, hashes: HashMap) -> BucketedMap:
-        grouped: dict[int, HashMap] = {}
-        for document, hash_ in hashes.items():
-            grouped.setdefault(bucket_of(document), {})[document] = hash_
-        return cls(position, {number: _members(content) for number, content in grouped.items()})
+        digits = MIN_DIGITS
+        while digits < MAX_DIGITS and len(hashes) > ROOM * 16**digits:
+            digits += 1
+        return cls.made(position, digits, _grouped(digits, hashes.items()))
+
+    @classmethod
+    def made(cls, position: Position, digits: int, buckets: Mapping[str, bytes]) -> BucketedMap:
+        """Of buckets that were made before."""
+        return cls(position, digits, buckets, {prefix: digest_of(members) for prefix, members in buckets.items()})
 
     def patched(
         self, position: Position, changes: Mapping[DocumentId, ContentHash | None]
-    ) -> tuple[BucketedMap, frozenset[int]]:
+    ) -> tuple[BucketedMap, frozenset[str]]:
         """The map with `changes` made (None: the document is gone), and the buckets that they touched."""
-        grouped: dict[int, dict[DocumentId, ContentHash | None]] = {}
+        grouped: dict[str, dict[DocumentId, ContentHash | None]] = {}
         for document, hash_ in changes.items():
-            grouped.setdefault(bucket_of(document), {})[document] = hash_
-        buckets = dict(self.buckets)
-        for number, part in grouped.items():
-            content: HashMap = json.loads(b"{%s}" % buckets.get(number, b""))
-            for document, hash_ in part.items():
-                if hash_ is None:
-                    content.pop(document, None)
-                else:
-                    content[document] = hash_
-            if content:
-                buckets[number] = _members(content)
+            grouped.setdefault(key_of(document)[: self.digits], {})[document] = hash_
+        buckets, digests = dict(self.buckets), dict(self.digests)
+        crowded = False
+        for prefix, part in grouped.items():
+            content: dict[DocumentId, ContentHash | None] = {**members_of(buckets.get(prefix, b"")), **part}
+            left = {document: hash_ for document, hash_ in content.items() if hash_ is not None}
+            crowded = crowded or len(left) > CROWDED
+            if left:
+                buckets[prefix] = _members(sorted((key_of(document), document, left[document]) for document in left))
+                digests[prefix] = digest_of(buckets[prefix])
             else:
-                buckets.pop(number, None)
-        return BucketedMap(position, buckets), frozenset(grouped)
+                buckets.pop(prefix, None)
+                digests.pop(prefix, None)
+        found = BucketedMap(position, self.digits, buckets, digests)
+        if crowded and self.digits < MAX_DIGITS:
+            divided = found.divided()
+            return divided, frozenset(self.buckets) | frozenset(divided.buckets)
+        return found, frozenset(grouped)
+
+    def divided(self) -> BucketedMap:
+        """The same with prefixes of one digit more: rare, and as much work as making the map."""
+        buckets = _grouped(self.digits + 1, self.items())
+        return BucketedMap.made(self.position, self.digits + 1, buckets)
+
+    def items(self) -> Iterator[tuple[DocumentId, ContentHash]]:
+        """All documents, bucket by bucket."""
+        for members in self.buckets.values():
+            yield from members_of(members).items()
 
     def text(self) -> bytes:
         """The JSON object."""
-        return b"{%s}" % b",".join(self.buckets[number] for number in sorted(self.buckets))
+        return b"{%s}" % b",".join(self.buckets[prefix] for prefix in sorted(self.buckets))
 
 
-def bucket_of(document: DocumentId) -> int:
-    """In which bucket a document's hash stands: the first byte of SHA-256 of its id, so that a bucket is a range of
-    shared.core.reconciliation."""
-    return hashlib.sha256(document.encode("ascii")).digest()[0]
+def members_of(members: bytes) -> HashMap:
+    """The documents of a bucket."""
+    found: HashMap = json.loads(b"{%s}" % members)
+    return found
 
 
-def _members(content: HashMap) -> bytes:
+def digest_of(members: bytes) -> str:
+    """24 hex digits."""
+    return hashlib.blake2b(members, digest_size=12).hexdigest()
+
+
+def _grouped(digits: int, items: Iterable[tuple[DocumentId, ContentHash]]) -> dict[str, bytes]:
+    grouped: dict[str, list[tuple[str, DocumentId, ContentHash]]] = {}
+    for document, hash_ in items:
+        key = key_of(document)
+        grouped.setdefault(key[:digits], []).append((key, document, hash_))
+    return {prefix: _members(sorted(rows)) for prefix, rows in grouped.items()}
+
+
+def _members(rows: Iterable[tuple[str, DocumentId, ContentHash]]) -> bytes:
     # Neither ids nor hashes hold a character that JSON escapes.
-    return ",".join(f'"{document}":"{content[document]}"' for document in sorted(content)).encode("ascii")
+    return ",".join([f'"{document}":"{hash_}"' for _, document, hash_ in rows]).encode("ascii")

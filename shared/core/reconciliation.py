@@ -1,6 +1,6 @@
 """Finding out where two sets of documents differ, by fingerprints of ranges, without either side sending all.
 
-Documents are ordered by their *key*: SHA-256 of the id, as hex digits. A *range* is all documents whose key begins
+Documents are ordered by their key, as in `shared.core.hash_map`. A *range* is all documents whose key begins
 with given digits, the *prefix*; "" is everything. So a range divides into sixteen, and ids that look alike are spread
 evenly. A range's fingerprint says how many documents there are and what they contain:
 
@@ -21,16 +21,16 @@ Laws (tests/unit/core/test_reconciliation.py):
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 from typing import Final
 
 from shared.core.documents import ContentHash, DocumentId, HashMap
-from shared.core.hash_map import BucketedMap
+from shared.core.hash_map import BucketedMap, key_of, members_of
 
 Prefix = str
 Fingerprint = str
@@ -38,16 +38,10 @@ Fingerprint = str
 LIST_AT_MOST: Final = 16
 """A range with so many documents is listed, a larger one is divided."""
 MAX_PREFIX: Final = 16
-_BUCKET_DIGITS: Final = 2
 _DIGITS: Final = "0123456789abcdef"
 _PREFIX: Final = re.compile(r"[0-9a-f]{0,16}\Z")
 _FINGERPRINT: Final = re.compile(r"[0-9a-f]{32}\Z")
 _MODULUS: Final = 2**256
-
-
-def key_of(document: DocumentId) -> str:
-    """64 hex digits."""
-    return hashlib.sha256(document.encode("ascii")).hexdigest()
 
 
 def is_prefix(text: str) -> bool:
@@ -99,24 +93,23 @@ class Comparison:
 
 
 class Tree:
-    """A hash map by ranges. The sums of its 256 buckets, which are the ranges of two digits, are kept; within a
-    bucket that differs its own documents are looked at, a 256th of all."""
+    """A hash map by ranges. The sums of its buckets and of what they are parts of are kept; inside a bucket that
+    differs its own documents are looked at, however many the map has."""
 
     def __init__(self, map_: BucketedMap, sums: Mapping[bytes, Sum] | None = None) -> None:
         """`sums`: those of the tree of an earlier map; what did not change since is not added up again."""
         known = sums or {}
         self._map = map_
-        self._sums = {members: known[members] for members in map_.buckets.values() if members in known}
+        self._sums = {
+            members: known[members] if members in known else sum_of(members_of(members))
+            for members in map_.buckets.values()
+        }
+        self._ranges = self._added_up()
 
     @property
     def sums(self) -> Mapping[bytes, Sum]:
         """By the content of a bucket."""
         return self._sums
-
-    def complete(self) -> None:
-        """Adds up what is not yet: once for a map, and for a bucket that changed."""
-        for number in self._map.buckets:
-            self._bucket_sum(number)
 
     def compare(self, asked: Mapping[Prefix, Fingerprint]) -> Comparison:
         """Compares the ranges that are asked about with those here."""
@@ -136,46 +129,42 @@ class Tree:
 
     def sum(self, prefix: Prefix) -> Sum:
         """Of a range."""
-        if len(prefix) > _BUCKET_DIGITS:
+        if len(prefix) > self._map.digits:
             return sum_of(self.documents(prefix))
-        found = NOTHING
-        for number in _buckets(prefix):
-            found += self._bucket_sum(number)
-        return found
+        return self._ranges.get(prefix, NOTHING)
 
     def documents(self, prefix: Prefix) -> HashMap:
         """Of a range."""
-        if len(prefix) <= _BUCKET_DIGITS:
-            return {d: h for number in _buckets(prefix) for d, h in self._bucket(number).items()}
-        ordered = _ordered(self._map.buckets.get(int(prefix[:_BUCKET_DIGITS], 16), b""))
+        digits = self._map.digits
+        if len(prefix) <= digits:
+            inside = (p for p in _longer(prefix, digits) if p in self._map.buckets)
+            return {d: h for p in inside for d, h in members_of(self._map.buckets[p]).items()}
+        ordered = _ordered(self._map.buckets.get(prefix[:digits], b""))
         first, last = bisect_left(ordered, (prefix,)), bisect_left(ordered, (prefix + "g",))  # after every digit
         return {document: content for _, document, content in ordered[first:last]}
 
-    def _bucket_sum(self, number: int) -> Sum:
-        members = self._map.buckets.get(number)
-        if members is None:
-            return NOTHING
-        found = self._sums.get(members)
-        if found is None:
-            found = self._sums[members] = sum_of(self._bucket(number))
+    def _added_up(self) -> dict[Prefix, Sum]:
+        """The sums of all ranges that are made of whole buckets."""
+        level = {prefix: self._sums[members] for prefix, members in self._map.buckets.items()}
+        found = dict(level)
+        for digits in reversed(range(self._map.digits)):
+            parts: dict[Prefix, list[Sum]] = {}
+            for prefix, part in level.items():
+                parts.setdefault(prefix[:digits], []).append(part)
+            level = {
+                prefix: Sum(sum(p.count for p in those), sum(p.total for p in those) % _MODULUS)
+                for prefix, those in parts.items()
+            }
+            found |= level
         return found
-
-    def _bucket(self, number: int) -> HashMap:
-        return _documents(self._map.buckets.get(number, b""))
 
 
 @lru_cache(maxsize=8)
 def _ordered(members: bytes) -> list[tuple[str, DocumentId, ContentHash]]:
-    """A bucket's documents by their keys."""
-    return sorted((key_of(document), document, content) for document, content in _documents(members).items())
+    """A bucket's documents with their keys, in their order."""
+    return [(key_of(document), document, content) for document, content in members_of(members).items()]
 
 
-def _documents(members: bytes) -> HashMap:
-    found: HashMap = json.loads(b"{%s}" % members)
-    return found
-
-
-def _buckets(prefix: Prefix) -> range:
-    """Those of a range of at most as many digits as a bucket has."""
-    first = int(prefix.ljust(_BUCKET_DIGITS, "0"), 16)
-    return range(first, first + 16 ** (_BUCKET_DIGITS - len(prefix)))
+def _longer(prefix: Prefix, digits: int) -> Iterator[Prefix]:
+    """All prefixes of so many digits that begin with it."""
+    return ("".join((prefix, *rest)) for rest in product(_DIGITS, repeat=digits - len(prefix)))

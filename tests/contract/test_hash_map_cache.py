@@ -7,6 +7,7 @@ import random
 import time
 import uuid
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from redis.asyncio import Redis
@@ -48,6 +49,14 @@ async def test_what_was_put_in_comes_out(cache: RedisHashMapCache, space: SpaceI
     assert await cache.load(space) == a_map(3), "an older map took its place"
     await cache.replace(space, a_map(1, epoch="e2"))
     assert await cache.load(space) == a_map(1, epoch="e2")
+
+
+async def test_a_patch_may_divide_a_map(cache: RedisHashMapCache, space: SpaceId) -> None:
+    old = a_map(3)
+    await cache.replace(space, old)
+    new = replace(old, position=Position(Epoch("e1"), Sequence(4))).divided()
+    await cache.patch(space, old.position, new, old.buckets.keys() | new.buckets.keys())
+    assert await cache.load(space) == new
 
 
 async def test_a_patch_needs_the_map_that_it_was_made_for(cache: RedisHashMapCache, space: SpaceId) -> None:

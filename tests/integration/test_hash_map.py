@@ -143,7 +143,7 @@ class Vandal:
         if name := await self._bucket():
             fields = await self._fields()
             if name in fields:
-                await self._set(str(self._chance.randrange(256)).encode(), {b"": fields[name]}, b"")
+                await self._set(f"{self._chance.randrange(256):02x}".encode(), {b"": fields[name]}, b"")
 
     async def garble_the_seal(self) -> None:
         seal = bytearray((await self._fields()).get(b"seal", b""))
@@ -160,7 +160,7 @@ class Vandal:
                 await self._set(b"seal", {b"seal": b":".join((epoch, moved, rest))})
 
     async def add_a_field(self) -> None:
-        name = self._chance.choice([b"256", b"-1", b"00", b" 1", b"x", b"", b"1_0", "٣".encode()])
+        name = self._chance.choice([b"256", b"-1", b"00", b" 1", b"x", b"", b"1_0", b"0A", b"000", "٣".encode()])
         await self._set(name, {name: b'"a":"b"'})
 
     async def put_another_type(self) -> None:

@@ -11,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.core.documents import ContentHash, DocumentId, Epoch, HashMap, Position, Sequence
-from shared.core.hash_map import BucketedMap
-from shared.core.reconciliation import LIST_AT_MOST, NOTHING, Tree, key_of, sum_of
+from shared.core.hash_map import BucketedMap, key_of
+from shared.core.reconciliation import LIST_AT_MOST, NOTHING, Tree, sum_of
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "reconciliation.json").read_text())
 POSITION = Position(Epoch("e"), Sequence(1))
@@ -23,8 +23,11 @@ hashes = st.sampled_from("0123").map(lambda c: ContentHash(c * 32))
 maps = st.dictionaries(documents, hashes, max_size=120)
 
 
-def tree(content: HashMap) -> Tree:
-    return Tree(BucketedMap.of(POSITION, content))
+def tree(content: HashMap, divided: int = 0) -> Tree:
+    map_ = BucketedMap.of(POSITION, content)
+    for _ in range(divided):
+        map_ = map_.divided()
+    return Tree(map_)
 
 
 def differences(mine: HashMap, post: Callable[[dict[str, str]], dict[str, Any]]) -> tuple[set[str], int]:
@@ -85,9 +88,9 @@ def test_equal_maps_and_only_they_have_equal_fingerprints(a: HashMap, b: HashMap
     assert (sum_of(a).fingerprint == sum_of(b).fingerprint) == (a == b)
 
 
-@given(maps, st.text("0123456789abcdef", max_size=4))
-def test_a_range_is_the_sum_of_its_parts(content: HashMap, prefix: str) -> None:
-    here = tree(content)
+@given(maps, st.text("0123456789abcdef", max_size=5), st.integers(0, 2))
+def test_a_range_is_the_sum_of_its_parts(content: HashMap, prefix: str, divided: int) -> None:
+    here = tree(content, divided)
     whole = {i: h for i, h in content.items() if key_of(i).startswith(prefix)}
     assert here.documents(prefix) == whole
     total = NOTHING
@@ -99,7 +102,6 @@ def test_a_range_is_the_sum_of_its_parts(content: HashMap, prefix: str) -> None:
 @given(maps, maps)
 def test_sums_that_were_kept_are_right(before: HashMap, after: HashMap) -> None:
     old = tree(before)
-    old.complete()
     changes: dict[DocumentId, ContentHash | None] = {**dict.fromkeys(before), **after}
     patched, _ = BucketedMap.of(POSITION, before).patched(POSITION, changes)
     assert Tree(patched, old.sums).sum("") == sum_of(after)

@@ -74,7 +74,7 @@ class BucketedMap:
             left = {document: hash_ for document, hash_ in content.items() if hash_ is not None}
             crowded = crowded or len(left) > CROWDED
             if left:
-                buckets[prefix] = _members(sorted((key_of(document), document, left[document]) for document in left))
+                buckets[prefix] = _members(left)
                 digests[prefix] = digest_of(buckets[prefix])
             else:
                 buckets.pop(prefix, None)
@@ -112,13 +112,13 @@ def digest_of(members: bytes) -> str:
 
 
 def _grouped(digits: int, items: Iterable[tuple[DocumentId, ContentHash]]) -> dict[str, bytes]:
-    grouped: dict[str, list[tuple[str, DocumentId, ContentHash]]] = {}
+    # The keys of a whole map would take more memory than the map; so they are made again, bucket by bucket.
+    grouped: dict[str, HashMap] = {}
     for document, hash_ in items:
-        key = key_of(document)
-        grouped.setdefault(key[:digits], []).append((key, document, hash_))
-    return {prefix: _members(sorted(rows)) for prefix, rows in grouped.items()}
+        grouped.setdefault(key_of(document)[:digits], {})[document] = hash_
+    return {prefix: _members(content) for prefix, content in grouped.items()}
 
 
-def _members(rows: Iterable[tuple[str, DocumentId, ContentHash]]) -> bytes:
+def _members(content: HashMap) -> bytes:
     # Neither ids nor hashes hold a character that JSON escapes.
-    return ",".join([f'"{document}":"{hash_}"' for _, document, hash_ in rows]).encode("ascii")
+    return ",".join([f'"{one}":"{content[one]}"' for one in sorted(content, key=key_of)]).encode("ascii")

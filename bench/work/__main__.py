@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -59,6 +60,8 @@ async def column_figures(column: Column, log: Log, only: Sequence[str]) -> Figur
     """All works of a column; one that fails is named, and the others go on."""
     found: Figures = {}
     start = time.monotonic()
+    gc.collect()
+    gc.freeze()  # or the collector walks what earlier columns left while this one is timed
     try:
         await column.begin()
         for work in column.works:

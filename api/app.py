@@ -17,16 +17,16 @@ from api.routes import batch, devices, documents, events, export, hashes, polici
 from shared.observability import request_id
 from shared.settings import Settings
 
-ROUTES = [
+ROUTES = [  # they are tried one by one: what is asked for most comes first
+    Route("/task/{id}", sync.post_task, methods=["POST"]),
+    Route("/hashes", hashes.get_hashes, methods=["GET"]),
+    Route("/tasks", batch.post_tasks, methods=["POST"]),
+    Route("/tasks", batch.get_tasks, methods=["GET"]),
     Route("/", service.about, methods=["GET"]),
     Route("/healthz", service.healthz, methods=["GET"]),
     Route("/readyz", service.readyz, methods=["GET"]),
-    Route("/hashes", hashes.get_hashes, methods=["GET"]),
     Route("/hashes/diff", hashes.post_diff, methods=["POST"]),
     Route(events.PATH, events.get_events, methods=["GET"]),
-    Route("/tasks", batch.post_tasks, methods=["POST"]),
-    Route("/tasks", batch.get_tasks, methods=["GET"]),
-    Route("/task/{id}", sync.post_task, methods=["POST"]),
     Route("/task/{id}", documents.get_task, methods=["GET"]),
     Route("/task/{id}", sync.delete_task, methods=["DELETE"]),
     Route("/task/{id}/revisions", documents.get_revisions, methods=["GET"]),

@@ -264,7 +264,7 @@ Reply = Answer | Refusal | Exception
 
 
 class Resolver(Protocol):
-    """Where client states are sent to be resolved."""
+    """Where client states are sent to be resolved. Rounds hears that their devices post."""
 
     async def resolve(self, space: SpaceId, item: Item) -> Answer | Refusal:
         """The server's decision, durable when this returns. A Refusal stored nothing.

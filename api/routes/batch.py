@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from dataclasses import replace
 from typing import Any
@@ -90,11 +89,7 @@ async def _submitted(here: State, device: Device, items: dict[str, Item]) -> dic
         for key in by_rounds:
             item = items[key]
             items[key] = replace(item, submission=replace(item.submission, agreed=agreed))
-        replies = await here.resolver.resolve_all(device.space, list(items.values()))
-    else:
-        replies, _ = await asyncio.gather(
-            here.resolver.resolve_all(device.space, list(items.values())), here.rounds.posted(device)
-        )
+    replies = await here.resolver.resolve_all(device.space, list(items.values()))
     return dict(zip(items, replies, strict=True))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from dataclasses import replace
 
@@ -58,9 +57,7 @@ async def submit(here: State, request: Request, device: Device, submission: Subm
     item = Item(submission, by=device.id, dry_run=is_dry_run(request), confirmed=is_confirmed(request))
     if goes_by_rounds(submission):
         item = replace(item, submission=replace(submission, agreed=await here.rounds.posted(device)))
-        found = await here.resolver.resolve(device.space, item)
-    else:
-        found, _ = await asyncio.gather(here.resolver.resolve(device.space, item), here.rounds.posted(device))
+    found = await here.resolver.resolve(device.space, item)
     if isinstance(found, Refusal):
         raise refused(found)
     return found

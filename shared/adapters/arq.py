@@ -36,9 +36,9 @@ from redis.asyncio import BlockingConnectionPool
 from redis.commands.core import AsyncScript
 
 from shared import wire
-from shared.adapters.redis import connection_pool, errors_mapped, process_key, space_key
+from shared.adapters.redis import connection_pool, errors_mapped, process_key, rounds_key, space_key
 from shared.core.batch import Answer, Item, Turns
-from shared.core.documents import SpaceId
+from shared.core.documents import DeviceId, SpaceId
 from shared.core.memory import Refusal
 from shared.observability import event
 from shared.ports import Announcement, Envelope, Fence, OverloadedError, Reply, UnavailableError
@@ -66,11 +66,14 @@ _LINGER_SECONDS: Final = 0.03
 """How long a worker waits for more when an inbox is empty: who writes one after another finds it there still."""
 _ENVELOPE_ITEMS: Final = 500
 
-# KEYS inbox, lease, queued; ARGV most, ttl, queued ttl, item ...
+# KEYS inbox, lease, queued, rounds of a device that posts ...; ARGV most, ttl, queued ttl, item ...
 # -1: full; 1: the caller must enqueue a job; 0: somebody is at it. Without items it is a knock, and 2: nothing
 # waits, so what is not answered is not there any more.
 _PUT: Final = """
 local items = #ARGV - 3
+for i = 4, #KEYS do
+  if redis.call('EXISTS', KEYS[i]) == 1 then redis.call('HSET', KEYS[i], 'posted', '1') end
+end
 local waiting = redis.call('LLEN', KEYS[1])
 if items > 0 then
   if waiting + items > tonumber(ARGV[1]) then return -1 end
@@ -210,6 +213,7 @@ class _Pending:
 
     space: SpaceId
     data: bytes
+    senders: frozenset[DeviceId]
     future: asyncio.Future[list[Reply]]
     knocked_at: float
 
@@ -267,7 +271,8 @@ class ArqResolver:
         if self._pending_bytes + len(data) > self._settings.pending_bytes and self._pending:
             raise OverloadedError("this process holds too many submissions")
         future: asyncio.Future[list[Reply]] = asyncio.get_running_loop().create_future()
-        self._pending[number] = _Pending(space, data, future, time.monotonic())
+        senders = frozenset(s.device for s in (item.submission for item in items) if s.device and s.single_device)
+        self._pending[number] = _Pending(space, data, senders, future, time.monotonic())
         self._pending_bytes += len(data)
         self._send(space, number)
         try:
@@ -296,17 +301,18 @@ class ArqResolver:
             pending = [self._pending[number] for number in numbers if number in self._pending]
             try:
                 with errors_mapped():
-                    await self._put_in(space, [entry.data for entry in pending])
+                    await self._put_in(space, pending)
             except Exception as error:  # noqa: BLE001  whoever waits is told, whatever it was
                 for entry in pending:
                     if not entry.future.done():
                         entry.future.set_exception(error)
         del self._outgoing[space]
 
-    async def _put_in(self, space: SpaceId, items: Sequence[bytes]) -> bool:
+    async def _put_in(self, space: SpaceId, entries: Sequence[_Pending]) -> bool:
         """False for a knock where nothing waits."""
         keys = [space_key(space, name) for name in ("inbox", "lease", "queued")]
-        most = self._settings.inbox_documents
+        keys += {rounds_key(space, device) for entry in entries for device in entry.senders}
+        most, items = self._settings.inbox_documents, (entry.data for entry in entries)
         verdict = await self._put(keys=keys, args=[most, _INBOX_TTL_MS, _QUEUED_MS, *items])
         if verdict == -1:
             raise OverloadedError("too many submissions wait for this space")

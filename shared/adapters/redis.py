@@ -187,7 +187,7 @@ class RedisRounds:
 
     async def listed(self, space: SpaceId, device: DeviceId, at: float, sequence: SequenceNumber) -> None:
         with errors_mapped():
-            await self._listed(keys=[_rounds_key(space, device)], args=[repr(at), sequence, ROUNDS_TTL_MS])
+            await self._listed(keys=[rounds_key(space, device)], args=[repr(at), sequence, ROUNDS_TTL_MS])
 
     async def posted(self, senders: Collection[tuple[SpaceId, DeviceId]]) -> dict[tuple[SpaceId, DeviceId], Agreed]:
         found: dict[tuple[SpaceId, DeviceId], Agreed] = {}
@@ -195,7 +195,7 @@ class RedisRounds:
             async with self._redis.pipeline(transaction=False) as pipeline:
                 for space, device in senders:
                     # As text: a script object asks in a call of its own whether the server knows it.
-                    pipeline.eval(_POSTED, 1, _rounds_key(space, device))
+                    pipeline.eval(_POSTED, 1, rounds_key(space, device))
                 answers = await pipeline.execute()
         for sender, (at, sequence) in zip(senders, answers, strict=True):
             if at is not None and sequence is not None:
@@ -203,7 +203,8 @@ class RedisRounds:
         return found
 
 
-def _rounds_key(space: SpaceId, device: DeviceId) -> str:
+def rounds_key(space: SpaceId, device: DeviceId) -> str:
+    """Of a device's rounds: `posted` is 1 from when it posts until it lists the next time."""
     return space_key(space, f"rounds:{device}")
 
 

@@ -14,7 +14,9 @@ import pytest
 from redis.commands.core import AsyncScript
 
 from shared.adapters.arq import _RENEW, ArqInbox, ArqResolver, WakingRedis, connect
-from shared.core.documents import SpaceId
+from shared.adapters.redis import RedisRounds
+from shared.core.documents import DeviceId, Sequence, SpaceId
+from shared.core.memory import Agreed
 from shared.ports import OverloadedError, UnavailableError
 from shared.settings import Settings
 from shared.testing.queue import Queue, QueueContract, an_item, answer_all, leased, space, taken
@@ -44,6 +46,28 @@ class TestArqQueue(QueueContract):
     async def queue(self, alone: Settings) -> AsyncIterator[Queue]:
         async with connected(alone) as redis, ArqResolver(redis, alone) as resolver:
             yield Queue(resolver, ArqInbox(redis, alone), DEADLINE, LEASE)
+
+
+async def test_what_is_sent_is_posted_for_the_rounds_of_its_device(alone: Settings, space: SpaceId) -> None:
+    """Only if the token is one device's: `single_device`."""
+    one, several = an_item("d"), an_item("e")
+    several = replace(several, submission=replace(several.submission, single_device=False, device=DeviceId("d2")))
+    async with connected(alone) as redis, ArqResolver(redis, alone) as resolver:
+        rounds = RedisRounds(redis)
+        devices = [DeviceId("d1"), DeviceId("d2")]
+
+        async def listed(at: float) -> None:
+            for device in devices:
+                await rounds.listed(space, device, at, Sequence(int(at)))
+
+        await listed(1.0)
+        async with await leased(Queue(resolver, ArqInbox(redis, alone), DEADLINE, LEASE), space) as lease:
+            sending = asyncio.create_task(resolver.resolve_all(space, [one, several]))
+            await answer_all(lease, await taken(lease, 2))
+            await sending
+        await listed(2.0)
+        found = await rounds.posted([(space, device) for device in devices])
+    assert found == {(space, DeviceId("d2")): Agreed(1.0, Sequence(1))}
 
 
 async def test_more_than_may_wait_is_not_taken_in(alone: Settings) -> None:

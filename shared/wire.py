@@ -40,8 +40,9 @@ _ASTRAL: Final = re.compile(rb"[\xf0-\xf4]")
 _ABOVE_SURROGATES: Final = re.compile(rb"[\xee\xef]")
 
 # What orjson would mend silently: integers out of range (sixteen digits or more in a row, before a point or
-# without one; it raises for overflow to infinity by itself).
-_LONG_NUMBER: Final = re.compile(rb"\d{16}")
+# without one; it raises for overflow to infinity by itself). A number stands behind one of these; hashes and revs, in
+# which there are as many digits now and then, stand behind a quotation mark.
+_LONG_NUMBER: Final = re.compile(rb"(?:\A|[:\[,\s])-?\d{16}")
 _MOST_BASE_CHARACTERS: Final = 200
 _MEMBERS: Final = frozenset({"client_state", "base", "base_state"})
 _ESCAPED_COLON: Final = re.compile(rb"\\u003[aA]")

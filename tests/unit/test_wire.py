@@ -133,3 +133,21 @@ def test_depth_is_bounded_and_the_place_is_told(depth: int) -> None:
         wire.parse(raw, max_depth=DEPTH)
     assert found.value.fault.reason == "too deep"
     assert found.value.fault.pointer == "/a/1" + "/0" * (DEPTH - 2)
+
+
+@pytest.mark.parametrize(
+    ("raw", "certain"),
+    [
+        (b'{"base":"7-12345678901234567890123456789012"}', True),
+        (b'{"at":"1234567890123456"}', True),
+        (b'{"n":1.0123456789012345678}', True),
+        (b'{"n":123456789012345}', True),
+        (b'{"n":1234567890123456}', False),
+        (b'{"n": -1234567890123456}', False),
+        (b"[1,\n1234567890123456]", False),
+        (b"1234567890123456", False),
+        (b"-1234567890123456", False),
+    ],
+)
+def test_long_numbers_take_the_exact_road_and_digits_in_strings_do_not(raw: bytes, certain: bool) -> None:
+    assert wire.nothing_mended(raw, wire.dumps(wire.loads(raw))) == certain

@@ -6,6 +6,7 @@ one space together.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Awaitable, Collection, Iterator
 from collections.abc import Set as AbstractSet
@@ -132,7 +133,7 @@ class RedisHashMapCache:
                 fields = await cast(Awaitable[dict[bytes, bytes]], self._redis.hgetall(space_key(space, "map")))
             except ResponseError:  # the key holds something else
                 return None
-        return _unpack(fields)
+        return await asyncio.to_thread(_unpack, fields)  # a large one takes a while
 
     async def replace(self, space: SpaceId, new: BucketedMap) -> None:
         arguments: list[Any] = [MAP_TTL_MS, new.position.epoch, new.position.sequence, "seal", _seal(new)]

@@ -33,8 +33,10 @@ def tree(content: HashMap, divided: int = 0) -> Tree:
 def differences(mine: HashMap, post: Callable[[dict[str, str]], dict[str, Any]]) -> tuple[set[str], int]:
     """The client of docs/reconciliation.md; and the number of rounds."""
 
+    keys = {identity: key_of(identity) for identity in mine}
+
     def inside(prefix: str) -> HashMap:
-        return {i: h for i, h in mine.items() if key_of(i).startswith(prefix)}
+        return {i: h for i, h in mine.items() if keys[i].startswith(prefix)}
 
     def fingerprint(prefix: str) -> str:
         return sum_of(inside(prefix)).fingerprint

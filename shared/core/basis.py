@@ -215,15 +215,19 @@ def by_evidence(look: Lookup, state: Body, content: ContentHash | None) -> Basis
         return Basis("10 as remembered", (state,))
     if _is_late(state, device):
         return Basis("10 late", (state,), late=True)
+    # What arrived before the request that the memory tells of is an earlier one of the device, delivered late, or
+    # once more with others. It does not contradict the memory, and tells nothing of what the device has now.
+    earlier = look.request.arrived_at <= device.at
     if content and look.stored(content) is not None:
-        return Basis("11 behind", (state,), nothing_new=True, contradicted=bool(device.states))
+        shared = bool(device.states) and not earlier
+        return Basis("11 behind", (state,), nothing_new=True, late=earlier, contradicted=shared)
     on = [body for body in map(look.body, device.states) if body is not None]
     if not on:
         return by_content(look, state, content)
     picked = near.pick(on, state)
     if not _is_contradicted(look, state, picked):
         return Basis("10 pick", tuple(picked))
-    return replace(by_content(look, state, content), contradicted=True)
+    return replace(by_content(look, state, content), contradicted=not earlier)
 
 
 def _is_late(state: Body, device: DeviceMemory) -> bool:

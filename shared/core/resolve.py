@@ -155,10 +155,10 @@ class _Case:
     def compare(self, state: Body, basis: Basis) -> Decision:
         """S against the head, given what S comes from."""
         head = self.head
-        if basis.late:
-            return self.keep_head(state, basis, dropped(state, head.body) if head.body else ())
         if basis.nothing_new:
             return self.answer_head(basis.rule, basis)
+        if basis.late:
+            return self.keep_head(state, basis, dropped(state, head.body) if head.body else ())
         if head.body is None:
             return self.resurrect(state, basis)
         merged = rebase(self.look, state, basis, head.body, self.policies)

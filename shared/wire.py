@@ -7,6 +7,7 @@ through the exact code elsewhere. Why the quick tests suffice stands beside each
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -54,8 +55,22 @@ def dumps(value: Any) -> bytes:
 
 
 def loads(data: bytes) -> Any:
-    """JSON that this project wrote itself (queue, cache). For what clients send there is `parse`."""
+    """JSON that this project wrote itself (queue, cache). For what clients send there is `parse`, for what a server
+    answers `loads_answer`."""
     return orjson.loads(data)
+
+
+def loads_answer(data: bytes) -> Any:
+    """JSON of a server, which may be another program: an integer beyond +-(2^53 - 1) becomes the double that it is.
+    Raises ValueError."""
+    value = orjson.loads(data)
+    if not _LONG_NUMBER.search(data):
+        return value
+    return json.loads(data, parse_int=_number)
+
+
+def _number(text: str) -> float:
+    return value if abs(value := int(text)) <= exact.MAX_SAFE_INTEGER else float(text)
 
 
 def canonical(value: JsonValue) -> bytes:

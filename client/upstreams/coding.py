@@ -7,7 +7,8 @@ import importlib
 from typing import Any, Final
 
 import httpx
-import orjson
+
+from shared.wire import loads_answer
 
 COMPRESS_FROM: Final = 1024
 """Bytes of a body; below, compression saves nothing."""
@@ -60,4 +61,4 @@ def content_of(answer: httpx.Response) -> bytes:
 
 def value_of(answer: httpx.Response) -> Any:
     """The answer's JSON. Raises ValueError."""
-    return orjson.loads(content_of(answer))
+    return loads_answer(content_of(answer))

@@ -23,7 +23,7 @@ from shared.core.memory import CREATED
 from shared.core.policies import NO_POLICIES, InvalidPolicies, Policies
 from shared.core.policies import parse as parse_policies
 from shared.core.protocol import CONFIRM_DELETIONS, CONFIRM_HEADER
-from shared.wire import content_hash, dumps, loads
+from shared.wire import content_hash, dumps, loads_answer
 
 CURSOR_HEADER: Final = "hypertask-cursor"
 ASK_AGAIN_SECONDS: Final = 86_400.0
@@ -348,7 +348,7 @@ class HttpUpstream:
     def _told(self, answer: httpx.Response, data: str) -> Changes:
         """What a `changed` event says: all that happened since the event before it."""
         try:
-            value = loads(data.encode())
+            value = loads_answer(data.encode())
             hashes = self._hashes(answer, value["hashes"], live=False)
             return Changes(hashes, f"since:{value['cursor']}", False, self._states(answer, value.get("tasks") or {}))
         except (ValueError, KeyError, TypeError) as error:

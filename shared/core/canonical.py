@@ -5,7 +5,7 @@ Source: RFC 8785 (JSON Canonicalization Scheme); numbers as ECMAScript 2019 `Num
 
 Laws (tests/unit/test_wire.py):
     canonical(v) == canonical(w)  <=>  equal(v, w)
-    canonical(parse(canonical(v))) == canonical(v)
+    canonical(v) is accepted by the strict parser, and canonical(parse(canonical(v))) == canonical(v)
     the order of keys, 1 against 1.0 and -0 against 0 do not matter; true against 1 does.
 """
 
@@ -23,6 +23,8 @@ JsonValue = Any
 
 MAX_SAFE_INTEGER: Final = 2**53 - 1
 HASH_HEX_DIGITS: Final = 32
+_MOST_DIGITS: Final = 310
+"""Of an integer that a double can hold, its sign included."""
 
 _ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _MUST_ESCAPE: Final = re.compile('["\\\\\x00-\x1f]')
@@ -94,6 +96,21 @@ def number(value: float) -> str:
         return sign + "0." + "0" * -n + digits
     e = f"e{'+' if n > 0 else '-'}{abs(n - 1)}"
     return sign + digits[0] + ("." + digits[1:] if k > 1 else "") + e
+
+
+def integral_double(text: str) -> float | None:
+    """The double that the digits of an integer beyond +-MAX_SAFE_INTEGER stand for; None if they stand for none.
+
+    They do if the double has exactly that value, or if RFC 8785 writes the double so: 2**63 is read from
+    9223372036854775808 and from 9223372036854776000, and no double from 9007199254740993, which would come back as
+    another number.
+    """
+    if len(text) > _MOST_DIGITS:
+        return None
+    value = float(text)
+    if math.isinf(value):
+        return None
+    return value if int(text) == value or number(value) == text else None
 
 
 def utf16_key(key: str) -> bytes:

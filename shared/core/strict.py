@@ -1,7 +1,9 @@
 """Parsing JSON text by the I-JSON profile, exactly and with the place of the fault.
 
 This is the slow and exact road: `shared.wire` takes it only for texts that its quick tests cannot clear.
-Nothing is mended silently: a duplicate key, a number out of range or a lone surrogate is an error.
+Nothing is mended silently: a duplicate key, a number out of range or a lone surrogate is an error. An integer beyond
++-(2^53 - 1) is in range if it says a double: exactly, or as RFC 8785 writes that double. It becomes a float then, as
+with any other spelling of the same number.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from shared.core.canonical import MAX_SAFE_INTEGER, JsonValue
+from shared.core.canonical import MAX_SAFE_INTEGER, JsonValue, integral_double
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +56,11 @@ class _Bad:
 _DIGITS_OF_SAFE: Final = len(str(MAX_SAFE_INTEGER))
 
 
-def _integer(text: str) -> int | _Bad:
-    if len(text) > _DIGITS_OF_SAFE + 1 or abs(int(text)) > MAX_SAFE_INTEGER:
-        return _Bad(_clip(text), "number out of range")
-    return int(text)
+def _integer(text: str) -> float | _Bad:
+    if len(text) < _DIGITS_OF_SAFE or (len(text) <= _DIGITS_OF_SAFE + 1 and abs(int(text)) <= MAX_SAFE_INTEGER):
+        return int(text)
+    value = integral_double(text)
+    return _Bad(_clip(text), "number out of range") if value is None else value
 
 
 def _float(text: str) -> float | _Bad:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import http.server
+import itertools
 import json
+import math
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
+from random import Random
 
+import httpx
 import pytest
 
+from shared import wire
+from shared.core import canonical as exact
 from tests.instance import ROOT, Access, Instance
 
 PAGE = (ROOT / "docs" / "writing-a-client.md").read_text()
@@ -36,9 +46,9 @@ def client(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
     return [*command, str(path)]
 
 
-def sync(client: list[str], folder: Path, access: Access) -> None:
+def sync(client: list[str], folder: Path, access: Access, seconds: float = 60) -> None:
     environment = {**os.environ, "HYPERTASK_URL": access.url, "HYPERTASK_TOKEN": access.token}
-    done = subprocess.run([*client, str(folder)], env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*client, str(folder)], env=environment, capture_output=True, text=True, timeout=seconds)
     assert done.returncode == 0, done.stderr
 
 
@@ -87,3 +97,118 @@ def test_their_hashes_are_right(client: list[str], tmp_path: Path, server: Insta
         document = {"id": f"vector-{number}", "value": value}
         (folder / f"vector-{number}.json").write_text(json.dumps(document))
     sync(client, folder, access)
+
+
+def test_one_that_is_refused_does_not_stop_the_others(client: list[str], tmp_path: Path, access: Access) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    good = {"a": {"id": "a"}, "z": {"id": "z"}, "__proto__": {"id": "__proto__", "toString": 1}}
+    for name, body in good.items():
+        (folder / f"{name}.json").write_text(json.dumps(body))
+    refused = {
+        "broken": "{",
+        "other": '{"id": "another"}',
+        "surrogate": '{"id": "surrogate", "text": "\\ud800"}',
+        "no id": '{"id": "no id"}',
+        "deep": '{"id": "deep", "a": ' + "[" * 70 + "]" * 70 + "}",
+        "large": '{"id": "large", "n": 1' + "0" * 400 + "}",
+    }
+    for name, text in refused.items():
+        (folder / f"{name}.json").write_text(text)
+    environment = {**os.environ, "HYPERTASK_URL": access.url, "HYPERTASK_TOKEN": access.token}
+    done = subprocess.run([*client, str(folder)], env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    missing = [name for name in refused if f"{name}: " not in done.stderr]
+    # JavaScript reads a number that no double can hold as Infinity, and writes it as null.
+    assert missing in ([], ["large"])
+    for name, text in refused.items():
+        assert name in missing or (folder / f"{name}.json").read_text() == text
+    known = httpx.get(f"{access.url}/hashes", headers=access.headers).json()
+    assert known.keys() == {*good, *missing}
+
+
+def test_it_waits_as_long_as_it_is_told(client: list[str], tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    asked: list[float] = []
+
+    class Busy(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(time.monotonic())
+            status = (503, 429, 200)[len(asked) - 1]
+            self.send_response(status)
+            self.send_header("retry-after", "1")
+            self.send_header("content-length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Busy) as busy:
+        thread = threading.Thread(target=busy.serve_forever)
+        thread.start()
+        url = f"http://127.0.0.1:{busy.server_port}"
+        try:
+            sync(client, folder, Access(url, "s", "ht_x", "d", "u"))
+        finally:
+            busy.shutdown()
+            thread.join()
+    assert len(asked) == 3
+    assert all(later - earlier >= 1 for earlier, later in itertools.pairwise(asked))
+
+
+def arbitrary(random: Random, depth: int = 0) -> object:
+    """A JSON value of any shape; numbers of every size, integral ones beyond 2^53 among them."""
+    kind = random.randrange(12 if depth < 4 else 9)
+    if kind == 0:
+        return random.choice([None, True, False, 0, 1, -0.0, "", "1", [], {}])
+    if kind == 1:
+        return random.randrange(-(2**53) + 1, 2**53)
+    if kind == 2:
+        return float(random.randrange(2**53, 10**21))
+    if kind == 3:
+        return random.choice([1, -1]) * random.random() * 10.0 ** random.randrange(-320, 308)
+    if kind == 4:
+        bits = random.getrandbits(64)
+        [value] = struct.unpack("<d", bits.to_bytes(8, "little"))
+        return value if math.isfinite(value) else float(random.randrange(-9, 10))
+    if kind < 9:
+        return "".join(chr(random.choice(CHARACTERS)) for _ in range(random.randrange(9)))
+    if kind == 9:
+        return [arbitrary(random, depth + 1) for _ in range(random.randrange(6))]
+    return {
+        str(arbitrary(random, 9)).replace("\0", ""): arbitrary(random, depth + 1) for _ in range(random.randrange(6))
+    }
+
+
+CHARACTERS = [*range(0x80), 0xE9, 0x301, 0x2028, 0x20AC, 0xD7FF, 0xE000, 0xFB33, 0xFFFD, 0xFFFF, 0x1F600, 0x10FFFF]
+
+
+@pytest.mark.parametrize("count", [100, pytest.param(2_000, marks=pytest.mark.soak)])
+def test_both_languages_agree_on_arbitrary_json(count: int, tmp_path: Path, server: Instance, access: Access) -> None:
+    """Half of the documents come from each; both have all of them then, and nothing is left to sync."""
+    if shutil.which("node") is None:
+        pytest.skip("there is no node here")
+    random = Random(count)
+    folders: dict[str, Path] = {}
+    expected: dict[str, object] = {}
+    for language in LANGUAGES:
+        folder = folders[language] = tmp_path / language
+        folder.mkdir()
+        for number in range(count // 2):
+            name = f"{language}-{number}"
+            expected[name] = body = {"id": name, "value": arbitrary(random)}
+            (folder / f"{name}.json").write_text(json.dumps(body, ensure_ascii=random.random() < 0.5))
+    other = server.access(space=access.space, user=access.user, name="other")
+    for language in ("python", "javascript", "python", "javascript"):
+        name, command = LANGUAGES[language]
+        (tmp_path / name).write_text(code(language))
+        token = access if language == "python" else other
+        sync([*command, str(tmp_path / name)], folders[language], token, seconds=300)
+    for folder in folders.values():
+        found = folder_of(folder)
+        assert found.keys() == expected.keys()
+        for name, body in expected.items():
+            assert exact.equal(wire.loads_answer(json.dumps(found[name]).encode()), body), name

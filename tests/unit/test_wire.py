@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import rfc8785
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from shared import wire
@@ -55,6 +55,45 @@ def test_the_canonical_form_says_the_value(value: Any) -> None:
     assert exact.equal(json.loads(exact.canonical(value), parse_int=float), value)
 
 
+@given(values)
+@example([1e17, 2.0**53, -(2.0**63), 999999999999999900000.0, -0.0])
+def test_the_canonical_form_is_accepted_and_equal(value: Any) -> None:
+    form = exact.canonical(value)
+    assume(b"\\u0000" not in form)  # which a key may not hold
+    for parse in (wire.parse, strict.parse):
+        again = parse(form, max_depth=DEPTH)
+        assert exact.equal(again, value)
+        assert wire.canonical(again) == exact.canonical(again) == form
+
+
+@given(st.integers(2**53, 10**23).flatmap(lambda n: st.sampled_from([n, -n, int(float(n))])))
+@example(2**53)
+@example(2**53 + 1)
+@example(10**17)
+@example(2**63)
+@example(2**63 - 1)
+@example(10**21)
+def test_a_long_integer_is_accepted_if_it_says_a_double(number: int) -> None:
+    """Exactly, or as RFC 8785 writes it. What comes back is that double, whatever the spelling."""
+    text = b'{"n":%d}' % number
+    says = int(float(number)) == number or rfc8785.dumps(float(number)) == b"%d" % number
+    for parse in (wire.parse, strict.parse):
+        if says:
+            value = parse(text, max_depth=DEPTH)["n"]
+            assert type(value) is float and value == float(number)
+        else:
+            with pytest.raises(FaultError) as found:
+                parse(text, max_depth=DEPTH)
+            assert (found.value.fault.reason, found.value.fault.pointer) == ("number out of range", "/n")
+
+
+@given(st.floats(2.0**53, 1e22) | st.floats(-1e22, -(2.0**53)))
+def test_long_integers_of_a_server_are_doubles(value: float) -> None:
+    text = exact.canonical({"a": [value, 2**53 - 1, "1234567890123456789"]})
+    assert wire.loads_answer(text) == {"a": [value, 2**53 - 1, "1234567890123456789"]}
+    assert type(wire.loads_answer(text)["a"][0]) is float
+
+
 @given(values, values)
 def test_equal_values_are_those_of_equal_form(a: Any, b: Any) -> None:
     assert exact.equal(a, b) == (exact.canonical(a) == exact.canonical(b))
@@ -85,7 +124,9 @@ def json_texts(draw: st.DrawFn) -> str:
         if kind == "string":
             return string(draw(texts))
         return draw(
-            st.sampled_from(["0", "-0", "1.0", "1e400", "9007199254740992", "9007199254740991", "01", "1.", "NaN"])
+            st.sampled_from(
+                ["0", "-0", "1.0", "1e400", "9007199254740992", "9007199254740993", "9" * 400, "01", "1.", "NaN"]
+            )
             | numbers.map(json.dumps)
         )
 

@@ -10,6 +10,7 @@ from typing import Final
 from shared.core.conflict_rows import ConflictRow
 from shared.core.documents import Body, ContentHash, DeviceId, DocumentId
 from shared.core.memory import Decision, Outcome, Rev, Submission
+from shared.core.version_vectors import Version
 
 MAX_TURNS: Final = 16
 """Submissions of one document in a transaction. Each is decided on what the one before it stored, with reads and
@@ -63,6 +64,8 @@ class Answer:
     body: Body | None
     same: bool = False
     conflicts: tuple[ConflictRow, ...] = ()
+    version: Version | None = None
+    """What the answered state contains; None: the request did not ask."""
 
 
 def waves(items: Sequence[Item]) -> list[list[int]]:

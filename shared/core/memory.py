@@ -16,13 +16,15 @@ Where they live, and what they cost:
 
 A repeated request adds nothing to any of them.
 
-A rev is `<sequence>-<hash>`; `<sequence>-<hash>-deleted` is the tombstone over the body of that hash. Clients
-take it as it is. It is unique, and it still tells the hash of a body that is long pruned.
+A rev is `<sequence>.<history>-<hash>`, and `<sequence>.<history>-<hash>-deleted` is the tombstone over the body of
+that hash. Without `.<history>` it is of the oldest history of its space (shared/core/lineage.py). Clients take it as
+it is. It is unique, and it still tells the hash of a body that is long pruned.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
@@ -30,9 +32,11 @@ from typing import Any, Final, NewType
 
 from shared.core.canonical import canonical
 from shared.core.clock import clock
-from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, Sequence
+from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, Epoch, Sequence
+from shared.core.lineage import Lineage
 from shared.core.merge import Conflict
 from shared.core.states import is_tombstone
+from shared.core.version_vectors import Source, Version
 
 Rev = NewType("Rev", str)
 ValueKey = NewType("ValueKey", int)
@@ -75,22 +79,30 @@ class RevParts:
     hash: ContentHash
     """Of the body; for a tombstone, of the body that it buried: "" if there was none."""
     deleted: bool
+    history: Epoch | None = None
+    """None: the oldest of its space."""
 
 
-def make_rev(sequence: Sequence, content: ContentHash, *, deleted: bool) -> Rev:
+_NUMBER: Final = re.compile(r"(\d{1,19})(?:\.([0-9a-z]{1,64}))?\Z", re.ASCII)
+
+
+def make_rev(sequence: Sequence, content: ContentHash, *, deleted: bool, history: Epoch | None = None) -> Rev:
     """The rev of the revision that got `sequence`."""
-    return Rev(f"{sequence}-{content}-deleted" if deleted else f"{sequence}-{content}")
+    number = f"{sequence}.{history}" if history else str(sequence)
+    return Rev(f"{number}-{content}-deleted" if deleted else f"{number}-{content}")
 
 
 def parse_rev(text: str) -> RevParts | None:
     """The parts of a rev; None for any other text, CREATED and a content hash among it."""
     number, dash, rest = text.partition("-")
     content, mark_dash, mark = rest.partition("-")
-    if not dash or not (number.isascii() and number.isdigit() and len(number) < 20):
+    found = _NUMBER.match(number)
+    if not dash or found is None:
         return None
     if (mark != "deleted") if mark_dash else not content:
         return None
-    return RevParts(Sequence(int(number)), ContentHash(content), bool(mark_dash))
+    history = Epoch(found[2]) if found[2] else None
+    return RevParts(Sequence(int(found[1])), ContentHash(content), bool(mark_dash), history)
 
 
 def value_key(path: str, value: Any) -> ValueKey:
@@ -107,6 +119,16 @@ class Agreed:
     """When it asked for the first of the two."""
     sequence: Sequence
     """Of the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ancestor:
+    """An earlier state of the document that a client knows. `state` None: there was no document."""
+
+    version: Version
+    state: Body | None
+    hash: ContentHash | None
+    """Of `state`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +151,10 @@ class Submission:
     """The newest of this device; None: not known."""
     request: str | None = None
     """Names the client's request: what has the same name is that request, delivered again."""
+    version: Version | None = None
+    """What `client_state` contains; None: the client does not say."""
+    ancestors: tuple[Ancestor, ...] | None = None
+    """Earlier states that a merge may be based on; None: not sent, and to be asked for if they are needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +182,15 @@ class Head:
     """None: a tombstone."""
     arrived_at: float
     pairs: tuple[Pair, ...] = ()
+    history: Epoch | None = None
+    """That the sequence is of; None: the oldest of the space."""
+    version: Version | None = None
+    """What it contains; None: what its sequence implies (`Lineage.version_of`)."""
 
     @property
     def rev(self) -> Rev:
         """What clients call it."""
-        return make_rev(self.sequence, self.hash, deleted=self.body is None)
+        return make_rev(self.sequence, self.hash, deleted=self.body is None, history=self.history)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +204,12 @@ class Stored:
     """A revision's own; of a received state that of the head that it met."""
     until: Sequence | None = None
     """What superseded it; BEGINNING for a received state, which no map ever listed; None: the head."""
+    history: Epoch | None = None
+    """As in Head."""
+    version: Version | None = None
+    """As in Head; for a received state None: not known."""
+    deleted: bool = False
+    """A tombstone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +274,10 @@ class Memory:
     """Whether a strong value is gone from some revision or received state."""
     recent: tuple[Stored, ...] | None = None
     """The newest RECENT that have a body, newest first; fewer if they are large. Not the head."""
+    lineage: Lineage | None = None
+    """Of the space."""
+    ancestors: tuple[Stored, ...] | None = None
+    """See Missing.ancestors. Not the head."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +288,11 @@ class Missing:
     pairs_since: Sequence | None = None
     seen: frozenset[ValueKey] = frozenset()
     recent: bool = False
+    lineage: bool = False
+    """That of the space, as `Transaction.lineage` tells it."""
+    ancestors: Sequence | None = None
+    """The revisions and received states that have a version of their own, the newest RECENT of them, and the newest
+    revision up to this sequence that is a tombstone or has a body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +308,16 @@ class Revision:
     pairs: tuple[Pair, ...] = ()
     gone: frozenset[ValueKey] = frozenset()
     """To be stored with the superseded head."""
+    version: Version | None = None
+    """What it contains, `numbered` aside; None: nothing but what its sequence implies."""
+    numbered: bool = True
+    """It counts as an edit made here: its version also names its own sequence."""
+
+    def version_at(self, history: Epoch, sequence: Sequence) -> Version | None:
+        """To be stored with it, given what it was allotted."""
+        if self.version is None or not self.numbered:
+            return self.version
+        return {**self.version, Source(history): sequence}
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +327,16 @@ class Received:
     hash: ContentHash
     body: Body
     gone: frozenset[ValueKey] = frozenset()
+    version: Version | None = None
+    """As in Stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allotted:
+    """The first of the sequences that a transaction got, and the history that they are of."""
+
+    first: Sequence
+    history: Epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,19 +362,27 @@ class Decision:
     """Replaces what is known of the device; None: leave it."""
     token_shared: bool = False
     """Several devices use the token: from now on `single_device` is false for it."""
+    version: Version | None = None
+    """Of `state`, to be answered; that of `revision` aside. None: nobody asked for it."""
+    grown: Version | None = None
+    """To be stored as the version of the head that stays."""
+    recovered: Received | None = None
+    """One more received state, of a history that was lost: what later states of that history are compared with."""
+    forked: bool = False
+    """The submission proves that the store is older than what it told somebody: the current history has to end."""
 
-    def rev(self, allotted: Sequence | None) -> Rev:
+    def rev(self, allotted: Sequence | None, history: Epoch | None = None) -> Rev:
         """The rev to answer. `allotted`: the sequence of `revision`, if there is one (else ValueError)."""
         if self.revision is None:
             return self.head or CREATED
         if allotted is None:
             raise ValueError("a new revision has a sequence")
-        return make_rev(allotted, self.revision.hash, deleted=self.revision.body is None)
+        return make_rev(allotted, self.revision.hash, deleted=self.revision.body is None, history=history)
 
     @property
     def writes(self) -> bool:
         """Whether anything is to be stored."""
-        parts = (self.revision, self.received, self.pair, self.device)
+        parts = (self.revision, self.received, self.pair, self.device, self.grown, self.recovered)
         return self.token_shared or any(part is not None for part in parts)
 
 

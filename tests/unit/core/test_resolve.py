@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.core.canonical import content_hash
-from shared.core.documents import Body, DeviceId, DocumentId, Sequence
+from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, Epoch, Sequence
 from shared.core.memory import (
     MAX_ASKED,
     Agreed,
@@ -22,6 +22,7 @@ from shared.core.memory import (
     Outcome,
     Refusal,
     Rev,
+    RevParts,
     Submission,
     make_rev,
     parse_rev,
@@ -808,15 +809,23 @@ def test_delete_wins_where_the_space_says_so() -> None:
 # Revs
 
 
-def test_a_rev_tells_its_parts() -> None:
+@pytest.mark.parametrize("history", [None, Epoch("k3x9d2"), Epoch("5f2c8a1b9d3e4f60")])
+def test_a_rev_tells_its_parts(history: Epoch | None) -> None:
     for deleted in (False, True):
         for content in (content_hash(doc()), content_hash({})):
-            parts = parse_rev(make_rev(Sequence(7), content, deleted=deleted))
-            assert parts is not None
-            assert (parts.sequence, parts.hash, parts.deleted) == (7, content, deleted)
+            parts = parse_rev(make_rev(Sequence(7), content, deleted=deleted, history=history))
+            assert parts == RevParts(Sequence(7), content, deleted, history)
 
 
-@pytest.mark.parametrize("text", ["", "0", "x", "1-", "1--", "x-1", "1-a-b", "-1-a", "1" * 30 + "-a", "²-a"])
+def test_revs_of_before_there_were_histories_are_understood() -> None:
+    assert parse_rev("7-abc") == RevParts(Sequence(7), ContentHash("abc"), False, None)
+    assert parse_rev("7-abc-deleted") == RevParts(Sequence(7), ContentHash("abc"), True, None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "0", "x", "1-", "1--", "x-1", "1-a-b", "-1-a", "1" * 30 + "-a", "²-a", "1.-a", ".h-a", "1.H-a", "1.h.h-a"],
+)
 def test_any_other_text_is_no_rev(text: str) -> None:
     assert parse_rev(text) is None
 

@@ -1,0 +1,183 @@
+"""The histories of a space: what a position, a rev or a version of it means after the store was put back.
+
+A store can be put back to an earlier moment: a backup, a copied directory. The sequences after that moment were given
+out before and are given out again, to other changes. So each stretch of sequences has a name, the id of its
+*history*; a new one begins before the next write whenever the store may be older than what it told somebody. The
+histories of a space in their order, with the first sequence of each, are its *lineage*.
+
+    [("k3x9d2", 1), ("0f7ck3b", 11)]        the sequences 1 to 10 are of the first history, later ones of the second
+
+A position of the first history beyond 10 is *lost*: it was given out, and the store no longer knows what for.
+
+Laws (tests/unit/core/test_lineage.py):
+    holds(p) exactly for the positions that were given out as this lineage grew
+    version_of grows with the sequence
+    reach(version_of(s)) == s
+    begun(...) holds everything that it held before, until a history is given up
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from shared.core.documents import Epoch, Position, Sequence
+from shared.core.version_vectors import Source, Version, join
+
+MAX_HISTORIES: Final = 64
+"""Of a lineage. When one more begins, the second oldest takes the place of the oldest."""
+_RANDOM: Final = 4
+"""Characters at random that the id of a history begins with;"""
+_PARENT: Final = 2
+"""then the first ones of its parent's id, and its first sequence in base 36. The first history of a space has
+characters at random there, and no number."""
+_NUMBER: Final = 7
+"""Characters of a first sequence at most."""
+_DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A history, and the first sequence that is of it."""
+
+    id: Epoch
+    first: Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """`histories`: at least one, in their order. `sequence`: the newest that was allotted."""
+
+    histories: tuple[Begun, ...]
+    sequence: Sequence
+    _places: dict[Epoch, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_places", {one.id: place for place, one in enumerate(self.histories)})
+
+    @property
+    def first(self) -> Epoch:
+        """The oldest: what a rev or a cursor without a history is of."""
+        return self.histories[0].id
+
+    @property
+    def current(self) -> Epoch:
+        return self.histories[-1].id
+
+    @property
+    def position(self) -> Position:
+        """Where the space stands."""
+        return Position(self.current, self.sequence)
+
+    def last(self, place: int) -> Sequence:
+        """The last sequence of the history at this place."""
+        following = place + 1
+        return Sequence(self.histories[following].first - 1) if following < len(self.histories) else self.sequence
+
+    def holds(self, position: Position) -> bool:
+        """Whether the position is one of this lineage: what was told there is known here.
+
+        A history also holds the position right before its first sequence: where it began.
+        """
+        place = self._places.get(position.epoch)
+        if place is None:
+            return False
+        return self.histories[place].first - 1 <= position.sequence <= self.last(place)
+
+    def history_of(self, sequence: Sequence) -> Epoch:
+        """The history that a sequence of this lineage is of."""
+        return next((one.id for one in reversed(self.histories) if one.first <= sequence), self.first)
+
+    def version_of(self, sequence: Sequence, history: Epoch | None = None) -> dict[Source, int]:
+        """What a state contains that became the head with this sequence, on the heads before it. `history`: as it is
+        stored with the state; the lineage may have given it up."""
+        version = self._closed(len(self.histories), sequence)
+        if history is not None and sequence > 0:
+            version[Source(history)] = sequence
+        return version
+
+    def _closed(self, places: int, sequence: int) -> dict[Source, int]:
+        version: dict[Source, int] = {}
+        for place, one in enumerate(self.histories[:places]):
+            last = min(sequence, self.last(place))
+            if last >= one.first:
+                version[Source(one.id)] = last
+        return version
+
+    def version_at(self, history: Epoch, sequence: Sequence) -> dict[Source, int]:
+        """What a state contains that was the head at this position, known here or lost.
+
+        Of a history that is not of this lineage its id tells where it branched off, if that was from one which is.
+        """
+        place = self._places.get(history)
+        before = self._closed(place, sequence) if place is not None else self._before(history)
+        return {**before, Source(history): sequence}
+
+    def _before(self, unknown: Epoch) -> dict[Source, int]:
+        parent, number = unknown[_RANDOM : _RANDOM + _PARENT], unknown[_RANDOM + _PARENT :]
+        if not 0 < len(number) <= _NUMBER:
+            return {}
+        branched = int(number, 36) - 1
+        for place in range(len(self.histories) - 1, -1, -1):
+            one = self.histories[place]
+            if one.first <= branched and one.id[:_PARENT] == parent:
+                return {**self._closed(place, branched), Source(one.id): branched}
+        return {}
+
+    def closed(self, version: Version) -> dict[Source, int]:
+        """With everything that a state contains which contains this much of the newest history that is named."""
+        for place in range(len(self.histories) - 1, 0, -1):
+            one = self.histories[place]
+            if version.get(Source(one.id), 0) >= one.first:
+                return join(version, self._closed(place, one.first - 1))
+        return dict(version)
+
+    def reach(self, version: Version) -> Sequence:
+        """The greatest sequence of this lineage whose `version_of` the version includes; 0: of none."""
+        reached = 0
+        for place, one in enumerate(self.histories):
+            last, number = self.last(place), version.get(Source(one.id), 0)
+            if last < one.first:
+                continue
+            if number >= one.first:
+                reached = min(number, last)
+            if number < last:
+                break
+        return Sequence(reached)
+
+    def sources(self) -> list[Source]:
+        """The histories as sources, the oldest first."""
+        return [Source(one.id) for one in self.histories]
+
+    def begun(self, history: Epoch) -> Lineage:
+        """With one more history, of the sequences that come."""
+        histories = (*self.histories, Begun(history, Sequence(self.sequence + 1)))
+        if len(histories) > MAX_HISTORIES:
+            histories = (replace(histories[1], first=histories[0].first), *histories[2:])
+        return Lineage(histories, self.sequence)
+
+
+def first_history(random: int) -> Epoch:
+    """The id of the first history of a space. `random`: 32 bits or more, of the caller."""
+    return Epoch(_at_random(random, _RANDOM + _PARENT))
+
+
+def next_history(parent: Epoch, first: Sequence, random: int) -> Epoch:
+    """The id of the history that begins with `first` after `parent`. `random`: 32 bits or more, of the caller.
+
+    A store that is put back twice does not know the history between any more. Its id says where it branched off,
+    so that what a client brings of it is compared with the newest state that both have in common.
+    """
+    return Epoch(f"{_at_random(random, _RANDOM)}{parent[:_PARENT]}{_in_base_36(first)}")
+
+
+def _at_random(random: int, length: int) -> str:
+    return "".join(_DIGITS[random // 36**place % 36] for place in range(length))
+
+
+def _in_base_36(number: int) -> str:
+    digits = ""
+    while number:
+        number, digit = divmod(number, 36)
+        digits = _DIGITS[digit] + digits
+    return digits or "0"

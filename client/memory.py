@@ -1,7 +1,8 @@
 """What a client remembers beside its files: one SQLite file a folder.
 
-    upstream   name -> cursor, whether everything was agreed on once, what it can do, how the last sync went
-    record     (upstream, id) -> base, shadow, remote, pending, refused: client/engine/records.py
+    upstream   name -> cursor, whether everything was agreed on once, what it can do, how the last sync went, when it
+               last proved that it has what is remembered of it
+    record     (upstream, id) -> base, shadow, remote, pending, refused, unverified: client/engine/records.py
     file       id -> content hash and stamp: what the file held when it was read or written last
     arriving   id -> a state on its way into its file: client/arrivals.py
     decided    conflicts that were decided, for people
@@ -21,13 +22,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
 from client.engine.records import Outline, Pending, Record, Refused
-from client.memory_file import OPEN, connected, move_aside
+from client.memory_file import OPEN, Columns, connected, move_aside
 from client.replace import Stamp
 from shared import wire
 from shared.core.documents import Body, ContentHash, DocumentId
 
 DECIDED_KEPT: Final = 5_000
-_OUTLINE: Final = "base, gone, shadow_hash, remote, pending IS NOT NULL, refused"
+_OUTLINE: Final = "base, gone, shadow_hash, remote, pending IS NOT NULL, refused, unverified"
 _OPEN_IDS: Final = f"SELECT id FROM record WHERE upstream = ? AND {OPEN}"  # noqa: S608
 _AT_ONCE: Final = 500
 """Variables in one statement; SQLite may be built for 999."""
@@ -48,6 +49,13 @@ CREATE TABLE decided (
 );
 CREATE INDEX decided_id ON decided (id);
 """
+
+
+_COLUMNS: Final[Columns] = (
+    ("record", "unverified", "INTEGER NOT NULL DEFAULT 0"),
+    ("upstream", "proved", "REAL NOT NULL DEFAULT 0"),
+    ("upstream", "unproved", "INTEGER NOT NULL DEFAULT 0"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +91,17 @@ class UpstreamRow:
     facts: Mapping[str, Any]
     status: Mapping[str, Any]
     place: str = ""
+    proved: float = 0.0
+    """When it last proved that it has what is remembered of it, in seconds since 1970."""
+    unproved: int = 0
+    """So many syncs agreed since then."""
 
 
 class Memory:
     """One process at a time writes: whoever holds the folder's sync lock (client/locks.py)."""
 
     schema: ClassVar[str] = _SCHEMA
+    columns: ClassVar[Columns] = _COLUMNS
     journal: ClassVar[str] = "WAL"
     """A write-ahead log lets `status` read while a sync writes."""
 
@@ -103,12 +116,15 @@ class Memory:
         """Made if it is missing; moved aside and made anew if it is damaged or of another version."""
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            return cls(connected(path, cls.schema, cls.journal))
+            return cls(connected(path, cls.schema, cls.journal, cls.columns))
         except sqlite3.OperationalError:  # locked, no right, no space: the file is not to blame
             raise
         except sqlite3.DatabaseError as error:
             aside = move_aside(path)
-            return cls(connected(path, cls.schema, cls.journal), rebuilt=f"{error}; it was moved to {aside.name}")
+            return cls(
+                connected(path, cls.schema, cls.journal, cls.columns),
+                rebuilt=f"{error}; it was moved to {aside.name}",
+            )
 
     def close(self) -> None:
         self._db.close()
@@ -131,11 +147,11 @@ class Memory:
 
     def upstream(self, name: str) -> UpstreamRow:
         row = self._db.execute(
-            "SELECT cursor, whole, facts, status, place FROM upstream WHERE name = ?", (name,)
+            "SELECT cursor, whole, facts, status, place, proved, unproved FROM upstream WHERE name = ?", (name,)
         ).fetchone()
         if row is None:
             return UpstreamRow(None, False, {}, {})
-        return UpstreamRow(row[0], bool(row[1]), wire.loads(row[2]), wire.loads(row[3]), row[4])
+        return UpstreamRow(row[0], bool(row[1]), wire.loads(row[2]), wire.loads(row[3]), *row[4:])
 
     def upstreams(self) -> dict[str, UpstreamRow]:
         names = [name for (name,) in self._db.execute("SELECT name FROM upstream ORDER BY name")]
@@ -153,6 +169,14 @@ class Memory:
     def set_cursor(self, name: str, cursor: str | None, *, whole: bool) -> None:
         with self.transaction():
             self._set_upstream(name, cursor=cursor, whole=int(whole))
+
+    def set_proof(self, name: str, *, proved: float | None = None) -> None:
+        """The upstream has what is remembered of it, at that time; None: a sync agreed, and did not ask."""
+        with self.transaction():
+            if proved is not None:
+                self._set_upstream(name, proved=proved, unproved=0)
+            else:
+                self._db.execute("UPDATE upstream SET unproved = unproved + 1 WHERE name = ?", (name,))
 
     def set_facts(self, name: str, facts: Mapping[str, Any]) -> None:
         with self.transaction():
@@ -188,7 +212,7 @@ class Memory:
         settled: dict[DocumentId, ContentHash] = dict(
             self._db.execute(
                 "SELECT id, shadow_hash FROM record WHERE upstream = ? AND pending IS NULL AND base IS NOT NULL "
-                "AND shadow_hash = remote",
+                "AND shadow_hash = remote AND unverified = 0",
                 (upstream,),
             ).fetchall()
         )
@@ -234,7 +258,7 @@ class Memory:
     def records(self, upstream: str, documents: Iterable[DocumentId]) -> dict[DocumentId, Record]:
         """Of those that are known."""
         rows = self._selected(f"{_OUTLINE}, shadow, pending", upstream, documents)
-        return {DocumentId(row[0]): Record(_outline(row[1:7]), _loads(row[7]), _pending(row[8])) for row in rows}
+        return {DocumentId(row[0]): Record(_outline(row[1:8]), _loads(row[8]), _pending(row[9])) for row in rows}
 
     def set_record(self, upstream: str, document: DocumentId, record: Record) -> None:
         """Replaces all of it."""
@@ -243,8 +267,9 @@ class Memory:
     def set_records(self, upstream: str, records: Mapping[DocumentId, Record]) -> None:
         """Replaces all of them."""
         self._db.executemany(
-            "INSERT OR REPLACE INTO record (upstream, id, base, gone, shadow_hash, remote, shadow, pending, refused) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO record "
+            "(upstream, id, base, gone, shadow_hash, remote, shadow, pending, refused, unverified) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 (
                     upstream,
@@ -256,6 +281,7 @@ class Memory:
                     _dumps(record.shadow),
                     _dumped_pending(record.pending),
                     _dumped_refused(record.outline.refused),
+                    int(record.outline.unverified),
                 )
                 for document, record in records.items()
             ),
@@ -276,7 +302,7 @@ class Memory:
         )
 
     def heard(self, upstream: str, hashes: Mapping[DocumentId, ContentHash | None], *, whole: bool) -> None:
-        """What the upstream has. `whole`: and nothing else."""
+        """What the upstream has. `whole`: and nothing else. What it has as it was agreed on, it has not forgotten."""
         if whole:
             self._db.execute("UPDATE record SET remote = NULL WHERE upstream = ?", (upstream,))
         self._db.executemany(
@@ -284,6 +310,33 @@ class Memory:
             "ON CONFLICT (upstream, id) DO UPDATE SET remote = excluded.remote",
             ((upstream, document, content) for document, content in hashes.items()),
         )
+        self._db.execute(
+            "UPDATE record SET unverified = 0 WHERE upstream = ? AND unverified != 0 AND shadow_hash = remote",
+            (upstream,),
+        )
+
+    def doubt(self, upstream: str, *, drop_pending: bool = False) -> None:
+        """The upstream may have forgotten anything that was agreed on: nothing of it is verified, and all of it is
+        to be listed. `drop_pending`: what is on its way is made anew."""
+        with self.transaction():
+            self._set_upstream(upstream, cursor=None)
+            self._db.execute("UPDATE record SET unverified = 1 WHERE upstream = ? AND base IS NOT NULL", (upstream,))
+            if drop_pending:
+                self._db.execute("UPDATE record SET pending = NULL WHERE upstream = ?", (upstream,))
+
+    def unverified(self, upstream: str) -> int:
+        """How many records are not verified."""
+        row = self._db.execute(
+            "SELECT count(*) FROM record WHERE upstream = ? AND unverified != 0", (upstream,)
+        ).fetchone()
+        return int(row[0])
+
+    def remote_hashes(self, upstream: str) -> dict[DocumentId, ContentHash]:
+        """The live documents of the upstream, as it was last heard."""
+        rows = self._db.execute(
+            "SELECT id, remote FROM record WHERE upstream = ? AND remote IS NOT NULL", (upstream,)
+        )
+        return dict(rows.fetchall())
 
     # Files
 
@@ -350,8 +403,8 @@ class Memory:
 
 
 def _outline(row: Sequence[Any]) -> Outline:
-    base, gone, shadow, remote, pending, refused = row
-    return Outline(base, bool(gone), shadow, remote, bool(pending), _refused(refused))
+    base, gone, shadow, remote, pending, refused, unverified = row
+    return Outline(base, bool(gone), shadow, remote, bool(pending), _refused(refused), bool(unverified))
 
 
 def _dumps(body: Body | None) -> bytes | None:

@@ -5,15 +5,21 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 VERSION: Final = 1
-OPEN: Final = "(pending IS NOT NULL OR shadow_hash IS NOT remote OR (base IS NULL AND remote IS NOT NULL))"
+"""Of the schema. What is added to it later has defaults, so an earlier program can still use the file."""
+OPEN: Final = (
+    "(pending IS NOT NULL OR shadow_hash IS NOT remote OR (base IS NULL AND remote IS NOT NULL) OR unverified != 0)"
+)
 """Of a record: the memory and the upstream do not say the same, or something is on its way. Indexed."""
+Columns = Sequence[tuple[str, str, str]]
+"""(table, column, declaration) that a file of an earlier program lacks."""
 
 
-def connected(path: Path, schema: str, journal: str) -> sqlite3.Connection:
+def connected(path: Path, schema: str, journal: str, columns: Columns = ()) -> sqlite3.Connection:
     # isolation_level None: transactions are begun and ended here and nowhere else.
     db = sqlite3.connect(path, isolation_level=None, timeout=10)
     try:
@@ -27,7 +33,9 @@ def connected(path: Path, schema: str, journal: str) -> sqlite3.Connection:
                 db.execute(statement)
             db.execute(f"PRAGMA user_version = {VERSION}")
         if version in (0, VERSION):
-            db.execute(f"CREATE INDEX IF NOT EXISTS record_open ON record (upstream, id) WHERE {OPEN}")
+            _add(db, columns)
+            db.execute("DROP INDEX IF EXISTS record_open")
+            db.execute(f"CREATE INDEX IF NOT EXISTS record_unsettled ON record (upstream, id) WHERE {OPEN}")
         db.execute("COMMIT")
         if version not in (0, VERSION):
             raise sqlite3.DatabaseError(f"it is of version {version}, and {VERSION} is known here")
@@ -38,6 +46,13 @@ def connected(path: Path, schema: str, journal: str) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _add(db: sqlite3.Connection, columns: Columns) -> None:
+    for table, column, declaration in columns:
+        known = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
+        if column not in known:
+            db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {declaration}")
 
 
 def move_aside(path: Path) -> Path:

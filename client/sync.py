@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Final
 
 from client.arrivals import Arrivals, Step
-from client.engine.answer import Settled, on_answer, on_fetched
+from client.engine.answer import Settled, is_forgotten, on_answer, on_fetched
 from client.engine.plan import Action, Adopt, Delete, Fetch, Plan, Resend, Send, pending_for, plan
 from client.engine.records import Answer, NotNow, Outline, Pending, Record, Refused, Reply
 from client.files import Files, Found, Held, UnreadableError
@@ -20,10 +21,14 @@ from shared.core.canonical import equal
 from shared.core.conflict_rows import conflict_rows
 from shared.core.documents import Body, ContentHash, DocumentId
 from shared.core.policies import NO_POLICIES, Policies
+from shared.core.reconciliation import sum_of
 from shared.wire import content_hash
 
 MAX_ROUNDS: Final = 8
 """Two are enough while nobody else writes."""
+PROVE_SECONDS: Final = 3600.0
+PROVE_SYNCS: Final = 16
+"""After so long, or so many agreed syncs, agreement is proved by the content and not by the cursor alone."""
 
 NOTHING: Final = Record()
 
@@ -69,6 +74,8 @@ class Sync:
         """The upstream is to be asked before the next plan."""
         self._stuck = False
         """Something that arrived could not be placed."""
+        self._forgot = False
+        """An answer showed that the upstream does not know any more what was agreed on."""
 
     async def survey(self, *, confirmed: bool = False) -> tuple[Plan, Found]:
         """What is to be done. The upstream is asked; nothing is sent, and no file changed."""
@@ -123,11 +130,12 @@ class Sync:
         progress: Progress | None = None,
         touched: AbstractSet[DocumentId] | None = None,
         heard: Heard | None = None,
+        prove: bool = False,
     ) -> Report:
         """Raises UpstreamError; what was done until then is done, and the next run goes on from there.
 
         `touched`: since all was in step, no other files changed than those of these documents. None: who knows.
-        `heard`: what the upstream told of itself."""
+        `heard`: what the upstream told of itself. `prove`: agreement is to be proved, whenever it was before."""
         report = Report(self._name)
         self._asks = True
         known = touched is not None or await self._copy(report, progress)
@@ -144,9 +152,15 @@ class Sync:
             report.files_read += report.found.read
             self._adopt([action for action in report.plan.actions if isinstance(action, Adopt)], report)
             if report.plan.agreed:
-                report.agreed = True
-                break
+                if await self._is_proved(prove=prove):
+                    report.agreed = True
+                    break
+                prove = False
+                known = False
+                continue
             await self._act(report, confirmed=confirmed, progress=progress)
+            if self._forgot:
+                self._doubt()
         row = self._memory.upstream(self._name)
         if report.agreed and not row.whole:
             self._memory.set_cursor(self._name, row.cursor, whole=True)
@@ -175,6 +189,7 @@ class Sync:
         # Of before the first page: what changed meanwhile is heard of next.
         with self._memory.transaction():
             self._memory.set_cursor(self._name, cursor, whole=False)
+            self._memory.set_proof(self._name, proved=time.time())
         self._step("copied all")
         return True
 
@@ -184,15 +199,41 @@ class Sync:
         try:
             changes = await self._upstream.changes(row.cursor)
         except CursorGoneError:
+            self._doubt()
             changes = await self._upstream.changes(None)
         self._heard(row, changes)
         self._step("listened")
+
+    def _doubt(self) -> None:
+        """The upstream may have forgotten what was agreed on: it is asked what it has, and sent what differs."""
+        self._memory.doubt(self._name, drop_pending=not self._upstream.abilities.versions)
+        self._step("doubted")
+        self._came, self._forgot, self._asks = {}, False, True
+
+    async def _is_proved(self, *, prove: bool) -> bool:
+        """Whether the upstream has what is remembered of it, by the content. It is asked now and then: a cursor says
+        nothing of an upstream that was put back, and written to since, unless it tells its histories apart."""
+        row = self._memory.upstream(self._name)
+        now = time.time()
+        if not prove and row.unproved < PROVE_SYNCS and abs(now - row.proved) < PROVE_SECONDS:
+            self._memory.set_proof(self._name)
+            return True
+        fingerprint = sum_of(self._memory.remote_hashes(self._name)).fingerprint
+        agrees = await self._upstream.agrees(row.cursor, fingerprint)
+        if agrees is False:
+            self._doubt()
+            return False
+        if agrees:
+            self._memory.set_proof(self._name, proved=now)
+        return True
 
     def _heard(self, row: UpstreamRow, changes: Changes) -> None:
         if changes.hashes or changes.whole or changes.cursor != row.cursor:
             with self._memory.transaction():
                 self._memory.heard(self._name, changes.hashes, whole=changes.whole)
                 self._memory.set_cursor(self._name, changes.cursor, whole=row.whole)
+                if changes.whole:
+                    self._memory.set_proof(self._name, proved=time.time())
         self._came = dict(changes.states)
         if self._upstream.abilities.facts != row.facts:
             self._memory.set_facts(self._name, self._upstream.abilities.facts)
@@ -260,6 +301,7 @@ class Sync:
         found: list[Outgoing] = []
         written: dict[DocumentId, Pending] = {}
         whole = self._memory.upstream(self._name).whole
+        by_content = not self._upstream.abilities.versions
         with self._memory.transaction():
             records = self._memory.records(self._name, [action.id for action in actions])
             for action in actions:
@@ -277,7 +319,9 @@ class Sync:
                         if (held is None) == isinstance(action, Send):
                             continue  # deleted, or created again, since the plan was made
                         body, content = (held.body, held.hash) if held is not None else (None, None)
-                        pending = pending_for(action, record, body, whole=whole, content=content)
+                        pending = pending_for(
+                            action, record, body, whole=whole, content=content, by_content=by_content
+                        )
                         if pending is None:
                             continue
                         written[action.id] = pending
@@ -353,13 +397,17 @@ class Sync:
         except UnreadableError:
             return None
         body = now.body if now is not None else None
+        if (pending is None or not self._upstream.abilities.versions) and is_forgotten(record.outline.base, answer):
+            self._forgot = True
+            return None
         if pending is None:
             fetched = on_fetched(record, body, answer)
             return (fetched, now) if fetched is not None else None
         if now is not None and answer.state is not None and self._policies is None and not equal(body, pending.body):
             self._policies = await self._upstream.policies()
             return await self._settled(document, record, answer)  # asking took a while
-        return on_answer(pending, body, answer, self._policies or NO_POLICIES), now
+        unedited = pending.hash == record.outline.shadow
+        return on_answer(pending, body, answer, self._policies or NO_POLICIES, unedited=unedited), now
 
 
 def _arriving(doc: Body | None, now: Held | None, answer: Answer) -> Arriving:

@@ -23,7 +23,7 @@ from client.engine.records import Answer, Outline, Pending, Record
 from shared.core.canonical import equal
 from shared.core.conflicts import Conflict
 from shared.core.documents import Body, ContentHash
-from shared.core.memory import CREATED
+from shared.core.memory import CREATED, parse_rev
 from shared.core.merge import merge
 from shared.core.policies import NO_POLICIES, Policies
 from shared.wire import content_hash
@@ -40,9 +40,14 @@ class Settled:
     """Decided here."""
 
 
-def on_answer(pending: Pending, now: Body | None, answer: Answer, policies: Policies = NO_POLICIES) -> Settled:
-    """`now`: what the file holds at this moment."""
+def on_answer(
+    pending: Pending, now: Body | None, answer: Answer, policies: Policies = NO_POLICIES, *, unedited: bool = False
+) -> Settled:
+    """`now`: what the file holds at this moment. `unedited`: it was sent as it had been agreed on, to be verified."""
     sent = None if pending.deletes else pending.body
+    if unedited and answer.state is None and sent is not None and _same(now, sent):
+        # It is gone there. The next plan removes the file, all such together, so that the brake sees how many.
+        return Settled(now, _record(answer, shadow=sent))
     if _same(now, sent):
         return Settled(answer.state, agreed(answer))
     if now is None:  # deleted since
@@ -58,10 +63,18 @@ def on_fetched(record: Record, now: Body | None, answer: Answer) -> Settled | No
     """For an answer to nothing that was sent. None: the document was edited meanwhile, so the edit goes first."""
     if not _same(now, record.shadow) and not _same(now, answer.state):
         return None
-    if now is not None and answer.state is None and answer.rev == CREATED:
-        # It was not deleted there, it is not known: the upstream was wiped, or is another one. It gets it again.
-        return Settled(now, Record())
     return Settled(answer.state, agreed(answer))
+
+
+def is_forgotten(base: str | None, answer: Answer) -> bool:
+    """Whether the answer is of an upstream that does not know the base any more: it was wiped, or put back to an
+    earlier state. Sequences only grow, whatever an upstream goes through."""
+    if base is None or base == CREATED or answer.rev is None:
+        return False
+    before, now = parse_rev(base), parse_rev(answer.rev)
+    if before is None:
+        return answer.rev == CREATED
+    return now is None or now.sequence < before.sequence
 
 
 def agreed(answer: Answer) -> Record:

@@ -9,6 +9,15 @@
 | A | other | edited here | Send |
 | none | A | deleted here | Delete |
 
+An upstream that was put back to an earlier state does not know what was agreed on since. So after a refused cursor,
+or when fingerprints differ, each record is *unverified* until the upstream has answered what is here:
+
+| here | there | action for an unverified record |
+|---|---|---|
+| A, as agreed | other, or none | Send: the upstream says who is behind |
+| none, deletion agreed | any | Delete: it may have forgotten the deletion |
+| the rest | | as above |
+
 An upstream whose documents vanished is not believed at once, nor is a folder (the brake).
 
 Laws (tests/unit/client/engine/test_plan.py):
@@ -16,6 +25,7 @@ Laws (tests/unit/client/engine/test_plan.py):
     a document is named once, and what cannot be read here not at all
     base "0" is said only of what the upstream does not have, by a client whose memory is whole
     a deletion is planned only for what was agreed on before
+    what an unverified record agreed on is never fetched over
 """
 
 from __future__ import annotations
@@ -130,13 +140,18 @@ def plan(
             actions.append(action)
     found = Plan(tuple(actions), **{name: tuple(ids) for name, ids in waiting.items()})
     agreed_on = settled + sum(outline.shadow is not None for outline in outlines.values())
-    return found if confirmed else _braked(found, agreed_on)
+    return found if confirmed else _braked(found, outlines, agreed_on)
 
 
 def _action(document: DocumentId, here: ContentHash | None, outline: Outline) -> Action | None:
     there, before = outline.remote, outline.shadow
     if outline.pending:
         return Resend(document)
+    if outline.unverified and outline.base is not None:
+        if here is None:
+            return Delete(document)
+        if here == before != there:
+            return Send(document, created=False)
     if here == there:
         if here == before and (outline.base is not None or here is None):
             return None
@@ -148,15 +163,21 @@ def _action(document: DocumentId, here: ContentHash | None, outline: Outline) ->
     return Send(document, created=outline.base is None and there is None)
 
 
+def removals_allowed(agreed_on: int) -> float:
+    """So many of the documents that were agreed on may go without being confirmed."""
+    return max(ALWAYS_ALLOWED, SHARE * agreed_on)
+
+
 def _is_refused(action: Action, outline: Outline, here: ContentHash | None) -> bool:
     refused = outline.refused
     return refused is not None and isinstance(action, Send | Delete) and refused.hash == here
 
 
-def _braked(found: Plan, agreed_on: int) -> Plan:
+def _braked(found: Plan, outlines: Mapping[DocumentId, Outline], agreed_on: int) -> Plan:
     """Holds back deletions, and removals, that are an unusual share of what was agreed on."""
-    limit = max(ALWAYS_ALLOWED, SHARE * agreed_on)
-    here = tuple(action.id for action in found.actions if isinstance(action, Delete))
+    limit = removals_allowed(agreed_on)
+    # A deletion that was agreed on before was let through then.
+    here = tuple(a.id for a in found.actions if isinstance(a, Delete) and outlines[a.id].shadow is not None)
     there = tuple(action.id for action in found.actions if isinstance(action, Fetch) and action.removes)
     held_here = here if len(here) > limit else ()
     held_there = there if len(there) > limit else ()
@@ -166,22 +187,35 @@ def _braked(found: Plan, agreed_on: int) -> Plan:
 
 
 def pending_for(
-    action: Send | Delete, record: Record, body: Body | None, *, whole: bool, content: ContentHash | None = None
+    action: Send | Delete,
+    record: Record,
+    body: Body | None,
+    *,
+    whole: bool,
+    content: ContentHash | None = None,
+    by_content: bool = False,
 ) -> Pending | None:
     """The state to send. `body`: what the file holds now, `content` its hash, where it is known. None: nothing is to
     be sent after all.
 
     `whole`: this memory has agreed with the upstream on everything once. Without that nobody knows whether the
-    document is new: its own hash stands for the base, and the upstream goes by the content.
+    document is new: its own hash stands for the base, and the upstream goes by the content. So it does for an
+    unverified record if the upstream does not tell its histories apart (`by_content`): it would take a base that it
+    has forgotten for one that it has never seen, and the state for no edit of it.
     """
     outline = record.outline
+    by_content = by_content and outline.unverified
     if body is None:
-        if record.shadow is None or outline.base is None:
+        if outline.base is None or (record.shadow is None and not outline.unverified):
             return None
-        tombstone: Body = {**record.shadow, "id": action.id, DELETED_KEY: True}
+        tombstone: Body = {**(record.shadow or {}), "id": action.id, DELETED_KEY: True}
+        if by_content and record.shadow is not None:
+            return Pending(tombstone, content_hash(tombstone), content_hash(record.shadow), None, attach=True)
         return Pending(tombstone, content_hash(tombstone), outline.base, record.shadow)
     if content is None:
         content = content_hash(body)
+    if by_content:
+        return Pending(body, content, content, None, attach=True)
     if outline.base is not None:
         return Pending(body, content, outline.base, record.shadow, attach=outline.gone and record.shadow is not None)
     if outline.remote is None and whole:

@@ -55,6 +55,8 @@ class Outline:
     """None: the upstream has no such live document."""
     pending: bool = False
     refused: Refused | None = None
+    unverified: bool = False
+    """The upstream is not sure to know the base any more: what differs is sent, and nothing is fetched over it."""
 
 
 @dataclass(frozen=True, slots=True)

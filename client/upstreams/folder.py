@@ -35,12 +35,14 @@ from client.upstreams.port import (
     Outgoing,
     UnavailableError,
     UnreachableError,
+    agreement,
 )
 from shared.core.brake import ALWAYS_ALLOWED, SHARE
 from shared.core.documents import ContentHash, DocumentId
 from shared.core.documents import Sequence as SequenceNumber
 from shared.core.memory import CREATED
 from shared.core.policies import NO_POLICIES, Policies
+from shared.core.reconciliation import Fingerprint
 from shared.core.states import DELETED_KEY
 from shared.wire import content_hash
 
@@ -123,6 +125,9 @@ class FolderUpstream:
         async with self._opened() as book:
             replies = self._decide(book, [(one.id, one.pending) for one in outgoing], self._facts["device"])
         yield replies
+
+    async def agrees(self, cursor: str | None, fingerprint: Fingerprint) -> bool | None:
+        return agreement(await self.changes(None), cursor, fingerprint)
 
     async def policies(self) -> Policies:
         return NO_POLICIES

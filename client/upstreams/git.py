@@ -27,12 +27,13 @@ from client.file_names import document_of, file_name
 from client.file_text import body_of, text_of
 from client.upstreams import ledger
 from client.upstreams.git_binary import Git
-from client.upstreams.port import Abilities, Changes, CursorGoneError, Outgoing, UnavailableError
+from client.upstreams.port import Abilities, Changes, CursorGoneError, Outgoing, UnavailableError, agreement
 from shared.core.documents import Body, ContentHash, DocumentId
 from shared.core.documents import Sequence as SequenceNumber
 from shared.core.memory import CREATED
 from shared.core.policies import NO_POLICIES, Policies
 from shared.core.protocol import Limits
+from shared.core.reconciliation import Fingerprint
 from shared.core.states import DELETED_KEY
 from shared.core.strict import FaultError
 from shared.wire import content_hash
@@ -98,6 +99,9 @@ class GitUpstream:
         else:
             raise UnavailableError(f"others keep pushing to {self._url}; nothing is lost. Try again in a moment.")
         yield attempted.replies
+
+    async def agrees(self, cursor: str | None, fingerprint: Fingerprint) -> bool | None:
+        return agreement(await self.changes(None), cursor, fingerprint)
 
     async def policies(self) -> Policies:
         return NO_POLICIES

@@ -23,6 +23,7 @@ from shared.core.memory import CREATED
 from shared.core.policies import NO_POLICIES, InvalidPolicies, Policies
 from shared.core.policies import parse as parse_policies
 from shared.core.protocol import CONFIRM_DELETIONS, CONFIRM_HEADER
+from shared.core.reconciliation import Fingerprint
 from shared.wire import content_hash, dumps, loads_answer
 
 CURSOR_HEADER: Final = "hypertask-cursor"
@@ -55,7 +56,13 @@ class HttpUpstream:
     def abilities(self) -> Abilities:
         bases = self._offers("base")
         portion = PORTION if self._offers("batch") else 4 * CONNECTIONS
-        return Abilities(bases=bases, history=self._offers("revisions"), portion=portion, facts=self._facts)
+        return Abilities(
+            bases=bases,
+            history=self._offers("revisions"),
+            versions=self._offers("versions"),
+            portion=portion,
+            facts=self._facts,
+        )
 
     def _offers(self, what: str) -> bool:
         return what in self._facts.get("supports", ())
@@ -311,6 +318,18 @@ class HttpUpstream:
         return NotNow(found.reason)
 
     # The rest
+
+    async def agrees(self, cursor: str | None, fingerprint: Fingerprint) -> bool | None:
+        position = (cursor or "").partition(":")[2]
+        if not self._offers("diff") or not position:
+            return None
+        answer = await self.channel.request("POST", "/hashes/diff", {"ranges": {"": fingerprint}})
+        value = self.channel.value_of(answer)
+        if not isinstance(value, dict) or not isinstance(value.get("cursor"), str):
+            raise self.channel.unexpected(answer, "there is no cursor in its answer")
+        if not value.get("ranges") and not value.get("documents"):
+            return True
+        return False if value["cursor"] == position else None
 
     async def policies(self) -> Policies:
         if not self._offers("policies"):

@@ -28,6 +28,7 @@ from client.upstreams.port import (
     NotAnUpstreamError,
     Outgoing,
     UnreachableError,
+    agreement,
 )
 from shared import wire
 from shared.adapters.mongo import Mongo, MongoDocumentStore
@@ -38,6 +39,7 @@ from shared.core.documents import ContentHash, DeviceId, DocumentId, SpaceId
 from shared.core.documents import Sequence as SequenceNumber
 from shared.core.memory import CREATED, Given, Refusal, Submission
 from shared.core.policies import Policies
+from shared.core.reconciliation import Fingerprint
 from shared.deciding import Judge, decide
 from shared.ports import Reply as Found
 from shared.ports import UnavailableError as NotThereError
@@ -112,6 +114,9 @@ class MongoUpstream:
             if again:
                 replies |= await self._decided(again, confirmed=confirmed, with_base=True)
             yield replies
+
+    async def agrees(self, cursor: str | None, fingerprint: Fingerprint) -> bool | None:
+        return agreement(await self.changes(None), cursor, fingerprint)
 
     async def policies(self) -> Policies:
         with self._errors():

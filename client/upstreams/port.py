@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from client.engine.records import Answer, Pending, Reply
 from shared.core.documents import ContentHash, DocumentId
 from shared.core.policies import Policies
+from shared.core.reconciliation import Fingerprint, sum_of
 
 
 class UpstreamError(Exception):
@@ -57,6 +58,9 @@ class Abilities:
     """It goes by `base`, and knows tombstones."""
     history: bool = True
     """`story` and `restore` work."""
+    versions: bool = True
+    """It tells its histories apart: a base that it does not know any more, because it was put back to an earlier
+    state, it does not take for one that it has never seen."""
     portion: int = 500
     """So many documents are best submitted at a time."""
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -73,6 +77,14 @@ class Changes:
     whole: bool
     states: Mapping[DocumentId, Answer] = field(default_factory=dict)
     """Of some of them, or none: the state itself, as `submit` would answer it."""
+
+
+def agreement(everything: Changes, cursor: str | None, fingerprint: Fingerprint) -> bool | None:
+    """What `agrees` answers, by all that the upstream has."""
+    live = {document: content for document, content in everything.hashes.items() if content is not None}
+    if sum_of(live).fingerprint == fingerprint:
+        return True
+    return False if everything.cursor == cursor else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +118,11 @@ class Upstream(Protocol):
         edit, whatever happened since. `confirmed`: many deletions are meant. One that is refused does not stop the
         others.
         """
+        ...
+
+    async def agrees(self, cursor: str | None, fingerprint: Fingerprint) -> bool | None:
+        """Whether what it has, all of it, has this fingerprint (shared/core/reconciliation.py). None: it changed
+        since the cursor, or cannot tell."""
         ...
 
     async def policies(self) -> Policies:

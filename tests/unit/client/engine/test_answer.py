@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.engine.answer import on_answer, on_fetched
+from client.engine.answer import is_forgotten, on_answer, on_fetched
 from client.engine.records import Answer, Outline, Pending, Record
 from shared.core.canonical import equal
 from shared.core.documents import Body
@@ -115,6 +115,27 @@ class TestFetched:
         found = on_fetched(self.record(S), None, answer(None))
         assert found is not None and found.doc is None and found.record.outline.gone
 
-    def test_what_was_forgotten_there_is_kept_here(self) -> None:
-        found = on_fetched(self.record(S), S, answer(None, CREATED))
-        assert found is not None and found.doc == S and found.record == Record()
+
+@pytest.mark.parametrize(
+    ("base", "rev", "forgotten"),
+    [
+        ("7-aa", "6-bb", True),
+        ("7-aa", CREATED, True),
+        ("aa", CREATED, True),
+        ("7-aa-deleted", "6-bb", True),
+        ("7-aa", "7-aa", False),
+        ("7-aa", "8-bb-deleted", False),
+        ("aa", "6-bb", False),
+        (None, "6-bb", False),
+        (CREATED, CREATED, False),
+    ],
+)
+def test_an_upstream_that_says_something_older_has_forgotten(base: str | None, rev: str, forgotten: bool) -> None:
+    assert is_forgotten(base, answer(None, rev)) is forgotten
+
+
+def test_what_was_verified_to_be_gone_is_removed_by_the_next_plan() -> None:
+    """So that the brake sees all of it together."""
+    found = on_answer(sent(S), S, answer(None), unedited=True)
+    assert found.doc == S
+    assert found.record == Record(Outline("9", gone=True, shadow=content_hash(S)), S)

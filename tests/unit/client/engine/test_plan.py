@@ -40,6 +40,14 @@ def one(here: ContentHash | None, outline: Outline) -> Plan:
         (None, Outline("1", shadow=A, remote=A), Delete(ID)),
         (None, Outline("1", shadow=A, remote=B), Delete(ID)),
         (A, Outline("1", shadow=A, remote=A, pending=True), Resend(ID)),
+        (A, Outline("1", shadow=A, remote=B, unverified=True), Send(ID, created=False)),
+        (A, Outline("1", shadow=A, unverified=True), Send(ID, created=False)),
+        (B, Outline("1", shadow=A, remote=C, unverified=True), Send(ID, created=False)),
+        (None, Outline("1", shadow=A, unverified=True), Delete(ID)),
+        (None, Outline("1", gone=True, unverified=True), Delete(ID)),
+        (None, Outline("1", gone=True, remote=A, unverified=True), Delete(ID)),
+        (A, Outline("1", gone=True, remote=A, unverified=True), Adopt(ID)),
+        (None, Outline(remote=A, unverified=True), Fetch(ID, removes=False)),
     ],
 )
 def test_the_table(here: ContentHash | None, outline: Outline, action: object) -> None:
@@ -55,6 +63,7 @@ outlines = st.builds(
     remote=hashes,
     pending=st.booleans(),
     refused=st.one_of(st.none(), st.builds(Refused, st.just("x"), st.just("y"), hashes)),
+    unverified=st.booleans(),
 )
 ids = st.sampled_from([DocumentId(letter) for letter in "abcdefgh"])
 folders = st.dictionaries(ids, st.sampled_from([A, B, C]))
@@ -77,7 +86,10 @@ def test_each_document_is_named_once_and_unreadable_ones_are_left_alone(
     assert not unreadable & {action.id for action in found.actions}
     for action in found.actions:
         if isinstance(action, Delete):
-            assert can_delete and known[action.id].shadow is not None
+            outline = known[action.id]
+            assert can_delete and (outline.shadow is not None or outline.unverified)
+        if isinstance(action, Fetch) and not known[action.id].pending:
+            assert not (known[action.id].unverified and known[action.id].base), "it may be what was forgotten there"
     if not found.actions and not unreadable:
         waiting = {*found.refused, *found.held_here, *found.held_there, *found.undeletable}
         for document in {*local, *known} - waiting:

@@ -1,0 +1,83 @@
+"""What a client remembers: nothing of it is lost when a later program opens the file, or doubts what it says."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from client.engine.records import Outline, Pending, Record
+from client.memory import Memory
+from shared.core.documents import ContentHash, DocumentId
+from shared.wire import dumps
+
+ID = DocumentId("a")
+A, B = ContentHash("aa"), ContentHash("bb")
+FIRST = """
+CREATE TABLE upstream (
+    name TEXT PRIMARY KEY, place TEXT NOT NULL DEFAULT '', cursor TEXT, whole INTEGER NOT NULL DEFAULT 0,
+    facts TEXT NOT NULL DEFAULT '{}', status TEXT NOT NULL DEFAULT '{}'
+) WITHOUT ROWID;
+CREATE TABLE record (
+    upstream TEXT NOT NULL, id TEXT NOT NULL, base TEXT, gone INTEGER NOT NULL, shadow_hash TEXT, remote TEXT,
+    shadow BLOB, pending BLOB, refused BLOB, PRIMARY KEY (upstream, id)
+);
+CREATE TABLE file (id TEXT PRIMARY KEY, hash TEXT NOT NULL, stamp TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE arriving (id TEXT PRIMARY KEY, body BLOB, expected BLOB, staged TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE decided (
+    number INTEGER PRIMARY KEY, at REAL NOT NULL, id TEXT NOT NULL, upstream TEXT NOT NULL, what BLOB NOT NULL
+);
+CREATE INDEX decided_id ON decided (id);
+CREATE INDEX record_open ON record (upstream, id) WHERE pending IS NOT NULL;
+PRAGMA user_version = 1;
+"""
+
+
+def test_a_memory_of_the_first_release_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "memory.sqlite"
+    shadow, edited = {"id": "a", "x": 1}, {"id": "a", "x": 2}
+    with sqlite3.connect(path) as old:
+        old.executescript(FIRST)
+        old.execute("INSERT INTO upstream (name, cursor, whole) VALUES ('up', 'since:e-7', 1)")
+        pending = dumps([edited, B, "7-aa", shadow, False])
+        row = ("up", "a", "7-aa", 0, A, A, dumps(shadow), pending, None)
+        old.execute("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    old.close()
+    wanted = Record(
+        Outline("7-aa", shadow=A, remote=A, pending=True), shadow, Pending(edited, B, "7-aa", shadow, attach=False)
+    )
+    for _ in range(2):
+        memory = Memory.open(path)
+        assert memory.rebuilt is None
+        assert memory.record("up", ID) == wanted
+        assert (memory.upstream("up").cursor, memory.upstream("up").whole) == ("since:e-7", True)
+        memory.close()
+    with sqlite3.connect(path) as old:  # as the earlier program writes
+        old.execute(
+            "INSERT OR REPLACE INTO record (upstream, id, base, gone, shadow_hash, remote, shadow, pending, refused) "
+            "VALUES ('up', 'a', '8-bb', 0, 'bb', 'bb', NULL, NULL, NULL)"
+        )
+    old.close()
+    memory = Memory.open(path)
+    assert memory.record("up", ID) == Record(Outline("8-bb", shadow=B, remote=B))
+    memory.close()
+
+
+def test_what_is_doubted_is_verified_by_what_the_upstream_still_has(tmp_path: Path) -> None:
+    memory = Memory.open(tmp_path / "memory.sqlite")
+    memory.set_cursor("up", "since:e-7", whole=True)
+    records = {
+        DocumentId("same"): Record(Outline("5-aa", shadow=A, remote=A)),
+        DocumentId("other"): Record(Outline("6-aa", shadow=A, remote=A)),
+        DocumentId("gone"): Record(Outline("7-aa-deleted", gone=True)),
+        DocumentId("heard"): Record(Outline(remote=A)),
+    }
+    memory.set_records("up", records)
+    assert memory.unverified("up") == 0
+    memory.doubt("up")
+    assert memory.upstream("up").cursor is None
+    memory.heard("up", {DocumentId("same"): A, DocumentId("other"): B}, whole=True)
+    unverified = {d for d, outline in memory.outlines("up").items() if outline.unverified}
+    assert unverified == {"other", "gone"}
+    outlines, settled = memory.unsettled("up", {DocumentId("same"): A, DocumentId("other"): A})
+    assert (set(outlines), settled) == ({"other", "gone"}, 1)
+    memory.close()

@@ -3,18 +3,51 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from importlib import import_module
+from typing import Any, Final
 
 import click
 
-from client.commands import config, daemon, health, history, tasks, upstreams
-from client.commands.completion import completion
-from client.commands.import_taskwarrior import taskwarrior
 from client.commands.session import Session
-from client.commands.transfer import export, import_
+
+COMMANDS: Final = {
+    "add": "tasks:add",
+    "list": "tasks:list_tasks",
+    "show": "tasks:show",
+    "modify": "tasks:modify",
+    "done": "tasks:done",
+    "delete": "tasks:delete",
+    "edit": "tasks:edit",
+    "undo": "tasks:undo",
+    "connect": "upstreams:connect",
+    "sync": "upstreams:sync",
+    "watch": "upstreams:watch",
+    "daemon": "daemon:daemon",
+    "status": "health:status",
+    "doctor": "health:doctor",
+    "log": "history:log",
+    "conflicts": "history:conflicts",
+    "init": "config:init",
+    "config": "config:config",
+    "import": "import_taskwarrior:import_",
+    "export": "transfer:export",
+    "completion": "completion:completion",
+}
+"""Where each command is. Its module is loaded when it is called: most commands need no network, and loading what does
+takes most of the time of a short one."""
 
 
 class Root(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if (place := COMMANDS.get(cmd_name)) is None:
+            return None
+        module, _, name = place.partition(":")
+        command: click.Command = getattr(import_module(f"client.commands.{module}"), name)
+        return command
+
     def make_context(self, *args: Any, **options: Any) -> click.Context:
         """Here and not in the function below, which is not run when the shell asks how to complete a word."""
         context = super().make_context(*args, **options)
@@ -28,21 +61,6 @@ class Root(click.Group):
 def main(profile: str | None) -> None:
     """Hypertask: your JSON documents, the same on every device."""
 
-
-import_.add_command(taskwarrior)
-for command in (
-    *tasks.COMMANDS,
-    *upstreams.COMMANDS,
-    daemon.daemon,
-    *health.COMMANDS,
-    *history.COMMANDS,
-    config.init,
-    config.config,
-    import_,
-    export,
-    completion,
-):
-    main.add_command(command)
 
 if __name__ == "__main__":
     main()

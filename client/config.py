@@ -8,13 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import platformdirs
-import tomlkit
-from tomlkit.container import Container
-from tomlkit.exceptions import TOMLKitError
-from tomlkit.items import AoT, Table
 
 from client.config_text import (
     Config,
@@ -25,6 +21,9 @@ from client.config_text import (
     UpstreamConfig,
     read_config,
 )
+
+if TYPE_CHECKING:
+    from client.config_edit import EditedToml
 
 __all__ = ["Config", "ConfigError", "ConfigFile", "ConfigProblem", "Profile", "UpstreamConfig"]
 __all__ += ["NoProfileError", "NoSettingError", "SettingRefusedError"]
@@ -135,41 +134,28 @@ class ConfigFile:
         `key` is dotted from the top (`profiles.work.folder`, `default_profile`) or short and of `profile`
         (`folder`). An upstream is called by its name: `upstreams.home.url`.
         """
-        place: Any = self._document()
-        for part in _whole_key(key, profile):
-            place = _step(place, part)
-            if place is None:
-                raise NoSettingError(f"{key} is not set in {self.path}. What is: hypertask config show")
-        return place.unwrap() if hasattr(place, "unwrap") else place
+        value = self._edited().get(_whole_key(key, profile))
+        if value is None:
+            raise NoSettingError(f"{key} is not set in {self.path}. What is: hypertask config show")
+        return value
 
     def set(self, key: str, value: str, profile: str) -> None:
         """Sets a text; `get` says what keys are like. What is missing above the key is made. Comments stay.
 
         Raises ConfigError, NoSettingError, SettingRefusedError.
         """
-        document = self._document()
+        edited = self._edited()
         *above, last = _whole_key(key, profile)
-        place: Any = document
-        for part in above:
-            place = _make_step(place, part)
-        if not isinstance(place, Table | Container):
-            raise NoSettingError(f"{key} is no place for a setting. What is: hypertask config show")
-        place[last] = value
-        self._save_if_right(tomlkit.dumps(document))
+        if not edited.put(above, {last: value}):
+            raise NoSettingError(f"there is no place for {key}. What is: hypertask config show")
+        self._save_if_right(edited.text())
 
     def unset(self, key: str, profile: str) -> None:
         """Takes a setting, an upstream or a profile out. Raises as `get` and `set` do."""
         self.get(key, profile)
-        document = self._document()
-        *above, last = _whole_key(key, profile)
-        place: Any = document
-        for part in above:
-            place = _step(place, part)
-        if isinstance(place, AoT):
-            del place[next(index for index, row in enumerate(place) if row.get("name") == last)]
-        else:
-            del place[last]
-        self._save_if_right(tomlkit.dumps(document))
+        edited = self._edited()
+        edited.remove(_whole_key(key, profile))
+        self._save_if_right(edited.text())
 
     def add_profile(self, name: str, folder: Path) -> None:
         """Makes or changes the profile, and the file if it is missing. Raises ConfigError, SettingRefusedError."""
@@ -178,24 +164,19 @@ class ConfigFile:
 
     def add_upstream(self, profile: str, upstream: UpstreamConfig) -> None:
         """Adds the upstream, or changes the one of that name. Raises ConfigError, SettingRefusedError."""
-        document = self._document()
-        row = document
-        for part in ("profiles", profile, "upstreams", upstream.name):
-            row = _make_step(row, part)
-        row["url"] = upstream.url
-        if upstream.space is not None:
-            row["space"] = upstream.space
-        self._save_if_right(tomlkit.dumps(document))
+        values = {"url": upstream.url} | ({} if upstream.space is None else {"space": upstream.space})
+        edited = self._edited()
+        if not edited.put(["profiles", profile, "upstreams", upstream.name], values):
+            raise NoSettingError(f"there is no place for {upstream.name}. What is: hypertask config show")
+        self._save_if_right(edited.text())
 
-    def _document(self) -> Any:
+    def _edited(self) -> EditedToml:
+        from client.config_edit import EditedToml  # noqa: PLC0415  most commands change no setting and need no parser
+
         text = self.text()
-        self._understood_as_toml(text)
-        return tomlkit.parse(text)
-
-    def _understood_as_toml(self, text: str) -> None:
         try:
-            tomlkit.parse(text)
-        except TOMLKitError:
+            return EditedToml(text)
+        except ValueError:
             self._understood(text)  # says it better
             raise
 
@@ -234,28 +215,6 @@ def _whole_key(key: str, profile: str) -> list[str]:
     if not all(re.fullmatch(r"[A-Za-z0-9_-]+", part) for part in parts):
         raise NoSettingError(f'"{key}" is no key; one looks like folder or upstreams.home.url')
     return parts if parts[0] in _TOP else ["profiles", profile, *parts]
-
-
-def _step(place: Any, part: str) -> Any:
-    if isinstance(place, AoT):
-        return next((row for row in place if row.get("name") == part), None)
-    return place.get(part) if isinstance(place, Table | Container) or hasattr(place, "get") else None
-
-
-def _make_step(place: Any, part: str) -> Any:
-    if (found := _step(place, part)) is not None:
-        return found
-    made: Any
-    if isinstance(place, AoT):
-        made = tomlkit.table()
-        made["name"] = part
-        place.append(made)
-        return place[-1]
-    if not hasattr(place, "append"):
-        raise NoSettingError(f"there is no place for {part}. What is: hypertask config show")
-    made = tomlkit.aot() if part == "upstreams" else tomlkit.table()
-    place.append(part, made)
-    return place[part]
 
 
 def _with_tilde(path: Path) -> str:

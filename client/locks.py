@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 import time
@@ -51,6 +50,8 @@ def held(path: Path) -> Iterator[None]:
 @asynccontextmanager
 async def waited_for(path: Path, seconds: float) -> AsyncIterator[None]:
     """Holds the lock, waiting for it. Raises LockedError after so many seconds."""
+    import asyncio  # noqa: PLC0415  who calls this has it; commands that take a lock at once need not load it
+
     deadline = time.monotonic() + seconds
     while True:
         lock = held(path)

@@ -11,7 +11,7 @@ import click
 from client.commands.push_report import show
 from client.commands.reporting import reports
 from client.commands.session import Session
-from client.commands.transfer import DRY_RUN, FILE, bring_into_folder, read_file
+from client.commands.transfer import DRY_RUN, FILE, bring_into_folder, import_, read_file
 from client.formats import taskwarrior as formats
 from client.http_remote import connect
 from client.push import Report, Survey, send, survey
@@ -126,3 +126,6 @@ def _checked_token(text: str) -> str:
         detail = "a token is one word of printable ASCII; was it copied whole?"
         raise click.BadParameter(detail, param_hint="'--token'")
     return token
+
+
+import_.add_command(taskwarrior)

@@ -270,3 +270,19 @@ def test_version_and_help() -> None:
     help_ = CliRunner().invoke(main, ["import", "taskwarrior", "--help"]).output
     assert "HYPERTASK_URL" in help_
     assert "HYPERTASK_TOKEN" in help_
+
+
+@pytest.mark.parametrize("words", [["list"], ["add", "buy milk"], ["--version"]])
+def test_a_short_command_loads_nothing_that_it_does_not_need(words: list[str], tmp_path: Path) -> None:
+    program = """
+import sys
+from client.cli import main
+main(sys.argv[1:], standalone_mode=False)
+needless = {"asyncio", "httpx", "icalendar", "rich", "tomlkit", "watchfiles"}
+print(*sorted(needless & sys.modules.keys()), file=sys.stderr)
+"""
+    env = {**os.environ, "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config")}
+    said = subprocess.run(
+        [sys.executable, "-c", program, *words], env=env, capture_output=True, text=True, check=True
+    )
+    assert said.stderr.strip() == ""

@@ -53,7 +53,20 @@ class RefusedError(Exception):
 
 def content_hash(document: Document) -> str:
     """The first 32 hex digits of SHA-256 over the RFC 8785 bytes."""
-    return hashlib.sha256(rfc8785.dumps(document)).hexdigest()[:32]
+    return hashlib.sha256(canonical(document)).hexdigest()[:32]
+
+
+def canonical(value: Any) -> bytes:
+    """RFC 8785 bytes. Its numbers are doubles; the library refuses Python's integers where it cannot tell."""
+    return rfc8785.dumps(_with_doubles(value))
+
+
+def _with_doubles(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_doubles(member) for key, member in value.items()}
+    if isinstance(value, list):
+        return [_with_doubles(element) for element in value]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**53 else value
 
 
 class V1Client:
@@ -222,4 +235,4 @@ def merged(sent: Document | None, now: Document | None, correct: Document | None
 
 def _same(a: Any, b: Any) -> bool:
     """Equal as JSON: for Python True is 1."""
-    return rfc8785.dumps(a) == rfc8785.dumps(b)
+    return canonical(a) == canonical(b)

@@ -16,7 +16,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
@@ -301,6 +301,18 @@ class Memory:
             (_dumped_refused(refused), upstream, document),
         )
 
+    def forgive(self, upstream: str, still: Collection[DocumentId]) -> None:
+        """Forgets refusals for which the upstream's own files were to blame, but for those of documents whose files
+        are so `still`."""
+        rows = self._db.execute(
+            "SELECT id, refused FROM record WHERE upstream = ? AND refused IS NOT NULL", (upstream,)
+        )
+        over = [document for document, data in rows if (r := _refused(data)) and r.file and document not in still]
+        self._db.executemany(
+            "UPDATE record SET refused = NULL WHERE upstream = ? AND id = ?",
+            ((upstream, document) for document in over),
+        )
+
     def heard(self, upstream: str, hashes: Mapping[DocumentId, ContentHash | None], *, whole: bool) -> None:
         """What the upstream has. `whole`: and nothing else. What it has as it was agreed on, it has not forgotten."""
         if whole:
@@ -427,7 +439,11 @@ def _pending(data: bytes | None) -> Pending | None:
 
 
 def _dumped_refused(refused: Refused | None) -> bytes | None:
-    return None if refused is None else wire.dumps([refused.code, refused.reason, refused.hash])
+    return (
+        None
+        if refused is None
+        else wire.dumps([refused.code, refused.reason, refused.hash, refused.remote, refused.file])
+    )
 
 
 def _refused(data: bytes | None) -> Refused | None:

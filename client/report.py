@@ -39,6 +39,8 @@ class Report:
     """The last one; its waiting documents are those that wait still."""
     found: Found | None = None
     refused: dict[DocumentId, Refused] = field(default_factory=dict)
+    problems_there: dict[DocumentId, str] = field(default_factory=dict)
+    """Files that somebody put into the upstream and that cannot be taken in, and what to do."""
 
 
 def count(report: Report, action: Action | None, record: Record, answer: Answer) -> None:
@@ -71,5 +73,6 @@ def status_of(report: Report, *, at: float | None = None) -> dict[str, Any]:
         "held_there": len(report.plan.held_there),
         "undeletable": list(report.plan.undeletable),
         "unreadable": list(report.plan.unreadable),
+        "problems_there": report.problems_there,
         "error": None,
     }

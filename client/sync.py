@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from client.arrivals import Arrivals, Step
@@ -66,6 +66,8 @@ class Sync:
         """The records of what is on its way, as they are in the memory."""
         self._came: dict[DocumentId, Answer] = {}
         """States that were heard and not applied so far."""
+        self._problems: dict[DocumentId, str] = {}
+        """Of the upstream's own files, as they were heard of last."""
         self._doubtful: set[DocumentId] = set()
         """Whose files may hold something else than was seen or written."""
         self._acted: set[DocumentId] = set()
@@ -164,6 +166,7 @@ class Sync:
         row = self._memory.upstream(self._name)
         if report.agreed and not row.whole:
             self._memory.set_cursor(self._name, row.cursor, whole=True)
+        report.problems_there = self._problems
         waiting = self._memory.records(self._name, report.plan.refused)
         report.refused = {d: refused for d, record in waiting.items() if (refused := record.outline.refused)}
         return report
@@ -234,6 +237,9 @@ class Sync:
                 self._memory.set_cursor(self._name, changes.cursor, whole=row.whole)
                 if changes.whole:
                     self._memory.set_proof(self._name, proved=time.time())
+        with self._memory.transaction():
+            self._memory.forgive(self._name, changes.problems)
+        self._problems = dict(changes.problems)
         self._came = dict(changes.states)
         if self._upstream.abilities.facts != row.facts:
             self._memory.set_facts(self._name, self._upstream.abilities.facts)
@@ -364,7 +370,7 @@ class Sync:
                 case Refused():
                     if record.pending is not None:
                         content = None if record.pending.deletes else record.pending.hash
-                        refused[document] = Refused(reply.code, reply.reason, content)
+                        refused[document] = replace(reply, hash=content, remote=record.outline.remote)
                 case NotNow():
                     self._doubtful.add(document)
         rows = self._arrivals.stage(wanted)

@@ -190,7 +190,7 @@ BREAKS = (
     Break(
         "size limit: what two make together is not measured",
         "shared/core/size_limit.py",
-        "    if size <= most_bytes:",
+        "    if size <= max_bytes:",
         "    if True:",
         ("tests/unit/core/test_size_limit.py",),
     ),
@@ -203,8 +203,8 @@ BREAKS = (
     ),
     Break(
         "large documents: decided anew by every transaction",
-        "shared/deciding.py",
-        "        self._known.append((cases, policies, found))",
+        "shared/transaction.py",
+        "        self._cache.append((cases, policies, found))",
         "        pass",
         LARGE,
     ),

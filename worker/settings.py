@@ -29,7 +29,7 @@ def _worker_settings(settings: Settings) -> dict[str, Any]:
         await mongo.prepare()
         store = MongoDocumentStore(mongo, give_up_after_seconds=settings.store_timeout_seconds)
         inbox = arq.ArqInbox(redis, settings)
-        ctx["resolver"] = SpaceResolver(store, inbox, most_bytes=settings.max_document_bytes)
+        ctx["resolver"] = SpaceResolver(store, inbox, max_bytes=settings.max_document_bytes)
         ctx["pruner"] = Pruner(store, settings.retention)
         garbage.settle()
 

@@ -170,7 +170,10 @@ def removals_allowed(agreed_on: int) -> float:
 
 def _is_refused(action: Action, outline: Outline, here: ContentHash | None) -> bool:
     refused = outline.refused
-    return refused is not None and isinstance(action, Send | Delete) and refused.hash == here
+    if refused is None or not isinstance(action, Send | Delete):
+        return False
+    # What was too much together with the one state may go with another.
+    return refused.hash == here and (refused.file or refused.remote == outline.remote)
 
 
 def _braked(found: Plan, outlines: Mapping[DocumentId, Outline], agreed_on: int) -> Plan:

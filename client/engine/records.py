@@ -39,6 +39,10 @@ class Refused:
     reason: str
     hash: ContentHash | None = None
     """Of the state that was refused; None: of a deletion."""
+    remote: ContentHash | None = None
+    """What the upstream had then. When it has something else, the state is sent again."""
+    file: bool = False
+    """The upstream's own file of the document is to blame. When that is corrected, the state is sent again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,12 @@
 rules, under a lock.
 
     <id>.json                            the documents, in the format of a task folder; people may edit them there
-    .hypertask/upstream/ledger.sqlite    what the rules must remember of each
+    .hypertask/upstream/ledger.sqlite    what the rules must remember of each, and what devices deleted lately
+    .hypertask/upstream/policies.json    how fields merge, as `PUT /policies` of a server takes it; may be missing
     .hypertask/upstream/lock             one writer at a time
 
-An edit that somebody made in the directory itself is taken in before anything else, as an edit of what was there.
+An edit that somebody made in the directory itself is taken in before anything else, as an edit of what was there. A
+file there that cannot be taken in is left alone and named; its document stays as it was until the file is corrected.
 """
 
 from __future__ import annotations
@@ -15,8 +17,9 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from watchfiles import awatch
 
@@ -25,8 +28,18 @@ from client.engine.records import Answer, NotNow, Pending, Refused, Reply
 from client.files import Files, UnreadableError
 from client.folder import STATE, FolderError, TaskFolder
 from client.locks import LockedError, waited_for
-from client.memory import Arriving, Memory
+from client.memory import Arriving
 from client.upstreams import ledger
+from client.upstreams.decisions import (
+    BY_HAND,
+    MAX_BYTES,
+    decided,
+    grew_too_large,
+    items_of,
+    policies_in,
+    reply_of,
+)
+from client.upstreams.ledger_store import LedgerStore
 from client.upstreams.port import (
     Abilities,
     Changes,
@@ -37,61 +50,24 @@ from client.upstreams.port import (
     UnreachableError,
     agreement,
 )
+from shared.adapters.memory import MemoryTransaction, SpaceChanges
+from shared.adapters.memory.entries import body_of, history
 from shared.core.brake import ALWAYS_ALLOWED, SHARE
-from shared.core.documents import ContentHash, DocumentId
-from shared.core.documents import Sequence as SequenceNumber
+from shared.core.canonical import equal
+from shared.core.documents import DeviceId, DocumentId
 from shared.core.memory import CREATED
-from shared.core.policies import NO_POLICIES, Policies
+from shared.core.policies import Policies
 from shared.core.reconciliation import Fingerprint
 from shared.core.states import DELETED_KEY
-from shared.wire import content_hash
+from shared.transaction import CachedResolver, decide
+from shared.wire import content_hash, history_row
 
 CONTROL: Final = "upstream"
 LOCK_SECONDS: Final = 60.0
 LOOK_MS: Final = 1000
 WAIT_SECONDS: Final = 30.0
 """Drives of other machines tell nothing of their changes."""
-BY_HAND: Final = "by hand"
-"""The device whose edits are those that were made in the directory itself."""
-
-
-class Book(Memory):
-    """The ledger's file, and what the driver knows of the files beside it."""
-
-    # The write-ahead log needs memory that is shared between machines; a drive of another one has none.
-    journal: ClassVar[str] = "DELETE"
-    schema: ClassVar[str] = (
-        Memory.schema
-        + """
-CREATE TABLE entry (id TEXT PRIMARY KEY, sequence INTEGER NOT NULL, hash TEXT, data BLOB NOT NULL);
-CREATE INDEX entry_sequence ON entry (sequence);
-CREATE TABLE life (epoch TEXT NOT NULL, sequence INTEGER NOT NULL);
-"""
-    )
-
-    def life(self) -> tuple[str, int]:
-        """Epoch and the newest sequence."""
-        row = self._db.execute("SELECT epoch, sequence FROM life").fetchone()
-        if row is None:
-            with self.transaction():
-                self._db.execute("INSERT INTO life VALUES (?, 0)", (secrets.token_hex(6),))
-            return self.life()
-        return row[0], row[1]
-
-    def entry(self, document: DocumentId) -> ledger.Entry | None:
-        row = self._db.execute("SELECT data FROM entry WHERE id = ?", (document,)).fetchone()
-        return None if row is None else ledger.load(row[0])
-
-    def write(self, entries: Mapping[DocumentId, ledger.Entry], sequence: int) -> None:
-        self._db.executemany(
-            "INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?)",
-            ((d, entry.head.sequence, entry.hash, ledger.dump(entry)) for d, entry in entries.items()),
-        )
-        self._db.execute("UPDATE life SET sequence = ?", (sequence,))
-
-    def hashes(self, after: int = -1) -> dict[DocumentId, ContentHash | None]:
-        rows = self._db.execute("SELECT id, hash FROM entry WHERE sequence > ?", (after,))
-        return {DocumentId(row[0]): row[1] for row in rows}
+POLICIES: Final = "policies.json"
 
 
 class FolderUpstream:
@@ -101,6 +77,8 @@ class FolderUpstream:
         self._folder = TaskFolder(root)
         self._control = root / STATE / CONTROL
         self._make = make
+        self._unusable: dict[DocumentId, Refused] = {}
+        """Files in the directory that cannot be taken in, as they were seen last."""
         self._facts = {"device": f"{device}-{secrets.token_hex(4)}", **facts}
 
     @property
@@ -108,29 +86,33 @@ class FolderUpstream:
         return Abilities(facts=self._facts)
 
     async def changes(self, cursor: str | None) -> Changes:
-        async with self._opened() as book:
-            epoch, sequence = book.life()
+        async with self._opened() as store:
+            epoch, sequence = store.life()
             now = f"{epoch}.{sequence}"
             if cursor is None:
-                hashes = {document: content for document, content in book.hashes().items() if content is not None}
-                return Changes(hashes, now, whole=True)
+                hashes = {document: content for document, content in store.hashes().items() if content is not None}
+                return Changes(hashes, now, whole=True, problems=self._problems())
             life, _, seen = cursor.partition(".")
             if life != epoch or not seen.isdigit() or int(seen) > sequence:
                 raise CursorGoneError
-            return Changes(book.hashes(after=int(seen)), now, whole=False)
+            return Changes(store.hashes(after=int(seen)), now, whole=False, problems=self._problems())
 
     async def submit(
         self, outgoing: Sequence[Outgoing], *, confirmed: bool = False
     ) -> AsyncIterator[dict[DocumentId, Reply]]:
-        async with self._opened() as book:
-            replies = self._decide(book, [(one.id, one.pending) for one in outgoing], self._facts["device"])
+        async with self._opened() as store:
+            replies = self._decide(store, outgoing, DeviceId(self._facts["device"]), confirmed=confirmed)
         yield replies
 
     async def agrees(self, cursor: str | None, fingerprint: Fingerprint) -> bool | None:
         return agreement(await self.changes(None), cursor, fingerprint)
 
     async def policies(self) -> Policies:
-        return NO_POLICIES
+        return self._policies_declared()
+
+    def _policies_declared(self) -> Policies:
+        path = self._control / POLICIES
+        return policies_in(path.read_bytes() if path.exists() else None, str(path))
 
     async def wait(self, cursor: str | None) -> None:
         """The directory is watched; where that tells nothing, time passes."""
@@ -155,22 +137,27 @@ class FolderUpstream:
         return found.whole or bool(found.hashes)
 
     async def story(self, document: DocumentId) -> list[dict[str, Any]]:
-        async with self._opened() as book:
-            entry = book.entry(document)
-            return ledger.story(entry) if entry is not None else []
+        async with self._opened() as store:
+            entry = store.entry(document)
+            if entry is None:
+                return []
+            return [history_row(row, store.policies()) for row in history(entry)]
 
     async def state(self, document: DocumentId, content: str) -> dict[str, Any] | None:
-        async with self._opened() as book:
-            entry = book.entry(document)
-            return ledger.body_of(entry, content) if entry is not None else None
+        async with self._opened() as store:
+            entry = store.entry(document)
+            return body_of(entry, content) if entry is not None else None
 
     async def close(self) -> None:
         return None
 
+    def _problems(self) -> dict[DocumentId, str]:
+        return {document: refused.reason for document, refused in self._unusable.items()}
+
     # Under the lock
 
     @asynccontextmanager
-    async def _opened(self) -> AsyncIterator[Book]:
+    async def _opened(self) -> AsyncIterator[LedgerStore]:
         """The ledger, with what was edited in the directory taken in."""
         root, path = self._folder.root, self._control / "ledger.sqlite"
         if not path.exists() and not self._make:
@@ -182,13 +169,13 @@ class FolderUpstream:
             if self._make:
                 self._folder.make()
             async with waited_for(self._control / "lock", LOCK_SECONDS):
-                book = Book.open(path)
+                store = LedgerStore.of(path, self._policies_declared())
                 try:
-                    stuck = self._arrivals(book).recover()
-                    self._take_in(book, Files(self._folder, book), stuck)
-                    yield book
+                    stuck = self._arrivals(store).recover()
+                    self._take_in(store, Files(self._folder, store), stuck)
+                    yield store
                 finally:
-                    book.close()
+                    store.close()
         except LockedError as error:
             raise UnavailableError(f"{root} is in use: {error}. Try again in a moment.") from error
         except FolderError as error:
@@ -196,13 +183,18 @@ class FolderUpstream:
         except OSError as error:
             raise UnreachableError(f"{root} cannot be used: {error.strerror}.") from error
 
-    def _arrivals(self, book: Book) -> Arrivals:
-        return Arrivals(self._folder, book, control=self._control)
+    def _arrivals(self, store: LedgerStore) -> Arrivals:
+        return Arrivals(self._folder, store, control=self._control)
 
-    def _take_in(self, book: Book, files: Files, stuck: Sequence[DocumentId]) -> None:
+    def _take_in(self, store: LedgerStore, files: Files, stuck: Sequence[DocumentId]) -> None:
         """Edits that were made in the directory."""
         found = files.look()
-        known = book.hashes()
+        known = store.hashes()
+        self._unusable = {
+            problem.document: Refused(problem.code, f"{problem.name} in {self._folder.root}: {problem.sentence}")
+            for problem in found.problems
+            if problem.document is not None and problem.document in found.unreadable
+        }
         differing = [
             document
             for document in sorted({*found.hashes, *known})
@@ -217,9 +209,9 @@ class FolderUpstream:
                 "deleted anywhere. If the directory was emptied by mistake, bring the files back. If it was meant, "
                 f"delete {self._control} and connect it again."
             )
-        states: list[tuple[DocumentId, Pending | None]] = []
+        by_hand: list[Outgoing] = []
         for document in differing:
-            entry = book.entry(document)
+            entry = store.entry(document)
             base = entry.head.rev if entry is not None else CREATED
             here = entry.head.body if entry is not None else None
             try:
@@ -227,48 +219,63 @@ class FolderUpstream:
             except UnreadableError:
                 continue
             if held is not None:
-                states.append((document, Pending(held.body, held.hash, base)))
+                if (refused := grew_too_large(held.body, here)) is not None:
+                    self._unusable[document] = refused
+                    continue
+                by_hand.append(Outgoing(document, Pending(held.body, held.hash, base)))
             elif here is not None:
                 buried = {**here, DELETED_KEY: True}
-                states.append((document, Pending(buried, content_hash(buried), base)))
-        if states:
-            self._decide(book, states, BY_HAND)
+                by_hand.append(Outgoing(document, Pending(buried, content_hash(buried), base)))
+        if by_hand:
+            self._decide_by_hand(store, by_hand)
+
+    def _decide_by_hand(self, store: LedgerStore, outgoing: Sequence[Outgoing]) -> None:
+        """What became of the files stands in them at once, so a guard against deletions comes too late."""
+        transaction = MemoryTransaction(store, ledger.retained)
+        items = items_of(outgoing, BY_HAND, time.time(), confirmed=True)
+        replies, _ = decide(transaction, CachedResolver(MAX_BYTES), items)
+        wanted: dict[DocumentId, Arriving] = {}
+        for one, found in zip(outgoing, replies, strict=True):
+            reply, pending = reply_of(one, found), one.pending
+            assert pending is not None
+            here = None if pending.deletes else pending.body
+            if isinstance(reply, Refused):
+                self._unusable[one.id] = reply
+            elif isinstance(reply, Answer) and not equal(reply.state, here):
+                wanted[one.id] = Arriving(reply.state, here, hash=reply.hash)
+        self._store(store, transaction.changes, wanted)
 
     def _decide(
-        self, book: Book, states: Sequence[tuple[DocumentId, Pending | None]], device: str
+        self, store: LedgerStore, outgoing: Sequence[Outgoing], device: DeviceId, *, confirmed: bool
     ) -> dict[DocumentId, Reply]:
         """Decides, and stores what was decided: the ledger at once, then the files."""
         replies: dict[DocumentId, Reply] = {}
-        entries: dict[DocumentId, ledger.Entry] = {}
+        stuck = store.arriving()
+        taken: list[Outgoing] = []
+        for one in outgoing:
+            unusable = self._unusable.get(one.id)
+            if one.id in stuck:
+                replies[one.id] = NotNow("its file in the directory is being written by another program")
+            elif unusable is not None and one.pending is not None:
+                replies[one.id] = replace(unusable, file=True)
+            else:
+                taken.append(one)
+        before = {one.id: store.entry(one.id) for one in taken}
+        transaction = MemoryTransaction(store, ledger.retained)
+        replies |= decided(transaction, taken, device, time.time(), confirmed=confirmed)
         wanted: dict[DocumentId, Arriving] = {}
-        stuck = book.arriving()
-        _, sequence = book.life()
-        for document, pending in states:
-            if document in stuck:
-                replies[document] = NotNow("its file in the directory is being written by another program")
-                continue
-            before = book.entry(document)
-            if pending is None:
-                replies[document] = ledger.head_of(before)
-                continue
-            request = ledger.submission_of(document, pending, device, time.time())
-            after, reply = ledger.decide(before, request, SequenceNumber(sequence + 1))
-            replies[document] = reply
-            if isinstance(reply, Refused) or after is None or after is before:
-                continue
-            entries[document] = after
-            sequence = max(sequence, after.head.sequence)
-            if isinstance(reply, Answer) and (before is None or before.hash != after.hash):
-                in_file = None if before is None else before.head.body
-                if device != BY_HAND:
-                    wanted[document] = Arriving(after.head.body, in_file, hash=after.hash)
-                elif reply.hash != (None if pending.deletes else pending.hash):
-                    by_hand = None if pending.deletes else pending.body
-                    wanted[document] = Arriving(after.head.body, by_hand, hash=after.hash)
-        arrivals = self._arrivals(book)
-        rows = arrivals.stage(wanted)
-        with book.transaction():
-            book.write(entries, sequence)
-            book.set_arriving(rows)
-        arrivals.place(rows)
+        for document, after in transaction.changes.entries.items():
+            old = before[document]
+            if old is None or old.hash != after.hash:
+                in_file = old.head.body if old is not None else None
+                wanted[document] = Arriving(after.head.body, in_file, hash=after.hash)
+        self._store(store, transaction.changes, wanted)
         return replies
+
+    def _store(self, store: LedgerStore, changes: SpaceChanges, wanted: Mapping[DocumentId, Arriving]) -> None:
+        arrivals = self._arrivals(store)
+        rows = arrivals.stage(wanted)
+        with store.transaction():
+            store.store(changes)
+            store.set_arriving(rows)
+        arrivals.place(rows)

@@ -2,9 +2,12 @@
 
     <id>.json                       the documents, in the format of a task folder
     .hypertask/ledger/<id>.json     what the rules must remember of each
+    .hypertask/devices/<id>.json    how many documents a device deleted lately
+    .hypertask/policies.json        how fields merge, as `PUT /policies` of a server takes it; may be missing
 
 A push that git takes is an exchange of one state of all this for another: whoever is second fetches, decides anew on
-what is there, and tries again. A commit that somebody made by hand is taken in as an edit of what was there before.
+what is there, and tries again. A commit that somebody made by hand is taken in as an edit of what was there before. A
+file in it that cannot be taken in is left alone and named; its document stays as it was until the file is corrected.
 """
 
 from __future__ import annotations
@@ -15,36 +18,48 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from watchfiles import awatch
 
-from client.engine.records import NotNow, Pending, Reply
+from client.engine.records import Pending, Refused, Reply
 from client.file_names import document_of, file_name
-from client.file_text import body_of, text_of
+from client.file_text import body_of as body_in
+from client.file_text import text_of
 from client.upstreams import ledger
+from client.upstreams.decisions import (
+    BY_HAND,
+    MAX_BYTES,
+    READABLE,
+    decided,
+    grew_too_large,
+    items_of,
+    too_large,
+)
 from client.upstreams.git_binary import Git
+from client.upstreams.git_ledger import GitLedger
 from client.upstreams.port import Abilities, Changes, CursorGoneError, Outgoing, UnavailableError, agreement
-from shared.core.documents import Body, ContentHash, DocumentId
-from shared.core.documents import Sequence as SequenceNumber
+from shared.adapters.memory import Entry, MemoryTransaction
+from shared.adapters.memory.entries import body_of, history
+from shared.core.documents import Body, ContentHash, DeviceId, DocumentId
 from shared.core.memory import CREATED
-from shared.core.policies import NO_POLICIES, Policies
-from shared.core.protocol import Limits
+from shared.core.policies import Policies
 from shared.core.reconciliation import Fingerprint
 from shared.core.states import DELETED_KEY
 from shared.core.strict import FaultError
-from shared.wire import content_hash
+from shared.transaction import CachedResolver, decide
+from shared.wire import content_hash, history_row
 
-LEDGER: Final = ".hypertask/ledger"
+PROBLEMS: Final = "problems"
+"""Among the facts of the driver: the files in the repository that cannot be taken in."""
 TRIES: Final = 12
 """Pushes, while others push."""
 PORTION: Final = 100_000
 """All of a sync is one commit."""
 POLL_SECONDS: Final = 15.0
-BY_HAND: Final = "by hand"
 NAMED: Final = 20
 
 
@@ -55,6 +70,7 @@ class GitUpstream:
         parts = urlsplit(url)
         self._local = Path(unquote(parts.path)) if parts.scheme == "file" else None
         self._git = Git(work / "mirror.git", str(self._local) if self._local else url)
+        self._ledger = GitLedger(self._git, url)
         self._url = url
         self._facts = {"device": f"{device}-{secrets.token_hex(4)}", **facts}
 
@@ -69,27 +85,52 @@ class GitUpstream:
                 raise CursorGoneError
             return Changes({}, None, whole=True)
         if head == cursor:
-            return Changes({}, head, whole=False)
+            return Changes({}, head, whole=False, problems=self._problems())
         found = await self._git.changed(cursor or None, head)
         if found is None:
             raise CursorGoneError
         blobs = {name: blob for path, blob in found.items() if (name := document_of(path)) is not None}
         texts = await self._git.read([blob for blob in blobs.values() if blob is not None])
         hashes: dict[DocumentId, ContentHash | None] = {}
+        doubtful: dict[DocumentId, Body | None] = {}
         for document, blob in blobs.items():
             body = None if blob is None else _parsed(texts[blob], document)
             if blob is None:
                 hashes[document] = None
-            elif body is not None:
+            elif body is None or too_large(body) is not None:
+                doubtful[document] = body
+            else:
                 hashes[document] = content_hash(body)
-        return Changes(hashes, head, whole=cursor is None)
+        problems = {
+            document: reason
+            for document, reason in self._problems().items()
+            if document not in blobs and cursor is not None
+        }
+        for document, body in doubtful.items():
+            entry = await self._ledger.entry(head, document)
+            refused = _unusable(document, body, entry)
+            if refused is None and body is not None:
+                hashes[document] = content_hash(body)
+            elif refused is not None:
+                problems[document] = refused.reason
+                if entry is not None:
+                    hashes[document] = entry.hash
+        if problems != self._problems():
+            self._facts = {**self._facts, PROBLEMS: problems}
+        if cursor is None:
+            hashes = {document: content for document, content in hashes.items() if content is not None}
+        return Changes(hashes, head, whole=cursor is None, problems=self._problems())
+
+    def _problems(self) -> dict[DocumentId, str]:
+        """Files in the repository that cannot be taken in, remembered from one sync to the next."""
+        return dict(self._facts.get(PROBLEMS, {}))
 
     async def submit(
         self, outgoing: Sequence[Outgoing], *, confirmed: bool = False
     ) -> AsyncIterator[dict[DocumentId, Reply]]:
         for attempt in range(TRIES):
             head = await self._git.fetch()
-            attempted = await self._decided(head, outgoing)
+            attempted = await self._decided(head, outgoing, confirmed=confirmed)
             if not attempted.files:
                 break
             await self._git.commit(head, attempted.files, self._message(attempted), self._author())
@@ -104,7 +145,7 @@ class GitUpstream:
         return agreement(await self.changes(None), cursor, fingerprint)
 
     async def policies(self) -> Policies:
-        return NO_POLICIES
+        return await self._ledger.policies(await self._git.fetch())
 
     async def wait(self, cursor: str | None) -> None:
         if self._local is None:
@@ -124,78 +165,58 @@ class GitUpstream:
 
     async def story(self, document: DocumentId) -> list[dict[str, Any]]:
         entry = await self._entry(document)
-        return ledger.story(entry) if entry is not None else []
+        if entry is None:
+            return []
+        policies = await self.policies()
+        return [history_row(row, policies) for row in history(entry)]
 
     async def state(self, document: DocumentId, content: str) -> dict[str, Any] | None:
         entry = await self._entry(document)
-        return ledger.body_of(entry, content) if entry is not None else None
+        return body_of(entry, content) if entry is not None else None
 
     async def close(self) -> None:
         return None
 
     # One attempt
 
-    async def _decided(self, head: str | None, outgoing: Sequence[Outgoing]) -> _Attempt:
-        found = _Attempt()
-        books = await self._read(head, [one.id for one in outgoing])
+    async def _decided(self, head: str | None, outgoing: Sequence[Outgoing], *, confirmed: bool) -> _Attempt:
+        attempt = _Attempt()
+        device = DeviceId(str(self._facts["device"]))
+        deletes = not confirmed and any(one.pending is not None and one.pending.deletes for one in outgoing)
+        space, texts = await self._ledger.space(head, [one.id for one in outgoing], device, deletes=deletes)
+        at = time.time()
+        bodies: dict[DocumentId, Body | None] = {}
+        by_hand: list[Outgoing] = []
+        taken: list[Outgoing] = []
         for one in outgoing:
-            text, book = books[one.id]
-            body = None if text is None else _parsed(text, one.id)
-            if text is not None and body is None:
-                found.replies[one.id] = NotNow(f"{file_name(one.id)} in the repository holds no document")
+            text, entry = texts[one.id], space.entries.get(one.id)
+            body = bodies[one.id] = None if text is None else _parsed(text, one.id)
+            refused = _unusable(one.id, body, entry) if text is not None else None
+            if refused is not None and one.pending is not None:
+                attempt.replies[one.id] = refused
                 continue
-            before = _loaded(book)
-            entry = self._with_edits_by_hand(one.id, before, body)
-            reply: Reply = ledger.head_of(entry)
-            if one.pending is not None:
-                entry, reply = self._one(one.id, entry, one.pending, str(self._facts["device"]))
-            found.replies[one.id] = reply
-            if entry is None or entry is before:
-                continue
-            found.files[f"{LEDGER}/{file_name(one.id)}"] = ledger.dump(entry)
+            taken.append(one)
+            edited = None if refused is not None else _edit_by_hand(one.id, body, entry)
+            if edited is not None:
+                by_hand.append(edited)
+        transaction = MemoryTransaction(space, ledger.retained)
+        # What became of the files stands in them at once, so a guard against deletions comes too late.
+        decide(transaction, CachedResolver(MAX_BYTES), items_of(by_hand, BY_HAND, at, confirmed=True))
+        attempt.replies |= decided(transaction, taken, device, at, confirmed=confirmed)
+        changes = transaction.changes
+        attempt.files = GitLedger.files(changes)
+        for document, entry in changes.entries.items():
+            body = bodies[document]
             if entry.head.body is None:
-                if text is not None:
-                    found.files[file_name(one.id)] = None
+                if texts[document] is not None:
+                    attempt.files[file_name(document)] = None
             elif body is None or content_hash(body) != entry.hash:
-                found.files[file_name(one.id)] = text_of(entry.head.body)
-            found.documents.append(one.id)
-        return found
+                attempt.files[file_name(document)] = text_of(entry.head.body)
+            attempt.documents.append(document)
+        return attempt
 
-    def _with_edits_by_hand(
-        self, document: DocumentId, entry: ledger.Entry | None, body: Body | None
-    ) -> ledger.Entry | None:
-        here = content_hash(body) if body is not None else None
-        if here == (entry.hash if entry is not None else None):
-            return entry
-        if body is None:
-            assert entry is not None and entry.head.body is not None
-            body = {**entry.head.body, DELETED_KEY: True}
-        base = entry.head.rev if entry is not None else CREATED
-        return self._one(document, entry, Pending(body, content_hash(body), base), BY_HAND)[0]
-
-    @staticmethod
-    def _one(
-        document: DocumentId, entry: ledger.Entry | None, pending: Pending, device: str
-    ) -> tuple[ledger.Entry | None, Reply]:
-        request = ledger.submission_of(document, pending, device, time.time())
-        sequence = SequenceNumber((entry.head.sequence if entry is not None else 0) + 1)
-        return ledger.decide(entry, request, sequence)
-
-    async def _read(
-        self, head: str | None, documents: Sequence[DocumentId]
-    ) -> dict[DocumentId, tuple[bytes | None, bytes | None]]:
-        """The texts of each document and of its entry."""
-        if head is None:
-            return dict.fromkeys(documents, (None, None))
-        files = {document: f"{head}:{file_name(document)}" for document in documents}
-        books = {document: f"{head}:{LEDGER}/{file_name(document)}" for document in documents}
-        texts = await self._git.read([*files.values(), *books.values()])
-        return {document: (texts.get(files[document]), texts.get(books[document])) for document in documents}
-
-    async def _entry(self, document: DocumentId) -> ledger.Entry | None:
-        head = await self._git.fetch()
-        _, book = (await self._read(head, [document]))[document]
-        return _loaded(book)
+    async def _entry(self, document: DocumentId) -> Entry | None:
+        return await self._ledger.entry(await self._git.fetch(), document)
 
     def _author(self) -> str:
         return f"Hypertask <{self._facts['device']}@hypertask.invalid>"
@@ -218,16 +239,31 @@ class _Attempt:
 
 def _parsed(text: bytes, document: DocumentId) -> Body | None:
     try:
-        return body_of(text, document, Limits())[0]
+        return body_in(text, document, READABLE)[0]
     except FaultError:
         return None
 
 
-def _loaded(book: bytes | None) -> ledger.Entry | None:
-    """None too for an entry that somebody garbled: then the document goes by its content."""
-    if book is None:
+def _unusable(document: DocumentId, body: Body | None, entry: Entry | None) -> Refused | None:
+    """Why the file of a document cannot be taken in, if it cannot: it holds no document (`body` None), or one that
+    somebody made too large."""
+    name = file_name(document)
+    if body is None:
+        reason = f"{name} in the repository holds no document. Correct it there, and commit."
+        return Refused("not-valid", reason, file=True)
+    if entry is not None and content_hash(body) == entry.hash:
         return None
-    try:
-        return ledger.load(book)
-    except ValueError:
+    refused = grew_too_large(body, entry.head.body if entry is not None else None)
+    if refused is None:
         return None
+    return replace(refused, reason=f"{name} in the repository: {refused.reason} Make it smaller there.", file=True)
+
+
+def _edit_by_hand(document: DocumentId, body: Body | None, entry: Entry | None) -> Outgoing | None:
+    """What somebody committed without us, as an edit of the head."""
+    if (content_hash(body) if body is not None else None) == (entry.hash if entry is not None else None):
+        return None
+    if body is None:
+        assert entry is not None and entry.head.body is not None
+        body = {**entry.head.body, DELETED_KEY: True}
+    return Outgoing(document, Pending(body, content_hash(body), entry.head.rev if entry is not None else CREATED))

@@ -84,6 +84,10 @@ class Git:
             found[fields[place + 1]] = None if letter == "D" else blob
         return found
 
+    async def names(self, commit: str) -> list[str]:
+        """The names at the top of the tree."""
+        return (await self._run("ls-tree", "--name-only", "-z", commit)).decode().split("\0")
+
     async def read(self, objects: Sequence[str]) -> dict[str, bytes]:
         """The content of `<blob>` or `<commit>:<path>`; what is missing is left out."""
         if not objects:

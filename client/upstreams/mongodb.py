@@ -15,12 +15,11 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
-from client.engine.records import Answer, NotNow, Pending, Refused, Reply
-from client.upstreams.ledger import submission_of
+from client.engine.records import Refused, Reply
+from client.upstreams.decisions import items_of, refusals, reply_of
 from client.upstreams.port import (
     Abilities,
     Changes,
@@ -32,18 +31,14 @@ from client.upstreams.port import (
 )
 from shared import wire
 from shared.adapters.mongo import Mongo, MongoDocumentStore
-from shared.core.batch import Answer as Decided
-from shared.core.batch import Item
 from shared.core.cursors import cursor_of, is_behind, parse_cursor
 from shared.core.documents import ContentHash, DeviceId, DocumentId, SpaceId
 from shared.core.documents import Sequence as SequenceNumber
-from shared.core.memory import CREATED, Given, Refusal, Submission
 from shared.core.policies import Policies
 from shared.core.reconciliation import Fingerprint
-from shared.deciding import Judge, decide
-from shared.ports import Reply as Found
 from shared.ports import UnavailableError as NotThereError
 from shared.settings import Settings
+from shared.transaction import CachedResolver, decide
 
 GIVE_UP_SECONDS: Final = 20.0
 LOOK_SECONDS: Final = 0.5
@@ -73,7 +68,7 @@ class MongoUpstream:
             raise NotAnUpstreamError(f"{self._where}: {error}") from error
         self._store = MongoDocumentStore(self._mongo, give_up_after_seconds=GIVE_UP_SECONDS)
         self._space = SpaceId(space or "default")
-        self._most_bytes = settings.max_document_bytes
+        self._max_bytes = settings.max_document_bytes
         self._facts = {"device": f"{device}-{secrets.token_hex(4)}", **facts}
 
     @property
@@ -150,25 +145,17 @@ class MongoUpstream:
     async def _decided(
         self, outgoing: Sequence[Outgoing], *, confirmed: bool, with_base: bool = False
     ) -> dict[DocumentId, Reply]:
-        now, device = time.time(), DeviceId(self._facts["device"])
-        submissions = [self._submission(one.id, one.pending, device, now, with_base=with_base) for one in outgoing]
-        items = [Item(submission, device, confirmed=confirmed) for submission in submissions]
+        replies = refusals(outgoing)
+        taken = [one for one in outgoing if one.id not in replies]
+        device = DeviceId(self._facts["device"])
+        items = items_of(taken, device, time.time(), confirmed=confirmed, with_base=with_base)
         with self._errors():
             await self._prepared()
-            judge = Judge(self._most_bytes)
-            found, _ = await self._store.transact(self._space, lambda transaction: decide(transaction, judge, items))
-        return {one.id: _reply(one, reply) for one, reply in zip(outgoing, found, strict=True)}
-
-    @staticmethod
-    def _submission(
-        document: DocumentId, pending: Pending | None, device: DeviceId, at: float, *, with_base: bool
-    ) -> Submission:
-        if pending is None:
-            return Submission(document, None, None, at, CREATED, Given.NOTHING, device, single_device=True)
-        submission = submission_of(document, pending, device, at)
-        if with_base or pending.attach:
-            return submission
-        return replace(submission, base_state=Given.NOTHING)
+            resolver = CachedResolver(self._max_bytes)
+            found, _ = await self._store.transact(
+                self._space, lambda transaction: decide(transaction, resolver, items)
+            )
+        return {**replies, **{one.id: reply_of(one, reply) for one, reply in zip(taken, found, strict=True)}}
 
     async def _prepared(self) -> None:
         """The indexes, of a database that is new to us."""
@@ -185,13 +172,3 @@ class MongoUpstream:
                 f"{self._where} cannot be used: {error}. Is it running, is it a replica set, and are user and "
                 "password right?"
             ) from error
-
-
-def _reply(one: Outgoing, found: Found) -> Reply:
-    if isinstance(found, Refusal):
-        return NotNow(found.rule) if found.code == "deletions-held" else Refused(found.code, found.rule)
-    if not isinstance(found, Decided):
-        return NotNow(str(found))
-    state = one.pending.body if found.same and one.pending is not None else found.body
-    conflicts = tuple(dict(row) for row in found.conflicts)
-    return Answer(state, found.hash, found.rev, str(found.outcome), found.rule, conflicts)

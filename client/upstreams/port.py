@@ -77,6 +77,9 @@ class Changes:
     whole: bool
     states: Mapping[DocumentId, Answer] = field(default_factory=dict)
     """Of some of them, or none: the state itself, as `submit` would answer it."""
+    problems: Mapping[DocumentId, str] = field(default_factory=dict)
+    """Documents of which somebody put a file into the upstream that cannot be taken in, and what to do. They stay as
+    they were until it is corrected. All of them, whatever the cursor."""
 
 
 def agreement(everything: Changes, cursor: str | None, fingerprint: Fingerprint) -> bool | None:

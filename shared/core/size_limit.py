@@ -21,16 +21,16 @@ SizeOf = Callable[[Body], int]
 
 
 def within_limit(
-    decision: Decision, memory: Memory, request: Submission, most_bytes: int, size_of: SizeOf
+    decision: Decision, memory: Memory, request: Submission, max_bytes: int, size_of: SizeOf
 ) -> Decision | Refusal:
-    """The decision, or a Refusal if the document that it makes of two is larger than `most_bytes`."""
+    """The decision, or a Refusal if the document that it makes of two is larger than `max_bytes`."""
     revision = decision.revision
     if revision is None or revision.body is None or revision.hash == request.hash:
         return decision
     size = size_of(revision.body)
-    if size <= most_bytes:
+    if size <= max_bytes:
         return decision
     head = memory.head.body if memory.head is not None else None
     if head is not None and size <= size_of(head):
         return decision
-    return Refusal(TOO_LARGE, f"{size} bytes together, {most_bytes} are allowed")
+    return Refusal(TOO_LARGE, f"{size} bytes together, {max_bytes} are allowed")

@@ -1,162 +1,137 @@
-"""One document in memory: the reference for loading what `resolve` asks for and applying what it decides."""
+"""One document in memory, with its decisions to look at: the product's decision path on the in-memory adapter."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from shared import wire
+from shared.adapters.memory import Entry, HistoryItem, MemorySpace
 from shared.core.basis import HashOf
-from shared.core.canonical import content_hash
-from shared.core.documents import Body, ContentHash, DeviceId, Sequence
-from shared.core.memory import (
-    BEGINNING,
-    MAX_PAIRS,
-    RECENT,
-    Decision,
-    DeviceMemory,
-    Head,
-    Memory,
-    Missing,
-    Pair,
-    Refusal,
-    Rev,
-    Stored,
-    Submission,
-    ValueKey,
-)
-from shared.core.merge import Conflict
+from shared.core.batch import Item
+from shared.core.conflicts import Conflict
+from shared.core.documents import DeviceId, DocumentId
+from shared.core.memory import Decision, DeviceMemory, Head, Memory, Missing, Refusal, Rev, Submission
 from shared.core.policies import NO_POLICIES, Policies
-from shared.core.resolve import resolve
+from shared.transaction import CachedResolver, Resolved, decide
+
+UNLIMITED = 1 << 40
 
 
-@dataclass(slots=True)
-class Record:
-    """A row of the revisions."""
+class _Recorder(CachedResolver):
+    """Keeps the last decision, and how often something was resolved."""
 
-    sequence: Sequence
-    """Of a received state: that of the head that it met."""
-    hash: ContentHash
-    body: Body | None
-    ended_at: float
-    until: Sequence = BEGINNING
-    """What superseded it; BEGINNING for a received state."""
-    deleted: bool = False
-    pairs: tuple[Pair, ...] = ()
-    gone: frozenset[ValueKey] = frozenset()
-    conflicts: tuple[Conflict, ...] = ()
-    """Of the decision that made it the head, or that it was received in."""
+    def __init__(self, hash_of: HashOf) -> None:
+        super().__init__(UNLIMITED, hash_of=hash_of)
+        self.last: Resolved | Missing | None = None
+        self.times = 0
+
+    def resolve_all(self, cases: Sequence[tuple[Memory, Submission]], policies: Policies) -> list[Resolved | Missing]:
+        results = super().resolve_all(cases, policies)
+        self.last = results[-1]
+        self.times += 1
+        return results
 
 
 @dataclass(slots=True)
 class DocumentState:
     """Head, revisions and device memories of one document."""
 
-    sequence: int = 0
-    """The newest that was allotted."""
-    head: Head | None = None
+    space: MemorySpace = field(default_factory=MemorySpace)
     conflicts: tuple[Conflict, ...] = ()
     """Of the decision that made the head."""
-    revisions: list[Record] = field(default_factory=list)
-    devices: dict[DeviceId, DeviceMemory] = field(default_factory=dict)
-    shared_tokens: set[DeviceId] = field(default_factory=set)
     rounds: int = 0
     """How often the last submission had to load something after the first read."""
 
+    @property
+    def entry(self) -> Entry | None:
+        return next(iter(self.space.entries.values()), None)
+
+    @property
+    def head(self) -> Head | None:
+        return self.entry.head if self.entry is not None else None
+
+    @property
+    def revisions(self) -> list[HistoryItem]:
+        """Superseded heads and received states, the newest last."""
+        return list(self.entry.past) if self.entry is not None else []
+
+    @property
+    def sequence(self) -> int:
+        """The newest that was allotted."""
+        return self.space.newest
+
+    @property
+    def devices(self) -> dict[DeviceId, DeviceMemory]:
+        return {device: known for (device, _), known in self.space.device_memories.items()}
+
+    @property
+    def shared_tokens(self) -> set[DeviceId]:
+        return self.space.shared_tokens
+
+    def copy(self) -> DocumentState:
+        """Another one in the same state."""
+        space = self.space
+        return DocumentState(
+            replace(
+                space,
+                entries=dict(space.entries),
+                deleted=dict(space.deleted),
+                device_memories=dict(space.device_memories),
+                shared_tokens=set(space.shared_tokens),
+            ),
+            self.conflicts,
+        )
+
     def submit(
-        self, request: Submission, policies: Policies = NO_POLICIES, *, hash_of: HashOf = content_hash
+        self, request: Submission, policies: Policies = NO_POLICIES, *, hash_of: HashOf = wire.content_hash
     ) -> tuple[Decision | Refusal, Rev | None]:
         """Resolve and apply, as one transaction. The rev is that of the answer."""
-        if request.device in self.shared_tokens:
+        if request.device in self.space.shared_tokens:
             request = replace(request, single_device=False)
-        memory = self.first_read(request)
-        self.rounds = 0
-        while isinstance(result := resolve(memory, request, policies, hash_of=hash_of), Missing):
-            memory = self.load(memory, request, result)
-            self.rounds += 1
+        self.space.declared = policies
+        recorder = _Recorder(hash_of)
+        item = Item(request, request.device or DeviceId("unknown"), confirmed=True)
+        self.space.transact(lambda transaction: decide(transaction, recorder, [item]))
+        self.rounds = recorder.times - 1
+        assert recorder.last is not None and not isinstance(recorder.last, Missing)
+        result = recorder.last.result
         if isinstance(result, Refusal):
             return result, None
-        return result, self.apply(result, request)
+        if result.revision is None:
+            return result, result.rev(None)
+        self.conflicts = result.conflicts
+        return result, result.rev(self.space.newest)
 
     def first_read(self, request: Submission) -> Memory:
         """The head and, where it counts, what is known of the device."""
-        remembers = request.base is None and request.single_device and request.device is not None
-        return Memory(self.head, self.devices.get(request.device) if remembers and request.device else None)
+        return self.space.transact(lambda transaction: transaction.memories([request])[0])
 
-    def load(self, memory: Memory, request: Submission, missing: Missing) -> Memory:
-        """Everything that is missing, in one round."""
-        pairs, since = memory.pairs, missing.pairs_since
-        if since is not None:
-            asked = (record for record in self.revisions if record.sequence >= since)
-            pairs = tuple(pair for record in asked for pair in record.pairs if pair.device == request.device)
-        recent = memory.recent
-        if missing.recent:
-            newest = sorted(self.revisions, key=lambda record: record.sequence, reverse=True)
-            recent = tuple(_stored(record) for record in newest if record.body is not None)[:RECENT]
-        gone = frozenset[ValueKey]().union(*(record.gone for record in self.revisions))
-        return replace(
-            memory,
-            states={**memory.states, **{content: self._newest(content) for content in missing.states}},
-            pairs=pairs,
-            seen={**memory.seen, **{key: key in gone for key in missing.seen}},
-            recent=recent,
-        )
-
-    def _newest(self, content: ContentHash) -> Stored | None:
-        found = [record for record in self.revisions if record.hash == content and not record.deleted]
-        if not found:
-            return None
-        newest = max(found, key=lambda record: (record.until, record.sequence))
-        body = next((record.body for record in found if record.body is not None), None)
-        return replace(_stored(newest), body=body)
-
-    def apply(self, decision: Decision, request: Submission) -> Rev:
-        """Everything that a decision writes. Returns the rev of the answer."""
-        at, old, new = request.arrived_at, self.head, decision.revision
-        kept, allotted = decision.received, None
-        if kept is not None:
-            conflicts = decision.conflicts if new is None else ()
-            sequence = old.sequence if old else BEGINNING
-            self.revisions.append(Record(sequence, kept.hash, kept.body, at, gone=kept.gone, conflicts=conflicts))
-        if new is not None:
-            self.sequence += 1
-            allotted = Sequence(self.sequence)
-            if old is not None:
-                self.revisions.append(
-                    Record(
-                        old.sequence,
-                        old.hash,
-                        old.body,
-                        at,
-                        until=allotted,
-                        deleted=old.body is None,
-                        pairs=old.pairs,
-                        gone=new.gone,
-                        conflicts=self.conflicts,
-                    )
-                )
-            self.head = Head(allotted, new.hash, new.body, at, new.pairs)
-            self.conflicts = decision.conflicts
-        elif decision.pair is not None and old is not None:
-            self.head = replace(old, pairs=(*old.pairs, decision.pair)[-MAX_PAIRS:])
-        if request.device is not None:
-            if decision.device is not None:
-                self.devices[request.device] = decision.device
-            if decision.token_shared:
-                self.shared_tokens.add(request.device)
-        return decision.rev(allotted)
+    def forget_body(self, index: int) -> None:
+        """As pruning does, to the revision at this place."""
+        self._replace([replace(r, body=None) if n == index else r for n, r in enumerate(self.revisions)])
 
     def prune(self, before: float) -> None:
         """Remove the bodies of what ended before then, but for the one that a tombstone buried."""
-        buried = self.head.hash if self.head is not None and self.head.body is None else None
-        for record in self.revisions:
-            if record.ended_at < before and record.hash != buried:
-                record.body = None
+        if (entry := self.entry) is None:
+            return
+        arrivals = {item.sequence: item.provenance.at for item in entry.past if item.until}
+        arrivals[entry.head.sequence] = entry.head.arrived_at
+        self._replace(
+            [
+                replace(item, body=None)
+                if arrivals.get(item.until, item.provenance.at) < before and item.hash != entry.buried
+                else item
+                for item in entry.past
+            ]
+        )
+
+    def _replace(self, past: Sequence[HistoryItem]) -> None:
+        ((document, entry),) = self.space.entries.items()
+        self.space.entries[DocumentId(document)] = replace(entry, past=tuple(past))
 
     @property
     def size(self) -> int:
         """All that is kept, counted: a repeated request does not change it."""
         pairs = len(self.head.pairs) if self.head else 0
         return self.sequence + len(self.revisions) + pairs + sum(len(r.pairs) for r in self.revisions)
-
-
-def _stored(record: Record) -> Stored:
-    return Stored(record.hash, record.body, record.sequence, record.until)

@@ -51,7 +51,7 @@ async def resolver(settings: Settings) -> AsyncIterator[Parts]:
     async with opened(settings) as mongo, arq.ArqResolver(redis, settings) as sender:
         store = MongoDocumentStore(mongo, give_up_after_seconds=20)
         inbox = arq.ArqInbox(redis, settings)
-        yield redis, sender, inbox, SpaceResolver(store, inbox, most_bytes=LIMIT)
+        yield redis, sender, inbox, SpaceResolver(store, inbox, max_bytes=LIMIT)
     await redis.aclose(close_connection_pool=True)
 
 

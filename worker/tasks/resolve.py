@@ -8,7 +8,6 @@ from typing import Any
 
 from shared.core.batch import Item
 from shared.core.documents import SpaceId
-from shared.deciding import Judge, decide
 from shared.observability import event
 from shared.ports import (
     Announcement,
@@ -20,6 +19,7 @@ from shared.ports import (
     Reply,
     UnavailableError,
 )
+from shared.transaction import CachedResolver, decide
 
 logger = logging.getLogger(__name__)
 
@@ -32,11 +32,11 @@ async def resolve_space(ctx: dict[Any, Any], space: str) -> None:
 class SpaceResolver:
     """Decides what waits in the inboxes."""
 
-    def __init__(self, store: DocumentStore, inbox: Inbox, *, most_bytes: int) -> None:
-        """`most_bytes`: of the canonical form of a document that is made of two."""
+    def __init__(self, store: DocumentStore, inbox: Inbox, *, max_bytes: int) -> None:
+        """`max_bytes`: of the canonical form of a document that is made of two."""
         self._store = store
         self._inbox = inbox
-        self._most_bytes = most_bytes
+        self._max_bytes = max_bytes
 
     async def drain(self, space: SpaceId) -> None:
         """Until nothing waits, or until it is another space's turn."""
@@ -91,15 +91,15 @@ class SpaceResolver:
     async def _stored(
         self, space: SpaceId, lease: Lease, items: Sequence[Item]
     ) -> tuple[list[Reply], Announcement | None]:
-        judge = Judge(self._most_bytes)
+        resolver = CachedResolver(self._max_bytes)
         while True:
-            learned = judge.learned
+            cached = resolver.cached
             try:
-                return await self._store.transact(space, lambda found: decide(found, judge, items), lease.fence)
+                return await self._store.transact(space, lambda found: decide(found, resolver, items), lease.fence)
             except UnavailableError:
                 # The database ends a transaction that takes long (docs/decisions/0007). What was decided in it is
                 # known now, so that the next one is shorter.
-                if judge.learned == learned:
+                if resolver.cached == cached:
                     raise
             except FencedError as fenced:
                 # Clocks may disagree: whoever holds the lease is right, whatever his number.

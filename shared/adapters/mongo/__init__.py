@@ -6,8 +6,8 @@
     revisions  {space, id, seq, until, hash, body | none when pruned, deleted?, received?, superseded_at, gone?,
                 and the rest as in documents}
     memory     {_id: "space/device/id", and the fields of DeviceMemory}
-    devices    {_id: device, token_hash, user, name, space, created_at, last_seen, shared?, deletions?,
-                revoked_at?}
+    devices    {_id: device, token_hash, user, name, space, created_at, last_seen, shared?, revoked_at?}
+    deletions  {_id: "space/device", since, count}: of clients without a server as well
 
 A head's body lives in `documents` and moves to `revisions` when it is superseded: no body is stored twice.
 "space/id" cannot be ambiguous: a slash occurs in neither.

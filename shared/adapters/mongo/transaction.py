@@ -81,6 +81,7 @@ class MongoTransaction:
         self._revisions = database["revisions"]
         self._memory = database["memory"]
         self._devices = database["devices"]
+        self._deletions = database["deletions"]
         self._heads: dict[str, Row] = {}
         """The rows of heads as they were read, by key: they move to the revisions when they are superseded."""
 
@@ -239,12 +240,10 @@ class MongoTransaction:
         return tuple(found)
 
     def deletions(self, devices: Collection[DeviceId]) -> dict[DeviceId, Deletions]:
-        cursor = self._devices.find(
-            {"_id": {"$in": list(devices)}, "deletions": {"$exists": True}},
-            {"deletions": 1},
-            session=self._session,
-        )
-        return {DeviceId(row["_id"]): Deletions(*row["deletions"]) for row in cursor}
+        # Not in the rows of devices: a client without a server counts as well, and is no device of a server.
+        keys = {self._deletions_key(device): device for device in devices}
+        cursor = self._deletions.find({"_id": {"$in": list(keys)}}, session=self._session)
+        return {keys[row["_id"]]: Deletions(row["since"], row["count"]) for row in cursor}
 
     def allot(self, count: int, live_change: int) -> SequenceNumber:
         change: Row = {
@@ -276,6 +275,7 @@ class MongoTransaction:
         revisions: list[Row] = []
         memory: list[ReplaceOne[Row]] = []
         devices: list[UpdateOne] = []
+        counts: list[ReplaceOne[Row]] = []
         sequence = first
         for write in writes:
             decision, submission = write.decision, write.item.submission
@@ -301,8 +301,8 @@ class MongoTransaction:
             if decision.token_shared:
                 devices.append(UpdateOne({"_id": submission.device}, {"$set": {"shared": True}}))
         for device, counted in deletions.items():
-            value = [counted.since, counted.count]
-            devices.append(UpdateOne({"_id": device}, {"$set": {"deletions": value}}))
+            row = {"since": counted.since, "count": counted.count}
+            counts.append(ReplaceOne({"_id": self._deletions_key(device)}, row, upsert=True))
         if heads:
             self._documents.bulk_write(heads, ordered=False, session=self._session)
         if revisions:
@@ -311,12 +311,17 @@ class MongoTransaction:
             self._memory.bulk_write(memory, ordered=False, session=self._session)
         if devices:
             self._devices.bulk_write(devices, ordered=True, session=self._session)
+        if counts:
+            self._deletions.bulk_write(counts, ordered=False, session=self._session)
 
     def _key(self, document: DocumentId) -> str:
         return f"{self._space}/{document}"
 
     def _memory_key(self, submission: Submission) -> str:
         return f"{self._space}/{submission.device}/{submission.document}"
+
+    def _deletions_key(self, device: DeviceId) -> str:
+        return f"{self._space}/{device}"
 
     def _head_row(self, write: Write, revision: Revision, sequence: SequenceNumber) -> Row:
         row: Row = {

@@ -311,7 +311,7 @@ def test_row_8_the_client_brings_its_base() -> None:
     server = Server()
     first = server.post(doc(title="a", note="x"), "0", "A")
     server.post(doc(title="b", note="x"), first, "A")
-    server.state.revisions[0].body = None
+    server.state.forget_body(0)
     server.post(doc(title="a", note="y"), first, "B", base_state=doc(title="a", note="x"))
     assert server.got() == ("merged", "8 base_state", doc(title="b", note="y"))
 
@@ -321,7 +321,7 @@ def test_row_9_without_a_base_nothing_is_written(more: dict[str, Any]) -> None:
     server = Server()
     first = server.post(doc(title="a", note="x"), "0", "A")
     server.post(doc(title="b", note="x"), first, "A")
-    server.state.revisions[0].body = None
+    server.state.forget_body(0)
     before = replace(server.state)
     server.post(doc(title="a", note="y"), first, "B", **more)
     assert server.last == Refusal("base-unknown", "9 base unknown")
@@ -340,7 +340,7 @@ def test_row_9_a_client_that_lost_its_base_goes_on_by_content() -> None:
     server = Server()
     first = server.post(doc(title="something long"), "0", "A")
     second = server.post(doc(title="something long", done=True), first, "A")
-    server.state.revisions[0].body = None
+    server.state.forget_body(0)
     server.post(doc(title="something long", note="y"), first, "B", base_state=None)
     assert server.decision.rule == "12 near"
     server.post(tombstone(), first, "C", base_state=None)
@@ -444,7 +444,7 @@ def test_a_null_that_the_queue_delivers_again_is_answered_as_before() -> None:
     server.post(doc(a=1), rev, "B")
     server.send(null)
     assert server.decision.state == doc(a=0)
-    server.state.revisions[0].body = None
+    server.state.forget_body(0)
     server.send(null)
     assert server.decision.state == doc(a=1), "its body was pruned"
 
@@ -544,7 +544,7 @@ def test_row_11_a_pruned_body_is_still_known() -> None:
     server = Server()
     first = server.post(doc(done=False), "0", "A")
     server.post(doc(done=True), first, "A")
-    server.state.revisions[0].body = None
+    server.state.forget_body(0)
     server.post(doc(done=False))
     assert server.decision.rule == "11 behind"
 
@@ -639,7 +639,7 @@ def test_live_on_a_tombstone_with_nothing_near_is_a_new_document() -> None:
 
 def test_live_on_a_tombstone_whose_body_is_pruned_comes_alone_and_only_with_an_edit() -> None:
     server, first, _ = dead(title="a", note="x")
-    server.state.revisions[0].body = None
+    server.state.forget_body(0)
     base = doc(title="a", note="x")
     server.post(base, first, "B", base_state=base)
     assert server.got()[0] == "unchanged"
@@ -757,9 +757,7 @@ def test_bare_tombstone_after_two_clean_rounds_deletes() -> None:
         (known.at + 1, head.sequence - 1, "unchanged"),  # they did not list the head
         (known.at + 1, head.sequence, "deleted"),
     ):
-        fresh = DocumentState(head=head, sequence=head.sequence, revisions=[*server.state.revisions])
-        fresh.devices = dict(server.state.devices)
-        again = Server(fresh, at=server.at)
+        again = Server(server.state.copy(), at=server.at)
         again.post(tombstone(), device="A", agreed=Agreed(at, Sequence(sequence)))
         assert again.got()[0] == outcome
 

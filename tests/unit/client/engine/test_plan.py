@@ -97,7 +97,7 @@ def test_each_document_is_named_once_and_unreadable_ones_are_left_alone(
 
 
 def test_what_was_refused_waits_until_it_is_changed() -> None:
-    outline = Outline("1", shadow=A, remote=A, refused=Refused("invalid-document", "", B))
+    outline = Outline("1", shadow=A, remote=A, refused=Refused("invalid-document", "", B, remote=A))
     assert one(B, outline).refused == (ID,)
     assert one(C, outline).actions == (Send(ID, created=False),)
 

@@ -1,5 +1,9 @@
-"""Many submissions of one space, decided and stored in one transaction: what a worker does with a batch, and what a
-client does that has a database and no server."""
+"""The one decision path: submissions of one space are resolved and stored in one transaction.
+
+Workers use it on a batch; clients use it on an upstream without a server (a database, a directory, a repository).
+What differs between them is behind the `Transaction` port. Policies, the deletion guard, the size limit and the
+conflict records are applied here, so they hold wherever documents are stored.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared import wire
+from shared.core.basis import HashOf
 from shared.core.batch import Change, Item, Write, answer, live_change, waves
 from shared.core.brake import NO_DELETIONS, Deletions, held_back
 from shared.core.conflict_rows import ConflictRow, conflict_rows
@@ -27,14 +32,16 @@ _ROUNDS: Final = 8
 """Rounds of reads that a decision may take; the rules need three (shared/core/memory.py)."""
 
 
-def decide(transaction: Transaction, judge: Judge, items: Sequence[Item]) -> tuple[list[Reply], Announcement | None]:
+def decide(
+    transaction: Transaction, resolver: CachedResolver, items: Sequence[Item]
+) -> tuple[list[Reply], Announcement | None]:
     """The replies, in order, with everything stored in the transaction; and what is to be announced of it."""
     policies = transaction.policies()
     replies: dict[int, Reply] = {}
     changes: dict[SequenceNumber, Change] = {}
     for indices in waves(items):
         wave = [items[index] for index in indices]
-        replies.update(zip(indices, _decide_wave(transaction, judge, policies, wave, changes), strict=True))
+        replies.update(zip(indices, _decide_wave(transaction, resolver, policies, wave, changes), strict=True))
     return [replies[index] for index in range(len(items))], _announcement(changes)
 
 
@@ -48,16 +55,16 @@ def _announcement(changes: Mapping[SequenceNumber, Change]) -> Announcement | No
 
 def _decide_wave(
     transaction: Transaction,
-    judge: Judge,
+    resolver: CachedResolver,
     policies: Policies,
     items: Sequence[Item],
     changes: dict[SequenceNumber, Change],
 ) -> list[Reply]:
     """Items of different documents. `changes` gets the new heads, by their sequences."""
     memories = transaction.memories([item.submission for item in items])
-    verdicts = _resolved(transaction, judge, policies, items, memories)
-    results = [verdict.result for verdict in verdicts]
-    deletions = _braked(transaction, items, results)
+    resolved = _resolved(transaction, resolver, policies, items, memories)
+    results = [one.result for one in resolved]
+    deletions = _with_deletion_guard(transaction, items, results)
     stored = [
         (index, result)
         for index, result in enumerate(results)
@@ -70,7 +77,7 @@ def _decide_wave(
         first = transaction.allot(len(new), change)
         numbers = {index: SequenceNumber(first + place) for place, (index, _) in enumerate(new)}
         revs = {index: result.rev(numbers.get(index)) for index, result in stored}
-        writes = [Write(items[index], result, revs[index], verdicts[index].conflicts) for index, result in stored]
+        writes = [Write(items[index], result, revs[index], resolved[index].conflicts) for index, result in stored]
         transaction.write(first, writes, deletions)
         for index, decision in new:
             document, revision = items[index].submission.document, decision.revision
@@ -83,12 +90,12 @@ def _decide_wave(
             replies.append(result)
             continue
         rev = revs.get(index) or (result.rev(None) if result.revision is None else None)
-        replies.append(answer(items[index], result, rev, verdicts[index].conflicts))
+        replies.append(answer(items[index], result, rev, resolved[index].conflicts))
     return replies
 
 
 @dataclass(frozen=True, slots=True)
-class _Verdict:
+class Resolved:
     """A decision, and what is told of its conflicts."""
 
     result: Decision | Refusal
@@ -98,42 +105,45 @@ class _Verdict:
 _Case = tuple[Memory, Submission]
 
 
-class Judge:
+class CachedResolver:
     """Decides the submissions of a batch. If they are large it remembers what it decided, because the transaction may
     have to begin again. That is sound: the rules are pure."""
 
-    def __init__(self, most_bytes: int) -> None:
-        self._most_bytes = most_bytes
-        self._known: list[tuple[Sequence[_Case], Policies, list[_Verdict | Missing]]] = []
+    def __init__(self, max_bytes: int, *, hash_of: HashOf = wire.content_hash) -> None:
+        """`max_bytes`: of the canonical form of a document that is made of two. `hash_of`: a content hash."""
+        self._max_bytes = max_bytes
+        self._hash_of = hash_of
+        self._cache: list[tuple[Sequence[_Case], Policies, list[Resolved | Missing]]] = []
 
     @property
-    def learned(self) -> int:
+    def cached(self) -> int:
         """How many times something large was decided."""
-        return len(self._known)
+        return len(self._cache)
 
-    def verdicts(self, cases: Sequence[_Case], policies: Policies) -> list[_Verdict | Missing]:
+    def resolve_all(self, cases: Sequence[_Case], policies: Policies) -> list[Resolved | Missing]:
+        """For each case, in order, what was decided, or what must be loaded first."""
         if not is_large(_bodies(cases)):
             return self._decided(cases, policies)
-        for asked, by, found in self._known:
+        for asked, by, found in self._cache:
             if asked == cases and by == policies:
                 return found
         with TURN:
             found = self._decided(cases, policies)
-        self._known.append((cases, policies, found))
+        self._cache.append((cases, policies, found))
         return found
 
-    def _decided(self, cases: Sequence[_Case], policies: Policies) -> list[_Verdict | Missing]:
-        return [self._verdict(memory, request, policies) for memory, request in cases]
+    def _decided(self, cases: Sequence[_Case], policies: Policies) -> list[Resolved | Missing]:
+        return [self._resolve(memory, request, policies) for memory, request in cases]
 
-    def _verdict(self, memory: Memory, request: Submission, policies: Policies) -> _Verdict | Missing:
-        found = resolve(memory, request, policies, hash_of=wire.content_hash)
+    def _resolve(self, memory: Memory, request: Submission, policies: Policies) -> Resolved | Missing:
+        found = resolve(memory, request, policies, hash_of=self._hash_of)
         if isinstance(found, Missing):
             return found
         if isinstance(found, Decision):
-            found = within_limit(found, memory, request, self._most_bytes, lambda body: len(wire.canonical(body)))
+            found = within_limit(found, memory, request, self._max_bytes, lambda body: len(wire.canonical(body)))
         if isinstance(found, Refusal):
-            return _Verdict(found)
-        return _Verdict(found, conflict_rows(found.conflicts, policies))
+            return Resolved(found)
+        return Resolved(found, conflict_rows(found.conflicts, policies))
 
 
 def _bodies(cases: Sequence[_Case]) -> Iterator[Value]:
@@ -149,19 +159,19 @@ def _bodies(cases: Sequence[_Case]) -> Iterator[Value]:
 
 def _resolved(
     transaction: Transaction,
-    judge: Judge,
+    resolver: CachedResolver,
     policies: Policies,
     items: Sequence[Item],
     memories: Sequence[Memory],
-) -> list[_Verdict]:
-    """Decides each, loading for all of them together what is missing."""
+) -> list[Resolved]:
+    """Resolves each, loading for all of them together what is missing."""
     current = list(memories)
-    results: dict[int, _Verdict] = {}
+    results: dict[int, Resolved] = {}
     todo = list(range(len(items)))
     for _ in range(_ROUNDS):
         wanted: list[tuple[int, Missing]] = []
         cases = [(current[index], items[index].submission) for index in todo]
-        for index, found in zip(todo, judge.verdicts(cases, policies), strict=True):
+        for index, found in zip(todo, resolver.resolve_all(cases, policies), strict=True):
             if isinstance(found, Missing):
                 wanted.append((index, found))
             else:
@@ -175,7 +185,7 @@ def _resolved(
     raise RuntimeError("a decision asks for ever more")
 
 
-def _braked(
+def _with_deletion_guard(
     transaction: Transaction,
     items: Sequence[Item],
     results: list[Decision | Refusal],

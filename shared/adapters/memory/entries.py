@@ -1,0 +1,202 @@
+"""One document and its history as a value. Pure: who stores it, and where, is another module's business.
+
+Laws (tests/contract/test_transaction.py holds them against every adapter):
+    `loaded` answers what the rules ask for as the database does
+    `after_write` keeps every state that was superseded or received, and the pairs and strong values that it had
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from shared.core.batch import Write
+from shared.core.conflict_rows import ConflictRow
+from shared.core.documents import Body, ContentHash, DeviceId, HistoryEntry, Sequence
+from shared.core.memory import (
+    BEGINNING,
+    MAX_PAIRS,
+    RECENT,
+    Head,
+    Memory,
+    Missing,
+    Pair,
+    Stored,
+    Submission,
+    ValueKey,
+    make_rev,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a state comes from, for people. `at`: seconds since 1970."""
+
+    by: str
+    at: float
+    outcome: str
+    rule: str
+    parents: tuple[str, ...] = ()
+    conflicts: tuple[ConflictRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryItem:
+    """A superseded head, or a received state that never was one (`until` BEGINNING)."""
+
+    sequence: Sequence
+    """Of a received state: that of the head that it met."""
+    hash: ContentHash
+    body: Body | None
+    """None: pruned, or a tombstone."""
+    until: Sequence
+    """The sequence that superseded it."""
+    provenance: Provenance
+    deleted: bool = False
+    pairs: tuple[Pair, ...] = ()
+    gone: frozenset[ValueKey] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One document: its head, where that comes from, and what was before, the newest last."""
+
+    head: Head
+    provenance: Provenance
+    past: tuple[HistoryItem, ...] = field(default=())
+
+    @property
+    def hash(self) -> ContentHash | None:
+        """None: it is not live."""
+        return self.head.hash if self.head.body is not None else None
+
+    @property
+    def buried(self) -> ContentHash | None:
+        """The hash of the body that a head tombstone buried, which must be kept."""
+        return self.head.hash if self.head.body is None else None
+
+
+def loaded(entry: Entry | None, memory: Memory, request: Submission, missing: Missing) -> Memory:
+    """`memory` with what is missing."""
+    past = entry.past if entry is not None else ()
+    pairs, since = memory.pairs, missing.pairs_since
+    if since is not None:
+        pairs = tuple(p for item in past if item.sequence >= since for p in item.pairs if p.device == request.device)
+    recent = memory.recent
+    if missing.recent:
+        newest = sorted((item for item in past if item.body is not None), key=lambda i: i.sequence, reverse=True)
+        recent = tuple(_stored(item) for item in newest[:RECENT])
+    gone = frozenset[ValueKey]().union(*(item.gone for item in past)) if missing.seen else frozenset[ValueKey]()
+    return replace(
+        memory,
+        states={**memory.states, **{content: _newest(past, content) for content in missing.states}},
+        pairs=pairs,
+        seen={**memory.seen, **{key: key in gone for key in missing.seen}},
+        recent=recent,
+    )
+
+
+def _newest(past: tuple[HistoryItem, ...], content: ContentHash) -> Stored | None:
+    same = [item for item in past if item.hash == content and not item.deleted]
+    if not same:
+        return None
+    newest = max(same, key=lambda item: (item.until, item.sequence))
+    body = next((item.body for item in same if item.body is not None), None)
+    return replace(_stored(newest), body=body)
+
+
+def _stored(item: HistoryItem) -> Stored:
+    return Stored(item.hash, item.body, item.sequence, item.until)
+
+
+def after_write(entry: Entry | None, write: Write, sequence: Sequence) -> Entry | None:
+    """The entry with a decision stored in it. `sequence`: of the new head, if there is one. None: there is still no
+    document."""
+    decision, request = write.decision, write.item.submission
+    new, received = decision.revision, decision.received
+    parents = new.parents if new is not None else ()
+    provenance = Provenance(
+        str(write.item.by), request.arrived_at, str(decision.outcome), decision.rule, parents, write.conflicts
+    )
+    head = entry.head if entry is not None else None
+    past = list(entry.past) if entry is not None else []
+    if received is not None:
+        # With a new head the conflicts stand there.
+        shown = provenance if new is None else replace(provenance, conflicts=())
+        met = head.sequence if head is not None else BEGINNING
+        past.append(HistoryItem(met, received.hash, received.body, BEGINNING, shown, gone=received.gone))
+    if new is not None:
+        if entry is not None:
+            past.append(_superseded(entry, sequence, new.gone))
+        return Entry(Head(sequence, new.hash, new.body, request.arrived_at, new.pairs), provenance, tuple(past))
+    if entry is None:
+        return None
+    kept = entry.head
+    if decision.pair is not None:
+        kept = replace(kept, pairs=(*kept.pairs, decision.pair)[-MAX_PAIRS:])
+    return Entry(kept, entry.provenance, tuple(past))
+
+
+def _superseded(entry: Entry, until: Sequence, gone: frozenset[ValueKey]) -> HistoryItem:
+    head = entry.head
+    return HistoryItem(
+        head.sequence,
+        head.hash,
+        head.body,
+        until,
+        entry.provenance,
+        deleted=head.body is None,
+        pairs=head.pairs,
+        gone=gone,
+    )
+
+
+def history(entry: Entry) -> list[HistoryEntry]:
+    """Revisions and received states, newest first, as the document store lists them."""
+    head = entry.head
+    newest = _listed(head.sequence, head.hash, head.body, entry.provenance, deleted=head.body is None)
+    return [
+        newest,
+        *(
+            _listed(
+                item.sequence,
+                item.hash,
+                item.body,
+                item.provenance,
+                deleted=item.deleted,
+                received=item.until == BEGINNING,
+            )
+            for item in reversed(entry.past)
+        ),
+    ]
+
+
+def _listed(
+    sequence: Sequence,
+    content: ContentHash,
+    body: Body | None,
+    provenance: Provenance,
+    *,
+    deleted: bool,
+    received: bool = False,
+) -> HistoryEntry:
+    return HistoryEntry(
+        rev=None if received else make_rev(sequence, content, deleted=deleted),
+        sequence=sequence,
+        hash=content,
+        body=body,
+        deleted=deleted,
+        received=received,
+        by=DeviceId(provenance.by),
+        at=provenance.at,
+        outcome=provenance.outcome,
+        rule=provenance.rule,
+        parents=provenance.parents,
+        conflicts=tuple(dict(row) for row in provenance.conflicts),
+    )
+
+
+def body_of(entry: Entry, content: str) -> Body | None:
+    """Of the newest state with this hash that still has its body."""
+    if entry.hash == content:
+        return entry.head.body
+    return next((item.body for item in reversed(entry.past) if item.hash == content and item.body), None)

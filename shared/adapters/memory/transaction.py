@@ -1,0 +1,163 @@
+"""Transactions on documents that are values: in memory, or wherever `Space` reads them from.
+
+A transaction changes nothing. It collects `changes`, and whoever runs it stores them, atomically, if it succeeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from shared.adapters.memory.entries import Entry, after_write, loaded
+from shared.core.batch import Write
+from shared.core.brake import Deletions
+from shared.core.documents import DeviceId, DocumentId
+from shared.core.documents import Sequence as SequenceNumber
+from shared.core.memory import BEGINNING, DeviceMemory, Head, Memory, Missing, Submission
+from shared.core.policies import NO_POLICIES, Policies
+
+T = TypeVar("T")
+DeviceKey = tuple[DeviceId, DocumentId]
+
+
+class Space(Protocol):
+    """What a transaction reads. It does not change while the transaction runs."""
+
+    def policies(self) -> Policies: ...
+
+    def sequence(self) -> SequenceNumber:
+        """The newest that was allotted."""
+        ...
+
+    def live(self) -> int:
+        """How many live documents there are."""
+        ...
+
+    def entry(self, document: DocumentId) -> Entry | None: ...
+
+    def deletions(self, device: DeviceId) -> Deletions | None:
+        """What the device has deleted lately."""
+        ...
+
+    def device_memory(self, device: DeviceId, document: DocumentId) -> DeviceMemory | None:
+        """Of a device that sends no base."""
+        ...
+
+
+@dataclass(slots=True)
+class SpaceChanges:
+    """What a transaction wants stored. `sequence`: the newest that is allotted now; None: none was."""
+
+    entries: dict[DocumentId, Entry] = field(default_factory=dict)
+    sequence: SequenceNumber | None = None
+    live_change: int = 0
+    deletions: dict[DeviceId, Deletions] = field(default_factory=dict)
+    device_memories: dict[DeviceKey, DeviceMemory] = field(default_factory=dict)
+    shared_tokens: set[DeviceId] = field(default_factory=set)
+
+
+class MemoryTransaction:
+    """Transaction on a Space."""
+
+    def __init__(self, space: Space, retained: Callable[[Entry], Entry] = lambda entry: entry) -> None:
+        """`retained`: an entry without what of its history is not kept."""
+        self._space = space
+        self._retained = retained
+        self.changes = SpaceChanges()
+
+    def policies(self) -> Policies:
+        return self._space.policies()
+
+    def live(self) -> int:
+        return self._space.live() + self.changes.live_change
+
+    def memories(self, submissions: Sequence[Submission]) -> list[Memory]:
+        return [Memory(self._head(s.document), self._device_memory(s)) for s in submissions]
+
+    def load(self, wanted: Sequence[tuple[Memory, Submission, Missing]]) -> list[Memory]:
+        return [loaded(self._entry(s.document), memory, s, missing) for memory, s, missing in wanted]
+
+    def deletions(self, devices: Collection[DeviceId]) -> dict[DeviceId, Deletions]:
+        counted = {device: self.changes.deletions.get(device) or self._space.deletions(device) for device in devices}
+        return {device: deletions for device, deletions in counted.items() if deletions is not None}
+
+    def allot(self, count: int, live_change: int) -> SequenceNumber:
+        before = self.changes.sequence if self.changes.sequence is not None else self._space.sequence()
+        self.changes.sequence = SequenceNumber(before + count)
+        self.changes.live_change += live_change
+        return SequenceNumber(before + 1)
+
+    def write(self, first: SequenceNumber, writes: Sequence[Write], deletions: Mapping[DeviceId, Deletions]) -> None:
+        sequence = first
+        for write in writes:
+            decision, submission = write.decision, write.item.submission
+            before = self._entry(submission.document)
+            after = after_write(before, write, sequence)
+            if decision.revision is not None:
+                sequence = SequenceNumber(sequence + 1)
+            if after is not None and after != before:
+                self.changes.entries[submission.document] = self._retained(after)
+            if submission.device is not None:
+                if decision.device is not None:
+                    self.changes.device_memories[submission.device, submission.document] = decision.device
+                if decision.token_shared:
+                    self.changes.shared_tokens.add(submission.device)
+        self.changes.deletions.update(deletions)
+
+    def _entry(self, document: DocumentId) -> Entry | None:
+        written = self.changes.entries.get(document)
+        return written if written is not None else self._space.entry(document)
+
+    def _head(self, document: DocumentId) -> Head | None:
+        entry = self._entry(document)
+        return entry.head if entry is not None else None
+
+    def _device_memory(self, submission: Submission) -> DeviceMemory | None:
+        device = submission.device
+        if submission.base is not None or not submission.single_device or device is None:
+            return None
+        known = self.changes.device_memories.get((device, submission.document))
+        return known or self._space.device_memory(device, submission.document)
+
+
+@dataclass
+class MemorySpace:
+    """A Space that is nothing but memory."""
+
+    declared: Policies = NO_POLICIES
+    newest: SequenceNumber = BEGINNING
+    entries: dict[DocumentId, Entry] = field(default_factory=dict)
+    deleted: dict[DeviceId, Deletions] = field(default_factory=dict)
+    device_memories: dict[DeviceKey, DeviceMemory] = field(default_factory=dict)
+    shared_tokens: set[DeviceId] = field(default_factory=set)
+
+    def policies(self) -> Policies:
+        return self.declared
+
+    def sequence(self) -> SequenceNumber:
+        return self.newest
+
+    def live(self) -> int:
+        return sum(entry.hash is not None for entry in self.entries.values())
+
+    def entry(self, document: DocumentId) -> Entry | None:
+        return self.entries.get(document)
+
+    def deletions(self, device: DeviceId) -> Deletions | None:
+        return self.deleted.get(device)
+
+    def device_memory(self, device: DeviceId, document: DocumentId) -> DeviceMemory | None:
+        return self.device_memories.get((device, document))
+
+    def transact(self, work: Callable[[MemoryTransaction], T]) -> T:
+        """The result of `work`, with all of its changes stored; none of them if it raises."""
+        transaction = MemoryTransaction(self)
+        result = work(transaction)
+        changes = transaction.changes
+        self.entries.update(changes.entries)
+        self.newest = changes.sequence if changes.sequence is not None else self.newest
+        self.deleted.update(changes.deletions)
+        self.device_memories.update(changes.device_memories)
+        self.shared_tokens.update(changes.shared_tokens)
+        return result

@@ -1,0 +1,276 @@
+"""What `Transaction` in shared/ports.py promises, and what the decision path makes of it, held against every adapter.
+Another adapter needs another class in tests/contract/transactions.py."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.core.batch import Answer, Item
+from shared.core.documents import Body, ContentHash, DeviceId, DocumentId
+from shared.core.memory import CREATED, Given, Memory, Missing, Outcome, Refusal, Submission
+from shared.core.policies import parse
+from shared.core.protocol import Limits
+from shared.ports import Reply, Transaction
+from shared.transaction import CachedResolver, decide
+from shared.wire import content_hash
+from tests.contract.transactions import (
+    DEVICES,
+    DOCUMENTS,
+    InDirectory,
+    InMemory,
+    InMongo,
+    InRepository,
+    Transacted,
+)
+
+A, B, C = DEVICES
+ID = DOCUMENTS[0]
+ADAPTERS = ["memory", "directory", "repository", "mongodb"]
+LIMIT = Limits().max_document_bytes
+
+
+@pytest.fixture(params=ADAPTERS)
+def space(request: pytest.FixtureRequest, tmp_path: Path) -> Transacted:
+    if request.param == "directory":
+        return InDirectory(tmp_path)
+    if request.param == "repository":
+        return InRepository(tmp_path)
+    if request.param == "mongodb":
+        return InMongo(request.getfixturevalue("settings"))
+    return InMemory()
+
+
+def submission(
+    body: Body, base: str = CREATED, device: DeviceId = A, at: float = 1.0, shadow: Any = Given.NOTHING
+) -> Submission:
+    document = DocumentId(body["id"])
+    return Submission(document, body, content_hash(body), at, base, shadow, device, single_device=True)
+
+
+def sent(space: Transacted, *submissions: Submission, confirmed: bool = False) -> list[Reply]:
+    items = [Item(one, one.device or A, confirmed=confirmed) for one in submissions]
+    replies, _ = space.transact(lambda transaction: decide(transaction, CachedResolver(LIMIT), items))
+    return replies
+
+
+def put(space: Transacted, body: Body, base: str = CREATED, device: DeviceId = A, at: float = 1.0) -> Answer:
+    (reply,) = sent(space, submission(body, base, device, at))
+    assert isinstance(reply, Answer), reply
+    return reply
+
+
+def rev(answer: Answer) -> str:
+    assert answer.rev is not None
+    return answer.rev
+
+
+def doc(document: DocumentId = ID, **fields: Any) -> Body:
+    return {"id": document, **fields}
+
+
+def tombstone(document: DocumentId = ID) -> Body:
+    return {"id": document, "_deleted": True}
+
+
+def memory_of(transaction: Transaction, missing: Missing | None = None, device: DeviceId = A) -> Memory:
+    asked = submission(doc(asked=True), "1-x", device)
+    (memory,) = transaction.memories([asked])
+    if missing is not None:
+        (memory,) = transaction.load([(memory, asked, missing)])
+    return memory
+
+
+def test_an_unknown_document_has_no_head_and_an_empty_space_nothing_live(space: Transacted) -> None:
+    assert space.transact(lambda t: (memory_of(t).head, t.live(), t.deletions([A]))) == (None, 0, {})
+
+
+def test_what_was_written_is_the_head(space: Transacted) -> None:
+    answer = put(space, doc(n=1.5, text="\u00e4"))
+    head = space.transact(lambda t: memory_of(t).head)
+    assert head is not None and (head.body, head.rev) == (doc(n=1.5, text="\u00e4"), answer.rev)
+    assert [(pair.device, pair.base, pair.hash) for pair in head.pairs] == [(A, CREATED, answer.hash)]
+
+
+def test_work_that_fails_leaves_nothing(space: Transacted) -> None:
+    def work(transaction: Transaction) -> None:
+        decide(transaction, CachedResolver(LIMIT), [Item(submission(doc(n=1)), A)])
+        raise KeyError("on purpose")
+
+    with pytest.raises(KeyError):
+        space.transact(work)
+    assert space.transact(lambda t: (memory_of(t).head, t.live())) == (None, 0)
+
+
+def test_reads_see_what_the_transaction_wrote_before(space: Transacted) -> None:
+    first = submission(doc(n=1))
+    second = submission(doc(n=1, m=2), content_hash(doc(n=1)), B)
+    third = submission(tombstone(), content_hash(doc(n=1, m=2)), C)
+    replies = sent(space, first, second, third)
+    assert [reply.outcome for reply in replies if isinstance(reply, Answer)] == [
+        Outcome.APPLIED,
+        Outcome.FAST_FORWARD,
+        Outcome.DELETED,
+    ]
+    assert space.transact(lambda t: (t.live(), set(t.deletions([A, B, C])))) == (0, {C})
+
+
+def test_sequences_have_no_gap(space: Transacted) -> None:
+    replies = sent(space, *(submission(doc(document)) for document in DOCUMENTS[:3]))
+    replies.append(put(space, doc(DOCUMENTS[3])))
+    sequences = [int(str(reply.rev).partition("-")[0]) for reply in replies if isinstance(reply, Answer)]
+    assert sequences == [1, 2, 3, 4]
+    assert space.transact(lambda t: (t.allot(0, 0), t.live())) == (5, 4)
+
+
+def test_a_superseded_state_is_found_by_its_hash_with_its_body(space: Transacted) -> None:
+    old = put(space, doc(n=1))
+    new = put(space, doc(n=2), rev(old), B)
+    unknown = ContentHash("0" * 32)
+    assert old.hash is not None and new.hash is not None
+    wanted = Missing(states=frozenset({old.hash, unknown}))
+    states = space.transact(lambda t: memory_of(t, wanted).states)
+    assert states[unknown] is None
+    stored = states[old.hash]
+    assert stored is not None
+    assert (stored.body, stored.sequence, stored.until) == (doc(n=1), 1, 2)
+
+
+def test_a_received_state_is_kept_beside_the_revisions(space: Transacted) -> None:
+    base = rev(put(space, doc(a=1, b=1)))
+    put(space, doc(a=2, b=1), base, B)
+    mine = doc(a=1, b=2)
+    merged = put(space, mine, base, C)
+    assert (merged.outcome, merged.body) == (Outcome.MERGED, doc(a=2, b=2))
+    wanted = Missing(states=frozenset({content_hash(mine)}))
+    stored = space.transact(lambda t: memory_of(t, wanted).states)[content_hash(mine)]
+    assert stored is not None
+    assert (stored.body, stored.sequence, stored.until) == (mine, 2, 0)
+
+
+def test_pairs_are_those_of_the_device_from_a_sequence_on(space: Transacted) -> None:
+    base = put(space, doc(n=1))
+    second = put(space, doc(n=2), rev(base), B)
+    third = put(space, doc(n=3), rev(second), A)
+    put(space, doc(n=4), rev(third), B)
+    for device, since, wanted in ((A, 1, [1, 3]), (A, 2, [3]), (B, 1, [2]), (C, 1, [])):
+        missing = Missing(pairs_since=since)  # type: ignore[arg-type]
+        pairs = space.transact(lambda t, m=missing, d=device: memory_of(t, m, d).pairs)  # type: ignore[misc]
+        assert [pair.hash for pair in pairs or ()] == [content_hash(doc(n=n)) for n in wanted]
+
+
+def test_the_newest_states_with_a_body_come_first(space: Transacted) -> None:
+    base = rev(put(space, doc(n=0)))
+    for n in range(1, 6):
+        base = rev(put(space, doc(n=n), base))
+    recent = space.transact(lambda t: memory_of(t, Missing(recent=True)).recent)
+    assert [stored.body for stored in recent or ()] == [doc(n=n) for n in (4, 3, 2, 1, 0)]
+
+
+def test_a_repeat_adds_nothing(space: Transacted) -> None:
+    base = rev(put(space, doc(n=1)))
+    first = put(space, doc(n=2), base, B)
+    put(space, doc(n=3), rev(first), A)
+    before = space.transact(lambda t: t.allot(0, 0))
+    again = put(space, doc(n=2), base, B, at=9.0)
+    assert (again.outcome, again.body) == (Outcome.UNCHANGED, doc(n=3))
+    assert space.transact(lambda t: t.allot(0, 0)) == before
+
+
+def test_policies_decide(space: Transacted) -> None:
+    space.set_policies(parse({"/n": "max"}))
+    assert space.transact(lambda t: t.policies()) == parse({"/n": "max"})
+    base = rev(put(space, doc(n=1, a=1)))
+    put(space, doc(n=9, a=1), base, B)
+    lower = put(space, doc(n=5, a=2), base, C)
+    assert lower.body == doc(n=9, a=2)
+
+
+def test_secrets_are_in_no_conflict_record(space: Transacted) -> None:
+    space.set_policies(parse({"/pin": "secret"}))
+    base = rev(put(space, doc(pin="0000", note="a")))
+    put(space, doc(pin="1234", note="b"), base, B)
+    merged = put(space, doc(pin="9876", note="c"), base, C)
+    rows = {row["path"]: dict(row) for row in merged.conflicts}
+    assert rows.keys() == {"/pin", "/note"}
+    assert "kept" not in rows["/pin"] and "dropped" not in rows["/pin"]
+
+
+def test_many_deletions_by_one_device_must_be_confirmed(space: Transacted) -> None:
+    made = sent(space, *(submission(doc(document)) for document in DOCUMENTS[:40]))
+    bases = {d: rev(one) for d, one in zip(DOCUMENTS, made, strict=False) if isinstance(one, Answer)}
+    first = [submission(tombstone(document), bases[document], B, 10.0) for document in DOCUMENTS[:20]]
+    assert all(isinstance(reply, Answer) for reply in sent(space, *first))
+    one_more = submission(tombstone(DOCUMENTS[20]), bases[DOCUMENTS[20]], B, 20.0)
+    (held,) = sent(space, one_more)
+    assert isinstance(held, Refusal) and held.code == "deletions-held"
+    assert space.transact(lambda t: t.live()) == 20
+    # Another device, another hour, or somebody who means it.
+    assert isinstance(sent(space, submission(tombstone(DOCUMENTS[21]), bases[DOCUMENTS[21]], C, 20.0))[0], Answer)
+    assert isinstance(sent(space, one_more, confirmed=True)[0], Answer)
+    later = submission(tombstone(DOCUMENTS[22]), bases[DOCUMENTS[22]], B, 4000.0)
+    assert isinstance(sent(space, later)[0], Answer)
+    assert space.transact(lambda t: t.live()) == 17
+
+
+def test_two_that_are_too_large_together_are_refused_until_one_is_smaller(space: Transacted) -> None:
+    base = rev(put(space, doc(a="", b="")))
+    ours = put(space, doc(a="x" * 700_000, b=""), base, A)
+    mine = submission(doc(a="", b="y" * 700_000), base, B)
+    (refused,) = sent(space, mine)
+    assert isinstance(refused, Refusal) and refused.code == "too-large"
+    head = space.transact(lambda t: memory_of(t).head)
+    assert head is not None and head.rev == ours.rev
+    put(space, doc(a="x", b=""), rev(ours), A)
+    (merged,) = sent(space, mine)
+    assert isinstance(merged, Answer) and merged.body == doc(a="x", b="y" * 700_000)
+
+
+def test_bringing_back_what_was_deleted_keeps_to_the_limit(space: Transacted) -> None:
+    base = rev(put(space, doc(a="", b="")))
+    grown = put(space, doc(a="x" * 700_000, b=""), base, A)
+    put(space, tombstone(), rev(grown), A)
+    mine = submission(doc(a="", b="y" * 700_000), base, B)
+    (refused,) = sent(space, mine)
+    assert isinstance(refused, Refusal) and refused.code == "too-large"
+    (smaller,) = sent(space, submission(doc(a="", b="y" * 300_000), base, B))
+    assert isinstance(smaller, Answer) and smaller.body == doc(a="x" * 700_000, b="y" * 300_000)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_every_adapter_decides_as_memory_does(space: Transacted, seed: int) -> None:
+    """A history that nobody chose: the same answers, revs and conflicts, and in the end the same heads."""
+    reference = InMemory()
+    assert _history(space, seed) == _history(reference, seed)
+    every = [submission(doc(document, asked=True), "1-x") for document in DOCUMENTS[:3]]
+    heads = [one.transact(lambda t: t.memories(every)) for one in (space, reference)]
+    assert heads[0] == heads[1]
+
+
+def _history(space: Transacted, seed: int) -> list[Sequence[Reply]]:
+    chosen = random.Random(seed)
+    space.set_policies(parse({"/most": "max", "/log": "set"}))
+    known: dict[tuple[DeviceId, DocumentId], tuple[str, Body]] = {}
+    told: list[Sequence[Reply]] = []
+    for step in range(12):
+        device, at = chosen.choice(DEVICES), 1_750_000_000.0 + step
+        batch: dict[DocumentId, Submission] = {}
+        for document in chosen.sample(DOCUMENTS[:3], chosen.randint(1, 3)):
+            base, body = known.get((device, document), (CREATED, doc(document)))
+            if chosen.random() < 0.15 and base != CREATED:
+                batch[document] = submission({**body, "_deleted": True}, base, device, at, body)
+                continue
+            field = chosen.choice(["a", "b", "most", "log"])
+            value: Any = ["x", chosen.choice("yz")] if field == "log" else chosen.randint(0, 5)
+            batch[document] = submission({**body, field: value}, base, device, at, body if base != CREATED else None)
+        replies = sent(space, *batch.values())
+        told.append(replies)
+        for one, reply in zip(batch.values(), replies, strict=True):
+            if isinstance(reply, Answer) and chosen.random() < 0.8:  # else the answer is lost
+                state = one.client_state if reply.same else reply.body
+                known[device, one.document] = (rev(reply), state if state is not None else doc(one.document))
+    return told

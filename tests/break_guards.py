@@ -117,6 +117,18 @@ BREAKS = (
         "    return False and at is not None and edited_at is not None",
     ),
     Break(
+        "row 10: the clock alone says what is late",
+        "shared/core/basis.py",
+        "    return not any(\n        near.was_made_after(",
+        "    return True or not any(\n        near.was_made_after(",
+    ),
+    Break(
+        "row 10: edits that are no strong values do not show what came later",
+        "shared/core/near.py",
+        "    return any(_holds_edits(state, other, known) for known in (earlier, earlier[:1]))",
+        "    return False",
+    ),
+    Break(
         "row 11: a state of long ago is new",
         "shared/core/basis.py",
         '        return Basis("11 behind", (state,), nothing_new=True)\n',

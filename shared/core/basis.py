@@ -128,6 +128,22 @@ class Lookup:
         recent = self.memory.recent or ()
         return [s.body for s in recent if s.sequence < sequence and s.body is not None]
 
+    def known_before(self, stored: Stored) -> list[Body]:
+        """Those that were received before this one: also the head that a received state met."""
+        self.need(recent=True)
+        every = [*self._head_as_stored(), *(self.memory.recent or ())]
+        met = stored.sequence if stored.until == BEGINNING else None
+        return [
+            other.body
+            for other in every
+            if other.body is not None
+            and (other.sequence < stored.sequence or (other.sequence == met and other.until != BEGINNING))
+        ]
+
+    def _head_as_stored(self) -> list[Stored]:
+        head = self.head
+        return [Stored(head.hash, head.body, head.sequence)] if head.body is not None else []
+
     def unlike_head(self, state: Body) -> near.Strong:
         """The strong values of a state that the head does not have."""
         return near.new_strong(state, [self.head.body] if self.head.body is not None else [])
@@ -213,7 +229,7 @@ def by_evidence(look: Lookup, state: Body, content: ContentHash | None) -> Basis
     look.need([content, look.buried, *device.states], seen=look.unlike_head(state))
     if content in device.states:
         return Basis("10 as remembered", (state,))
-    if _is_late(state, device):
+    if _is_late(look, state, device):
         return Basis("10 late", (state,), late=True)
     # What arrived before the request that the memory tells of is an earlier one of the device, delivered late, or
     # once more with others. It does not contradict the memory, and tells nothing of what the device has now.
@@ -230,10 +246,18 @@ def by_evidence(look: Lookup, state: Body, content: ContentHash | None) -> Basis
     return replace(by_content(look, state, content), contradicted=not earlier)
 
 
-def _is_late(state: Body, device: DeviceMemory) -> bool:
-    """By its own clock the device had edited this document further when it sent what is here already."""
+def _is_late(look: Lookup, state: Body, device: DeviceMemory) -> bool:
+    """Whether the state was made before another one of the device that is here already: by what they hold, and by
+    the clock of the device where that tells nothing. A clock may be put back between two edits."""
     at, edited_at = clock(state), device.edited_at
-    return at is not None and edited_at is not None and edited_at - LATE <= at < edited_at
+    if at is None or edited_at is None or not edited_at - LATE <= at < edited_at:
+        return False
+    later = [stored for stored in map(look.stored, device.states) if stored is not None]
+    return not any(
+        near.was_made_after(state, stored.body, look.known_before(stored))
+        for stored in later
+        if stored.body is not None
+    )
 
 
 def _is_contradicted(look: Lookup, state: Body, picked: list[Body]) -> bool:

@@ -9,6 +9,7 @@ Laws (tests/unit/core/test_near.py):
     pick leaves at least one; all of them if S shows nothing where they differ
     nearest finds S itself where it is among them, and nothing without a strong value in common with S
     gone(before, after) are the names of strong(before) - strong(after)
+    was_made_after(S, S, before) if S has a strong value that is new; never if S has none of those that are
 """
 
 from __future__ import annotations
@@ -106,3 +107,18 @@ def nearest(state: Body, candidates: Iterable[Body]) -> list[Body]:
         elif away == limit:
             found.append(candidate)
     return found
+
+
+def was_made_after(state: Body, other: Body, before: Sequence[Body]) -> bool:
+    """Whether `state` shows that its device made it after `other`, which it had sent or been answered: it holds
+    what was new in `other`. `before`: what was here before `other`, the newest first."""
+    fresh = new_strong(other, before)
+    if fresh:
+        return fresh <= strong(state)
+    earlier = before or [{}]
+    return any(_holds_edits(state, other, known) for known in (earlier, earlier[:1]))
+
+
+def _holds_edits(state: Body, other: Body, before: Sequence[Body]) -> bool:
+    """Whether `other` differs from all of `before` somewhere, and `state` has there what it has."""
+    return count_edits(other, before) > 0 and count_edits(other, [*before, state]) == 0

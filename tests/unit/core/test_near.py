@@ -64,3 +64,11 @@ def test_law_nearest_is_the_state_itself_or_shares_something_with_it(history: An
         assert any(equal(state, body) for body in found)
     for body in near.nearest(state, others):
         assert near.strong(body) & near.strong(state)
+
+
+@given(strategies.histories())
+def test_law_a_state_was_made_after_itself_and_what_lacks_its_strong_values_was_not(history: Any) -> None:
+    other, *before = history
+    if near.new_strong(other, before):
+        assert near.was_made_after(other, other, before)
+        assert not near.was_made_after({"id": other["id"]}, other, before)

@@ -476,6 +476,63 @@ def test_row_10_a_clock_that_was_put_right_is_not_late() -> None:
     assert server.got()[:2] == ("fast_forward", "10 pick")
 
 
+AT_17, AT_20 = "2025-06-15T12:00:17Z", "2025-06-15T12:00:20Z"
+
+
+@pytest.mark.parametrize("before", [doc(title="a title of old"), None], ids=["edited", "created"])
+@pytest.mark.parametrize(
+    ("edit", "next_edit"),
+    [
+        ({"title": "a newer title"}, {"notes": "more to say"}),
+        ({"title": "a newer title"}, {"title": "a newer title", "done": True}),
+        ({"done": True}, {"notes": "more to say"}),
+        ({"done": True}, {"n": 3}),
+        ({"tags": ["home"]}, {"tags": ["home", "work"]}),
+        ({"title": "a newer title", "done": True}, {"done": False}),
+    ],
+)
+def test_row_10_a_clock_that_is_put_back_does_not_undo_the_next_edit(
+    before: Body | None, edit: Body, next_edit: Body
+) -> None:
+    server = Server()
+    if before is not None:
+        server.post({**before, "updated_at": "2025-06-15T11:00:00Z"}, device="A")
+    first = {**(before or doc()), **edit, "updated_at": AT_20}
+    server.post(first, device="A")
+    second = {**first, **next_edit, "updated_at": AT_17}
+    server.post(second, device="A")
+    assert server.got() == ("fast_forward", "10 pick", second)
+
+
+def test_row_10_a_weak_edit_over_one_that_was_there_before_shows_what_came_later() -> None:
+    server = Server()
+    for done, at in ((True, "2025-06-15T10:00:00Z"), (False, "2025-06-15T11:00:00Z"), (True, AT_20)):
+        server.post(doc(title="the same title", done=done, updated_at=at), device="A")
+    server.post(doc(title="the same title", done=True, n=1, updated_at=AT_17), device="A")
+    assert server.got()[:2] == ("fast_forward", "10 pick")
+
+
+def test_row_10_what_the_device_was_answered_shows_that_a_state_is_not_late() -> None:
+    server = Server()
+    server.post(doc(title="a title of old", updated_at="2025-06-15T11:00:00Z"), device="A")
+    server.post(doc(title="a title of old", notes="of another device", updated_at=AT_17), device="B")
+    server.post(doc(title="a newer title", updated_at=AT_20), device="A")
+    answered = server.decision.state
+    assert answered is not None and answered["notes"] == "of another device"
+    server.post({**answered, "done": True, "updated_at": AT_17}, device="A")
+    assert server.got()[:2] == ("fast_forward", "10 pick")
+
+
+@pytest.mark.parametrize("state", [doc(title="a newer title"), doc(title="a title of old", done=True)])
+def test_row_10_the_clock_breaks_the_tie_where_the_states_tell_nothing(state: Body) -> None:
+    server = Server()
+    server.post(doc(title="a title of old", updated_at="2025-06-15T11:00:00Z"), device="A")
+    server.post(doc(title="the newest title", updated_at=AT_20), device="A")
+    server.post({**state, "updated_at": AT_17}, device="A")
+    assert server.got()[:2] == ("unchanged", "10 late")
+    assert ("/title", "the newest title", state["title"]) in [c[:3] for c in server.decision.conflicts]
+
+
 def test_guard_a_token_used_by_two_devices_counts_as_shared_for_good() -> None:
     server = Server()
     server.post(doc(title="title one", note="note one", tags=["t"]), device="T")

@@ -235,6 +235,13 @@ BREAKS = (
         ("tests/unit/core/test_merge_steps.py",),
     ),
     Break(
+        "merge: a list that was left out is a removed value",
+        "shared/core/merge.py",
+        "    if scope.delete_wins or scope.strategy is Strategy.LWW:",
+        "    if True:",
+        ("tests/unit/core/test_merge.py", "tests/unit/client/test_modifications.py"),
+    ),
+    Break(
         "secrets: an edit follows a rename out of them",
         "shared/core/merge.py",
         "if scope.child(n).secret or not scope.child(o).secret}",

@@ -8,6 +8,7 @@ stands.
 |---|---|
 | two objects | key by key, all the way down |
 | absent, and anything | the edit, whole; `delete-wins`: nothing |
+| absent, and an array | if an ancestor has an array there: as an empty one; but `delete-wins` and `lww` as above |
 | two arrays of scalars, none twice | a set: what either added, without what either removed |
 | two arrays of objects with an `id`, `_id`, `uuid`, `key` or `name` each | member by member, as an object |
 | two other arrays | diff3 on elements; both inserted at one place: theirs, then ours; elements that both |
@@ -154,6 +155,8 @@ class _Run:
         if self.unchanged(ours, bases):
             return theirs
         if ours is ABSENT or theirs is ABSENT:
+            if _is_emptied(scope, bases, ours, theirs):
+                return self.emptied(At(place, scope), bases, ours, theirs)
             return self.removed(At(place, scope), ours, theirs)
         return self.atom(At(place, scope), bases, ours, theirs)
 
@@ -205,6 +208,11 @@ class _Run:
                 if named is not None:
                     places[key] = below
         return result, places
+
+    def emptied(self, at: At, bases: Sequence[Value], ours: Any, theirs: Any) -> Value:
+        """Absent against an edited array: as if it were empty. Absent if nothing is left but no side is empty."""
+        mine, other = ([] if side is ABSENT else side for side in (ours, theirs))
+        return merge_arrays(self, at, bases, mine, other) or (ABSENT if mine or other else [])
 
     def removed(self, at: At, ours: Value, theirs: Value) -> JsonValue:
         edit = ours if theirs is ABSENT else theirs
@@ -268,6 +276,13 @@ class _Run:
         value = self.value(at.place, at.scope, (base,), ours, theirs)
         self.record(at.place, value, theirs if ours_renamed else ours, "renamed")
         return value
+
+
+def _is_emptied(scope: Scope, bases: Sequence[Value], ours: Value, theirs: Value) -> bool:
+    """Whether one side left out an array that the other edited, and that means the same as leaving it empty."""
+    if scope.delete_wins or scope.strategy is Strategy.LWW:
+        return False
+    return isinstance(theirs if ours is ABSENT else ours, list) and any(isinstance(base, list) for base in bases)
 
 
 def _by_strategy(strategy: Strategy | None, ours: Value, theirs: Value) -> Side | None:

@@ -70,6 +70,8 @@ class Client:
     """A v1.0 client."""
 
     sends_base = False
+    drops_empty_lists = False
+    """The user's edits leave nothing where they leave a list empty."""
 
     def __init__(self, number: int, device: str | None, document: str, skew: float, has_clock: bool) -> None:
         self.number = number
@@ -218,10 +220,17 @@ class PlainBaseClient(BaseClient):
         return again
 
 
+class SparseClient(BaseClient):
+    """Writes nothing where others write an empty list."""
+
+    drops_empty_lists = True
+
+
 KINDS: dict[str, Callable[..., Client]] = {
     "unknown": Client,
     "token": Client,
     "base": BaseClient,
     "plain": PlainBaseClient,
+    "sparse": SparseClient,
 }
 assert ABSENT is not None

@@ -93,6 +93,11 @@ def put(body: Body, place: Place, value: Any) -> Body:
     return body
 
 
+def without_empty_lists(body: Body) -> Body:
+    """The body without the fields that are empty lists."""
+    return {key: value for key, value in body.items() if value != []}
+
+
 def _assign(into: Body, key: str, value: Any) -> None:
     if value is ABSENT:
         into.pop(key, None)

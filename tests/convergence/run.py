@@ -28,8 +28,11 @@ POPULATIONS: dict[str, tuple[str, ...]] = {
     "mixed": ("unknown", "token", "base"),
     "plain": ("plain",),
     "shared": ("shared",),
+    "sparse": ("sparse", "sparse", "base"),
 }
-"""Kinds of clients in a run. `shared`: v1.0 clients that use one token, which claims to be one device's."""
+"""Kinds of clients in a run. `shared`: v1.0 clients that use one token, which claims to be one device's.
+`sparse`: most of them drop lists that become empty."""
+WITH_BASE = frozenset({"base", "plain", "sparse"})
 PASSES = 2
 ROUNDS = 2
 
@@ -98,8 +101,8 @@ def make_schedule(seed: int, population: str) -> Schedule:
         kinds=kinds,
         skews=skews,
         has_clock=rng.random() < 0.75,
-        horizon=rng.choice((120.0, 600.0)) if set(kinds) <= {"base", "plain"} and not backups else 86_400.0,
-        twins=rng.random() < 0.1 and set(kinds) <= {"base", "plain"},
+        horizon=rng.choice((120.0, 600.0)) if WITH_BASE.issuperset(kinds) and not backups else 86_400.0,
+        twins=rng.random() < 0.1 and WITH_BASE.issuperset(kinds),
         steps=tuple(steps),
     )
 
@@ -189,6 +192,8 @@ class Run:
             after = body
             for place, value in wanted:
                 after = documents.put(after, place, value)
+            if client.drops_empty_lists:
+                after = documents.without_empty_lists(after)
             if wanted:
                 self.user_edits(client, wanted, after)
 

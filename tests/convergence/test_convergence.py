@@ -12,7 +12,7 @@ from tests.convergence.shrink import shrink
 from tests.convergence.simulate import CLOCK, RULES, missed, play, simulate, smallest
 
 SEEDS = range(20_000, 20_250)
-SHARES = {"unknown": 0.12, "token": 0.02, "base": 0.0, "mixed": 0.06, "plain": 0.05, "shared": 0.45}
+SHARES = {"unknown": 0.12, "token": 0.02, "base": 0.0, "mixed": 0.06, "plain": 0.05, "shared": 0.45, "sparse": 0.0}
 """Of what `newest clock wins` loses, in so few runs."""
 
 

@@ -14,6 +14,7 @@ from tests.instance import Instance
 
 MUST_NOT = {
     "base": ("lost", "undone", "back", "refused", "diverged", "loops", "repeats", "unread"),
+    "sparse": ("lost", "undone", "back", "refused", "diverged", "loops", "repeats", "unread"),
     "plain": ("diverged", "loops", "repeats", "unread"),
     "token": ("diverged", "loops", "repeats", "unread"),
     "unknown": ("diverged", "loops", "repeats", "unread"),

@@ -21,6 +21,11 @@ def test_what_nobody_touched_since_is_as_it_was(before: Any, after: Any) -> None
     assert equal(undone(Step(A, before, after), after), before)
 
 
+def test_undoing_the_first_tag_leaves_those_that_were_added_since() -> None:
+    step = Step(A, {"id": "a"}, {"id": "a", "tags": ["home"]})
+    assert undone(step, {"id": "a", "tags": ["home", "work"]}) == {"id": "a", "tags": ["work"]}
+
+
 @given(st.data(), documents())
 def test_what_happened_since_stays(data: st.DataObject, before: dict[str, Any]) -> None:
     after = {**before, "ours": 1}

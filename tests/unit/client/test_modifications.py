@@ -14,6 +14,7 @@ from client.modifications import modification_of
 from client.moments import NoMomentError
 from client.words import WordError
 from shared.core.canonical import equal
+from shared.core.merge import merge
 from shared.core.strict import check
 from shared.testing.strategies import json_values
 
@@ -97,3 +98,13 @@ def test_what_is_meant(before: dict[str, Any], words: list[str], after: dict[str
 def test_what_is_refused(words: list[str], says: str) -> None:
     with pytest.raises((WordError, NoMomentError), match=says):
         modified({"a": 1, "tags": "x"}, *words)
+
+
+@pytest.mark.parametrize("words", [["-home"], ["tags:"], ["tags:=[]"]])
+@pytest.mark.parametrize("mine_is_stored", [False, True])
+def test_without_its_last_tag_a_task_gets_the_tags_that_others_add(words: list[str], mine_is_stored: bool) -> None:
+    base = {"id": "q7", "tags": ["home"]}
+    sides = (modified(base, *words), modified(base, "+work"))
+    merged = merge([base], *(sides if mine_is_stored else reversed(sides)))
+    assert merged.value == {"id": "q7", "tags": ["work"]}
+    assert merged.conflicts == ()

@@ -82,6 +82,61 @@ def test_with_delete_wins_a_removal_beats_an_edit() -> None:
         assert conflicts(merged) == [("/o", ABSENT, edited["o"], "delete-wins")]
 
 
+HOME, WORK = {"id": "h", "text": "home"}, {"id": "w", "text": "work"}
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("by_ours", [False, True])
+@pytest.mark.parametrize(
+    ("base", "edited", "result"),
+    [
+        (["home"], ["home", "work"], ["work"]),
+        (["home", "car"], ["home"], ABSENT),
+        (["home", "car"], ["car", "home"], ABSENT),
+        (["home"], ["home", None, 1, True], [None, 1, True]),
+        ([], ["work"], ["work"]),
+        (["home"], [], []),
+        ([HOME], [HOME, WORK], [WORK]),
+        ([HOME, WORK], [WORK], ABSENT),
+        ([1, 1], [1, 1, 2], [2]),
+        ([{"a": 1}], [{"a": 1}, {"a": 2}], [{"a": 2}]),
+    ],
+)
+def test_a_left_out_array_is_an_empty_one(nested: bool, by_ours: bool, base: Any, edited: Any, result: Any) -> None:
+    def around(value: Any) -> Any:
+        inside = {} if value is ABSENT else {"tags": value}
+        return {"meta": {"n": 1, **inside}, "steps": [{"id": 1, **inside}]} if nested else inside
+
+    for policies in (NO_POLICIES, parse({"/**": "version"}), parse({"/tags": "set", "/*/tags": "set"})):
+        if policies.declared and base == [1, 1]:
+            continue  # no set
+        sides = (around(ABSENT), around(edited)) if by_ours else (around(edited), around(ABSENT))
+        assert merge([around(base)], *sides, policies=policies) == Merged(around(result), ())
+
+
+def test_what_was_edited_in_an_array_that_was_left_out_stands_and_is_recorded() -> None:
+    edited = [{**HOME, "text": "at home"}, WORK]
+    assert merge([{"steps": [HOME]}], {}, {"steps": edited}) == Merged(
+        {"steps": edited}, (Conflict("/steps/0", edited[0], ABSENT, "edit-beats-removal"),)
+    )
+    points = [[0, 0], [1, 5], [2, 2]]
+    assert merge([{"line": [[0, 0], [1, 1], [2, 2]]}], {"line": points}, {}) == Merged(
+        {"line": points}, (Conflict("/line", points, ABSENT, "edit-beats-removal"),)
+    )
+
+
+@pytest.mark.parametrize(("strategy", "result"), [("delete-wins", {}), ("lww", {"tags": ["home", "work"]})])
+def test_an_array_that_a_policy_makes_one_value_is_not_left_out_member_by_member(strategy: str, result: Any) -> None:
+    merged = merge([{"tags": ["home"]}], {}, {"tags": ["home", "work"]}, policies=parse({"/tags": strategy}))
+    assert merged.value == result
+    assert [c.path for c in merged.conflicts] == ["/tags"]
+
+
+def test_what_was_no_array_before_is_not_taken_for_an_empty_one() -> None:
+    merged = merge([{"tags": "home"}], {}, {"tags": ["home"]})
+    assert merged == Merged({"tags": ["home"]}, (Conflict("/tags", ["home"], ABSENT, "edit-beats-removal"),))
+
+
 def test_delete_wins_holds_below_its_pattern_and_not_beside_it() -> None:
     policies = parse({"/o": "delete-wins"})
     base = {"o": {"x": 1}, "p": {"x": 1}}
@@ -435,6 +490,21 @@ def test_law_a_change_of_one_side_stands(history: Any, policies: Policies) -> No
     ):
         assert equal(merged.value, wanted)
         assert merged.conflicts == ()
+
+
+@given(st.data(), st.booleans())
+def test_law_an_array_that_is_left_out_is_an_empty_one(data: st.DataObject, by_ours: bool) -> None:
+    base = data.draw(strategies.arrays(strategies.json_values(3)))
+    edited = data.draw(strategies.edited(base))
+    assume(isinstance(edited, list) and not equal(base, edited))
+
+    def merged(left: Any) -> Merged:
+        sides = ({**left}, {"a": edited}) if by_ours else ({"a": edited}, {**left})
+        return merge([{"a": base}], *sides)
+
+    absent, empty = merged({}), merged({"a": []})
+    assert absent.value.get("a", []) == empty.value["a"]
+    assert conflicts(absent) == conflicts(empty)
 
 
 @given(histories, many_policies)

@@ -1,4 +1,4 @@
-"""The ASGI application: `uvicorn api.app:create_app --factory`."""
+"""The ASGI application; `python -m api.serve` runs it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from api.routes import batch, devices, documents, events, export, hashes, polici
 from shared.observability import request_id
 from shared.settings import Settings
 
+_COMMON = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
 ROUTES = [  # they are tried one by one: what is asked for most comes first
     Route("/task/{id}", sync.post_task, methods=["POST"]),
     Route("/hashes", hashes.get_hashes, methods=["GET"]),
@@ -25,6 +26,7 @@ ROUTES = [  # they are tried one by one: what is asked for most comes first
     Route("/", service.about, methods=["GET"]),
     Route("/healthz", service.healthz, methods=["GET"]),
     Route("/readyz", service.readyz, methods=["GET"]),
+    Route("/openapi.json", service.openapi, methods=["GET"]),
     Route("/hashes/diff", hashes.post_diff, methods=["POST"]),
     Route(events.PATH, events.get_events, methods=["GET"]),
     Route("/task/{id}", documents.get_task, methods=["GET"]),
@@ -50,11 +52,14 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         lifespan=lifespan_of(settings),
         exception_handlers=dict.fromkeys(errors.RESPONDED_TO, errors.respond),
     )
-    return RequestId(events.Events(Compression(app)))
+    # An address is what it is: a redirect would go to whatever the Host header says, and lose the body.
+    app.router.redirect_slashes = False
+    return Envelope(events.Events(Compression(app)))
 
 
-class RequestId:
-    """Gives each request an id, in its log lines and in the header of its answer."""
+class Envelope:
+    """Gives each request an id, in its log lines and in the header of its answer; and each answer the headers that
+    all have: no cache keeps it unless it says so itself, and it is what its content type says."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -68,7 +73,9 @@ class RequestId:
 
         async def send_with_id(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"x-request-id", identity.encode())]
+                names = {name for name, _ in message["headers"]}
+                common = [header for header in _COMMON if header[0] not in names]
+                message["headers"] = [*message["headers"], *common, (b"x-request-id", identity.encode())]
             await send(message)
 
         await self._app(scope, receive, send_with_id)

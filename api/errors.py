@@ -10,6 +10,7 @@ from typing import Any, Final
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from shared import wire
 from shared.core.memory import Refusal
@@ -51,13 +52,21 @@ class ProblemError(Exception):
     """Ends a request with an error of the table."""
 
     def __init__(
-        self, kind: Kind, detail: str, *, pointer: str | None = None, headers: Mapping[str, str] | None = None
+        self,
+        kind: Kind,
+        detail: str,
+        *,
+        pointer: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        extensions: Mapping[str, Any] | None = None,
     ) -> None:
+        """`extensions`: members beside those that every problem has."""
         super().__init__(detail)
         self.kind = kind
         self.detail = detail
         self.pointer = pointer
         self.headers = headers or {}
+        self.extensions = dict(extensions or {})
 
 
 RESPONDED_TO: Final = (
@@ -146,19 +155,33 @@ def members(error: ProblemError) -> dict[str, Any]:
     return found
 
 
+PROBLEM_HEADERS: Final = {
+    "content-type": "application/problem+json",
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+}
+
+
 def render(error: ProblemError) -> Response:
     """The response: application/problem+json."""
-    return Response(
-        wire.dumps(members(error)),
-        error.kind.status,
-        headers=dict(error.headers),
-        media_type="application/problem+json",
-    )
+    headers = {**PROBLEM_HEADERS, **error.headers}
+    return Response(wire.dumps(members(error) | error.extensions), error.kind.status, headers=headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """Those that the address takes. It may have several routes; the router knows the first of them only."""
+    methods: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            methods |= route.methods or set()
+    return sorted(methods)
 
 
 async def respond(request: Request, error: Exception) -> Response:
     """Starlette's exception handler for everything."""
     found = problem(error)
+    if found.kind is METHOD_NOT_ALLOWED:
+        found.headers = {"allow": ", ".join(_methods(request))}
     if found.kind is INTERNAL:
         logger.error("request_failed", exc_info=error, extra={"fields": {"path": request.url.path}})
     elif found.kind is UNAVAILABLE:

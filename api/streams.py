@@ -4,6 +4,7 @@ lives while there is something to send. So thousands of idle streams cost little
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 from starlette.types import Message, Receive, Send
 
@@ -19,15 +20,16 @@ _MOST_WAITING = 64
 _MOST_BEATS = 2
 """Heartbeats that a reader who takes nothing is given."""
 _BEAT = b":\n\n"
-_START: Message = {
-    "type": "http.response.start",
-    "status": 200,
-    "headers": [
-        (b"content-type", b"text/event-stream; charset=utf-8"),
-        (b"cache-control", b"no-store"),
-        (b"x-accel-buffering", b"no"),
-    ],
-}
+_HEADERS: Final = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+]
+
+
+def start() -> Message:
+    """The head of a stream's answer."""
+    return {"type": "http.response.start", "status": 200, "headers": [*_HEADERS]}
 
 
 class EventStream:
@@ -65,7 +67,7 @@ class EventStream:
     async def run(self, receive: Receive) -> None:
         """After `Live.follow`; until the other side hangs up or `close` is called."""
         try:
-            await self._send({**_START, "headers": [*_START["headers"]]})
+            await self._send(start())
             await self._write(wire.ready_event(cursor_of(self._position)))
             self._wake()
             while (await receive())["type"] != "http.disconnect":

@@ -22,7 +22,7 @@ from client.remote import (
 )
 from client.retry import Backoff, retry_after_seconds
 from shared import wire
-from shared.core.documents import Body, ContentHash, DocumentId, HashMap
+from shared.core.documents import Body, ContentHash, DocumentId, HashMap, is_document_id
 
 TURNED_AWAY: Final = frozenset({429, 502, 503, 504})
 """Says nothing about the request; 502 and 504 come from a load balancer whose server is restarting."""
@@ -87,7 +87,8 @@ class HttpRemote:
         value = self._json(answer)
         if not isinstance(value, dict) or not all(isinstance(hash_, str) for hash_ in value.values()):
             raise self._not_hypertask(answer, "its hash map is none")
-        return {DocumentId(document): ContentHash(hash_) for document, hash_ in value.items()}
+        known = {key: hash_ for key, hash_ in value.items() if is_document_id(key)}
+        return {DocumentId(document): ContentHash(hash_) for document, hash_ in known.items()}
 
     async def submit(self, document: DocumentId, state: Body | None) -> Correct | Refused:
         answer = await self._request("POST", f"/task/{document}", wire.dumps({"client_state": state}))

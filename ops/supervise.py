@@ -31,11 +31,7 @@ _READY_SECONDS: Final = 60.0
 _ASK_AGAIN_SECONDS: Final = 0.05
 _PORTS_TO_TRY: Final = 3
 _BACKLOG: Final = 2048
-# A client's idle connection is kept longer than clients keep it, so that it is theirs to close.
-_API: Final = (
-    "uvicorn api.app:create_app --factory --loop uvloop --http httptools --no-access-log --no-proxy-headers "
-    "--timeout-keep-alive 75 --timeout-graceful-shutdown 3"
-)
+_API: Final = "api.serve"
 _WORKER: Final = "arq worker.settings.WorkerSettings"
 _WORKER_CHECK: Final = "arq --check worker.settings.WorkerSettings"
 _NEW_TOKEN: Final = "api.cli token create --name first --space default --user owner --json"

@@ -16,7 +16,7 @@ from shared import wire
 from shared.core import strict
 from shared.core.batch import Answer
 from shared.core.canonical import JsonValue
-from shared.core.documents import DocumentId, is_document_id
+from shared.core.documents import DOCUMENT_ID_RULE, DocumentId, is_document_id
 from shared.core.memory import CREATED
 from shared.core.pointers import escape
 from shared.core.protocol import Limits
@@ -64,7 +64,7 @@ def _posted(key: str, item: JsonValue | Fault, limits: Limits) -> Posted:
         return item
     pointer = f"/tasks/{escape(key)}"
     if not is_document_id(key):
-        return Fault("no document id", "A document's id has 1 to 128 characters of A-Z a-z 0-9 . _ ~ -.", pointer)
+        return Fault("no document id", f"This is no document's id: {DOCUMENT_ID_RULE}.", pointer)
     try:
         wire.check_depth(item, limits.max_depth + 1, pointer)
         return wire.post_task_of(item, DocumentId(key), limits, pointer)

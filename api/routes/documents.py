@@ -15,6 +15,7 @@ from api.state import state
 from shared import wire
 from shared.core.documents import ContentHash, DeviceId
 from shared.core.memory import Given, Submission
+from shared.core.reconciliation import is_fingerprint
 
 _MOST_BYTES = 4096
 _MOST_ENTRIES = 1000
@@ -26,7 +27,7 @@ async def get_task(request: Request) -> Response:
     head = await here.documents.head(device.space, document_of(request))
     if head is None or head.body is None:
         raise ProblemError(NOT_FOUND, "There is no such document. If it was deleted: GET /task/{id}/revisions.")
-    headers = {"etag": f'"{head.hash}"', "hypertask-rev": head.rev or "", "cache-control": "no-cache"}
+    headers = {"etag": f'"{head.hash}"', "hypertask-rev": head.rev or "", "cache-control": "private, no-cache"}
     if tags_in(request.headers.get("if-none-match")) & {"*", head.hash}:
         return Response(status_code=304, headers=headers)
     return Response(wire.dumps(head.body), headers=headers, media_type="application/json")
@@ -50,7 +51,7 @@ async def get_revision(request: Request) -> Response:
     entry = await here.documents.state(device.space, document_of(request), content)
     if entry is None or entry.body is None:
         raise ProblemError(NOT_FOUND, "The document has no such revision, or its body was pruned.")
-    headers = {"etag": f'"{content}"'}
+    headers = {"etag": f'"{content}"', "cache-control": "private, no-cache"}
     return Response(wire.dumps(entry.body), headers=headers, media_type="application/json")
 
 
@@ -82,7 +83,7 @@ async def post_restore(request: Request) -> Response:
 def _hash(raw: bytes) -> ContentHash:
     request = wire.parse(raw, max_depth=2)
     content = request.get("hash") if isinstance(request, dict) else None
-    if not isinstance(content, str) or set(request) != {"hash"}:
+    if not isinstance(content, str) or not is_fingerprint(content) or set(request) != {"hash"}:
         raise ProblemError(
             MALFORMED_REQUEST, 'The body must be {"hash": "..."}, from GET /task/{id}/revisions.', pointer="/hash"
         )

@@ -10,7 +10,8 @@ from api import errors
 from api.auth import hash_of_token
 from api.replays import cursor_in
 from api.state import state
-from api.streams import EventStream
+from api.streams import EventStream, start
+from shared.core.documents import Device, Position
 
 PATH = "/events"
 
@@ -23,10 +24,15 @@ class Events:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "GET":
+        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] not in ("GET", "HEAD"):
             await self._app(scope, receive, send)
             return
         try:
+            if scope["method"] == "HEAD":
+                await _position(Request(scope, receive))
+                await send(start())
+                await send({"type": "http.response.body", "body": b""})
+                return
             stream = await _opened(Request(scope, receive), send)
         except Exception as error:  # noqa: BLE001  all of them have an answer in the table
             answer = await errors.respond(Request(scope, receive), error)
@@ -36,7 +42,15 @@ class Events:
 
 
 async def _opened(request: Request, send: Send) -> EventStream:
-    """From `Last-Event-ID` or `?since=` on, else from now on. 410 for a cursor of another history."""
+    here = state(request)
+    device, position = await _position(request)
+    stream = EventStream(here.live, device, position, send)
+    await here.live.follow(device, hash_of_token(request), stream)
+    return stream
+
+
+async def _position(request: Request) -> tuple[Device, Position]:
+    """Where the stream begins: at `Last-Event-ID` or `?since=`, else now. 410 for a cursor of another history."""
     here = state(request)
     device = await here.devices.of(request)
     text = request.headers.get("last-event-id") or request.query_params.get("since")
@@ -44,9 +58,7 @@ async def _opened(request: Request, send: Send) -> EventStream:
     if text is not None:
         position = cursor_in(text)
         await here.live.replays.page(device.space, position, 1)  # 410 as an answer, not as an event
-    stream = EventStream(here.live, device, position, send)
-    await here.live.follow(device, hash_of_token(request), stream)
-    return stream
+    return device, position
 
 
 async def get_events(request: Request) -> Response:

@@ -27,9 +27,8 @@ async def get_export(request: Request) -> StreamingResponse:
     headers = {"cache-control": "no-store", "vary": "accept-encoding"}
     if coding != IDENTITY:
         headers["content-encoding"] = coding
-    return StreamingResponse(
-        _pieces(_lines(here, device, position), Encoder(coding)), headers=headers, media_type="application/x-ndjson"
-    )
+    lines = _lines(here, device, position) if request.method != "HEAD" else _nothing()
+    return StreamingResponse(_pieces(lines, Encoder(coding)), headers=headers, media_type="application/x-ndjson")
 
 
 async def _lines(here: State, device: Device, position: Position) -> AsyncIterator[bytes]:
@@ -41,6 +40,12 @@ async def _lines(here: State, device: Device, position: Position) -> AsyncIterat
         revisions += not found.is_head
         yield wire_export.line_of(found)
     yield wire_export.last_line(documents, revisions)
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    """Of an answer that is asked for without its body."""
+    for line in list[bytes]():
+        yield line
 
 
 async def _pieces(lines: AsyncIterator[bytes], encoder: Encoder) -> AsyncIterator[bytes]:

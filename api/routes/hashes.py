@@ -30,9 +30,10 @@ _MOST_DIFF_BYTES = 512 * 1024
 async def get_hashes(request: Request) -> Response:
     here = state(request)
     device = await here.devices.of(request)
-    since, may_wait = request.query_params.get("since"), _wait(request) > 0
+    # What cannot be a request is refused before the cursor is looked at.
+    since, may_wait, limit = request.query_params.get("since"), _wait(request) > 0, _limit(request)
     if since is not None:
-        return await _since(request, device, since, may_wait=may_wait)
+        return await _since(request, device, since, limit, may_wait=may_wait)
     known = tags_in(request.headers.get("if-none-match"))
     asked_at = time.time()
 
@@ -72,12 +73,12 @@ async def post_diff(request: Request) -> Response:
     return Response(wire.dumps(body), headers={"cache-control": "no-store"}, media_type="application/json")
 
 
-async def _since(request: Request, device: Device, since: str, *, may_wait: bool) -> Response:
+async def _since(request: Request, device: Device, since: str, limit: int, *, may_wait: bool) -> Response:
     here = state(request)
     cursor = cursor_in(since)
 
     async def look() -> Page:
-        return await here.live.replays.page(device.space, cursor, _limit(request))
+        return await here.live.replays.page(device.space, cursor, limit)
 
     page = await look()
     if may_wait and not page.hashes and not page.more:
@@ -111,7 +112,7 @@ def _headers(position: Position, coding: str) -> dict[str, str]:
     return {
         "etag": tag_of(cursor, coding),
         "hypertask-cursor": cursor,
-        "cache-control": "no-cache",
+        "cache-control": "private, no-cache",
         "vary": "accept-encoding",
     }
 

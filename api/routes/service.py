@@ -1,18 +1,24 @@
-"""What the server is and how it is: `/`, `/healthz`, `/readyz`."""
+"""What the server is and how it is: `/`, `/healthz`, `/readyz`, `/openapi.json`."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import cache
+from importlib import resources
 
+import yaml
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api import VERSION
+from api.errors import UNAVAILABLE, ProblemError
 from api.state import state
 from shared import wire
 from shared.core.protocol import AUTH_SCHEMES, PROTOCOL_VERSIONS
 from shared.ports import UnavailableError
 
+_CHECK_SECONDS = 5
 SUPPORTS = [
     "base",
     "tombstones",
@@ -62,16 +68,34 @@ async def healthz(request: Request) -> Response:
 
 async def readyz(request: Request) -> Response:
     """The database and the cache answer it, too."""
-    names, checks = zip(*state(request).checks.items(), strict=True)
-    async with asyncio.timeout(5):
-        results = await asyncio.gather(*(check() for check in checks), return_exceptions=True)
-    found = dict(zip(names, results, strict=True))
-    for result in results:
-        if isinstance(result, BaseException) and not isinstance(result, UnavailableError):
-            raise result
-    bad = {name: str(result) for name, result in found.items() if result is not None}
-    status = {name: "unavailable" if name in bad else "ok" for name in names}
-    return _json({"status": "unavailable" if bad else "ok", **status}, 503 if bad else 200)
+    checks = state(request).checks
+    found = dict(zip(checks, await asyncio.gather(*map(_answers, checks.values())), strict=True))
+    status = {name: "ok" if fine else "unavailable" for name, fine in found.items()}
+    if not all(found.values()):
+        missing = " and ".join(name for name, fine in found.items() if not fine)
+        detail = f"The {missing} does not answer."
+        raise ProblemError(UNAVAILABLE, detail, headers={"retry-after": "1"}, extensions=status)
+    return _json({"status": "ok", **status})
+
+
+async def openapi(request: Request) -> Response:
+    """The description of all this for machines: api/openapi.yaml."""
+    return Response(_described(), headers={"cache-control": "no-cache"}, media_type="application/json")
+
+
+async def _answers(check: Callable[[], Awaitable[None]]) -> bool:
+    try:
+        async with asyncio.timeout(_CHECK_SECONDS):
+            await check()
+    except (UnavailableError, TimeoutError):
+        return False
+    return True
+
+
+@cache
+def _described() -> bytes:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return wire.dumps(yaml.load(resources.files("api").joinpath("openapi.yaml").read_bytes(), loader))  # noqa: S506
 
 
 def _json(value: object, status: int = 200) -> Response:

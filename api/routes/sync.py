@@ -13,7 +13,7 @@ from api.errors import MALFORMED_REQUEST, NOT_FOUND, ProblemError, refused
 from api.state import State, state
 from shared import wire
 from shared.core.batch import Answer, Item
-from shared.core.documents import Body, Device, DocumentId, is_document_id
+from shared.core.documents import DOCUMENT_ID_RULE, Body, Device, DocumentId, is_document_id
 from shared.core.memory import CREATED, Given, Refusal, Submission
 from shared.core.protocol import CONFIRM_DELETIONS, CONFIRM_HEADER
 from shared.core.resolve import goes_by_rounds
@@ -72,7 +72,12 @@ def submission_of(posted: wire.PostTask, document: DocumentId, device: Device, a
 
 def is_confirmed(request: Request) -> bool:
     """Whether many deletions are meant."""
-    return request.headers.get(CONFIRM_HEADER, "").lower() == CONFIRM_DELETIONS
+    text = request.headers.get(CONFIRM_HEADER)
+    if text is None:
+        return False
+    if text.strip().lower() != CONFIRM_DELETIONS:
+        raise ProblemError(MALFORMED_REQUEST, f'The header {CONFIRM_HEADER} is "{CONFIRM_DELETIONS}", or left out.')
+    return True
 
 
 def is_dry_run(request: Request) -> bool:
@@ -87,7 +92,7 @@ def document_of(request: Request) -> DocumentId:
     """The document that the address names; 404 if it can name none."""
     text: str = request.path_params["id"]
     if not is_document_id(text):
-        raise ProblemError(NOT_FOUND, "A document's id has 1 to 128 characters of A-Z a-z 0-9 . _ ~ -; this is none.")
+        raise ProblemError(NOT_FOUND, f"This is no document's id: {DOCUMENT_ID_RULE}.")
     return DocumentId(text)
 
 

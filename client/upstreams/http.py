@@ -18,7 +18,7 @@ from client.engine.records import Answer, NotNow, Refused, Reply
 from client.upstreams.coding import coding_for, value_of
 from client.upstreams.http_channel import CONNECTIONS, Channel, refusal, refused
 from client.upstreams.port import Abilities, Changes, CursorGoneError, Outgoing, UnavailableError
-from shared.core.documents import Body, ContentHash, DocumentId
+from shared.core.documents import Body, ContentHash, DocumentId, is_document_id
 from shared.core.memory import CREATED
 from shared.core.policies import NO_POLICIES, InvalidPolicies, Policies
 from shared.core.policies import parse as parse_policies
@@ -131,7 +131,7 @@ class HttpUpstream:
         kinds = (str,) if live else (str, type(None))
         if not isinstance(value, dict) or not all(isinstance(content, kinds) for content in value.values()):
             raise self.channel.unexpected(answer, "its hash map is none")
-        return value
+        return {DocumentId(document): content for document, content in value.items() if is_document_id(document)}
 
     # All of it
 
@@ -166,6 +166,8 @@ class HttpUpstream:
         """As `GET /tasks` and events show documents."""
         states: dict[DocumentId, Answer] = {}
         for document, row in tasks.items():
+            if not is_document_id(document):
+                continue
             reply = self._reply(answer, Outgoing(DocumentId(document)), row) if isinstance(row, dict) else None
             if not isinstance(reply, Answer) or not isinstance(reply.rev, str):
                 raise self.channel.unexpected(answer, f"what it says of {document} is no state of a document")

@@ -32,7 +32,7 @@ from client.upstreams.port import (
 from shared import wire
 from shared.adapters.mongo import Mongo, MongoDocumentStore
 from shared.core.cursors import cursor_of, is_behind, parse_cursor
-from shared.core.documents import ContentHash, DeviceId, DocumentId, SpaceId
+from shared.core.documents import ContentHash, DeviceId, DocumentId, SpaceId, is_document_id
 from shared.core.documents import Sequence as SequenceNumber
 from shared.core.policies import Policies
 from shared.core.reconciliation import Fingerprint
@@ -89,7 +89,7 @@ class MongoUpstream:
                 if not behind:
                     return Changes({}, cursor, whole=False)
             found = await self._store.changes(self._space, known.sequence if known else SequenceNumber(0))
-        hashes: dict[DocumentId, ContentHash | None] = dict(found.hashes)
+        hashes = {document: content for document, content in found.hashes.items() if is_document_id(document)}
         if known is None:
             hashes = {document: content for document, content in hashes.items() if content is not None}
         return Changes(hashes, cursor_of(found.position), whole=known is None)

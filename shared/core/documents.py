@@ -19,12 +19,14 @@ Body = dict[str, Any]
 """The JSON object of a live document. Never mutated once it is inside one of these types."""
 HashMap = dict[DocumentId, ContentHash]
 
-_DOCUMENT_ID: Final = re.compile(r"[A-Za-z0-9._~-]{1,128}\Z")
+_DOCUMENT_ID: Final = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._~-]{1,128}\Z")
+DOCUMENT_ID_RULE: Final = 'it has 1 to 128 characters of A-Z a-z 0-9 . _ ~ -, and is not "." or ".."'
 _SPACE_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
 
 
 def is_document_id(text: str) -> bool:
-    """1 to 128 characters of A-Z a-z 0-9 . _ ~ - (protocol, section 1)."""
+    """1 to 128 characters of A-Z a-z 0-9 . _ ~ -, but not "." or "..": those are no segments of an address
+    (RFC 3986, section 5.2.4), so no client could ask for them."""
     return _DOCUMENT_ID.match(text) is not None
 
 

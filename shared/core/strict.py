@@ -94,7 +94,8 @@ def parse_each(raw: bytes, name: str, *, max_depth: int) -> list[tuple[str, Json
     """The members of the object that stands under `name` in the text, in order: one that is outside the profile is
     a Fault and does not stop the others. `max_depth` is that of each of them. None: the text has another form.
 
-    Raises FaultError where the text is not JSON at all, or nested too deeply to be looked at.
+    Raises FaultError where the text is not JSON at all, or nested too deeply to be looked at, or where a member's own
+    name is no text: no answer could name it.
     """
     outer = _decoded(raw, _MOST_NESTED, "")
     if not isinstance(outer, _Pairs) or [key for key, _ in outer] != [name] or not isinstance(outer[0][1], _Pairs):
@@ -102,8 +103,8 @@ def parse_each(raw: bytes, name: str, *, max_depth: int) -> list[tuple[str, Json
     found: dict[str, JsonValue | Fault] = {}
     for key, item in outer[0][1]:
         here = f"/{name}/{key.replace('~', '~0').replace('/', '~1')}"
+        _check_text(key, f"/{name}")
         try:
-            _check_text(key, f"/{name}")
             if key in found:
                 raise FaultError(Fault("duplicate key", f"The key {json.dumps(_clip(key))} occurs twice.", here))
             found[key] = _check(item, here, 0, max_depth)

@@ -84,7 +84,7 @@ def test_the_foreign_packages_would_be_found(infested: Path, tmp_path: Path) -> 
 
 
 def test_our_processes_have_our_packages(infested: Path, tmp_path: Path) -> None:
-    """The whole server, started as it always is: uvicorn, arq, and what the supervisor runs beside them."""
+    """The whole server, started as it always is: api.serve, arq, and what the supervisor runs beside them."""
     instance = Instance(tmp_path / "data")
     instance._command[0] = str(infested)
     instance.start(PYTHONPATH="")
@@ -100,7 +100,7 @@ def test_our_processes_have_our_packages(infested: Path, tmp_path: Path) -> None
     for name, origin, command in origins:
         assert origin == str(ROOT / name / "__init__.py"), f"{name} of {command} is {origin}"
     for module, names in {
-        "uvicorn": {"api", "shared"},
+        "api.serve": {"api", "shared"},
         "arq": {"worker", "shared"},
         "api.cli": {"api", "shared"},
     }.items():

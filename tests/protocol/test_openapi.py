@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import schemathesis
 import yaml
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -18,6 +20,10 @@ from schemathesis.specs.openapi.checks import (
 
 from api import VERSION, errors
 from api.app import ROUTES
+from api.replays import PAGE
+from shared.core import policies
+from shared.core.documents import is_document_id
+from shared.core.protocol import Limits
 from tests.instance import Access
 
 DOCUMENT: dict[str, Any] = yaml.safe_load((Path(errors.__file__).parent / "openapi.yaml").read_text())
@@ -60,3 +66,56 @@ def test_the_document_lists_the_codes_of_the_error_table_and_the_version() -> No
 @pytest.mark.parametrize("path", ["/", "/healthz"])
 def test_these_need_no_token(path: str) -> None:
     assert DOCUMENT["paths"][path]["get"]["security"] == []
+
+
+SCHEMAS = DOCUMENT["components"]["schemas"]
+
+
+def parameter(path: str, name: str) -> dict[str, Any]:
+    [found] = [one["schema"] for one in DOCUMENT["paths"][path]["get"]["parameters"] if one.get("name") == name]
+    return dict(found)
+
+
+def is_matched(pattern: str, text: str) -> bool:
+    return re.search(pattern.removesuffix("$") + r"\Z", text) is not None
+
+
+@given(
+    st.text(st.sampled_from(".~aZ09-_/\0 é\n"), max_size=130) | st.text(st.just("."), max_size=3) | st.just("a" * 129)
+)
+@example(".")
+@example("..")
+@example("...")
+@example("a\n")
+def test_the_document_and_the_server_take_the_same_ids_and_keys(text: str) -> None:
+    assert is_matched(SCHEMAS["DocumentId"]["pattern"], text) is is_document_id(text)
+    assert is_matched(SCHEMAS["Key"]["pattern"], text) is ("\0" not in text)
+
+
+@given(st.lists(st.sampled_from(["a", "*", "**", "~0", "~1", "~", "", "\n", "é"]), max_size=66).map("/".join))
+@example("/a" * 64)
+@example("/a" * 65)
+@example("/**/a")
+@example("/\n/**/a")
+def test_the_document_and_the_server_take_the_same_patterns_of_policies(text: str) -> None:
+    try:
+        policies.parse({text: "lww"})
+    except policies.InvalidPolicies:
+        accepted = False
+    else:
+        accepted = True
+    assert is_matched(SCHEMAS["Policies"]["propertyNames"]["pattern"], text) is accepted
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        (parameter("/tasks", "ids")["maxItems"], Limits().max_batch_documents),
+        (parameter("/tasks", "limit")["maximum"], Limits().max_batch_documents),
+        (parameter("/hashes", "limit")["maximum"], PAGE),
+        (SCHEMAS["Policies"]["maxProperties"], policies.MAX_PATTERNS),
+        (set(SCHEMAS["Strategy"]["enum"]), set(policies.Strategy)),
+    ],
+)
+def test_the_document_says_the_limits_of_the_server(said: Any, meant: Any) -> None:
+    assert said == meant

@@ -1,0 +1,208 @@
+"""What holds for every route of the application, whatever it does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from api.app import ROUTES
+from tests.instance import ROOT, Access
+from tests.integration.test_errors import Raw, check_problem
+
+PATHS = sorted({route.path for route in ROUTES})
+READ = [route.path for route in ROUTES if "GET" in (route.methods or ())]
+OPEN = {"/", "/healthz", "/readyz", "/openapi.json"}
+STREAMS = {"/events"}
+BODY = {"id": "a", "text": "of some length, so that it is compressed where that is asked for. " * 40}
+OF_THE_MOMENT = {"date", "x-request-id"}
+CODINGS = pytest.mark.parametrize("coding", ["identity", "gzip"])
+
+
+@pytest.fixture
+def client(access: Access) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=access.url, headers=access.headers) as client:
+        made = client.post("/task/a", json={"client_state": BODY, "base": "0"}).raise_for_status()
+        client.headers["x-hash"] = made.json()["hash"]
+        yield client
+
+
+def concrete(path: str, client: httpx.Client) -> str:
+    return path.format(id="a", hash=client.headers["x-hash"], device="d")
+
+
+def asked(client: httpx.Client, method: str, path: str, coding: str) -> httpx.Response:
+    """The answer; of a stream its head alone."""
+    with client.stream(method, path, headers={"accept-encoding": coding}) as answer:
+        if method == "HEAD" or path not in STREAMS:
+            answer.read()
+        return answer
+
+
+@CODINGS
+@pytest.mark.parametrize("path", READ)
+def test_head_is_get_without_a_body(client: httpx.Client, path: str, coding: str) -> None:
+    path = concrete(path, client)
+    got, head = (asked(client, method, path, coding) for method in ("GET", "HEAD"))
+    assert (head.status_code, head.content) == (got.status_code, b"")
+    assert got.status_code == 200
+    fields = [
+        {name: value for name, value in answer.headers.items() if name not in {*OF_THE_MOMENT, "transfer-encoding"}}
+        for answer in (got, head)
+    ]
+    assert fields[0] == fields[1]
+
+
+@pytest.mark.parametrize("path", READ)
+def test_head_is_refused_as_get_is(access: Access, path: str) -> None:
+    for headers in ({}, {"authorization": "Bearer x"}, {**access.headers, "hypertask-space": "another"}):
+        url = access.url + path.format(id="a", hash="0" * 32)
+        head = httpx.head(url, headers=headers)
+        status = 200 if path in OPEN else 403 if "hypertask-space" in headers else 401
+        assert (head.status_code, head.content) == (status, b"")
+
+
+@CODINGS
+@pytest.mark.parametrize("path", READ)
+def test_an_answer_is_kept_by_nobody_else_and_is_what_it_says(client: httpx.Client, path: str, coding: str) -> None:
+    answer = asked(client, "GET", concrete(path, client), coding)
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    kept = answer.headers["cache-control"]
+    assert kept in ("no-store", "no-cache" if path == "/openapi.json" else "private, no-cache")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_allow_names_all_methods_of_the_address(client: httpx.Client, path: str) -> None:
+    methods = {method for route in ROUTES if route.path == path for method in route.methods or ()}
+    for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"} - methods:
+        answer = client.request(method, concrete(path, client))
+        check_problem(answer, 405, "method-not-allowed", None)
+        assert answer.headers["allow"] == ", ".join(sorted(methods))
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("path", [path for path in PATHS if path != "/"])
+def test_nothing_is_redirected(access: Access, path: str) -> None:
+    """The address would come from the Host header."""
+    for headers in ({}, access.headers):
+        for found in (
+            path.format(id="a", hash="b", device="d") + "/",
+            "/" + path.format(id="a", hash="b", device="d"),
+        ):
+            answer = httpx.get(access.url + found, headers={**headers, "host": "elsewhere.example"})
+            check_problem(answer, 404, "not-found", None)
+            assert "elsewhere" not in str(answer.headers) + answer.text
+
+
+def test_the_description_is_served(access: Access) -> None:
+    answer = httpx.get(f"{access.url}/openapi.json")
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json() == yaml.safe_load((ROOT / "api" / "openapi.yaml").read_text())
+    assert answer.json()["openapi"].startswith("3.1.")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "nothing that could be a request",
+        "GET /hashes HTTP/1.1\ncontent-length: x",
+        "GET /hashes HTTP/1.1\nbad header: \0",
+        "CONNECT example.org:443 HTTP/1.1",
+        "GET /h\u00e4shes HTTP/1.1",
+    ],
+)
+def test_malformed_http_is_answered_with_a_problem(access: Access, head: str) -> None:
+    with Raw(access, head) as connection:
+        fields, _, body = connection.answer().partition(b"\r\n\r\n")
+    status, *lines = fields.decode().split("\r\n")
+    headers: dict[str, Any] = dict(line.lower().split(": ", 1) for line in lines)
+    assert status.split(" ")[1] == "400"
+    problem = json.loads(body)
+    assert (problem["code"], problem["status"]) == ("malformed-request", 400)
+    assert problem["request_id"] == headers["x-request-id"]
+    assert headers["content-type"] == "application/problem+json"
+    assert headers["x-content-type-options"] == "nosniff"
+
+
+# Ids that no address can say
+
+
+@pytest.mark.parametrize("identity", [".", ".."])
+def test_dot_segments_are_no_ids_by_any_way_in(client: httpx.Client, identity: str) -> None:
+    state = {"client_state": {"id": identity}, "base": "0"}
+    answer = client.post("/tasks", json={"tasks": {identity: state, "b": {"client_state": {"id": "b"}}}})
+    found = answer.raise_for_status().json()["tasks"]
+    assert found["b"]["outcome"] == "applied"
+    assert (found[identity]["error"]["status"], found[identity]["error"]["code"]) == (422, "invalid-document")
+    assert found[identity]["error"]["pointer"] == f"/tasks/{identity}"
+    check_problem(client.get("/tasks", params={"ids": f"b,{identity}"}), 400, "malformed-request", None)
+    escaped = identity.replace(".", "%2E")
+    for method, path in (
+        ("GET", ""),
+        ("POST", ""),
+        ("DELETE", ""),
+        ("GET", "/revisions"),
+        ("GET", f"/revisions/{'0' * 32}"),
+        ("POST", "/restore"),
+    ):
+        content = b"" if method != "POST" else json.dumps(state).encode()
+        if path == "/restore":
+            content = json.dumps({"hash": "0" * 32}).encode()
+        answer = client.request(method, f"/task/{escaped}{path}", content=content)
+        check_problem(answer, 404, "not-found", None)
+    assert client.get("/hashes").json().keys() == {"a", "b"}
+
+
+# Faults that were a 500, or not said
+
+
+def test_a_key_that_is_no_text_stores_nothing_of_a_batch(client: httpx.Client) -> None:
+    content = b'{"tasks":{"b":{"client_state":{"id":"b"}},"\\ud800":{"client_state":{"id":"c"}}}}'
+    check_problem(client.post("/tasks", content=content), 422, "invalid-document", "/tasks")
+    assert client.get("/hashes").json().keys() == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "content"),
+    [
+        ("POST", "/tasks", '{"\\ud800":{}}'),
+        ("POST", "/tasks", '{"tasks":{"b":{"client_state":{"id":"b"},"\\ud800":1}}}'),
+        ("POST", "/tasks", '{"tasks":{"b":{"client_state":{"id":"b","\\ud800":1}}}}'),
+        ("POST", "/tasks", '{"tasks":{"b":{"client_state":{"id":"\\ud800"}}}}'),
+        ("POST", "/task/b", '{"client_state":{"id":"b","a":{"\\udfff":1}}}'),
+        ("POST", "/task/b", '{"client_state":null,"base":"\\ud800"}'),
+        ("POST", "/task/b", '{"client_state":null,"\\ud800":1}'),
+        ("POST", "/task/a/restore", '{"hash":"\\ud800"}'),
+        ("POST", "/hashes/diff", '{"ranges":{"\\ud800":"x"}}'),
+        ("POST", "/devices", '{"name":"\\ud800"}'),
+        ("PUT", "/policies", '{"/\\ud800":"lww"}'),
+        ("PUT", "/policies", '{"/a":"\\ud800"}'),
+    ],
+)
+def test_half_a_character_is_refused_wherever_it_stands(
+    client: httpx.Client, method: str, path: str, content: str
+) -> None:
+    answer = client.request(method, path, content=content)
+    problem = answer.json()
+    if answer.status_code == 200:
+        problem = problem["tasks"]["b"]["error"]
+    assert problem["status"] in (400, 422)
+    assert client.get("/hashes").json().keys() == {"a"}
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=junk&since=junk", "limit=0&since=junk", "wait=-1&since=junk", "limit=junk", "limit=5001"]
+)
+def test_what_is_no_request_is_400_before_a_cursor_is_410(client: httpx.Client, query: str) -> None:
+    check_problem(client.get(f"/hashes?{query}"), 400, "malformed-request", None)
+
+
+def test_a_confirmation_that_is_not_known_is_refused(client: httpx.Client) -> None:
+    answer = client.delete("/task/a", headers={"hypertask-confirm": "everything"})
+    check_problem(answer, 400, "malformed-request", None)
+    assert client.get("/hashes").json().keys() == {"a"}

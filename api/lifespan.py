@@ -9,6 +9,7 @@ from typing import TypedDict
 
 from starlette.applications import Starlette
 
+from api.aside import Aside
 from api.auth import Devices
 from api.hash_maps import HashMaps
 from api.live import Live
@@ -18,8 +19,8 @@ from api.state import State
 from shared import garbage, observability
 from shared.adapters import arq, redis
 from shared.adapters.announcements import RedisAnnouncements
-from shared.adapters.arq import ArqResolver
 from shared.adapters.mongo import MongoDeviceStore, MongoDocumentStore, opened
+from shared.adapters.resolver import ArqResolver
 from shared.settings import Settings
 
 
@@ -38,7 +39,11 @@ def lifespan_of(
     async def lifespan(app: Starlette) -> AsyncIterator[Lifespan]:
         observability.configure(settings.log_level)
         client = arq.connect(settings.redis_url)
-        async with opened(settings) as mongo, ArqResolver(client, settings) as resolver:
+        async with (
+            opened(settings) as mongo,
+            ArqResolver(client, settings) as resolver,
+            Aside(settings.limits) as aside,
+        ):
             await mongo.prepare()
             store = MongoDocumentStore(mongo, give_up_after_seconds=settings.store_timeout_seconds)
             cache = redis.RedisHashMapCache(client)
@@ -53,6 +58,7 @@ def lifespan_of(
                 yield {
                     "hypertask": State(
                         settings=settings,
+                        aside=aside,
                         devices=devices,
                         hash_maps=maps,
                         live=live,

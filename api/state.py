@@ -8,6 +8,7 @@ from typing import cast
 
 from starlette.requests import Request
 
+from api.aside import Aside
 from api.auth import Devices
 from api.hash_maps import HashMaps
 from api.live import Live
@@ -21,6 +22,7 @@ class State:
     """Made by the lifespan, read by the routes."""
 
     settings: Settings
+    aside: Aside
     devices: Devices
     hash_maps: HashMaps
     live: Live

@@ -263,10 +263,20 @@ Reply = Answer | Refusal | Exception
 """Exceptions that a Reply may be: UnavailableError, DecisionError."""
 
 
+@dataclass(frozen=True, slots=True)
+class SealedItem:
+    """An Item as it travels, for a process that has only to pass it on. `shared.wire_queue.sealed` makes it."""
+
+    document: DocumentId
+    sender: DeviceId | None
+    """The device whose rounds hear of it; None: it is not one device's."""
+    row: bytes
+
+
 class Resolver(Protocol):
     """Where client states are sent to be resolved. Rounds hears that their devices post."""
 
-    async def resolve(self, space: SpaceId, item: Item) -> Answer | Refusal:
+    async def resolve(self, space: SpaceId, item: Item | SealedItem) -> Answer | Refusal:
         """The server's decision, durable when this returns. A Refusal stored nothing.
 
         Raises UnavailableError when there is none in time: the submission may have been stored, and may be
@@ -275,9 +285,10 @@ class Resolver(Protocol):
         """
         ...
 
-    async def resolve_all(self, space: SpaceId, items: Sequence[Item]) -> list[Reply]:
+    async def resolve_all(self, space: SpaceId, items: Sequence[Item | SealedItem]) -> list[Reply]:
         """The same for each of several items of different documents, in order; what `resolve` raises stands in
-        the place of the item that it is about."""
+        the place of the item that it is about. If the answers together are very long, an UnavailableError stands
+        for some of them: those documents are to be sent again."""
         ...
 
 

@@ -26,10 +26,14 @@ class Settings:
     """How long a write may take before the API answers 503."""
     batch_documents: int = 500
     """Most submissions that one transaction resolves."""
-    batch_bytes: int = 16 * 1024 * 1024
+    batch_bytes: int = 1024 * 1024
     """Most bytes of submissions that one transaction resolves (one submission is always taken)."""
     inbox_documents: int = 20_000
     """Most requests (a batch counts once) that may wait for one space; beyond that the API answers 503 at once."""
+    inbox_bytes: int = 16 * 1024 * 1024
+    """Most bytes of submissions that may wait for one space; beyond that the API answers 503 at once."""
+    inboxes_bytes: int = 256 * 1024 * 1024
+    """Most bytes of submissions that may wait for all spaces together; beyond that the API answers 503 at once."""
     pending_bytes: int = 256 * 1024 * 1024
     """Most bytes of submissions that one API process holds at a time; beyond that it answers 503 at once."""
     lease_seconds: float = 1.5

@@ -11,25 +11,26 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 import orjson
 
 from shared.core import canonical as exact
 from shared.core import strict
-from shared.core.batch import Answer, Item
+from shared.core.batch import Answer
 from shared.core.canonical import JsonValue
 from shared.core.conflict_rows import redacted
-from shared.core.documents import Body, ContentHash, Device, DocumentId, HistoryEntry
+from shared.core.documents import Body, ContentHash, Device, DocumentId, HistoryEntry, JsonText
 from shared.core.documents import Sequence as SequenceNumber
-from shared.core.memory import Agreed, Given, Outcome, Refusal, Submission
+from shared.core.memory import Given
 from shared.core.pointers import escape
 from shared.core.policies import Policies
 from shared.core.protocol import Limits
 from shared.core.reconciliation import Fingerprint, Prefix, is_fingerprint, is_prefix
 from shared.core.states import is_tombstone
 from shared.core.strict import Fault, FaultError
-from shared.ports import Announcement, DecisionError, Envelope, Reply, UnavailableError
+from shared.ports import Announcement
 
 # In orjson's compact output a number follows ':' '[' or ','. It differs from RFC 8785 only where it prints
 # '.0' or an exponent, for -0.0, and for integers that a double cannot hold (16 digits or more). A match may
@@ -50,8 +51,14 @@ _ESCAPED_COLON: Final = re.compile(rb"\\u003[aA]")
 
 
 def dumps(value: Any) -> bytes:
-    """Compact JSON; keys in the order they have."""
-    return orjson.dumps(value)
+    """Compact JSON; keys in the order they have. A JsonText stands for what it says."""
+    return orjson.dumps(value, default=_fragment)
+
+
+def _fragment(value: object) -> orjson.Fragment:
+    if isinstance(value, JsonText):
+        return orjson.Fragment(bytes(value))
+    raise TypeError
 
 
 def loads(data: bytes) -> Any:
@@ -96,9 +103,17 @@ def parse(raw: bytes, *, max_depth: int) -> JsonValue:
         again = orjson.dumps(value)
     except (orjson.JSONDecodeError, TypeError):
         return strict.parse(raw, max_depth=max_depth)  # raises, with the place
-    if _clearly_in_profile(raw, again, max_depth):
+    if _clearly_in_profile(value, raw, again, max_depth):
         return value
     return strict.parse(raw, max_depth=max_depth)
+
+
+def is_plain(raw: bytes) -> bool:
+    """Whether it is certain that `parse` does not need the exact code for `raw`, but for its depth."""
+    try:
+        return nothing_mended(raw, orjson.dumps(orjson.loads(raw)))
+    except (orjson.JSONDecodeError, TypeError):
+        return False
 
 
 def _is_canonical(data: bytes) -> bool:
@@ -107,8 +122,30 @@ def _is_canonical(data: bytes) -> bool:
     return data.isascii() or not (_ASTRAL.search(data) and _ABOVE_SURROGATES.search(data))
 
 
-def _clearly_in_profile(raw: bytes, again: bytes, max_depth: int) -> bool:
-    return nothing_mended(raw, again) and again.count(b"{") + again.count(b"[") <= max_depth
+def _clearly_in_profile(value: JsonValue, raw: bytes, again: bytes, max_depth: int) -> bool:
+    return nothing_mended(raw, again) and not _deeper(value, again, max_depth)
+
+
+def _deeper(value: JsonValue, text: bytes, most: int) -> bool:
+    """Whether objects and arrays lie deeper inside each other in `value`, which `text` says. The text is asked first:
+    most documents have few brackets. Else all of one depth are looked at together."""
+    if text.count(b"{") + text.count(b"[") <= most:
+        return False
+    level = [value]
+    for _ in range(most + 1):
+        lists = [item for item in level if type(item) is list]
+        objects = [item.values() for item in level if type(item) is dict]
+        if not lists and not objects:
+            return False
+        level = [
+            item
+            for item in chain(chain.from_iterable(lists), chain.from_iterable(objects))
+            if type(item) in _CONTAINERS
+        ]
+    return True
+
+
+_CONTAINERS: Final = frozenset({list, dict})
 
 
 def nothing_mended(raw: bytes, again: bytes) -> bool:
@@ -127,9 +164,8 @@ def nothing_mended(raw: bytes, again: bytes) -> bool:
 
 def check_depth(value: JsonValue, most: int, pointer: str) -> None:
     """Raises FaultError if objects and arrays lie deeper inside each other in `value`, which is in the profile
-    otherwise. The text is asked first: most documents have few brackets."""
-    again = orjson.dumps(value)
-    if again.count(b"{") + again.count(b"[") > most:
+    otherwise."""
+    if _deeper(value, orjson.dumps(value), most):
         strict.check(value, max_depth=most, root=pointer)
 
 
@@ -143,17 +179,20 @@ class ClientState:
 
 @dataclass(frozen=True, slots=True)
 class PostTask:
-    """The body of `POST /task/{id}`."""
+    """The body of `POST /task/{id}`, checked. The states may be text: `as_text`."""
 
-    state: ClientState
+    state: Body | JsonText | None
+    hash: ContentHash | None
+    """Of the state."""
+    deleted: bool
+    """The state is a tombstone."""
     base: str | None
-    base_state: Body | Given | None
+    base_state: Body | JsonText | Given | None
 
     @property
     def additions(self) -> bool:
         """Whether it used anything beyond v1.0."""
-        marked = self.state.body is not None and is_tombstone(self.state.body)
-        return self.base is not None or self.base_state is not Given.NOTHING or marked
+        return self.base is not None or self.base_state is not Given.NOTHING or self.deleted
 
 
 def parse_post_task(raw: bytes, document: DocumentId, limits: Limits) -> PostTask:
@@ -162,8 +201,32 @@ def parse_post_task(raw: bytes, document: DocumentId, limits: Limits) -> PostTas
     Raises FaultError. A member that is not known is refused, not ignored: a client that sends one relies
     on it.
     """
+    if marks_in(raw) > 2 * limits.max_document_bytes + _MOST_MARKS_BESIDE:
+        # Each of them is a byte of a canonical form, and there are two at most. So it is known before it is parsed,
+        # which would take ten times the memory.
+        detail = f"A document's canonical form may have {limits.max_document_bytes} bytes."
+        raise FaultError(Fault("too large", detail, "/client_state"))
     request = parse(raw, max_depth=limits.max_depth + 1)  # the envelope adds one level
     return post_task_of(request, document, limits)
+
+
+def as_text(posted: PostTask) -> PostTask:
+    """The same with its states as text."""
+    state, base_state = posted.state, posted.base_state
+    if isinstance(state, dict):
+        state = JsonText(orjson.dumps(state))
+    if isinstance(base_state, dict):
+        base_state = JsonText(orjson.dumps(base_state))
+    return PostTask(state, posted.hash, posted.deleted, posted.base, base_state)
+
+
+def marks_in(raw: bytes) -> int:
+    """How many characters there are that can begin a value; there are no more values in the text than one more."""
+    return raw.count(b",") + raw.count(b"[") + raw.count(b"{") + raw.count(b":")
+
+
+_MOST_MARKS_BESIDE: Final = 1024
+"""In what is no state: the envelope, and a base."""
 
 
 def post_task_of(request: JsonValue, document: DocumentId, limits: Limits, pointer: str = "") -> PostTask:
@@ -180,12 +243,17 @@ def post_task_of(request: JsonValue, document: DocumentId, limits: Limits, point
     if "base_state" in request:
         base_state = _state_or_none(request["base_state"], document, pointer + "/base_state", limits).body
     state = _state_or_none(request["client_state"], document, pointer + "/client_state", limits)
-    return PostTask(state, base, base_state)
+    deleted = state.body is not None and is_tombstone(state.body)
+    return PostTask(state.body, state.hash, deleted, base, base_state)
 
 
 def parse_ranges(raw: bytes, most: int) -> dict[Prefix, Fingerprint]:
     """`{"ranges": {prefix: fingerprint}}`. Raises FaultError."""
-    request = parse(raw, max_depth=2)
+    return ranges_of(parse(raw, max_depth=2), most)
+
+
+def ranges_of(request: JsonValue, most: int) -> dict[Prefix, Fingerprint]:
+    """The same of a value inside the profile."""
     ranges = request.get("ranges") if isinstance(request, dict) and len(request) == 1 else None
     if not isinstance(ranges, dict):
         raise FaultError(Fault("malformed request", 'The body must be {"ranges": {"<prefix>": "<fingerprint>"}}.'))
@@ -220,72 +288,6 @@ def checked_state(state: JsonValue, document: DocumentId, pointer: str, limits: 
         detail = f"The canonical form has {len(data)} bytes; {limits.max_document_bytes} are allowed."
         raise FaultError(Fault("too large", detail, pointer))
     return ClientState(state, exact.hash_of_canonical(data))
-
-
-def dump_envelope(process: str, number: int, expires_at: float, items: Sequence[Item]) -> bytes:
-    """Items on their way through the queue, their number in front. Private to one release: no process of another
-    reads it."""
-    rows = [_item_row(item) for item in items]
-    return b"%d %s" % (len(rows), orjson.dumps([process, number, expires_at, rows]))
-
-
-def load_envelope(data: bytes) -> tuple[Envelope, float]:
-    """The envelope and when it expires. Raises ValueError for anything else."""
-    process, number, expires_at, rows = orjson.loads(data.partition(b" ")[2])
-    request = f"{process}.{number}"
-    return Envelope(process, number, tuple(_item(row, request) for row in rows)), expires_at
-
-
-def _item_row(item: Item) -> list[Any]:
-    s = item.submission
-    base_state: Any = [] if isinstance(s.base_state, Given) else s.base_state
-    agreed = s.agreed and (s.agreed.at, s.agreed.sequence)
-    return [
-        [s.document, s.client_state, s.hash, s.arrived_at, s.base, base_state, s.device, s.single_device, agreed],
-        [item.by, item.dry_run, item.confirmed],
-    ]
-
-
-def _item(row: list[Any], request: str) -> Item:
-    fields, rest = row
-    document, state, hash_, arrived_at, base, base_state, device, single, agreed = fields
-    given: Body | Given | None = Given.NOTHING if base_state == [] else base_state
-    agreed = None if agreed is None else Agreed(*agreed)
-    return Item(Submission(document, state, hash_, arrived_at, base, given, device, single, agreed, request), *rest)
-
-
-def dump_replies(replies: Iterable[tuple[int, Sequence[Reply]]]) -> bytes:
-    """Replies to one process: [[number, [[kind, ...], ...]], ...]."""
-    return orjson.dumps([[number, [_reply_row(reply) for reply in those]] for number, those in replies])
-
-
-def load_replies(data: bytes) -> list[tuple[int, list[Reply]]]:
-    return [(number, [_reply(row) for row in those]) for number, those in orjson.loads(data)]
-
-
-def _reply_row(reply: Reply) -> list[Any]:
-    match reply:
-        case Answer() as a:
-            return ["answer", a.outcome, a.rule, a.hash, a.rev, a.body, a.same, a.conflicts]
-        case Refusal():
-            return ["refusal", reply.code, reply.rule]
-        case UnavailableError():
-            return ["unavailable"]
-        case _:
-            return ["failed"]
-
-
-def _reply(row: list[Any]) -> Reply:
-    match row:
-        case ["answer", outcome, rule, hash_, rev, body, same, conflicts]:
-            return Answer(Outcome(outcome), rule, hash_, rev, body, same, tuple(conflicts))
-        case ["refusal", code, rule]:
-            return Refusal(code, rule)
-        case ["unavailable"]:
-            return UnavailableError("the worker could not store it now")
-        case ["failed"]:
-            return DecisionError("the worker could not decide it")
-    raise ValueError("not a reply")
 
 
 _MOST_BODY_BYTES: Final = 2048
@@ -343,12 +345,12 @@ def gone_event(code: str) -> bytes:
     return b"event: gone\ndata: %s\n\n" % orjson.dumps({"code": code})
 
 
-def answer_body(answer: Answer, sent: Body | None, *, additions: bool) -> bytes:
+def answer_body(answer: Answer, sent: Body | JsonText | None, *, additions: bool) -> bytes:
     """The body of the answer to a state: `server_state` alone unless the request used the additions."""
     server_state = sent if answer.same else answer.body
     if not additions:
-        return orjson.dumps({"server_state": server_state})
-    return orjson.dumps(
+        return dumps({"server_state": server_state})
+    return dumps(
         {
             "server_state": server_state,
             "rev": answer.rev,

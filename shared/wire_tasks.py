@@ -7,8 +7,11 @@ Laws (tests/unit/test_wire_tasks.py):
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 import orjson
 
@@ -46,6 +49,89 @@ def parse_post_tasks(raw: bytes, limits: Limits) -> dict[str, Posted]:
     return {key: _posted(key, item, limits) for key, item in tasks.items()}
 
 
+def parse_post_tasks_apart(raw: bytes, limits: Limits) -> dict[str, Posted]:
+    """The same, with states as text: one document after another is made a value and forgotten, so that a request
+    takes no more memory than its text and one document."""
+    members = _members(raw, "tasks")
+    if members is None:
+        # Not of this form, which is told exactly if that is no great matter.
+        if wire.marks_in(raw) > _MOST_MARKS:
+            raise FaultError(Fault("malformed request", _FORM))
+        return {key: _as_text(posted) for key, posted in parse_post_tasks(raw, limits).items()}
+    found: dict[str, Posted] = {}
+    for key, text in members:
+        if len(found) >= limits.max_batch_documents and key not in found:
+            detail = f"One request may carry {limits.max_batch_documents} documents; this one has more."
+            raise FaultError(Fault("too large", detail, "/tasks"))
+        pointer = f"/tasks/{escape(key)}"
+        if key in found:
+            found[key] = Fault("duplicate key", f"The key {orjson.dumps(key[:40]).decode()} occurs twice.", pointer)
+            continue
+        try:
+            value: JsonValue | Fault = wire.parse(text.encode(), max_depth=limits.max_depth + 1)
+        except FaultError as error:
+            value = replace(error.fault, pointer=pointer + (error.fault.pointer or ""))
+        found[key] = _as_text(_posted(key, value, limits))
+    return found
+
+
+_MOST_MARKS: Final = 2 * 1024 * 1024
+_SPACE: Final = re.compile(r"[ \t\n\r]*+")
+_SKIPPING: Final = json.JSONDecoder(parse_int=len, parse_float=len, parse_constant=len)
+"""Finds where a value ends; a number takes no longer than its length."""
+
+
+def _members(raw: bytes, name: str) -> list[tuple[str, str]] | None:
+    """The members of the object that stands under `name` in the text, and nothing else does: their keys, and the
+    texts of their values. None if it has another form or is not JSON; the values are not looked at closely."""
+    try:
+        text = raw.decode("utf-8")
+        place = _after(text, 0, "{")
+        key, place = _SKIPPING.raw_decode(text, _after(text, place, '"') - 1)
+        place = _after(text, _after(text, place, ":"), "{")
+        if key != name:
+            return None
+        found: list[tuple[str, str]] = []
+        mark = ","
+        while mark == ",":
+            if not found and text.startswith("}", _blank(text, place)):
+                mark, place = "}", _after(text, place, "}")
+                break
+            key, place = _SKIPPING.raw_decode(text, _after(text, place, '"') - 1)
+            begin = _blank(text, _after(text, place, ":"))
+            end = _SKIPPING.raw_decode(text, begin)[1]
+            found.append((key, text[begin:end]))
+            place = _blank(text, end)
+            mark, place = text[place : place + 1], place + 1
+        key.encode()
+        if mark != "}" or _blank(text, _after(text, place, "}")) != len(text):
+            return None
+        "".join(key for key, _ in found).encode()  # a lone surrogate
+    except (ValueError, RecursionError):
+        return None
+    return found
+
+
+def _blank(text: str, place: int) -> int:
+    """Behind white space."""
+    match = _SPACE.match(text, place)
+    return place if match is None else match.end()
+
+
+def _after(text: str, place: int, mark: str) -> int:
+    """Behind `mark`, which comes next. Raises ValueError if it does not."""
+    place = _blank(text, place)
+    if not text.startswith(mark, place):
+        raise ValueError(mark)
+    return place + 1
+
+
+def _as_text(posted: Posted) -> Posted:
+    if isinstance(posted, Fault):
+        return posted
+    return wire.as_text(posted)
+
+
 def _quick(raw: bytes) -> dict[str, JsonValue | Fault] | None:
     """The tasks, if it is certain that they are in the profile but for their depth."""
     try:
@@ -75,7 +161,7 @@ def _posted(key: str, item: JsonValue | Fault, limits: Limits) -> Posted:
 def answers_body(answers: Mapping[str, Answer | dict[str, Any]]) -> bytes:
     """`{"tasks": {id: {"server_state"?, "rev", "hash", "outcome", "rule", "conflicts"?} | {"error": {...}}}}`;
     `server_state` is left out when it equals what was sent, `conflicts` when there are none."""
-    return orjson.dumps({"tasks": {key: _answer_row(answer) for key, answer in answers.items()}})
+    return wire.dumps({"tasks": {key: _answer_row(answer) for key, answer in answers.items()}})
 
 
 def _answer_row(answer: Answer | dict[str, Any]) -> dict[str, Any]:

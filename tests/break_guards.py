@@ -222,7 +222,7 @@ BREAKS = (
     ),
     Break(
         "lease: its end relies on the cancellation",
-        "shared/adapters/arq.py",
+        "shared/adapters/inbox.py",
         "            if self._over.is_set():",
         "            if False:",
         ("tests/contract/test_queue.py",),

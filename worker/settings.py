@@ -13,6 +13,7 @@ import uvloop
 
 from shared import garbage, observability
 from shared.adapters import arq
+from shared.adapters.inbox import ArqInbox
 from shared.adapters.mongo import Mongo, MongoDocumentStore
 from shared.settings import Settings
 from worker.tasks.prune import Pruner, prune_all
@@ -28,7 +29,7 @@ def _worker_settings(settings: Settings) -> dict[str, Any]:
         ctx["mongo"] = mongo = Mongo(settings)
         await mongo.prepare()
         store = MongoDocumentStore(mongo, give_up_after_seconds=settings.store_timeout_seconds)
-        inbox = arq.ArqInbox(redis, settings)
+        inbox = ArqInbox(redis, settings)
         ctx["resolver"] = SpaceResolver(store, inbox, max_bytes=settings.max_document_bytes)
         ctx["pruner"] = Pruner(store, settings.retention)
         garbage.settle()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
@@ -12,14 +11,13 @@ from starlette.responses import Response
 from api import errors
 from api.body import read_json_body
 from api.errors import MALFORMED_REQUEST, ProblemError
-from api.routes.sync import is_confirmed, is_dry_run, submission_of
+from api.routes.sync import goes_by_rounds, item_of
 from api.state import State, state
-from shared import wire_tasks
-from shared.core.batch import Answer, Item
+from shared import wire, wire_tasks
+from shared.core.batch import Answer
 from shared.core.cursors import cursor_of
 from shared.core.documents import Device, DocumentId, is_document_id
 from shared.core.memory import Refusal
-from shared.core.resolve import goes_by_rounds
 from shared.core.strict import Fault, FaultError
 from shared.ports import Reply, UnavailableError
 
@@ -31,7 +29,7 @@ async def post_tasks(request: Request) -> Response:
     device = await here.devices.of(request)
     limits = here.settings.limits
     raw = await read_json_body(request, limits.max_batch_bytes)
-    posted = wire_tasks.parse_post_tasks(raw, limits)
+    posted = await here.aside.post_tasks(device.space, raw)
     answers = await _answers(here, request, device, posted)
     return Response(wire_tasks.answers_body(answers), media_type="application/json")
 
@@ -60,13 +58,13 @@ async def _answers(
     here: State, request: Request, device: Device, posted: dict[str, wire_tasks.Posted]
 ) -> dict[str, Answer | dict[str, Any]]:
     now = time.time()
-    dry_run, confirmed = is_dry_run(request), is_confirmed(request)
+    tasks = {DocumentId(key): task for key, task in posted.items() if isinstance(task, wire.PostTask)}
+    agreed = await here.rounds.posted(device) if any(map(goes_by_rounds, tasks.values())) else None
     items = {
-        key: Item(submission_of(found, DocumentId(key), device, now), device.id, dry_run, confirmed)
-        for key, found in posted.items()
-        if not isinstance(found, Fault)
+        key: item_of(task, request, key, device, at=now, agreed=agreed if goes_by_rounds(task) else None)
+        for key, task in tasks.items()
     }
-    replies = await _submitted(here, device, items)
+    replies = dict(zip(items, await here.resolver.resolve_all(device.space, list(items.values())), strict=True))
     if (
         replies
         and all(isinstance(reply, UnavailableError) for reply in replies.values())
@@ -75,22 +73,11 @@ async def _answers(
         raise next(reply for reply in replies.values() if isinstance(reply, UnavailableError))
     answers: dict[str, Answer | dict[str, Any]] = {}
     for key, found in posted.items():
-        reply: Reply = FaultError(found) if isinstance(found, Fault) else replies[key]
+        reply: Reply = FaultError(found) if isinstance(found, Fault) else replies[DocumentId(key)]
         if isinstance(reply, Refusal):
             reply = errors.refused(reply)
         answers[key] = reply if isinstance(reply, Answer) else errors.members(errors.problem(reply))
     return answers
-
-
-async def _submitted(here: State, device: Device, items: dict[str, Item]) -> dict[str, Reply]:
-    by_rounds = [key for key, item in items.items() if goes_by_rounds(item.submission)]
-    if by_rounds:
-        agreed = await here.rounds.posted(device)
-        for key in by_rounds:
-            item = items[key]
-            items[key] = replace(item, submission=replace(item.submission, agreed=agreed))
-    replies = await here.resolver.resolve_all(device.space, list(items.values()))
-    return dict(zip(items, replies, strict=True))
 
 
 def _ids(request: Request, most: int) -> list[DocumentId] | None:

@@ -66,7 +66,8 @@ async def post_diff(request: Request) -> Response:
     """Where a client's documents differ from the server's, range by range (docs/reconciliation.md)."""
     here = state(request)
     device = await here.devices.of(request)
-    asked = wire.parse_ranges(await read_json_body(request, _MOST_DIFF_BYTES), _MOST_RANGES)
+    raw = await read_json_body(request, _MOST_DIFF_BYTES)
+    asked = wire.ranges_of(await here.aside.value(device.space, raw, max_depth=2), _MOST_RANGES)
     listing = await here.hash_maps.current(device.space)
     found = await listing.compare(asked)
     body = {"ranges": found.divided, "documents": found.listed, "cursor": cursor_of(listing.position)}

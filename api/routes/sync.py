@@ -11,13 +11,14 @@ from starlette.responses import Response
 from api.body import read_json_body
 from api.errors import MALFORMED_REQUEST, NOT_FOUND, ProblemError, refused
 from api.state import State, state
-from shared import wire
+from shared import wire, wire_queue
 from shared.core.batch import Answer, Item
 from shared.core.documents import DOCUMENT_ID_RULE, Body, Device, DocumentId, is_document_id
-from shared.core.memory import CREATED, Given, Refusal, Submission
+from shared.core.memory import CREATED, Agreed, Given, Refusal, Submission
 from shared.core.protocol import CONFIRM_DELETIONS, CONFIRM_HEADER
-from shared.core.resolve import goes_by_rounds
+from shared.core.resolve import goes_by_rounds as by_rounds
 from shared.core.states import DELETED_KEY
+from shared.ports import SealedItem
 
 
 async def post_task(request: Request) -> Response:
@@ -26,10 +27,14 @@ async def post_task(request: Request) -> Response:
     document = document_of(request)
     limits = here.settings.limits
     raw = await read_json_body(request, limits.max_request_bytes)
-    posted = wire.parse_post_task(raw, document, limits)
-    answer = await submit(here, request, device, submission_of(posted, document, device, time.time()))
+    posted = await here.aside.post_task(device.space, document, raw)
+    agreed = await here.rounds.posted(device) if goes_by_rounds(posted) else None
+    item = item_of(posted, request, document, device, at=time.time(), agreed=agreed)
+    found = await here.resolver.resolve(device.space, item)
+    if isinstance(found, Refusal):
+        raise refused(found)
     additions = posted.additions or is_dry_run(request)
-    return Response(wire.answer_body(answer, posted.state.body, additions=additions), media_type="application/json")
+    return Response(wire.answer_body(found, posted.state, additions=additions), media_type="application/json")
 
 
 async def delete_task(request: Request) -> Response:
@@ -55,7 +60,7 @@ async def delete_task(request: Request) -> Response:
 async def submit(here: State, request: Request, device: Device, submission: Submission) -> Answer:
     """The server's answer. Raises ProblemError for a refusal."""
     item = Item(submission, by=device.id, dry_run=is_dry_run(request), confirmed=is_confirmed(request))
-    if goes_by_rounds(submission):
+    if by_rounds(submission):
         item = replace(item, submission=replace(submission, agreed=await here.rounds.posted(device)))
     found = await here.resolver.resolve(device.space, item)
     if isinstance(found, Refusal):
@@ -63,11 +68,29 @@ async def submit(here: State, request: Request, device: Device, submission: Subm
     return found
 
 
-def submission_of(posted: wire.PostTask, document: DocumentId, device: Device, at: float) -> Submission:
-    """What the device posted, as the rules see it."""
-    state = posted.state
-    base, base_state = posted.base, posted.base_state
-    return Submission(document, state.body, state.hash, at, base, base_state, device.id, not device.shared)
+def goes_by_rounds(posted: wire.PostTask) -> bool:
+    """As `shared.core.resolve.goes_by_rounds`."""
+    return posted.base is None and posted.deleted
+
+
+def item_of(
+    posted: wire.PostTask, request: Request, document: DocumentId, device: Device, *, at: float, agreed: Agreed | None
+) -> SealedItem:
+    """What the device posted, as it goes to be resolved."""
+    return wire_queue.sealed(
+        document,
+        posted.state,
+        posted.hash,
+        at,
+        base=posted.base,
+        base_state=posted.base_state,
+        device=device.id,
+        single_device=not device.shared,
+        agreed=agreed,
+        by=device.id,
+        dry_run=is_dry_run(request),
+        confirmed=is_confirmed(request),
+    )
 
 
 def is_confirmed(request: Request) -> bool:

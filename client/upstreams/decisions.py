@@ -10,7 +10,7 @@ from client.upstreams.port import NotAnUpstreamError, Outgoing
 from shared import wire
 from shared.core.batch import Answer as Decided
 from shared.core.batch import Item
-from shared.core.documents import Body, DeviceId, DocumentId
+from shared.core.documents import Body, DeviceId, DocumentId, JsonText
 from shared.core.memory import CREATED, Given, Refusal, Submission
 from shared.core.policies import NO_POLICIES, InvalidPolicies, Policies, parse
 from shared.core.protocol import Limits
@@ -97,6 +97,7 @@ def reply_of(one: Outgoing, found: Found) -> Reply:
         return NotNow(str(found))
     state = one.pending.body if found.same and one.pending is not None else found.body
     conflicts = tuple(dict(row) for row in found.conflicts)
+    assert not isinstance(state, JsonText), "nothing was sent as text"
     return Answer(state, found.hash, found.rev, str(found.outcome), found.rule, conflicts)
 
 

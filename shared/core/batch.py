@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.core.conflict_rows import ConflictRow
-from shared.core.documents import Body, ContentHash, DeviceId, DocumentId
+from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, JsonText
 from shared.core.memory import Decision, Outcome, Rev, Submission
 from shared.core.version_vectors import Version
 
@@ -61,7 +61,7 @@ class Answer:
     hash: ContentHash | None
     rev: Rev | None
     """None: a dry run that would have made a revision."""
-    body: Body | None
+    body: Body | JsonText | None
     same: bool = False
     conflicts: tuple[ConflictRow, ...] = ()
     version: Version | None = None

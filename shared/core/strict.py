@@ -83,11 +83,7 @@ def parse(raw: bytes, *, max_depth: int, root: str = "") -> JsonValue:
     Raises FaultError: malformed text, duplicate key, number out of range, lone surrogate, NUL in a key,
     nesting deeper than `max_depth`.
     """
-    return _check(_decoded(raw, max_depth, root), root, 0, max_depth)
-
-
-_MOST_NESTED: Final = 500
-"""What the decoder takes without exhausting its stack."""
+    return _check(_decoded(raw, max_depth, root), root, max_depth)
 
 
 def parse_each(raw: bytes, name: str, *, max_depth: int) -> list[tuple[str, JsonValue | Fault]] | None:
@@ -97,17 +93,17 @@ def parse_each(raw: bytes, name: str, *, max_depth: int) -> list[tuple[str, Json
     Raises FaultError where the text is not JSON at all, or nested too deeply to be looked at, or where a member's own
     name is no text: no answer could name it.
     """
-    outer = _decoded(raw, _MOST_NESTED, "")
+    outer = _decoded(raw, max_depth + 2, "")
     if not isinstance(outer, _Pairs) or [key for key, _ in outer] != [name] or not isinstance(outer[0][1], _Pairs):
         return None
     found: dict[str, JsonValue | Fault] = {}
     for key, item in outer[0][1]:
-        here = f"/{name}/{key.replace('~', '~0').replace('/', '~1')}"
-        _check_text(key, f"/{name}")
+        here = f"/{name}/{_escaped(key)}"
+        _check(key, f"/{name}", max_depth)
         try:
             if key in found:
                 raise FaultError(Fault("duplicate key", f"The key {json.dumps(_clip(key))} occurs twice.", here))
-            found[key] = _check(item, here, 0, max_depth)
+            found[key] = _check(item, here, max_depth)
         except FaultError as error:
             found[key] = error.fault
     return list(found.items())
@@ -115,7 +111,7 @@ def parse_each(raw: bytes, name: str, *, max_depth: int) -> list[tuple[str, Json
 
 def check(value: JsonValue, *, max_depth: int, root: str = "") -> None:
     """Raises FaultError if `value`, made by a program and not parsed from text, is outside the profile."""
-    _check(value, root, 0, max_depth)
+    _check(value, root, max_depth)
 
 
 def _decoded(raw: bytes, max_depth: int, root: str) -> Any:
@@ -124,21 +120,27 @@ def _decoded(raw: bytes, max_depth: int, root: str) -> Any:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise FaultError(Fault("not UTF-8", f"The text is not UTF-8: byte {error.start}.")) from None
-    if (deep := _too_deep(text, max_depth)) is not None:
-        raise FaultError(_depth_fault(root + deep, max_depth))
     try:
         return _DECODER.decode(text)
+    except RecursionError:
+        place = _too_deep(text, max_depth) or ""
+        raise FaultError(
+            Fault("too deep", f"Objects and arrays may be nested {max_depth} deep.", root + place)
+        ) from None
     except json.JSONDecodeError as error:
+        if (deep := _too_deep(text, max_depth)) is not None:
+            detail = f"Objects and arrays may be nested {max_depth} deep."
+            raise FaultError(Fault("too deep", detail, root + deep)) from None
         where = f"line {error.lineno} column {error.colno}"
         raise FaultError(Fault("malformed JSON", f"The text is not JSON: {error.msg} at {where}.")) from None
 
 
-_MARK: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
+# Nothing is tried twice: a string that does not end reaches to the end of the text.
+_MARK: Final = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{},]', re.DOTALL)
 
 
 def _too_deep(text: str, max_depth: int) -> str | None:
-    """Where `text`, which need not be JSON, is nested too deeply: a pointer, or None. The decoder recurses, so
-    texts that would exhaust it are found by their brackets first."""
+    """Where `text`, which need not be JSON, is nested too deeply: a pointer, or None."""
     if text.count("[") + text.count("{") <= max_depth:
         return None
     steps: list[int | str] = []  # the index or the key in each container that is open
@@ -171,62 +173,119 @@ def _segment(step: int | str) -> str:
         return ""
 
 
-def _check(value: Any, pointer: str, depth: int, max_depth: int) -> JsonValue:
+def _check(value: Any, root: str, max_depth: int) -> JsonValue:
+    """`value` with its objects as dicts, which stands at `root`. Raises FaultError."""
+    try:
+        return _checked(value, 0, max_depth)
+    except _FoundError as found:
+        place = "".join(f"/{_escaped(str(step))}" for step in reversed(found.path))
+        raise FaultError(Fault(found.reason, found.detail, root + place)) from None
+
+
+class _FoundError(Exception):
+    """A fault, whose place is put together on the way out: while nothing is wrong no pointer is made, which may be
+    long, with a long key, and would be made for each value below it."""
+
+    def __init__(self, reason: str, detail: str, *path: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+        self.path: list[str | int] = list(path)
+        """The innermost step first."""
+
+
+def _checked(value: Any, depth: int, max_depth: int) -> JsonValue:
+    kind = type(value)
+    if kind is str:
+        _check_text(value)
+        return value
+    if kind is list:
+        return _checked_list(value, depth, max_depth)
+    if isinstance(value, dict | _Pairs):
+        return _checked_object(value, depth, max_depth)
+    if kind is bool or value is None:
+        return value
+    if kind is float:
+        if not math.isfinite(value):
+            raise _FoundError("number out of range", "Numbers are finite.")
+        return value
+    if kind is int:
+        if abs(value) > MAX_SAFE_INTEGER:
+            raise _FoundError("number out of range", f"Integers lie within +-{MAX_SAFE_INTEGER}.")
+        return value
+    if isinstance(value, _Bad):
+        raise _FoundError(value.reason, f"{value.reason.capitalize()}: {value.text}.")
+    if isinstance(value, str | int | float | list):  # of a derived type, which a program may use
+        return _checked(_plain(value), depth, max_depth)
+    raise _FoundError("not JSON", f"{kind.__name__} is no JSON value.")
+
+
+def _plain(value: str | int | float | list[Any]) -> JsonValue:
     match value:
-        case _Bad():
-            raise FaultError(Fault(value.reason, f"{value.reason.capitalize()}: {value.text}.", pointer))
         case str():
-            _check_text(value, pointer)
-            return value
-        case float():
-            if not math.isfinite(value):
-                raise FaultError(Fault("number out of range", "Numbers are finite.", pointer))
-            return value
-        case bool() | None:
-            return value
+            return str(value)
         case int():
-            if abs(value) > MAX_SAFE_INTEGER:
-                raise FaultError(Fault("number out of range", f"Integers lie within +-{MAX_SAFE_INTEGER}.", pointer))
-            return value
-        case list() if not isinstance(value, _Pairs):
-            if depth >= max_depth:
-                raise FaultError(_depth_fault(pointer, max_depth))
-            return [_check(item, f"{pointer}/{i}", depth + 1, max_depth) for i, item in enumerate(value)]
-        case _Pairs() | dict():
-            if depth >= max_depth:
-                raise FaultError(_depth_fault(pointer, max_depth))
-            return _check_object(value, pointer, depth, max_depth)
+            return int(value)
+        case float():
+            return float(value)
         case _:
-            raise FaultError(Fault("not JSON", f"{type(value).__name__} is no JSON value.", pointer))
+            return list(value)
 
 
-def _check_object(value: Any, pointer: str, depth: int, max_depth: int) -> dict[str, JsonValue]:
-    result: dict[str, JsonValue] = {}
-    for key, item in value.items() if isinstance(value, dict) else value:
-        _check_text(key, pointer)
-        here = f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"
-        if "\x00" in key:
-            raise FaultError(Fault("NUL in a key", "A key must not contain U+0000: the store cannot hold it.", here))
-        if key in result:
-            raise FaultError(
-                Fault("duplicate key", f"The key {json.dumps(_clip(key))} occurs twice in one object.", here)
-            )
-        result[key] = _check(item, here, depth + 1, max_depth)
+def _checked_list(values: list[Any], depth: int, max_depth: int) -> JsonValue:
+    if depth >= max_depth:
+        raise _too_deep_error(max_depth)
+    if _FLAGS.issuperset(map(type, values)):
+        return values
+    result: list[JsonValue] = []
+    try:
+        for item in values:
+            result.append(_checked(item, depth + 1, max_depth))
+    except _FoundError as found:
+        found.path.append(len(result))
+        raise
     return result
 
 
-def _check_text(text: str, pointer: str) -> None:
+_FLAGS: Final = frozenset({bool, type(None)})
+
+
+def _checked_object(value: Any, depth: int, max_depth: int) -> dict[str, JsonValue]:
+    if depth >= max_depth:
+        raise _too_deep_error(max_depth)
+    result: dict[str, JsonValue] = {}
+    for key, item in value.items() if isinstance(value, dict) else value:
+        _check_text(key)
+        if "\x00" in key:
+            detail = "A key must not contain U+0000: the store cannot hold it."
+            raise _FoundError("NUL in a key", detail, key)
+        if key in result:
+            detail = f"The key {json.dumps(_clip(key))} occurs twice in one object."
+            raise _FoundError("duplicate key", detail, key)
+        try:
+            result[key] = _checked(item, depth + 1, max_depth)
+        except _FoundError as found:
+            found.path.append(key)
+            raise
+    return result
+
+
+def _check_text(text: str) -> None:
+    if text.isascii():
+        return
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
         code = ord(text[error.start])
-        raise FaultError(
-            Fault("lone surrogate", f"U+{code:04X} stands alone; it is half of a character.", pointer)
-        ) from None
+        raise _FoundError("lone surrogate", f"U+{code:04X} stands alone; it is half of a character.") from None
 
 
-def _depth_fault(pointer: str, max_depth: int) -> Fault:
-    return Fault("too deep", f"Objects and arrays may be nested {max_depth} deep.", pointer)
+def _escaped(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def _too_deep_error(max_depth: int) -> _FoundError:
+    return _FoundError("too deep", f"Objects and arrays may be nested {max_depth} deep.")
 
 
 def _clip(text: str) -> str:

@@ -13,8 +13,10 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 from redis.commands.core import AsyncScript
 
-from shared.adapters.arq import _RENEW, ArqInbox, ArqResolver, WakingRedis, connect
+from shared.adapters.arq import WakingRedis, connect
+from shared.adapters.inbox import ArqInbox
 from shared.adapters.redis import RedisRounds
+from shared.adapters.resolver import ArqResolver
 from shared.core.documents import DeviceId, Sequence, SpaceId
 from shared.core.memory import Agreed
 from shared.ports import OverloadedError, UnavailableError
@@ -89,15 +91,15 @@ async def test_a_lease_ends_though_its_renewal_misses_the_cancellation(alone: Se
     async with connected(alone) as redis:
         lease = await ArqInbox(redis, alone).lease(here)
         assert lease is not None
-        script, renewing = lease._scripts[_RENEW], asyncio.Event()
+        renew, renewing = lease._scripts["renew"], asyncio.Event()
 
         async def deaf(**arguments: Any) -> Any:
             renewing.set()
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.sleep(60)
-            return await script(**arguments)
+            return await renew(**arguments)
 
-        lease._scripts[_RENEW] = cast(AsyncScript, deaf)
+        lease._scripts["renew"] = cast(AsyncScript, deaf)
         async with asyncio.timeout(10):
             async with lease:
                 await renewing.wait()

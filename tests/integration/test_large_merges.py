@@ -17,8 +17,10 @@ import pytest
 
 from shared import wire
 from shared.adapters import arq
+from shared.adapters.inbox import ArqInbox
 from shared.adapters.mongo import MongoDocumentStore, opened
 from shared.adapters.redis import space_key
+from shared.adapters.resolver import ArqResolver
 from shared.core.batch import Answer, Item
 from shared.core.documents import Body, DeviceId, DocumentId, SpaceId
 from shared.core.memory import Outcome, Submission
@@ -30,7 +32,7 @@ from worker.tasks.resolve import SpaceResolver
 LIMIT = Settings().max_document_bytes
 LEASE_SECONDS = 1.0
 
-Parts = tuple[arq.WakingRedis, arq.ArqResolver, arq.ArqInbox, SpaceResolver]
+Parts = tuple[arq.WakingRedis, ArqResolver, ArqInbox, SpaceResolver]
 
 
 def away_from_the_workers(settings: Settings) -> Settings:
@@ -48,9 +50,9 @@ def away_from_the_workers(settings: Settings) -> Settings:
 async def resolver(settings: Settings) -> AsyncIterator[Parts]:
     settings = away_from_the_workers(settings)
     redis = arq.connect(settings.redis_url, connections=20)
-    async with opened(settings) as mongo, arq.ArqResolver(redis, settings) as sender:
+    async with opened(settings) as mongo, ArqResolver(redis, settings) as sender:
         store = MongoDocumentStore(mongo, give_up_after_seconds=20)
-        inbox = arq.ArqInbox(redis, settings)
+        inbox = ArqInbox(redis, settings)
         yield redis, sender, inbox, SpaceResolver(store, inbox, max_bytes=LIMIT)
     await redis.aclose(close_connection_pool=True)
 

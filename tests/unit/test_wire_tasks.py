@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared import wire, wire_tasks
-from shared.core.documents import DocumentId
+from shared.core.documents import DocumentId, JsonText
 from shared.core.protocol import Limits
 from shared.core.strict import Fault, FaultError
 
@@ -49,6 +50,18 @@ def alone(text: str, identity: str) -> wire.PostTask | Fault:
         return error.fault
 
 
+def _values(posted: wire_tasks.Posted) -> wire_tasks.Posted:
+    """With texts read."""
+    if isinstance(posted, Fault):
+        return posted
+
+    def value(state: Any) -> Any:
+        return json.loads(state) if isinstance(state, JsonText) else state
+
+    assert not isinstance(posted.state, dict) and not isinstance(posted.base_state, dict)
+    return replace(posted, state=value(posted.state), base_state=value(posted.base_state))
+
+
 @given(st.lists(st.sampled_from(TEXTS), max_size=8))
 @example([TEXTS[1], TEXTS[8], TEXTS[2]])
 def test_each_is_taken_as_it_would_be_alone(texts: list[str]) -> None:
@@ -56,6 +69,9 @@ def test_each_is_taken_as_it_would_be_alone(texts: list[str]) -> None:
     raw = '{"tasks": {' + ", ".join(f'"{key}": {text}' for key, text in members.items()) + "}}"
     found = wire_tasks.parse_post_tasks(raw.encode(), LIMITS)
     assert list(found) == list(members)
+    apart = wire_tasks.parse_post_tasks_apart(raw.encode(), LIMITS)
+    assert {key: _values(posted) for key, posted in apart.items()} == found
+    assert list(apart) == list(found)
     for key, text in members.items():
         expected, got = alone(text, key), found[key]
         if isinstance(expected, Fault):
@@ -80,18 +96,24 @@ def test_each_is_taken_as_it_would_be_alone(texts: list[str]) -> None:
     ],
 )
 def test_what_has_another_form_is_refused_as_a_whole(raw: bytes) -> None:
-    with pytest.raises(FaultError):
+    with pytest.raises(FaultError) as found:
         wire_tasks.parse_post_tasks(raw, LIMITS)
+    with pytest.raises(FaultError) as apart:
+        wire_tasks.parse_post_tasks_apart(raw, LIMITS)
+    assert apart.value.fault == found.value.fault
 
 
 def test_too_many_are_refused_as_a_whole() -> None:
     tasks: dict[str, Any] = {f"d{i}": {"client_state": None} for i in range(21)}
     with pytest.raises(FaultError, match="20 documents"):
         wire_tasks.parse_post_tasks(json.dumps({"tasks": tasks}).encode(), LIMITS)
+    with pytest.raises(FaultError, match="20 documents"):
+        wire_tasks.parse_post_tasks_apart(json.dumps({"tasks": tasks}).encode(), LIMITS)
 
 
 def test_an_id_that_is_none_and_one_that_comes_twice_fail_alone() -> None:
     raw = b'{"tasks": {"a/b": {"client_state": null}, "c": {"client_state": null}, "c": {"client_state": null}}}'
     found = wire_tasks.parse_post_tasks(raw, LIMITS)
+    assert wire_tasks.parse_post_tasks_apart(raw, LIMITS) == found
     assert isinstance(found["a/b"], Fault) and found["a/b"].pointer == "/tasks/a~1b"
     assert isinstance(found["c"], Fault) and found["c"].reason == "duplicate key"

@@ -1,0 +1,189 @@
+"""Work beside the event loop: large bodies are read and checked in processes of their own, a few of each API process.
+
+Reading JSON into values is one long step for the interpreter, which threads cannot share. A process can be given a
+bound of memory and time, and less of the processor than those that answer. It is started when it is first needed,
+ends with its parent, whose pipe it reads, and is replaced when it fails.
+
+Fairness: of a space one job runs at a time, and spaces take turns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import sys
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from api import aside_process
+from shared import wire, wire_tasks
+from shared.core.canonical import JsonValue
+from shared.core.documents import DocumentId, SpaceId
+from shared.core.protocol import Limits
+from shared.core.strict import FaultError
+from shared.observability import event
+from shared.ports import UnavailableError
+
+logger = logging.getLogger(__name__)
+
+PROCESSES: Final = 2
+_SMALL_BYTES: Final = 32 * 1024
+"""What is read on the event loop: a millisecond or two. Longer ones are not, nor are those of more than _PLAIN_BYTES
+that need the exact parser."""
+_PLAIN_BYTES: Final = 2 * 1024
+_JOB_SECONDS: Final = 8.0
+"""The worst body that the limits allow takes a second."""
+
+
+@dataclass(slots=True)
+class _Job:
+    space: SpaceId
+    parts: Sequence[bytes]
+    answer: asyncio.Future[list[bytes]]
+
+
+class Aside:
+    """Reads what clients send. Use `async with`."""
+
+    def __init__(self, limits: Limits, processes: int = PROCESSES) -> None:
+        self._limits = limits
+        self._count = processes
+        self._waiting: dict[SpaceId, deque[_Job]] = {}
+        self._busy: set[SpaceId] = set()
+        self._more = asyncio.Condition()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Aside:
+        self._tasks = [asyncio.create_task(self._work()) for _ in range(self._count)]
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def post_task(self, space: SpaceId, document: DocumentId, raw: bytes) -> wire.PostTask:
+        """As `wire.parse_post_task`."""
+        if _is_small(raw):
+            return wire.parse_post_task(raw, document, self._limits)
+        found = await self._run(space, "post_task", raw, document=document)
+        return aside_process.load_task(found)
+
+    async def post_tasks(self, space: SpaceId, raw: bytes) -> dict[str, wire_tasks.Posted]:
+        """As `wire_tasks.parse_post_tasks`."""
+        if _is_small(raw):
+            return wire_tasks.parse_post_tasks(raw, self._limits)
+        found = await self._run(space, "post_tasks", raw)
+        return aside_process.load_tasks(found)
+
+    async def value(self, space: SpaceId, raw: bytes, *, max_depth: int) -> JsonValue:
+        """As `wire.parse`."""
+        if _is_small(raw):
+            return wire.parse(raw, max_depth=max_depth)
+        [_, text] = await self._run(space, "value", raw, max_depth=max_depth)
+        return wire.loads(text)
+
+    async def _run(self, space: SpaceId, name: str, raw: bytes, **arguments: Any) -> list[bytes]:
+        head = {"call": name, "limits": asdict(self._limits), **arguments}
+        job = _Job(space, [json.dumps(head).encode(), raw], asyncio.get_running_loop().create_future())
+        async with self._more:
+            self._waiting.setdefault(space, deque()).append(job)
+            self._more.notify()
+        answer = await job.answer
+        if (fault := aside_process.load_fault(answer)) is not None:
+            raise FaultError(fault)
+        return answer
+
+    async def _work(self) -> None:
+        process = _Process()
+        try:
+            while True:
+                job = await self._next()
+                try:
+                    if job.answer.done():  # whoever asked has gone
+                        continue
+                    async with asyncio.timeout(_JOB_SECONDS):
+                        answer = await process.call(job.parts)
+                except (TimeoutError, OSError, EOFError) as error:
+                    event(logger, logging.WARNING, "reading_failed", space=job.space, cause=error)
+                    await process.end()
+                    _settle(job, UnavailableError("the body could not be read in time"))
+                else:
+                    _settle(job, answer)
+                finally:
+                    async with self._more:
+                        self._busy.discard(job.space)
+                        self._more.notify()
+        finally:
+            await process.end()
+
+    async def _next(self) -> _Job:
+        async with self._more:
+            while True:
+                for space in self._waiting:
+                    if space not in self._busy:
+                        return self._take(space)
+                await self._more.wait()
+
+    def _take(self, space: SpaceId) -> _Job:
+        """The space's oldest; it is the last one whose turn comes then."""
+        jobs = self._waiting.pop(space)
+        job = jobs.popleft()
+        if jobs:
+            self._waiting[space] = jobs
+        self._busy.add(space)
+        return job
+
+
+def _is_small(raw: bytes) -> bool:
+    return len(raw) <= _PLAIN_BYTES or (len(raw) <= _SMALL_BYTES and wire.is_plain(raw))
+
+
+def _settle(job: _Job, answer: list[bytes] | Exception) -> None:
+    if job.answer.done():  # whoever asked has gone
+        return
+    if isinstance(answer, Exception):
+        job.answer.set_exception(answer)
+    else:
+        job.answer.set_result(answer)
+
+
+class _Process:
+    """One, as long as it works."""
+
+    def __init__(self) -> None:
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def call(self, parts: Sequence[bytes]) -> list[bytes]:
+        """Raises EOFError or OSError if it dies meanwhile."""
+        if self._process is None:
+            environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-m", aside_process.__name__),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                env=environment,
+            )
+        into, out = self._process.stdin, self._process.stdout
+        assert into is not None and out is not None
+        into.writelines(aside_process.framed(parts))
+        await into.drain()
+        count = int.from_bytes(await out.readexactly(4), "big")
+        lengths = [int.from_bytes(await out.readexactly(4), "big") for _ in range(count)]
+        return [await out.readexactly(length) for length in lengths]
+
+    async def end(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.stdin is not None:
+            process.stdin.close()
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()

@@ -1,0 +1,123 @@
+"""The process that reads large bodies for an API process (`api.aside`): `python -m api.aside_process`.
+
+A message is parts: their number, their lengths, four bytes each, and the parts. The first one is JSON, the others are
+what it speaks of.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any, BinaryIO, Final
+
+from shared import wire, wire_tasks
+from shared.core.documents import ContentHash, DocumentId, JsonText
+from shared.core.memory import Given
+from shared.core.protocol import Limits
+from shared.core.strict import Fault, FaultError
+
+MOST_MEMORY: Final = 1024 * 1024 * 1024
+"""Bytes of address space. The worst body that the limits allow takes a third of it."""
+_NICE: Final = 5
+"""Those that answer go before."""
+
+
+def framed(parts: Sequence[bytes]) -> list[bytes]:
+    """The bytes of a message, to be sent one after another."""
+    numbers = [len(parts), *map(len, parts)]
+    return [b"".join(number.to_bytes(4, "big") for number in numbers), *parts]
+
+
+def load_fault(parts: Sequence[bytes]) -> Fault | None:
+    """If that is the answer."""
+    head = json.loads(parts[0])
+    return Fault(*head["fault"]) if "fault" in head else None
+
+
+def load_task(parts: Sequence[bytes]) -> wire.PostTask:
+    """The answer to `post_task`."""
+    [row] = json.loads(parts[0])["tasks"].values()
+    return _task(row, parts)
+
+
+def load_tasks(parts: Sequence[bytes]) -> dict[str, wire_tasks.Posted]:
+    """The answer to `post_tasks`."""
+    rows = json.loads(parts[0])["tasks"]
+    return {key: Fault(*row["fault"]) if "fault" in row else _task(row, parts) for key, row in rows.items()}
+
+
+def answer_to(parts: Sequence[bytes]) -> list[bytes]:
+    """What is answered to a call."""
+    head, raw = json.loads(parts[0]), parts[1]
+    limits = Limits(**head["limits"])
+    try:
+        match head["call"]:
+            case "post_task":
+                task = wire.parse_post_task(raw, DocumentId(head["document"]), limits)
+                return _dumped({"": wire.as_text(task)})
+            case "post_tasks":
+                return _dumped(wire_tasks.parse_post_tasks_apart(raw, limits))
+            case _:
+                return [b"{}", wire.dumps(wire.parse(raw, max_depth=head["max_depth"]))]
+    except FaultError as error:
+        return [_json({"fault": _fault_row(error.fault)})]
+
+
+def _dumped(tasks: dict[str, wire_tasks.Posted]) -> list[bytes]:
+    texts: list[bytes] = [b""]
+    rows: dict[str, Any] = {}
+    for key, posted in tasks.items():
+        if isinstance(posted, Fault):
+            rows[key] = {"fault": _fault_row(posted)}
+            continue
+        row = rows[key] = {"hash": posted.hash, "deleted": posted.deleted, "base": posted.base}
+        for name, state in (("state", posted.state), ("base_state", posted.base_state)):
+            if state is not None and not isinstance(state, Given):
+                row[name] = len(texts)
+                texts.append(state if isinstance(state, JsonText) else wire.dumps(state))
+        row["given"] = not isinstance(posted.base_state, Given)
+    return [_json({"tasks": rows}), *texts[1:]]
+
+
+def _task(row: dict[str, Any], parts: Sequence[bytes]) -> wire.PostTask:
+    def text(name: str) -> JsonText | None:
+        return JsonText(parts[row[name]]) if name in row else None
+
+    hash_ = None if row["hash"] is None else ContentHash(row["hash"])
+    base_state = text("base_state") if row["given"] else Given.NOTHING
+    return wire.PostTask(text("state"), hash_, row["deleted"], row["base"], base_state)
+
+
+def _fault_row(fault: Fault) -> list[str | None]:
+    return [fault.reason, fault.detail, fault.pointer]
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value).encode()  # a pointer may hold what UTF-8 cannot: it is escaped here
+
+
+def _read(source: BinaryIO) -> list[bytes] | None:
+    """None at the end."""
+    if not (count := source.read(4)):
+        return None
+    lengths = [int.from_bytes(source.read(4), "big") for _ in range(int.from_bytes(count, "big"))]
+    return [source.read(length) for length in lengths]
+
+
+def main() -> None:
+    """Until there is nothing more to be read, that is, until the parent ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is for the parent to say when
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+    os.nice(_NICE)
+    source, sink = sys.stdin.buffer, sys.stdout.buffer
+    while (parts := _read(source)) is not None:
+        sink.writelines(framed(answer_to(parts)))
+        sink.flush()
+
+
+if __name__ == "__main__":
+    main()

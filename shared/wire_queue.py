@@ -1,0 +1,147 @@
+"""The wire forms of the queue: submissions on their way to a worker, and the replies. Private to one release: no
+process of another reads them.
+
+    envelope   b"<name> <documents> [<process>, <number>, [[[submission fields], [item fields]], ...]]"
+    replies    [[number, [[kind, ...], ...]], ...]
+
+A large body is said in a reply as a string that holds its JSON text: who passes it on does not make values of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import orjson
+
+from shared import wire
+from shared.core.batch import Answer, Item
+from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, JsonText
+from shared.core.memory import Agreed, Given, Outcome, Refusal, Submission
+from shared.ports import DecisionError, Envelope, Reply, SealedItem, UnavailableError
+
+_AS_TEXT_BYTES: Final = 16 * 1024
+MOST_REPLY_BYTES: Final = 8 * 1024 * 1024
+"""Of the replies to one envelope. What comes after them is answered `UnavailableError`: it is stored, and sent again
+it gets its answer."""
+
+
+def sealed_item(item: Item) -> SealedItem:
+    """`item` as it travels."""
+    s = item.submission
+    return sealed(
+        s.document,
+        s.client_state,
+        s.hash,
+        s.arrived_at,
+        base=s.base,
+        base_state=s.base_state,
+        device=s.device,
+        single_device=s.single_device,
+        agreed=s.agreed,
+        by=item.by,
+        dry_run=item.dry_run,
+        confirmed=item.confirmed,
+    )
+
+
+def sealed(
+    document: DocumentId,
+    state: Body | JsonText | None,
+    hash_: ContentHash | None,
+    arrived_at: float,
+    *,
+    base: str | None,
+    base_state: Body | JsonText | Given | None,
+    device: DeviceId | None,
+    single_device: bool,
+    agreed: Agreed | None,
+    by: DeviceId,
+    dry_run: bool,
+    confirmed: bool,
+) -> SealedItem:
+    """The fields of a Submission and an Item, their bodies as values or as text."""
+    given: Any = [] if isinstance(base_state, Given) else base_state
+    known = agreed and (agreed.at, agreed.sequence)
+    fields = [document, state, hash_, arrived_at, base, given, device, single_device, known]
+    row = wire.dumps([fields, [by, dry_run, confirmed]])
+    return SealedItem(document, device if single_device else None, row)
+
+
+def dump_envelope(process: str, number: int, items: Sequence[SealedItem]) -> bytes:
+    """A name of its own and the number of items stand in front."""
+    rows = b",".join([item.row for item in items])
+    return b'%s.%d %d ["%s",%d,[%s]]' % (process.encode(), number, len(items), process.encode(), number, rows)
+
+
+def load_envelope(data: bytes) -> Envelope:
+    """Raises ValueError for anything else."""
+    process, number, rows = orjson.loads(data.split(b" ", 2)[2])
+    request = f"{process}.{number}"
+    return Envelope(process, number, tuple(_item(row, request) for row in rows))
+
+
+def _item(row: list[Any], request: str) -> Item:
+    fields, rest = row
+    document, state, hash_, arrived_at, base, base_state, device, single, agreed = fields
+    given: Body | Given | None = Given.NOTHING if base_state == [] else base_state
+    agreed = None if agreed is None else Agreed(*agreed)
+    return Item(Submission(document, state, hash_, arrived_at, base, given, device, single, agreed, request), *rest)
+
+
+def dump_replies(number: int, replies: Sequence[Reply]) -> bytes:
+    """The replies to an envelope: `[number, [[kind, ...], ...]]`."""
+    rows: list[bytes] = []
+    room = MOST_REPLY_BYTES
+    for reply in replies:
+        row = orjson.dumps(_reply_row(reply)) if room > 0 else _TOO_LONG
+        rows.append(row)
+        room -= len(row)
+    return b"[%d,[%s]]" % (number, b",".join(rows))
+
+
+def joined(replies: Iterable[bytes]) -> bytes:
+    """Replies to several envelopes of one process."""
+    return b"[%s]" % b",".join(replies)
+
+
+def load_replies(data: bytes) -> list[tuple[int, list[Reply]]]:
+    return [(number, [_reply(row) for row in those]) for number, those in orjson.loads(data)]
+
+
+_TOO_LONG: Final = b'["too long"]'
+
+
+def _reply_row(reply: Reply) -> list[Any]:
+    match reply:
+        case Answer() as a:
+            return ["answer", a.outcome, a.rule, a.hash, a.rev, _body_field(a.body), a.same, a.conflicts]
+        case Refusal():
+            return ["refusal", reply.code, reply.rule]
+        case UnavailableError():
+            return ["unavailable"]
+        case _:
+            return ["failed"]
+
+
+def _body_field(body: Body | JsonText | None) -> Any:
+    if body is None:
+        return None
+    text = body if isinstance(body, JsonText) else orjson.dumps(body)
+    return text.decode() if len(text) > _AS_TEXT_BYTES else orjson.Fragment(bytes(text))
+
+
+def _reply(row: list[Any]) -> Reply:
+    match row:
+        case ["answer", outcome, rule, hash_, rev, body, same, conflicts]:
+            known = JsonText(body.encode()) if isinstance(body, str) else body
+            return Answer(Outcome(outcome), rule, hash_, rev, known, same, tuple(conflicts))
+        case ["refusal", code, rule]:
+            return Refusal(code, rule)
+        case ["unavailable"]:
+            return UnavailableError("the worker could not store it now")
+        case ["too long"]:
+            return UnavailableError("the answer together with the others would be too long")
+        case ["failed"]:
+            return DecisionError("the worker could not decide it")
+    raise ValueError("not a reply")

@@ -1,0 +1,113 @@
+"""What looks at bytes from outside takes time that grows with their number and no faster, whatever they are."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+
+from api.compression import accepted, tag_named, tags_in
+from shared import wire, wire_tasks
+from shared.core import cursors, documents, strict
+from shared.core.documents import DocumentId
+from shared.core.policies import InvalidPolicies, parse
+from shared.core.protocol import Limits
+from shared.core.strict import FaultError
+
+SMALL, TIMES = 4_000, 8
+QUADRATIC = TIMES * TIMES
+LIMITS = Limits(max_document_bytes=64 * 1024 * 1024)
+
+
+def _post(raw: bytes) -> None:
+    wire.parse_post_task(raw, DocumentId("a"), LIMITS)
+
+
+def _strictly(raw: bytes) -> None:
+    strict.parse(raw, max_depth=64)
+
+
+def _each(raw: bytes) -> None:
+    wire_tasks.parse_post_tasks(raw, LIMITS)
+
+
+def _policies(raw: bytes) -> None:
+    parse(wire.parse(raw, max_depth=3))
+
+
+def _ranges(raw: bytes) -> None:
+    wire.parse_ranges(raw, 10**9)
+
+
+def _text(call: Callable[[str], object]) -> Callable[[bytes], None]:
+    def run(raw: bytes) -> None:
+        call(raw.decode())
+
+    return run
+
+
+def _document(inside: bytes) -> bytes:
+    return b'{"client_state":{"id":"a","x":' + inside + b"}}"
+
+
+CASES: dict[str, tuple[Callable[[bytes], None], Callable[[int], bytes]]] = {
+    "a string of quotation marks that does not end": (_post, lambda n: b"[" + b"[]," * 70 + b'"' + b'\\"' * n),
+    "a string of backslashes that does not end": (_post, lambda n: b"[" * 70 + b'"' + b"\\" * n),
+    "brackets that open": (_post, lambda n: b"[" * n),
+    "brackets that open, after keys": (_post, lambda n: b'{"a":' * n),
+    "zeros": (_post, lambda n: _document(b"[0" + b",0" * n + b"]")),
+    "zeros and one long number": (_post, lambda n: _document(b"[1234567890123456" + b",0" * n + b"]")),
+    "one number of zeros": (_post, lambda n: _document(b"0" * n)),
+    "one long number": (_post, lambda n: _document(b"1" * n)),
+    "one long fraction": (_post, lambda n: _document(b"0." + b"1" * n)),
+    "one long exponent": (_post, lambda n: _document(b"1e" + b"0" * n + b"1")),
+    "what looks like numbers in a string": (_post, lambda n: _document(b'"' + b",1" * n + b'"')),
+    "digits and points in a string": (_post, lambda n: _document(b'":' + b"1." * n + b'"')),
+    "a key twice": (_post, lambda n: _document(b"[[]" + b",[]" * n + b'],"x":1')),
+    "many keys twice": (_post, lambda n: _document(b"{" + b'"k":0,' * n + b'"k":0}')),
+    "a long key over many numbers": (_post, lambda n: _document(b'{"' + b"k" * n + b'":[' + b"0," * n + b"1e999]}")),
+    "long keys over each other": (_post, lambda n: _document((b'{"' + b"k" * n + b'":') * 40 + b"1e999" + b"}" * 40)),
+    "colons behind escapes": (_post, lambda n: _document(b'"' + b"\\u003a" * n + b'"')),
+    "white space": (_post, lambda n: _document(b" " * n + b"0")),
+    "exactly: lists": (_strictly, lambda n: b"[[]" + b",[]" * n + b"]"),
+    "exactly: a surrogate at the end": (_strictly, lambda n: b'"' + b"k" * n + b'\\ud800"'),
+    "many documents with a fault": (
+        _each,
+        lambda n: b'{"tasks":{' + b",".join(b'"%d":{"client_state":1e999}' % i for i in range(n // 20)) + b"}}",
+    ),
+    "policies": (_policies, lambda n: b"{" + b",".join(b'"/%d/*":"set"' % i for i in range(n // 10)) + b"}"),
+    "a pattern of many steps": (_policies, lambda n: b'{"' + b"/*" * n + b'":"set"}'),
+    "a pattern of tildes": (_policies, lambda n: b'{"/' + b"~0" * n + b'":"set"}'),
+    "ranges": (
+        _ranges,
+        lambda n: b'{"ranges":{' + b",".join(b'"%x":"%032x"' % (i, i) for i in range(n // 10)) + b"}}",
+    ),
+    "a range of digits": (_ranges, lambda n: b'{"ranges":{"' + b"0" * n + b'":""}}'),
+    "a cursor": (_text(cursors.parse_cursor), lambda n: b"a" * n),
+    "a cursor's digits": (_text(cursors.parse_cursor), lambda n: b"a-" + b"1" * n),
+    "an id": (_text(documents.is_document_id), lambda n: b"a" * n + b"/"),
+    "codings": (_text(accepted), lambda n: b"gzip;q=0.5," * n),
+    "tags": (_text(tags_in), lambda n: b'W/"a.gzip",' * n),
+    "a tag of endings": (_text(tags_in), lambda n: b".gzip" * n),
+    "a tag among many": (_text(lambda text: tag_named(text, "a")), lambda n: b'"' * n),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_time_grows_with_the_number_of_bytes(name: str) -> None:
+    call, text = CASES[name]
+    small, large = text(SMALL), text(SMALL * TIMES)
+    for _ in range(3):  # another process may have been in the way
+        ratio = _seconds(call, large) / max(_seconds(call, small), 0.0005)
+        if ratio < QUADRATIC / 2:
+            return
+    raise AssertionError(f"{TIMES} times as many bytes took {ratio:.0f} times as long")
+
+
+def _seconds(call: Callable[[bytes], None], raw: bytes) -> float:
+    began = time.process_time()
+    with suppress(FaultError, InvalidPolicies):  # refusing must not take longer either
+        call(raw)
+    return time.process_time() - began

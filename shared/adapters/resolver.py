@@ -40,6 +40,8 @@ _MOST_SENT: Final = 4
 """How often a submission is put into the inbox, should it be found missing there."""
 _PUT_BYTES: Final = 1024 * 1024
 """Of what goes to Redis in one call, or one envelope: it does nothing else meanwhile."""
+_ON_THE_WAY_SECONDS: Final = 0.05
+"""By so much a submission expires in the inbox before its sender gives up."""
 _FULL: Final = {
     "count": "too many submissions wait for this space (HYPERTASK_INBOX_DOCUMENTS)",
     "space": "too many bytes wait for this space (HYPERTASK_INBOX_BYTES)",
@@ -55,6 +57,8 @@ class _Pending:
     data: bytes
     senders: frozenset[DeviceId]
     future: asyncio.Future[list[Reply]]
+    until: float
+    """When nobody waits any more, by the monotonic clock."""
     knocked_at: float
     sent: int = 0
     """How often."""
@@ -136,7 +140,8 @@ class ArqResolver:
         self._admit(space, len(data))
         future: asyncio.Future[list[Reply]] = asyncio.get_running_loop().create_future()
         senders = frozenset(item.sender for item in items if item.sender is not None)
-        self._pending[number] = _Pending(space, data, senders, future, time.monotonic())
+        now = time.monotonic()
+        self._pending[number] = _Pending(space, data, senders, future, now + deadline, now)
         self._pending_bytes[space] += len(data)
         self._send(space, number)
         try:
@@ -199,9 +204,9 @@ class ArqResolver:
         keys = [*(space_key(space, name) for name in ("inbox", "lease", "queued")), SIZES]
         keys += {rounds_key(space, device) for entry in entries for device in entry.senders}
         bounds = self._settings.inbox_documents, self._settings.inbox_bytes, self._settings.inboxes_bytes
-        times = INBOX_TTL_MS, QUEUED_MS, int(self._settings.submit_deadline_seconds * 1000)
-        items = (entry.data for entry in entries)
-        verdict, taken, full = await self._put(keys=keys, args=[space, *bounds, *times, *items])
+        now = time.monotonic() + _ON_THE_WAY_SECONDS
+        items = (part for entry in entries for part in (max(int(1000 * (entry.until - now)), 1), entry.data))
+        verdict, taken, full = await self._put(keys=keys, args=[space, *bounds, INBOX_TTL_MS, QUEUED_MS, *items])
         for entry in entries[:taken]:
             entry.sent += 1
         _fail(entries[taken:], OverloadedError(_FULL.get(full.decode(), "")))

@@ -1,7 +1,7 @@
 -- Submissions come into a space's inbox; without items it is a knock.
 -- KEYS inbox, lease, queued, sizes, rounds of a device that posts ...
--- ARGV space, most items, most bytes, most bytes of all spaces, lifetime of the inbox, of "queued" and of an item in ms,
---      item ("<name> <documents> <rows>") ...
+-- ARGV space, most items, most bytes, most bytes of all spaces, lifetime of the inbox and of "queued" in ms; of each item
+--      its lifetime in ms and its text, "<name> <documents> <rows>"
 -- Returns { verdict, items taken in, what was full }.
 -- Verdicts: 1: the caller must enqueue a job; 0: somebody is at it; 2: nothing waits, so what is not answered is not
 -- there any more. Full: "" or "count", "space", "all".
@@ -31,12 +31,12 @@ end
 
 local waiting = redis.call('LLEN', inbox)
 if waiting == 0 then forget(space) end
-if waiting == 0 and #ARGV == 7 then return { 2, 0, '' } end
+if waiting == 0 and #ARGV == 6 then return { 2, 0, '' } end
 
 local taken, full = 0, ''
 local size = tonumber(redis.call('HGET', sizes, space) or 0)
-for i = 8, #ARGV do
-  local item = string.format('%.0f', now + ARGV[7]) .. ' ' .. ARGV[i]
+for i = 7, #ARGV, 2 do
+  local item = string.format('%.0f', now + ARGV[i]) .. ' ' .. ARGV[i + 1]
   if waiting + 1 > tonumber(ARGV[2]) then full = 'count' break end
   if waiting > 0 and size + #item > tonumber(ARGV[3]) then full = 'space' break end
   if tonumber(redis.call('HGET', sizes, '*') or 0) + #item > tonumber(ARGV[4]) then

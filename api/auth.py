@@ -63,13 +63,18 @@ class Devices:
         # Only hashes are compared, here and in the store: how long that takes says nothing about a token.
         device = await self.by_hash(hash_of_token(request))
         if device is None:
-            detail = "The token is not known, or was revoked. Make one: hypertask-server token create."
-            raise ProblemError(UNAUTHENTICATED, detail, headers=_CHALLENGE)
+            raise self.revoked_error()
         if request.headers.get(SPACE_HEADER, device.space) != device.space:
             # Whether the other space exists is not said.
             raise ProblemError(FORBIDDEN, "The token opens another space.")
         self._note(device)
         return device
+
+    @staticmethod
+    def revoked_error() -> ProblemError:
+        """401 for a token that opens nothing."""
+        detail = "The token is not known, or was revoked. Make one: hypertask-server token create."
+        return ProblemError(UNAUTHENTICATED, detail, headers=_CHALLENGE)
 
     async def by_hash(self, hash_: str) -> Device | None:
         """The device whose token has this hash, if it is not revoked."""
@@ -100,17 +105,20 @@ class Devices:
         await self._store.add(device, token_hash(token))
         return device, token
 
-    async def list_of(self, user: UserName) -> list[Device]:
-        return await self._store.list_of(user)
+    async def list_of(self, user: UserName, space: SpaceId | None = None) -> list[Device]:
+        return await self._store.list_of(user, space)
 
     async def list_all(self) -> list[Device]:
         return await self._store.list_all()
 
-    async def revoke(self, user: UserName, device: DeviceId) -> bool:
-        """False if the user has no such device, or it was revoked before. When this returns its token opens
-        nothing any more, in any process: who looked it up before the change has to look again."""
-        revoked = await self._store.revoke(user, device)
-        await asyncio.sleep(1.1 * _TRUSTED_SECONDS)
+    async def revoke(
+        self, device: DeviceId, *, user: UserName | None = None, space: SpaceId | None = None
+    ) -> Device | None:
+        """The device; None if that user or space has no such device, or it was revoked before. When this returns its
+        token opens nothing any more, in any process: who looked it up before the change has to look again."""
+        revoked = await self._store.revoke(device, user=user, space=space)
+        if revoked is not None:
+            await asyncio.sleep(1.1 * _TRUSTED_SECONDS)
         return revoked
 
     def _note(self, device: Device) -> None:

@@ -15,8 +15,12 @@ import click
 from api import VERSION
 from api.auth import Devices
 from api.explain import story
+from api.live import HEARTBEAT_SECONDS
 from shared import wire
+from shared.adapters import redis
+from shared.adapters.announcements import announce_revoked
 from shared.adapters.mongo import Mongo, MongoDeviceStore, MongoDocumentStore, opened
+from shared.core.display import MAX_NAME, is_name, shown
 from shared.core.documents import (
     Device,
     DeviceId,
@@ -69,6 +73,11 @@ def token() -> None:
 @click.pass_obj
 def create(data: Path | None, *, name: str, user: str, space: str, shared: bool, as_json: bool) -> None:
     """Make a device and print its token, this once."""
+    for option, text in (("--name", name), ("--user", user)):
+        if not is_name(text):
+            raise click.BadParameter(
+                f"1 to {MAX_NAME} characters, no control characters among them", param_hint=option
+            )
     if not is_space_id(space):
         raise click.BadParameter("1 to 63 of a-z 0-9 -, not a hyphen first", param_hint="--space")
     device, secret = _with_devices(
@@ -104,15 +113,34 @@ def list_(data: Path | None, user: str | None, as_json: bool) -> None:
 
 @token.command()
 @click.argument("device")
-@click.option("--user", default="owner", show_default=True, help="Whose device it is.")
+@click.option("--user", help="Only if it is this user's.")
+@click.option("--space", help="Only if it opens this space.")
 @click.pass_obj
-def revoke(data: Path | None, device: str, user: str) -> None:
-    """Revoke a device's token, at once."""
-    if not _with_devices(data, lambda devices: devices.revoke(UserName(user), DeviceId(device))):
-        raise click.ClickException(
-            f"{user} has no device {device}, or it was revoked before. See: hypertask-server token list"
+def revoke(data: Path | None, device: str, user: str | None, space: str | None) -> None:
+    """Revoke a device's token, at once: what it holds open is closed, too."""
+    settings = _settings(data)
+
+    async def call(mongo: Mongo) -> tuple[Device | None, bool]:
+        revoked = await Devices(MongoDeviceStore(mongo)).revoke(
+            DeviceId(device),
+            user=None if user is None else UserName(user),
+            space=None if space is None else SpaceId(space),
         )
-    click.echo(f"Revoked {device}: its token opens nothing any more. What it wrote stays.")
+        return revoked, revoked is not None and await _announced(settings, revoked)
+
+    revoked, told = _run(data, call)
+    if revoked is None:
+        whose = "".join([f" of {shown(user)}"] if user else []) + (f" for {shown(space)}" if space else "")
+        raise click.ClickException(
+            f"There is no device {shown(device)}{whose}, or it was revoked before. See: hypertask-server token list"
+        )
+    click.echo(f"Revoked {revoked.id}: its token opens nothing any more. What it wrote stays.")
+    if not told:
+        click.echo(
+            "Redis does not answer, so the API processes could not be told: streams that the device has open end "
+            f"within {HEARTBEAT_SECONDS} seconds.",
+            err=True,
+        )
 
 
 @main.command()
@@ -140,14 +168,25 @@ def explain(data: Path | None, space: str, document: str, as_json: bool) -> None
         return
     names = {device.id: device.name for device in devices}
     for line in story(DocumentId(document), entries, names, policies, url=_url(data)):
-        click.echo(line)
+        click.echo(shown(line))
+
+
+async def _announced(settings: Settings, device: Device) -> bool:
+    client = redis.client(settings.redis_url)
+    try:
+        await announce_revoked(client, device.space, device.id)
+    except UnavailableError:
+        return False
+    finally:
+        await client.aclose(close_connection_pool=True)
+    return True
 
 
 def _columns(device: Device) -> tuple[str, ...]:
     seen = "never"
     if device.last_seen is not None:
         seen = datetime.fromtimestamp(device.last_seen, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return (device.id, device.user, device.space, seen, device.name)
+    return (device.id, shown(device.user), device.space, seen, shown(device.name))
 
 
 def _with_devices(data: Path | None, call: Callable[[Devices], Awaitable[T]]) -> T:
@@ -179,6 +218,7 @@ def _settings(data: Path | None) -> Settings:
             raise click.ClickException(f"No instance has run on {data}. Start one: ops/serve --data {data}") from None
         environment["HYPERTASK_MONGO_URL"] = connection["mongo_url"]
         environment["HYPERTASK_MONGO_DATABASE"] = connection["mongo_database"]
+        environment["HYPERTASK_REDIS_URL"] = connection["redis_url"]
     try:
         return Settings.from_env(environment)
     except ValueError as error:

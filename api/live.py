@@ -23,8 +23,7 @@ from shared.ports import Announcements, UnavailableError
 logger = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 15
-"""How often a stream says that it lives; and how often it is looked after in case an announcement was lost, or the
-token was revoked elsewhere."""
+"""How often a stream says that it lives; and how often it is looked after in case an announcement was lost."""
 _RECHECK_SECONDS = 5.0
 
 
@@ -69,7 +68,7 @@ class Live:
         self.replays = replays
         self._devices = devices
         self._most = most_per_device
-        self._followers: dict[SpaceId, dict[Follower, str]] = {}
+        self._followers: dict[SpaceId, dict[Follower, tuple[DeviceId, str]]] = {}
         self._counts: Counter[DeviceId] = Counter()
         self._announcements: Announcements | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -87,16 +86,18 @@ class Live:
 
     async def follow(self, device: Device, token_hash: str, follower: Follower) -> None:
         """Tells `follower` of what is committed in the device's space from now on, until `unfollow`. 429 if the
-        device follows too much already."""
+        device follows too much already, 401 if it was revoked before this could be heard."""
         if self._counts[device.id] >= self._most:
             detail = f"One device may have {self._most} event streams and waiting requests at a time."
             raise ProblemError(RATE_LIMITED, detail, headers={"retry-after": str(HEARTBEAT_SECONDS)})
         if self.closing or self._announcements is None:
             raise UnavailableError("the server is stopping")
         self._counts[device.id] += 1
-        self._followers.setdefault(device.space, {})[follower] = token_hash
+        self._followers.setdefault(device.space, {})[follower] = (device.id, token_hash)
         try:
             await self._announcements.listen(device.space)
+            if await self._devices.by_hash(token_hash) is None:
+                raise self._devices.revoked_error()
         except BaseException:
             self.unfollow(device.space, device.id, follower)
             raise
@@ -119,29 +120,39 @@ class Live:
             follower.heard(announcement)
 
     def lost(self, space: SpaceId) -> None:
-        """Announcements may have been missed."""
+        """Announcements may have been missed; those of revoked devices, too."""
         for follower in list(self._followers.get(space, ())):
             follower.lost()
-
-    async def tell_revoked(self, space: SpaceId) -> None:
-        """A device of the space was revoked here. Whoever is not told by this sees it at the next heartbeat."""
-        if self._announcements is not None:
-            try:
-                await self._announcements.tell_revoked(space)
-            except UnavailableError as error:
-                event(logger, logging.INFO, "revocation_not_announced", space=space, cause=error.__cause__)
-
-    def revoked(self, space: SpaceId) -> None:
-        """A device of the space was revoked somewhere."""
-        task = asyncio.create_task(self._close_revoked(space))
+        task = asyncio.create_task(self._look_for_revoked(space))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    async def tell_revoked(self, device: Device) -> None:
+        """It was revoked here. A process that is not told by this sees it at the next heartbeat."""
+        self.revoked(device.space, device.id)
+        if self._announcements is not None:
+            try:
+                await self._announcements.tell_revoked(device.space, device.id)
+            except UnavailableError as error:
+                event(logger, logging.WARNING, "revocation_not_announced", space=device.space, cause=error.__cause__)
+
+    def revoked(self, space: SpaceId, device: DeviceId) -> None:
+        """A device of the space was revoked somewhere: nothing that it holds open goes on."""
+        for follower, (whose, _) in list(self._followers.get(space, {}).items()):
+            if whose == device:
+                follower.close()
+
     async def _close_revoked(self, space: SpaceId) -> None:
-        """Closes the streams of tokens that open nothing any more."""
-        for follower, token_hash in list(self._followers.get(space, {}).items()):
+        """As `revoked`, for devices of which it was not heard."""
+        for follower, (_, token_hash) in list(self._followers.get(space, {}).items()):
             if await self._devices.by_hash(token_hash) is None:
                 follower.close()
+
+    async def _look_for_revoked(self, space: SpaceId) -> None:
+        try:
+            await self._close_revoked(space)
+        except UnavailableError as error:
+            event(logger, logging.INFO, "streams_not_looked_after", cause=error.__cause__)
 
     def close(self) -> None:
         """Ends all streams and waits."""

@@ -200,14 +200,17 @@ class DeviceStore(Protocol):
         call."""
         ...
 
-    async def list_of(self, user: UserName) -> list[Device]:
-        """The user's devices, oldest first, revoked ones not."""
+    async def list_of(self, user: UserName, space: SpaceId | None = None) -> list[Device]:
+        """The user's devices, oldest first, revoked ones not; those of one space if it is given."""
         ...
 
     async def list_all(self) -> list[Device]: ...
 
-    async def revoke(self, user: UserName, device: DeviceId) -> bool:
-        """False if the user has no such device. Its token opens nothing any more when this returns."""
+    async def revoke(
+        self, device: DeviceId, *, user: UserName | None = None, space: SpaceId | None = None
+    ) -> Device | None:
+        """The device, of which the token opens nothing any more when this returns. None if there is no such device,
+        it is not that user's, does not open that space, or was revoked before."""
         ...
 
     async def seen(self, device: DeviceId, at: float) -> None:
@@ -320,7 +323,7 @@ class Announcements(Protocol):
 
     async def unlisten(self, space: SpaceId) -> None: ...
 
-    async def tell_revoked(self, space: SpaceId) -> None:
+    async def tell_revoked(self, space: SpaceId, device: DeviceId) -> None:
         """Says to all processes that a device of the space was revoked."""
         ...
 

@@ -1,4 +1,5 @@
-"""`/devices`: the devices of the caller's own user."""
+"""`/devices`: the devices of the caller's own user that open the caller's space. What a token can reach is one space,
+so it neither shows nor revokes what opens another one."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from api.body import read_json_body
 from api.errors import MALFORMED_REQUEST, NOT_FOUND, ProblemError
 from api.state import state
 from shared import wire
+from shared.core.display import MAX_NAME, is_name
 from shared.core.documents import Device, DeviceId
 
 _MOST_BYTES = 4096
@@ -17,7 +19,7 @@ _MOST_BYTES = 4096
 async def list_devices(request: Request) -> Response:
     here = state(request)
     caller = await here.devices.of(request)
-    devices = await here.devices.list_of(caller.user)
+    devices = await here.devices.list_of(caller.user, caller.space)
     rows = [wire.device_row(device, current=device.id == caller.id) for device in devices]
     return Response(wire.dumps({"devices": rows}), media_type="application/json")
 
@@ -33,19 +35,20 @@ async def create_device(request: Request) -> Response:
 async def revoke_device(request: Request) -> Response:
     here = state(request)
     caller = await here.devices.of(request)
-    if not await here.devices.revoke(caller.user, DeviceId(request.path_params["device"])):
+    device = DeviceId(request.path_params["device"])
+    revoked = await here.devices.revoke(device, user=caller.user, space=caller.space)
+    if revoked is None:
         raise ProblemError(NOT_FOUND, "You have no such device, or it was revoked before. See GET /devices.")
-    await here.live.tell_revoked(caller.space)
+    await here.live.tell_revoked(revoked)
     return Response(status_code=204)
 
 
 def _name(raw: bytes) -> str:
     request = wire.parse(raw, max_depth=2)
     name = request.get("name") if isinstance(request, dict) else None
-    if not isinstance(name, str) or not 1 <= len(name) <= 100 or set(request) != {"name"}:
-        raise ProblemError(
-            MALFORMED_REQUEST, 'The body must be {"name": "..."} with 1 to 100 characters.', pointer="/name"
-        )
+    if not isinstance(name, str) or not is_name(name) or set(request) != {"name"}:
+        detail = f'The body must be {{"name": "..."}}: 1 to {MAX_NAME} characters, no control characters among them.'
+        raise ProblemError(MALFORMED_REQUEST, detail, pointer="/name")
     return name
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
+from api.auth import hash_of_token
 from api.compression import IDENTITY, Encoder, accepted
 from api.state import State, state
 from shared import wire_export
@@ -28,7 +29,13 @@ async def get_export(request: Request) -> StreamingResponse:
     if coding != IDENTITY:
         headers["content-encoding"] = coding
     lines = _lines(here, device, position) if request.method != "HEAD" else _nothing()
-    return StreamingResponse(_pieces(lines, Encoder(coding)), headers=headers, media_type="application/x-ndjson")
+    token = hash_of_token(request)
+
+    async def still_open() -> bool:
+        return await here.devices.by_hash(token) is not None
+
+    pieces = _pieces(lines, Encoder(coding), still_open)
+    return StreamingResponse(pieces, headers=headers, media_type="application/x-ndjson")
 
 
 async def _lines(here: State, device: Device, position: Position) -> AsyncIterator[bytes]:
@@ -48,14 +55,20 @@ async def _nothing() -> AsyncIterator[bytes]:
         yield line
 
 
-async def _pieces(lines: AsyncIterator[bytes], encoder: Encoder) -> AsyncIterator[bytes]:
-    """Many lines at a time: one by one they would cost more to send than to read."""
+async def _pieces(
+    lines: AsyncIterator[bytes], encoder: Encoder, still_open: Callable[[], Awaitable[bool]]
+) -> AsyncIterator[bytes]:
+    """Many lines at a time: one by one they would cost more to send than to read. Cut, without the last line, when
+    the token is revoked meanwhile."""
     waiting: list[bytes] = []
     size = 0
     async for line in lines:
         waiting.append(line)
         size += len(line)
         if size >= _PIECE_BYTES:
+            if not await still_open():
+                waiting = []
+                break
             yield encoder.feed(b"".join(waiting))
             waiting, size = [], 0
     yield encoder.feed(b"".join(waiting)) + encoder.close()

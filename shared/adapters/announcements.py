@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from shared.adapters.redis import errors_mapped, space_key
-from shared.core.documents import SpaceId
+from shared.core.documents import DeviceId, SpaceId
 from shared.observability import event
 from shared.ports import UnavailableError
 
@@ -19,13 +19,13 @@ logger = logging.getLogger(__name__)
 
 _CONFIRM_SECONDS = 2.0
 _AGAIN_SECONDS = 0.2
-_REVOKED = b"revoked"
+_REVOKED = b"revoked "
+"""Then the device's id. No announcement of changes begins so."""
 
 
 class RedisAnnouncements:
     """Announcements. `heard` is called with each announcement as it was sent; `lost` for a space of which some may
-    have been missed, since the connection was gone; `revoked` for one of which a device was revoked. Use `async
-    with`."""
+    have been missed, since the connection was gone; `revoked` for a device that was revoked. Use `async with`."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class RedisAnnouncements:
         *,
         heard: Callable[[SpaceId, bytes], None],
         lost: Callable[[SpaceId], None],
-        revoked: Callable[[SpaceId], None],
+        revoked: Callable[[SpaceId, DeviceId], None],
     ) -> None:
         self._redis = redis
         self._revoked = revoked
@@ -77,9 +77,8 @@ class RedisAnnouncements:
         with errors_mapped():
             await self._pubsub.unsubscribe(channel)
 
-    async def tell_revoked(self, space: SpaceId) -> None:
-        with errors_mapped():
-            await self._redis.publish(_channel(space), _REVOKED)
+    async def tell_revoked(self, space: SpaceId, device: DeviceId) -> None:
+        await announce_revoked(self._redis, space, device)
 
     async def _read(self) -> None:
         gone = False
@@ -103,8 +102,8 @@ class RedisAnnouncements:
             if self._confirmed[channel].is_set():
                 self._lost(self._spaces[channel])  # a new connection: what was said between is not known
             self._confirmed[channel].set()
-        elif kind == "message" and channel in self._spaces and data == _REVOKED:
-            self._revoked(self._spaces[channel])
+        elif kind == "message" and channel in self._spaces and data.startswith(_REVOKED):
+            self._revoked(self._spaces[channel], DeviceId(data.removeprefix(_REVOKED).decode()))
         elif kind == "message" and channel in self._spaces:
             self._heard(self._spaces[channel], data)
 
@@ -112,6 +111,12 @@ class RedisAnnouncements:
 _NOBODY: Final = b"ht:nobody"
 """A channel that nobody speaks on, and that is never left: the driver checks a connection without any channel by
 reading from it, while the reader here is reading."""
+
+
+async def announce_revoked(redis: Redis, space: SpaceId, device: DeviceId) -> None:
+    """Says to all API processes that the device was revoked. Raises UnavailableError."""
+    with errors_mapped():
+        await redis.publish(_channel(space), _REVOKED + device.encode())
 
 
 def _channel(space: SpaceId) -> bytes:

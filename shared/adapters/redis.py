@@ -63,6 +63,11 @@ def connection_pool(url: str, *, connections: int = 64) -> BlockingConnectionPoo
     )
 
 
+def client(url: str) -> Redis:
+    """A client for a few calls of a command. It connects when it is first used."""
+    return Redis(connection_pool=connection_pool(url, connections=1))
+
+
 @contextmanager
 def errors_mapped() -> Iterator[None]:
     """Driver errors that mean 'not now' become UnavailableError."""

@@ -34,24 +34,29 @@ class DeviceStoreContract:
             await store.add(device, f"hash-{device.id}")
         assert await store.list_of(UserName(user)) == [old, young]
         assert await store.list_of(UserName("nobody")) == []
+        assert await store.list_of(UserName(user), young.space) == [young]
+        assert await store.list_of(UserName(user), foreign.space) == []
 
     async def test_a_revoked_token_opens_nothing_from_the_next_call_on(self, store: DeviceStore) -> None:
         device, token = _device(), "hash-" + uuid.uuid4().hex
         await store.add(device, token)
-        assert not await store.revoke(UserName("somebody-else"), device.id), "it is not theirs"
+        assert await store.revoke(device.id, user=UserName("somebody-else")) is None, "it is not theirs"
+        assert await store.revoke(device.id, user=device.user, space=SpaceId("another")) is None, (
+            "it opens another space"
+        )
         assert await store.by_token_hashes([token]) == {token: device}
-        assert await store.revoke(device.user, device.id)
+        assert await store.revoke(device.id, user=device.user, space=device.space) == device
         assert await store.by_token_hashes([token]) == {}
         assert await store.list_of(device.user) == []
         assert device.id not in {known.id for known in await store.list_all()}
-        assert not await store.revoke(device.user, device.id), "it is gone already"
-        assert not await store.revoke(device.user, DeviceId("never-was"))
+        assert await store.revoke(device.id) is None, "it is gone already"
+        assert await store.revoke(DeviceId("never-was")) is None
 
     async def test_of_several_who_revoke_one_did_it(self, store: DeviceStore) -> None:
         device = _device()
         await store.add(device, f"hash-{device.id}")
-        done = await asyncio.gather(*(store.revoke(device.user, device.id) for _ in range(5)))
-        assert sorted(done) == [False] * 4 + [True]
+        done = await asyncio.gather(*(store.revoke(device.id) for _ in range(5)))
+        assert sorted(done, key=bool) == [None] * 4 + [device]
 
     async def test_last_seen_never_goes_back(self, store: DeviceStore) -> None:
         device, token = _device(), "hash-" + uuid.uuid4().hex

@@ -22,7 +22,7 @@ async def test_after_leaving_every_space_another_one_is_heard(settings: Settings
         redis,
         heard=lambda space, data: heard.put_nowait((space, data)),
         lost=lambda space: None,
-        revoked=lambda space: None,
+        revoked=lambda space, device: None,
     ) as announcements:
         await announcements.listen(spaces[0])
         await announcements.unlisten(spaces[0])

@@ -31,7 +31,7 @@ async def test_errors_are_ours() -> None:
             "by_token_hashes": store.by_token_hashes(["hash"]),
             "list_of": store.list_of(user),
             "list_all": store.list_all(),
-            "revoke": store.revoke(user, device),
+            "revoke": store.revoke(device, user=user),
             "seen": store.seen(device, 1.0),
         }
         methods = {name for name, _ in inspect.getmembers(DeviceStore, inspect.isfunction) if name[0] != "_"}

@@ -116,16 +116,26 @@ def test_a_user_neither_sees_nor_revokes_devices_of_others(server: Instance, fir
     assert set(listed(first)) == {first.device, mine.device}
 
 
-def test_a_user_sees_the_devices_of_all_his_spaces(server: Instance, first: Access) -> None:
+def test_a_device_neither_sees_nor_revokes_what_opens_another_space(server: Instance, first: Access) -> None:
+    """Though it is the same user's: a token made for a space in which others are has nothing to do with the rest."""
     elsewhere = server.access(user=first.user, name="elsewhere")
     assert elsewhere.space != first.space
-    rows = listed(first)
-    assert {device: row["space"] for device, row in rows.items()} == {
-        first.device: first.space,
-        elsewhere.device: elsewhere.space,
-    }
-    assert call(first, "DELETE", f"/devices/{elsewhere.device}").status_code == 204
-    assert not opens(elsewhere)
+    for here, there in ((first, elsewhere), (elsewhere, first)):
+        assert list(listed(here)) == [here.device]
+        assert call(here, "DELETE", f"/devices/{there.device}").status_code == 404
+        assert opens(there)
+
+
+def test_a_token_made_without_a_user_has_nothing_to_do_with_other_spaces(server: Instance) -> None:
+    mine, theirs = (f"s-{uuid.uuid4().hex[:12]}" for _ in range(2))
+    made = [
+        json.loads(cli("token", "create", "--name", "x", "--space", space, "--json", data=server.data).stdout)
+        for space in (mine, theirs)
+    ]
+    owner, other = (Access(server.url, row["space"], row["token"], row["device"], row["user"]) for row in made)
+    assert list(listed(other)) == [other.device]
+    assert call(other, "DELETE", f"/devices/{owner.device}").status_code == 404
+    assert opens(owner)
 
 
 def test_what_one_space_holds_another_does_not_show(server: Instance, first: Access) -> None:
@@ -141,14 +151,30 @@ def test_what_one_space_holds_another_does_not_show(server: Instance, first: Acc
     assert answer == {"server_state": {"id": "same", "in": other.space}}
 
 
-@pytest.mark.parametrize("name", ["x", "x" * 100, "$where", "a\nb\0", "\U0001f600 Küche", '"><script>'])
+@pytest.mark.parametrize(
+    "name", ["x", "x" * 100, "$where", "\U0001f600 Küche", "\U0001f469\u200d\U0001f4bb", '"><script>']
+)
 def test_a_name_is_kept_as_it_is(first: Access, name: str) -> None:
     second = create(first, name)
     assert listed(first)[second.device]["name"] == name
 
 
 @pytest.mark.parametrize(
-    "body", ["{}", '{"name":1}', '{"name":null}', '{"name":"a","space":"b"}', "[]", '"name"', "null"]
+    "body",
+    [
+        '{"name":""}',
+        '{"name":"\\u001b[2J"}',
+        '{"name":"a\\nb"}',
+        '{"name":"\\u009b1m"}',
+        '{"name":"\\u202e"}',
+        "{}",
+        '{"name":1}',
+        '{"name":null}',
+        '{"name":"a","space":"b"}',
+        "[]",
+        '"name"',
+        "null",
+    ],
 )
 def test_a_bad_request_makes_no_device(first: Access, body: str) -> None:
     answer = call(first, "POST", "/devices", content=body)
@@ -201,7 +227,8 @@ def test_the_operators_commands(server: Instance, user: str) -> None:
     assert made["token"] not in everybody + str(shown)
 
     # Another user's name does not reach it.
-    assert "no device" in cli("token", "revoke", made["device"], data=server.data, status=1).stderr
+    for foreign in (("--user", "owner"), ("--space", "default")):
+        assert "no device" in cli("token", "revoke", made["device"], *foreign, data=server.data, status=1).stderr
     assert opens(access)
     assert made["device"] in cli("token", "revoke", made["device"], "--user", user, data=server.data).stdout
     assert not opens(access)
@@ -211,6 +238,8 @@ def test_the_operators_commands(server: Instance, user: str) -> None:
 
 def test_the_operators_commands_say_what_is_wrong(server: Instance, tmp_path: Path) -> None:
     assert "--space" in cli("token", "create", "--name", "x", "--space", "a/b", data=server.data, status=2).stderr
+    assert "--name" in cli("token", "create", "--name", "a\x1b[2Jb", data=server.data, status=2).stderr
+    assert "--user" in cli("token", "create", "--name", "x", "--user", "a\nb", data=server.data, status=2).stderr
     assert "--name" in cli("token", "create", data=server.data, status=2).stderr
     assert "No instance has run" in cli("token", "list", data=tmp_path, status=1).stderr
     connection = {**server.connection, "mongo_url": "mongodb://127.0.0.1:1/?replicaSet=rs0"}

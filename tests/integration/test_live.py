@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,9 +16,9 @@ from typing import Any
 import httpx
 import pytest
 
-from api.live import HEARTBEAT_SECONDS
+from api.live import _RECHECK_SECONDS, HEARTBEAT_SECONDS
 from shared.core.canonical import content_hash
-from tests.instance import Access, Instance
+from tests.instance import ROOT, Access, Instance
 
 LATE = 30
 """Seconds after which a test has failed: what is waited for comes in milliseconds."""
@@ -249,6 +252,47 @@ async def test_revoking_a_device_ends_its_streams_only(pair: Instance) -> None:
         assert time.monotonic() - start < HEARTBEAT_SECONDS / 3, "it was noticed by looking, not by being told"
         await write(http, "a", 1)
         assert "a" in (await anext(kept)).data["hashes"]
+
+
+async def test_revoking_by_the_operator_ends_what_a_device_has_open(pair: Instance) -> None:
+    """Another process than any that holds it: streams, requests that wait, an export that is being sent."""
+    access = await asyncio.to_thread(pair.access)
+    other = await asyncio.to_thread(lambda: pair.access(space=access.space))
+    async with client_of(access) as http, client_of(other) as mine, stream(http) as kept, stream(mine) as ended:
+        for events in (kept, ended):
+            await anext(events)
+        for number in range(100):
+            large = {"id": f"large-{number}", "text": secrets.token_hex(100_000)}
+            (await http.post(f"/task/{large['id']}", json={"client_state": large})).raise_for_status()
+        map_ = await mine.get("/hashes")
+        cursor, tag = map_.headers["hypertask-cursor"], map_.headers["etag"]
+        held = [
+            asyncio.create_task(mine.get(f"/hashes?wait=50&since={cursor}")),
+            asyncio.create_task(mine.get("/hashes?wait=50", headers={"if-none-match": tag})),
+        ]
+        async with mine.stream("GET", "/export", headers={"accept-encoding": "identity"}) as export:
+            lines = export.aiter_lines()
+            assert json.loads(await anext(lines))["kind"] == "space"
+            await asyncio.sleep(0.5)  # the requests are held by now; if not, they are refused as well
+            command = [sys.executable, "-m", "api.cli", "--data", str(pair.data), "token", "revoke", other.device]
+            done = await asyncio.to_thread(subprocess.run, command, cwd=ROOT, capture_output=True, text=True)
+            revoked_at = time.monotonic()
+            assert (done.returncode, done.stderr) == (0, "")
+            assert [event async for event in ended if event.kind != "changed"] == []
+            assert [answer.status_code for answer in await asyncio.gather(*held)] == [401, 401]
+            assert time.monotonic() - revoked_at < _RECHECK_SECONDS / 2, (
+                "it was noticed by looking, not by being told"
+            )
+            assert '{"kind":"end"' not in [line[:13] async for line in lines]
+        await write(http, "a", 1)
+        assert any(["a" in event.data["hashes"] async for event in _until(kept, "a")])
+
+
+async def _until(events: AsyncIterator[Event], identity: str) -> AsyncIterator[Event]:
+    async for event in events:
+        yield event
+        if identity in event.data["hashes"]:
+            return
 
 
 async def test_a_device_may_not_have_any_number_of_streams(pair: Instance) -> None:

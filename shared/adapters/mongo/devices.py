@@ -14,6 +14,7 @@ from shared.adapters.mongo.rows import (
 from shared.core.documents import (
     Device,
     DeviceId,
+    SpaceId,
     UserName,
 )
 
@@ -45,8 +46,8 @@ class MongoDeviceStore:
             rows = await cursor.to_list(None)
             return {row["token_hash"]: device_of(row) for row in rows if "revoked_at" not in row}
 
-    async def list_of(self, user: UserName) -> list[Device]:
-        return await self._list({"user": user, "revoked_at": {"$exists": False}})
+    async def list_of(self, user: UserName, space: SpaceId | None = None) -> list[Device]:
+        return await self._list({"user": user, "revoked_at": {"$exists": False}, **_only(space=space)})
 
     async def list_all(self) -> list[Device]:
         return await self._list({"revoked_at": {"$exists": False}})
@@ -56,14 +57,20 @@ class MongoDeviceStore:
             cursor = self._devices.find(query).sort([("created_at", ASCENDING), ("_id", ASCENDING)])
             return [device_of(row) for row in await cursor.to_list(None)]
 
-    async def revoke(self, user: UserName, device: DeviceId) -> bool:
+    async def revoke(
+        self, device: DeviceId, *, user: UserName | None = None, space: SpaceId | None = None
+    ) -> Device | None:
         with errors_mapped():
-            result = await self._devices.update_one(
-                {"_id": device, "user": user, "revoked_at": {"$exists": False}},
+            row = await self._devices.find_one_and_update(
+                {"_id": device, "revoked_at": {"$exists": False}, **_only(user=user, space=space)},
                 {"$set": {"revoked_at": time.time()}},
             )
-        return result.modified_count == 1
+        return None if row is None else device_of(row)
 
     async def seen(self, device: DeviceId, at: float) -> None:
         with errors_mapped():
             await self._devices.update_one({"_id": device}, {"$max": {"last_seen": at}})
+
+
+def _only(**wanted: str | None) -> Row:
+    return {name: value for name, value in wanted.items() if value is not None}

@@ -1,0 +1,38 @@
+"""Text of others on a terminal: what it would obey instead of showing it. Pure.
+
+Laws (tests/unit/core/test_display.py):
+    shown(t) has no character that a terminal obeys, but line feeds where they are let through
+    shown(t) == t for text without such characters
+    is_name(t) => shown(t) == t
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+MAX_NAME: Final = 100
+"""Characters."""
+
+# C0, DEL and C1 controls; line and paragraph separators; marks that turn the direction of what follows, with which a
+# text can look like another one; halves of characters, which no output takes.
+_OBEYED: Final = (
+    "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"  # a range of characters
+)
+_ANY: Final = re.compile(f"[{_OBEYED}]")
+_ANY_BUT_LINES: Final = re.compile(f"(?!\n)[{_OBEYED}]")
+
+
+def is_name(text: str) -> bool:
+    """Whether a device or a user may be called so: 1 to 100 characters that a terminal shows."""
+    return 0 < len(text) <= MAX_NAME and _ANY.search(text) is None
+
+
+def shown(text: str, *, lines: bool = False) -> str:
+    """`text` as it may go to a terminal: `\\x1b` for an escape. `lines`: line feeds stay."""
+    return (_ANY_BUT_LINES if lines else _ANY).sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

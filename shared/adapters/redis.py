@@ -7,6 +7,7 @@ one space together.
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from collections.abc import Awaitable, Collection, Iterator
 from collections.abc import Set as AbstractSet
@@ -20,10 +21,14 @@ from redis.backoff import ExponentialBackoff
 from redis.commands.core import AsyncScript
 from redis.exceptions import (
     BusyLoadingError,
+    ClusterDownError,
     ConnectionError,
+    NoPermissionError,
+    OutOfMemoryError,
     ReadOnlyError,
     ResponseError,
     TimeoutError,
+    TryAgainError,
 )
 
 from shared.core.documents import DeviceId, Epoch, Position, SpaceId
@@ -32,6 +37,9 @@ from shared.core.hash_map import BucketedMap, digest_of
 from shared.core.memory import Agreed
 from shared.ports import UnavailableError
 
+_NOT_NOW: Final = re.compile(r"(?:\A|-)(?:OOM|MISCONF|NOREPLICAS|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|UNKILLABLE) ")
+"""How an error of the server begins when it is out of memory or disk, or busy; inside a script it is quoted, and the
+driver has no class for it."""
 MAP_TTL_MS: Final = 7 * 24 * 3600 * 1000
 ROUNDS_TTL_MS: Final = 30 * 24 * 3600 * 1000
 BUILD_LEASE_MS: Final = 10_000
@@ -75,6 +83,14 @@ def errors_mapped() -> Iterator[None]:
         yield
     except (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError) as error:
         raise UnavailableError("the cache does not answer") from error
+    except NoPermissionError as error:
+        raise UnavailableError("the cache does not let us in") from error
+    except ResponseError as error:
+        if not isinstance(error, OutOfMemoryError | TryAgainError | ClusterDownError) and not _NOT_NOW.search(
+            str(error)
+        ):
+            raise
+        raise UnavailableError("the cache cannot do it now") from error
 
 
 async def ping(redis: Redis) -> None:

@@ -211,3 +211,31 @@ async def test_the_feed_goes_by_the_newest_change(store: DocumentStore, space: S
     assert found[0][2] == content_hash({"id": "b", "value": "b"})
     assert await store.feed(space, numbers[0], numbers[3], 1) == found[:1]
     assert await store.feed(space, numbers[2], numbers[3], 10) == found[1:2]
+
+
+async def test_a_transaction_that_the_database_ends_while_it_works_is_run_again(
+    settings: Settings, space: SpaceId
+) -> None:
+    """It ends one after two seconds; the running operation is told so with an error that has no label."""
+    attempts = 0
+
+    def work(transaction: Any) -> int:
+        nonlocal attempts
+        attempts += 1
+        if attempts == 1:
+            slow = {"$where": "sleep(100) || true"}
+            list(transaction._documents.find(slow, session=transaction._session))
+        return attempts
+
+    async with opened(settings) as mongo:
+        store = MongoDocumentStore(mongo, give_up_after_seconds=20)
+        await store.transact(space, lambda found: found.write(found.allot(60, 60), many_writes(60), {}))
+        assert await store.transact(space, work) == 2
+        attempts = 0
+        impatient = MongoDocumentStore(mongo, give_up_after_seconds=0.1)
+        with pytest.raises(UnavailableError):
+            await impatient.transact(space, work)
+
+
+def many_writes(count: int) -> list[Write]:
+    return [write_of(f"d{number}", number) for number in range(count)]

@@ -10,19 +10,12 @@ from bson import Int64
 from bson.codec_options import CodecOptions, TypeDecoder, TypeRegistry
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
 from pymongo import ASCENDING, IndexModel
-from pymongo.errors import (
-    ConfigurationError,
-    ConnectionFailure,
-    ExecutionTimeout,
-    InvalidURI,
-    NetworkTimeout,
-    OperationFailure,
-    WTimeoutError,
-)
+from pymongo.errors import ConfigurationError, InvalidURI, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
+from shared.adapters.mongo.faults import not_now
 from shared.ports import UnavailableError
 from shared.settings import Settings
 
@@ -30,12 +23,6 @@ Row = dict[str, Any]
 
 DURABLE: Final = WriteConcern(w="majority", j=True)
 _MAJORITY: Final = ReadConcern("majority")
-
-# Labels of the driver: run the transaction again; ask for the commit's result again.
-TRANSIENT: Final = "TransientTransactionError"
-UNKNOWN_COMMIT: Final = "UnknownTransactionCommitResult"
-_NOT_LET_IN: Final = {13, 18}
-_SHUTTING_DOWN: Final = {91, 189, 262, 10107, 11600, 11602, 13435, 13436}
 
 
 class _PlainInt(TypeDecoder):
@@ -112,14 +99,11 @@ def errors_mapped() -> Any:
     """Driver errors that mean 'not now' become UnavailableError; others are faults of ours and stay."""
     try:
         yield
-    except (ConnectionFailure, NetworkTimeout, ExecutionTimeout, WTimeoutError) as error:
-        raise UnavailableError("the database does not answer") from error
-    except OperationFailure as error:
-        if error.code in _NOT_LET_IN:
-            raise UnavailableError("the database does not let us in") from error
-        if error.code in _SHUTTING_DOWN or error.has_error_label(TRANSIENT):
-            raise UnavailableError("the database cannot do it now") from error
-        raise
+    except PyMongoError as error:
+        reason = not_now(error)
+        if reason is None:
+            raise
+        raise UnavailableError(reason) from error
 
 
 @asynccontextmanager

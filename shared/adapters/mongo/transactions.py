@@ -17,7 +17,8 @@ from pymongo.errors import (
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 
-from shared.adapters.mongo.client import DURABLE, TRANSIENT, UNKNOWN_COMMIT, Mongo, errors_mapped
+from shared.adapters.mongo.client import DURABLE, Mongo, errors_mapped
+from shared.adapters.mongo.faults import UNKNOWN_COMMIT, is_ended
 from shared.adapters.mongo.transaction import MongoTransaction, PoliciesChangedError
 from shared.core.documents import (
     SpaceId,
@@ -61,7 +62,7 @@ class Transactions:
                     continue
                 except PyMongoError as error:
                     session.end_session()
-                    if not error.has_error_label(TRANSIENT) or time.monotonic() > deadline:
+                    if not is_ended(error) or time.monotonic() > deadline:
                         raise
                 except BaseException:
                     session.end_session()

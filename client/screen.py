@@ -1,7 +1,8 @@
 """What the user of the command line sees.
 
 Standard output has the result and nothing else; what happens meanwhile, and every error, goes to standard
-error. Colour and bars only on a terminal. With --json the result, or the error, is one JSON object.
+error. Colour and bars only on a terminal. With --json the result, or the error, is one JSON object. What comes from
+documents, files and servers is shown and never obeyed: every line passes through `shown`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Any, Final, NoReturn
 
 import click
 
+from shared.core.display import shown, shown_json
+
 SHOWN: Final = 10
 """How many faults of one kind are printed; --json has all of them."""
 INCOMPLETE: Final = 1
@@ -23,6 +26,10 @@ USAGE: Final = 2
 
 Progress = Callable[[int, int], None]
 """Called with how many are done, and of how many."""
+
+
+class Painted(str):
+    """A text with colours or line feeds of ours; what is in it of others has passed through `shown`."""
 
 
 class Screen:
@@ -35,18 +42,18 @@ class Screen:
     def say(self, text: str) -> None:
         """What happens meanwhile."""
         if not self.as_json:
-            click.echo(text, err=True)
+            click.echo(shown(text, lines=True), err=True)
 
     def warn(self, text: str) -> None:
-        click.secho(f"Warning: {text}", fg="yellow", err=True)
+        click.secho(f"Warning: {shown(text, lines=True)}", fg="yellow", err=True)
 
     def answer(self, value: Any, *lines: str) -> None:
         """The result: `value` with --json, else the lines; the last says what to do next where there is something."""
         if self.as_json:
-            click.echo(json.dumps(value, ensure_ascii=False))
+            click.echo(shown_json(json.dumps(value, ensure_ascii=False)))
         else:
             for line in lines:
-                click.echo(line)
+                click.echo(line if isinstance(line, Painted) else shown(line))
 
     @contextmanager
     def progress(self, label: str, *, sending: bool) -> Iterator[Progress]:
@@ -76,9 +83,9 @@ class Screen:
             text += f"\n{done} of {total} were sent and are kept; the same command goes on from there."
         if self.as_json:
             error = {"code": code, "message": text, **extra}
-            click.echo(json.dumps({"error": error}, ensure_ascii=False))
+            click.echo(shown_json(json.dumps({"error": error}, ensure_ascii=False)))
         else:
-            click.secho(f"Error: {text}", fg="red", err=True)
+            click.secho(f"Error: {shown(text, lines=True)}", fg="red", err=True)
         sys.exit(status)
 
 

@@ -13,6 +13,8 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
+from shared.core.display import shown_json
+
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 
@@ -35,7 +37,7 @@ class _JsonLines(logging.Formatter):
         line.update({name: _plain(value) for name, value in getattr(record, "fields", {}).items()})
         if record.exc_info:
             line["exception"] = _without_message(record.exc_info[1])
-        return json.dumps(line, ensure_ascii=False)
+        return shown_json(json.dumps(line, ensure_ascii=False))
 
 
 def configure(level: str) -> None:

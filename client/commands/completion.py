@@ -10,7 +10,7 @@ from click.shell_completion import get_completion_class
 
 from client.commands.reporting import reports
 from client.commands.session import Session
-from client.screen import USAGE, Screen
+from client.screen import USAGE, Painted, Screen
 
 NAME: Final = "hypertask"
 VARIABLE: Final = "_HYPERTASK_COMPLETE"
@@ -34,7 +34,7 @@ def completion(session: Session, screen: Screen, *, shell: str | None, script: b
     text = kind(click.get_current_context().find_root().command, {}, NAME, VARIABLE).source()
     place, how = _PLACES[shell]
     if script:
-        screen.answer({"shell": shell, "script": text}, text)
+        screen.answer({"shell": shell, "script": text}, Painted(text))
         return
     folder = place.rpartition("/")[0]
     command = f"mkdir -p {folder} && hypertask completion {shell} --script > {place}"

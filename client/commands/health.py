@@ -15,7 +15,8 @@ from client.commands.upstreams import waiting_lines, waiting_of
 from client.health import Check, Status, UpstreamStatus, examine
 from client.health import status as status_of
 from client.opened import Opened, opened
-from client.screen import INCOMPLETE, SHOWN, Screen, tasks
+from client.screen import INCOMPLETE, SHOWN, Painted, Screen, tasks
+from shared.core.display import shown
 
 _COLOURS = {"ok": "green", "warning": "yellow", "bad": "red"}
 
@@ -108,10 +109,10 @@ def doctor(session: Session, screen: Screen) -> None:
     with opened(profile, session.tokens) as here:
         checks += asyncio.run(_all(here))
     bad = [check for check in checks if check.state == "bad"]
-    lines = []
+    lines: list[str] = []
     for check in checks:
         mark = click.style(f"{check.state:7}", fg=_COLOURS[check.state])
-        lines.append(f"{mark} {check.what}: {check.said}")
+        lines.append(Painted(f"{mark} {shown(f'{check.what}: {check.said}')}"))
         if check.fix:
             lines.append(f"        {check.fix}")
     lines.append("Nothing is wrong." if not bad else f"{len(bad)} to put right; then: hypertask doctor")

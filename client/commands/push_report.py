@@ -8,6 +8,7 @@ import click
 
 from client.push import Fate, Report, Survey
 from client.screen import SHOWN, Screen, clip, tasks
+from shared.core.display import shown
 
 _WORDS: Final = {
     Fate.CREATED: "created",
@@ -29,8 +30,8 @@ def show(screen: Screen, intent: Survey, report: Report | None) -> None:
         )
     else:
         counts = {fate: report.count(fate) for fate in Fate}
-        shown = [f"{n} {_WORDS[fate]}" for fate, n in counts.items() if n or fate is not Fate.DELETED]
-        summary = f"{', '.join(shown)}, {len(report.refused)} refused."
+        parts = [f"{n} {_WORDS[fate]}" for fate, n in counts.items() if n or fate is not Fate.DELETED]
+        summary = f"{', '.join(parts)}, {len(report.refused)} refused."
         click.secho(summary, fg="green" if report.complete else "yellow")
         _refusals(intent, report)
         click.echo(_next_step(report))
@@ -59,7 +60,8 @@ def _refusals(intent: Survey, report: Report) -> None:
     for document, refusal in list(report.refused.items())[:SHOWN]:
         title = intent.documents[document].get("description")
         named = f" ({clip(title)})" if isinstance(title, str) else ""
-        click.secho(f"refused: {document}{named}: {refusal.reason} [{refusal.code}]", fg="red", err=True)
+        said = shown(f"refused: {document}{named}: {refusal.reason} [{refusal.code}]")
+        click.secho(said, fg="red", err=True)
     if (more := len(report.refused) - SHOWN) > 0:
         click.echo(f"... and {more} more; --json has all of them", err=True)
 

@@ -17,6 +17,7 @@ from client.ids import shortest
 from client.moments import shown
 from client.screen import SHOWN, Screen, clip, plain
 from shared.core.clock import instant
+from shared.core.display import is_shown
 from shared.core.documents import Body, DocumentId
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -119,7 +120,7 @@ def _known_words(context: click.Context, _: click.Parameter, incomplete: str) ->
         known |= {f"{name}:" for name in body}
         if isinstance(project := body.get("project"), str):
             known.add(f"project:{project}")
-    return [CompletionItem(word) for word in sorted(known) if word.startswith(incomplete)]
+    return [CompletionItem(word) for word in sorted(known) if word.startswith(incomplete) and is_shown(word)]
 
 
 def _bodies(context: click.Context) -> Mapping[DocumentId, Body]:

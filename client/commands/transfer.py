@@ -18,6 +18,7 @@ from client.formats import taskwarrior
 from client.formats.faults import ExportError
 from client.imports import Brought, Fate, Reconcile, bring
 from client.screen import INCOMPLETE, SHOWN, USAGE, Screen, tasks
+from shared.core.display import shown
 from shared.core.documents import Body, DocumentId
 
 Reader = Callable[[bytes], dict[DocumentId, Body]]
@@ -122,7 +123,9 @@ def _exporter(name: str, what: str, writer: Callable[[], Writer]) -> click.Comma
         if left_out:
             screen.warn(f"{name} has no place for: {', '.join(left_out)}. Nothing of it is lost here.")
         if output is None:
-            click.echo(text, nl=False)
+            # Another program takes it as it is; a terminal must not obey what is in it.
+            on_screen = sys.stdout.isatty()
+            click.echo(shown(text.decode(), lines=True) if on_screen else text, nl=False)
             return
         try:
             output.write_bytes(text)

@@ -1,7 +1,7 @@
 """Text of others on a terminal: what it would obey instead of showing it. Pure.
 
 Laws (tests/unit/core/test_display.py):
-    shown(t) has no character that a terminal obeys, but line feeds where they are let through
+    shown(t) has no character that a terminal obeys, but line feeds and tabs where they are let through
     shown(t) == t for text without such characters
     is_name(t) => shown(t) == t
 """
@@ -20,17 +20,27 @@ _OBEYED: Final = (
     "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"  # a range of characters
 )
 _ANY: Final = re.compile(f"[{_OBEYED}]")
-_ANY_BUT_LINES: Final = re.compile(f"(?!\n)[{_OBEYED}]")
+_ANY_BUT_LINES: Final = re.compile(f"(?![\n\t])[{_OBEYED}]")
 
 
 def is_name(text: str) -> bool:
     """Whether a device or a user may be called so: 1 to 100 characters that a terminal shows."""
-    return 0 < len(text) <= MAX_NAME and _ANY.search(text) is None
+    return 0 < len(text) <= MAX_NAME and is_shown(text)
 
 
 def shown(text: str, *, lines: bool = False) -> str:
-    """`text` as it may go to a terminal: `\\x1b` for an escape. `lines`: line feeds stay."""
+    """`text` as it may go to a terminal: `\\x1b` for an escape. `lines`: line feeds and tabs stay."""
     return (_ANY_BUT_LINES if lines else _ANY).sub(_escaped, text)
+
+
+def is_shown(text: str) -> bool:
+    """Whether all of it is shown as it is."""
+    return _ANY.search(text) is None
+
+
+def shown_json(text: str) -> str:
+    """The same of a JSON text, which stays the JSON text of the same value: in strings `\\u001b`."""
+    return _ANY_BUT_LINES.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.core.display import is_name, shown
+from shared.core.display import is_name, shown, shown_json
 
 texts = st.text(st.characters(), max_size=120) | st.text(st.sampled_from("\x1b[\x00\x9b\u202e\n\ud800aé"), max_size=8)
 
@@ -17,7 +18,7 @@ texts = st.text(st.characters(), max_size=120) | st.text(st.sampled_from("\x1b[\
 @example("\x1b]0;title\x07", False)
 def test_a_terminal_obeys_nothing_of_it(text: str, lines: bool) -> None:
     out = shown(text, lines=lines)
-    kinds = {unicodedata.category(character) for character in out if not (lines and character == "\n")}
+    kinds = {unicodedata.category(character) for character in out if not (lines and character in "\n\t")}
     assert not kinds & {"Cc", "Zl", "Zp", "Cs"}
     assert not {unicodedata.bidirectional(character) for character in out} & {
         "RLO",
@@ -53,3 +54,10 @@ def test_line_feeds_may_stay() -> None:
 @pytest.mark.parametrize("name", ["", "a" * 101, "a\n", "\x7f", "\x85", "\u2028", "\u2066", "\ud800"])
 def test_what_is_no_name(name: str) -> None:
     assert not is_name(name)
+
+
+@given(st.recursive(texts, lambda inner: st.lists(inner) | st.dictionaries(texts, inner), max_leaves=6))
+def test_json_stays_the_same_json(value: object) -> None:
+    text = shown_json(json.dumps(value, ensure_ascii=False))
+    assert json.loads(text) == value
+    assert shown(text) == text

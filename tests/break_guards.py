@@ -24,6 +24,9 @@ PARTS = ("api", "worker", "shared", "client", "ops", "tests", "bench", "pyprojec
 RESOLVE = ("tests/unit/core/test_resolve.py",)
 LARGE = ("tests/integration/test_large_merges.py",)
 STORE = ("tests/contract/test_document_store.py",)
+WIRE = ("tests/unit/test_wire.py",)
+ROUTES = ("tests/integration/test_every_route.py",)
+DEVICES = ("tests/integration/test_devices.py",)
 
 
 @dataclass(frozen=True)
@@ -247,6 +250,62 @@ BREAKS = (
         "if scope.child(n).secret or not scope.child(o).secret}",
         "if True}",
         ("tests/unit/core/test_merge.py",),
+    ),
+    Break(
+        "numbers: an integer that no double has is rounded",
+        "shared/core/canonical.py",
+        "return value if int(text) == value or number(value) == text else None",
+        "return value",
+        WIRE,
+    ),
+    Break(
+        "numbers: what RFC 8785 writes is refused",
+        "shared/core/canonical.py",
+        "return value if int(text) == value or number(value) == text else None",
+        "return value if int(text) == value else None",
+        WIRE,
+    ),
+    Break(
+        "ids: a dot segment is an id",
+        "shared/core/documents.py",
+        r"(?!\.{1,2}\Z)[A-Za-z0-9._~-]",
+        r"[A-Za-z0-9._~-]",
+        ROUTES,
+    ),
+    Break(
+        "devices: those of other spaces are revoked",
+        "api/routes/devices.py",
+        "revoke(device, user=caller.user, space=caller.space)",
+        "revoke(device, user=caller.user)",
+        DEVICES,
+    ),
+    Break(
+        "devices: those of other spaces are listed",
+        "api/routes/devices.py",
+        "list_of(caller.user, caller.space)",
+        "list_of(caller.user)",
+        DEVICES,
+    ),
+    Break(
+        "revoking: the processes are not told",
+        "shared/adapters/announcements.py",
+        "await redis.publish(_channel(space), _REVOKED + device.encode())",
+        "await redis.publish(_channel(space), b'')",
+        ("tests/integration/test_live.py",),
+    ),
+    Break(
+        "database: a transaction at its time limit is a fault",
+        "shared/adapters/mongo/faults.py",
+        "    290,  # TransactionExceededLifetimeLimitSeconds: without a label if it meets a running operation",
+        "    251,",
+        STORE,
+    ),
+    Break(
+        "terminal: what others wrote is obeyed",
+        "client/screen.py",
+        "click.echo(line if isinstance(line, Painted) else shown(line))",
+        "click.echo(line)",
+        ("tests/unit/client/test_screen.py",),
     ),
 )
 

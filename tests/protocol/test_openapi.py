@@ -22,6 +22,7 @@ from api import VERSION, errors
 from api.app import ROUTES
 from api.replays import PAGE
 from shared.core import policies
+from shared.core.display import is_name
 from shared.core.documents import is_document_id
 from shared.core.protocol import Limits
 from tests.instance import Access
@@ -90,6 +91,15 @@ def is_matched(pattern: str, text: str) -> bool:
 def test_the_document_and_the_server_take_the_same_ids_and_keys(text: str) -> None:
     assert is_matched(SCHEMAS["DocumentId"]["pattern"], text) is is_document_id(text)
     assert is_matched(SCHEMAS["Key"]["pattern"], text) is ("\0" not in text)
+
+
+@given(
+    st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("\x1b\x9b\n\u202e\u2028\u200d"), max_size=102)
+)
+def test_the_document_and_the_server_take_the_same_names_of_devices(text: str) -> None:
+    schema = SCHEMAS["DeviceName"]
+    fits = schema["minLength"] <= len(text) <= schema["maxLength"]
+    assert (fits and is_matched(schema["pattern"], text)) is is_name(text)
 
 
 @given(st.lists(st.sampled_from(["a", "*", "**", "~0", "~1", "~", "", "\n", "é"]), max_size=66).map("/".join))

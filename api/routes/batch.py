@@ -11,7 +11,7 @@ from starlette.responses import Response
 from api import errors
 from api.body import read_json_body
 from api.errors import MALFORMED_REQUEST, ProblemError
-from api.routes.sync import goes_by_rounds, item_of
+from api.routes.sync import goes_by_rounds, is_confirmed, is_dry_run, item_of
 from api.state import State, state
 from shared import wire, wire_tasks
 from shared.core.batch import Answer
@@ -27,6 +27,8 @@ _PAGE = 500
 async def post_tasks(request: Request) -> Response:
     here = state(request)
     device = await here.devices.of(request)
+    for parse in (is_dry_run, is_confirmed):  # what they refuse is refused whatever the body is
+        parse(request)
     limits = here.settings.limits
     raw = await read_json_body(request, limits.max_batch_bytes)
     posted = await here.aside.post_tasks(device.space, raw)

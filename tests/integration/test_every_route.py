@@ -203,6 +203,10 @@ def test_what_is_no_request_is_400_before_a_cursor_is_410(client: httpx.Client, 
 
 
 def test_a_confirmation_that_is_not_known_is_refused(client: httpx.Client) -> None:
-    answer = client.delete("/task/a", headers={"hypertask-confirm": "everything"})
-    check_problem(answer, 400, "malformed-request", None)
+    unknown = {"hypertask-confirm": "everything"}
+    check_problem(client.delete("/task/a", headers=unknown), 400, "malformed-request", None)
+    for tasks in ({}, {"a": None}, {"a": {"client_state": {"id": "a", "_deleted": True}}}):
+        answer = client.post("/tasks", json={"tasks": tasks}, headers=unknown)
+        check_problem(answer, 400, "malformed-request", None)
+        check_problem(client.post("/tasks?dry_run=x", json={"tasks": tasks}), 400, "malformed-request", None)
     assert client.get("/hashes").json().keys() == {"a"}

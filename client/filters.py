@@ -7,7 +7,8 @@
     field:                  is not there
     field.is:  .not:        is exactly, is not
     field.has: .hasnt:      contains, does not
-    field.before: .after:   a moment, a number or a text on that side; a task without the field is on neither
+    field.before: .after:   a moment, a number or a text on that side; a task without the field is on neither. A day
+                            is its beginning where the user is; `eom` and its like are the end of their last day
     field.any: .none:       is there, is not
     a.b:value               field b inside a, unless there is a field "a.b"
 
@@ -18,14 +19,13 @@ more words never find more tasks; the order of words does not matter.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 from client import moments
 from client.ids import SHORTEST
 from client.words import Field, Tag, Text, WordError, read_words
 from shared.core.canonical import equal
-from shared.core.clock import instant
 from shared.core.documents import Body
 from shared.core.strict import FaultError
 from shared.wire import parse
@@ -49,8 +49,9 @@ def names_field(words: Iterable[str], field: str) -> bool:
 
 def is_pending(body: Body, now: datetime) -> bool:
     """What a list shows by itself: what is not done, not put off and no pattern for other tasks."""
-    wait = instant(body.get("wait"))
-    return body.get("status") not in ("completed", "deleted", "recurring") and not (wait and wait > now.timestamp())
+    wait = moments.seconds(body.get("wait"), now.tzinfo)
+    waits = wait is not None and wait > now.timestamp()
+    return body.get("status") not in ("completed", "deleted", "recurring") and not waits
 
 
 def tags_of(body: Body) -> list[str]:
@@ -116,20 +117,24 @@ def _same(text: str, is_json: bool, name: str, now: datetime, *, exactly: bool) 
     if is_json:
         meant = _json(text)
         return lambda value: value is not _ABSENT and equal(value, meant)
-    text_at = moments.written(moments.moment(text, now)) if name in moments.FIELDS else None
-    at = instant(text_at)
+    meant = moments.stored(text, now) if name in moments.FIELDS else None
+    at, day = moments.seconds(meant, now.tzinfo), _whole_day(meant, now)
 
     def same(value: Any) -> bool:
         if isinstance(value, list):
             return any(same(element) for element in value)
-        if at is not None and (its := instant(value)) is not None:
+        if at is not None and (its := moments.seconds(value, now.tzinfo)) is not None:
             # A day means all of it, where the user is.
-            day = moments.shown(text_at, now)
-            return its == at or (not exactly and len(day) == 10 and moments.shown(value, now)[:10] == day)
+            return its == at or (not exactly and day is not None and moments.day_of(value, now.tzinfo) == day)
         written = _text(value)
         return written == text or (not exactly and isinstance(value, str) and value.startswith(text + "."))
 
     return same
+
+
+def _whole_day(meant: str | None, now: datetime) -> date | None:
+    """The day that is meant: said as one, or as the moment when one begins."""
+    return moments.day_of(meant, now.tzinfo) if meant is not None and len(moments.shown(meant, now)) == 10 else None
 
 
 def _contains(text: str) -> Callable[[Any], bool]:
@@ -150,10 +155,12 @@ def _order(text: str, name: str, now: datetime, *, before: bool) -> Callable[[An
             raise
         at = None
 
+    is_end = text.strip().lower() in moments.ENDS
+
     def on_that_side(value: Any) -> bool:
-        its = instant(value)
+        its = moments.seconds(value, now.tzinfo)
         if its is not None and at is not None:
-            return its < at if before else its > at
+            return its < at if before else its > at or (is_end and its == at)
         if isinstance(value, int | float) and not isinstance(value, bool):
             return number is not None and (value < number if before else value > number)
         return isinstance(value, str) and its is None and (value < text if before else value > text)

@@ -14,9 +14,10 @@ from typing import Any, Final
 from client.config import UpstreamConfig
 from client.engine.plan import Adopt, Plan, plan
 from client.files import Files, Found
-from client.folder import FolderError
+from client.folder import FolderError, Loaded
 from client.locks import holder, is_held
 from client.opened import Opened
+from client.recurrence import NoPeriodError, Series
 from client.screen import clip, tasks
 from client.tokens import TokenError
 from client.upstreams.http import HttpUpstream
@@ -106,6 +107,7 @@ def _folder(here: Opened) -> Iterator[Check]:
     yield Check("files", "ok", f"{tasks(len(found.hashes))} can be read")
     for problem in found.problems:
         yield Check("files", "bad", f"{problem.name}: {problem.sentence}")
+    yield from _patterns(here, found)
     if here.memory.rebuilt:
         yield Check("memory", "warning", here.memory.rebuilt, "Nothing is lost. Next: hypertask sync")
     else:
@@ -117,6 +119,20 @@ def _folder(here: Opened) -> Iterator[Check]:
         f"process {holder(here.daemon_lock)} watches" if held else "it does not run",
         "" if held else "hypertask daemon start",
     )
+
+
+def _patterns(here: Opened, found: Found) -> Iterator[Check]:
+    """Tasks that are to repeat, and do not."""
+    for document in sorted(found.hashes):
+        loaded = here.folder.read(document)
+        if not isinstance(loaded, Loaded) or loaded.body.get("status") != "recurring":
+            continue
+        try:
+            Series.of(loaded.body, None)
+        except NoPeriodError as error:
+            title = clip(str(loaded.body.get("description", document)))
+            fix = f"hypertask modify {document} due:friday recur:weekly"
+            yield Check("repeating", "bad", f"{document} ({title}) does not repeat: {error}", fix)
 
 
 async def _upstream(here: Opened, config: UpstreamConfig) -> AsyncIterator[Check]:

@@ -4,6 +4,10 @@ What was brought the last time is remembered, so that it is known what the other
 was changed here: the two are merged. The memory may be lost; then of two different values the one of the document
 with the newer clock stands, and without clocks the one that is here.
 
+What an earlier version read of a file says less than what is read of it now: days were moments, sentences lost words.
+Its memory (`imported.ndjson`) still tells what was brought; what was deleted here since stays deleted, whatever the
+file says now.
+
 Laws (tests/unit/client/test_imports.py):
     a second import of the same changes nothing, whatever happened here meanwhile: what was deleted stays deleted
     what only one side changed stands
@@ -29,7 +33,9 @@ from shared.core.merge import Side, merge
 
 Reconcile = Callable[[Body, Body], Body]
 """(what is imported, what is known) -> what is imported, without differences that are no edits."""
-_NAME: Final = "imported.ndjson"
+Progress = Callable[[int, int], None]
+_NAME: Final = "imported-2.ndjson"
+_EARLIER: Final = "imported.ndjson"
 
 
 class Fate(StrEnum):
@@ -51,9 +57,36 @@ class Brought:
         return sum(1 for found in self.fates.values() if found is fate)
 
 
-def decided(new: Body, base: Body | None, local: Body | None) -> tuple[Fate, Body | None]:
-    """What becomes of an imported document. `base`: as it was imported the last time; `local`: as it is here."""
-    if base is not None and equal(new, base):
+class ImportMemory:
+    """What was brought the last time, by id. Raises FolderError where its file cannot be read."""
+
+    def __init__(self, state: Path) -> None:
+        self._state = state
+        self._earlier = _read(state / _EARLIER)
+        self._bases = self._earlier | _read(state / _NAME)
+        self._earlier = {name: body for name, body in self._earlier.items() if self._bases[name] is body}
+
+    def base(self, document: DocumentId) -> Body | None:
+        return self._bases.get(document)
+
+    def is_of_an_earlier_version(self, document: DocumentId) -> bool:
+        return document in self._earlier
+
+    def remember(self, document: DocumentId, body: Body) -> None:
+        self._bases[document] = body
+
+    def write(self) -> None:
+        """Raises FolderError."""
+        _write(self._state / _NAME, self._bases)
+        (self._state / _EARLIER).unlink(missing_ok=True)
+
+
+def decided(
+    new: Body, base: Body | None, local: Body | None, *, is_earlier: bool = False
+) -> tuple[Fate, Body | None]:
+    """What becomes of an imported document. `base`: as it was imported the last time, `is_earlier`: by a version that
+    read less of it; `local`: as it is here."""
+    if base is not None and (equal(new, base) or (is_earlier and local is None)):
         return (Fate.STAYS_DELETED if local is None else Fate.UNCHANGED), local
     if local is None:
         return Fate.CREATED, new
@@ -67,32 +100,40 @@ def decided(new: Body, base: Body | None, local: Body | None) -> tuple[Fate, Bod
 
 
 def bring(
-    tasks: Tasks, documents: Mapping[DocumentId, Body], command: str, *, reconcile: Reconcile | None, dry_run: bool
+    tasks: Tasks,
+    documents: Mapping[DocumentId, Body],
+    command: str,
+    *,
+    reconcile: Reconcile | None,
+    dry_run: bool,
+    progress: Progress = lambda done, total: None,
 ) -> Brought:
     """Puts the documents into the folder; one undo takes all of it back. Raises FolderError, FaultError,
     ChangedError.
 
     No hooks are run: these tasks are not new, they only move.
     """
-    memory = _read(tasks.folder.state / _NAME)
+    memory = ImportMemory(tasks.folder.state)
     fates: dict[DocumentId, Fate] = {}
     problems: list[Problem] = []
     pairs: list[tuple[Step, Stamp | None]] = []
-    for document, body in documents.items():
+    for number, (document, body) in enumerate(documents.items(), 1):
         found = tasks.folder.read(document)
         if isinstance(found, Problem):
             problems.append(found)
             fates[document] = Fate.LEFT_ALONE
             continue
-        base, local = memory.get(document), found.body if isinstance(found, Loaded) else None
+        base, local = memory.base(document), found.body if isinstance(found, Loaded) else None
         known = local if base is None else base
         new = body if reconcile is None or known is None else reconcile(body, known)
-        fates[document], after = decided(new, base, local)
+        is_earlier = memory.is_of_an_earlier_version(document)
+        fates[document], after = decided(new, base, local, is_earlier=is_earlier)
         pairs.append((Step(document, local, after), found.stamp if isinstance(found, Loaded) else None))
-        memory[document] = new
+        memory.remember(document, new)
+        progress(number, len(documents))
     if not dry_run:
         tasks.carry_out(command, pairs)
-        _write(tasks.folder.state / _NAME, memory)
+        memory.write()
     return Brought(fates, tuple(problems))
 
 

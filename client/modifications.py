@@ -2,7 +2,7 @@
 
     words           the description; of `modify` too, if there are any: all of it
     +tag -tag       adds, removes a tag
-    field:value     sets a field; a moment where the field is one (due:friday); a number stays a number
+    field:value     sets a field; a day or a moment where the field is one (due:friday); a number stays a number
     field:          removes it
     field:=JSON     sets it to that value: estimate:=3 done:=true steps:=["a"]
     a.b:value       sets b inside a, unless there is a field "a.b"
@@ -65,7 +65,7 @@ def _step(word: Tag | Field, now: datetime) -> Modification:
             _check_text(text)
             return lambda body: {**body, "tags": list(dict.fromkeys(text.split(",")))}
         case Field(name, _, text, _) if name in moments.FIELDS:
-            at = moments.written(moments.moment(text, now))
+            at = moments.stored(text, now)
             return lambda body: _with(body, name, at)
         case Field(name, _, text, _):
             _check_text(text)
@@ -99,7 +99,11 @@ def _without(body: Body, path: str) -> Body:
     if path in body or not dot:
         return {name: value for name, value in body.items() if name != path}
     inside = body.get(head)
-    return {**body, head: _without(inside, rest)} if isinstance(inside, dict) else body
+    if not isinstance(inside, dict):
+        return body
+    left = _without(inside, rest)
+    # The last field takes the object with it: it may have come with that field, from a word before this one.
+    return {**body, head: left} if left or not inside else {name: v for name, v in body.items() if name != head}
 
 
 def _value(body: Body, path: str) -> Any:

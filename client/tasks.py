@@ -139,12 +139,13 @@ class Tasks:
     def make_occurrences(self, bodies: Mapping[DocumentId, Body]) -> tuple[Body, ...]:
         """Makes what repeating tasks have due by now, and returns it. It is nobody's command: it is not undone."""
         made: list[Body] = []
+        numbers = _numbers(bodies.values())
         for pattern in bodies.values():
             if not is_pattern(pattern):
                 continue
             try:
-                new, after = occurrences(pattern, self._now)
-            except NoPeriodError:  # said when the period is set; a list is not the place
+                new, after = occurrences(pattern, self._now, numbers.get(pattern["id"], frozenset()))
+            except NoPeriodError:  # said when the period is set, and by doctor; a list is not the place
                 continue
             changes = [Change(DocumentId(body["id"]), body, None) for body in new]
             results = self.folder.apply(changes)
@@ -214,6 +215,16 @@ class Tasks:
         if failed and not tolerant:
             raise failed[0][1]
         return [document for document, _ in failed]
+
+
+def _numbers(bodies: Iterable[Body]) -> dict[str, set[int]]:
+    """Which occurrences are there by their number, by the id of their pattern."""
+    found: dict[str, set[int]] = {}
+    for body in bodies:
+        number, parent = body.get("imask"), body.get("parent")
+        if isinstance(number, int | float) and isinstance(parent, str):
+            found.setdefault(parent, set()).add(int(number))
+    return found
 
 
 def _same(step: Step) -> bool:

@@ -11,8 +11,9 @@ import click
 from client.commands.push_report import show
 from client.commands.reporting import reports
 from client.commands.session import Session
-from client.commands.transfer import DRY_RUN, FILE, bring_into_folder, import_, read_file
+from client.commands.transfer import DRY_RUN, FILE, bring_into_folder, context_of, import_, read_file
 from client.formats import taskwarrior as formats
+from client.formats.context import Reading
 from client.http_remote import connect
 from client.push import Report, Survey, send, survey
 from client.screen import INCOMPLETE, Screen, tasks
@@ -67,15 +68,17 @@ def taskwarrior(
     if url is None:
         if click.get_current_context().get_parameter_source("token") is click.core.ParameterSource.COMMANDLINE:
             raise click.UsageError("Missing option '--url' (env var: 'HYPERTASK_URL').")
-        documents = read_file(screen, file, formats.documents_of)
+        context = context_of(session, file)
+        reading = read_file(screen, file, lambda raw: formats.read(raw, context))
         command = f"import taskwarrior {file}"
-        bring_into_folder(session, screen, documents, command, reconcile=keep_computed, dry_run=dry_run)
+        bring_into_folder(session, screen, reading, command, reconcile=keep_computed, dry_run=dry_run)
         return
     if token is None:
         raise click.UsageError("Missing option '--token' (env var: 'HYPERTASK_TOKEN').")
     url, token = _checked_url(url, screen), _checked_token(token)
     name = "standard input" if file == "-" else file
-    documents = read_file(screen, file, documents_of, otherwise="sent")
+    reading = read_file(screen, file, lambda raw: Reading(documents_of(raw)), otherwise="sent")
+    documents = reading.documents
     screen.say(f"{tasks(len(documents))} in {name}; comparing with {url}")
     intent, report = asyncio.run(_bring(documents, screen, url, token, connections=connections, dry_run=dry_run))
     show(screen, intent, report)

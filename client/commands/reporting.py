@@ -16,7 +16,7 @@ from client.hooks import HookError
 from client.ids import NoSuchTaskError
 from client.locks import LockedError
 from client.moments import NoMomentError
-from client.recurrence import NoPeriodError
+from client.periods import NoPeriodError
 from client.remote import RemoteError
 from client.screen import INCOMPLETE, USAGE, Screen
 from client.tasks import NotATaskError, NothingToUndoError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any, TypeVar
 
 import click
@@ -14,9 +14,8 @@ from client.config import ConfigError, NoProfileError
 from client.filters import tags_of
 from client.folder import FolderError, Problem
 from client.ids import shortest
-from client.moments import shown
+from client.moments import seconds, shown
 from client.screen import SHOWN, Screen, clip, plain
-from shared.core.clock import instant
 from shared.core.display import is_shown
 from shared.core.documents import Body, DocumentId
 
@@ -73,12 +72,12 @@ def table(bodies: Iterable[Body], all_ids: Iterable[DocumentId], now: datetime) 
     return lines
 
 
-def in_order(bodies: Iterable[Body]) -> list[Body]:
-    """What is due first, then what is due never, older before newer."""
+def in_order(bodies: Iterable[Body], zone: tzinfo | None = None) -> list[Body]:
+    """What is due first, then what is due never, older before newer. Days and local times are those of the zone."""
     never = float("inf")
 
     def key(body: Body) -> tuple[float, float, str]:
-        due, entry = instant(body.get("due")), instant(body.get("entry"))
+        due, entry = seconds(body.get("due"), zone), seconds(body.get("entry"), zone)
         return (never if due is None else due, 0.0 if entry is None else entry, body["id"])
 
     return sorted(bodies, key=key)

@@ -27,7 +27,7 @@ from client.filters import filter_of, is_pending, names_field
 from client.ids import ALPHABET, LENGTH, id_of, shortest
 from client.modifications import modification_of
 from client.moments import shown, written
-from client.recurrence import period
+from client.periods import repetition
 from client.screen import USAGE, Screen, plain, tasks
 from client.tasks import Done, Tasks
 from shared.core.documents import Body, DocumentId
@@ -59,7 +59,7 @@ def add(session: Session, screen: Screen, *, words: tuple[str, ...]) -> None:
 
 
 def _as_pattern(body: Body) -> Body:
-    period(body["recur"])
+    repetition(body["recur"])
     if "due" not in body:
         raise click.UsageError("a task that repeats has to be due for the first time: due:friday recur:weekly")
     return {**body, "status": "recurring"}
@@ -83,7 +83,8 @@ def list_tasks(session: Session, screen: Screen, *, words: tuple[str, ...], ever
         screen.say(f"Made {tasks(len(made))} that repeat and are due.")
     bodies = {**seen.bodies, **{DocumentId(body["id"]): body for body in made}}
     everything = everything or names_field(words, "status")
-    found = in_order(body for body in bodies.values() if fits(body) and (everything or is_pending(body, session.now)))
+    wanted = (body for body in bodies.values() if fits(body) and (everything or is_pending(body, session.now)))
+    found = in_order(wanted, session.now.tzinfo)
     say_problems(screen, seen.problems)
     lines = table(found, bodies, session.now)
     summary = f"{tasks(len(found))}{f' of {len(bodies)}' if len(found) != len(bodies) else ''}."
@@ -124,7 +125,7 @@ def modify(session: Session, screen: Screen, *, prefix: str, words: tuple[str, .
     def modified(body: Body) -> Body:
         after = change(body)
         if "recur" in after and after.get("recur") != body.get("recur"):
-            period(after["recur"])
+            repetition(after["recur"])
         return after
 
     documents = session.tasks.find_all(prefix.split(","))

@@ -11,6 +11,7 @@ import pytest
 
 from client.engine.records import Answer, Pending, Refused, Reply
 from client.upstreams.port import Copyable, CursorGoneError, Outgoing, Upstream
+from shared.core.canonical import canonical
 from shared.core.documents import Body, DocumentId
 from shared.core.memory import CREATED
 from shared.core.states import DELETED_KEY
@@ -84,6 +85,21 @@ def test_what_is_sent_is_there_for_others(driver: Driver) -> None:
     assert fetch(driver) == fetch(driver, "a")
     assert fetch(driver).state == body
     assert fetch(driver).rev == answer.rev
+
+
+def test_numbers_of_every_size_come_back_equal(driver: Driver) -> None:
+    """Stored as a file, in a ledger or as BSON; the hash is that of RFC 8785 in any case."""
+    numbers = [1e17, 2.0**53, -(2.0**63), 2**53 - 1, -0.0, 0, 1.0, 5e-324, 1.7976931348623157e308, 1e21, 0.1]
+    body = document(numbers=numbers)
+    answer = send(driver, "a", body, CREATED)
+    assert answer.hash == content_hash(body)
+    for device in ("a", "other"):
+        found = fetch(driver, device)
+        assert found.state is not None
+        assert found.hash == content_hash(found.state) == content_hash(body)
+        assert canonical(found.state) == canonical(body)
+    changes = on(driver, "other", lambda upstream: upstream.changes(None))
+    assert changes.hashes == {ID: content_hash(body)}
 
 
 def test_what_never_was_is_told_from_what_was_deleted(driver: Driver) -> None:

@@ -80,3 +80,21 @@ def test_what_is_no_document(text: str, reason: str) -> None:
 
 def test_a_byte_order_mark_is_no_fault() -> None:
     assert body_of(b'\xef\xbb\xbf{"id": "the-document"}', ID, Limits())[0] == {"id": "the-document"}
+
+
+@pytest.mark.parametrize(
+    ("spellings", "value"),
+    [
+        (["1e17", "100000000000000000", "100000000000000000.0", "1E+17"], 1e17),
+        (["9223372036854775808", "9223372036854776000", "9.223372036854775808e18"], 2.0**63),
+        (["-9007199254740992", "-9007199254740992.0"], -(2.0**53)),
+        (["0", "-0", "-0.0", "0e9"], 0),
+    ],
+)
+def test_a_number_may_be_spelt_in_any_way(spellings: list[str], value: float) -> None:
+    bodies = [body_of(b'{"id": "the-document", "n": %s}' % text.encode(), ID, Limits()) for text in spellings]
+    for body, content in bodies:
+        assert body == {"id": "the-document", "n": value}
+        assert content == content_hash({"id": "the-document", "n": value})
+        assert body_of(text_of(body), ID, Limits())[1] == content
+    assert len({text_of(body) for body, _ in bodies}) == 1

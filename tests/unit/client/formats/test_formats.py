@@ -152,3 +152,32 @@ def test_plain_json() -> None:
     ]:
         with pytest.raises(ExportError, match=says):
             plain_json.documents_of(wrong.encode())
+
+
+def test_long_integers_are_numbers_in_every_format_that_has_json() -> None:
+    wanted = {"id": "pb67wndxge8293xd", "n": 1e17}
+    [array] = plain_json.documents_of(b'[{"id": "pb67wndxge8293xd", "n": 100000000000000000}]').values()
+    [line] = plain_json.documents_of(b'{"id": "pb67wndxge8293xd", "n": 100000000000000000}\n').values()
+    [cell] = csv_table.documents_of(b"id,n:=\npb67wndxge8293xd,100000000000000000\n").values()
+    for body in (array, line, cell):
+        assert body == wanted and type(body["n"]) is float
+    for writer in (plain_json.text_of, plain_json.lines_of, csv_table.text_of):
+        text, _ = writer([wanted])
+        reader = csv_table if writer is csv_table.text_of else plain_json
+        assert reader.documents_of(text) == {"pb67wndxge8293xd": wanted}
+    for reader, text in (
+        (plain_json, b'{"id": "pb67wndxge8293xd", "n": 9007199254740993}'),
+        (csv_table, b"id,n:=\npb67wndxge8293xd,9007199254740993"),
+    ):
+        with pytest.raises(ExportError, match="9007199254740993"):
+            reader.documents_of(text)
+
+
+@pytest.mark.parametrize("identity", [".", ".."])
+def test_dot_segments_become_no_ids(identity: str) -> None:
+    [body] = plain_json.documents_of(json.dumps({"id": identity}).encode()).values()
+    assert body["id"] != identity and body["original_id"] == identity
+    [body] = csv_table.documents_of(f"id,description\n{identity},x\n".encode()).values()
+    assert body["id"] != identity
+    [body] = todotxt.documents_of(f"buy milk id:{identity}".encode()).values()
+    assert body["id"] != identity

@@ -11,8 +11,10 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import errors
+from api.body import HOLDING
 from api.compression import Compression
 from api.lifespan import lifespan_of
+from api.room import Holding
 from api.routes import batch, devices, documents, events, export, hashes, policies, service, sync
 from shared.observability import request_id
 from shared.settings import Settings
@@ -78,4 +80,8 @@ class Envelope:
                 message["headers"] = [*message["headers"], *common, (b"x-request-id", identity.encode())]
             await send(message)
 
-        await self._app(scope, receive, send_with_id)
+        holding = scope[HOLDING] = Holding()
+        try:
+            await self._app(scope, receive, send_with_id)
+        finally:
+            holding.end()

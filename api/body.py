@@ -1,16 +1,30 @@
-"""Request bodies, bounded while they are read."""
+"""Request bodies, bounded while they are read: each of them, all together, and in time."""
 
 from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
 
 from api.compression import CODINGS, IDENTITY, BrokenError, Decoder
-from api.errors import MALFORMED_REQUEST, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, ProblemError
+from api.errors import MALFORMED_REQUEST, REQUEST_TIMEOUT, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, ProblemError
+from api.room import Holding
+from api.state import state
+from shared.core.documents import SpaceId
+
+HOLDING: Final = "hypertask.holding"
+"""Where a request's Holding is in its scope."""
+SLOWEST: Final = 16 * 1024
+"""Bytes in a second that a body has to come with, beyond the seconds that any body is given."""
+_SLICE_BYTES: Final = 256 * 1024
+_CLOSE: Final = {"connection": "close"}
 
 
-async def read_json_body(request: Request, most_bytes: int) -> bytes:
+async def read_json_body(request: Request, space: SpaceId, most_bytes: int) -> bytes:
     """The body, decompressed. 413 as soon as it is known to be longer, 415 if it says that it is no JSON or
-    compressed in a way that is not known.
+    compressed in a way that is not known, 408 if it does not come in time, 429 if the space sends too much at a time.
 
     Content-Type may be missing, and curl's default for --data is let pass: v1.0 asks for no header.
     """
@@ -21,28 +35,71 @@ async def read_json_body(request: Request, most_bytes: int) -> bytes:
     if coding not in (IDENTITY, *CODINGS):
         detail = f"A body may be compressed with one of: {', '.join(CODINGS)}."
         raise ProblemError(UNSUPPORTED_MEDIA_TYPE, detail, headers={"accept-encoding": ", ".join(CODINGS)})
-    too_large = ProblemError(
-        TOO_LARGE, f"A body may have {most_bytes} bytes, decompressed.", headers={"connection": "close"}
-    )
+    too_large = ProblemError(TOO_LARGE, f"A body may have {most_bytes} bytes, decompressed.", headers=_CLOSE)
     length = request.headers.get("content-length", "0")
-    if not length.isdecimal():
+    if not (length.isdecimal() and len(length) < 20):
         raise ProblemError(MALFORMED_REQUEST, "Content-Length is not a number.")
     if int(length) > most_bytes:
         raise too_large
-    decoder = None if coding == IDENTITY else Decoder(coding)
     parts: list[bytes] = []
     size = 0
     try:
-        async for part in request.stream():
-            for piece in (part,) if decoder is None else decoder.feed(part):
-                size += len(piece)
-                if size > most_bytes:
-                    raise too_large
-                parts.append(piece)
-        if decoder is not None:
-            decoder.close()
+        async for piece in _pieces(request, space, coding):
+            size += len(piece)
+            if size > most_bytes:
+                raise too_large
+            parts.append(piece)
     except ClientDisconnect:
         raise ProblemError(MALFORMED_REQUEST, "The connection ended before the body did.") from None
     except BrokenError as error:
         raise ProblemError(MALFORMED_REQUEST, f"The body is not {coding}: {error}.") from None
     return b"".join(parts)
+
+
+async def _pieces(request: Request, space: SpaceId, coding: str) -> AsyncIterator[bytes]:
+    """Decompressed. What it takes is held until the request is answered."""
+    room, holding = state(request).bodies, _holding(request)
+    decoder = None if coding == IDENTITY else Decoder(coding)
+    since = 0
+    async for part in _in_time(request):
+        if decoder is None:
+            holding.take(room, space, len(part))
+            yield part
+            continue
+        for piece in decoder.feed(part):
+            holding.take(room, space, len(piece))
+            yield piece
+            since += len(piece)
+            if since >= _SLICE_BYTES:
+                since = 0
+                await asyncio.sleep(0)  # others have their turn
+    if decoder is not None:
+        decoder.close()
+
+
+async def _in_time(request: Request) -> AsyncIterator[bytes]:
+    """The body as it comes. A part may be waited for until the whole would be too slow."""
+    seconds = state(request).settings.body_seconds
+    began, size = asyncio.get_running_loop().time(), 0
+    stream = aiter(request.stream())
+    while True:
+        try:
+            async with asyncio.timeout_at(began + seconds + size / SLOWEST):
+                part = await anext(stream)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            detail = (
+                f"A body is waited for {seconds:g} seconds (HYPERTASK_BODY_SECONDS), and another one for each "
+                f"{SLOWEST} bytes of it."
+            )
+            raise ProblemError(REQUEST_TIMEOUT, detail, headers=_CLOSE) from None
+        size += len(part)
+        yield part
+
+
+def _holding(request: Request) -> Holding:
+    """Of this request; the middleware ends it."""
+    holding = request.scope[HOLDING]
+    assert isinstance(holding, Holding)
+    return holding

@@ -1,32 +1,181 @@
-"""HTTP/1.1 as uvicorn speaks it, with our form of an answer to what is no HTTP."""
+"""HTTP/1.1 as uvicorn speaks it, with our form of an answer to what is no HTTP, and with bounds on what a connection
+may do before there is a request: time and size of its head, connections in all, and readers that do not read."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api import errors
+from api.errors import Kind
 from shared import wire
 from shared.observability import event
 
 logger = logging.getLogger(__name__)
 
-_DETAIL: Final = "This is not an HTTP/1.1 request. The connection is closed."
+_MALFORMED: Final = "This is not an HTTP/1.1 request. The connection is closed."
+MOST_HEAD_BYTES: Final = 64 * 1024
+_STUCK_SECONDS: Final = 30.0
+_STUCK_BYTES: Final = 64 * 1024
+"""Who takes fewer bytes of an answer in _STUCK_SECONDS is cut off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Of a process."""
+
+    connections: int
+    header_seconds: float
 
 
 class HttpProtocol(HttpToolsProtocol):
     """One connection."""
 
+    bounds: ClassVar[Bounds] = Bounds(8192, 10.0)
+    _waiting: ClassVar[dict[HttpProtocol, None]] = {}
+    """Connections without a request, those that have waited longest first."""
+
+    def __init__(self, *args: Any, **arguments: Any) -> None:
+        super().__init__(*args, **arguments)
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._stuck_timer: asyncio.TimerHandle | None = None
+        self._in_head = True
+        self._in_body = False
+        self._head_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait_for_head()
+        while len(self.connections) > self.bounds.connections and self._waiting:
+            oldest = next(iter(self._waiting))
+            del self._waiting[oldest]
+            oldest.connections.discard(oldest)
+            oldest.transport.close()
+        if len(self.connections) > self.bounds.connections:
+            transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._waiting.pop(self, None)
+        self._end_timers()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_timer is None:  # the first bytes after an answer
+                self._start_head_timer()
+        super().data_received(data)
+        if self._in_head and self._head_bytes > MOST_HEAD_BYTES:
+            self._refuse(errors.HEADERS_TOO_LARGE, f"The head of a request may have {MOST_HEAD_BYTES} bytes.")
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head, self._in_body = True, False
+        if self._head_timer is None:  # behind another request
+            self._head_bytes = 0
+            self._start_head_timer()
+
+    def on_headers_complete(self) -> None:
+        self._in_head, self._in_body = False, True
+        self._head_bytes = 0
+        self._end_head_timer()
+        self._waiting.pop(self, None)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._in_body = False
+        super().on_message_complete()
+        if self.cycle.response_complete:  # before its body had come, which ended the time that it is kept open
+            self._wait_for_head()
+            self._start_head_timer()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.transport.is_closing() or self.pipeline:
+            return
+        if self._in_body:
+            self._start_head_timer()  # for the rest of the body, which nobody reads
+        elif self._in_head:  # the next one has begun
+            self._waiting[self] = None
+        else:
+            self._wait_for_head()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch(self.transport.get_write_buffer_size())
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._end_stuck_timer()
+
+    def _watch(self, left: int) -> None:
+        self._end_stuck_timer()
+        self._stuck_timer = self.loop.call_later(_STUCK_SECONDS, self._look_whether_stuck, left)
+
+    def _look_whether_stuck(self, before: int) -> None:
+        left = self.transport.get_write_buffer_size()
+        if before - left >= _STUCK_BYTES:
+            self._watch(left)
+        else:
+            event(logger, logging.INFO, "reader_stuck", left=left)
+            self.transport.abort()
+
+    def _wait_for_head(self) -> None:
+        """A connection that was made has to send a request soon; one that was answered may keep it for later."""
+        self._in_head, self._in_body = True, False
+        self._head_bytes = 0
+        self._waiting[self] = None
+        self._end_head_timer()
+        if self.cycle is None:
+            self._start_head_timer()
+
+    def _start_head_timer(self) -> None:
+        self._end_head_timer()
+        self._head_timer = self.loop.call_later(self.bounds.header_seconds, self._head_is_late)
+
+    def _head_is_late(self) -> None:
+        seconds = self.bounds.header_seconds
+        self._refuse(
+            errors.REQUEST_TIMEOUT, f"The head of a request is waited for {seconds:g} s (HYPERTASK_HEADER_SECONDS)."
+        )
+
+    def _end_timers(self) -> None:
+        self._end_head_timer()
+        self._end_stuck_timer()
+
+    def _end_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _end_stuck_timer(self) -> None:
+        if self._stuck_timer is not None:
+            self._stuck_timer.cancel()
+            self._stuck_timer = None
+
     def send_400_response(self, msg: str) -> None:
-        """The parser gave up. Nothing can be said in the middle of another answer: then the connection only ends."""
-        if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
-            self.transport.close()
+        """The parser gave up."""
+        self._refuse(errors.MALFORMED_REQUEST, _MALFORMED)
+
+    def _refuse(self, kind: Kind, detail: str) -> None:
+        """Nothing can be said in the middle of another answer: then the connection only ends."""
+        self._end_head_timer()
+        if self.transport.is_closing():
+            return
+        if self.cycle is not None and not self.cycle.response_complete:
+            if self.cycle.response_started or kind is not errors.MALFORMED_REQUEST:
+                self.transport.close()
+                return
+        elif self._in_body or (kind is errors.REQUEST_TIMEOUT and not self._head_bytes):
+            self.transport.close()  # it was answered, or never asked anything
             return
         identity = secrets.token_hex(8)
-        problem = errors.members(errors.ProblemError(errors.MALFORMED_REQUEST, _DETAIL)) | {"request_id": identity}
+        problem = errors.members(errors.ProblemError(kind, detail)) | {"request_id": identity}
         body = wire.dumps(problem)
         headers = {
             **errors.PROBLEM_HEADERS,
@@ -35,6 +184,9 @@ class HttpProtocol(HttpToolsProtocol):
             "x-request-id": identity,
         }
         head = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-        self.transport.write(f"HTTP/1.1 400 Bad Request\r\n{head}\r\n".encode("ascii") + body)
+        self.transport.write(f"HTTP/1.1 {kind.status} {_PHRASES[kind.status]}\r\n{head}\r\n".encode("ascii") + body)
         self.transport.close()
-        event(logger, logging.INFO, "malformed_http", request=identity)
+        event(logger, logging.INFO, "request_refused", code=kind.code, request=identity)
+
+
+_PHRASES: Final = {400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large"}

@@ -14,6 +14,7 @@ from api.auth import Devices
 from api.hash_maps import HashMaps
 from api.live import Live
 from api.replays import Replays
+from api.room import Room
 from api.rounds import DeviceRounds
 from api.state import State
 from shared import garbage, observability
@@ -58,6 +59,7 @@ def lifespan_of(
                 yield {
                     "hypertask": State(
                         settings=settings,
+                        bodies=Room(settings.bodies_bytes, settings.space_bodies_bytes),
                         aside=aside,
                         devices=devices,
                         hash_maps=maps,

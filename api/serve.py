@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+import resource
+from typing import Final
+
 import click
 import uvicorn
 
-from api.http_protocol import HttpProtocol
+from api.http_protocol import Bounds, HttpProtocol
+from shared.settings import Settings
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than clients and load balancers keep an idle connection, so that it is theirs to close."""
+
+
+_BESIDE_CONNECTIONS: Final = 256
+"""Open files that a process needs beside its connections."""
+
+
+def _connections(most: int) -> int:
+    """As many as are wanted and the system lets a process have."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY:
+        most = max(min(most, hard - _BESIDE_CONNECTIONS), 1)
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < most + _BESIDE_CONNECTIONS:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most + _BESIDE_CONNECTIONS, hard))
+    return most
 
 
 @click.command()
@@ -19,6 +38,8 @@ KEEP_ALIVE_SECONDS = 75
 @click.option("--grace", default=3, show_default=True, help="Seconds that requests may still take at the end.")
 def main(*, host: str, port: int, fd: int | None, behind_proxy: bool, grace: int) -> None:
     """Run one API process; settings are in the environment (docs/operations.md)."""
+    settings = Settings.from_env()
+    HttpProtocol.bounds = Bounds(_connections(settings.connections), settings.header_seconds)
     uvicorn.run(
         "api.app:create_app",
         factory=True,

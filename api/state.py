@@ -12,6 +12,7 @@ from api.aside import Aside
 from api.auth import Devices
 from api.hash_maps import HashMaps
 from api.live import Live
+from api.room import Room
 from api.rounds import DeviceRounds
 from shared.ports import DocumentStore, Resolver
 from shared.settings import Settings
@@ -22,6 +23,7 @@ class State:
     """Made by the lifespan, read by the routes."""
 
     settings: Settings
+    bodies: Room
     aside: Aside
     devices: Devices
     hash_maps: HashMaps

@@ -36,6 +36,22 @@ class Settings:
     """Most bytes of submissions that may wait for all spaces together; beyond that the API answers 503 at once."""
     pending_bytes: int = 256 * 1024 * 1024
     """Most bytes of submissions that one API process holds at a time; beyond that it answers 503 at once."""
+    bodies_bytes: int = 96 * 1024 * 1024
+    """Most bytes of request bodies, decompressed, that one API process holds at a time; beyond that 503."""
+    space_bodies_bytes: int = 24 * 1024 * 1024
+    """The same of one space; beyond that 429. One batch must fit."""
+    body_seconds: float = 20.0
+    """How long a body may take to come, and a second more for each 16 KiB of it; then 408."""
+    header_seconds: float = 10.0
+    """How long the head of a request may take to come; then 408."""
+    connections: int = 8192
+    """Most connections of one API process. One that waits for its next request ends when another one needs its place."""
+    devices_per_user: int = 200
+    """Most devices that a user may have, those made and revoked within a day counted; beyond that 409."""
+    streams_per_space: int = 1024
+    """Event streams and waiting requests of one space at one API process; beyond that 429."""
+    page_bytes: int = 4 * 1024 * 1024
+    """Of documents in one page of `GET /tasks`: it ends with the document that reaches it."""
     lease_seconds: float = 1.5
     """How long a space stays with a worker that gives no sign of life."""
     store_timeout_seconds: float = 4.0

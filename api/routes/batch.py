@@ -30,7 +30,7 @@ async def post_tasks(request: Request) -> Response:
     for parse in (is_dry_run, is_confirmed):  # what they refuse is refused whatever the body is
         parse(request)
     limits = here.settings.limits
-    raw = await read_json_body(request, limits.max_batch_bytes)
+    raw = await read_json_body(request, device.space, limits.max_batch_bytes)
     posted = await here.aside.post_tasks(device.space, raw)
     answers = await _answers(here, request, device, posted)
     return Response(wire_tasks.answers_body(answers), media_type="application/json")

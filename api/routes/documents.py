@@ -61,7 +61,7 @@ async def post_restore(request: Request) -> Response:
     here = state(request)
     device = await here.devices.of(request)
     document = document_of(request)
-    content = _hash(await read_json_body(request, _MOST_BYTES))
+    content = _hash(await read_json_body(request, device.space, _MOST_BYTES))
     entry = await here.documents.state(device.space, document, content)
     if entry is None or entry.body is None:
         raise ProblemError(NOT_FOUND, "The document has no such revision, or its body was pruned.")

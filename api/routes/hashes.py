@@ -66,7 +66,7 @@ async def post_diff(request: Request) -> Response:
     """Where a client's documents differ from the server's, range by range (docs/reconciliation.md)."""
     here = state(request)
     device = await here.devices.of(request)
-    raw = await read_json_body(request, _MOST_DIFF_BYTES)
+    raw = await read_json_body(request, device.space, _MOST_DIFF_BYTES)
     asked = wire.ranges_of(await here.aside.value(device.space, raw, max_depth=2), _MOST_RANGES)
     listing = await here.hash_maps.current(device.space)
     found = await listing.compare(asked)

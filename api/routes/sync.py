@@ -26,7 +26,7 @@ async def post_task(request: Request) -> Response:
     device = await here.devices.of(request)
     document = document_of(request)
     limits = here.settings.limits
-    raw = await read_json_body(request, limits.max_request_bytes)
+    raw = await read_json_body(request, device.space, limits.max_request_bytes)
     posted = await here.aside.post_task(device.space, document, raw)
     agreed = await here.rounds.posted(device) if goes_by_rounds(posted) else None
     item = item_of(posted, request, document, device, at=time.time(), agreed=agreed)

@@ -15,12 +15,14 @@ import json
 import logging
 import os
 import sys
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from api import aside_process
+from api.pace import Pace
 from shared import wire, wire_tasks
 from shared.core.canonical import JsonValue
 from shared.core.documents import DocumentId, SpaceId
@@ -50,22 +52,25 @@ class _Job:
 class Aside:
     """Reads what clients send. Use `async with`."""
 
-    def __init__(self, limits: Limits, processes: int = PROCESSES) -> None:
+    def __init__(self, limits: Limits, pace: Pace, processes: int = PROCESSES) -> None:
+        self._pace = pace
         self._limits = limits
         self._count = processes
         self._waiting: dict[SpaceId, deque[_Job]] = {}
         self._busy: set[SpaceId] = set()
         self._more = asyncio.Condition()
         self._tasks: list[asyncio.Task[None]] = []
+        self._resting: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Aside:
         self._tasks = [asyncio.create_task(self._work()) for _ in range(self._count)]
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        for task in self._tasks:
+        tasks = [*self._tasks, *self._resting]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def post_task(self, space: SpaceId, document: DocumentId, raw: bytes) -> wire.PostTask:
         """As `wire.parse_post_task`."""
@@ -104,6 +109,7 @@ class Aside:
         try:
             while True:
                 job = await self._next()
+                began = time.monotonic()
                 try:
                     if job.answer.done():  # whoever asked has gone
                         continue
@@ -116,11 +122,21 @@ class Aside:
                 else:
                     _settle(job, answer)
                 finally:
-                    async with self._more:
-                        self._busy.discard(job.space)
-                        self._more.notify()
+                    # While others ask for something, half of the time is theirs.
+                    rest = 0.0 if self._pace.is_alone(job.space) else time.monotonic() - began
+                    self._track(asyncio.create_task(self._free(job.space, rest)))
         finally:
             await process.end()
+
+    def _track(self, task: asyncio.Task[None]) -> None:
+        self._resting.add(task)
+        task.add_done_callback(self._resting.discard)
+
+    async def _free(self, space: SpaceId, after: float) -> None:
+        await asyncio.sleep(after)
+        async with self._more:
+            self._busy.discard(space)
+            self._more.notify()
 
     async def _next(self) -> _Job:
         async with self._more:

@@ -13,7 +13,8 @@ from typing import Final
 from starlette.requests import Request
 
 from api.coalesced import Coalesced
-from api.errors import FORBIDDEN, UNAUTHENTICATED, ProblemError
+from api.errors import FORBIDDEN, TOO_MANY_DEVICES, UNAUTHENTICATED, ProblemError
+from api.pace import Pace
 from shared.core.documents import Device, DeviceId, SpaceId, UserName
 from shared.core.protocol import AUTH_SCHEMES, SPACE_HEADER
 from shared.observability import event
@@ -28,6 +29,7 @@ _TOKENS_AT_ONCE: Final = 500
 _TRUSTED_SECONDS: Final = 0.1
 """How long a process goes on opening to a token that it has looked up. Revoking waits as long, so that no process
 opens to the token once it says that it is revoked."""
+_REVOKED_COUNT_SECONDS: Final = 24 * 3600
 _TRUSTED_KEPT: Final = 10_000
 _CHALLENGE: Final = {"www-authenticate": 'Bearer realm="hypertask"'}
 
@@ -50,8 +52,12 @@ def hash_of_token(request: Request) -> str:
 class Devices:
     """Devices by token, and their making and revoking."""
 
-    def __init__(self, store: DeviceStore) -> None:
+    def __init__(self, store: DeviceStore, pace: Pace | None = None, *, most_of_space: int | None = None) -> None:
+        """`pace`: of those who ask. `most_of_space`: how many devices of a space `create_bounded` makes."""
         self._store = store
+        self._pace = pace
+        self._most_of_space = most_of_space
+        self._making = asyncio.Lock()
         self._by_token = Coalesced(store.by_token_hashes, most=_TOKENS_AT_ONCE)
         self._trusted: dict[str, tuple[float, Device]] = {}
         self._seen: dict[DeviceId, float] = {}
@@ -68,6 +74,8 @@ class Devices:
             # Whether the other space exists is not said.
             raise ProblemError(FORBIDDEN, "The token opens another space.")
         self._note(device)
+        if self._pace is not None:
+            await self._pace.turn(device.space)
         return device
 
     @staticmethod
@@ -104,6 +112,19 @@ class Devices:
         )
         await self._store.add(device, token_hash(token))
         return device, token
+
+    async def create_bounded(self, *, user: UserName, name: str, space: SpaceId) -> tuple[Device, str]:
+        """The same for one who may make many. 409 if the space has as many as it may have: those that were revoked
+        within a day are counted too, so that making and revoking has an end."""
+        async with self._making:
+            count = await self._store.count(space, time.time() - _REVOKED_COUNT_SECONDS)
+            if self._most_of_space is not None and count >= self._most_of_space:
+                detail = (
+                    f"The space has {count} devices, those revoked within a day counted, and may have "
+                    f"{self._most_of_space} (HYPERTASK_DEVICES_PER_SPACE). Revoke what is not used."
+                )
+                raise ProblemError(TOO_MANY_DEVICES, detail)
+            return await self.create(user=user, name=name, space=space)
 
     async def list_of(self, user: UserName, space: SpaceId | None = None) -> list[Device]:
         return await self._store.list_of(user, space)

@@ -9,8 +9,15 @@ from typing import Final
 from starlette.requests import ClientDisconnect, Request
 
 from api.compression import CODINGS, IDENTITY, BrokenError, Decoder
-from api.errors import MALFORMED_REQUEST, REQUEST_TIMEOUT, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, ProblemError
-from api.room import Holding
+from api.errors import (
+    MALFORMED_REQUEST,
+    RATE_LIMITED,
+    REQUEST_TIMEOUT,
+    TOO_LARGE,
+    UNSUPPORTED_MEDIA_TYPE,
+    ProblemError,
+)
+from api.room import RETRY_SECONDS, Holding
 from api.state import state
 from shared.core.documents import SpaceId
 
@@ -49,6 +56,13 @@ async def read_json_body(request: Request, space: SpaceId, most_bytes: int) -> b
             if size > most_bytes:
                 raise too_large
             parts.append(piece)
+    except ProblemError as error:
+        if error.kind is RATE_LIMITED:
+            # Who does not wait as it is told to is made to, and holds nothing meanwhile.
+            _holding(request).end()
+            parts.clear()
+            await asyncio.sleep(RETRY_SECONDS / 2)
+        raise
     except ClientDisconnect:
         raise ProblemError(MALFORMED_REQUEST, "The connection ended before the body did.") from None
     except BrokenError as error:
@@ -96,6 +110,11 @@ async def _in_time(request: Request) -> AsyncIterator[bytes]:
             raise ProblemError(REQUEST_TIMEOUT, detail, headers=_CLOSE) from None
         size += len(part)
         yield part
+
+
+async def enter_large(request: Request, space: SpaceId) -> None:
+    """Before a large answer is made: waits for its turn, which ends when it is sent."""
+    await _holding(request).enter(state(request).large_answers, space)
 
 
 def _holding(request: Request) -> Holding:

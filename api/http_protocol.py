@@ -51,6 +51,7 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._wait_for_head()
+        self._start_head_timer()
         while len(self.connections) > self.bounds.connections and self._waiting:
             oldest = next(iter(self._waiting))
             del self._waiting[oldest]
@@ -81,11 +82,11 @@ class HttpProtocol(HttpToolsProtocol):
             self._start_head_timer()
 
     def on_headers_complete(self) -> None:
+        super().on_headers_complete()  # may find that they are none
         self._in_head, self._in_body = False, True
         self._head_bytes = 0
         self._end_head_timer()
         self._waiting.pop(self, None)
-        super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         self._in_body = False
@@ -126,13 +127,11 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.abort()
 
     def _wait_for_head(self) -> None:
-        """A connection that was made has to send a request soon; one that was answered may keep it for later."""
+        """Any time may pass until it begins, that is, as long as a connection is kept open."""
         self._in_head, self._in_body = True, False
         self._head_bytes = 0
         self._waiting[self] = None
         self._end_head_timer()
-        if self.cycle is None:
-            self._start_head_timer()
 
     def _start_head_timer(self) -> None:
         self._end_head_timer()
@@ -167,11 +166,11 @@ class HttpProtocol(HttpToolsProtocol):
         self._end_head_timer()
         if self.transport.is_closing():
             return
-        if self.cycle is not None and not self.cycle.response_complete:
-            if self.cycle.response_started or kind is not errors.MALFORMED_REQUEST:
-                self.transport.close()
-                return
-        elif self._in_body or (kind is errors.REQUEST_TIMEOUT and not self._head_bytes):
+        under_way = self.cycle is not None and not self.cycle.response_complete
+        if under_way and (self.cycle.response_started or kind is not errors.MALFORMED_REQUEST):
+            self.transport.close()
+            return
+        if not under_way and (self._in_body or (kind is errors.REQUEST_TIMEOUT and not self._head_bytes)):
             self.transport.close()  # it was answered, or never asked anything
             return
         identity = secrets.token_hex(8)

@@ -13,8 +13,9 @@ from api.aside import Aside
 from api.auth import Devices
 from api.hash_maps import HashMaps
 from api.live import Live
+from api.pace import Pace
 from api.replays import Replays
-from api.room import Room
+from api.room import Gate, Room
 from api.rounds import DeviceRounds
 from api.state import State
 from shared import garbage, observability
@@ -43,14 +44,15 @@ def lifespan_of(
         async with (
             opened(settings) as mongo,
             ArqResolver(client, settings) as resolver,
-            Aside(settings.limits) as aside,
+            Pace() as pace,
+            Aside(settings.limits, pace) as aside,
         ):
             await mongo.prepare()
             store = MongoDocumentStore(mongo, give_up_after_seconds=settings.store_timeout_seconds)
             cache = redis.RedisHashMapCache(client)
             maps = HashMaps(store, cache, most_bytes=settings.map_cache_bytes)
-            devices = Devices(MongoDeviceStore(mongo))
-            live = Live(Replays(store, maps), devices, settings.streams_per_device)
+            devices = Devices(MongoDeviceStore(mongo), pace, most_of_space=settings.devices_per_space)
+            live = Live(Replays(store, maps), devices, settings.streams_per_device, settings.streams_per_space)
             async with (
                 RedisAnnouncements(client, heard=live.heard, lost=live.lost, revoked=live.revoked) as announcements,
                 live.following(announcements),
@@ -60,6 +62,7 @@ def lifespan_of(
                     "hypertask": State(
                         settings=settings,
                         bodies=Room(settings.bodies_bytes, settings.space_bodies_bytes),
+                        large_answers=Gate(pace),
                         aside=aside,
                         devices=devices,
                         hash_maps=maps,

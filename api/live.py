@@ -64,10 +64,11 @@ class Follower(Protocol):
 class Live:
     """All followers of a process, under one subscription."""
 
-    def __init__(self, replays: Replays, devices: Devices, most_per_device: int) -> None:
+    def __init__(self, replays: Replays, devices: Devices, most_per_device: int, most_per_space: int) -> None:
         self.replays = replays
         self._devices = devices
         self._most = most_per_device
+        self._most_of_space = most_per_space
         self._followers: dict[SpaceId, dict[Follower, tuple[DeviceId, str]]] = {}
         self._counts: Counter[DeviceId] = Counter()
         self._announcements: Announcements | None = None
@@ -88,7 +89,16 @@ class Live:
         """Tells `follower` of what is committed in the device's space from now on, until `unfollow`. 429 if the
         device follows too much already, 401 if it was revoked before this could be heard."""
         if self._counts[device.id] >= self._most:
-            detail = f"One device may have {self._most} event streams and waiting requests at a time."
+            detail = (
+                f"One device may have {self._most} event streams and waiting requests at a time "
+                "(HYPERTASK_STREAMS_PER_DEVICE)."
+            )
+            raise ProblemError(RATE_LIMITED, detail, headers={"retry-after": str(HEARTBEAT_SECONDS)})
+        if len(self._followers.get(device.space, ())) >= self._most_of_space:
+            detail = (
+                f"One space may have {self._most_of_space} event streams and waiting requests at a time "
+                "(HYPERTASK_STREAMS_PER_SPACE)."
+            )
             raise ProblemError(RATE_LIMITED, detail, headers={"retry-after": str(HEARTBEAT_SECONDS)})
         if self.closing or self._announcements is None:
             raise UnavailableError("the server is stopping")

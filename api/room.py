@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from api.errors import RATE_LIMITED, ProblemError
+from api.pace import Pace
 from shared.core.documents import SpaceId
 from shared.ports import OverloadedError
 
 _CLOSE: Final = {"connection": "close"}
 RETRY_SECONDS: Final = 2
+MOST_WAITING: Final = 64
+_WAIT_SECONDS: Final = 10.0
+LARGE_ANSWERS: Final = 4
+"""At a time in one process: pages, histories, comparisons, exports."""
+LARGE_ANSWERS_OF_SPACE: Final = 2
+_MOST_REST_SECONDS: Final = 1.0
 
 
 class Room:
@@ -43,19 +53,85 @@ class Room:
             del self._held[space]
 
 
+class Gate:
+    """So many large answers are made at a time, and so many of one space. Others wait; spaces take turns."""
+
+    def __init__(self, pace: Pace, most: int = LARGE_ANSWERS, most_of_space: int = LARGE_ANSWERS_OF_SPACE) -> None:
+        self._pace = pace
+        self._most = most
+        self._most_of_space = most_of_space
+        self._inside: Counter[SpaceId] = Counter()
+        self._waiting: dict[SpaceId, deque[asyncio.Future[None]]] = {}
+
+    async def enter(self, space: SpaceId) -> None:
+        """429 if too many of the space wait, UnavailableError if it takes too long."""
+        if not self._waiting.get(space) and self._may_enter(space):
+            self._inside[space] += 1
+            return
+        queue = self._waiting.setdefault(space, deque())
+        if len(queue) >= MOST_WAITING:
+            detail = f"{MOST_WAITING} requests for large answers of a space may wait for their turn."
+            raise ProblemError(RATE_LIMITED, detail, headers={"retry-after": str(RETRY_SECONDS)})
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        queue.append(turn)
+        try:
+            async with asyncio.timeout(_WAIT_SECONDS):
+                await turn
+        except BaseException as error:
+            if turn.done() and not turn.cancelled():
+                self.leave(space)  # it had come just then
+            elif turn in queue:
+                queue.remove(turn)
+            if isinstance(error, TimeoutError):
+                raise OverloadedError("too many large answers are under way") from None
+            raise
+
+    def leave(self, space: SpaceId) -> None:
+        """Whoever entered; the next one enters."""
+        self._inside[space] -= 1
+        if not self._inside[space]:
+            del self._inside[space]
+        for other in list(self._waiting):
+            queue = self._waiting[other]
+            while queue and queue[0].done():
+                queue.popleft()
+            if queue and self._may_enter(other):
+                self._inside[other] += 1
+                queue.popleft().set_result(None)
+                self._waiting[other] = self._waiting.pop(other)  # the last one whose turn comes then
+            if not self._waiting[other]:
+                del self._waiting[other]
+
+    def leave_after(self, space: SpaceId, began: float) -> None:
+        """As `leave`; while others ask for something, only after as much time again as it took: half of the time is
+        theirs."""
+        if self._pace.is_alone(space):
+            self.leave(space)
+        else:
+            loop = asyncio.get_running_loop()
+            loop.call_later(min(loop.time() - began, _MOST_REST_SECONDS), self.leave, space)
+
+    def _may_enter(self, space: SpaceId) -> bool:
+        return self._inside.total() < self._most and self._inside[space] < self._most_of_space
+
+
 class Holding:
     """What one request holds, until it is answered."""
 
     def __init__(self) -> None:
-        self._parts: list[tuple[Room, SpaceId, int]] = []
+        self._returns: list[Callable[[], None]] = []
 
     def take(self, room: Room, space: SpaceId, size: int) -> None:
         """As `Room.take`."""
         room.take(space, size)
-        self._parts.append((room, space, size))
+        self._returns.append(partial(room.give_back, space, size))
+
+    async def enter(self, gate: Gate, space: SpaceId) -> None:
+        """As `Gate.enter`."""
+        await gate.enter(space)
+        self._returns.append(partial(gate.leave_after, space, asyncio.get_running_loop().time()))
 
     def end(self) -> None:
         """Gives all of it back."""
-        while self._parts:
-            room, space, size = self._parts.pop()
-            room.give_back(space, size)
+        while self._returns:
+            self._returns.pop()()

@@ -12,7 +12,7 @@ from api.aside import Aside
 from api.auth import Devices
 from api.hash_maps import HashMaps
 from api.live import Live
-from api.room import Room
+from api.room import Gate, Room
 from api.rounds import DeviceRounds
 from shared.ports import DocumentStore, Resolver
 from shared.settings import Settings
@@ -24,6 +24,7 @@ class State:
 
     settings: Settings
     bodies: Room
+    large_answers: Gate
     aside: Aside
     devices: Devices
     hash_maps: HashMaps

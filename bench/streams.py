@@ -32,6 +32,8 @@ from tests.instance import Instance
 
 SPACES = 100
 AT_ONCE = 100
+UNBOUNDED = {"HYPERTASK_STREAMS_PER_SPACE": "1000000", "HYPERTASK_CONNECTIONS": "1000000"}
+"""What is measured is beyond what one space may have by default."""
 SLOW_CHANGES = 20_000
 BATCH = 500
 
@@ -152,7 +154,7 @@ def main() -> None:
     print("| streams | |\n|---|---|")
     for api in (1, 2):
         with tempfile.TemporaryDirectory() as folder:
-            instance = Instance(Path(folder) / "data", api=api).start()
+            instance = Instance(Path(folder) / "data", api=api).start(**UNBOUNDED)
             try:
                 if api == 1:
                     asyncio.run(idle(instance, options.idle))

@@ -156,14 +156,24 @@ class DocumentStore(Protocol):
         ...
 
     async def page(
-        self, space: SpaceId, after: str, most: int, among: Collection[DocumentId] | None = None
-    ) -> list[Current]:
+        self,
+        space: SpaceId,
+        after: str,
+        most: int,
+        among: Collection[DocumentId] | None = None,
+        *,
+        most_bytes: int | None = None,
+    ) -> tuple[list[Current], DocumentId | None]:
         """The live documents with the `most` least ids greater than `after`, by id. With `among`: those of them
-        that the space has or had, tombstones too."""
+        that the space has or had, tombstones too. The page ends with the document that reaches `most_bytes`. If there
+        may be more the id up to which it goes comes with it."""
         ...
 
-    async def history(self, space: SpaceId, document: DocumentId, most: int) -> list[HistoryEntry]:
-        """The newest `most` revisions and received states, newest first, the current one among them."""
+    async def history(
+        self, space: SpaceId, document: DocumentId, most: int, *, bodies: bool = True
+    ) -> list[HistoryEntry]:
+        """The newest `most` revisions and received states, newest first, the current one among them. Without
+        `bodies` an empty one stands for each that is there: all of them may be a thousand times a document."""
         ...
 
     async def state(self, space: SpaceId, document: DocumentId, hash_: ContentHash) -> HistoryEntry | None:
@@ -202,6 +212,11 @@ class DeviceStore(Protocol):
 
     async def list_of(self, user: UserName, space: SpaceId | None = None) -> list[Device]:
         """The user's devices, oldest first, revoked ones not; those of one space if it is given."""
+        ...
+
+    async def count(self, space: SpaceId, since: float) -> int:
+        """How many devices the space has, those counted too that were revoked at `since`, in seconds since 1970, or
+        later."""
         ...
 
     async def list_all(self) -> list[Device]: ...

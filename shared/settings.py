@@ -45,9 +45,9 @@ class Settings:
     header_seconds: float = 10.0
     """How long the head of a request may take to come; then 408."""
     connections: int = 8192
-    """Most connections of one API process. One that waits for its next request ends when another one needs its place."""
-    devices_per_user: int = 200
-    """Most devices that a user may have, those made and revoked within a day counted; beyond that 409."""
+    """Most connections of one API process. One that waits for a request ends when another one needs its place."""
+    devices_per_space: int = 200
+    """Most devices of a space, those revoked within a day counted, for one of them to make another; else 409."""
     streams_per_space: int = 1024
     """Event streams and waiting requests of one space at one API process; beyond that 429."""
     page_bytes: int = 4 * 1024 * 1024

@@ -186,12 +186,13 @@ def page_body(found: Iterable[Current], *, cursor: str, after: str | None) -> by
     return b'{"tasks":{%s},"cursor":%s,"after":%s}' % (rows, orjson.dumps(cursor), orjson.dumps(after))
 
 
-def asked_body(found: Iterable[Current], asked: Iterable[str], *, cursor: str) -> bytes:
-    """The same for the documents that were asked for: null, and rev "0", for one that never was."""
+def asked_body(found: Iterable[Current], asked: Iterable[str], *, cursor: str, after: str | None) -> bytes:
+    """The same for the documents that were asked for, up to `after`: null, and rev "0", for one that never was."""
     rows = {current.document: _current_row(current) for current in found}
     nothing = b'"%s":{"server_state":null,"rev":"' + CREATED.encode() + b'","hash":null}'
-    every = b",".join([rows.get(DocumentId(key)) or nothing % key.encode() for key in asked])
-    return b'{"tasks":{%s},"cursor":%s,"after":null}' % (every, orjson.dumps(cursor))
+    answered = [key for key in asked if after is None or key <= after]
+    every = b",".join([rows.get(DocumentId(key)) or nothing % key.encode() for key in answered])
+    return b'{"tasks":{%s},"cursor":%s,"after":%s}' % (every, orjson.dumps(cursor), orjson.dumps(after))
 
 
 def _current_row(current: Current) -> bytes:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import errors
-from api.body import read_json_body
+from api.body import enter_large, read_json_body
 from api.errors import MALFORMED_REQUEST, ProblemError
 from api.routes.sync import goes_by_rounds, is_confirmed, is_dry_run, item_of
 from api.state import State, state
@@ -38,21 +38,24 @@ async def post_tasks(request: Request) -> Response:
 
 async def get_tasks(request: Request) -> Response:
     """`?ids=a,b,c`, or live documents in pages by id: `?limit=&after=`. The cursor was taken before the page was
-    read: who has all pages, and then what changed since the first one's, has everything."""
+    read: who has all pages, and then what changed since the first one's, has everything. A page ends when it is
+    large, and then says after which id it goes on; of the `ids` those that are greater are left out."""
     here = state(request)
     device = await here.devices.of(request)
     most = here.settings.limits.max_batch_documents
     ids = _ids(request, most)
     limit, after = _whole_number(request, "limit", _PAGE, most), _after(request)
+    most_bytes = here.settings.page_bytes
+    await enter_large(request, device.space)
     position = await here.hash_maps.position(device.space)
     cursor = cursor_of(position)
     if ids is not None:
-        found = await here.documents.page(device.space, "", most, ids)
-        body = wire_tasks.asked_body(found, ids, cursor=cursor)
+        asked = [document for document in ids if document > after]
+        found, last = await here.documents.page(device.space, "", most, asked, most_bytes=most_bytes)
+        body = wire_tasks.asked_body(found, asked, cursor=cursor, after=last)
     else:
-        found = await here.documents.page(device.space, after, limit)
-        more = found[-1].document if len(found) == limit else None
-        body = wire_tasks.page_body(found, cursor=cursor, after=more)
+        found, last = await here.documents.page(device.space, after, limit, most_bytes=most_bytes)
+        body = wire_tasks.page_body(found, cursor=cursor, after=last)
     return Response(body, media_type="application/json", headers={"cache-control": "private, no-cache"})
 
 

@@ -28,7 +28,7 @@ async def create_device(request: Request) -> Response:
     here = state(request)
     caller = await here.devices.of(request)
     name = _name(await read_json_body(request, caller.space, _MOST_BYTES))
-    device, token = await here.devices.create(user=caller.user, name=name, space=caller.space)
+    device, token = await here.devices.create_bounded(user=caller.user, name=name, space=caller.space)
     return _created(device, token)
 
 

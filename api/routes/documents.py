@@ -7,7 +7,7 @@ import time
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.body import read_json_body
+from api.body import enter_large, read_json_body
 from api.compression import tags_in
 from api.errors import MALFORMED_REQUEST, NOT_FOUND, ProblemError
 from api.routes.sync import document_of, submit
@@ -36,7 +36,8 @@ async def get_task(request: Request) -> Response:
 async def get_revisions(request: Request) -> Response:
     here = state(request)
     device = await here.devices.of(request)
-    entries = await here.documents.history(device.space, document_of(request), _MOST_ENTRIES)
+    await enter_large(request, device.space)
+    entries = await here.documents.history(device.space, document_of(request), _MOST_ENTRIES, bodies=False)
     if not entries:
         raise ProblemError(NOT_FOUND, "There never was such a document.")
     policies = await here.documents.policies(device.space)

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
 from api.auth import hash_of_token
+from api.body import enter_large
 from api.compression import IDENTITY, Encoder, accepted
 from api.state import State, state
 from shared import wire_export
@@ -24,6 +25,7 @@ async def get_export(request: Request) -> StreamingResponse:
     here = state(request)
     device = await here.devices.of(request)
     position = await here.hash_maps.position(device.space)
+    await enter_large(request, device.space)
     coding = accepted(request.headers.get("accept-encoding"))
     headers = {"cache-control": "no-store", "vary": "accept-encoding"}
     if coding != IDENTITY:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.auth import hash_of_token
-from api.body import read_json_body
+from api.body import enter_large, read_json_body
 from api.compression import IDENTITY, MIN_BYTES, accepted, tag_named, tag_of, tags_in
 from api.errors import MALFORMED_REQUEST, ProblemError
 from api.live import Wait
@@ -68,6 +68,7 @@ async def post_diff(request: Request) -> Response:
     device = await here.devices.of(request)
     raw = await read_json_body(request, device.space, _MOST_DIFF_BYTES)
     asked = wire.ranges_of(await here.aside.value(device.space, raw, max_depth=2), _MOST_RANGES)
+    await enter_large(request, device.space)
     listing = await here.hash_maps.current(device.space)
     found = await listing.compare(asked)
     body = {"ranges": found.divided, "documents": found.listed, "cursor": cursor_of(listing.position)}

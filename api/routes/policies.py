@@ -23,7 +23,9 @@ async def get_policies(request: Request) -> Response:
 async def put_policies(request: Request) -> Response:
     here = state(request)
     device = await here.devices.of(request)
-    declared = await here.aside.value(device.space, await read_json_body(request, device.space, _MOST_BYTES), max_depth=3)
+    declared = await here.aside.value(
+        device.space, await read_json_body(request, device.space, _MOST_BYTES), max_depth=3
+    )
     try:
         policies = parse(declared)
     except InvalidPolicies as error:

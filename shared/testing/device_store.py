@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 
 from shared.core.documents import Device, DeviceId, SpaceId, UserName
@@ -51,6 +52,17 @@ class DeviceStoreContract:
         assert device.id not in {known.id for known in await store.list_all()}
         assert await store.revoke(device.id) is None, "it is gone already"
         assert await store.revoke(DeviceId("never-was")) is None
+
+    async def test_the_devices_of_a_space_are_counted_with_those_that_were_revoked_lately(
+        self, store: DeviceStore
+    ) -> None:
+        device, other = _device(), _device()
+        await store.add(device, f"hash-{device.id}")
+        await store.add(other, f"hash-{other.id}")
+        assert await store.count(device.space, 0.0) == 1
+        assert await store.revoke(device.id) == device
+        assert await store.count(device.space, time.time() - 60) == 1
+        assert await store.count(device.space, time.time() + 60) == 0
 
     async def test_of_several_who_revoke_one_did_it(self, store: DeviceStore) -> None:
         device = _device()

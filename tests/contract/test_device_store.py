@@ -31,6 +31,7 @@ async def test_errors_are_ours() -> None:
             "by_token_hashes": store.by_token_hashes(["hash"]),
             "list_of": store.list_of(user),
             "list_all": store.list_all(),
+            "count": store.count(SpaceId("s"), 0.0),
             "revoke": store.revoke(device, user=user),
             "seen": store.seen(device, 1.0),
         }

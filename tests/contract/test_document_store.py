@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import uuid
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -194,12 +195,36 @@ async def test_pages_are_by_id_and_hold_live_documents(store: DocumentStore, spa
     for name in ("b", "a~", "c", "a"):
         await put(store, space, name, 1)
     await put(store, SpaceId(f"{space}-2"), "b", 1)
-    first = await store.page(space, "", 3)
-    assert [current.document for current in first] == ["a", "a~", "b"]
-    assert [current.document for current in await store.page(space, "b", 3)] == ["c"]
+    first, after = await store.page(space, "", 3)
+    assert [current.document for current in first] == ["a", "a~", "b"] and after == "b"
+    rest, after = await store.page(space, "b", 3)
+    assert [current.document for current in rest] == ["c"] and after is None
     assert first[0].body == b'{"id":"a","value":1}'
-    some = await store.page(space, "", 9, [DocumentId("c"), DocumentId("unknown")])
-    assert [current.document for current in some] == ["c"]
+    some, after = await store.page(space, "", 9, [DocumentId("c"), DocumentId("unknown")])
+    assert [current.document for current in some] == ["c"] and after is None
+
+
+async def test_a_page_ends_with_the_document_that_reaches_its_bytes(store: DocumentStore, space: SpaceId) -> None:
+    for name in ("a", "b", "c", "d"):
+        await put(store, space, name, "x" * 1000)
+    asked = [DocumentId(name) for name in ("d", "c", "a")]
+    for among, expected in ((None, ["a", "b"]), (asked, ["a", "c"])):
+        found, after = await store.page(space, "", 9, among, most_bytes=1500)
+        assert [current.document for current in found] == expected and after == expected[-1]
+        found, after = await store.page(space, "", 9, among, most_bytes=1)
+        assert [current.document for current in found] == ["a"] and after == "a"
+        found, after = await store.page(space, "", 9, among, most_bytes=10_000)
+        assert len(found) == (4 if among is None else 3) and after is None
+
+
+async def test_a_history_may_be_asked_for_without_its_bodies(store: DocumentStore, space: SpaceId) -> None:
+    for value in (1, 2, 3):
+        await put(store, space, "a", value)
+    whole = await store.history(space, DocumentId("a"), 10)
+    without = await store.history(space, DocumentId("a"), 10, bodies=False)
+    assert [replace(entry, body=None) for entry in without] == [replace(entry, body=None) for entry in whole]
+    assert [entry.body is None for entry in without] == [entry.body is None for entry in whole]
+    assert without[1].body == {}
 
 
 async def test_the_feed_goes_by_the_newest_change(store: DocumentStore, space: SpaceId) -> None:

@@ -34,7 +34,7 @@ class _PlainInt(TypeDecoder):
         return int(value)
 
 
-_CODEC: Final[CodecOptions[Row]] = CodecOptions(type_registry=TypeRegistry([_PlainInt()]))
+CODEC: Final[CodecOptions[Row]] = CodecOptions(type_registry=TypeRegistry([_PlainInt()]))
 
 
 class Mongo:
@@ -55,7 +55,7 @@ class Mongo:
             raise ValueError(f"not an address of a MongoDB: {error}") from None
         self.database: AsyncIOMotorDatabase[Row] = self.client.get_database(
             settings.mongo_database,
-            codec_options=_CODEC,
+            codec_options=CODEC,
             read_preference=ReadPreference.PRIMARY,
             read_concern=_MAJORITY,
             write_concern=DURABLE,

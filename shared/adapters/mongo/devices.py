@@ -49,6 +49,11 @@ class MongoDeviceStore:
     async def list_of(self, user: UserName, space: SpaceId | None = None) -> list[Device]:
         return await self._list({"user": user, "revoked_at": {"$exists": False}, **_only(space=space)})
 
+    async def count(self, space: SpaceId, since: float) -> int:
+        query = {"space": space, "$or": [{"revoked_at": {"$exists": False}}, {"revoked_at": {"$gte": since}}]}
+        with errors_mapped():
+            return int(await self._devices.count_documents(query))
+
     async def list_all(self) -> list[Device]:
         return await self._list({"revoked_at": {"$exists": False}})
 

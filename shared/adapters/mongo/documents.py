@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Sequence
 from typing import Final, TypeVar
 
+from bson import decode, decode_iter
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
 from pymongo import ASCENDING, DESCENDING, ReturnDocument
 
 from shared.adapters.bodies import body_text
-from shared.adapters.mongo.client import Mongo, Row, errors_mapped
+from shared.adapters.mongo.client import CODEC, Mongo, Row, errors_mapped
 from shared.adapters.mongo.rows import (
     entry_of,
     new_space,
@@ -36,6 +40,27 @@ from shared.ports import Changes, Current, Fence, Transaction
 T = TypeVar("T")
 
 _PRUNED_AT_ONCE: Final = 1000
+_RAW: Final[CodecOptions[RawBSONDocument]] = CodecOptions(RawBSONDocument)
+_SLICE_BYTES: Final = 256 * 1024
+_WITHOUT_BODIES: Final = {
+    **dict.fromkeys(
+        (
+            "seq",
+            "hash",
+            "deleted",
+            "received",
+            "superseded_at",
+            "by",
+            "at",
+            "outcome",
+            "rule",
+            "parents",
+            "conflicts",
+        ),
+        1,
+    ),
+    "body": {"$cond": [{"$gt": ["$body", None]}, {"$literal": {}}, "$$REMOVE"]},
+}
 
 
 class MongoDocumentStore:
@@ -105,30 +130,41 @@ class MongoDocumentStore:
         return None if row is None else entry_of(row)
 
     async def page(
-        self, space: SpaceId, after: str, most: int, among: Collection[DocumentId] | None = None
-    ) -> list[Current]:
+        self,
+        space: SpaceId,
+        after: str,
+        most: int,
+        among: Collection[DocumentId] | None = None,
+        *,
+        most_bytes: int | None = None,
+    ) -> tuple[list[Current], DocumentId | None]:
         query: Row = {"_id": {"$gt": f"{space}/{after}", "$lt": f"{space}0"}, "body": {"$exists": True}}
         if among is not None:
             query = {"_id": {"$in": [f"{space}/{document}" for document in among]}}
+        found: list[Current] = []
         prefix = len(space) + 1
         with errors_mapped():
-            cursor = self._documents.find(query, {"seq": 1, "hash": 1, "body": 1}, batch_size=most, limit=most)
-            rows = await cursor.sort("_id", ASCENDING).to_list(None)
-        return [
-            Current(
-                DocumentId(row["_id"][prefix:]),
-                make_rev(row["seq"], row["hash"], deleted="body" not in row),
-                row["hash"],
-                body_text(row["body"]) if "body" in row else None,
-            )
-            for row in rows
-        ]
+            cursor = self._documents.find(query, {"size": {"$bsonSize": "$$ROOT"}}, batch_size=most, limit=most)
+            sizes = await cursor.sort("_id", ASCENDING).to_list(None)
+            keys = _within(sizes, most_bytes)
+            if keys:
+                query["_id"] = {"$in": keys}
+                rows = self._documents.find_raw_batches(query, {"seq": 1, "hash": 1, "body": 1}, batch_size=len(keys))
+                async for row in _one_by_one(rows.sort("_id", ASCENDING)):
+                    rev = make_rev(row["seq"], row["hash"], deleted="body" not in row)
+                    text = body_text(row["body"]) if "body" in row else None
+                    found.append(Current(DocumentId(row["_id"][prefix:]), rev, row["hash"], text))
+        more = len(keys) < len(sizes) or (among is None and len(sizes) == most)
+        return found, DocumentId(keys[-1][prefix:]) if more else None
 
-    async def history(self, space: SpaceId, document: DocumentId, most: int) -> list[HistoryEntry]:
+    async def history(
+        self, space: SpaceId, document: DocumentId, most: int, *, bodies: bool = True
+    ) -> list[HistoryEntry]:
         head = await self.head(space, document)
+        stages = [] if bodies else [_WITHOUT_BODIES]
         with errors_mapped():
             cursor = (
-                self._revisions.find({"space": space, "id": document})
+                self._revisions.find({"space": space, "id": document}, *stages)
                 .sort([("seq", DESCENDING), ("_id", DESCENDING)])
                 .limit(most)
             )
@@ -154,11 +190,11 @@ class MongoDocumentStore:
         # round it would come nowhere.
         prefix = len(space) + 1
         with errors_mapped():
-            heads = self._documents.find({"_id": {"$gt": f"{space}/", "$lt": f"{space}0"}}).sort("_id", ASCENDING)
-            async for row in heads:
+            heads = self._documents.find_raw_batches({"_id": {"$gt": f"{space}/", "$lt": f"{space}0"}})
+            async for row in _one_by_one(heads.sort("_id", ASCENDING)):
                 yield Exported(DocumentId(row["_id"][prefix:]), is_head=True, entry=entry_of(row))
-            others = self._revisions.find({"space": space}).sort([("id", ASCENDING), ("seq", ASCENDING)])
-            async for row in others.hint("space_id_seq"):
+            others = self._revisions.find_raw_batches({"space": space}).sort([("id", ASCENDING), ("seq", ASCENDING)])
+            async for row in _one_by_one(others.hint("space_id_seq")):
                 yield Exported(DocumentId(row["id"]), is_head=False, entry=entry_of(row))
 
     async def policies(self, space: SpaceId) -> Policies:
@@ -223,3 +259,28 @@ class MongoDocumentStore:
             )
             for row in portion
         ]
+
+
+def _within(sizes: Sequence[Row], most_bytes: int | None) -> list[str]:
+    """The keys of the first ones that reach so many bytes together."""
+    keys: list[str] = []
+    size = 0
+    for row in sizes:
+        if most_bytes is not None and size >= most_bytes:
+            break
+        keys.append(row["_id"])
+        size += row["size"]
+    return keys
+
+
+async def _one_by_one(batches: AsyncIterable[bytes]) -> AsyncIterator[Row]:
+    """The rows of raw batches. Each is made a value when its turn comes, which takes ten times its bytes or more, and
+    others have their turn between them."""
+    since = 0
+    async for batch in batches:
+        for raw in decode_iter(batch, _RAW):
+            since += len(raw.raw)
+            if since >= _SLICE_BYTES:
+                since = 0
+                await asyncio.sleep(0)
+            yield decode(raw.raw, CODEC)

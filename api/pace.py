@@ -1,0 +1,67 @@
+"""Who asks for most goes slower when there is much to do and somebody else asks too.
+
+The event loop says itself that it has much to do: it is late. Then a request of a space that sent most of the requests
+of the last second waits in proportion, before anything is done for it. A space that is alone is never held up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from typing import Final
+
+from shared.core.documents import SpaceId
+
+_LOOK_SECONDS: Final = 0.01
+_WINDOW_SECONDS: Final = 1.0
+_LATE_SECONDS: Final = 0.004
+"""A loop that is late by less has time."""
+_DELAY: Final = 10.0
+_MOST_DELAY_SECONDS: Final = 1.0
+_SHARE: Final = 0.5
+
+
+class Pace:
+    """Of one event loop. Use `async with`."""
+
+    def __init__(self) -> None:
+        self._late = 0.0
+        self._counts: Counter[SpaceId] = Counter()
+        self._before: Counter[SpaceId] = Counter()
+        self._since = time.monotonic()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Pace:
+        self._task = asyncio.create_task(self._look())
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def turn(self, space: SpaceId) -> None:
+        """Before a request of the space is answered."""
+        self._counts[space] += 1
+        if self._late > _LATE_SECONDS and self._asks_for_most(space):
+            await asyncio.sleep(min(self._late * _DELAY, _MOST_DELAY_SECONDS))
+
+    def is_alone(self, space: SpaceId) -> bool:
+        """Whether nobody else asked for something of late."""
+        return not (self._counts.keys() | self._before.keys()) - {space}
+
+    def _asks_for_most(self, space: SpaceId) -> bool:
+        mine = self._counts[space] + self._before[space]
+        everything = self._counts.total() + self._before.total()
+        return _SHARE * everything < mine < everything
+
+    async def _look(self) -> None:
+        while True:
+            asked = time.monotonic()
+            await asyncio.sleep(_LOOK_SECONDS)
+            now = time.monotonic()
+            late = now - asked - _LOOK_SECONDS
+            self._late = max(late, 0.8 * self._late + 0.2 * late)
+            if now - self._since >= _WINDOW_SECONDS:
+                self._before, self._counts, self._since = self._counts, Counter(), now

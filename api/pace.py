@@ -1,7 +1,8 @@
 """Who asks for most goes slower when there is much to do and somebody else asks too.
 
-The event loop says itself that it has much to do: it is late. Then a request of a space that sent most of the requests
-of the last second waits in proportion, before anything is done for it. A space that is alone is never held up.
+The event loop says itself that it has much to do: it is late. Then a request of a space that sent most of the
+requests of the last second waits in proportion, before anything is done for it. A space that is alone is never held
+up.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Final
 
 from shared.core.documents import SpaceId
 
-_LOOK_SECONDS: Final = 0.01
+_LOOK_SECONDS: Final = 0.02
 _WINDOW_SECONDS: Final = 1.0
 _LATE_SECONDS: Final = 0.004
 """A loop that is late by less has time."""

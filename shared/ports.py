@@ -59,6 +59,10 @@ class FencedError(Exception):
         self.number = number
 
 
+class TooMuchError(Exception):
+    """A transaction would have to read more than it was given room for. Nothing was stored."""
+
+
 class DecisionError(Exception):
     """A submission that could not be decided or stored, a fault of the server's. It was stored in no part."""
 
@@ -125,14 +129,23 @@ class DocumentStore(Protocol):
     Errors: UnavailableError, and nothing else that a caller should expect.
     """
 
-    async def transact(self, space: SpaceId, work: Callable[[Transaction], T], fence: Fence | None = None) -> T:
+    async def transact(
+        self,
+        space: SpaceId,
+        work: Callable[[Transaction], T],
+        fence: Fence | None = None,
+        *,
+        most_bytes: int | None = None,
+    ) -> T:
         """Runs `work` in one transaction, in a thread, and commits it: durable on a majority, journaled, when
         this returns. All of it is stored or nothing. A conflict with another writer runs `work` again from the
         start, on new data; `work` must have no effect but through the transaction.
 
         With a fence nothing is written after somebody with a later one has written: FencedError. Without that
         a worker that was believed dead could store a state a second time, after newer ones of the same
-        device, and that would look like an edit."""
+        device, and that would look like an edit.
+
+        TooMuchError if the states that are read have more than `most_bytes` together."""
         ...
 
     async def positions(self, spaces: Collection[SpaceId]) -> dict[SpaceId, Position]:
@@ -363,6 +376,11 @@ class Lease(Protocol):
 
     async def confirm(self, number: int) -> bool:
         """Whether the lease is held still; then its fence is later than `number` from now on."""
+        ...
+
+    def hand_over(self) -> bool:
+        """Has the space go on in a process for what is large to decide, when this lease ends, which it should do now.
+        False if that is here."""
         ...
 
     async def take(self) -> list[Envelope]:

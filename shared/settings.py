@@ -58,6 +58,8 @@ class Settings:
     """How long a database operation waits for a primary."""
     worker_spaces: int = 64
     """Spaces that one worker process serves at the same time."""
+    worker_large_spaces: int = 2
+    """The same of its process for what is large to decide."""
     retention_days: float = 30.0
     """How long the body of every superseded revision stays: the promised horizon."""
     retention_bytes: int = 256 * 1024 * 1024

@@ -7,6 +7,7 @@ it, from the environment (shared/settings.py).
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any
 
 import uvloop
@@ -16,34 +17,53 @@ from shared.adapters import arq
 from shared.adapters.inbox import ArqInbox
 from shared.adapters.mongo import Mongo, MongoDocumentStore
 from shared.settings import Settings
+from worker.large import LargeProcess
 from worker.tasks.prune import Pruner, prune_all
 from worker.tasks.resolve import SpaceResolver, resolve_space
 
+_SWITCH_SECONDS = 0.001
+"""How long a thread that decides may hold up the event loop: less than Python's own five milliseconds."""
 
-def _worker_settings(settings: Settings) -> dict[str, Any]:
+
+def settings_of(settings: Settings, *, large: bool) -> dict[str, Any]:
+    """Of the worker; `large`: of its process for what is large."""
     asyncio.set_event_loop(uvloop.new_event_loop())  # arq runs on the current one
-    redis = arq.connect(settings.redis_url, connections=2 * settings.worker_spaces + 8)
+    spaces = settings.worker_large_spaces if large else settings.worker_spaces
+    redis = arq.connect(settings.redis_url, connections=2 * spaces + 8)
 
     async def on_startup(ctx: dict[Any, Any]) -> None:
         observability.configure(settings.log_level)
+        sys.setswitchinterval(_SWITCH_SECONDS)
         ctx["mongo"] = mongo = Mongo(settings)
         await mongo.prepare()
         store = MongoDocumentStore(mongo, give_up_after_seconds=settings.store_timeout_seconds)
-        inbox = ArqInbox(redis, settings)
-        ctx["resolver"] = SpaceResolver(store, inbox, max_bytes=settings.max_document_bytes)
-        ctx["pruner"] = Pruner(store, settings.retention)
+        inbox = ArqInbox(redis, settings, large=large)
+        ctx["resolver"] = SpaceResolver(store, inbox, max_bytes=settings.max_document_bytes, large=large)
+        if not large:
+            ctx["pruner"] = Pruner(store, settings.retention)
+            ctx["large"] = LargeProcess()
+            ctx["large"].start()
         garbage.settle()
 
     async def on_shutdown(ctx: dict[Any, Any]) -> None:
+        if "large" in ctx:
+            await ctx["large"].end()
         if "mongo" in ctx:
             ctx["mongo"].close()
 
     return arq.worker_settings(
-        settings, redis, drain=resolve_space, hourly=prune_all, on_startup=on_startup, on_shutdown=on_shutdown
+        settings,
+        redis,
+        drain=resolve_space,
+        hourly=None if large else prune_all,
+        queue=arq.LARGE_QUEUE if large else arq.QUEUE,
+        spaces=spaces,
+        on_startup=on_startup,
+        on_shutdown=on_shutdown,
     )
 
 
 def __getattr__(name: str) -> Any:
     if name == "WorkerSettings":
-        return _worker_settings(Settings.from_env())
+        return settings_of(Settings.from_env(), large=False)
     raise AttributeError(name)

@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 import orjson
 from arq import cron, func
 from arq.connections import ArqRedis, RedisSettings
+from arq.worker import run_worker
 from redis.asyncio import BlockingConnectionPool
 
 from shared.adapters.redis import connection_pool
@@ -21,7 +22,8 @@ from shared.core.documents import SpaceId
 from shared.settings import Settings
 
 QUEUE: Final = "ht:queue"
-WAKE: Final = "ht:queue:wake"
+LARGE_QUEUE: Final = "ht:queue:large"
+"""Of spaces with something large to decide: a process of its own does that (`worker.large`)."""
 DRAIN: Final = "resolve_space"
 _WAKE_WAIT_SECONDS: Final = 0.5
 _WAKE_TOKENS: Final = 64
@@ -35,8 +37,8 @@ class WakingRedis(ArqRedis):
     """arq's Redis client, of which the worker's poll of its queue returns as soon as there is something."""
 
     async def zrangebyscore(self, name: Any, *args: Any, **kwargs: Any) -> Any:
-        if name == QUEUE:
-            await cast(Awaitable[Any], self.blpop([WAKE], timeout=cast(Any, _WAKE_WAIT_SECONDS)))
+        if name in (QUEUE, LARGE_QUEUE):
+            await cast(Awaitable[Any], self.blpop([_wake_key(name)], timeout=cast(Any, _WAKE_WAIT_SECONDS)))
         return await super().zrangebyscore(name, *args, **kwargs)
 
 
@@ -58,20 +60,23 @@ def worker_settings(
     redis: WakingRedis,
     *,
     drain: Callable[..., Awaitable[None]],
-    hourly: Callable[..., Awaitable[None]],
+    hourly: Callable[..., Awaitable[None]] | None = None,
+    queue: str = QUEUE,
+    spaces: int,
     on_startup: Callable[[dict[Any, Any]], Awaitable[None]],
     on_shutdown: Callable[[dict[Any, Any]], Awaitable[None]],
 ) -> dict[str, Any]:
-    """What the `arq` command asks of a WorkerSettings, as arq also takes it: a dict."""
+    """What the `arq` command asks of a WorkerSettings, as arq also takes it: a dict. `spaces`: served at a time."""
+    crons = [cron(cast(Any, hourly), name="hourly", minute=_PAST_THE_HOUR, timeout=_CRON_SECONDS)] if hourly else []
     return {
         "functions": [func(cast(Any, drain), name=DRAIN)],
-        "cron_jobs": [cron(cast(Any, hourly), name="hourly", minute=_PAST_THE_HOUR, timeout=_CRON_SECONDS)],
-        "queue_name": QUEUE,
+        "cron_jobs": crons,
+        "queue_name": queue,
         "redis_pool": redis,
         "redis_settings": RedisSettings.from_dsn(settings.redis_url),  # for `arq --check`
         "on_startup": on_startup,
         "on_shutdown": on_shutdown,
-        "max_jobs": settings.worker_spaces,
+        "max_jobs": spaces,
         "job_timeout": _JOB_SECONDS,
         "job_completion_wait": 3,
         "keep_result": 0,
@@ -84,13 +89,22 @@ def worker_settings(
     }
 
 
-async def enqueue(redis: ArqRedis, space: SpaceId) -> None:
+def run(settings: dict[str, Any]) -> None:
+    """A worker with what `worker_settings` made, as the `arq` command runs one, until it is told to stop."""
+    run_worker(cast(Any, settings))
+
+
+def _wake_key(queue: str) -> str:
+    return f"{queue}:wake"
+
+
+async def enqueue(redis: ArqRedis, space: SpaceId, queue: str = QUEUE) -> None:
     """A job that drains the space, and a knock on a worker's door."""
     # Due a while ago: arq fixes "now" before it polls, that is before our wait, and compares the clocks of
     # two hosts. A job that seems to lie in the future would wait for the next poll.
     due = datetime.now(UTC) - _CLOCK_TOLERANCE
-    await redis.enqueue_job(DRAIN, space, _defer_until=due, _expires=_JOB_SECONDS)
+    await redis.enqueue_job(DRAIN, space, _queue_name=queue, _defer_until=due, _expires=_JOB_SECONDS)
     async with redis.pipeline(transaction=False) as pipe:
-        pipe.rpush(WAKE, "1")
-        pipe.ltrim(WAKE, -_WAKE_TOKENS, -1)
+        pipe.rpush(_wake_key(queue), "1")
+        pipe.ltrim(_wake_key(queue), -_WAKE_TOKENS, -1)
         await pipe.execute()

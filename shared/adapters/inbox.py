@@ -30,7 +30,7 @@ from typing import Any, Final, cast
 from redis.commands.core import AsyncScript
 
 from shared import wire, wire_queue
-from shared.adapters.arq import WakingRedis, enqueue
+from shared.adapters.arq import LARGE_QUEUE, QUEUE, WakingRedis, enqueue
 from shared.adapters.redis import errors_mapped, process_key, space_key
 from shared.adapters.scripts import script
 from shared.core.batch import Turns
@@ -49,6 +49,8 @@ _DRAIN_SECONDS: Final = 1.0
 """After so long a job hands the space on, so that spaces share the workers fairly."""
 _LINGER_SECONDS: Final = 0.03
 """How long a worker waits for more when an inbox is empty: who writes one after another finds it there still."""
+LARGE_BYTES: Final = 128 * 1024
+"""Of submissions that are taken together: more are decided in the process for what is large."""
 _REPLIES_BYTES: Final = 1024 * 1024
 """Of replies to one process that go together."""
 
@@ -56,9 +58,11 @@ _REPLIES_BYTES: Final = 1024 * 1024
 class ArqInbox:
     """Inbox: what a worker process drains."""
 
-    def __init__(self, redis: WakingRedis, settings: Settings) -> None:
+    def __init__(self, redis: WakingRedis, settings: Settings, *, large: bool = False) -> None:
+        """`large`: in a process where what is large is decided."""
         self._redis = redis
         self._settings = settings
+        self._large = large
         self._lease: AsyncScript = redis.register_script(script("lease"))
 
     async def lease(self, space: SpaceId) -> ArqLease | None:
@@ -67,14 +71,16 @@ class ArqInbox:
         milliseconds = int(self._settings.lease_seconds * 1000)
         with errors_mapped():
             now = await self._lease(keys=keys, args=[token, milliseconds])
-        return ArqLease(self._redis, self._settings, space, Fence(now, token)) if now else None
+        return ArqLease(self._redis, self._settings, space, Fence(now, token), large=self._large) if now else None
 
 
 class ArqLease:
     """Lease on Redis."""
 
-    def __init__(self, redis: WakingRedis, settings: Settings, space: SpaceId, fence: Fence) -> None:
+    def __init__(self, redis: WakingRedis, settings: Settings, space: SpaceId, fence: Fence, *, large: bool) -> None:
         self._redis = redis
+        self._large = large
+        self._next = QUEUE
         self._settings = settings
         self._space = space
         self._fence = fence
@@ -91,7 +97,7 @@ class ArqLease:
 
     @property
     def used_up(self) -> bool:
-        return self._lost or time.monotonic() >= self._ends_at
+        return self._lost or self._next != QUEUE or time.monotonic() >= self._ends_at
 
     @property
     def fence(self) -> Fence:
@@ -121,15 +127,22 @@ class ArqLease:
             keys = [self._inbox, self._key, self._queued]
             with errors_mapped():
                 if await self._scripts["hand_on"](keys=keys, args=[self._token, QUEUED_MS]):
-                    await enqueue(self._redis, self._space)
+                    await enqueue(self._redis, self._space, self._next)
 
     async def take(self) -> list[Envelope]:
         while True:
             found = await self._waiting()
+            if sum(map(len, found)) > LARGE_BYTES and self.hand_over():
+                return []
             envelopes = self._wanted(found)
             if envelopes or not found:
                 return envelopes
-            await self.reply(())  # nobody waits for any of them
+            await self.reply(())  # none of them can be read
+
+    def hand_over(self) -> bool:
+        if not self._large:
+            self._next = LARGE_QUEUE
+        return not self._large
 
     async def _waiting(self) -> list[bytes]:
         most = [str(self._settings.batch_documents), str(self._settings.batch_bytes), str(INBOX_TTL_MS)]

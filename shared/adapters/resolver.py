@@ -17,8 +17,8 @@ from typing import Final, cast
 from redis.commands.core import AsyncScript
 
 from shared import wire_queue
-from shared.adapters.arq import WakingRedis, enqueue
-from shared.adapters.inbox import INBOX_TTL_MS, QUEUED_MS, SIZES
+from shared.adapters.arq import LARGE_QUEUE, QUEUE, WakingRedis, enqueue
+from shared.adapters.inbox import INBOX_TTL_MS, LARGE_BYTES, QUEUED_MS, SIZES
 from shared.adapters.redis import errors_mapped, process_key, rounds_key, space_key
 from shared.adapters.scripts import script
 from shared.core.batch import Answer, Item
@@ -211,7 +211,8 @@ class ArqResolver:
             entry.sent += 1
         _fail(entries[taken:], OverloadedError(_FULL.get(full.decode(), "")))
         if verdict == 1:
-            await enqueue(self._redis, space)
+            large = sum(len(entry.data) for entry in entries) > LARGE_BYTES
+            await enqueue(self._redis, space, LARGE_QUEUE if large else QUEUE)
         return bool(verdict != 2)
 
     async def _read(self) -> None:

@@ -52,8 +52,8 @@ async def resolver(settings: Settings) -> AsyncIterator[Parts]:
     redis = arq.connect(settings.redis_url, connections=20)
     async with opened(settings) as mongo, ArqResolver(redis, settings) as sender:
         store = MongoDocumentStore(mongo, give_up_after_seconds=20)
-        inbox = ArqInbox(redis, settings)
-        yield redis, sender, inbox, SpaceResolver(store, inbox, max_bytes=LIMIT)
+        inbox = ArqInbox(redis, settings, large=True)
+        yield redis, sender, inbox, SpaceResolver(store, inbox, max_bytes=LIMIT, large=True)
     await redis.aclose(close_connection_pool=True)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from shared.core.batch import Item
 from shared.core.documents import SpaceId
@@ -17,11 +17,17 @@ from shared.ports import (
     Inbox,
     Lease,
     Reply,
+    TooMuchError,
     UnavailableError,
 )
 from shared.transaction import CachedResolver, decide
 
 logger = logging.getLogger(__name__)
+
+_ROOM: Final = 2 * 1024 * 1024
+"""Bytes of states that a transaction may read in the process that decides what is small ..."""
+_LARGE_ROOM: Final = 8 * 1024 * 1024
+"""... and where what is large is decided, unless it is for one submission."""
 
 
 async def resolve_space(ctx: dict[Any, Any], space: str) -> None:
@@ -32,8 +38,10 @@ async def resolve_space(ctx: dict[Any, Any], space: str) -> None:
 class SpaceResolver:
     """Decides what waits in the inboxes."""
 
-    def __init__(self, store: DocumentStore, inbox: Inbox, *, max_bytes: int) -> None:
-        """`max_bytes`: of the canonical form of a document that is made of two."""
+    def __init__(self, store: DocumentStore, inbox: Inbox, *, max_bytes: int, large: bool = False) -> None:
+        """`max_bytes`: of the canonical form of a document that is made of two. `large`: in a process for what is
+        large to decide."""
+        self._large = large
         self._store = store
         self._inbox = inbox
         self._max_bytes = max_bytes
@@ -60,7 +68,11 @@ class SpaceResolver:
         if not envelopes:
             return False
         items = [item for envelope in envelopes for item in envelope.items]
-        found, announcement = await self._replies(space, lease, items)
+        try:
+            found, announcement = await self._replies(space, lease, items)
+        except TooMuchError:
+            lease.hand_over()
+            return False
         replies = iter(found)
         answers = [(envelope, [next(replies) for _ in envelope.items]) for envelope in envelopes]
         await lease.reply(answers, announcement)
@@ -75,6 +87,11 @@ class SpaceResolver:
             return await self._stored(space, lease, items)
         except FencedError:
             raise
+        except TooMuchError:
+            if not self._large:
+                raise
+            half = len(items) // 2
+            return _together([await self._replies(space, lease, some) for some in (items[:half], items[half:])])
         except UnavailableError as error:
             event(logger, logging.WARNING, "store_unavailable", space=space, cause=error.__cause__)
             return [error] * len(items), None
@@ -83,19 +100,19 @@ class SpaceResolver:
                 logger.exception("submission_failed", extra={"fields": {"space": space}})
                 return [DecisionError(str(error))], None
             # A faulty document fails alone: the others go one by one.
-            each = [await self._replies(space, lease, [item]) for item in items]
-            numbers = [announcement for _, announcement in each if announcement is not None]
-            whole = Announcement(numbers[0].first, numbers[-1].last, None) if numbers else None
-            return [reply for replies, _ in each for reply in replies], whole
+            return _together([await self._replies(space, lease, [item]) for item in items])
 
     async def _stored(
         self, space: SpaceId, lease: Lease, items: Sequence[Item]
     ) -> tuple[list[Reply], Announcement | None]:
+        room = _ROOM if not self._large else _LARGE_ROOM if len(items) > 1 else None
         resolver = CachedResolver(self._max_bytes)
         while True:
             cached = resolver.cached
             try:
-                return await self._store.transact(space, lambda found: decide(found, resolver, items), lease.fence)
+                return await self._store.transact(
+                    space, lambda found: decide(found, resolver, items), lease.fence, most_bytes=room
+                )
             except UnavailableError:
                 # The database ends a transaction that takes long (docs/decisions/0007). What was decided in it is
                 # known now, so that the next one is shorter.
@@ -105,3 +122,10 @@ class SpaceResolver:
                 # Clocks may disagree: whoever holds the lease is right, whatever his number.
                 if not await lease.confirm(fenced.number):
                     raise
+
+
+def _together(each: Sequence[tuple[Sequence[Reply], Announcement | None]]) -> tuple[list[Reply], Announcement | None]:
+    """The replies of several transactions, one after another. What they changed is not said, but that they did."""
+    numbers = [announcement for _, announcement in each if announcement is not None]
+    whole = Announcement(numbers[0].first, numbers[-1].last, None) if numbers else None
+    return [reply for replies, _ in each for reply in replies], whole

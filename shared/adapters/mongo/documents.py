@@ -73,8 +73,15 @@ class MongoDocumentStore:
         self._revisions = mongo.database["revisions"]
         self._transactions = Transactions(mongo, give_up_after_seconds=give_up_after_seconds)
 
-    async def transact(self, space: SpaceId, work: Callable[[Transaction], T], fence: Fence | None = None) -> T:
-        return await self._transactions.run(space, work, fence)
+    async def transact(
+        self,
+        space: SpaceId,
+        work: Callable[[Transaction], T],
+        fence: Fence | None = None,
+        *,
+        most_bytes: int | None = None,
+    ) -> T:
+        return await self._transactions.run(space, work, fence, most_bytes)
 
     async def positions(self, spaces: Collection[SpaceId]) -> dict[SpaceId, Position]:
         with errors_mapped():

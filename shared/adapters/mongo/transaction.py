@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection as Several
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Final
+from typing import Final, cast
 
+from bson import decode_all
 from pymongo import ASCENDING, DESCENDING, InsertOne, ReplaceOne, ReturnDocument, UpdateOne
 from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
 from pymongo.database import Database
 
 from shared.adapters.bodies import stored
@@ -47,7 +50,7 @@ from shared.core.memory import (
     ValueKey,
 )
 from shared.core.policies import Policies
-from shared.ports import Fence, FencedError
+from shared.ports import Fence, FencedError, TooMuchError
 
 _POLICIES_KEPT: Final = 10_000
 _RECENT_BYTES: Final = 16 * 1024 * 1024
@@ -68,7 +71,11 @@ class MongoTransaction:
         space: SpaceId,
         fence: Fence | None,
         policies: dict[SpaceId, tuple[str | None, Policies]],
+        *,
+        most_bytes: int | None = None,
     ) -> None:
+        self._most_bytes = most_bytes
+        self._read = 0
         self._fence = fence
         self._policies_of = policies
         self._assumed: str | None = None
@@ -84,6 +91,18 @@ class MongoTransaction:
         self._deletions = database["deletions"]
         self._heads: dict[str, Row] = {}
         """The rows of heads as they were read, by key: they move to the revisions when they are superseded."""
+
+    def _rows(self, collection: Collection[Row], query: Row, projection: Row | None = None) -> Iterator[Row]:
+        """Rows with bodies: they are counted before they are made values. Raises TooMuchError."""
+        for batch in collection.find_raw_batches(query, projection, session=self._session):
+            data = cast(bytes, batch)
+            self._count(len(data))
+            yield from decode_all(data, collection.codec_options)
+
+    def _count(self, size: int) -> None:
+        self._read += size
+        if self._most_bytes is not None and self._read > self._most_bytes:
+            raise TooMuchError
 
     def policies(self) -> Policies:
         # They change rarely, and every write passes the space's row in `allot`: there a change is seen. What
@@ -120,7 +139,7 @@ class MongoTransaction:
 
     def memories(self, submissions: Sequence[Submission]) -> list[Memory]:
         keys = {self._key(s.document) for s in submissions}
-        cursor = self._documents.find({"_id": {"$in": list(keys)}}, session=self._session)
+        cursor = self._rows(self._documents, {"_id": {"$in": list(keys)}})
         self._heads = {row["_id"]: row for row in cursor}
         remembering = {self._memory_key(s) for s in submissions if remembers(s)}
         devices: dict[str, DeviceMemory] = {}
@@ -156,17 +175,17 @@ class MongoTransaction:
         return loaded
 
     def _states(
-        self, wanted: Sequence[tuple[DocumentId, Collection[ContentHash]]]
+        self, wanted: Sequence[tuple[DocumentId, Several[ContentHash]]]
     ) -> dict[tuple[DocumentId, ContentHash], Stored]:
         if not wanted:
             return {}
-        cursor = self._revisions.find(
+        cursor = self._rows(
+            self._revisions,
             {
                 "space": self._space,
                 "$or": [{"id": document, "hash": {"$in": list(hashes)}} for document, hashes in wanted],
             },
             {"id": 1, "hash": 1, "seq": 1, "until": 1, "body": 1, "deleted": 1},
-            session=self._session,
         )
         found: dict[tuple[DocumentId, ContentHash], Stored] = {}
         for row in cursor:
@@ -202,7 +221,7 @@ class MongoTransaction:
             found[document] = (*found.get(document, ()), *theirs)
         return found
 
-    def _gone(self, wanted: Sequence[tuple[DocumentId, Collection[ValueKey]]]) -> dict[DocumentId, set[ValueKey]]:
+    def _gone(self, wanted: Sequence[tuple[DocumentId, Several[ValueKey]]]) -> dict[DocumentId, set[ValueKey]]:
         if not wanted:
             return {}
         cursor = self._revisions.find(
@@ -233,13 +252,14 @@ class MongoTransaction:
         room = _RECENT_BYTES
         for row in cursor:
             room -= row["size"]
+            self._count(row["size"])
             if found and room < 0:
                 break
             found.append(stored_of(row))
         cursor.close()
         return tuple(found)
 
-    def deletions(self, devices: Collection[DeviceId]) -> dict[DeviceId, Deletions]:
+    def deletions(self, devices: Several[DeviceId]) -> dict[DeviceId, Deletions]:
         # Not in the rows of devices: a client without a server counts as well, and is no device of a server.
         keys = {self._deletions_key(device): device for device in devices}
         cursor = self._deletions.find({"_id": {"$in": list(keys)}}, session=self._session)

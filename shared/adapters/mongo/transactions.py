@@ -43,20 +43,28 @@ class Transactions:
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="transaction")
         self._policies: dict[SpaceId, tuple[str | None, Policies]] = {}
 
-    async def run(self, space: SpaceId, work: Callable[[Transaction], T], fence: Fence | None = None) -> T:
+    async def run(
+        self,
+        space: SpaceId,
+        work: Callable[[Transaction], T],
+        fence: Fence | None = None,
+        most_bytes: int | None = None,
+    ) -> T:
         # In one thread from its beginning to its end, on the client that Motor wraps. Motor hands each call to a
         # thread and waits for it, and a transaction makes half a dozen, one after another.
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._transact, space, work, fence)
+        return await loop.run_in_executor(self._threads, self._transact, space, work, fence, most_bytes)
 
-    def _transact(self, space: SpaceId, work: Callable[[Transaction], T], fence: Fence | None) -> T:
+    def _transact(
+        self, space: SpaceId, work: Callable[[Transaction], T], fence: Fence | None, most_bytes: int | None
+    ) -> T:
         deadline = time.monotonic() + self._give_up_after
         with errors_mapped():
             attempt = 0
             while True:
                 session = self._session()
                 try:
-                    result = self._attempt(session, space, work, fence, deadline)
+                    result = self._attempt(session, space, work, fence, deadline, most_bytes=most_bytes)
                 except PoliciesChangedError:
                     session.end_session()
                     continue
@@ -88,10 +96,12 @@ class Transactions:
         work: Callable[[Transaction], T],
         fence: Fence | None,
         deadline: float,
+        *,
+        most_bytes: int | None,
     ) -> T:
         session.start_transaction(ReadConcern("snapshot"), DURABLE, ReadPreference.PRIMARY)
         try:
-            transaction = MongoTransaction(self._mongo, session, space, fence, self._policies)
+            transaction = MongoTransaction(self._mongo, session, space, fence, self._policies, most_bytes=most_bytes)
             result = work(transaction)
             transaction.verify_policies()
         except BaseException:

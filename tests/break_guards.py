@@ -212,8 +212,8 @@ BREAKS = (
     Break(
         "large documents: decided on the event loop",
         "shared/adapters/mongo/transactions.py",
-        "        return await loop.run_in_executor(self._threads, self._transact, space, work, fence)",
-        "        return self._transact(space, work, fence)",
+        "        return await loop.run_in_executor(self._threads, self._transact, space, work, fence, most_bytes)",
+        "        return self._transact(space, work, fence, most_bytes)",
         LARGE,
     ),
     Break(

@@ -30,9 +30,10 @@ FLOOR_SECONDS = 0.02
 """A p99 below that is called this: a process that waits for a core is late by so much without any attack."""
 WELL_AGAIN_SECONDS = 10.0
 MIB = 1024 * 1024
-BOUNDS_MIB = {"api": 600, "worker": 500, "redis": 450, "reading": 400}
+BOUNDS_MIB = {"api": 600, "worker": 500, "redis": 450, "reading": 400, "large": 500}
 """Of resident memory, as docs/operations.md states them."""
-SHORT = ("batches", "texts", "withheld", "heads")
+SHORT = ("batches", "texts")
+HELD_UP_SECONDS = 1.0
 
 
 @dataclass
@@ -89,7 +90,8 @@ async def memory(instance: Instance, peaks: dict[str, int]) -> None:
     while True:
         for pid, kind in kinds.items():
             process = psutil.Process(pid)
-            for name, one in [(kind, process), *(("reading", child) for child in process.children())]:
+            below = "reading" if kind == "api" else "large"
+            for name, one in [(kind, process), *((below, child) for child in process.children())]:
                 try:
                     peaks[name] = max(peaks.get(name, 0), one.memory_info().rss // MIB)
                 except psutil.NoSuchProcess:
@@ -107,23 +109,22 @@ async def test_a_quiet_client_keeps_its_pace(name: str, server: Instance, reques
     soak = request.config.getoption("--soak")
     if not soak and name not in SHORT:
         pytest.skip("with --soak")
-    seconds = 60.0 if soak else 4.0
+    seconds = 60.0 if soak else 2.0
     hostile, calm = [await asyncio.to_thread(server.access) for _ in range(2)]
     pids = server.connection["children"]
-    await quiet(server, calm.headers, 1.0)
-    before = await quiet(server, calm.headers, seconds / 4 + 2)
+    before = await quiet(server, calm.headers, seconds / 4 + 1)
     peaks: dict[str, int] = {}
     watching = asyncio.create_task(memory(server, peaks))
     attacker = started(name, server, hostile.token)
     try:
-        await quiet(server, calm.headers, 2.0)  # it prepares what it sends
+        await quiet(server, calm.headers, 1.0)  # it prepares what it sends
         during = await quiet(server, calm.headers, seconds)
     finally:
         out, _ = await asyncio.to_thread(attacker.communicate)
     statuses = json.loads(out or b"{}")
     print(f"\n{name}: before {before}; during {during}; sent {statuses}; peaks {peaks} MiB")
     await _until_well(server, hostile.headers)
-    after = await quiet(server, calm.headers, 2.0)
+    after = await quiet(server, calm.headers, 0.5)
     watching.cancel()
     assert not before.failed and not during.failed and not after.failed
     assert server.connection["children"] == pids, "no process was replaced"
@@ -131,7 +132,7 @@ async def test_a_quiet_client_keeps_its_pace(name: str, server: Instance, reques
     if soak:  # a few seconds on a busy machine tell nothing about a hundredth
         assert during.p99 <= MAX_RATIO * max(before.p99, FLOOR_SECONDS)
     else:
-        assert statistics.median(during.seconds) <= 10 * max(statistics.median(before.seconds), FLOOR_SECONDS)
+        assert statistics.median(during.seconds) <= HELD_UP_SECONDS
 
 
 async def _until_well(instance: Instance, headers: dict[str, str]) -> None:

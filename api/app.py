@@ -15,7 +15,7 @@ from api.body import HOLDING
 from api.compression import Compression
 from api.lifespan import lifespan_of
 from api.room import Holding
-from api.routes import batch, devices, documents, events, export, hashes, policies, service, sync
+from api.routes import batch, devices, documents, events, export, hashes, imports, policies, service, sync
 from shared.observability import request_id
 from shared.settings import Settings
 
@@ -37,6 +37,7 @@ ROUTES = [  # they are tried one by one: what is asked for most comes first
     Route("/task/{id}/revisions/{hash}", documents.get_revision, methods=["GET"]),
     Route("/task/{id}/restore", documents.post_restore, methods=["POST"]),
     Route("/export", export.get_export, methods=["GET"]),
+    Route("/import", imports.post_import, methods=["POST"]),
     Route("/policies", policies.get_policies, methods=["GET"]),
     Route("/policies", policies.put_policies, methods=["PUT"]),
     Route("/devices", devices.list_devices, methods=["GET"]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
@@ -35,9 +35,31 @@ async def read_json_body(request: Request, space: SpaceId, most_bytes: int) -> b
 
     Content-Type may be missing, and curl's default for --data is let pass: v1.0 asks for no header.
     """
+    room, holding = state(request).bodies, _holding(request)
+    parts: list[bytes] = []
+    try:
+        async for piece in pieces_of(
+            request, most_bytes, ("application/json",), taken=lambda size: holding.take(room, space, size)
+        ):
+            parts.append(piece)
+    except ProblemError as error:
+        if error.kind is RATE_LIMITED:
+            # Who does not wait as it is told to is made to, and holds nothing meanwhile.
+            holding.end()
+            parts.clear()
+            await asyncio.sleep(RETRY_SECONDS / 2)
+        raise
+    return b"".join(parts)
+
+
+async def pieces_of(
+    request: Request, most_bytes: int, kinds: Sequence[str], *, taken: Callable[[int], None] = lambda size: None
+) -> AsyncIterator[bytes]:
+    """The body piece by piece, with the errors of `read_json_body`. `kinds`: content types that it may have, the
+    first of them the one that it should. `taken` hears how long each piece is, before it is given out."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if not (kind in ("", "application/json", "application/x-www-form-urlencoded") or kind.endswith("+json")):
-        raise ProblemError(UNSUPPORTED_MEDIA_TYPE, "The body must be application/json.")
+    if not (kind in ("", *kinds, "application/x-www-form-urlencoded") or kind.endswith("+json")):
+        raise ProblemError(UNSUPPORTED_MEDIA_TYPE, f"The body must be {kinds[0]}.")
     coding = request.headers.get("content-encoding", IDENTITY).strip().lower().removeprefix("x-")
     if coding not in (IDENTITY, *CODINGS):
         detail = f"A body may be compressed with one of: {', '.join(CODINGS)}."
@@ -48,40 +70,30 @@ async def read_json_body(request: Request, space: SpaceId, most_bytes: int) -> b
         raise ProblemError(MALFORMED_REQUEST, "Content-Length is not a number.")
     if int(length) > most_bytes:
         raise too_large
-    parts: list[bytes] = []
     size = 0
     try:
-        async for piece in _pieces(request, space, coding):
+        async for piece in _pieces(request, coding, taken):
             size += len(piece)
             if size > most_bytes:
                 raise too_large
-            parts.append(piece)
-    except ProblemError as error:
-        if error.kind is RATE_LIMITED:
-            # Who does not wait as it is told to is made to, and holds nothing meanwhile.
-            _holding(request).end()
-            parts.clear()
-            await asyncio.sleep(RETRY_SECONDS / 2)
-        raise
+            yield piece
     except ClientDisconnect:
         raise ProblemError(MALFORMED_REQUEST, "The connection ended before the body did.") from None
     except BrokenError as error:
         raise ProblemError(MALFORMED_REQUEST, f"The body is not {coding}: {error}.") from None
-    return b"".join(parts)
 
 
-async def _pieces(request: Request, space: SpaceId, coding: str) -> AsyncIterator[bytes]:
-    """Decompressed. What it takes is held until the request is answered."""
-    room, holding = state(request).bodies, _holding(request)
+async def _pieces(request: Request, coding: str, taken: Callable[[int], None]) -> AsyncIterator[bytes]:
+    """Decompressed. What is taken is held until the request is answered."""
     decoder = None if coding == IDENTITY else Decoder(coding)
     since = 0
     async for part in _in_time(request):
         if decoder is None:
-            holding.take(room, space, len(part))
+            taken(len(part))
             yield part
             continue
         for piece in decoder.feed(part):
-            holding.take(room, space, len(piece))
+            taken(len(piece))
             yield piece
             since += len(piece)
             if since >= _SLICE_BYTES:

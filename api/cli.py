@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,10 +17,11 @@ import click
 from api import VERSION
 from api.auth import Devices
 from api.explain import story
+from api.importing import import_into
 from api.live import HEARTBEAT_SECONDS
 from shared import wire
 from shared.adapters import redis
-from shared.adapters.announcements import announce_revoked
+from shared.adapters.announcements import announce_changed, announce_revoked
 from shared.adapters.mongo import Mongo, MongoDeviceStore, MongoDocumentStore, opened
 from shared.core.display import MAX_NAME, is_name, shown
 from shared.core.documents import (
@@ -32,8 +35,10 @@ from shared.core.documents import (
     is_space_id,
 )
 from shared.core.policies import Policies
-from shared.ports import UnavailableError
+from shared.ports import Announcement, UnavailableError
+from shared.restore import Fate
 from shared.settings import Settings
+from shared.wire_import import Import, InvalidExportError, read_import
 
 T = TypeVar("T")
 
@@ -141,6 +146,58 @@ def revoke(data: Path | None, device: str, user: str | None, space: str | None) 
             f"within {HEARTBEAT_SECONDS} seconds.",
             err=True,
         )
+
+
+@main.command("import")
+@click.argument("space")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@click.pass_obj
+def import_(data: Path | None, space: str, file: Path, *, as_json: bool) -> None:
+    """Put FILE into a space: an export (GET /export), or a dump of Kinto, CouchDB, PouchDB or MongoDB.
+
+    An export is put back with tombstones, revisions and policies. Repeated, it changes nothing; stopped, it goes on.
+    """
+    if not is_space_id(space):
+        raise click.BadParameter("1 to 63 of a-z 0-9 -, not a hyphen first", param_hint="SPACE")
+    settings = _settings(data)
+    try:
+        with file.open("rb") as source:
+            found = read_import(source, settings.limits, at=time.time())
+            report = _run(data, lambda mongo: _import(settings, mongo, SpaceId(space), found))
+    except InvalidExportError as error:
+        raise click.ClickException(f"Nothing was stored of {shown(str(file))}: {shown(str(error))}.") from error
+    if as_json:
+        click.echo(json.dumps(report))
+        return
+    counts = ", ".join(f"{report[fate.value]} {fate.value}" for fate in Fate if report[fate.value])
+    click.echo(f"{report['documents']} documents: {counts or 'none'}. Policies: {report['policies']}.")
+    if report["pruned"]:
+        click.echo(f"{report['pruned']} old states have no body in the export and could not come.")
+    for what in report["left_out"]:
+        click.echo(f"Left out: {shown(what)}")
+
+
+async def _import(settings: Settings, mongo: Mongo, space: SpaceId, found: Import) -> dict[str, Any]:
+    client = redis.client(settings.redis_url)
+
+    async def announce(announcement: Announcement) -> None:
+        # Without Redis the API processes hear of it with the next change.
+        with contextlib.suppress(UnavailableError):
+            await announce_changed(client, space, announcement)
+
+    try:
+        return await import_into(
+            MongoDocumentStore(mongo, give_up_after_seconds=60),
+            space,
+            found,
+            max_bytes=settings.limits.max_request_bytes,
+            at=time.time(),
+            announce=announce,
+            progress=lambda done, total: click.echo(f"{done} of {total}", err=True),
+        )
+    finally:
+        await client.aclose(close_connection_pool=True)
 
 
 @main.command()

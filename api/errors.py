@@ -43,6 +43,7 @@ BASE_UNKNOWN: Final = Kind(409, "base-unknown", "The body of the base is not her
 CURSOR_GONE: Final = Kind(410, "cursor-gone", "The cursor is of no use any more")
 DELETIONS_HELD: Final = Kind(409, "deletions-held", "So many deletions must be confirmed")
 INVALID_DOCUMENT: Final = Kind(422, "invalid-document", "The document is outside the profile")
+INVALID_EXPORT: Final = Kind(422, "invalid-export", "The export is not whole, or not as it was written")
 INVALID_POLICIES: Final = Kind(422, "invalid-policies", "The declaration of policies is not valid")
 TOO_MANY_DEVICES: Final = Kind(409, "too-many-devices", "There are as many devices as there may be")
 HEADERS_TOO_LARGE: Final = Kind(431, "headers-too-large", "The headers are too large")

@@ -18,7 +18,7 @@ from shared import wire
 from shared.core.cursors import cursor_of
 from shared.core.documents import Device, DeviceId, Epoch, Position, Sequence, SpaceId
 from shared.observability import event
-from shared.ports import Announcements, UnavailableError
+from shared.ports import Announcement, Announcements, UnavailableError
 
 logger = logging.getLogger(__name__)
 
@@ -136,6 +136,14 @@ class Live:
         task = asyncio.create_task(self._look_for_revoked(space))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def tell_changed(self, space: SpaceId, announcement: Announcement) -> None:
+        """It was committed here, and no worker says so. Without this it is heard of with the next change."""
+        if self._announcements is not None:
+            try:
+                await self._announcements.tell_changed(space, announcement)
+            except UnavailableError as error:
+                event(logger, logging.WARNING, "change_not_announced", space=space, cause=error.__cause__)
 
     async def tell_revoked(self, device: Device) -> None:
         """It was revoked here. A process that is not told by this sees it at the next heartbeat."""

@@ -351,6 +351,10 @@ class Announcements(Protocol):
 
     async def unlisten(self, space: SpaceId) -> None: ...
 
+    async def tell_changed(self, space: SpaceId, announcement: Announcement) -> None:
+        """Says to all processes what was committed, where no worker does."""
+        ...
+
     async def tell_revoked(self, space: SpaceId, device: DeviceId) -> None:
         """Says to all processes that a device of the space was revoked."""
         ...

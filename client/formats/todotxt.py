@@ -291,7 +291,8 @@ def _moments(body: Body) -> list[str]:
     for name in _DAYS:
         value = body.get(name)
         said = in_head[name] and is_day(value)
-        if not said and _is_word(value) and _FIELD.match(f"{name}:{value}"):
+        match = _FIELD.match(f"{name}:{value}")
+        if not said and _is_word(value) and match is not None and not match[2]:
             words.append(f"{name}:{value}")
     return words
 

@@ -10,10 +10,11 @@ from typing import Final
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from shared import wire
 from shared.adapters.redis import errors_mapped, space_key
 from shared.core.documents import DeviceId, SpaceId
 from shared.observability import event
-from shared.ports import UnavailableError
+from shared.ports import Announcement, UnavailableError
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +78,9 @@ class RedisAnnouncements:
         with errors_mapped():
             await self._pubsub.unsubscribe(channel)
 
+    async def tell_changed(self, space: SpaceId, announcement: Announcement) -> None:
+        await announce_changed(self._redis, space, announcement)
+
     async def tell_revoked(self, space: SpaceId, device: DeviceId) -> None:
         await announce_revoked(self._redis, space, device)
 
@@ -111,6 +115,12 @@ class RedisAnnouncements:
 _NOBODY: Final = b"ht:nobody"
 """A channel that nobody speaks on, and that is never left: the driver checks a connection without any channel by
 reading from it, while the reader here is reading."""
+
+
+async def announce_changed(redis: Redis, space: SpaceId, announcement: Announcement) -> None:
+    """Says to all API processes what was committed. Raises UnavailableError."""
+    with errors_mapped():
+        await redis.publish(_channel(space), wire.dump_announcement(announcement))
 
 
 async def announce_revoked(redis: Redis, space: SpaceId, device: DeviceId) -> None:

@@ -1,0 +1,75 @@
+"""Putting an import into a space: a few hundred documents a transaction, each with its whole history."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+from itertools import islice
+from typing import Any, Final
+
+from shared import wire
+from shared.core.documents import DocumentId, SpaceId
+from shared.ports import Announcement, DocumentStore
+from shared.restore import Chain, Fate, restore
+from shared.wire_import import Import
+
+_DOCUMENTS: Final = 200
+_STATES: Final = 1000
+_BYTES: Final = 8 * 1024 * 1024
+"""Of bodies. A transaction is ended when it takes a minute (docs/decisions/0007)."""
+
+Announce = Callable[[Announcement], Awaitable[None]]
+Progress = Callable[[int, int], None]
+
+
+async def import_into(
+    store: DocumentStore,
+    space: SpaceId,
+    found: Import,
+    *,
+    max_bytes: int,
+    at: float,
+    announce: Announce,
+    progress: Progress = lambda done, total: None,
+) -> dict[str, Any]:
+    """What became of it, in numbers of documents, as `POST /import` answers. Policies are set where the space has
+    none. Raises UnavailableError; what was stored until then is stored, and the same again goes on."""
+    policies = "none"
+    if found.policies.declared:
+        current = await store.policies(space)
+        policies = "unchanged" if current == found.policies else "kept"
+        if not current.declared:
+            await store.set_policies(space, found.policies)
+            policies = "set"
+    fates: Counter[Fate] = Counter()
+    done, chains = 0, found.chains()
+    while portion := await asyncio.to_thread(_portion, chains):
+        work = partial(restore, chains=portion, max_bytes=max_bytes, at=at)
+        counted, announcement = await store.transact(space, work)
+        fates += counted
+        done += len(portion)
+        progress(done, found.documents)
+        if announcement is not None:
+            await announce(announcement)
+    return {
+        "documents": found.documents,
+        **{fate.value: fates[fate] for fate in Fate},
+        "states": found.states,
+        "pruned": found.pruned,
+        "policies": policies,
+        "left_out": list(found.left_out),
+    }
+
+
+def _portion(chains: Iterator[tuple[DocumentId, Chain]]) -> dict[DocumentId, Chain]:
+    portion: dict[DocumentId, Chain] = {}
+    states = size = 0
+    for document, chain in islice(chains, _DOCUMENTS):
+        portion[document] = chain
+        states += len(chain)
+        size += sum(len(wire.dumps(state.body)) for state in chain if state.body is not None)
+        if states >= _STATES or size >= _BYTES:
+            break
+    return portion

@@ -1,0 +1,192 @@
+"""Putting the history of documents into a space: what an export of a space says, or a dump of another server.
+
+A document that the space does not have gets all its states, in their order, each with who made it, when, and what was
+decided then; so it has the same hashes, tombstones and revisions as where it comes from. Sequences are allotted anew,
+and with them revs: `parents` name the new ones. A document of which the space has an earlier state goes on from
+there. One that went another way here is decided as any state that a client sends, without a base; one that is deleted
+there and went on here is kept.
+
+Laws (tests/unit/test_restore.py):
+    doing it again changes nothing
+    afterwards a space that was empty has the states of the chains, in their order
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from shared.core.batch import Change, Item, Write
+from shared.core.conflict_rows import ConflictRow
+from shared.core.documents import Body, ContentHash, DeviceId, DocumentId
+from shared.core.documents import Sequence as SequenceNumber
+from shared.core.memory import Decision, Head, Memory, Outcome, Received, Refusal, Rev, Revision, Submission
+from shared.core.near import gone
+from shared.ports import Announcement, Transaction
+from shared.transaction import MAX_ANNOUNCED, CachedResolver, decide
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One state of a document. `hash` of a tombstone: of the body that it buried. `rev` None: a state that was
+    received and never current. `at`: seconds since 1970. `parents`: revs as they were where it comes from."""
+
+    hash: ContentHash
+    body: Body | None
+    deleted: bool
+    rev: str | None
+    by: DeviceId
+    at: float
+    outcome: Outcome
+    rule: str
+    parents: tuple[str, ...] = ()
+    conflicts: tuple[ConflictRow, ...] = ()
+
+    @property
+    def received(self) -> bool:
+        return self.rev is None
+
+
+Chain = Sequence[State]
+"""The states of one document, in their order. The last that was current is the head."""
+
+
+class Fate(StrEnum):
+    """What became of a document."""
+
+    CREATED = "created"
+    CONTINUED = "continued"
+    UNCHANGED = "unchanged"
+    MERGED = "merged"
+    KEPT = "kept"
+    REFUSED = "refused"
+
+
+def restore(
+    transaction: Transaction, chains: Mapping[DocumentId, Chain], *, max_bytes: int, at: float
+) -> tuple[Counter[Fate], Announcement | None]:
+    """What became of the documents, with everything stored in the transaction; and what is to be announced of it.
+
+    `max_bytes`: of a document that is made of two. `at`: now, for what is decided here. The bodies of states that
+    were current are there, but for tombstones: what is pruned has been taken out of the chains.
+    """
+    documents = list(chains)
+    memories = _memories(transaction, documents, at)
+    todo: dict[DocumentId, Chain] = {}
+    fates: dict[DocumentId, Fate] = {}
+    revs: dict[DocumentId, dict[str, Rev]] = {document: {} for document in documents}
+    others: list[DocumentId] = []
+    for document, memory in zip(documents, memories, strict=True):
+        place = _place(memory.head, chains[document])
+        if place is None:
+            others.append(document)
+            continue
+        todo[document] = chains[document][place:]
+        known = chains[document][place - 1] if place else None
+        if known is not None and known.rev is not None and memory.head is not None:
+            revs[document][known.rev] = memory.head.rev
+        fates[document] = Fate.UNCHANGED if not todo[document] else Fate.CONTINUED if place else Fate.CREATED
+    changes: dict[SequenceNumber, Change] = {}
+    _write(transaction, {name: chain for name, chain in todo.items() if chain}, revs, changes, at)
+    fates |= _decided(transaction, {name: chains[name] for name in others}, max_bytes, at, changes)
+    return Counter(fates.values()), _announcement(changes)
+
+
+def _memories(transaction: Transaction, documents: Sequence[DocumentId], at: float) -> list[Memory]:
+    return transaction.memories([Submission(document, None, None, at) for document in documents])
+
+
+def _place(head: Head | None, chain: Chain) -> int | None:
+    """From which state on the chain is to be written; None: the space has another history."""
+    if head is None:
+        return 0
+    deleted = head.body is None
+    for place in range(len(chain) - 1, -1, -1):
+        state = chain[place]
+        if not state.received and state.hash == head.hash and state.deleted is deleted:
+            received = place + 1
+            while received < len(chain) and chain[received].received:
+                received += 1  # they met this head, and came with it
+            return received
+    return None
+
+
+def _write(
+    transaction: Transaction,
+    chains: Mapping[DocumentId, Chain],
+    revs: Mapping[DocumentId, dict[str, Rev]],
+    changes: dict[SequenceNumber, Change],
+    at: float,
+) -> None:
+    """State after state, of all documents at a time."""
+    for turn in range(max(map(len, chains.values()), default=0)):
+        wave = {document: chain[turn] for document, chain in chains.items() if turn < len(chain)}
+        memories = _memories(transaction, list(wave), at)
+        writes, live, new = [], 0, []
+        for (document, state), memory in zip(wave.items(), memories, strict=True):
+            decision = _decision(state, memory.head, revs[document])
+            if decision.revision is not None:
+                live += int(state.body is not None) - int(memory.head is not None and memory.head.body is not None)
+                new.append(document)
+            submission = Submission(document, state.body, state.hash, state.at)
+            writes.append(Write(Item(submission, state.by), decision, Rev(""), state.conflicts))
+        first = transaction.allot(len(new), live)
+        numbers = {document: SequenceNumber(first + place) for place, document in enumerate(new)}
+        named = []
+        for write in writes:
+            document = write.item.submission.document
+            rev = write.decision.rev(numbers.get(document))
+            old = wave[document].rev
+            if old is not None:
+                revs[document][old] = rev
+                body = wave[document].body
+                content = None if body is None else wave[document].hash
+                changes[numbers[document]] = Change(document, content, rev, body)
+            named.append(replace(write, rev=rev))
+        transaction.write(first, named, {})
+
+
+def _decision(state: State, head: Head | None, revs: Mapping[str, Rev]) -> Decision:
+    parents = tuple(revs[parent] for parent in state.parents if parent in revs)
+    decision = Decision(state.outcome, state.rule, state.body, state.hash, head.rev if head is not None else None)
+    if state.received:
+        body = state.body
+        assert body is not None
+        return replace(decision, received=Received(state.hash, body, gone(body, head.body if head else None)))
+    lost = gone(head.body, state.body) if head is not None and head.body is not None else frozenset()
+    return replace(decision, revision=Revision(state.body, state.hash, parents, gone=lost))
+
+
+def _decided(
+    transaction: Transaction,
+    chains: Mapping[DocumentId, Chain],
+    max_bytes: int,
+    at: float,
+    changes: dict[SequenceNumber, Change],
+) -> dict[DocumentId, Fate]:
+    """Documents that went another way here: the newest state comes as one that a client sends."""
+    fates = dict.fromkeys(chains, Fate.KEPT)
+    items = []
+    for document, chain in chains.items():
+        newest = next(state for state in reversed(chain) if not state.received)
+        if newest.body is not None:
+            submission = Submission(document, newest.body, newest.hash, at)
+            items.append(Item(submission, newest.by))
+    replies, announcement = decide(transaction, CachedResolver(max_bytes), items) if items else ([], None)
+    for item, reply in zip(items, replies, strict=True):
+        fates[item.submission.document] = Fate.REFUSED if isinstance(reply, Refusal) else Fate.MERGED
+    if announcement is not None:
+        numbers = range(announcement.first, announcement.last + 1)
+        for number, change in zip(numbers, announcement.changes or (), strict=False):
+            changes[SequenceNumber(number)] = change
+    return fates
+
+
+def _announcement(changes: Mapping[SequenceNumber, Change]) -> Announcement | None:
+    if not changes:
+        return None
+    newest = {change.document: change for change in changes.values()}
+    said = tuple(newest.values()) if len(newest) <= MAX_ANNOUNCED else None
+    return Announcement(min(changes), max(changes), said)

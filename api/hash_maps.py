@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import OrderedDict
 from weakref import WeakValueDictionary
 
 from api.coalesced import Coalesced
@@ -11,6 +12,7 @@ from api.listings import Listing, Listings
 from shared.core.cursors import is_behind
 from shared.core.documents import Position, Sequence, SpaceId
 from shared.core.hash_map import BucketedMap
+from shared.core.lineage import Lineage
 from shared.observability import event
 from shared.ports import Changes, DocumentStore, HashMapCache, UnavailableError
 
@@ -19,47 +21,77 @@ logger = logging.getLogger(__name__)
 _NOTHING = Sequence(0)
 _LOOKS = 4
 _SPACES_AT_ONCE = 500
+_SPACES_REMEMBERED = 10_000
 
 
 class HashMaps:
     """The store says where the space stands; a map that is known - to this process, or in the cache that all
-    share - is served if it stands there too, brought up if it is behind, built anew if it is missing or not of
-    this space's history. So whatever happens to the cache costs time and nothing else."""
+    share - is served if it stands there too, brought up to date if it is behind, and rebuilt if it is missing or not
+    of this space's lineage. So whatever happens to the cache costs time and nothing else.
+
+    What this process, the cache or a client knows may also be further than the store: then the store was put back
+    to an earlier moment, and its current history must end before the same positions are given out again."""
 
     def __init__(self, store: DocumentStore, cache: HashMapCache, *, most_bytes: int) -> None:
         self._store = store
         self._cache = cache
-        self._positions = Coalesced(store.positions, most=_SPACES_AT_ONCE)
+        self._lineages = Coalesced(store.lineages, most=_SPACES_AT_ONCE)
+        self._told: OrderedDict[SpaceId, Position] = OrderedDict()
         self._listings = Listings(most_bytes)
         self._locks: WeakValueDictionary[SpaceId, asyncio.Lock] = WeakValueDictionary()
 
-    async def position(self, space: SpaceId) -> Position:
+    async def lineage(self, space: SpaceId) -> Lineage:
         """Where the space stands: every write that was acknowledged before the call is in it."""
-        position = await self._positions.get(space)
-        if position is None:
+        lineage = await self._read(space)
+        told = self._told.get(space)
+        if told is not None and lineage.is_ahead(told):
+            lineage = await self._ended(space, told)
+        self._told[space] = lineage.position
+        self._told.move_to_end(space)
+        if len(self._told) > _SPACES_REMEMBERED:
+            self._told.popitem(last=False)
+        return lineage
+
+    async def told(self, space: SpaceId, position: Position, lineage: Lineage) -> None:
+        """A client has this position. If it is further than the store, which was at `lineage` just now, the store was
+        put back. A history without a write cannot have been told further, so that a client can only end one in
+        which something happened since."""
+        if lineage.is_ahead(position) and lineage.sequence >= lineage.histories[-1].first:
+            await self._ended(space, position)
+
+    async def _read(self, space: SpaceId) -> Lineage:
+        lineage = await self._lineages.get(space)
+        if lineage is None:
             raise UnavailableError("the database does not know the space")
-        return position
+        return lineage
+
+    async def _ended(self, space: SpaceId, told: Position) -> Lineage:
+        await self._store.begin_history(space, told)
+        lineage = await self._read(space)
+        if lineage.current != told.epoch:
+            event(logger, logging.WARNING, "store_put_back", space=space, told=told.sequence, has=lineage.sequence)
+        return lineage
 
     async def current(self, space: SpaceId) -> Listing:
         """Law: every write that was acknowledged before the call is in it."""
-        return await self.at_least(space, await self.position(space))
+        return await self.at_least(space, await self.lineage(space))
 
-    async def at_least(self, space: SpaceId, position: Position) -> Listing:
-        """The map at `position`, which the store said just now, or at a later one."""
+    async def at_least(self, space: SpaceId, lineage: Lineage) -> Listing:
+        """The map as the space stands in `lineage`, which the store said just now, or at a later moment."""
         known = self._listings.get(space)
-        if known is not None and known.position == position:
+        if known is not None and known.position == lineage.position:
             return known
         lock = self._locks.get(space)
         if lock is None:
             lock = self._locks[space] = asyncio.Lock()
         async with lock:
             known = self._listings.get(space)
-            if known is not None and known.position == position:
+            if known is not None and known.position == lineage.position:
                 return known
-            if known is not None and not is_behind(known.position, position):
+            if known is not None and not is_behind(known.position, lineage):
                 # Somebody went ahead while this one waited, or the store has lost what it had.
-                position = await self.position(space)
-            listing = await self._found(space, known, position)
+                lineage = await self.lineage(space)
+            listing = await self._listing(space, known, lineage)
             self._listings.put(space, listing)
             return listing
 
@@ -70,25 +102,28 @@ class HashMaps:
             self._listings.put(space, listing)
         return body
 
-    async def _found(self, space: SpaceId, known: Listing | None, position: Position) -> Listing:
+    async def _listing(self, space: SpaceId, known: Listing | None, lineage: Lineage) -> Listing:
         try:
-            if known is not None and known.position == position:
+            if known is not None and known.position == lineage.position:
                 return known
-            if known is not None and is_behind(known.position, position):
-                return Listing(await self._brought_up(space, known.map, position), known)
-            return Listing(await self._through_cache(space, position))
+            if known is not None and lineage.holds(known.position):
+                return Listing(await self._up_to_date(space, known.map, lineage), known)
+            return Listing(await self._through_cache(space, lineage))
         except UnavailableError as error:
             # Raised again by the store if it was the store's.
             event(logger, logging.WARNING, "hash_map_uncached", space=space, cause=error)
             return Listing(await self._built(space))
 
-    async def _through_cache(self, space: SpaceId, position: Position) -> BucketedMap:
+    async def _through_cache(self, space: SpaceId, lineage: Lineage) -> BucketedMap:
         for _ in range(_LOOKS):
             cached = await self._cache.load(space)
-            # A map that is ahead of what the store said may be a moment newer. It may as well be of a history
-            # that the store has lost (a restored backup keeps the epoch); so it is not believed.
-            if cached is not None and is_behind(cached.position, position) is not None:
-                return await self._brought_up(space, cached, position)
+            if cached is not None and lineage.is_ahead(cached.position):
+                # It may be a moment newer; or the store has lost what the map was made of.
+                lineage = await self.lineage(space)
+                if lineage.is_ahead(cached.position):
+                    lineage = await self._ended(space, cached.position)
+            if cached is not None and lineage.holds(cached.position):
+                return await self._up_to_date(space, cached, lineage)
             async with await self._cache.build(space) as mine:
                 if mine:
                     built = await self._built(space)
@@ -96,11 +131,11 @@ class HashMaps:
                     return built
         return await self._built(space)
 
-    async def _brought_up(self, space: SpaceId, cached: BucketedMap, position: Position) -> BucketedMap:
-        if cached.position.sequence >= position.sequence:
+    async def _up_to_date(self, space: SpaceId, cached: BucketedMap, lineage: Lineage) -> BucketedMap:
+        if cached.position == lineage.position:
             return cached
         changes = await self._store.changes(space, cached.position.sequence)
-        if changes.position.epoch != cached.position.epoch:
+        if not changes.lineage.holds(cached.position):
             return await self._built(space)
         new, touched = await asyncio.to_thread(cached.patched, changes.position, changes.hashes)
         await self._cache.patch(space, cached.position, new, touched)

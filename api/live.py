@@ -30,20 +30,21 @@ _RECHECK_SECONDS = 5.0
 class Heard:
     """An announcement; its text is made once for all streams."""
 
-    __slots__ = ("_text", "first", "last", "rows")
+    __slots__ = ("_text", "first", "position", "rows")
 
-    def __init__(self, first: Sequence, last: Sequence, rows: list[list[Any]] | None) -> None:
+    def __init__(self, first: Sequence, last: Sequence, history: Epoch, rows: list[list[Any]] | None) -> None:
         self.first = first
-        self.last = last
+        self.position = Position(history, last)
+        """Where the space stands after it."""
         self.rows = rows
         """None: too many to be said."""
-        self._text: tuple[Epoch, bytes] | None = None
+        self._text: bytes | None = None
 
-    def text(self, epoch: Epoch) -> bytes:
+    def text(self) -> bytes:
         """The event."""
-        if self._text is None or self._text[0] != epoch:
-            self._text = epoch, wire.changed_event(cursor_of(Position(epoch, self.last)), self.rows or [])
-        return self._text[1]
+        if self._text is None:
+            self._text = wire.changed_event(cursor_of(self.position), self.rows or [])
+        return self._text
 
 
 class Follower(Protocol):

@@ -9,6 +9,7 @@ from api.errors import CURSOR_GONE, ProblemError
 from api.hash_maps import HashMaps
 from shared.core.cursors import is_behind, parse_cursor
 from shared.core.documents import ContentHash, DocumentId, Position, SpaceId
+from shared.core.lineage import Lineage
 from shared.ports import DocumentStore
 
 PAGE = 5000
@@ -42,13 +43,14 @@ class Replays:
 
     async def page(self, space: SpaceId, cursor: Position, most: int = PAGE) -> Page:
         """The page after `cursor`. Every write that was acknowledged before the call is in it, or comes after it.
-        Raises ProblemError, 410, if the cursor is of another history."""
-        now = await self._maps.position(space)
+        Raises ProblemError, 410, if the cursor is not of this space, or lost."""
+        now = await self._maps.lineage(space)
         behind = is_behind(cursor, now)
         if behind is None:
+            await self._maps.told(space, cursor, now)
             raise ProblemError(CURSOR_GONE, _GONE)
         if not behind:
-            return Page({}, now, more=False)
+            return Page({}, now.position, more=False)
         key = (space, cursor, most)
         task = self._under_way.get(key)
         if task is None:
@@ -58,11 +60,12 @@ class Replays:
         # Another one's page may end before what this one knows of.
         return replace(page, more=page.more or page.position.sequence < now.sequence)
 
-    async def _read(self, space: SpaceId, cursor: Position, now: Position, most: int) -> Page:
+    async def _read(self, space: SpaceId, cursor: Position, now: Lineage, most: int) -> Page:
         # One that changes again while this is read has a later sequence then: it comes on a later page.
         rows = await self._store.feed(space, cursor.sequence, now.sequence, most)
         hashes = {document: hash_ for _, document, hash_ in rows}
         if len(rows) < most:
-            return Page(hashes, now, more=False)
-        position = Position(now.epoch, rows[-1][0])
+            return Page(hashes, now.position, more=False)
+        last = rows[-1][0]
+        position = Position(now.history_of(last), last)
         return Page(hashes, position, more=position.sequence < now.sequence)

@@ -135,13 +135,15 @@ class EventStream:
             self._sender = None
 
     async def _pass_on(self, announcement: Heard) -> None:
-        if announcement.last <= self._position.sequence:
+        here, there = self._position, announcement.position
+        if there.epoch == here.epoch and there.sequence <= here.sequence:
             return
-        if announcement.first > self._position.sequence + 1 or announcement.rows is None:
+        # What is of another history goes on from here only if the store says so.
+        if there.epoch != here.epoch or announcement.first > here.sequence + 1 or announcement.rows is None:
             self._behind = True
             return
-        await self._write(announcement.text(self._position.epoch))
-        self._position = Position(self._position.epoch, announcement.last)
+        await self._write(announcement.text())
+        self._position = there
 
     async def _catch_up(self) -> None:
         more = True

@@ -18,6 +18,7 @@ from shared.core.documents import (
     Device,
     DeviceId,
     DocumentId,
+    Epoch,
     Exported,
     HistoryEntry,
     Position,
@@ -26,9 +27,11 @@ from shared.core.documents import (
 )
 from shared.core.documents import Sequence as SequenceNumber
 from shared.core.hash_map import BucketedMap
-from shared.core.memory import Agreed, Memory, Missing, Refusal, Rev, Submission
+from shared.core.lineage import Lineage
+from shared.core.memory import Agreed, Allotted, Memory, Missing, Refusal, Rev, Submission
 from shared.core.policies import Policies
 from shared.core.retention import Pruned, Retention
+from shared.core.version_vectors import Version
 
 T = TypeVar("T")
 
@@ -72,8 +75,12 @@ class Changes:
     """`hashes` holds what changed after the sequence that was asked for, up to and including `position`:
     the current hash, or None for a document that is no longer live."""
 
-    position: Position
+    lineage: Lineage
     hashes: dict[DocumentId, ContentHash | None]
+
+    @property
+    def position(self) -> Position:
+        return self.lineage.position
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,8 @@ class Current:
     rev: Rev
     hash: ContentHash
     body: bytes | None
+    version: Version | None = None
+    """Where it is stored: shared/core/memory.py, Head."""
 
 
 class Transaction(Protocol):
@@ -110,16 +119,29 @@ class Transaction(Protocol):
         """What the devices have deleted lately; one that has deleted nothing is left out."""
         ...
 
-    def allot(self, count: int, live_change: int) -> SequenceNumber:
-        """The first of `count` (>= 0) new sequence numbers of the space, without gaps between transactions
-        that commit. Before each `write`: it is where two transactions collide. `live_change`: by how much the
-        number of live documents changes."""
+    def lineage(self) -> Lineage:
+        """The histories of the space, as this transaction finds it."""
         ...
 
-    def write(self, first: SequenceNumber, writes: Sequence[Write], deletions: Mapping[DeviceId, Deletions]) -> None:
+    def begin_history(self) -> None:
+        """What is allotted from now on is of a new history. Called when a client brought proof that the store is
+        older than what it told somebody; to be stored even if nothing else is."""
+        ...
+
+    def allot(self, count: int, live_change: int) -> Allotted:
+        """`count` (>= 0) new sequence numbers of the space, without gaps between transactions that commit. Before
+        each `write`: it is where two transactions collide. `live_change`: by how much the number of live documents
+        changes.
+
+        They are of a new history if the store may be older than what it told somebody: if it is another process
+        that took the last write (a copy of its data may have been put back between), or if this process knows a
+        later position of the current history."""
+        ...
+
+    def write(self, first: Allotted, writes: Sequence[Write], deletions: Mapping[DeviceId, Deletions]) -> None:
         """Stores decisions, of each document one at most: new heads with the sequence numbers from `first`
-        on, in order; what they supersede moves to the revisions; received states, pairs, what devices may be
-        on, tokens that turned out to be shared; and what devices have deleted."""
+        on, in order; what they supersede moves to the revisions; received and recovered states, pairs, versions
+        that grew, what devices may be on, tokens that turned out to be shared; and what devices have deleted."""
         ...
 
 
@@ -148,9 +170,14 @@ class DocumentStore(Protocol):
         TooMuchError if the states that are read have more than `most_bytes` together."""
         ...
 
-    async def positions(self, spaces: Collection[SpaceId]) -> dict[SpaceId, Position]:
-        """Where the spaces stand now: no acknowledged write is missing. A space is made when it is first
-        asked for."""
+    async def lineages(self, spaces: Collection[SpaceId]) -> dict[SpaceId, Lineage]:
+        """Where the spaces stand now, and what their earlier positions mean: no acknowledged write is missing. A
+        space is made when it is first asked for."""
+        ...
+
+    async def begin_history(self, space: SpaceId, told: Position) -> None:
+        """Ends the current history if it is that of `told` and has not come that far: the store is older than what
+        it told somebody. Nothing else happens, then or otherwise."""
         ...
 
     async def changes(self, space: SpaceId, after: SequenceNumber) -> Changes:
@@ -335,10 +362,12 @@ class Envelope:
 @dataclass(frozen=True, slots=True)
 class Announcement:
     """What a committed transaction changed: the sequences `first` to `last`, of each document its last state.
+    `history`: that of `last`; None: the oldest.
     `changes` None: too many to be said; they can be read."""
 
     first: SequenceNumber
     last: SequenceNumber
+    history: Epoch | None
     changes: tuple[Change, ...] | None
 
 

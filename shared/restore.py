@@ -25,7 +25,7 @@ from shared.core.documents import Sequence as SequenceNumber
 from shared.core.memory import Decision, Head, Memory, Outcome, Received, Refusal, Rev, Revision, Submission
 from shared.core.near import gone
 from shared.ports import Announcement, Transaction
-from shared.transaction import MAX_ANNOUNCED, CachedResolver, decide
+from shared.transaction import CachedResolver, NewHeads, decide
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +88,10 @@ def restore(
         if known is not None and known.rev is not None and memory.head is not None:
             revs[document][known.rev] = memory.head.rev
         fates[document] = Fate.UNCHANGED if not todo[document] else Fate.CONTINUED if place else Fate.CREATED
-    changes: dict[SequenceNumber, Change] = {}
+    changes = NewHeads()
     _write(transaction, {name: chain for name, chain in todo.items() if chain}, revs, changes, at)
     fates |= _decided(transaction, {name: chains[name] for name in others}, max_bytes, at, changes)
-    return Counter(fates.values()), _announcement(changes)
+    return Counter(fates.values()), changes.announcement()
 
 
 def _memories(transaction: Transaction, documents: Sequence[DocumentId], at: float) -> list[Memory]:
@@ -117,7 +117,7 @@ def _write(
     transaction: Transaction,
     chains: Mapping[DocumentId, Chain],
     revs: Mapping[DocumentId, dict[str, Rev]],
-    changes: dict[SequenceNumber, Change],
+    changes: NewHeads,
     at: float,
 ) -> None:
     """State after state, of all documents at a time."""
@@ -133,17 +133,18 @@ def _write(
             submission = Submission(document, state.body, state.hash, state.at)
             writes.append(Write(Item(submission, state.by), decision, Rev(""), state.conflicts))
         first = transaction.allot(len(new), live)
-        numbers = {document: SequenceNumber(first + place) for place, document in enumerate(new)}
+        changes.history = first.history
+        numbers = {document: SequenceNumber(first.first + place) for place, document in enumerate(new)}
         named = []
         for write in writes:
             document = write.item.submission.document
-            rev = write.decision.rev(numbers.get(document))
+            rev = write.decision.rev(numbers.get(document), first.history)
             old = wave[document].rev
             if old is not None:
                 revs[document][old] = rev
                 body = wave[document].body
                 content = None if body is None else wave[document].hash
-                changes[numbers[document]] = Change(document, content, rev, body)
+                changes.heads[numbers[document]] = Change(document, content, rev, body)
             named.append(replace(write, rev=rev))
         transaction.write(first, named, {})
 
@@ -164,7 +165,7 @@ def _decided(
     chains: Mapping[DocumentId, Chain],
     max_bytes: int,
     at: float,
-    changes: dict[SequenceNumber, Change],
+    changes: NewHeads,
 ) -> dict[DocumentId, Fate]:
     """Documents that went another way here: the newest state comes as one that a client sends."""
     fates = dict.fromkeys(chains, Fate.KEPT)
@@ -180,13 +181,6 @@ def _decided(
     if announcement is not None:
         numbers = range(announcement.first, announcement.last + 1)
         for number, change in zip(numbers, announcement.changes or (), strict=False):
-            changes[SequenceNumber(number)] = change
+            changes.heads[SequenceNumber(number)] = change
+        changes.history = announcement.history
     return fates
-
-
-def _announcement(changes: Mapping[SequenceNumber, Change]) -> Announcement | None:
-    if not changes:
-        return None
-    newest = {change.document: change for change in changes.values()}
-    said = tuple(newest.values()) if len(newest) <= MAX_ANNOUNCED else None
-    return Announcement(min(changes), max(changes), said)

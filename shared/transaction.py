@@ -8,7 +8,7 @@ conflict records are applied here, so they hold wherever documents are stored.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from shared import wire
@@ -16,13 +16,14 @@ from shared.core.basis import HashOf
 from shared.core.batch import Change, Item, Write, answer, live_change, waves
 from shared.core.brake import NO_DELETIONS, Deletions, held_back
 from shared.core.conflict_rows import ConflictRow, conflict_rows
-from shared.core.documents import DeviceId
+from shared.core.documents import DeviceId, Epoch
 from shared.core.documents import Sequence as SequenceNumber
-from shared.core.memory import Decision, Memory, Missing, Outcome, Refusal, Submission
+from shared.core.memory import Decision, Memory, Missing, Outcome, Refusal, Rev, Submission
 from shared.core.policies import Policies
 from shared.core.resolve import resolve
 from shared.core.size_limit import within_limit
 from shared.core.values import Value
+from shared.core.version_vectors import Version
 from shared.large import TURN, is_large
 from shared.ports import Announcement, Reply, Transaction
 
@@ -38,19 +39,27 @@ def decide(
     """The replies, in order, with everything stored in the transaction; and what is to be announced of it."""
     policies = transaction.policies()
     replies: dict[int, Reply] = {}
-    changes: dict[SequenceNumber, Change] = {}
+    changes = NewHeads()
     for indices in waves(items):
         wave = [items[index] for index in indices]
         replies.update(zip(indices, _decide_wave(transaction, resolver, policies, wave, changes), strict=True))
-    return [replies[index] for index in range(len(items))], _announcement(changes)
+    return [replies[index] for index in range(len(items))], changes.announcement()
 
 
-def _announcement(changes: Mapping[SequenceNumber, Change]) -> Announcement | None:
-    if not changes:
-        return None
-    newest = {change.document: change for change in changes.values()}  # in the order of their sequences
-    said = tuple(newest.values()) if len(newest) <= MAX_ANNOUNCED else None
-    return Announcement(min(changes), max(changes), said)
+@dataclass(slots=True)
+class NewHeads:
+    """New heads by their sequences, and the history that the last of them is of."""
+
+    heads: dict[SequenceNumber, Change] = field(default_factory=dict)
+    history: Epoch | None = None
+
+    def announcement(self) -> Announcement | None:
+        """None: there are no new heads."""
+        if not self.heads:
+            return None
+        newest = {change.document: change for change in self.heads.values()}  # in the order of their sequences
+        said = tuple(newest.values()) if len(newest) <= MAX_ANNOUNCED else None
+        return Announcement(min(self.heads), max(self.heads), self.history, said)
 
 
 def _decide_wave(
@@ -58,9 +67,9 @@ def _decide_wave(
     resolver: CachedResolver,
     policies: Policies,
     items: Sequence[Item],
-    changes: dict[SequenceNumber, Change],
+    changes: NewHeads,
 ) -> list[Reply]:
-    """Items of different documents. `changes` gets the new heads, by their sequences."""
+    """Items of different documents. `changes` gets the new heads."""
     memories = transaction.memories([item.submission for item in items])
     resolved = _resolved(transaction, resolver, policies, items, memories)
     results = [one.result for one in resolved]
@@ -70,28 +79,38 @@ def _decide_wave(
         for index, result in enumerate(results)
         if isinstance(result, Decision) and result.writes and not items[index].dry_run
     ]
-    revs = {}
+    revs: dict[int, Rev] = {}
+    versions: dict[int, Version | None] = {}
+    if any(_ends_history(item, result) for item, result in zip(items, results, strict=True)):
+        transaction.begin_history()
     if stored:
         new = [(index, result) for index, result in stored if result.revision is not None]
         change = sum(live_change(result, _is_live(memories[index])) for index, result in new)
         first = transaction.allot(len(new), change)
-        numbers = {index: SequenceNumber(first + place) for place, (index, _) in enumerate(new)}
-        revs = {index: result.rev(numbers.get(index)) for index, result in stored}
+        changes.history = first.history
+        numbers = {index: SequenceNumber(first.first + place) for place, (index, _) in enumerate(new)}
+        revs = {index: result.rev(numbers.get(index), first.history) for index, result in stored}
         writes = [Write(items[index], result, revs[index], resolved[index].conflicts) for index, result in stored]
         transaction.write(first, writes, deletions)
         for index, decision in new:
             document, revision = items[index].submission.document, decision.revision
             if revision is not None:
                 content = None if revision.body is None else revision.hash
-                changes[numbers[index]] = Change(document, content, revs[index], revision.body)
+                version = versions[index] = revision.version_at(first.history, numbers[index])
+                changes.heads[numbers[index]] = Change(document, content, revs[index], revision.body, version)
     replies: list[Reply] = []
     for index, result in enumerate(results):
         if isinstance(result, Refusal):
             replies.append(result)
             continue
         rev = revs.get(index) or (result.rev(None) if result.revision is None else None)
-        replies.append(answer(items[index], result, rev, resolved[index].conflicts))
+        found = answer(items[index], result, rev, resolved[index].conflicts)
+        replies.append(replace(found, version=versions[index]) if found.version and versions.get(index) else found)
     return replies
+
+
+def _ends_history(item: Item, result: Decision | Refusal) -> bool:
+    return isinstance(result, Decision) and result.forked and not item.dry_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +168,11 @@ class CachedResolver:
 def _bodies(cases: Sequence[_Case]) -> Iterator[Value]:
     """What the rules may compare."""
     for memory, request in cases:
-        stored = (*memory.states.values(), *(memory.recent or ()))
+        stored = (*memory.states.values(), *(memory.recent or ()), *(memory.ancestors or ()))
         bodies = [memory.head.body if memory.head else None, *(s.body for s in stored if s)]
         if isinstance(request.base_state, dict):
             bodies.append(request.base_state)
+        bodies += [ancestor.state for ancestor in request.ancestors or ()]
         yield request.client_state
         yield from bodies
 
@@ -179,9 +199,10 @@ def _resolved(
         if not wanted:
             return [results[index] for index in range(len(items))]
         loaded = transaction.load([(current[index], items[index].submission, missing) for index, missing in wanted])
+        lineage = transaction.lineage() if any(missing.lineage for _, missing in wanted) else None
         todo = [index for index, _ in wanted]
-        for index, memory in zip(todo, loaded, strict=True):
-            current[index] = memory
+        for (index, missing), memory in zip(wanted, loaded, strict=True):
+            current[index] = replace(memory, lineage=lineage) if missing.lineage else memory
     raise RuntimeError("a decision asks for ever more")
 
 

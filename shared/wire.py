@@ -21,7 +21,7 @@ from shared.core import strict
 from shared.core.batch import Answer
 from shared.core.canonical import JsonValue
 from shared.core.conflict_rows import redacted
-from shared.core.documents import Body, ContentHash, Device, DocumentId, HistoryEntry, JsonText
+from shared.core.documents import Body, ContentHash, Device, DocumentId, Epoch, HistoryEntry, JsonText
 from shared.core.documents import Sequence as SequenceNumber
 from shared.core.memory import Given
 from shared.core.pointers import escape
@@ -30,6 +30,7 @@ from shared.core.protocol import Limits
 from shared.core.reconciliation import Fingerprint, Prefix, is_fingerprint, is_prefix
 from shared.core.states import is_tombstone
 from shared.core.strict import Fault, FaultError
+from shared.core.version_vectors import Version
 from shared.ports import Announcement
 
 # In orjson's compact output a number follows ':' '[' or ','. It differs from RFC 8785 only where it prints
@@ -295,44 +296,48 @@ _MOST_BODIES_BYTES: Final = 32 * 1024
 
 
 def dump_announcement(announcement: Announcement) -> bytes:
-    """`[first, last, [[id, hash, rev, body?], ...] | null]`, with small bodies only."""
+    """`[first, last, history, [[id, hash, rev, version | null, body?], ...] | null]`, with small bodies only."""
     rows: list[list[Any]] | None = None
     if announcement.changes is not None:
         rows = []
         room = _MOST_BODIES_BYTES
         for change in announcement.changes:
-            row: list[Any] = [change.document, change.hash, change.rev]
+            row: list[Any] = [change.document, change.hash, change.rev, change.version]
             if room > 0 and change.body is not None:
                 data = orjson.dumps(change.body)
                 room -= len(data)
                 if len(data) <= _MOST_BODY_BYTES:
                     row.append(orjson.Fragment(data))
             rows.append(row)
-    return orjson.dumps([announcement.first, announcement.last, rows])
+    return orjson.dumps([announcement.first, announcement.last, announcement.history, rows])
 
 
-def load_announcement(data: bytes) -> tuple[SequenceNumber, SequenceNumber, list[list[Any]] | None]:
-    """First, last, rows. Raises ValueError for anything else."""
-    first, last, rows = orjson.loads(data)
-    return first, last, rows
+def load_announcement(data: bytes) -> tuple[SequenceNumber, SequenceNumber, Epoch, list[list[Any]] | None]:
+    """First, last, history, rows. Raises ValueError for anything else."""
+    first, last, history, rows = orjson.loads(data)
+    return first, last, history, rows
 
 
 def changed_event(cursor: str, rows: Iterable[Sequence[Any]]) -> bytes:
-    """A server-sent event with the changes `[id, hash | None, rev?, body?]`; documents of which rev and content are
-    known stand under `tasks` as `GET /tasks` shows them."""
+    """A server-sent event with the changes `[id, hash | None, rev?, version | None, body?]`; documents of which rev
+    and content are known stand under `tasks` as `GET /tasks` shows them."""
     hashes: dict[str, ContentHash | None] = {}
     tasks: dict[str, Any] = {}
     for row in rows:
         hashes[row[0]] = row[1]
         match row:
-            case [document, None, rev]:
-                tasks[document] = {"server_state": None, "rev": rev, "hash": None}
-            case [document, hash_, rev, body]:
-                tasks[document] = {"server_state": body, "rev": rev, "hash": hash_}
+            case [document, None, rev, version]:
+                tasks[document] = {"server_state": None, "rev": rev, "hash": None} | _stored_version(version)
+            case [document, hash_, rev, version, body]:
+                tasks[document] = {"server_state": body, "rev": rev, "hash": hash_} | _stored_version(version)
     data: dict[str, Any] = {"cursor": cursor, "hashes": hashes}
     if tasks:
         data["tasks"] = tasks
     return b"event: changed\nid: %s\ndata: %s\n\n" % (cursor.encode(), orjson.dumps(data))
+
+
+def _stored_version(version: Version | None) -> dict[str, Any]:
+    return {} if version is None else {"version": version}
 
 
 def ready_event(cursor: str) -> bytes:

@@ -47,8 +47,8 @@ async def get_tasks(request: Request) -> Response:
     limit, after = _whole_number(request, "limit", _PAGE, most), _after(request)
     most_bytes = here.settings.page_bytes
     await enter_large(request, device.space)
-    position = await here.hash_maps.position(device.space)
-    cursor = cursor_of(position)
+    lineage = await here.hash_maps.lineage(device.space)
+    cursor = cursor_of(lineage.position)
     if ids is not None:
         asked = [document for document in ids if document > after]
         found, last = await here.documents.page(device.space, "", most, asked, most_bytes=most_bytes)

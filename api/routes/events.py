@@ -54,7 +54,7 @@ async def _position(request: Request) -> tuple[Device, Position]:
     here = state(request)
     device = await here.devices.of(request)
     text = request.headers.get("last-event-id") or request.query_params.get("since")
-    position = await here.hash_maps.position(device.space)
+    position = (await here.hash_maps.lineage(device.space)).position
     if text is not None:
         position = cursor_in(text)
         await here.live.replays.page(device.space, position, 1)  # 410 as an answer, not as an event

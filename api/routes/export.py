@@ -24,7 +24,7 @@ async def get_export(request: Request) -> StreamingResponse:
     since, has everything. It is whole if, and only if, the last line says so."""
     here = state(request)
     device = await here.devices.of(request)
-    position = await here.hash_maps.position(device.space)
+    position = (await here.hash_maps.lineage(device.space)).position
     await enter_large(request, device.space)
     coding = accepted(request.headers.get("accept-encoding"))
     headers = {"cache-control": "no-store", "vary": "accept-encoding"}

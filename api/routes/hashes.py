@@ -17,8 +17,9 @@ from api.live import Wait
 from api.replays import PAGE, Page, cursor_in
 from api.state import state
 from shared import wire
-from shared.core.cursors import cursor_of
+from shared.core.cursors import cursor_of, parse_cursor
 from shared.core.documents import Device, Position
+from shared.core.lineage import Lineage
 
 T = TypeVar("T")
 
@@ -37,21 +38,26 @@ async def get_hashes(request: Request) -> Response:
     known = tags_in(request.headers.get("if-none-match"))
     asked_at = time.time()
 
-    async def look() -> Position:
+    async def look() -> Lineage:
         nonlocal asked_at
         asked_at = time.time()
-        return await here.hash_maps.position(device.space)
+        return await here.hash_maps.lineage(device.space)
 
-    position = await look()
-    if may_wait and cursor_of(position) in known:
-        position = await _held(request, device, look=look, changed=lambda found: cursor_of(found) not in known)
+    lineage = await look()
+    if may_wait and cursor_of(lineage.position) in known:
+        lineage = await _held(
+            request, device, look=look, changed=lambda found: cursor_of(found.position) not in known
+        )
+    position = lineage.position
+    for told in filter(None, map(parse_cursor, known)):
+        await here.hash_maps.told(device.space, told, lineage)
     coding = accepted(request.headers.get("accept-encoding"))
     if known & {"*", cursor_of(position)}:
         await here.rounds.listed(device, asked_at, position.sequence)
         headers = _headers(position, coding)
         headers["etag"] = tag_named(request.headers.get("if-none-match"), cursor_of(position))
         return Response(status_code=304, headers=headers)
-    listing = await here.hash_maps.at_least(device.space, position)
+    listing = await here.hash_maps.at_least(device.space, lineage)
     await here.rounds.listed(device, asked_at, listing.position.sequence)
     if listing.size < MIN_BYTES:
         coding = IDENTITY

@@ -52,6 +52,8 @@ def dump(entry: Entry, *, with_head: bool = True) -> bytes:
                 head.body if with_head else None,
                 head.body is not None,
                 head.arrived_at,
+                head.history,
+                head.version,
             ],
             "pairs": [_dumped_pair(pair) for pair in head.pairs],
             "told": _dumped_provenance(entry.provenance),
@@ -65,6 +67,8 @@ def dump(entry: Entry, *, with_head: bool = True) -> bytes:
                     one.deleted,
                     [_dumped_pair(pair) for pair in one.pairs],
                     sorted(one.gone),
+                    one.history,
+                    one.version,
                 ]
                 for one in entry.past
             ],
@@ -76,9 +80,9 @@ def load(data: bytes, body: Body | None = None) -> Entry:
     """`body`: of the head, if it was dumped without. Raises ValueError for anything else."""
     try:
         value: Mapping[str, Any] = wire.loads(data)
-        sequence, content, inside, live, at = value["head"]
+        sequence, content, inside, live, at, *more = value["head"]
         pairs = tuple(Pair(*pair) for pair in value["pairs"])
-        head = Head(sequence, content, (inside if inside is not None else body) if live else None, at, pairs)
+        head = Head(sequence, content, (inside if inside is not None else body) if live else None, at, pairs, *more)
         past = tuple(_past(*one) for one in value["past"])
         return Entry(head, _provenance(value["told"]), past)
     except (KeyError, TypeError, IndexError) as error:
@@ -93,7 +97,7 @@ def _past(
     provenance: list[Any],
     *rest: Any,
 ) -> HistoryItem:
-    deleted, pairs, gone = rest
+    deleted, pairs, gone, *more = rest
     return HistoryItem(
         sequence,
         content,
@@ -103,6 +107,7 @@ def _past(
         deleted,
         tuple(Pair(*pair) for pair in pairs),
         frozenset(gone),
+        *more,
     )
 
 

@@ -11,7 +11,8 @@ from client.memory import Memory
 from client.upstreams import ledger
 from shared.adapters.memory import Entry, SpaceChanges
 from shared.core.brake import Deletions
-from shared.core.documents import ContentHash, DeviceId, DocumentId, Sequence
+from shared.core.documents import ContentHash, DeviceId, DocumentId, Epoch, Sequence
+from shared.core.lineage import Begun, Lineage
 from shared.core.memory import DeviceMemory
 from shared.core.policies import NO_POLICIES, Policies
 
@@ -61,8 +62,9 @@ CREATE TABLE life (epoch TEXT NOT NULL, sequence INTEGER NOT NULL);
     def policies(self) -> Policies:
         return self.declared
 
-    def sequence(self) -> Sequence:
-        return Sequence(self.life()[1])
+    def lineage(self) -> Lineage:
+        epoch, sequence = self.life()
+        return Lineage((Begun(Epoch(epoch), Sequence(1)),), Sequence(sequence))
 
     def live(self) -> int:
         return int(self._db.execute("SELECT count(*) FROM entry WHERE hash IS NOT NULL").fetchone()[0])

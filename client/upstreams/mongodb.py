@@ -82,13 +82,17 @@ class MongoUpstream:
         with self._errors():
             await self._prepared()
             if known is not None:
-                now = (await self._store.positions([self._space]))[self._space]
+                now = (await self._store.lineages([self._space]))[self._space]
                 behind = is_behind(known, now)
                 if behind is None:
+                    if now.is_ahead(known):
+                        await self._store.begin_history(self._space, known)
                     raise CursorGoneError
                 if not behind:
                     return Changes({}, cursor, whole=False)
             found = await self._store.changes(self._space, known.sequence if known else SequenceNumber(0))
+        if known is not None and not found.lineage.holds(known):
+            raise CursorGoneError
         hashes = {document: content for document, content in found.hashes.items() if is_document_id(document)}
         if known is None:
             hashes = {document: content for document, content in hashes.items() if content is not None}
@@ -122,7 +126,7 @@ class MongoUpstream:
         for _ in range(int(WAIT_SECONDS / LOOK_SECONDS)):
             await asyncio.sleep(LOOK_SECONDS)
             with self._errors():
-                now = (await self._store.positions([self._space]))[self._space]
+                now = (await self._store.lineages([self._space]))[self._space]
             if known is None or is_behind(known, now) is not False:
                 return
 

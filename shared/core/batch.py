@@ -50,6 +50,8 @@ class Change:
     """None: a tombstone."""
     rev: Rev
     body: Body | None
+    version: Version | None = None
+    """Where it is stored with the head."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,7 @@ def answer(item: Item, decision: Decision, rev: Rev | None, conflicts: tuple[Con
         None if same else decision.state,
         same,
         conflicts,
+        decision.version if item.submission.version is not None else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""A position in the change feed of a space, as clients keep it: `<epoch>-<sequence>`, opaque to them.
+"""A position in the change feed of a space, as clients keep it: `<history>-<sequence>`, opaque to them.
 
 Law (tests/unit/core/test_cursors.py): parse_cursor(cursor_of(p)) == p
 """
@@ -9,6 +9,7 @@ import re
 from typing import Final
 
 from shared.core.documents import Epoch, Position, Sequence
+from shared.core.lineage import Lineage
 
 _CURSOR: Final = re.compile(r"([0-9a-z]{1,64})-(\d{1,18})\Z", re.ASCII)
 
@@ -24,8 +25,8 @@ def parse_cursor(text: str) -> Position | None:
     return Position(Epoch(match[1]), Sequence(int(match[2]))) if match else None
 
 
-def is_behind(cursor: Position, now: Position) -> bool | None:
-    """Whether something changed since; None: the cursor is of another history, and tells nothing."""
-    if cursor.epoch != now.epoch or cursor.sequence > now.sequence:
+def is_behind(cursor: Position, lineage: Lineage) -> bool | None:
+    """Whether something changed since; None: the position was never this space's, or is lost, and tells nothing."""
+    if not lineage.holds(cursor):
         return None
-    return cursor.sequence < now.sequence
+    return cursor.sequence < lineage.sequence

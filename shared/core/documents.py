@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final, NewType
 
+from shared.core.version_vectors import Version
+
 SpaceId = NewType("SpaceId", str)
 DocumentId = NewType("DocumentId", str)
 DeviceId = NewType("DeviceId", str)
@@ -13,7 +15,7 @@ UserName = NewType("UserName", str)
 ContentHash = NewType("ContentHash", str)
 Sequence = NewType("Sequence", int)
 Epoch = NewType("Epoch", str)
-"""Made new when a space is created; a cursor or a cached map of another epoch is worth nothing."""
+"""Names a history of a space (shared/core/lineage.py): a stretch of its sequences that was given out by one store."""
 
 Body = dict[str, Any]
 """The JSON object of a live document. Never mutated once it is inside one of these types."""
@@ -76,6 +78,8 @@ class HistoryEntry:
     rule: str
     parents: tuple[str, ...]
     conflicts: tuple[dict[str, Any], ...]
+    version: Version | None = None
+    """What it contains (shared/core/version_vectors.py), where that is more or less than its rev implies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,7 @@ class Exported:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a space stands. Equal positions mean equal content."""
+    """Where a space stands. Equal positions mean equal content. `epoch`: the history that the sequence is of."""
 
     epoch: Epoch
     sequence: Sequence

@@ -84,6 +84,11 @@ class Lineage:
             return False
         return self.histories[place].first - 1 <= position.sequence <= self.last(place)
 
+    def is_ahead(self, position: Position) -> bool:
+        """Whether the position proves that the store is older than what it told somebody: it is of the current
+        history, and further."""
+        return position.epoch == self.current and position.sequence > self.sequence
+
     def history_of(self, sequence: Sequence) -> Epoch:
         """The history that a sequence of this lineage is of."""
         return next((one.id for one in reversed(self.histories) if one.first <= sequence), self.first)

@@ -313,9 +313,9 @@ class Revision:
     numbered: bool = True
     """It counts as an edit made here: its version also names its own sequence."""
 
-    def version_at(self, history: Epoch, sequence: Sequence) -> Version | None:
+    def version_at(self, history: Epoch | None, sequence: Sequence) -> Version | None:
         """To be stored with it, given what it was allotted."""
-        if self.version is None or not self.numbered:
+        if self.version is None or not self.numbered or history is None:
             return self.version
         return {**self.version, Source(history): sequence}
 
@@ -336,7 +336,8 @@ class Allotted:
     """The first of the sequences that a transaction got, and the history that they are of."""
 
     first: Sequence
-    history: Epoch
+    history: Epoch | None
+    """None: the oldest of the space."""
 
 
 @dataclass(frozen=True, slots=True)

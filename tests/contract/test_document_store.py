@@ -15,7 +15,7 @@ from shared import ports
 from shared.adapters.mongo import MongoDocumentStore, opened
 from shared.core.batch import Item, Write
 from shared.core.canonical import content_hash
-from shared.core.documents import ContentHash, DeviceId, DocumentId, Sequence, SpaceId
+from shared.core.documents import ContentHash, DeviceId, DocumentId, Epoch, Position, Sequence, SpaceId
 from shared.core.memory import Decision, Outcome, Revision, Submission
 from shared.core.retention import DAY_SECONDS, Pruned, Retention
 from shared.ports import DocumentStore, Fence, FencedError, Transaction, UnavailableError
@@ -52,7 +52,7 @@ async def put(
         (memory,) = transaction.memories([write.item.submission])
         first = transaction.allot(1, int(memory.head is None))
         transaction.write(first, [write], {})
-        return first
+        return first.first
 
     return await store.transact(space, work, fence)
 
@@ -64,7 +64,7 @@ async def test_what_was_written_is_there(store: DocumentStore, space: SpaceId) -
     assert head is not None and head.body == body
     changes = await store.changes(space, Sequence(0))
     assert changes.hashes == {"a": content_hash(body)} and changes.position.sequence == 1
-    assert (await store.positions([space]))[space] == changes.position
+    assert (await store.lineages([space]))[space].position == changes.position
 
 
 async def test_work_that_fails_leaves_nothing(store: DocumentStore, space: SpaceId) -> None:
@@ -77,7 +77,7 @@ async def test_work_that_fails_leaves_nothing(store: DocumentStore, space: Space
     with pytest.raises(KeyError):
         await store.transact(space, work)
     assert await store.head(space, DocumentId("a")) is None
-    assert (await store.positions([space]))[space].sequence == 0
+    assert (await store.lineages([space]))[space].sequence == 0
 
 
 async def test_sequences_have_no_gap_and_none_comes_twice(store: DocumentStore, space: SpaceId) -> None:
@@ -162,7 +162,8 @@ async def test_errors_are_ours(settings: Settings) -> None:
 
         calls = {
             "transact": broken.transact(here, work),
-            "positions": broken.positions([here]),
+            "lineages": broken.lineages([here]),
+            "begin_history": broken.begin_history(here, Position(Epoch("h"), Sequence(1))),
             "changes": broken.changes(here, Sequence(0)),
             "feed": broken.feed(here, Sequence(0), Sequence(1), 1),
             "page": broken.page(here, "", 1),

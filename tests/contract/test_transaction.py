@@ -4,6 +4,7 @@ Another adapter needs another class in tests/contract/transactions.py."""
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -122,9 +123,11 @@ def test_reads_see_what_the_transaction_wrote_before(space: Transacted) -> None:
 def test_sequences_have_no_gap(space: Transacted) -> None:
     replies = sent(space, *(submission(doc(document)) for document in DOCUMENTS[:3]))
     replies.append(put(space, doc(DOCUMENTS[3])))
-    sequences = [int(str(reply.rev).partition("-")[0]) for reply in replies if isinstance(reply, Answer)]
+    sequences = [
+        int(str(reply.rev).partition("-")[0].partition(".")[0]) for reply in replies if isinstance(reply, Answer)
+    ]
     assert sequences == [1, 2, 3, 4]
-    assert space.transact(lambda t: (t.allot(0, 0), t.live())) == (5, 4)
+    assert space.transact(lambda t: (t.allot(0, 0).first, t.live())) == (5, 4)
 
 
 def test_a_superseded_state_is_found_by_its_hash_with_its_body(space: Transacted) -> None:
@@ -245,10 +248,15 @@ def test_bringing_back_what_was_deleted_keeps_to_the_limit(space: Transacted) ->
 def test_every_adapter_decides_as_memory_does(space: Transacted, seed: int) -> None:
     """A history that nobody chose: the same answers, revs and conflicts, and in the end the same heads."""
     reference = InMemory()
-    assert _history(space, seed) == _history(reference, seed)
+    assert _without_histories(_history(space, seed)) == _without_histories(_history(reference, seed))
     every = [submission(doc(document, asked=True), "1-x") for document in DOCUMENTS[:3]]
     heads = [one.transact(lambda t: t.memories(every)) for one in (space, reference)]
-    assert heads[0] == heads[1]
+    assert _without_histories(heads[0]) == _without_histories(heads[1])
+
+
+def _without_histories(found: Sequence[Any]) -> str:
+    """Each space has histories of its own, and names them in its revs."""
+    return re.sub(r"'(\d+)\.[0-9a-z]+-|history='[0-9a-z]+'", r"'\1-", repr(found)).replace("history=None", "'-")
 
 
 def _history(space: Transacted, seed: int) -> list[Sequence[Reply]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from shared.core.batch import Item
@@ -127,5 +128,5 @@ class SpaceResolver:
 def _together(each: Sequence[tuple[Sequence[Reply], Announcement | None]]) -> tuple[list[Reply], Announcement | None]:
     """The replies of several transactions, one after another. What they changed is not said, but that they did."""
     numbers = [announcement for _, announcement in each if announcement is not None]
-    whole = Announcement(numbers[0].first, numbers[-1].last, None) if numbers else None
+    whole = replace(numbers[-1], first=numbers[0].first, changes=None) if numbers else None
     return [reply for replies, _ in each for reply in replies], whole

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from shared.core.batch import Write
 from shared.core.conflict_rows import ConflictRow
-from shared.core.documents import Body, ContentHash, DeviceId, HistoryEntry, Sequence
+from shared.core.documents import Body, ContentHash, DeviceId, Epoch, HistoryEntry, Sequence
 from shared.core.memory import (
     BEGINNING,
     MAX_PAIRS,
@@ -25,6 +25,7 @@ from shared.core.memory import (
     ValueKey,
     make_rev,
 )
+from shared.core.version_vectors import Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,10 @@ class HistoryItem:
     deleted: bool = False
     pairs: tuple[Pair, ...] = ()
     gone: frozenset[ValueKey] = frozenset()
+    history: Epoch | None = None
+    """Of the sequence; None: the oldest."""
+    version: Version | None = None
+    """As in `shared.core.memory.Stored`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,16 @@ def loaded(entry: Entry | None, memory: Memory, request: Submission, missing: Mi
         pairs=pairs,
         seen={**memory.seen, **{key: key in gone for key in missing.seen}},
         recent=recent,
+        ancestors=memory.ancestors if missing.ancestors is None else _ancestors(past, missing.ancestors),
     )
+
+
+def _ancestors(past: tuple[HistoryItem, ...], until: Sequence) -> tuple[Stored, ...]:
+    shown = [item for item in past if item.body is not None or item.deleted]
+    with_version = [item for item in shown if item.version is not None]
+    implied = [item for item in shown if item.version is None and item.until > BEGINNING and item.sequence <= until]
+    newest = max(implied, key=lambda item: item.sequence, default=None)
+    return tuple(map(_stored, [*reversed(with_version[-RECENT:]), *([newest] if newest is not None else [])]))
 
 
 def _newest(past: tuple[HistoryItem, ...], content: ContentHash) -> Stored | None:
@@ -105,35 +119,42 @@ def _newest(past: tuple[HistoryItem, ...], content: ContentHash) -> Stored | Non
 
 
 def _stored(item: HistoryItem) -> Stored:
-    return Stored(item.hash, item.body, item.sequence, item.until)
+    return Stored(item.hash, item.body, item.sequence, item.until, item.history, item.version, item.deleted)
 
 
-def after_write(entry: Entry | None, write: Write, sequence: Sequence) -> Entry | None:
-    """The entry with a decision stored in it. `sequence`: of the new head, if there is one. None: there is still no
-    document."""
+def after_write(entry: Entry | None, write: Write, sequence: Sequence, history: Epoch | None) -> Entry | None:
+    """The entry with a decision stored in it. `sequence` and `history`: of the new head, if there is one. None: there
+    is still no document."""
     decision, request = write.decision, write.item.submission
-    new, received = decision.revision, decision.received
+    new = decision.revision
     parents = new.parents if new is not None else ()
     provenance = Provenance(
         str(write.item.by), request.arrived_at, str(decision.outcome), decision.rule, parents, write.conflicts
     )
     head = entry.head if entry is not None else None
     past = list(entry.past) if entry is not None else []
-    if received is not None:
+    for received in (decision.received, decision.recovered):
+        if received is None:
+            continue
         # With a new head the conflicts stand there.
         shown = provenance if new is None else replace(provenance, conflicts=())
         met = head.sequence if head is not None else BEGINNING
-        past.append(HistoryItem(met, received.hash, received.body, BEGINNING, shown, gone=received.gone))
+        kept = HistoryItem(met, received.hash, received.body, BEGINNING, shown, gone=received.gone)
+        past.append(replace(kept, version=received.version))
     if new is not None:
         if entry is not None:
             past.append(_superseded(entry, sequence, new.gone))
-        return Entry(Head(sequence, new.hash, new.body, request.arrived_at, new.pairs), provenance, tuple(past))
+        version = new.version_at(history, sequence)
+        made = Head(sequence, new.hash, new.body, request.arrived_at, new.pairs, history, version)
+        return Entry(made, provenance, tuple(past))
     if entry is None:
         return None
-    kept = entry.head
+    stays = entry.head
     if decision.pair is not None:
-        kept = replace(kept, pairs=(*kept.pairs, decision.pair)[-MAX_PAIRS:])
-    return Entry(kept, entry.provenance, tuple(past))
+        stays = replace(stays, pairs=(*stays.pairs, decision.pair)[-MAX_PAIRS:])
+    if decision.grown is not None:
+        stays = replace(stays, version=decision.grown)
+    return Entry(stays, entry.provenance, tuple(past))
 
 
 def _superseded(entry: Entry, until: Sequence, gone: frozenset[ValueKey]) -> HistoryItem:
@@ -147,44 +168,36 @@ def _superseded(entry: Entry, until: Sequence, gone: frozenset[ValueKey]) -> His
         deleted=head.body is None,
         pairs=head.pairs,
         gone=gone,
+        history=head.history,
+        version=head.version,
     )
 
 
 def history(entry: Entry) -> list[HistoryEntry]:
     """Revisions and received states, newest first, as the document store lists them."""
     head = entry.head
-    newest = _listed(head.sequence, head.hash, head.body, entry.provenance, deleted=head.body is None)
-    return [
-        newest,
-        *(
-            _listed(
-                item.sequence,
-                item.hash,
-                item.body,
-                item.provenance,
-                deleted=item.deleted,
-                received=item.until == BEGINNING,
-            )
-            for item in reversed(entry.past)
-        ),
-    ]
+    newest = HistoryItem(
+        head.sequence,
+        head.hash,
+        head.body,
+        head.sequence,
+        entry.provenance,
+        deleted=head.body is None,
+        history=head.history,
+        version=head.version,
+    )
+    return [_listed(item) for item in (newest, *reversed(entry.past))]
 
 
-def _listed(
-    sequence: Sequence,
-    content: ContentHash,
-    body: Body | None,
-    provenance: Provenance,
-    *,
-    deleted: bool,
-    received: bool = False,
-) -> HistoryEntry:
+def _listed(item: HistoryItem) -> HistoryEntry:
+    received, provenance = item.until == BEGINNING, item.provenance
+    rev = make_rev(item.sequence, item.hash, deleted=item.deleted, history=item.history)
     return HistoryEntry(
-        rev=None if received else make_rev(sequence, content, deleted=deleted),
-        sequence=sequence,
-        hash=content,
-        body=body,
-        deleted=deleted,
+        rev=None if received else rev,
+        sequence=item.sequence,
+        hash=item.hash,
+        body=item.body,
+        deleted=item.deleted,
         received=received,
         by=DeviceId(provenance.by),
         at=provenance.at,
@@ -192,6 +205,7 @@ def _listed(
         rule=provenance.rule,
         parents=provenance.parents,
         conflicts=tuple(dict(row) for row in provenance.conflicts),
+        version=item.version,
     )
 
 

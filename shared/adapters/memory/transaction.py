@@ -6,18 +6,21 @@ A transaction changes nothing. It collects `changes`, and whoever runs it stores
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 from shared.adapters.memory.entries import Entry, after_write, loaded
 from shared.core.batch import Write
 from shared.core.brake import Deletions
-from shared.core.documents import DeviceId, DocumentId
+from shared.core.documents import DeviceId, DocumentId, Epoch
 from shared.core.documents import Sequence as SequenceNumber
-from shared.core.memory import BEGINNING, DeviceMemory, Head, Memory, Missing, Submission
+from shared.core.lineage import Begun, Lineage
+from shared.core.memory import BEGINNING, Allotted, DeviceMemory, Head, Memory, Missing, Submission
 from shared.core.policies import NO_POLICIES, Policies
 
 T = TypeVar("T")
+UNNAMED = Epoch("0")
+"""The history of a space in which there is but one."""
 DeviceKey = tuple[DeviceId, DocumentId]
 
 
@@ -26,8 +29,8 @@ class Space(Protocol):
 
     def policies(self) -> Policies: ...
 
-    def sequence(self) -> SequenceNumber:
-        """The newest that was allotted."""
+    def lineage(self) -> Lineage:
+        """Its histories, and the newest sequence that was allotted."""
         ...
 
     def live(self) -> int:
@@ -47,7 +50,8 @@ class Space(Protocol):
 
 @dataclass(slots=True)
 class SpaceChanges:
-    """What a transaction wants stored. `sequence`: the newest that is allotted now; None: none was."""
+    """What a transaction wants stored. `sequence`: the newest that is allotted now; None: none was. `ends_history`:
+    what is written later is of a new history."""
 
     entries: dict[DocumentId, Entry] = field(default_factory=dict)
     sequence: SequenceNumber | None = None
@@ -55,6 +59,7 @@ class SpaceChanges:
     deletions: dict[DeviceId, Deletions] = field(default_factory=dict)
     device_memories: dict[DeviceKey, DeviceMemory] = field(default_factory=dict)
     shared_tokens: set[DeviceId] = field(default_factory=set)
+    ends_history: bool = False
 
 
 class MemoryTransaction:
@@ -82,18 +87,25 @@ class MemoryTransaction:
         counted = {device: self.changes.deletions.get(device) or self._space.deletions(device) for device in devices}
         return {device: deletions for device, deletions in counted.items() if deletions is not None}
 
-    def allot(self, count: int, live_change: int) -> SequenceNumber:
-        before = self.changes.sequence if self.changes.sequence is not None else self._space.sequence()
+    def lineage(self) -> Lineage:
+        found, newest = self._space.lineage(), self.changes.sequence
+        return found if newest is None else replace(found, sequence=newest)
+
+    def begin_history(self) -> None:
+        self.changes.ends_history = True
+
+    def allot(self, count: int, live_change: int) -> Allotted:
+        before = self.lineage().sequence
         self.changes.sequence = SequenceNumber(before + count)
         self.changes.live_change += live_change
-        return SequenceNumber(before + 1)
+        return Allotted(SequenceNumber(before + 1), None)
 
-    def write(self, first: SequenceNumber, writes: Sequence[Write], deletions: Mapping[DeviceId, Deletions]) -> None:
-        sequence = first
+    def write(self, first: Allotted, writes: Sequence[Write], deletions: Mapping[DeviceId, Deletions]) -> None:
+        sequence = first.first
         for write in writes:
             decision, submission = write.decision, write.item.submission
             before = self._entry(submission.document)
-            after = after_write(before, write, sequence)
+            after = after_write(before, write, sequence, first.history)
             if decision.revision is not None:
                 sequence = SequenceNumber(sequence + 1)
             if after is not None and after != before:
@@ -135,8 +147,8 @@ class MemorySpace:
     def policies(self) -> Policies:
         return self.declared
 
-    def sequence(self) -> SequenceNumber:
-        return self.newest
+    def lineage(self) -> Lineage:
+        return Lineage((Begun(UNNAMED, SequenceNumber(1)),), self.newest)
 
     def live(self) -> int:
         return sum(entry.hash is not None for entry in self.entries.values())

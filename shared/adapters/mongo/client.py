@@ -25,6 +25,9 @@ DURABLE: Final = WriteConcern(w="majority", j=True)
 _MAJORITY: Final = ReadConcern("majority")
 
 
+_TAKE_WRITES: Final = {"RSPrimary", "Standalone"}
+
+
 class _PlainInt(TypeDecoder):
     """BSON's 64-bit integers come back as int, not as the driver's subclass of it."""
 
@@ -72,6 +75,11 @@ class Mongo:
                     IndexModel([("space", ASCENDING), ("id", ASCENDING), ("hash", ASCENDING)], name="space_id_hash"),
                     IndexModel([("space", ASCENDING), ("id", ASCENDING), ("seq", ASCENDING)], name="space_id_seq"),
                     IndexModel(
+                        [("space", ASCENDING), ("id", ASCENDING), ("seq", ASCENDING)],
+                        name="space_id_version",
+                        partialFilterExpression={"version": {"$exists": True}},
+                    ),
+                    IndexModel(
                         [("space", ASCENDING), ("id", ASCENDING), ("gone", ASCENDING)],
                         name="space_id_gone",
                         partialFilterExpression={"gone": {"$exists": True}},
@@ -84,6 +92,15 @@ class Mongo:
                     IndexModel([("user", ASCENDING)], name="user"),
                 ]
             )
+
+    def process(self) -> str | None:
+        """Names the process that takes the writes, once one has been reached. Another process may have data that are
+        older than what this one told; None: not known, or it only passes on what others store."""
+        known = self.client.delegate.topology_description.server_descriptions().values()
+        for server in known:
+            if server.server_type_name in _TAKE_WRITES and server.topology_version is not None:
+                return str(server.topology_version["processId"])
+        return None
 
     async def ping(self) -> None:
         """Raises UnavailableError unless a primary answers."""

@@ -16,9 +16,13 @@ from shared.adapters.bodies import body_text
 from shared.adapters.mongo.client import CODEC, Mongo, Row, errors_mapped
 from shared.adapters.mongo.rows import (
     entry_of,
+    history_in,
+    history_rows,
+    lineage_of,
     new_space,
     policies_of,
-    position_of,
+    version_in,
+    with_new_history,
 )
 from shared.adapters.mongo.transactions import Transactions
 from shared.core.documents import (
@@ -30,6 +34,7 @@ from shared.core.documents import (
     SpaceId,
 )
 from shared.core.documents import Sequence as SequenceNumber
+from shared.core.lineage import Lineage
 from shared.core.memory import (
     make_rev,
 )
@@ -40,6 +45,8 @@ from shared.ports import Changes, Current, Fence, Transaction
 T = TypeVar("T")
 
 _PRUNED_AT_ONCE: Final = 1000
+_CURRENT: Final = {"seq": 1, "hash": 1, "body": 1, "history": 1, "version": 1}
+_LINEAGE: Final = {"epoch": 1, "sequence": 1, "histories": 1}
 _RAW: Final[CodecOptions[RawBSONDocument]] = CodecOptions(RawBSONDocument)
 _SLICE_BYTES: Final = 256 * 1024
 _WITHOUT_BODIES: Final = {
@@ -56,6 +63,8 @@ _WITHOUT_BODIES: Final = {
             "rule",
             "parents",
             "conflicts",
+            "history",
+            "version",
         ),
         1,
     ),
@@ -67,6 +76,7 @@ class MongoDocumentStore:
     """DocumentStore on MongoDB."""
 
     def __init__(self, mongo: Mongo, *, give_up_after_seconds: float) -> None:
+        self._mongo = mongo
         self._client = mongo.client
         self._spaces = mongo.database["spaces"]
         self._documents = mongo.database["documents"]
@@ -83,20 +93,33 @@ class MongoDocumentStore:
     ) -> T:
         return await self._transactions.run(space, work, fence, most_bytes)
 
-    async def positions(self, spaces: Collection[SpaceId]) -> dict[SpaceId, Position]:
+    async def lineages(self, spaces: Collection[SpaceId]) -> dict[SpaceId, Lineage]:
         with errors_mapped():
-            cursor = self._spaces.find({"_id": {"$in": list(spaces)}}, {"epoch": 1, "sequence": 1})
-            found = {SpaceId(row["_id"]): position_of(row) for row in await cursor.to_list(None)}
+            cursor = self._spaces.find({"_id": {"$in": list(spaces)}}, _LINEAGE)
+            found = {SpaceId(row["_id"]): lineage_of(row) for row in await cursor.to_list(None)}
             for space in spaces:
                 if space not in found:
                     row = await self._spaces.find_one_and_update(
                         {"_id": space},
-                        {"$setOnInsert": new_space()},
+                        {"$setOnInsert": new_space(self._mongo.process())},
                         upsert=True,
                         return_document=ReturnDocument.AFTER,
                     )
-                    found[space] = position_of(row)
+                    found[space] = lineage_of(row)
         return found
+
+    async def begin_history(self, space: SpaceId, told: Position) -> None:
+        while True:
+            with errors_mapped():
+                row = await self._spaces.find_one({"_id": space}, _LINEAGE)
+            if row is None or not (lineage := lineage_of(row)).is_ahead(told):
+                return
+            # The row as it was read: a write that comes between may have reached the position.
+            unchanged = {"_id": space, "sequence": lineage.sequence, "histories": row.get("histories")}
+            change = {"histories": history_rows(with_new_history(lineage))}
+            with errors_mapped():
+                if (await self._spaces.update_one(unchanged, {"$set": change})).matched_count:
+                    return
 
     async def changes(self, space: SpaceId, after: SequenceNumber) -> Changes:
         hashes: dict[DocumentId, ContentHash | None] = {}
@@ -114,8 +137,8 @@ class MongoDocumentStore:
                     async for found in cursor:
                         hashes[DocumentId(found["_id"][prefix:])] = found["hash"] if found["live"] else None
         if row is None:
-            return Changes((await self.positions([space]))[space], {})
-        return Changes(position_of(row), hashes)
+            return Changes((await self.lineages([space]))[space], {})
+        return Changes(lineage_of(row), hashes)
 
     async def feed(
         self, space: SpaceId, after: SequenceNumber, until: SequenceNumber, most: int
@@ -156,11 +179,11 @@ class MongoDocumentStore:
             keys = _within(sizes, most_bytes)
             if keys:
                 query["_id"] = {"$in": keys}
-                rows = self._documents.find_raw_batches(query, {"seq": 1, "hash": 1, "body": 1}, batch_size=len(keys))
+                rows = self._documents.find_raw_batches(query, _CURRENT, batch_size=len(keys))
                 async for row in _one_by_one(rows.sort("_id", ASCENDING)):
-                    rev = make_rev(row["seq"], row["hash"], deleted="body" not in row)
+                    rev = make_rev(row["seq"], row["hash"], deleted="body" not in row, history=history_in(row))
                     text = body_text(row["body"]) if "body" in row else None
-                    found.append(Current(DocumentId(row["_id"][prefix:]), rev, row["hash"], text))
+                    found.append(Current(DocumentId(row["_id"][prefix:]), rev, row["hash"], text, version_in(row)))
         more = len(keys) < len(sizes) or (among is None and len(sizes) == most)
         return found, DocumentId(keys[-1][prefix:]) if more else None
 
@@ -209,7 +232,7 @@ class MongoDocumentStore:
             return policies_of(await self._spaces.find_one({"_id": space}, {"policies": 1}))
 
     async def set_policies(self, space: SpaceId, policies: Policies) -> None:
-        await self.positions([space])
+        await self.lineages([space])
         declared = {pattern: list(strategies) for pattern, strategies in policies.declared.items()}
         with errors_mapped():
             # As text: patterns hold the characters that mean something in a field's name.

@@ -18,11 +18,11 @@ from shared.core.documents import (
     DocumentId,
     Epoch,
     HistoryEntry,
-    Position,
     SpaceId,
     UserName,
 )
 from shared.core.documents import Sequence as SequenceNumber
+from shared.core.lineage import Begun, Lineage, first_history, next_history
 from shared.core.memory import (
     DeviceMemory,
     Head,
@@ -34,6 +34,7 @@ from shared.core.memory import (
 )
 from shared.core.policies import NO_POLICIES, Policies
 from shared.core.policies import parse as parse_policies
+from shared.core.version_vectors import Version
 
 
 def story_of(write: Write) -> Row:
@@ -78,15 +79,40 @@ def pairs_of(row: Mapping[str, Any]) -> tuple[Pair, ...]:
 
 
 def new_epoch() -> Epoch:
-    return Epoch(secrets.token_hex(8))
+    return first_history(secrets.randbits(40))
 
 
-def new_space() -> Row:
-    return {"sequence": 0, "epoch": new_epoch()}
+def new_space(process: str | None) -> Row:
+    """`process`: of the database, which takes the first write too if nothing happens between."""
+    row: Row = {"sequence": 0, "epoch": new_epoch()}
+    return row if process is None else {**row, "process": process}
 
 
-def position_of(row: Mapping[str, Any]) -> Position:
-    return Position(Epoch(row["epoch"]), SequenceNumber(row["sequence"]))
+def lineage_of(row: Mapping[str, Any]) -> Lineage:
+    """A space that never had but one history has no list of them."""
+    histories = row.get("histories") or [[row["epoch"], 1]]
+    begun = tuple(Begun(Epoch(history), SequenceNumber(first)) for history, first in histories)
+    return Lineage(begun, SequenceNumber(row["sequence"]))
+
+
+def with_new_history(lineage: Lineage) -> Lineage:
+    """The same with one more, of the sequences that come."""
+    first = SequenceNumber(lineage.sequence + 1)
+    return lineage.begun(next_history(lineage.current, first, secrets.randbits(40)))
+
+
+def history_rows(lineage: Lineage) -> list[list[Any]]:
+    return [[one.id, one.first] for one in lineage.histories]
+
+
+def history_in(row: Mapping[str, Any]) -> Epoch | None:
+    """That the sequence of a head or a revision is of; None: the oldest of its space."""
+    return Epoch(row["history"]) if "history" in row else None
+
+
+def version_in(row: Mapping[str, Any]) -> Version | None:
+    found: Version | None = row.get("version")
+    return found
 
 
 def body_of(row: Mapping[str, Any]) -> Body | None:
@@ -95,13 +121,29 @@ def body_of(row: Mapping[str, Any]) -> Body | None:
 
 
 def stored_of(row: Mapping[str, Any]) -> Stored:
-    return Stored(ContentHash(row["hash"]), body_of(row), SequenceNumber(row["seq"]), SequenceNumber(row["until"]))
+    return Stored(
+        ContentHash(row["hash"]),
+        body_of(row),
+        SequenceNumber(row["seq"]),
+        SequenceNumber(row["until"]),
+        history_in(row),
+        version_in(row),
+        bool(row.get("deleted")),
+    )
 
 
 def head_of(row: Mapping[str, Any] | None) -> Head | None:
     if row is None:
         return None
-    return Head(SequenceNumber(row["seq"]), ContentHash(row["hash"]), body_of(row), row["at"], pairs_of(row))
+    return Head(
+        SequenceNumber(row["seq"]),
+        ContentHash(row["hash"]),
+        body_of(row),
+        row["at"],
+        pairs_of(row),
+        history_in(row),
+        version_in(row),
+    )
 
 
 def entry_of(row: Mapping[str, Any]) -> HistoryEntry:
@@ -110,7 +152,7 @@ def entry_of(row: Mapping[str, Any]) -> HistoryEntry:
     deleted = row.get("deleted", is_head and "body" not in row)
     received = row.get("received", False)
     return HistoryEntry(
-        rev=None if received else make_rev(sequence, hash_, deleted=deleted),
+        rev=None if received else make_rev(sequence, hash_, deleted=deleted, history=history_in(row)),
         sequence=sequence,
         hash=hash_,
         body=body_of(row),
@@ -122,6 +164,7 @@ def entry_of(row: Mapping[str, Any]) -> HistoryEntry:
         rule=row["rule"],
         parents=tuple(row.get("parents", ())),
         conflicts=tuple(restored(conflict) for conflict in row.get("conflicts", ())),
+        version=version_in(row),
     )
 
 

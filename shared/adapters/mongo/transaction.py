@@ -18,6 +18,8 @@ from shared.adapters.mongo.client import Mongo, Row
 from shared.adapters.mongo.rows import (
     device_memory_of,
     head_of,
+    history_rows,
+    lineage_of,
     new_epoch,
     pair_row,
     pairs_of,
@@ -26,6 +28,7 @@ from shared.adapters.mongo.rows import (
     stored_of,
     story_of,
     superseded_row,
+    with_new_history,
 )
 from shared.core.batch import Write
 from shared.core.brake import Deletions
@@ -33,17 +36,23 @@ from shared.core.documents import (
     ContentHash,
     DeviceId,
     DocumentId,
+    Epoch,
+    Position,
     SpaceId,
 )
 from shared.core.documents import Sequence as SequenceNumber
+from shared.core.lineage import Lineage
 from shared.core.memory import (
     BEGINNING,
     MAX_PAIRS,
     RECENT,
+    Allotted,
+    Decision,
     DeviceMemory,
     Memory,
     Missing,
     Pair,
+    Received,
     Revision,
     Stored,
     Submission,
@@ -53,6 +62,8 @@ from shared.core.policies import Policies
 from shared.ports import Fence, FencedError, TooMuchError
 
 _POLICIES_KEPT: Final = 10_000
+_LINEAGE: Final = {"epoch": 1, "sequence": 1, "histories": 1}
+_STORED: Final = {"hash": 1, "seq": 1, "until": 1, "body": 1, "deleted": 1, "history": 1, "version": 1}
 _RECENT_BYTES: Final = 16 * 1024 * 1024
 """Of bodies that are read to find one that is near."""
 
@@ -73,7 +84,15 @@ class MongoTransaction:
         policies: dict[SpaceId, tuple[str | None, Policies]],
         *,
         most_bytes: int | None = None,
+        told: Position | None,
     ) -> None:
+        """`told`: how far the space is known to have been."""
+        self.position: Position | None = None
+        """What was written last, if this is committed."""
+        self._told = told
+        self._ends_history = False
+        self._new_epoch = new_epoch()
+        self._process = mongo.process
         self._most_bytes = most_bytes
         self._read = 0
         self._fence = fence
@@ -112,8 +131,11 @@ class MongoTransaction:
         self._unverified = True
         return policies
 
-    def verify_policies(self) -> None:
-        """Raises PoliciesChangedError if the space has others than those that were given out."""
+    def finish(self) -> None:
+        """The last step before the commit. Raises PoliciesChangedError if the space has other policies than those
+        that were given out."""
+        if self._ends_history:
+            self.allot(0, 0)
         if self._unverified:
             self._verify_policies(self._policies_row())
 
@@ -170,6 +192,11 @@ class MongoTransaction:
                     pairs=memory.pairs if missing.pairs_since is None else pairs.get(document, ()),
                     seen={**memory.seen, **{key: key in held for key in missing.seen}},
                     recent=self._recent(document) if missing.recent else memory.recent,
+                    ancestors=(
+                        memory.ancestors
+                        if missing.ancestors is None
+                        else self._ancestors(document, missing.ancestors)
+                    ),
                 )
             )
         return loaded
@@ -185,7 +212,7 @@ class MongoTransaction:
                 "space": self._space,
                 "$or": [{"id": document, "hash": {"$in": list(hashes)}} for document, hashes in wanted],
             },
-            {"id": 1, "hash": 1, "seq": 1, "until": 1, "body": 1, "deleted": 1},
+            {"id": 1, **_STORED},
         )
         found: dict[tuple[DocumentId, ContentHash], Stored] = {}
         for row in cursor:
@@ -259,30 +286,90 @@ class MongoTransaction:
         cursor.close()
         return tuple(found)
 
+    def _ancestors(self, document: DocumentId, until: SequenceNumber) -> tuple[Stored, ...]:
+        here = {"space": self._space, "id": document}
+        rows = self._newest({**here, "version": {"$exists": True}}, RECENT)
+        if until > BEGINNING:
+            shown = [{"deleted": True}, {"body": {"$exists": True}}]
+            query = {**here, "seq": {"$lte": until}, "until": {"$gt": BEGINNING}, "version": None, "$or": shown}
+            rows += self._newest(query, 1)
+        return tuple(stored_of(row) for row in rows if "body" in row or row.get("deleted"))
+
+    def _newest(self, query: Row, most: int) -> list[Row]:
+        """Revisions, the newest first; fewer if they are large."""
+        fields = {**_STORED, "size": {"$bsonSize": "$$ROOT"}}
+        cursor = self._revisions.find(query, fields, session=self._session, batch_size=8)
+        found: list[Row] = []
+        room = _RECENT_BYTES
+        for row in cursor.sort([("seq", DESCENDING), ("_id", DESCENDING)]).limit(most):
+            room -= row["size"]
+            self._count(row["size"])
+            if found and room < 0:
+                break
+            found.append(row)
+        cursor.close()
+        return found
+
     def deletions(self, devices: Several[DeviceId]) -> dict[DeviceId, Deletions]:
         # Not in the rows of devices: a client without a server counts as well, and is no device of a server.
         keys = {self._deletions_key(device): device for device in devices}
         cursor = self._deletions.find({"_id": {"$in": list(keys)}}, session=self._session)
         return {keys[row["_id"]]: Deletions(row["since"], row["count"]) for row in cursor}
 
-    def allot(self, count: int, live_change: int) -> SequenceNumber:
+    def lineage(self) -> Lineage:
+        row = self._spaces.find_one({"_id": self._space}, _LINEAGE, session=self._session)
+        return lineage_of(row or {"epoch": self._new_epoch, "sequence": 0})
+
+    def begin_history(self) -> None:
+        self._ends_history = True
+
+    def allot(self, count: int, live_change: int) -> Allotted:
         change: Row = {
             "$inc": {"sequence": count, "live": live_change, "batches": 1},
-            "$setOnInsert": {"epoch": new_epoch()},
+            "$setOnInsert": {"epoch": self._new_epoch},
         }
-        if self._fence is not None:
-            change["$set"] = {"fence": [self._fence.number, self._fence.token]}
+        values: Row = {} if self._fence is None else {"fence": [self._fence.number, self._fence.token]}
+        process = self._process()
+        if process is not None:
+            values["process"] = process
+        if values:
+            change["$set"] = values
         before = self._spaces.find_one_and_update(
             {"_id": self._space},
             change,
-            {"sequence": 1, "policies": 1, "fence": 1},
+            {"sequence": 1, "policies": 1, "fence": 1, "process": 1, "epoch": 1, "histories": {"$slice": -1}},
             upsert=True,
             return_document=ReturnDocument.BEFORE,
             session=self._session,
         )
         self._verify_policies(before)
         self._verify_fence(before)
-        return SequenceNumber((before or {}).get("sequence", 0) + 1)
+        first = SequenceNumber((before or {}).get("sequence", 0) + 1)
+        history = self._history(before, process)
+        self.position = Position(history, SequenceNumber(first + count - 1))
+        return Allotted(first, history)
+
+    def _history(self, before: Row | None, process: str | None) -> Epoch:
+        """That the new sequences are of; begun if the store may be older than what it told somebody."""
+        if before is None:
+            self._ends_history = False
+            return self._new_epoch
+        newest = lineage_of(before)
+        ends = (
+            self._ends_history
+            or (process is not None and before.get("process") != process)
+            or (self._told is not None and newest.is_ahead(self._told))
+        )
+        self._ends_history = False
+        if not ends:
+            return newest.current
+        whole = self._spaces.find_one({"_id": self._space}, _LINEAGE, session=self._session) or before
+        lineage = with_new_history(lineage_of({**whole, "sequence": before["sequence"]}))
+        self._spaces.update_one(
+            {"_id": self._space}, {"$set": {"histories": history_rows(lineage)}}, session=self._session
+        )
+        self._told = None
+        return lineage.current
 
     def _verify_fence(self, before: Row | None) -> None:
         number, token = (before or {}).get("fence", (0, ""))
@@ -290,21 +377,20 @@ class MongoTransaction:
         if fence is not None and (number > fence.number or (number == fence.number and token != fence.token)):
             raise FencedError(number)
 
-    def write(self, first: SequenceNumber, writes: Sequence[Write], deletions: Mapping[DeviceId, Deletions]) -> None:
+    def write(self, first: Allotted, writes: Sequence[Write], deletions: Mapping[DeviceId, Deletions]) -> None:
         heads: list[InsertOne[Row] | ReplaceOne[Row] | UpdateOne] = []
         revisions: list[Row] = []
         memory: list[ReplaceOne[Row]] = []
         devices: list[UpdateOne] = []
         counts: list[ReplaceOne[Row]] = []
-        sequence = first
+        sequence = first.first
         for write in writes:
             decision, submission = write.decision, write.item.submission
             key = self._key(submission.document)
             old = self._heads.get(key)
-            if decision.received is not None:
-                revisions.append(self._received_row(write, old))
+            revisions += [self._received_row(write, received, old) for received in _received_by(decision)]
             if decision.revision is not None:
-                row = self._head_row(write, decision.revision, sequence)
+                row = self._head_row(write, decision.revision, Allotted(sequence, first.history))
                 if old is None:
                     heads.append(InsertOne(row))
                 else:
@@ -312,9 +398,8 @@ class MongoTransaction:
                     gone = list(decision.revision.gone)
                     revisions.append(superseded_row(old, submission.document, gone, sequence, row["at"]))
                 sequence = SequenceNumber(sequence + 1)
-            elif decision.pair is not None:
-                newest = {"$each": [pair_row(decision.pair)], "$slice": -MAX_PAIRS}
-                heads.append(UpdateOne({"_id": key}, {"$push": {"pairs": newest}}))
+            elif (change := _head_change(decision)) is not None:
+                heads.append(UpdateOne({"_id": key}, change))
             if decision.device is not None:
                 remembered = asdict(decision.device)
                 memory.append(ReplaceOne({"_id": self._memory_key(submission)}, remembered, upsert=True))
@@ -343,24 +428,26 @@ class MongoTransaction:
     def _deletions_key(self, device: DeviceId) -> str:
         return f"{self._space}/{device}"
 
-    def _head_row(self, write: Write, revision: Revision, sequence: SequenceNumber) -> Row:
+    def _head_row(self, write: Write, revision: Revision, position: Allotted) -> Row:
         row: Row = {
             "_id": self._key(write.item.submission.document),
             "space": self._space,
-            "seq": sequence,
+            "seq": position.first,
+            "history": position.history,
             "hash": revision.hash,
             **story_of(write),
             "parents": list(revision.parents),
         }
+        version = revision.version_at(position.history, position.first)
+        if version is not None:
+            row["version"] = dict(version)
         if revision.pairs:
             row["pairs"] = [pair_row(pair) for pair in revision.pairs]
         if revision.body is not None:
             row["body"] = stored(revision.body)
         return row
 
-    def _received_row(self, write: Write, old: Row | None) -> Row:
-        received = write.decision.received
-        assert received is not None
+    def _received_row(self, write: Write, received: Received, old: Row | None) -> Row:
         story = story_of(write)
         if write.decision.revision is not None:
             story.pop("conflicts", None)  # they stand with the revision
@@ -375,6 +462,22 @@ class MongoTransaction:
             "received": True,
             "superseded_at": write.item.submission.arrived_at,
         }
+        if received.version is not None:
+            row["version"] = dict(received.version)
         if received.gone:
             row["gone"] = list(received.gone)
         return row
+
+
+def _received_by(decision: Decision) -> list[Received]:
+    return [received for received in (decision.received, decision.recovered) if received is not None]
+
+
+def _head_change(decision: Decision) -> Row | None:
+    """What changes of a head that stays."""
+    change: Row = {}
+    if decision.pair is not None:
+        change["$push"] = {"pairs": {"$each": [pair_row(decision.pair)], "$slice": -MAX_PAIRS}}
+    if decision.grown is not None:
+        change["$set"] = {"version": dict(decision.grown)}
+    return change or None

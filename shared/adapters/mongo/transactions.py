@@ -21,6 +21,7 @@ from shared.adapters.mongo.client import DURABLE, Mongo, errors_mapped
 from shared.adapters.mongo.faults import UNKNOWN_COMMIT, is_ended
 from shared.adapters.mongo.transaction import MongoTransaction, PoliciesChangedError
 from shared.core.documents import (
+    Position,
     SpaceId,
 )
 from shared.core.policies import Policies
@@ -30,6 +31,7 @@ T = TypeVar("T")
 
 _AT_ONCE: Final = 64
 """Transactions, each of another space. More wait for their turn."""
+_SPACES_REMEMBERED: Final = 10_000
 
 
 class Transactions:
@@ -42,6 +44,8 @@ class Transactions:
         self._sessions: list[ClientSession] = []
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="transaction")
         self._policies: dict[SpaceId, tuple[str | None, Policies]] = {}
+        self._told: dict[SpaceId, Position] = {}
+        """How far the spaces were when this process last wrote to them. It may be less, never more."""
 
     async def run(
         self,
@@ -101,9 +105,12 @@ class Transactions:
     ) -> T:
         session.start_transaction(ReadConcern("snapshot"), DURABLE, ReadPreference.PRIMARY)
         try:
-            transaction = MongoTransaction(self._mongo, session, space, fence, self._policies, most_bytes=most_bytes)
+            told = self._told.get(space)
+            transaction = MongoTransaction(
+                self._mongo, session, space, fence, self._policies, most_bytes=most_bytes, told=told
+            )
             result = work(transaction)
-            transaction.verify_policies()
+            transaction.finish()
         except BaseException:
             _abort(session)
             raise
@@ -114,7 +121,14 @@ class Transactions:
                 if not error.has_error_label(UNKNOWN_COMMIT) or time.monotonic() > deadline:
                     raise
             else:
+                self._remember(space, transaction.position)
                 return result
+
+    def _remember(self, space: SpaceId, position: Position | None) -> None:
+        if position is not None:
+            if len(self._told) >= _SPACES_REMEMBERED:
+                self._told.clear()
+            self._told[space] = position
 
 
 def _abort(session: ClientSession) -> None:

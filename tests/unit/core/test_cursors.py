@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from shared.core.cursors import cursor_of, is_behind, parse_cursor
 from shared.core.documents import Epoch, Position, Sequence
+from shared.core.lineage import Begun, Lineage
 
 positions = st.builds(
     Position, st.from_regex(r"[0-9a-f]{16}", fullmatch=True).map(Epoch), st.integers(0, 2**53).map(Sequence)
@@ -24,11 +25,22 @@ def test_what_is_none_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cursor", "now", "behind"),
-    [(("a", 1), ("a", 1), False), (("a", 1), ("a", 2), True), (("a", 2), ("a", 1), None), (("a", 1), ("b", 1), None)],
+    ("cursor", "behind"),
+    [
+        (("a", 10), True),
+        (("a", 11), None),
+        (("a", 12), None),
+        (("b", 9), None),
+        (("b", 10), True),
+        (("b", 12), False),
+        (("b", 13), None),
+        (("c", 12), None),
+    ],
 )
-def test_behind_is_told_within_one_history(
-    cursor: tuple[str, int], now: tuple[str, int], behind: bool | None
+def test_a_cursor_counts_within_the_part_of_its_history_that_is_known(
+    cursor: tuple[str, int], behind: bool | None
 ) -> None:
-    there, here = (Position(Epoch(e), Sequence(s)) for e, s in (cursor, now))
-    assert is_behind(there, here) is behind
+    """The store was put back to 10, and went on to 12 in another history."""
+    histories = (Begun(Epoch("a"), Sequence(1)), Begun(Epoch("b"), Sequence(11)))
+    position = Position(Epoch(cursor[0]), Sequence(cursor[1]))
+    assert is_behind(position, Lineage(histories, Sequence(12))) is behind

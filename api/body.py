@@ -26,6 +26,7 @@ HOLDING: Final = "hypertask.holding"
 SLOWEST: Final = 16 * 1024
 """Bytes in a second that a body has to come with, beyond the seconds that any body is given."""
 _SLICE_BYTES: Final = 256 * 1024
+_LARGE_BYTES: Final = 256 * 1024
 _CLOSE: Final = {"connection": "close"}
 
 
@@ -37,17 +38,21 @@ async def read_json_body(request: Request, space: SpaceId, most_bytes: int) -> b
     """
     room, holding = state(request).bodies, _holding(request)
     parts: list[bytes] = []
+    size = 0
     try:
         async for piece in pieces_of(
             request, most_bytes, ("application/json",), taken=lambda size: holding.take(room, space, size)
         ):
             parts.append(piece)
+            before, size = size, size + len(piece)
+            if before < _LARGE_BYTES <= size:
+                await holding.enter(state(request).large_bodies, space)
     except ProblemError as error:
         if error.kind is RATE_LIMITED:
             # Who does not wait as it is told to is made to, and holds nothing meanwhile.
             holding.end()
             parts.clear()
-            await asyncio.sleep(RETRY_SECONDS / 2)
+            await asyncio.sleep(RETRY_SECONDS)
         raise
     return b"".join(parts)
 

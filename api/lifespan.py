@@ -15,7 +15,7 @@ from api.hash_maps import HashMaps
 from api.live import Live
 from api.pace import Pace
 from api.replays import Replays
-from api.room import Gate, Room
+from api.room import LARGE_ANSWERS, LARGE_ANSWERS_OF_SPACE, LARGE_BODIES, LARGE_BODIES_OF_SPACE, Gate, Room
 from api.rounds import DeviceRounds
 from api.state import State
 from shared import garbage, observability
@@ -62,7 +62,8 @@ def lifespan_of(
                     "hypertask": State(
                         settings=settings,
                         bodies=Room(settings.bodies_bytes, settings.space_bodies_bytes),
-                        large_answers=Gate(pace),
+                        large_bodies=Gate(pace, LARGE_BODIES, LARGE_BODIES_OF_SPACE),
+                        large_answers=Gate(pace, LARGE_ANSWERS, LARGE_ANSWERS_OF_SPACE),
                         aside=aside,
                         devices=devices,
                         hash_maps=maps,

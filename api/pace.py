@@ -21,6 +21,8 @@ _LATE_SECONDS: Final = 0.004
 _DELAY: Final = 10.0
 _MOST_DELAY_SECONDS: Final = 1.0
 _SHARE: Final = 0.5
+_MANY: Final = 200
+"""Requests in one to two seconds: a space with fewer is not what the loop is late for, whatever its share."""
 
 
 class Pace:
@@ -55,7 +57,7 @@ class Pace:
     def _asks_for_most(self, space: SpaceId) -> bool:
         mine = self._counts[space] + self._before[space]
         everything = self._counts.total() + self._before.total()
-        return _SHARE * everything < mine < everything
+        return mine > _MANY and _SHARE * everything < mine < everything
 
     async def _look(self) -> None:
         while True:

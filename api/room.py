@@ -17,6 +17,9 @@ _CLOSE: Final = {"connection": "close"}
 RETRY_SECONDS: Final = 2
 MOST_WAITING: Final = 64
 _WAIT_SECONDS: Final = 10.0
+LARGE_BODIES: Final = 16
+"""At a time in one process, of more than 256 KiB."""
+LARGE_BODIES_OF_SPACE: Final = 4
 LARGE_ANSWERS: Final = 4
 """At a time in one process: pages, histories, comparisons, exports."""
 LARGE_ANSWERS_OF_SPACE: Final = 2
@@ -54,9 +57,9 @@ class Room:
 
 
 class Gate:
-    """So many large answers are made at a time, and so many of one space. Others wait; spaces take turns."""
+    """So many large answers, or bodies, at a time, and so many of one space. Others wait; spaces take turns."""
 
-    def __init__(self, pace: Pace, most: int = LARGE_ANSWERS, most_of_space: int = LARGE_ANSWERS_OF_SPACE) -> None:
+    def __init__(self, pace: Pace, most: int, most_of_space: int) -> None:
         self._pace = pace
         self._most = most
         self._most_of_space = most_of_space
@@ -70,7 +73,7 @@ class Gate:
             return
         queue = self._waiting.setdefault(space, deque())
         if len(queue) >= MOST_WAITING:
-            detail = f"{MOST_WAITING} requests for large answers of a space may wait for their turn."
+            detail = f"{MOST_WAITING} requests with large bodies or answers of a space may wait for their turn."
             raise ProblemError(RATE_LIMITED, detail, headers={"retry-after": str(RETRY_SECONDS)})
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         queue.append(turn)
@@ -83,7 +86,7 @@ class Gate:
             elif turn in queue:
                 queue.remove(turn)
             if isinstance(error, TimeoutError):
-                raise OverloadedError("too many large answers are under way") from None
+                raise OverloadedError("too many large bodies or answers are under way") from None
             raise
 
     def leave(self, space: SpaceId) -> None:

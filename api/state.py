@@ -24,6 +24,7 @@ class State:
 
     settings: Settings
     bodies: Room
+    large_bodies: Gate
     large_answers: Gate
     aside: Aside
     devices: Devices

@@ -10,7 +10,7 @@ from typing import BinaryIO, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.body import pieces_of
+from api.body import enter_large, pieces_of
 from api.errors import INVALID_EXPORT, ProblemError
 from api.importing import import_into
 from api.state import state
@@ -27,6 +27,7 @@ async def post_import(request: Request) -> Response:
     again, it goes on where it was stopped."""
     app = state(request)
     device = await app.devices.of(request)
+    await enter_large(request, device.space)
     with tempfile.TemporaryFile() as file:
         async for piece in pieces_of(request, MAX_BYTES, _KINDS):
             await asyncio.to_thread(file.write, piece)

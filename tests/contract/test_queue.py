@@ -13,10 +13,11 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 from redis.commands.core import AsyncScript
 
-from shared.adapters.arq import WakingRedis, connect
-from shared.adapters.inbox import ArqInbox
-from shared.adapters.redis import RedisRounds
+from shared.adapters.arq import LARGE_QUEUE, WakingRedis, connect
+from shared.adapters.inbox import SIZES, ArqInbox, ArqLease
+from shared.adapters.redis import RedisRounds, space_key
 from shared.adapters.resolver import ArqResolver
+from shared.core.batch import Answer, Item
 from shared.core.documents import DeviceId, Sequence, SpaceId
 from shared.core.memory import Agreed
 from shared.ports import OverloadedError, UnavailableError
@@ -115,3 +116,127 @@ async def test_errors_are_ours() -> None:
         assert isinstance(reply, UnavailableError)
         with pytest.raises(UnavailableError):
             await ArqInbox(redis, nowhere).lease(SpaceId("s"))
+
+
+def large_item(name: str, size: int) -> Item:
+    item = an_item(name, "x" * size)
+    return replace(item, dry_run=False)
+
+
+@asynccontextmanager
+async def ended(tasks: list[asyncio.Task[Any]]) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_the_bytes_that_wait_for_a_space_have_a_bound_and_others_have_room(
+    alone: Settings, space: SpaceId
+) -> None:
+    settings = replace(alone, inbox_bytes=30_000, inboxes_bytes=50_000)
+    other, third = SpaceId(f"{space}-2"), SpaceId(f"{space}-3")
+    async with connected(settings) as redis:
+        await redis.delete(SIZES)
+        # Two processes: none of them has the whole.
+        async with ArqResolver(redis, settings) as one, ArqResolver(redis, settings) as two:
+            sending = [asyncio.create_task(one.resolve(space, large_item("a", 20_000)))]
+            async with ended(sending):
+                while not await redis.llen(space_key(space, "inbox")):
+                    await asyncio.sleep(0.01)
+                with pytest.raises(OverloadedError, match="INBOX_BYTES"):
+                    await two.resolve(space, large_item("b", 20_000))
+                sending.append(asyncio.create_task(two.resolve(other, large_item("a", 20_000))))
+                while not await redis.llen(space_key(other, "inbox")):
+                    await asyncio.sleep(0.01)
+                with pytest.raises(OverloadedError, match="INBOXES_BYTES"):
+                    await two.resolve(third, large_item("a", 20_000))
+                await redis.delete(space_key(space, "inbox"))  # forgotten, but for its size
+                async with await leased_from(ArqInbox(redis, settings), third) as lease:
+                    sending.append(asyncio.create_task(two.resolve(third, large_item("a", 20_000))))
+                    assert len(await taken(lease, 1)) == 1, "what is not there any more takes no room"
+
+
+async def test_what_nobody_waits_for_any_more_makes_room_whoever_has_the_lease(
+    alone: Settings, space: SpaceId
+) -> None:
+    settings = replace(alone, inbox_bytes=30_000, submit_deadline_seconds=0.5)
+    async with connected(settings) as redis, ArqResolver(redis, settings) as resolver:
+        inbox = ArqInbox(redis, settings)
+        dead = await leased_from(inbox, space)  # and never ended
+        with pytest.raises(UnavailableError):
+            await resolver.resolve(space, large_item("a", 20_000))
+        assert len(await dead.take()) == 0, "it expired"
+        with pytest.raises(UnavailableError):
+            await resolver.resolve(space, large_item("a", 20_000))
+        late = asyncio.create_task(resolver.resolve(space, large_item("b", 20_000)))
+        async with await leased_from(inbox, space) as lease:
+            envelopes = await taken(lease, 1)
+            assert [item.submission.document for item in envelopes[0].items] == ["b"]
+            await answer_all(lease, envelopes)
+            await late
+        assert await redis.llen(space_key(space, "inbox")) == 0
+        assert int(await redis.hget(SIZES, space) or 0) == 0
+
+
+async def test_what_expired_while_it_was_decided_does_not_take_others_with_it(
+    alone: Settings, space: SpaceId
+) -> None:
+    settings = replace(alone, submit_deadline_seconds=0.6)
+    async with (
+        connected(settings) as redis,
+        ArqResolver(redis, settings) as resolver,
+        await leased_from(ArqInbox(redis, settings), space) as lease,
+    ):
+        late = asyncio.create_task(resolver.resolve(space, an_item("late")))
+        slow = await taken(lease, 1)
+        with pytest.raises(UnavailableError):
+            await late
+        sending = asyncio.create_task(resolver.resolve(space, an_item("b")))
+        while await redis.llen(space_key(space, "inbox")) != 1:  # the other one is dropped when this comes
+            await asyncio.sleep(0.01)
+        await answer_all(lease, slow)
+        envelopes = await taken(lease, 1)
+        assert [item.submission.document for item in envelopes[0].items] == ["b"]
+        await answer_all(lease, envelopes)
+        await sending
+
+
+async def test_a_batch_is_no_more_than_fits_a_lease_and_what_is_large_goes_to_its_process(
+    alone: Settings, space: SpaceId
+) -> None:
+    settings = replace(alone, batch_bytes=100_000)
+    items = [large_item(f"d{n}", 40_000) for n in range(8)]
+    async with connected(settings) as redis, ArqResolver(redis, settings) as resolver:
+        sending = asyncio.create_task(resolver.resolve_all(space, items))
+        decided: list[str] = []
+        async with await leased_from(ArqInbox(redis, settings, large=True), space) as lease:
+            while len(decided) < len(items):
+                envelopes = await taken(lease, 1)
+                names = [item.submission.document for envelope in envelopes for item in envelope.items]
+                assert 1 <= len(names) <= 2
+                decided += names
+                await answer_all(lease, envelopes)
+        replies = await sending
+        assert [reply.hash for reply in replies if isinstance(reply, Answer)] == [i.submission.hash for i in items]
+        assert decided == [item.submission.document for item in items]
+        again = asyncio.create_task(resolver.resolve(space, large_item("large", 200_000)))
+        async with ended([again]):
+            small = await leased_from(ArqInbox(redis, settings), space)
+            async with small:
+                while not small.used_up:
+                    assert await small.take() == []
+                    await asyncio.sleep(0.01)
+            assert await redis.zscore(LARGE_QUEUE, (await redis.zrange(LARGE_QUEUE, -1, -1))[0])
+
+
+async def leased_from(inbox: ArqInbox, space: SpaceId) -> ArqLease:
+    """As soon as nobody else has it."""
+    async with asyncio.timeout(10):
+        while True:
+            lease = await inbox.lease(space)
+            if lease is not None:
+                return lease
+            await asyncio.sleep(0.01)

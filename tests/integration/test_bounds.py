@@ -1,0 +1,196 @@
+"""Bounds on what a client can take from a real server; each is told as a problem, with its setting."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from tests.instance import Access, Instance
+
+HEADER_SECONDS, BODY_SECONDS, CONNECTIONS = 1.0, 1.0, 40
+
+
+@pytest.fixture(scope="module")
+def bounded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    instance = Instance(tmp_path_factory.mktemp("bounded") / "data")
+    yield instance.start(
+        HYPERTASK_HEADER_SECONDS=str(HEADER_SECONDS),
+        HYPERTASK_BODY_SECONDS=str(BODY_SECONDS),
+        HYPERTASK_CONNECTIONS=str(CONNECTIONS),
+        HYPERTASK_SPACE_BODIES_BYTES="1000000",
+        HYPERTASK_DEVICES_PER_SPACE="3",
+        HYPERTASK_STREAMS_PER_SPACE="2",
+        HYPERTASK_PAGE_BYTES="20000",
+        HYPERTASK_INBOX_BYTES="3000000",
+    )
+    instance.stop()
+
+
+@pytest.fixture
+def access(bounded: Instance) -> Access:
+    return bounded.access()
+
+
+def connected(access: Access) -> socket.socket:
+    address = urlsplit(access.url)
+    return socket.create_connection((address.hostname, address.port), timeout=20)
+
+
+def answer(connection: socket.socket) -> bytes:
+    """Everything until the other side ends."""
+    parts = []
+    try:
+        while part := connection.recv(65536):
+            parts.append(part)
+    except ConnectionResetError:
+        pass
+    return b"".join(parts)
+
+
+def problem_in(raw: bytes) -> dict[str, object]:
+    head, _, body = raw.partition(b"\r\n\r\n")
+    assert b"application/problem+json" in head, raw[:200]
+    found: dict[str, object] = json.loads(body)
+    assert int(head.split(b" ")[1]) == found["status"]
+    return found
+
+
+def head_of(access: Access, line: str, *fields: str) -> bytes:
+    return "\r\n".join([line, "host: x", f"authorization: Bearer {access.token}", *fields, "", ""]).encode()
+
+
+@pytest.mark.parametrize("begun", [b"", b"G", b"GET /hashes HTTP/1.1\r\nhost: x\r\n", b"\r\n"])
+def test_half_a_head_is_waited_for_so_long(access: Access, begun: bytes) -> None:
+    with closing(connected(access)) as connection:
+        began = time.monotonic()
+        connection.sendall(begun)
+        said = answer(connection)
+        assert time.monotonic() - began < HEADER_SECONDS + 5
+    if begun:
+        assert problem_in(said)["code"] == "request-timeout"
+    else:
+        assert said == b"", "who asked for nothing is answered nothing"
+
+
+def test_half_a_head_behind_another_request_is_waited_for_no_longer(access: Access) -> None:
+    with closing(connected(access)) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert b'"ok"' in connection.recv(65536)
+        began = time.monotonic()
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nhost:")
+        assert problem_in(answer(connection))["code"] == "request-timeout"
+        assert time.monotonic() - began < HEADER_SECONDS + 5
+
+
+def test_a_head_that_does_not_end_is_refused(access: Access) -> None:
+    with closing(connected(access)) as connection:
+        connection.sendall(b"GET /hashes HTTP/1.1\r\n")
+        try:
+            for _ in range(5000):
+                connection.sendall(b"x-more: " + b"x" * 200 + b"\r\n")
+        except (BrokenPipeError, ConnectionResetError):
+            return  # it was refused meanwhile
+        assert problem_in(answer(connection))["code"] == "headers-too-large"
+
+
+def test_a_body_is_waited_for_so_long_and_longer_if_it_comes(access: Access) -> None:
+    body = json.dumps({"client_state": {"id": "a", "x": "x" * 40_000}}).encode()
+    head = head_of(access, "POST /task/a HTTP/1.1", f"content-length: {len(body)}", "connection: close")
+    with closing(connected(access)) as connection:
+        connection.sendall(head + body[:-1])
+        assert problem_in(answer(connection))["code"] == "request-timeout"
+    with closing(connected(access)) as connection:
+        connection.sendall(head + body[:32_000])
+        time.sleep(BODY_SECONDS + 0.3)  # there is a second for every 16 KiB that came
+        connection.sendall(body[32_000:])
+        assert answer(connection).startswith(b"HTTP/1.1 200")
+
+
+def test_bodies_that_are_withheld_have_a_bound_and_others_go_on(bounded: Instance, access: Access) -> None:
+    body = gzip.compress(b'{"tasks":{"a":{"client_state":{"id":"a","x":"' + b"0" * 700_000 + b'"}}}}')
+    head = head_of(access, "POST /tasks HTTP/1.1", "content-encoding: gzip", f"content-length: {len(body)}")
+    other = bounded.access()
+    with closing(connected(access)) as first, closing(connected(access)) as second:
+        first.sendall(head + body[:-1])
+        second.sendall(head + body[:-1])
+        small = httpx.post(f"{other.url}/task/a", headers=other.headers, json={"client_state": {"id": "a"}})
+        assert small.status_code == 200
+        codes = sorted(str(problem_in(answer(connection))["code"]) for connection in (first, second))
+    assert codes == ["rate-limited", "request-timeout"]
+    sent = httpx.post(f"{access.url}/tasks", headers={**access.headers, "content-encoding": "gzip"}, content=body)
+    assert sent.status_code == 200, "all of it was given back"
+
+
+def test_connections_have_a_bound_and_new_ones_get_in(access: Access) -> None:
+    idle = [connected(access) for _ in range(3 * CONNECTIONS)]
+    try:
+        assert httpx.get(f"{access.url}/healthz", timeout=20).status_code == 200
+    finally:
+        for connection in idle:
+            connection.close()
+
+
+def test_devices_of_a_space_have_a_bound_that_revoking_does_not_get_round(access: Access) -> None:
+    with httpx.Client(base_url=access.url, headers=access.headers) as http:
+        made = [http.post("/devices", json={"name": "d"}) for _ in range(3)]
+        assert [one.status_code for one in made] == [201, 201, 409]
+        assert made[2].json()["code"] == "too-many-devices" and "DEVICES_PER_SPACE" in made[2].json()["detail"]
+        assert http.delete(f"/devices/{made[0].json()['device']}").status_code == 204
+        assert http.post("/devices", json={"name": "d"}).status_code == 409
+
+
+async def test_streams_of_a_space_have_a_bound(bounded: Instance, access: Access) -> None:
+    async with httpx.AsyncClient(base_url=access.url, headers=access.headers) as http:
+        streams = [http.stream("GET", "/events") for _ in range(2)]
+        for stream in streams:
+            assert (await stream.__aenter__()).status_code == 200
+        refused = await http.get("/events")
+        assert refused.status_code == 429 and "STREAMS_PER_SPACE" in refused.json()["detail"]
+        for stream in streams:
+            await stream.__aexit__(None, None, None)
+        async with asyncio.timeout(10):
+            while (await http.get("/hashes", params={"wait": "0"})).status_code != 200:
+                await asyncio.sleep(0.05)
+
+
+def test_pages_end_early_and_go_on_where_they_ended(access: Access) -> None:
+    names = [f"d{n:02}" for n in range(12)]
+    tasks = {name: {"client_state": {"id": name, "x": name * 2000}} for name in names}
+    with httpx.Client(base_url=access.url, headers=access.headers, timeout=20) as http:
+        assert http.post("/tasks", json={"tasks": tasks}).status_code == 200
+        for asked in ({"limit": "1000"}, {"ids": ",".join([*reversed(names), "never"])}):
+            found: dict[str, object] = {}
+            after, pages = "", 0
+            while True:
+                page = http.get("/tasks", params={**asked, "after": after}).raise_for_status()
+                assert len(page.content) < 40_000
+                assert not found.keys() & page.json()["tasks"].keys()
+                found |= page.json()["tasks"]
+                pages += 1
+                if (after := page.json()["after"]) is None:
+                    break
+            assert pages >= 3 and found.keys() - {"never"} == set(names)
+            assert ("never" in found) == ("ids" in asked)
+
+
+def test_what_is_large_is_read_and_decided_as_what_is_small(access: Access) -> None:
+    large = {"id": "a", "x": "\u00e9" * 100_000, "n": [1, 2.5, 1e300, None, True]}
+    with httpx.Client(base_url=access.url, headers=access.headers, timeout=20) as http:
+        sent = http.post("/task/a", json={"client_state": large, "base": "0"}).raise_for_status().json()
+        assert sent["server_state"] == large and sent["outcome"] == "applied"
+        assert http.get("/task/a").json() == large
+        wrong = json.dumps({"client_state": large})[:-2] + ',"n":1}}'
+        refused = http.post("/task/a", content=wrong)
+        assert refused.status_code == 422 and refused.json()["pointer"] == "/client_state/n"
+        tasks = {"a": {"client_state": {**large, "n": 1}}, "b": {"client_state": 7}}
+        several = http.post("/tasks", json={"tasks": tasks}).raise_for_status().json()["tasks"]
+        assert several["a"]["rev"] and several["b"]["error"]["pointer"] == "/tasks/b/client_state"

@@ -1,0 +1,124 @@
+"""Room for bodies, turns of large answers, and the pace of who asks for most."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from api import pace as pacing
+from api import room as rooms
+from api.errors import RATE_LIMITED, ProblemError
+from api.pace import Pace
+from api.room import Gate, Holding, Room
+from shared.core.documents import SpaceId
+from shared.ports import OverloadedError
+
+A, B, C = SpaceId("a"), SpaceId("b"), SpaceId("c")
+
+
+def test_a_space_has_its_share_and_all_have_what_there_is() -> None:
+    room = Room(100, 60)
+    one, other = Holding(), Holding()
+    one.take(room, A, 60)
+    with pytest.raises(ProblemError, match="60 bytes") as refused:
+        other.take(room, A, 1)
+    assert refused.value.kind is RATE_LIMITED and "retry-after" in refused.value.headers
+    other.take(room, B, 40)
+    with pytest.raises(OverloadedError, match="BODIES_BYTES"):
+        other.take(room, C, 1)
+    one.end()
+    one.end()
+    other.take(room, C, 60)
+    assert room.held == 100
+    other.end()
+    assert room.held == 0
+
+
+async def test_spaces_take_turns_and_one_has_not_all() -> None:
+    gate = Gate(Pace(), 2, 1)
+    order: list[str] = []
+    inside: set[str] = set()
+
+    async def large(space: SpaceId, name: str) -> None:
+        await gate.enter(space)
+        assert not any(other[0] == name[0] for other in inside) and len(inside) < 2
+        inside.add(name)
+        order.append(name)
+        await asyncio.sleep(0)
+        inside.remove(name)
+        gate.leave(space)
+
+    names = [(A, f"a{n}") for n in range(4)] + [(B, "b0"), (C, "c0")]
+    await asyncio.gather(*(large(space, name) for space, name in names))
+    assert sorted(order) == sorted(name for _, name in names)
+    assert [name for name in order if name[0] == "a"] == ["a0", "a1", "a2", "a3"], "in the order in which they came"
+    assert order.index("c0") < order.index("a2"), "a space with one request waits for one of another, not for all"
+
+
+async def test_too_many_that_wait_are_refused_and_who_goes_away_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rooms, "MOST_WAITING", 2)
+    gate = Gate(Pace(), 1, 1)
+    await gate.enter(A)
+    first, second = [asyncio.create_task(gate.enter(A)) for _ in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(ProblemError) as refused:
+        await gate.enter(A)
+    assert refused.value.kind is RATE_LIMITED
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    gate.leave(A)
+    await second
+    gate.leave(A)
+    await gate.enter(B)
+
+
+async def test_who_waits_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rooms, "_WAIT_SECONDS", 0.01)
+    gate = Gate(Pace(), 1, 1)
+    await gate.enter(A)
+    with pytest.raises(OverloadedError):
+        await gate.enter(B)
+    gate.leave(A)
+    await gate.enter(B)
+
+
+async def test_while_others_ask_half_of_the_time_is_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
+    pace = Pace()
+    gate = Gate(pace, 1, 1)
+    holding = Holding()
+    await holding.enter(gate, A)
+    await asyncio.sleep(0.05)
+    await pace.turn(B)
+    holding.end()
+    began = asyncio.get_running_loop().time()
+    await gate.enter(A)
+    assert asyncio.get_running_loop().time() - began >= 0.04
+
+
+@pytest.mark.parametrize(
+    ("mine", "others", "late", "waits"),
+    [
+        (300, 10, 0.02, True),
+        (300, 10, 0.0, False),  # there is time
+        (300, 0, 0.02, False),  # nobody else asks
+        (100, 10, 0.02, False),  # it is not for these that the loop is late
+        (300, 400, 0.02, False),  # others ask for more
+    ],
+)
+async def test_who_asks_for_most_waits_when_there_is_much_to_do(
+    mine: int, others: int, late: float, waits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    pace = Pace()
+    for space, count in ((A, mine - 1), (B, others)):
+        for _ in range(count):
+            await pace.turn(space)
+    pace._late = late
+    monkeypatch.setattr(pacing.asyncio, "sleep", sleep)
+    await pace.turn(A)
+    assert bool(slept) == waits

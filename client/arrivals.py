@@ -270,7 +270,7 @@ def _body(row: Arriving) -> Body:
 def _parsed(path: Path, document: DocumentId) -> Body | None:
     """None if it is missing or holds no document."""
     try:
-        return body_of(path.read_bytes(), document, Limits())[0]
+        return body_of(path.read_bytes(), document, Limits().readable)[0]
     except (FileNotFoundError, FaultError):
         return None
 

@@ -62,6 +62,13 @@ def body_of(text: bytes, document: DocumentId, limits: Limits) -> tuple[Body, Co
     return checked(wire.parse(text, max_depth=limits.max_depth), document, limits)
 
 
+def is_too_large(body: Body, text_bytes: int, limits: Limits) -> bool:
+    """Whether the canonical form of a body is larger than a document may be. `text_bytes`: the length of its text in
+    the file."""
+    # A number is at most six times as long in the canonical form (1e20), and nothing else gets longer.
+    return 6 * text_bytes > limits.max_document_bytes < len(wire.canonical(body))
+
+
 def checked(state: JsonValue, document: DocumentId, limits: Limits) -> tuple[Body, ContentHash]:
     """`state`, which is in the I-JSON profile, as a body of this document. Raises FaultError."""
     found = wire.checked_state(state, document, "", limits)

@@ -39,6 +39,8 @@ class Held:
     body: Body
     hash: ContentHash
     stamp: Stamp | None = None
+    too_large: bool = False
+    """See `Loaded`."""
 
 
 class UnreadableError(Exception):
@@ -72,12 +74,19 @@ class Files:
         news: dict[DocumentId, Seen | None] = {}
         problems = list(scan.problems)
         changed: set[DocumentId] = set()
-        other = [document for document, stamp in scan.files.items() if known.get(document) != key_of(stamp)]
+        other = [
+            document
+            for document, stamp in scan.files.items()
+            # What is too large is read, and named, each time.
+            if known.get(document) != key_of(stamp) or self._may_be_too_large(stamp)
+        ]
         for document in other:
             before, loaded = hashes.pop(document, None), self._read(document)
             if isinstance(loaded, Problem):
                 problems.append(loaded)
             elif loaded is not None:
+                if loaded.too_large:
+                    problems.append(self._folder.too_large(document))
                 hashes[document] = loaded.hash
                 news[document] = Seen(loaded.hash, key_of(loaded.stamp) if loaded.stamp else "")
                 if before != loaded.hash:
@@ -112,7 +121,9 @@ class Files:
             if stamp is None and remembered is None:
                 self._hashes.pop(document, None)
                 self._keys.pop(document, None)
-            elif stamp is None:  # removed, or renamed: that takes a look at all names
+            elif stamp is None or self._may_be_too_large(
+                stamp
+            ):  # removed, or renamed: that takes a look at all names
                 return self.look()
             elif remembered is not None and remembered.stamp == key_of(stamp):
                 self._hashes[document], self._keys[document] = remembered.hash, remembered.stamp
@@ -165,12 +176,15 @@ class Files:
             raise UnreadableError(loaded.sentence)
         return loaded
 
+    def _may_be_too_large(self, stamp: Stamp) -> bool:
+        return stamp.size > self._folder.max_document_bytes
+
     def _read(self, document: DocumentId) -> Held | Problem | None:
         started, loaded = time.time_ns(), self._folder.read(document)
         if loaded is None or isinstance(loaded, Problem):
             return loaded
         proves = bool(stamp_key(loaded.stamp, started))
-        held = Held(loaded.body, loaded.hash, loaded.stamp if proves else None)
+        held = Held(loaded.body, loaded.hash, loaded.stamp if proves else None, loaded.too_large)
         if proves and len(self._lately) < LATELY:
             self._lately[document] = held
         return held

@@ -21,7 +21,7 @@ from typing import Final
 
 from client.durable import make_durable, make_names_durable, write_new
 from client.file_names import SUFFIX, document_of, file_name
-from client.file_text import body_of, checked, text_of
+from client.file_text import body_of, checked, is_too_large, text_of
 from client.folder_problems import (
     Problem,
     changing,
@@ -79,6 +79,8 @@ class Loaded:
     stamp: Stamp
     racy: bool
     """The file had just been written: an equal stamp does not yet prove that it is unchanged."""
+    too_large: bool = False
+    """It is larger than a document may be: it can be read and made smaller, and no upstream takes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,15 @@ class TaskFolder:
     def stamp(self, document: DocumentId) -> Stamp | None:
         """What the system says of the document's file; None: it has none, or the folder is gone."""
         return stamp_at(self.text_path(document))
+
+    @property
+    def max_document_bytes(self) -> int:
+        """Of the canonical form, and about as long is the text."""
+        return self._limits.max_document_bytes
+
+    def too_large(self, document: DocumentId) -> Problem:
+        """What is wrong with a file that was read and is `too_large`."""
+        return too_large(document, self._limits)
 
     def scan(self) -> Scan:
         """One pass over the names and what the system says of the files; reads none. Raises FolderError."""
@@ -219,14 +230,14 @@ class TaskFolder:
 
     def _understood(self, raw: bytes, stamp: Stamp, racy: bool, document: DocumentId) -> Loaded | Problem:
         try:
-            body, hash_ = body_of(raw, document, self._limits)
+            body, hash_ = body_of(raw, document, self._limits.readable)
         except FaultError as error:
             if error.fault.reason == "too large":
                 return too_large(document, self._limits)
             if error.fault.reason in ("id mismatch", "id missing"):
                 return wrong_id(document, self._id_inside(raw))
             return faulty(document, error.fault)
-        return Loaded(body, hash_, stamp, racy)
+        return Loaded(body, hash_, stamp, racy, is_too_large(body, len(raw), self._limits))
 
     def _id_inside(self, raw: bytes) -> DocumentId | None:
         try:

@@ -297,8 +297,9 @@ class Memory:
     def refuse(self, upstream: str, document: DocumentId, refused: Refused) -> None:
         """What was pending will not be taken."""
         self._db.execute(
-            "UPDATE record SET pending = NULL, refused = ? WHERE upstream = ? AND id = ?",
-            (_dumped_refused(refused), upstream, document),
+            "INSERT INTO record (upstream, id, gone, refused) VALUES (?, ?, 0, ?) "
+            "ON CONFLICT (upstream, id) DO UPDATE SET pending = NULL, refused = excluded.refused",
+            (upstream, document, _dumped_refused(refused)),
         )
 
     def forgive(self, upstream: str, still: Collection[DocumentId]) -> None:

@@ -21,7 +21,9 @@ from shared.core.canonical import equal
 from shared.core.conflict_rows import conflict_rows
 from shared.core.documents import Body, ContentHash, DocumentId
 from shared.core.policies import NO_POLICIES, Policies
+from shared.core.protocol import Limits
 from shared.core.reconciliation import sum_of
+from shared.core.size_limit import TOO_LARGE
 from shared.wire import content_hash
 
 MAX_ROUNDS: Final = 8
@@ -31,6 +33,7 @@ PROVE_SYNCS: Final = 16
 """After so long, or so many agreed syncs, agreement is proved by the content and not by the cursor alone."""
 
 NOTHING: Final = Record()
+TOO_LARGE_HERE: Final = Refused(TOO_LARGE, f"it is larger than {Limits().max_document_bytes} bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,6 +327,14 @@ class Sync:
                             continue
                         if (held is None) == isinstance(action, Send):
                             continue  # deleted, or created again, since the plan was made
+                        if held is not None and held.too_large:
+                            if self._may_shrink(record):
+                                found.append(Outgoing(action.id))
+                                self._out[action.id] = replace(record, pending=None)
+                            else:
+                                refused = replace(TOO_LARGE_HERE, hash=held.hash, remote=record.outline.remote)
+                                self._memory.refuse(self._name, action.id, refused)
+                            continue
                         body, content = (held.body, held.hash) if held is not None else (None, None)
                         pending = pending_for(
                             action, record, body, whole=whole, content=content, by_content=by_content
@@ -337,6 +348,12 @@ class Sync:
                 found.append(Outgoing(action.id, pending))
             self._memory.set_pending(self._name, written)
         return found
+
+    @staticmethod
+    def _may_shrink(record: Record) -> bool:
+        """Whether what the upstream has now may make a document smaller that is too large to be sent."""
+        outline = record.outline
+        return outline.base is not None and outline.remote not in (None, outline.shadow) and not outline.unverified
 
     async def _take(
         self, replies: Mapping[DocumentId, Reply], kinds: Mapping[DocumentId, Action], report: Report
@@ -406,12 +423,18 @@ class Sync:
         if (pending is None or not self._upstream.abilities.versions) and is_forgotten(record.outline.base, answer):
             self._forgot = True
             return None
-        if pending is None:
+        merges_here = pending is None and now is not None and now.too_large and not equal(body, record.shadow)
+        if pending is None and not merges_here:
             fetched = on_fetched(record, body, answer)
             return (fetched, now) if fetched is not None else None
-        if now is not None and answer.state is not None and self._policies is None and not equal(body, pending.body):
+        sent = pending.body if pending is not None else record.shadow
+        if now is not None and answer.state is not None and self._policies is None and not equal(body, sent):
             self._policies = await self._upstream.policies()
             return await self._settled(document, record, answer)  # asking took a while
+        if pending is None:
+            # Too large to be sent, so the edit is merged here: as if the base had been sent.
+            pending = Pending(record.shadow or {}, record.outline.shadow or ContentHash(""), "", record.shadow)
+            return on_answer(pending, body, answer, self._policies or NO_POLICIES), now
         unedited = pending.hash == record.outline.shadow
         return on_answer(pending, body, answer, self._policies or NO_POLICIES, unedited=unedited), now
 

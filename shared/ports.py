@@ -116,7 +116,8 @@ class Transaction(Protocol):
         ...
 
     def deletions(self, devices: Collection[DeviceId]) -> dict[DeviceId, Deletions]:
-        """What the devices have deleted lately; one that has deleted nothing is left out."""
+        """What the devices have deleted lately; one that has deleted nothing is left out. A client without a server
+        counts too: it is known by its deletions alone."""
         ...
 
     def lineage(self) -> Lineage:

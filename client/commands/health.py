@@ -11,7 +11,7 @@ import click
 
 from client.commands.reporting import reports
 from client.commands.session import Session
-from client.commands.upstreams import waiting_lines, waiting_of
+from client.commands.upstreams import problem_lines, refusal_lines, waiting_lines, waiting_of
 from client.health import Check, Status, UpstreamStatus, examine
 from client.health import status as status_of
 from client.opened import Opened, opened
@@ -50,10 +50,8 @@ def _upstream_lines(upstream: UpstreamStatus, now: datetime) -> list[str]:
     if upstream.waiting:
         lines.append(f"{name}: {tasks(upstream.waiting)} to exchange")
     lines += waiting_lines(name, upstream.plan)
-    lines += [
-        f"{name}: refused {document}: {refusal['reason']} [{refusal['code']}]"
-        for document, refusal in list((last.get("refused") or {}).items())[:SHOWN]
-    ]
+    lines += refusal_lines(name, last.get("refused") or {})
+    lines += problem_lines(name, last.get("problems_there") or {})
     return lines
 
 

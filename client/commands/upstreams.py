@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from client.upstreams.http import HttpUpstream
 from client.upstreams.port import UnavailableError, UpstreamError
 from client.watch import Watch
 from shared.core.documents import Body
+from shared.core.size_limit import TOO_LARGE
 from shared.observability import configure
 
 TOKEN_VARIABLE = "HYPERTASK_TOKEN"  # noqa: S105  a name
@@ -305,6 +306,22 @@ def waiting_lines(name: str, plan: Plan) -> list[str]:
     return lines
 
 
+def refusal_lines(name: str, refused: Mapping[Any, Mapping[str, str]]) -> list[str]:
+    """The first of the states that an upstream does not take, by their ids, and what to do."""
+    lines: list[str] = []
+    for document, refusal in list(refused.items())[:SHOWN]:
+        line = f"{name}: refused {document}: {refusal['reason']} [{refusal['code']}]"
+        if refusal["code"] == TOO_LARGE:
+            line += ". It is kept here. Make it smaller, here or on another device, and sync: then all edits stand."
+        lines.append(line)
+    return lines
+
+
+def problem_lines(name: str, problems: Mapping[Any, str]) -> list[str]:
+    """The first of the files in an upstream that cannot be taken in, and what to do."""
+    return [f"{name}: left alone there: {problem}" for problem in list(problems.values())[:SHOWN]]
+
+
 def _result(result: Result) -> tuple[dict[str, Any], list[str]]:
     value: dict[str, Any] = {}
     lines: list[str] = []
@@ -320,6 +337,7 @@ def _result(result: Result) -> tuple[dict[str, Any], list[str]]:
             "files_read": report.files_read,
             **waiting_of(report.plan),
             "refused": refused,
+            "problems_there": report.problems_there,
         }
         words = {
             "sent": "sent", "deleted": "deleted there", "fetched": "fetched", "removed": "removed here",
@@ -328,7 +346,8 @@ def _result(result: Result) -> tuple[dict[str, Any], list[str]]:
         did = ", ".join(f"{counts[key]} {word}" for key, word in words.items() if counts[key])
         lines.append(f"{name}: {did or 'nothing to do'}{'; in step.' if report.agreed else '; not in step yet.'}")
         lines += waiting_lines(name, report.plan)
-        lines += [f"{name}: refused {d}: {r.reason} [{r.code}]" for d, r in list(report.refused.items())[:SHOWN]]
+        lines += refusal_lines(name, refused)
+        lines += problem_lines(name, report.problems_there)
         if report.conflicts:
             lines.append(f"{name}: conflicts were decided; what and how: hypertask conflicts")
     for name, error in result.errors.items():

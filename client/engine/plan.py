@@ -39,9 +39,11 @@ from client.engine.records import Outline, Pending, Record
 from shared.core.brake import ALWAYS_ALLOWED, SHARE
 from shared.core.documents import Body, ContentHash, DocumentId
 from shared.core.memory import CREATED
+from shared.core.protocol import Limits
 from shared.core.states import DELETED_KEY
-from shared.wire import content_hash
+from shared.wire import canonical, content_hash
 
+MAX_BYTES: Final = Limits().max_document_bytes
 NOTHING: Final = Outline()
 
 
@@ -207,20 +209,28 @@ def pending_for(
     has forgotten for one that it has never seen, and the state for no edit of it.
     """
     outline = record.outline
+    # One that an earlier release stored is taken by nobody; its hash says enough.
+    shadow = record.shadow if record.shadow is not None and not _is_too_large(record.shadow) else None
     by_content = by_content and outline.unverified
     if body is None:
         if outline.base is None or (record.shadow is None and not outline.unverified):
             return None
         tombstone: Body = {**(record.shadow or {}), "id": action.id, DELETED_KEY: True}
+        if _is_too_large(tombstone):  # its base says enough
+            tombstone = {"id": action.id, DELETED_KEY: True}
         if by_content and record.shadow is not None:
             return Pending(tombstone, content_hash(tombstone), content_hash(record.shadow), None, attach=True)
-        return Pending(tombstone, content_hash(tombstone), outline.base, record.shadow)
+        return Pending(tombstone, content_hash(tombstone), outline.base, shadow)
     if content is None:
         content = content_hash(body)
     if by_content:
         return Pending(body, content, content, None, attach=True)
     if outline.base is not None:
-        return Pending(body, content, outline.base, record.shadow, attach=outline.gone and record.shadow is not None)
+        return Pending(body, content, outline.base, shadow, attach=outline.gone and record.shadow is not None)
     if outline.remote is None and whole:
         return Pending(body, content, CREATED)
     return Pending(body, content, content, None, attach=True)
+
+
+def _is_too_large(body: Body) -> bool:
+    return len(canonical(body)) > MAX_BYTES

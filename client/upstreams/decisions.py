@@ -23,9 +23,6 @@ from shared.transaction import CachedResolver, decide
 BY_HAND: Final = DeviceId("by hand")
 """The device whose edits are those that people made in the upstream itself."""
 MAX_BYTES: Final = Limits().max_document_bytes
-READABLE: Final = Limits(max_document_bytes=Limits().max_request_bytes)
-"""What is read of files in an upstream: somebody may have made a document larger than it may be, and whoever makes it
-smaller must be able to read it."""
 _DEPTH: Final = 3
 """Of a file with policies."""
 

@@ -33,7 +33,6 @@ from client.upstreams import ledger
 from client.upstreams.decisions import (
     BY_HAND,
     MAX_BYTES,
-    READABLE,
     decided,
     grew_too_large,
     items_of,
@@ -47,6 +46,7 @@ from shared.adapters.memory.entries import body_of, history
 from shared.core.documents import Body, ContentHash, DeviceId, DocumentId
 from shared.core.memory import CREATED
 from shared.core.policies import Policies
+from shared.core.protocol import Limits
 from shared.core.reconciliation import Fingerprint
 from shared.core.states import DELETED_KEY
 from shared.core.strict import FaultError
@@ -194,6 +194,7 @@ class GitUpstream:
             refused = _unusable(one.id, body, entry) if text is not None else None
             if refused is not None and one.pending is not None:
                 attempt.replies[one.id] = refused
+                self._facts = {**self._facts, PROBLEMS: {**self._problems(), one.id: refused.reason}}
                 continue
             taken.append(one)
             edited = None if refused is not None else _edit_by_hand(one.id, body, entry)
@@ -239,7 +240,7 @@ class _Attempt:
 
 def _parsed(text: bytes, document: DocumentId) -> Body | None:
     try:
-        return body_in(text, document, READABLE)[0]
+        return body_in(text, document, Limits().readable)[0]
     except FaultError:
         return None
 

@@ -4,8 +4,7 @@ decided in the same transactions: servers and other clients may work on them at 
     mongodb://user@host/database?replicaSet=rs0     without a name the database is "hypertask"
 
 Transactions need a replica set, even of one member. The password is not part of the address: it is kept as tokens
-are. Whoever has it can read and change everything: spaces keep nobody out here, and the brake on mass deletion is
-the client's own.
+are. Whoever has it can read and change everything: spaces keep nobody out here.
 """
 
 from __future__ import annotations

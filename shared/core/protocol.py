@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 PROTOCOL_VERSIONS: Final = ("1.0",)
@@ -32,3 +32,9 @@ class Limits:
         """Of a body that carries a state and the state of its base. Escapes take more bytes than what they
         stand for (three times, for text as Python's json writes it) and white space is free."""
         return 2 * 4 * self.max_document_bytes + 1024
+
+    @property
+    def readable(self) -> Limits:
+        """What is read of files. Two edits that were merged on a device, or somebody's editor, can make a document
+        larger than it may be; whoever makes it smaller must be able to read it."""
+        return replace(self, max_document_bytes=self.max_request_bytes)

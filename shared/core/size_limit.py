@@ -33,4 +33,5 @@ def within_limit(
     head = memory.head.body if memory.head is not None else None
     if head is not None and size <= size_of(head):
         return decision
-    return Refusal(TOO_LARGE, f"{size} bytes together, {max_bytes} are allowed")
+    there = f"; the current state has {size_of(head)}" if head is not None else ""
+    return Refusal(TOO_LARGE, f"{size} bytes together, {max_bytes} are allowed{there}")

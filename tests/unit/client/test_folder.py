@@ -242,7 +242,6 @@ def test_a_version_that_finds_no_place_is_kept_and_named(
         ("a.json", '{"id": "b"}', "wrong-id"),
         ("a.json", '{"x": 1}', "wrong-id"),
         ("a.json", '{"id": "a", "_deleted": true}', "marked-deleted"),
-        ("a.json", '{"id": "a", "x": "' + "x" * (1 << 20) + '"}', "too-large"),
         ("a.json", " " * (9 << 20), "too-large"),
         ("a.sync-conflict-20260101-120000-ABCDEFG.json", '{"id": "a"}', "copy"),
         ("a (conflicted copy).json", '{"id": "a"}', "copy"),

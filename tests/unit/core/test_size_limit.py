@@ -42,7 +42,9 @@ def test_two_that_are_too_large_together_are_refused(spare: int, refused: bool) 
     together = size_of({**ours, **theirs})
     found = decided(ours, theirs, together + spare)
     if refused:
-        assert found == Refusal(TOO_LARGE, f"{together} bytes together, {together - 1} are allowed")
+        assert found == Refusal(
+            TOO_LARGE, f"{together} bytes together, {together - 1} are allowed; the current state has {size_of(ours)}"
+        )
     else:
         assert isinstance(found, Decision) and found.state == {**ours, **theirs}
 

@@ -50,6 +50,9 @@ class Basis:
     """A path that differs from all of them is edited."""
     own: tuple[Body, ...] = ()
     """States that the device sent itself: what is as in one of them is no edit either."""
+    others: tuple[Body, ...] = ()
+    """States that the client may be on as well, though its state does not come from them: it may have set back what
+    they have."""
     server_from: Body | None = None
     """What the server's changes are counted from, if not from the bases."""
     guessed: bool = False
@@ -62,6 +65,8 @@ class Basis:
     """Later states of the device are here already."""
     contradicted: bool = False
     """The memory of the device cannot be right."""
+    unexpected: bool = False
+    """The device comes with a state of old though its memory says that it has another one, or none."""
 
 
 class Lookup:
@@ -210,6 +215,20 @@ def by_rev(look: Lookup, state: Body | None) -> Basis | Refusal:
     return by_content(look, state, request.hash)
 
 
+def since_sent(look: Lookup) -> tuple[Body, ...]:
+    """What the device sent after it had sent this state on this base before: the newest, those that are here."""
+    request = look.request
+    hashes: list[ContentHash] = []
+    for pair in look.pairs(base_sequence(look)):
+        if (pair.base, pair.hash) == (request.base, request.hash):
+            hashes.clear()
+        else:
+            hashes.append(pair.hash)
+    newest = list(dict.fromkeys(reversed(hashes)))[:OWN]
+    look.need(newest)
+    return _bodies(look, newest)
+
+
 def _with_own(look: Lookup, basis: Basis, pairs: tuple[Pair, ...], since: Sequence) -> Basis:
     """Row 5. On the same base or on a later one: who goes back to a base was restored from a backup."""
     if look.request.device is None:
@@ -228,7 +247,8 @@ def by_evidence(look: Lookup, state: Body, content: ContentHash | None) -> Basis
         return by_content(look, state, content)
     look.need([content, look.buried, *device.states], seen=look.unlike_head(state))
     if content in device.states:
-        return Basis("10 as remembered", (state,))
+        others = () if clock(state) is not None else _bodies(look, (h for h in device.states if h != content))
+        return Basis("10 as remembered", (state,), others=others)
     if _is_late(look, state, device):
         return Basis("10 late", (state,), late=True)
     # What arrived before the request that the memory tells of is an earlier one of the device, delivered late, or
@@ -236,14 +256,22 @@ def by_evidence(look: Lookup, state: Body, content: ContentHash | None) -> Basis
     earlier = look.request.arrived_at <= device.at
     if content and look.stored(content) is not None:
         shared = bool(device.states) and not earlier
-        return Basis("11 behind", (state,), nothing_new=True, late=earlier, contradicted=shared)
-    on = [body for body in map(look.body, device.states) if body is not None]
+        return Basis(
+            "11 behind", (state,), nothing_new=True, late=earlier, contradicted=shared, unexpected=not earlier
+        )
+    on = _bodies(look, device.states)
     if not on:
         return by_content(look, state, content)
     picked = near.pick(on, state)
     if not _is_contradicted(look, state, picked):
-        return Basis("10 pick", tuple(picked))
+        others = tuple(body for body in on if not any(body is one for one in picked))
+        return Basis("10 pick", tuple(picked), others=others)
     return replace(by_content(look, state, content), contradicted=not earlier)
+
+
+def _bodies(look: Lookup, states: Iterable[ContentHash]) -> tuple[Body, ...]:
+    """Those of these states that are here."""
+    return tuple(body for body in map(look.body, states) if body is not None)
 
 
 def _is_late(look: Lookup, state: Body, device: DeviceMemory) -> bool:

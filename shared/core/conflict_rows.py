@@ -32,6 +32,16 @@ def conflict_rows(conflicts: Iterable[Conflict], policies: Policies) -> tuple[Co
     return tuple(_row(c, policies) for c, _ in zip(conflicts, range(MAX_CONFLICTS), strict=False))
 
 
+def with_more(known: tuple[ConflictRow, ...], more: Iterable[ConflictRow]) -> tuple[ConflictRow, ...]:
+    """Those of a head that stays, and more of them: each once, none beyond MAX_CONFLICTS."""
+    new = [row for row in more if not any(_equal(row, other) for other in known)]
+    return (*known, *new)[: max(MAX_CONFLICTS, len(known))]
+
+
+def _equal(row: ConflictRow, other: ConflictRow) -> bool:
+    return canonical(dict(row)) == canonical(dict(other))
+
+
 def redacted(row: ConflictRow, policies: Policies) -> ConflictRow:
     """The row without what these policies call secret: they may be younger than the row."""
     if not policies.have_secrets:

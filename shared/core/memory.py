@@ -354,7 +354,8 @@ class Decision:
     head: Rev | None
     """Its rev if the head stays; None: that of `revision`, or there never was a document."""
     conflicts: tuple[Conflict, ...] = ()
-    """To be stored with the revision, or with the received state; for the answer only if there is neither."""
+    """To be stored with the revision, or with the received state; if there is neither, with the head that stays, each
+    once: so a repeat adds none."""
     revision: Revision | None = None
     received: Received | None = None
     pair: Pair | None = None
@@ -384,7 +385,7 @@ class Decision:
     def writes(self) -> bool:
         """Whether anything is to be stored."""
         parts = (self.revision, self.received, self.pair, self.device, self.grown, self.recovered)
-        return self.token_shared or any(part is not None for part in parts)
+        return self.token_shared or bool(self.conflicts) or any(part is not None for part in parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,17 +6,18 @@ would change with every insertion before it.
 Laws (tests/unit/core/test_paths.py):
     edits(a, [b]) is empty  <=>  a and b are equal
     edits(a, [.., a, ..]) is empty
+    differences(a, b) is empty  <=>  a and b are equal; differences(b, a) are the same with both sides exchanged
     differing_paths(a, b) and differing_paths(b, a) are the same but for their order
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from shared.core import arrays, sequences
 from shared.core.canonical import JsonValue
-from shared.core.pointers import ROOT, Place
+from shared.core.pointers import ROOT, Place, escape, split
 from shared.core.values import ABSENT, Keys, Value, is_number, is_strong
 
 
@@ -41,6 +42,69 @@ def differing_paths(a: Value, b: Value) -> list[str]:
         if value is not ABSENT and (member or place.stable() not in seen)
     ]
     return [path for path, _ in forth] + back
+
+
+class Difference(NamedTuple):
+    """A place, stable, at which two states differ; of a set each member by itself, at `-`."""
+
+    path: str
+    here: Value
+    there: Value
+
+
+def differences(state: Value, other: Value) -> list[Difference]:
+    """The finest places at which two states differ, with what both have there; what only one has is one place."""
+    keys = Keys()
+    found: list[Difference] = []
+    paths: set[str] = set()
+    for one, another in ((state, other), (other, state)):
+        for place, value, member in _edits(ROOT, one, [another], keys):
+            if not member:
+                paths.add(place.stable())
+            elif value is not ABSENT:
+                here, there = (value, ABSENT) if one is state else (ABSENT, value)
+                found.append(Difference(place.stable(), here, there))
+    inner = (path for path in sorted(paths) if paths.isdisjoint(around(path)))
+    return [*found, *(Difference(path, value_at(state, path), value_at(other, path)) for path in inner)]
+
+
+def value_at(state: Value, path: str) -> Value:
+    """What stands at a stable path; ABSENT if nothing does."""
+    for segment in split(path):
+        if isinstance(state, dict):
+            state = state.get(segment, ABSENT)
+        elif isinstance(state, list):
+            field = arrays.named_by([state]) if state else None
+            named = (member for member in state if field and arrays.segment_of(field, member[field]) == segment)
+            state = next(named, ABSENT)
+        else:
+            return ABSENT
+    return state
+
+
+def around(path: str) -> Iterator[str]:
+    """The pointers of what the place lies in, the innermost first, but for the document itself."""
+    end = path.rfind("/")
+    while end > 0:
+        yield path[:end]
+        end = path.rfind("/", 0, end)
+
+
+def in_stable_form(path: str, result: Value) -> str:
+    """A pointer into the result with the members of arrays called by their names."""
+    segments: list[str] = []
+    for segment in split(path):
+        below: Value = ABSENT
+        name = segment
+        if isinstance(result, list):
+            below = result[int(segment)] if segment.isdigit() and int(segment) < len(result) else ABSENT
+            field = arrays.named_by([result]) if result else None
+            name = arrays.segment_of(field, below[field]) if field is not None and isinstance(below, dict) else "-"
+        elif isinstance(result, dict):
+            below = result.get(segment, ABSENT)
+        segments.append(escape(name))
+        result = below
+    return "".join(f"/{segment}" for segment in segments)
 
 
 def strong_values(state: Value) -> Iterator[tuple[str, JsonValue]]:

@@ -9,15 +9,15 @@ Laws (tests/unit/core/test_rebase.py):
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from shared.core import near
+from shared.core import doubts, near
 from shared.core.basis import EMPTY, Basis, Lookup, base_sequence
 from shared.core.canonical import equal
 from shared.core.clock import CLOCK_POINTERS, clock, instant
 from shared.core.documents import Body
-from shared.core.merge import ABSENT, Conflict, Decide, Side, Value, edits, merge
+from shared.core.merge import Conflict, Decide, Side, Value, edits, merge
 from shared.core.policies import Policies, Strategy
 
 
@@ -44,18 +44,13 @@ def is_edited(look: Lookup, state: Body, basis: Basis) -> bool:
 def rebase(look: Lookup, state: Body, basis: Basis, onto: Body, policies: Policies) -> Rebased:
     """The edits that `state` has on its basis, put onto the head, or onto the body under a tombstone."""
     if len(basis.bases) == 1 and basis.bases[0] is onto:
-        return Rebased(state, ())
+        return Rebased(state, tuple(doubts.replaced_unseen(look, basis, onto, state, state)))
     return _Rebase(look, state, basis, onto, policies).run()
 
 
 def dropped(state: Body, head: Body) -> tuple[Conflict, ...]:
     """Everything in which a state that came late differs from the head, as conflicts that the head won."""
-    kept = dict(edits(head, [state]))
-    return tuple(
-        Conflict(path, kept.get(path, ABSENT), value, "late")
-        for path, value in sorted(edits(state, [head]), key=lambda edit: edit[0])
-        if path not in CLOCK_POINTERS
-    )
+    return tuple(Conflict(path, kept, mine, "late") for path, mine, kept in doubts.between(state, head))
 
 
 class _Rebase:
@@ -76,9 +71,11 @@ class _Rebase:
         if older:
             self.conflicts.clear()
             value = self.put_edits(_by_age(older, decide))
-        self.conflicts += [*self.doubtful(value), *self.forgotten(value)]
-        told = {c.path: c for c in self.conflicts if c.path not in CLOCK_POINTERS}
-        return Rebased(value, tuple(told[path] for path in sorted(told)))
+        doubted = [
+            *doubts.replaced_unseen(self.look, self.basis, self.onto, self.state, value),
+            *doubts.not_taken(self.basis, self.state, value),
+        ]
+        return Rebased(value, doubts.told(value, self.conflicts, doubted))
 
     def put_edits(self, decide: Decide) -> Body:
         if self.basis.server_from is not None:
@@ -159,44 +156,6 @@ class _Rebase:
                 if path in lacked:
                     found.setdefault(path, []).append(value)
         return found
-
-    def doubtful(self, value: Body) -> list[Conflict]:
-        """What was replaced, perhaps unseen: not all the states that the device may have been on had it."""
-        if len(self.basis.bases) + len(self.basis.own) < 2:
-            return []
-        changed = {path: had for base in self.basis.bases for path, had in edits(self.onto, [base])}
-        known = {conflict.path for conflict in self.conflicts}
-        replaced = {path: kept for path, kept in edits(value, [self.onto]) if path not in known}
-        removed = {path for path, kept in replaced.items() if kept is ABSENT}
-        return [
-            Conflict(path, replaced.get(path, ABSENT), had, "perhaps-unseen")
-            for path, had in changed.items()
-            if path in replaced or any(around in removed for around in _around(path))
-        ]
-
-    def forgotten(self, value: Body) -> list[Conflict]:
-        """What is no edit because the device sent it before, and is not as in the result: somebody replaced it
-        since, unless the device has forgotten that it sent it and means it anew."""
-        basis = self.basis
-        if not basis.own:
-            return []
-        known = {conflict.path for conflict in self.conflicts}
-        edited = {path for path, _ in edits(self.state, [*basis.bases, *basis.own])}
-        replaced = {path for path, _ in edits(self.state, [value])} - edited - known - CLOCK_POINTERS
-        kept = dict(edits(value, [self.state])) if replaced else {}
-        return [
-            Conflict(path, kept.get(path, ABSENT), mine, "sent-before")
-            for path, mine in edits(self.state, basis.bases)
-            if path in replaced
-        ]
-
-
-def _around(path: str) -> Iterator[str]:
-    """The pointers of what the place lies in, but for the document itself."""
-    end = path.rfind("/")
-    while end > 0:
-        yield path[:end]
-        end = path.rfind("/", 0, end)
 
 
 def _by_age(older: Mapping[str, list[Value]], otherwise: Decide) -> Decide:

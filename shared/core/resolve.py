@@ -35,7 +35,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from shared.core import near
+from shared.core import doubts, near
 from shared.core.basis import (
     LATE,
     REPEAT,
@@ -48,6 +48,7 @@ from shared.core.basis import (
     by_rev,
     clean_body,
     is_repeat,
+    since_sent,
 )
 from shared.core.canonical import content_hash
 from shared.core.clock import clock
@@ -71,7 +72,7 @@ from shared.core.memory import (
 )
 from shared.core.merge import ABSENT, Conflict
 from shared.core.policies import NO_POLICIES, Policies
-from shared.core.rebase import counts, dropped, is_edited, rebase
+from shared.core.rebase import Rebased, counts, dropped, is_edited, rebase
 from shared.core.states import is_tombstone, last_body, same_content
 
 REDELIVERED: Final = "answered before"
@@ -144,7 +145,7 @@ class _Case:
         if base is None:
             return self.compare(state, by_evidence(self.look, state, self.request.hash))
         if is_repeat(self.request, head.pairs):
-            return self.answer_head(REPEAT)
+            return self.repeat(state)
         if head.body is not None and base in (head.rev, head.hash):
             return self.compare(state, Basis("7 base is the head", (head.body,)))
         if base == head.rev and not isinstance(self.request.base_state, dict):
@@ -156,38 +157,83 @@ class _Case:
         """S against the head, given what S comes from."""
         head = self.head
         if basis.nothing_new:
-            return self.answer_head(basis.rule, basis)
+            return self.behind(state, basis)
         if basis.late:
-            return self.keep_head(state, basis, dropped(state, head.body) if head.body else ())
+            whole = (Conflict("", ABSENT, state, "late"),)
+            return self.keep_head(state, basis, dropped(state, head.body) if head.body is not None else whole)
         if head.body is None:
             return self.resurrect(state, basis)
         merged = rebase(self.look, state, basis, head.body, self.policies)
+        if basis.contradicted:
+            conflicts = doubts.told(merged.body, merged.conflicts, doubts.of_old(self.look, merged.body))
+            merged = Rebased(merged.body, conflicts)
         if same_content(merged.body, head.body):
             return self.keep_head(state, basis, merged.conflicts)
         fast = len(basis.bases) == 1 and basis.bases[0] is head.body
         outcome = Outcome.FAST_FORWARD if fast else Outcome.MERGED
         return self.write(merged.body, outcome, basis.rule, basis, merged.conflicts)
 
+    def behind(self, state: Body, basis: Basis) -> Decision:
+        """S was received before. It is behind, unless it was set back to what it was: a clock would tell."""
+        if basis.rule == REPEAT:
+            return self.repeat(state)
+        decision = self.answer_head(basis.rule, basis)
+        mistaken = basis.unexpected or self.met_a_mistaken_memory(state)
+        if mistaken and self.head.body is None:
+            return replace(decision, conflicts=(Conflict("", ABSENT, state, doubts.UNSEEN),))
+        if basis.late or (clock(state) is not None and not mistaken):
+            return decision
+        conflicts = self.set_back(state, replace(basis, guessed=True))
+        if basis.contradicted and self.head.body is not None:
+            conflicts = doubts.told(self.head.body, conflicts, doubts.of_old(self.look, self.head.body))
+        return replace(decision, conflicts=conflicts)
+
+    def repeat(self, state: Body) -> Decision:
+        """The device sent S on this base before. It means it anew if it has sent something else in between."""
+        later = since_sent(self.look)
+        basis = Basis(REPEAT, (state,), others=later)
+        return replace(self.answer_head(REPEAT), conflicts=self.set_back(state, basis) if later else ())
+
+    def met_a_mistaken_memory(self, state: Body) -> bool:
+        """Whether S was here when the token was still taken for that of one device: another one may have been taken
+        for the sender of S, and replaced or deleted it unseen."""
+        known, request = self.memory.device, self.request
+        if known is None or request.single_device or request.hash is None:
+            return False
+        stored = self.look.stored(request.hash)
+        since = [one.sequence for one in map(self.look.stored, known.states) if one is not None]
+        return stored is not None and stored.sequence <= max(since, default=BEGINNING)
+
+    def set_back(self, state: Body, basis: Basis) -> tuple[Conflict, ...]:
+        """What is in doubt of a state that changes nothing."""
+        if self.head.body is not None:
+            return tuple(doubts.not_taken(basis, state, self.head.body))
+        under = self.look.body(self.look.buried)
+        if under is None or not doubts.not_taken(basis, state, under):
+            return ()
+        return (Conflict("", ABSENT, state, doubts.SET_BACK),)
+
     def resurrect(self, state: Body, basis: Basis) -> Decision:
         """S against a tombstone: an edit that the deleter had not seen brings the document back."""
         if self.request.base != self.head.rev:
             if not is_edited(self.look, state, basis):
-                return self.keep_head(state, basis, ())
+                return self.keep_head(state, basis, self.set_back(state, basis))
             if self.policies.scope().delete_wins:
                 return self.keep_head(state, basis, (Conflict("", ABSENT, state, "delete-wins"),))
         under = self.look.body(self.look.buried)
-        if under is None or basis.nothing_near:
-            return self.write(state, Outcome.RESURRECTED, basis.rule, basis)
-        merged = rebase(self.look, state, basis, under, self.policies)
-        return self.write(merged.body, Outcome.RESURRECTED, basis.rule, basis, merged.conflicts)
+        merged = Rebased(state, ())
+        if under is not None and not basis.nothing_near:
+            merged = rebase(self.look, state, basis, under, self.policies)
+        undone = Conflict("", merged.body, ABSENT, "edit-beats-removal")
+        conflicts = merged.conflicts if self.request.base == self.head.rev else (undone, *merged.conflicts)
+        return self.write(merged.body, Outcome.RESURRECTED, basis.rule, basis, conflicts)
 
     # Tombstones
 
     def dead(self, state: Body) -> Decision | Refusal:
         head, base, inside = self.head, self.request.base, last_body(state)
         if not self.exists:
-            nothing = inside is None and base is None
-            return self.answer_head("nothing to delete") if nothing else self.bury_unknown(inside)
+            return self.bury_unknown(inside)
         if head.body is None:
             return self.answer_head("deleted already")
         if base is None:
@@ -206,9 +252,8 @@ class _Case:
         if any(same_content(body, head.body) for body in basis.bases):
             return self.delete("delete: the head is as the base")
         if any(same_content(body, head.body) for body in basis.own):
-            # It may have forgotten since (a backup that was put back): what it deletes unseen is recorded.
-            unseen = Conflict("", ABSENT, head.body, "perhaps-unseen")
-            return replace(self.delete("delete: the head is as the device left it"), conflicts=(unseen,))
+            # It may have forgotten since: a backup that was put back.
+            return self.delete("delete: the head is as the device left it", unseen=True)
         return self.edit_wins(inside)
 
     def dead_by_evidence(self, state: Body, inside: Body | None, live: Body) -> Decision:
@@ -217,7 +262,8 @@ class _Case:
         # Without a clock every deletion of a document looks the same: it is a repeat only if it comes soon.
         since = request.arrived_at - LATE if clock(state) is None else 0.0
         if is_repeat(request, self.look.pairs(BEGINNING), since):
-            return self.answer_head(REPEAT)
+            again = Conflict("", live, ABSENT, doubts.SENT_BEFORE)
+            return replace(self.answer_head(REPEAT), conflicts=(again,))
         clean = clean_body(self.look, device) if device else None
         if clean is not None and same_content(clean, live):
             return self.delete("delete: two clean rounds")
@@ -226,17 +272,21 @@ class _Case:
                 return self.delete("delete: the last body is the head")
             basis = by_evidence(self.look, inside, self.hash_of(inside))
             if all(same_content(body, live) for body in basis.bases):
-                return self.delete("delete: the last body comes from the head")
+                return self.delete("delete: the last body comes from the head", unseen=basis.guessed)
             return self.edit_wins(inside)
         if not request.single_device:
-            return self.delete("delete: an unknown device")
+            others = self.look.recent()[1:]
+            unseen = not all(same_content(body, live) for body in others)
+            return self.delete("delete: an unknown device", unseen=unseen)
         on = [self.look.body(content) for content in device.states] if device else []
         if on and all(body is not None and same_content(body, live) for body in on):
             return self.delete("delete: the device had the head")
         return self.edit_wins(None)
 
-    def delete(self, rule: str) -> Decision:
-        return self.write(None, Outcome.DELETED, rule)
+    def delete(self, rule: str, *, unseen: bool = False) -> Decision:
+        """`unseen`: the deleter may not have had what is deleted."""
+        unseen_body = Conflict("", ABSENT, self.head.body, doubts.UNSEEN)
+        return self.write(None, Outcome.DELETED, rule, conflicts=(unseen_body,) if unseen else ())
 
     def bury_unknown(self, inside: Body | None) -> Decision:
         """A tombstone for what never arrived: its creation may still be on the way."""
@@ -256,7 +306,8 @@ class _Case:
             found = self.delete("delete: delete-wins")
             return replace(found, conflicts=(Conflict("", ABSENT, self.head.body, "delete-wins"),))
         decision = self.answer_head("the edit wins over the deletion")
-        return replace(decision, received=self.inside(inside))
+        refused = Conflict("", self.head.body, ABSENT, "edit-beats-removal")
+        return replace(decision, received=self.inside(inside), conflicts=(refused,))
 
     def inside(self, body: Body | None) -> Received | None:
         """The last body of a tombstone, if it is new."""
@@ -310,7 +361,8 @@ class _Case:
 
     def keep_head(self, state: Body, basis: Basis, conflicts: tuple[Conflict, ...]) -> Decision:
         """The head stays, and S is kept beside it if it is new."""
-        decision = self.answer_head(basis.rule, basis, edited=bool(conflicts))
+        edited = any(conflict.rule not in doubts.DOUBTS for conflict in conflicts)
+        decision = self.answer_head(basis.rule, basis, edited=edited)
         return replace(decision, received=self.received(state, self.head.body), conflicts=conflicts)
 
     def received(self, state: Body, head: Body | None) -> Received | None:

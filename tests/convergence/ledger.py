@@ -8,9 +8,6 @@ An edit is *kept* if the last state of the document shows its effect. If not, ex
                  that names the place and the dropped value, the dropped value was then in the revisions, and
                  the value that was kept comes from an edit whose author had not seen the loser, nor the
                  loser's author it.
-    stale        the same, but what was kept was a value that the loser's author had seen and changed, and
-                 that came back around another edit. It can be read and brought back, so it is not lost; it is
-                 counted by itself, because there was nothing to decide.
     made twice   somebody made the same edit without knowing, or the same user once more, the two met (both had
                  reached the server, or the client had merged an answer that showed the other one with its
                  own), and then the other one was superseded, or dropped in a conflict that was recorded:
@@ -23,7 +20,10 @@ An edit is *kept* if the last state of the document shows its effect. If not, ex
                  makes it again, as far as anybody can tell; nothing is owed to it, but it may supersede what
                  its client did there since, and what it superseded the first time.
     never left   its client was put back to a backup before any request that carried it reached the server.
-Every other edit that is not shown is lost, whether a merge, a deletion or a crash took it.
+Every other edit that is not shown is lost, whether a merge, a deletion or a crash took it. It is lost *silently* if
+no conflict names the place and the dropped value; else it can be read and brought back, but it is lost all the same:
+what was kept was no edit of somebody who had not seen it. A conflict counts for the edits in the states that
+it was between, and for no others that have the same effect, but for removals in an object that came back.
 
 A removal that is undone is fine only if an edit in or at the removed place, made by somebody who had not seen
 the removal and not seen by the remover, or made knowing the removal, is shown or superseded; or if the place
@@ -70,7 +70,8 @@ class Edit:
     recorded: bool = False
     recorded_by: list[int] = field(default_factory=list)
     """The edits that a conflict kept instead."""
-    stale: bool = False
+    named: bool = False
+    """A conflict names it as dropped, whatever it kept."""
     again: bool = False
     past: bool = False
     """Its client was put back to a backup since."""
@@ -84,7 +85,8 @@ class Verdict:
 
     edits: int = 0
     lost: int = 0
-    stale: int = 0
+    silent: int = 0
+    """Of those that are lost, removals undone, and deletions refused or come back: in no recorded conflict."""
     undone: int = 0
     back: int = 0
     refused: int = 0
@@ -187,17 +189,29 @@ class Ledger:
         return self.server_seen
 
     def conflict(
-        self, path: str, kept: Any, dropped: Any, result: Body | None, stored: Iterable[Body] | None
+        self,
+        path: str,
+        kept: Any,
+        dropped: Any,
+        *,
+        known: Seen,
+        result: Body | None,
+        stored: Iterable[Body] | None,
     ) -> None:
         """A conflict was recorded, its path leading into `result`.
 
-        `stored`: all states that can be read; None: not known.
+        `known`: the edits in the states that it is between. `stored`: all states that can be read; None: not known.
         """
         place = tuple(path.split("/")[1:])
+        if place == ("tags", "-"):  # one member of the set
+            place = ("tags", kept if dropped is ABSENT else dropped)
         if len(place) > 1 and place[0] == "steps" and place[1].isdigit() and result is not None:
             place = ("steps", result["steps"][int(place[1])]["id"], *place[2:])
         for edit in self.edits:
+            came_back_around = dropped is ABSENT and len(place) < len(edit.effect[0])
             if edit.recorded or not _names(place, dropped, edit.effect):
+                continue
+            if edit.serial not in known and not came_back_around:
                 continue
             readable = stored is None or edit.effect[1] is ABSENT
             if not readable and not any(is_shown(b, edit.effect) for b in stored or ()):
@@ -205,7 +219,7 @@ class Ledger:
                 continue
             edit.recorded_by = self._winners(edit, place, kept)
             edit.recorded = bool(edit.recorded_by)
-            edit.stale = not edit.recorded
+            edit.named = True
 
     def _winners(self, loser: Edit, place: Place, kept: Any) -> list[int]:
         return [
@@ -235,9 +249,6 @@ class Ledger:
                 continue
             if edit.again or (edit.erased and not edit.arrived) or self._taken_back(edit) or self._made_twice(edit):
                 continue
-            if edit.stale:
-                verdict.stale += 1
-                continue
             if edit.effect[1] is not ABSENT:
                 verdict.lost += 1
             elif self._overruled(edit, final):
@@ -247,7 +258,9 @@ class Ledger:
                 verdict.refused += not edit.in_force
             else:
                 verdict.undone += 1
-            verdict.details.append(f"{edit.effect} of client {edit.client} (edit {edit.serial})")
+            verdict.silent += not edit.named
+            silently = "" if edit.named else ", silently"
+            verdict.details.append(f"{edit.effect} of client {edit.client} (edit {edit.serial}){silently}")
         return verdict
 
     def _superseded(self, edit: Edit) -> bool:

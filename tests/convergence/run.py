@@ -268,9 +268,9 @@ class Run:
             return
         self.flying.append(Message(client, None, None, attempt=self.attempts[client.number]))
 
-    def send(self, client: Client, request: Request | None = None) -> None:
-        sent, made = client.request()
-        self.flying.append(Message(client, sent, request or made, attempt=self.attempts[client.number]))
+    def send(self, client: Client) -> None:
+        sent, request = client.request()
+        self.flying.append(Message(client, sent, request, attempt=self.attempts[client.number]))
 
     def deliver(self, message: Message) -> None:
         client = message.client
@@ -287,7 +287,7 @@ class Run:
             return
         again = self.apply(client, message.sent, message.answer, message.shows)
         if again is not None:
-            self.send(client, again)
+            self.flying.append(Message(client, message.sent, again, attempt=self.attempts[client.number]))
 
     def at_server(self, message: Message) -> None:
         if message.sent is None:
@@ -314,7 +314,8 @@ class Run:
         shows = self.ledger.received(sent.seen, answer["server_state"] is not None)
         for c in answer.get("conflicts", ()):
             stored = self.server.bodies(self.document)
-            self.ledger.conflict(c["path"], c["kept"], c["dropped"], answer["server_state"], stored)
+            known, result = sent.seen | shows, answer["server_state"]
+            self.ledger.conflict(c["path"], c["kept"], c["dropped"], known=known, result=result, stored=stored)
         self.tell(lambda: f"answer: {answer}")
         return answer, shows
 
@@ -326,7 +327,8 @@ class Run:
         if client.disk is not before and "error" not in answer and before.doc != sent.state:
             self.ledger.applied(client.number, live(before.doc), answer["server_state"], shows)
         for c in client.conflicts:
-            self.ledger.conflict(c.path, c.kept, c.dropped, live(client.disk.doc), None)
+            known, result = before.seen | shows, live(client.disk.doc)
+            self.ledger.conflict(c.path, c.kept, c.dropped, known=known, result=result, stored=None)
         client.conflicts.clear()
         return again
 

@@ -23,7 +23,7 @@ from tests.convergence.shrink import shrink
 
 COUNTS = tuple(f.name for f in fields(Verdict) if f.name != "details")
 RULES, CLOCK = "these rules", "newest clock wins"
-NEVER = ("diverged", "loops", "repeats")
+NEVER = ("silent", "diverged", "loops", "repeats")
 """What must not happen in any run of any population."""
 CHUNK = 50
 
@@ -108,9 +108,15 @@ def simulate(populations: list[str], runs: int, seed: int, processes: int) -> di
 def table(results: dict[tuple[str, str], Totals]) -> str:
     """The results as Markdown."""
     head = ["population", "policy", "edits a run", "edits lost", "removals undone", "deleted came back"]
-    head += ["deletions refused", "not converged", "loops", "revisions by repeats", "to a stale value, recorded"]
-    head += ["conflicts recorded"]
-    names = ("lost", "undone", "back", "refused", "diverged", "loops", "repeats", "stale", "recorded")
+    head += [
+        "deletions refused",
+        "silent losses",
+        "not converged",
+        "loops",
+        "revisions by repeats",
+        "conflicts recorded",
+    ]
+    names = ("lost", "undone", "back", "refused", "silent", "diverged", "loops", "repeats", "recorded")
     lines = [" | ".join(("", *head, "")).strip(), "|" + "---|" * len(head)]
     for (population, policy), totals in results.items():
         cells = (population, policy, f"{totals.counts['edits'] / totals.runs:.1f}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from shared.core.batch import Write
-from shared.core.conflict_rows import ConflictRow
+from shared.core.conflict_rows import ConflictRow, with_more
 from shared.core.documents import Body, ContentHash, DeviceId, Epoch, HistoryEntry, Sequence
 from shared.core.memory import (
     BEGINNING,
@@ -149,12 +149,14 @@ def after_write(entry: Entry | None, write: Write, sequence: Sequence, history: 
         return Entry(made, provenance, tuple(past))
     if entry is None:
         return None
-    stays = entry.head
+    stays, told = entry.head, entry.provenance
+    if write.conflicts and decision.received is None:
+        told = replace(told, conflicts=with_more(told.conflicts, write.conflicts))
     if decision.pair is not None:
         stays = replace(stays, pairs=(*stays.pairs, decision.pair)[-MAX_PAIRS:])
     if decision.grown is not None:
         stays = replace(stays, version=decision.grown)
-    return Entry(stays, entry.provenance, tuple(past))
+    return Entry(stays, told, tuple(past))
 
 
 def _superseded(entry: Entry, until: Sequence, gone: frozenset[ValueKey]) -> HistoryItem:

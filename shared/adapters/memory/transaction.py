@@ -127,7 +127,7 @@ class MemoryTransaction:
 
     def _device_memory(self, submission: Submission) -> DeviceMemory | None:
         device = submission.device
-        if submission.base is not None or not submission.single_device or device is None:
+        if submission.base is not None or device is None:
             return None
         known = self.changes.device_memories.get((device, submission.document))
         return known or self._space.device_memory(device, submission.document)

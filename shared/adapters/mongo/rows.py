@@ -61,7 +61,7 @@ def superseded_row(old: Row, document: DocumentId, gone: list[ValueKey], until: 
 
 
 def remembers(submission: Submission) -> bool:
-    return submission.base is None and submission.single_device and submission.device is not None
+    return submission.base is None and submission.device is not None
 
 
 def device_memory_of(row: Mapping[str, Any]) -> DeviceMemory:

@@ -32,6 +32,7 @@ from shared.adapters.mongo.rows import (
 )
 from shared.core.batch import Write
 from shared.core.brake import Deletions
+from shared.core.conflict_rows import MAX_CONFLICTS
 from shared.core.documents import (
     ContentHash,
     DeviceId,
@@ -400,6 +401,8 @@ class MongoTransaction:
                 sequence = SequenceNumber(sequence + 1)
             elif (change := _head_change(decision)) is not None:
                 heads.append(UpdateOne({"_id": key}, change))
+            if decision.revision is None and decision.received is None and write.conflicts:
+                heads.append(_more_conflicts(key, write))
             if decision.device is not None:
                 remembered = asdict(decision.device)
                 memory.append(ReplaceOne({"_id": self._memory_key(submission)}, remembered, upsert=True))
@@ -481,3 +484,10 @@ def _head_change(decision: Decision) -> Row | None:
     if decision.grown is not None:
         change["$set"] = {"version": dict(decision.grown)}
     return change or None
+
+
+def _more_conflicts(key: str, write: Write) -> UpdateOne:
+    """Adds conflicts to a head that stays: each once, and none if it has many."""
+    has_room = {f"conflicts.{MAX_CONFLICTS - 1}": {"$exists": False}}
+    rows = story_of(write)["conflicts"]
+    return UpdateOne({"_id": key, **has_room}, {"$addToSet": {"conflicts": {"$each": rows}}})

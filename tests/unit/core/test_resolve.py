@@ -191,7 +191,7 @@ def test_row_5_what_it_forgot_and_removes_around_is_a_conflict() -> None:
     server.post(doc(meta={"color": "blue"}), first, "A")
     server.post(doc(), first, "A")
     assert server.head == doc()
-    assert [(c.path, c.kept, c.dropped) for c in server.decision.conflicts] == [("/meta/color", ABSENT, "blue")]
+    assert [(c.path, c.kept, c.dropped) for c in server.decision.conflicts] == [("/meta", ABSENT, {"color": "blue"})]
 
 
 def test_row_5_what_it_may_mean_anew_is_a_conflict() -> None:
@@ -383,7 +383,7 @@ def test_row_10_both_states_that_it_may_be_on_count() -> None:
     assert server.got()[2] == doc(done=True, n=2)
     server.post(doc(done=False, n=3), device="A")  # from the first, the answer was lost
     assert server.got()[2] == doc(done=True, n=3)
-    assert [(c.path, c.kept, c.dropped) for c in server.decision.conflicts] == []
+    assert [tuple(c) for c in server.decision.conflicts] == [("/done", True, False, "perhaps-set-back")]
 
 
 def test_row_10_what_may_have_been_replaced_unseen_is_a_conflict() -> None:
@@ -847,7 +847,11 @@ def test_a_tombstone_before_the_document_keeps_its_body() -> None:
     assert server.got() == ("deleted", "delete: never seen", None)
     server.post(doc(title="a"), device="A")
     assert server.got() == ("unchanged", "11 behind", None)
-    assert Server().post(tombstone()) == "0"
+    bare = Server()
+    bare.post(tombstone())
+    bare.post(doc(title="a"))
+    assert bare.head == doc(title="a")
+    assert [tuple(c) for c in bare.decision.conflicts] == [("", doc(title="a"), ABSENT, "edit-beats-removal")]
 
 
 def test_delete_wins_where_the_space_says_so() -> None:

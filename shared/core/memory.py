@@ -259,7 +259,7 @@ def advance(
 class Memory:
     """What is known of one document. What was not loaded is None, or no key of its mapping.
 
-    The first read is `head` and, for a submission without a base from a token of one device, `device`: one
+    The first read is `head` and, for a submission without a base, `device`: one
     point read each. A new document, an equal hash without a base, and a base that is the head need no more.
     Everything else says by Missing what it needs: in one round as a rule, in at most four.
     """

@@ -1,0 +1,190 @@
+"""What is recorded though nothing decided it: the smallest inputs, with the record that each must leave."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.core import doubts
+from shared.core.basis import Basis
+from shared.core.canonical import equal
+from shared.core.conflicts import Conflict
+from shared.core.documents import Body
+from shared.core.merge import ABSENT
+from shared.core.paths import differences, value_at
+from shared.testing import strategies
+from tests.unit.core.test_resolve import Server, doc, tombstone
+
+TITLE = "a title that is strong"
+AT_10, AT_20, AT_30 = (f"2025-06-15T12:00:{second}Z" for second in (10, 20, 30))
+
+
+def records(server: Server) -> list[tuple[str, Any, Any, str]]:
+    return [tuple(conflict) for conflict in server.decision.conflicts]  # type: ignore[misc]
+
+
+def stored(server: Server) -> list[dict[str, Any]]:
+    """All rows that stand in the history of the document."""
+    entry = server.state.entry
+    assert entry is not None
+    provenances = [item.provenance for item in entry.past] + [entry.provenance]
+    return [dict(row) for provenance in provenances for row in provenance.conflicts]
+
+
+def test_a_boolean_that_an_unknown_client_sets_back_is_recorded() -> None:
+    server = Server()
+    server.post(doc(title=TITLE, done=False))
+    server.post(doc(title=TITLE, done=True))
+    server.post(doc(title=TITLE, done=False))
+    assert server.got() == ("unchanged", "11 behind", doc(title=TITLE, done=True))
+    row = {"path": "/done", "kept": True, "dropped": False, "rule": "perhaps-set-back"}
+    assert stored(server) == [row]
+    size = server.state.size
+    server.post(doc(title=TITLE, done=False))
+    assert (stored(server), server.state.size) == ([row], size)
+
+
+def test_with_a_clock_a_state_that_was_received_before_is_behind_and_leaves_no_record() -> None:
+    server = Server()
+    server.post(doc(title=TITLE, done=False, updated_at=AT_10))
+    server.post(doc(title=TITLE, done=True, updated_at=AT_20))
+    server.post(doc(title=TITLE, done=False, updated_at=AT_10))
+    assert (server.got()[1], records(server)) == ("11 behind", [])
+    server.post(doc(title=TITLE, done=False, updated_at=AT_30))
+    assert server.head == doc(title=TITLE, done=True, updated_at=AT_20)
+    assert ("/done", True, False, "perhaps-set-back") in records(server)
+
+
+def test_a_device_that_is_on_one_state_for_certain_leaves_no_record() -> None:
+    server = Server()
+    server.post(doc(title=TITLE, done=False), device="A")
+    server.post(doc(title=TITLE, done=True), server.state.head.rev if server.state.head else None, "B")
+    server.post(doc(title=TITLE, done=False), device="A")
+    assert (server.got()[1], records(server)) == ("10 as remembered", [])
+
+
+def test_each_member_of_a_set_that_is_not_taken_is_a_record() -> None:
+    server = Server()
+    first = server.post(doc(title=TITLE, tags=["a", "b"]))
+    server.post(doc(title=TITLE, tags=["c"]), first, "B")
+    server.post(doc(title=TITLE, tags=["a", "b"]))
+    assert sorted(records(server), key=repr) == [
+        ("/tags/-", "c", ABSENT, "perhaps-set-back"),
+        ("/tags/-", ABSENT, "a", "perhaps-set-back"),
+        ("/tags/-", ABSENT, "b", "perhaps-set-back"),
+    ]
+
+
+def test_what_an_unknown_client_deletes_perhaps_unseen_is_recorded() -> None:
+    server = Server()
+    server.post(doc(title=TITLE))
+    server.post(tombstone())
+    assert (server.got()[1], records(server)) == ("delete: an unknown device", [])
+    server = Server()
+    server.post(doc(title=TITLE))
+    server.post(doc(title=TITLE, n=1))
+    server.post(tombstone())
+    assert records(server) == [("", ABSENT, doc(title=TITLE, n=1), "perhaps-unseen")]
+
+
+def test_a_deletion_that_loses_to_an_edit_is_recorded() -> None:
+    server = Server()
+    first = server.post(doc(n=1), "0", "A")
+    server.post(doc(n=2), first, "B")
+    server.post(tombstone(), first, "A")
+    assert server.head == doc(n=2)
+    assert stored(server) == [{"path": "", "kept": doc(n=2), "rule": "edit-beats-removal"}]
+
+
+def test_a_deletion_that_an_unseen_edit_undoes_is_recorded() -> None:
+    server = Server()
+    first = server.post(doc(n=1), "0", "A")
+    deleted = server.post(tombstone(), first, "A")
+    server.post(doc(n=2), first, "B")
+    assert records(server) == [("", doc(n=2), ABSENT, "edit-beats-removal")]
+    server = Server()
+    first = server.post(doc(n=1), "0", "A")
+    deleted = server.post(tombstone(), first, "A")
+    server.post(doc(n=2), deleted, "B")
+    assert (server.head, records(server)) == (doc(n=2), [])
+
+
+def test_a_late_state_of_what_was_deleted_is_recorded() -> None:
+    server = Server()
+    server.post(doc(n=1, updated_at=AT_10), device="A")
+    server.post(doc(n=3, updated_at=AT_30), device="A")
+    server.post(tombstone(), server.state.head.rev if server.state.head else None, "B")
+    late = doc(n=2, updated_at=AT_20)
+    server.post(late, device="A")
+    assert (server.got()[1], records(server)) == ("10 late", [("", ABSENT, late, "late")])
+
+
+def test_what_was_replaced_while_a_token_was_taken_for_that_of_one_device_is_recorded() -> None:
+    server = Server()
+    server.post(doc(title=TITLE, updated_at=AT_10), device="T")
+    server.post(doc(title=TITLE, status="open", updated_at=AT_20), device="T")
+    server.post(doc(title=TITLE, n=1, updated_at=AT_30), device="T")  # another one with this token; status is gone
+    assert records(server) == []
+    server.post(doc(title=TITLE, status="open", updated_at=AT_20), device="T")
+    assert server.got()[0] == "unchanged"
+    assert any(row[:3] == ("/status", ABSENT, "open") for row in records(server))
+
+
+def test_a_state_that_a_device_sent_before_and_after_something_else_is_recorded_if_it_is_not_taken() -> None:
+    server = Server()
+    first = server.post(doc(done=False), "0", "A")
+    server.post(doc(done=True), first, "A")
+    server.post(doc(done=True, n=1), first, "A")
+    server.post(doc(done=True), first, "A")
+    assert server.got()[1] == "3 repeat"
+    assert records(server) == [("/n", 1, ABSENT, "perhaps-set-back")]
+
+
+@pytest.mark.parametrize("rules", ["edit", "merge"])
+def test_a_client_that_names_its_base_leaves_no_doubt(rules: str) -> None:
+    server = Server()
+    first = server.post(doc(title=TITLE, done=False), "0", "A")
+    if rules == "merge":
+        server.post(doc(title=TITLE, done=False, n=1), first, "B")
+    server.post(doc(title=TITLE, done=True), first, "A")
+    assert records(server) == []
+
+
+@given(strategies.histories())
+def test_law_what_is_recorded_stood_there_and_is_not_in_the_result(history: Any) -> None:
+    base, state, result = history
+    for conflict in doubts.not_taken(Basis("a guess", (base,), guessed=True), state, result):
+        if not conflict.path.endswith("/-"):
+            assert _same(value_at(state, conflict.path), conflict.dropped)
+            assert not _same(value_at(result, conflict.path), conflict.dropped)
+    assert doubts.not_taken(Basis("a base", (base,)), state, result) == []
+
+
+@given(strategies.histories())
+def test_law_differences_are_none_between_equals_and_the_same_both_ways(history: Any) -> None:
+    base, state, _ = history
+    found = differences(base, state)
+    assert (found == []) == equal(base, state)
+    back = differences(state, base)
+    assert sorted(map(repr, found)) == sorted(repr(type(one)(one.path, one.there, one.here)) for one in back)
+
+
+@given(st.lists(st.sampled_from("abc"), unique=True), st.lists(st.sampled_from("abc"), unique=True))
+def test_law_every_difference_is_recorded_if_nothing_is_known(mine: list[str], kept: list[str]) -> None:
+    state: Body = {"tags": mine}
+    found = doubts.not_taken(Basis("a guess", (state,), guessed=True), state, {"tags": kept})
+    members = {c.dropped if c.kept is ABSENT else c.kept for c in found if c.path == "/tags/-"}
+    assert members == set(mine) ^ set(kept)
+
+
+def test_what_was_decided_is_not_in_doubt_as_well() -> None:
+    decided = [Conflict("/steps/0/n", 1, 2, "clock")]
+    doubted = [Conflict("/steps/id=a/n", 1, 2, "perhaps-set-back"), Conflict("/m", 1, 2, "perhaps-unseen")]
+    assert doubts.told({"steps": [{"id": "a", "n": 1}]}, decided, doubted) == (doubted[1], decided[0])
+
+
+def _same(a: Any, b: Any) -> bool:
+    return a is b if ABSENT in (a, b) else equal(a, b)

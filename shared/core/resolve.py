@@ -181,7 +181,8 @@ class _Case:
         mistaken = basis.unexpected or self.met_a_mistaken_memory(state)
         if mistaken and self.head.body is None:
             return replace(decision, conflicts=(Conflict("", ABSENT, state, doubts.UNSEEN),))
-        if basis.late or (clock(state) is not None and not mistaken):
+        is_new_here = self.request.single_device and self.memory.device is None
+        if basis.late or is_new_here or (clock(state) is not None and not mistaken):
             return decision
         conflicts = self.set_back(state, replace(basis, guessed=True))
         if basis.contradicted and self.head.body is not None:

@@ -190,8 +190,9 @@ class _Case:
         return replace(decision, conflicts=conflicts)
 
     def repeat(self, state: Body) -> Decision:
-        """The device sent S on this base before. It means it anew if it has sent something else in between."""
-        later = since_sent(self.look)
+        """The device sent S on this base before. It means it anew, perhaps, if it has sent something else in between.
+        What is recorded can be read: nothing is, if the body of S is pruned."""
+        later = since_sent(self.look) if self.look.body(self.request.hash) is not None else ()
         basis = Basis(REPEAT, (state,), others=later)
         return replace(self.answer_head(REPEAT), conflicts=self.set_back(state, basis) if later else ())
 

@@ -96,7 +96,7 @@ BREAKS = (
     Break(
         "doubts: what a head that stays won against is not stored",
         "shared/adapters/memory/entries.py",
-        "    if write.conflicts and received is None:",
+        "    if write.conflicts and decision.received is None:",
         "    if False:",
         DOUBTS,
     ),

@@ -26,8 +26,8 @@ RULES, CLOCK = "these rules", "newest clock wins"
 NEVER = ("diverged", "loops", "repeats")
 """What must not happen in any run of any population."""
 SILENT = {"plain": 150, "shared": 20}
-"""Edits in 10,000 runs that may be lost without a record: clients without a pending record that take an edit back while
-an older request of theirs is under way, and tokens that claim falsely to be one device's. Elsewhere there is none."""
+"""Edits in 10,000 runs that may be lost without a record: clients without a pending record that take an edit back
+while an older request is under way, and tokens that claim falsely to be one device's. Elsewhere there is none."""
 FEW = 4
 """In a few hundred runs it may be more than its share by so many."""
 CHUNK = 50

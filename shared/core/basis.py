@@ -9,6 +9,7 @@ from typing import Final
 from shared.core import near
 from shared.core.clock import clock
 from shared.core.documents import Body, ContentHash, Sequence
+from shared.core.lineage import Lineage
 from shared.core.memory import (
     BEGINNING,
     CREATED,
@@ -76,7 +77,22 @@ class Lookup:
         self.memory = memory
         self.request = request
         self.head = head
+        self.exists = memory.head is not None
         self.hash_of = hash_of
+        self.sequences_count = True
+        """Whether the sequence of the base says what came after it."""
+
+    def lineage(self) -> Lineage:
+        """Of the space."""
+        if self.memory.lineage is None:
+            raise Need(Missing(lineage=True))
+        return self.memory.lineage
+
+    def ancestors(self, until: Sequence) -> tuple[Stored, ...]:
+        """See `Missing.ancestors`. Not the head."""
+        if self.memory.ancestors is None:
+            raise Need(Missing(ancestors=until))
+        return self.memory.ancestors
 
     def need(
         self,
@@ -101,7 +117,7 @@ class Lookup:
     def stored(self, content: ContentHash) -> Stored | None:
         """The newest state with this hash; None: never received."""
         if self._is_head(content):
-            return Stored(content, self.head.body, self.head.sequence)
+            return Stored(content, self.head.body, self.head.sequence, history=self.head.history)
         self.need(states=[content])
         return self.memory.states[content]
 
@@ -176,6 +192,8 @@ def base_sequence(look: Lookup) -> Sequence:
     """The sequence of the base; BEGINNING if it has none that is known."""
     base = look.request.base or CREATED
     parts = parse_rev(base)
+    if not look.sequences_count:
+        return BEGINNING
     if parts is not None:
         return parts.sequence
     stored = look.stored(ContentHash(base)) if base != CREATED else None

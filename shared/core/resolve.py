@@ -19,6 +19,9 @@ The rows, of which the first that matches decides what a live client state S is 
     12 states are near                          those; a strong value that was seen before is no edit
     13 nothing is near                          {}, likewise
 
+A state with a version is decided by that alone (14, `shared.core.by_version`); a base that the store no longer knows
+takes the place of rows 2 to 9 (`shared.core.lost_base`).
+
 `shared.core.basis` is rows 3 to 13, `shared.core.rebase` what follows from them, this module the rest: live
 and dead, and what is answered and written.
 
@@ -50,9 +53,11 @@ from shared.core.basis import (
     is_repeat,
     since_sent,
 )
+from shared.core.by_version import decide_by_version
 from shared.core.canonical import content_hash
 from shared.core.clock import clock
 from shared.core.documents import Body, ContentHash
+from shared.core.lost_base import decide_on_lost_base, lost_base
 from shared.core.memory import (
     BEGINNING,
     Decision,
@@ -74,6 +79,7 @@ from shared.core.merge import ABSENT, Conflict
 from shared.core.policies import NO_POLICIES, Policies
 from shared.core.rebase import Rebased, counts, dropped, is_edited, rebase
 from shared.core.states import is_tombstone, last_body, same_content
+from shared.core.version_vectors import bounded
 
 REDELIVERED: Final = "answered before"
 _NEVER: Final = Head(BEGINNING, ContentHash(""), None, 0.0)
@@ -88,14 +94,19 @@ def resolve(
     hash_of: HashOf = content_hash,
 ) -> Decision | Refusal | Missing:
     """Decide, or say what must be loaded first. `hash_of` may be a faster content hash."""
-    case = _Case(memory, request, policies, hash_of)
+    case = Case(memory, request, policies, hash_of)
     state = request.client_state
     try:
         again = case.answered_before()
         if again is not None:
             return again
+        if request.version is not None:
+            return decide_by_version(case, request.version)
         if state is None:
             return case.answer_head("1 null")
+        lost = lost_base(case.look)
+        if lost is not None:
+            return decide_on_lost_base(case, lost)
         return case.dead(state) if is_tombstone(state) else case.live(state)
     except Need as need:
         return need.missing
@@ -107,17 +118,17 @@ def goes_by_rounds(request: Submission) -> bool:
     return request.base is None and state is not None and is_tombstone(state)
 
 
-class _Case:
+class Case:
     """One submission against one memory."""
 
     def __init__(self, memory: Memory, request: Submission, policies: Policies, hash_of: HashOf) -> None:
         self.memory = memory
         self.request = request
         self.policies = policies
-        self.exists = memory.head is not None
         self.head = memory.head or _NEVER
         self.hash_of = hash_of
         self.look = Lookup(memory, request, self.head, hash_of)
+        self.exists = self.look.exists
 
     def answered_before(self) -> Decision | None:
         """The answer to a request that the queue delivers again; None if it is another one, or if the body is
@@ -131,7 +142,7 @@ class _Case:
         stored = self.look.stored(known.answered)
         if stored is None or stored.body is None:
             return None
-        rev = make_rev(stored.sequence, stored.hash, deleted=False)
+        rev = make_rev(stored.sequence, stored.hash, deleted=False, history=stored.history)
         return Decision(Outcome.UNCHANGED, REDELIVERED, stored.body, stored.hash, rev)
 
     # Live states
@@ -406,6 +417,7 @@ class _Case:
                 self.parents(),
                 (pair,) if pair else (),
                 near.gone(head.body, body) if head.body is not None else frozenset(),
+                None if head.version is None else bounded(head.version, ()),
             ),
             received=received,
             device=self.remembered(content if body is not None else None, edited=True, repeat=False),

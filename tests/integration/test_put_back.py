@@ -1,7 +1,6 @@
 """A database that was put back to an earlier moment: no cursor and no map of what it has lost is taken for valid.
 
-Here the rows of one space are put back into a running database, as a restored dump does it. The directory of a whole
-database is put back in tests/acceptance/test_restored_server.py.
+The rows of one space are put back into a running database, as a restored dump does it.
 """
 
 from __future__ import annotations

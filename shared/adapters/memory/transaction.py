@@ -5,8 +5,9 @@ A transaction changes nothing. It collects `changes`, and whoever runs it stores
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from shared.adapters.memory.entries import Entry, after_write, loaded
@@ -14,7 +15,7 @@ from shared.core.batch import Write
 from shared.core.brake import Deletions
 from shared.core.documents import DeviceId, DocumentId, Epoch
 from shared.core.documents import Sequence as SequenceNumber
-from shared.core.lineage import Begun, Lineage
+from shared.core.lineage import Begun, Lineage, next_history
 from shared.core.memory import BEGINNING, Allotted, DeviceMemory, Head, Memory, Missing, Submission
 from shared.core.policies import NO_POLICIES, Policies
 
@@ -50,8 +51,8 @@ class Space(Protocol):
 
 @dataclass(slots=True)
 class SpaceChanges:
-    """What a transaction wants stored. `sequence`: the newest that is allotted now; None: none was. `ends_history`:
-    what is written later is of a new history."""
+    """What a transaction wants stored. `sequence`: the newest that is allotted now; None: none was. `histories`: of
+    the space, if one began."""
 
     entries: dict[DocumentId, Entry] = field(default_factory=dict)
     sequence: SequenceNumber | None = None
@@ -59,14 +60,19 @@ class SpaceChanges:
     deletions: dict[DeviceId, Deletions] = field(default_factory=dict)
     device_memories: dict[DeviceKey, DeviceMemory] = field(default_factory=dict)
     shared_tokens: set[DeviceId] = field(default_factory=set)
-    ends_history: bool = False
+    histories: tuple[Begun, ...] | None = None
 
 
 class MemoryTransaction:
     """Transaction on a Space."""
 
-    def __init__(self, space: Space, retained: Callable[[Entry], Entry] = lambda entry: entry) -> None:
-        """`retained`: an entry without what of its history is not kept."""
+    def __init__(
+        self, space: Space, retained: Callable[[Entry], Entry] = lambda entry: entry, *, writer: Epoch | None = None
+    ) -> None:
+        """`retained`: an entry without what of its history is not kept. `writer`: the history of whoever writes, of
+        which a new sequence is; None: that which the space is in."""
+        self.writer = writer
+        """Another one afterwards, if a client brought proof that the space was put back while its writer lived."""
         self._space = space
         self._retained = retained
         self.changes = SpaceChanges()
@@ -89,16 +95,24 @@ class MemoryTransaction:
 
     def lineage(self) -> Lineage:
         found, newest = self._space.lineage(), self.changes.sequence
-        return found if newest is None else replace(found, sequence=newest)
+        histories = self.changes.histories or found.histories
+        return Lineage(histories, found.sequence if newest is None else newest)
 
     def begin_history(self) -> None:
-        self.changes.ends_history = True
+        lineage = self.lineage()
+        first = SequenceNumber(lineage.sequence + 1)
+        self.writer = next_history(lineage.current, first, secrets.randbits(40))
+        self.changes.histories = lineage.begun(self.writer).histories
 
     def allot(self, count: int, live_change: int) -> Allotted:
-        before = self.lineage().sequence
-        self.changes.sequence = SequenceNumber(before + count)
+        lineage = self.lineage()
+        if self.writer is not None and lineage.current != self.writer:
+            lineage = lineage.begun(self.writer)
+            self.changes.histories = lineage.histories
+        self.changes.sequence = SequenceNumber(lineage.sequence + count)
         self.changes.live_change += live_change
-        return Allotted(SequenceNumber(before + 1), None)
+        history = lineage.current if lineage.current != UNNAMED else None
+        return Allotted(SequenceNumber(lineage.sequence + 1), history)
 
     def write(self, first: Allotted, writes: Sequence[Write], deletions: Mapping[DeviceId, Deletions]) -> None:
         sequence = first.first
@@ -139,6 +153,7 @@ class MemorySpace:
 
     declared: Policies = NO_POLICIES
     newest: SequenceNumber = BEGINNING
+    histories: tuple[Begun, ...] = (Begun(UNNAMED, SequenceNumber(1)),)
     entries: dict[DocumentId, Entry] = field(default_factory=dict)
     deleted: dict[DeviceId, Deletions] = field(default_factory=dict)
     device_memories: dict[DeviceKey, DeviceMemory] = field(default_factory=dict)
@@ -148,7 +163,7 @@ class MemorySpace:
         return self.declared
 
     def lineage(self) -> Lineage:
-        return Lineage((Begun(UNNAMED, SequenceNumber(1)),), self.newest)
+        return Lineage(self.histories, self.newest)
 
     def live(self) -> int:
         return sum(entry.hash is not None for entry in self.entries.values())
@@ -162,13 +177,14 @@ class MemorySpace:
     def device_memory(self, device: DeviceId, document: DocumentId) -> DeviceMemory | None:
         return self.device_memories.get((device, document))
 
-    def transact(self, work: Callable[[MemoryTransaction], T]) -> T:
+    def transact(self, work: Callable[[MemoryTransaction], T], *, writer: Epoch | None = None) -> T:
         """The result of `work`, with all of its changes stored; none of them if it raises."""
-        transaction = MemoryTransaction(self)
+        transaction = MemoryTransaction(self, writer=writer)
         result = work(transaction)
         changes = transaction.changes
         self.entries.update(changes.entries)
         self.newest = changes.sequence if changes.sequence is not None else self.newest
+        self.histories = changes.histories or self.histories
         self.deleted.update(changes.deletions)
         self.device_memories.update(changes.device_memories)
         self.shared_tokens.update(changes.shared_tokens)

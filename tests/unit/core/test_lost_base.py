@@ -1,0 +1,211 @@
+"""One example for each line of what becomes of a base that the store no longer knows, and the laws."""
+
+from __future__ import annotations
+
+import random
+from itertools import permutations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.core.batch import Answer
+from shared.core.documents import Body
+from shared.core.memory import Refusal
+from tests.unit.core.restored_space import Upstream, dead, doc
+
+X, Y, Z = doc(a="one", b="one"), doc(a="two", b="one"), doc(a="two", b="three")
+
+
+def rev(answer: Answer) -> str:
+    assert answer.rev is not None
+    return answer.rev
+
+
+class Lost(Upstream):
+    """X at 1, known still; Y at 2 and Z at 3, lost."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.x = rev(self.put(X, "0"))
+        backup = self.copy()
+        self.y = rev(self.put(Y, self.x))
+        self.z = rev(self.put(Z, self.y))
+        self.put_back(backup)
+
+
+def test_a_state_that_the_store_lost_is_brought_back() -> None:
+    server = Lost()
+    assert server.put(Z, server.z).outcome == "fast_forward"
+    assert server.body == Z
+    assert server.put(Z, server.z).outcome == "unchanged"
+
+
+def test_an_edit_on_a_base_that_was_lost_asks_for_the_base_and_is_brought_back_with_it() -> None:
+    server = Lost()
+    asked = server.send(doc(**{**Z, "c": 1}), server.z)
+    assert isinstance(asked, Refusal) and asked.code == "base-unknown"
+    assert server.put(doc(**{**Z, "c": 1}), server.z, before=Z).outcome == "fast_forward"
+    assert server.body == doc(**{**Z, "c": 1})
+    # What is merely behind, and what is older, changes nothing.
+    assert server.put(Z, server.z).outcome == "unchanged"
+    assert server.put(Y, server.y).outcome == "unchanged"
+    assert server.put(X, server.x).outcome == "unchanged"
+
+
+def test_what_was_lost_is_merged_with_what_was_written_since() -> None:
+    server = Lost()
+    server.put(doc(**{**X, "c": "new"}), server.x, device="e")
+    assert server.put(Z, server.z).outcome == "merged"
+    assert server.body == doc(**{**Z, "c": "new"})
+
+
+def test_a_store_that_is_written_past_the_lost_positions_first_tells_them_still() -> None:
+    server = Lost()
+    base = server.x
+    for n in range(4):
+        base = rev(server.put(doc(**{**X, "c": n}), base, device="e"))
+    assert server.put(Z, server.z).outcome == "merged"
+    assert server.body == doc(**{**Z, "c": 3})
+
+
+def test_a_store_that_was_put_back_unnoticed_is_found_out_by_the_base() -> None:
+    server = Upstream()
+    x = rev(server.put(X, "0"))
+    backup = server.copy()
+    z = rev(server.put(Z, rev(server.put(Y, x))))
+    server.put_back(backup, noticed=False)
+    assert server.put(Z, z).outcome == "fast_forward"
+    assert len(server.space.histories) == 3, "unnamed, the first, and the one that the base began"
+    assert server.body == Z
+
+
+@pytest.mark.parametrize("order", list(permutations("xyz")))
+def test_whoever_comes_first_the_newest_stands(order: tuple[str, ...]) -> None:
+    server = Lost()
+    states = {"x": X, "y": Y, "z": Z}
+    for name in order:
+        server.put(states[name], getattr(server, name), before=states[name], device=name)
+    assert server.body == Z
+
+
+@pytest.mark.parametrize("order", list(permutations("yz")))
+def test_a_document_that_the_store_does_not_have_any_more_is_written_again(order: tuple[str, ...]) -> None:
+    server = Upstream()
+    empty = server.copy()
+    y = rev(server.put(Y, rev(server.put(X, "0"))))
+    z = rev(server.put(Z, y))
+    server.put_back(empty)
+    for name in order:
+        state, base = (Y, y) if name == "y" else (Z, z)
+        server.put(state, base, device=name)
+    assert server.body == Z
+
+
+def test_content_that_came_back_before_the_loss_is_newer_than_what_was_between() -> None:
+    server = Upstream()
+    x = rev(server.put(X, "0"))
+    backup = server.copy()
+    y = rev(server.put(Y, x))
+    again = rev(server.put(X, y))
+    server.put_back(backup)
+    assert server.put(X, again, device="ahead").outcome == "unchanged"
+    server.put(Y, y, device="behind")
+    assert server.body == X
+
+
+def test_a_deletion_that_was_lost_stays_made() -> None:
+    server = Upstream()
+    x = rev(server.put(X, "0"))
+    backup = server.copy()
+    y = rev(server.put(Y, x))
+    gone = rev(server.put(dead(**Y), y))
+    server.put_back(backup)
+    assert server.put(dead(), gone).outcome == "deleted"
+    assert server.put(Y, y, device="behind").body is None
+    assert server.put(X, x, device="e").body is None
+    assert server.body is None
+
+
+def test_a_deletion_meets_an_edit_that_the_deleter_had_not_seen() -> None:
+    server = Upstream()
+    x = rev(server.put(X, "0"))
+    backup = server.copy()
+    gone = rev(server.put(dead(**X), x))
+    server.put_back(backup)
+    server.put(Y, x, device="e")
+    assert server.put(dead(), gone).body == Y
+    assert server.body == Y
+
+
+def test_a_deletion_of_what_was_lost_buries_what_is_there_if_the_deleter_had_seen_it() -> None:
+    server = Lost()
+    assert server.put(dead(), server.z).outcome == "deleted"
+    server = Lost()
+    server.put(Y, server.y)
+    assert server.put(dead(**Z), server.z).outcome == "deleted"
+
+
+def test_a_document_that_was_deleted_and_made_again_in_what_was_lost_is_there() -> None:
+    server = Upstream()
+    x = rev(server.put(X, "0"))
+    gone = rev(server.put(dead(**X), x))
+    backup = server.copy()
+    again = rev(server.put(X, gone))
+    server.put_back(backup)
+    assert server.put(X, again).outcome == "resurrected"
+    assert server.body == X
+
+
+def test_an_unknown_document_is_buried() -> None:
+    server = Upstream()
+    empty = server.copy()
+    x = rev(server.put(X, "0"))
+    server.put_back(empty)
+    assert server.put(dead(**X), x).outcome == "deleted"
+    assert server.put(X, x, device="e").body is None
+
+
+def test_a_store_that_is_put_back_twice_goes_on_from_what_both_have() -> None:
+    server = Upstream()
+    x = rev(server.put(X, "0"))
+    backup = server.copy()
+    server.put(Y, x)
+    server.put_back(backup)
+    between = rev(server.put(doc(**{**X, "b": "between"}), x))
+    server.put_back(backup)
+    server.put(doc(**{**X, "c": 1}), x, device="e")
+    assert server.put(doc(**{**X, "b": "between"}), between).body == doc(**{**X, "b": "between", "c": 1})
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 2**32))
+def test_every_edit_of_a_line_of_edits_is_there_whatever_order_devices_come_in(seed: int) -> None:
+    """Each edits a field of its own, so that nothing can be decided away."""
+    chance = random.Random(seed)
+    server = Upstream()
+    known: dict[str, tuple[Body, str]] = {}
+    first = server.put(doc(), "0")
+    known = {name: (doc(), rev(first)) for name in "abcd"}
+    backups = [server.copy()]
+    edits: dict[str, int] = {}
+    for n in range(chance.randint(3, 14)):
+        name = chance.choice("abcd")
+        body, base = known[name]
+        if chance.random() < 0.7:
+            edits[f"f{n}"] = n
+            body = {**body, f"f{n}": n}
+        shadow = known[name][0]
+        answer = server.put(body, base, before=shadow, device=name)
+        known[name] = (answer.body if not answer.same else body) or {}, rev(answer)
+        if chance.random() < 0.4:
+            backups.append(server.copy())
+        if chance.random() < 0.3:
+            server.put_back(chance.choice(backups))
+    for _ in range(2):
+        for name in chance.sample("abcd", 4):
+            body, base = known[name]
+            answer = server.put(body, base, before=body, device=name)
+            known[name] = (answer.body if not answer.same else body) or {}, rev(answer)
+    assert server.body == doc(**edits)
+    assert all(body == server.body for body, _ in known.values())

@@ -19,7 +19,8 @@ from shared.observability import event
 logger = logging.getLogger(__name__)
 
 _AGAIN_SECONDS: Final = 0.5
-_STOP_SECONDS: Final = 5.0
+_STOP_SECONDS: Final = 1.5
+"""A worker that is told to stop has five; whatever this one was at, another one does again."""
 
 
 class LargeProcess:

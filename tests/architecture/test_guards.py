@@ -12,7 +12,9 @@ from tests.instance import ROOT
 
 @pytest.mark.parametrize("broken", BREAKS, ids=lambda b: b.name)
 def test_the_break_applies(broken: Break) -> None:
-    ast.parse(text_with(broken, ROOT))
+    text = text_with(broken, ROOT)
+    if broken.file.endswith(".py"):
+        ast.parse(text)
     for test in broken.tests:
         assert (ROOT / test).is_file()
 

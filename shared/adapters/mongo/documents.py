@@ -49,6 +49,7 @@ _CURRENT: Final = {"seq": 1, "hash": 1, "body": 1, "history": 1, "version": 1}
 _LINEAGE: Final = {"epoch": 1, "sequence": 1, "histories": 1}
 _RAW: Final[CodecOptions[RawBSONDocument]] = CodecOptions(RawBSONDocument)
 _SLICE_BYTES: Final = 256 * 1024
+_FIRST_SIZES: Final = 16
 _WITHOUT_BODIES: Final = {
     **dict.fromkeys(
         (
@@ -168,24 +169,53 @@ class MongoDocumentStore:
         *,
         most_bytes: int | None = None,
     ) -> tuple[list[Current], DocumentId | None]:
-        query: Row = {"_id": {"$gt": f"{space}/{after}", "$lt": f"{space}0"}, "body": {"$exists": True}}
-        if among is not None:
-            query = {"_id": {"$in": [f"{space}/{document}" for document in among]}}
         found: list[Current] = []
         prefix = len(space) + 1
         with errors_mapped():
-            cursor = self._documents.find(query, {"size": {"$bsonSize": "$$ROOT"}}, batch_size=most, limit=most)
-            sizes = await cursor.sort("_id", ASCENDING).to_list(None)
-            keys = _within(sizes, most_bytes)
+            keys, more = await self._keys_of_page(space, after, most, among, most_bytes)
             if keys:
-                query["_id"] = {"$in": keys}
+                query: Row = {"_id": {"$in": keys}}
+                if among is None:
+                    query["body"] = {"$exists": True}
                 rows = self._documents.find_raw_batches(query, _CURRENT, batch_size=len(keys))
                 async for row in _one_by_one(rows.sort("_id", ASCENDING)):
                     rev = make_rev(row["seq"], row["hash"], deleted="body" not in row, history=history_in(row))
                     text = body_text(row["body"]) if "body" in row else None
                     found.append(Current(DocumentId(row["_id"][prefix:]), rev, row["hash"], text, version_in(row)))
-        more = len(keys) < len(sizes) or (among is None and len(sizes) == most)
         return found, DocumentId(keys[-1][prefix:]) if more else None
+
+    async def _keys_of_page(
+        self,
+        space: SpaceId,
+        after: str,
+        most: int,
+        among: Collection[DocumentId] | None,
+        most_bytes: int | None,
+    ) -> tuple[list[str], bool]:
+        """Of the documents of a page, and whether there may be more. The sizes of a few are asked for, then of more:
+        the database reads all of a document to tell its size."""
+        asked = None if among is None else sorted(f"{space}/{document}" for document in among)[:most]
+        most = most if asked is None else len(asked)
+        keys: list[str] = []
+        size, portion, last, seen = 0, most if most_bytes is None else _FIRST_SIZES, f"{space}/{after}", 0
+        while seen < most:
+            portion = min(portion, most - seen)
+            query: Row = {"_id": {"$gt": last, "$lt": f"{space}0"}, "body": {"$exists": True}}
+            if asked is not None:
+                query = {"_id": {"$in": asked[seen : seen + portion]}}
+            cursor = self._documents.find(query, {"size": {"$bsonSize": "$$ROOT"}}, batch_size=portion, limit=portion)
+            rows = await cursor.sort("_id", ASCENDING).to_list(None)
+            for place, row in enumerate(rows):
+                keys.append(row["_id"])
+                size += row["size"]
+                if most_bytes is not None and size >= most_bytes:
+                    return keys, place + 1 < len(rows) or seen + portion < most or asked is None
+            if asked is None and len(rows) < portion:
+                return keys, False
+            seen += portion
+            last = keys[-1] if keys else last
+            portion *= 4
+        return keys, asked is None
 
     async def history(
         self, space: SpaceId, document: DocumentId, most: int, *, bodies: bool = True
@@ -289,18 +319,6 @@ class MongoDocumentStore:
             )
             for row in portion
         ]
-
-
-def _within(sizes: Sequence[Row], most_bytes: int | None) -> list[str]:
-    """The keys of the first ones that reach so many bytes together."""
-    keys: list[str] = []
-    size = 0
-    for row in sizes:
-        if most_bytes is not None and size >= most_bytes:
-            break
-        keys.append(row["_id"])
-        size += row["size"]
-    return keys
 
 
 async def _one_by_one(batches: AsyncIterable[bytes]) -> AsyncIterator[Row]:

@@ -25,10 +25,10 @@ COUNTS = tuple(f.name for f in fields(Verdict) if f.name != "details")
 RULES, CLOCK = "these rules", "newest clock wins"
 NEVER = ("diverged", "loops", "repeats")
 """What must not happen in any run of any population."""
-SILENT = {"plain": 150, "shared": 20}
+SILENT = {"plain": 150, "shared": 60}
 """Edits in 10,000 runs that may be lost without a record: clients without a pending record that take an edit back
 while an older request is under way, and tokens that claim falsely to be one device's. Elsewhere there is none."""
-FEW = 4
+FEW = 12
 """In a few hundred runs it may be more than its share by so many."""
 CHUNK = 50
 

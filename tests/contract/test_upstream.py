@@ -187,14 +187,62 @@ def test_who_has_no_base_goes_by_its_content(driver: Driver) -> None:
 
 
 def test_one_that_is_refused_does_not_stop_the_others(driver: Driver) -> None:
-    if driver.name != "http":
-        pytest.skip("they take every document that a folder can hold")
     bad = Pending({"id": "bad", "x": "y" * 2_000_000}, content_hash({"id": "bad"}), CREATED)
     good = document(text="good")
     outgoing = [Outgoing(DocumentId("bad"), bad), Outgoing(ID, Pending(good, content_hash(good), CREATED))]
     replies = submit(driver, "a", *outgoing)
-    assert isinstance(replies[DocumentId("bad")], Refused)
+    refused = replies[DocumentId("bad")]
+    assert isinstance(refused, Refused) and refused.code == "too-large"
     assert isinstance(replies[ID], Answer)
+
+
+def test_two_that_are_too_large_together_are_refused_and_go_when_one_is_smaller(driver: Driver) -> None:
+    base = document(a="", b="")
+    rev = send(driver, "a", base, CREATED).rev
+    assert rev is not None
+    ours = document(a="x" * 700_000, b="")
+    large = send(driver, "a", ours, rev, base)
+    mine = document(a="", b="y" * 700_000)
+    outgoing = Outgoing(ID, Pending(mine, content_hash(mine), rev, base))
+    refused = submit(driver, "b", outgoing)[ID]
+    assert isinstance(refused, Refused) and refused.code == "too-large"
+    assert "the current state has 700" in refused.reason
+    assert fetch(driver).state == ours and large.rev is not None
+    send(driver, "a", document(a="x", b=""), large.rev, ours)
+    merged = submit(driver, "b", outgoing)[ID]
+    assert isinstance(merged, Answer) and merged.state == document(a="x", b="y" * 700_000)
+
+
+def test_many_deletions_wait_until_they_are_confirmed(driver: Driver) -> None:
+    bodies: list[Body] = [{"id": f"d-{number}", "n": number} for number in range(30)]
+
+    async def work(upstream: Upstream, wanted: list[Outgoing], *, confirmed: bool = False) -> dict[DocumentId, Reply]:
+        replies: dict[DocumentId, Reply] = {}
+        async for portion in upstream.submit(wanted, confirmed=confirmed):
+            replies.update(portion)
+        return replies
+
+    async def run() -> None:
+        upstream = driver.opened("a")
+        await upstream.changes(None)
+        made = await work(upstream, [Outgoing(b["id"], Pending(b, content_hash(b), CREATED)) for b in bodies])
+        revs = {document: reply.rev for document, reply in made.items() if isinstance(reply, Answer)}
+        gone = [
+            Outgoing(b["id"], Pending(buried, content_hash(buried), revs[b["id"]] or "", b))
+            for b in bodies
+            for buried in [{**b, DELETED_KEY: True}]
+        ]
+        held = [one for one, reply in (await work(upstream, gone)).items() if isinstance(reply, Refused)]
+        assert len(held) == 10
+        left = [one for one in gone if one.id in held]
+        again = (await work(upstream, left)).values()
+        assert {reply.code for reply in again if isinstance(reply, Refused)} == {"deletions-held"}
+        assert all(isinstance(reply, Refused) for reply in again)
+        assert all(isinstance(reply, Answer) for reply in (await work(upstream, left, confirmed=True)).values())
+        assert dict((await upstream.changes(None)).hashes) == {}
+        await upstream.close()
+
+    asyncio.run(run())
 
 
 def test_its_story_is_told(driver: Driver) -> None:

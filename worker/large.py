@@ -39,7 +39,8 @@ class LargeProcess:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _keep(self) -> None:
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        # Threads that decide what is large leave their share of memory behind, if each has one of its own.
+        environment = {"MALLOC_ARENA_MAX": "2", **os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         while True:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "worker.large_process", stdin=asyncio.subprocess.PIPE, env=environment

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from shared.core.batch import Item
+from shared import wire
+from shared.core.batch import Answer, Item
 from shared.core.documents import SpaceId
 from shared.observability import event
 from shared.ports import (
@@ -22,12 +23,13 @@ from shared.ports import (
     UnavailableError,
 )
 from shared.transaction import CachedResolver, decide
+from shared.wire_queue import MOST_REPLY_BYTES
 
 logger = logging.getLogger(__name__)
 
 _ROOM: Final = 2 * 1024 * 1024
 """Bytes of states that a transaction may read in the process that decides what is small ..."""
-_LARGE_ROOM: Final = 8 * 1024 * 1024
+_LARGE_ROOM: Final = 4 * 1024 * 1024
 """... and where what is large is decided, unless it is for one submission."""
 
 
@@ -92,7 +94,12 @@ class SpaceResolver:
             if not self._large:
                 raise
             half = len(items) // 2
-            return _together([await self._replies(space, lease, some) for some in (items[:half], items[half:])])
+            first = await self._replies(space, lease, items[:half])
+            if _size(first[0]) > MOST_REPLY_BYTES:
+                # No more of them can be answered now; what was not decided is sent again, as what was not answered.
+                later = UnavailableError("the answer together with the others would be too long")
+                return [*first[0], *[later] * (len(items) - half)], first[1]
+            return _together([first, await self._replies(space, lease, items[half:])])
         except UnavailableError as error:
             event(logger, logging.WARNING, "store_unavailable", space=space, cause=error.__cause__)
             return [error] * len(items), None
@@ -123,6 +130,12 @@ class SpaceResolver:
                 # Clocks may disagree: whoever holds the lease is right, whatever his number.
                 if not await lease.confirm(fenced.number):
                     raise
+
+
+def _size(replies: Sequence[Reply]) -> int:
+    """Bytes of the bodies in them."""
+    bodies = [reply.body for reply in replies if isinstance(reply, Answer) and reply.body is not None]
+    return sum(len(wire.dumps(body)) for body in bodies)
 
 
 def _together(each: Sequence[tuple[Sequence[Reply], Announcement | None]]) -> tuple[list[Reply], Announcement | None]:

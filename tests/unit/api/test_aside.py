@@ -1,0 +1,62 @@
+"""Large bodies are read in processes of their own as they would be read here, and a process that dies is replaced."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+
+import psutil
+import pytest
+
+from api.aside import Aside
+from api.pace import Pace
+from shared import wire
+from shared.core.documents import DocumentId, JsonText, SpaceId
+from shared.core.protocol import Limits
+from shared.core.strict import FaultError
+from shared.ports import UnavailableError
+
+LIMITS = Limits()
+A, D = SpaceId("a"), DocumentId("d")
+STATE = {"id": "d", "x": "\u00e9" * 50_000, "n": [1, 2.5, None, True]}
+RAW = json.dumps({"client_state": STATE, "base": "1-x", "base_state": None}).encode()
+
+
+def readers() -> list[psutil.Process]:
+    return [one for one in psutil.Process().children() if "api.aside_process" in one.cmdline()]
+
+
+async def test_what_is_read_there_is_what_is_read_here() -> None:
+    here = wire.parse_post_task(RAW, D, LIMITS)
+    async with Aside(LIMITS, Pace()) as aside:
+        there = await aside.post_task(A, D, RAW)
+        assert isinstance(there.state, JsonText) and json.loads(there.state) == here.state == STATE
+        assert (there.hash, there.deleted, there.base, there.base_state) == (here.hash, False, "1-x", None)
+        tasks = {"d": {"client_state": STATE}, "e": {"client_state": 7}}
+        several = await aside.post_tasks(A, json.dumps({"tasks": tasks}).encode())
+        assert isinstance(several["d"], wire.PostTask) and several["d"].hash == here.hash
+        assert not isinstance(several["e"], wire.PostTask) and several["e"].pointer == "/tasks/e/client_state"
+        assert await aside.value(A, json.dumps(STATE).encode(), max_depth=3) == STATE
+        for raw in (RAW[:-1], RAW.replace(b"[1,", b"[1e999,"), RAW.replace(b"[1,", b'["\\ud800",')):
+            with pytest.raises(FaultError) as found:
+                await aside.post_task(A, D, raw)
+            with pytest.raises(FaultError) as expected:
+                wire.parse_post_task(raw, D, LIMITS)
+            assert found.value.fault == expected.value.fault
+    assert readers() == [], "they end with it"
+
+
+async def test_a_process_that_dies_is_replaced_and_whoever_waited_is_told() -> None:
+    async with Aside(LIMITS, Pace(), processes=1) as aside:
+        await aside.post_task(A, D, RAW)
+        [process] = readers()
+        process.send_signal(signal.SIGSTOP)
+        waiting = asyncio.create_task(aside.post_task(A, D, RAW))
+        await asyncio.sleep(0.05)
+        process.kill()
+        with pytest.raises(UnavailableError):
+            await waiting
+        assert (await aside.post_task(A, D, RAW)).base == "1-x"
+        [other] = readers()
+        assert other.pid != process.pid

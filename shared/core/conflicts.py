@@ -27,6 +27,7 @@ class Conflict(NamedTuple):
         edit-beats-removal, delete-wins    one side removed what the other edited
         max, min, version                  by declared strategy
         both-inserted, both-kept           elements of an array, lines of a text: nothing fell
+        both-edited                        both edits of a string; dropped: the side that has less, if one has all
         renamed                            the edit was carried over to a new name; dropped: what the old had
     """
 

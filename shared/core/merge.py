@@ -11,14 +11,18 @@ stands.
 | absent, and an array | if an ancestor has an array there: as an empty one; but `delete-wins` and `lww` as above |
 | two arrays of scalars, none twice | a set: what either added, without what either removed |
 | two arrays of objects with an `id`, `_id`, `uuid`, `key` or `name` each | member by member, as an object |
-| two other arrays | diff3 on elements; both inserted at one place: theirs, then ours; elements that both |
-| | changed: each as a value, if it is clear which is which, else one side's stretch |
+| two other arrays | diff3 on elements, or by where each moved; both inserted at one place: both, once; elements |
+| | that both changed: each as a value, if it is clear which is which, else one side's stretch |
+| two strings | both edits, if it is plain that they go together (`shared.core.strings`); of two that were |
+| | added the one that is not empty |
 | two scalars, or values of two types | one of the two, by `decide` |
 
-In a set or an array of named members an addition stands behind its left neighbour, theirs first, or in the
-place of what it replaced. Who alone reordered decides the order; what is sorted everywhere stays sorted. An
-empty array is of every kind. A field of an object, or a member named by `key` or `name`, that one side
-renamed and the other edited is merged under its new name, if both are clearly one (`shared.core.similar`).
+In a set or an array of named members an addition stands behind its left neighbour, or in the place of what it
+replaced. What both inserted at one place stands in an order that the elements decide (`shared.core.orders`). Who
+alone reordered decides the order; what is sorted everywhere stays sorted. An empty array is of every kind. A
+field of an object, or a member named by `key` or `name`, that one side renamed and the other edited is merged
+under its new name, if both are clearly one (`shared.core.similar`). Where a policy says `exact`, neither renames
+nor parts of strings are looked for.
 
 A declared strategy (`shared.core.policies`) goes before the table, if the values fit it:
 
@@ -35,6 +39,8 @@ A declared strategy (`shared.core.policies`) goes before the table, if the value
 Laws (tests/unit/core/test_merge.py), the first without counters:
     merge(a; x, x) = x; merge(a; a, x) = merge(a; x, a) = x
     merge(theirs; result, theirs) = result = merge(ours; ours, result)
+    merge(a; result, theirs) = result = merge(a; ours, result), if the same side is decided for again
+    merge(a; theirs, ours) = result, if the same values are decided for
     what only one side edited stands, unless it is at or below a recorded conflict
     equal inputs give equal results: 1 and 1.0, -0 and 0, keys in any order
     the result is in the profile, and no deeper than the deepest input
@@ -44,14 +50,16 @@ Laws (tests/unit/core/test_merge.py), the first without counters:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Final
 
-from shared.core import similar
-from shared.core.array_merge import At, Members, merge_arrays
+from shared.core import similar, strings
+from shared.core.array_merge import merge_arrays
+from shared.core.array_run import At, Members
 from shared.core.arrays import ID_FIELDS, segment_of
 from shared.core.canonical import MAX_SAFE_INTEGER, JsonValue
+from shared.core.clock import CLOCK_POINTERS
 from shared.core.conflicts import Conflict, Decide, Merged, Side, arriving
 from shared.core.paths import differing_paths, edits, strong_values
 from shared.core.pointers import ROOT, Place
@@ -77,6 +85,8 @@ __all__ = [
     "strong_values",
 ]
 
+_STRINGS: Final = frozenset({None, Strategy.VERSION})
+"""Strategies under which edits of one string may be put together."""
 _PLAIN: Final = frozenset({str, int, float, type(None)})
 
 
@@ -169,11 +179,11 @@ class _Run:
         result: Members = {}
         places: dict[Any, Place] = {}
         place, scope = at
-        renamed = self.renamed(place, bases, ours, theirs, named)
+        renamed = self.renamed(at, bases, ours, theirs, named)
         if renamed and named is None:  # an edit of what is secret must not turn up, in a conflict, where nothing is
             renamed = {n: o for n, o in renamed.items() if scope.child(n).secret or not scope.child(o).secret}
         old_names = set(renamed.values())
-        plain = scope.child(None) is scope and scope.strategy is not Strategy.COUNTER
+        plain = not renamed and scope.child(None) is scope and scope.strategy is not Strategy.COUNTER
         names: Iterable[Any] = ours
         if ours.keys() != theirs.keys():
             names = [*ours, *(key for key in theirs if key not in ours)]
@@ -189,7 +199,7 @@ class _Run:
                     result[key] = their
                     continue
                 if named is None and len(bases) == 1 and scope.strategy is None:
-                    result[key] = self.decided(Place(place, key), our, their)
+                    result[key] = self.atom(At(Place(place, key), scope), (base,), our, their)
                     continue
             if named is None:
                 below, rules = Place(place, key), scope.child(key)
@@ -198,7 +208,7 @@ class _Run:
             if key in renamed:
                 base = bases[0][renamed[key]]
                 our, their = ours.get(key, ours.get(renamed[key])), theirs.get(key, theirs.get(renamed[key]))
-                value = self.under_new_name(At(below, rules), base, our, their, key in ours)
+                value = self.under_new_name(At(below, rules), base, our, their, (key in ours, key in theirs))
             elif key in old_names:
                 continue
             else:
@@ -231,50 +241,103 @@ class _Run:
                 self.record(place, text, ABSENT, "both-kept")
             return text
         side = _by_strategy(strategy, ours, theirs)
+        if side is None and isinstance(ours, str) and isinstance(theirs, str) and len(bases) == 1:
+            merged = self.string(at, bases[0], ours, theirs)
+            if merged is not None:
+                return merged
         if side is not None and strategy is not None:
             return self.stands(place, side, ours, theirs, str(strategy))
         return self.decided(place, ours, theirs)
 
+    def string(self, at: At, base: Value, ours: str, theirs: str) -> str | None:
+        """Two edits of one string that do not exclude each other; recorded."""
+        if at.scope.exact or at.scope.strategy not in _STRINGS or at.place.stable() in CLOCK_POINTERS:
+            return None
+        merged: str | None = None
+        if base is ABSENT and not (ours and theirs):
+            merged = ours or theirs
+        elif isinstance(base, str):
+            merged = strings.merged_ranges(base, ours, theirs) or strings.merged_parts(base, ours, theirs)
+        if merged is not None:
+            dropped = theirs if merged == ours else ours if merged == theirs else ABSENT
+            self.record(at.place, merged, dropped, "both-edited")
+        return merged
+
     def decided(self, place: Place, ours: Value, theirs: Value) -> JsonValue:
         side, rule = self._decide(place.stable(), ours, theirs)
         return self.stands(place, side, ours, theirs, rule)
+
+    def preferred(self, place: Place, ours: Value, theirs: Value) -> JsonValue:
+        return ours if self._decide(place.stable(), ours, theirs)[0] is Side.OURS else theirs
 
     def stands(self, place: Place, side: Side, ours: Value, theirs: Value, rule: str) -> JsonValue:
         kept, dropped = (ours, theirs) if side is Side.OURS else (theirs, ours)
         self.record(place, kept, dropped, rule)
         return kept
 
-    def may_guess(self, place: Place) -> bool:
+    def may_guess(self, at: At) -> bool:
         # Not again below a guess, or reading the leaves of what is nested would cost depth x size.
-        return not place.guessed and not self.steps.heavy()
+        return not at.scope.exact and not at.place.guessed and not self.steps.heavy()
+
+    def mark(self) -> int:
+        return len(self._found)
+
+    def forget(self, mark: int) -> None:
+        del self._found[mark:]
 
     def renamed(
-        self, place: Place, bases: Sequence[Members], ours: Members, theirs: Members, named: str | None
+        self, at: At, bases: Sequence[Members], ours: Members, theirs: Members, named: str | None
     ) -> dict[Any, Any]:
         """New name -> old name of what one side renamed and the other edited under its old name."""
         if len(bases) > 1 or named in ID_FIELDS:
             return {}
         base = bases[0]
-        if ours.keys() == base.keys() == theirs.keys():
+        if ours.keys() == base.keys() == theirs.keys() or not self.may_guess(at):
             return {}
         found: dict[Any, Any] = {}
         for side, other in ((ours, theirs), (theirs, ours)):
-            gone = (base.keys() - side.keys()) & other.keys()
-            come = side.keys() - base.keys() - other.keys()
-            if not gone or not come or not self.may_guess(place):
+            gone = base.keys() - side.keys()
+            come = side.keys() - base.keys()
+            if not gone or not come:
                 continue
-            edited = {key: base[key] for key in gone if not self.keys.same(base[key], other[key])}
-            others = [value for key, value in base.items() if key not in edited]
-            pairs = similar.renamed(edited, {key: side[key] for key in come}, others, self.keys)
-            found.update((new, old) for old, new in pairs.items())
+            # What one side has under the old name and edited; and what both renamed to the same.
+            for old_names, new_names in (
+                (gone & other.keys(), come - other.keys()),
+                (gone - other.keys(), come & other.keys()),
+            ):
+                edited = {
+                    key: base[key] for key in old_names if not self.keys.same(base[key], other.get(key, ABSENT))
+                }
+                new = {key: side[key] for key in new_names}
+                if edited and new:
+                    others = [value for key, value in base.items() if key not in edited]
+                    pairs = similar.renamed(edited, new, others, self.keys)
+                    if named is None:
+                        now = {key: other.get(key, ABSENT) for key in edited}
+                        pairs |= self.renamed_leaves(at.place, base, now, new)
+                    found.update((new_name, old) for old, new_name in pairs.items())
         return found
 
+    def renamed_leaves(
+        self, place: Place, base: Members, edited: Mapping[Any, Value], new: Members
+    ) -> dict[Any, Any]:
+        """Old name -> new name of fields whose value proves it: as it was or is `edited`, and nowhere else."""
+        pairs = similar.renamed_leaves(base, edited, new)
+        return {
+            old: name
+            for old, name in pairs.items()
+            if not CLOCK_POINTERS.intersection(Place(place, key).stable() for key in (old, name))
+        }
+
     def under_new_name(
-        self, at: At, base: JsonValue, ours: JsonValue, theirs: JsonValue, ours_renamed: bool
+        self, at: At, base: JsonValue, ours: JsonValue, theirs: JsonValue, renamed: tuple[bool, bool]
     ) -> JsonValue:
+        """`renamed`: whether ours has it under its new name, and whether theirs has."""
+        ours_renamed, theirs_renamed = renamed
         at.place.guessed = True
         value = self.value(at.place, at.scope, (base,), ours, theirs)
-        self.record(at.place, value, theirs if ours_renamed else ours, "renamed")
+        if ours_renamed is not theirs_renamed:
+            self.record(at.place, value, theirs if ours_renamed else ours, "renamed")
         return value
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from shared.core import arrays, sequences
+from shared.core import arrays, orders
 from shared.core.canonical import JsonValue
 from shared.core.pointers import ROOT, Place, escape, split
 from shared.core.values import ABSENT, Keys, Value, is_number, is_strong
@@ -188,7 +188,7 @@ def _edits_of_array(place: Place, array: list[JsonValue], ancestors: list[Value]
             yield from found
             return
         if names and lists:
-            if all(sequences.reordered(known, names[0]) for known in names[1:]):
+            if all(orders.reordered(known, names[0]) for known in names[1:]):
                 yield place, array, False
             return
     if not keys.among(array, ancestors):

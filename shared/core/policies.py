@@ -4,10 +4,12 @@ A pattern is a JSON pointer (RFC 6901, `~0` and `~1` as there). A segment `*` st
 member, a last segment `**` for the path before it and all below; "" is the document itself. Members of arrays
 are reached by `*` and `**` only: an index does not say which member it will be tomorrow.
 
-A path has three properties, and each is settled by itself:
+A path has four properties, and each is settled by itself:
     merge strategy  at the path itself; of the patterns that match and name such a strategy the most specific
                     one: segment by segment from the left, a key beats `*`, and `*` beats `**`
     delete-wins     at the path and everywhere below, if any pattern says so; "" or "/**" makes it the default
+    exact           at the path and everywhere below, if any pattern says so: nothing is taken for renamed or
+                    moved, and a string is one value
     secret          at the path and everywhere below, if any pattern says so; it does not touch the merge
 So `{"/**": ["delete-wins", "version"], "/notes": "text"}` merges /notes as text, and removal wins there too.
 """
@@ -36,10 +38,11 @@ class Strategy(StrEnum):
     MIN = "min"
     VERSION = "version"
     DELETE_WINS = "delete-wins"
+    EXACT = "exact"
     SECRET = "secret"  # noqa: S105 - a word, no password
 
 
-_INHERITED: Final = frozenset({Strategy.DELETE_WINS, Strategy.SECRET})
+_INHERITED: Final = frozenset({Strategy.DELETE_WINS, Strategy.EXACT, Strategy.SECRET})
 
 
 class InvalidPolicies(ValueError):
@@ -84,15 +87,17 @@ class _Node:
 class Scope:
     """The policies at one path; `child` leads on."""
 
-    __slots__ = ("_children", "_keys", "_nodes", "delete_wins", "secret", "strategy")
+    __slots__ = ("_children", "_keys", "_nodes", "delete_wins", "exact", "secret", "strategy")
 
     def __init__(self, nodes: list[_Node], parent: Scope | None) -> None:
         """`nodes`: how far the patterns have come that match so far, the most specific first."""
         self.strategy: Strategy | None = None
         self.delete_wins: bool = parent is not None and parent.delete_wins
+        self.exact: bool = parent is not None and parent.exact
         self.secret: bool = parent is not None and parent.secret
         for node in nodes:
             self.delete_wins = self.delete_wins or Strategy.DELETE_WINS in node.says
+            self.exact = self.exact or Strategy.EXACT in node.says
             self.secret = self.secret or Strategy.SECRET in node.says
             self.strategy = self.strategy or next(iter(node.says - _INHERITED), None)
         self._nodes = nodes
@@ -159,7 +164,7 @@ class Policies:
 def parse(declaration: Any) -> Policies:
     """`{pattern: strategy | [strategy, ...]}` as policies.
 
-    At most one strategy of a pattern may be about merging; `delete-wins` and `secret` go with any.
+    At most one strategy of a pattern may be about merging; `delete-wins`, `exact` and `secret` go with any.
     Raises InvalidPolicies.
     """
     if not isinstance(declaration, dict):

@@ -1,4 +1,4 @@
-"""Sequences of keys: how two differ, how three merge, and the order of a merged set.
+"""Sequences of keys: how two differ, and how three merge.
 
 Sources: E. W. Myers, "An O(ND) Difference Algorithm and Its Variations" (1986); unique elements as anchors:
 Bram Cohen's patience diff, with the longest increasing subsequence of C. Schensted, "Longest Increasing and
@@ -8,7 +8,6 @@ Diff3" (2007), but elements that one side touched and those that the other touch
 Laws (tests/unit/core/test_sequences.py):
     applying the hunks of difference(a, b) to a gives b
     the regions of three_ways cover all three sequences; who did not touch a region has what the base has
-    interleave(base, ours, theirs) holds each element once, those of ours in their order
     the steps that are taken are at most a multiple of the lengths
 """
 
@@ -18,13 +17,11 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import pairwise
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 from shared.core.values import Value, weigh
 
 Keys = Sequence[Hashable]
-K = TypeVar("K", bound=Hashable)
-T = TypeVar("T")
 
 BUDGET: Final = 100_000
 """Steps of exact comparison that all sequences of one merge share, in proportion to their lengths."""
@@ -114,7 +111,15 @@ def three_ways(base: Keys, ours: Keys, theirs: Keys, steps: Steps) -> list[Regio
 
     Hunks meet if they have a base element in common or are insertions at one place.
     """
-    left, right = difference(base, ours, steps), difference(base, theirs, steps)
+    return regions_of(base, ours, theirs, difference(base, ours, steps), difference(base, theirs, steps))
+
+
+def regions_of(base: Keys, ours: Keys, theirs: Keys, left: Sequence[Hunk], right: Sequence[Hunk]) -> list[Region]:
+    """The same, from what leads from the base to ours and to theirs.
+
+    What one side inserted and the other has at the edge of what it changed there is the same insertion.
+    """
+    left, right = _split(left, right, ours, theirs), _split(right, left, theirs, ours)
     regions: list[Region] = []
     at = ours_at = theirs_at = i = j = 0  # where each sequence has come to; the next hunk of each side
     while i < len(left) or j < len(right):
@@ -123,9 +128,8 @@ def three_ways(base: Keys, ours: Keys, theirs: Keys, steps: Steps) -> list[Regio
         else:
             lo, hi = right[j][:2]
         if at < lo:
-            length = lo - at
-            regions.append(_untouched(at, ours_at, theirs_at, length))
-            ours_at, theirs_at = ours_at + length, theirs_at + length
+            regions.append(_untouched(at, ours_at, theirs_at, lo - at))
+            ours_at, theirs_at = ours_at + lo - at, theirs_at + lo - at
         at = lo
         first_i, first_j = i, j
         growth = other_growth = 0
@@ -149,73 +153,27 @@ def three_ways(base: Keys, ours: Keys, theirs: Keys, steps: Steps) -> list[Regio
     return regions
 
 
+def _split(hunks: Sequence[Hunk], others: Sequence[Hunk], side: Keys, other: Keys) -> list[Hunk]:
+    """The hunks, without the insertions of the other side that they start or end with: these are hunks of theirs."""
+    inserted = {hunk.a_lo: other[hunk.b_lo : hunk.b_hi] for hunk in others if hunk.a_lo == hunk.a_hi}
+    result: list[Hunk] = []
+    for hunk in hunks:
+        a_lo, a_hi, b_lo, b_hi = hunk
+        if a_lo < a_hi:
+            head, tail = inserted.get(a_lo), inserted.get(a_hi)
+            if head and side[b_lo : b_lo + len(head)] == head and b_lo + len(head) <= b_hi:
+                result.append(Hunk(a_lo, a_lo, b_lo, b_lo + len(head)))
+                b_lo += len(head)
+            if tail and side[b_hi - len(tail) : b_hi] == tail and b_lo <= b_hi - len(tail):
+                result.append(Hunk(a_lo, a_hi, b_lo, b_hi - len(tail)))
+                a_lo, b_lo = a_hi, b_hi - len(tail)
+        result.append(Hunk(a_lo, a_hi, b_lo, b_hi))
+    return result
+
+
 def _untouched(at: int, ours_at: int, theirs_at: int, length: int) -> Region:
     parts = slice(at, at + length), slice(ours_at, ours_at + length), slice(theirs_at, theirs_at + length)
     return Region(*parts, False, False)
-
-
-def both(ours: Sequence[T], theirs: Sequence[T], hunks: Sequence[Hunk]) -> list[T]:
-    """All elements of both: what is equal by `hunks` (ours to theirs) once, between it theirs, then ours."""
-    result: list[T] = []
-    at = 0
-    for hunk in hunks:
-        result += ours[at : hunk.a_lo]
-        result += theirs[hunk.b_lo : hunk.b_hi]
-        result += ours[hunk.a_lo : hunk.a_hi]
-        at = hunk.a_hi
-    result += ours[at:]
-    return result
-
-
-def compete(hunks: Sequence[Hunk]) -> bool:
-    """Whether both sides have something of their own at one place."""
-    return any(hunk.a_lo < hunk.a_hi and hunk.b_lo < hunk.b_hi for hunk in hunks)
-
-
-def reordered(base: Sequence[K], side: Sequence[K]) -> bool:
-    """Whether the elements that both have stand in another order. No duplicates in either."""
-    in_base, in_side = set(base), set(side)
-    return [k for k in base if k in in_side] != [k for k in side if k in in_base]
-
-
-def interleave(base: Sequence[K], skeleton: Sequence[K], other: Sequence[K]) -> list[K]:
-    """The elements of all three in one order: the skeleton's, and each of the others behind a neighbour.
-
-    What `other` adds goes behind its left neighbour there; what it puts in the place of elements that it
-    removes takes their places, one by one. No duplicates in any of the three.
-    """
-    ghosts = _behind(skeleton, [(key, key) for key in base])
-    known, in_other = set(skeleton), set(other)
-    places = {key: at for at, key in enumerate(base)}
-    anchored: list[tuple[K, K | None]] = []
-    anchor: K | None = None
-    at = 0  # the place in the base behind the last element that both have
-    for key in other:
-        if key in places:
-            anchor, at = key, places[key] + 1
-        elif key in known:
-            anchor = key
-        elif at < len(base) and base[at] not in in_other:
-            anchor, at = base[at], at + 1
-        anchored.append((key, anchor))
-    return _behind(ghosts, anchored)
-
-
-def _behind(skeleton: Sequence[K], anchored: Sequence[tuple[K, K | None]]) -> list[K]:
-    """The skeleton, with each key that it lacks behind the last anchor before it that the skeleton has."""
-    known = set(skeleton)
-    behind: dict[K | None, list[K]] = {}
-    neighbour: K | None = None
-    for key, anchor in anchored:
-        if anchor in known:
-            neighbour = anchor
-        if key not in known:
-            behind.setdefault(neighbour, []).append(key)
-    result = behind.pop(None, [])
-    for key in skeleton:
-        result.append(key)
-        result.extend(behind.get(key, ()))
-    return result
 
 
 class _Comparison:

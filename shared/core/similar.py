@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from shared.core.canonical import JsonValue
-from shared.core.values import Key, Keys, is_strong
+from shared.core.values import Key, Keys, Value, is_number, is_strong
+from shared.core.versions import version_order
 
 MAX_LEAVES: Final = 256
 """A value with more is like no other: reading on would cost more than the guess is worth."""
@@ -26,6 +27,10 @@ RENAMED: Final = 0.75
 """The least likeness of what stood under a key and what stands under the new one."""
 WEAK_LEAVES: Final = 8
 """So many common leaves prove as much as one strong value."""
+
+TELLING_LENGTH: Final = 3
+"""Characters of a string that proves a field to be another that was renamed, if nothing else has it."""
+TELLING_NUMBER: Final = 100
 
 A = TypeVar("A", bound=Hashable)
 B = TypeVar("B", bound=Hashable)
@@ -58,6 +63,32 @@ def renamed(
         for a, b in pairs.items()
         if not any(_likeness(sibling, new[b]) >= _likeness(old[a], new[b]) for sibling in siblings)
     }
+
+
+def renamed_leaves(base: Mapping[A, JsonValue], edited: Mapping[A, Value], new: Mapping[A, JsonValue]) -> dict[A, A]:
+    """Old name -> new name of scalars that are in `base` once, and in `new` once, as they were or are edited."""
+    times = Counter(value for value in base.values() if is_telling(value))
+    versions = sum(version_order(value) is not None for value in base.values())
+    come: dict[JsonValue, list[A]] = {}
+    for name, value in new.items():
+        if is_telling(value):
+            come.setdefault(value, []).append(name)
+    found: dict[A, A] = {}
+    for name, value in edited.items():
+        was = base[name]
+        # One of many versions is often equal to another's.
+        if is_telling(was) and times[was] == 1 and (versions < 2 or version_order(was) is None):
+            names = {*come.get(was, ()), *(come.get(value, ()) if is_telling(value) else ())}
+            if len(names) == 1:
+                found[name] = names.pop()
+    return {old: name for old, name in found.items() if list(found.values()).count(name) == 1}
+
+
+def is_telling(value: Any) -> bool:
+    """Whether a scalar is hardly the same by chance: booleans, null, small numbers and the shortest strings are."""
+    if isinstance(value, str):
+        return len(value) >= TELLING_LENGTH
+    return is_number(value) and (abs(value) >= TELLING_NUMBER or value != int(value))
 
 
 def _pairs(old: dict[A, Leaves], new: dict[B, Leaves], least: float) -> dict[A, B]:

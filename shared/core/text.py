@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shared.core import sequences
+from shared.core import orders, sequences
 from shared.core.arrays import Keyed, nearest
 from shared.core.sequences import Steps
 
@@ -31,7 +31,7 @@ def merge_text(bases: Sequence[str], ours: str, theirs: str, steps: Steps) -> tu
         elif not region.by_ours:
             result += t
         else:
-            hunks = sequences.difference(o, t, steps)
-            result += sequences.both(o, t, hunks)
-            conflict = conflict or sequences.compete(hunks) or not o or not t
+            both, hunks = orders.union(Keyed([*o], o), Keyed([*t], t), steps)
+            result += both
+            conflict = conflict or orders.compete(hunks) or not o or not t
     return "\n".join(result), conflict

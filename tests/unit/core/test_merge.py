@@ -159,7 +159,7 @@ def test_the_default_never_turns_the_clock_back() -> None:
     ("base", "ours", "theirs", "result"),
     [
         (["a", "b"], ["a", "b", "c"], ["b"], ["b", "c"]),
-        (["x", "b"], ["x", "b", "O"], ["x", "b", "T"], ["x", "b", "T", "O"]),
+        (["x", "b"], ["x", "b", "O"], ["x", "b", "T"], ["x", "b", "O", "T"]),
         (["x", "b"], ["x", "O", "b"], ["x", "b", "T"], ["x", "O", "b", "T"]),
         (["x", "b"], ["O", "x", "b"], ["x", "b"], ["O", "x", "b"]),
         (["x", "p", "q"], ["x", "O", "p", "q"], ["x", "T", "q"], ["x", "O", "T", "q"]),
@@ -167,13 +167,13 @@ def test_the_default_never_turns_the_clock_back() -> None:
         (["x", "b", "c"], ["x", "O", "b", "c"], ["c", "b", "x"], ["c", "b", "x", "O"]),
         (["b", "d"], ["b", "d", "e"], ["a", "b", "d"], ["a", "b", "d", "e"]),
         (["b", "d"], ["b", "d", "f"], ["b", "d", "e"], ["b", "d", "e", "f"]),
-        (["b", "D"], ["b", "C", "D"], ["b", "c", "D"], ["b", "c", "C", "D"]),
+        (["b", "D"], ["b", "C", "D"], ["b", "c", "D"], ["b", "C", "c", "D"]),
         ([3, 9], [3, 9, 10], [3, 4, 9], [3, 4, 9, 10]),
         ([1, True], [1, True, 2], [True], [True, 2]),
         ([], ["b"], ["a"], ["a", "b"]),
         (ABSENT, ["a", "b"], ["b", "c"], ["a", "b", "c"]),
         ("a", ["b", "a"], ["b", "a", "c"], ["b", "a", "c"]),
-        ([5, 1], [5, 1.0, 2], [5, 1, 3], [5, 1, 3, 2]),
+        ([5, 1], [5, 1.0, 2], [5, 1, 3], [5, 1, 2, 3]),
     ],
 )
 def test_sets(base: Any, ours: Any, theirs: Any, result: Any) -> None:
@@ -242,8 +242,8 @@ def test_members_without_a_name_of_their_own_are_elements() -> None:
     ("base", "ours", "theirs", "result", "rules"),
     [
         ([1, 1, 2], [1, 1, 2, 3], [0, 1, 1, 2], [0, 1, 1, 2, 3], []),
-        ([1, 1], [1, 1, "o"], [1, 1, "t"], [1, 1, "t", "o"], ["both-inserted"]),
-        ([1, 1], [1, 1, "o", "x"], [1, 1, "t", "x"], [1, 1, "t", "o", "x"], ["both-inserted"]),
+        ([1, 1], [1, 1, "o"], [1, 1, "t"], [1, 1, "o", "t"], ["both-inserted"]),
+        ([1, 1], [1, 1, "o", "x"], [1, 1, "t", "x"], [1, 1, "o", "t", "x"], ["both-inserted"]),
         ([1, 1], [1, 1, "o"], [1, 1, "o", "t"], [1, 1, "o", "t"], []),
         ([1, 1, 2], [1, 1, 3], [1, 1, 4], [1, 1, 4], ["arriving"]),
         ([1, 1, 2, 3], [1, 1, 5, 3], [1, 1, 2, 6], [1, 1, 5, 6], []),
@@ -252,7 +252,7 @@ def test_members_without_a_name_of_their_own_are_elements() -> None:
         ([1, 1], [0, 0], [0, 0], [0, 0], []),
         ([{"a": 1, "b": 1}], [{"a": 2, "b": 1}], [{"a": 1, "b": 2}], [{"a": 2, "b": 2}], []),
         ([[1, 2], [3]], [[1, 2, 4], [3]], [[1], [3]], [[1, 4], [3]], []),
-        (ABSENT, [1, 1, 2], [1, 1, 3], [1, 1, 3, 2], ["both-inserted"]),
+        (ABSENT, [1, 1, 2], [1, 1, 3], [1, 1, 2, 3], ["both-inserted"]),
         (ABSENT, [1, 1], [2, 2], [2, 2], ["arriving"]),
     ],
 )
@@ -333,6 +333,60 @@ def test_what_has_little_in_common_is_not_taken_for_renamed() -> None:
     assert merged.value == {"one": {"done": True}, "two": {"done": False}}
 
 
+@pytest.mark.parametrize("theirs", ["1.0-dev", "2.0-dev"])
+def test_an_edit_follows_a_renamed_leaf(theirs: str) -> None:
+    base, ours = {"x": {"old": "1.0-dev"}}, {"x": {"old": "2.0-dev"}}
+    renamed = {"x": {"new": theirs}}
+    result = {"x": {"new": "2.0-dev"}}
+    for left, right in ((ours, renamed), (renamed, ours)):
+        for policies in (NO_POLICIES, DELETE_WINS):
+            assert merge([base], left, right, policies=policies).value == result
+            assert merge([base], left, result, policies=policies).value == result
+            assert merge([base], result, right, policies=policies).value == result
+    assert [c.rule for c in merge([base], ours, renamed).conflicts] == ["renamed"]
+
+
+@pytest.mark.parametrize(
+    ("base", "edited", "renamed"),
+    [
+        ({"a": "1.0-dev", "b": "1.0-dev"}, {"a": "2.0", "b": "1.0-dev"}, {"b": "1.0-dev", "c": "1.0-dev"}),
+        ({"a": "1.0-dev"}, {"a": "2.0"}, {"b": "1.0-dev", "c": "1.0-dev"}),
+        ({"a": "^1.0", "b": "^3.0"}, {"a": "^2.0", "b": "^3.0"}, {"b": "^3.0", "c": "^1.0"}),
+        ({"a": True}, {"a": False}, {"b": True}),
+        ({"a": 1}, {"a": 2}, {"b": 1}),
+        ({"a": "no"}, {"a": "yes"}, {"b": "no"}),
+        (
+            {"updated_at": "2026-01-01T10:00:00Z"},
+            {"updated_at": "2026-01-01T11:00:00Z"},
+            {"b": "2026-01-01T10:00:00Z"},
+        ),
+    ],
+)
+def test_a_leaf_is_not_taken_for_renamed_where_its_value_does_not_prove_it(
+    base: Any, edited: Any, renamed: Any
+) -> None:
+    rules = [c.rule for c in merge([base], edited, renamed).conflicts]
+    assert rules == ["edit-beats-removal"]
+
+
+def test_renames_are_not_followed_where_a_policy_says_exact() -> None:
+    base, ours, theirs = {"x": {"old": "1.0-dev"}}, {"x": {"old": "2.0-dev"}}, {"x": {"new": "1.0-dev"}}
+    policies = parse({"/x": "exact"})
+    assert merge([base], ours, theirs, policies=policies).value == {"x": {"old": "2.0-dev", "new": "1.0-dev"}}
+
+
+def test_an_edit_of_a_secret_leaf_does_not_follow_it_to_where_it_is_none() -> None:
+    merged = merge([{"a": "secret-1"}], {"a": "secret-2"}, {"b": "secret-1"}, policies=parse({"/a": "secret"}))
+    assert merged.value == {"a": "secret-2", "b": "secret-1"}
+
+
+def test_what_both_renamed_and_one_edited_is_edited_under_the_new_name() -> None:
+    fields = {"text": LONG, "n": 1, "m": 1, "o": 1}
+    base, ours, theirs = {"old": fields}, {"new": {**fields, "n": 2}}, {"new": fields}
+    assert merge([base], ours, theirs) == Merged(ours, ())
+    assert merge([base], theirs, ours) == Merged(ours, ())
+
+
 def test_below_a_guess_nothing_is_guessed() -> None:
     inner = {"text": LONG, "a": 1, "b": 1, "c": 1}
     outer = {"title": LONG, **{f"f{i}": i for i in range(12)}}
@@ -355,9 +409,9 @@ def test_below_a_guess_nothing_is_guessed() -> None:
     [
         ("lww", ({"a": 1, "b": 1}, {"a": 2, "b": 1}, {"a": 1, "b": 2}), {"a": 1, "b": 2}, "arriving"),
         ("lww", (["a"], ["a", "b"], ["a", "c"]), ["a", "c"], "arriving"),
-        ("list", (["a", "b"], ["a", "O", "b"], ["a", "T", "b"]), ["a", "T", "O", "b"], "both-inserted"),
+        ("list", (["a", "b"], ["a", "O", "b"], ["a", "T", "b"]), ["a", "O", "T", "b"], "both-inserted"),
         ("set", ([[1], [2]], [[1], [2], [3]], [[2]]), [[2], [3]], None),
-        ("set", ([1, 1], [1, 1, 2], [1, 1, 3]), [1, 1, 3, 2], "both-inserted"),
+        ("set", ([1, 1], [1, 1, 2], [1, 1, 3]), [1, 1, 2, 3], "both-inserted"),
         ("max", (1, 5, 3), 5, "max"),
         ("max", (9, 5, 3), 5, "max"),
         ("min", (1, 5, 3), 3, "min"),
@@ -368,8 +422,8 @@ def test_below_a_guess_nothing_is_guessed() -> None:
         ("version", ("1.0", "2.0.0-beta", "v2"), "v2", "version"),
         ("version", ("1.0", "abc", "2.0"), "2.0", "arriving"),
         ("text", ("a\nb\nc", "A\nb\nc", "a\nb\nC"), "A\nb\nC", None),
-        ("text", ("a\nb", "a\nb\no", "a\nb\nt"), "a\nb\nt\no", "both-kept"),
-        ("text", (ABSENT, "a\nb", "a\nc"), "a\nc\nb", "both-kept"),
+        ("text", ("a\nb", "a\nb\no", "a\nb\nt"), "a\nb\no\nt", "both-kept"),
+        ("text", (ABSENT, "a\nb", "a\nc"), "a\nb\nc", "both-kept"),
         ("text", ("a", 1, "b"), "b", "arriving"),
         ("counter", (1, 2, 2), 3, None),
         ("counter", (1, 0, 0), -1, None),
@@ -415,7 +469,7 @@ def test_an_edit_differs_from_every_ancestor() -> None:
     ours = {"a": 9, "b": 1, "s": ["y", "o"]}
     theirs = {"a": 2, "b": 5, "s": ["z", "t"]}
     # a: theirs is what an ancestor has. s: x and z are in one ancestor only, so nobody edited them.
-    assert merge(ancestors, ours, theirs) == Merged({"a": 9, "b": 5, "s": ["t", "o"]}, ())
+    assert merge(ancestors, ours, theirs) == Merged({"a": 9, "b": 5, "s": ["o", "t"]}, ())
 
 
 def test_unchanged_on_both_sides_stays_as_it_is_stored() -> None:

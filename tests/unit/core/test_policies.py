@@ -111,7 +111,7 @@ def test_a_bad_declaration_says_where(declaration: Any, pointer: str) -> None:
 
 
 def test_all_words_are_known() -> None:
-    words = ["lww", "set", "list", "text", "counter", "max", "min", "version", "delete-wins", "secret"]
+    words = ["lww", "set", "list", "text", "counter", "max", "min", "version", "delete-wins", "exact", "secret"]
     assert {str(s) for s in Strategy} == set(words)
     for word in words:
         assert parse({"/a": word}).declared == {"/a": (Strategy(word),)}

@@ -14,18 +14,13 @@ from shared.core.sequences import (
     BUDGET,
     Hunk,
     Steps,
-    both,
-    compete,
     difference,
-    interleave,
-    reordered,
     three_ways,
 )
 
 few = st.lists(st.integers(0, 3), max_size=12)
 many = st.lists(st.integers(0, 30), max_size=60)
 lists = st.one_of(few, many)
-sets = st.lists(st.integers(0, 9), unique=True)
 
 
 def applied(a: Sequence[int], b: Sequence[int], hunks: Sequence[Hunk]) -> list[int]:
@@ -99,31 +94,6 @@ def test_neighbours_do_not_conflict(base: str, ours: str, theirs: str, touched: 
     assert [
         (r.base.start, r.base.stop, r.by_ours, r.by_theirs) for r in regions if r.by_ours or r.by_theirs
     ] == touched
-
-
-def test_both_holds_what_is_common_once_and_theirs_first() -> None:
-    hunks = difference("oxp", "txp", Steps())
-    assert "".join(both("oxp", "txp", hunks)) == "toxp"
-    assert compete(hunks)
-    assert not compete(difference("xp", "txp", Steps()))
-
-
-@given(sets, sets, sets)
-def test_law_an_order_holds_every_element_once(base: list[int], first: list[int], second: list[int]) -> None:
-    order = interleave(base, first, second)
-    assert sorted(order) == sorted({*base, *first, *second})
-    assert [x for x in order if x in first] == first
-
-
-@given(sets, sets)
-def test_law_the_order_of_who_alone_changed_something_stands(base: list[int], changed: list[int]) -> None:
-    skeleton, other = (changed, base) if reordered(base, changed) else (base, changed)
-    assert [x for x in interleave(base, skeleton, other) if x in changed] == changed
-
-
-def test_reordered() -> None:
-    assert not reordered("abc", "xacy")
-    assert reordered("abc", "ca")
 
 
 @pytest.mark.parametrize("size", [100, 1_000, 10_000])

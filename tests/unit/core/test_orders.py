@@ -1,0 +1,76 @@
+"""Orders of merged arrays: by example, and their laws."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.core.arrays import Keyed
+from shared.core.canonical import JsonValue
+from shared.core.orders import compete, interleave, order, precedes, rank, reordered, union
+from shared.core.sequences import Steps
+from shared.testing import strategies
+
+sets = st.lists(st.integers(0, 9), unique=True)
+repeats = st.lists(st.integers(0, 3), max_size=8)
+
+
+def united(a: list[int], b: list[int]) -> list[JsonValue]:
+    return union(Keyed([*a], [*a]), Keyed([*b], [*b]), Steps())[0]
+
+
+def ordered(base: list[int], ours: list[int], theirs: list[int]) -> list[int]:
+    """The order of a merged set; if both reordered, the lower side's stands."""
+    kept = (set(ours) & set(theirs)) | ((set(ours) | set(theirs)) - set(base))
+    found = order([base], ours, theirs, kept=kept, by=rank, decide_ours=lambda: precedes(ours, theirs, rank))
+    return [key for key in found if key in kept]
+
+
+@given(sets, sets, sets)
+def test_law_an_order_holds_every_element_once(base: list[int], first: list[int], second: list[int]) -> None:
+    found = interleave(base, first, second, rank)
+    assert sorted(found) == sorted({*base, *first, *second})
+    assert [x for x in found if x in first] == first
+
+
+@given(sets, sets)
+def test_law_the_order_of_who_alone_changed_something_stands(base: list[int], changed: list[int]) -> None:
+    skeleton, other = (changed, base) if reordered(base, changed) else (base, changed)
+    assert [x for x in interleave(base, skeleton, other, rank) if x in changed] == changed
+
+
+@given(sets, sets, sets)
+def test_law_the_sides_may_change_places(base: list[int], ours: list[int], theirs: list[int]) -> None:
+    assert ordered(base, ours, theirs) == ordered(base, theirs, ours)
+
+
+@given(repeats, repeats)
+def test_law_a_union_is_of_both_alike_and_holds_each_as_often_as_the_one_that_has_it_more_often(
+    a: list[int], b: list[int]
+) -> None:
+    found = united(a, b)
+    assert found == united(b, a)
+    assert Counter(found) == Counter(a) | Counter(b)
+    assert united(a, found) == found == united(found, b)
+
+
+def test_the_larger_of_two_insertions_stands_first_and_of_equally_large_ones_the_lower() -> None:
+    assert interleave(["x"], ["x", "a"], ["x", "bb"], rank) == ["x", "bb", "a"]
+    assert interleave(["x"], ["x", "b"], ["x", "a"], rank) == ["x", "a", "b"]
+
+
+def test_insertions_compete_at_one_place() -> None:
+    assert compete(union(Keyed(["o", "x"], ["o", "x"]), Keyed(["t", "x"], ["t", "x"]), Steps())[1])
+    assert not compete(union(Keyed(["x"], ["x"]), Keyed(["t", "x"], ["t", "x"]), Steps())[1])
+
+
+def test_reordered() -> None:
+    assert not reordered("abc", "xacy")
+    assert reordered("abc", "ca")
+
+
+@given(strategies.scalars(), strategies.scalars())
+def test_law_ranks_can_be_compared(a: JsonValue, b: JsonValue) -> None:
+    assert (rank(a) < rank(b)) + (rank(b) < rank(a)) + (rank(a) == rank(b)) == 1

@@ -50,7 +50,7 @@ Laws (tests/unit/core/test_merge.py), the first without counters:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from operator import attrgetter
 from typing import Any, Final
 
@@ -236,7 +236,10 @@ class _Run:
         place, strategy = at.place, at.scope.strategy
         if strategy is Strategy.TEXT and isinstance(ours, str) and isinstance(theirs, str):
             texts = [base for base in bases if isinstance(base, str)]
-            text, conflict = merge_text(texts, ours, theirs, self.steps)
+            merged_text = merge_text(texts, ours, theirs, self.steps)
+            if merged_text is None:
+                return self.decided(place, ours, theirs)
+            text, conflict = merged_text
             if conflict:
                 self.record(place, text, ABSENT, "both-kept")
             return text
@@ -292,31 +295,39 @@ class _Run:
         if len(bases) > 1 or named in ID_FIELDS:
             return {}
         base = bases[0]
-        if ours.keys() == base.keys() == theirs.keys() or not self.may_guess(at):
+        if ours.keys() == base.keys() == theirs.keys():
             return {}
         found: dict[Any, Any] = {}
         for side, other in ((ours, theirs), (theirs, ours)):
             gone = base.keys() - side.keys()
-            come = side.keys() - base.keys()
+            come = side.keys() - base.keys() if gone else None
             if not gone or not come:
                 continue
-            # What one side has under the old name and edited; and what both renamed to the same.
-            for old_names, new_names in (
-                (gone & other.keys(), come - other.keys()),
-                (gone - other.keys(), come & other.keys()),
-            ):
-                edited = {
-                    key: base[key] for key in old_names if not self.keys.same(base[key], other.get(key, ABSENT))
-                }
-                new = {key: side[key] for key in new_names}
-                if edited and new:
-                    others = [value for key, value in base.items() if key not in edited]
-                    pairs = similar.renamed(edited, new, others, self.keys)
-                    if named is None:
-                        now = {key: other.get(key, ABSENT) for key in edited}
-                        pairs |= self.renamed_leaves(at.place, base, now, new)
-                    found.update((new_name, old) for old, new_name in pairs.items())
+            left, unknown = gone & other.keys(), come - other.keys()
+            if left and unknown:
+                found.update(self.pairs(at, base, (side, other), (left, unknown), named))
+            if len(left) < len(gone) and len(unknown) < len(come):  # both renamed it, and to the same
+                found.update(self.pairs(at, base, (side, other), (gone - left, come - unknown), named))
         return found
+
+    def pairs(
+        self,
+        at: At,
+        base: Members,
+        sides: tuple[Members, Members],
+        names: tuple[Set[Any], Set[Any]],
+        named: str | None,
+    ) -> dict[Any, Any]:
+        """New name -> old name, of `names`: those that one side lacks, and those that are new in it."""
+        side, other = sides
+        edited = {key: base[key] for key in names[0] if not self.keys.same(base[key], other.get(key, ABSENT))}
+        new = {key: side[key] for key in names[1] if not self.keys.same(side[key], other.get(key, ABSENT))}
+        if not edited or not new or not self.may_guess(at):
+            return {}
+        found = similar.renamed(edited, new, [value for key, value in base.items() if key not in edited], self.keys)
+        if named is None:
+            found |= self.renamed_leaves(at.place, base, {key: other.get(key, ABSENT) for key in edited}, new)
+        return {new_name: old for old, new_name in found.items()}
 
     def renamed_leaves(
         self, place: Place, base: Members, edited: Mapping[Any, Value], new: Members

@@ -138,14 +138,14 @@ def _follow(one: Matches, two: Matches) -> None:
 
 
 def possible(base: Keyed, sides: Sequence[Keyed], hunks: Sequence[Sequence[Hunk]]) -> bool:
-    """Whether anything can have moved: what is gone at one place comes at another, or comes on both sides, or
-    goes on both."""
+    """Whether anything can have moved: what is gone at one place comes at another, or comes on both
+    sides."""
     gone = [{key for hunk in those for key in base.keys[hunk.a_lo : hunk.a_hi]} for those in hunks]
     come = [
         {key for hunk in those for key in side.keys[hunk.b_lo : hunk.b_hi]}
         for side, those in zip(sides, hunks, strict=True)
     ]
-    pairs = (gone[0], come[0]), (gone[1], come[1]), (come[0], come[1]), (gone[0], gone[1])
+    pairs = (gone[0], come[0]), (gone[1], come[1]), (come[0], come[1])
     return not all(one.isdisjoint(two) for one, two in pairs)
 
 

@@ -18,14 +18,11 @@ from shared.core.array_run import Again, At, Merges, Run
 from shared.core.arrays import Array, Keyed
 from shared.core.canonical import JsonValue
 from shared.core.pointers import Place
-from shared.core.sequences import BUDGET, Hunk, Region
+from shared.core.sequences import COSTLY, Hunk, Region
 from shared.core.values import ABSENT, Key, Value, is_strong
 
 MAX_ELEMENTS: Final = 5_000
 """More neighbours than that, each changed by both sides, are one value: their places prove nothing."""
-
-COSTLY: Final = BUDGET // 5
-"""An array in which finding the differences takes more steps has so many that places prove nothing."""
 
 _OURS: Final = "ours"
 _THEIRS: Final = "theirs"
@@ -98,9 +95,9 @@ class _Ordered:
                 return self.result
         regions = sequences.regions_of(base.keys, self.ours.keys, self.theirs.keys, left, right)
         self.regions(base, self.ours, self.theirs, regions)
-        if possible:
+        if possible or len({alone.by_ours for alone in self.alone if not alone.inserted}) == 2:
             self.count_once(base)
-        else:
+        if not possible:
             self.proved = _apart(regions) and _is_unique(base.keys) and all(_is_unique(side.keys) for side in sides)
         return self.result
 
@@ -145,20 +142,19 @@ class _Ordered:
             self.run.record(self.at.place, found, ABSENT, "both-inserted")
 
     def one_removed(self, base: Keyed, ours: Keyed, theirs: Keyed, *, guess: bool) -> None:
-        """One side removed the stretch, the other changed it: what the other left is gone, what it edited is
-        decided, and what it inserted stands."""
+        """One side removed the stretch, the other changed it: an edit in it stands with all of it, or falls; without
+        one, only what was inserted stands."""
         changed = ours if ours.keys else theirs
         guess = guess and self.run.may_guess(self.at)
         known = list(moves.of_base(base, changed, self.hunks(base, changed), self.run.keys, guess=guess))
         left = set(base.keys)
-        edited = [x for is_known, key, x in zip(known, *changed, strict=True) if is_known and key not in left]
-        stands = False
-        if edited:
-            value = self.run.removed(self.at, *((edited, ABSENT) if ours.keys else (ABSENT, edited)))
-            stands = value is not ABSENT
-        for is_known, key, element in zip(known, *changed, strict=True):
-            if not is_known or (stands and key not in left):
-                self.result.append(element)
+        if any(is_known and key not in left for is_known, key in zip(known, changed.keys, strict=True)):
+            old = [element for is_known, element in zip(known, changed.array, strict=True) if is_known]
+            edited = old if self.at.scope.delete_wins else changed.array
+            if self.run.removed(self.at, *((edited, ABSENT) if ours.keys else (ABSENT, edited))) is not ABSENT:
+                self.result += changed.array
+                return
+        self.result += [element for is_known, element in zip(known, changed.array, strict=True) if not is_known]
 
     def both_changed(self, base: Keyed, ours: Keyed, theirs: Keyed) -> None:
         """As many elements on all sides, and not very many: one by one. Else one side's stretch."""

@@ -27,6 +27,10 @@ BUDGET: Final = 100_000
 """Steps of exact comparison that all sequences of one merge share, in proportion to their lengths."""
 
 
+COSTLY: Final = BUDGET // 5
+"""Sequences that take more steps to compare have so many differences that places prove nothing."""
+
+
 SHORT: Final = 32
 """Elements in two sequences together that are compared without looking for anchors first."""
 

@@ -6,14 +6,29 @@ from collections.abc import Sequence
 
 from shared.core import orders, sequences
 from shared.core.arrays import Keyed, nearest
-from shared.core.sequences import Steps
+from shared.core.sequences import COSTLY, Steps
 
 
-def merge_text(bases: Sequence[str], ours: str, theirs: str, steps: Steps) -> tuple[str, bool]:
+def merge_text(bases: Sequence[str], ours: str, theirs: str, steps: Steps) -> tuple[str, bool] | None:
+    """The merged text, and whether both sides changed the same lines somewhere; None if merging it again, with
+    either side, would give another, or if finding the differences is costly: then places prove nothing."""
+    taken = steps.taken
+    merged = _merged(bases, ours, theirs, steps)
+    if steps.taken - taken > COSTLY:
+        return None
+    text = merged[0]
+    if text not in (ours, theirs) and not (
+        _merged(bases, ours, text, steps)[0] == text == _merged(bases, text, theirs, steps)[0]
+    ):
+        return None
+    return merged
+
+
+def _merged(bases: Sequence[str], ours: str, theirs: str, steps: Steps) -> tuple[str, bool]:
     """diff3 on lines, and whether both sides changed the same ones somewhere.
 
-    There both are kept, without markers: theirs first, lines that they have in common once. Where one side
-    removed what the other changed, the change stays. Without a base, what both have in common is the base.
+    There both are kept, without markers: the larger stretch first, lines that they have in common once. Where one
+    side removed what the other changed, the change stays. Without a base, what both have in common is the base.
     """
     mine, other = ours.split("\n"), theirs.split("\n")
     base: list[str] = []

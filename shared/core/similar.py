@@ -28,7 +28,7 @@ RENAMED: Final = 0.75
 WEAK_LEAVES: Final = 8
 """So many common leaves prove as much as one strong value."""
 
-TELLING_LENGTH: Final = 3
+TELLING_LENGTH: Final = 6
 """Characters of a string that proves a field to be another that was renamed, if nothing else has it."""
 TELLING_NUMBER: Final = 100
 

@@ -74,8 +74,17 @@ def _dumped(tasks: dict[str, wire_tasks.Posted]) -> list[bytes]:
         if isinstance(posted, Fault):
             rows[key] = {"fault": _fault_row(posted)}
             continue
-        row = rows[key] = {"hash": posted.hash, "deleted": posted.deleted, "base": posted.base}
-        for name, state in (("state", posted.state), ("base_state", posted.base_state)):
+        row = rows[key] = {
+            "hash": posted.hash,
+            "deleted": posted.deleted,
+            "base": posted.base,
+            "version": posted.version,
+        }
+        for name, state in (
+            ("state", posted.state),
+            ("base_state", posted.base_state),
+            ("ancestors", posted.ancestors),
+        ):
             if state is not None and not isinstance(state, Given):
                 row[name] = len(texts)
                 texts.append(state if isinstance(state, JsonText) else wire.dumps(state))
@@ -89,7 +98,9 @@ def _task(row: dict[str, Any], parts: Sequence[bytes]) -> wire.PostTask:
 
     hash_ = None if row["hash"] is None else ContentHash(row["hash"])
     base_state = text("base_state") if row["given"] else Given.NOTHING
-    return wire.PostTask(text("state"), hash_, row["deleted"], row["base"], base_state)
+    return wire.PostTask(
+        text("state"), hash_, row["deleted"], row["base"], base_state, row["version"], text("ancestors")
+    )
 
 
 def _fault_row(fault: Fault) -> list[str | None]:

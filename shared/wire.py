@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from typing import Any, Final
 
@@ -32,6 +33,7 @@ from shared.core.states import is_tombstone
 from shared.core.strict import Fault, FaultError
 from shared.core.version_vectors import Version
 from shared.ports import Announcement
+from shared.wire_versions import ancestors_of, stored_version, version_of
 
 # In orjson's compact output a number follows ':' '[' or ','. It differs from RFC 8785 only where it prints
 # '.0' or an exponent, for -0.0, and for integers that a double cannot hold (16 digits or more). A match may
@@ -47,7 +49,7 @@ _ABOVE_SURROGATES: Final = re.compile(rb"[\xee\xef]")
 # which there are as many digits now and then, stand behind a quotation mark.
 _LONG_NUMBER: Final = re.compile(rb"(?:\A|[:\[,\s])-?\d{16}")
 _MOST_BASE_CHARACTERS: Final = 200
-_MEMBERS: Final = frozenset({"client_state", "base", "base_state"})
+_MEMBERS: Final = frozenset({"client_state", "base", "base_state", "version", "ancestors"})
 _ESCAPED_COLON: Final = re.compile(rb"\\u003[aA]")
 
 
@@ -189,15 +191,20 @@ class PostTask:
     """The state is a tombstone."""
     base: str | None
     base_state: Body | JsonText | Given | None
+    version: Version | None = None
+    ancestors: JsonText | None = None
+    """`[[version, state | null, hash | null], ...]`; None: not sent."""
 
     @property
     def additions(self) -> bool:
         """Whether it used anything beyond v1.0."""
-        return self.base is not None or self.base_state is not Given.NOTHING or self.deleted
+        used = self.base is not None or self.base_state is not Given.NOTHING or self.deleted
+        return used or self.version is not None
 
 
 def parse_post_task(raw: bytes, document: DocumentId, limits: Limits) -> PostTask:
-    """`{"client_state": null | {...}, "base"?: "<rev>", "base_state"?: null | {...}}`.
+    """`{"client_state": null | {...}, "base"?: "<rev>", "base_state"?: null | {...}, "version"?: {source: number},
+    "ancestors"?: [{"version", "state"}, ...]}`.
 
     Raises FaultError. A member that is not known is refused, not ignored: a client that sends one relies
     on it.
@@ -218,7 +225,7 @@ def as_text(posted: PostTask) -> PostTask:
         state = JsonText(orjson.dumps(state))
     if isinstance(base_state, dict):
         base_state = JsonText(orjson.dumps(base_state))
-    return PostTask(state, posted.hash, posted.deleted, posted.base, base_state)
+    return replace(posted, state=state, base_state=base_state)
 
 
 def marks_in(raw: bytes) -> int:
@@ -245,7 +252,12 @@ def post_task_of(request: JsonValue, document: DocumentId, limits: Limits, point
         base_state = _state_or_none(request["base_state"], document, pointer + "/base_state", limits).body
     state = _state_or_none(request["client_state"], document, pointer + "/client_state", limits)
     deleted = state.body is not None and is_tombstone(state.body)
-    return PostTask(state.body, state.hash, deleted, base, base_state)
+    version = version_of(request["version"], pointer + "/version") if "version" in request else None
+    ancestors = None
+    if "ancestors" in request:
+        check = partial(_state_or_none, document=document, limits=limits)
+        ancestors = JsonText(orjson.dumps(ancestors_of(request, check, pointer + "/ancestors")))
+    return PostTask(state.body, state.hash, deleted, base, base_state, version, ancestors)
 
 
 def parse_ranges(raw: bytes, most: int) -> dict[Prefix, Fingerprint]:
@@ -327,17 +339,13 @@ def changed_event(cursor: str, rows: Iterable[Sequence[Any]]) -> bytes:
         hashes[row[0]] = row[1]
         match row:
             case [document, None, rev, version]:
-                tasks[document] = {"server_state": None, "rev": rev, "hash": None} | _stored_version(version)
+                tasks[document] = {"server_state": None, "rev": rev, "hash": None} | stored_version(version)
             case [document, hash_, rev, version, body]:
-                tasks[document] = {"server_state": body, "rev": rev, "hash": hash_} | _stored_version(version)
+                tasks[document] = {"server_state": body, "rev": rev, "hash": hash_} | stored_version(version)
     data: dict[str, Any] = {"cursor": cursor, "hashes": hashes}
     if tasks:
         data["tasks"] = tasks
     return b"event: changed\nid: %s\ndata: %s\n\n" % (cursor.encode(), orjson.dumps(data))
-
-
-def _stored_version(version: Version | None) -> dict[str, Any]:
-    return {} if version is None else {"version": version}
 
 
 def ready_event(cursor: str) -> bytes:
@@ -363,6 +371,7 @@ def answer_body(answer: Answer, sent: Body | JsonText | None, *, additions: bool
             "outcome": answer.outcome,
             "rule": answer.rule,
             "conflicts": answer.conflicts,
+            **stored_version(answer.version),
         }
     )
 
@@ -381,6 +390,7 @@ def history_row(entry: HistoryEntry, policies: Policies) -> dict[str, Any]:
         "rule": entry.rule,
         "parents": entry.parents,
         "conflicts": [redacted(conflict, policies) for conflict in entry.conflicts],
+        **stored_version(entry.version),
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from shared import wire
 from shared.core.documents import Exported, SpaceId
 from shared.core.policies import Policies
+from shared.wire_versions import stored_version
 
 FORMAT: Final = 1
 
@@ -40,7 +41,7 @@ def line_of(found: Exported) -> bytes:
     }
     if not found.is_head:
         row["received"] = entry.received
-    return _line(row)
+    return _line(row | stored_version(entry.version))
 
 
 def last_line(documents: int, revisions: int) -> bytes:

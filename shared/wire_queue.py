@@ -10,6 +10,7 @@ A large body is said in a reply as a string that holds its JSON text: who passes
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import orjson
@@ -17,7 +18,8 @@ import orjson
 from shared import wire
 from shared.core.batch import Answer, Item
 from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, JsonText
-from shared.core.memory import Agreed, Given, Outcome, Refusal, Submission
+from shared.core.memory import Agreed, Ancestor, Given, Outcome, Refusal, Submission
+from shared.core.version_vectors import Version
 from shared.ports import DecisionError, Envelope, Reply, SealedItem, UnavailableError
 
 _AS_TEXT_BYTES: Final = 16 * 1024
@@ -39,6 +41,8 @@ def sealed_item(item: Item) -> SealedItem:
         device=s.device,
         single_device=s.single_device,
         agreed=s.agreed,
+        version=s.version,
+        ancestors=None if s.ancestors is None else _ancestors_text(s.ancestors),
         by=item.by,
         dry_run=item.dry_run,
         confirmed=item.confirmed,
@@ -56,6 +60,8 @@ def sealed(
     device: DeviceId | None,
     single_device: bool,
     agreed: Agreed | None,
+    version: Version | None = None,
+    ancestors: JsonText | None = None,
     by: DeviceId,
     dry_run: bool,
     confirmed: bool,
@@ -63,7 +69,9 @@ def sealed(
     """The fields of a Submission and an Item, their bodies as values or as text."""
     given: Any = [] if isinstance(base_state, Given) else base_state
     known = agreed and (agreed.at, agreed.sequence)
-    fields = [document, state, hash_, arrived_at, base, given, device, single_device, known]
+    fields: list[Any] = [document, state, hash_, arrived_at, base, given, device, single_device, known]
+    if version is not None:
+        fields += [version, ancestors]
     row = wire.dumps([fields, [by, dry_run, confirmed]])
     return SealedItem(document, device if single_device else None, row)
 
@@ -83,10 +91,17 @@ def load_envelope(data: bytes) -> Envelope:
 
 def _item(row: list[Any], request: str) -> Item:
     fields, rest = row
-    document, state, hash_, arrived_at, base, base_state, device, single, agreed = fields
+    document, state, hash_, arrived_at, base, base_state, device, single, agreed, *more = fields
+    version, earlier = more or (None, None)
+    ancestors = None if earlier is None else tuple(Ancestor(*one) for one in earlier)
     given: Body | Given | None = Given.NOTHING if base_state == [] else base_state
     agreed = None if agreed is None else Agreed(*agreed)
-    return Item(Submission(document, state, hash_, arrived_at, base, given, device, single, agreed, request), *rest)
+    submission = Submission(document, state, hash_, arrived_at, base, given, device, single, agreed, request)
+    return Item(replace(submission, version=version, ancestors=ancestors) if more else submission, *rest)
+
+
+def _ancestors_text(ancestors: Sequence[Ancestor]) -> JsonText:
+    return JsonText(orjson.dumps([[one.version, one.state, one.hash] for one in ancestors]))
 
 
 def dump_replies(number: int, replies: Sequence[Reply]) -> bytes:
@@ -115,7 +130,8 @@ _TOO_LONG: Final = b'["too long"]'
 def _reply_row(reply: Reply) -> list[Any]:
     match reply:
         case Answer() as a:
-            return ["answer", a.outcome, a.rule, a.hash, a.rev, _body_field(a.body), a.same, a.conflicts]
+            row = ["answer", a.outcome, a.rule, a.hash, a.rev, _body_field(a.body), a.same, a.conflicts]
+            return row if a.version is None else [*row, a.version]
         case Refusal():
             return ["refusal", reply.code, reply.rule]
         case UnavailableError():
@@ -133,9 +149,10 @@ def _body_field(body: Body | JsonText | None) -> Any:
 
 def _reply(row: list[Any]) -> Reply:
     match row:
-        case ["answer", outcome, rule, hash_, rev, body, same, conflicts]:
+        case ["answer", outcome, rule, hash_, rev, body, same, conflicts, *more]:
             known = JsonText(body.encode()) if isinstance(body, str) else body
-            return Answer(Outcome(outcome), rule, hash_, rev, known, same, tuple(conflicts))
+            version = more[0] if more else None
+            return Answer(Outcome(outcome), rule, hash_, rev, known, same, tuple(conflicts), version)
         case ["refusal", code, rule]:
             return Refusal(code, rule)
         case ["unavailable"]:

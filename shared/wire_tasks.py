@@ -25,6 +25,7 @@ from shared.core.pointers import escape
 from shared.core.protocol import Limits
 from shared.core.strict import Fault, FaultError
 from shared.ports import Current
+from shared.wire_versions import stored_version
 
 _FORM = 'The body must be {"tasks": {"<id>": {"client_state": null | {...}}, ...}}.'
 
@@ -177,7 +178,7 @@ def _answer_row(answer: Answer | dict[str, Any]) -> dict[str, Any]:
         row["server_state"] = answer.body
     if answer.conflicts:
         row["conflicts"] = answer.conflicts
-    return row
+    return row | stored_version(answer.version)
 
 
 def page_body(found: Iterable[Current], *, cursor: str, after: str | None) -> bytes:
@@ -198,7 +199,8 @@ def asked_body(found: Iterable[Current], asked: Iterable[str], *, cursor: str, a
 def _current_row(current: Current) -> bytes:
     # Neither ids, revs nor hashes hold a character that JSON escapes.
     rev = current.rev.encode()
+    version = b"" if current.version is None else b',"version":' + orjson.dumps(current.version)
     if current.body is None:
-        return b'"%s":{"server_state":null,"rev":"%s","hash":null}' % (current.document.encode(), rev)
-    parts = (current.document.encode(), current.body, rev, current.hash.encode())
-    return b'"%s":{"server_state":%s,"rev":"%s","hash":"%s"}' % parts
+        return b'"%s":{"server_state":null,"rev":"%s","hash":null%s}' % (current.document.encode(), rev, version)
+    parts = (current.document.encode(), current.body, rev, current.hash.encode(), version)
+    return b'"%s":{"server_state":%s,"rev":"%s","hash":"%s"%s}' % parts

@@ -21,6 +21,7 @@ from shared.ports import UnavailableError
 _CHECK_SECONDS = 5
 SUPPORTS = [
     "base",
+    "versions",
     "tombstones",
     "dry-run",
     "revisions",

@@ -87,6 +87,8 @@ def item_of(
         device=device.id,
         single_device=not device.shared,
         agreed=agreed,
+        version=posted.version,
+        ancestors=posted.ancestors,
         by=device.id,
         dry_run=is_dry_run(request),
         confirmed=is_confirmed(request),

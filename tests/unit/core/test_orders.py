@@ -57,8 +57,9 @@ def test_law_a_union_is_of_both_alike_and_holds_each_as_often_as_the_one_that_ha
 
 
 def test_the_larger_of_two_insertions_stands_first_and_of_equally_large_ones_the_lower() -> None:
-    assert interleave(["x"], ["x", "a"], ["x", "bb"], rank) == ["x", "bb", "a"]
-    assert interleave(["x"], ["x", "b"], ["x", "a"], rank) == ["x", "a", "b"]
+    for one, two, wanted in (("a", "bb", ["x", "bb", "a"]), ("b", "a", ["x", "a", "b"])):
+        assert interleave(["x"], ["x", one], ["x", two], rank) == wanted
+        assert interleave(["x"], ["x", two], ["x", one], rank) == wanted
 
 
 def test_insertions_compete_at_one_place() -> None:

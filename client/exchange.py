@@ -11,6 +11,7 @@ from typing import Final
 from client.config import UpstreamConfig
 from client.engine.plan import Plan
 from client.files import Files, Found
+from client.journal import Journal
 from client.locks import waited_for
 from client.opened import LOCK_SECONDS, Opened
 from client.report import Progress, Report, status_of
@@ -67,7 +68,7 @@ class Exchange:
     async def survey(self, name: str, *, confirmed: bool = False) -> tuple[Plan, Found]:
         """What a sync would do. Raises UpstreamError, FolderError."""
         async with waited_for(self.here.sync_lock, LOCK_SECONDS):
-            sync = Sync(self.here.folder, self.here.memory, name, self.driver(name))
+            sync = Sync(self.here.folder, self.here.memory, name, self.driver(name), meant=self._meant)
             return await sync.survey(confirmed=confirmed)
 
     async def sync(
@@ -109,6 +110,9 @@ class Exchange:
             found = self._files.look() if touched is None else self._files.look_again(touched)
             return bool(found.changed)
 
+    def _meant(self) -> AbstractSet[DocumentId]:
+        return Journal(self.here.folder.state).deleted()
+
     def _touch(self, documents: Iterable[DocumentId]) -> None:
         some = set(documents)
         for name in self._touched:
@@ -120,7 +124,7 @@ class Exchange:
         memory = self.here.memory
         touched = self._touched.pop(name, None)
         try:
-            sync = Sync(self.here.folder, memory, name, self.driver(name), files=self._files)
+            sync = Sync(self.here.folder, memory, name, self.driver(name), files=self._files, meant=self._meant)
             report = await sync.run(confirmed=confirmed, progress=progress, touched=touched, heard=heard)
             if report.agreed and not report.plan.waits:
                 self._touched[name] = set()

@@ -60,6 +60,17 @@ def document_of(name: str) -> DocumentId | None:
     return document
 
 
+def placeholder_of(name: str) -> DocumentId | None:
+    """The document whose file a cloud drive keeps elsewhere, with this in its place: `.t1.json.icloud` (iCloud
+    Drive), `t1.json.nextcloud`, `t1.json.owncloud`; None for any other name."""
+    if name.startswith(".") and name.endswith(".icloud"):
+        return document_of(name[1:].removesuffix(".icloud"))
+    for ending in (".nextcloud", ".owncloud", ".opencloud"):
+        if name.endswith(ending):
+            return document_of(name.removesuffix(ending))
+    return None
+
+
 def meant_by(name: str) -> DocumentId | None:
     """The document that somebody has in mind who calls a file `name`, though it should have another name: Fix.json
     for `Fix`. None: there is no such id, or it is a copy that another tool made."""

@@ -20,7 +20,7 @@ from secrets import token_hex
 from typing import Final
 
 from client.durable import make_durable, make_names_durable, write_new
-from client.file_names import SUFFIX, document_of, file_name
+from client.file_names import SUFFIX, document_of, file_name, placeholder_of
 from client.file_text import body_of, checked, is_too_large, text_of
 from client.folder_problems import (
     Problem,
@@ -28,6 +28,7 @@ from client.folder_problems import (
     faulty,
     misnamed,
     not_a_file,
+    placeholder,
     rescued,
     too_large,
     unreadable,
@@ -140,9 +141,12 @@ class TaskFolder:
         """One pass over the names and what the system says of the files; reads none. Raises FolderError."""
         files: dict[DocumentId, Stamp] = {}
         problems: list[Problem] = []
+        placeholders: dict[DocumentId, str] = {}
         with self._explained(), os.scandir(self.root) as entries:
             for entry in entries:
                 if entry.name.startswith(".") or not entry.name.endswith(SUFFIX):
+                    if (elsewhere := placeholder_of(entry.name)) is not None:
+                        placeholders[elsewhere] = entry.name
                     continue
                 if (document := document_of(entry.name)) is None:
                     problems.append(misnamed(entry.name))
@@ -151,10 +155,13 @@ class TaskFolder:
                     found = entry.stat(follow_symlinks=False)
                 except FileNotFoundError:  # removed since the names were read
                     continue
-                if stat.S_ISREG(found.st_mode):
+                if is_elsewhere(found):
+                    problems.append(placeholder(document))
+                elif stat.S_ISREG(found.st_mode):
                     files[document] = Stamp.of(found)
                 else:
                     problems.append(not_a_file(document))
+            problems += [placeholder(d, name) for d, name in placeholders.items() if d not in files]
             if self._rescued.is_dir():
                 problems += [rescued(f"{STATE}/rescued/{path.name}") for path in self._rescued.iterdir()]
         return Scan(files, tuple(sorted(problems, key=lambda problem: problem.name)))
@@ -229,6 +236,8 @@ class TaskFolder:
         return found
 
     def _understood(self, raw: bytes, stamp: Stamp, racy: bool, document: DocumentId) -> Loaded | Problem:
+        if raw and not raw.strip(b"\0"):  # the hole that a drive has put in the place of the text
+            return placeholder(document)
         try:
             body, hash_ = body_of(raw, document, self._limits.readable)
         except FaultError as error:
@@ -321,6 +330,18 @@ class TaskFolder:
             where = error.filename or self.root
             detail = f"{where}: {error.strerror}. Make room or correct the permissions, and try again."
             raise FolderError(detail) from error
+
+
+_RECALLED: Final = 0x1000 | 0x40000 | 0x400000
+"""Windows: offline, recall on open, recall on data access."""
+_DATALESS: Final = 0x40000000
+"""macOS."""
+
+
+def is_elsewhere(found: os.stat_result) -> bool:
+    """Whether the system says that reading the file would fetch it from somewhere."""
+    attributes, flags = getattr(found, "st_file_attributes", 0), getattr(found, "st_flags", 0)
+    return bool(attributes & _RECALLED or flags & _DATALESS)
 
 
 def _read(path: Path, most: int) -> tuple[bytes, Stamp, bool] | str:

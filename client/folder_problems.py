@@ -18,7 +18,7 @@ class Problem:
     name: str
     code: str
     """Stable: not-json, not-valid, empty, wrong-id, wrong-name, copy, not-a-file, unreadable, changing, too-large,
-    marked-deleted, rescued."""
+    marked-deleted, rescued, placeholder."""
     sentence: str
     """What is wrong and what to do about it."""
     document: DocumentId | None = None
@@ -48,6 +48,15 @@ def misnamed(name: str) -> Problem:
 def not_a_file(document: DocumentId) -> Problem:
     sentence = "it is a link, a folder or a device and not a file. Put the file itself here."
     return Problem(file_name(document), "not-a-file", sentence, document)
+
+
+def placeholder(document: DocumentId, name: str | None = None) -> Problem:
+    """`name`: of what stands in the place of the file, if that has another one."""
+    sentence = (
+        "a cloud drive keeps this file elsewhere and has a placeholder here. Nothing is deleted. Let the drive keep "
+        f"the folder on this device, or open {file_name(document)} once."
+    )
+    return Problem(name or file_name(document), "placeholder", sentence, document)
 
 
 def changing(document: DocumentId) -> Problem:

@@ -12,9 +12,11 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from client.config import UpstreamConfig
+from client.engine.emptied import held_if_emptied
 from client.engine.plan import Adopt, Plan, plan
 from client.files import Files, Found
 from client.folder import FolderError, Loaded
+from client.journal import Journal
 from client.locks import holder, is_held
 from client.opened import Opened
 from client.recurrence import NoPeriodError, Series
@@ -60,6 +62,9 @@ def status(here: Opened) -> Status:
         outlines = here.memory.outlines(config.name)
         can_delete = not row.facts.get("asked_at") or "base" in row.facts.get("supports", ())
         intent = plan(found.hashes, found.unreadable, outlines, can_delete=can_delete)
+        there = {*found.hashes, *found.unreadable}
+        before = set(row.status.get("emptied") or ())
+        intent = held_if_emptied(intent, there, outlines, Journal(here.folder.state).deleted(), before=before)
         rows.append(UpstreamStatus(config.name, config.url, dict(row.status), intent))
     daemon = holder(here.daemon_lock) if is_held(here.daemon_lock) else None
     return Status(found, tuple(rows), daemon)

@@ -71,6 +71,18 @@ class Journal:
             return Entry(row["command"], steps, path)
         return None
 
+    def deleted(self) -> set[DocumentId]:
+        """Documents that commands have deleted, and none has made again since then."""
+        found: set[DocumentId] = set()
+        for path in self._paths():
+            try:
+                row = wire.loads(path.read_bytes())
+            except FileNotFoundError:
+                continue
+            found -= {DocumentId(document) for document, _, after in row["steps"] if after is not None}
+            found |= {DocumentId(document) for document, _, after in row["steps"] if after is None}
+        return found
+
     def drop(self, entry: Entry) -> None:
         """It was undone, or it never happened."""
         entry.path.unlink(missing_ok=True)

@@ -138,10 +138,15 @@ class Memory:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            # On a full disk SQLite has ended it itself, or has not: it must not stay open.
+            self._end()
             raise
-        self._db.execute("COMMIT")
+
+    def _end(self) -> None:
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
 
     # Upstreams
 

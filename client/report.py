@@ -38,6 +38,8 @@ class Report:
     plan: Plan = field(default_factory=Plan)
     """The last one; its waiting documents are those that wait still."""
     found: Found | None = None
+    emptied: tuple[DocumentId, ...] = ()
+    """Held because the folder was emptied at once: it stays so, whatever is new in it."""
     refused: dict[DocumentId, Refused] = field(default_factory=dict)
     problems_there: dict[DocumentId, str] = field(default_factory=dict)
     """Files that somebody put into the upstream and that cannot be taken in, and what to do."""
@@ -71,6 +73,7 @@ def status_of(report: Report, *, at: float | None = None) -> dict[str, Any]:
         "refused": {d: {"code": r.code, "reason": r.reason} for d, r in report.refused.items()},
         "held_here": len(report.plan.held_here),
         "held_there": len(report.plan.held_there),
+        "emptied": list(report.emptied),
         "undeletable": list(report.plan.undeletable),
         "unreadable": list(report.plan.unreadable),
         "problems_there": report.problems_there,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from client.arrivals import Arrivals, Step
 from client.engine.answer import Settled, is_forgotten, on_answer, on_fetched
+from client.engine.emptied import held_if_emptied
 from client.engine.plan import Action, Adopt, Delete, Fetch, Plan, Resend, Send, pending_for, plan
 from client.engine.records import Answer, NotNow, Outline, Pending, Record, Refused, Reply
 from client.files import Files, Found, Held, UnreadableError
@@ -56,8 +57,13 @@ class Sync:
         step: Step = lambda name: None,
         *,
         files: Files | None = None,
+        meant: Callable[[], AbstractSet[DocumentId]] | None = None,
     ) -> None:
-        """`files`: what is known of them from the syncs before."""
+        """`files`: what is known of them from the syncs before. `meant`: which documents commands have deleted; with
+        it a folder that was emptied otherwise is asked about, however little was in it."""
+        self._meant = meant
+        self._emptied: set[DocumentId] = set(memory.upstream(name).status.get("emptied") or ())
+        """Held because the folder was emptied, now or before."""
         self._memory = memory
         self._name = name
         self._upstream = upstream
@@ -126,6 +132,11 @@ class Sync:
             confirmed=confirmed,
             settled=settled,
         )
+        if self._meant is not None and not confirmed and any(isinstance(action, Delete) for action in made.actions):
+            there, before = {*found.hashes, *found.unreadable}, {*made.held_here}
+            emptied = self._emptied
+            made = held_if_emptied(made, there, outlines, self._meant(), settled=settled, before=emptied)
+            self._emptied = emptied | ({*made.held_here} - before)
         return made, found
 
     async def run(
@@ -170,6 +181,7 @@ class Sync:
         if report.agreed and not row.whole:
             self._memory.set_cursor(self._name, row.cursor, whole=True)
         report.problems_there = self._problems
+        report.emptied = tuple(sorted(self._emptied & {*report.plan.held_here}))
         waiting = self._memory.records(self._name, report.plan.refused)
         report.refused = {d: refused for d, record in waiting.items() if (refused := record.outline.refused)}
         return report

@@ -18,6 +18,7 @@ from typing import Final
 
 from watchfiles import Change, awatch
 
+from client.disk import DISK_ERRORS, sentence
 from client.exchange import Exchange, Result
 from client.file_names import document_of
 from client.folder import FolderError
@@ -47,11 +48,19 @@ MANY: Final = 1_000
 
 
 class Watch:
-    """`told` hears of every sync."""
+    """`told` hears of every sync; `stopped` why there can be none, once for each reason. It goes on by itself."""
 
-    def __init__(self, exchange: Exchange, told: Callable[[Result], None] = lambda result: None) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        told: Callable[[Result], None] = lambda result: None,
+        stopped: Callable[[str], None] = lambda sentence: None,
+    ) -> None:
         self._exchange = exchange
         self._told = told
+        self._stopped = stopped
+        self._unusable = ""
+        """Why nothing can be synced at the moment; empty: it can."""
         self._due: set[str] = set(exchange.upstreams)
         self._touched: set[DocumentId] | None = None
         """Whose files; None: any."""
@@ -90,17 +99,22 @@ class Watch:
         """Whether a file is other than it was when it was looked at, or written by us, before."""
         try:
             return await self._exchange.folder_changed(touched)
-        except (FolderError, LockedError):
+        except (FolderError, LockedError, *DISK_ERRORS):
             return True  # the sync says what is wrong
 
     async def _sync(self, names: list[str], touched: set[DocumentId] | None, heard: dict[str, Heard]) -> None:
         try:
             result = await self._exchange.sync(names, touched=touched, heard=heard)
-        except (FolderError, LockedError) as error:
-            event(logger, logging.WARNING, "folder_unusable", cause=error)
+        except (FolderError, LockedError, *DISK_ERRORS) as error:
+            # A disk that is full, or was taken away, may have room again, or be back: it is tried again.
+            if (said := sentence(error) if isinstance(error, DISK_ERRORS) else str(error)) != self._unusable:
+                event(logger, logging.WARNING, "folder_unusable", cause=error)
+                self._stopped(said)
+            self._unusable = said
             self._touched = None
             self._later(names)
             return
+        self._unusable = ""
         for name, report in result.reports.items():
             self._failures[name] = 0
             self._listen[name].set()
@@ -159,15 +173,15 @@ class Watch:
         failures = 0
         while True:
             await self._listen[name].wait()
-            cursor = self._exchange.here.memory.upstream(name).cursor
             try:
+                cursor = self._exchange.here.memory.upstream(name).cursor
                 changes = await self._exchange.driver(name).wait(cursor)
                 failures = 0
                 if changes is not None:
                     if self._exchange.here.memory.upstream(name).cursor != cursor:
                         continue  # a sync has been there since then; this may be what it sent
                     self._heard[name] = Heard(cursor, changes)
-            except UpstreamError:
+            except (UpstreamError, *DISK_ERRORS):
                 # The next sync says whether it is gone. If it is not, it does not let us listen; then it is asked.
                 delay = min(RETRY_LATER, RETRY_FIRST * 2**failures)
                 failures = min(failures + 1, 10)

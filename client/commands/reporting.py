@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, Concatenate, Final, ParamSpec, cast
@@ -11,6 +12,7 @@ import click
 from client.commands.editor import EditorError
 from client.commands.session import Session
 from client.config import ConfigError, NoProfileError, NoSettingError, SettingRefusedError
+from client.disk import DISK_ERRORS, sentence
 from client.folder import ChangedError, FolderError, FolderGoneError
 from client.hooks import HookError
 from client.ids import NoSuchTaskError
@@ -46,6 +48,8 @@ FAILURES: Final[list[tuple[type[Exception], str, int]]] = [
     (NoMomentError, "no-date", USAGE),
     (NoPeriodError, "no-period", USAGE),
     (FaultError, "invalid-document", USAGE),
+    (sqlite3.Error, "memory-unusable", INCOMPLETE),
+    (OSError, "disk-unusable", INCOMPLETE),
 ]
 """The first that fits. The messages of these errors say what to do."""
 
@@ -62,10 +66,12 @@ def reports(command: Callable[Concatenate[Session, Screen, P], None]) -> Callabl
             command(context.obj, screen, *args, **options)
         except (RemoteError, UpstreamError) as error:
             screen.fail(error.code, str(error), INCOMPLETE)
+        except BrokenPipeError:
+            raise  # who read the output has enough of it
         except KeyboardInterrupt:
             screen.fail("interrupted", "stopped by you", INCOMPLETE)
         except tuple(kind for kind, _, _ in FAILURES) as error:
             code, status = next((code, status) for kind, code, status in FAILURES if isinstance(error, kind))
-            screen.fail(code, str(error), status)
+            screen.fail(code, sentence(error) if isinstance(error, DISK_ERRORS) else str(error), status)
 
     return cast(Callable[P, None], reported)

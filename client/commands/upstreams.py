@@ -398,7 +398,7 @@ async def _watched(exchange: Exchange, screen: Screen) -> None:
         with suppress(NotImplementedError):  # Windows
             asyncio.get_running_loop().add_signal_handler(number, running.cancel)
     try:
-        await Watch(exchange, told).run()
+        await Watch(exchange, told, screen.warn).run()
     except asyncio.CancelledError:
         logging.getLogger(__name__).debug("stopped")
     finally:

@@ -203,7 +203,8 @@ class FolderUpstream:
             and document not in stuck
         ]
         gone = [document for document in differing if document not in found.hashes]
-        if len(gone) > max(ALWAYS_ALLOWED, SHARE * sum(content is not None for content in known.values())):
+        live = sum(content is not None for content in known.values())
+        if len(gone) > max(ALWAYS_ALLOWED, SHARE * live) or (gone and len(gone) == live):
             raise NotAnUpstreamError(
                 f"{len(gone)} documents vanished from {self._folder.root} at once, without a sync. Nothing was "
                 "deleted anywhere. If the directory was emptied by mistake, bring the files back. If it was meant, "

@@ -44,13 +44,22 @@ class Exchange:
     """A folder and its upstreams, for one command or one daemon. Drivers stay open between syncs."""
 
     def __init__(
-        self, here: Opened, upstreams: Sequence[UpstreamConfig], arrived: Arrived = lambda changes: None
+        self,
+        here: Opened,
+        upstreams: Sequence[UpstreamConfig],
+        arrived: Arrived = lambda changes: None,
+        *,
+        resident: bool = False,
     ) -> None:
+        """`resident`: it is a daemon's, which proves at its start that it agrees with its upstreams."""
         self.here = here
         self.upstreams = {config.name: config for config in upstreams}
         self._arrived = arrived
         self._drivers: Drivers = {}
         self._files = Files(here.folder, here.memory)
+        self._several = len({upstream.name for upstream in (*here.profile.upstreams, *upstreams)}) > 1
+        self._unproved = set(self.upstreams) if resident else set[str]()
+        """Upstreams that are asked to prove that they have what is remembered of them, when they agree next."""
         self._touched: dict[str, set[DocumentId]] = {}
         """Of each upstream that was in step: the documents whose files were touched since then."""
 
@@ -68,7 +77,8 @@ class Exchange:
     async def survey(self, name: str, *, confirmed: bool = False) -> tuple[Plan, Found]:
         """What a sync would do. Raises UpstreamError, FolderError."""
         async with waited_for(self.here.sync_lock, LOCK_SECONDS):
-            sync = Sync(self.here.folder, self.here.memory, name, self.driver(name), meant=self._meant)
+            driver, meant = self.driver(name), self._meant
+            sync = Sync(self.here.folder, self.here.memory, name, driver, several=self._several, meant=meant)
             return await sync.survey(confirmed=confirmed)
 
     async def sync(
@@ -124,8 +134,12 @@ class Exchange:
         memory = self.here.memory
         touched = self._touched.pop(name, None)
         try:
-            sync = Sync(self.here.folder, memory, name, self.driver(name), files=self._files, meant=self._meant)
-            report = await sync.run(confirmed=confirmed, progress=progress, touched=touched, heard=heard)
+            driver, prove = self.driver(name), name in self._unproved
+            several, meant = self._several, self._meant
+            sync = Sync(self.here.folder, memory, name, driver, files=self._files, several=several, meant=meant)
+            report = await sync.run(confirmed=confirmed, progress=progress, touched=touched, heard=heard, prove=prove)
+            if report.agreed:
+                self._unproved.discard(name)
             if report.agreed and not report.plan.waits:
                 self._touched[name] = set()
         except UpstreamError as error:

@@ -6,6 +6,7 @@
     file       id -> content hash and stamp: what the file held when it was read or written last
     arriving   id -> a state on its way into its file: client/arrivals.py
     decided    conflicts that were decided, for people
+    replica, version, earlier, returned: client/file_versions.py
 
 The files are the truth. All of this can be thrown away: the next sync asks for more and merges by content, and
 nothing is lost or doubled. What makes it worth keeping is that a change of it is one transaction.
@@ -22,10 +23,12 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
 from client.engine.records import Outline, Pending, Record, Refused
+from client.file_versions import TABLES, FileVersions
 from client.memory_file import OPEN, Columns, connected, move_aside
 from client.replace import Stamp
 from shared import wire
 from shared.core.documents import Body, ContentHash, DocumentId
+from shared.core.version_vectors import Version
 
 DECIDED_KEPT: Final = 5_000
 _OUTLINE: Final = "base, gone, shadow_hash, remote, pending IS NOT NULL, refused, unverified"
@@ -53,6 +56,7 @@ CREATE INDEX decided_id ON decided (id);
 
 _COLUMNS: Final[Columns] = (
     ("record", "unverified", "INTEGER NOT NULL DEFAULT 0"),
+    ("record", "version", "TEXT"),
     ("upstream", "proved", "REAL NOT NULL DEFAULT 0"),
     ("upstream", "unproved", "INTEGER NOT NULL DEFAULT 0"),
 )
@@ -97,7 +101,7 @@ class UpstreamRow:
     """So many syncs agreed since then."""
 
 
-class Memory:
+class Memory(FileVersions):
     """One process at a time writes: whoever holds the folder's sync lock (client/locks.py)."""
 
     schema: ClassVar[str] = _SCHEMA
@@ -116,13 +120,13 @@ class Memory:
         """Made if it is missing; moved aside and made anew if it is damaged or of another version."""
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            return cls(connected(path, cls.schema, cls.journal, cls.columns))
+            return cls(connected(path, cls.schema, cls.journal, cls.columns, TABLES))
         except sqlite3.OperationalError:  # locked, no right, no space: the file is not to blame
             raise
         except sqlite3.DatabaseError as error:
             aside = move_aside(path)
             return cls(
-                connected(path, cls.schema, cls.journal, cls.columns),
+                connected(path, cls.schema, cls.journal, cls.columns, TABLES),
                 rebuilt=f"{error}; it was moved to {aside.name}",
             )
 
@@ -262,8 +266,11 @@ class Memory:
 
     def records(self, upstream: str, documents: Iterable[DocumentId]) -> dict[DocumentId, Record]:
         """Of those that are known."""
-        rows = self._selected(f"{_OUTLINE}, shadow, pending", upstream, documents)
-        return {DocumentId(row[0]): Record(_outline(row[1:8]), _loads(row[8]), _pending(row[9])) for row in rows}
+        rows = self._selected(f"{_OUTLINE}, shadow, pending, version", upstream, documents)
+        return {
+            DocumentId(row[0]): Record(_outline(row[1:8]), _loads(row[8]), _pending(row[9]), _version(row[10]))
+            for row in rows
+        }
 
     def set_record(self, upstream: str, document: DocumentId, record: Record) -> None:
         """Replaces all of it."""
@@ -273,8 +280,8 @@ class Memory:
         """Replaces all of them."""
         self._db.executemany(
             "INSERT OR REPLACE INTO record "
-            "(upstream, id, base, gone, shadow_hash, remote, shadow, pending, refused, unverified) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "(upstream, id, base, gone, shadow_hash, remote, shadow, pending, refused, unverified, version) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 (
                     upstream,
@@ -287,6 +294,7 @@ class Memory:
                     _dumped_pending(record.pending),
                     _dumped_refused(record.outline.refused),
                     int(record.outline.unverified),
+                    None if record.version is None else wire.dumps(dict(record.version)).decode(),
                 )
                 for document, record in records.items()
             ),
@@ -434,10 +442,16 @@ def _loads(data: bytes | None) -> Body | None:
     return body
 
 
+def _version(text: str | None) -> Version | None:
+    version: Version | None = None if text is None else wire.loads(text.encode())
+    return version
+
+
 def _dumped_pending(pending: Pending | None) -> bytes | None:
     if pending is None:
         return None
-    return wire.dumps([pending.body, pending.hash, pending.base, pending.shadow, pending.attach])
+    version = [dict(pending.version)] if pending.version is not None else []
+    return wire.dumps([pending.body, pending.hash, pending.base, pending.shadow, pending.attach, *version])
 
 
 def _pending(data: bytes | None) -> Pending | None:

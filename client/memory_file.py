@@ -19,7 +19,10 @@ Columns = Sequence[tuple[str, str, str]]
 """(table, column, declaration) that a file of an earlier program lacks."""
 
 
-def connected(path: Path, schema: str, journal: str, columns: Columns = ()) -> sqlite3.Connection:
+def connected(
+    path: Path, schema: str, journal: str, columns: Columns = (), tables: Sequence[str] = ()
+) -> sqlite3.Connection:
+    """`columns` and `tables` are what was added to the schema since its first release."""
     # isolation_level None: transactions are begun and ended here and nowhere else.
     db = sqlite3.connect(path, isolation_level=None, timeout=10)
     try:
@@ -34,6 +37,8 @@ def connected(path: Path, schema: str, journal: str, columns: Columns = ()) -> s
             db.execute(f"PRAGMA user_version = {VERSION}")
         if version in (0, VERSION):
             _add(db, columns)
+            for statement in tables:
+                db.execute(statement)
             db.execute("DROP INDEX IF EXISTS record_open")
             db.execute(f"CREATE INDEX IF NOT EXISTS record_unsettled ON record (upstream, id) WHERE {OPEN}")
         db.execute("COMMIT")

@@ -43,6 +43,8 @@ class Report:
     refused: dict[DocumentId, Refused] = field(default_factory=dict)
     problems_there: dict[DocumentId, str] = field(default_factory=dict)
     """Files that somebody put into the upstream and that cannot be taken in, and what to do."""
+    alternating: tuple[DocumentId, ...] = ()
+    """Documents whose files went back to an earlier content again and again, as states arrived."""
 
 
 def count(report: Report, action: Action | None, record: Record, answer: Answer) -> None:
@@ -77,5 +79,6 @@ def status_of(report: Report, *, at: float | None = None) -> dict[str, Any]:
         "undeletable": list(report.plan.undeletable),
         "unreadable": list(report.plan.unreadable),
         "problems_there": report.problems_there,
+        "alternating": list(report.alternating),
         "error": None,
     }

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from client.arrivals import Arrivals, Step
-from client.engine.answer import Settled, is_forgotten, on_answer, on_fetched
+from client.engine.answer import Settled, agreed, is_forgotten, on_answer, on_fetched
 from client.engine.emptied import held_if_emptied
 from client.engine.plan import Action, Adopt, Delete, Fetch, Plan, Resend, Send, pending_for, plan
 from client.engine.records import Answer, NotNow, Outline, Pending, Record, Refused, Reply
@@ -18,6 +19,7 @@ from client.folder import TaskFolder
 from client.memory import Arriving, Memory, Seen, UpstreamRow
 from client.report import Progress, Report, count
 from client.upstreams.port import Changes, Copyable, CursorGoneError, Outgoing, UnavailableError, Upstream
+from client.versioning import Arrival, Taken, Versioning
 from shared.core.canonical import equal
 from shared.core.conflict_rows import conflict_rows
 from shared.core.documents import Body, ContentHash, DocumentId
@@ -57,10 +59,13 @@ class Sync:
         step: Step = lambda name: None,
         *,
         files: Files | None = None,
+        arrivals: Arrivals | None = None,
+        several: bool = False,
         meant: Callable[[], AbstractSet[DocumentId]] | None = None,
     ) -> None:
-        """`files`: what is known of them from the syncs before. `meant`: which documents commands have deleted; with
-        it a folder that was emptied otherwise is asked about, however little was in it."""
+        """`files`: what is known of them from the syncs before. `several`: the folder has other upstreams, too.
+        `meant`: which documents commands have deleted; with it a folder that was emptied otherwise is asked about,
+        however little was in it."""
         self._meant = meant
         self._emptied: set[DocumentId] = set(memory.upstream(name).status.get("emptied") or ())
         """Held because the folder was emptied, now or before."""
@@ -69,12 +74,16 @@ class Sync:
         self._upstream = upstream
         self._step = step
         self._files = files or Files(folder, memory)
-        self._arrivals = Arrivals(folder, memory, step)
+        self._arrivals = arrivals or Arrivals(folder, memory, step)
+        self._versioning = Versioning(memory, name)
+        self._several = several or memory.is_replica()
         self._policies: Policies | None = None
         self._out: dict[DocumentId, Record] = {}
         """The records of what is on its way, as they are in the memory."""
         self._came: dict[DocumentId, Answer] = {}
         """States that were heard and not applied so far."""
+        self._apart: dict[DocumentId, Pending] = {}
+        """What was answered with a state that is to be merged with the file there, once more."""
         self._problems: dict[DocumentId, str] = {}
         """Of the upstream's own files, as they were heard of last."""
         self._doubtful: set[DocumentId] = set()
@@ -124,13 +133,15 @@ class Sync:
             outlines = self._memory.open_outlines(self._name, among)
             settled = len(found.hashes) - sum(document in found.hashes for document in outlines)
         self._acted.update(outlines)
+        local = {document: content for document in outlines if (content := found.hashes.get(document)) is not None}
         made = plan(
-            {document: content for document in outlines if (content := found.hashes.get(document)) is not None},
+            local,
             {*found.unreadable, *stuck},
             outlines,
             can_delete=self._upstream.abilities.bases,
             confirmed=confirmed,
             settled=settled,
+            ahead=self._versioning.ahead(local, outlines) if self._says_versions else frozenset(),
         )
         if self._meant is not None and not confirmed and any(isinstance(action, Delete) for action in made.actions):
             there, before = {*found.hashes, *found.unreadable}, {*made.held_here}
@@ -138,6 +149,12 @@ class Sync:
             made = held_if_emptied(made, there, outlines, self._meant(), settled=settled, before=emptied)
             self._emptied = emptied | ({*made.held_here} - before)
         return made, found
+
+    @property
+    def _says_versions(self) -> bool:
+        """Whether states go with their versions."""
+        abilities = self._upstream.abilities
+        return abilities.versions and (self._several or abilities.local)
 
     async def run(
         self,
@@ -181,6 +198,7 @@ class Sync:
         if report.agreed and not row.whole:
             self._memory.set_cursor(self._name, row.cursor, whole=True)
         report.problems_there = self._problems
+        report.alternating = self._memory.alternating(time.time())
         report.emptied = tuple(sorted(self._emptied & {*report.plan.held_here}))
         waiting = self._memory.records(self._name, report.plan.refused)
         report.refused = {d: refused for d, record in waiting.items() if (refused := record.outline.refused)}
@@ -323,7 +341,9 @@ class Sync:
         written: dict[DocumentId, Pending] = {}
         whole = self._memory.upstream(self._name).whole
         by_content = not self._upstream.abilities.versions
+        states = self._states(actions)
         with self._memory.transaction():
+            versions = self._versioning.numbered(_hashes(states)) if self._says_versions else {}
             records = self._memory.records(self._name, [action.id for action in actions])
             for action in actions:
                 record = records.get(action.id, NOTHING)
@@ -332,16 +352,12 @@ class Sync:
                     case Resend():
                         pending = record.pending
                     case Send() | Delete():
-                        self._doubtful.add(action.id)
-                        try:
-                            held = self._files.now(action.id)
-                        except UnreadableError:
+                        if action.id not in states:
                             continue
-                        if (held is None) == isinstance(action, Send):
-                            continue  # deleted, or created again, since the plan was made
+                        held, version = states[action.id], versions.get(action.id)
                         if held is not None and held.too_large:
                             if self._may_shrink(record):
-                                found.append(Outgoing(action.id))
+                                found.append(Outgoing(action.id, says_versions=self._says_versions))
                                 self._out[action.id] = replace(record, pending=None)
                             else:
                                 refused = replace(TOO_LARGE_HERE, hash=held.hash, remote=record.outline.remote)
@@ -349,15 +365,15 @@ class Sync:
                             continue
                         body, content = (held.body, held.hash) if held is not None else (None, None)
                         pending = pending_for(
-                            action, record, body, whole=whole, content=content, by_content=by_content
+                            action, record, body, whole=whole, content=content, by_content=by_content, version=version
                         )
                         if pending is None:
                             continue
                         written[action.id] = pending
                     case _:
                         pass
-                self._out[action.id] = Record(record.outline, record.shadow, pending)
-                found.append(Outgoing(action.id, pending))
+                self._out[action.id] = replace(record, pending=pending)
+                found.append(self._outgoing_of(action.id, pending))
             self._memory.set_pending(self._name, written)
         return found
 
@@ -366,6 +382,25 @@ class Sync:
         """Whether what the upstream has now may make a document smaller that is too large to be sent."""
         outline = record.outline
         return outline.base is not None and outline.remote not in (None, outline.shadow) and not outline.unverified
+
+    def _states(self, actions: Sequence[Action]) -> dict[DocumentId, Held | None]:
+        """What is to be sent: what the files hold now, if that is what the plan was made for."""
+        states: dict[DocumentId, Held | None] = {}
+        for action in actions:
+            if not isinstance(action, Send | Delete):
+                continue
+            self._doubtful.add(action.id)
+            with suppress(UnreadableError):
+                held = self._files.now(action.id)
+                if (held is not None) == isinstance(action, Send):
+                    states[action.id] = held
+        return states
+
+    def _outgoing_of(self, document: DocumentId, pending: Pending | None) -> Outgoing:
+        if pending is None or pending.version is None:
+            return Outgoing(document, pending, says_versions=self._says_versions)
+        earlier = self._versioning.ancestors(document, pending.version, pending.hash)
+        return Outgoing(document, pending, says_versions=True, ancestors=earlier)
 
     async def _take(
         self, replies: Mapping[DocumentId, Reply], kinds: Mapping[DocumentId, Action], report: Report
@@ -378,6 +413,7 @@ class Sync:
         wanted: dict[DocumentId, Arriving] = {}
         unsettled: dict[DocumentId, ContentHash | None] = {}
         refused: dict[DocumentId, Refused] = {}
+        taken: dict[DocumentId, Taken] = {}
         for document, reply in replies.items():
             record = records.get(document, NOTHING)
             match reply:
@@ -390,6 +426,10 @@ class Sync:
                         continue
                     result, now = found
                     settled[document] = result.record
+                    if document in self._apart:
+                        self._doubtful.add(document)
+                        continue
+                    taken[document] = Taken(reply, result, record)
                     count(report, kinds.get(document), record, reply)
                     if reply.conflicts or result.conflicts:
                         mine = conflict_rows(result.conflicts, self._policies or NO_POLICIES)
@@ -404,13 +444,18 @@ class Sync:
                     self._doubtful.add(document)
         rows = self._arrivals.stage(wanted)
         with self._memory.transaction():
+            if self._says_versions:
+                self._versioning.took(taken)
+                self._versioning.set_apart(self._apart)
             self._memory.set_records(self._name, settled)
             self._memory.heard(self._name, unsettled, whole=False)
+            self._memory.held({d: (_hash(row.expected), row.hash) for d, row in rows.items()}, time.time())
             for document, conflicts in decided.items():
                 self._memory.decided(self._name, document, conflicts)
             for document, refusal in refused.items():
                 self._memory.refuse(self._name, document, refusal)
             self._memory.set_arriving(rows)
+        self._apart = {}
         report.conflicts += sum(map(len, decided.values()))
         self._step("remembered")
         placed = self._arrivals.place(rows)
@@ -431,14 +476,29 @@ class Sync:
             now = self._files.now(document, likely)
         except UnreadableError:
             return None
-        body = now.body if now is not None else None
+        body, here = (now.body, now.hash) if now is not None else (None, None)
         if (pending is None or not self._upstream.abilities.versions) and is_forgotten(record.outline.base, answer):
             self._forgot = True
             return None
+        if self._says_versions and self._versioning.is_copy(answer):
+            with self._memory.transaction():
+                self._memory.new_replica()
+            return None
         merges_here = pending is None and now is not None and now.too_large and not equal(body, record.shadow)
         if pending is None and not merges_here:
+            if self._says_versions and self._versioning.is_behind(document, answer):
+                self._forgot = True
+                return None
             fetched = on_fetched(record, body, answer)
             return (fetched, now) if fetched is not None else None
+        if pending is not None and self._says_versions:
+            arrival = self._versioning.against(document, here, pending, answer)
+            if arrival is Arrival.APART:
+                self._apart[document] = pending
+                left = replace(record.outline, pending=False, remote=answer.hash)
+                return Settled(body, replace(record, outline=left, pending=None)), now
+            if arrival is not None:
+                return Settled(answer.state if arrival is Arrival.TAKEN else body, agreed(answer)), now
         sent = pending.body if pending is not None else record.shadow
         if now is not None and answer.state is not None and self._policies is None and not equal(body, sent):
             self._policies = await self._upstream.policies()
@@ -459,6 +519,14 @@ def _arriving(doc: Body | None, now: Held | None, answer: Answer) -> Arriving:
     if now is None:
         return Arriving(doc, None, hash=content)
     return Arriving(doc, now.body, hash=content, at=now.stamp)
+
+
+def _hash(body: Body | None) -> ContentHash | None:
+    return None if body is None else content_hash(body)
+
+
+def _hashes(states: Mapping[DocumentId, Held | None]) -> dict[DocumentId, ContentHash | None]:
+    return {document: None if held is None else held.hash for document, held in states.items()}
 
 
 def _is_as_meant(row: Arriving, placed: Seen | None) -> bool:

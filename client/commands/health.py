@@ -11,7 +11,7 @@ import click
 
 from client.commands.reporting import reports
 from client.commands.session import Session
-from client.commands.upstreams import problem_lines, refusal_lines, waiting_lines, waiting_of
+from client.commands.upstreams import alternating_lines, problem_lines, refusal_lines, waiting_lines, waiting_of
 from client.health import Check, Status, UpstreamStatus, examine
 from client.health import status as status_of
 from client.opened import Opened, opened
@@ -52,6 +52,7 @@ def _upstream_lines(upstream: UpstreamStatus, now: datetime) -> list[str]:
     lines += waiting_lines(name, upstream.plan)
     lines += refusal_lines(name, last.get("refused") or {})
     lines += problem_lines(name, last.get("problems_there") or {})
+    lines += alternating_lines(last.get("alternating") or [])
     return lines
 
 

@@ -322,6 +322,12 @@ def problem_lines(name: str, problems: Mapping[Any, str]) -> list[str]:
     return [f"{name}: left alone there: {problem}" for problem in list(problems.values())[:SHOWN]]
 
 
+def alternating_lines(documents: Sequence[Any]) -> list[str]:
+    """The first of the documents that arrivals change back and forth, and what to do."""
+    todo = "keeps changing back and forth: two programs undo each other's edits. What was there: hypertask log"
+    return [f"{document} {todo} {document}" for document in documents[:SHOWN]]
+
+
 def _result(result: Result) -> tuple[dict[str, Any], list[str]]:
     value: dict[str, Any] = {}
     lines: list[str] = []
@@ -338,6 +344,7 @@ def _result(result: Result) -> tuple[dict[str, Any], list[str]]:
             **waiting_of(report.plan),
             "refused": refused,
             "problems_there": report.problems_there,
+            "alternating": list(report.alternating),
         }
         words = {
             "sent": "sent", "deleted": "deleted there", "fetched": "fetched", "removed": "removed here",
@@ -350,6 +357,7 @@ def _result(result: Result) -> tuple[dict[str, Any], list[str]]:
         lines += problem_lines(name, report.problems_there)
         if report.conflicts:
             lines.append(f"{name}: conflicts were decided; what and how: hypertask conflicts")
+    lines += alternating_lines(sorted({d for report in result.reports.values() for d in report.alternating}))
     for name, error in result.errors.items():
         value[name] = {**value.get(name, {}), "error": {"code": error.code, "message": str(error)}}
         lines.append(f"{name}: {error}")
@@ -368,7 +376,7 @@ def watch(session: Session, screen: Screen) -> None:
     with opened(profile, session.tokens) as here, held(here.daemon_lock):
         _say_if_rebuilt(here, screen)
         screen.say(f"Watching {profile.folder} and {', '.join(c.name for c in configs)}. Ctrl-C stops.")
-        asyncio.run(_watched(Exchange(here, configs, telling(session, screen)), screen))
+        asyncio.run(_watched(Exchange(here, configs, telling(session, screen), resident=True), screen))
     screen.say("Stopped.")
 
 

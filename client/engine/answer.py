@@ -104,7 +104,7 @@ def _record(answer: Answer, *, shadow: Body | None) -> Record:
         shadow=_hash_of(shadow, answer),
         remote=answer.hash,
     )
-    return Record(outline, shadow)
+    return Record(outline, shadow, version=answer.version)
 
 
 def _hash_of(body: Body | None, answer: Answer) -> ContentHash | None:

@@ -18,6 +18,9 @@ or when fingerprints differ, each record is *unverified* until the upstream has 
 | none, deletion agreed | any | Delete: it may have forgotten the deletion |
 | the rest | | as above |
 
+So it is with a document of which the file contains what the upstream has never seen though nothing was edited since
+their last agreement: what came from another upstream, or an edit that was taken back (`ahead`).
+
 An upstream whose documents vanished is not believed at once, nor is a folder (the brake).
 
 Laws (tests/unit/client/engine/test_plan.py):
@@ -41,6 +44,7 @@ from shared.core.documents import Body, ContentHash, DocumentId
 from shared.core.memory import CREATED
 from shared.core.protocol import Limits
 from shared.core.states import DELETED_KEY
+from shared.core.version_vectors import Version
 from shared.wire import canonical, content_hash
 
 MAX_BYTES: Final = Limits().max_document_bytes
@@ -122,14 +126,16 @@ def plan(
     can_delete: bool = True,
     confirmed: bool = False,
     settled: int = 0,
+    ahead: AbstractSet[DocumentId] = frozenset(),
 ) -> Plan:
     """`local`: what the files hold. `confirmed`: many deletions are meant. `settled`: so many documents that agree in
-    the files, in the memory and at the upstream were left out of `local` and `outlines`."""
+    the files, in the memory and at the upstream were left out of `local` and `outlines`. `ahead`: documents of which
+    the file, or the deletion, contains more than was agreed on with this upstream."""
     actions: list[Action] = []
     waiting: dict[str, list[DocumentId]] = {"refused": [], "unreadable": [], "undeletable": []}
     for document in sorted({*local, *outlines}):
         outline, here = outlines.get(document, NOTHING), local.get(document)
-        action = _action(document, here, outline)
+        action = _action(document, here, outline, ahead=document in ahead)
         if action is None:
             continue
         if document in unreadable:
@@ -145,15 +151,17 @@ def plan(
     return found if confirmed else _braked(found, outlines, agreed_on)
 
 
-def _action(document: DocumentId, here: ContentHash | None, outline: Outline) -> Action | None:
+def _action(
+    document: DocumentId, here: ContentHash | None, outline: Outline, *, ahead: bool = False
+) -> Action | None:
     there, before = outline.remote, outline.shadow
     if outline.pending:
         return Resend(document)
-    if outline.unverified and outline.base is not None:
-        if here is None:
-            return Delete(document)
-        if here == before != there:
-            return Send(document, created=False)
+    unverified = outline.unverified and outline.base is not None
+    if here is None and (unverified or (ahead and there is not None)):
+        return Delete(document)
+    if here is not None and here == before != there and (unverified or ahead):
+        return Send(document, created=False)
     if here == there:
         if here == before and (outline.base is not None or here is None):
             return None
@@ -199,6 +207,7 @@ def pending_for(
     whole: bool,
     content: ContentHash | None = None,
     by_content: bool = False,
+    version: Version | None = None,
 ) -> Pending | None:
     """The state to send. `body`: what the file holds now, `content` its hash, where it is known. None: nothing is to
     be sent after all.
@@ -206,30 +215,33 @@ def pending_for(
     `whole`: this memory has agreed with the upstream on everything once. Without that nobody knows whether the
     document is new: its own hash stands for the base, and the upstream goes by the content. So it does for an
     unverified record if the upstream does not tell its histories apart (`by_content`): it would take a base that it
-    has forgotten for one that it has never seen, and the state for no edit of it.
+    has forgotten for one that it has never seen, and the state for no edit of it. `version`: what the state contains.
     """
     outline = record.outline
     # One that an earlier release stored is taken by nobody; its hash says enough.
     shadow = record.shadow if record.shadow is not None and not _is_too_large(record.shadow) else None
     by_content = by_content and outline.unverified
     if body is None:
-        if outline.base is None or (record.shadow is None and not outline.unverified):
+        unknown = outline.base is None or (record.shadow is None and not outline.unverified)
+        if unknown and version is None:
             return None
         tombstone: Body = {**(record.shadow or {}), "id": action.id, DELETED_KEY: True}
         if _is_too_large(tombstone):  # its base says enough
             tombstone = {"id": action.id, DELETED_KEY: True}
         if by_content and record.shadow is not None:
             return Pending(tombstone, content_hash(tombstone), content_hash(record.shadow), None, attach=True)
-        return Pending(tombstone, content_hash(tombstone), outline.base, shadow)
+        base = outline.base if outline.base is not None else CREATED
+        return Pending(tombstone, content_hash(tombstone), base, shadow, version=version)
     if content is None:
         content = content_hash(body)
     if by_content:
         return Pending(body, content, content, None, attach=True)
     if outline.base is not None:
-        return Pending(body, content, outline.base, shadow, attach=outline.gone and record.shadow is not None)
+        attach = outline.gone and record.shadow is not None
+        return Pending(body, content, outline.base, shadow, attach, version)
     if outline.remote is None and whole:
-        return Pending(body, content, CREATED)
-    return Pending(body, content, content, None, attach=True)
+        return Pending(body, content, CREATED, version=version)
+    return Pending(body, content, content, None, attach=True, version=version)
 
 
 def _is_too_large(body: Body) -> bool:

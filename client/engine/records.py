@@ -10,7 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.core.documents import Body, ContentHash
+from shared.core.memory import Ancestor
 from shared.core.states import is_tombstone
+from shared.core.version_vectors import Version
+
+__all__ = ["Ancestor", "Answer", "NotNow", "Outline", "Pending", "Record", "Refused", "Reply"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,8 @@ class Pending:
     """The body that `base` names, for an upstream that does not have it any more."""
     attach: bool = False
     """Send `shadow` (or null) as `base_state` at once, not only when asked for."""
+    version: Version | None = None
+    """What the state contains; None: the folder has never had several upstreams."""
 
     @property
     def deletes(self) -> bool:
@@ -70,6 +76,8 @@ class Record:
     outline: Outline = field(default_factory=Outline)
     shadow: Body | None = None
     pending: Pending | None = None
+    version: Version | None = None
+    """What the base contains; None: the upstream did not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,8 @@ class Answer:
     outcome: str = ""
     rule: str = ""
     conflicts: tuple[dict[str, Any], ...] = ()
+    version: Version | None = None
+    """What the state contains; None: the upstream does not say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from client.engine.records import Answer, NotNow, Refused, Reply
+from client.engine.records import Answer, NotNow, Pending, Refused, Reply
 from client.upstreams.port import NotAnUpstreamError, Outgoing
 from shared import wire
+from shared.adapters.memory import Entry
 from shared.core.batch import Answer as Decided
 from shared.core.batch import Item
 from shared.core.documents import Body, DeviceId, DocumentId, JsonText
+from shared.core.lineage import Lineage
 from shared.core.memory import CREATED, Given, Refusal, Submission
 from shared.core.policies import NO_POLICIES, InvalidPolicies, Policies, parse
 from shared.core.protocol import Limits
 from shared.core.size_limit import TOO_LARGE
+from shared.core.states import DELETED_KEY
 from shared.core.strict import FaultError
+from shared.core.version_vectors import Source, Version, join
 from shared.ports import Reply as Found
 from shared.ports import Transaction
 from shared.transaction import CachedResolver, decide
@@ -28,12 +32,23 @@ _DEPTH: Final = 3
 
 
 def submission_of(one: Outgoing, device: DeviceId, at: float, *, with_base: bool = True) -> Submission:
-    """A state as it arrives. `with_base`: with the body of its base, asked for or not."""
+    """A state as it arrives. `with_base`: with the body of its base and with earlier states, asked for or not."""
     pending = one.pending
+    asked: Version | None = {} if one.says_versions else None
     if pending is None:
-        return Submission(one.id, None, None, at, CREATED, Given.NOTHING, device, single_device=True)
-    base_state = pending.shadow if with_base or pending.attach else Given.NOTHING
-    return Submission(one.id, pending.body, pending.hash, at, pending.base, base_state, device, single_device=True)
+        return Submission(one.id, None, None, at, CREATED, Given.NOTHING, device, single_device=True, version=asked)
+    return Submission(
+        one.id,
+        pending.body,
+        pending.hash,
+        at,
+        pending.base,
+        pending.shadow if with_base or pending.attach else Given.NOTHING,
+        device,
+        single_device=True,
+        version=pending.version if pending.version is not None else asked,
+        ancestors=one.ancestors() if with_base and pending.version is not None else None,
+    )
 
 
 def items_of(
@@ -42,6 +57,25 @@ def items_of(
     """For `decide`. `at`: seconds since 1970."""
     submissions = [submission_of(one, device, at, with_base=with_base) for one in outgoing]
     return [Item(submission, device, confirmed=confirmed) for submission in submissions]
+
+
+def edit_by_hand(
+    document: DocumentId, body: Body | None, entry: Entry | None, lineage: Lineage, *, source: Source, at: float
+) -> Outgoing:
+    """What somebody made of the head in the upstream itself; None: a deletion. `source`: of the driver that found it.
+    It goes by the clock, so that an upstream that is put back gives no number twice. Raises ValueError for a deletion
+    of what was never there."""
+    version: Version = {}
+    if entry is not None:
+        head = entry.head
+        version = head.version if head.version is not None else lineage.version_of(head.sequence, head.history)
+    if body is None:
+        if entry is None or entry.head.body is None:
+            raise ValueError(f"there is no {document}")
+        body = {**entry.head.body, DELETED_KEY: True}
+    base = entry.head.rev if entry is not None else CREATED
+    number = max(version.get(source, 0) + 1, int(at * 1000))
+    return Outgoing(document, Pending(body, wire.content_hash(body), base, version=join(version, {source: number})))
 
 
 def decided(
@@ -95,7 +129,7 @@ def reply_of(one: Outgoing, found: Found) -> Reply:
     state = one.pending.body if found.same and one.pending is not None else found.body
     conflicts = tuple(dict(row) for row in found.conflicts)
     assert not isinstance(state, JsonText), "nothing was sent as text"
-    return Answer(state, found.hash, found.rev, str(found.outcome), found.rule, conflicts)
+    return Answer(state, found.hash, found.rev, str(found.outcome), found.rule, conflicts, found.version)
 
 
 def policies_in(text: bytes | None, where: str) -> Policies:

@@ -24,7 +24,7 @@ from typing import Any, Final
 from watchfiles import awatch
 
 from client.arrivals import Arrivals
-from client.engine.records import Answer, NotNow, Pending, Refused, Reply
+from client.engine.records import Answer, NotNow, Refused, Reply
 from client.files import Files, UnreadableError
 from client.folder import STATE, FolderError, TaskFolder
 from client.locks import LockedError, waited_for
@@ -34,6 +34,7 @@ from client.upstreams.decisions import (
     BY_HAND,
     MAX_BYTES,
     decided,
+    edit_by_hand,
     grew_too_large,
     items_of,
     policies_in,
@@ -55,12 +56,11 @@ from shared.adapters.memory.entries import body_of, history
 from shared.core.brake import ALWAYS_ALLOWED, SHARE
 from shared.core.canonical import equal
 from shared.core.documents import DeviceId, DocumentId
-from shared.core.memory import CREATED
 from shared.core.policies import Policies
 from shared.core.reconciliation import Fingerprint
-from shared.core.states import DELETED_KEY
+from shared.core.version_vectors import Source
 from shared.transaction import CachedResolver, decide
-from shared.wire import content_hash, history_row
+from shared.wire import history_row
 
 CONTROL: Final = "upstream"
 LOCK_SECONDS: Final = 60.0
@@ -79,23 +79,21 @@ class FolderUpstream:
         self._make = make
         self._unusable: dict[DocumentId, Refused] = {}
         """Files in the directory that cannot be taken in, as they were seen last."""
-        self._facts = {"device": f"{device}-{secrets.token_hex(4)}", **facts}
+        self._facts = {"device": f"{device}-{secrets.token_hex(4)}", "by_hand": secrets.token_hex(6), **facts}
 
     @property
     def abilities(self) -> Abilities:
-        return Abilities(facts=self._facts)
+        return Abilities(local=True, facts=self._facts)
 
     async def changes(self, cursor: str | None) -> Changes:
         async with self._opened() as store:
-            epoch, sequence = store.life()
-            now = f"{epoch}.{sequence}"
+            now = store.position()
             if cursor is None:
                 hashes = {document: content for document, content in store.hashes().items() if content is not None}
                 return Changes(hashes, now, whole=True, problems=self._problems())
-            life, _, seen = cursor.partition(".")
-            if life != epoch or not seen.isdigit() or int(seen) > sequence:
+            if (seen := store.sequence_of(cursor)) is None:
                 raise CursorGoneError
-            return Changes(store.hashes(after=int(seen)), now, whole=False, problems=self._problems())
+            return Changes(store.hashes(after=seen), now, whole=False, problems=self._problems())
 
     async def submit(
         self, outgoing: Sequence[Outgoing], *, confirmed: bool = False
@@ -213,7 +211,6 @@ class FolderUpstream:
         by_hand: list[Outgoing] = []
         for document in differing:
             entry = store.entry(document)
-            base = entry.head.rev if entry is not None else CREATED
             here = entry.head.body if entry is not None else None
             try:
                 held = files.now(document)
@@ -223,10 +220,11 @@ class FolderUpstream:
                 if (refused := grew_too_large(held.body, here)) is not None:
                     self._unusable[document] = refused
                     continue
-                by_hand.append(Outgoing(document, Pending(held.body, held.hash, base)))
-            elif here is not None:
-                buried = {**here, DELETED_KEY: True}
-                by_hand.append(Outgoing(document, Pending(buried, content_hash(buried), base)))
+            elif here is None:
+                continue
+            body = held.body if held is not None else None
+            source = Source(self._facts["by_hand"])
+            by_hand.append(edit_by_hand(document, body, entry, store.lineage(), source=source, at=time.time()))
         if by_hand:
             self._decide_by_hand(store, by_hand)
 

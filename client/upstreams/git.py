@@ -25,7 +25,7 @@ from urllib.parse import unquote, urlsplit
 
 from watchfiles import awatch
 
-from client.engine.records import Pending, Refused, Reply
+from client.engine.records import Refused, Reply
 from client.file_names import document_of, file_name
 from client.file_text import body_of as body_in
 from client.file_text import text_of
@@ -34,6 +34,7 @@ from client.upstreams.decisions import (
     BY_HAND,
     MAX_BYTES,
     decided,
+    edit_by_hand,
     grew_too_large,
     items_of,
     too_large,
@@ -41,15 +42,14 @@ from client.upstreams.decisions import (
 from client.upstreams.git_binary import Git
 from client.upstreams.git_ledger import GitLedger
 from client.upstreams.port import Abilities, Changes, CursorGoneError, Outgoing, UnavailableError, agreement
-from shared.adapters.memory import Entry, MemoryTransaction
+from shared.adapters.memory import Entry, MemorySpace, MemoryTransaction
 from shared.adapters.memory.entries import body_of, history
 from shared.core.documents import Body, ContentHash, DeviceId, DocumentId
-from shared.core.memory import CREATED
 from shared.core.policies import Policies
 from shared.core.protocol import Limits
 from shared.core.reconciliation import Fingerprint
-from shared.core.states import DELETED_KEY
 from shared.core.strict import FaultError
+from shared.core.version_vectors import Source
 from shared.transaction import CachedResolver, decide
 from shared.wire import content_hash, history_row
 
@@ -72,11 +72,11 @@ class GitUpstream:
         self._git = Git(work / "mirror.git", str(self._local) if self._local else url)
         self._ledger = GitLedger(self._git, url)
         self._url = url
-        self._facts = {"device": f"{device}-{secrets.token_hex(4)}", **facts}
+        self._facts = {"device": f"{device}-{secrets.token_hex(4)}", "by_hand": secrets.token_hex(6), **facts}
 
     @property
     def abilities(self) -> Abilities:
-        return Abilities(portion=PORTION, facts=self._facts)
+        return Abilities(local=True, portion=PORTION, facts=self._facts)
 
     async def changes(self, cursor: str | None) -> Changes:
         head = await self._git.fetch()
@@ -197,7 +197,7 @@ class GitUpstream:
                 self._facts = {**self._facts, PROBLEMS: {**self._problems(), one.id: refused.reason}}
                 continue
             taken.append(one)
-            edited = None if refused is not None else _edit_by_hand(one.id, body, entry)
+            edited = None if refused is not None else self._edit_by_hand(one.id, body, space, at)
             if edited is not None:
                 by_hand.append(edited)
         transaction = MemoryTransaction(space, ledger.retained)
@@ -205,7 +205,7 @@ class GitUpstream:
         decide(transaction, CachedResolver(MAX_BYTES), items_of(by_hand, BY_HAND, at, confirmed=True))
         attempt.replies |= decided(transaction, taken, device, at, confirmed=confirmed)
         changes = transaction.changes
-        attempt.files = GitLedger.files(changes)
+        attempt.files = GitLedger.files(transaction)
         for document, entry in changes.entries.items():
             body = bodies[document]
             if entry.head.body is None:
@@ -215,6 +215,15 @@ class GitUpstream:
                 attempt.files[file_name(document)] = text_of(entry.head.body)
             attempt.documents.append(document)
         return attempt
+
+    def _edit_by_hand(
+        self, document: DocumentId, body: Body | None, space: MemorySpace, at: float
+    ) -> Outgoing | None:
+        """What somebody committed without us, as an edit of the head."""
+        entry = space.entries.get(document)
+        if (content_hash(body) if body is not None else None) == (entry.hash if entry is not None else None):
+            return None
+        return edit_by_hand(document, body, entry, space.lineage(), source=Source(self._facts["by_hand"]), at=at)
 
     async def _entry(self, document: DocumentId) -> Entry | None:
         return await self._ledger.entry(await self._git.fetch(), document)
@@ -258,13 +267,3 @@ def _unusable(document: DocumentId, body: Body | None, entry: Entry | None) -> R
     if refused is None:
         return None
     return replace(refused, reason=f"{name} in the repository: {refused.reason} Make it smaller there.", file=True)
-
-
-def _edit_by_hand(document: DocumentId, body: Body | None, entry: Entry | None) -> Outgoing | None:
-    """What somebody committed without us, as an edit of the head."""
-    if (content_hash(body) if body is not None else None) == (entry.hash if entry is not None else None):
-        return None
-    if body is None:
-        assert entry is not None and entry.head.body is not None
-        body = {**entry.head.body, DELETED_KEY: True}
-    return Outgoing(document, Pending(body, content_hash(body), entry.head.rev if entry is not None else CREATED))

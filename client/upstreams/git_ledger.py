@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import collections.abc
+import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,9 +12,10 @@ from client.file_names import document_of, file_name
 from client.upstreams import ledger
 from client.upstreams.decisions import policies_in
 from client.upstreams.git_binary import Git
-from shared.adapters.memory import Entry, MemorySpace, SpaceChanges
+from shared.adapters.memory import Entry, MemorySpace, MemoryTransaction
 from shared.core.brake import Deletions
-from shared.core.documents import DeviceId, DocumentId
+from shared.core.documents import DeviceId, DocumentId, Epoch, Sequence
+from shared.core.lineage import Begun, first_history
 from shared.core.memory import BEGINNING
 from shared.core.policies import Policies
 from shared.wire import dumps, loads
@@ -20,6 +23,8 @@ from shared.wire import dumps, loads
 LEDGER: Final = ".hypertask/ledger"
 DEVICES: Final = ".hypertask/devices"
 POLICIES: Final = ".hypertask/policies.json"
+LINEAGE: Final = ".hypertask/lineage.json"
+"""The id of the repository's history."""
 
 Texts = dict[DocumentId, bytes | None]
 
@@ -43,19 +48,21 @@ class GitLedger:
         self._url = url
 
     async def space(
-        self, head: str | None, documents: Sequence[DocumentId], device: DeviceId, *, deletes: bool
+        self, head: str | None, documents: collections.abc.Sequence[DocumentId], device: DeviceId, *, deletes: bool
     ) -> tuple[MemorySpace, Texts]:
         """What the rules may ask for, as it is in a commit, and the texts of the documents. `deletes`: with what the
         deletion guard asks for."""
         if head is None:
-            return MemorySpace(), dict.fromkeys(documents, None)
+            return MemorySpace(histories=(_history(None),)), dict.fromkeys(documents, None)
         books = await self._texts(head, documents)
         policies, counter = f"{head}:{POLICIES}", f"{head}:{_device_path(device)}"
-        more = await self._git.read([policies, counter] if deletes else [policies])
+        lineage = f"{head}:{LINEAGE}"
+        more = await self._git.read([policies, lineage, counter] if deletes else [policies, lineage])
         entries = {document: entry for document, (_, book) in books.items() if (entry := _loaded(book)) is not None}
         space = CommitSpace(
             declared=self._declared(more.get(policies)),
             newest=max((entry.head.sequence for entry in entries.values()), default=BEGINNING),
+            histories=(_history(more.get(lineage)),),
             entries=entries,
             deleted={device: counted} if (counted := _counted(more.get(counter))) is not None else {},
         )
@@ -65,13 +72,16 @@ class GitLedger:
         return space, {document: text for document, (text, _) in books.items()}
 
     @staticmethod
-    def files(changes: SpaceChanges) -> dict[str, bytes | None]:
+    def files(transaction: MemoryTransaction) -> dict[str, bytes | None]:
         """The files of the ledger that a transaction wants written."""
+        changes = transaction.changes
         files: dict[str, bytes | None] = {
             f"{LEDGER}/{file_name(document)}": ledger.dump(entry) for document, entry in changes.entries.items()
         }
         for device, counted in changes.deletions.items():
             files[_device_path(device)] = dumps([counted.since, counted.count])
+        if changes.sequence is not None:
+            files[LINEAGE] = dumps(transaction.lineage().first)
         return files
 
     async def entry(self, head: str | None, document: DocumentId) -> Entry | None:
@@ -87,7 +97,7 @@ class GitLedger:
         return policies_in(text, f"{POLICIES} of {self._url}")
 
     async def _texts(
-        self, head: str | None, documents: Sequence[DocumentId]
+        self, head: str | None, documents: collections.abc.Sequence[DocumentId]
     ) -> dict[DocumentId, tuple[bytes | None, bytes | None]]:
         """The texts of each document and of its entry."""
         if head is None:
@@ -100,6 +110,15 @@ class GitLedger:
 
 def _device_path(device: DeviceId) -> str:
     return f"{DEVICES}/{device}.json"
+
+
+def _history(text: bytes | None) -> Begun:
+    """The only one: a cursor is a commit, which tells by itself when an older repository was put back."""
+    history = first_history(secrets.randbits(40))
+    if text is not None:
+        with suppress(ValueError):
+            history = Epoch(str(loads(text)))
+    return Begun(history, Sequence(1))
 
 
 def _counted(text: bytes | None) -> Deletions | None:

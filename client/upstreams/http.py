@@ -35,6 +35,8 @@ PORTION: Final = 2_000
 PAGE_DOCUMENTS: Final = 1_000
 BATCH_DOCUMENTS: Final = 500
 BATCH_BYTES: Final = 4 * 1024 * 1024
+MAX_ANCESTORS: Final = 4
+"""That a state may bring along."""
 POLL_SECONDS: Final = 5.0
 """How often a server is asked that can neither tell nor hold an answer back."""
 HOLD_SECONDS: Final = 25
@@ -290,10 +292,16 @@ class HttpUpstream:
         if not self.abilities.bases:
             return {"client_state": None if pending is None else pending.body}
         if pending is None:
-            return {"client_state": None, "base": CREATED}
+            asked: dict[str, Any] = {"version": {}} if one.says_versions else {}
+            return {"client_state": None, "base": CREATED, **asked}
         state: dict[str, Any] = {"client_state": pending.body, "base": pending.base}
         if with_base or pending.attach:
             state["base_state"] = pending.shadow
+        if pending.version is not None:
+            state["version"] = dict(pending.version)
+            if with_base:
+                earlier = one.ancestors()[:MAX_ANCESTORS]
+                state["ancestors"] = [{"version": dict(a.version), "state": a.state} for a in earlier]
         return state
 
     def _reply(self, answer: httpx.Response, one: Outgoing, row: Mapping[str, Any]) -> Reply:
@@ -309,8 +317,15 @@ class HttpUpstream:
         if state is not None:
             content = sent.hash if sent is not None and state is sent.body else content_hash(state)
         conflicts = tuple(row.get("conflicts") or ())
+        version = row.get("version")
         return Answer(
-            state, content, row.get("rev"), str(row.get("outcome", "")), str(row.get("rule", "")), conflicts
+            state,
+            content,
+            row.get("rev"),
+            str(row.get("outcome", "")),
+            str(row.get("rule", "")),
+            conflicts,
+            version if isinstance(version, dict) else None,
         )
 
     @staticmethod

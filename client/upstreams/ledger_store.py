@@ -5,16 +5,19 @@ from __future__ import annotations
 import secrets
 import sqlite3
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 
 from client.memory import Memory
 from client.upstreams import ledger
 from shared.adapters.memory import Entry, SpaceChanges
 from shared.core.brake import Deletions
 from shared.core.documents import ContentHash, DeviceId, DocumentId, Epoch, Sequence
-from shared.core.lineage import Begun, Lineage
+from shared.core.lineage import Begun, Lineage, first_history
 from shared.core.memory import DeviceMemory
 from shared.core.policies import NO_POLICIES, Policies
+
+TIPS: Final = 100_000
+"""Of so many sequences it is known what gave them out; a cursor that is older gets all of the ledger."""
 
 
 class LedgerStore(Memory):
@@ -40,6 +43,8 @@ CREATE TABLE life (epoch TEXT NOT NULL, sequence INTEGER NOT NULL);
             "CREATE TABLE IF NOT EXISTS deletions "
             "(device TEXT PRIMARY KEY, since REAL NOT NULL, count INTEGER NOT NULL)"
         )
+        self._db.execute("CREATE TABLE IF NOT EXISTS history (id TEXT NOT NULL, first INTEGER PRIMARY KEY)")
+        self._db.execute("CREATE TABLE IF NOT EXISTS tip (sequence INTEGER PRIMARY KEY, tag TEXT NOT NULL)")
 
     @classmethod
     def of(cls, path: Path, policies: Policies) -> Self:
@@ -48,14 +53,23 @@ CREATE TABLE life (epoch TEXT NOT NULL, sequence INTEGER NOT NULL);
         store.declared = policies
         return store
 
-    def life(self) -> tuple[str, int]:
-        """Epoch and the newest sequence."""
-        row = self._db.execute("SELECT epoch, sequence FROM life").fetchone()
-        if row is None:
-            with self.transaction():
-                self._db.execute("INSERT INTO life VALUES (?, 0)", (secrets.token_hex(6),))
-            return self.life()
-        return row[0], row[1]
+    def position(self) -> str:
+        """Where the ledger stands: the newest sequence, and what that was given out with."""
+        sequence = self.lineage().sequence
+        return f"{sequence}.{self._tag(sequence)}"
+
+    def sequence_of(self, position: str) -> Sequence | None:
+        """The sequence of a position that this ledger told; None: it does not know it. A copy of the ledger that was
+        put back gives sequences out again, and each time with another tag."""
+        number, _, tag = position.partition(".")
+        if not (number.isascii() and number.isdigit() and int(number[:18]) <= self.lineage().sequence):
+            return None
+        return Sequence(int(number)) if self._tag(int(number)) == tag else None
+
+    def _tag(self, sequence: int) -> str:
+        """What an earlier release gave out has no tag of its own."""
+        row = self._db.execute("SELECT tag FROM tip WHERE sequence = ?", (sequence,)).fetchone()
+        return str(row[0]) if row is not None else self.lineage().first
 
     # As a Space
 
@@ -63,8 +77,13 @@ CREATE TABLE life (epoch TEXT NOT NULL, sequence INTEGER NOT NULL);
         return self.declared
 
     def lineage(self) -> Lineage:
-        epoch, sequence = self.life()
-        return Lineage((Begun(Epoch(epoch), Sequence(1)),), Sequence(sequence))
+        row = self._db.execute("SELECT epoch, sequence FROM life").fetchone()
+        if row is None:
+            with self.transaction():
+                self._db.execute("INSERT INTO life VALUES (?, 0)", (first_history(secrets.randbits(40)),))
+            return self.lineage()
+        begun = self._db.execute("SELECT id, first FROM history ORDER BY first").fetchall() or [(row[0], 1)]
+        return Lineage(tuple(Begun(Epoch(one), Sequence(first)) for one, first in begun), Sequence(row[1]))
 
     def live(self) -> int:
         return int(self._db.execute("SELECT count(*) FROM entry WHERE hash IS NOT NULL").fetchone()[0])
@@ -94,8 +113,14 @@ CREATE TABLE life (epoch TEXT NOT NULL, sequence INTEGER NOT NULL);
             "INSERT OR REPLACE INTO deletions VALUES (?, ?, ?)",
             ((device, counted.since, counted.count) for device, counted in changes.deletions.items()),
         )
-        if changes.sequence is not None:
-            self._db.execute("UPDATE life SET sequence = ?", (changes.sequence,))
+        if (newest := changes.sequence) is not None:
+            if newest != self.lineage().sequence:
+                self._db.execute("INSERT OR REPLACE INTO tip VALUES (?, ?)", (newest, secrets.token_hex(6)))
+                self._db.execute("DELETE FROM tip WHERE sequence <= ?", (newest - TIPS,))
+            self._db.execute("UPDATE life SET sequence = ?", (newest,))
+        if changes.histories is not None:
+            self._db.execute("DELETE FROM history")
+            self._db.executemany("INSERT INTO history VALUES (?, ?)", ((h.id, h.first) for h in changes.histories))
 
     def hashes(self, after: int = -1) -> dict[DocumentId, ContentHash | None]:
         """The current hashes of what changed after a sequence; None: not live any more."""

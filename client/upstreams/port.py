@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from client.engine.records import Answer, Pending, Reply
+from client.engine.records import Ancestor, Answer, Pending, Reply
 from shared.core.documents import ContentHash, DocumentId
 from shared.core.policies import Policies
 from shared.core.reconciliation import Fingerprint, sum_of
@@ -60,7 +60,9 @@ class Abilities:
     """`story` and `restore` work."""
     versions: bool = True
     """It tells its histories apart: a base that it does not know any more, because it was put back to an earlier
-    state, it does not take for one that it has never seen."""
+    state, it does not take for one that it has never seen; and it goes by the versions of states."""
+    local: bool = False
+    """No server is asked: versions cost nothing, and are always said."""
     portion: int = 500
     """So many documents are best submitted at a time."""
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -96,6 +98,10 @@ class Outgoing:
 
     id: DocumentId
     pending: Pending | None = None
+    says_versions: bool = False
+    """The answer is to say what the state contains."""
+    ancestors: Callable[[], tuple[Ancestor, ...]] = tuple
+    """Earlier states that a merge of the pending one may be based on."""
 
 
 class Upstream(Protocol):

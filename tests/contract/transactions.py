@@ -86,7 +86,7 @@ class InRepository:
             spaces[0].deleted.update(space.deleted)
         transaction = MemoryTransaction(spaces[0], ledger.retained)
         result = work(transaction)
-        files = GitLedger.files(transaction.changes)
+        files = GitLedger.files(transaction)
         for document, entry in transaction.changes.entries.items():
             files[f"{document}.json"] = None if entry.head.body is None else json.dumps(entry.head.body).encode()
         await self._commit(head, files)

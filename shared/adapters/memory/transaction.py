@@ -101,7 +101,7 @@ class MemoryTransaction:
     def begin_history(self) -> None:
         lineage = self.lineage()
         first = SequenceNumber(lineage.sequence + 1)
-        self.writer = next_history(lineage.current, first, secrets.randbits(40))
+        self.writer = next_history(lineage.history_of(lineage.sequence), first, secrets.randbits(40))
         self.changes.histories = lineage.begun(self.writer).histories
 
     def allot(self, count: int, live_change: int) -> Allotted:

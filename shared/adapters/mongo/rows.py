@@ -98,7 +98,7 @@ def lineage_of(row: Mapping[str, Any]) -> Lineage:
 def with_new_history(lineage: Lineage) -> Lineage:
     """The same with one more, of the sequences that come."""
     first = SequenceNumber(lineage.sequence + 1)
-    return lineage.begun(next_history(lineage.current, first, secrets.randbits(40)))
+    return lineage.begun(next_history(lineage.history_of(lineage.sequence), first, secrets.randbits(40)))
 
 
 def history_rows(lineage: Lineage) -> list[list[Any]]:

@@ -20,6 +20,7 @@ from client.upstreams.port import NotAnUpstreamError, Outgoing, Upstream
 from shared.adapters.memory import Entry, HistoryItem, Provenance, SpaceChanges
 from shared.core.brake import Deletions
 from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, Sequence
+from shared.core.lineage import Begun, Lineage
 from shared.core.memory import CREATED, Head
 from shared.core.policies import NO_POLICIES, parse
 from shared.wire import content_hash
@@ -131,13 +132,17 @@ def test_a_ledger_of_an_earlier_release_is_taken_over(tmp_path: Path) -> None:
     store = LedgerStore.of(path, NO_POLICIES)
     entry = Entry(Head(Sequence(1), content_hash({"id": "a"}), {"id": "a"}, 1.0), WHO)
     with store.transaction():
-        store.life()
+        first = store.lineage().first
         store.store(SpaceChanges({ID: entry}, Sequence(1)))
     store.close()
     with sqlite3.connect(path) as before:
-        before.execute("DROP TABLE deletions")
+        for table in ("deletions", "tip", "history"):
+            before.execute(f"DROP TABLE {table}")
     store = LedgerStore.of(path, NO_POLICIES)
     assert (store.entry(ID), store.live(), store.deletions(DeviceId("d"))) == (entry, 1, None)
+    assert store.lineage() == Lineage((Begun(first, Sequence(1)),), Sequence(1))
+    assert store.sequence_of(store.position()) == 1
+    assert store.sequence_of(f"{first}.1") is None, "cursors of an earlier release get all of the ledger"
     with store.transaction():
         store.store(SpaceChanges(deletions={DeviceId("d"): Deletions(1.0, 2)}))
     assert store.deletions(DeviceId("d")) == Deletions(1.0, 2)

@@ -1,0 +1,99 @@
+"""A few dozen runs a population, and the smallest ones of old; with --soak thousands. `rings` says what is judged."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.core.documents import DocumentId
+from tests.convergence.in_memory import KINDS, MemoryFolder, MemoryUpstream
+from tests.convergence.rings import COUNTS, POPULATIONS, play, simulate
+
+D = DocumentId("d")
+
+
+@pytest.mark.parametrize("population", POPULATIONS)
+def test_all_of_it_settles_and_nothing_is_lost(population: str) -> None:
+    totals = play(population, range(40))
+    assert {name: totals.seeds[name] for name in COUNTS if totals.counts[name]} == {}
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("population", POPULATIONS)
+def test_thousands_of_them(population: str) -> None:
+    totals = simulate(population, runs=3000, seed=1, processes=2)
+    assert {name: totals.seeds[name] for name in COUNTS if totals.counts[name]} == {}
+
+
+def ring(*kinds: str) -> tuple[dict[str, MemoryFolder], dict[str, MemoryUpstream]]:
+    """Folders A, B, C; upstreams u1 of A and B, u2 of B and C, u3 of C and A."""
+    upstreams = {f"u{number}": MemoryUpstream(kind, number) for number, kind in enumerate(kinds, 1)}
+    folders = {name: MemoryFolder(name) for name in "ABC"}
+    for name, upstream in (("A", "u1"), ("B", "u1"), ("B", "u2"), ("C", "u2"), ("C", "u3"), ("A", "u3")):
+        folders[name].upstreams[upstream] = upstreams[upstream]
+    return folders, upstreams
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stale_value_wins_nowhere_in_a_ring(kind: str) -> None:
+    folders, upstreams = ring(kind, kind, kind)
+    a, b, c = (folders[name] for name in "ABC")
+    a.files.put(D, {"id": "d", "due": "v1"})
+    a.sync("u1")
+    b.sync("u1")
+    a.files.put(D, {"id": "d", "due": "v2"})
+    for name, upstream in (("A", "u1"), ("A", "u3"), ("C", "u3"), ("C", "u2"), ("B", "u2")):
+        folders[name].sync(upstream)
+    assert b.files.bodies[D]["due"] == "v2", "u2 never had v1, but B's version says that v2 contains it"
+    for _ in range(3):
+        before = sum(upstream.writes for upstream in upstreams.values())
+        for folder in (a, b, c):
+            for upstream in folder.upstreams:
+                report = folder.sync(upstream)
+                assert report is not None
+                assert report.agreed
+    assert sum(upstream.writes for upstream in upstreams.values()) == before
+    assert [folder.files.bodies[D]["due"] for folder in (a, b, c)] == ["v2"] * 3
+    assert [upstream.documents()[D]["due"] for upstream in upstreams.values()] == ["v2"] * 3
+
+
+@pytest.mark.parametrize("written_first", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_devices_have_is_sent_again_to_an_upstream_that_was_put_back(kind: str, *, written_first: bool) -> None:
+    upstream = MemoryUpstream(kind, 1)
+    a, b, c = (MemoryFolder(name) for name in "abc")
+    for folder in (a, b, c):
+        folder.upstreams["u"] = upstream
+    ids = [DocumentId(f"d{number:02}") for number in range(35)]
+
+    def rounds(*folders: MemoryFolder, times: int = 2) -> None:
+        for _ in range(times):
+            for folder in folders:
+                assert folder.sync("u") is not None
+
+    for document in ids[:30]:
+        a.files.put(document, {"id": document, "text": "of old"})
+    rounds(a, b, c)
+    put_back = upstream.saved()
+    for document in ids[:5]:
+        a.files.put(document, {"id": document, "text": "of old", "a": 1})
+    for document in ids[3:10]:
+        b.files.put(document, {**b.files.bodies[document], "b": 1})
+    for document in ids[30:]:
+        b.files.put(document, {"id": document, "text": "new"})
+    for document in ids[20:23]:
+        a.files.put(document, None)
+    rounds(a, b)
+    wanted = dict(a.files.bodies)
+    assert (len(wanted), wanted[ids[4]]) == (32, {"id": ids[4], "text": "of old", "a": 1, "b": 1})
+    put_back()
+    if written_first:  # by who is behind, until the positions of before are passed
+        for number in range(60):
+            c.files.put(ids[29], {**c.files.bodies[ids[29]], "c": number})
+            rounds(c, times=1)
+        wanted[ids[29]] = c.files.bodies[ids[29]]
+    rounds(a, b, c, times=3)
+    assert upstream.documents() == wanted
+    assert [folder.files.bodies for folder in (a, b, c)] == [wanted] * 3
+    before = upstream.writes
+    rounds(a, b, c)
+    assert upstream.writes == before

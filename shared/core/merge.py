@@ -88,6 +88,9 @@ __all__ = [
 _STRINGS: Final = frozenset({None, Strategy.VERSION})
 """Strategies under which edits of one string may be put together."""
 _PLAIN: Final = frozenset({str, int, float, type(None)})
+COMPARED: Final = 4
+"""Down to this depth what only one side edited is found by comparing whole objects and arrays, at the speed of C.
+Not further down: what is nested would be read again at every depth."""
 
 
 def merge(
@@ -138,6 +141,7 @@ class _Run:
         self._decide = decide
         self._sums = sums
         self._found: list[tuple[Place, tuple[Value, Value, str]]] = []
+        self._depth = 0
 
     def conflicts(self) -> tuple[Conflict, ...]:
         known: dict[Place, str] = {}
@@ -154,7 +158,12 @@ class _Run:
             total = _sum(bases[0], ours, theirs)
             if total is not None:
                 return total
-        if strategy is not Strategy.LWW:
+        if strategy is not Strategy.LWW and isinstance(ours, dict | list) and isinstance(theirs, dict | list):
+            if self._depth < COMPARED and len(bases) == 1 and type(ours) is type(theirs) is type(bases[0]):
+                if self.keys.same(theirs, bases[0]):
+                    return ours
+                if self.keys.same(ours, bases[0]):
+                    return theirs
             if isinstance(ours, dict) and isinstance(theirs, dict):
                 maps = [base if isinstance(base, dict) else {} for base in bases]
                 return self.members(At(place, scope), maps, ours, theirs, None)[0]
@@ -183,11 +192,13 @@ class _Run:
         if renamed and named is None:  # an edit of what is secret must not turn up, in a conflict, where nothing is
             renamed = {n: o for n, o in renamed.items() if scope.child(n).secret or not scope.child(o).secret}
         old_names = set(renamed.values())
-        plain = not renamed and scope.child(None) is scope and scope.strategy is not Strategy.COUNTER
+        alike = scope.child(None) is scope  # the same policies for all members
+        plain = not renamed and alike and scope.strategy is not Strategy.COUNTER
         names: Iterable[Any] = ours
         if ours.keys() != theirs.keys():
             names = [*ours, *(key for key in theirs if key not in ours)]
         one = bases[0] if len(bases) == 1 else {}
+        self._depth += 1
         for key in names:
             our, their = ours.get(key, ABSENT), theirs.get(key, ABSENT)
             if plain and type(our) in _PLAIN and type(their) in _PLAIN:  # most fields, without ceremony
@@ -202,7 +213,7 @@ class _Run:
                     result[key] = self.atom(At(Place(place, key), scope), (base,), our, their)
                     continue
             if named is None:
-                below, rules = Place(place, key), scope.child(key)
+                below, rules = Place(place, key), scope if alike else scope.child(key)
             else:
                 below, rules = Place(place, segment_of(named, key), of_array=True), scope.child(None)
             if key in renamed:
@@ -217,6 +228,7 @@ class _Run:
                 result[key] = value
                 if named is not None:
                     places[key] = below
+        self._depth -= 1
         return result, places
 
     def emptied(self, at: At, bases: Sequence[Value], ours: Any, theirs: Any) -> Value:

@@ -137,16 +137,27 @@ def _follow(one: Matches, two: Matches) -> None:
     one.equal(edited[1])
 
 
-def possible(base: Keyed, sides: Sequence[Keyed], hunks: Sequence[Sequence[Hunk]]) -> bool:
-    """Whether anything can have moved: what is gone at one place comes at another, or comes on both
-    sides."""
+def possible(base: Keyed, sides: Sequence[Keyed], hunks: Sequence[Sequence[Hunk]]) -> list[set[Key]]:
+    """Of each side what can have moved: what is gone at one place and comes at another, or comes on both sides."""
     gone = [{key for hunk in those for key in base.keys[hunk.a_lo : hunk.a_hi]} for those in hunks]
     come = [
         {key for hunk in those for key in side.keys[hunk.b_lo : hunk.b_hi]}
         for side, those in zip(sides, hunks, strict=True)
     ]
-    pairs = (gone[0], come[0]), (gone[1], come[1]), (come[0], come[1])
-    return not all(one.isdisjoint(two) for one, two in pairs)
+    of_both = come[0] & come[1]
+    return [those & there | of_both for those, there in zip(gone, come, strict=True)]
+
+
+def provable(base: Keyed, sides: Sequence[Keyed], found: Sequence[set[Key]]) -> bool:
+    """Whether one of what can have moved is unique, as only what is proves that it did."""
+    if not any(found):
+        return False
+    before = Counter(base.keys)
+    for side, keys in zip(sides, found, strict=True):
+        here = Counter(side.keys)
+        if any(here[key] == 1 and before[key] <= 1 for key in keys):
+            return True
+    return False
 
 
 def names_of_base(length: int) -> list[Name]:

@@ -38,8 +38,8 @@ def merge_ordered(run: Run, at: At, bases: Sequence[Array], ours: Array, theirs:
     if first.proved or result.keys in (mine.keys, other.keys):
         return result.array
 
-    here = _Ordered(Again(run, first.merges[0], theirs=True), at, mine, result)
-    there = _Ordered(Again(run, first.merges[1], theirs=False), at, result, other)
+    here = _Ordered(Again(run, first.merges[0], theirs=True), at, mine, result, first.known)
+    there = _Ordered(Again(run, first.merges[1], theirs=False), at, result, other, first.known)
     if all(run.keys.keys(merge.merged(known)) == result.keys for merge in (here, there)):
         return result.array
     run.forget(mark)
@@ -48,6 +48,10 @@ def merge_ordered(run: Run, at: At, bases: Sequence[Array], ours: Array, theirs:
 
 def _keyed(run: Run | Again, array: Array) -> Keyed:
     return Keyed(run.keys.keys(array), array)
+
+
+Differences = dict[tuple[int, int], tuple[list[Hunk], int]]
+"""By id() of the keys of two arrays: how the second differs from the first, and how many steps that took."""
 
 
 class _Alone(NamedTuple):
@@ -63,7 +67,10 @@ class _Alone(NamedTuple):
 class _Ordered:
     """diff3 on elements; where both sides changed the same ones, ever coarser ways to tell them apart."""
 
-    def __init__(self, run: Run | Again, at: At, ours: Keyed, theirs: Keyed) -> None:
+    def __init__(
+        self, run: Run | Again, at: At, ours: Keyed, theirs: Keyed, known: Differences | None = None
+    ) -> None:
+        """`known`: what was found in an earlier merge of the same arrays, and lives as long."""
         self.run = run
         self.at = at
         self.ours = ours
@@ -74,20 +81,20 @@ class _Ordered:
         self.proved = False
         """Whether merging the result again, with either side, is known to give it."""
         self.merges: tuple[Merges, Merges] = (set(), set())
+        self.known: Differences = {} if known is None else known
 
     def merged(self, bases: list[Keyed]) -> Array:
         if not bases:
             self.without_base()
             return self.result
         base = arrays.nearest(bases, self.ours, self.theirs)
-        taken = self.run.steps.taken
-        left, right = self.hunks(base, self.ours), self.hunks(base, self.theirs)
-        if self.run.steps.taken - taken > COSTLY:
+        (left, taken), (right, other_taken) = (self.whole(base, side) for side in (self.ours, self.theirs))
+        if taken + other_taken > COSTLY:
             self.result += self.run.decided(self.at.place, self.ours.array, self.theirs.array)
             return self.result
         sides = self.ours, self.theirs
-        possible = moves.possible(base, sides, (left, right))
-        if possible:
+        can_move = moves.possible(base, sides, (left, right))
+        if moves.provable(base, sides, can_move):
             guess = self.run.may_guess(self.at)
             mine, other = moves.both(base, sides, (left, right), self.run.keys, guess=guess)
             if mine.moved or other.moved:
@@ -95,11 +102,20 @@ class _Ordered:
                 return self.result
         regions = sequences.regions_of(base.keys, self.ours.keys, self.theirs.keys, left, right)
         self.regions(base, self.ours, self.theirs, regions)
+        possible = any(can_move)
         if possible or len({alone.by_ours for alone in self.alone if not alone.inserted}) == 2:
             self.count_once(base)
         if not possible:
             self.proved = _apart(regions) and _is_unique(base.keys) and all(_is_unique(side.keys) for side in sides)
         return self.result
+
+    def whole(self, base: Keyed, side: Keyed) -> tuple[list[Hunk], int]:
+        """How a whole array differs from its ancestor, and the steps of finding that out."""
+        which = id(base.keys), id(side.keys)
+        if which not in self.known:
+            taken = self.run.steps.taken
+            self.known[which] = self.hunks(base, side), self.run.steps.taken - taken
+        return self.known[which]
 
     def hunks(self, a: Keyed, b: Keyed) -> list[Hunk]:
         return sequences.difference(a.keys, b.keys, self.run.steps)
@@ -259,23 +275,33 @@ class _Ordered:
         drop, add = self.twice(base)
         if not drop and not add:
             return
-        result = self.result
-        moved = list(range(len(result)))
+        gone: set[int] = set()
+        come: dict[int, Array] = {}
         for _, inserted, at, stretch in reversed(self.alone):
             for index in reversed(range(len(stretch.keys))):
                 key = stretch.keys[index]
                 if inserted and drop[key] > 0:
                     drop[key] -= 1
-                    self.run.record(self.at.place, result[at + index], ABSENT, "both-inserted")
-                    del result[at + index], moved[at + index]
+                    gone.add(at + index)
                 elif not inserted and add[key] > 0:
                     add[key] -= 1
-                    result.insert(at, stretch.array[index])
-                    moved.insert(at, -1)
-        now = {before: index for index, before in enumerate(moved) if before >= 0}
+                    come.setdefault(at, []).append(stretch.array[index])
+        if gone:
+            once = [self.result[index] for index in sorted(gone)]
+            self.run.record(self.at.place, once, ABSENT, "both-inserted")
+        result: Array = []
+        now: dict[int, int] = {}
+        for index, element in enumerate(self.result):
+            if index in come:
+                result += reversed(come[index])
+            if index not in gone:
+                now[index] = len(result)
+                result.append(element)
+        result += reversed(come.get(len(self.result), []))
         for place in self.places:
             if place.index is not None:
                 place.index = now[place.index]
+        self.result = result
 
     def twice(self, base: Keyed) -> tuple[Counter[Key], Counter[Key]]:
         """What is in the result too often, and not often enough, because each side did the same elsewhere."""

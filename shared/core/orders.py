@@ -114,6 +114,12 @@ def order(
     Who alone reordered what was there decides; if both did, `decide_ours` does; if nobody did, the elements do.
     `kept`: the keys of the result. A side that has them all, as the other one has them, is a merge of the two.
     """
+    if ours == theirs:
+        return ours
+    if len(bases) == 1 and ours == bases[0] and kept <= set(theirs):  # as below, without looking for it
+        return theirs
+    if len(bases) == 1 and theirs == bases[0] and kept <= set(ours):
+        return ours
     left = [[key for key in base if key in kept] for base in bases]
     by_theirs = bool(bases) and all(reordered(base, theirs) for base in left)
     by_ours = bool(bases) and all(reordered(base, ours) for base in left)

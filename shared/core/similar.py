@@ -126,9 +126,13 @@ def _all_leaves(values: Mapping[A, JsonValue], keys: Keys) -> dict[A, Leaves]:
     """The leaves of the objects and arrays that are not empty and have few."""
     found = {}
     for name, value in values.items():
-        leaves = _leaves(value, keys) if value and isinstance(value, dict | list) else None
-        if leaves is not None:
-            found[name] = leaves
+        if not value or not isinstance(value, dict | list):
+            continue
+        known = keys.leaves.get(id(value))
+        if known is None:
+            known = keys.leaves[id(value)] = _leaves(value, keys), value
+        if known[0] is not None:
+            found[name] = known[0]
     return found
 
 

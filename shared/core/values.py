@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import marshal
 import math
+from collections import Counter
 from collections.abc import Hashable, Iterable
 from enum import Enum
 from itertools import chain
@@ -50,12 +51,14 @@ class Keys:
     Keys of two instances must not be mixed. Values must not change while an instance lives.
     """
 
-    __slots__ = ("_known", "_numbers")
+    __slots__ = ("_known", "_numbers", "leaves")
 
     def __init__(self) -> None:
         # By id(); the value is held so that its id stays its own.
         self._known: dict[int, tuple[Key, Value]] = {}
         self._numbers: dict[Key, tuple[int]] = {}
+        self.leaves: dict[int, tuple[Counter[tuple[str, Key]] | None, Value]] = {}
+        """Path and key of each leaf, as `shared.core.similar` reads them; by id(), with the value."""
 
     def key(self, value: Value) -> Key:
         """The key of `value`."""
@@ -133,7 +136,7 @@ def weigh(values: Iterable[Value], limit: float = math.inf) -> int:
         types = set(map(type, level))
         below: list[Value] = []
         if str in types:
-            weight += sum([value.count("\n") for value in level if isinstance(value, str)])
+            weight += "".join([value for value in level if isinstance(value, str)]).count("\n")
         if list in types:
             below += chain.from_iterable([value for value in level if isinstance(value, list)])
         if dict in types:

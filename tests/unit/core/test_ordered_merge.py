@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
 from shared.core.canonical import canonical, equal
-from shared.core.merge import Side, Value, merge
+from shared.core.merge import ABSENT, Side, Value, merge
 from shared.core.policies import NO_POLICIES, Policies, parse
 
 DELETE_WINS = parse({"/**": "delete-wins"})
@@ -130,3 +130,10 @@ def test_so_many_differences_that_places_prove_nothing_are_one_decision() -> Non
     assert merged.value == theirs
     assert [(c.path, c.rule) for c in merged.conflicts] == [("", "arriving")]
     assert merge([base], merged.value, theirs).value == theirs
+
+
+def test_what_both_inserted_at_two_places_is_recorded_once_however_much_it_is() -> None:
+    ones = [1] * 600
+    merged = merge([ones], [*ones[:200], 2, *ones], [*ones[:300], 3, *ones])
+    assert len(merged.value) == 900 + 2  # type: ignore[arg-type]
+    assert [(c.kept, c.dropped, c.rule) for c in merged.conflicts] == [([1] * 200, ABSENT, "both-inserted")]

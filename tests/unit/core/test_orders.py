@@ -41,6 +41,11 @@ def test_law_the_order_of_who_alone_changed_something_stands(base: list[int], ch
     assert [x for x in interleave(base, skeleton, other, rank) if x in changed] == changed
 
 
+@given(sets, sets)
+def test_law_who_alone_changed_decides_the_order_of_what_is_kept(base: list[int], changed: list[int]) -> None:
+    assert ordered(base, base, changed) == changed == ordered(base, changed, base) == ordered(base, changed, changed)
+
+
 @given(sets, sets, sets)
 def test_law_the_sides_may_change_places(base: list[int], ours: list[int], theirs: list[int]) -> None:
     assert ordered(base, ours, theirs) == ordered(base, theirs, ours)

@@ -54,6 +54,11 @@ class Basis:
     others: tuple[Body, ...] = ()
     """States that the client may be on as well, though its state does not come from them: it may have set back what
     they have."""
+    earlier: tuple[Body, ...] = ()
+    """States that the device sent on an older base. They may have arrived after the base was made: then the client
+    may have taken back what came of them."""
+    forgotten: bool = False
+    """What the device sent on this base is pruned: what it may have set back is not known."""
     server_from: Body | None = None
     """What the server's changes are counted from, if not from the bases."""
     guessed: bool = False
@@ -137,10 +142,10 @@ class Lookup:
         received = (*(self.memory.pairs or ()), *self.head.pairs)
         return tuple(pair for pair in received if pair.device == self.request.device)
 
-    def recent(self) -> list[Body]:
-        """The states that are at hand, the head first."""
+    def recent(self, since: int = BEGINNING) -> list[Body]:
+        """The states that are at hand, the head first; those of the revision of this sequence and later."""
         self.need(recent=True)
-        bodies = [stored.body for stored in self.memory.recent or ()]
+        bodies = [stored.body for stored in self.memory.recent or () if stored.sequence >= since]
         return [body for body in (self.head.body, *bodies) if body is not None]
 
     def before(self, sequence: Sequence) -> list[Body]:
@@ -220,7 +225,8 @@ def by_rev(look: Lookup, state: Body | None) -> Basis | Refusal:
         return _with_own(look, Basis("4 created", (EMPTY,)), pairs, since)
     if parts is not None and parts.deleted:
         body = request.base_state if isinstance(request.base_state, dict) else EMPTY
-        return Basis("6 base is a tombstone", (body,), server_from=look.body(parts.hash))
+        basis = Basis("6 base is a tombstone", (body,), server_from=look.body(parts.hash))
+        return replace(_with_own(look, basis, pairs, since), rule=basis.rule, own=())
     found = look.body(base_hash(base))
     if found is not None:
         return _with_own(look, Basis("7 base", (found,)), pairs, since)
@@ -234,10 +240,13 @@ def by_rev(look: Lookup, state: Body | None) -> Basis | Refusal:
 
 
 def since_sent(look: Lookup) -> tuple[Body, ...]:
-    """What the device sent after it had sent this state on this base before: the newest, those that are here."""
-    request = look.request
+    """What the device sent on this base after it had sent this state on it: the newest, those that are here. A client
+    that went on to another base does not come back to this one: it sent this before, and it was delivered late."""
+    request, since = look.request, base_sequence(look)
     hashes: list[ContentHash] = []
-    for pair in look.pairs(base_sequence(look)):
+    for pair in look.pairs(since):
+        if pair.since != since:
+            continue
         if (pair.base, pair.hash) == (request.base, request.hash):
             hashes.clear()
         else:
@@ -248,14 +257,33 @@ def since_sent(look: Lookup) -> tuple[Body, ...]:
 
 
 def _with_own(look: Lookup, basis: Basis, pairs: tuple[Pair, ...], since: Sequence) -> Basis:
-    """Row 5. On the same base or on a later one: who goes back to a base was restored from a backup."""
+    """Row 5, and what else the device sent that may have arrived after its base was made. It may have set back only
+    what it sent on this base: who sent something on a later one, and goes back, was restored from a backup."""
     if look.request.device is None:
         return basis
-    hashes = [pair.hash for pair in pairs if pair.since >= since and pair.hash != look.request.hash]
-    newest = list(dict.fromkeys(reversed(hashes)))[:OWN]
-    look.need(newest)
-    own = tuple(body for body in map(look.body, newest) if body is not None)
-    return replace(basis, rule="5 sent since", own=own) if own else basis
+    sent_on = {
+        "own": _newest(look, (pair for pair in pairs if pair.since >= since)),
+        "others": _newest(look, (pair for pair in pairs if pair.since == since)),
+        "earlier": _newest(look, (pair for pair in pairs if pair.since < since)),
+    }
+    look.need(content for hashes in sent_on.values() for content in hashes)
+    own, others, earlier = (_bodies(look, hashes) for hashes in sent_on.values())
+    return replace(
+        basis,
+        rule="5 sent since" if own else basis.rule,
+        own=own,
+        others=others,
+        earlier=earlier,
+        forgotten=len(others) < len(sent_on["others"]),
+    )
+
+
+def _newest(look: Lookup, pairs: Iterable[Pair]) -> list[ContentHash]:
+    """The newest OWN of these, each once, but for the submission itself and what is its base."""
+    request = look.request
+    known = {request.hash, base_hash(request.base or CREATED)}
+    hashes = [pair.hash for pair in pairs if pair.hash not in known]
+    return list(dict.fromkeys(reversed(hashes)))[:OWN]
 
 
 def by_evidence(look: Lookup, state: Body, content: ContentHash | None) -> Basis:
@@ -263,7 +291,7 @@ def by_evidence(look: Lookup, state: Body, content: ContentHash | None) -> Basis
     device = look.memory.device
     if device is None or not look.request.single_device:
         return by_content(look, state, content)
-    look.need([content, look.buried, *device.states], seen=look.unlike_head(state))
+    look.need([content, look.buried, *device.states, *device.before], seen=look.unlike_head(state))
     if content in device.states:
         others = () if clock(state) is not None else _bodies(look, (h for h in device.states if h != content))
         return Basis("10 as remembered", (state,), others=others)
@@ -282,7 +310,8 @@ def by_evidence(look: Lookup, state: Body, content: ContentHash | None) -> Basis
         return by_content(look, state, content)
     picked = near.pick(on, state)
     if not _is_contradicted(look, state, picked):
-        others = tuple(body for body in on if not any(body is one for one in picked))
+        unpicked = tuple(body for body in on if not any(body is one for one in picked))
+        others = (*unpicked, *_bodies(look, device.before))
         return Basis("10 pick", tuple(picked), others=others)
     return replace(by_content(look, state, content), contradicted=not earlier)
 

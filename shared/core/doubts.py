@@ -19,11 +19,14 @@ from shared.core.basis import EMPTY, Basis, Lookup
 from shared.core.clock import CLOCK_POINTERS, clock
 from shared.core.conflicts import Conflict
 from shared.core.documents import Body
-from shared.core.paths import Difference, around, differences, in_stable_form
+from shared.core.memory import BEGINNING
+from shared.core.paths import Difference, around, differences, in_stable_form, value_at
+from shared.core.states import same_content
 from shared.core.values import ABSENT, Key, Keys
 
 UNSEEN = "perhaps-unseen"
 SENT_BEFORE = "sent-before"
+LATE = "late"
 SET_BACK = "perhaps-set-back"
 DOUBTS = frozenset({UNSEEN, SENT_BEFORE, SET_BACK})
 
@@ -36,17 +39,22 @@ def between(state: Body, other: Body) -> list[Difference]:
 
 def not_taken(basis: Basis, state: Body, result: Body) -> list[Conflict]:
     """What `state` has and the result has not, where the client may mean it."""
-    alternatives = [*basis.bases, *basis.own, *basis.others]
-    if len(alternatives) < 2 and not basis.guessed:
+    alternatives = [*basis.bases, *basis.own, *basis.others, *basis.earlier]
+    in_the_dark = basis.guessed or basis.forgotten
+    if len(alternatives) < 2 and not in_the_dark:
         return []
     found = between(state, result)
     if not found:
         return []
-    named, others = _Compared(state, basis.bases), _Compared(state, [*basis.own, *basis.others])
+    named, others = _Compared(state, basis.bases), _Compared(state, basis.others)
+    earlier = [(_Compared(state, [one]), _Compared(result, [one])) for one in basis.earlier]
     return [
         Conflict(one.path, one.there, one.here, SENT_BEFORE if basis.own and named.all_differ(one) else SET_BACK)
         for one in found
-        if basis.guessed or named.any_differs(one) or others.any_differs(one)
+        if in_the_dark
+        or named.any_differs(one)
+        or others.any_differs(one)
+        or any(before.any_differs(one) and not after.any_differs(one) for before, after in earlier)
     ]
 
 
@@ -67,12 +75,78 @@ def replaced_unseen(look: Lookup, basis: Basis, head: Body, state: Body, result:
     return [Conflict(one.path, one.there, one.here, UNSEEN) for one in found if compared.any_differs(one)]
 
 
-def of_old(look: Lookup, result: Body) -> list[Conflict]:
-    """What states of old had and the result has not, once it turns out that several devices use a token: each of them
-    may have been taken for another one, and have replaced it unseen."""
+def sent_otherwise(basis: Basis, result: Body, decided: Iterable[Conflict]) -> list[Conflict]:
+    """What the device itself sent where an edit of it met another one's. The request that arrives may be the older
+    one: then the client has set that back, which was no edit as long as this one was not here."""
+    found: list[Conflict] = []
+    for conflict in decided if basis.own else ():
+        path = in_stable_form(conflict.path, result)
+        if path in CLOCK_POINTERS or _is_member(path):
+            continue
+        keys, kept = Keys(), value_at(result, path)
+        known = {keys.key(kept), keys.key(conflict.dropped)}
+        sent = (value_at(state, path) for state in basis.own)
+        found += [Conflict(path, kept, value, UNSEEN) for value in sent if keys.key(value) not in known]
+    return found
+
+
+def of_old(look: Lookup, result: Body, since: int = BEGINNING) -> list[Conflict]:
+    """What states of old, received on the revision of this sequence or later, had and the result has not.
+
+    For where several devices use a token, or may do so: each of them may have been taken for another one, and have
+    replaced it unseen."""
+    state = look.request.client_state or EMPTY
     return [
-        Conflict(one.path, one.there, one.here, UNSEEN) for body in look.recent() for one in between(body, result)
+        Conflict(one.path, one.there, one.here, UNSEEN)
+        for body in look.recent(since)
+        if not same_content(body, state)
+        for one in between(body, result)
     ]
+
+
+def of_late(look: Lookup, state: Body) -> tuple[Conflict, ...]:
+    """Everything in which a late state differs from the head, which stays. It may also be of another device with the
+    same token that was put back to a backup: what that one did since it sent this, or had when the token deleted it,
+    may be lost unseen."""
+    head = look.head
+    decided = [Conflict("", ABSENT, state, LATE)]
+    if head.body is not None:
+        decided = [Conflict(path, kept, mine, LATE) for path, mine, kept in between(state, head.body)]
+    result = head.body if head.body is not None else look.body(look.buried)
+    if result is None:
+        return tuple(decided)
+    doubted: list[Conflict] = []
+    if head.body is None and any(pair.device == look.request.device for pair in head.pairs):
+        doubted.append(Conflict("", ABSENT, result, UNSEEN))
+    stored = look.stored(look.request.hash) if look.request.hash is not None else None
+    if stored is not None:
+        doubted += of_old(look, result, stored.sequence)
+    return told(result, decided, doubted)
+
+
+def deleted_unseen(look: Lookup, basis: Basis, state: Body) -> tuple[Conflict, ...]:
+    """What is in doubt of a state of old that meets a tombstone. If the token turns out to be shared, that is also
+    what was buried, and what it had replaced."""
+    whole = Conflict("", ABSENT, state, UNSEEN)
+    under = look.body(look.buried) if basis.contradicted else None
+    if under is None:
+        return (whole,)
+    buried = Conflict("", ABSENT, under, UNSEEN)
+    return told(under, (), [whole, buried, *of_old(look, under)])
+
+
+def met_a_mistaken_memory(look: Lookup) -> bool:
+    """Whether the state was here when the token was still taken for that of one device: another one may have been
+    taken for its sender, and replaced or deleted it unseen. A memory that ends with a deletion does not tell when
+    that was."""
+    known, request = look.memory.device, look.request
+    if known is None or request.single_device or request.hash is None:
+        return False
+    if known.returned is None:
+        return True
+    stored = look.stored(request.hash)
+    since = [one.sequence for one in map(look.stored, known.states) if one is not None]
+    return stored is not None and stored.sequence <= max(since, default=BEGINNING)
 
 
 def _on_a_guess(look: Lookup, state: Body, head: Body) -> list[Body]:

@@ -104,10 +104,11 @@ class _LostBase:
             return case.write(state, Outcome.APPLIED, "new: what it comes from was lost")
         if self.contained:
             if self.parts.deleted:
-                return case.compare(state, Basis("6 base is a tombstone that was lost", (base or EMPTY,)))
+                lost = Basis("6 base is a tombstone that was lost", (base or EMPTY,), others=self.own())
+                return case.compare(state, lost)
             if case.request.hash == self.parts.hash:
                 return case.answer_head("11 behind")
-            known = Basis("8 base that was lost", (base,), own=self.own()) if base is not None else None
+            known = self.on_lost_base(base) if base is not None else None
             return case.compare(state, known or by_content(self.look, state, case.request.hash))
         if head.body is not None and head.hash == case.request.hash:
             return case.answer_head("2 equal")
@@ -123,6 +124,10 @@ class _LostBase:
     def bodies(self) -> tuple[Body, ...]:
         found = common_ancestors(self.look, self.version)
         return tuple(stored.body if stored.body is not None else EMPTY for _, stored in found)
+
+    def on_lost_base(self, base: Body) -> Basis:
+        own = self.own()
+        return Basis("8 base that was lost", (base,), own=own, others=own)
 
     def own(self) -> tuple[Body, ...]:
         """Row 5: what the device sent on this base before."""

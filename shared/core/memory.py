@@ -228,6 +228,9 @@ class DeviceMemory:
     """The request that told this,"""
     answered: ContentHash | None = None
     """and what it was answered."""
+    before: tuple[ContentHash, ...] = ()
+    """What it was on before it sent a state that is older by its clock: it may be on that still, and have set back
+    what that state says."""
 
     @property
     def states(self) -> tuple[ContentHash, ...]:
@@ -249,7 +252,11 @@ def advance(
         now = replace(known, asked=tuple(asked)[-MAX_ASKED:])
     else:
         edited_at = (clock(state) if edited else None) or known.edited_at
-        now = DeviceMemory(None if is_tombstone(state) else request.hash, answer, edited_at=edited_at)
+        sent = None if is_tombstone(state) else request.hash
+        # If its clock went back, this may have been under way since before what is known.
+        went_back = edited_at is not None and known.edited_at is not None and edited_at < known.edited_at
+        before = known.states[:MAX_ASKED] if went_back else ()
+        now = DeviceMemory(sent, answer, edited_at=edited_at, before=before)
     if replace(now, at=known.at, request=known.request, answered=known.answered) == known:
         return known
     return replace(now, at=request.arrived_at, request=request.request, answered=answer)

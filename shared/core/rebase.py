@@ -48,11 +48,6 @@ def rebase(look: Lookup, state: Body, basis: Basis, onto: Body, policies: Polici
     return _Rebase(look, state, basis, onto, policies).run()
 
 
-def dropped(state: Body, head: Body) -> tuple[Conflict, ...]:
-    """Everything in which a state that came late differs from the head, as conflicts that the head won."""
-    return tuple(Conflict(path, kept, mine, "late") for path, mine, kept in doubts.between(state, head))
-
-
 class _Rebase:
     def __init__(self, look: Lookup, state: Body, basis: Basis, onto: Body, policies: Policies) -> None:
         self.look = look
@@ -74,6 +69,7 @@ class _Rebase:
         doubted = [
             *doubts.replaced_unseen(self.look, self.basis, self.onto, self.state, value),
             *doubts.not_taken(self.basis, self.state, value),
+            *doubts.sent_otherwise(self.basis, value, self.conflicts),
         ]
         return Rebased(value, doubts.told(value, self.conflicts, doubted))
 

@@ -77,7 +77,7 @@ from shared.core.memory import (
 )
 from shared.core.merge import ABSENT, Conflict
 from shared.core.policies import NO_POLICIES, Policies
-from shared.core.rebase import Rebased, counts, dropped, is_edited, rebase
+from shared.core.rebase import Rebased, counts, is_edited, rebase
 from shared.core.states import is_tombstone, last_body, same_content
 from shared.core.version_vectors import bounded
 
@@ -170,28 +170,31 @@ class Case:
         if basis.nothing_new:
             return self.behind(state, basis)
         if basis.late:
-            whole = (Conflict("", ABSENT, state, "late"),)
-            return self.keep_head(state, basis, dropped(state, head.body) if head.body is not None else whole)
+            return self.keep_head(state, basis, doubts.of_late(self.look, state))
         if head.body is None:
             return self.resurrect(state, basis)
-        merged = rebase(self.look, state, basis, head.body, self.policies)
-        if basis.contradicted:
-            conflicts = doubts.told(merged.body, merged.conflicts, doubts.of_old(self.look, merged.body))
-            merged = Rebased(merged.body, conflicts)
+        merged = self.rebased(state, basis, head.body)
         if same_content(merged.body, head.body):
             return self.keep_head(state, basis, merged.conflicts)
         fast = len(basis.bases) == 1 and basis.bases[0] is head.body
         outcome = Outcome.FAST_FORWARD if fast else Outcome.MERGED
         return self.write(merged.body, outcome, basis.rule, basis, merged.conflicts)
 
+    def rebased(self, state: Body, basis: Basis, onto: Body) -> Rebased:
+        """With what is in doubt once the token turns out to be shared."""
+        merged = rebase(self.look, state, basis, onto, self.policies)
+        if not basis.contradicted:
+            return merged
+        return Rebased(merged.body, doubts.told(merged.body, merged.conflicts, doubts.of_old(self.look, merged.body)))
+
     def behind(self, state: Body, basis: Basis) -> Decision:
         """S was received before. It is behind, unless it was set back to what it was: a clock would tell."""
         if basis.rule == REPEAT:
             return self.repeat(state)
         decision = self.answer_head(basis.rule, basis)
-        mistaken = basis.unexpected or self.met_a_mistaken_memory(state)
+        mistaken = basis.unexpected or doubts.met_a_mistaken_memory(self.look)
         if mistaken and self.head.body is None:
-            return replace(decision, conflicts=(Conflict("", ABSENT, state, doubts.UNSEEN),))
+            return replace(decision, conflicts=doubts.deleted_unseen(self.look, basis, state))
         is_new_here = self.request.single_device and self.memory.device is None
         if basis.late or is_new_here or (clock(state) is not None and not mistaken):
             return decision
@@ -201,21 +204,11 @@ class Case:
         return replace(decision, conflicts=conflicts)
 
     def repeat(self, state: Body) -> Decision:
-        """The device sent S on this base before. It means it anew, perhaps, if it has sent something else in between.
+        """The device sent S on this base before. It means it anew, perhaps, if it sent something else on it since.
         What is recorded can be read: nothing is, if the body of S is pruned."""
         later = since_sent(self.look) if self.look.body(self.request.hash) is not None else ()
         basis = Basis(REPEAT, (state,), others=later)
         return replace(self.answer_head(REPEAT), conflicts=self.set_back(state, basis) if later else ())
-
-    def met_a_mistaken_memory(self, state: Body) -> bool:
-        """Whether S was here when the token was still taken for that of one device: another one may have been taken
-        for the sender of S, and replaced or deleted it unseen."""
-        known, request = self.memory.device, self.request
-        if known is None or request.single_device or request.hash is None:
-            return False
-        stored = self.look.stored(request.hash)
-        since = [one.sequence for one in map(self.look.stored, known.states) if one is not None]
-        return stored is not None and stored.sequence <= max(since, default=BEGINNING)
 
     def set_back(self, state: Body, basis: Basis) -> tuple[Conflict, ...]:
         """What is in doubt of a state that changes nothing."""
@@ -230,13 +223,18 @@ class Case:
         """S against a tombstone: an edit that the deleter had not seen brings the document back."""
         if self.request.base != self.head.rev:
             if not is_edited(self.look, state, basis):
-                return self.keep_head(state, basis, self.set_back(state, basis))
+                doubted = (
+                    doubts.deleted_unseen(self.look, basis, state)
+                    if basis.contradicted
+                    else self.set_back(state, basis)
+                )
+                return self.keep_head(state, basis, doubted)
             if self.policies.scope().delete_wins:
                 return self.keep_head(state, basis, (Conflict("", ABSENT, state, "delete-wins"),))
         under = self.look.body(self.look.buried)
         merged = Rebased(state, ())
         if under is not None and not basis.nothing_near:
-            merged = rebase(self.look, state, basis, under, self.policies)
+            merged = self.rebased(state, basis, under)
         undone = Conflict("", merged.body, ABSENT, "edit-beats-removal")
         conflicts = merged.conflicts if self.request.base == self.head.rev else (undone, *merged.conflicts)
         return self.write(merged.body, Outcome.RESURRECTED, basis.rule, basis, conflicts)
@@ -252,12 +250,12 @@ class Case:
         if base is None:
             return self.dead_by_evidence(state, inside, head.body)
         if is_repeat(self.request, head.pairs):
-            return self.answer_head(REPEAT)
+            return self.repeated_deletion(head.body)
         if base in (head.rev, head.hash):
             return self.delete("delete: the base is the head")
         basis = by_rev(self.look, inside)
         if isinstance(basis, Basis) and basis.nothing_new:
-            return self.answer_head(REPEAT)
+            return self.repeated_deletion(head.body)
         if inside is not None and same_content(inside, head.body):
             return self.delete("delete: the last body is the head")
         if isinstance(basis, Refusal):
@@ -268,6 +266,11 @@ class Case:
             # It may have forgotten since: a backup that was put back.
             return self.delete("delete: the head is as the device left it", unseen=True)
         return self.edit_wins(inside)
+
+    def repeated_deletion(self, live: Body) -> Decision:
+        """The device sent this on this base before. It means it anew, perhaps, if it sent a document on it since."""
+        conflicts = (Conflict("", live, ABSENT, doubts.SENT_BEFORE),) if since_sent(self.look) else ()
+        return replace(self.answer_head(REPEAT), conflicts=conflicts)
 
     def dead_by_evidence(self, state: Body, inside: Body | None, live: Body) -> Decision:
         request = self.request

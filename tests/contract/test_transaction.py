@@ -203,6 +203,22 @@ def test_secrets_are_in_no_conflict_record(space: Transacted) -> None:
     assert "kept" not in rows["/pin"] and "dropped" not in rows["/pin"]
 
 
+def test_what_a_head_that_stays_won_against_stands_with_it_once(space: Transacted) -> None:
+    base = rev(put(space, doc(n=1)))
+    kept = put(space, doc(n=2), base, B)
+    answers = [put(space, tombstone(), base, A) for _ in range(2)]
+    assert [(one.outcome, one.rev) for one in answers] == [(Outcome.UNCHANGED, kept.rev)] * 2
+    row = {"path": "", "rule": "edit-beats-removal", "kept": doc(n=2)}
+    assert [dict(one) for one in space.conflicts(ID)] == [row]
+    # It stays in the history of a head that is superseded, and a received state has rows of its own.
+    put(space, doc(n=3), rev(kept), B)
+    put(space, doc(n=4), rev(kept), A)
+    assert [dict(one) for one in space.conflicts(ID)] == [
+        row,
+        {"path": "/n", "rule": "arriving", "kept": 4, "dropped": 3},
+    ]
+
+
 def test_many_deletions_by_one_device_must_be_confirmed(space: Transacted) -> None:
     made = sent(space, *(submission(doc(document)) for document in DOCUMENTS[:40]))
     bases = {d: rev(one) for d, one in zip(DOCUMENTS, made, strict=False) if isinstance(one, Answer)}

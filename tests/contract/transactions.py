@@ -14,8 +14,9 @@ from client.upstreams import ledger
 from client.upstreams.git_binary import Git
 from client.upstreams.git_ledger import POLICIES, GitLedger
 from client.upstreams.ledger_store import LedgerStore
-from shared.adapters.memory import MemorySpace, MemoryTransaction
+from shared.adapters.memory import Entry, MemorySpace, MemoryTransaction
 from shared.adapters.mongo import MongoDocumentStore, opened
+from shared.core.conflict_rows import ConflictRow
 from shared.core.documents import DeviceId, DocumentId, SpaceId
 from shared.core.policies import NO_POLICIES, Policies
 from shared.ports import Transaction
@@ -34,6 +35,15 @@ class Transacted(Protocol):
 
     def set_policies(self, policies: Policies) -> None: ...
 
+    def conflicts(self, document: DocumentId) -> list[ConflictRow]:
+        """All that stand in the history of a document, the oldest first, read from the store."""
+        ...
+
+
+def _recorded(entry: Entry | None) -> list[ConflictRow]:
+    assert entry is not None
+    return [row for one in (*(item.provenance for item in entry.past), entry.provenance) for row in one.conflicts]
+
 
 class InMemory:
     def __init__(self) -> None:
@@ -44,6 +54,9 @@ class InMemory:
 
     def set_policies(self, policies: Policies) -> None:
         self._space.declared = policies
+
+    def conflicts(self, document: DocumentId) -> list[ConflictRow]:
+        return _recorded(self._space.entries.get(document))
 
 
 class InDirectory:
@@ -66,6 +79,13 @@ class InDirectory:
 
     def set_policies(self, policies: Policies) -> None:
         self._policies = policies
+
+    def conflicts(self, document: DocumentId) -> list[ConflictRow]:
+        store = LedgerStore.of(self._path, self._policies)
+        try:
+            return _recorded(store.entry(document))
+        finally:
+            store.close()
 
 
 class InRepository:
@@ -103,6 +123,12 @@ class InRepository:
 
         asyncio.run(write())
 
+    def conflicts(self, document: DocumentId) -> list[ConflictRow]:
+        async def read() -> Entry | None:
+            return await self._ledger.entry(await self._git.fetch(), document)
+
+        return _recorded(asyncio.run(read()))
+
 
 class InMongo:
     def __init__(self, settings: Settings) -> None:
@@ -114,6 +140,10 @@ class InMongo:
 
     def set_policies(self, policies: Policies) -> None:
         self._run(lambda store: store.set_policies(self._space, policies))
+
+    def conflicts(self, document: DocumentId) -> list[ConflictRow]:
+        entries = self._run(lambda store: store.history(self._space, document, 100))
+        return [row for entry in reversed(entries) for row in entry.conflicts]
 
     def _run(self, call: Callable[[MongoDocumentStore], Coroutine[Any, Any, T]]) -> T:
         async def run() -> T:

@@ -54,6 +54,9 @@ class Disk:
     agreed: Body | None = None
     """The last state that was sent or answered, for the judge alone."""
     agreed_seen: Seen = NOTHING
+    answered: Body | None = None
+    """The last state that was answered, likewise."""
+    answered_seen: Seen = NOTHING
 
 
 def live(doc: Body | None) -> Body | None:
@@ -133,7 +136,16 @@ class Client:
         doc, _ = self.merged(sent.state, answer["server_state"])
         edits = max(disk.edits, answer.get("_edits", 0))
         server = answer["server_state"]
-        self.disk = replace(disk, doc=doc, seen=disk.seen | seen, edits=edits, agreed=server, agreed_seen=seen)
+        self.disk = replace(
+            disk,
+            doc=doc,
+            seen=disk.seen | seen,
+            edits=edits,
+            agreed=server,
+            agreed_seen=seen,
+            answered=server,
+            answered_seen=seen,
+        )
         return None
 
     def merged(self, sent: Body | None, server: Body | None) -> tuple[Body | None, bool]:
@@ -191,6 +203,8 @@ class BaseClient(Client):
             over_tombstone=kept,
             agreed=live(sent.state) if kept else server,
             agreed_seen=sent.seen if kept else seen,
+            answered=live(sent.state) if kept else server,
+            answered_seen=sent.seen if kept else seen,
         )
         return None
 

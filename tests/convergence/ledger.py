@@ -14,7 +14,8 @@ An edit is *kept* if the last state of the document shows its effect. If not, ex
                  equal values are one to everything that merges states.
     taken back   it puts the place back to what its client last sent or was answered, which is on the server,
                  and nothing of what was there in between reached the server before it: no state that the
-                 server could get shows that there was an edit. (A client that was put back to a backup is
+                 server could get shows that there was an edit. What its client sent in between counts only if
+                 a request that shows it reached the server, be it late. (A client that was put back to a backup is
                  another one since.)
     made again   it is in a backup that was put back and had not been sent when that was made. Its client
                  makes it again, as far as anybody can tell; nothing is owed to it, but it may supersede what
@@ -39,13 +40,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from shared.core.documents import Body
 from shared.core.merge import ABSENT
 from tests.convergence.documents import Effect, Place, is_shown, shown
 
 Seen = frozenset[int]
+
+
+class TakenBack(NamedTuple):
+    """What an edit puts back."""
+
+    since: tuple[int, ...]
+    """Edits of its own client there since the state that it puts the place back to."""
+    to: tuple[int, ...]
+    """The edits that this state shows there."""
 
 
 @dataclass(slots=True)
@@ -56,10 +66,10 @@ class Edit:
     client: int
     effect: Effect
     seen: Seen
-    takes_back: tuple[int, ...] = ()
-    """Edits of its own client since the last state it exchanged, if it puts the place back to that."""
-    takes_back_to: tuple[int, ...] = ()
-    """The edits that this state shows there."""
+    takes_back: tuple[TakenBack, ...] = ()
+    """The last state that its client sent, if it puts the place back to that,"""
+    takes_back_unsent: tuple[TakenBack, ...] = ()
+    """and the last that it was answered."""
     superseded_by: list[int] = field(default_factory=list)
     arrived: int = 0
     """The number of the request that brought it to the server first; 0: none did."""
@@ -112,7 +122,8 @@ class Ledger:
         self.edits: list[Edit] = []
         self.server_seen: Seen = frozenset()
         self.unread = 0
-        self.requests = 0
+        self.requests: list[tuple[Seen, Body | None]] = []
+        """What was seen by the sender of each that reached the server, and its state."""
 
     def made(
         self,
@@ -123,21 +134,16 @@ class Ledger:
         before: Body | None,
         after: Body | None,
         agreed: tuple[Body | None, Seen],
+        answered: tuple[Body | None, Seen],
     ) -> int:
         """A user edits: enters it, and marks what it supersedes.
 
-        `agreed`: the last state that the client sent or was answered, and what it showed.
+        `agreed`: the last state that the client sent or was answered, and what it showed. `answered`: the last that
+        it was answered.
         """
         edit = Edit(len(self.edits), client, effect, seen)
-        if is_shown(agreed[0], effect):
-            edit.takes_back = tuple(
-                s
-                for s in seen - agreed[1]
-                if self.edits[s].client == client
-                and not self.edits[s].past
-                and overlap(self.edits[s].effect[0], effect[0])
-            )
-            edit.takes_back_to = tuple(s for s in agreed[1] if self.edits[s].effect == effect)
+        edit.takes_back = self._takes_back(edit, *agreed)
+        edit.takes_back_unsent = self._takes_back(edit, *answered)
         for serial in seen:
             other = self.edits[serial]
             place, within = effect[0], other.effect[0]
@@ -146,6 +152,18 @@ class Ledger:
                 other.superseded_by.append(edit.serial)
         self.edits.append(edit)
         return edit.serial
+
+    def _takes_back(self, edit: Edit, state: Body | None, shows: Seen) -> tuple[TakenBack, ...]:
+        if not is_shown(state, edit.effect):
+            return ()
+        since = (
+            s
+            for s in edit.seen - shows
+            if self.edits[s].client == edit.client
+            and not self.edits[s].past
+            and overlap(self.edits[s].effect[0], edit.effect[0])
+        )
+        return (TakenBack(tuple(since), tuple(s for s in shows if self.edits[s].effect == edit.effect)),)
 
     def made_again(self, client: int, doc: Body | None, seen: Seen, agreed_seen: Seen) -> Seen:
         """A backup was put back: what it shows and had not sent is made again. Returns what is seen then."""
@@ -177,12 +195,13 @@ class Ledger:
     def _equal(a: Edit, b: Edit) -> bool:
         return a.effect == b.effect and type(a.effect[1]) is type(b.effect[1])
 
-    def received(self, seen: Seen, live: bool) -> Seen:
-        """A request reached the server, which has the document `live` then. Returns what the answer shows."""
-        self.requests += 1
+    def received(self, seen: Seen, state: Body | None, live: bool) -> Seen:
+        """A request with this state reached the server, which has the document `live` then. Returns what the answer
+        shows."""
+        self.requests.append((seen, state))
         for serial in seen:
             edit = self.edits[serial]
-            edit.arrived = edit.arrived or self.requests
+            edit.arrived = edit.arrived or len(self.requests)
             if not live and edit.effect == ((), ABSENT):
                 edit.in_force = True
         self.server_seen |= seen
@@ -270,10 +289,23 @@ class Ledger:
         )
 
     def _taken_back(self, edit: Edit) -> bool:
-        there = [self.edits[s].arrived for s in edit.takes_back_to]
+        unsent = (
+            one for one in edit.takes_back_unsent if not any(self._was_shown(self.edits[s], edit) for s in one.since)
+        )
+        return any(self._is_taken_back(edit, one) for one in (*edit.takes_back, *unsent))
+
+    def _was_shown(self, edit: Edit, taken_back_by: Edit) -> bool:
+        """Whether the server got a state with it that is from before it was taken back."""
+        return any(
+            edit.serial in seen and taken_back_by.serial not in seen and is_shown(state, edit.effect)
+            for seen, state in self.requests
+        )
+
+    def _is_taken_back(self, edit: Edit, one: TakenBack) -> bool:
+        there = [self.edits[s].arrived for s in one.to]
         return (
-            bool(edit.takes_back)
-            and all(self.edits[s].arrived in {0, edit.arrived} for s in edit.takes_back)
+            bool(one.since)
+            and all(self.edits[s].arrived in {0, edit.arrived} for s in one.since)
             and (not there or any(a and (a < edit.arrived or not edit.arrived) for a in there))
         )
 

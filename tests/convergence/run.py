@@ -167,9 +167,17 @@ class Run:
                 was = documents.shown(before, effect[0])
                 if before is not None and effect[0] != ("meta",) and (len(effect[0]) != 2 or effect[0][0] == "meta"):
                     client.undoable.append((effect[0], was))
-            agreed = (client.disk.agreed, client.disk.agreed_seen)
+            disk = client.disk
             serials.append(
-                self.ledger.made(client.number, effect, seen, before=before, after=live(after), agreed=agreed)
+                self.ledger.made(
+                    client.number,
+                    effect,
+                    seen,
+                    before=before,
+                    after=live(after),
+                    agreed=(disk.agreed, disk.agreed_seen),
+                    answered=(disk.answered, disk.answered_seen),
+                )
             )
         if after is not None:
             after = client.stamp(after, self.server.now())
@@ -311,7 +319,7 @@ class Run:
             return answer, frozenset()
         if answer["rev"] != "0":  # what came before the document itself was not the same request
             self.received.add(print_of)
-        shows = self.ledger.received(sent.seen, answer["server_state"] is not None)
+        shows = self.ledger.received(sent.seen, live(sent.state), answer["server_state"] is not None)
         for c in answer.get("conflicts", ()):
             stored = self.server.bodies(self.document)
             known, result = sent.seen | shows, answer["server_state"]

@@ -6,6 +6,8 @@ from pprint import pformat
 
 import pytest
 
+from shared.core.documents import Body
+from tests.convergence.ledger import Ledger, Seen
 from tests.convergence.run import POPULATIONS, Run, make_schedule
 from tests.convergence.servers import NewestClock, Rules
 from tests.convergence.shrink import shrink
@@ -30,6 +32,25 @@ def test_the_judge_sees_what_a_simple_policy_loses() -> None:
     totals = play("base", CLOCK, range(20))
     assert totals.counts["lost"] > 20
     assert totals.counts["undone"] > 0
+
+
+@pytest.mark.parametrize("arrives", [False, True])
+def test_the_judge_excuses_what_was_taken_back_only_if_the_server_never_got_it(arrives: bool) -> None:
+    """A client sends an edit, takes it back before that arrives, and sends that too. Somebody else made the same."""
+    ledger, place = Ledger(), ("priority",)
+    low, high = {"priority": "low"}, {"priority": "high"}
+    nothing: tuple[Body | None, Seen] = (None, frozenset())
+    ledger.made(0, (place, "low"), frozenset(), before=None, after=low, agreed=nothing, answered=nothing)
+    shown = ledger.received(frozenset({0}), low, live=True)
+    ledger.made(0, (place, "high"), shown, before=low, after=high, agreed=(low, shown), answered=(low, shown))
+    ledger.received(shown | {1}, high, live=True)
+    ledger.made(1, (place, "high"), shown, before=low, after=high, agreed=(low, shown), answered=(low, shown))
+    sent = shown | {2}
+    ledger.made(1, (place, "low"), sent, before=high, after=low, agreed=(high, sent), answered=(low, shown))
+    ledger.received(sent | {3}, low, live=True)
+    if arrives:
+        ledger.received(sent, high, live=True)
+    assert ledger.judge(high).silent == arrives
 
 
 @pytest.mark.parametrize("policy", ["arriving state wins", "longest history wins"])

@@ -210,6 +210,28 @@ def test_what_is_secret_inside_of_what_fell_is_shown_nowhere(
     assert "HIDDEN" not in _explain(server, client.access, "t")
 
 
+def test_what_is_recorded_while_the_head_stays_is_read_with_it(
+    server: Instance, client: Client, other: Client
+) -> None:
+    made = client.post({"id": "t", "title": "Buy some milk", "done": False}, base="0")
+    client.post({"id": "t", "title": "Buy some milk", "done": True}, base=made["rev"])
+    client.post({"id": "t", "title": "Buy some milk", "done": True, "n": 1}, base=made["rev"])
+    row = {"path": "/n", "kept": 1, "rule": "perhaps-set-back"}
+    for _ in range(2):
+        again = client.post({"id": "t", "title": "Buy some milk", "done": True}, base=made["rev"])
+        assert (again["outcome"], again["conflicts"]) == ("unchanged", [row])
+    deleted = other.post({"id": "t", "_deleted": True}, base=made["rev"])
+    assert (deleted["outcome"], len(client.revisions("t"))) == ("unchanged", 3)
+    head = client.revisions("t")[0]
+    assert head["conflicts"] == [
+        row,
+        {"path": "", "kept": again["server_state"], "rule": "edit-beats-removal"},
+    ]
+    text = _explain(server, client.access, "t")
+    assert "conflict at /n (perhaps-set-back): kept 1, dropped nothing" in text
+    assert "conflict at the document (edit-beats-removal): kept {" in text
+
+
 def test_explain_tells_the_story(server: Instance, client: Client, other: Client) -> None:
     made = client.post({"id": "t", "title": "Buy some milk"}, base="0")
     other.post({"id": "t", "title": "Buy some bread"}, base=made["rev"])

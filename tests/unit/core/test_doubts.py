@@ -12,13 +12,14 @@ from shared.core import doubts
 from shared.core.basis import Basis
 from shared.core.canonical import equal
 from shared.core.conflicts import Conflict
-from shared.core.documents import Body
+from shared.core.documents import Body, DeviceId
 from shared.core.merge import ABSENT
 from shared.core.paths import differences, value_at
 from shared.testing import strategies
 from tests.unit.core.test_resolve import Server, doc, tombstone
 
 TITLE = "a title that is strong"
+AN_HOUR_BEFORE = "2025-06-15T11:00:00Z"
 AT_10, AT_20, AT_30 = (f"2025-06-15T12:00:{second}Z" for second in (10, 20, 30))
 
 
@@ -69,10 +70,11 @@ def test_a_device_that_is_on_one_state_for_certain_leaves_no_record() -> None:
 def test_each_member_of_a_set_that_is_not_taken_is_a_record() -> None:
     server = Server()
     first = server.post(doc(title=TITLE, tags=["a", "b"]))
-    server.post(doc(title=TITLE, tags=["c"]), first, "B")
+    server.post(doc(title=TITLE, tags=["c", "d"]), first, "B")
     server.post(doc(title=TITLE, tags=["a", "b"]))
     assert sorted(records(server), key=repr) == [
         ("/tags/-", "c", ABSENT, "perhaps-set-back"),
+        ("/tags/-", "d", ABSENT, "perhaps-set-back"),
         ("/tags/-", ABSENT, "a", "perhaps-set-back"),
         ("/tags/-", ABSENT, "b", "perhaps-set-back"),
     ]
@@ -141,6 +143,145 @@ def test_a_state_that_a_device_sent_before_and_after_something_else_is_recorded_
     server.post(doc(done=True), first, "A")
     assert server.got()[1] == "3 repeat"
     assert records(server) == [("/n", 1, ABSENT, "perhaps-set-back")]
+
+
+def test_what_came_late_on_an_older_base_and_may_have_been_taken_back_is_recorded() -> None:
+    server = Server()
+    first = server.post(doc(title=TITLE), "0", "A")
+    second = server.post(doc(title=TITLE, n=1), first, "B")
+    server.post(doc(title=TITLE, notes="milk"), first, "A")
+    server.post(doc(title=TITLE, n=1), second, "A")
+    assert server.head == doc(title=TITLE, n=1, notes="milk")
+    assert records(server) == [("/notes", "milk", ABSENT, "perhaps-set-back")]
+
+
+def test_what_came_before_the_base_on_an_older_one_was_seen_and_leaves_no_record() -> None:
+    server = Server()
+    first = server.post(doc(title=TITLE, v=0), "0", "A")
+    server.post(doc(title=TITLE, v=1), first, "B")
+    third = server.post(doc(title=TITLE, v=0, notes="milk"), first, "A")
+    server.post(doc(title=TITLE, v=2, notes="milk"), third, "B")
+    server.post(doc(title=TITLE, v=1, notes="milk"), third, "A")
+    assert (server.head, records(server)) == (doc(title=TITLE, v=2, notes="milk"), [])
+
+
+def test_what_a_device_removes_again_of_a_document_that_it_made_over_a_tombstone_is_recorded() -> None:
+    server = Server()
+    deleted = server.post(tombstone(), "0", "A")
+    server.post(doc(title=TITLE, color="red"), deleted, "A")
+    server.post(doc(title=TITLE), deleted, "A")
+    assert server.head == doc(title=TITLE, color="red")
+    assert records(server) == [("/color", "red", ABSENT, "perhaps-set-back")]
+
+
+def test_what_a_device_set_back_before_its_older_request_came_is_recorded_with_it() -> None:
+    server = Server()
+    first = server.post(doc(title=TITLE, done=False, n=0), "0", "B")
+    server.post(doc(title=TITLE, n=0), first, "A")
+    server.post(doc(title=TITLE, done=False, n=1), first, "B")
+    assert records(server) == []
+    server.post(doc(title=TITLE, done=True, n=0), first, "B")  # sent before
+    assert server.head == doc(title=TITLE, done=True, n=1)
+    assert [row for row in records(server) if row[0] == "/done"] == [
+        ("/done", True, ABSENT, "edit-beats-removal"),
+        ("/done", True, False, "perhaps-unseen"),
+    ]
+
+
+def test_what_a_device_may_have_set_back_is_recorded_though_what_it_sent_is_pruned() -> None:
+    server = Server()
+    first = server.post(doc(title=TITLE, done=False), "0", "A")
+    server.post(doc(title=TITLE, done=False, n=1), first, "B")
+    server.post(doc(title=TITLE, done=True), first, "A")
+    server.state.prune(server.at + 1.0)
+    server.post(doc(title="another title", done=False), first, "A", base_state=doc(title=TITLE, done=False))
+    assert server.head == doc(title="another title", done=True, n=1)
+    assert ("/done", True, False, "perhaps-set-back") in records(server)
+
+
+def test_a_late_copy_of_what_was_sent_on_a_base_of_before_leaves_no_record() -> None:
+    server = Server()
+    first = server.post(doc(title=TITLE, done=False), "0", "A")
+    second = server.post(doc(title=TITLE, done=True), first, "A")
+    server.post(doc(title=TITLE, done=True, n=1), second, "A")
+    server.post(doc(title=TITLE, done=True), first, "A")
+    assert (server.got()[1], records(server)) == ("3 repeat", [])
+
+
+def test_a_deletion_that_is_sent_again_after_something_else_is_recorded_if_it_is_not_taken() -> None:
+    server = Server()
+    first = server.post(doc(n=1), "0", "A")
+    server.post(tombstone(), first, "A")
+    server.post(tombstone(), first, "A")
+    assert (server.got()[1], records(server)) == ("deleted already", [])
+    server.post(doc(n=2), first, "A")
+    server.post(tombstone(), first, "A")
+    assert (server.got()[1], records(server)) == ("3 repeat", [("", doc(n=2), ABSENT, "sent-before")])
+
+
+def shared_unnoticed(edited: Body) -> Server:
+    """A token that claims to be one device's: one has the document edited, another one deletes it, and a third one
+    comes with the first state."""
+    server = Server()
+    server.post(doc(title=TITLE, updated_at=AN_HOUR_BEFORE), device="T")
+    server.post(doc(title=TITLE, n=1, updated_at=AN_HOUR_BEFORE), device="T")
+    server.post(edited, device="T")
+    server.post(tombstone(**{key: value for key, value in edited.items() if key != "id"}), device="T")
+    assert server.head is None
+    server.post(doc(title=TITLE, updated_at=AN_HOUR_BEFORE), device="T")
+    return server
+
+
+def test_what_a_token_deleted_is_recorded_when_it_turns_out_to_be_shared() -> None:
+    edited = doc(title=TITLE, n=1, notes="milk", updated_at=AT_20)
+    server = shared_unnoticed(edited)
+    server.post(doc(title=TITLE, n=1, updated_at=AN_HOUR_BEFORE), device="T")
+    assert server.state.shared_tokens == {"T"}
+    assert ("", ABSENT, edited, "perhaps-unseen") in records(server)
+
+
+def test_who_had_what_a_shared_token_deleted_before_it_was_known_as_one_leaves_a_record() -> None:
+    edited = doc(title=TITLE, n=1, notes="milk", updated_at=AT_20)
+    server = shared_unnoticed(edited)
+    server.state.space.shared_tokens.add(DeviceId("T"))
+    server.post(edited, device="T")
+    assert (server.got()[1], records(server)) == ("11 behind", [("", ABSENT, edited, "perhaps-unseen")])
+
+
+def test_a_late_state_that_was_here_before_records_what_the_device_did_since() -> None:
+    server = Server()
+    first = doc(title=TITLE, n=1, updated_at=AT_10)
+    server.post(first, device="T")
+    server.post(doc(title=TITLE, n=1, notes="milk", updated_at=AT_20), device="T")
+    server.post(doc(title=TITLE, n=2, updated_at=AT_30), device="T")
+    server.post(first, device="T")
+    assert server.got()[:2] == ("unchanged", "10 late")
+    assert records(server) == [("/n", 2, 1, "late"), ("/notes", ABSENT, "milk", "perhaps-unseen")]
+
+
+def test_what_is_set_back_to_a_state_whose_clock_went_back_is_recorded() -> None:
+    server = Server()
+    server.post(doc(title=TITLE, owner="one owner", updated_at=AT_10), device="A")
+    server.post(doc(title=TITLE, tags=["x"], updated_at=AT_30), device="A")
+    older = doc(title=TITLE, owner="one owner", tags=["x"], updated_at=AT_20)
+    rev = server.post(older, device="A")  # sent before the owner was removed, or after the clock was put right
+    server.post(doc(title=TITLE, owner="two owners", tags=["x"], updated_at=AT_20), rev, "B")
+    server.post({**older, "updated_at": "2025-06-15T12:00:40Z"}, device="A")
+    assert server.head is not None and server.head["owner"] == "two owners"
+    assert records(server) == [("/owner", "two owners", "one owner", "perhaps-set-back")]
+
+
+def test_a_late_state_records_what_its_own_token_deleted() -> None:
+    server = Server()
+    server.post(doc(n=1, updated_at=AT_10), device="A")
+    edited, late = doc(n=3, updated_at=AT_30), doc(n=2, updated_at=AT_20)
+    server.post(edited, device="A")
+    server.post(tombstone(n=3, updated_at=AT_30), device="A")
+    server.post(late, device="A")
+    assert (server.got()[1], records(server)) == (
+        "10 late",
+        [("", ABSENT, late, "late"), ("", ABSENT, edited, "perhaps-unseen")],
+    )
 
 
 @pytest.mark.parametrize("rules", ["edit", "merge"])

@@ -63,8 +63,9 @@ def status(here: Opened) -> Status:
         can_delete = not row.facts.get("asked_at") or "base" in row.facts.get("supports", ())
         intent = plan(found.hashes, found.unreadable, outlines, can_delete=can_delete)
         there = {*found.hashes, *found.unreadable}
-        before = set(row.status.get("emptied") or ())
-        intent = held_if_emptied(intent, there, outlines, Journal(here.folder.state).deleted(), before=before)
+        before = here.memory.held_as_emptied()
+        left, meant = int(here.memory.any_agreed(there)), Journal(here.folder.state).deleted()
+        intent = held_if_emptied(intent, there, outlines, meant, settled=left, before=before)
         rows.append(UpstreamStatus(config.name, config.url, dict(row.status), intent))
     daemon = holder(here.daemon_lock) if is_held(here.daemon_lock) else None
     return Status(found, tuple(rows), daemon)

@@ -18,6 +18,7 @@ import contextlib
 import sqlite3
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
@@ -207,6 +208,15 @@ class Memory(FileVersions):
             self._db.execute(f"UPDATE upstream SET {column} = ? WHERE name = ?", (value, name))  # noqa: S608
 
     # Records
+
+    def held_as_emptied(self) -> set[DocumentId]:
+        """Documents whose deletion some upstream was not told, because the folder was emptied at once."""
+        return {document for row in self.upstreams().values() for document in row.status.get("emptied") or ()}
+
+    def any_agreed(self, documents: AbstractSet[DocumentId]) -> bool:
+        """Whether one of them was agreed on with some upstream."""
+        rows = self._db.execute("SELECT DISTINCT id FROM record WHERE shadow_hash IS NOT NULL")
+        return any(row[0] in documents for row in rows)
 
     def outlines(self, upstream: str) -> dict[DocumentId, Outline]:
         rows = self._db.execute(f"SELECT id, {_OUTLINE} FROM record WHERE upstream = ?", (upstream,))  # noqa: S608

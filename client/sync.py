@@ -67,8 +67,9 @@ class Sync:
         `meant`: which documents commands have deleted; with it a folder that was emptied otherwise is asked about,
         however little was in it."""
         self._meant = meant
-        self._emptied: set[DocumentId] = set(memory.upstream(name).status.get("emptied") or ())
-        """Held because the folder was emptied, now or before."""
+        self._emptied: set[DocumentId] = memory.held_as_emptied()
+        """Held because the folder was emptied, now or before, from this upstream or another: what one of them brings
+        into an emptied folder says nothing of the rest."""
         self._memory = memory
         self._name = name
         self._upstream = upstream
@@ -146,7 +147,8 @@ class Sync:
         if self._meant is not None and not confirmed and any(isinstance(action, Delete) for action in made.actions):
             there, before = {*found.hashes, *found.unreadable}, {*made.held_here}
             emptied = self._emptied
-            made = held_if_emptied(made, there, outlines, self._meant(), settled=settled, before=emptied)
+            left = settled or int(self._memory.any_agreed(there))
+            made = held_if_emptied(made, there, outlines, self._meant(), settled=left, before=emptied)
             self._emptied = emptied | ({*made.held_here} - before)
         return made, found
 

@@ -29,8 +29,9 @@ def held_if_emptied(
     settled: int = 0,
     before: AbstractSet[DocumentId] = frozenset(),
 ) -> Plan:
-    """`there`: documents that have a file, readable or not; `outlines` and `settled` as for `plan`. `meant`:
-    documents that commands deleted. `before`: documents that were held so before; they stay it."""
+    """`there`: documents that have a file, readable or not; `outlines` as for `plan`. `settled`: so many more that
+    were agreed on are there, with this upstream or another one. `meant`: documents that commands deleted. `before`:
+    documents that were held so before; they stay it."""
     gone = {action.id for action in made.actions if isinstance(action, Delete)}
     agreed_on = {document for document, outline in outlines.items() if outline.shadow is not None}
     if not gone or settled or agreed_on & there or meant >= gone:

@@ -134,6 +134,35 @@ def test_tasks_that_commands_deleted_are_deleted(device: Device) -> None:
     assert device.there() == set()
 
 
+def test_a_folder_that_holds_what_another_upstream_has_was_not_emptied(device: Device) -> None:
+    """The one task that was agreed on with the second upstream is deleted; others are there."""
+    second = device.home / "second"
+    device.run("connect", f"folder://{second}", "--name", "second")
+    for name in NAMES[1:]:
+        (device.tasks / f"{name}.json").unlink()
+    device.run("sync")
+    (device.tasks / "t4.json").write_text(json.dumps({"id": "t4", "description": "task t4"}))
+    device.run("sync", "up")
+    (device.tasks / "t1.json").unlink()
+    assert json.loads(device.run("sync", "second", "--json").stdout) is not None
+    assert {path.stem for path in second.glob("*.json")} == {"t4"}
+    device.run("sync")
+    assert device.there() == {"t4"}
+
+
+def test_what_arrives_in_an_emptied_folder_lets_nothing_be_deleted_elsewhere(device: Device) -> None:
+    second = device.home / "second"
+    device.run("connect", f"folder://{second}", "--name", "second")
+    device.run("sync")
+    (device.up / "t9.json").write_text(json.dumps({"id": "t9", "description": "task t9"}))
+    for name in NAMES:
+        (device.tasks / f"{name}.json").unlink()
+    for _ in range(2):
+        device.run("sync")
+    assert device.here() == {"t9"}
+    assert {path.stem for path in second.glob("*.json")} == {*NAMES, "t9"} == device.there()
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_directory_that_was_emptied_removes_nothing_here(device: Device, count: int) -> None:
     device.run("delete", *NAMES[count:]) if count < len(NAMES) else None

@@ -49,8 +49,9 @@ def _set(run: Run, at: At, bases: list[Keyed], ours: Keyed, theirs: Keyed) -> Ar
     here, there = set(ours.keys), set(theirs.keys)
     # As everywhere: theirs counts where it differs from every ancestor, else ours stands.
     kept = (there - set.union(*ancestors)) | (here - (set.intersection(*ancestors) - there))
-    values = dict(zip(theirs.keys, theirs.array, strict=True))
-    values.update(zip(ours.keys, ours.array, strict=True))
+    values: dict[Key, Any] = {}
+    for side in (*bases, theirs, ours):
+        values.update(zip(side.keys, side.array, strict=True))
     order = _order(run, at.place, bases, ours, theirs, kept=kept, by=lambda key: orders.rank(values[key]))
     result = [values[key] for key in order if key in kept]
     return _sorted(result, [*known, ours.keys, theirs.keys])

@@ -152,7 +152,7 @@ class _Ordered:
 
     def both_inserted(self, ours: Keyed, theirs: Keyed) -> None:
         """What they have in common once, and what each has of its own."""
-        found, hunks = orders.union(ours, theirs, self.run.steps)
+        found, hunks = orders.union(ours, theirs, self.run.steps, self.result[-1:])
         self.result += found
         if orders.compete(hunks):
             self.run.record(self.at.place, found, ABSENT, "both-inserted")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence, Set
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from shared.core.arrays import Array, Keyed
@@ -42,10 +43,27 @@ def precedes(a: Sequence[K], b: Sequence[K], by: Rank[K]) -> bool:
     return len(a) <= len(b)
 
 
-def goes_first(a: Sequence[K], b: Sequence[K], by: Rank[K]) -> bool:
-    """Whether `a` stands before `b` where two sides inserted them: the larger one, else the lower."""
+def goes_first(a: Sequence[K], b: Sequence[K], by: Rank[K], around: Sequence[Sequence[Any]] = ((), ())) -> bool:
+    """Whether `a` stands before `b` where two sides inserted them, between neighbours whose ranks are `around`.
+
+    If with these one of the two orders ascends or descends, and the other does not, the one that does. Else the
+    larger goes first, of equally large ones the lower.
+    """
+    before, after = around
+    if before or after:
+        one, two = [by(key) for key in a], [by(key) for key in b]
+        sorted_so = _is_sorted([*before, *one, *two, *after])
+        if sorted_so != _is_sorted([*before, *two, *one, *after]):
+            return sorted_so
     sizes = [sum(len(str(by(key)[1])) for key in stretch) for stretch in (a, b)]
     return sizes[0] > sizes[1] if sizes[0] != sizes[1] else precedes(a, b, by)
+
+
+def _is_sorted(ranks: Sequence[Any]) -> bool:
+    """Whether these are numbers and strings that ascend, or descend."""
+    if any(kind > 1 for kind, _, _ in ranks):
+        return False
+    return all(x <= y for x, y in pairwise(ranks)) or all(x >= y for x, y in pairwise(ranks))
 
 
 def reordered(base: Sequence[K], side: Sequence[K]) -> bool:
@@ -54,8 +72,9 @@ def reordered(base: Sequence[K], side: Sequence[K]) -> bool:
     return [k for k in base if k in in_side] != [k for k in side if k in in_base]
 
 
-def union(a: Keyed, b: Keyed, steps: Steps) -> tuple[Array, list[Hunk]]:
-    """What two sides inserted at one place: what both have once, all else of both; and how `a` differs from `b`.
+def union(a: Keyed, b: Keyed, steps: Steps, before: Array | None = None) -> tuple[Array, list[Hunk]]:
+    """What two sides inserted at one place, behind the last of `before`: what both have once, all else of both; and
+    how `a` differs from `b`.
 
     The one that has all that the other has stands as it is.
     """
@@ -86,7 +105,8 @@ def union(a: Keyed, b: Keyed, steps: Steps) -> tuple[Array, list[Hunk]]:
                 other.keys.append(key)
                 other.array.append(element)
         first, second = mine, other
-        if not goes_first(mine.keys, other.keys, lambda key: rank(ranks[key])):
+        last = (result or before or [])[-1:]
+        if not goes_first(mine.keys, other.keys, lambda key: rank(ranks[key]), (list(map(rank, last)), [])):
             first, second = other, mine
         result += first.array
         result += second.array
@@ -143,7 +163,7 @@ def interleave(base: Sequence[K], skeleton: Sequence[K], other: Sequence[K], by:
     """The elements of all three in one order: the skeleton's, and each of the others behind a neighbour.
 
     What `other` adds goes behind its left neighbour there; what it puts in the place of elements that it
-    removes takes their places, one by one. Where both add, the larger stretch goes first. No duplicates in any
+    removes takes their places, one by one. Where both add, `goes_first` decides. No duplicates in any
     of the three.
     """
     known, in_base, in_other = set(skeleton), set(base), set(other)
@@ -168,7 +188,7 @@ def _behind(
 ) -> list[K]:
     """The skeleton, with each key that it lacks behind the last anchor before it that the skeleton has.
 
-    `own`: what stands in the skeleton alone. A stretch of it at such a place goes first if it is the larger.
+    `own`: what stands in the skeleton alone. Which goes first at such a place `goes_first` decides.
     """
     known = set(skeleton)
     behind: dict[K | None, list[K]] = {}
@@ -186,7 +206,8 @@ def _behind(
         while end < len(skeleton) and skeleton[end] in own:
             end += 1
         stretch = skeleton[at:end]
-        if waiting and stretch and not goes_first(waiting, stretch, by):
+        around = [[by(key) for key in keys] for keys in (result[-1:], skeleton[end : end + 1])]
+        if waiting and stretch and not goes_first(waiting, stretch, by, around):
             result += stretch
             result += waiting
         else:

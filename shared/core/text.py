@@ -27,8 +27,9 @@ def merge_text(bases: Sequence[str], ours: str, theirs: str, steps: Steps) -> tu
 def _merged(bases: Sequence[str], ours: str, theirs: str, steps: Steps) -> tuple[str, bool]:
     """diff3 on lines, and whether both sides changed the same ones somewhere.
 
-    There both are kept, without markers: the larger stretch first, lines that they have in common once. Where one
-    side removed what the other changed, the change stays. Without a base, what both have in common is the base.
+    There both are kept, without markers, in the order of `orders.goes_first`; lines that they have in common once.
+    Where one side removed what the other changed, the change stays. Without a base, what both have in common is the
+    base.
     """
     mine, other = ours.split("\n"), theirs.split("\n")
     base: list[str] = []
@@ -46,7 +47,7 @@ def _merged(bases: Sequence[str], ours: str, theirs: str, steps: Steps) -> tuple
         elif not region.by_ours:
             result += t
         else:
-            both, hunks = orders.union(Keyed([*o], o), Keyed([*t], t), steps)
+            both, hunks = orders.union(Keyed([*o], o), Keyed([*t], t), steps, [*result[-1:]])
             result += both
             conflict = conflict or orders.compete(hunks) or not o or not t
     return "\n".join(result), conflict

@@ -469,7 +469,7 @@ def test_an_edit_differs_from_every_ancestor() -> None:
     ours = {"a": 9, "b": 1, "s": ["y", "o"]}
     theirs = {"a": 2, "b": 5, "s": ["z", "t"]}
     # a: theirs is what an ancestor has. s: x and z are in one ancestor only, so nobody edited them.
-    assert merge(ancestors, ours, theirs) == Merged({"a": 9, "b": 5, "s": ["o", "t"]}, ())
+    assert merge(ancestors, ours, theirs) == Merged({"a": 9, "b": 5, "s": ["t", "o"]}, ())
 
 
 def test_unchanged_on_both_sides_stays_as_it_is_stored() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from shared.core.arrays import Keyed
 from shared.core.canonical import JsonValue
+from shared.core.merge import merge
 from shared.core.orders import compete, interleave, order, precedes, rank, reordered, union
 from shared.core.sequences import Steps
 from shared.testing import strategies
@@ -61,10 +62,24 @@ def test_law_a_union_is_of_both_alike_and_holds_each_as_often_as_the_one_that_ha
     assert united(a, found) == found == united(found, b)
 
 
+def test_insertions_go_on_as_their_neighbours_do() -> None:
+    def inserted(one: list[int], two: list[int], base: list[int]) -> list[int]:
+        assert ordered(base, one, two) == ordered(base, two, one)
+        return ordered(base, one, two)
+
+    assert inserted([9, 1, 22, 30, 5], [9, 1, 3, 30, 5], [9, 1, 30, 5]) == [9, 1, 3, 22, 30, 5]
+    assert inserted([5, 9, 1, 3], [5, 9, 1, 22], [5, 9, 1]) == [5, 9, 1, 3, 22]
+    assert inserted([7, 8, 6, 2], [7, 8, 6, 5], [7, 8, 6]) == [7, 8, 6, 5, 2]
+    # Else, as with a neighbour that is neither below nor above both, the larger goes first.
+    assert inserted([7, 8, 6, 2], [7, 8, 6, 33], [7, 8, 6]) == [7, 8, 6, 33, 2]
+    assert merge([[1, 1]], [1, 1, 22], [1, 1, 3]).value == [1, 1, 3, 22]
+    assert merge([["b", "b"]], ["b", "b", "long"], ["b", "b", "c"]).value == ["b", "b", "c", "long"]
+
+
 def test_the_larger_of_two_insertions_stands_first_and_of_equally_large_ones_the_lower() -> None:
-    for one, two, wanted in (("a", "bb", ["x", "bb", "a"]), ("b", "a", ["x", "a", "b"])):
-        assert interleave(["x"], ["x", one], ["x", two], rank) == wanted
-        assert interleave(["x"], ["x", two], ["x", one], rank) == wanted
+    for one, two, wanted in (("a", "cc", ["b", "cc", "a"]), ("c", "a", ["b", "a", "c"])):
+        assert interleave(["b"], ["b", one], ["b", two], rank) == wanted
+        assert interleave(["b"], ["b", two], ["b", one], rank) == wanted
 
 
 def test_insertions_compete_at_one_place() -> None:

@@ -327,5 +327,10 @@ def test_what_was_decided_is_not_in_doubt_as_well() -> None:
     assert doubts.told({"steps": [{"id": "a", "n": 1}]}, decided, doubted) == (doubted[1], decided[0])
 
 
+def test_members_of_a_set_are_told_one_by_one() -> None:
+    doubted = [Conflict("/tags/-", member, ABSENT, "perhaps-set-back") for member in ("c", "d")]
+    assert doubts.told({"tags": ["c", "d"]}, (), doubted) == tuple(doubted)
+
+
 def _same(a: Any, b: Any) -> bool:
     return a is b if ABSENT in (a, b) else equal(a, b)

@@ -75,7 +75,8 @@ class _LostBase:
         self.forked = history == lineage.current
         self.version = lineage.version_at(history, parts.sequence)
         self.held = head_version(self.look)
-        self.contained = includes(self.held, self.version)
+        self.included = includes(self.held, self.version)
+        self.contained = self.included or self.came_back()
 
     def decide(self) -> Decision | Refusal:
         state = self.case.request.client_state
@@ -89,6 +90,16 @@ class _LostBase:
         if base is None and self.case.request.base_state is Given.NOTHING and not self.parts.deleted:
             return Refusal("base-unknown", "9 base unknown")
         return self.marked(self.live(state, base), base)
+
+    def came_back(self) -> bool:
+        """Whether the content of the base was written again after the loss, by the request that made it for example,
+        which came once more. Then the head comes from it, though not from that position."""
+        if self.parts.deleted or not self.parts.hash or not self.look.exists:
+            return False
+        stored = self.look.stored(self.parts.hash)
+        if stored is None or stored.until == BEGINNING or stored.deleted:
+            return False
+        return stored.sequence > self.look.lineage().reach(self.version)
 
     def known(self, state: Body | None) -> Body | None:
         """The body of the base, if it is at hand."""
@@ -163,7 +174,7 @@ class _LostBase:
         if revision is not None:
             pairs = tuple(replace(pair, since=BEGINNING) for pair in revision.pairs)
             decision = replace(decision, revision=replace(revision, version=version, pairs=pairs))
-        elif not self.contained:
+        elif not self.included:
             decision = replace(decision, grown=version)
         if base is None or self.contained:
             return decision

@@ -60,6 +60,37 @@ def test_what_was_lost_is_merged_with_what_was_written_since() -> None:
     assert server.body == doc(**{**Z, "c": "new"})
 
 
+def write_another(server: Upstream) -> None:
+    """A document, so that sequences are given to other changes than before the loss."""
+    server.space.transact(lambda transaction: transaction.allot(1, 0), writer=server.writer)
+
+
+def test_an_edit_is_taken_back_whose_request_came_once_more_after_the_loss() -> None:
+    server = Upstream()
+    x = rev(server.put(X, "0"))
+    backup = server.copy()
+    y = rev(server.put(Y, x))
+    server.put_back(backup)
+    write_another(server)
+    assert server.put(Y, x).outcome == "fast_forward", "it is new to the store"
+    assert server.put(X, y, before=Y).outcome == "fast_forward"
+    assert server.body == X
+    assert server.put(X, y, before=Y).outcome == "unchanged"
+    assert server.body == X
+
+
+def test_a_deletion_of_what_was_written_once_more_after_the_loss_stays_made() -> None:
+    server = Upstream()
+    x = rev(server.put(X, "0"))
+    backup = server.copy()
+    y = rev(server.put(Y, x))
+    server.put_back(backup)
+    write_another(server)
+    server.put(Y, x)
+    assert server.put(dead(), y, before=Y).outcome == "deleted"
+    assert server.body is None
+
+
 def test_a_store_that_is_written_past_the_lost_positions_first_tells_them_still() -> None:
     server = Lost()
     base = server.x

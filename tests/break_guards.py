@@ -579,7 +579,7 @@ BREAKS = (
         "client/engine/answer.py",
         "    return now is None or now.sequence < before.sequence",
         "    return False",
-        ("tests/unit/client/engine", "tests/unit/client/sync"),
+        ("tests/unit/client/engine/test_answer.py", "tests/unit/client/sync/test_put_back.py"),
     ),
 )
 

@@ -84,8 +84,10 @@ def test_a_repeat_on_an_old_base_is_known(client: Client, other: Client) -> None
 
 
 def test_an_unknown_base_is_asked_for(client: Client) -> None:
+    client.post({"id": "another"})
     client.post({"id": "t", "a": 1})
-    base = f"7-{content_hash({'id': 't', 'a': 0})}"
+    # As if a revision before the head had been pruned. One behind it would be of a history that the store has lost.
+    base = f"1-{content_hash({'id': 't', 'a': 0})}"
     request = {"client_state": {"id": "t", "a": 0, "b": 5}, "base": base}
     refused = client.http.post("/task/t", json=request)
     assert (refused.status_code, refused.json()["code"]) == (409, "base-unknown")

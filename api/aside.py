@@ -24,10 +24,10 @@ from typing import Any, Final
 from api import aside_process
 from api.pace import Pace
 from shared import wire, wire_tasks
-from shared.core.canonical import JsonValue
 from shared.core.documents import DocumentId, SpaceId
+from shared.core.json.canonical import JsonValue
+from shared.core.json.strict import FaultError
 from shared.core.protocol import Limits
-from shared.core.strict import FaultError
 from shared.observability import event
 from shared.ports import UnavailableError
 

@@ -16,9 +16,9 @@ from typing import Any, BinaryIO, Final
 
 from shared import wire, wire_tasks
 from shared.core.documents import ContentHash, DocumentId, JsonText
-from shared.core.memory import Given
+from shared.core.json.strict import Fault, FaultError
 from shared.core.protocol import Limits
-from shared.core.strict import Fault, FaultError
+from shared.core.resolution.context import Given
 
 MOST_MEMORY: Final = 1024 * 1024 * 1024
 """Bytes of address space. The worst body that the limits allow takes a third of it."""

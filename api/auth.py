@@ -12,7 +12,7 @@ from typing import Final
 
 from starlette.requests import Request
 
-from api.coalesced import Coalesced
+from api.batch_loader import Coalesced
 from api.errors import FORBIDDEN, TOO_MANY_DEVICES, UNAUTHENTICATED, ProblemError
 from api.pace import Pace
 from shared.core.documents import Device, DeviceId, SpaceId, UserName

@@ -20,9 +20,9 @@ from api.explain import story
 from api.importing import import_into
 from api.live import HEARTBEAT_SECONDS
 from shared import wire
-from shared.adapters import redis
-from shared.adapters.announcements import announce_changed, announce_revoked
-from shared.adapters.mongo import Mongo, MongoDeviceStore, MongoDocumentStore, opened
+from shared.adapters.mongodb import Mongo, MongoDeviceStore, MongoDocumentStore, opened
+from shared.adapters.redis import connection as redis
+from shared.adapters.redis.announcements import announce_changed, announce_revoked
 from shared.core.display import MAX_NAME, is_name, shown
 from shared.core.documents import (
     Device,
@@ -34,7 +34,7 @@ from shared.core.documents import (
     is_document_id,
     is_space_id,
 )
-from shared.core.policies import Policies
+from shared.core.merge.policies import Policies
 from shared.ports import Announcement, UnavailableError
 from shared.restore import Fate
 from shared.settings import Settings

@@ -13,8 +13,8 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 
 from shared import wire
-from shared.core.memory import Refusal
-from shared.core.strict import FaultError
+from shared.core.json.strict import FaultError
+from shared.core.resolution.context import Refusal
 from shared.observability import event, request_id
 from shared.ports import DecisionError, OverloadedError, UnavailableError
 

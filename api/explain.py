@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared import wire
-from shared.core.conflict_rows import redacted
 from shared.core.documents import DeviceId, DocumentId, HistoryEntry
-from shared.core.policies import Policies
+from shared.core.merge.conflict_rows import redacted
+from shared.core.merge.policies import Policies
 
 
 def story(

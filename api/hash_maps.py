@@ -7,12 +7,12 @@ import logging
 from collections import OrderedDict
 from weakref import WeakValueDictionary
 
-from api.coalesced import Coalesced
+from api.batch_loader import Coalesced
 from api.listings import Listing, Listings
-from shared.core.cursors import is_behind
 from shared.core.documents import Position, Sequence, SpaceId
-from shared.core.hash_map import BucketedMap
-from shared.core.lineage import Lineage
+from shared.core.index.cursors import is_behind
+from shared.core.index.hash_map import BucketedMap
+from shared.core.index.lineage import Lineage
 from shared.observability import event
 from shared.ports import Changes, DocumentStore, HashMapCache, UnavailableError
 

@@ -9,6 +9,7 @@ from typing import TypedDict
 
 from starlette.applications import Starlette
 
+from api.acknowledgements import DeviceRounds
 from api.aside import Aside
 from api.auth import Devices
 from api.hash_maps import HashMaps
@@ -16,13 +17,14 @@ from api.live import Live
 from api.pace import Pace
 from api.replays import Replays
 from api.room import LARGE_ANSWERS, LARGE_ANSWERS_OF_SPACE, LARGE_BODIES, LARGE_BODIES_OF_SPACE, Gate, Room
-from api.rounds import DeviceRounds
 from api.state import State
-from shared import garbage, observability
-from shared.adapters import arq, redis
-from shared.adapters.announcements import RedisAnnouncements
-from shared.adapters.mongo import MongoDeviceStore, MongoDocumentStore, opened
-from shared.adapters.resolver import ArqResolver
+from shared import gc as garbage
+from shared import observability
+from shared.adapters import arq
+from shared.adapters.mongodb import MongoDeviceStore, MongoDocumentStore, opened
+from shared.adapters.redis import connection as redis
+from shared.adapters.redis.announcements import RedisAnnouncements
+from shared.adapters.redis.resolver import ArqResolver
 from shared.settings import Settings
 
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 from api.compression import IDENTITY, compressed
 from shared.core.documents import Position, SpaceId
-from shared.core.hash_map import BucketedMap
-from shared.core.reconciliation import Comparison, Fingerprint, Prefix, Tree
+from shared.core.index.hash_map import BucketedMap
+from shared.core.index.reconciliation import Comparison, Fingerprint, Prefix, Tree
 
 
 class Listing:

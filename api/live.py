@@ -15,8 +15,8 @@ from api.auth import Devices
 from api.errors import RATE_LIMITED, ProblemError
 from api.replays import Replays
 from shared import wire
-from shared.core.cursors import cursor_of
 from shared.core.documents import Device, DeviceId, Epoch, Position, Sequence, SpaceId
+from shared.core.index.cursors import cursor_of
 from shared.observability import event
 from shared.ports import Announcement, Announcements, UnavailableError
 

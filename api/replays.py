@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from api.errors import CURSOR_GONE, ProblemError
 from api.hash_maps import HashMaps
-from shared.core.cursors import is_behind, parse_cursor
 from shared.core.documents import ContentHash, DocumentId, Position, SpaceId
-from shared.core.lineage import Lineage
+from shared.core.index.cursors import is_behind, parse_cursor
+from shared.core.index.lineage import Lineage
 from shared.ports import DocumentStore
 
 PAGE = 5000

@@ -8,12 +8,12 @@ from typing import cast
 
 from starlette.requests import Request
 
+from api.acknowledgements import DeviceRounds
 from api.aside import Aside
 from api.auth import Devices
 from api.hash_maps import HashMaps
 from api.live import Live
 from api.room import Gate, Room
-from api.rounds import DeviceRounds
 from shared.ports import DocumentStore, Resolver
 from shared.settings import Settings
 

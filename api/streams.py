@@ -11,8 +11,8 @@ from starlette.types import Message, Receive, Send
 from api.errors import ProblemError
 from api.live import Heard, Live
 from shared import wire
-from shared.core.cursors import cursor_of
 from shared.core.documents import Device, Position
+from shared.core.index.cursors import cursor_of
 from shared.ports import UnavailableError
 
 _MOST_WAITING = 64

@@ -25,16 +25,16 @@ from pathlib import Path
 from bench import resident
 from bench.documents import document
 from bench.parts import Parts
-from client.file_text import text_of
-from client.folder import TaskFolder
-from client.memory import Memory
-from client.report import Report
-from client.sync import Sync
+from client.folder.file_text import text_of
+from client.folder.task_folder import TaskFolder
+from client.sync.report import Report
+from client.sync.state_store import Memory
+from client.sync.sync_run import Sync
+from client.sync.upstream import Upstream
 from client.upstreams.folder import FolderUpstream
 from client.upstreams.git import GitUpstream
 from client.upstreams.http import HttpUpstream
 from client.upstreams.http_channel import Channel
-from client.upstreams.port import Upstream
 from tests.instance import Access, Instance
 
 Row = dict[str, float | int | str]

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 
 from bench.documents import document
-from shared.adapters.mongo import Mongo
+from shared.adapters.mongodb import Mongo
 from tests.instance import Access, Instance
 
 COUNT = 1000

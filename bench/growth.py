@@ -36,8 +36,8 @@ from bench.load import Connection, Request, run
 from bench.processes import peak_mib, resident_mib
 from shared.core.documents import ContentHash, Epoch, Position
 from shared.core.documents import Sequence as SequenceNumber
-from shared.core.hash_map import BucketedMap
-from shared.core.reconciliation import Tree
+from shared.core.index.hash_map import BucketedMap
+from shared.core.index.reconciliation import Tree
 from tests.instance import Access, Instance
 
 BATCH = 500

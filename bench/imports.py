@@ -19,7 +19,7 @@ from pathlib import Path
 
 from bench.make_tasks import make_tasks
 from client.formats import csv_table, ical, plain_json, taskwarrior, todotxt
-from client.ids import derived_id
+from client.tasks.ids import derived_id
 
 FORMATS = {"todo.txt": todotxt, "csv": csv_table, "json": plain_json, "ical": ical, "taskwarrior": taskwarrior}
 

@@ -17,9 +17,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from shared.core.canonical import canonical, equal
-from shared.core.merge import ABSENT, Side, Value, merge
-from shared.core.policies import Policies, parse
+from shared.core.json.canonical import canonical, equal
+from shared.core.merge.objects import ABSENT, Side, Value, merge
+from shared.core.merge.policies import Policies, parse
 
 POLICIES = {
     "delete-wins": parse({"/**": ["delete-wins", "version"]}),

@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from shared.core.merge import Steps, merge
-from shared.core.policies import NO_POLICIES, Policies, parse
+from shared.core.merge.objects import Steps, merge
+from shared.core.merge.policies import NO_POLICIES, Policies, parse
 
 Case = tuple[str, Any, Any, Any, Policies]
 

@@ -13,24 +13,24 @@ from contextlib import contextmanager
 from typing import Any, Final
 from unittest.mock import patch
 
-import client.arrivals
+import client.sync.arrivals
 import client.upstreams.http
 import client.upstreams.http_channel
-from client.folder import TaskFolder
-from client.memory import Memory
+from client.folder.task_folder import TaskFolder
+from client.sync.state_store import Memory
 
 _TIMED: Final = (
     (selectors.DefaultSelector, "select", "wait for the upstream"),
     (TaskFolder, "scan", "list the folder"),
     (TaskFolder, "read", "read files"),
     (TaskFolder, "stamp", "look at single files"),
-    (client.arrivals, "stamp_at", "look at single files"),
-    (client.arrivals, "write_new", "write files"),
-    (client.arrivals, "text_of", "write files"),
-    (client.arrivals, "make_durable", "sync the disk"),
-    (client.arrivals, "make_names_durable", "sync the disk"),
-    (client.arrivals, "put_new", "rename files"),
-    (client.arrivals, "put_over", "rename files"),
+    (client.sync.arrivals, "stamp_at", "look at single files"),
+    (client.sync.arrivals, "write_new", "write files"),
+    (client.sync.arrivals, "text_of", "write files"),
+    (client.sync.arrivals, "make_durable", "sync the disk"),
+    (client.sync.arrivals, "make_names_durable", "sync the disk"),
+    (client.sync.arrivals, "put_new", "rename files"),
+    (client.sync.arrivals, "put_over", "rename files"),
     (client.upstreams.http_channel, "compressed", "compress"),
     (client.upstreams.http_channel, "value_of", "parse answers"),
     (client.upstreams.http, "content_hash", "hash"),

@@ -14,13 +14,13 @@ from pathlib import Path
 
 from bench.documents import document
 from bench.parts import Parts
-from client.config_text import Profile, UpstreamConfig
-from client.exchange import Exchange
-from client.file_text import text_of
-from client.opened import opened
-from client.tokens import Tokens
+from client.config.config_text import Profile, UpstreamConfig
+from client.config.tokens import Tokens
+from client.folder.file_text import text_of
 from client.upstreams.http import HttpUpstream
-from client.watch import Watch
+from client.workspace.multi_sync import Exchange
+from client.workspace.watch import Watch
+from client.workspace.workspace import opened
 from shared.core.documents import DocumentId
 
 Row = dict[str, float | int | str]

@@ -26,7 +26,7 @@ from api.live import HEARTBEAT_SECONDS
 from bench.documents import document
 from bench.load import Connection
 from bench.processes import peak_mib, resident_mib
-from shared.adapters.mongo import MongoDeviceStore, opened
+from shared.adapters.mongodb import MongoDeviceStore, opened
 from shared.core.documents import SpaceId, UserName
 from tests.instance import Instance
 

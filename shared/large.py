@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterable
 from typing import Final
 
-from shared.core.values import Value, weigh
+from shared.core.json.values import Value, weigh
 
 LARGE: Final = 20_000
 """Values and lines that any number of threads may decide at a time: some ten milliseconds."""

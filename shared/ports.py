@@ -11,8 +11,6 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from shared.core.batch import Answer, Change, Item, Write
-from shared.core.brake import Deletions
 from shared.core.documents import (
     ContentHash,
     Device,
@@ -26,11 +24,13 @@ from shared.core.documents import (
     UserName,
 )
 from shared.core.documents import Sequence as SequenceNumber
-from shared.core.hash_map import BucketedMap
-from shared.core.lineage import Lineage
-from shared.core.memory import Agreed, Allotted, Memory, Missing, Refusal, Rev, Submission
-from shared.core.policies import Policies
-from shared.core.retention import Pruned, Retention
+from shared.core.index.hash_map import BucketedMap
+from shared.core.index.lineage import Lineage
+from shared.core.merge.policies import Policies
+from shared.core.resolution.batch import Answer, Change, Item, Write
+from shared.core.resolution.context import Agreed, Allotted, Memory, Missing, Refusal, Rev, Submission
+from shared.core.resolution.deletion_guard import Deletions
+from shared.core.resolution.retention import Pruned, Retention
 from shared.core.version_vectors import Version
 
 T = TypeVar("T")
@@ -92,7 +92,7 @@ class Current:
     hash: ContentHash
     body: bytes | None
     version: Version | None = None
-    """Where it is stored: shared/core/memory.py, Head."""
+    """Where it is stored: shared/core/resolution/context.py, Head."""
 
 
 class Transaction(Protocol):
@@ -419,9 +419,9 @@ class Lease(Protocol):
 
     async def take(self) -> list[Envelope]:
         """The oldest submissions, as many as make a batch, and of one document MAX_TURNS at most
-        (shared/core/batch.py). They stay in the inbox until `reply`: a worker that dies loses none. Those whose
-        sender has given up are removed. Waits a moment for the first, as one who writes one document after another
-        is about to send it."""
+        (shared/core/resolution/batch.py). They stay in the inbox until `reply`: a worker that dies loses none. Those
+        whose sender has given up are removed. Waits a moment for the first, as one who writes one document after
+        another is about to send it."""
         ...
 
     async def reply(

@@ -18,12 +18,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from shared.core.batch import Change, Item, Write
-from shared.core.conflict_rows import ConflictRow
 from shared.core.documents import Body, ContentHash, DeviceId, DocumentId
 from shared.core.documents import Sequence as SequenceNumber
-from shared.core.memory import Decision, Head, Memory, Outcome, Received, Refusal, Rev, Revision, Submission
-from shared.core.near import gone
+from shared.core.merge.conflict_rows import ConflictRow
+from shared.core.resolution.base_inference import gone
+from shared.core.resolution.batch import Change, Item, Write
+from shared.core.resolution.context import (
+    Decision,
+    Head,
+    Memory,
+    Outcome,
+    Received,
+    Refusal,
+    Rev,
+    Revision,
+    Submission,
+)
 from shared.ports import Announcement, Transaction
 from shared.transaction import CachedResolver, NewHeads, decide
 

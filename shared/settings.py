@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from shared.core.protocol import Limits
-from shared.core.retention import Retention
+from shared.core.resolution.retention import Retention
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,17 +12,17 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from shared import wire
-from shared.core.basis import HashOf
-from shared.core.batch import Change, Item, Write, answer, live_change, waves
-from shared.core.brake import NO_DELETIONS, Deletions, held_back
-from shared.core.conflict_rows import ConflictRow, conflict_rows
 from shared.core.documents import DeviceId, Epoch
 from shared.core.documents import Sequence as SequenceNumber
-from shared.core.memory import Decision, Memory, Missing, Outcome, Refusal, Rev, Submission
-from shared.core.policies import Policies
-from shared.core.resolve import resolve
-from shared.core.size_limit import within_limit
-from shared.core.values import Value
+from shared.core.json.values import Value
+from shared.core.merge.conflict_rows import ConflictRow, conflict_rows
+from shared.core.merge.policies import Policies
+from shared.core.resolution.base_selection import HashOf
+from shared.core.resolution.batch import Change, Item, Write, answer, live_change, waves
+from shared.core.resolution.context import Decision, Memory, Missing, Outcome, Refusal, Rev, Submission
+from shared.core.resolution.deletion_guard import NO_DELETIONS, Deletions, held_back
+from shared.core.resolution.resolve import resolve
+from shared.core.resolution.size_limit import within_limit
 from shared.core.version_vectors import Version
 from shared.large import TURN, is_large
 from shared.ports import Announcement, Reply, Transaction
@@ -30,7 +30,7 @@ from shared.ports import Announcement, Reply, Transaction
 MAX_ANNOUNCED: Final = 200
 """Changes that an announcement says one by one."""
 _ROUNDS: Final = 8
-"""Rounds of reads that a decision may take; the rules need three (shared/core/memory.py)."""
+"""Rounds of reads that a decision may take; the rules need three (shared/core/resolution/context.py)."""
 
 
 def decide(

@@ -17,20 +17,20 @@ from typing import Any, Final
 
 import orjson
 
-from shared.core import canonical as exact
-from shared.core import strict
-from shared.core.batch import Answer
-from shared.core.canonical import JsonValue
-from shared.core.conflict_rows import redacted
 from shared.core.documents import Body, ContentHash, Device, DocumentId, Epoch, HistoryEntry, JsonText
 from shared.core.documents import Sequence as SequenceNumber
-from shared.core.memory import Given
-from shared.core.pointers import escape
-from shared.core.policies import Policies
+from shared.core.index.reconciliation import Fingerprint, Prefix, is_fingerprint, is_prefix
+from shared.core.json import canonical as exact
+from shared.core.json import strict
+from shared.core.json.canonical import JsonValue
+from shared.core.json.pointers import escape
+from shared.core.json.strict import Fault, FaultError
+from shared.core.merge.conflict_rows import redacted
+from shared.core.merge.policies import Policies
 from shared.core.protocol import Limits
-from shared.core.reconciliation import Fingerprint, Prefix, is_fingerprint, is_prefix
-from shared.core.states import is_tombstone
-from shared.core.strict import Fault, FaultError
+from shared.core.resolution.batch import Answer
+from shared.core.resolution.context import Given
+from shared.core.resolution.states import is_tombstone
 from shared.core.version_vectors import Version
 from shared.ports import Announcement
 from shared.wire_versions import ancestors_of, stored_version, version_of
@@ -84,7 +84,7 @@ def _number(text: str) -> float:
 
 
 def canonical(value: JsonValue) -> bytes:
-    """RFC 8785 bytes, as `shared.core.canonical.canonical`, about six times faster for most documents."""
+    """RFC 8785 bytes, as `shared.core.json.canonical.canonical`, about six times faster for most documents."""
     if not isinstance(value, dict | list):
         return exact.canonical(value)
     try:
@@ -100,7 +100,7 @@ def content_hash(value: JsonValue) -> ContentHash:
 
 
 def parse(raw: bytes, *, max_depth: int) -> JsonValue:
-    """The value of a client's text, by the I-JSON profile; raises FaultError, see `shared.core.strict`."""
+    """The value of a client's text, by the I-JSON profile; raises FaultError, see `shared.core.json.strict`."""
     try:
         value = orjson.loads(raw)
         again = orjson.dumps(value)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from shared import wire
 from shared.core.documents import Exported, SpaceId
-from shared.core.policies import Policies
+from shared.core.merge.policies import Policies
 from shared.wire_versions import stored_version
 
 FORMAT: Final = 1

@@ -13,11 +13,11 @@ from typing import Any, BinaryIO, Final
 
 from shared import wire
 from shared.core.documents import DOCUMENT_ID_RULE, ContentHash, DeviceId, DocumentId, is_document_id
-from shared.core.memory import Outcome
-from shared.core.policies import NO_POLICIES, InvalidPolicies, Policies
-from shared.core.policies import parse as parse_policies
+from shared.core.json.strict import FaultError
+from shared.core.merge.policies import NO_POLICIES, InvalidPolicies, Policies
+from shared.core.merge.policies import parse as parse_policies
 from shared.core.protocol import Limits
-from shared.core.strict import FaultError
+from shared.core.resolution.context import Outcome
 from shared.dumps import Dump, documents_in
 from shared.restore import Chain, State
 from shared.wire_export import FORMAT

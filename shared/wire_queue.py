@@ -16,9 +16,9 @@ from typing import Any, Final
 import orjson
 
 from shared import wire
-from shared.core.batch import Answer, Item
 from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, JsonText
-from shared.core.memory import Agreed, Ancestor, Given, Outcome, Refusal, Submission
+from shared.core.resolution.batch import Answer, Item
+from shared.core.resolution.context import Agreed, Ancestor, Given, Outcome, Refusal, Submission
 from shared.core.version_vectors import Version
 from shared.ports import DecisionError, Envelope, Reply, SealedItem, UnavailableError
 

@@ -16,14 +16,14 @@ from typing import Any, Final
 import orjson
 
 from shared import wire
-from shared.core import strict
-from shared.core.batch import Answer
-from shared.core.canonical import JsonValue
 from shared.core.documents import DOCUMENT_ID_RULE, DocumentId, is_document_id
-from shared.core.memory import CREATED
-from shared.core.pointers import escape
+from shared.core.json import strict
+from shared.core.json.canonical import JsonValue
+from shared.core.json.pointers import escape
+from shared.core.json.strict import Fault, FaultError
 from shared.core.protocol import Limits
-from shared.core.strict import Fault, FaultError
+from shared.core.resolution.batch import Answer
+from shared.core.resolution.context import CREATED
 from shared.ports import Current
 from shared.wire_versions import stored_version
 

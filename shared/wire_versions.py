@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final, Protocol, cast
 
-from shared.core.canonical import JsonValue
 from shared.core.documents import Body, ContentHash
-from shared.core.pointers import escape
-from shared.core.strict import Fault, FaultError
+from shared.core.json.canonical import JsonValue
+from shared.core.json.pointers import escape
+from shared.core.json.strict import Fault, FaultError
 from shared.core.version_vectors import MAX_COUNTER, MAX_SENT_SOURCES, Source, Version, is_source
 
 MAX_ANCESTORS: Final = 4

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from api.auth import Devices
-from shared.adapters.mongo import MongoDeviceStore, opened
+from shared.adapters.mongodb import MongoDeviceStore, opened
 from shared.core.documents import SpaceId, UserName
 from shared.settings import Settings
 

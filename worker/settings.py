@@ -12,10 +12,11 @@ from typing import Any
 
 import uvloop
 
-from shared import garbage, observability
+from shared import gc as garbage
+from shared import observability
 from shared.adapters import arq
-from shared.adapters.inbox import ArqInbox
-from shared.adapters.mongo import Mongo, MongoDocumentStore
+from shared.adapters.mongodb import Mongo, MongoDocumentStore
+from shared.adapters.redis.inbox import ArqInbox
 from shared.settings import Settings
 from worker.large import LargeProcess
 from worker.tasks.prune import Pruner, prune_all

@@ -14,11 +14,11 @@ from api.errors import MALFORMED_REQUEST, ProblemError
 from api.routes.sync import goes_by_rounds, is_confirmed, is_dry_run, item_of
 from api.state import State, state
 from shared import wire, wire_tasks
-from shared.core.batch import Answer
-from shared.core.cursors import cursor_of
 from shared.core.documents import Device, DocumentId, is_document_id
-from shared.core.memory import Refusal
-from shared.core.strict import Fault, FaultError
+from shared.core.index.cursors import cursor_of
+from shared.core.json.strict import Fault, FaultError
+from shared.core.resolution.batch import Answer
+from shared.core.resolution.context import Refusal
 from shared.ports import Reply, UnavailableError
 
 _PAGE = 500

@@ -14,8 +14,8 @@ from api.routes.sync import document_of, submit
 from api.state import state
 from shared import wire
 from shared.core.documents import ContentHash, DeviceId
-from shared.core.memory import Given, Submission
-from shared.core.reconciliation import is_fingerprint
+from shared.core.index.reconciliation import is_fingerprint
+from shared.core.resolution.context import Given, Submission
 
 _MOST_BYTES = 4096
 _MOST_ENTRIES = 1000

@@ -13,8 +13,8 @@ from api.body import enter_large
 from api.compression import IDENTITY, Encoder, accepted
 from api.state import State, state
 from shared import wire_export
-from shared.core.cursors import cursor_of
 from shared.core.documents import Device, Position
+from shared.core.index.cursors import cursor_of
 
 _PIECE_BYTES = 64 * 1024
 

@@ -17,9 +17,9 @@ from api.live import Wait
 from api.replays import PAGE, Page, cursor_in
 from api.state import state
 from shared import wire
-from shared.core.cursors import cursor_of, parse_cursor
 from shared.core.documents import Device, Position
-from shared.core.lineage import Lineage
+from shared.core.index.cursors import cursor_of, parse_cursor
+from shared.core.index.lineage import Lineage
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from api.body import read_json_body
 from api.errors import INVALID_POLICIES, ProblemError
 from api.state import state
 from shared import wire
-from shared.core.policies import InvalidPolicies, Policies, parse
+from shared.core.merge.policies import InvalidPolicies, Policies, parse
 
 _MOST_BYTES = 256 * 1024
 

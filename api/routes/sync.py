@@ -12,12 +12,12 @@ from api.body import read_json_body
 from api.errors import MALFORMED_REQUEST, NOT_FOUND, ProblemError, refused
 from api.state import State, state
 from shared import wire, wire_queue
-from shared.core.batch import Answer, Item
 from shared.core.documents import DOCUMENT_ID_RULE, Body, Device, DocumentId, is_document_id
-from shared.core.memory import CREATED, Agreed, Given, Refusal, Submission
 from shared.core.protocol import CONFIRM_DELETIONS, CONFIRM_HEADER
-from shared.core.resolve import goes_by_rounds as by_rounds
-from shared.core.states import DELETED_KEY
+from shared.core.resolution.batch import Answer, Item
+from shared.core.resolution.context import CREATED, Agreed, Given, Refusal, Submission
+from shared.core.resolution.resolve import goes_by_rounds as by_rounds
+from shared.core.resolution.states import DELETED_KEY
 from shared.ports import SealedItem
 
 
@@ -69,7 +69,7 @@ async def submit(here: State, request: Request, device: Device, submission: Subm
 
 
 def goes_by_rounds(posted: wire.PostTask) -> bool:
-    """As `shared.core.resolve.goes_by_rounds`."""
+    """As `shared.core.resolution.resolve.goes_by_rounds`."""
     return posted.base is None and posted.deleted
 
 

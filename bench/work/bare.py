@@ -18,7 +18,7 @@ from bench.load import Request
 from bench.work.columns import Column, Figures, Scale, quantiles
 from bench.work.processes import Program
 from bench.work.wire import WireColumn
-from shared.adapters.mongo import Mongo
+from shared.adapters.mongodb import Mongo
 from tests.instance import ROOT, Instance
 
 BATCH = 500

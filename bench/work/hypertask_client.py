@@ -16,10 +16,10 @@ from bench.documents import document
 from bench.resident import Place, propagation, resident
 from bench.work.columns import Column, Figures, Scale, quantiles
 from bench.work.relay import Relay
-from client.file_text import text_of
+from client.folder.file_text import text_of
+from client.sync.upstream import Upstream
 from client.upstreams.http import HttpUpstream
 from client.upstreams.http_channel import Channel
-from client.upstreams.port import Upstream
 from tests.instance import Instance
 
 TICK_SECONDS = 2.5

@@ -10,8 +10,8 @@ import click
 from client.commands.editor import edited_file
 from client.commands.reporting import reports
 from client.commands.session import Session
-from client.config import Config, ConfigError, NoProfileError, Profile
-from client.folder import TaskFolder
+from client.config.config_file import Config, ConfigError, NoProfileError, Profile
+from client.folder.task_folder import TaskFolder
 from client.screen import Screen, tasks
 
 

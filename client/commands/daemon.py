@@ -12,13 +12,13 @@ from pathlib import Path
 import click
 
 from client.commands.reporting import reports
+from client.commands.service import Service, ServiceError, run, service_for
 from client.commands.session import Session
 from client.commands.upstreams import chosen
-from client.config import PATH_VARIABLE
-from client.locks import holder, is_held
-from client.opened import DAEMON_LOCK, SetUpError
+from client.config.config_file import PATH_VARIABLE
+from client.folder.locks import holder, is_held
 from client.screen import Screen
-from client.service import Service, ServiceError, run, service_for
+from client.workspace.workspace import DAEMON_LOCK, SetUpError
 
 START_SECONDS = 15.0
 STOP_SECONDS = 30.0

@@ -7,9 +7,9 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from client.file_names import file_name
-from client.file_text import body_of, text_of
-from client.folder import TaskFolder
+from client.folder.file_names import file_name
+from client.folder.file_text import body_of, text_of
+from client.folder.task_folder import TaskFolder
 from shared.core.documents import Body, DocumentId
 from shared.core.protocol import Limits
 

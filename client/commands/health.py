@@ -12,10 +12,10 @@ import click
 from client.commands.reporting import reports
 from client.commands.session import Session
 from client.commands.upstreams import alternating_lines, problem_lines, refusal_lines, waiting_lines, waiting_of
-from client.health import Check, Status, UpstreamStatus, examine
-from client.health import status as status_of
-from client.opened import Opened, opened
 from client.screen import INCOMPLETE, SHOWN, Painted, Screen, tasks
+from client.workspace.health import Check, Status, UpstreamStatus, examine
+from client.workspace.health import status as status_of
+from client.workspace.workspace import Opened, opened
 from shared.core.display import shown
 
 _COLOURS = {"ok": "green", "warning": "yellow", "bad": "red"}

@@ -11,13 +11,13 @@ import click
 
 from client.commands.reporting import reports
 from client.commands.session import Session
-from client.config import UpstreamConfig
-from client.folder import Loaded
-from client.ids import with_prefix
-from client.opened import Opened, SetUpError, opened
+from client.config.config_file import UpstreamConfig
+from client.folder.task_folder import Loaded
 from client.screen import SHOWN, Screen, clip
-from client.take_back import TakeBackError, taken_back
-from client.upstreams.port import UpstreamError
+from client.sync.upstream import UpstreamError
+from client.tasks.ids import with_prefix
+from client.tasks.take_back import TakeBackError, taken_back
+from client.workspace.workspace import Opened, SetUpError, opened
 from shared.core.documents import DocumentId
 
 

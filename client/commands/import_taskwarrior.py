@@ -14,11 +14,11 @@ from client.commands.session import Session
 from client.commands.transfer import DRY_RUN, FILE, bring_into_folder, context_of, import_, read_file
 from client.formats import taskwarrior as formats
 from client.formats.context import Reading
-from client.http_remote import connect
-from client.push import Report, Survey, send, survey
+from client.formats.taskwarrior_export import documents_of
+from client.formats.taskwarrior_fields import keep_computed
+from client.push.http_remote import connect
+from client.push.push import Report, Survey, send, survey
 from client.screen import INCOMPLETE, Screen, tasks
-from client.taskwarrior import keep_computed
-from client.taskwarrior_export import documents_of
 from shared.core.documents import Body, DocumentId
 
 CONNECTIONS = 32

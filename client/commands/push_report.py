@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import click
 
-from client.push import Fate, Report, Survey
+from client.push.push import Fate, Report, Survey
 from client.screen import SHOWN, Screen, clip, tasks
 from shared.core.display import shown
 

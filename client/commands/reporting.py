@@ -11,21 +11,21 @@ import click
 
 from client.commands.editor import EditorError
 from client.commands.session import Session
-from client.config import ConfigError, NoProfileError, NoSettingError, SettingRefusedError
-from client.disk import DISK_ERRORS, sentence
-from client.folder import ChangedError, FolderError, FolderGoneError
-from client.hooks import HookError
-from client.ids import NoSuchTaskError
-from client.locks import LockedError
-from client.moments import NoMomentError
-from client.periods import NoPeriodError
-from client.remote import RemoteError
+from client.config.config_file import ConfigError, NoProfileError, NoSettingError, SettingRefusedError
+from client.config.tokens import TokenError
+from client.folder.disk import DISK_ERRORS, sentence
+from client.folder.locks import LockedError
+from client.folder.task_folder import ChangedError, FolderError, FolderGoneError
+from client.push.remote import RemoteError
 from client.screen import INCOMPLETE, USAGE, Screen
-from client.tasks import NotATaskError, NothingToUndoError
-from client.tokens import TokenError
-from client.upstreams.port import UpstreamError
-from client.words import WordError
-from shared.core.strict import FaultError
+from client.sync.upstream import UpstreamError
+from client.tasks.hooks import HookError
+from client.tasks.ids import NoSuchTaskError
+from client.tasks.moments import NoMomentError
+from client.tasks.periods import NoPeriodError
+from client.tasks.task_list import NotATaskError, NothingToUndoError
+from client.tasks.words import WordError
+from shared.core.json.strict import FaultError
 
 P = ParamSpec("P")
 

@@ -8,12 +8,12 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
-from client.config import ConfigFile, Profile
-from client.folder import TaskFolder
-from client.here import Here
-from client.hooks import Hooks
-from client.tasks import Tasks
-from client.tokens import Tokens
+from client.config.config_file import ConfigFile, Profile
+from client.config.tokens import Tokens
+from client.folder.task_folder import TaskFolder
+from client.tasks.hooks import Hooks
+from client.tasks.local_time import Here
+from client.tasks.task_list import Tasks
 
 
 class Session:

@@ -10,12 +10,12 @@ import click
 from click.shell_completion import CompletionItem
 
 from client.commands.session import Session
-from client.config import ConfigError, NoProfileError
-from client.filters import tags_of
-from client.folder import FolderError, Problem
-from client.ids import shortest
-from client.moments import seconds, shown
+from client.config.config_file import ConfigError, NoProfileError
+from client.folder.task_folder import FolderError, Problem
 from client.screen import SHOWN, Screen, clip, plain
+from client.tasks.filters import tags_of
+from client.tasks.ids import shortest
+from client.tasks.moments import seconds, shown
 from shared.core.display import is_shown
 from shared.core.documents import Body, DocumentId
 

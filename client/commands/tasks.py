@@ -23,16 +23,16 @@ from client.commands.task_words import (
     title,
     words,
 )
-from client.filters import filter_of, is_pending, names_field
-from client.ids import ALPHABET, LENGTH, id_of, shortest
-from client.modifications import modification_of
-from client.moments import shown, written
-from client.periods import repetition
 from client.screen import USAGE, Screen, plain, tasks
-from client.tasks import Done, Tasks
+from client.tasks.filters import filter_of, is_pending, names_field
+from client.tasks.ids import ALPHABET, LENGTH, id_of, shortest
+from client.tasks.modifications import modification_of
+from client.tasks.moments import shown, written
+from client.tasks.periods import repetition
+from client.tasks.task_list import Done, Tasks
 from shared.core.documents import Body, DocumentId
-from shared.core.merge import merge
-from shared.core.strict import FaultError
+from shared.core.json.strict import FaultError
+from shared.core.merge.objects import merge
 
 
 @click.command(cls=WordCommand)

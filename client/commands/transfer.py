@@ -14,13 +14,13 @@ import click
 from client.commands.reporting import reports
 from client.commands.session import Session
 from client.commands.task_words import WordCommand, in_order, say_problems, table, words
-from client.filters import filter_of
-from client.folder import Loaded
+from client.folder.task_folder import Loaded
 from client.formats import faults, taskwarrior
 from client.formats.context import Context, Reading
 from client.formats.faults import ExportError
-from client.imports import Brought, Fate, ImportMemory, Reconcile, bring
+from client.formats.imports import Brought, Fate, ImportMemory, Reconcile, bring
 from client.screen import INCOMPLETE, SHOWN, USAGE, Screen, plain, tasks
+from client.tasks.filters import filter_of
 from shared.core.display import shown
 from shared.core.documents import Body, DocumentId
 

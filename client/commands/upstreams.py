@@ -14,20 +14,20 @@ from urllib.parse import urlsplit
 
 import click
 
-from client.addresses import AddressError, address, name_for, without_password
 from client.commands.reporting import reports
 from client.commands.session import Session
-from client.config import Profile, UpstreamConfig
-from client.engine.plan import Adopt, Delete, Fetch, Plan, Resend, Send
-from client.exchange import Arrived, Exchange, Result
-from client.locks import held
-from client.opened import Opened, SetUpError, opened
+from client.config.addresses import AddressError, address, name_for, without_password
+from client.config.config_file import Profile, UpstreamConfig
+from client.folder.locks import held
 from client.screen import INCOMPLETE, SHOWN, Screen, tasks
+from client.sync.engine.plan import Adopt, Delete, Fetch, Plan, Resend, Send
+from client.sync.upstream import UnavailableError, UpstreamError
 from client.upstreams.http import HttpUpstream
-from client.upstreams.port import UnavailableError, UpstreamError
-from client.watch import Watch
+from client.workspace.multi_sync import Arrived, Exchange, Result
+from client.workspace.watch import Watch
+from client.workspace.workspace import Opened, SetUpError, opened
 from shared.core.documents import Body
-from shared.core.size_limit import TOO_LARGE
+from shared.core.resolution.size_limit import TOO_LARGE
 from shared.observability import configure
 
 TOKEN_VARIABLE = "HYPERTASK_TOKEN"  # noqa: S105  a name

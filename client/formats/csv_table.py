@@ -26,10 +26,10 @@ from client.formats.fields import NoDateError, field_of, finished, put
 from client.formats.naming import Names, is_unique
 from client.formats.text import decoded
 from shared import wire
-from shared.core.canonical import equal
 from shared.core.documents import Body, DocumentId, is_document_id
+from shared.core.json.canonical import equal
+from shared.core.json.strict import FaultError
 from shared.core.protocol import Limits
-from shared.core.strict import FaultError
 
 _JSON: Final = ":="
 _FIRST: Final = ("id", "description", "status", "project", "tags", "priority", "due", "entry", "end", "modified")

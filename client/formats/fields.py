@@ -6,7 +6,7 @@ import re
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
-from client.moments import FIELDS, point_of, text_of_point
+from client.tasks.moments import FIELDS, point_of, text_of_point
 from shared.core.documents import Body
 
 _NAMES: Final = {

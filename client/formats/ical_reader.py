@@ -32,14 +32,14 @@ from client.formats.context import Context, Reading
 from client.formats.faults import ExportError, Problem
 from client.formats.ical_values import BadValueError, Zones, duration, later, point, points, recur_of
 from client.formats.naming import Names
-from client.ids import derived_id
-from client.moments import Point, point_of, text_of_point
-from client.periods import NoPeriodError
-from client.recurrence import occurrence_id
-from shared.core.canonical import equal
+from client.tasks.ids import derived_id
+from client.tasks.moments import Point, point_of, text_of_point
+from client.tasks.periods import NoPeriodError
+from client.tasks.recurrence import occurrence_id
 from shared.core.documents import Body, DocumentId, is_document_id
+from shared.core.json.canonical import equal
+from shared.core.json.strict import FaultError
 from shared.core.protocol import Limits
-from shared.core.strict import FaultError
 from shared.wire import parse
 
 MOMENTS: Final = {

@@ -9,9 +9,9 @@ from io import StringIO
 from typing import Final
 
 from client.formats.content_lines import Component, Line
-from client.moments import Point
-from client.periods import Every, NoPeriodError, Rule, parts_of, repetition
-from client.recurrence import zone_named
+from client.tasks.moments import Point
+from client.tasks.periods import Every, NoPeriodError, Rule, parts_of, repetition
+from client.tasks.recurrence import zone_named
 
 _DAY: Final = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)\Z", re.ASCII)
 _TIME: Final = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)[Tt ](\d\d):?(\d\d):?(\d\d)?([Zz]?)\Z", re.ASCII)

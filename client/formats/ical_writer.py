@@ -12,19 +12,19 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from typing import Any, Final
 
-from client.filters import tags_of
 from client.formats.content_lines import Component, Line, components_of, escaped, folded, line_of
 from client.formats.context import Context
 from client.formats.faults import ExportError
 from client.formats.ical_reader import MOMENTS, OWN, PLACES, PRIORITIES, STATES, TEXTS, UNDERSTOOD, WAS, Todo
 from client.formats.ical_values import Zones, definition_of, property_of, rule_of
 from client.formats.naming import Names
-from client.ids import derived_id
-from client.moments import Point, day_of, placed, point_of, text_of_point, utc
-from client.periods import NoPeriodError, Rule
-from client.recurrence import Occurrence, Series, zone_named
-from shared.core.canonical import equal
+from client.tasks.filters import tags_of
+from client.tasks.ids import derived_id
+from client.tasks.moments import Point, day_of, placed, point_of, text_of_point, utc
+from client.tasks.periods import NoPeriodError, Rule
+from client.tasks.recurrence import Occurrence, Series, zone_named
 from shared.core.documents import Body, DocumentId, is_document_id
+from shared.core.json.canonical import equal
 from shared.wire import dumps
 
 _INSTANTS: Final = ("COMPLETED", "CREATED", "LAST-MODIFIED")

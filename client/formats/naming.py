@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Final
 
 from client.formats.context import Context
-from client.ids import ALPHABET, LENGTH, derived_id
+from client.tasks.ids import ALPHABET, LENGTH, derived_id
 from shared.core.documents import Body, DocumentId, is_document_id
 
 _OURS: Final = re.compile(rf"[{ALPHABET}]{{{LENGTH}}}\Z")

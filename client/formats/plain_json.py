@@ -18,10 +18,10 @@ from client.formats.naming import Names, is_unique
 from client.formats.services import outline, tasks_in
 from client.formats.text import decoded
 from shared import wire
-from shared.core.canonical import equal
 from shared.core.documents import Body, DocumentId, is_document_id
+from shared.core.json.canonical import equal
+from shared.core.json.strict import FaultError
 from shared.core.protocol import Limits
-from shared.core.strict import FaultError
 
 OWN_ID: Final = "hypertask_id"
 _DEEP: Final = Limits().max_depth

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from client.formats.fields import NoDateError, date_of, finished, instant_in
-from client.moments import point_of, text_of_point
-from client.recurrence import zone_named
+from client.tasks.moments import point_of, text_of_point
+from client.tasks.recurrence import zone_named
 from shared.core.documents import Body
 from shared.dumps import documents_in
 

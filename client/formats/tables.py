@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from client.formats.faults import Problem
 from client.formats.fields import NoDateError, date_of, finished
-from client.moments import point_of
-from client.periods import NoPeriodError, repetition
-from client.recurrence import zone_named
+from client.tasks.moments import point_of
+from client.tasks.periods import NoPeriodError, repetition
+from client.tasks.recurrence import zone_named
 from shared.core.documents import Body
 
 Row = tuple[int, Mapping[str, str]]

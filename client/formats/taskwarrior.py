@@ -1,7 +1,8 @@
 """Taskwarrior: what `task export` writes and `task import` reads. Pure.
 
-Tasks of Taskwarrior are read and written as `client.taskwarrior` says. A task that was made here goes there under a
-UUID that comes from its id, with the id itself in `hypertask_id`, which Taskwarrior keeps; it comes back as itself.
+Tasks of Taskwarrior are read and written as `client.formats.taskwarrior_fields` says. A task that was made here goes
+there under a UUID that comes from its id, with the id itself in `hypertask_id`, which Taskwarrior keeps; it comes
+back as itself.
 
 Taskwarrior knows moments only, and tasks by their UUID only: a day leaves as its midnight where the user is, a local
 time as the moment that it is there, a `parent` or what a task depends on as a UUID. What `task import` would refuse
@@ -21,16 +22,16 @@ from datetime import UTC, datetime, time
 from typing import Any, Final
 
 from client.formats.context import Context, Reading
-from client.moments import FIELDS, is_day, point_of, since_1970
-from client.periods import Every, NoPeriodError
-from client.recurrence import Occurrence, Series, is_pattern
-from client.taskwarrior import COMPUTED, NotATaskError, document_id, from_taskwarrior, to_taskwarrior
-from client.taskwarrior_export import documents_of as tasks_of
+from client.formats.taskwarrior_export import documents_of as tasks_of
+from client.formats.taskwarrior_fields import COMPUTED, NotATaskError, document_id, from_taskwarrior, to_taskwarrior
+from client.tasks.moments import FIELDS, is_day, point_of, since_1970
+from client.tasks.periods import Every, NoPeriodError
+from client.tasks.recurrence import Occurrence, Series, is_pattern
 from shared import wire
-from shared.core.canonical import equal
 from shared.core.documents import Body, DocumentId, is_document_id
+from shared.core.json.canonical import equal
+from shared.core.json.strict import FaultError
 from shared.core.protocol import Limits
-from shared.core.strict import FaultError
 
 OWN_ID: Final = "hypertask_id"
 WAS: Final = "hypertask_was"

@@ -26,17 +26,17 @@ from collections.abc import Iterable
 from datetime import UTC, timedelta, tzinfo
 from typing import Any, Final
 
-from client.filters import tags_of
 from client.formats.context import Context, Reading
 from client.formats.faults import ExportError, Problem
 from client.formats.naming import Names, is_unique
 from client.formats.text import decoded
-from client.moments import day_of, is_day
+from client.tasks.filters import tags_of
+from client.tasks.moments import day_of, is_day
 from shared import wire
-from shared.core.canonical import equal
 from shared.core.documents import Body, DocumentId, is_document_id
+from shared.core.json.canonical import equal
+from shared.core.json.strict import FaultError
 from shared.core.protocol import Limits
-from shared.core.strict import FaultError
 
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
 _PRIORITY: Final = re.compile(r"\(([A-Z])\)\Z")

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from client.engine.records import Answer, NotNow, Pending, Refused, Reply
-from client.upstreams.port import NotAnUpstreamError, Outgoing
+from client.sync.engine.records import Answer, NotNow, Pending, Refused, Reply
+from client.sync.upstream import NotAnUpstreamError, Outgoing
 from shared import wire
 from shared.adapters.memory import Entry
-from shared.core.batch import Answer as Decided
-from shared.core.batch import Item
 from shared.core.documents import Body, DeviceId, DocumentId, JsonText
-from shared.core.lineage import Lineage
-from shared.core.memory import CREATED, Given, Refusal, Submission
-from shared.core.policies import NO_POLICIES, InvalidPolicies, Policies, parse
+from shared.core.index.lineage import Lineage
+from shared.core.json.strict import FaultError
+from shared.core.merge.policies import NO_POLICIES, InvalidPolicies, Policies, parse
 from shared.core.protocol import Limits
-from shared.core.size_limit import TOO_LARGE
-from shared.core.states import DELETED_KEY
-from shared.core.strict import FaultError
+from shared.core.resolution.batch import Answer as Decided
+from shared.core.resolution.batch import Item
+from shared.core.resolution.context import CREATED, Given, Refusal, Submission
+from shared.core.resolution.size_limit import TOO_LARGE
+from shared.core.resolution.states import DELETED_KEY
 from shared.core.version_vectors import Source, Version, join
 from shared.ports import Reply as Found
 from shared.ports import Transaction

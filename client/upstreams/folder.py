@@ -23,12 +23,22 @@ from typing import Any, Final
 
 from watchfiles import awatch
 
-from client.arrivals import Arrivals
-from client.engine.records import Answer, NotNow, Refused, Reply
-from client.files import Files, UnreadableError
-from client.folder import STATE, FolderError, TaskFolder
-from client.locks import LockedError, waited_for
-from client.memory import Arriving
+from client.folder.locks import LockedError, waited_for
+from client.folder.task_folder import STATE, FolderError, TaskFolder
+from client.sync.arrivals import Arrivals
+from client.sync.engine.records import Answer, NotNow, Refused, Reply
+from client.sync.files import Files, UnreadableError
+from client.sync.state_store import Arriving
+from client.sync.upstream import (
+    Abilities,
+    Changes,
+    CursorGoneError,
+    NotAnUpstreamError,
+    Outgoing,
+    UnavailableError,
+    UnreachableError,
+    agreement,
+)
 from client.upstreams import ledger
 from client.upstreams.decisions import (
     BY_HAND,
@@ -41,23 +51,13 @@ from client.upstreams.decisions import (
     reply_of,
 )
 from client.upstreams.ledger_store import LedgerStore
-from client.upstreams.port import (
-    Abilities,
-    Changes,
-    CursorGoneError,
-    NotAnUpstreamError,
-    Outgoing,
-    UnavailableError,
-    UnreachableError,
-    agreement,
-)
 from shared.adapters.memory import MemoryTransaction, SpaceChanges
 from shared.adapters.memory.entries import body_of, history
-from shared.core.brake import ALWAYS_ALLOWED, SHARE
-from shared.core.canonical import equal
 from shared.core.documents import DeviceId, DocumentId
-from shared.core.policies import Policies
-from shared.core.reconciliation import Fingerprint
+from shared.core.index.reconciliation import Fingerprint
+from shared.core.json.canonical import equal
+from shared.core.merge.policies import Policies
+from shared.core.resolution.deletion_guard import ALWAYS_ALLOWED, SHARE
 from shared.core.version_vectors import Source
 from shared.transaction import CachedResolver, decide
 from shared.wire import history_row

@@ -25,10 +25,11 @@ from urllib.parse import unquote, urlsplit
 
 from watchfiles import awatch
 
-from client.engine.records import Refused, Reply
-from client.file_names import document_of, file_name
-from client.file_text import body_of as body_in
-from client.file_text import text_of
+from client.folder.file_names import document_of, file_name
+from client.folder.file_text import body_of as body_in
+from client.folder.file_text import text_of
+from client.sync.engine.records import Refused, Reply
+from client.sync.upstream import Abilities, Changes, CursorGoneError, Outgoing, UnavailableError, agreement
 from client.upstreams import ledger
 from client.upstreams.decisions import (
     BY_HAND,
@@ -41,14 +42,13 @@ from client.upstreams.decisions import (
 )
 from client.upstreams.git_binary import Git
 from client.upstreams.git_ledger import GitLedger
-from client.upstreams.port import Abilities, Changes, CursorGoneError, Outgoing, UnavailableError, agreement
 from shared.adapters.memory import Entry, MemorySpace, MemoryTransaction
 from shared.adapters.memory.entries import body_of, history
 from shared.core.documents import Body, ContentHash, DeviceId, DocumentId
-from shared.core.policies import Policies
+from shared.core.index.reconciliation import Fingerprint
+from shared.core.json.strict import FaultError
+from shared.core.merge.policies import Policies
 from shared.core.protocol import Limits
-from shared.core.reconciliation import Fingerprint
-from shared.core.strict import FaultError
 from shared.core.version_vectors import Source
 from shared.transaction import CachedResolver, decide
 from shared.wire import content_hash, history_row

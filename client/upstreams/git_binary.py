@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from client.upstreams.port import NotAnUpstreamError, RefusedAccessError, UnreachableError
+from client.sync.upstream import NotAnUpstreamError, RefusedAccessError, UnreachableError
 
 SEEN: Final = "refs/hypertask/seen"
 """The upstream's branch as it was fetched last."""

@@ -8,16 +8,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from client.file_names import document_of, file_name
+from client.folder.file_names import document_of, file_name
 from client.upstreams import ledger
 from client.upstreams.decisions import policies_in
 from client.upstreams.git_binary import Git
 from shared.adapters.memory import Entry, MemorySpace, MemoryTransaction
-from shared.core.brake import Deletions
 from shared.core.documents import DeviceId, DocumentId, Epoch, Sequence
-from shared.core.lineage import Begun, first_history
-from shared.core.memory import BEGINNING
-from shared.core.policies import Policies
+from shared.core.index.lineage import Begun, first_history
+from shared.core.merge.policies import Policies
+from shared.core.resolution.context import BEGINNING
+from shared.core.resolution.deletion_guard import Deletions
 from shared.wire import dumps, loads
 
 LEDGER: Final = ".hypertask/ledger"

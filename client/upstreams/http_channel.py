@@ -11,16 +11,16 @@ from typing import Any, Final
 import httpx
 import orjson
 
-from client.engine.records import Refused
-from client.retry import Backoff, retry_after_seconds
-from client.upstreams.coding import ACCEPTED, COMPRESS_FROM, compressed, value_of
-from client.upstreams.port import (
+from client.sync.engine.records import Refused
+from client.sync.retry import Backoff, retry_after_seconds
+from client.sync.upstream import (
     NotAnUpstreamError,
     RefusedAccessError,
     UnavailableError,
     UnreachableError,
     UpstreamError,
 )
+from client.upstreams.coding import ACCEPTED, COMPRESS_FROM, compressed, value_of
 
 CONNECTIONS: Final = 16
 """Most requests under way at a time, to a server that takes no batches."""

@@ -13,7 +13,7 @@ from typing import Any, Final
 from shared import wire
 from shared.adapters.memory import Entry, HistoryItem, Provenance
 from shared.core.documents import Body, ContentHash, Sequence
-from shared.core.memory import Head, Pair
+from shared.core.resolution.context import Head, Pair
 
 BODIES: Final = 16
 """Of so many earlier states the bodies are kept; clients bring that of their base along."""

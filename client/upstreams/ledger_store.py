@@ -7,14 +7,14 @@ import sqlite3
 from pathlib import Path
 from typing import ClassVar, Final, Self
 
-from client.memory import Memory
+from client.sync.state_store import Memory
 from client.upstreams import ledger
 from shared.adapters.memory import Entry, SpaceChanges
-from shared.core.brake import Deletions
 from shared.core.documents import ContentHash, DeviceId, DocumentId, Epoch, Sequence
-from shared.core.lineage import Begun, Lineage, first_history
-from shared.core.memory import DeviceMemory
-from shared.core.policies import NO_POLICIES, Policies
+from shared.core.index.lineage import Begun, Lineage, first_history
+from shared.core.merge.policies import NO_POLICIES, Policies
+from shared.core.resolution.context import DeviceMemory
+from shared.core.resolution.deletion_guard import Deletions
 
 TIPS: Final = 100_000
 """Of so many sequences it is known what gave them out; a cursor that is older gets all of the ledger."""

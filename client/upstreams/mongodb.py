@@ -17,9 +17,8 @@ from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
-from client.engine.records import Refused, Reply
-from client.upstreams.decisions import items_of, refusals, reply_of
-from client.upstreams.port import (
+from client.sync.engine.records import Refused, Reply
+from client.sync.upstream import (
     Abilities,
     Changes,
     CursorGoneError,
@@ -28,13 +27,14 @@ from client.upstreams.port import (
     UnreachableError,
     agreement,
 )
+from client.upstreams.decisions import items_of, refusals, reply_of
 from shared import wire
-from shared.adapters.mongo import Mongo, MongoDocumentStore
-from shared.core.cursors import cursor_of, is_behind, parse_cursor
+from shared.adapters.mongodb import Mongo, MongoDocumentStore
 from shared.core.documents import ContentHash, DeviceId, DocumentId, SpaceId, is_document_id
 from shared.core.documents import Sequence as SequenceNumber
-from shared.core.policies import Policies
-from shared.core.reconciliation import Fingerprint
+from shared.core.index.cursors import cursor_of, is_behind, parse_cursor
+from shared.core.index.reconciliation import Fingerprint
+from shared.core.merge.policies import Policies
 from shared.ports import UnavailableError as NotThereError
 from shared.settings import Settings
 from shared.transaction import CachedResolver, decide

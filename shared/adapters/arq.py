@@ -1,8 +1,8 @@
 """arq, the queue of jobs. The only module that imports it.
 
-A job says no more than "drain this space" (`shared.adapters.inbox`). arq polls a sorted set. `WakingRedis` makes
-that poll wait on a list beside it, so a job starts when it is enqueued; the wait ends by itself every half second,
-which is arq's own pace.
+A job says no more than "drain this space" (`shared.adapters.redis.inbox`). arq polls a sorted set. `WakingRedis`
+makes that poll wait on a list beside it, so a job starts when it is enqueued; the wait ends by itself every half
+second, which is arq's own pace.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from arq.connections import ArqRedis, RedisSettings
 from arq.worker import run_worker
 from redis.asyncio import BlockingConnectionPool
 
-from shared.adapters.redis import connection_pool
+from shared.adapters.redis.connection import connection_pool
 from shared.core.documents import SpaceId
 from shared.settings import Settings
 

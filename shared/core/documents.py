@@ -15,7 +15,8 @@ UserName = NewType("UserName", str)
 ContentHash = NewType("ContentHash", str)
 Sequence = NewType("Sequence", int)
 Epoch = NewType("Epoch", str)
-"""Names a history of a space (shared/core/lineage.py): a stretch of its sequences that was given out by one store."""
+"""Names a history of a space (shared/core/index/lineage.py): a stretch of its sequences that was given out by one
+store."""
 
 Body = dict[str, Any]
 """The JSON object of a live document. Never mutated once it is inside one of these types."""

@@ -1,8 +1,8 @@
 """Which edits of a document a state contains: a version vector.
 
 A *source* is a place that numbers what happens in it: a folder (its replica id, made once for each folder) or a
-history of an upstream (`shared.core.lineage`). A version says, of each source, up to which number of that source the
-state contains everything that happened to this document. A source that is not named counts as 0.
+history of an upstream (`shared.core.index.lineage`). A version says, of each source, up to which number of that
+source the state contains everything that happened to this document. A source that is not named counts as 0.
 
 Laws (tests/unit/core/test_version_vectors.py):
     join is commutative, associative and idempotent, and `{}` changes nothing

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 
 from shared import wire
 from shared.adapters.memory import Entry, HistoryItem, MemorySpace
-from shared.core.basis import HashOf
-from shared.core.batch import Item
-from shared.core.conflicts import Conflict
 from shared.core.documents import DeviceId, DocumentId
-from shared.core.memory import Decision, DeviceMemory, Head, Memory, Missing, Refusal, Rev, Submission
-from shared.core.policies import NO_POLICIES, Policies
+from shared.core.merge.conflicts import Conflict
+from shared.core.merge.policies import NO_POLICIES, Policies
+from shared.core.resolution.base_selection import HashOf
+from shared.core.resolution.batch import Item
+from shared.core.resolution.context import Decision, DeviceMemory, Head, Memory, Missing, Refusal, Rev, Submission
 from shared.transaction import CachedResolver, Resolved, decide
 
 UNLIMITED = 1 << 40

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from shared.core.batch import MAX_TURNS, Answer, Item
-from shared.core.canonical import content_hash
 from shared.core.documents import ContentHash, DeviceId, DocumentId, SpaceId
-from shared.core.memory import Given, Outcome, Refusal, Rev, Submission
+from shared.core.json.canonical import content_hash
+from shared.core.resolution.batch import MAX_TURNS, Answer, Item
+from shared.core.resolution.context import Given, Outcome, Refusal, Rev, Submission
 from shared.ports import DecisionError, Envelope, Inbox, Lease, Reply, Resolver, UnavailableError
 
 

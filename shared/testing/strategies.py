@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from shared.core.arrays import KEY_FIELDS
+from shared.core.merge.arrays import KEY_FIELDS
 
 JsonValue = Any
 

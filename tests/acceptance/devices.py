@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from client.folder import Loaded, TaskFolder
+from client.folder.task_folder import Loaded, TaskFolder
 from tests.instance import ROOT
 
 WAIT_SECONDS = 60

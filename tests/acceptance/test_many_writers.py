@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.adapters.mongo import MongoDocumentStore, opened
+from shared.adapters.mongodb import MongoDocumentStore, opened
 from shared.core.documents import Sequence, SpaceId
 from tests.chaos.load import Load, Report
 from tests.instance import Instance

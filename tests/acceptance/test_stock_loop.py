@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.core.canonical import content_hash
+from shared.core.json.canonical import content_hash
 from tests.instance import Access, Instance
 
 MAX_ROUNDS = 3

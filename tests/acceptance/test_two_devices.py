@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from bench.load import Connection
 from bench.make_tasks import make_tasks
-from client.taskwarrior import from_taskwarrior
+from client.formats.taskwarrior_fields import from_taskwarrior
 from tests.instance import Access, Instance
 from tests.protocol.v1_client import V1Client, content_hash, merged
 

@@ -21,7 +21,7 @@ import httpx
 import pytest
 
 from shared import wire
-from shared.core import canonical as exact
+from shared.core.json import canonical as exact
 from tests.instance import ROOT, Access, Instance
 
 PAGE = (ROOT / "docs" / "writing-a-client.md").read_text()

@@ -45,14 +45,20 @@ def test_tool_is_content(tool: str) -> None:
 
 
 def test_each_driver_is_imported_by_one_adapter() -> None:
-    homes = {"motor": "mongo", "pymongo": "mongo", "bson": "mongo", "arq": "arq.py"}
+    homes = {
+        "motor": ("mongodb",),
+        "pymongo": ("mongodb",),
+        "bson": ("mongodb",),
+        "redis": ("redis", "arq.py"),
+        "arq": ("arq.py",),
+    }
     for path in [p for room in ("api", "worker", "shared", "client") for p in (ROOT / room).rglob("*.py")]:
         if "testing" in path.parts:
             continue
         for driver in re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(), re.MULTILINE):
             if driver in homes:
-                home = ROOT / "shared" / "adapters" / homes[driver]
-                assert home in (path, path.parent), f"{path} imports {driver}"
+                rooms = [ROOT / "shared" / "adapters" / home for home in homes[driver]]
+                assert path in rooms or path.parent in rooms, f"{path} imports {driver}"
 
 
 def test_every_setting_is_in_the_operations_manual_with_its_default() -> None:

@@ -7,8 +7,8 @@ import uuid
 
 from redis.asyncio import Redis
 
-from shared.adapters.announcements import RedisAnnouncements
-from shared.adapters.redis import space_key
+from shared.adapters.redis.announcements import RedisAnnouncements
+from shared.adapters.redis.connection import space_key
 from shared.core.documents import SpaceId
 from shared.settings import Settings
 

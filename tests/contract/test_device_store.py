@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from shared.adapters.mongo import MongoDeviceStore, opened
+from shared.adapters.mongodb import MongoDeviceStore, opened
 from shared.core.documents import Device, DeviceId, SpaceId, UserName
 from shared.ports import DeviceStore, UnavailableError
 from shared.settings import Settings

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from shared import ports
-from shared.adapters.mongo import MongoDocumentStore, opened
-from shared.core.batch import Item, Write
-from shared.core.canonical import content_hash
+from shared.adapters.mongodb import MongoDocumentStore, opened
 from shared.core.documents import ContentHash, DeviceId, DocumentId, Epoch, Position, Sequence, SpaceId
-from shared.core.memory import Decision, Outcome, Revision, Submission
-from shared.core.retention import DAY_SECONDS, Pruned, Retention
+from shared.core.json.canonical import content_hash
+from shared.core.resolution.batch import Item, Write
+from shared.core.resolution.context import Decision, Outcome, Revision, Submission
+from shared.core.resolution.retention import DAY_SECONDS, Pruned, Retention
 from shared.ports import DocumentStore, Fence, FencedError, Transaction, UnavailableError
 from shared.settings import Settings
 

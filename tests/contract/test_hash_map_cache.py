@@ -12,10 +12,10 @@ from dataclasses import replace
 import pytest
 from redis.asyncio import Redis
 
-from shared.adapters import redis as adapter
-from shared.adapters.redis import RedisHashMapCache, space_key
+from shared.adapters.redis import connection as adapter
+from shared.adapters.redis.connection import RedisHashMapCache, space_key
 from shared.core.documents import ContentHash, DocumentId, Epoch, Position, Sequence, SpaceId
-from shared.core.hash_map import BucketedMap
+from shared.core.index.hash_map import BucketedMap
 from shared.settings import Settings
 
 

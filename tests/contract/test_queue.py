@@ -14,12 +14,12 @@ import pytest
 from redis.commands.core import AsyncScript
 
 from shared.adapters.arq import LARGE_QUEUE, WakingRedis, connect
-from shared.adapters.inbox import SIZES, ArqInbox, ArqLease
-from shared.adapters.redis import RedisRounds, space_key
-from shared.adapters.resolver import ArqResolver
-from shared.core.batch import Answer, Item
+from shared.adapters.redis.connection import RedisRounds, space_key
+from shared.adapters.redis.inbox import SIZES, ArqInbox, ArqLease
+from shared.adapters.redis.resolver import ArqResolver
 from shared.core.documents import DeviceId, Sequence, SpaceId
-from shared.core.memory import Agreed
+from shared.core.resolution.batch import Answer, Item
+from shared.core.resolution.context import Agreed
 from shared.ports import OverloadedError, UnavailableError
 from shared.settings import Settings
 from shared.testing.queue import Queue, QueueContract, an_item, answer_all, leased, space, taken

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
-from shared.adapters import redis as adapter
-from shared.adapters.redis import RedisRounds
+from shared.adapters.redis import connection as adapter
+from shared.adapters.redis.connection import RedisRounds
 from shared.core.documents import DeviceId, Sequence, SpaceId
-from shared.core.memory import Agreed
+from shared.core.resolution.context import Agreed
 from shared.ports import Rounds, UnavailableError
 from shared.settings import Settings
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from shared.core.batch import Answer, Item
 from shared.core.documents import Body, ContentHash, DeviceId, DocumentId
-from shared.core.memory import CREATED, Given, Memory, Missing, Outcome, Refusal, Submission
-from shared.core.policies import parse
+from shared.core.merge.policies import parse
 from shared.core.protocol import Limits
+from shared.core.resolution.batch import Answer, Item
+from shared.core.resolution.context import CREATED, Given, Memory, Missing, Outcome, Refusal, Submission
 from shared.ports import Reply, Transaction
 from shared.transaction import CachedResolver, decide
 from shared.wire import content_hash

@@ -1,4 +1,4 @@
-"""What client/upstreams/port.py promises, held against every driver."""
+"""What client/sync/upstream.py promises, held against every driver."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from client.engine.records import Answer, Pending, Refused, Reply
-from client.upstreams.port import Copyable, CursorGoneError, Outgoing, Upstream
-from shared.core.canonical import canonical
+from client.sync.engine.records import Answer, Pending, Refused, Reply
+from client.sync.upstream import Copyable, CursorGoneError, Outgoing, Upstream
 from shared.core.documents import Body, DocumentId
-from shared.core.memory import CREATED
-from shared.core.states import DELETED_KEY
+from shared.core.json.canonical import canonical
+from shared.core.resolution.context import CREATED
+from shared.core.resolution.states import DELETED_KEY
 from shared.wire import content_hash
 from tests.contract import upstreams
 from tests.contract.upstreams import Driver

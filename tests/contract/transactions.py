@@ -15,10 +15,10 @@ from client.upstreams.git_binary import Git
 from client.upstreams.git_ledger import POLICIES, GitLedger
 from client.upstreams.ledger_store import LedgerStore
 from shared.adapters.memory import Entry, MemorySpace, MemoryTransaction
-from shared.adapters.mongo import MongoDocumentStore, opened
-from shared.core.conflict_rows import ConflictRow
+from shared.adapters.mongodb import MongoDocumentStore, opened
 from shared.core.documents import DeviceId, DocumentId, SpaceId
-from shared.core.policies import NO_POLICIES, Policies
+from shared.core.merge.conflict_rows import ConflictRow
+from shared.core.merge.policies import NO_POLICIES, Policies
 from shared.ports import Transaction
 from shared.settings import Settings
 from shared.wire import policies_row

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from shared.core.documents import Body
-from shared.core.merge import ABSENT
+from shared.core.merge.objects import ABSENT
 
 Place = tuple[str, ...]
 Effect = tuple[Place, Any]

@@ -11,15 +11,14 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
-from client.arrivals import Step
-from client.engine.answer import merged_onto
-from client.engine.records import Refused, Reply
-from client.files import Found, Held
-from client.memory import Arriving, Memory, Seen
-from client.report import Report
-from client.sync import Sync
-from client.upstreams.decisions import MAX_BYTES, items_of, reply_of
-from client.upstreams.port import (
+from client.sync.arrivals import Step
+from client.sync.engine.answer import merged_onto
+from client.sync.engine.records import Refused, Reply
+from client.sync.files import Found, Held
+from client.sync.report import Report
+from client.sync.state_store import Arriving, Memory, Seen
+from client.sync.sync_run import Sync
+from client.sync.upstream import (
     Abilities,
     Changes,
     CursorGoneError,
@@ -27,14 +26,15 @@ from client.upstreams.port import (
     UnreachableError,
     agreement,
 )
+from client.upstreams.decisions import MAX_BYTES, items_of, reply_of
 from shared.adapters.memory import MemorySpace, MemoryTransaction
-from shared.core.batch import Item
-from shared.core.canonical import equal
-from shared.core.cursors import cursor_of, parse_cursor
 from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, Epoch, Sequence
-from shared.core.lineage import Begun, first_history, next_history
-from shared.core.policies import NO_POLICIES, Policies
-from shared.core.reconciliation import Fingerprint
+from shared.core.index.cursors import cursor_of, parse_cursor
+from shared.core.index.lineage import Begun, first_history, next_history
+from shared.core.index.reconciliation import Fingerprint
+from shared.core.json.canonical import equal
+from shared.core.merge.policies import NO_POLICIES, Policies
+from shared.core.resolution.batch import Item
 from shared.ports import Reply as Decided
 from shared.transaction import CachedResolver, decide
 from shared.wire import content_hash
@@ -48,7 +48,7 @@ class Stopped(BaseException):
 
 
 class MemoryFiles:
-    """The files of a folder: the part of client/files.py and client/arrivals.py that a sync uses."""
+    """The files of a folder: the part of client/sync/files.py and client/sync/arrivals.py that a sync uses."""
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
@@ -64,7 +64,7 @@ class MemoryFiles:
             self.bodies[document] = body
             self._hashes[document] = content_hash(body)
 
-    # As client/files.py
+    # As client/sync/files.py
 
     def is_empty(self) -> bool:
         return not self.bodies
@@ -82,7 +82,7 @@ class MemoryFiles:
     def wrote(self, files: Mapping[DocumentId, Seen | None]) -> None:
         return None
 
-    # As client/arrivals.py
+    # As client/sync/arrivals.py
 
     def recover(self) -> tuple[DocumentId, ...]:
         self.place(self._memory.arriving())

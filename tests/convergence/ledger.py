@@ -43,7 +43,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from shared.core.documents import Body
-from shared.core.merge import ABSENT
+from shared.core.merge.objects import ABSENT
 from tests.convergence.documents import Effect, Place, is_shown, shown
 
 Seen = frozenset[int]

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from shared.core.documents import Body
-from shared.core.merge import ABSENT
+from shared.core.merge.objects import ABSENT
 from tests.convergence.servers import Answer, Request
 
 Token = Callable[[str, bool], str]

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from shared.core.documents import Body
-from shared.core.merge import ABSENT
-from shared.core.states import DELETED_KEY
+from shared.core.merge.objects import ABSENT
+from shared.core.resolution.states import DELETED_KEY
 from tests.convergence import documents
 from tests.convergence.clients import KINDS, Client, Pending, live
 from tests.convergence.ledger import Ledger, Seen, Verdict

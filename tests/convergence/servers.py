@@ -8,10 +8,10 @@ from typing import Any, Protocol
 
 import orjson
 
-from shared.core.clock import clock
 from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, Sequence
-from shared.core.memory import Agreed, Given, Refusal, Submission
-from shared.core.states import is_tombstone
+from shared.core.merge.clock import clock
+from shared.core.resolution.context import Agreed, Given, Refusal, Submission
+from shared.core.resolution.states import is_tombstone
 from shared.testing.document_state import DocumentState
 
 Request = dict[str, Any]

@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.core.brake import ALWAYS_ALLOWED
-from shared.core.canonical import content_hash
+from shared.core.json.canonical import content_hash
+from shared.core.resolution.deletion_guard import ALWAYS_ALLOWED
 from tests.instance import ROOT, Access, Instance
 
 Answer = dict[str, Any]

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from api import errors
-from shared.core.canonical import content_hash
+from shared.core.json.canonical import content_hash
 from tests.instance import Access, Instance
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.core.canonical import content_hash
+from shared.core.json.canonical import content_hash
 from tests.instance import Access
 from tests.unit.core.test_reconciliation import differences, truly
 

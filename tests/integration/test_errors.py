@@ -17,7 +17,7 @@ import pytest
 from pymongo import MongoClient
 
 from api.auth import Devices
-from shared.adapters.mongo import MongoDeviceStore, opened
+from shared.adapters.mongodb import MongoDeviceStore, opened
 from shared.core.documents import DeviceId
 from tests.instance import Access, Instance
 from tests.integration.truth import administrator

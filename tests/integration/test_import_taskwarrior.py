@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from bench.make_tasks import make_tasks, real_export
 from client.cli import main
-from client.taskwarrior import to_taskwarrior
+from client.formats.taskwarrior_fields import to_taskwarrior
 from shared.settings import Settings
 from tests.instance import ROOT, Access, Instance
 from tests.integration.truth import truth

@@ -17,13 +17,13 @@ import pytest
 
 from shared import wire
 from shared.adapters import arq
-from shared.adapters.inbox import ArqInbox
-from shared.adapters.mongo import MongoDocumentStore, opened
-from shared.adapters.redis import space_key
-from shared.adapters.resolver import ArqResolver
-from shared.core.batch import Answer, Item
+from shared.adapters.mongodb import MongoDocumentStore, opened
+from shared.adapters.redis.connection import space_key
+from shared.adapters.redis.inbox import ArqInbox
+from shared.adapters.redis.resolver import ArqResolver
 from shared.core.documents import Body, DeviceId, DocumentId, SpaceId
-from shared.core.memory import Outcome, Submission
+from shared.core.resolution.batch import Answer, Item
+from shared.core.resolution.context import Outcome, Submission
 from shared.large import LARGE, is_large
 from shared.settings import Settings
 from tests.instance import Access

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from api.live import _RECHECK_SECONDS, HEARTBEAT_SECONDS
-from shared.core.canonical import content_hash
+from shared.core.json.canonical import content_hash
 from tests.instance import ROOT, Access, Instance
 
 LATE = 30

@@ -21,9 +21,9 @@ from schemathesis.specs.openapi.checks import (
 from api import VERSION, errors
 from api.app import ROUTES
 from api.replays import PAGE
-from shared.core import policies
 from shared.core.display import is_name
 from shared.core.documents import is_document_id
+from shared.core.merge import policies
 from shared.core.protocol import Limits
 from tests.instance import Access
 

@@ -8,7 +8,7 @@ import orjson
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.adapters.bodies import body_text, restored, stored
+from shared.adapters.mongodb.bodies import body_text, restored, stored
 
 keys = st.sampled_from(["$ref", "$id", "$db", "~$ref", "~~$ref", "~", "a", "~$id", ""])
 values = st.recursive(

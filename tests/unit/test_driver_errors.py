@@ -9,9 +9,9 @@ import pytest
 import redis.exceptions
 from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
 
-from shared.adapters import redis as cache
-from shared.adapters.mongo import client as database
-from shared.adapters.mongo.faults import ENDED, NOT_LET_IN, NOT_NOW, TRANSIENT, UNKNOWN_COMMIT, is_ended
+from shared.adapters.mongodb import client as database
+from shared.adapters.mongodb.faults import ENDED, NOT_LET_IN, NOT_NOW, TRANSIENT, UNKNOWN_COMMIT, is_ended
+from shared.adapters.redis import connection as cache
 from shared.ports import UnavailableError
 
 OURS = [2, 9, 11, 14, 20, 26, 40, 59, 66, 72, 121, 263, 10334, 11000]

@@ -1,4 +1,4 @@
-"""shared/garbage.py: what was there is left alone, what comes later is still collected."""
+"""shared/gc.py: what was there is left alone, what comes later is still collected."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 PROGRAM = """
 import gc, weakref
-from shared import garbage
+from shared import gc as garbage
 
 class Node:
     def __init__(self):

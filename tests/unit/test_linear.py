@@ -10,11 +10,13 @@ import pytest
 
 from api.compression import accepted, tag_named, tags_in
 from shared import wire, wire_tasks
-from shared.core import cursors, documents, strict
+from shared.core import documents
 from shared.core.documents import DocumentId
-from shared.core.policies import InvalidPolicies, parse
+from shared.core.index import cursors
+from shared.core.json import strict
+from shared.core.json.strict import FaultError
+from shared.core.merge.policies import InvalidPolicies, parse
 from shared.core.protocol import Limits
-from shared.core.strict import FaultError
 
 SMALL, TIMES = 4_000, 8
 QUADRATIC = TIMES * TIMES

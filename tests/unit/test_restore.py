@@ -11,7 +11,7 @@ from shared import wire
 from shared.adapters.memory import MemorySpace
 from shared.adapters.memory.entries import history
 from shared.core.documents import ContentHash, DeviceId, DocumentId
-from shared.core.memory import Outcome
+from shared.core.resolution.context import Outcome
 from shared.restore import Chain, Fate, State, restore
 
 A = DocumentId("a")

@@ -12,11 +12,11 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from shared import wire
-from shared.core import canonical as exact
-from shared.core import strict
 from shared.core.documents import DocumentId
+from shared.core.json import canonical as exact
+from shared.core.json import strict
+from shared.core.json.strict import FaultError
 from shared.core.protocol import Limits
-from shared.core.strict import FaultError
 
 VECTORS = json.loads((Path(__file__).parent.parent / "vectors" / "content_hash.json").read_text())
 DEPTH = 64

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from shared import wire, wire_tasks
 from shared.core.documents import DocumentId, JsonText
+from shared.core.json.strict import Fault, FaultError
 from shared.core.protocol import Limits
-from shared.core.strict import Fault, FaultError
 
 LIMITS = Limits(max_document_bytes=2000, max_depth=5, max_batch_documents=20)
 

@@ -6,7 +6,7 @@ import logging
 import time
 from typing import Any
 
-from shared.core.retention import Retention
+from shared.core.resolution.retention import Retention
 from shared.observability import event
 from shared.ports import DocumentStore
 

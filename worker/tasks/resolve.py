@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from shared import wire
-from shared.core.batch import Answer, Item
 from shared.core.documents import SpaceId
+from shared.core.resolution.batch import Answer, Item
 from shared.observability import event
 from shared.ports import (
     Announcement,

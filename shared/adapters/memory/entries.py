@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from shared.core.batch import Write
-from shared.core.conflict_rows import ConflictRow, with_more
 from shared.core.documents import Body, ContentHash, DeviceId, Epoch, HistoryEntry, Sequence
-from shared.core.memory import (
+from shared.core.merge.conflict_rows import ConflictRow, with_more
+from shared.core.resolution.batch import Write
+from shared.core.resolution.context import (
     BEGINNING,
     MAX_PAIRS,
     RECENT,
@@ -58,7 +58,7 @@ class HistoryItem:
     history: Epoch | None = None
     """Of the sequence; None: the oldest."""
     version: Version | None = None
-    """As in `shared.core.memory.Stored`."""
+    """As in `shared.core.resolution.context.Stored`."""
 
 
 @dataclass(frozen=True, slots=True)

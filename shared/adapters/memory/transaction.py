@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from shared.adapters.memory.entries import Entry, after_write, loaded
-from shared.core.batch import Write
-from shared.core.brake import Deletions
 from shared.core.documents import DeviceId, DocumentId, Epoch
 from shared.core.documents import Sequence as SequenceNumber
-from shared.core.lineage import Begun, Lineage, next_history
-from shared.core.memory import BEGINNING, Allotted, DeviceMemory, Head, Memory, Missing, Submission
-from shared.core.policies import NO_POLICIES, Policies
+from shared.core.index.lineage import Begun, Lineage, next_history
+from shared.core.merge.policies import NO_POLICIES, Policies
+from shared.core.resolution.batch import Write
+from shared.core.resolution.context import BEGINNING, Allotted, DeviceMemory, Head, Memory, Missing, Submission
+from shared.core.resolution.deletion_guard import Deletions
 
 T = TypeVar("T")
 UNNAMED = Epoch("0")

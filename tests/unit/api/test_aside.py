@@ -13,8 +13,8 @@ from api.aside import Aside
 from api.pace import Pace
 from shared import wire
 from shared.core.documents import DocumentId, JsonText, SpaceId
+from shared.core.json.strict import FaultError
 from shared.core.protocol import Limits
-from shared.core.strict import FaultError
 from shared.ports import UnavailableError
 
 LIMITS = Limits()

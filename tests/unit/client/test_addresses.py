@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from client.addresses import AddressError, address, name_for, without_password
+from client.config.addresses import AddressError, address, name_for, without_password
 from client.upstreams.mongodb import with_password
 
 

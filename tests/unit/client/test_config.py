@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from client.cli import main
-from client.config import (
+from client.config.config_file import (
     ConfigError,
     ConfigFile,
     NoProfileError,
@@ -20,7 +20,7 @@ from client.config import (
     SettingRefusedError,
     UpstreamConfig,
 )
-from client.tokens import TokenError, Tokens
+from client.config.tokens import TokenError, Tokens
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from client.cli import main
 from client.commands.session import Session
 from client.commands.task_words import in_order
-from client.filters import filter_of
-from client.here import Here
-from client.moments import day_of, point_of, seconds, shown, stored, text_of_point
+from client.tasks.filters import filter_of
+from client.tasks.local_time import Here
+from client.tasks.moments import day_of, point_of, seconds, shown, stored, text_of_point
 from tests.unit.client.zones import CHANGES, NAMES, ZONES, living_in
 
 NEAR = sorted({day + timedelta(days=n) for day in CHANGES for n in (-1, 0, 1)})

@@ -1,4 +1,4 @@
-"""The laws of client.file_names."""
+"""The laws of client.folder.file_names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from client.file_names import document_of, file_name, is_copy, meant_by
+from client.folder.file_names import document_of, file_name, is_copy, meant_by
 from shared.core.documents import DocumentId, is_document_id
 
 ALPHABET = "ABCXYZabcxyz0189._~-"

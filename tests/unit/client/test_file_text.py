@@ -1,4 +1,4 @@
-"""The laws of client.file_text."""
+"""The laws of client.folder.file_text."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.file_text import body_of, exact_text_of, text_of
-from shared.core.canonical import content_hash, equal
+from client.folder.file_text import body_of, exact_text_of, text_of
 from shared.core.documents import DocumentId
+from shared.core.json.canonical import content_hash, equal
+from shared.core.json.strict import FaultError
 from shared.core.protocol import Limits
-from shared.core.strict import FaultError
 from shared.testing.strategies import documents, respelled
 
 ID = DocumentId("the-document")

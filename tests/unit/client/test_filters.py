@@ -1,4 +1,4 @@
-"""The laws of client.filters and client.words."""
+"""The laws of client.tasks.filters and client.tasks.words."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.filters import filter_of, is_pending
-from client.moments import NoMomentError
-from client.words import Field, Tag, Text, WordError, read_words
+from client.tasks.filters import filter_of, is_pending
+from client.tasks.moments import NoMomentError
+from client.tasks.words import Field, Tag, Text, WordError, read_words
 from shared.testing.strategies import json_values
 
 NOW = datetime(2026, 11, 23, 7, 30, tzinfo=UTC)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from client import replace
-from client.folder import Change, ChangedError, FolderError, FolderGoneError, Loaded, Problem, TaskFolder
+from client.folder import replace
+from client.folder.task_folder import Change, ChangedError, FolderError, FolderGoneError, Loaded, Problem, TaskFolder
 from shared.core.documents import DocumentId
-from shared.core.strict import FaultError
+from shared.core.json.strict import FaultError
 
 A, B = DocumentId("a"), DocumentId("b")
 

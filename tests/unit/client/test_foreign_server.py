@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from client.engine.records import Answer
+from client.sync.engine.records import Answer
+from client.sync.upstream import Outgoing
 from client.upstreams.http import HttpUpstream
 from client.upstreams.http_channel import Channel
-from client.upstreams.port import Outgoing
 from shared.core.documents import DocumentId
 
 HASH = "0" * 32

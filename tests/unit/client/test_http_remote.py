@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from client.http_remote import FIRST_CONTACT, OF_THE_DOCUMENT, TURNED_AWAY, HttpRemote, connect
-from client.remote import (
+from client.push.http_remote import FIRST_CONTACT, OF_THE_DOCUMENT, TURNED_AWAY, HttpRemote, connect
+from client.push.remote import (
     Correct,
     ForbiddenError,
     NotHypertaskError,
@@ -22,7 +22,7 @@ from client.remote import (
     UnavailableError,
     UnreachableError,
 )
-from client.retry import Backoff
+from client.sync.retry import Backoff
 from shared.core.documents import DocumentId
 from tests.unit.client.stub_server import StubServer, hash_of, problem
 

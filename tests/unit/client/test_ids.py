@@ -1,4 +1,4 @@
-"""The laws of client.ids."""
+"""The laws of client.tasks.ids."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.ids import ALPHABET, LENGTH, NoSuchTaskError, derived_id, id_of, shortest, with_prefix
+from client.tasks.ids import ALPHABET, LENGTH, NoSuchTaskError, derived_id, id_of, shortest, with_prefix
 from shared.core.documents import DocumentId
 
 ids = st.sets(st.text("ab2", min_size=1, max_size=6).map(DocumentId), min_size=1, max_size=12)

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from client.cli import main
-from client.imports import Fate, decided
-from shared.core.canonical import equal
+from client.formats.imports import Fate, decided
+from shared.core.json.canonical import equal
 from shared.testing.strategies import documents, edited, histories
 
 EXPORT = Path(__file__).with_name("taskwarrior_export.json")

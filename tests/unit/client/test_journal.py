@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.journal import KEPT, Journal, Step, undone
-from shared.core.canonical import equal
+from client.tasks.journal import KEPT, Journal, Step, undone
 from shared.core.documents import DocumentId
+from shared.core.json.canonical import equal
 from shared.testing.strategies import documents, edited
 
 A = DocumentId("a")

@@ -11,18 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from client.engine.records import Answer, Pending
+from client.sync.engine.records import Answer, Pending
+from client.sync.upstream import NotAnUpstreamError, Outgoing, Upstream
 from client.upstreams import ledger
 from client.upstreams.folder import FolderUpstream
 from client.upstreams.git import GitUpstream
 from client.upstreams.ledger_store import LedgerStore
-from client.upstreams.port import NotAnUpstreamError, Outgoing, Upstream
 from shared.adapters.memory import Entry, HistoryItem, Provenance, SpaceChanges
-from shared.core.brake import Deletions
 from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, Sequence
-from shared.core.lineage import Begun, Lineage
-from shared.core.memory import CREATED, Head
-from shared.core.policies import NO_POLICIES, parse
+from shared.core.index.lineage import Begun, Lineage
+from shared.core.merge.policies import NO_POLICIES, parse
+from shared.core.resolution.context import CREATED, Head
+from shared.core.resolution.deletion_guard import Deletions
 from shared.wire import content_hash
 
 ID = DocumentId("a")

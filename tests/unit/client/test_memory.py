@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from client.engine.records import Outline, Pending, Record
-from client.memory import Memory
+from client.sync.engine.records import Outline, Pending, Record
+from client.sync.state_store import Memory
 from shared.core.documents import ContentHash, DocumentId
 from shared.wire import dumps
 

@@ -1,4 +1,4 @@
-"""The laws of client.modifications."""
+"""The laws of client.tasks.modifications."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.modifications import modification_of
-from client.moments import NoMomentError
-from client.words import WordError
-from shared.core.canonical import equal
-from shared.core.merge import merge
-from shared.core.strict import check
+from client.tasks.modifications import modification_of
+from client.tasks.moments import NoMomentError
+from client.tasks.words import WordError
+from shared.core.json.canonical import equal
+from shared.core.json.strict import check
+from shared.core.merge.objects import merge
 from shared.testing.strategies import json_values
 
 NOW = datetime(2026, 11, 23, 7, 30, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""The laws of client.moments."""
+"""The laws of client.tasks.moments."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.here import Here
-from client.moments import NoMomentError, moment, months_later, shown, written
+from client.tasks.local_time import Here
+from client.tasks.moments import NoMomentError, moment, months_later, shown, written
 
 BERLIN = timezone(timedelta(hours=1))
 NOW = datetime(2026, 11, 23, 7, 30, tzinfo=BERLIN)  # a Monday

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.periods import Every, NoPeriodError, Rule, repetition
+from client.tasks.periods import Every, NoPeriodError, Rule, repetition
 
 FIRST = datetime(2026, 1, 31, 9)  # noqa: DTZ001  a local time, a Saturday
 HALF = 12 * 3600

@@ -15,15 +15,15 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from client import memory_file
 from client.cli import main
-from client.config import UpstreamConfig
-from client.exchange import Exchange
-from client.file_names import placeholder_of
-from client.folder import TaskFolder, is_elsewhere
-from client.opened import opened
-from client.tokens import Tokens
-from client.watch import Watch
+from client.config.config_file import UpstreamConfig
+from client.config.tokens import Tokens
+from client.folder.file_names import placeholder_of
+from client.folder.task_folder import TaskFolder, is_elsewhere
+from client.sync import state_file as memory_file
+from client.workspace.multi_sync import Exchange
+from client.workspace.watch import Watch
+from client.workspace.workspace import opened
 
 NAMES = ("t1", "t2", "t3")
 
@@ -255,7 +255,7 @@ def test_every_call_that_fails_ends_in_one_line(device: Device, arguments: list[
 async def test_a_watch_stays_while_the_disk_is_full_and_goes_on(
     device: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("client.watch.RETRY_FIRST", 0.01)
+    monkeypatch.setattr("client.workspace.watch.RETRY_FIRST", 0.01)
     monkeypatch.setenv("HYPERTASK_CONFIG", str(device.home / "config.toml"))
     sync, left, said, synced = (
         Exchange.sync,

@@ -1,4 +1,4 @@
-"""The laws of client.push, against a v1.0 server in memory."""
+"""The laws of client.push.push, against a v1.0 server in memory."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from client.http_remote import HttpRemote, connect
-from client.push import MAX_ROUNDS, Fate, Report, Survey, send, survey
-from client.remote import Correct, ForbiddenError, Refused, TokenNotAcceptedError
-from client.taskwarrior import from_taskwarrior, keep_computed
+from client.formats.taskwarrior_fields import from_taskwarrior, keep_computed
+from client.push.http_remote import HttpRemote, connect
+from client.push.push import MAX_ROUNDS, Fate, Report, Survey, send, survey
+from client.push.remote import Correct, ForbiddenError, Refused, TokenNotAcceptedError
 from shared.core.documents import Body, DocumentId, HashMap
-from shared.core.plan import Differs, Push
+from shared.core.index.plan import Differs, Push
 from tests.unit.client.stub_server import StubServer, hash_of, problem
 
 Documents = Mapping[DocumentId, Body]

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.periods import NoPeriodError, repetition
-from client.recurrence import MOST, is_pattern, occurrences
+from client.tasks.periods import NoPeriodError, repetition
+from client.tasks.recurrence import MOST, is_pattern, occurrences
 
 NOW = datetime(2026, 11, 23, 7, 30, tzinfo=UTC)
 PATTERN: dict[str, Any] = {

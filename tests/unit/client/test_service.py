@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from client.service import ServiceError, run, service_for
+from client.commands.service import ServiceError, run, service_for
 
 
 def test_a_systemd_unit(tmp_path: Path) -> None:

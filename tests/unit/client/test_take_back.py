@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from client.take_back import TakeBackError, taken_back
+from client.tasks.take_back import TakeBackError, taken_back
 
 BODY = {"id": "a", "x": 1, "deep": {"list": [1, 2]}}
 

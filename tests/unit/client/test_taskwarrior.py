@@ -12,7 +12,8 @@ import rfc8785
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from client.taskwarrior import (
+from client.formats.taskwarrior_export import documents_of
+from client.formats.taskwarrior_fields import (
     COMPUTED,
     RESERVED,
     NotATaskError,
@@ -21,9 +22,8 @@ from client.taskwarrior import (
     keep_computed,
     to_taskwarrior,
 )
-from client.taskwarrior_export import documents_of
-from shared.core.clock import clock
 from shared.core.documents import is_document_id
+from shared.core.merge.clock import clock
 
 UUID = "2b7b3f5c-8a39-4d9a-9d7e-2f7e4f0f8a11"
 EXPORT = Path(__file__).parent / "taskwarrior_export.json"

@@ -8,10 +8,10 @@ from typing import Any
 
 from shared import wire
 from shared.adapters.memory import MemorySpace
-from shared.core.batch import Answer, Item
 from shared.core.documents import Body, DeviceId, DocumentId, Epoch, Sequence
-from shared.core.lineage import first_history, next_history
-from shared.core.memory import Ancestor, Given, Head, Refusal, Submission
+from shared.core.index.lineage import first_history, next_history
+from shared.core.resolution.batch import Answer, Item
+from shared.core.resolution.context import Ancestor, Given, Head, Refusal, Submission
 from shared.core.version_vectors import Version
 from shared.transaction import CachedResolver, decide
 

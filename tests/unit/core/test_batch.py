@@ -3,9 +3,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.core.batch import Item, waves
 from shared.core.documents import ContentHash, DeviceId, DocumentId
-from shared.core.memory import Submission
+from shared.core.resolution.batch import Item, waves
+from shared.core.resolution.context import Submission
 
 
 def _item(document: str) -> Item:

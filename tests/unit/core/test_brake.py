@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.core.brake import (
+from shared.core.resolution.deletion_guard import (
     ALWAYS_ALLOWED,
     NO_DELETIONS,
     SHARE,

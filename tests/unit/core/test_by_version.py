@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.core.batch import Answer
 from shared.core.documents import Body
-from shared.core.memory import Ancestor, Refusal
+from shared.core.resolution.batch import Answer
+from shared.core.resolution.context import Ancestor, Refusal
 from shared.core.version_vectors import Source, Version, includes, join
 from tests.unit.core.restored_space import Upstream, dead, doc, hash_of
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.core.canonical import canonical
-from shared.core.conflict_rows import MAX_CONFLICT_VALUE_BYTES, MAX_CONFLICTS, conflict_rows, redacted
-from shared.core.conflicts import Conflict
-from shared.core.policies import NO_POLICIES, parse
-from shared.core.values import ABSENT
+from shared.core.json.canonical import canonical
+from shared.core.json.values import ABSENT
+from shared.core.merge.conflict_rows import MAX_CONFLICT_VALUE_BYTES, MAX_CONFLICTS, conflict_rows, redacted
+from shared.core.merge.conflicts import Conflict
+from shared.core.merge.policies import NO_POLICIES, parse
 
 KEYS = st.sampled_from(["a", "b", "password"])
 VALUES = st.recursive(

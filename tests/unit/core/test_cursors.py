@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.core.cursors import cursor_of, is_behind, parse_cursor
 from shared.core.documents import Epoch, Position, Sequence
-from shared.core.lineage import Begun, Lineage
+from shared.core.index.cursors import cursor_of, is_behind, parse_cursor
+from shared.core.index.lineage import Begun, Lineage
 
 positions = st.builds(
     Position, st.from_regex(r"[0-9a-f]{16}", fullmatch=True).map(Epoch), st.integers(0, 2**53).map(Sequence)

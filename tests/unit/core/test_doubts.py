@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.core import doubts
-from shared.core.basis import Basis
-from shared.core.canonical import equal
-from shared.core.conflicts import Conflict
 from shared.core.documents import Body, DeviceId
-from shared.core.merge import ABSENT
-from shared.core.paths import differences, value_at
+from shared.core.json.canonical import equal
+from shared.core.merge.conflicts import Conflict
+from shared.core.merge.objects import ABSENT
+from shared.core.merge.paths import differences, value_at
+from shared.core.resolution import doubts
+from shared.core.resolution.base_selection import Basis
 from shared.testing import strategies
 from tests.unit.core.test_resolve import Server, doc, tombstone
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.core.documents import ContentHash, DocumentId, Epoch, Position, Sequence
-from shared.core.hash_map import CROWDED, MAX_DIGITS, MIN_DIGITS, ROOM, BucketedMap, key_of
+from shared.core.index.hash_map import CROWDED, MAX_DIGITS, MIN_DIGITS, ROOM, BucketedMap, key_of
 
 ids = st.text("abcdefghijklmnop0123456789._~-", min_size=1, max_size=3)
 hashes = st.text("0123456789abcdef", min_size=32, max_size=32)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.core.documents import Epoch, Position, Sequence
-from shared.core.lineage import MAX_HISTORIES, Begun, Lineage, first_history, next_history
+from shared.core.index.lineage import MAX_HISTORIES, Begun, Lineage, first_history, next_history
 from shared.core.version_vectors import Source, includes
 
 FIRST = Epoch("k3x9d2")

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.core.batch import Answer
 from shared.core.documents import Body
-from shared.core.memory import Refusal
+from shared.core.resolution.batch import Answer
+from shared.core.resolution.context import Refusal
 from tests.unit.core.restored_space import Upstream, dead, doc
 
 X, Y, Z = doc(a="one", b="one"), doc(a="two", b="one"), doc(a="two", b="three")

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from shared.core.arrays import named_by
-from shared.core.canonical import canonical, equal
-from shared.core.merge import ABSENT, Conflict, Merged, Side, Steps, Value, merge
-from shared.core.policies import NO_POLICIES, Policies, parse
-from shared.core.sequences import BUDGET
+from shared.core.json.canonical import canonical, equal
+from shared.core.merge.arrays import named_by
+from shared.core.merge.objects import ABSENT, Conflict, Merged, Side, Steps, Value, merge
+from shared.core.merge.policies import NO_POLICIES, Policies, parse
+from shared.core.merge.sequences import BUDGET
 from shared.testing import strategies
 
 DELETE_WINS = parse({"/**": "delete-wins"})

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.core.canonical import equal
-from shared.core.merge import merge
+from shared.core.json.canonical import equal
+from shared.core.merge.objects import merge
 
 SENT = {"id": "x", "mine": 3, "tags": ["a"]}
 RETURNED = {"id": "x", "mine": 3, "theirs": 1, "tags": ["a", "b"]}

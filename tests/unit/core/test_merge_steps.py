@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from bench.merge_worst import cases
-from shared.core.merge import merge
-from shared.core.policies import NO_POLICIES, Policies
+from shared.core.merge.objects import merge
+from shared.core.merge.policies import NO_POLICIES, Policies
 
 SMALL, GROWTH = 8 * 1024, 4
 MOST_STEPS_A_BYTE = 100

@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.core import near
-from shared.core.canonical import equal
+from shared.core.json.canonical import equal
+from shared.core.resolution import base_inference as near
 from shared.testing import strategies
 
 LONG = "long enough to be strong"

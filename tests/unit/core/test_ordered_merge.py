@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from shared.core.canonical import canonical, equal
-from shared.core.merge import ABSENT, Side, Value, merge
-from shared.core.policies import NO_POLICIES, Policies, parse
+from shared.core.json.canonical import canonical, equal
+from shared.core.merge.objects import ABSENT, Side, Value, merge
+from shared.core.merge.policies import NO_POLICIES, Policies, parse
 
 DELETE_WINS = parse({"/**": "delete-wins"})
 

@@ -7,11 +7,11 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.core.arrays import Keyed
-from shared.core.canonical import JsonValue
-from shared.core.merge import merge
-from shared.core.orders import compete, interleave, order, precedes, rank, reordered, union
-from shared.core.sequences import Steps
+from shared.core.json.canonical import JsonValue
+from shared.core.merge.arrays import Keyed
+from shared.core.merge.objects import merge
+from shared.core.merge.orders import compete, interleave, order, precedes, rank, reordered, union
+from shared.core.merge.sequences import Steps
 from shared.testing import strategies
 
 sets = st.lists(st.integers(0, 9), unique=True)

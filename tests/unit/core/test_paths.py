@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from shared.core.canonical import equal
-from shared.core.merge import ABSENT, differing_paths, edits, merge, strong_values
+from shared.core.json.canonical import equal
+from shared.core.merge.objects import ABSENT, differing_paths, edits, merge, strong_values
 from shared.testing import strategies
 
 LONG = "long enough to be strong"

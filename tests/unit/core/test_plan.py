@@ -1,4 +1,4 @@
-"""The laws of shared.core.plan, on examples and on the rest."""
+"""The laws of shared.core.index.plan, on examples and on the rest."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.core.documents import ContentHash, DocumentId, HashMap
-from shared.core.plan import Action, Differs, Fetch, Push, compare
+from shared.core.index.plan import Action, Differs, Fetch, Push, compare
 
 A, B, C = DocumentId("a"), DocumentId("b"), DocumentId("c")
 ONE, TWO = ContentHash("1" * 32), ContentHash("2" * 32)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from shared.core.pointers import escape, split
-from shared.core.policies import MAX_PATTERNS, NO_POLICIES, InvalidPolicies, Policies, Scope, Strategy, parse
+from shared.core.json.pointers import escape, split
+from shared.core.merge.policies import MAX_PATTERNS, NO_POLICIES, InvalidPolicies, Policies, Scope, Strategy, parse
 
 
 def at(policies: Policies, *path: str | None) -> Scope:

@@ -7,13 +7,13 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.core.basis import Basis, Lookup
-from shared.core.canonical import content_hash, equal
 from shared.core.documents import Body, DocumentId, Sequence
-from shared.core.memory import Head, Memory, Stored, Submission
-from shared.core.merge import ABSENT
-from shared.core.policies import NO_POLICIES
-from shared.core.rebase import Rebased, rebase
+from shared.core.json.canonical import content_hash, equal
+from shared.core.merge.objects import ABSENT
+from shared.core.merge.policies import NO_POLICIES
+from shared.core.resolution.base_selection import Basis, Lookup
+from shared.core.resolution.context import Head, Memory, Stored, Submission
+from shared.core.resolution.rebase import Rebased, rebase
 from shared.testing import strategies
 
 

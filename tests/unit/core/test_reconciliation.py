@@ -11,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.core.documents import ContentHash, DocumentId, Epoch, HashMap, Position, Sequence
-from shared.core.hash_map import BucketedMap, key_of
-from shared.core.reconciliation import LIST_AT_MOST, NOTHING, Tree, sum_of
+from shared.core.index.hash_map import BucketedMap, key_of
+from shared.core.index.reconciliation import LIST_AT_MOST, NOTHING, Tree, sum_of
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "reconciliation.json").read_text())
 POSITION = Position(Epoch("e"), Sequence(1))

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.core.canonical import content_hash
 from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, Epoch, Sequence
-from shared.core.memory import (
+from shared.core.json.canonical import content_hash
+from shared.core.merge.objects import ABSENT
+from shared.core.merge.policies import NO_POLICIES, Policies, parse
+from shared.core.resolution.context import (
     MAX_ASKED,
     Agreed,
     Decision,
@@ -27,10 +29,8 @@ from shared.core.memory import (
     make_rev,
     parse_rev,
 )
-from shared.core.merge import ABSENT
-from shared.core.policies import NO_POLICIES, Policies, parse
-from shared.core.resolve import resolve
-from shared.core.states import same_content
+from shared.core.resolution.resolve import resolve
+from shared.core.resolution.states import same_content
 from shared.testing.document_state import DocumentState
 
 ID = "pb67wndxge8293xd"

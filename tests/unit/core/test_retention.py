@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.core.retention import DAY_SECONDS, Kept, Prunable, Retention, to_prune
+from shared.core.resolution.retention import DAY_SECONDS, Kept, Prunable, Retention, to_prune
 
 NOW = 1_800_000_000.0
 rows = st.lists(

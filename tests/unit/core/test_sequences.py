@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.core.sequences import (
+from shared.core.merge.sequences import (
     BUDGET,
     Hunk,
     Steps,

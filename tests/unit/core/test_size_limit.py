@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from shared.core.canonical import canonical, content_hash
 from shared.core.documents import Body, DocumentId, Sequence
-from shared.core.memory import CREATED, Decision, Head, Memory, Refusal, Submission
-from shared.core.resolve import resolve
-from shared.core.size_limit import TOO_LARGE, within_limit
+from shared.core.json.canonical import canonical, content_hash
+from shared.core.resolution.context import CREATED, Decision, Head, Memory, Refusal, Submission
+from shared.core.resolution.resolve import resolve
+from shared.core.resolution.size_limit import TOO_LARGE, within_limit
 
 BASE = {"id": "d", "a": "", "b": ""}
 

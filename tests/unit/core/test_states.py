@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.core.canonical import equal
-from shared.core.clock import CLOCK_FIELDS, clock, instant
-from shared.core.states import same_content
+from shared.core.json.canonical import equal
+from shared.core.merge.clock import CLOCK_FIELDS, clock, instant
+from shared.core.resolution.states import same_content
 
 values = st.sampled_from(
     [0, 0.0, 1, True, "a", "2026-01-01T00:00:00Z", "20260101T000000Z", "2026-01-02T00:00:00Z", None]

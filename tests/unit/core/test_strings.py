@@ -8,9 +8,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from shared.core.merge import ABSENT, Conflict, merge
-from shared.core.policies import parse
-from shared.core.strings import MAX_LENGTH, merged_parts, merged_ranges
+from shared.core.merge.objects import ABSENT, Conflict, merge
+from shared.core.merge.policies import parse
+from shared.core.merge.strings import MAX_LENGTH, merged_parts, merged_ranges
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.core.canonical import equal
-from shared.core.clock import clock, instant
-from shared.core.sequences import Steps
-from shared.core.text import merge_text
-from shared.core.values import ABSENT, Keys, weigh
-from shared.core.versions import version_order
+from shared.core.json.canonical import equal
+from shared.core.json.values import ABSENT, Keys, weigh
+from shared.core.merge.clock import clock, instant
+from shared.core.merge.sequences import Steps
+from shared.core.merge.text import merge_text
+from shared.core.merge.version_strings import version_order
 from shared.testing import strategies
 
 values = strategies.json_values(8)

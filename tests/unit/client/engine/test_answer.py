@@ -1,4 +1,4 @@
-"""The laws of client/engine/answer.py."""
+"""The laws of client/sync/engine/answer.py."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.engine.answer import is_forgotten, on_answer, on_fetched
-from client.engine.records import Answer, Outline, Pending, Record
-from shared.core.canonical import equal
+from client.sync.engine.answer import is_forgotten, on_answer, on_fetched
+from client.sync.engine.records import Answer, Outline, Pending, Record
 from shared.core.documents import Body
-from shared.core.memory import CREATED
-from shared.core.policies import parse
-from shared.core.states import DELETED_KEY
+from shared.core.json.canonical import equal
+from shared.core.merge.policies import parse
+from shared.core.resolution.context import CREATED
+from shared.core.resolution.states import DELETED_KEY
 from shared.testing.strategies import documents
 from shared.wire import content_hash
 

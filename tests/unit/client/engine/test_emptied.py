@@ -5,11 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.engine.emptied import held_if_emptied
-from client.engine.plan import Adopt, Delete, plan
-from client.engine.records import Outline
+from client.sync.engine.emptied import held_if_emptied
+from client.sync.engine.plan import Adopt, Delete, plan
+from client.sync.engine.records import Outline
 from shared.core.documents import ContentHash, DocumentId
-from shared.core.memory import Rev
+from shared.core.resolution.context import Rev
 
 HASH = ContentHash("a" * 64)
 AGREED = Outline(base=Rev("1-a"), shadow=HASH, remote=HASH)

@@ -1,4 +1,4 @@
-"""The laws of client/engine/plan.py."""
+"""The laws of client/sync/engine/plan.py."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.engine.plan import Adopt, Delete, Fetch, Plan, Resend, Send, pending_for, plan
-from client.engine.records import Outline, Pending, Record, Refused
+from client.sync.engine.plan import Adopt, Delete, Fetch, Plan, Resend, Send, pending_for, plan
+from client.sync.engine.records import Outline, Pending, Record, Refused
 from shared.core.documents import ContentHash, DocumentId
-from shared.core.memory import CREATED
-from shared.core.states import DELETED_KEY
+from shared.core.resolution.context import CREATED
+from shared.core.resolution.states import DELETED_KEY
 from shared.wire import content_hash
 
 ID = DocumentId("a")

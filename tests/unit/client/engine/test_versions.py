@@ -3,8 +3,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.engine.records import Ancestor
-from client.engine.versions import Agreed, FileVersion, ancestors, arrived, contained, is_edited, numbered
+from client.sync.engine.records import Ancestor
+from client.sync.engine.versions import Agreed, FileVersion, ancestors, arrived, contained, is_edited, numbered
 from shared.core.documents import ContentHash
 from shared.core.version_vectors import Source, Version, includes
 

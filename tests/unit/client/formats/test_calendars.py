@@ -15,7 +15,7 @@ from client.formats import ical
 from client.formats.content_lines import components_of, folded, lines_of
 from client.formats.context import Context
 from client.formats.faults import ExportError
-from client.recurrence import occurrence_id, occurrences
+from client.tasks.recurrence import occurrence_id, occurrences
 from tests.unit.client.zones import ZONES
 
 

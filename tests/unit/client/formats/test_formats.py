@@ -9,7 +9,7 @@ import pytest
 from client.formats import csv_table, ical, plain_json, todotxt
 from client.formats.context import Context
 from client.formats.faults import ExportError
-from client.ids import derived_id
+from client.tasks.ids import derived_id
 
 TODO = b"""\
 x 2026-01-02 2026-01-01 call Ann @phone +home due:2026-01-05 id:pb67wndxge8293xd pri:A

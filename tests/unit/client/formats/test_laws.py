@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from client.formats import csv_table, ical, plain_json, taskwarrior, todotxt
 from client.formats.context import Context
 from client.formats.faults import ExportError
-from client.recurrence import occurrences
-from shared.core.canonical import equal
+from client.tasks.recurrence import occurrences
 from shared.core.documents import DocumentId
+from shared.core.json.canonical import equal
 from shared.testing.strategies import json_values
 from tests.unit.client.zones import CHANGES, ZONES
 

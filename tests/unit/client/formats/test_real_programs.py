@@ -16,8 +16,8 @@ from pytodotxt import TodoTxt
 
 from client.formats import ical, taskwarrior, todotxt
 from client.formats.context import Context
-from client.recurrence import occurrences
-from shared.core.canonical import equal
+from client.tasks.recurrence import occurrences
+from shared.core.json.canonical import equal
 from tests.unit.client.zones import NAMES, POSIX, ZONES
 
 DAYS = ["2026-03-08", "2026-03-29", "2026-04-05", "2026-09-27", "2026-10-25", "2026-11-01", "2030-01-02"]

@@ -16,16 +16,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from client.config_text import Profile, UpstreamConfig
-from client.engine.records import Answer
-from client.exchange import Exchange, Result
-from client.folder import Loaded, TaskFolder
-from client.memory import Memory
-from client.opened import Opened
-from client.report import Report
-from client.sync import Heard, Sync
-from client.tokens import Tokens
-from client.upstreams.port import CursorGoneError, Outgoing, UnreachableError, Upstream, UpstreamError
+from client.config.config_text import Profile, UpstreamConfig
+from client.config.tokens import Tokens
+from client.folder.task_folder import Loaded, TaskFolder
+from client.sync.engine.records import Answer
+from client.sync.report import Report
+from client.sync.state_store import Memory
+from client.sync.sync_run import Heard, Sync
+from client.sync.upstream import CursorGoneError, Outgoing, UnreachableError, Upstream, UpstreamError
+from client.workspace.multi_sync import Exchange, Result
+from client.workspace.workspace import Opened
 from shared.core.documents import Body, DocumentId
 
 Open = Callable[[str], Upstream]

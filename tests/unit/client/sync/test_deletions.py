@@ -6,9 +6,9 @@ import asyncio
 import json
 from pathlib import Path
 
-from client.memory import Memory
-from client.report import Report
-from client.sync import Sync
+from client.sync.report import Report
+from client.sync.state_store import Memory
+from client.sync.sync_run import Sync
 from shared.core.documents import DocumentId
 from tests.contract import upstreams
 from tests.unit.client.sync.simulated import Device

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from client.folder import TaskFolder
-from client.memory import Memory
-from client.sync import Sync
-from client.upstreams.port import Upstream
+from client.folder.task_folder import TaskFolder
+from client.sync.state_store import Memory
+from client.sync.sync_run import Sync
+from client.sync.upstream import Upstream
 from shared.core.documents import DocumentId
 from tests.contract import upstreams
 

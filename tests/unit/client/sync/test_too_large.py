@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from client.report import Report
+from client.sync.report import Report
+from client.sync.upstream import Upstream
 from client.upstreams import decisions
 from client.upstreams.git import GitUpstream
 from client.upstreams.mongodb import MongoUpstream
-from client.upstreams.port import Upstream
 from shared.core.documents import DocumentId
 from tests.contract import upstreams
 from tests.unit.client.sync.simulated import Device
@@ -164,7 +164,7 @@ def test_a_large_document_from_an_earlier_release_can_be_deleted(
     synced(a)
     synced(b)
     monkeypatch.setattr(decisions, "MAX_BYTES", limit)
-    monkeypatch.setattr("client.engine.plan.MAX_BYTES", limit)
+    monkeypatch.setattr("client.sync.engine.plan.MAX_BYTES", limit)
     a.folder.path(DOC).unlink()
     mine, theirs = settled(a, b)
     assert mine == theirs == {OTHER: {"id": OTHER, "n": 1}}

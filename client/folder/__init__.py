@@ -1,0 +1,1 @@
+"""Tasks as files: the folder that people and programs edit."""

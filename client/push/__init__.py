@@ -1,0 +1,1 @@
+"""Sending documents straight to a server."""

@@ -1,0 +1,1 @@
+"""What a sync decides and does, for one folder and one upstream."""

@@ -1,0 +1,282 @@
+"""Bringing states into files that people and programs may be editing at the same moment.
+
+A file and the memory cannot be changed in one transaction. So a state that arrives is written down three times:
+
+    1. staged      in `arriving/`, complete and synced
+    2. remembered  one transaction: base, shadow, no longer pending, and the row `arriving`
+    3. placed      the staged file takes the name of the file, if that is what was expected (client/folder/replace.py)
+    4. forgotten   the row
+
+Whoever is stopped goes on from what lies there:
+
+    staged, no row of that name     1 was not followed by 2: the answer was never taken; it is thrown away
+    row, staged holds what arrives  3 is still to be done
+    row, staged holds another       stopped inside of 3: old and new had changed places, and the old one is looked at
+    row, nothing staged             3 was done
+
+If the file is not what was expected, somebody edited it in between: the edit is merged onto the state that arrives,
+and that is placed.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from client.folder.durable import make_durable, make_names_durable, write_new
+from client.folder.file_text import body_of, text_of
+from client.folder.replace import ChangedError, Stamp, put_new, put_over, stamp_at, take_away
+from client.folder.task_folder import STATE, Loaded, Problem, TaskFolder
+from client.sync.engine.answer import MergedDoc, merged_onto
+from client.sync.state_store import Arriving, Memory, Seen
+from shared.core.documents import Body, ContentHash, DocumentId
+from shared.core.json.canonical import equal
+from shared.core.json.strict import FaultError
+from shared.core.merge.conflict_rows import conflict_rows
+from shared.core.merge.policies import NO_POLICIES
+from shared.core.protocol import Limits
+from shared.wire import content_hash
+
+RACY_NS: Final = 20_000_000
+COARSE_RACY_NS: Final = 2_100_000_000
+"""A file that was changed so shortly before it was read may change again without a new time."""
+HERE: Final = "here"
+"""Stands for the upstream in what was decided in the folder itself."""
+TRIES: Final = 20
+"""So often in a row a file may change in the moment of its replacement."""
+
+Step = Callable[[str], None]
+"""Called between any two steps; tests stop there."""
+
+
+class Arrivals:
+    """The states on their way into the files of one folder. `control`: where they are staged, on the same file
+    system."""
+
+    def __init__(
+        self, folder: TaskFolder, memory: Memory, step: Step = lambda name: None, *, control: Path | None = None
+    ) -> None:
+        self._folder = folder
+        self._memory = memory
+        self._step = step
+        control = control or folder.root / STATE
+        self._stage = control / "arriving"
+        self._stage_text = str(self._stage)
+        self._leaving = control / "leaving"
+        self._rescued = folder.root / STATE / "rescued"
+
+    def stage(self, wanted: Mapping[DocumentId, Arriving]) -> dict[DocumentId, Arriving]:
+        """Step 1: what is wanted, not staged so far. Returns the rows for step 2."""
+        if all(row.body is None for row in wanted.values()):
+            return dict(wanted)
+        self._stage.mkdir(parents=True, exist_ok=True)
+        rows = self._written(wanted)
+        self._step("staged")
+        return rows
+
+    def place(self, arriving: Mapping[DocumentId, Arriving], *, fresh: bool = True) -> dict[DocumentId, Seen | None]:
+        """Steps 3 and 4, after step 2 was committed. `fresh`: no try was made so far. Returns what was placed; the
+        others cannot be placed, because their files cannot be read at the moment. `recover` tries again."""
+        if not arriving:
+            return {}
+        seen: dict[DocumentId, Seen | None] = {}
+        for document, row in arriving.items():
+            # Of what could not be placed nothing is said.
+            with suppress(_StuckError):
+                if row.body is not None:
+                    seen[document] = self._put(document, row, fresh=fresh)
+                else:
+                    self._remove(document, row)
+                    seen[document] = None
+        if seen:
+            make_names_durable(self._folder.root)
+        self._step("placed all")
+        with self._memory.transaction():
+            self._memory.saw(seen)
+            self._memory.arrived(seen)
+        return seen
+
+    def recover(self) -> tuple[DocumentId, ...]:
+        """Goes on with what a client that was stopped has left behind. Returns what still cannot be placed."""
+        rows = self._memory.arriving()
+        names = {row.staged for row in rows.values()}
+        for path in _files_of(self._stage):
+            if path.name not in names:
+                path.unlink(missing_ok=True)
+        done = [d for d, row in rows.items() if row.body is not None and not (self._stage / row.staged).exists()]
+        if done:
+            with self._memory.transaction():
+                self._memory.arrived(done)
+        left = {document: row for document, row in rows.items() if document not in done}
+        return tuple(left.keys() - self.place(left, fresh=False).keys())
+
+    # A state that comes into its file
+
+    def _put(self, document: DocumentId, row: Arriving, *, fresh: bool) -> Seen:
+        """What the file holds now, as far as it is known. Raises _StuckError."""
+        if fresh and row.hash is not None and (row.expected is None or row.at is not None):
+            # Where nobody is at work, this is all.
+            with suppress(ChangedError):
+                return self._exchange(document, row, row.at, row.hash)
+            fresh = False
+            if not (self._stage / row.staged).exists():
+                row = self._again(document, row, MergedDoc(_body(row)), row.expected)
+        for _ in range(TRIES):
+            staged = self._stage / row.staged
+            if (body := row.body) is None:
+                raise _StuckError
+            held = body if fresh else _parsed(staged, document)
+            fresh = False
+            now = self._folder.read(document)
+            if held is not None and not equal(held, body) and row.expected is not None:
+                if equal(held, row.expected):  # exchanged, and stopped before the old one was removed
+                    staged.unlink(missing_ok=True)
+                    return Seen(content_hash(body), "")
+                here = now.body if isinstance(now, Loaded) else None
+                onto = here if here is not None else body
+                row = self._again(document, row, merged_onto(row.expected, onto, held), here)
+                continue
+            if held is None and staged.exists():  # exchanged with what somebody was writing, and stopped
+                self._rescue(staged)
+                return Seen(content_hash(body), "")
+            if isinstance(now, Problem):
+                raise _StuckError
+            if now is not None and (row.expected is None or not equal(now.body, row.expected)):
+                if equal(now.body, body):
+                    staged.unlink(missing_ok=True)
+                    return Seen(now.hash, "")
+                row = self._again(document, row, merged_onto(row.expected, body, now.body), now.body)
+                continue
+            row = replace(row, wrote=stamp_at(staged))
+            with suppress(ChangedError):
+                # Without a file now: there was none, or somebody deleted it who had not seen what arrives.
+                return self._exchange(document, row, now.stamp if now is not None else None, content_hash(body))
+            if not staged.exists():
+                row = self._again(document, row, MergedDoc(body), row.expected)
+        raise _StuckError
+
+    def _exchange(self, document: DocumentId, row: Arriving, at: Stamp | None, content: ContentHash) -> Seen:
+        """The staged file takes its name, if the file there is at `at` (None: there is none). Raises ChangedError."""
+        staged = f"{self._stage_text}/{row.staged}"
+        target = self._folder.text_path(document)
+        if at is None:
+            put_new(staged, target)
+        else:
+            put_over(staged, target, at, self._rescue)
+        self._step("placed")
+        return Seen(content, _placed_key(row.wrote, stamp_at(target)))
+
+    def _again(self, document: DocumentId, old: Arriving, merged: MergedDoc, expected: Body | None) -> Arriving:
+        """Another state is to be placed instead. Its staged file has a name of its own: whoever is stopped here
+        finds either the old row and the old file, or the new ones."""
+        row = self._written({document: Arriving(merged.doc, expected)})[document]
+        self._step("again")
+        with self._memory.transaction():
+            self._memory.set_arriving({document: row})
+            told = conflict_rows(merged.conflicts, NO_POLICIES)
+            self._memory.decided(HERE, document, [dict(conflict) for conflict in told])
+        (self._stage / old.staged).unlink(missing_ok=True)
+        return row
+
+    # A file that goes
+
+    def _remove(self, document: DocumentId, row: Arriving) -> None:
+        """Raises _StuckError. What was edited in between stays."""
+        target, aside = self._folder.path(document), self._leaving / f"{document}.json"
+        if aside.exists():  # stopped inside of `take_away`
+            found = _parsed(aside, document)
+            if found is None or row.expected is None or not equal(found, row.expected):
+                try:
+                    put_new(aside, target)
+                except ChangedError:
+                    self._rescue(aside)
+                return
+            aside.unlink()
+            return
+        now = self._folder.read(document)
+        if isinstance(now, Problem):
+            raise _StuckError
+        if now is None or row.expected is None or not equal(now.body, row.expected):
+            return
+        self._leaving.mkdir(parents=True, exist_ok=True)
+        self._step("leaving")
+        with suppress(ChangedError):
+            take_away(target, aside, now.stamp, self._rescue)
+
+    # Files
+
+    def _written(self, rows: Mapping[DocumentId, Arriving]) -> dict[DocumentId, Arriving]:
+        """Staged, durably, each under a name that nothing ever had."""
+        found: dict[DocumentId, Arriving] = {}
+        paths: list[Path] = []
+        mark = secrets.token_hex(8)
+        for number, (document, row) in enumerate(rows.items()):
+            if row.body is None:
+                found[document] = row
+                continue
+            name = f"{mark}{number:x}.json"
+            wrote = write_new(f"{self._stage_text}/{name}", text_of(row.body))
+            paths.append(self._stage / name)
+            found[document] = Arriving(row.body, row.expected, name, row.hash, row.at, wrote)
+        make_durable(paths)
+        make_names_durable(self._stage)
+        return found
+
+    def _rescue(self, path: Path) -> None:
+        self._rescued.mkdir(parents=True, exist_ok=True)
+        path.rename(self._rescued / f"{secrets.token_hex(4)}-{path.name}")
+
+
+class _StuckError(Exception):
+    """The file cannot be read now: somebody is writing it, or has written no document."""
+
+
+def stamp_key(stamp: Stamp, read_ns: int) -> str:
+    """A file with the same key was not changed since it was read at `read_ns`; "" if that cannot be told."""
+    newest = max(stamp.mtime_ns, stamp.ctime_ns)
+    # File systems with steps of milliseconds or more have stamps that are multiples of them.
+    coarse = stamp.mtime_ns % 1_000_000 == 0 and stamp.ctime_ns % 1_000_000 == 0
+    if newest > read_ns - (COARSE_RACY_NS if coarse else RACY_NS):
+        return ""
+    return key_of(stamp)
+
+
+def _placed_key(ours: Stamp | None, now: Stamp | None) -> str:
+    """Of a file that was written as `ours` and renamed since. Its content is older than its name, so whoever writes
+    into it now gives it another `mtime`."""
+    if ours is None or now is None or not ours.same_content(now):
+        return ""
+    coarse = ours.mtime_ns % 1_000_000 == 0
+    old = ours.mtime_ns < time.time_ns() - (COARSE_RACY_NS if coarse else RACY_NS)
+    return key_of(now) if old else ""
+
+
+def key_of(stamp: Stamp) -> str:
+    """A stamp as the memory keeps it."""
+    return f"{stamp.mtime_ns}-{stamp.size}-{stamp.inode}-{stamp.ctime_ns}"
+
+
+def _body(row: Arriving) -> Body:
+    assert row.body is not None
+    return row.body
+
+
+def _parsed(path: Path, document: DocumentId) -> Body | None:
+    """None if it is missing or holds no document."""
+    try:
+        return body_of(path.read_bytes(), document, Limits().readable)[0]
+    except (FileNotFoundError, FaultError):
+        return None
+
+
+def _files_of(path: Path) -> Iterable[Path]:
+    try:
+        return [Path(entry.path) for entry in os.scandir(path)]
+    except FileNotFoundError:
+        return ()

@@ -1,0 +1,117 @@
+"""What becomes of a document when the upstream has answered.
+
+| sent | here now | answered | here then |
+|---|---|---|---|
+| S | S | T | T |
+| S | D, newer | T | D's edits since S on T |
+| S | D, newer | none | D, on the tombstone, with S as shadow |
+| S | deleted | S | deleted |
+| S | deleted | T, or none | T, or none: the edit of somebody else wins |
+| a deletion | created again | T, or none | what was created, on T |
+
+Laws (tests/unit/client/engine/test_answer.py):
+    without an edit since it was sent, the file becomes what was answered
+    an edit since then is in the result, or the result is asked for once more
+    the base, the shadow and what was answered are one and the same state, unless the document was kept
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from client.sync.engine.records import Answer, Outline, Pending, Record
+from shared.core.documents import Body, ContentHash
+from shared.core.json.canonical import equal
+from shared.core.merge.conflicts import Conflict
+from shared.core.merge.objects import merge
+from shared.core.merge.policies import NO_POLICIES, Policies
+from shared.core.resolution.context import CREATED, parse_rev
+from shared.wire import content_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The new state of file and memory, to be stored as one."""
+
+    doc: Body | None
+    """What the file must hold; None: no file."""
+    record: Record
+    conflicts: tuple[Conflict, ...] = ()
+    """Decided here."""
+
+
+def on_answer(
+    pending: Pending, now: Body | None, answer: Answer, policies: Policies = NO_POLICIES, *, unedited: bool = False
+) -> Settled:
+    """`now`: what the file holds at this moment. `unedited`: it was sent as it had been agreed on, to be verified."""
+    sent = None if pending.deletes else pending.body
+    if unedited and answer.state is None and sent is not None and _same(now, sent):
+        # It is gone there. The next plan removes the file, all such together, so that the brake sees how many.
+        return Settled(now, _record(answer, shadow=sent))
+    if _same(now, sent):
+        return Settled(answer.state, agreed(answer))
+    if now is None:  # deleted since
+        unseen = not _same(answer.state, sent)
+        return Settled(answer.state if unseen else None, agreed(answer))
+    if answer.state is None:
+        return Settled(now, _record(answer, shadow=sent))
+    merged = merged_onto(sent if sent is not None else pending.shadow, answer.state, now, policies)
+    return Settled(merged.doc, agreed(answer), merged.conflicts)
+
+
+def on_fetched(record: Record, now: Body | None, answer: Answer) -> Settled | None:
+    """For an answer to nothing that was sent. None: the document was edited meanwhile, so the edit goes first."""
+    if not _same(now, record.shadow) and not _same(now, answer.state):
+        return None
+    return Settled(answer.state, agreed(answer))
+
+
+def is_forgotten(base: str | None, answer: Answer) -> bool:
+    """Whether the answer is of an upstream that does not know the base any more: it was wiped, or put back to an
+    earlier state. Sequences only grow, whatever an upstream goes through."""
+    if base is None or base == CREATED or answer.rev is None:
+        return False
+    before, now = parse_rev(base), parse_rev(answer.rev)
+    if before is None:
+        return answer.rev == CREATED
+    return now is None or now.sequence < before.sequence
+
+
+def agreed(answer: Answer) -> Record:
+    """What is remembered when file and upstream are at the answered state."""
+    return _record(answer, shadow=answer.state)
+
+
+@dataclass(frozen=True, slots=True)
+class MergedDoc:
+    """A document and what was decided when it was made."""
+
+    doc: Body
+    conflicts: tuple[Conflict, ...] = ()
+
+
+def merged_onto(base: Body | None, state: Body, mine: Body, policies: Policies = NO_POLICIES) -> MergedDoc:
+    """The edits from `base` to `mine`, on `state`; where both changed a place, mine stand."""
+    merged = merge([base or {}], state, mine, policies=policies, explicit_base=True)
+    assert isinstance(merged.value, dict)  # of two objects an object is made
+    return MergedDoc(merged.value, merged.conflicts)
+
+
+def _record(answer: Answer, *, shadow: Body | None) -> Record:
+    outline = Outline(
+        base=answer.rev if answer.rev is not None else answer.hash,
+        gone=answer.state is None,
+        shadow=_hash_of(shadow, answer),
+        remote=answer.hash,
+    )
+    return Record(outline, shadow, version=answer.version)
+
+
+def _hash_of(body: Body | None, answer: Answer) -> ContentHash | None:
+    if body is None:
+        return None
+    return answer.hash if body is answer.state else content_hash(body)
+
+
+def _same(a: Body | None, b: Body | None) -> bool:
+    return equal(a, b)

@@ -1,0 +1,105 @@
+"""What a client remembers of one document and one upstream, and what is said between them.
+
+`base`, `shadow` and `pending` are those of docs/merge.md. `remote` is the hash that the upstream was last heard to
+have, so that what is still to be done can be told from the memory alone, after a crash too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.core.documents import Body, ContentHash
+from shared.core.resolution.context import Ancestor
+from shared.core.resolution.states import is_tombstone
+from shared.core.version_vectors import Version
+
+__all__ = ["Ancestor", "Answer", "NotNow", "Outline", "Pending", "Record", "Refused", "Reply"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A state that is on its way. Until it is answered it is sent again and again, byte for byte."""
+
+    body: Body
+    """As it is sent; a tombstone with the last body inside for a deletion."""
+    hash: ContentHash
+    base: str
+    shadow: Body | None = None
+    """The body that `base` names, for an upstream that does not have it any more."""
+    attach: bool = False
+    """Send `shadow` (or null) as `base_state` at once, not only when asked for."""
+    version: Version | None = None
+    """What the state contains; None: the folder has never had several upstreams."""
+
+    @property
+    def deletes(self) -> bool:
+        return is_tombstone(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The upstream does not take this state, and would not the next time. Nothing was changed there."""
+
+    code: str
+    reason: str
+    hash: ContentHash | None = None
+    """Of the state that was refused; None: of a deletion."""
+    remote: ContentHash | None = None
+    """What the upstream had then. When it has something else, the state is sent again."""
+    file: bool = False
+    """The upstream's own file of the document is to blame. When that is corrected, the state is sent again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A record without its bodies: all that a plan needs."""
+
+    base: str | None = None
+    """The rev of the answer that was applied last; None: nothing was agreed on so far."""
+    gone: bool = False
+    """The base is a tombstone."""
+    shadow: ContentHash | None = None
+    """None: with the base there is no document."""
+    remote: ContentHash | None = None
+    """None: the upstream has no such live document."""
+    pending: bool = False
+    refused: Refused | None = None
+    unverified: bool = False
+    """The upstream is not sure to know the base any more: what differs is sent, and nothing is fetched over it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An outline and its bodies."""
+
+    outline: Outline = field(default_factory=Outline)
+    shadow: Body | None = None
+    pending: Pending | None = None
+    version: Version | None = None
+    """What the base contains; None: the upstream did not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the upstream says is the state now, durably."""
+
+    state: Body | None
+    hash: ContentHash | None
+    rev: str | None
+    """None: an upstream that knows v1.0 alone."""
+    outcome: str = ""
+    rule: str = ""
+    conflicts: tuple[dict[str, Any], ...] = ()
+    version: Version | None = None
+    """What the state contains; None: the upstream does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotNow:
+    """This one was not answered; what became of it is not known. It stays pending."""
+
+    reason: str
+
+
+Reply = Answer | Refused | NotNow

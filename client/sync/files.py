@@ -1,0 +1,190 @@
+"""What the files of a folder hold now, without reading those that have not changed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Final
+
+from client.folder.replace import Stamp
+from client.folder.task_folder import Problem, TaskFolder
+from client.sync.arrivals import key_of, stamp_key
+from client.sync.state_store import Memory, Seen
+from shared.core.documents import Body, ContentHash, DocumentId
+
+LATELY: Final = 20_000
+"""So many bodies are kept from a look to the acting on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """`hashes` of the files that are documents. `unreadable`: ids that must be left alone, because a file that may be
+    theirs is none at the moment; `problems` says why."""
+
+    hashes: Mapping[DocumentId, ContentHash]
+    unreadable: AbstractSet[DocumentId] = frozenset()
+    problems: tuple[Problem, ...] = ()
+    read: int = 0
+    """How many files had to be read."""
+    changed: AbstractSet[DocumentId] = field(default_factory=frozenset)
+    """Documents that are not as they were when the folder was looked at before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a file holds. `stamp` None: its stamp does not prove yet that it is unchanged."""
+
+    body: Body
+    hash: ContentHash
+    stamp: Stamp | None = None
+    too_large: bool = False
+    """See `Loaded`."""
+
+
+class UnreadableError(Exception):
+    """The file holds no document at the moment."""
+
+
+class Files:
+    """A folder and what the memory knows of its files."""
+
+    def __init__(self, folder: TaskFolder, memory: Memory) -> None:
+        self._folder = folder
+        self._memory = memory
+        self._lately: dict[DocumentId, Held] = {}
+        self._keys: dict[DocumentId, str] = {}
+        self._hashes: dict[DocumentId, ContentHash] = {}
+        self._found: Found | None = None
+
+    def is_empty(self) -> bool:
+        """Whether there is no file here, nor was when the folder was looked at last. Raises FolderError."""
+        scan = self._folder.scan()
+        if scan.files or scan.problems or self._memory.file_hashes():
+            return False
+        self._found = Found({})
+        return True
+
+    def look(self, *, remember: bool = True) -> Found:
+        """Reads what has a new stamp, and remembers it; that is for who holds the sync lock. Raises FolderError."""
+        self._lately.clear()
+        scan = self._folder.scan()
+        known, hashes = self._memory.file_stamps(), self._memory.file_hashes()
+        news: dict[DocumentId, Seen | None] = {}
+        problems = list(scan.problems)
+        changed: set[DocumentId] = set()
+        other = [
+            document
+            for document, stamp in scan.files.items()
+            # What is too large is read, and named, each time.
+            if known.get(document) != key_of(stamp) or self._may_be_too_large(stamp)
+        ]
+        for document in other:
+            before, loaded = hashes.pop(document, None), self._read(document)
+            if isinstance(loaded, Problem):
+                problems.append(loaded)
+            elif loaded is not None:
+                if loaded.too_large:
+                    problems.append(self._folder.too_large(document))
+                hashes[document] = loaded.hash
+                news[document] = Seen(loaded.hash, key_of(loaded.stamp) if loaded.stamp else "")
+                if before != loaded.hash:
+                    changed.add(document)
+        for document in hashes.keys() - scan.files.keys():
+            del hashes[document]
+        # Whose file cannot be read, or was renamed, is not deleted.
+        unreadable = {problem.document for problem in problems if problem.document is not None}
+        unreadable |= self._folder.held(tuple(problems)).keys()
+        unreadable -= hashes.keys()
+        gone = known.keys() - hashes.keys() - unreadable
+        news.update(dict.fromkeys(gone))
+        changed |= gone
+        if news and remember:
+            with self._memory.transaction():
+                self._memory.saw(news)
+        self._keys, self._hashes = known, hashes
+        self._keys.update((document, seen.stamp if seen is not None else "") for document, seen in news.items())
+        self._found = Found(hashes, frozenset(unreadable), tuple(problems), len(other), frozenset(changed))
+        return self._found
+
+    def look_again(self, documents: Iterable[DocumentId]) -> Found:
+        """As `look`, at the files of these documents alone: what the others held a moment ago still counts, and the
+        next `look` sees what became of them. For who has just written these."""
+        before = self._found
+        if before is None or before.problems:
+            return self.look()
+        seen: dict[DocumentId, Seen] = {}
+        changed: set[DocumentId] = set()
+        for document in documents:
+            stamp, remembered = self._folder.stamp(document), self._memory.file(document)
+            if stamp is None and remembered is None:
+                self._hashes.pop(document, None)
+                self._keys.pop(document, None)
+            elif stamp is None or self._may_be_too_large(
+                stamp
+            ):  # removed, or renamed: that takes a look at all names
+                return self.look()
+            elif remembered is not None and remembered.stamp == key_of(stamp):
+                self._hashes[document], self._keys[document] = remembered.hash, remembered.stamp
+            else:
+                loaded = self._read(document)
+                if not isinstance(loaded, Held):
+                    return self.look()
+                self._hashes[document] = loaded.hash
+                self._keys[document] = key_of(loaded.stamp) if loaded.stamp else ""
+                seen[document] = Seen(loaded.hash, self._keys[document])
+                if remembered is None or remembered.hash != loaded.hash:
+                    changed.add(document)
+        if seen:
+            with self._memory.transaction():
+                self._memory.saw(seen)
+        self._found = Found(self._hashes, read=len(seen), changed=frozenset(changed))
+        return self._found
+
+    def wrote(self, files: Mapping[DocumentId, Seen | None]) -> None:
+        """What was just written, or removed, by us."""
+        for document, seen in files.items():
+            if seen is None:
+                self._hashes.pop(document, None)
+                self._keys.pop(document, None)
+            else:
+                self._hashes[document], self._keys[document] = seen.hash, seen.stamp
+
+    def now(self, document: DocumentId, likely: Sequence[tuple[ContentHash | None, Body | None]] = ()) -> Held | None:
+        """What the file holds; None without a file. Raises UnreadableError. `likely`: bodies by their hashes, which
+        need not be read again if it is one of them."""
+        stamp = self._folder.stamp(document)
+        if stamp is None:
+            if self._found is None or document in self._hashes:
+                self._folder.prepare()  # it is gone, if the folder is not
+            return None
+        lately = self._lately.get(document)
+        if lately is not None and lately.stamp == stamp:
+            return lately
+        if self._found is None:
+            seen = self._memory.file(document)
+            key, content = (seen.stamp, seen.hash) if seen is not None else ("", None)
+        else:
+            key, content = self._keys.get(document, ""), self._hashes.get(document)
+        if content is not None and key == key_of(stamp):
+            for hash_, body in likely:
+                if body is not None and hash_ == content:
+                    return Held(body, content, stamp)
+        loaded = self._read(document)
+        if isinstance(loaded, Problem):
+            raise UnreadableError(loaded.sentence)
+        return loaded
+
+    def _may_be_too_large(self, stamp: Stamp) -> bool:
+        return stamp.size > self._folder.max_document_bytes
+
+    def _read(self, document: DocumentId) -> Held | Problem | None:
+        started, loaded = time.time_ns(), self._folder.read(document)
+        if loaded is None or isinstance(loaded, Problem):
+            return loaded
+        proves = bool(stamp_key(loaded.stamp, started))
+        held = Held(loaded.body, loaded.hash, loaded.stamp if proves else None, loaded.too_large)
+        if proves and len(self._lately) < LATELY:
+            self._lately[document] = held
+        return held

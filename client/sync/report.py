@@ -1,0 +1,84 @@
+"""What a sync with one upstream did and found."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from client.sync.engine.plan import Action, Plan
+from client.sync.engine.records import Answer, Record, Refused
+from client.sync.files import Found
+from shared.core.documents import Body, DocumentId
+
+Progress = Callable[[int, int], None]
+"""(done, of how many that are known of)."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What a sync with one upstream did and found. Counts are of documents."""
+
+    upstream: str
+    agreed: bool = False
+    """Both sides were seen to be equal, but for what waits."""
+    rounds: int = 0
+    sent: int = 0
+    deleted: int = 0
+    fetched: int = 0
+    removed: int = 0
+    merged: int = 0
+    """The upstream answered something else than what was sent."""
+    conflicts: int = 0
+    adopted: int = 0
+    files_read: int = 0
+    arrived: list[tuple[Body | None, Body | None]] = field(default_factory=list)
+    """(before, now) of the files that were changed."""
+    plan: Plan = field(default_factory=Plan)
+    """The last one; its waiting documents are those that wait still."""
+    found: Found | None = None
+    emptied: tuple[DocumentId, ...] = ()
+    """Held because the folder was emptied at once: it stays so, whatever is new in it."""
+    refused: dict[DocumentId, Refused] = field(default_factory=dict)
+    problems_there: dict[DocumentId, str] = field(default_factory=dict)
+    """Files that somebody put into the upstream and that cannot be taken in, and what to do."""
+    alternating: tuple[DocumentId, ...] = ()
+    """Documents whose files went back to an earlier content again and again, as states arrived."""
+
+
+def count(report: Report, action: Action | None, record: Record, answer: Answer) -> None:
+    pending = record.pending
+    if pending is None:
+        if answer.state is None:
+            report.removed += record.shadow is not None
+        else:
+            report.fetched += 1
+        return
+    if pending.deletes:
+        report.deleted += answer.state is None
+    else:
+        report.sent += 1
+    report.merged += answer.hash != (None if pending.deletes else pending.hash)
+
+
+def status_of(report: Report, *, at: float | None = None) -> dict[str, Any]:
+    """What is remembered of a sync for `hypertask status`."""
+    return {
+        "at": at if at is not None else time.time(),
+        "agreed": report.agreed,
+        "sent": report.sent,
+        "deleted": report.deleted,
+        "fetched": report.fetched,
+        "removed": report.removed,
+        "merged": report.merged,
+        "refused": {d: {"code": r.code, "reason": r.reason} for d, r in report.refused.items()},
+        "held_here": len(report.plan.held_here),
+        "held_there": len(report.plan.held_there),
+        "emptied": list(report.emptied),
+        "undeletable": list(report.plan.undeletable),
+        "unreadable": list(report.plan.unreadable),
+        "problems_there": report.problems_there,
+        "alternating": list(report.alternating),
+        "error": None,
+    }

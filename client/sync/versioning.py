@@ -1,0 +1,162 @@
+"""Versions in a sync: which documents the folder is ahead with, what is sent with a state, what an answer tells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from client.sync.engine.answer import Settled
+from client.sync.engine.records import Ancestor, Answer, Outline, Pending, Record
+from client.sync.engine.versions import Agreed, FileVersion, ancestors, arrived, contained, is_edited, numbered
+from client.sync.state_store import Memory
+from shared.core.documents import ContentHash, DocumentId
+from shared.core.version_vectors import Version, includes
+from shared.wire import content_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An answer, and what is made of it. `before`: the record as it was when the state was sent."""
+
+    answer: Answer
+    settled: Settled
+    before: Record
+
+
+class Arrival(Enum):
+    """What becomes of an answer."""
+
+    TAKEN = "taken"
+    """It contains the file."""
+    KEPT = "kept"
+    """The file contains it."""
+    APART = "apart"
+    """Each contains what the other lacks: the file is sent as it is now, and merged there."""
+
+
+class Versioning:
+    """Of one folder and one of its upstreams."""
+
+    def __init__(self, memory: Memory, upstream: str) -> None:
+        self._memory = memory
+        self._upstream = upstream
+
+    def ahead(
+        self, local: Mapping[DocumentId, ContentHash], outlines: Mapping[DocumentId, Outline]
+    ) -> frozenset[DocumentId]:
+        """Documents that would be fetched by what was agreed on with this upstream, though the file contains more."""
+        asked = [
+            document
+            for document, outline in outlines.items()
+            if local.get(document) == outline.shadow and outline.remote != outline.shadow and not outline.pending
+        ]
+        known, records = self._known(asked)
+        found: set[DocumentId] = set()
+        for document in asked:
+            here, agreed = local.get(document), _agreed(records.get(document, {}))
+            if document not in known and not agreed:
+                continue
+            _, mine = records.get(document, {}).get(self._upstream, (None, None))
+            holds = contained(known.get(document), agreed)
+            if is_edited(known.get(document), here, agreed) or not includes(mine or {}, holds):
+                found.add(document)
+        return frozenset(found)
+
+    def numbered(self, states: Mapping[DocumentId, ContentHash | None]) -> dict[DocumentId, Version]:
+        """What each of these contains, which the files hold now. An edit that has no number so far gets one; inside
+        a transaction."""
+        self._memory.replica()  # first: it may be another one than it was
+        known, records = self._known(states)
+        versions: dict[DocumentId, FileVersion] = {}
+        for document, here in states.items():
+            agreed = _agreed(records.get(document, {}))
+            version = contained(known.get(document), agreed)
+            if is_edited(known.get(document), here, agreed):
+                version = numbered(version, *self._memory.next_number())
+            versions[document] = FileVersion(here, version)
+        self._memory.set_file_versions({d: one for d, one in versions.items() if known.get(d) != one})
+        return {document: one.version for document, one in versions.items()}
+
+    def ancestors(
+        self, document: DocumentId, version: Version, content: ContentHash
+    ) -> Callable[[], tuple[Ancestor, ...]]:
+        """Of a state that is sent; read when they are asked for."""
+        return lambda: ancestors(version, content, self._memory.earlier([document]).get(document, ()))
+
+    def against(
+        self, document: DocumentId, here: ContentHash | None, pending: Pending, answer: Answer
+    ) -> Arrival | None:
+        """What an answer means for a file that does not hold any more what was sent, because something arrived from
+        another upstream meanwhile. None: what it holds was made of what was sent."""
+        known = self._memory.file_versions([document]).get(document)
+        sent = None if pending.deletes else pending.hash
+        if known is None or answer.version is None or known.hash == sent:
+            return None
+        if known.hash == here and includes(answer.version, known.version):
+            return Arrival.TAKEN
+        return Arrival.KEPT if includes(known.version, answer.version) else Arrival.APART
+
+    def is_behind(self, document: DocumentId, answer: Answer) -> bool:
+        """Whether a state that was asked for lacks something that the file contains."""
+        known = self._memory.file_versions([document]).get(document)
+        return known is not None and answer.version is not None and not includes(answer.version, known.version)
+
+    def set_apart(self, pending: Mapping[DocumentId, Pending]) -> None:
+        """What was sent is contained in the file and in the answer: what is merged next counts from it."""
+        self._memory.keep_earlier(
+            {
+                document: Ancestor(one.version, None if one.deletes else one.body, None if one.deletes else one.hash)
+                for document, one in pending.items()
+                if one.version is not None
+            }
+        )
+
+    def is_copy(self, answer: Answer) -> bool:
+        """Whether the upstream knows an edit of this folder that the folder does not: it was put back from a copy."""
+        replica, number = self._memory.replica()
+        return answer.version is not None and answer.version.get(replica, 0) > number
+
+    def took(self, taken: Mapping[DocumentId, Taken]) -> None:
+        """Remembers what the files contain now; inside the transaction that stores the records."""
+        told = {document: one for document, one in taken.items() if one.answer.version is not None}
+        known, records = self._known(told)
+        versions: dict[DocumentId, FileVersion] = {}
+        earlier: dict[DocumentId, Ancestor] = {}
+        for document, one in told.items():
+            answer, settled, before = one.answer, one.settled, one.before
+            kept = _agreed_hash(before)
+            if before.version and kept != answer.hash:
+                earlier[document] = Ancestor(before.version, before.shadow if kept else None, kept)
+            if answer.state is None and settled.doc is not None and _is_unedited(before):
+                continue  # the next plan removes it
+            then = answer.hash
+            if settled.doc is not None and settled.doc is not answer.state:
+                then = content_hash(settled.doc)
+            elif settled.doc is None:
+                then = None
+            had = known.get(document)
+            if had is None:
+                had = FileVersion(ContentHash("unknown"), contained(None, _agreed(records.get(document, {}))))
+            version = FileVersion(answer.hash, answer.version or {})
+            versions[document] = arrived(had, version, then)
+        self._memory.set_file_versions(versions)
+        self._memory.keep_earlier(earlier)
+
+    def _known(
+        self, documents: Iterable[DocumentId]
+    ) -> tuple[dict[DocumentId, FileVersion], dict[DocumentId, dict[str, tuple[ContentHash | None, Version | None]]]]:
+        ids = list(documents)
+        return self._memory.file_versions(ids), self._memory.record_versions(ids)
+
+
+def _agreed(records: Mapping[str, tuple[ContentHash | None, Version | None]]) -> list[Agreed]:
+    return [Agreed(content, version or {}) for content, version in records.values()]
+
+
+def _agreed_hash(record: Record) -> ContentHash | None:
+    return None if record.outline.gone else record.outline.shadow
+
+
+def _is_unedited(record: Record) -> bool:
+    return record.pending is not None and record.pending.hash == record.outline.shadow

@@ -1,0 +1,143 @@
+"""How a task is changed by words. Pure.
+
+    words           the description; of `modify` too, if there are any: all of it
+    +tag -tag       adds, removes a tag
+    field:value     sets a field; a day or a moment where the field is one (due:friday); a number stays a number
+    field:          removes it
+    field:=JSON     sets it to that value: estimate:=3 done:=true steps:=["a"]
+    a.b:value       sets b inside a, unless there is a field "a.b"
+
+The body that is given is not touched. Laws (tests/unit/client/test_modifications.py):
+    what no word names is as it was
+    doing it twice is doing it once
+    the result is in the I-JSON profile if the body was
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any, Final
+
+from client.tasks import moments
+from client.tasks.filters import tags_of, value_at
+from client.tasks.words import NEVER_SET, Field, Tag, Text, WordError, read_words
+from shared.core.documents import Body
+from shared.core.json.strict import FaultError, check
+from shared.wire import parse
+
+Modification = Callable[[Body], Body]
+_MOST_DEEP: Final = 64
+
+
+def modification_of(words: Iterable[str], now: datetime) -> Modification:
+    """Raises WordError, NoMomentError."""
+    read = read_words(words)
+    text = " ".join(word.text for word in read if isinstance(word, Text))
+    steps = [_step(word, now) for word in read if not isinstance(word, Text)]
+    _check_text(text)
+
+    def modify(body: Body) -> Body:
+        changed = {**body, "description": text} if text else body
+        for step in steps:
+            changed = step(changed)
+        return changed
+
+    return modify
+
+
+def _step(word: Tag | Field, now: datetime) -> Modification:
+    match word:
+        case Tag(name, wanted):
+            _check_text(name)
+            return lambda body: _tagged(body, name, wanted=wanted)
+        case Field(name, modifier, _, _) if modifier:
+            raise WordError(f'"{name}.{modifier}" asks and does not set. To set a field: {name}:VALUE')
+        case Field(name, _, _, _) if name in NEVER_SET:
+            raise WordError(f'"{name}" cannot be set. A new task: hypertask add; to delete one: hypertask delete ID')
+        case Field(name, _, "", False):
+            return lambda body: _without(body, name)
+        case Field(name, _, text, True):
+            value = _json(text)
+            return lambda body: _with(body, name, value)
+        case Field("tags", _, text, _):
+            _check_text(text)
+            return lambda body: {**body, "tags": list(dict.fromkeys(text.split(",")))}
+        case Field(name, _, text, _) if name in moments.FIELDS:
+            at = moments.stored(text, now)
+            return lambda body: _with(body, name, at)
+        case Field(name, _, text, _):
+            _check_text(text)
+            return lambda body: _with(body, name, _alike(text, _value(body, name)))
+
+
+def _tagged(body: Body, name: str, *, wanted: bool) -> Body:
+    tags = body.get("tags", [])
+    if not isinstance(tags, list):
+        raise WordError(f'the "tags" of {body.get("id")} are no list. To make them one: tags:{name}')
+    if wanted:
+        return body if name in tags_of(body) else {**body, "tags": [*tags, name]}
+    left = [tag for tag in tags if tag != name]
+    if left == tags:
+        return body
+    return {**body, "tags": left} if left else _without(body, "tags")
+
+
+def _with(body: Body, path: str, value: Any) -> Body:
+    head, dot, rest = path.partition(".")
+    if path in body or not dot:
+        return {**body, path: value}
+    inside = body.get(head, {})
+    if not isinstance(inside, dict):
+        raise WordError(f'"{head}" of {body.get("id")} has no fields inside. To replace it: {head}:={{...}}')
+    return {**body, head: _with(inside, rest, value)}
+
+
+def _without(body: Body, path: str) -> Body:
+    head, dot, rest = path.partition(".")
+    if path in body or not dot:
+        return {name: value for name, value in body.items() if name != path}
+    inside = body.get(head)
+    if not isinstance(inside, dict):
+        return body
+    left = _without(inside, rest)
+    # The last field takes the object with it: it may have come with that field, from a word before this one.
+    return {**body, head: left} if left or not inside else {name: v for name, v in body.items() if name != head}
+
+
+def _value(body: Body, path: str) -> Any:
+    try:
+        return value_at(body, path)
+    except KeyError:
+        return None
+
+
+def _alike(text: str, old: Any) -> Any:
+    """`text` as a value of the kind that is there, if it can be one."""
+    if isinstance(old, bool | int | float):
+        try:
+            new = parse(text.encode(), max_depth=1)
+        except FaultError:
+            return text
+        if isinstance(new, bool | int | float) and isinstance(new, bool) is isinstance(old, bool):
+            return new
+    return text
+
+
+def _json(text: str) -> Any:
+    _check_text(text)
+    try:
+        return parse(text.encode(), max_depth=_MOST_DEEP)
+    except FaultError as error:
+        raise WordError(
+            f"{text!r} is no JSON: {error.fault.detail} A text needs quotes: {json.dumps(text)}"
+        ) from None
+
+
+def _check_text(text: str) -> None:
+    """A command line may hold bytes that are no text; Python then makes lone surrogates of them."""
+    try:
+        check(text, max_depth=1)
+    except FaultError:
+        raise WordError(f"{text!r} is not UTF-8. Is the terminal set to another encoding?") from None

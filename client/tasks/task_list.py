@@ -1,0 +1,235 @@
+"""What commands do with tasks, on the folder: looked up, changed with undo and hooks, and never over an edit that
+somebody else makes at the same moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from client.folder.task_folder import Change, ChangedError, FolderError, Loaded, Problem, Stamp, TaskFolder
+from client.tasks.hooks import Hooks
+from client.tasks.ids import with_prefix
+from client.tasks.journal import Entry, Journal, Step, undone
+from client.tasks.moments import written
+from client.tasks.recurrence import NoPeriodError, is_pattern, occurrences
+from shared.core.documents import Body, DocumentId
+from shared.core.json.canonical import equal
+
+ATTEMPTS: Final = 5
+"""So often a change is decided anew because somebody else changes the same file at that moment."""
+
+
+class NotATaskError(Exception):
+    """The file of the task is a Problem; the message is what it says."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(f"{problem.name} is left alone: {problem.sentence}")
+
+
+class NothingToUndoError(Exception):
+    """The message says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a command did: the documents before and after, those among them that changed, and what hooks said."""
+
+    steps: tuple[Step, ...]
+    feedback: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """All that is in the folder."""
+
+    bodies: Mapping[DocumentId, Body]
+    problems: tuple[Problem, ...]
+
+
+class Tasks:
+    """The tasks of one folder, for one command."""
+
+    def __init__(self, folder: TaskFolder, hooks: Hooks, now: datetime) -> None:
+        self.folder = folder
+        self._hooks = hooks
+        self._journal = Journal(folder.state)
+        self._now = now
+
+    def find(self, prefix: str) -> DocumentId:
+        """Raises NoSuchTaskError, FolderError."""
+        return with_prefix(prefix, self.folder.scan().files)
+
+    def find_all(self, prefixes: Iterable[str]) -> list[DocumentId]:
+        """Each once, in their order."""
+        files = self.folder.scan().files
+        return list(dict.fromkeys(with_prefix(prefix, files) for prefix in prefixes))
+
+    def all(self) -> Seen:
+        """Raises FolderError."""
+        scan = self.folder.scan()
+        read = {document: self.folder.read(document) for document in scan.files}
+        bodies = {document: found.body for document, found in read.items() if isinstance(found, Loaded)}
+        problems = [*scan.problems, *(found for found in read.values() if isinstance(found, Problem))]
+        return Seen(bodies, tuple(problems))
+
+    def read(self, document: DocumentId) -> Body:
+        """Raises NotATaskError, FolderError."""
+        return self._loaded(document).body
+
+    def add(self, bodies: Sequence[Body], command: str) -> Done:
+        """New documents. Raises HookError with nothing added, FaultError, ChangedError if one is there already."""
+        feedback: list[str] = []
+        steps: list[Step] = []
+        for body in bodies:
+            heard = self._hooks.added(body)
+            feedback += heard.feedback
+            steps.append(Step(DocumentId(body["id"]), None, heard.body))
+        self.carry_out(command, [(step, None) for step in steps])
+        return Done(tuple(steps), tuple(feedback))
+
+    def change(self, documents: Iterable[DocumentId], modify: Callable[[Body], Body], command: str) -> Done:
+        """Puts `modify` of each document in its place, with the clock set. What it leaves as it is stays untouched.
+
+        Raises HookError with nothing changed, what `modify` raises, NotATaskError, FaultError, ChangedError.
+        """
+        feedback: list[str] = []
+
+        def decide(document: DocumentId) -> tuple[Step, Stamp | None]:
+            loaded = self._loaded(document)
+            after = modify(loaded.body)
+            if not equal(after, loaded.body):
+                heard = self._hooks.modified(loaded.body, {**after, "modified": written(self._now)})
+                feedback.extend(heard.feedback)
+                after = heard.body
+            return Step(document, loaded.body, after), loaded.stamp
+
+        return Done(self._decide_and_carry_out(documents, decide, command), tuple(feedback))
+
+    def delete(self, documents: Iterable[DocumentId], command: str) -> Done:
+        """Removes the files; a sync takes that for a deletion. Raises as `change` does."""
+        feedback: list[str] = []
+
+        def decide(document: DocumentId) -> tuple[Step, Stamp | None]:
+            loaded = self._loaded(document)
+            feedback.extend(self._hooks.deleted(loaded.body))
+            return Step(document, loaded.body, None), loaded.stamp
+
+        return Done(self._decide_and_carry_out(documents, decide, command), tuple(feedback))
+
+    def undo(self) -> tuple[Entry, Done]:
+        """Takes back what the last command did; what happened to the documents since then stays. Raises
+        NothingToUndoError, NotATaskError, ChangedError."""
+        self.folder.prepare()
+        entry = self._journal.last()
+        if entry is None:
+            raise NothingToUndoError("there is nothing to undo: no command has changed a task here")
+        pairs: list[tuple[Step, Stamp | None]] = []
+        for step in entry.steps:
+            now, stamp = self._body_and_stamp(step.document)
+            after = undone(step, now)
+            if after is not None and not equal(after, now):
+                after = {**after, "modified": written(self._now)}
+            pairs.append((Step(step.document, now, after), stamp))
+        self._apply(pairs)
+        self._journal.drop(entry)
+        return entry, Done(_changed([step for step, _ in pairs]))
+
+    def make_occurrences(self, bodies: Mapping[DocumentId, Body]) -> tuple[Body, ...]:
+        """Makes what repeating tasks have due by now, and returns it. It is nobody's command: it is not undone."""
+        made: list[Body] = []
+        numbers = _numbers(bodies.values())
+        for pattern in bodies.values():
+            if not is_pattern(pattern):
+                continue
+            try:
+                new, after = occurrences(pattern, self._now, numbers.get(pattern["id"], frozenset()))
+            except NoPeriodError:  # said when the period is set, and by doctor; a list is not the place
+                continue
+            changes = [Change(DocumentId(body["id"]), body, None) for body in new]
+            results = self.folder.apply(changes)
+            made += [body for body in new if isinstance(results[DocumentId(body["id"])], Stamp)]
+            now, stamp = self._body_and_stamp(DocumentId(pattern["id"]))
+            if new and equal(now, pattern):
+                self.folder.apply([Change(DocumentId(pattern["id"]), after, stamp)])
+        return tuple(made)
+
+    def _loaded(self, document: DocumentId) -> Loaded:
+        match self.folder.read(document):
+            case Loaded() as loaded:
+                return loaded
+            case Problem() as problem:
+                raise NotATaskError(problem)
+        raise ChangedError(self.folder.path(document))
+
+    def _body_and_stamp(self, document: DocumentId) -> tuple[Body | None, Stamp | None]:
+        if self.folder.read(document) is None:
+            return None, None
+        loaded = self._loaded(document)
+        return loaded.body, loaded.stamp
+
+    def _decide_and_carry_out(
+        self,
+        documents: Iterable[DocumentId],
+        decide: Callable[[DocumentId], tuple[Step, Stamp | None]],
+        command: str,
+    ) -> tuple[Step, ...]:
+        steps: list[Step] = []
+        left = list(documents)
+        for attempt in range(1, ATTEMPTS + 1):
+            pairs = [decide(document) for document in left]
+            results = self.carry_out(command, pairs, tolerant=attempt < ATTEMPTS)
+            steps += [step for step, _ in pairs if step.document not in results]
+            left = results
+            if not left:
+                break
+        return _changed(steps)
+
+    def carry_out(
+        self, command: str, pairs: list[tuple[Step, Stamp | None]], *, tolerant: bool = False
+    ) -> list[DocumentId]:
+        """Records the steps that change something, and does them; a step comes with the stamp that it was decided on.
+        Returns which failed because the file was changed at this moment; raises ChangedError unless `tolerant`."""
+        meant = [(step, stamp) for step, stamp in pairs if not _same(step)]
+        if not meant:
+            return []
+        self.folder.prepare()
+        try:
+            entry = self._journal.record(command, [step for step, _ in meant])
+        except OSError as error:
+            raise FolderError(f"{error.filename}: {error.strerror}. Make room or correct the permissions.") from error
+        failed = self._apply(meant, tolerant=True)
+        if failed:
+            self._journal.drop(entry)
+            if done := [step for step, _ in meant if step.document not in failed]:
+                self._journal.record(command, done)
+            if not tolerant:
+                raise ChangedError(self.folder.path(failed[0]))
+        return failed
+
+    def _apply(self, pairs: Iterable[tuple[Step, Stamp | None]], *, tolerant: bool = False) -> list[DocumentId]:
+        changes = [Change(step.document, step.after, stamp) for step, stamp in pairs if not _same(step)]
+        results = self.folder.apply(changes)
+        failed = [(document, result) for document, result in results.items() if isinstance(result, ChangedError)]
+        if failed and not tolerant:
+            raise failed[0][1]
+        return [document for document, _ in failed]
+
+
+def _numbers(bodies: Iterable[Body]) -> dict[str, set[int]]:
+    """Which occurrences are there by their number, by the id of their pattern."""
+    found: dict[str, set[int]] = {}
+    for body in bodies:
+        number, parent = body.get("imask"), body.get("parent")
+        if isinstance(number, int | float) and isinstance(parent, str):
+            found.setdefault(parent, set()).add(int(number))
+    return found
+
+
+def _same(step: Step) -> bool:
+    return equal(step.before, step.after)
+
+
+def _changed(steps: Iterable[Step]) -> tuple[Step, ...]:
+    return tuple(step for step in steps if not _same(step))

@@ -1,0 +1,1 @@
+"""A folder with its state and its upstreams, put together."""

@@ -1,0 +1,194 @@
+"""How a folder and its upstreams are: what `hypertask status` and `hypertask doctor` find. Changes nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+from client.config.config_file import UpstreamConfig
+from client.config.tokens import TokenError
+from client.folder.locks import holder, is_held
+from client.folder.task_folder import FolderError, Loaded
+from client.screen import clip, tasks
+from client.sync.engine.emptied import held_if_emptied
+from client.sync.engine.plan import Adopt, Plan, plan
+from client.sync.files import Files, Found
+from client.sync.upstream import UpstreamError
+from client.tasks.journal import Journal
+from client.tasks.recurrence import NoPeriodError, Series
+from client.upstreams.http import HttpUpstream
+from client.workspace.workspace import Opened
+
+SKEW_SECONDS: Final = 60.0
+NAMED: Final = 5
+"""So many documents are named; --json has all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamStatus:
+    """One upstream, from the memory alone: nobody is asked."""
+
+    name: str
+    url: str
+    last: dict[str, Any]
+    plan: Plan
+    """What would travel if the upstream were still as it was heard of."""
+
+    @property
+    def waiting(self) -> int:
+        return sum(not isinstance(action, Adopt) for action in self.plan.actions)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    found: Found
+    upstreams: tuple[UpstreamStatus, ...]
+    daemon: str | None
+    """The id of its process; None: it does not run."""
+
+
+def status(here: Opened) -> Status:
+    """Raises FolderError."""
+    found = Files(here.folder, here.memory).look(remember=False)
+    rows = []
+    for config in here.profile.upstreams:
+        row = here.memory.upstream(config.name)
+        outlines = here.memory.outlines(config.name)
+        can_delete = not row.facts.get("asked_at") or "base" in row.facts.get("supports", ())
+        intent = plan(found.hashes, found.unreadable, outlines, can_delete=can_delete)
+        there = {*found.hashes, *found.unreadable}
+        before = here.memory.held_as_emptied()
+        left, meant = int(here.memory.any_agreed(there)), Journal(here.folder.state).deleted()
+        intent = held_if_emptied(intent, there, outlines, meant, settled=left, before=before)
+        rows.append(UpstreamStatus(config.name, config.url, dict(row.status), intent))
+    daemon = holder(here.daemon_lock) if is_held(here.daemon_lock) else None
+    return Status(found, tuple(rows), daemon)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`state`: ok, warning or bad. `fix`: what to do, "" if nothing."""
+
+    what: str
+    state: str
+    said: str
+    fix: str = ""
+
+
+async def examine(here: Opened) -> AsyncIterator[Check]:
+    """Every check, as it is done. What fails is a result, not an error."""
+    for check in _folder(here):
+        yield check
+    for config in here.profile.upstreams:
+        async for check in _upstream(here, config):
+            yield check
+    if not here.profile.upstreams:
+        yield Check("upstreams", "warning", "the folder is connected with nothing", "hypertask connect URL")
+
+
+def _folder(here: Opened) -> Iterator[Check]:
+    root = here.folder.root
+    if not os.access(root, os.W_OK):
+        yield Check("folder", "bad", f"{root} cannot be written", f"chmod u+w {root}")
+        return
+    free = shutil.disk_usage(root).free
+    room = free > 64 * 1024 * 1024
+    yield Check(
+        "folder",
+        "ok" if room else "bad",
+        f"{root}, {free // (1024 * 1024)} MiB free",
+        "" if room else "Make room on that disk.",
+    )
+    try:
+        found = Files(here.folder, here.memory).look(remember=False)
+    except FolderError as error:
+        yield Check("files", "bad", str(error))
+        return
+    yield Check("files", "ok", f"{tasks(len(found.hashes))} can be read")
+    for problem in found.problems:
+        yield Check("files", "bad", f"{problem.name}: {problem.sentence}")
+    yield from _patterns(here, found)
+    if here.memory.rebuilt:
+        yield Check("memory", "warning", here.memory.rebuilt, "Nothing is lost. Next: hypertask sync")
+    else:
+        yield Check("memory", "ok", "whole")
+    held = is_held(here.daemon_lock)
+    yield Check(
+        "daemon",
+        "ok" if held else "warning",
+        f"process {holder(here.daemon_lock)} watches" if held else "it does not run",
+        "" if held else "hypertask daemon start",
+    )
+
+
+def _patterns(here: Opened, found: Found) -> Iterator[Check]:
+    """Tasks that are to repeat, and do not."""
+    for document in sorted(found.hashes):
+        loaded = here.folder.read(document)
+        if not isinstance(loaded, Loaded) or loaded.body.get("status") != "recurring":
+            continue
+        try:
+            Series.of(loaded.body, None)
+        except NoPeriodError as error:
+            title = clip(str(loaded.body.get("description", document)))
+            fix = f"hypertask modify {document} due:friday recur:weekly"
+            yield Check("repeating", "bad", f"{document} ({title}) does not repeat: {error}", fix)
+
+
+async def _upstream(here: Opened, config: UpstreamConfig) -> AsyncIterator[Check]:
+    name = config.name
+    try:
+        driver = here.upstream(config)
+    except (UpstreamError, TokenError) as error:
+        yield Check(name, "bad", str(error))
+        return
+    try:
+        if isinstance(driver, HttpUpstream):
+            yield Check(name, "ok", f"there is a token for {config.url}")
+            yield await _clock(driver, name)
+            said = await driver.ask()
+            if not said:
+                yield Check(name, "warning", "it speaks v1.0 alone: deletions cannot be sent")
+            else:
+                yield Check(
+                    name, "ok", f"Hypertask {said.get('version', '?')}: {', '.join(said.get('supports', ()))}"
+                )
+        started = time.monotonic()
+        changes = await driver.changes(None)
+        took = (time.monotonic() - started) * 1000
+        yield Check(name, "ok", f"it answers, in {took:.0f} ms, and has {tasks(len(changes.hashes))}")
+        yield _agreement(here, name, dict(changes.hashes))
+    except UpstreamError as error:
+        yield Check(name, "bad", str(error))
+    finally:
+        await driver.close()
+
+
+async def _clock(driver: HttpUpstream, name: str) -> Check:
+    answer = await driver.channel.request("GET", "/")
+    now = datetime.now(UTC)
+    try:
+        there = parsedate_to_datetime(answer.headers.get("date", ""))
+    except ValueError:
+        return Check(name, "ok", "it does not say what time it has")
+    skew = (now - there).total_seconds()
+    if abs(skew) > SKEW_SECONDS:
+        word = "ahead of" if skew > 0 else "behind"
+        said = f"the clock here is {abs(skew):.0f} s {word} the server's; ties between edits go by it"
+        return Check(name, "warning", said, "Set the clock: timedatectl set-ntp true")
+    return Check(name, "ok", f"the clocks agree within {max(1, abs(skew)):.0f} s")
+
+
+def _agreement(here: Opened, name: str, theirs: dict[Any, Any]) -> Check:
+    mine = Files(here.folder, here.memory).look(remember=False).hashes
+    differing = sorted(document for document in {*mine, *theirs} if mine.get(document) != theirs.get(document))
+    if not differing:
+        return Check(name, "ok", f"all {tasks(len(mine))} have the same content on both sides")
+    named = clip(", ".join(differing[:NAMED]), 90)
+    return Check(name, "warning", f"{tasks(len(differing))} differ: {named}", "hypertask sync")

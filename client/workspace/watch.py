@@ -1,0 +1,195 @@
+"""The daemon: what happens in the folder, or at an upstream, is in step within a second.
+
+Three things wake it: a file that changed, an upstream that says so, and time (after a failure). Syncs follow one
+another.
+
+What woke it is all that a sync looks at: the files that were touched, the changes that the upstream told. Everything
+is looked at when the daemon starts, when the watch has begun, after a failure, when another process synced, and every
+few minutes. An edit that is not heard of at once is not in danger: no file is replaced that is not as it was seen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from watchfiles import Change, awatch
+
+from client.folder.disk import DISK_ERRORS, sentence
+from client.folder.file_names import document_of
+from client.folder.locks import LockedError
+from client.folder.task_folder import FolderError
+from client.sync.sync_run import Heard
+from client.sync.upstream import UpstreamError
+from client.workspace.multi_sync import Exchange, Result
+from shared.core.documents import DocumentId
+from shared.observability import event
+
+logger = logging.getLogger(__name__)
+
+DEBOUNCE_MS: Final = 60
+STEP_MS: Final = 20
+"""An editor's save is several events: it is over when there is none for STEP_MS."""
+BEGUN_MS: Final = 1_000
+"""A watch that has told nothing for so long has begun."""
+RETRY_FIRST: Final = 0.5
+RETRY_MOST: Final = 8.0
+"""Seconds; with jitter, so that devices that lost their server together do not come back together."""
+SOON: Final = 300.0
+RETRY_LATER: Final = 60.0
+"""Beyond SOON seconds without an upstream."""
+LOOK_SECONDS: Final = 300.0
+"""So often the folder is looked at in any case: some drives tell nothing."""
+MANY: Final = 1_000
+"""Of so many files that were touched at once some may have been lost on the way: all are looked at."""
+
+
+class Watch:
+    """`told` hears of every sync; `stopped` why there can be none, once for each reason. It goes on by itself."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        told: Callable[[Result], None] = lambda result: None,
+        stopped: Callable[[str], None] = lambda sentence: None,
+    ) -> None:
+        self._exchange = exchange
+        self._told = told
+        self._stopped = stopped
+        self._unusable = ""
+        """Why nothing can be synced at the moment; empty: it can."""
+        self._due: set[str] = set(exchange.upstreams)
+        self._touched: set[DocumentId] | None = None
+        """Whose files; None: any."""
+        self._heard: dict[str, Heard] = {}
+        self._wake = asyncio.Event()
+        self._listen = {name: asyncio.Event() for name in exchange.upstreams}
+        self._failures: dict[str, int] = dict.fromkeys(exchange.upstreams, 0)
+
+    async def run(self) -> None:
+        """Until it is cancelled. What is cut off goes on the next time."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._watch_folder())
+            for name in self._exchange.upstreams:
+                group.create_task(self._watch_upstream(name))
+            await self._sync_for_ever()
+
+    async def _sync_for_ever(self) -> None:
+        self._wake.set()
+        while True:
+            try:
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._wake.wait()
+            except TimeoutError:
+                self._touched = None
+            self._wake.clear()
+            touched, self._touched = self._touched, set()
+            heard, self._heard = self._heard, {}
+            if not self._due and await self._folder_changed(touched):
+                self._due.update(self._exchange.upstreams)
+            names = [name for name in self._exchange.upstreams if name in self._due]
+            self._due.clear()
+            if names:
+                await self._sync(names, touched, heard)
+
+    async def _folder_changed(self, touched: set[DocumentId] | None) -> bool:
+        """Whether a file is other than it was when it was looked at, or written by us, before."""
+        try:
+            return await self._exchange.folder_changed(touched)
+        except (FolderError, LockedError, *DISK_ERRORS):
+            return True  # the sync says what is wrong
+
+    async def _sync(self, names: list[str], touched: set[DocumentId] | None, heard: dict[str, Heard]) -> None:
+        try:
+            result = await self._exchange.sync(names, touched=touched, heard=heard)
+        except (FolderError, LockedError, *DISK_ERRORS) as error:
+            # A disk that is full, or was taken away, may have room again, or be back: it is tried again.
+            if (said := sentence(error) if isinstance(error, DISK_ERRORS) else str(error)) != self._unusable:
+                event(logger, logging.WARNING, "folder_unusable", cause=error)
+                self._stopped(said)
+            self._unusable = said
+            self._touched = None
+            self._later(names)
+            return
+        self._unusable = ""
+        for name, report in result.reports.items():
+            self._failures[name] = 0
+            self._listen[name].set()
+            if not report.agreed:
+                self._later([name])
+        if result.errors:
+            for name in result.errors:
+                self._listen[name].clear()
+            self._later(list(result.errors))
+        self._told(result)
+
+    def _later(self, names: list[str]) -> None:
+        for name in names:
+            self._failures[name] += 1
+            delay = min(RETRY_MOST, RETRY_FIRST * 2 ** min(self._failures[name], 10))
+            if self._failures[name] * RETRY_MOST > SOON:
+                delay = RETRY_LATER
+            delay *= random.uniform(0.5, 1)  # noqa: S311  spreads load; nothing to guess
+            asyncio.get_running_loop().call_later(delay, self._now_due, name)
+
+    def _now_due(self, name: str) -> None:
+        self._due.add(name)
+        self._wake.set()
+
+    async def _watch_folder(self) -> None:
+        root = self._exchange.here.folder.root
+        while True:
+            try:
+                watching = awatch(
+                    root, watch_filter=_is_task, recursive=False, debounce=DEBOUNCE_MS, step=STEP_MS,
+                    rust_timeout=BEGUN_MS, yield_on_timeout=True,
+                )  # fmt: skip
+                begun = False
+                async for changes in watching:
+                    # What happened before the watch had begun was not told to it.
+                    self._touch(changes if begun else None)
+                    begun = True
+            except (FileNotFoundError, OSError, RuntimeError) as error:
+                event(logger, logging.WARNING, "folder_not_watched", cause=error)
+            await asyncio.sleep(RETRY_MOST)  # it may be mounted again
+            self._touch(None)
+
+    def _touch(self, changes: Iterable[tuple[Change, str]] | None) -> None:
+        """None: any files may have changed."""
+        names = None if changes is None else {path.rpartition("/")[2] for _, path in changes}
+        if names is not None and not names:
+            return
+        documents = set() if names is None else {document_of(name) for name in names}
+        if names is None or len(names) > MANY or None in documents:
+            self._touched = None
+        elif self._touched is not None:
+            self._touched.update(document for document in documents if document is not None)
+        self._wake.set()
+
+    async def _watch_upstream(self, name: str) -> None:
+        failures = 0
+        while True:
+            await self._listen[name].wait()
+            try:
+                cursor = self._exchange.here.memory.upstream(name).cursor
+                changes = await self._exchange.driver(name).wait(cursor)
+                failures = 0
+                if changes is not None:
+                    if self._exchange.here.memory.upstream(name).cursor != cursor:
+                        continue  # a sync has been there since then; this may be what it sent
+                    self._heard[name] = Heard(cursor, changes)
+            except (UpstreamError, *DISK_ERRORS):
+                # The next sync says whether it is gone. If it is not, it does not let us listen; then it is asked.
+                delay = min(RETRY_LATER, RETRY_FIRST * 2**failures)
+                failures = min(failures + 1, 10)
+                await asyncio.sleep(delay * random.uniform(0.5, 1))  # noqa: S311
+            self._listen[name].clear()  # again when this was synced, from its cursor
+            self._now_due(name)
+
+
+def _is_task(change: Change, path: str) -> bool:
+    name = path.rpartition("/")[2]
+    return name.endswith(".json") and not name.startswith(".")

@@ -1,0 +1,133 @@
+"""The connection, and what its errors mean."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Final
+
+from bson import Int64
+from bson.codec_options import CodecOptions, TypeDecoder, TypeRegistry
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
+from pymongo import ASCENDING, IndexModel
+from pymongo.errors import ConfigurationError, InvalidURI, PyMongoError
+from pymongo.read_concern import ReadConcern
+from pymongo.read_preferences import ReadPreference
+from pymongo.write_concern import WriteConcern
+
+from shared.adapters.mongodb.faults import not_now
+from shared.ports import UnavailableError
+from shared.settings import Settings
+
+Row = dict[str, Any]
+
+DURABLE: Final = WriteConcern(w="majority", j=True)
+_MAJORITY: Final = ReadConcern("majority")
+
+
+_TAKE_WRITES: Final = {"RSPrimary", "Standalone"}
+
+
+class _PlainInt(TypeDecoder):
+    """BSON's 64-bit integers come back as int, not as the driver's subclass of it."""
+
+    bson_type = Int64
+
+    def transform_bson(self, value: Any) -> int:
+        return int(value)
+
+
+CODEC: Final[CodecOptions[Row]] = CodecOptions(type_registry=TypeRegistry([_PlainInt()]))
+
+
+class Mongo:
+    """One client and its database."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises ValueError if the address is none."""
+        milliseconds = int(settings.store_timeout_seconds * 1000)
+        try:
+            self.client: AsyncIOMotorClient[Row] = AsyncIOMotorClient(
+                settings.mongo_url,
+                serverSelectionTimeoutMS=milliseconds,
+                connectTimeoutMS=milliseconds,
+                socketTimeoutMS=4 * milliseconds,
+                appname="hypertask",
+            )
+        except (InvalidURI, ConfigurationError) as error:
+            raise ValueError(f"not an address of a MongoDB: {error}") from None
+        self.database: AsyncIOMotorDatabase[Row] = self.client.get_database(
+            settings.mongo_database,
+            codec_options=CODEC,
+            read_preference=ReadPreference.PRIMARY,
+            read_concern=_MAJORITY,
+            write_concern=DURABLE,
+        )
+
+    async def prepare(self) -> None:
+        """Makes the collections and indexes that are missing. Idempotent; safe from several processes."""
+        with errors_mapped():
+            await self.database["documents"].create_indexes(
+                [IndexModel([("space", ASCENDING), ("seq", ASCENDING)], name="space_seq")]
+            )
+            await self.database["revisions"].create_indexes(
+                [
+                    IndexModel([("space", ASCENDING), ("id", ASCENDING), ("hash", ASCENDING)], name="space_id_hash"),
+                    IndexModel([("space", ASCENDING), ("id", ASCENDING), ("seq", ASCENDING)], name="space_id_seq"),
+                    IndexModel(
+                        [("space", ASCENDING), ("id", ASCENDING), ("seq", ASCENDING)],
+                        name="space_id_version",
+                        partialFilterExpression={"version": {"$exists": True}},
+                    ),
+                    IndexModel(
+                        [("space", ASCENDING), ("id", ASCENDING), ("gone", ASCENDING)],
+                        name="space_id_gone",
+                        partialFilterExpression={"gone": {"$exists": True}},
+                    ),
+                ]
+            )
+            await self.database["devices"].create_indexes(
+                [
+                    IndexModel([("token_hash", ASCENDING)], name="token_hash", unique=True),
+                    IndexModel([("user", ASCENDING)], name="user"),
+                ]
+            )
+
+    def process(self) -> str | None:
+        """Names the process that takes the writes, once one has been reached. Another process may have data that are
+        older than what this one told; None: not known, or it only passes on what others store."""
+        known = self.client.delegate.topology_description.server_descriptions().values()
+        for server in known:
+            if server.server_type_name in _TAKE_WRITES and server.topology_version is not None:
+                return str(server.topology_version["processId"])
+        return None
+
+    async def ping(self) -> None:
+        """Raises UnavailableError unless a primary answers."""
+        with errors_mapped():
+            await self.database.command("ping")
+
+    def close(self) -> None:
+        self.client.close()
+
+
+@contextmanager
+def errors_mapped() -> Any:
+    """Driver errors that mean 'not now' become UnavailableError; others are faults of ours and stay."""
+    try:
+        yield
+    except PyMongoError as error:
+        reason = not_now(error)
+        if reason is None:
+            raise
+        raise UnavailableError(reason) from error
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Mongo]:
+    """A client that is closed at the end."""
+    mongo = Mongo(settings)
+    try:
+        yield mongo
+    finally:
+        mongo.close()

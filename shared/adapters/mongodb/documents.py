@@ -1,0 +1,334 @@
+"""The documents and their history."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Sequence
+from typing import Final, TypeVar
+
+from bson import decode, decode_iter
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
+from pymongo import ASCENDING, DESCENDING, ReturnDocument
+
+from shared.adapters.mongodb.bodies import body_text
+from shared.adapters.mongodb.client import CODEC, Mongo, Row, errors_mapped
+from shared.adapters.mongodb.rows import (
+    entry_of,
+    history_in,
+    history_rows,
+    lineage_of,
+    new_space,
+    policies_of,
+    version_in,
+    with_new_history,
+)
+from shared.adapters.mongodb.transactions import Transactions
+from shared.core.documents import (
+    ContentHash,
+    DocumentId,
+    Exported,
+    HistoryEntry,
+    Position,
+    SpaceId,
+)
+from shared.core.documents import Sequence as SequenceNumber
+from shared.core.index.lineage import Lineage
+from shared.core.merge.policies import Policies
+from shared.core.resolution.context import (
+    make_rev,
+)
+from shared.core.resolution.retention import Kept, Pruned, Retention, to_prune
+from shared.ports import Changes, Current, Fence, Transaction
+
+T = TypeVar("T")
+
+_PRUNED_AT_ONCE: Final = 1000
+_CURRENT: Final = {"seq": 1, "hash": 1, "body": 1, "history": 1, "version": 1}
+_LINEAGE: Final = {"epoch": 1, "sequence": 1, "histories": 1}
+_RAW: Final[CodecOptions[RawBSONDocument]] = CodecOptions(RawBSONDocument)
+_SLICE_BYTES: Final = 256 * 1024
+_FIRST_SIZES: Final = 16
+_WITHOUT_BODIES: Final = {
+    **dict.fromkeys(
+        (
+            "seq",
+            "hash",
+            "deleted",
+            "received",
+            "superseded_at",
+            "by",
+            "at",
+            "outcome",
+            "rule",
+            "parents",
+            "conflicts",
+            "history",
+            "version",
+        ),
+        1,
+    ),
+    "body": {"$cond": [{"$gt": ["$body", None]}, {"$literal": {}}, "$$REMOVE"]},
+}
+
+
+class MongoDocumentStore:
+    """DocumentStore on MongoDB."""
+
+    def __init__(self, mongo: Mongo, *, give_up_after_seconds: float) -> None:
+        self._mongo = mongo
+        self._client = mongo.client
+        self._spaces = mongo.database["spaces"]
+        self._documents = mongo.database["documents"]
+        self._revisions = mongo.database["revisions"]
+        self._transactions = Transactions(mongo, give_up_after_seconds=give_up_after_seconds)
+
+    async def transact(
+        self,
+        space: SpaceId,
+        work: Callable[[Transaction], T],
+        fence: Fence | None = None,
+        *,
+        most_bytes: int | None = None,
+    ) -> T:
+        return await self._transactions.run(space, work, fence, most_bytes)
+
+    async def lineages(self, spaces: Collection[SpaceId]) -> dict[SpaceId, Lineage]:
+        with errors_mapped():
+            cursor = self._spaces.find({"_id": {"$in": list(spaces)}}, _LINEAGE)
+            found = {SpaceId(row["_id"]): lineage_of(row) for row in await cursor.to_list(None)}
+            for space in spaces:
+                if space not in found:
+                    row = await self._spaces.find_one_and_update(
+                        {"_id": space},
+                        {"$setOnInsert": new_space(self._mongo.process())},
+                        upsert=True,
+                        return_document=ReturnDocument.AFTER,
+                    )
+                    found[space] = lineage_of(row)
+        return found
+
+    async def begin_history(self, space: SpaceId, told: Position) -> None:
+        while True:
+            with errors_mapped():
+                row = await self._spaces.find_one({"_id": space}, _LINEAGE)
+            if row is None or not (lineage := lineage_of(row)).is_ahead(told):
+                return
+            # The row as it was read: a write that comes between may have reached the position.
+            unchanged = {"_id": space, "sequence": lineage.sequence, "histories": row.get("histories")}
+            change = {"histories": history_rows(with_new_history(lineage))}
+            with errors_mapped():
+                if (await self._spaces.update_one(unchanged, {"$set": change})).matched_count:
+                    return
+
+    async def changes(self, space: SpaceId, after: SequenceNumber) -> Changes:
+        hashes: dict[DocumentId, ContentHash | None] = {}
+        prefix = len(space) + 1
+        with errors_mapped():
+            async with await self._client.start_session(snapshot=True) as session:
+                row = await self._spaces.find_one({"_id": space}, session=session)
+                if row is not None:
+                    cursor = self._documents.find(
+                        {"space": space, "seq": {"$gt": after}},
+                        {"hash": 1, "live": {"$gt": ["$body", None]}},
+                        session=session,
+                        batch_size=10_000,
+                    )
+                    async for found in cursor:
+                        hashes[DocumentId(found["_id"][prefix:])] = found["hash"] if found["live"] else None
+        if row is None:
+            return Changes((await self.lineages([space]))[space], {})
+        return Changes(lineage_of(row), hashes)
+
+    async def feed(
+        self, space: SpaceId, after: SequenceNumber, until: SequenceNumber, most: int
+    ) -> list[tuple[SequenceNumber, DocumentId, ContentHash | None]]:
+        prefix = len(space) + 1
+        with errors_mapped():
+            cursor = self._documents.find(
+                {"space": space, "seq": {"$gt": after, "$lte": until}},
+                {"seq": 1, "hash": 1, "live": {"$gt": ["$body", None]}},
+                batch_size=most,
+                limit=most,
+            )
+            rows = await cursor.sort("seq", ASCENDING).to_list(None)
+        return [(row["seq"], row["_id"][prefix:], row["hash"] if row["live"] else None) for row in rows]
+
+    async def head(self, space: SpaceId, document: DocumentId) -> HistoryEntry | None:
+        with errors_mapped():
+            row = await self._documents.find_one({"_id": f"{space}/{document}"})
+        return None if row is None else entry_of(row)
+
+    async def page(
+        self,
+        space: SpaceId,
+        after: str,
+        most: int,
+        among: Collection[DocumentId] | None = None,
+        *,
+        most_bytes: int | None = None,
+    ) -> tuple[list[Current], DocumentId | None]:
+        found: list[Current] = []
+        prefix = len(space) + 1
+        with errors_mapped():
+            keys, more = await self._keys_of_page(space, after, most, among, most_bytes)
+            if keys:
+                query: Row = {"_id": {"$in": keys}}
+                if among is None:
+                    query["body"] = {"$exists": True}
+                rows = self._documents.find_raw_batches(query, _CURRENT, batch_size=len(keys))
+                async for row in _one_by_one(rows.sort("_id", ASCENDING)):
+                    rev = make_rev(row["seq"], row["hash"], deleted="body" not in row, history=history_in(row))
+                    text = body_text(row["body"]) if "body" in row else None
+                    found.append(Current(DocumentId(row["_id"][prefix:]), rev, row["hash"], text, version_in(row)))
+        return found, DocumentId(keys[-1][prefix:]) if more else None
+
+    async def _keys_of_page(
+        self,
+        space: SpaceId,
+        after: str,
+        most: int,
+        among: Collection[DocumentId] | None,
+        most_bytes: int | None,
+    ) -> tuple[list[str], bool]:
+        """Of the documents of a page, and whether there may be more. The sizes of a few are asked for, then of more:
+        the database reads all of a document to tell its size."""
+        asked = None if among is None else sorted(f"{space}/{document}" for document in among)[:most]
+        most = most if asked is None else len(asked)
+        keys: list[str] = []
+        size, portion, last, seen = 0, most if most_bytes is None else _FIRST_SIZES, f"{space}/{after}", 0
+        while seen < most:
+            portion = min(portion, most - seen)
+            query: Row = {"_id": {"$gt": last, "$lt": f"{space}0"}, "body": {"$exists": True}}
+            if asked is not None:
+                query = {"_id": {"$in": asked[seen : seen + portion]}}
+            cursor = self._documents.find(query, {"size": {"$bsonSize": "$$ROOT"}}, batch_size=portion, limit=portion)
+            rows = await cursor.sort("_id", ASCENDING).to_list(None)
+            for place, row in enumerate(rows):
+                keys.append(row["_id"])
+                size += row["size"]
+                if most_bytes is not None and size >= most_bytes:
+                    return keys, place + 1 < len(rows) or seen + portion < most or asked is None
+            if asked is None and len(rows) < portion:
+                return keys, False
+            seen += portion
+            last = keys[-1] if keys else last
+            portion *= 4
+        return keys, asked is None
+
+    async def history(
+        self, space: SpaceId, document: DocumentId, most: int, *, bodies: bool = True
+    ) -> list[HistoryEntry]:
+        head = await self.head(space, document)
+        stages = [] if bodies else [_WITHOUT_BODIES]
+        with errors_mapped():
+            cursor = (
+                self._revisions.find({"space": space, "id": document}, *stages)
+                .sort([("seq", DESCENDING), ("_id", DESCENDING)])
+                .limit(most)
+            )
+            entries = [entry_of(row) for row in await cursor.to_list(None)]
+        # A head that was superseded between the two reads stands among the revisions now.
+        if head is not None and all(entry.rev != head.rev for entry in entries):
+            entries.insert(0, head)
+        return sorted(entries, key=lambda entry: (entry.sequence, entry.received), reverse=True)[:most]
+
+    async def state(self, space: SpaceId, document: DocumentId, hash_: ContentHash) -> HistoryEntry | None:
+        head = await self.head(space, document)
+        if head is not None and head.hash == hash_ and head.body is not None:
+            return head
+        with errors_mapped():
+            row = await self._revisions.find_one(
+                {"space": space, "id": document, "hash": hash_, "body": {"$exists": True}},
+                sort=[("seq", DESCENDING)],
+            )
+        return None if row is None else entry_of(row)
+
+    async def everything(self, space: SpaceId) -> AsyncIterator[Exported]:
+        # Heads before revisions: what is superseded between the two comes among the revisions, too. The other way
+        # round it would come nowhere.
+        prefix = len(space) + 1
+        with errors_mapped():
+            heads = self._documents.find_raw_batches({"_id": {"$gt": f"{space}/", "$lt": f"{space}0"}})
+            async for row in _one_by_one(heads.sort("_id", ASCENDING)):
+                yield Exported(DocumentId(row["_id"][prefix:]), is_head=True, entry=entry_of(row))
+            others = self._revisions.find_raw_batches({"space": space}).sort([("id", ASCENDING), ("seq", ASCENDING)])
+            async for row in _one_by_one(others.hint("space_id_seq")):
+                yield Exported(DocumentId(row["id"]), is_head=False, entry=entry_of(row))
+
+    async def policies(self, space: SpaceId) -> Policies:
+        with errors_mapped():
+            return policies_of(await self._spaces.find_one({"_id": space}, {"policies": 1}))
+
+    async def set_policies(self, space: SpaceId, policies: Policies) -> None:
+        await self.lineages([space])
+        declared = {pattern: list(strategies) for pattern, strategies in policies.declared.items()}
+        with errors_mapped():
+            # As text: patterns hold the characters that mean something in a field's name.
+            await self._spaces.update_one({"_id": space}, {"$set": {"policies": json.dumps(declared)}})
+
+    async def spaces(self) -> list[SpaceId]:
+        with errors_mapped():
+            return [SpaceId(row["_id"]) async for row in self._spaces.find({}, {"_id": 1})]
+
+    async def prune(self, space: SpaceId, retention: Retention, now: float) -> Pruned:
+        bodies = size = rows = 0
+        with errors_mapped():
+            excess = await self._size_of_bodies(space) - retention.bytes_per_space
+            old = (
+                self._revisions.find(
+                    {"space": space, "superseded_at": {"$lt": retention.horizon(now)}},
+                    {"id": 1, "hash": 1, "superseded_at": 1, "size": {"$bsonSize": "$body"}},
+                )
+                .sort([("superseded_at", ASCENDING), ("_id", ASCENDING)])
+                .allow_disk_use(True)
+            )
+            while portion := await old.to_list(_PRUNED_AT_ONCE):
+                found = to_prune(await self._kept(space, portion), excess, retention, now)
+                excess = found.excess
+                if found.bodies:
+                    keys = [kept.key for kept in found.bodies]
+                    await self._revisions.update_many({"_id": {"$in": keys}}, {"$unset": {"body": ""}})
+                if found.rows:
+                    await self._revisions.delete_many({"_id": {"$in": [kept.key for kept in found.rows]}})
+                bodies += len(found.bodies) + sum(kept.size > 0 for kept in found.rows)
+                size += sum(kept.size for kept in (*found.bodies, *found.rows))
+                rows += len(found.rows)
+        return Pruned(bodies, size, rows)
+
+    async def _size_of_bodies(self, space: SpaceId) -> int:
+        sums = self._revisions.aggregate(
+            [
+                {"$match": {"space": space, "body": {"$exists": True}}},
+                {"$group": {"_id": None, "size": {"$sum": {"$bsonSize": "$body"}}}},
+            ]
+        )
+        return sum([row["size"] async for row in sums])
+
+    async def _kept(self, space: SpaceId, portion: Sequence[Row]) -> list[Kept]:
+        keys = list({f"{space}/{row['id']}" for row in portion})
+        tombstones = self._documents.find({"_id": {"$in": keys}, "body": {"$exists": False}}, {"hash": 1})
+        buried = {(row["_id"], row["hash"]) async for row in tombstones}
+        return [
+            Kept(
+                row["_id"],
+                row["superseded_at"],
+                row.get("size") or 0,
+                (f"{space}/{row['id']}", row["hash"]) in buried,
+            )
+            for row in portion
+        ]
+
+
+async def _one_by_one(batches: AsyncIterable[bytes]) -> AsyncIterator[Row]:
+    """The rows of raw batches. Each is made a value when its turn comes, which takes ten times its bytes or more, and
+    others have their turn between them."""
+    since = 0
+    async for batch in batches:
+        for raw in decode_iter(batch, _RAW):
+            since += len(raw.raw)
+            if since >= _SLICE_BYTES:
+                since = 0
+                await asyncio.sleep(0)
+            yield decode(raw.raw, CODEC)

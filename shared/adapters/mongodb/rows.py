@@ -1,0 +1,185 @@
+"""Rows of the database, and what they are to the rules. Pure."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from shared.adapters.mongodb.bodies import restored, stored
+from shared.adapters.mongodb.client import Row
+from shared.core.documents import (
+    Body,
+    ContentHash,
+    Device,
+    DeviceId,
+    DocumentId,
+    Epoch,
+    HistoryEntry,
+    SpaceId,
+    UserName,
+)
+from shared.core.documents import Sequence as SequenceNumber
+from shared.core.index.lineage import Begun, Lineage, first_history, next_history
+from shared.core.merge.policies import NO_POLICIES, Policies
+from shared.core.merge.policies import parse as parse_policies
+from shared.core.resolution.batch import Write
+from shared.core.resolution.context import (
+    DeviceMemory,
+    Head,
+    Pair,
+    Stored,
+    Submission,
+    ValueKey,
+    make_rev,
+)
+from shared.core.version_vectors import Version
+
+
+def story_of(write: Write) -> Row:
+    """What a row says for people."""
+    row: Row = {
+        "by": write.item.by,
+        "at": write.item.submission.arrived_at,
+        "outcome": write.decision.outcome,
+        "rule": write.decision.rule,
+    }
+    if write.conflicts:
+        row["conflicts"] = [stored(dict(conflict)) for conflict in write.conflicts]
+    return row
+
+
+def superseded_row(old: Row, document: DocumentId, gone: list[ValueKey], until: SequenceNumber, at: float) -> Row:
+    row = {**old, "id": document, "until": until, "superseded_at": at}
+    del row["_id"]
+    if "body" not in old:
+        row["deleted"] = True
+    if gone:
+        row["gone"] = gone
+    return row
+
+
+def remembers(submission: Submission) -> bool:
+    return submission.base is None and submission.device is not None
+
+
+def device_memory_of(row: Mapping[str, Any]) -> DeviceMemory:
+    fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
+    del fields["_id"]
+    return DeviceMemory(**fields)
+
+
+def pair_row(pair: Pair) -> list[Any]:
+    return [pair.device, pair.base, pair.hash, pair.since, pair.at]
+
+
+def pairs_of(row: Mapping[str, Any]) -> tuple[Pair, ...]:
+    return tuple(Pair(*fields) for fields in row.get("pairs", ()))
+
+
+def new_epoch() -> Epoch:
+    return first_history(secrets.randbits(40))
+
+
+def new_space(process: str | None) -> Row:
+    """`process`: of the database, which takes the first write too if nothing happens between."""
+    row: Row = {"sequence": 0, "epoch": new_epoch()}
+    return row if process is None else {**row, "process": process}
+
+
+def lineage_of(row: Mapping[str, Any]) -> Lineage:
+    """A space that never had but one history has no list of them."""
+    histories = row.get("histories") or [[row["epoch"], 1]]
+    begun = tuple(Begun(Epoch(history), SequenceNumber(first)) for history, first in histories)
+    return Lineage(begun, SequenceNumber(row["sequence"]))
+
+
+def with_new_history(lineage: Lineage) -> Lineage:
+    """The same with one more, of the sequences that come."""
+    first = SequenceNumber(lineage.sequence + 1)
+    return lineage.begun(next_history(lineage.history_of(lineage.sequence), first, secrets.randbits(40)))
+
+
+def history_rows(lineage: Lineage) -> list[list[Any]]:
+    return [[one.id, one.first] for one in lineage.histories]
+
+
+def history_in(row: Mapping[str, Any]) -> Epoch | None:
+    """That the sequence of a head or a revision is of; None: the oldest of its space."""
+    return Epoch(row["history"]) if "history" in row else None
+
+
+def version_in(row: Mapping[str, Any]) -> Version | None:
+    found: Version | None = row.get("version")
+    return found
+
+
+def body_of(row: Mapping[str, Any]) -> Body | None:
+    body: Body | None = restored(row.get("body"))
+    return body
+
+
+def stored_of(row: Mapping[str, Any]) -> Stored:
+    return Stored(
+        ContentHash(row["hash"]),
+        body_of(row),
+        SequenceNumber(row["seq"]),
+        SequenceNumber(row["until"]),
+        history_in(row),
+        version_in(row),
+        bool(row.get("deleted")),
+    )
+
+
+def head_of(row: Mapping[str, Any] | None) -> Head | None:
+    if row is None:
+        return None
+    return Head(
+        SequenceNumber(row["seq"]),
+        ContentHash(row["hash"]),
+        body_of(row),
+        row["at"],
+        pairs_of(row),
+        history_in(row),
+        version_in(row),
+    )
+
+
+def entry_of(row: Mapping[str, Any]) -> HistoryEntry:
+    sequence, hash_ = SequenceNumber(row["seq"]), ContentHash(row["hash"])
+    is_head = "superseded_at" not in row
+    deleted = row.get("deleted", is_head and "body" not in row)
+    received = row.get("received", False)
+    return HistoryEntry(
+        rev=None if received else make_rev(sequence, hash_, deleted=deleted, history=history_in(row)),
+        sequence=sequence,
+        hash=hash_,
+        body=body_of(row),
+        deleted=deleted,
+        received=received,
+        by=DeviceId(row["by"]),
+        at=row["at"],
+        outcome=row["outcome"],
+        rule=row["rule"],
+        parents=tuple(row.get("parents", ())),
+        conflicts=tuple(restored(conflict) for conflict in row.get("conflicts", ())),
+        version=version_in(row),
+    )
+
+
+def policies_of(row: Mapping[str, Any] | None) -> Policies:
+    declared = (row or {}).get("policies")
+    return parse_policies(json.loads(declared)) if declared else NO_POLICIES
+
+
+def device_of(row: Mapping[str, Any]) -> Device:
+    return Device(
+        id=DeviceId(row["_id"]),
+        user=UserName(row["user"]),
+        name=row["name"],
+        space=SpaceId(row["space"]),
+        created_at=row["created_at"],
+        last_seen=row["last_seen"],
+        shared=row.get("shared", False),
+    )

@@ -1,0 +1,139 @@
+"""Running transactions on MongoDB."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+from pymongo.client_session import ClientSession
+from pymongo.errors import (
+    ConnectionFailure,
+    PyMongoError,
+)
+from pymongo.read_concern import ReadConcern
+from pymongo.read_preferences import ReadPreference
+
+from shared.adapters.mongodb.client import DURABLE, Mongo, errors_mapped
+from shared.adapters.mongodb.faults import UNKNOWN_COMMIT, is_ended
+from shared.adapters.mongodb.transaction import MongoTransaction, PoliciesChangedError
+from shared.core.documents import (
+    Position,
+    SpaceId,
+)
+from shared.core.merge.policies import Policies
+from shared.ports import Fence, Transaction
+
+T = TypeVar("T")
+
+_AT_ONCE: Final = 64
+"""Transactions, each of another space. More wait for their turn."""
+_SPACES_REMEMBERED: Final = 10_000
+
+
+class Transactions:
+    """Runs them, and again what met another one. See `DocumentStore.transact`."""
+
+    def __init__(self, mongo: Mongo, *, give_up_after_seconds: float) -> None:
+        self._mongo = mongo
+        self._client = mongo.client
+        self._give_up_after = give_up_after_seconds
+        self._sessions: list[ClientSession] = []
+        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="transaction")
+        self._policies: dict[SpaceId, tuple[str | None, Policies]] = {}
+        self._told: dict[SpaceId, Position] = {}
+        """How far the spaces were when this process last wrote to them. It may be less, never more."""
+
+    async def run(
+        self,
+        space: SpaceId,
+        work: Callable[[Transaction], T],
+        fence: Fence | None = None,
+        most_bytes: int | None = None,
+    ) -> T:
+        # In one thread from its beginning to its end, on the client that Motor wraps. Motor hands each call to a
+        # thread and waits for it, and a transaction makes half a dozen, one after another.
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._transact, space, work, fence, most_bytes)
+
+    def _transact(
+        self, space: SpaceId, work: Callable[[Transaction], T], fence: Fence | None, most_bytes: int | None
+    ) -> T:
+        deadline = time.monotonic() + self._give_up_after
+        with errors_mapped():
+            attempt = 0
+            while True:
+                session = self._session()
+                try:
+                    result = self._attempt(session, space, work, fence, deadline, most_bytes=most_bytes)
+                except PoliciesChangedError:
+                    session.end_session()
+                    continue
+                except PyMongoError as error:
+                    session.end_session()
+                    if not is_ended(error) or time.monotonic() > deadline:
+                        raise
+                except BaseException:
+                    session.end_session()
+                    raise
+                else:
+                    self._sessions.append(session)
+                    return result
+                attempt += 1
+                time.sleep(min(0.001 * 2**attempt, 0.1) * (0.5 + secrets.randbelow(100) / 100))
+
+    def _session(self) -> ClientSession:
+        """One is kept for the next transaction, but not one that saw an error."""
+        try:
+            return self._sessions.pop()
+        except IndexError:
+            session: ClientSession = self._client.delegate.start_session()
+            return session
+
+    def _attempt(
+        self,
+        session: ClientSession,
+        space: SpaceId,
+        work: Callable[[Transaction], T],
+        fence: Fence | None,
+        deadline: float,
+        *,
+        most_bytes: int | None,
+    ) -> T:
+        session.start_transaction(ReadConcern("snapshot"), DURABLE, ReadPreference.PRIMARY)
+        try:
+            told = self._told.get(space)
+            transaction = MongoTransaction(
+                self._mongo, session, space, fence, self._policies, most_bytes=most_bytes, told=told
+            )
+            result = work(transaction)
+            transaction.finish()
+        except BaseException:
+            _abort(session)
+            raise
+        while True:
+            try:
+                session.commit_transaction()
+            except PyMongoError as error:
+                if not error.has_error_label(UNKNOWN_COMMIT) or time.monotonic() > deadline:
+                    raise
+            else:
+                self._remember(space, transaction.position)
+                return result
+
+    def _remember(self, space: SpaceId, position: Position | None) -> None:
+        if position is not None:
+            if len(self._told) >= _SPACES_REMEMBERED:
+                self._told.clear()
+            self._told[space] = position
+
+
+def _abort(session: ClientSession) -> None:
+    """Aborts as well as it goes: an abort that is lost ends when the server times the transaction out."""
+    try:
+        session.abort_transaction()
+    except ConnectionFailure:
+        return

@@ -1,0 +1,133 @@
+"""Announcements on Redis pub/sub: one subscription a process, which all its streams share."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from shared import wire
+from shared.adapters.redis.connection import errors_mapped, space_key
+from shared.core.documents import DeviceId, SpaceId
+from shared.observability import event
+from shared.ports import Announcement, UnavailableError
+
+logger = logging.getLogger(__name__)
+
+_CONFIRM_SECONDS = 2.0
+_AGAIN_SECONDS = 0.2
+_REVOKED = b"revoked "
+"""Then the device's id. No announcement of changes begins so."""
+
+
+class RedisAnnouncements:
+    """Announcements. `heard` is called with each announcement as it was sent; `lost` for a space of which some may
+    have been missed, since the connection was gone; `revoked` for a device that was revoked. Use `async with`."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        heard: Callable[[SpaceId, bytes], None],
+        lost: Callable[[SpaceId], None],
+        revoked: Callable[[SpaceId, DeviceId], None],
+    ) -> None:
+        self._redis = redis
+        self._revoked = revoked
+        self._pubsub = redis.pubsub()
+        self._heard = heard
+        self._lost = lost
+        self._spaces: dict[bytes, SpaceId] = {}
+        self._confirmed: dict[bytes, asyncio.Event] = {}
+        self._reader: asyncio.Task[None] | None = None
+        self._some = asyncio.Event()
+
+    async def __aenter__(self) -> RedisAnnouncements:
+        self._reader = asyncio.create_task(self._read())
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        if self._reader is not None:
+            self._reader.cancel()
+            await asyncio.gather(self._reader, return_exceptions=True)
+        await self._pubsub.aclose()  # type: ignore[no-untyped-call]
+
+    async def listen(self, space: SpaceId) -> None:
+        channel = _channel(space)
+        confirmed = self._confirmed.get(channel)
+        if confirmed is None:
+            confirmed = self._confirmed[channel] = asyncio.Event()
+            self._spaces[channel] = space
+            with errors_mapped():
+                await self._pubsub.subscribe(_NOBODY, channel)
+            self._some.set()
+        try:
+            async with asyncio.timeout(_CONFIRM_SECONDS):
+                await confirmed.wait()
+        except TimeoutError:
+            raise UnavailableError("the cache does not answer") from None
+
+    async def unlisten(self, space: SpaceId) -> None:
+        channel = _channel(space)
+        self._spaces.pop(channel, None)
+        self._confirmed.pop(channel, None)
+        with errors_mapped():
+            await self._pubsub.unsubscribe(channel)
+
+    async def tell_changed(self, space: SpaceId, announcement: Announcement) -> None:
+        await announce_changed(self._redis, space, announcement)
+
+    async def tell_revoked(self, space: SpaceId, device: DeviceId) -> None:
+        await announce_revoked(self._redis, space, device)
+
+    async def _read(self) -> None:
+        gone = False
+        while True:
+            await self._some.wait()
+            try:
+                message = await self._pubsub.get_message(timeout=10)
+            except (RedisError, OSError) as error:
+                # Its next call connects and subscribes again.
+                if not gone:
+                    event(logger, logging.WARNING, "announcements_unreachable", cause=error)
+                gone = True
+                await asyncio.sleep(_AGAIN_SECONDS)
+                continue
+            gone = False
+            if message is not None:
+                self._take(message["type"], message["channel"], message["data"])
+
+    def _take(self, kind: str, channel: bytes, data: bytes) -> None:
+        if kind == "subscribe" and channel in self._confirmed:
+            if self._confirmed[channel].is_set():
+                self._lost(self._spaces[channel])  # a new connection: what was said between is not known
+            self._confirmed[channel].set()
+        elif kind == "message" and channel in self._spaces and data.startswith(_REVOKED):
+            self._revoked(self._spaces[channel], DeviceId(data.removeprefix(_REVOKED).decode()))
+        elif kind == "message" and channel in self._spaces:
+            self._heard(self._spaces[channel], data)
+
+
+_NOBODY: Final = b"ht:nobody"
+"""A channel that nobody speaks on, and that is never left: the driver checks a connection without any channel by
+reading from it, while the reader here is reading."""
+
+
+async def announce_changed(redis: Redis, space: SpaceId, announcement: Announcement) -> None:
+    """Says to all API processes what was committed. Raises UnavailableError."""
+    with errors_mapped():
+        await redis.publish(_channel(space), wire.dump_announcement(announcement))
+
+
+async def announce_revoked(redis: Redis, space: SpaceId, device: DeviceId) -> None:
+    """Says to all API processes that the device was revoked. Raises UnavailableError."""
+    with errors_mapped():
+        await redis.publish(_channel(space), _REVOKED + device.encode())
+
+
+def _channel(space: SpaceId) -> bytes:
+    return space_key(space, "changed").encode()

@@ -1,0 +1,233 @@
+"""The inboxes of the spaces and their leases, on Redis: what a worker drains.
+
+Submissions of a space wait in an inbox, a Redis list. Whoever puts the first one in enqueues an arq job that
+says no more than "drain this space"; the job holds the space's lease while it works, so what comes in
+meanwhile waits for its next batch, and nobody enqueues again. That is group commit without a timer.
+
+What keeps a submission from being forgotten:
+    - it stays in the inbox until its answer is sent, so a dead worker loses nothing;
+    - "is there a lease?" is asked in the same step that fills the inbox, and "is the inbox empty?" in the one
+      that ends the lease;
+    - the API process that waits knocks again while it waits: a lease or an arq job that died with its
+      process is replaced then, long before arq itself runs the job again; and what is not there any more,
+      because Redis was wiped, is sent again.
+
+What keeps it bounded: a most of items and bytes of a space, and of bytes of all spaces. `SIZES` has the bytes of each
+space, and their sum under `*`; it is put right when an inbox is found empty, or all of them full. What expired is
+dropped by whoever comes next, with a lease or without.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Sequence
+from typing import Any, Final, cast
+
+from redis.commands.core import AsyncScript
+
+from shared import wire, wire_queue
+from shared.adapters.arq import LARGE_QUEUE, QUEUE, WakingRedis, enqueue
+from shared.adapters.redis.connection import errors_mapped, process_key, space_key
+from shared.adapters.redis.scripts import script
+from shared.core.documents import SpaceId
+from shared.core.resolution.batch import Turns
+from shared.observability import event
+from shared.ports import Announcement, Envelope, Fence, Reply, UnavailableError
+from shared.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+SIZES: Final = "ht:inbox:bytes"
+QUEUED_MS: Final = 1000
+"""How long a space counts as queued though no worker has begun with it; then it may be queued again."""
+INBOX_TTL_MS: Final = 60_000
+_DRAIN_SECONDS: Final = 1.0
+"""After so long a job hands the space on, so that spaces share the workers fairly."""
+_LINGER_SECONDS: Final = 0.03
+"""How long a worker waits for more when an inbox is empty: who writes one after another finds it there still."""
+LARGE_BYTES: Final = 128 * 1024
+"""Of submissions that are taken together: more are decided in the process for what is large."""
+_REPLIES_BYTES: Final = 1024 * 1024
+"""Of replies to one process that go together."""
+
+
+class ArqInbox:
+    """Inbox: what a worker process drains."""
+
+    def __init__(self, redis: WakingRedis, settings: Settings, *, large: bool = False) -> None:
+        """`large`: in a process where what is large is decided."""
+        self._redis = redis
+        self._settings = settings
+        self._large = large
+        self._lease: AsyncScript = redis.register_script(script("lease"))
+
+    async def lease(self, space: SpaceId) -> ArqLease | None:
+        token = secrets.token_hex(8)
+        keys = [space_key(space, name) for name in ("lease", "queued")]
+        milliseconds = int(self._settings.lease_seconds * 1000)
+        with errors_mapped():
+            now = await self._lease(keys=keys, args=[token, milliseconds])
+        return ArqLease(self._redis, self._settings, space, Fence(now, token), large=self._large) if now else None
+
+
+class ArqLease:
+    """Lease on Redis."""
+
+    def __init__(self, redis: WakingRedis, settings: Settings, space: SpaceId, fence: Fence, *, large: bool) -> None:
+        self._redis = redis
+        self._large = large
+        self._next = QUEUE
+        self._settings = settings
+        self._space = space
+        self._fence = fence
+        self._token = fence.token
+        self._inbox, self._key, self._queued = (space_key(space, name) for name in ("inbox", "lease", "queued"))
+        names = ("renew", "release_if_empty", "hand_on")
+        self._scripts = {name: redis.register_script(script(name)) for name in names}
+        self._taken: list[str] = []
+        self._released = False
+        self._lost = False
+        self._ends_at = time.monotonic() + _DRAIN_SECONDS
+        self._renewal: asyncio.Task[None] | None = None
+        self._over = asyncio.Event()
+
+    @property
+    def used_up(self) -> bool:
+        return self._lost or self._next != QUEUE or time.monotonic() >= self._ends_at
+
+    @property
+    def fence(self) -> Fence:
+        return self._fence
+
+    async def confirm(self, number: int) -> bool:
+        with errors_mapped():
+            found = await cast("Awaitable[bytes | None]", self._redis.get(self._key))
+        # Asked after the other one's fence was seen: whoever set it holds the lease no more.
+        mine = found is not None and found.decode("utf-8", "replace") == self._token
+        if mine:
+            self._fence = Fence(max(self._fence.number, number + 1), self._token)
+        self._lost = self._lost or not mine
+        return mine
+
+    async def __aenter__(self) -> ArqLease:
+        self._renewal = asyncio.create_task(self._renew())
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        if self._renewal is not None:
+            # The client may swallow a cancellation that comes in the middle of a call; the event stays.
+            self._over.set()
+            self._renewal.cancel()
+            await asyncio.gather(self._renewal, return_exceptions=True)
+        if not self._released:
+            keys = [self._inbox, self._key, self._queued]
+            with errors_mapped():
+                if await self._scripts["hand_on"](keys=keys, args=[self._token, QUEUED_MS]):
+                    await enqueue(self._redis, self._space, self._next)
+
+    async def take(self) -> list[Envelope]:
+        while True:
+            found = await self._waiting()
+            if sum(map(len, found)) > LARGE_BYTES and self.hand_over():
+                return []
+            envelopes = self._wanted(found)
+            if envelopes or not found:
+                return envelopes
+            await self.reply(())  # none of them can be read
+
+    def hand_over(self) -> bool:
+        if not self._large:
+            self._next = LARGE_QUEUE
+        return not self._large
+
+    async def _waiting(self) -> list[bytes]:
+        most = [str(self._settings.batch_documents), str(self._settings.batch_bytes), str(INBOX_TTL_MS)]
+        linger = cast(Any, 0.001 if self.used_up else _LINGER_SECONDS)
+        with errors_mapped():
+            # In one go: what comes first, while nothing waits, is moved onto its own place, which changes nothing and
+            # takes until there is one; the server does what stands behind it then.
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.blmove(self._inbox, self._inbox, linger, "LEFT", "LEFT")
+                pipe.eval(script("take"), 2, self._inbox, SIZES, self._space, *most)
+                _, found = await pipe.execute()
+        return cast("list[bytes]", found)
+
+    def _wanted(self, found: Sequence[bytes]) -> list[Envelope]:
+        """Up to the first one that would be one turn too many for its document."""
+        envelopes: list[Envelope] = []
+        turns = Turns()
+        self._taken = []
+        for data in found:
+            _, name, _ = data.split(b" ", 2)
+            try:
+                envelope = wire_queue.load_envelope(data.partition(b" ")[2])
+            except (ValueError, TypeError):
+                event(logger, logging.ERROR, "envelope_unreadable", space=self._space)
+            else:
+                if not turns.admit(envelope.items):
+                    break
+                envelopes.append(envelope)
+            self._taken.append(name.decode("ascii"))
+        return envelopes
+
+    async def reply(
+        self, replies: Sequence[tuple[Envelope, Sequence[Reply]]], announcement: Announcement | None = None
+    ) -> None:
+        by_process: dict[str, list[bytes]] = {}
+        for envelope, those in replies:
+            by_process.setdefault(envelope.process, []).append(wire_queue.dump_replies(envelope.number, those))
+        with errors_mapped():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for process, answers in by_process.items():
+                    key = process_key(process, "replies")
+                    for together in _portions(answers):
+                        pipe.rpush(key, wire_queue.joined(together))
+                    pipe.pexpire(key, INBOX_TTL_MS)
+                if announcement is not None:
+                    pipe.publish(space_key(self._space, "changed"), wire.dump_announcement(announcement))
+                # As text: a script object asks in a call of its own whether the server knows it.
+                keys = (self._inbox, self._key, SIZES)
+                pipe.eval(script("trim"), len(keys), *keys, self._space, self._token, *self._taken)
+                await pipe.execute()
+        self._taken = []
+
+    async def release_if_empty(self) -> bool:
+        with errors_mapped():
+            verdict = await self._scripts["release_if_empty"](keys=[self._inbox, self._key], args=[self._token])
+        self._released = bool(verdict)
+        return self._released
+
+    async def _renew(self) -> None:
+        milliseconds = int(self._settings.lease_seconds * 1000)
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.lease_seconds / 3):
+                    await self._over.wait()
+            if self._over.is_set():
+                return
+            try:
+                with errors_mapped():
+                    mine = await self._scripts["renew"](keys=[self._key], args=[self._token, milliseconds])
+            except UnavailableError:
+                continue  # it may come back in time; if not, another worker does the batch again
+            if not mine:
+                self._lost = True
+                event(logger, logging.WARNING, "lease_lost", space=self._space)
+                return
+
+
+def _portions(replies: Sequence[bytes]) -> list[list[bytes]]:
+    """Those that go together, of _REPLIES_BYTES each, or of one."""
+    portions: list[list[bytes]] = [[]]
+    size = 0
+    for reply in replies:
+        if portions[-1] and size + len(reply) > _REPLIES_BYTES:
+            portions.append([])
+            size = 0
+        portions[-1].append(reply)
+        size += len(reply)
+    return portions

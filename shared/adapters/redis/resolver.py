@@ -1,0 +1,285 @@
+"""The queue as an API process sees it: it puts submissions into the inboxes of their spaces
+(`shared.adapters.redis.inbox`) and waits for the replies."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import secrets
+import time
+from collections import Counter
+from collections.abc import Awaitable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, cast
+
+from redis.commands.core import AsyncScript
+
+from shared import wire_queue
+from shared.adapters.arq import LARGE_QUEUE, QUEUE, WakingRedis, enqueue
+from shared.adapters.redis.connection import errors_mapped, process_key, rounds_key, space_key
+from shared.adapters.redis.inbox import INBOX_TTL_MS, LARGE_BYTES, QUEUED_MS, SIZES
+from shared.adapters.redis.scripts import script
+from shared.core.documents import DeviceId, JsonText, SpaceId
+from shared.core.resolution.batch import Answer, Item
+from shared.core.resolution.context import Refusal
+from shared.observability import event
+from shared.ports import OverloadedError, Reply, SealedItem, UnavailableError
+from shared.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_KNOCK_SECONDS: Final = 0.5
+_ENVELOPE_ITEMS: Final = 500
+_ENVELOPES_AT_ONCE: Final = 4
+"""Of one request. More wait until it is known how long the answers to these are."""
+_MOST_ANSWER_BYTES: Final = 16 * 1024 * 1024
+"""Of one request: when its answers have so many, what was not sent yet is not sent."""
+_MOST_SENT: Final = 4
+"""How often a submission is put into the inbox, should it be found missing there."""
+_PUT_BYTES: Final = 1024 * 1024
+"""Of what goes to Redis in one call, or one envelope: it does nothing else meanwhile."""
+_ON_THE_WAY_SECONDS: Final = 0.05
+"""By so much a submission expires in the inbox before its sender gives up."""
+_FULL: Final = {
+    "count": "too many submissions wait for this space (HYPERTASK_INBOX_DOCUMENTS)",
+    "space": "too many bytes wait for this space (HYPERTASK_INBOX_BYTES)",
+    "all": "too many bytes wait for all spaces together (HYPERTASK_INBOXES_BYTES)",
+}
+
+
+@dataclass(slots=True)
+class _Pending:
+    """Submissions in one envelope that an API process waits for."""
+
+    space: SpaceId
+    data: bytes
+    senders: frozenset[DeviceId]
+    future: asyncio.Future[list[Reply]]
+    until: float
+    """When nobody waits any more, by the monotonic clock."""
+    knocked_at: float
+    sent: int = 0
+    """How often."""
+
+
+class ArqResolver:
+    """Resolver: what an API process does with client states. Use `async with`."""
+
+    def __init__(self, redis: WakingRedis, settings: Settings) -> None:
+        self._redis = redis
+        self._settings = settings
+        self._process = secrets.token_hex(8)
+        self._replies = process_key(self._process, "replies")
+        self._put: AsyncScript = redis.register_script(script("put"))
+        self._numbers = itertools.count(1)
+        self._pending: dict[int, _Pending] = {}
+        self._pending_bytes: Counter[SpaceId] = Counter()
+        self._outgoing: dict[SpaceId, list[int]] = {}
+        self._senders: set[asyncio.Task[None]] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._closed = False
+
+    async def __aenter__(self) -> ArqResolver:
+        self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._knock())]
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._closed = True  # the client may swallow a cancellation that comes in the middle of a call
+        for task in [*self._tasks, *self._senders]:
+            task.cancel()
+        await asyncio.gather(*self._tasks, *self._senders, return_exceptions=True)
+
+    async def resolve(self, space: SpaceId, item: Item | SealedItem) -> Answer | Refusal:
+        [reply] = await self._resolve_together(space, [_sealed(item)])
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    async def resolve_all(self, space: SpaceId, items: Sequence[Item | SealedItem]) -> list[Reply]:
+        chunks = list(self._chunks([_sealed(item) for item in items]))
+        found: list[Reply] = []
+        room = _MOST_ANSWER_BYTES
+        for first in range(0, len(chunks), _ENVELOPES_AT_ONCE):
+            some = chunks[first : first + _ENVELOPES_AT_ONCE]
+            if room <= 0:
+                error = UnavailableError("the answer together with the others would be too long")
+                found += [error] * sum(map(len, some))
+                continue
+            for replies in await asyncio.gather(*(self._resolve_chunk(space, chunk) for chunk in some)):
+                found += replies
+                room -= sum(map(_size, replies))
+        return found
+
+    def _chunks(self, items: Sequence[SealedItem]) -> Iterator[list[SealedItem]]:
+        """Each is an envelope. A worker takes one at least, so one must not be much for it."""
+        chunk: list[SealedItem] = []
+        size = 0
+        most, most_bytes = min(self._settings.batch_documents, _ENVELOPE_ITEMS), self._settings.batch_bytes
+        for item in items:
+            if chunk and (len(chunk) >= most or size + len(item.row) > most_bytes):
+                yield chunk
+                chunk, size = [], 0
+            chunk.append(item)
+            size += len(item.row)
+        if chunk:
+            yield chunk
+
+    async def _resolve_chunk(self, space: SpaceId, items: Sequence[SealedItem]) -> Sequence[Reply]:
+        try:
+            return await self._resolve_together(space, items)
+        except UnavailableError as error:
+            return [error] * len(items)
+
+    async def _resolve_together(self, space: SpaceId, items: Sequence[SealedItem]) -> list[Reply]:
+        """In one envelope. Raises UnavailableError for all of them."""
+        deadline = self._settings.submit_deadline_seconds
+        number = next(self._numbers)
+        data = wire_queue.dump_envelope(self._process, number, items)
+        self._admit(space, len(data))
+        future: asyncio.Future[list[Reply]] = asyncio.get_running_loop().create_future()
+        senders = frozenset(item.sender for item in items if item.sender is not None)
+        now = time.monotonic()
+        self._pending[number] = _Pending(space, data, senders, future, now + deadline, now)
+        self._pending_bytes[space] += len(data)
+        self._send(space, number)
+        try:
+            async with asyncio.timeout(deadline):
+                return await future
+        except TimeoutError:
+            raise UnavailableError("no worker answered in time") from None
+        finally:
+            del self._pending[number]
+            self._pending_bytes[space] -= len(data)
+            if not self._pending_bytes[space]:
+                del self._pending_bytes[space]
+
+    def _admit(self, space: SpaceId, size: int) -> None:
+        """Raises OverloadedError where another envelope of so many bytes would be too much: for the space, which has
+        not more here than it may have in its inbox, or for this process. An only one is always taken."""
+        mine = self._pending_bytes[space]
+        if mine and mine + size > self._settings.inbox_bytes:
+            raise OverloadedError(_FULL["space"])
+        if self._pending and self._pending_bytes.total() + size > self._settings.pending_bytes:
+            raise OverloadedError("this process holds too many submissions (HYPERTASK_PENDING_BYTES)")
+
+    def _send(self, space: SpaceId, number: int) -> None:
+        """Everything that turns up while one call to Redis is under way goes with the next one."""
+        waiting = self._outgoing.get(space)
+        if waiting is not None:
+            waiting.append(number)
+            return
+        self._outgoing[space] = [number]
+        sender = asyncio.create_task(self._send_all(space))
+        self._senders.add(sender)
+        sender.add_done_callback(self._senders.discard)
+
+    async def _send_all(self, space: SpaceId) -> None:
+        while numbers := self._outgoing[space]:
+            some, self._outgoing[space] = self._portion(numbers)
+            try:
+                with errors_mapped():
+                    await self._put_in(space, some)
+            except Exception as error:  # noqa: BLE001  whoever waits is told, whatever it was
+                _fail(some, error)
+        del self._outgoing[space]
+
+    def _portion(self, numbers: Sequence[int]) -> tuple[list[_Pending], list[int]]:
+        """Those that go in one call, and the others."""
+        portion: list[_Pending] = []
+        size = 0
+        for place, number in enumerate(numbers):
+            entry = self._pending.get(number)
+            if entry is None:
+                continue
+            if portion and size + len(entry.data) > _PUT_BYTES:
+                return portion, list(numbers[place:])
+            portion.append(entry)
+            size += len(entry.data)
+        return portion, []
+
+    async def _put_in(self, space: SpaceId, entries: Sequence[_Pending]) -> bool:
+        """False for a knock where nothing waits. Whoever finds no room is told."""
+        keys = [*(space_key(space, name) for name in ("inbox", "lease", "queued")), SIZES]
+        keys += {rounds_key(space, device) for entry in entries for device in entry.senders}
+        bounds = self._settings.inbox_documents, self._settings.inbox_bytes, self._settings.inboxes_bytes
+        now = time.monotonic() + _ON_THE_WAY_SECONDS
+        items = (part for entry in entries for part in (max(int(1000 * (entry.until - now)), 1), entry.data))
+        verdict, taken, full = await self._put(keys=keys, args=[space, *bounds, INBOX_TTL_MS, QUEUED_MS, *items])
+        for entry in entries[:taken]:
+            entry.sent += 1
+        _fail(entries[taken:], OverloadedError(_FULL.get(full.decode(), "")))
+        if verdict == 1:
+            large = sum(len(entry.data) for entry in entries) > LARGE_BYTES
+            await enqueue(self._redis, space, LARGE_QUEUE if large else QUEUE)
+        return bool(verdict != 2)
+
+    async def _read(self) -> None:
+        """The one reader of this process's replies."""
+        lost = False
+        while not self._closed:
+            try:
+                with errors_mapped():
+                    if lost:
+                        # The inboxes may have gone with the connection. Sending twice changes nothing.
+                        for number, entry in self._pending.items():
+                            self._send_again(entry.space, number)
+                        lost = False
+                    found = await cast(
+                        "Awaitable[tuple[bytes, bytes] | None]", self._redis.blpop([self._replies], timeout=2)
+                    )
+            except UnavailableError as error:
+                if not lost:
+                    event(logger, logging.WARNING, "replies_unreachable", cause=error.__cause__)
+                lost = True
+                await asyncio.sleep(0.1)
+                continue
+            if found is not None:
+                self._deliver(found[1])
+
+    def _deliver(self, data: bytes) -> None:
+        for number, replies in wire_queue.load_replies(data):
+            entry = self._pending.get(number)
+            if entry is not None and not entry.future.done():
+                entry.future.set_result(replies)
+
+    async def _knock(self) -> None:
+        """Makes sure that somebody is at work on what has been waiting for a while."""
+        while not self._closed:
+            await asyncio.sleep(_KNOCK_SECONDS)
+            now = time.monotonic()
+            waiting: dict[SpaceId, list[int]] = {}
+            for number, entry in self._pending.items():
+                if now - entry.knocked_at >= _KNOCK_SECONDS:
+                    entry.knocked_at = now
+                    waiting.setdefault(entry.space, []).append(number)
+            for space, numbers in waiting.items():
+                # If Redis is away the reader notices, and sends all again.
+                with contextlib.suppress(UnavailableError), errors_mapped():
+                    if not await self._put_in(space, ()):
+                        # Redis was wiped, or the reply is on its way: what is sent twice changes nothing.
+                        for number in numbers:
+                            self._send_again(space, number)
+
+    def _send_again(self, space: SpaceId, number: int) -> None:
+        """Not for ever: what comes into the inbox and is gone again has another reason."""
+        entry = self._pending.get(number)
+        if entry is not None and entry.sent < _MOST_SENT:
+            self._send(space, number)
+
+
+def _sealed(item: Item | SealedItem) -> SealedItem:
+    return item if isinstance(item, SealedItem) else wire_queue.sealed_item(item)
+
+
+def _size(reply: Reply) -> int:
+    """About as many bytes of an answer."""
+    body = reply.body if isinstance(reply, Answer) else None
+    return len(body) if isinstance(body, JsonText) else 0
+
+
+def _fail(entries: Sequence[_Pending], error: Exception) -> None:
+    for entry in entries:
+        if not entry.future.done():
+            entry.future.set_exception(error)

@@ -1,0 +1,1 @@
+"""The hash map of a space, cursors and range reconciliation."""

@@ -1,0 +1,1 @@
+"""JSON values: strict parsing, canonical form, pointers and paths."""

@@ -1,0 +1,104 @@
+"""Three-way merge of arrays: sets, arrays of named members, and any other. `shared.core.merge.objects` has the rules.
+
+Both sides are arrays here; an ancestor that is none counts as empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from typing import Any
+
+from shared.core.json.pointers import Place
+from shared.core.json.values import Key, Value
+from shared.core.merge import arrays, orders
+from shared.core.merge.array_run import At, Members, Run
+from shared.core.merge.arrays import Array, Keyed
+from shared.core.merge.ordered_merge import merge_ordered
+from shared.core.merge.policies import Strategy
+
+
+def merge_arrays(run: Run, at: At, bases: Sequence[Value], ours: Array, theirs: Array) -> Array:
+    """The merged array."""
+    lists = [base for base in bases if isinstance(base, list)]
+    every = [*lists, ours, theirs]
+    if at.scope.strategy is not Strategy.LIST:
+        sets = arrays.as_sets(every, run.keys, of_anything=at.scope.strategy is Strategy.SET)
+        if sets is not None:
+            *ancestors, mine, other = sets
+            if len(lists) < len(bases):
+                ancestors.append(Keyed([], []))
+            return _set(run, at, ancestors, mine, other)
+        field = arrays.named_by(every)
+        if field is not None:
+            by_name = [_by_name(array, field) for array in (*bases, ours, theirs)]
+            return _named(run, at, field, by_name, (lists, ours, theirs))
+    if run.keys.same(ours, theirs) or run.keys.among(theirs, bases):
+        return ours
+    if len(bases) == 1 and run.keys.among(ours, bases):
+        return theirs
+    return merge_ordered(run, at, lists, ours, theirs)
+
+
+def _set(run: Run, at: At, bases: list[Keyed], ours: Keyed, theirs: Keyed) -> Array:
+    known = [base.keys for base in bases]
+    if theirs.keys == ours.keys or theirs.keys in known:
+        return ours.array
+    if ours.keys in known and len(known) == 1:  # of several, theirs may come from another one
+        return theirs.array
+    ancestors = list(map(set, known))
+    here, there = set(ours.keys), set(theirs.keys)
+    # As everywhere: theirs counts where it differs from every ancestor, else ours stands.
+    kept = (there - set.union(*ancestors)) | (here - (set.intersection(*ancestors) - there))
+    values: dict[Key, Any] = {}
+    for side in (*bases, theirs, ours):
+        values.update(zip(side.keys, side.array, strict=True))
+    order = _order(run, at.place, bases, ours, theirs, kept=kept, by=lambda key: orders.rank(values[key]))
+    result = [values[key] for key in order if key in kept]
+    return _sorted(result, [*known, ours.keys, theirs.keys])
+
+
+def _named(run: Run, at: At, field: str, by_name: list[Members], arrays_: tuple[list[Array], Array, Array]) -> Array:
+    """`by_name`: the ancestors, ours and theirs."""
+    lists, ours, theirs = arrays_
+    *bases, mine, other = by_name
+    merged, places = run.members(at, bases, mine, other, field)
+    names = [[member[field] for member in array] for array in lists]
+    known = [Keyed(those, those) for those in names]
+    sides = Keyed(list(mine), ours), Keyed(list(other), theirs)
+    order = _order(run, at.place, known, *sides, kept=merged.keys(), by=orders.rank)
+    order = _sorted([name for name in order if name in merged], [*names, list(mine), list(other)])
+    for index, name in enumerate(order):
+        if name in places:
+            places[name].index = index
+    return [merged[name] for name in order]
+
+
+def _by_name(array: Value, field: str) -> Members:
+    return {member[field]: member for member in array} if isinstance(array, list) else {}
+
+
+def _order(
+    run: Run, place: Place, bases: list[Keyed], ours: Keyed, theirs: Keyed, *, kept: Set[Key], by: orders.Rank[Any]
+) -> Sequence[Key]:
+    """All keys in order."""
+    known = []
+    if bases:
+        nearest = arrays.nearest(bases, ours, theirs)
+        known = [nearest.keys, *(base.keys for base in bases if base is not nearest)]
+    return orders.order(
+        known,
+        ours.keys,
+        theirs.keys,
+        kept=kept,
+        by=by,
+        decide_ours=lambda: run.decided(place, ours.array, theirs.array) is ours.array,
+    )
+
+
+def _sorted(result: list[Any], inputs: Sequence[Sequence[Any]]) -> list[Any]:
+    """Sorted if all the inputs are. The last two are the sides: with one member, that means nothing."""
+    if min(map(len, inputs[-2:])) > 1:
+        order = arrays.sort_order(inputs)
+        if order is not None:
+            result.sort(key=order)
+    return result

@@ -1,0 +1,91 @@
+"""Arrays: what kind an array is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from itertools import chain, pairwise
+from typing import Any, Final, NamedTuple
+
+from shared.core.json.canonical import JsonValue, canonical, number
+from shared.core.json.values import Key, Keys, is_number
+
+Array = list[JsonValue]
+
+ID_FIELDS: Final = ("id", "_id", "uuid")
+"""Fields that name a member for good."""
+_CONTAINERS: Final = frozenset({dict, list})
+KEY_FIELDS: Final = (*ID_FIELDS, "key", "name")
+"""Fields that name a member, the strongest first; the last two are words, and words are changed."""
+
+
+class Keyed(NamedTuple):
+    """An array, or a stretch of one, and the keys of its elements."""
+
+    keys: list[Key]
+    array: Array
+
+    def part(self, where: slice) -> Keyed:
+        """A stretch of it."""
+        return Keyed(self.keys[where], self.array[where])
+
+
+def named_by(arrays: Sequence[Array]) -> str | None:
+    """The first of KEY_FIELDS that tells the members of each array apart; names are strings or numbers."""
+    if not all(isinstance(member, dict) for member in chain(*arrays)):
+        return None
+    return next((field for field in KEY_FIELDS if all(_names(array, field) for array in arrays)), None)
+
+
+def _names(array: Array, field: str) -> bool:
+    names = [member.get(field) for member in array]
+    return all(isinstance(n, str) or is_number(n) for n in names) and len(set(names)) == len(names)
+
+
+def segment_of(field: str, name: Any) -> str:
+    """A named member in a stable pointer."""
+    return f"{field}={name if isinstance(name, str) else number(name)}"
+
+
+def as_sets(arrays: Sequence[Array], keys: Keys, *, of_anything: bool = False) -> list[Keyed] | None:
+    """The arrays, if none has an element twice and all elements are scalars (or `of_anything`)."""
+    found = []
+    for array in arrays:
+        if not of_anything and not _CONTAINERS.isdisjoint(map(type, array)):
+            return None
+        names = keys.keys(array)
+        if len(set(names)) != len(names):
+            return None
+        found.append(Keyed(names, array))
+    return found
+
+
+def sort_order(arrays: Sequence[Sequence[Any]]) -> Callable[[Any], Any] | None:
+    """The order that all the arrays keep, or None: numbers, code points, letters without regard to case."""
+    orders: tuple[Callable[[Any], Any], ...]
+    if all(isinstance(x, str) for x in chain(*arrays)):
+        orders = (str, str.casefold)
+    elif all(is_number(x) for x in chain(*arrays)):
+        orders = (float,)
+    else:
+        return None
+    for order in orders:
+        if all(a <= b for array in arrays for a, b in pairwise(map(order, array))):
+            return order
+    return None
+
+
+def nearest(bases: Sequence[Keyed], ours: Keyed, theirs: Keyed) -> Keyed:
+    """Of several ancestors the one with the most elements in common with both sides.
+
+    If there are several such, the shortest; then the first in canonical form, so that their order is nothing.
+    """
+    if len(bases) == 1:
+        return bases[0]
+    mine, other = Counter(ours.keys), Counter(theirs.keys)
+
+    def distance(base: Keyed) -> tuple[int, int, bytes]:
+        elements = Counter(base.keys)
+        return -(elements & mine).total() - (elements & other).total(), len(base.keys), canonical(base.array)
+
+    return min(bases, key=distance)

@@ -1,0 +1,396 @@
+"""Three-way merge of JSON values. Pure: no clock, no randomness; the order of keys does not matter.
+
+Several ancestors are possible, where it is not known which of them a side comes from. A side *edited* a path
+if it differs there from every ancestor, absence being a value; else it is unchanged there and the other side
+stands.
+
+| both sides edited | what stands |
+|---|---|
+| two objects | key by key, all the way down |
+| absent, and anything | the edit, whole; `delete-wins`: nothing |
+| absent, and an array | if an ancestor has an array there: as an empty one; but `delete-wins` and `lww` as above |
+| two arrays of scalars, none twice | a set: what either added, without what either removed |
+| two arrays of objects with an `id`, `_id`, `uuid`, `key` or `name` each | member by member, as an object |
+| two other arrays | diff3 on elements, or by where each moved; both inserted at one place: both, once; elements |
+| | that both changed: each as a value, if it is clear which is which, else one side's stretch |
+| two strings | both edits, if it is plain that they go together (`shared.core.merge.strings`); of two that were |
+| | added the one that is not empty |
+| two scalars, or values of two types | one of the two, by `decide` |
+
+In a set or an array of named members an addition stands behind its left neighbour, or in the place of what it
+replaced. What both inserted at one place stands in an order that the elements decide (`shared.core.merge.orders`).
+Who alone reordered decides the order; what is sorted everywhere stays sorted. An empty array is of every kind. A
+field of an object, or a member named by `key` or `name`, that one side renamed and the other edited is merged
+under its new name, if both are clearly one (`shared.core.merge.similar`). Where a policy says `exact`, neither
+renames nor parts of strings are looked for.
+
+A declared strategy (`shared.core.merge.policies`) goes before the table, if the values fit it:
+
+| strategy | both sides edited |
+|---|---|
+| lww | one of the two, by `decide`, objects and arrays too |
+| set | arrays of anything without duplicates: a set |
+| list | arrays: diff3 on elements |
+| text | strings: diff3 on lines; where both changed the same lines, both |
+| counter | numbers: ours + theirs - base; only with one ancestor and `explicit_base`; an absent base is 0 |
+| max, min | numbers: the higher, the lower |
+| version | version strings: the higher |
+
+Laws (tests/unit/core/test_merge.py), the first without counters:
+    merge(a; x, x) = x; merge(a; a, x) = merge(a; x, a) = x
+    merge(theirs; result, theirs) = result = merge(ours; ours, result)
+    merge(a; result, theirs) = result = merge(a; ours, result), if the same side is decided for again
+    merge(a; theirs, ours) = result, if the same values are decided for
+    what only one side edited stands, unless it is at or below a recorded conflict
+    equal inputs give equal results: 1 and 1.0, -0 and 0, keys in any order
+    the result is in the profile, and no deeper than the deepest input
+    the steps that are taken are bounded by a multiple of the size of the inputs
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence, Set
+from operator import attrgetter
+from typing import Any, Final
+
+from shared.core.json.canonical import MAX_SAFE_INTEGER, JsonValue
+from shared.core.json.pointers import ROOT, Place
+from shared.core.json.values import ABSENT, Absent, Keys, Value, is_number
+from shared.core.merge import similar, strings
+from shared.core.merge.array_merge import merge_arrays
+from shared.core.merge.array_run import At, Members
+from shared.core.merge.arrays import ID_FIELDS, segment_of
+from shared.core.merge.clock import CLOCK_POINTERS
+from shared.core.merge.conflicts import Conflict, Decide, Merged, Side, arriving
+from shared.core.merge.paths import differing_paths, edits, strong_values
+from shared.core.merge.policies import NO_POLICIES, Policies, Scope, Strategy
+from shared.core.merge.sequences import Steps
+from shared.core.merge.text import merge_text
+from shared.core.merge.version_strings import version_order
+
+__all__ = [
+    "ABSENT",
+    "Absent",
+    "Conflict",
+    "Decide",
+    "Merged",
+    "Side",
+    "Steps",
+    "Value",
+    "arriving",
+    "differing_paths",
+    "edits",
+    "merge",
+    "strong_values",
+]
+
+_STRINGS: Final = frozenset({None, Strategy.VERSION})
+"""Strategies under which edits of one string may be put together."""
+_PLAIN: Final = frozenset({str, int, float, type(None)})
+COMPARED: Final = 4
+"""Down to this depth what only one side edited is found by comparing whole objects and arrays, at the speed of C.
+Not further down: what is nested would be read again at every depth."""
+
+
+def merge(
+    ancestors: Sequence[Value],
+    ours: Value,
+    theirs: Value,
+    *,
+    policies: Policies = NO_POLICIES,
+    decide: Decide = arriving,
+    explicit_base: bool = False,
+    steps: Steps | None = None,
+) -> Merged:
+    """Put what `theirs` edited onto `ours`. No ancestor is the same as one that is absent.
+
+    The result shares parts with the inputs; none of them may be changed afterwards.
+    `explicit_base`: the ancestor is the one that the client names, so that sums can rely on it.
+    `steps` is filled in for who wants to know them.
+    """
+    bases = tuple(ancestors) or (ABSENT,)
+    run = _Run(bases, ours, theirs, decide=decide, sums=explicit_base and len(bases) == 1, steps=steps or Steps())
+    # The common cases, at the speed of C.
+    if not policies.declared and run.keys.same(ours, theirs):
+        return Merged(ours, ())
+    if run.keys.among(theirs, bases):
+        return Merged(ours, ())
+    if len(bases) == 1 and run.keys.among(ours, bases):  # of several, theirs may come from another one
+        return Merged(theirs, ())
+    value = run.value(ROOT, policies.scope(), bases, ours, theirs)
+    return Merged(value, run.conflicts())
+
+
+class _Run:
+    """One merge under way."""
+
+    def __init__(
+        self,
+        bases: tuple[Value, ...],
+        ours: Value,
+        theirs: Value,
+        *,
+        decide: Decide,
+        sums: bool,
+        steps: Steps,
+    ) -> None:
+        self.keys = Keys()
+        self.steps = steps
+        self.steps.inputs = (*bases, ours, theirs)
+        self._decide = decide
+        self._sums = sums
+        self._found: list[tuple[Place, tuple[Value, Value, str]]] = []
+        self._depth = 0
+
+    def conflicts(self) -> tuple[Conflict, ...]:
+        known: dict[Place, str] = {}
+        found = [Conflict(place.in_result(known), *said) for place, said in self._found]
+        found.sort(key=attrgetter("path"))
+        return tuple(found)
+
+    def record(self, place: Place, kept: Value, dropped: Value, rule: str) -> None:
+        self._found.append((place, (kept, dropped, rule)))
+
+    def value(self, place: Place, scope: Scope, bases: Sequence[Value], ours: Value, theirs: Value) -> JsonValue:
+        strategy = scope.strategy
+        if strategy is Strategy.COUNTER and self._sums:
+            total = _sum(bases[0], ours, theirs)
+            if total is not None:
+                return total
+        if strategy is not Strategy.LWW and isinstance(ours, dict | list) and isinstance(theirs, dict | list):
+            if self._depth < COMPARED and len(bases) == 1 and type(ours) is type(theirs) is type(bases[0]):
+                if self.keys.same(theirs, bases[0]):
+                    return ours
+                if self.keys.same(ours, bases[0]):
+                    return theirs
+            if isinstance(ours, dict) and isinstance(theirs, dict):
+                maps = [base if isinstance(base, dict) else {} for base in bases]
+                return self.members(At(place, scope), maps, ours, theirs, None)[0]
+            if isinstance(ours, list) and isinstance(theirs, list):
+                return merge_arrays(self, At(place, scope), bases, ours, theirs)
+        if self.keys.same(ours, theirs) or self.unchanged(theirs, bases):
+            return ours
+        if self.unchanged(ours, bases):
+            return theirs
+        if ours is ABSENT or theirs is ABSENT:
+            if _is_emptied(scope, bases, ours, theirs):
+                return self.emptied(At(place, scope), bases, ours, theirs)
+            return self.removed(At(place, scope), ours, theirs)
+        return self.atom(At(place, scope), bases, ours, theirs)
+
+    def unchanged(self, side: Value, bases: Sequence[Value]) -> bool:
+        return self.keys.among(side, bases) or (len(bases) > 1 and not edits(side, bases))
+
+    def members(
+        self, at: At, bases: Sequence[Members], ours: Members, theirs: Members, named: str | None
+    ) -> tuple[Members, dict[Any, Place]]:
+        result: Members = {}
+        places: dict[Any, Place] = {}
+        place, scope = at
+        renamed = self.renamed(at, bases, ours, theirs, named)
+        if renamed and named is None:  # an edit of what is secret must not turn up, in a conflict, where nothing is
+            renamed = {n: o for n, o in renamed.items() if scope.child(n).secret or not scope.child(o).secret}
+        old_names = set(renamed.values())
+        alike = scope.child(None) is scope  # the same policies for all members
+        plain = not renamed and alike and scope.strategy is not Strategy.COUNTER
+        names: Iterable[Any] = ours
+        if ours.keys() != theirs.keys():
+            names = [*ours, *(key for key in theirs if key not in ours)]
+        one = bases[0] if len(bases) == 1 else {}
+        self._depth += 1
+        for key in names:
+            our, their = ours.get(key, ABSENT), theirs.get(key, ABSENT)
+            if plain and type(our) in _PLAIN and type(their) in _PLAIN:  # most fields, without ceremony
+                base = one.get(key, ABSENT)
+                if our == their or (type(base) in _PLAIN and base == their):
+                    result[key] = our
+                    continue
+                if type(base) in _PLAIN and base == our:
+                    result[key] = their
+                    continue
+                if named is None and len(bases) == 1 and scope.strategy is None:
+                    result[key] = self.atom(At(Place(place, key), scope), (base,), our, their)
+                    continue
+            if named is None:
+                below, rules = Place(place, key), scope if alike else scope.child(key)
+            else:
+                below, rules = Place(place, segment_of(named, key), of_array=True), scope.child(None)
+            if key in renamed:
+                base = bases[0][renamed[key]]
+                our, their = ours.get(key, ours.get(renamed[key])), theirs.get(key, theirs.get(renamed[key]))
+                value = self.under_new_name(At(below, rules), base, our, their, (key in ours, key in theirs))
+            elif key in old_names:
+                continue
+            else:
+                value = self.value(below, rules, [base.get(key, ABSENT) for base in bases], our, their)
+            if value is not ABSENT:
+                result[key] = value
+                if named is not None:
+                    places[key] = below
+        self._depth -= 1
+        return result, places
+
+    def emptied(self, at: At, bases: Sequence[Value], ours: Any, theirs: Any) -> Value:
+        """Absent against an edited array: as if it were empty. Absent if nothing is left but no side is empty."""
+        mine, other = ([] if side is ABSENT else side for side in (ours, theirs))
+        return merge_arrays(self, at, bases, mine, other) or (ABSENT if mine or other else [])
+
+    def removed(self, at: At, ours: Value, theirs: Value) -> JsonValue:
+        edit = ours if theirs is ABSENT else theirs
+        if at.scope.delete_wins:
+            self.record(at.place, ABSENT, edit, "delete-wins")
+            return ABSENT
+        self.record(at.place, edit, ABSENT, "edit-beats-removal")
+        return edit
+
+    def atom(self, at: At, bases: Sequence[Value], ours: Value, theirs: Value) -> JsonValue:
+        place, strategy = at.place, at.scope.strategy
+        if strategy is Strategy.TEXT and isinstance(ours, str) and isinstance(theirs, str):
+            texts = [base for base in bases if isinstance(base, str)]
+            merged_text = merge_text(texts, ours, theirs, self.steps)
+            if merged_text is None:
+                return self.decided(place, ours, theirs)
+            text, conflict = merged_text
+            if conflict:
+                self.record(place, text, ABSENT, "both-kept")
+            return text
+        side = _by_strategy(strategy, ours, theirs)
+        if side is None and isinstance(ours, str) and isinstance(theirs, str) and len(bases) == 1:
+            merged = self.string(at, bases[0], ours, theirs)
+            if merged is not None:
+                return merged
+        if side is not None and strategy is not None:
+            return self.stands(place, side, ours, theirs, str(strategy))
+        return self.decided(place, ours, theirs)
+
+    def string(self, at: At, base: Value, ours: str, theirs: str) -> str | None:
+        """Two edits of one string that do not exclude each other; recorded."""
+        if at.scope.exact or at.scope.strategy not in _STRINGS or at.place.stable() in CLOCK_POINTERS:
+            return None
+        merged: str | None = None
+        if base is ABSENT and not (ours and theirs):
+            merged = ours or theirs
+        elif isinstance(base, str):
+            merged = strings.merged_ranges(base, ours, theirs) or strings.merged_parts(base, ours, theirs)
+        if merged is not None:
+            dropped = theirs if merged == ours else ours if merged == theirs else ABSENT
+            self.record(at.place, merged, dropped, "both-edited")
+        return merged
+
+    def decided(self, place: Place, ours: Value, theirs: Value) -> JsonValue:
+        side, rule = self._decide(place.stable(), ours, theirs)
+        return self.stands(place, side, ours, theirs, rule)
+
+    def preferred(self, place: Place, ours: Value, theirs: Value) -> JsonValue:
+        return ours if self._decide(place.stable(), ours, theirs)[0] is Side.OURS else theirs
+
+    def stands(self, place: Place, side: Side, ours: Value, theirs: Value, rule: str) -> JsonValue:
+        kept, dropped = (ours, theirs) if side is Side.OURS else (theirs, ours)
+        self.record(place, kept, dropped, rule)
+        return kept
+
+    def may_guess(self, at: At) -> bool:
+        # Not again below a guess, or reading the leaves of what is nested would cost depth x size.
+        return not at.scope.exact and not at.place.guessed and not self.steps.heavy()
+
+    def mark(self) -> int:
+        return len(self._found)
+
+    def forget(self, mark: int) -> None:
+        del self._found[mark:]
+
+    def renamed(
+        self, at: At, bases: Sequence[Members], ours: Members, theirs: Members, named: str | None
+    ) -> dict[Any, Any]:
+        """New name -> old name of what one side renamed and the other edited under its old name."""
+        if len(bases) > 1 or named in ID_FIELDS:
+            return {}
+        base = bases[0]
+        if ours.keys() == base.keys() == theirs.keys():
+            return {}
+        found: dict[Any, Any] = {}
+        for side, other in ((ours, theirs), (theirs, ours)):
+            gone = base.keys() - side.keys()
+            come = side.keys() - base.keys() if gone else None
+            if not gone or not come:
+                continue
+            left, unknown = gone & other.keys(), come - other.keys()
+            if left and unknown:
+                found.update(self.pairs(at, base, (side, other), (left, unknown), named))
+            if len(left) < len(gone) and len(unknown) < len(come):  # both renamed it, and to the same
+                found.update(self.pairs(at, base, (side, other), (gone - left, come - unknown), named))
+        return found
+
+    def pairs(
+        self,
+        at: At,
+        base: Members,
+        sides: tuple[Members, Members],
+        names: tuple[Set[Any], Set[Any]],
+        named: str | None,
+    ) -> dict[Any, Any]:
+        """New name -> old name, of `names`: those that one side lacks, and those that are new in it."""
+        side, other = sides
+        edited = {key: base[key] for key in names[0] if not self.keys.same(base[key], other.get(key, ABSENT))}
+        new = {key: side[key] for key in names[1] if not self.keys.same(side[key], other.get(key, ABSENT))}
+        if not edited or not new or not self.may_guess(at):
+            return {}
+        found = similar.renamed(edited, new, [value for key, value in base.items() if key not in edited], self.keys)
+        if named is None:
+            found |= self.renamed_leaves(at.place, base, {key: other.get(key, ABSENT) for key in edited}, new)
+        return {new_name: old for old, new_name in found.items()}
+
+    def renamed_leaves(
+        self, place: Place, base: Members, edited: Mapping[Any, Value], new: Members
+    ) -> dict[Any, Any]:
+        """Old name -> new name of fields whose value proves it: as it was or is `edited`, and nowhere else."""
+        pairs = similar.renamed_leaves(base, edited, new)
+        return {
+            old: name
+            for old, name in pairs.items()
+            if not CLOCK_POINTERS.intersection(Place(place, key).stable() for key in (old, name))
+        }
+
+    def under_new_name(
+        self, at: At, base: JsonValue, ours: JsonValue, theirs: JsonValue, renamed: tuple[bool, bool]
+    ) -> JsonValue:
+        """`renamed`: whether ours has it under its new name, and whether theirs has."""
+        ours_renamed, theirs_renamed = renamed
+        at.place.guessed = True
+        value = self.value(at.place, at.scope, (base,), ours, theirs)
+        if ours_renamed is not theirs_renamed:
+            self.record(at.place, value, theirs if ours_renamed else ours, "renamed")
+        return value
+
+
+def _is_emptied(scope: Scope, bases: Sequence[Value], ours: Value, theirs: Value) -> bool:
+    """Whether one side left out an array that the other edited, and that means the same as leaving it empty."""
+    if scope.delete_wins or scope.strategy is Strategy.LWW:
+        return False
+    return isinstance(theirs if ours is ABSENT else ours, list) and any(isinstance(base, list) for base in bases)
+
+
+def _by_strategy(strategy: Strategy | None, ours: Value, theirs: Value) -> Side | None:
+    """Whose value the strategy prefers; None if it has no opinion or the values do not fit."""
+    a: Any = None
+    b: Any = None
+    if strategy in (Strategy.MAX, Strategy.MIN) and is_number(ours) and is_number(theirs):
+        a, b = (ours, theirs) if strategy is Strategy.MAX else (theirs, ours)
+    elif strategy is Strategy.VERSION:
+        a, b = version_order(ours), version_order(theirs)
+    if a is None or b is None or a == b:
+        return None
+    return Side.OURS if a > b else Side.THEIRS
+
+
+def _sum(base: Any, ours: Any, theirs: Any) -> float | None:
+    """ours + theirs - base; None where they are no numbers or the sum is none that JSON has exactly."""
+    if base is ABSENT:
+        base = 0
+    if not (is_number(base) and is_number(ours) and is_number(theirs)):
+        return None
+    total: float = ours + theirs - base
+    if isinstance(total, int):
+        return total if abs(total) <= MAX_SAFE_INTEGER else None
+    return total if math.isfinite(total) else None

@@ -1,0 +1,372 @@
+"""Which base a client state is compared with: rows 3 to 13 of `shared.core.resolution.resolve`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from shared.core.documents import Body, ContentHash, Sequence
+from shared.core.index.lineage import Lineage
+from shared.core.merge.clock import clock
+from shared.core.resolution import base_inference as near
+from shared.core.resolution.context import (
+    BEGINNING,
+    CREATED,
+    DeviceMemory,
+    Head,
+    Memory,
+    Missing,
+    Pair,
+    Refusal,
+    Stored,
+    Submission,
+    parse_rev,
+)
+
+HashOf = Callable[[Body], ContentHash]
+
+EMPTY: Final[Body] = {}
+LATE: Final = 600.0
+"""Seconds that a request can be under way. A device whose clock goes back by more than that was put right."""
+OWN: Final = 4
+"""With so many of its own states, the newest, a state of a device is compared."""
+REPEAT: Final = "3 repeat"
+
+
+class Need(Exception):
+    """Carries what must be loaded out of wherever it is missed first; `resolve` turns it into its answer."""
+
+    def __init__(self, missing: Missing) -> None:
+        super().__init__(missing)
+        self.missing = missing
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a client state is compared with."""
+
+    rule: str
+    bases: tuple[Body, ...]
+    """A path that differs from all of them is edited."""
+    own: tuple[Body, ...] = ()
+    """States that the device sent itself: what is as in one of them is no edit either."""
+    others: tuple[Body, ...] = ()
+    """States that the client may be on as well, though its state does not come from them: it may have set back what
+    they have."""
+    earlier: tuple[Body, ...] = ()
+    """States that the device sent on an older base. They may have arrived after the base was made: then the client
+    may have taken back what came of them."""
+    forgotten: bool = False
+    """What the device sent on this base is pruned: what it may have set back is not known."""
+    server_from: Body | None = None
+    """What the server's changes are counted from, if not from the bases."""
+    guessed: bool = False
+    """Strong values are judged by whether they were seen."""
+    nothing_new: bool = False
+    """The state itself was received before: it has no edits."""
+    nothing_near: bool = False
+    """Nobody knows what the state comes from."""
+    late: bool = False
+    """Later states of the device are here already."""
+    contradicted: bool = False
+    """The memory of the device cannot be right."""
+    unexpected: bool = False
+    """The device comes with a state of old though its memory says that it has another one, or none."""
+
+
+class Lookup:
+    """A submission and what is known of its document; asking for what was not loaded raises Need."""
+
+    def __init__(self, memory: Memory, request: Submission, head: Head, hash_of: HashOf) -> None:
+        self.memory = memory
+        self.request = request
+        self.head = head
+        self.exists = memory.head is not None
+        self.hash_of = hash_of
+        self.sequences_count = True
+        """Whether the sequence of the base says what came after it."""
+
+    def lineage(self) -> Lineage:
+        """Of the space."""
+        if self.memory.lineage is None:
+            raise Need(Missing(lineage=True))
+        return self.memory.lineage
+
+    def ancestors(self, until: Sequence) -> tuple[Stored, ...]:
+        """See `Missing.ancestors`. Not the head."""
+        if self.memory.ancestors is None:
+            raise Need(Missing(ancestors=until))
+        return self.memory.ancestors
+
+    def need(
+        self,
+        states: Iterable[ContentHash | None] = (),
+        pairs_since: Sequence | None = None,
+        seen: near.Strong = frozenset(),
+        recent: bool = False,
+    ) -> None:
+        """Ask for several things at once, so that they are read in one round."""
+        missing = Missing(
+            frozenset(h for h in states if h and h not in self.memory.states and not self._is_head(h)),
+            pairs_since if self.memory.pairs is None else None,
+            frozenset(map(near.key_of, seen)) - self.memory.seen.keys(),
+            recent and self.memory.recent is None,
+        )
+        if missing != Missing():
+            raise Need(missing)
+
+    def _is_head(self, content: ContentHash) -> bool:
+        return self.head.body is not None and self.head.hash == content
+
+    def stored(self, content: ContentHash) -> Stored | None:
+        """The newest state with this hash; None: never received."""
+        if self._is_head(content):
+            return Stored(content, self.head.body, self.head.sequence, history=self.head.history)
+        self.need(states=[content])
+        return self.memory.states[content]
+
+    def body(self, content: ContentHash | None) -> Body | None:
+        """None: pruned, or never received."""
+        stored = self.stored(content) if content else None
+        return stored.body if stored is not None else None
+
+    @property
+    def buried(self) -> ContentHash | None:
+        """The hash of the body under a head that is a tombstone."""
+        return None if self.head.body is not None else self.head.hash
+
+    def pairs(self, since: Sequence) -> tuple[Pair, ...]:
+        """Of the submission's device, received on revisions of this sequence or later."""
+        self.need(pairs_since=since)
+        received = (*(self.memory.pairs or ()), *self.head.pairs)
+        return tuple(pair for pair in received if pair.device == self.request.device)
+
+    def recent(self, since: int = BEGINNING) -> list[Body]:
+        """The states that are at hand, the head first; those of the revision of this sequence and later."""
+        self.need(recent=True)
+        bodies = [stored.body for stored in self.memory.recent or () if stored.sequence >= since]
+        return [body for body in (self.head.body, *bodies) if body is not None]
+
+    def before(self, sequence: Sequence) -> list[Body]:
+        """Those that were received before the revision of this sequence."""
+        self.need(recent=True)
+        recent = self.memory.recent or ()
+        return [s.body for s in recent if s.sequence < sequence and s.body is not None]
+
+    def known_before(self, stored: Stored) -> list[Body]:
+        """Those that were received before this one: also the head that a received state met."""
+        self.need(recent=True)
+        every = [*self._head_as_stored(), *(self.memory.recent or ())]
+        met = stored.sequence if stored.until == BEGINNING else None
+        return [
+            other.body
+            for other in every
+            if other.body is not None
+            and (other.sequence < stored.sequence or (other.sequence == met and other.until != BEGINNING))
+        ]
+
+    def _head_as_stored(self) -> list[Stored]:
+        head = self.head
+        return [Stored(head.hash, head.body, head.sequence)] if head.body is not None else []
+
+    def unlike_head(self, state: Body) -> near.Strong:
+        """The strong values of a state that the head does not have."""
+        return near.new_strong(state, [self.head.body] if self.head.body is not None else [])
+
+    def seen(self, values: near.Strong) -> near.Strong:
+        """Those of these strong values that some state of the document had."""
+        held = near.strong(self.head.body) if self.head.body is not None else frozenset()
+        self.need(seen=values - held)
+        return frozenset(v for v in values if v in held or self.memory.seen[near.key_of(v)])
+
+
+def is_repeat(request: Submission, pairs: Iterable[Pair], after: float = 0.0) -> bool:
+    """Row 3. What came before `after`, in seconds, was another request."""
+    wanted = (request.device, request.base or "", request.hash)
+    return any((pair.device, pair.base, pair.hash) == wanted and pair.at >= after for pair in pairs)
+
+
+def base_hash(base: str) -> ContentHash:
+    """The hash in a rev, or the base itself, which then is one."""
+    parts = parse_rev(base)
+    return parts.hash if parts else ContentHash(base)
+
+
+def base_sequence(look: Lookup) -> Sequence:
+    """The sequence of the base; BEGINNING if it has none that is known."""
+    base = look.request.base or CREATED
+    parts = parse_rev(base)
+    if not look.sequences_count:
+        return BEGINNING
+    if parts is not None:
+        return parts.sequence
+    stored = look.stored(ContentHash(base)) if base != CREATED else None
+    return stored.sequence if stored else BEGINNING
+
+
+def by_rev(look: Lookup, state: Body | None) -> Basis | Refusal:
+    """Rows 3 to 9, and on to 11 for a client that has lost its base.
+
+    `state`: live, or the last body of a tombstone, or None.
+    """
+    request = look.request
+    base = request.base or CREATED
+    parts = parse_rev(base)
+    needed = [request.hash, look.buried]
+    if base != CREATED:
+        needed.append(base_hash(base))
+    look.need(needed, parts.sequence if parts else BEGINNING)
+    since = base_sequence(look)
+    pairs = look.pairs(since)
+    if is_repeat(request, pairs):
+        return Basis(REPEAT, (state or EMPTY,), nothing_new=True)
+    if base == CREATED:
+        return _with_own(look, Basis("4 created", (EMPTY,)), pairs, since)
+    if parts is not None and parts.deleted:
+        body = request.base_state if isinstance(request.base_state, dict) else EMPTY
+        basis = Basis("6 base is a tombstone", (body,), server_from=look.body(parts.hash))
+        return replace(_with_own(look, basis, pairs, since), rule=basis.rule, own=())
+    found = look.body(base_hash(base))
+    if found is not None:
+        return _with_own(look, Basis("7 base", (found,)), pairs, since)
+    if isinstance(request.base_state, dict) and look.hash_of(request.base_state) == base_hash(base):
+        return _with_own(look, Basis("8 base_state", (request.base_state,)), pairs, since)
+    if request.base_state is not None:
+        return Refusal("base-unknown", "9 base unknown")
+    if state is None:
+        return Basis("9 nothing to go by", (EMPTY,), nothing_near=True)
+    return by_content(look, state, request.hash)
+
+
+def since_sent(look: Lookup) -> tuple[Body, ...]:
+    """What the device sent on this base after it had sent this state on it: the newest, those that are here. A client
+    that went on to another base does not come back to this one: it sent this before, and it was delivered late."""
+    request, since = look.request, base_sequence(look)
+    hashes: list[ContentHash] = []
+    for pair in look.pairs(since):
+        if pair.since != since:
+            continue
+        if (pair.base, pair.hash) == (request.base, request.hash):
+            hashes.clear()
+        else:
+            hashes.append(pair.hash)
+    newest = list(dict.fromkeys(reversed(hashes)))[:OWN]
+    look.need(newest)
+    return _bodies(look, newest)
+
+
+def _with_own(look: Lookup, basis: Basis, pairs: tuple[Pair, ...], since: Sequence) -> Basis:
+    """Row 5, and what else the device sent that may have arrived after its base was made. It may have set back only
+    what it sent on this base: who sent something on a later one, and goes back, was restored from a backup."""
+    if look.request.device is None:
+        return basis
+    sent_on = {
+        "own": _newest(look, (pair for pair in pairs if pair.since >= since)),
+        "others": _newest(look, (pair for pair in pairs if pair.since == since)),
+        "earlier": _newest(look, (pair for pair in pairs if pair.since < since)),
+    }
+    look.need(content for hashes in sent_on.values() for content in hashes)
+    own, others, earlier = (_bodies(look, hashes) for hashes in sent_on.values())
+    return replace(
+        basis,
+        rule="5 sent since" if own else basis.rule,
+        own=own,
+        others=others,
+        earlier=earlier,
+        forgotten=len(others) < len(sent_on["others"]),
+    )
+
+
+def _newest(look: Lookup, pairs: Iterable[Pair]) -> list[ContentHash]:
+    """The newest OWN of these, each once, but for the submission itself and what is its base."""
+    request = look.request
+    known = {request.hash, base_hash(request.base or CREATED)}
+    hashes = [pair.hash for pair in pairs if pair.hash not in known]
+    return list(dict.fromkeys(reversed(hashes)))[:OWN]
+
+
+def by_evidence(look: Lookup, state: Body, content: ContentHash | None) -> Basis:
+    """Rows 10 to 13: the client names no base. `content` is the hash of `state`."""
+    device = look.memory.device
+    if device is None or not look.request.single_device:
+        return by_content(look, state, content)
+    look.need([content, look.buried, *device.states, *device.before], seen=look.unlike_head(state))
+    if content in device.states:
+        others = () if clock(state) is not None else _bodies(look, (h for h in device.states if h != content))
+        return Basis("10 as remembered", (state,), others=others)
+    if _is_late(look, state, device):
+        return Basis("10 late", (state,), late=True)
+    # What arrived before the request that the memory tells of is an earlier one of the device, delivered late, or
+    # once more with others. It does not contradict the memory, and tells nothing of what the device has now.
+    earlier = look.request.arrived_at <= device.at
+    if content and look.stored(content) is not None:
+        shared = bool(device.states) and not earlier
+        return Basis(
+            "11 behind", (state,), nothing_new=True, late=earlier, contradicted=shared, unexpected=not earlier
+        )
+    on = _bodies(look, device.states)
+    if not on:
+        return by_content(look, state, content)
+    picked = near.pick(on, state)
+    if not _is_contradicted(look, state, picked):
+        unpicked = tuple(body for body in on if not any(body is one for one in picked))
+        others = (*unpicked, *_bodies(look, device.before))
+        return Basis("10 pick", tuple(picked), others=others)
+    return replace(by_content(look, state, content), contradicted=not earlier)
+
+
+def _bodies(look: Lookup, states: Iterable[ContentHash]) -> tuple[Body, ...]:
+    """Those of these states that are here."""
+    return tuple(body for body in map(look.body, states) if body is not None)
+
+
+def _is_late(look: Lookup, state: Body, device: DeviceMemory) -> bool:
+    """Whether the state was made before another one of the device that is here already: by what they hold, and by
+    the clock of the device where that tells nothing. A clock may be put back between two edits."""
+    at, edited_at = clock(state), device.edited_at
+    if at is None or edited_at is None or not edited_at - LATE <= at < edited_at:
+        return False
+    later = [stored for stored in map(look.stored, device.states) if stored is not None]
+    return not any(
+        near.was_made_after(state, stored.body, look.known_before(stored))
+        for stored in later
+        if stored.body is not None
+    )
+
+
+def _is_contradicted(look: Lookup, state: Body, picked: list[Body]) -> bool:
+    """The guard: the state shows that the device was somewhere else than its memory says.
+
+    It brings back a string that was here before, and another state is nearer to it by two paths or more. One
+    edit alone is somebody who takes an edit back: as a state of old it would have been received before.
+    """
+    fresh = frozenset(filter(near.is_long, near.new_strong(state, picked)))
+    if not look.seen(fresh) or near.count_edits(state, picked) == 1:
+        return False
+    away = min(near.distance(state, body) for body in picked)
+    return any(near.distance(state, other) < away - 1 for other in look.recent())
+
+
+def clean_body(look: Lookup, device: DeviceMemory) -> Body | None:
+    """What the device was returned last, if a map that it agreed with after that listed it."""
+    agreed = look.request.agreed
+    if agreed is None or agreed.at <= device.at or device.returned is None:
+        return None
+    stored = look.stored(device.returned)
+    if stored is None or stored.sequence > agreed.sequence:
+        return None
+    if stored.until is not None and stored.until <= agreed.sequence:
+        return None
+    return stored.body
+
+
+def by_content(look: Lookup, state: Body, content: ContentHash | None) -> Basis:
+    """Rows 11 to 13: nothing but the states themselves."""
+    look.need([content, look.buried], seen=look.unlike_head(state))
+    if content and look.stored(content) is not None:
+        return Basis("11 behind", (state,), nothing_new=True)
+    found = near.nearest(state, look.recent())
+    if found:
+        return Basis("12 near", tuple(found), guessed=True)
+    return Basis("13 nothing near", (EMPTY,), guessed=True, nothing_near=True)

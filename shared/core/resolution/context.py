@@ -1,0 +1,404 @@
+"""What the server knows of one document when it decides, and what it decides: values.
+
+Where they live, and what they cost:
+
+    head        one record a document: body or tombstone, sequence, hash, arrival, and the pairs that were
+                received while it has been the head (at most MAX_PAIRS, the newest). A new document writes
+                nothing else; a fast forward moves the old head to the revisions and replaces it.
+    revisions   append-only: superseded heads, and *received* states that never were the head. Each has its
+                hash, its body until that is pruned, the pairs that it had as the head, the sequence that
+                superseded it, and `gone`: the keys of the strong values that it has and the next head has
+                not. So the strong values ever seen are those of the head and all that is gone; a new document
+                costs none, an edit as many as it replaces. Found by (document, hash), (document, device of a
+                pair, sequence), (document, key in gone), and the newest RECENT by (document, sequence).
+    memory      one record a (device, document), for devices that send no base: hashes, no bodies. At most
+                3 + MAX_ASKED hashes, whatever the device does.
+
+A repeated request adds nothing to any of them.
+
+A rev is `<sequence>.<history>-<hash>`, and `<sequence>.<history>-<hash>-deleted` is the tombstone over the body of
+that hash. Without `.<history>` it is of the oldest history of its space (shared/core/index/lineage.py). Clients take
+it as it is. It is unique, and it still tells the hash of a body that is long pruned.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum, StrEnum
+from typing import Any, Final, NewType
+
+from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, Epoch, Sequence
+from shared.core.index.lineage import Lineage
+from shared.core.json.canonical import canonical
+from shared.core.merge.clock import clock
+from shared.core.merge.objects import Conflict
+from shared.core.resolution.states import is_tombstone
+from shared.core.version_vectors import Source, Version
+
+Rev = NewType("Rev", str)
+ValueKey = NewType("ValueKey", int)
+"""64 bits, signed, of a strong value and its path."""
+
+CREATED: Final = Rev("0")
+"""As a base: I created this document. As an answer: there never was one."""
+BEGINNING: Final = Sequence(0)
+"""Before every sequence that is allotted."""
+MAX_ASKED: Final = 3
+"""States returned to nulls that a device may be on, besides its last exchange."""
+MAX_PAIRS: Final = 64
+"""Pairs a head keeps: that of the request that made it, and those of states that changed nothing."""
+RECENT: Final = 64
+"""Among so many revisions and received states, the newest, one is looked for that is near."""
+
+
+class Outcome(StrEnum):
+    """What was decided, as the wire says it."""
+
+    UNCHANGED = "unchanged"
+    FAST_FORWARD = "fast_forward"
+    APPLIED = "applied"
+    MERGED = "merged"
+    DELETED = "deleted"
+    RESURRECTED = "resurrected"
+
+
+class Given(Enum):
+    """Tells a `base_state` that is not there from one that is null."""
+
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class RevParts:
+    """A rev, taken apart."""
+
+    sequence: Sequence
+    hash: ContentHash
+    """Of the body; for a tombstone, of the body that it buried: "" if there was none."""
+    deleted: bool
+    history: Epoch | None = None
+    """None: the oldest of its space."""
+
+
+_NUMBER: Final = re.compile(r"(\d{1,19})(?:\.([0-9a-z]{1,64}))?\Z", re.ASCII)
+
+
+def make_rev(sequence: Sequence, content: ContentHash, *, deleted: bool, history: Epoch | None = None) -> Rev:
+    """The rev of the revision that got `sequence`."""
+    number = f"{sequence}.{history}" if history else str(sequence)
+    return Rev(f"{number}-{content}-deleted" if deleted else f"{number}-{content}")
+
+
+def parse_rev(text: str) -> RevParts | None:
+    """The parts of a rev; None for any other text, CREATED and a content hash among it."""
+    number, dash, rest = text.partition("-")
+    content, mark_dash, mark = rest.partition("-")
+    found = _NUMBER.match(number)
+    if not dash or found is None:
+        return None
+    if (mark != "deleted") if mark_dash else not content:
+        return None
+    history = Epoch(found[2]) if found[2] else None
+    return RevParts(Sequence(int(found[1])), ContentHash(content), bool(mark_dash), history)
+
+
+def value_key(path: str, value: Any) -> ValueKey:
+    """Names a strong value at its path. Two different ones share a key once in 2**64."""
+    digest = hashlib.sha256(canonical([path, value])).digest()
+    return ValueKey(int.from_bytes(digest[:8], "big", signed=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """A device got this map, then another one, and posted nothing between: it had what the map lists."""
+
+    at: float
+    """When it asked for the first of the two."""
+    sequence: Sequence
+    """Of the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ancestor:
+    """An earlier state of the document that a client knows. `state` None: there was no document."""
+
+    version: Version
+    state: Body | None
+    hash: ContentHash | None
+    """Of `state`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A client state as it arrives. Validated: a document, a tombstone, or None for "I have none"."""
+
+    document: DocumentId
+    client_state: Body | None
+    hash: ContentHash | None
+    """Of `client_state`, mark and all if it is a tombstone."""
+    arrived_at: float
+    """Seconds since 1970."""
+    base: str | None = None
+    """A rev, CREATED, or a content hash, which means the newest revision with it; None: v1.0."""
+    base_state: Body | Given | None = Given.NOTHING
+    device: DeviceId | None = None
+    single_device: bool = False
+    """The token is one device's, and nothing has contradicted that so far."""
+    agreed: Agreed | None = None
+    """The newest of this device; None: not known."""
+    request: str | None = None
+    """Names the client's request: what has the same name is that request, delivered again."""
+    version: Version | None = None
+    """What `client_state` contains; None: the client does not say."""
+    ancestors: tuple[Ancestor, ...] | None = None
+    """Earlier states that a merge may be based on; None: not sent, and to be asked for if they are needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """This state was received on this base."""
+
+    device: DeviceId | None
+    base: str
+    """"" for a tombstone without a base."""
+    hash: ContentHash
+    since: Sequence = BEGINNING
+    """The sequence of the base."""
+    at: float = 0.0
+    """Arrival."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The current revision."""
+
+    sequence: Sequence
+    hash: ContentHash
+    """As in RevParts."""
+    body: Body | None
+    """None: a tombstone."""
+    arrived_at: float
+    pairs: tuple[Pair, ...] = ()
+    history: Epoch | None = None
+    """That the sequence is of; None: the oldest of the space."""
+    version: Version | None = None
+    """What it contains; None: what its sequence implies (`Lineage.version_of`)."""
+
+    @property
+    def rev(self) -> Rev:
+        """What clients call it."""
+        return make_rev(self.sequence, self.hash, deleted=self.body is None, history=self.history)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A superseded revision or a received state."""
+
+    hash: ContentHash
+    body: Body | None
+    """None: pruned."""
+    sequence: Sequence
+    """A revision's own; of a received state that of the head that it met."""
+    until: Sequence | None = None
+    """What superseded it; BEGINNING for a received state, which no map ever listed; None: the head."""
+    history: Epoch | None = None
+    """As in Head."""
+    version: Version | None = None
+    """As in Head; for a received state None: not known."""
+    deleted: bool = False
+    """A tombstone."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceMemory:
+    """The states that a device without a base may be on. None: no document there, or a tombstone."""
+
+    sent: ContentHash | None = None
+    returned: ContentHash | None = None
+    asked: tuple[ContentHash, ...] = ()
+    """Returned to nulls and repeats since: they may come late, so it does not tell that the device has nothing."""
+    at: float = 0.0
+    """Arrival of the request that told this."""
+    edited_at: float | None = None
+    """The clock of the last state in which this device had edited something: its own clock then."""
+    request: str | None = None
+    """The request that told this,"""
+    answered: ContentHash | None = None
+    """and what it was answered."""
+    before: tuple[ContentHash, ...] = ()
+    """What it was on before it sent a state that is older by its clock: it may be on that still, and have set back
+    what that state says."""
+
+    @property
+    def states(self) -> tuple[ContentHash, ...]:
+        """Each of them once."""
+        return tuple(dict.fromkeys(h for h in (self.sent, self.returned, *self.asked) if h))
+
+
+def advance(
+    known: DeviceMemory, request: Submission, answer: ContentHash | None, *, edited: bool, repeat: bool
+) -> DeviceMemory:
+    """What is known of a device after a request: `known` itself if that tells nothing new.
+
+    `answer`: hash of what is returned. `edited`: the state has an edit of its own. `repeat`: it came before,
+    so it tells as little as a null of what the device has now: either answer may be the one that arrived.
+    """
+    state = request.client_state
+    if state is None or repeat or request.hash == known.sent:
+        asked = dict.fromkeys(h for h in (*known.asked, answer) if h and h != known.returned)
+        now = replace(known, asked=tuple(asked)[-MAX_ASKED:])
+    else:
+        edited_at = (clock(state) if edited else None) or known.edited_at
+        sent = None if is_tombstone(state) else request.hash
+        # If its clock went back, this may have been under way since before what is known.
+        went_back = edited_at is not None and known.edited_at is not None and edited_at < known.edited_at
+        before = known.states[:MAX_ASKED] if went_back else ()
+        now = DeviceMemory(sent, answer, edited_at=edited_at, before=before)
+    if replace(now, at=known.at, request=known.request, answered=known.answered) == known:
+        return known
+    return replace(now, at=request.arrived_at, request=request.request, answered=answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What is known of one document. What was not loaded is None, or no key of its mapping.
+
+    The first read is `head` and, for a submission without a base, `device`: one
+    point read each. A new document, an equal hash without a base, and a base that is the head need no more.
+    Everything else says by Missing what it needs: in one round as a rule, in at most four.
+    """
+
+    head: Head | None
+    device: DeviceMemory | None = None
+    states: Mapping[ContentHash, Stored | None] = field(default_factory=dict)
+    """By hash, the newest; None: never received for this document."""
+    pairs: tuple[Pair, ...] | None = None
+    """Of the submission's device, on the revisions of the asked sequence and later. Not those of the head."""
+    seen: Mapping[ValueKey, bool] = field(default_factory=dict)
+    """Whether a strong value is gone from some revision or received state."""
+    recent: tuple[Stored, ...] | None = None
+    """The newest RECENT that have a body, newest first; fewer if they are large. Not the head."""
+    lineage: Lineage | None = None
+    """Of the space."""
+    ancestors: tuple[Stored, ...] | None = None
+    """See Missing.ancestors. Not the head."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Load this too, and ask again. All of it together is one round of reads."""
+
+    states: frozenset[ContentHash] = frozenset()
+    pairs_since: Sequence | None = None
+    seen: frozenset[ValueKey] = frozenset()
+    recent: bool = False
+    lineage: bool = False
+    """That of the space, as `Transaction.lineage` tells it."""
+    ancestors: Sequence | None = None
+    """The revisions and received states that have a version of their own, the newest RECENT of them, and the newest
+    revision up to this sequence that is a tombstone or has a body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A new head. The storage allots its sequence and moves the head that it supersedes to the revisions."""
+
+    body: Body | None
+    """None: a tombstone."""
+    hash: ContentHash
+    """As in RevParts."""
+    parents: tuple[str, ...]
+    """Revs: the head that it supersedes, and the base if that is another one."""
+    pairs: tuple[Pair, ...] = ()
+    gone: frozenset[ValueKey] = frozenset()
+    """To be stored with the superseded head."""
+    version: Version | None = None
+    """What it contains, `numbered` aside; None: nothing but what its sequence implies."""
+    numbered: bool = True
+    """It counts as an edit made here: its version also names its own sequence."""
+
+    def version_at(self, history: Epoch | None, sequence: Sequence) -> Version | None:
+        """To be stored with it, given what it was allotted."""
+        if self.version is None or not self.numbered or history is None:
+            return self.version
+        return {**self.version, Source(history): sequence}
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A received state to keep beside the revisions."""
+
+    hash: ContentHash
+    body: Body
+    gone: frozenset[ValueKey] = frozenset()
+    version: Version | None = None
+    """As in Stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allotted:
+    """The first of the sequences that a transaction got, and the history that they are of."""
+
+    first: Sequence
+    history: Epoch | None
+    """None: the oldest of the space."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to answer and what to write. All that is written is written in one transaction."""
+
+    outcome: Outcome
+    rule: str
+    """Which line of the rules decided, for people."""
+    state: Body | None
+    """The answer; None: there is no such document."""
+    hash: ContentHash | None
+    """Of `state`."""
+    head: Rev | None
+    """Its rev if the head stays; None: that of `revision`, or there never was a document."""
+    conflicts: tuple[Conflict, ...] = ()
+    """To be stored with the revision, or with the received state; if there is neither, with the head that stays, each
+    once: so a repeat adds none."""
+    revision: Revision | None = None
+    received: Received | None = None
+    pair: Pair | None = None
+    """To be added to the pairs of the head that stays; a new one comes with its own."""
+    device: DeviceMemory | None = None
+    """Replaces what is known of the device; None: leave it."""
+    token_shared: bool = False
+    """Several devices use the token: from now on `single_device` is false for it."""
+    version: Version | None = None
+    """Of `state`, to be answered; that of `revision` aside. None: nobody asked for it."""
+    grown: Version | None = None
+    """To be stored as the version of the head that stays."""
+    recovered: Received | None = None
+    """One more received state, of a history that was lost: what later states of that history are compared with."""
+    forked: bool = False
+    """The submission proves that the store is older than what it told somebody: the current history has to end."""
+
+    def rev(self, allotted: Sequence | None, history: Epoch | None = None) -> Rev:
+        """The rev to answer. `allotted`: the sequence of `revision`, if there is one (else ValueError)."""
+        if self.revision is None:
+            return self.head or CREATED
+        if allotted is None:
+            raise ValueError("a new revision has a sequence")
+        return make_rev(allotted, self.revision.hash, deleted=self.revision.body is None, history=history)
+
+    @property
+    def writes(self) -> bool:
+        """Whether anything is to be stored."""
+        parts = (self.revision, self.received, self.pair, self.device, self.grown, self.recovered)
+        return self.token_shared or bool(self.conflicts) or any(part is not None for part in parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Nothing was decided, nothing is written."""
+
+    code: str
+    """`base-unknown`: the body of the base is not here; the client sends it as `base_state`, or null."""
+    rule: str

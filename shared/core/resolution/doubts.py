@@ -1,0 +1,215 @@
+"""What a decision drops though no rule decided it: because it is not known what the client was on.
+
+A value of the arriving state that is as before in one of the states that the client may be on, and not as in another
+one, is no edit; but it is one if the client was on the other one and set the value back. A value of the head that is
+replaced may be one that the client never saw. Neither can be told from the states; so it is recorded.
+
+Laws (tests/unit/core/test_doubts.py):
+    what is recorded as dropped stood in that place in one of the two states, and the result has something else there
+    with one base that the client names nothing is in doubt
+    every difference between the arriving state and the result is in a record if nothing is known of the client
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from shared.core.documents import Body
+from shared.core.json.values import ABSENT, Key, Keys
+from shared.core.merge.clock import CLOCK_POINTERS, clock
+from shared.core.merge.conflicts import Conflict
+from shared.core.merge.paths import Difference, around, differences, in_stable_form, value_at
+from shared.core.resolution import base_inference as near
+from shared.core.resolution.base_selection import EMPTY, Basis, Lookup
+from shared.core.resolution.context import BEGINNING
+from shared.core.resolution.states import same_content
+
+UNSEEN = "perhaps-unseen"
+SENT_BEFORE = "sent-before"
+LATE = "late"
+SET_BACK = "perhaps-set-back"
+DOUBTS = frozenset({UNSEEN, SENT_BEFORE, SET_BACK})
+
+
+def between(state: Body, other: Body) -> list[Difference]:
+    """Where they differ, the clock aside, by path."""
+    found = [one for one in differences(state, other) if one.path not in CLOCK_POINTERS]
+    return sorted(found, key=lambda one: one.path)
+
+
+def not_taken(basis: Basis, state: Body, result: Body) -> list[Conflict]:
+    """What `state` has and the result has not, where the client may mean it."""
+    alternatives = [*basis.bases, *basis.own, *basis.others, *basis.earlier]
+    in_the_dark = basis.guessed or basis.forgotten
+    if len(alternatives) < 2 and not in_the_dark:
+        return []
+    found = between(state, result)
+    if not found:
+        return []
+    named, others = _Compared(state, basis.bases), _Compared(state, basis.others)
+    earlier = [(_Compared(state, [one]), _Compared(result, [one])) for one in basis.earlier]
+    return [
+        Conflict(one.path, one.there, one.here, SENT_BEFORE if basis.own and named.all_differ(one) else SET_BACK)
+        for one in found
+        if in_the_dark
+        or named.any_differs(one)
+        or others.any_differs(one)
+        or any(before.any_differs(one) and not after.any_differs(one) for before, after in earlier)
+    ]
+
+
+def replaced_unseen(look: Lookup, basis: Basis, head: Body, state: Body, result: Body) -> list[Conflict]:
+    """What the head has and the result has not, where the client may not have seen it: not all the states that it
+    may have been on had it. On a guess that is any state."""
+    alternatives: Sequence[Body] = [*basis.bases, *basis.own]
+    if len(alternatives) < 2 and not basis.guessed:
+        return []
+    found = between(head, result)
+    if not found:
+        return []
+    if basis.guessed:
+        alternatives = _on_a_guess(look, state, head)
+    elif basis.own and _is_older(state, basis.own):
+        alternatives = [*alternatives, EMPTY]
+    compared = _Compared(head, alternatives)
+    return [Conflict(one.path, one.there, one.here, UNSEEN) for one in found if compared.any_differs(one)]
+
+
+def sent_otherwise(basis: Basis, result: Body, decided: Iterable[Conflict]) -> list[Conflict]:
+    """What the device itself sent where an edit of it met another one's. The request that arrives may be the older
+    one: then the client has set that back, which was no edit as long as this one was not here."""
+    found: list[Conflict] = []
+    for conflict in decided if basis.own else ():
+        path = in_stable_form(conflict.path, result)
+        if path in CLOCK_POINTERS or _is_member(path):
+            continue
+        keys, kept = Keys(), value_at(result, path)
+        known = {keys.key(kept), keys.key(conflict.dropped)}
+        sent = (value_at(state, path) for state in basis.own)
+        found += [Conflict(path, kept, value, UNSEEN) for value in sent if keys.key(value) not in known]
+    return found
+
+
+def of_old(look: Lookup, result: Body, since: int = BEGINNING) -> list[Conflict]:
+    """What states of old, received on the revision of this sequence or later, had and the result has not.
+
+    For where several devices use a token, or may do so: each of them may have been taken for another one, and have
+    replaced it unseen."""
+    state = look.request.client_state or EMPTY
+    return [
+        Conflict(one.path, one.there, one.here, UNSEEN)
+        for body in look.recent(since)
+        if not same_content(body, state)
+        for one in between(body, result)
+    ]
+
+
+def of_late(look: Lookup, state: Body) -> tuple[Conflict, ...]:
+    """Everything in which a late state differs from the head, which stays. It may also be of another device with the
+    same token that was put back to a backup: what that one did since it sent this, or had when the token deleted it,
+    may be lost unseen."""
+    head = look.head
+    decided = [Conflict("", ABSENT, state, LATE)]
+    if head.body is not None:
+        decided = [Conflict(path, kept, mine, LATE) for path, mine, kept in between(state, head.body)]
+    result = head.body if head.body is not None else look.body(look.buried)
+    if result is None:
+        return tuple(decided)
+    doubted: list[Conflict] = []
+    if head.body is None and any(pair.device == look.request.device for pair in head.pairs):
+        doubted.append(Conflict("", ABSENT, result, UNSEEN))
+    stored = look.stored(look.request.hash) if look.request.hash is not None else None
+    if stored is not None:
+        doubted += of_old(look, result, stored.sequence)
+    return told(result, decided, doubted)
+
+
+def deleted_unseen(look: Lookup, basis: Basis, state: Body) -> tuple[Conflict, ...]:
+    """What is in doubt of a state of old that meets a tombstone. If the token turns out to be shared, that is also
+    what was buried, and what it had replaced."""
+    whole = Conflict("", ABSENT, state, UNSEEN)
+    under = look.body(look.buried) if basis.contradicted else None
+    if under is None:
+        return (whole,)
+    buried = Conflict("", ABSENT, under, UNSEEN)
+    return told(under, (), [whole, buried, *of_old(look, under)])
+
+
+def met_a_mistaken_memory(look: Lookup) -> bool:
+    """Whether the state was here when the token was still taken for that of one device: another one may have been
+    taken for its sender, and replaced or deleted it unseen. A memory that ends with a deletion does not tell when
+    that was."""
+    known, request = look.memory.device, look.request
+    if known is None or request.single_device or request.hash is None:
+        return False
+    if known.returned is None:
+        return True
+    stored = look.stored(request.hash)
+    since = [one.sequence for one in map(look.stored, known.states) if one is not None]
+    return stored is not None and stored.sequence <= max(since, default=BEGINNING)
+
+
+def _on_a_guess(look: Lookup, state: Body, head: Body) -> list[Body]:
+    """The states that a client may be on of which nothing is known. If its state is older than the head by its clock,
+    or has several edits, it may also come from one that never was here."""
+    return [*look.recent(), *([EMPTY] if _is_older(state, [head]) or near.count_edits(state, [head]) > 1 else [])]
+
+
+def _is_older(state: Body, others: Iterable[Body]) -> bool:
+    """Whether it is, by its clock, older than one of the others."""
+    at = clock(state)
+    return at is not None and any(there is not None and at < there for there in map(clock, others))
+
+
+class _Compared:
+    """Where a state differs from others."""
+
+    def __init__(self, state: Body, others: Iterable[Body]) -> None:
+        self._keys = Keys()
+        self._places = [frozenset(map(self._name, differences(state, other))) for other in others]
+
+    def any_differs(self, at: Difference) -> bool:
+        return any(self._differs(at, places) for places in self._places)
+
+    def all_differ(self, at: Difference) -> bool:
+        return all(self._differs(at, places) for places in self._places)
+
+    def _differs(self, at: Difference, places: frozenset[Place]) -> bool:
+        if self._name(at) in places or any((outer, None) in places for outer in around(at.path)):
+            return True
+        return not _is_member(at.path) and any(path.startswith(f"{at.path}/") for path, _ in places)
+
+    def _name(self, at: Difference) -> Place:
+        if not _is_member(at.path):
+            return at.path, None
+        return at.path, self._keys.key(at.there if at.here is ABSENT else at.here)
+
+
+Place = tuple[str, Key | None]
+"""A path, and of a member of a set which one."""
+
+
+def _is_member(path: str) -> bool:
+    return path.endswith("/-")
+
+
+def told(result: Body, decided: Iterable[Conflict], doubted: Iterable[Conflict]) -> tuple[Conflict, ...]:
+    """All conflicts, each once and by path; what was decided is not in doubt as well."""
+    keys = Keys()
+    found: dict[tuple[str, Key, Key], Conflict] = {}
+    whole: set[str] = set()
+
+    def name(path: str, conflict: Conflict) -> tuple[str, Key, Key]:
+        return path, keys.key(conflict.dropped), keys.key(conflict.kept) if _is_member(path) else None
+
+    last = {name(c.path, c) if _is_member(c.path) else (c.path, None, None): c for c in decided}
+    for conflict in last.values():
+        if conflict.path not in CLOCK_POINTERS:
+            path = in_stable_form(conflict.path, result)
+            found[name(path, conflict)] = conflict
+            if conflict.dropped is not ABSENT:
+                whole.add(path)
+    for conflict in doubted:
+        if whole.isdisjoint(around(conflict.path)):
+            found.setdefault(name(conflict.path, conflict), conflict)
+    return tuple(sorted(found.values(), key=lambda conflict: conflict.path))

@@ -1,0 +1,171 @@
+"""The edits of a client state, put onto the head: one merge, or two, and every conflict that was decided.
+
+Laws (tests/unit/core/test_rebase.py):
+    a state without edits leaves the head as it is
+    a state that comes from the head replaces it, and so does one whose base the head is equal to
+    both sides with the same edits: the head stays
+    a string of the head that is not in the result was on the base, or is in a conflict, or was merged as text
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from shared.core.documents import Body
+from shared.core.json.canonical import equal
+from shared.core.merge.clock import CLOCK_POINTERS, clock, instant
+from shared.core.merge.objects import Conflict, Decide, Side, Value, edits, merge
+from shared.core.merge.policies import Policies, Strategy
+from shared.core.resolution import base_inference as near
+from shared.core.resolution import doubts
+from shared.core.resolution.base_selection import EMPTY, Basis, Lookup, base_sequence
+
+
+class Rebased(NamedTuple):
+    """The body, and every conflict on the way to it."""
+
+    body: Body
+    conflicts: tuple[Conflict, ...]
+
+
+def counts(policies: Policies) -> bool:
+    """Whether two equal states may be two edits."""
+    return any(Strategy.COUNTER in strategies for strategies in policies.declared.values())
+
+
+def is_edited(look: Lookup, state: Body, basis: Basis) -> bool:
+    """Whether the state has an edit that is not merely stale."""
+    changes = near.count_edits(state, (*basis.bases, *basis.own))
+    if not changes or not basis.guessed:
+        return changes > 0
+    return len(look.seen(near.new_strong(state, basis.bases))) < changes
+
+
+def rebase(look: Lookup, state: Body, basis: Basis, onto: Body, policies: Policies) -> Rebased:
+    """The edits that `state` has on its basis, put onto the head, or onto the body under a tombstone."""
+    if len(basis.bases) == 1 and basis.bases[0] is onto:
+        return Rebased(state, tuple(doubts.replaced_unseen(look, basis, onto, state, state)))
+    return _Rebase(look, state, basis, onto, policies).run()
+
+
+class _Rebase:
+    def __init__(self, look: Lookup, state: Body, basis: Basis, onto: Body, policies: Policies) -> None:
+        self.look = look
+        self.state = state
+        self.basis = basis
+        self.onto = onto
+        self.policies = policies
+        self.sums = look.request.base is not None and not basis.guessed
+        self.conflicts: list[Conflict] = []
+        self.asked: set[str] = set()
+
+    def run(self) -> Rebased:
+        decide = self.noting(self.by_novelty(self.by_clock()))
+        value = self.put_edits(decide)
+        older = self.older()
+        if older:
+            self.conflicts.clear()
+            value = self.put_edits(_by_age(older, decide))
+        doubted = [
+            *doubts.replaced_unseen(self.look, self.basis, self.onto, self.state, value),
+            *doubts.not_taken(self.basis, self.state, value),
+            *doubts.sent_otherwise(self.basis, value, self.conflicts),
+        ]
+        return Rebased(value, doubts.told(value, self.conflicts, doubted))
+
+    def put_edits(self, decide: Decide) -> Body:
+        if self.basis.server_from is not None:
+            return self.onto_server(self.basis.server_from, decide)
+        return self.put((*self.basis.bases, *self.basis.own), self.onto, self.state, decide)
+
+    def put(self, ancestors: Iterable[Body], ours: Body, theirs: Body, decide: Decide) -> Body:
+        found = merge(
+            tuple(ancestors),
+            ours,
+            theirs,
+            policies=self.policies,
+            decide=decide,
+            explicit_base=self.sums,
+        )
+        self.conflicts.extend(found.conflicts)
+        if not isinstance(found.value, dict):
+            raise TypeError("objects merge to an object")
+        return found.value
+
+    def onto_server(self, server_from: Body, decide: Decide) -> Body:
+        """Row 6: the client's changes are counted from its base, the server's from `server_from`."""
+        moved = self.put(self.basis.bases, server_from, self.state, _theirs)
+        value = self.put((server_from,), self.onto, moved, decide)
+        if counts(self.policies):
+            return value  # the third merge would add sums twice
+        # What the client put back to what the server counts from is an edit as well.
+        return self.put(self.basis.bases, value, self.state, decide)
+
+    def noting(self, decide: Decide) -> Decide:
+        def noted(pointer: str, ours: Value, theirs: Value) -> tuple[Side, str]:
+            self.asked.add(pointer)
+            return decide(pointer, ours, theirs)
+
+        return noted
+
+    def by_clock(self) -> Decide:
+        """The newer by its own clock, which is not believed to be ahead of its arrival; else what arrives."""
+        stored, arriving = clock(self.onto), clock(self.state)
+        side, rule = Side.THEIRS, "arriving"
+        if stored is not None and arriving is not None:
+            rule = "clock"
+            if min(arriving, self.look.request.arrived_at) < min(stored, self.look.head.arrived_at):
+                side = Side.OURS
+
+        def decide(pointer: str, ours: Value, theirs: Value) -> tuple[Side, str]:
+            if pointer in CLOCK_POINTERS:
+                a, b = instant(ours), instant(theirs)
+                return (Side.OURS if a is not None and (b is None or a > b) else Side.THEIRS), "clock"
+            return side, rule
+
+        return decide
+
+    def by_novelty(self, otherwise: Decide) -> Decide:
+        """On a guess, a strong value that nobody saw cannot be superseded, and one that was seen is stale."""
+        if not self.basis.guessed:
+            return otherwise
+        fresh = near.new_strong(self.state, self.basis.bases)
+        stale = self.look.seen(fresh)
+
+        def decide(pointer: str, ours: Value, theirs: Value) -> tuple[Side, str]:
+            if isinstance(theirs, str) and (pointer, theirs) in fresh:
+                return (Side.OURS, "seen") if (pointer, theirs) in stale else (Side.THEIRS, "novel")
+            return otherwise(pointer, ours, theirs)
+
+        return decide
+
+    def older(self) -> Mapping[str, list[Value]]:
+        """What stood, before the base, at places that both sides have and the base lacks."""
+        since = base_sequence(self.look)
+        if self.basis.guessed or not since:
+            return {}
+        base = {path for path, _ in edits(self.basis.server_from or self.basis.bases[0], [EMPTY])}
+        lacked = self.asked - base - CLOCK_POINTERS
+        found: dict[str, list[Value]] = {}
+        for body in self.look.before(since) if lacked else ():
+            for path, value in edits(body, [EMPTY]):
+                if path in lacked:
+                    found.setdefault(path, []).append(value)
+        return found
+
+
+def _by_age(older: Mapping[str, list[Value]], otherwise: Decide) -> Decide:
+    """A value of before the base came back around an edit that won over a removal: it is no edit itself."""
+
+    def decide(pointer: str, ours: Value, theirs: Value) -> tuple[Side, str]:
+        ours_old, theirs_old = (any(equal(value, old) for old in older.get(pointer, ())) for value in (ours, theirs))
+        if ours_old != theirs_old:
+            return (Side.THEIRS if ours_old else Side.OURS), "came-back"
+        return otherwise(pointer, ours, theirs)
+
+    return decide
+
+
+def _theirs(pointer: str, ours: Value, theirs: Value) -> tuple[Side, str]:
+    return Side.THEIRS, "arriving"

@@ -1,0 +1,37 @@
+"""Merged documents are held to the limit that every arriving one is held to.
+
+Laws (tests/unit/core/test_size_limit.py):
+    a client's own state is never refused here: it was measured when it arrived
+    a document that got smaller is never refused: a limit that was lowered must not lock it up
+    nothing is stored of what is refused, and nothing is answered but the refusal: the client keeps its edits
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from shared.core.documents import Body
+from shared.core.resolution.context import Decision, Memory, Refusal, Submission
+
+TOO_LARGE: Final = "too-large"
+
+SizeOf = Callable[[Body], int]
+"""Bytes of the canonical form."""
+
+
+def within_limit(
+    decision: Decision, memory: Memory, request: Submission, max_bytes: int, size_of: SizeOf
+) -> Decision | Refusal:
+    """The decision, or a Refusal if the document that it makes of two is larger than `max_bytes`."""
+    revision = decision.revision
+    if revision is None or revision.body is None or revision.hash == request.hash:
+        return decision
+    size = size_of(revision.body)
+    if size <= max_bytes:
+        return decision
+    head = memory.head.body if memory.head is not None else None
+    if head is not None and size <= size_of(head):
+        return decision
+    there = f"; the current state has {size_of(head)}" if head is not None else ""
+    return Refusal(TOO_LARGE, f"{size} bytes together, {max_bytes} are allowed{there}")

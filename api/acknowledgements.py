@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from api.batch_loader import Coalesced
+from api.batch_loader import BatchLoader
 from shared.core.documents import Device, DeviceId, Sequence, SpaceId
-from shared.core.resolution.context import Agreed
-from shared.ports import Rounds
+from shared.core.resolution.context import AcknowledgedMap
+from shared.ports import MapAcknowledgements
 
 _SENDERS_AT_ONCE = 500
 
@@ -13,15 +13,17 @@ _SENDERS_AT_ONCE = 500
 class DeviceRounds:
     """For requests: a token that several devices use tells nothing, and is not asked."""
 
-    def __init__(self, rounds: Rounds) -> None:
-        self._rounds = rounds
-        self._posted: Coalesced[tuple[SpaceId, DeviceId], Agreed] = Coalesced(rounds.posted, most=_SENDERS_AT_ONCE)
+    def __init__(self, acknowledgements: MapAcknowledgements) -> None:
+        self._rounds = acknowledgements
+        self._posted: BatchLoader[tuple[SpaceId, DeviceId], AcknowledgedMap] = BatchLoader(
+            acknowledgements.posted, most=_SENDERS_AT_ONCE
+        )
 
     async def listed(self, device: Device, at: float, sequence: Sequence) -> None:
         """The device asked at `at` and is about to get the map of this sequence."""
         if not device.shared:
             await self._rounds.listed(device.space, device.id, at, sequence)
 
-    async def posted(self, device: Device) -> Agreed | None:
+    async def posted(self, device: Device) -> AcknowledgedMap | None:
         """The device posts; what it agreed with before."""
         return None if device.shared else await self._posted.get((device.space, device.id))

@@ -12,7 +12,7 @@ from typing import Final
 
 from starlette.requests import Request
 
-from api.batch_loader import Coalesced
+from api.batch_loader import BatchLoader
 from api.errors import FORBIDDEN, TOO_MANY_DEVICES, UNAUTHENTICATED, ProblemError
 from api.pace import Pace
 from shared.core.documents import Device, DeviceId, SpaceId, UserName
@@ -58,7 +58,7 @@ class Devices:
         self._pace = pace
         self._most_of_space = most_of_space
         self._making = asyncio.Lock()
-        self._by_token = Coalesced(store.by_token_hashes, most=_TOKENS_AT_ONCE)
+        self._by_token = BatchLoader(store.by_token_hashes, most=_TOKENS_AT_ONCE)
         self._trusted: dict[str, tuple[float, Device]] = {}
         self._seen: dict[DeviceId, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()

@@ -10,7 +10,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Coalesced(Generic[K, V]):
+class BatchLoader(Generic[K, V]):
     """Everything that is asked for while one fetch is under way goes into the next one, together.
 
     Law: an answer was fetched after it was asked for, so it is as fresh as a look-up of one's own. Without

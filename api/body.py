@@ -30,7 +30,7 @@ _LARGE_BYTES: Final = 256 * 1024
 _CLOSE: Final = {"connection": "close"}
 
 
-async def read_json_body(request: Request, space: SpaceId, most_bytes: int) -> bytes:
+async def read_json_body(request: Request, space: SpaceId, max_bytes: int) -> bytes:
     """The body, decompressed. 413 as soon as it is known to be longer, 415 if it says that it is no JSON or
     compressed in a way that is not known, 408 if it does not come in time, 429 if the space sends too much at a time.
 
@@ -41,7 +41,7 @@ async def read_json_body(request: Request, space: SpaceId, most_bytes: int) -> b
     size = 0
     try:
         async for piece in pieces_of(
-            request, most_bytes, ("application/json",), taken=lambda size: holding.take(room, space, size)
+            request, max_bytes, ("application/json",), taken=lambda size: holding.take(room, space, size)
         ):
             parts.append(piece)
             before, size = size, size + len(piece)
@@ -58,7 +58,7 @@ async def read_json_body(request: Request, space: SpaceId, most_bytes: int) -> b
 
 
 async def pieces_of(
-    request: Request, most_bytes: int, kinds: Sequence[str], *, taken: Callable[[int], None] = lambda size: None
+    request: Request, max_bytes: int, kinds: Sequence[str], *, taken: Callable[[int], None] = lambda size: None
 ) -> AsyncIterator[bytes]:
     """The body piece by piece, with the errors of `read_json_body`. `kinds`: content types that it may have, the
     first of them the one that it should. `taken` hears how long each piece is, before it is given out."""
@@ -69,17 +69,17 @@ async def pieces_of(
     if coding not in (IDENTITY, *CODINGS):
         detail = f"A body may be compressed with one of: {', '.join(CODINGS)}."
         raise ProblemError(UNSUPPORTED_MEDIA_TYPE, detail, headers={"accept-encoding": ", ".join(CODINGS)})
-    too_large = ProblemError(TOO_LARGE, f"A body may have {most_bytes} bytes, decompressed.", headers=_CLOSE)
+    too_large = ProblemError(TOO_LARGE, f"A body may have {max_bytes} bytes, decompressed.", headers=_CLOSE)
     length = request.headers.get("content-length", "0")
     if not (length.isdecimal() and len(length) < 20):
         raise ProblemError(MALFORMED_REQUEST, "Content-Length is not a number.")
-    if int(length) > most_bytes:
+    if int(length) > max_bytes:
         raise too_large
     size = 0
     try:
         async for piece in _pieces(request, coding, taken):
             size += len(piece)
-            if size > most_bytes:
+            if size > max_bytes:
                 raise too_large
             yield piece
     except ClientDisconnect:

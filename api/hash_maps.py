@@ -7,8 +7,8 @@ import logging
 from collections import OrderedDict
 from weakref import WeakValueDictionary
 
-from api.batch_loader import Coalesced
-from api.listings import Listing, Listings
+from api.batch_loader import BatchLoader
+from api.cached_hash_map import CachedHashMap, CachedHashMaps
 from shared.core.documents import Position, Sequence, SpaceId
 from shared.core.index.cursors import is_behind
 from shared.core.index.hash_map import BucketedMap
@@ -32,12 +32,12 @@ class HashMaps:
     What this process, the cache or a client knows may also be further than the store: then the store was put back
     to an earlier moment, and its current history must end before the same positions are given out again."""
 
-    def __init__(self, store: DocumentStore, cache: HashMapCache, *, most_bytes: int) -> None:
+    def __init__(self, store: DocumentStore, cache: HashMapCache, *, max_bytes: int) -> None:
         self._store = store
         self._cache = cache
-        self._lineages = Coalesced(store.lineages, most=_SPACES_AT_ONCE)
+        self._lineages = BatchLoader(store.lineages, most=_SPACES_AT_ONCE)
         self._told: OrderedDict[SpaceId, Position] = OrderedDict()
-        self._listings = Listings(most_bytes)
+        self._listings = CachedHashMaps(max_bytes)
         self._locks: WeakValueDictionary[SpaceId, asyncio.Lock] = WeakValueDictionary()
 
     async def lineage(self, space: SpaceId) -> Lineage:
@@ -72,11 +72,11 @@ class HashMaps:
             event(logger, logging.WARNING, "store_put_back", space=space, told=told.sequence, has=lineage.sequence)
         return lineage
 
-    async def current(self, space: SpaceId) -> Listing:
+    async def current(self, space: SpaceId) -> CachedHashMap:
         """Law: every write that was acknowledged before the call is in it."""
         return await self.at_least(space, await self.lineage(space))
 
-    async def at_least(self, space: SpaceId, lineage: Lineage) -> Listing:
+    async def at_least(self, space: SpaceId, lineage: Lineage) -> CachedHashMap:
         """The map as the space stands in `lineage`, which the store said just now, or at a later moment."""
         known = self._listings.get(space)
         if known is not None and known.position == lineage.position:
@@ -95,24 +95,24 @@ class HashMaps:
             self._listings.put(space, listing)
             return listing
 
-    async def body(self, space: SpaceId, listing: Listing, coding: str) -> bytes:
+    async def body(self, space: SpaceId, listing: CachedHashMap, coding: str) -> bytes:
         """The listing as JSON text, compressed if asked."""
         body = await listing.body(coding)
         if self._listings.get(space) is listing:
             self._listings.put(space, listing)
         return body
 
-    async def _listing(self, space: SpaceId, known: Listing | None, lineage: Lineage) -> Listing:
+    async def _listing(self, space: SpaceId, known: CachedHashMap | None, lineage: Lineage) -> CachedHashMap:
         try:
             if known is not None and known.position == lineage.position:
                 return known
             if known is not None and lineage.holds(known.position):
-                return Listing(await self._up_to_date(space, known.map, lineage), known)
-            return Listing(await self._through_cache(space, lineage))
+                return CachedHashMap(await self._up_to_date(space, known.map, lineage), known)
+            return CachedHashMap(await self._through_cache(space, lineage))
         except UnavailableError as error:
             # Raised again by the store if it was the store's.
             event(logger, logging.WARNING, "hash_map_uncached", space=space, cause=error)
-            return Listing(await self._built(space))
+            return CachedHashMap(await self._built(space))
 
     async def _through_cache(self, space: SpaceId, lineage: Lineage) -> BucketedMap:
         for _ in range(_LOOKS):

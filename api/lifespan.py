@@ -12,14 +12,13 @@ from starlette.applications import Starlette
 from api.acknowledgements import DeviceRounds
 from api.aside import Aside
 from api.auth import Devices
+from api.change_feed import ChangeFeed
 from api.hash_maps import HashMaps
 from api.live import Live
 from api.pace import Pace
-from api.replays import Replays
 from api.room import LARGE_ANSWERS, LARGE_ANSWERS_OF_SPACE, LARGE_BODIES, LARGE_BODIES_OF_SPACE, Gate, Room
 from api.state import State
-from shared import gc as garbage
-from shared import observability
+from shared import gc, observability
 from shared.adapters import arq
 from shared.adapters.mongodb import MongoDeviceStore, MongoDocumentStore, opened
 from shared.adapters.redis import connection as redis
@@ -52,14 +51,14 @@ def lifespan_of(
             await mongo.prepare()
             store = MongoDocumentStore(mongo, give_up_after_seconds=settings.store_timeout_seconds)
             cache = redis.RedisHashMapCache(client)
-            maps = HashMaps(store, cache, most_bytes=settings.map_cache_bytes)
+            maps = HashMaps(store, cache, max_bytes=settings.map_cache_bytes)
             devices = Devices(MongoDeviceStore(mongo), pace, most_of_space=settings.devices_per_space)
-            live = Live(Replays(store, maps), devices, settings.streams_per_device, settings.streams_per_space)
+            live = Live(ChangeFeed(store, maps), devices, settings.streams_per_device, settings.streams_per_space)
             async with (
                 RedisAnnouncements(client, heard=live.heard, lost=live.lost, revoked=live.revoked) as announcements,
                 live.following(announcements),
             ):
-                garbage.settle()
+                gc.freeze_after_startup()
                 yield {
                     "hypertask": State(
                         settings=settings,
@@ -70,7 +69,7 @@ def lifespan_of(
                         devices=devices,
                         hash_maps=maps,
                         live=live,
-                        rounds=DeviceRounds(redis.RedisRounds(client)),
+                        acknowledgements=DeviceRounds(redis.RedisMapAcknowledgements(client)),
                         documents=store,
                         resolver=resolver,
                         checks={"database": mongo.ping, "cache": partial(redis.ping, client)},

@@ -12,8 +12,8 @@ from types import FrameType
 from typing import Any, Protocol
 
 from api.auth import Devices
+from api.change_feed import ChangeFeed
 from api.errors import RATE_LIMITED, ProblemError
-from api.replays import Replays
 from shared import wire
 from shared.core.documents import Device, DeviceId, Epoch, Position, Sequence, SpaceId
 from shared.core.index.cursors import cursor_of
@@ -27,7 +27,7 @@ HEARTBEAT_SECONDS = 15
 _RECHECK_SECONDS = 5.0
 
 
-class Heard:
+class RenderedAnnouncement:
     """An announcement; its text is made once for all streams."""
 
     __slots__ = ("_text", "first", "position", "rows")
@@ -50,7 +50,7 @@ class Heard:
 class Follower(Protocol):
     """Told of changes; must not block."""
 
-    def heard(self, announcement: Heard) -> None: ...
+    def heard(self, announcement: RenderedAnnouncement) -> None: ...
     def lost(self) -> None:
         """Something may have changed that was not announced."""
         ...
@@ -65,7 +65,7 @@ class Follower(Protocol):
 class Live:
     """All followers of a process, under one subscription."""
 
-    def __init__(self, replays: Replays, devices: Devices, most_per_device: int, most_per_space: int) -> None:
+    def __init__(self, replays: ChangeFeed, devices: Devices, most_per_device: int, most_per_space: int) -> None:
         self.replays = replays
         self._devices = devices
         self._most = most_per_device
@@ -123,7 +123,7 @@ class Live:
     def heard(self, space: SpaceId, data: bytes) -> None:
         """An announcement came."""
         try:
-            announcement = Heard(*wire.load_announcement(data))
+            announcement = RenderedAnnouncement(*wire.load_announcement(data))
         except ValueError:
             self.lost(space)
             return
@@ -209,7 +209,7 @@ class Wait:
     def __init__(self) -> None:
         self._changed = asyncio.Event()
 
-    def heard(self, announcement: Heard) -> None:
+    def heard(self, announcement: RenderedAnnouncement) -> None:
         self._changed.set()
 
     def lost(self) -> None:

@@ -30,7 +30,7 @@ class State:
     devices: Devices
     hash_maps: HashMaps
     live: Live
-    rounds: DeviceRounds
+    acknowledgements: DeviceRounds
     documents: DocumentStore
     resolver: Resolver
     checks: Mapping[str, Callable[[], Awaitable[None]]]

@@ -9,7 +9,7 @@ from typing import Final
 from starlette.types import Message, Receive, Send
 
 from api.errors import ProblemError
-from api.live import Heard, Live
+from api.live import Live, RenderedAnnouncement
 from shared import wire
 from shared.core.documents import Device, Position
 from shared.core.index.cursors import cursor_of
@@ -55,7 +55,7 @@ class EventStream:
         self._space = device.space
         self._device = device.id
         self._position = position
-        self._waiting: list[Heard] = []
+        self._waiting: list[RenderedAnnouncement] = []
         self._behind = True
         self._beats = 0
         self._sender: asyncio.Task[None] | None = None
@@ -83,7 +83,7 @@ class EventStream:
         if self._closed and not self._stuck:  # whoever takes nothing would not take the end either
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    def heard(self, announcement: Heard) -> None:
+    def heard(self, announcement: RenderedAnnouncement) -> None:
         if len(self._waiting) >= _MOST_WAITING:
             self._waiting.clear()
             self._behind = True
@@ -134,7 +134,7 @@ class EventStream:
         finally:
             self._sender = None
 
-    async def _pass_on(self, announcement: Heard) -> None:
+    async def _pass_on(self, announcement: RenderedAnnouncement) -> None:
         here, there = self._position, announcement.position
         if there.epoch == here.epoch and there.sequence <= here.sequence:
             return

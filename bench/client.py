@@ -28,7 +28,7 @@ from bench.parts import Parts
 from client.folder.file_text import text_of
 from client.folder.task_folder import TaskFolder
 from client.sync.report import Report
-from client.sync.state_store import Memory
+from client.sync.state_store import SyncStateStore
 from client.sync.sync_run import Sync
 from client.sync.upstream import Upstream
 from client.upstreams.folder import FolderUpstream
@@ -63,11 +63,11 @@ class Device:
 
         async def run() -> tuple[Row, Report]:
             upstream = self._opened()
-            memory = Memory.open(self.folder.state / "memory.sqlite")
+            store = SyncStateStore.open(self.folder.state / "memory.sqlite")
             try:
-                with parts.measured(memory) if parts is not None else nullcontext():
+                with parts.measured(store) if parts is not None else nullcontext():
                     started = time.perf_counter()
-                    report = await Sync(self.folder, memory, "up", upstream).run()
+                    report = await Sync(self.folder, store, "up", upstream).run()
                     seconds = time.perf_counter() - started
                 row: Row = {"what": what, "seconds": seconds, "files_read": report.files_read}
                 if isinstance(upstream, HttpUpstream):
@@ -80,7 +80,7 @@ class Device:
                 return row, report
             finally:
                 await upstream.close()
-                memory.close()
+                store.close()
 
         return asyncio.run(run())
 

@@ -44,7 +44,7 @@ BATCH = 500
 PAGE = 1000
 CHANGES = 100
 READERS = 16
-TURNS = 7
+MAX_PASSES = 7
 COMPRESSED = {"accept_encoding": "zstd"}
 
 
@@ -217,7 +217,7 @@ async def seconds(work: Callable[[], Awaitable[Any]]) -> float:
     return time.perf_counter() - start
 
 
-async def several(work: Callable[[], Awaitable[float]], times: int = TURNS) -> float:
+async def several(work: Callable[[], Awaitable[float]], times: int = MAX_PASSES) -> float:
     return statistics.median([await work() for _ in range(times)])
 
 
@@ -227,7 +227,7 @@ async def measured(space: Space, size: int) -> dict[str, str]:
     found["batch of 500, ms"] = f"{await several(space.batch) * 1e3:.0f}"
     took, sent = await space.agreed()
     found["agreed sync, ms; bytes"] = f"{took * 1e3:.2f}; {sent}"
-    turns = [await space.differing() for _ in range(TURNS)]
+    turns = [await space.differing() for _ in range(MAX_PASSES)]
     took, sent = (statistics.median(column) for column in zip(*turns, strict=True))
     found["100 + 100 changes, ms; bytes"] = f"{took * 1e3:.0f}; {sent:,.0f}"
     client = redis.Redis.from_url(space.instance.connection["redis_url"])

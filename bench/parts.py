@@ -17,7 +17,7 @@ import client.sync.arrivals
 import client.upstreams.http
 import client.upstreams.http_channel
 from client.folder.task_folder import TaskFolder
-from client.sync.state_store import Memory
+from client.sync.state_store import SyncStateStore
 
 _TIMED: Final = (
     (selectors.DefaultSelector, "select", "wait for the upstream"),
@@ -58,7 +58,7 @@ class Parts:
             self._open.pop()
 
     @contextmanager
-    def measured(self, memory: Memory) -> Iterator[None]:
+    def measured(self, memory: SyncStateStore) -> Iterator[None]:
         with self.of(REST):
             patches = [patch.object(place, name, self._timed(place, name, part)) for place, name, part in _TIMED]
             patches.append(patch.object(memory, "_db", _Connection(memory._db, self)))

@@ -47,8 +47,8 @@ class Resident:
 
     async def sync(self, what: str, touched: set[DocumentId] | None) -> Row:
         parts = Parts()
-        memory = self._exchange.here.memory
-        with parts.measured(memory) if self._told is not None else nullcontext():
+        store = self._exchange.here.store
+        with parts.measured(store) if self._told is not None else nullcontext():
             before = self._traffic()
             started = time.perf_counter()
             result = await self._exchange.sync(touched=touched)

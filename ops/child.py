@@ -107,7 +107,7 @@ class Child:
             if time.monotonic() - started > _LIVED_WELL_SECONDS:
                 delay = 0.0
             if delay or status > 0:
-                say(f"{death}; trying again{f' in {delay:g} s' if delay else ''}.\n{self.last_words()}")
+                say(f"{death}; trying again{f' in {delay:g} s' if delay else ''}.\n{self.log_tail()}")
             await self._start_again(delay, say)
             delay = min(max(2 * delay, _FIRST_DELAY_SECONDS), _LONGEST_DELAY_SECONDS)
             changed()
@@ -122,7 +122,7 @@ class Child:
                 delay = _LONGEST_DELAY_SECONDS
                 say(f"{self.name} cannot be started ({error.strerror}); trying again in {delay:g} s")
 
-    def last_words(self) -> str:
+    def log_tail(self) -> str:
         """The end of what this process wrote, where the rest is, and what its exit status means."""
         with self.log.open("rb") as file:
             file.seek(max(self._log_starts_at, file.seek(0, os.SEEK_END) - 100_000))
@@ -171,7 +171,7 @@ async def while_alive(children: Sequence[Child], work: Awaitable[T]) -> T:
         for ending, child in endings.items():
             if ending.done():
                 how = _how(ending.result())
-                raise CannotStartError(f"{child.name} {how} at its start.\n{child.last_words()}")
+                raise CannotStartError(f"{child.name} {how} at its start.\n{child.log_tail()}")
         return await working
     finally:
         for task in (working, *endings):

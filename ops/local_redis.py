@@ -60,6 +60,6 @@ def service(data: DataDirectory, program: Program, port: int) -> Service:
                     except (ConnectionError, TimeoutError, BusyLoadingError) as error:
                         why = error
                         await asyncio.sleep(0.02)
-        raise CannotStartError(f"redis was not ready after {_MAY_TAKE_SECONDS:g} s: {why}\n{child.last_words()}")
+        raise CannotStartError(f"redis was not ready after {_MAY_TAKE_SECONDS:g} s: {why}\n{child.log_tail()}")
 
-    return Service(child, url, ready, port_was_taken=lambda: "Address already in use" in child.last_words())
+    return Service(child, url, ready, port_was_taken=lambda: "Address already in use" in child.log_tail())

@@ -158,7 +158,7 @@ class Server:
                     await asyncio.sleep(_ASK_AGAIN_SECONDS)
         raise CannotStartError(
             f"The API was not ready after {_READY_SECONDS:g} s; to GET /readyz it answered: {said}\n"
-            f"{self._processes['api'][0].last_words()}"
+            f"{self._processes['api'][0].log_tail()}"
         )
 
     async def _until_worker_works(self) -> None:
@@ -170,7 +170,7 @@ class Server:
                         return
                     await asyncio.sleep(_ASK_AGAIN_SECONDS)
         raise CannotStartError(
-            f"The worker was not ready after {_READY_SECONDS:g} s.\n{self._processes['worker'][0].last_words()}"
+            f"The worker was not ready after {_READY_SECONDS:g} s.\n{self._processes['worker'][0].log_tail()}"
         )
 
     async def _take_first_token(self) -> dict[str, str]:

@@ -16,7 +16,7 @@ _OLDER: Final = 20
 """... and how often it does that until it looks at those that outlived it too."""
 
 
-def settle() -> None:
+def freeze_after_startup() -> None:
     """To be called when a process has loaded and opened what it will use: the collector leaves that alone from now
     on. What becomes garbage later is found as before."""
     gc.collect()

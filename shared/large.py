@@ -15,7 +15,7 @@ from shared.core.json.values import Value, weigh
 
 LARGE: Final = 20_000
 """Values and lines that any number of threads may decide at a time: some ten milliseconds."""
-TURN: Final = threading.Lock()
+LARGE_MERGE_LOCK: Final = threading.Lock()
 """Held while something large is decided, in this process."""
 
 

@@ -28,7 +28,15 @@ from shared.core.index.hash_map import BucketedMap
 from shared.core.index.lineage import Lineage
 from shared.core.merge.policies import Policies
 from shared.core.resolution.batch import Answer, Change, Item, Write
-from shared.core.resolution.context import Agreed, Allotted, Memory, Missing, Refusal, Rev, Submission
+from shared.core.resolution.context import (
+    AcknowledgedMap,
+    Allotted,
+    DocumentContext,
+    NeedsData,
+    Refusal,
+    Rev,
+    Submission,
+)
 from shared.core.resolution.deletion_guard import Deletions
 from shared.core.resolution.retention import Pruned, Retention
 from shared.core.version_vectors import Version
@@ -107,11 +115,11 @@ class Transaction(Protocol):
         """How many live documents the space has."""
         ...
 
-    def memories(self, submissions: Sequence[Submission]) -> list[Memory]:
+    def memories(self, submissions: Sequence[Submission]) -> list[DocumentContext]:
         """The first read for each, in order: heads, and what the devices may be on."""
         ...
 
-    def load(self, wanted: Sequence[tuple[Memory, Submission, Missing]]) -> list[Memory]:
+    def load(self, wanted: Sequence[tuple[DocumentContext, Submission, NeedsData]]) -> list[DocumentContext]:
         """The memories with what is missing, in order."""
         ...
 
@@ -158,7 +166,7 @@ class DocumentStore(Protocol):
         work: Callable[[Transaction], T],
         fence: Fence | None = None,
         *,
-        most_bytes: int | None = None,
+        max_bytes: int | None = None,
     ) -> T:
         """Runs `work` in one transaction, in a thread, and commits it: durable on a majority, journaled, when
         this returns. All of it is stored or nothing. A conflict with another writer runs `work` again from the
@@ -168,7 +176,7 @@ class DocumentStore(Protocol):
         a worker that was believed dead could store a state a second time, after newer ones of the same
         device, and that would look like an edit.
 
-        TooMuchError if the states that are read have more than `most_bytes` together."""
+        TooMuchError if the states that are read have more than `max_bytes` together."""
         ...
 
     async def lineages(self, spaces: Collection[SpaceId]) -> dict[SpaceId, Lineage]:
@@ -203,10 +211,10 @@ class DocumentStore(Protocol):
         most: int,
         among: Collection[DocumentId] | None = None,
         *,
-        most_bytes: int | None = None,
+        max_bytes: int | None = None,
     ) -> tuple[list[Current], DocumentId | None]:
         """The live documents with the `most` least ids greater than `after`, by id. With `among`: those of them
-        that the space has or had, tombstones too. The page ends with the document that reaches `most_bytes`. If there
+        that the space has or had, tombstones too. The page ends with the document that reaches `max_bytes`. If there
         may be more the id up to which it goes comes with it."""
         ...
 
@@ -291,12 +299,12 @@ class HashMapCache(Protocol):
         when another position is there by now."""
         ...
 
-    async def build(self, space: SpaceId) -> Turn:
+    async def build(self, space: SpaceId) -> BuilderLock:
         """The right to build the map, one builder at a time; see Turn."""
         ...
 
 
-class Turn(Protocol):
+class BuilderLock(Protocol):
     """`async with await cache.build(space) as mine:` - `mine` is True for the one builder. False: another
     one was at it and is done now (or has died); look again."""
 
@@ -304,7 +312,7 @@ class Turn(Protocol):
     async def __aexit__(self, *exc: object) -> None: ...
 
 
-class Rounds(Protocol):
+class MapAcknowledgements(Protocol):
     """Which maps a device was given, and whether it posted between them: a device that asks twice and posts
     nothing between agrees with what the first map lists. Evidence for resolve, not truth: it may be forgotten
     at any time, and None is always an answer. Errors: UnavailableError."""
@@ -313,7 +321,9 @@ class Rounds(Protocol):
         """The device asked at `at`, in seconds since 1970, and got the map of this sequence."""
         ...
 
-    async def posted(self, senders: Collection[tuple[SpaceId, DeviceId]]) -> dict[tuple[SpaceId, DeviceId], Agreed]:
+    async def posted(
+        self, senders: Collection[tuple[SpaceId, DeviceId]]
+    ) -> dict[tuple[SpaceId, DeviceId], AcknowledgedMap]:
         """These devices post now. Returns the newest map that each of them is known to have agreed with."""
         ...
 

@@ -25,8 +25,8 @@ from shared.core.resolution.base_inference import gone
 from shared.core.resolution.batch import Change, Item, Write
 from shared.core.resolution.context import (
     Decision,
+    DocumentContext,
     Head,
-    Memory,
     Outcome,
     Received,
     Refusal,
@@ -88,15 +88,15 @@ def restore(
     fates: dict[DocumentId, Fate] = {}
     revs: dict[DocumentId, dict[str, Rev]] = {document: {} for document in documents}
     others: list[DocumentId] = []
-    for document, memory in zip(documents, memories, strict=True):
-        place = _place(memory.head, chains[document])
+    for document, context in zip(documents, memories, strict=True):
+        place = _place(context.head, chains[document])
         if place is None:
             others.append(document)
             continue
         todo[document] = chains[document][place:]
         known = chains[document][place - 1] if place else None
-        if known is not None and known.rev is not None and memory.head is not None:
-            revs[document][known.rev] = memory.head.rev
+        if known is not None and known.rev is not None and context.head is not None:
+            revs[document][known.rev] = context.head.rev
         fates[document] = Fate.UNCHANGED if not todo[document] else Fate.CONTINUED if place else Fate.CREATED
     changes = NewHeads()
     _write(transaction, {name: chain for name, chain in todo.items() if chain}, revs, changes, at)
@@ -104,7 +104,7 @@ def restore(
     return Counter(fates.values()), changes.announcement()
 
 
-def _memories(transaction: Transaction, documents: Sequence[DocumentId], at: float) -> list[Memory]:
+def _memories(transaction: Transaction, documents: Sequence[DocumentId], at: float) -> list[DocumentContext]:
     return transaction.memories([Submission(document, None, None, at) for document in documents])
 
 
@@ -135,10 +135,10 @@ def _write(
         wave = {document: chain[turn] for document, chain in chains.items() if turn < len(chain)}
         memories = _memories(transaction, list(wave), at)
         writes, live, new = [], 0, []
-        for (document, state), memory in zip(wave.items(), memories, strict=True):
-            decision = _decision(state, memory.head, revs[document])
+        for (document, state), context in zip(wave.items(), memories, strict=True):
+            decision = _decision(state, context.head, revs[document])
             if decision.revision is not None:
-                live += int(state.body is not None) - int(memory.head is not None and memory.head.body is not None)
+                live += int(state.body is not None) - int(context.head is not None and context.head.body is not None)
                 new.append(document)
             submission = Submission(document, state.body, state.hash, state.at)
             writes.append(Write(Item(submission, state.by), decision, Rev(""), state.conflicts))

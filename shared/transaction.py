@@ -19,12 +19,12 @@ from shared.core.merge.conflict_rows import ConflictRow, conflict_rows
 from shared.core.merge.policies import Policies
 from shared.core.resolution.base_selection import HashOf
 from shared.core.resolution.batch import Change, Item, Write, answer, live_change, waves
-from shared.core.resolution.context import Decision, Memory, Missing, Outcome, Refusal, Rev, Submission
+from shared.core.resolution.context import Decision, DocumentContext, NeedsData, Outcome, Refusal, Rev, Submission
 from shared.core.resolution.deletion_guard import NO_DELETIONS, Deletions, held_back
 from shared.core.resolution.resolve import resolve
 from shared.core.resolution.size_limit import within_limit
 from shared.core.version_vectors import Version
-from shared.large import TURN, is_large
+from shared.large import LARGE_MERGE_LOCK, is_large
 from shared.ports import Announcement, Reply, Transaction
 
 MAX_ANNOUNCED: Final = 200
@@ -121,7 +121,7 @@ class Resolved:
     conflicts: tuple[ConflictRow, ...] = ()
 
 
-_Case = tuple[Memory, Submission]
+_Case = tuple[DocumentContext, Submission]
 
 
 class CachedResolver:
@@ -132,34 +132,34 @@ class CachedResolver:
         """`max_bytes`: of the canonical form of a document that is made of two. `hash_of`: a content hash."""
         self._max_bytes = max_bytes
         self._hash_of = hash_of
-        self._cache: list[tuple[Sequence[_Case], Policies, list[Resolved | Missing]]] = []
+        self._cache: list[tuple[Sequence[_Case], Policies, list[Resolved | NeedsData]]] = []
 
     @property
     def cached(self) -> int:
         """How many times something large was decided."""
         return len(self._cache)
 
-    def resolve_all(self, cases: Sequence[_Case], policies: Policies) -> list[Resolved | Missing]:
+    def resolve_all(self, cases: Sequence[_Case], policies: Policies) -> list[Resolved | NeedsData]:
         """For each case, in order, what was decided, or what must be loaded first."""
         if not is_large(_bodies(cases)):
             return self._decided(cases, policies)
         for asked, by, found in self._cache:
             if asked == cases and by == policies:
                 return found
-        with TURN:
+        with LARGE_MERGE_LOCK:
             found = self._decided(cases, policies)
         self._cache.append((cases, policies, found))
         return found
 
-    def _decided(self, cases: Sequence[_Case], policies: Policies) -> list[Resolved | Missing]:
-        return [self._resolve(memory, request, policies) for memory, request in cases]
+    def _decided(self, cases: Sequence[_Case], policies: Policies) -> list[Resolved | NeedsData]:
+        return [self._resolve(context, request, policies) for context, request in cases]
 
-    def _resolve(self, memory: Memory, request: Submission, policies: Policies) -> Resolved | Missing:
-        found = resolve(memory, request, policies, hash_of=self._hash_of)
-        if isinstance(found, Missing):
+    def _resolve(self, context: DocumentContext, request: Submission, policies: Policies) -> Resolved | NeedsData:
+        found = resolve(context, request, policies, hash_of=self._hash_of)
+        if isinstance(found, NeedsData):
             return found
         if isinstance(found, Decision):
-            found = within_limit(found, memory, request, self._max_bytes, lambda body: len(wire.canonical(body)))
+            found = within_limit(found, context, request, self._max_bytes, lambda body: len(wire.canonical(body)))
         if isinstance(found, Refusal):
             return Resolved(found)
         return Resolved(found, conflict_rows(found.conflicts, policies))
@@ -167,9 +167,9 @@ class CachedResolver:
 
 def _bodies(cases: Sequence[_Case]) -> Iterator[Value]:
     """What the rules may compare."""
-    for memory, request in cases:
-        stored = (*memory.states.values(), *(memory.recent or ()), *(memory.ancestors or ()))
-        bodies = [memory.head.body if memory.head else None, *(s.body for s in stored if s)]
+    for context, request in cases:
+        stored = (*context.states.values(), *(context.recent or ()), *(context.ancestors or ()))
+        bodies = [context.head.body if context.head else None, *(s.body for s in stored if s)]
         if isinstance(request.base_state, dict):
             bodies.append(request.base_state)
         bodies += [ancestor.state for ancestor in request.ancestors or ()]
@@ -182,17 +182,17 @@ def _resolved(
     resolver: CachedResolver,
     policies: Policies,
     items: Sequence[Item],
-    memories: Sequence[Memory],
+    memories: Sequence[DocumentContext],
 ) -> list[Resolved]:
     """Resolves each, loading for all of them together what is missing."""
     current = list(memories)
     results: dict[int, Resolved] = {}
     todo = list(range(len(items)))
     for _ in range(_ROUNDS):
-        wanted: list[tuple[int, Missing]] = []
+        wanted: list[tuple[int, NeedsData]] = []
         cases = [(current[index], items[index].submission) for index in todo]
         for index, found in zip(todo, resolver.resolve_all(cases, policies), strict=True):
-            if isinstance(found, Missing):
+            if isinstance(found, NeedsData):
                 wanted.append((index, found))
             else:
                 results[index] = found
@@ -201,8 +201,8 @@ def _resolved(
         loaded = transaction.load([(current[index], items[index].submission, missing) for index, missing in wanted])
         lineage = transaction.lineage() if any(missing.lineage for _, missing in wanted) else None
         todo = [index for index, _ in wanted]
-        for (index, missing), memory in zip(wanted, loaded, strict=True):
-            current[index] = replace(memory, lineage=lineage) if missing.lineage else memory
+        for (index, missing), context in zip(wanted, loaded, strict=True):
+            current[index] = replace(context, lineage=lineage) if missing.lineage else context
     raise RuntimeError("a decision asks for ever more")
 
 
@@ -235,5 +235,5 @@ def _with_deletion_guard(
     return changed
 
 
-def _is_live(memory: Memory) -> bool:
-    return memory.head is not None and memory.head.body is not None
+def _is_live(context: DocumentContext) -> bool:
+    return context.head is not None and context.head.body is not None

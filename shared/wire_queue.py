@@ -18,7 +18,7 @@ import orjson
 from shared import wire
 from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, JsonText
 from shared.core.resolution.batch import Answer, Item
-from shared.core.resolution.context import Agreed, Ancestor, Given, Outcome, Refusal, Submission
+from shared.core.resolution.context import AcknowledgedMap, Ancestor, Given, Outcome, Refusal, Submission
 from shared.core.version_vectors import Version
 from shared.ports import DecisionError, Envelope, Reply, SealedItem, UnavailableError
 
@@ -59,7 +59,7 @@ def sealed(
     base_state: Body | JsonText | Given | None,
     device: DeviceId | None,
     single_device: bool,
-    agreed: Agreed | None,
+    agreed: AcknowledgedMap | None,
     version: Version | None = None,
     ancestors: JsonText | None = None,
     by: DeviceId,
@@ -95,7 +95,7 @@ def _item(row: list[Any], request: str) -> Item:
     version, earlier = more or (None, None)
     ancestors = None if earlier is None else tuple(Ancestor(*one) for one in earlier)
     given: Body | Given | None = Given.NOTHING if base_state == [] else base_state
-    agreed = None if agreed is None else Agreed(*agreed)
+    agreed = None if agreed is None else AcknowledgedMap(*agreed)
     submission = Submission(document, state, hash_, arrived_at, base, given, device, single, agreed, request)
     return Item(replace(submission, version=version, ancestors=ancestors) if more else submission, *rest)
 

@@ -342,8 +342,8 @@ BREAKS = (
     Break(
         "large documents: decided on the event loop",
         "shared/adapters/mongodb/transactions.py",
-        "        return await loop.run_in_executor(self._threads, self._transact, space, work, fence, most_bytes)",
-        "        return self._transact(space, work, fence, most_bytes)",
+        "        return await loop.run_in_executor(self._threads, self._transact, space, work, fence, max_bytes)",
+        "        return self._transact(space, work, fence, max_bytes)",
         LARGE,
     ),
     Break(

@@ -12,8 +12,7 @@ from typing import Any
 
 import uvloop
 
-from shared import gc as garbage
-from shared import observability
+from shared import gc, observability
 from shared.adapters import arq
 from shared.adapters.mongodb import Mongo, MongoDocumentStore
 from shared.adapters.redis.inbox import ArqInbox
@@ -44,7 +43,7 @@ def settings_of(settings: Settings, *, large: bool) -> dict[str, Any]:
             ctx["pruner"] = Pruner(store, settings.retention)
             ctx["large"] = LargeProcess()
             ctx["large"].start()
-        garbage.settle()
+        gc.freeze_after_startup()
 
     async def on_shutdown(ctx: dict[Any, Any]) -> None:
         if "large" in ctx:

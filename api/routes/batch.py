@@ -11,7 +11,7 @@ from starlette.responses import Response
 from api import errors
 from api.body import enter_large, read_json_body
 from api.errors import MALFORMED_REQUEST, ProblemError
-from api.routes.sync import goes_by_rounds, is_confirmed, is_dry_run, item_of
+from api.routes.sync import is_bare_deletion, is_confirmed, is_dry_run, item_of
 from api.state import State, state
 from shared import wire, wire_tasks
 from shared.core.documents import Device, DocumentId, is_document_id
@@ -25,14 +25,14 @@ _PAGE = 500
 
 
 async def post_tasks(request: Request) -> Response:
-    here = state(request)
-    device = await here.devices.of(request)
+    app = state(request)
+    device = await app.devices.of(request)
     for parse in (is_dry_run, is_confirmed):  # what they refuse is refused whatever the body is
         parse(request)
-    limits = here.settings.limits
+    limits = app.settings.limits
     raw = await read_json_body(request, device.space, limits.max_batch_bytes)
-    posted = await here.aside.post_tasks(device.space, raw)
-    answers = await _answers(here, request, device, posted)
+    posted = await app.aside.post_tasks(device.space, raw)
+    answers = await _answers(app, request, device, posted)
     return Response(wire_tasks.answers_body(answers), media_type="application/json")
 
 
@@ -40,36 +40,36 @@ async def get_tasks(request: Request) -> Response:
     """`?ids=a,b,c`, or live documents in pages by id: `?limit=&after=`. The cursor was taken before the page was
     read: who has all pages, and then what changed since the first one's, has everything. A page ends when it is
     large, and then says after which id it goes on; of the `ids` those that are greater are left out."""
-    here = state(request)
-    device = await here.devices.of(request)
-    most = here.settings.limits.max_batch_documents
+    app = state(request)
+    device = await app.devices.of(request)
+    most = app.settings.limits.max_batch_documents
     ids = _ids(request, most)
     limit, after = _whole_number(request, "limit", _PAGE, most), _after(request)
-    most_bytes = here.settings.page_bytes
+    max_bytes = app.settings.page_bytes
     await enter_large(request, device.space)
-    lineage = await here.hash_maps.lineage(device.space)
+    lineage = await app.hash_maps.lineage(device.space)
     cursor = cursor_of(lineage.position)
     if ids is not None:
         asked = [document for document in ids if document > after]
-        found, last = await here.documents.page(device.space, "", most, asked, most_bytes=most_bytes)
+        found, last = await app.documents.page(device.space, "", most, asked, max_bytes=max_bytes)
         body = wire_tasks.asked_body(found, asked, cursor=cursor, after=last)
     else:
-        found, last = await here.documents.page(device.space, after, limit, most_bytes=most_bytes)
+        found, last = await app.documents.page(device.space, after, limit, max_bytes=max_bytes)
         body = wire_tasks.page_body(found, cursor=cursor, after=last)
     return Response(body, media_type="application/json", headers={"cache-control": "private, no-cache"})
 
 
 async def _answers(
-    here: State, request: Request, device: Device, posted: dict[str, wire_tasks.Posted]
+    app: State, request: Request, device: Device, posted: dict[str, wire_tasks.Posted]
 ) -> dict[str, Answer | dict[str, Any]]:
     now = time.time()
     tasks = {DocumentId(key): task for key, task in posted.items() if isinstance(task, wire.PostTask)}
-    agreed = await here.rounds.posted(device) if any(map(goes_by_rounds, tasks.values())) else None
+    agreed = await app.acknowledgements.posted(device) if any(map(is_bare_deletion, tasks.values())) else None
     items = {
-        key: item_of(task, request, key, device, at=now, agreed=agreed if goes_by_rounds(task) else None)
+        key: item_of(task, request, key, device, at=now, agreed=agreed if is_bare_deletion(task) else None)
         for key, task in tasks.items()
     }
-    replies = dict(zip(items, await here.resolver.resolve_all(device.space, list(items.values())), strict=True))
+    replies = dict(zip(items, await app.resolver.resolve_all(device.space, list(items.values())), strict=True))
     if (
         replies
         and all(isinstance(reply, UnavailableError) for reply in replies.values())

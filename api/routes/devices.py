@@ -17,29 +17,29 @@ _MOST_BYTES = 4096
 
 
 async def list_devices(request: Request) -> Response:
-    here = state(request)
-    caller = await here.devices.of(request)
-    devices = await here.devices.list_of(caller.user, caller.space)
+    app = state(request)
+    caller = await app.devices.of(request)
+    devices = await app.devices.list_of(caller.user, caller.space)
     rows = [wire.device_row(device, current=device.id == caller.id) for device in devices]
     return Response(wire.dumps({"devices": rows}), media_type="application/json")
 
 
 async def create_device(request: Request) -> Response:
-    here = state(request)
-    caller = await here.devices.of(request)
+    app = state(request)
+    caller = await app.devices.of(request)
     name = _name(await read_json_body(request, caller.space, _MOST_BYTES))
-    device, token = await here.devices.create_bounded(user=caller.user, name=name, space=caller.space)
+    device, token = await app.devices.create_bounded(user=caller.user, name=name, space=caller.space)
     return _created(device, token)
 
 
 async def revoke_device(request: Request) -> Response:
-    here = state(request)
-    caller = await here.devices.of(request)
+    app = state(request)
+    caller = await app.devices.of(request)
     device = DeviceId(request.path_params["device"])
-    revoked = await here.devices.revoke(device, user=caller.user, space=caller.space)
+    revoked = await app.devices.revoke(device, user=caller.user, space=caller.space)
     if revoked is None:
         raise ProblemError(NOT_FOUND, "You have no such device, or it was revoked before. See GET /devices.")
-    await here.live.tell_revoked(revoked)
+    await app.live.tell_revoked(revoked)
     return Response(status_code=204)
 
 

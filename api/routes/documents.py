@@ -22,9 +22,9 @@ _MOST_ENTRIES = 1000
 
 
 async def get_task(request: Request) -> Response:
-    here = state(request)
-    device = await here.devices.of(request)
-    head = await here.documents.head(device.space, document_of(request))
+    app = state(request)
+    device = await app.devices.of(request)
+    head = await app.documents.head(device.space, document_of(request))
     if head is None or head.body is None:
         raise ProblemError(NOT_FOUND, "There is no such document. If it was deleted: GET /task/{id}/revisions.")
     headers = {"etag": f'"{head.hash}"', "hypertask-rev": head.rev or "", "cache-control": "private, no-cache"}
@@ -34,22 +34,22 @@ async def get_task(request: Request) -> Response:
 
 
 async def get_revisions(request: Request) -> Response:
-    here = state(request)
-    device = await here.devices.of(request)
+    app = state(request)
+    device = await app.devices.of(request)
     await enter_large(request, device.space)
-    entries = await here.documents.history(device.space, document_of(request), _MOST_ENTRIES, bodies=False)
+    entries = await app.documents.history(device.space, document_of(request), _MOST_ENTRIES, bodies=False)
     if not entries:
         raise ProblemError(NOT_FOUND, "There never was such a document.")
-    policies = await here.documents.policies(device.space)
+    policies = await app.documents.policies(device.space)
     rows = [wire.history_row(entry, policies) for entry in entries]
     return Response(wire.dumps({"revisions": rows}), media_type="application/json")
 
 
 async def get_revision(request: Request) -> Response:
-    here = state(request)
-    device = await here.devices.of(request)
+    app = state(request)
+    device = await app.devices.of(request)
     content = ContentHash(request.path_params["hash"])
-    entry = await here.documents.state(device.space, document_of(request), content)
+    entry = await app.documents.state(device.space, document_of(request), content)
     if entry is None or entry.body is None:
         raise ProblemError(NOT_FOUND, "The document has no such revision, or its body was pruned.")
     headers = {"etag": f'"{content}"', "cache-control": "private, no-cache"}
@@ -59,14 +59,14 @@ async def get_revision(request: Request) -> Response:
 async def post_restore(request: Request) -> Response:
     """Makes an earlier state the current one: undoes a merge, an edit or a deletion. What is current now stays
     in the revisions, so this can be undone, too."""
-    here = state(request)
-    device = await here.devices.of(request)
+    app = state(request)
+    device = await app.devices.of(request)
     document = document_of(request)
     content = _hash(await read_json_body(request, device.space, _MOST_BYTES))
-    entry = await here.documents.state(device.space, document, content)
+    entry = await app.documents.state(device.space, document, content)
     if entry is None or entry.body is None:
         raise ProblemError(NOT_FOUND, "The document has no such revision, or its body was pruned.")
-    head = await here.documents.head(device.space, document)
+    head = await app.documents.head(device.space, document)
     submission = Submission(
         document,
         entry.body,
@@ -77,7 +77,7 @@ async def post_restore(request: Request) -> Response:
         # Not the device: it has not applied this state, and its next one must not be taken to come from it.
         DeviceId(f"{device.id}:restore"),
     )
-    answer = await submit(here, request, device, submission)
+    answer = await submit(app, request, device, submission)
     return Response(wire.answer_body(answer, entry.body, additions=True), media_type="application/json")
 
 

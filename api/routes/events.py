@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import errors
 from api.auth import hash_of_token
-from api.replays import cursor_in
+from api.change_feed import cursor_in
 from api.state import state
 from api.streams import EventStream, start
 from shared.core.documents import Device, Position
@@ -42,22 +42,22 @@ class Events:
 
 
 async def _opened(request: Request, send: Send) -> EventStream:
-    here = state(request)
+    app = state(request)
     device, position = await _position(request)
-    stream = EventStream(here.live, device, position, send)
-    await here.live.follow(device, hash_of_token(request), stream)
+    stream = EventStream(app.live, device, position, send)
+    await app.live.follow(device, hash_of_token(request), stream)
     return stream
 
 
 async def _position(request: Request) -> tuple[Device, Position]:
     """Where the stream begins: at `Last-Event-ID` or `?since=`, else now. 410 for a cursor of another history."""
-    here = state(request)
-    device = await here.devices.of(request)
+    app = state(request)
+    device = await app.devices.of(request)
     text = request.headers.get("last-event-id") or request.query_params.get("since")
-    position = (await here.hash_maps.lineage(device.space)).position
+    position = (await app.hash_maps.lineage(device.space)).position
     if text is not None:
         position = cursor_in(text)
-        await here.live.replays.page(device.space, position, 1)  # 410 as an answer, not as an event
+        await app.live.replays.page(device.space, position, 1)  # 410 as an answer, not as an event
     return device, position
 
 

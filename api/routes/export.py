@@ -22,29 +22,29 @@ _PIECE_BYTES = 64 * 1024
 async def get_export(request: Request) -> StreamingResponse:
     """The cursor in the first line was taken before anything was read: who has the export, and then what changed
     since, has everything. It is whole if, and only if, the last line says so."""
-    here = state(request)
-    device = await here.devices.of(request)
-    position = (await here.hash_maps.lineage(device.space)).position
+    app = state(request)
+    device = await app.devices.of(request)
+    position = (await app.hash_maps.lineage(device.space)).position
     await enter_large(request, device.space)
     coding = accepted(request.headers.get("accept-encoding"))
     headers = {"cache-control": "no-store", "vary": "accept-encoding"}
     if coding != IDENTITY:
         headers["content-encoding"] = coding
-    lines = _lines(here, device, position) if request.method != "HEAD" else _nothing()
+    lines = _lines(app, device, position) if request.method != "HEAD" else _nothing()
     token = hash_of_token(request)
 
     async def still_open() -> bool:
-        return await here.devices.by_hash(token) is not None
+        return await app.devices.by_hash(token) is not None
 
     pieces = _pieces(lines, Encoder(coding), still_open)
     return StreamingResponse(pieces, headers=headers, media_type="application/x-ndjson")
 
 
-async def _lines(here: State, device: Device, position: Position) -> AsyncIterator[bytes]:
+async def _lines(app: State, device: Device, position: Position) -> AsyncIterator[bytes]:
     yield wire_export.first_line(device.space, cursor_of(position), time.time())
-    yield wire_export.policies_line(await here.documents.policies(device.space))
+    yield wire_export.policies_line(await app.documents.policies(device.space))
     documents = revisions = 0
-    async for found in here.documents.everything(device.space):
+    async for found in app.documents.everything(device.space):
         documents += found.is_head
         revisions += not found.is_head
         yield wire_export.line_of(found)

@@ -11,10 +11,10 @@ from starlette.responses import Response
 
 from api.auth import hash_of_token
 from api.body import enter_large, read_json_body
+from api.change_feed import PAGE, Page, cursor_in
 from api.compression import IDENTITY, MIN_BYTES, accepted, tag_named, tag_of, tags_in
 from api.errors import MALFORMED_REQUEST, ProblemError
 from api.live import Wait
-from api.replays import PAGE, Page, cursor_in
 from api.state import state
 from shared import wire
 from shared.core.documents import Device, Position
@@ -29,8 +29,8 @@ _MOST_DIFF_BYTES = 512 * 1024
 
 
 async def get_hashes(request: Request) -> Response:
-    here = state(request)
-    device = await here.devices.of(request)
+    app = state(request)
+    device = await app.devices.of(request)
     # What cannot be a request is refused before the cursor is looked at.
     since, may_wait, limit = request.query_params.get("since"), _wait(request) > 0, _limit(request)
     if since is not None:
@@ -41,7 +41,7 @@ async def get_hashes(request: Request) -> Response:
     async def look() -> Lineage:
         nonlocal asked_at
         asked_at = time.time()
-        return await here.hash_maps.lineage(device.space)
+        return await app.hash_maps.lineage(device.space)
 
     lineage = await look()
     if may_wait and cursor_of(lineage.position) in known:
@@ -50,18 +50,18 @@ async def get_hashes(request: Request) -> Response:
         )
     position = lineage.position
     for told in filter(None, map(parse_cursor, known)):
-        await here.hash_maps.told(device.space, told, lineage)
+        await app.hash_maps.told(device.space, told, lineage)
     coding = accepted(request.headers.get("accept-encoding"))
     if known & {"*", cursor_of(position)}:
-        await here.rounds.listed(device, asked_at, position.sequence)
+        await app.acknowledgements.listed(device, asked_at, position.sequence)
         headers = _headers(position, coding)
         headers["etag"] = tag_named(request.headers.get("if-none-match"), cursor_of(position))
         return Response(status_code=304, headers=headers)
-    listing = await here.hash_maps.at_least(device.space, lineage)
-    await here.rounds.listed(device, asked_at, listing.position.sequence)
+    listing = await app.hash_maps.at_least(device.space, lineage)
+    await app.acknowledgements.listed(device, asked_at, listing.position.sequence)
     if listing.size < MIN_BYTES:
         coding = IDENTITY
-    body = await here.hash_maps.body(device.space, listing, coding)
+    body = await app.hash_maps.body(device.space, listing, coding)
     headers = _headers(listing.position, coding)
     if coding != IDENTITY:
         headers["content-encoding"] = coding
@@ -70,23 +70,23 @@ async def get_hashes(request: Request) -> Response:
 
 async def post_diff(request: Request) -> Response:
     """Where a client's documents differ from the server's, range by range (docs/reconciliation.md)."""
-    here = state(request)
-    device = await here.devices.of(request)
+    app = state(request)
+    device = await app.devices.of(request)
     raw = await read_json_body(request, device.space, _MOST_DIFF_BYTES)
-    asked = wire.ranges_of(await here.aside.value(device.space, raw, max_depth=2), _MOST_RANGES)
+    asked = wire.ranges_of(await app.aside.value(device.space, raw, max_depth=2), _MOST_RANGES)
     await enter_large(request, device.space)
-    listing = await here.hash_maps.current(device.space)
+    listing = await app.hash_maps.current(device.space)
     found = await listing.compare(asked)
     body = {"ranges": found.divided, "documents": found.listed, "cursor": cursor_of(listing.position)}
     return Response(wire.dumps(body), headers={"cache-control": "no-store"}, media_type="application/json")
 
 
 async def _since(request: Request, device: Device, since: str, limit: int, *, may_wait: bool) -> Response:
-    here = state(request)
+    app = state(request)
     cursor = cursor_in(since)
 
     async def look() -> Page:
-        return await here.live.replays.page(device.space, cursor, limit)
+        return await app.live.replays.page(device.space, cursor, limit)
 
     page = await look()
     if may_wait and not page.hashes and not page.more:
@@ -99,19 +99,19 @@ async def _held(
     request: Request, device: Device, *, look: Callable[[], Awaitable[T]], changed: Callable[[T], bool]
 ) -> T:
     """What `look` finds when it has changed, or when the time that the request gives is over."""
-    here = state(request)
+    app = state(request)
     until = time.monotonic() + _wait(request)
     wait = Wait()
-    await here.live.follow(device, hash_of_token(request), wait)
+    await app.live.follow(device, hash_of_token(request), wait)
     try:
         while not changed(found := await look()):
             left = until - time.monotonic()
-            if left <= 0 or here.live.closing or await request.is_disconnected():
+            if left <= 0 or app.live.closing or await request.is_disconnected():
                 break
             await wait.for_change(left)
-            await here.devices.of(request)  # it may have been revoked meanwhile
+            await app.devices.of(request)  # it may have been revoked meanwhile
     finally:
-        here.live.unfollow(device.space, device.id, wait)
+        app.live.unfollow(device.space, device.id, wait)
     return found
 
 

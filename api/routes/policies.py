@@ -15,22 +15,22 @@ _MOST_BYTES = 256 * 1024
 
 
 async def get_policies(request: Request) -> Response:
-    here = state(request)
-    device = await here.devices.of(request)
-    return _rendered(await here.documents.policies(device.space))
+    app = state(request)
+    device = await app.devices.of(request)
+    return _rendered(await app.documents.policies(device.space))
 
 
 async def put_policies(request: Request) -> Response:
-    here = state(request)
-    device = await here.devices.of(request)
-    declared = await here.aside.value(
+    app = state(request)
+    device = await app.devices.of(request)
+    declared = await app.aside.value(
         device.space, await read_json_body(request, device.space, _MOST_BYTES), max_depth=3
     )
     try:
         policies = parse(declared)
     except InvalidPolicies as error:
         raise ProblemError(INVALID_POLICIES, f"{error.detail}.", pointer=error.pointer) from error
-    await here.documents.set_policies(device.space, policies)
+    await app.documents.set_policies(device.space, policies)
     return _rendered(policies)
 
 

@@ -15,22 +15,22 @@ from shared import wire, wire_queue
 from shared.core.documents import DOCUMENT_ID_RULE, Body, Device, DocumentId, is_document_id
 from shared.core.protocol import CONFIRM_DELETIONS, CONFIRM_HEADER
 from shared.core.resolution.batch import Answer, Item
-from shared.core.resolution.context import CREATED, Agreed, Given, Refusal, Submission
-from shared.core.resolution.resolve import goes_by_rounds as by_rounds
+from shared.core.resolution.context import CREATED, AcknowledgedMap, Given, Refusal, Submission
+from shared.core.resolution.resolve import needs_acknowledgement
 from shared.core.resolution.states import DELETED_KEY
 from shared.ports import SealedItem
 
 
 async def post_task(request: Request) -> Response:
-    here = state(request)
-    device = await here.devices.of(request)
+    app = state(request)
+    device = await app.devices.of(request)
     document = document_of(request)
-    limits = here.settings.limits
+    limits = app.settings.limits
     raw = await read_json_body(request, device.space, limits.max_request_bytes)
-    posted = await here.aside.post_task(device.space, document, raw)
-    agreed = await here.rounds.posted(device) if goes_by_rounds(posted) else None
+    posted = await app.aside.post_task(device.space, document, raw)
+    agreed = await app.acknowledgements.posted(device) if is_bare_deletion(posted) else None
     item = item_of(posted, request, document, device, at=time.time(), agreed=agreed)
-    found = await here.resolver.resolve(device.space, item)
+    found = await app.resolver.resolve(device.space, item)
     if isinstance(found, Refusal):
         raise refused(found)
     additions = posted.additions or is_dry_run(request)
@@ -39,8 +39,8 @@ async def post_task(request: Request) -> Response:
 
 async def delete_task(request: Request) -> Response:
     """The state `{"id", "_deleted": true}`, for people with curl. `If-Match` names the base."""
-    here = state(request)
-    device = await here.devices.of(request)
+    app = state(request)
+    device = await app.devices.of(request)
     document = document_of(request)
     mark: Body = {"id": document, DELETED_KEY: True}
     submission = Submission(
@@ -53,28 +53,34 @@ async def delete_task(request: Request) -> Response:
         device.id,
         not device.shared,
     )
-    answer = await submit(here, request, device, submission)
+    answer = await submit(app, request, device, submission)
     return Response(wire.answer_body(answer, mark, additions=True), media_type="application/json")
 
 
-async def submit(here: State, request: Request, device: Device, submission: Submission) -> Answer:
+async def submit(app: State, request: Request, device: Device, submission: Submission) -> Answer:
     """The server's answer. Raises ProblemError for a refusal."""
     item = Item(submission, by=device.id, dry_run=is_dry_run(request), confirmed=is_confirmed(request))
-    if by_rounds(submission):
-        item = replace(item, submission=replace(submission, agreed=await here.rounds.posted(device)))
-    found = await here.resolver.resolve(device.space, item)
+    if needs_acknowledgement(submission):
+        item = replace(item, submission=replace(submission, agreed=await app.acknowledgements.posted(device)))
+    found = await app.resolver.resolve(device.space, item)
     if isinstance(found, Refusal):
         raise refused(found)
     return found
 
 
-def goes_by_rounds(posted: wire.PostTask) -> bool:
-    """As `shared.core.resolution.resolve.goes_by_rounds`."""
+def is_bare_deletion(posted: wire.PostTask) -> bool:
+    """As `shared.core.resolution.resolve.needs_acknowledgement`."""
     return posted.base is None and posted.deleted
 
 
 def item_of(
-    posted: wire.PostTask, request: Request, document: DocumentId, device: Device, *, at: float, agreed: Agreed | None
+    posted: wire.PostTask,
+    request: Request,
+    document: DocumentId,
+    device: Device,
+    *,
+    at: float,
+    agreed: AcknowledgedMap | None,
 ) -> SealedItem:
     """What the device posted, as it goes to be resolved."""
     return wire_queue.sealed(

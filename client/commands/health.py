@@ -15,7 +15,7 @@ from client.commands.upstreams import alternating_lines, problem_lines, refusal_
 from client.screen import INCOMPLETE, SHOWN, Painted, Screen, tasks
 from client.workspace.health import Check, Status, UpstreamStatus, examine
 from client.workspace.health import status as status_of
-from client.workspace.workspace import Opened, opened
+from client.workspace.workspace import Workspace, open_workspace
 from shared.core.display import shown
 
 _COLOURS = {"ok": "green", "warning": "yellow", "bad": "red"}
@@ -25,8 +25,8 @@ _COLOURS = {"ok": "green", "warning": "yellow", "bad": "red"}
 @reports
 def status(session: Session, screen: Screen) -> None:
     """When the last sync was, what waits, what is wrong, and what to do. Asks no server."""
-    with opened(session.profile, session.tokens) as here:
-        found = status_of(here)
+    with open_workspace(session.profile, session.tokens) as workspace:
+        found = status_of(workspace)
     lines = [f"{session.profile.folder}: {tasks(len(found.found.hashes))}"]
     lines.append(f"daemon: process {found.daemon} watches" if found.daemon else "daemon: it does not run")
     for upstream in found.upstreams:
@@ -105,8 +105,8 @@ def doctor(session: Session, screen: Screen) -> None:
     """Check everything: config, folder, files, memory, daemon, and each upstream's token, clock and content."""
     profile = session.profile
     checks = [Check("config", "ok", f"{session.config_file.path}, profile {profile.name}")]
-    with opened(profile, session.tokens) as here:
-        checks += asyncio.run(_all(here))
+    with open_workspace(profile, session.tokens) as workspace:
+        checks += asyncio.run(_all(workspace))
     bad = [check for check in checks if check.state == "bad"]
     lines: list[str] = []
     for check in checks:
@@ -121,8 +121,8 @@ def doctor(session: Session, screen: Screen) -> None:
         sys.exit(INCOMPLETE)
 
 
-async def _all(here: Opened) -> list[Check]:
-    return [check async for check in examine(here)]
+async def _all(workspace: Workspace) -> list[Check]:
+    return [check async for check in examine(workspace)]
 
 
 COMMANDS = (status, doctor)

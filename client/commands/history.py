@@ -17,7 +17,7 @@ from client.screen import SHOWN, Screen, clip
 from client.sync.upstream import UpstreamError
 from client.tasks.ids import with_prefix
 from client.tasks.take_back import TakeBackError, taken_back
-from client.workspace.workspace import Opened, SetUpError, opened
+from client.workspace.workspace import SetUpError, Workspace, open_workspace
 from shared.core.documents import DocumentId
 
 
@@ -26,11 +26,11 @@ from shared.core.documents import DocumentId
 @reports
 def log(session: Session, screen: Screen, *, document: str) -> None:
     """Tell the story of a document: every state of it at every upstream, who made it, and what was decided."""
-    with opened(session.profile, session.tokens) as here:
-        name = named(here, document)
-        stories, errors = asyncio.run(_stories(here, session.profile.upstreams, name))
-        decisions = here.memory.decisions(name)
-        loaded = here.folder.read(name)
+    with open_workspace(session.profile, session.tokens) as workspace:
+        name = named(workspace, document)
+        stories, errors = asyncio.run(_stories(workspace, session.profile.upstreams, name))
+        decisions = workspace.store.decisions(name)
+        loaded = workspace.folder.read(name)
     local = loaded.hash if isinstance(loaded, Loaded) else None
     lines = [f"{name}: here {f'with the hash {local}' if local else 'there is no readable file of it'}"]
     for upstream, rows in stories.items():
@@ -45,13 +45,13 @@ def log(session: Session, screen: Screen, *, document: str) -> None:
 
 
 async def _stories(
-    here: Opened, upstreams: Sequence[UpstreamConfig], document: DocumentId
+    workspace: Workspace, upstreams: Sequence[UpstreamConfig], document: DocumentId
 ) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str]]:
     stories: dict[str, list[dict[str, Any]]] = {}
     errors: dict[str, str] = {}
     for config in upstreams:
         try:
-            driver = here.upstream(config)
+            driver = workspace.upstream(config)
             try:
                 stories[config.name] = await driver.story(document) if driver.abilities.history else []
             finally:
@@ -95,11 +95,11 @@ def conflicts(
     hypertask conflicts
     hypertask conflicts --take 7
     """
-    with opened(session.profile, session.tokens) as here:
+    with open_workspace(session.profile, session.tokens) as workspace:
         if number is not None:
-            _take(here, screen, number, path)
+            _take(workspace, screen, number, path)
             return
-        rows = here.memory.decisions(named(here, document) if document else None)
+        rows = workspace.store.decisions(named(workspace, document) if document else None)
     lines = []
     for row in rows:
         at = datetime.fromtimestamp(row["at"], UTC).astimezone().strftime("%Y-%m-%d %H:%M")
@@ -109,12 +109,12 @@ def conflicts(
     screen.answer({"conflicts": rows}, *lines)
 
 
-def _take(here: Opened, screen: Screen, number: int, path: str | None) -> None:
-    row = next((row for row in here.memory.decisions(most=5000) if row["number"] == number), None)
+def _take(workspace: Workspace, screen: Screen, number: int, path: str | None) -> None:
+    row = next((row for row in workspace.store.decisions(most=5000) if row["number"] == number), None)
     if row is None:
         raise SetUpError(f"there is no decision {number}. Those that there are: hypertask conflicts")
     document = DocumentId(row["id"])
-    loaded = here.folder.read(document)
+    loaded = workspace.folder.read(document)
     if not isinstance(loaded, Loaded):
         raise SetUpError(f"{document} has no readable file here. Its states: hypertask log {document}")
     wanted = [conflict for conflict in row["conflicts"] if path is None or conflict["path"] == path]
@@ -122,7 +122,7 @@ def _take(here: Opened, screen: Screen, number: int, path: str | None) -> None:
         body = taken_back(loaded.body, wanted)
     except TakeBackError as error:
         raise SetUpError(f"{error} All states: hypertask log {document}") from None
-    here.folder.write(document, body, expected=loaded.stamp)
+    workspace.folder.write(document, body, expected=loaded.stamp)
     places = ", ".join(conflict["path"] or "the document" for conflict in wanted)
     screen.answer(
         {"id": document, "number": number, "paths": [conflict["path"] for conflict in wanted]},
@@ -131,9 +131,9 @@ def _take(here: Opened, screen: Screen, number: int, path: str | None) -> None:
     )
 
 
-def named(here: Opened, text: str) -> DocumentId:
+def named(workspace: Workspace, text: str) -> DocumentId:
     """The document whose id is `text` or begins with it, one that was deleted here too. Raises NoSuchTaskError."""
-    known = {*here.memory.files(), *here.memory.known(), *here.folder.scan().files}
+    known = {*workspace.store.files(), *workspace.store.known(), *workspace.folder.scan().files}
     return with_prefix(text, known)
 
 

@@ -25,7 +25,7 @@ from client.sync.upstream import UnavailableError, UpstreamError
 from client.upstreams.http import HttpUpstream
 from client.workspace.multi_sync import Arrived, Exchange, Result
 from client.workspace.watch import Watch
-from client.workspace.workspace import Opened, SetUpError, opened
+from client.workspace.workspace import SetUpError, Workspace, open_workspace
 from shared.core.documents import Body
 from shared.core.resolution.size_limit import TOO_LARGE
 from shared.observability import configure
@@ -85,8 +85,8 @@ def connect(
     if token is not None:
         session.tokens.put(profile.name, config.name, token)
     try:
-        with opened(profile, session.tokens, make=True) as here:
-            found = asyncio.run(_tried(here, config))
+        with open_workspace(profile, session.tokens, make=True) as workspace:
+            found = asyncio.run(_tried(workspace, config))
     except UpstreamError:
         if token is not None and config.name not in known:
             session.tokens.drop(profile.name, config.name)
@@ -99,8 +99,8 @@ def connect(
         return
     screen.say(did)
     came = Came(telling(session, screen))
-    with opened(profile, session.tokens) as here:
-        result = asyncio.run(_synced(Exchange(here, [config], came.note), screen, confirmed=False))
+    with open_workspace(profile, session.tokens) as workspace:
+        result = asyncio.run(_synced(Exchange(workspace, [config], came.note), screen, confirmed=False))
     synced, lines = _result(result)
     if result.agreed:
         lines += [*came.lines(), "Next: hypertask list    (and, to stay in step: hypertask daemon start)"]
@@ -131,9 +131,9 @@ def _token(session: Session, screen: Screen, profile: Profile, config: UpstreamC
     )
 
 
-async def _tried(here: Opened, config: UpstreamConfig) -> dict[str, Any]:
+async def _tried(workspace: Workspace, config: UpstreamConfig) -> dict[str, Any]:
     """That it is there, is what it should be, and lets us in. Raises UpstreamError."""
-    driver = here.upstream(config, make=True)
+    driver = workspace.upstream(config, make=True)
     try:
         about: dict[str, Any] = {}
         if isinstance(driver, HttpUpstream):
@@ -145,7 +145,7 @@ async def _tried(here: Opened, config: UpstreamConfig) -> dict[str, Any]:
                     f"{config.url} is not ready: status {ready.status_code}. Try again in a moment."
                 )
         changes = await driver.changes(None)
-        here.memory.set_facts(config.name, driver.abilities.facts)
+        workspace.store.set_facts(config.name, driver.abilities.facts)
         return {"tasks": sum(content is not None for content in changes.hashes.values()), **about}
     finally:
         await driver.close()
@@ -160,13 +160,13 @@ def sync(session: Session, screen: Screen, *, names: tuple[str, ...], dry_run: b
     """Bring the folder and its upstreams into step, once. Stopped in between, it goes on the next time."""
     profile = session.profile
     configs = chosen(profile, names)
-    with opened(profile, session.tokens) as here:
-        _say_if_rebuilt(here, screen)
+    with open_workspace(profile, session.tokens) as workspace:
+        _say_if_rebuilt(workspace, screen)
         if dry_run:
-            _show_plans(screen, asyncio.run(_surveyed(here, configs, confirmed=confirm_deletions)))
+            _show_plans(screen, asyncio.run(_surveyed(workspace, configs, confirmed=confirm_deletions)))
             return
         came = Came(telling(session, screen))
-        exchange = Exchange(here, configs, came.note)
+        exchange = Exchange(workspace, configs, came.note)
         result = asyncio.run(_synced(exchange, screen, confirmed=confirm_deletions))
     value, lines = _result(result)
     screen.answer(value, *lines, *came.lines())
@@ -185,13 +185,15 @@ def chosen(profile: Profile, names: Sequence[str] = ()) -> tuple[UpstreamConfig,
     return tuple(known[name] for name in names) or tuple(known.values())
 
 
-def _say_if_rebuilt(here: Opened, screen: Screen) -> None:
-    if here.memory.rebuilt:
-        screen.warn(f"the memory of the folder was damaged: {here.memory.rebuilt}. It is made anew; nothing is lost.")
+def _say_if_rebuilt(workspace: Workspace, screen: Screen) -> None:
+    if workspace.store.rebuilt:
+        screen.warn(
+            f"the memory of the folder was damaged: {workspace.store.rebuilt}. It is made anew; nothing is lost."
+        )
 
 
-async def _surveyed(here: Opened, configs: Sequence[UpstreamConfig], *, confirmed: bool) -> dict[str, Plan]:
-    exchange = Exchange(here, configs)
+async def _surveyed(workspace: Workspace, configs: Sequence[UpstreamConfig], *, confirmed: bool) -> dict[str, Plan]:
+    exchange = Exchange(workspace, configs)
     try:
         return {name: (await exchange.survey(name, confirmed=confirmed))[0] for name in exchange.upstreams}
     finally:
@@ -373,10 +375,10 @@ def watch(session: Session, screen: Screen) -> None:
     profile = session.profile
     configs = chosen(profile)
     configure("WARNING")
-    with opened(profile, session.tokens) as here, held(here.daemon_lock):
-        _say_if_rebuilt(here, screen)
+    with open_workspace(profile, session.tokens) as workspace, held(workspace.daemon_lock):
+        _say_if_rebuilt(workspace, screen)
         screen.say(f"Watching {profile.folder} and {', '.join(c.name for c in configs)}. Ctrl-C stops.")
-        asyncio.run(_watched(Exchange(here, configs, telling(session, screen), resident=True), screen))
+        asyncio.run(_watched(Exchange(workspace, configs, telling(session, screen), resident=True), screen))
     screen.say("Stopped.")
 
 

@@ -34,7 +34,7 @@ from client.folder.file_text import body_of, text_of
 from client.folder.replace import ChangedError, Stamp, put_new, put_over, stamp_at, take_away
 from client.folder.task_folder import STATE, Loaded, Problem, TaskFolder
 from client.sync.engine.answer import MergedDoc, merged_onto
-from client.sync.state_store import Arriving, Memory, Seen
+from client.sync.state_store import Arriving, Seen, SyncStateStore
 from shared.core.documents import Body, ContentHash, DocumentId
 from shared.core.json.canonical import equal
 from shared.core.json.strict import FaultError
@@ -60,10 +60,15 @@ class Arrivals:
     system."""
 
     def __init__(
-        self, folder: TaskFolder, memory: Memory, step: Step = lambda name: None, *, control: Path | None = None
+        self,
+        folder: TaskFolder,
+        store: SyncStateStore,
+        step: Step = lambda name: None,
+        *,
+        control: Path | None = None,
     ) -> None:
         self._folder = folder
-        self._memory = memory
+        self._store = store
         self._step = step
         control = control or folder.root / STATE
         self._stage = control / "arriving"
@@ -97,22 +102,22 @@ class Arrivals:
         if seen:
             make_names_durable(self._folder.root)
         self._step("placed all")
-        with self._memory.transaction():
-            self._memory.saw(seen)
-            self._memory.arrived(seen)
+        with self._store.transaction():
+            self._store.saw(seen)
+            self._store.arrived(seen)
         return seen
 
     def recover(self) -> tuple[DocumentId, ...]:
         """Goes on with what a client that was stopped has left behind. Returns what still cannot be placed."""
-        rows = self._memory.arriving()
+        rows = self._store.arriving()
         names = {row.staged for row in rows.values()}
         for path in _files_of(self._stage):
             if path.name not in names:
                 path.unlink(missing_ok=True)
         done = [d for d, row in rows.items() if row.body is not None and not (self._stage / row.staged).exists()]
         if done:
-            with self._memory.transaction():
-                self._memory.arrived(done)
+            with self._store.transaction():
+                self._store.arrived(done)
         left = {document: row for document, row in rows.items() if document not in done}
         return tuple(left.keys() - self.place(left, fresh=False).keys())
 
@@ -177,10 +182,10 @@ class Arrivals:
         finds either the old row and the old file, or the new ones."""
         row = self._written({document: Arriving(merged.doc, expected)})[document]
         self._step("again")
-        with self._memory.transaction():
-            self._memory.set_arriving({document: row})
+        with self._store.transaction():
+            self._store.set_arriving({document: row})
             told = conflict_rows(merged.conflicts, NO_POLICIES)
-            self._memory.decided(HERE, document, [dict(conflict) for conflict in told])
+            self._store.decided(HERE, document, [dict(conflict) for conflict in told])
         (self._stage / old.staged).unlink(missing_ok=True)
         return row
 

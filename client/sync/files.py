@@ -11,7 +11,7 @@ from typing import Final
 from client.folder.replace import Stamp
 from client.folder.task_folder import Problem, TaskFolder
 from client.sync.arrivals import key_of, stamp_key
-from client.sync.state_store import Memory, Seen
+from client.sync.state_store import Seen, SyncStateStore
 from shared.core.documents import Body, ContentHash, DocumentId
 
 LATELY: Final = 20_000
@@ -50,9 +50,9 @@ class UnreadableError(Exception):
 class Files:
     """A folder and what the memory knows of its files."""
 
-    def __init__(self, folder: TaskFolder, memory: Memory) -> None:
+    def __init__(self, folder: TaskFolder, store: SyncStateStore) -> None:
         self._folder = folder
-        self._memory = memory
+        self._store = store
         self._lately: dict[DocumentId, Held] = {}
         self._keys: dict[DocumentId, str] = {}
         self._hashes: dict[DocumentId, ContentHash] = {}
@@ -61,7 +61,7 @@ class Files:
     def is_empty(self) -> bool:
         """Whether there is no file here, nor was when the folder was looked at last. Raises FolderError."""
         scan = self._folder.scan()
-        if scan.files or scan.problems or self._memory.file_hashes():
+        if scan.files or scan.problems or self._store.file_hashes():
             return False
         self._found = Found({})
         return True
@@ -70,7 +70,7 @@ class Files:
         """Reads what has a new stamp, and remembers it; that is for who holds the sync lock. Raises FolderError."""
         self._lately.clear()
         scan = self._folder.scan()
-        known, hashes = self._memory.file_stamps(), self._memory.file_hashes()
+        known, hashes = self._store.file_stamps(), self._store.file_hashes()
         news: dict[DocumentId, Seen | None] = {}
         problems = list(scan.problems)
         changed: set[DocumentId] = set()
@@ -101,8 +101,8 @@ class Files:
         news.update(dict.fromkeys(gone))
         changed |= gone
         if news and remember:
-            with self._memory.transaction():
-                self._memory.saw(news)
+            with self._store.transaction():
+                self._store.saw(news)
         self._keys, self._hashes = known, hashes
         self._keys.update((document, seen.stamp if seen is not None else "") for document, seen in news.items())
         self._found = Found(hashes, frozenset(unreadable), tuple(problems), len(other), frozenset(changed))
@@ -117,7 +117,7 @@ class Files:
         seen: dict[DocumentId, Seen] = {}
         changed: set[DocumentId] = set()
         for document in documents:
-            stamp, remembered = self._folder.stamp(document), self._memory.file(document)
+            stamp, remembered = self._folder.stamp(document), self._store.file(document)
             if stamp is None and remembered is None:
                 self._hashes.pop(document, None)
                 self._keys.pop(document, None)
@@ -137,8 +137,8 @@ class Files:
                 if remembered is None or remembered.hash != loaded.hash:
                     changed.add(document)
         if seen:
-            with self._memory.transaction():
-                self._memory.saw(seen)
+            with self._store.transaction():
+                self._store.saw(seen)
         self._found = Found(self._hashes, read=len(seen), changed=frozenset(changed))
         return self._found
 
@@ -163,7 +163,7 @@ class Files:
         if lately is not None and lately.stamp == stamp:
             return lately
         if self._found is None:
-            seen = self._memory.file(document)
+            seen = self._store.file(document)
             key, content = (seen.stamp, seen.hash) if seen is not None else ("", None)
         else:
             key, content = self._keys.get(document, ""), self._hashes.get(document)

@@ -102,7 +102,7 @@ class UpstreamRow:
     """So many syncs agreed since then."""
 
 
-class Memory(FileVersions):
+class SyncStateStore(FileVersions):
     """One process at a time writes: whoever holds the folder's sync lock (client/folder/locks.py)."""
 
     schema: ClassVar[str] = _SCHEMA

@@ -17,7 +17,7 @@ from client.sync.engine.plan import Action, Adopt, Delete, Fetch, Plan, Resend, 
 from client.sync.engine.records import Answer, NotNow, Outline, Pending, Record, Refused, Reply
 from client.sync.files import Files, Found, Held, UnreadableError
 from client.sync.report import Progress, Report, count
-from client.sync.state_store import Arriving, Memory, Seen, UpstreamRow
+from client.sync.state_store import Arriving, Seen, SyncStateStore, UpstreamRow
 from client.sync.upstream import Changes, Copyable, CursorGoneError, Outgoing, UnavailableError, Upstream
 from client.sync.versioning import Arrival, Taken, Versioning
 from shared.core.documents import Body, ContentHash, DocumentId
@@ -40,7 +40,7 @@ TOO_LARGE_HERE: Final = Refused(TOO_LARGE, f"it is larger than {Limits().max_doc
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Announced:
     """What an upstream told without being asked: all that changed since a cursor."""
 
     since: str | None
@@ -53,7 +53,7 @@ class Sync:
     def __init__(
         self,
         folder: TaskFolder,
-        memory: Memory,
+        store: SyncStateStore,
         name: str,
         upstream: Upstream,
         step: Step = lambda name: None,
@@ -67,17 +67,17 @@ class Sync:
         `meant`: which documents commands have deleted; with it a folder that was emptied otherwise is asked about,
         however little was in it."""
         self._meant = meant
-        self._emptied: set[DocumentId] = memory.held_as_emptied()
+        self._emptied: set[DocumentId] = store.held_as_emptied()
         """Held because the folder was emptied, now or before, from this upstream or another: what one of them brings
         into an emptied folder says nothing of the rest."""
-        self._memory = memory
+        self._store = store
         self._name = name
         self._upstream = upstream
         self._step = step
-        self._files = files or Files(folder, memory)
-        self._arrivals = arrivals or Arrivals(folder, memory, step)
-        self._versioning = Versioning(memory, name)
-        self._several = several or memory.is_replica()
+        self._files = files or Files(folder, store)
+        self._arrivals = arrivals or Arrivals(folder, store, step)
+        self._versioning = Versioning(store, name)
+        self._several = several or store.is_replica()
         self._policies: Policies | None = None
         self._out: dict[DocumentId, Record] = {}
         """The records of what is on its way, as they are in the memory."""
@@ -108,7 +108,7 @@ class Sync:
         """The same after something was done: that alone is looked at, in the folder and in the memory."""
         stuck: tuple[DocumentId, ...] = ()
         if self._stuck:
-            self._doubtful.update(self._memory.arriving())
+            self._doubtful.update(self._store.arriving())
             stuck = self._arrivals.recover()
         if self._asks:
             await self._listen()
@@ -129,9 +129,9 @@ class Sync:
     ) -> tuple[Plan, Found]:
         """`among`: only these, and what the upstream has otherwise, may be unsettled."""
         if among is None:
-            outlines, settled = self._memory.unsettled(self._name, found.hashes)
+            outlines, settled = self._store.unsettled(self._name, found.hashes)
         else:
-            outlines = self._memory.open_outlines(self._name, among)
+            outlines = self._store.open_outlines(self._name, among)
             settled = len(found.hashes) - sum(document in found.hashes for document in outlines)
         self._acted.update(outlines)
         local = {document: content for document in outlines if (content := found.hashes.get(document)) is not None}
@@ -147,7 +147,7 @@ class Sync:
         if self._meant is not None and not confirmed and any(isinstance(action, Delete) for action in made.actions):
             there, before = {*found.hashes, *found.unreadable}, {*made.held_here}
             emptied = self._emptied
-            left = settled or int(self._memory.any_agreed(there))
+            left = settled or int(self._store.any_agreed(there))
             made = held_if_emptied(made, there, outlines, self._meant(), settled=left, before=emptied)
             self._emptied = emptied | ({*made.held_here} - before)
         return made, found
@@ -164,7 +164,7 @@ class Sync:
         confirmed: bool = False,
         progress: Progress | None = None,
         touched: AbstractSet[DocumentId] | None = None,
-        heard: Heard | None = None,
+        heard: Announced | None = None,
         prove: bool = False,
     ) -> Report:
         """Raises UpstreamError; what was done until then is done, and the next run goes on from there.
@@ -177,8 +177,8 @@ class Sync:
         if touched is not None:
             self._stuck = True  # what another process may have left is found in the memory
             self._doubtful |= touched
-        if heard is not None and heard.since == self._memory.upstream(self._name).cursor:
-            self._heard(self._memory.upstream(self._name), heard.changes)
+        if heard is not None and heard.since == self._store.upstream(self._name).cursor:
+            self._heard(self._store.upstream(self._name), heard.changes)
             self._asks = False
         for number in range(MAX_ROUNDS):
             survey = self._again if known or number else self.survey
@@ -196,22 +196,22 @@ class Sync:
             await self._act(report, confirmed=confirmed, progress=progress)
             if self._forgot:
                 self._doubt()
-        row = self._memory.upstream(self._name)
+        row = self._store.upstream(self._name)
         if report.agreed and not row.whole:
-            self._memory.set_cursor(self._name, row.cursor, whole=True)
+            self._store.set_cursor(self._name, row.cursor, whole=True)
         report.problems_there = self._problems
-        report.alternating = self._memory.alternating(time.time())
+        report.alternating = self._store.alternating(time.time())
         report.emptied = tuple(sorted(self._emptied & {*report.plan.held_here}))
-        waiting = self._memory.records(self._name, report.plan.refused)
+        waiting = self._store.records(self._name, report.plan.refused)
         report.refused = {d: refused for d, record in waiting.items() if (refused := record.outline.refused)}
         return report
 
     async def _copy(self, report: Report, progress: Progress | None) -> bool:
         """Into an empty folder everything comes as it is, without a list of it before. False: the folder is not
         empty, or the upstream does not show what it has in pages."""
-        if not isinstance(self._upstream, Copyable) or not self._memory.is_new(self._name):
+        if not isinstance(self._upstream, Copyable) or not self._store.is_new(self._name):
             return False
-        if self._memory.arriving() or not self._files.is_empty():
+        if self._store.arriving() or not self._files.is_empty():
             return False
         cursor: str | None = None
         done = 0
@@ -225,15 +225,15 @@ class Sync:
         if cursor is None:
             return False
         # Of before the first page: what changed meanwhile is heard of next.
-        with self._memory.transaction():
-            self._memory.set_cursor(self._name, cursor, whole=False)
-            self._memory.set_proof(self._name, proved=time.time())
+        with self._store.transaction():
+            self._store.set_cursor(self._name, cursor, whole=False)
+            self._store.set_proof(self._name, proved=time.time())
         self._step("copied all")
         return True
 
     async def _listen(self) -> None:
         """Takes down what the upstream has now."""
-        row = self._memory.upstream(self._name)
+        row = self._store.upstream(self._name)
         try:
             changes = await self._upstream.changes(row.cursor)
         except CursorGoneError:
@@ -244,48 +244,48 @@ class Sync:
 
     def _doubt(self) -> None:
         """The upstream may have forgotten what was agreed on: it is asked what it has, and sent what differs."""
-        self._memory.doubt(self._name, drop_pending=not self._upstream.abilities.versions)
+        self._store.doubt(self._name, drop_pending=not self._upstream.abilities.versions)
         self._step("doubted")
         self._came, self._forgot, self._asks = {}, False, True
 
     async def _is_proved(self, *, prove: bool) -> bool:
         """Whether the upstream has what is remembered of it, by the content. It is asked now and then: a cursor says
         nothing of an upstream that was put back, and written to since, unless it tells its histories apart."""
-        row = self._memory.upstream(self._name)
+        row = self._store.upstream(self._name)
         now = time.time()
         if not prove and row.unproved < PROVE_SYNCS and abs(now - row.proved) < PROVE_SECONDS:
-            self._memory.set_proof(self._name)
+            self._store.set_proof(self._name)
             return True
-        fingerprint = sum_of(self._memory.remote_hashes(self._name)).fingerprint
+        fingerprint = sum_of(self._store.remote_hashes(self._name)).fingerprint
         agrees = await self._upstream.agrees(row.cursor, fingerprint)
         if agrees is False:
             self._doubt()
             return False
         if agrees:
-            self._memory.set_proof(self._name, proved=now)
+            self._store.set_proof(self._name, proved=now)
         return True
 
     def _heard(self, row: UpstreamRow, changes: Changes) -> None:
         if changes.hashes or changes.whole or changes.cursor != row.cursor:
-            with self._memory.transaction():
-                self._memory.heard(self._name, changes.hashes, whole=changes.whole)
-                self._memory.set_cursor(self._name, changes.cursor, whole=row.whole)
+            with self._store.transaction():
+                self._store.heard(self._name, changes.hashes, whole=changes.whole)
+                self._store.set_cursor(self._name, changes.cursor, whole=row.whole)
                 if changes.whole:
-                    self._memory.set_proof(self._name, proved=time.time())
-        with self._memory.transaction():
-            self._memory.forgive(self._name, changes.problems)
+                    self._store.set_proof(self._name, proved=time.time())
+        with self._store.transaction():
+            self._store.forgive(self._name, changes.problems)
         self._problems = dict(changes.problems)
         self._came = dict(changes.states)
         if self._upstream.abilities.facts != row.facts:
-            self._memory.set_facts(self._name, self._upstream.abilities.facts)
+            self._store.set_facts(self._name, self._upstream.abilities.facts)
 
     # Acting
 
     def _adopt(self, actions: Sequence[Adopt], report: Report) -> None:
         if not actions:
             return
-        with self._memory.transaction():
-            records = self._memory.records(self._name, [action.id for action in actions])
+        with self._store.transaction():
+            records = self._store.records(self._name, [action.id for action in actions])
             adopted: dict[DocumentId, Record] = {}
             for action in actions:
                 try:
@@ -296,7 +296,7 @@ class Sync:
                 # Only if the file still is what was compared.
                 if held is not None and held.hash == remote:
                     adopted[action.id] = Record(Outline(remote, shadow=remote, remote=remote), held.body)
-            self._memory.set_records(self._name, adopted)
+            self._store.set_records(self._name, adopted)
         report.adopted += len(adopted)
         self._doubtful.update(action.id for action in actions if action.id not in adopted)
         self._step("adopted")
@@ -341,12 +341,12 @@ class Sync:
         """With every state that is to be sent written down as pending."""
         found: list[Outgoing] = []
         written: dict[DocumentId, Pending] = {}
-        whole = self._memory.upstream(self._name).whole
+        whole = self._store.upstream(self._name).whole
         by_content = not self._upstream.abilities.versions
         states = self._states(actions)
-        with self._memory.transaction():
+        with self._store.transaction():
             versions = self._versioning.numbered(_hashes(states)) if self._says_versions else {}
-            records = self._memory.records(self._name, [action.id for action in actions])
+            records = self._store.records(self._name, [action.id for action in actions])
             for action in actions:
                 record = records.get(action.id, NOTHING)
                 pending: Pending | None = None
@@ -363,7 +363,7 @@ class Sync:
                                 self._out[action.id] = replace(record, pending=None)
                             else:
                                 refused = replace(TOO_LARGE_HERE, hash=held.hash, remote=record.outline.remote)
-                                self._memory.refuse(self._name, action.id, refused)
+                                self._store.refuse(self._name, action.id, refused)
                             continue
                         body, content = (held.body, held.hash) if held is not None else (None, None)
                         pending = pending_for(
@@ -376,7 +376,7 @@ class Sync:
                         pass
                 self._out[action.id] = replace(record, pending=pending)
                 found.append(self._outgoing_of(action.id, pending))
-            self._memory.set_pending(self._name, written)
+            self._store.set_pending(self._name, written)
         return found
 
     @staticmethod
@@ -408,7 +408,7 @@ class Sync:
         self, replies: Mapping[DocumentId, Reply], kinds: Mapping[DocumentId, Action], report: Report
     ) -> None:
         """Applies answers, as docs/sync.md says."""
-        records = self._memory.records(self._name, replies.keys() - self._out.keys())
+        records = self._store.records(self._name, replies.keys() - self._out.keys())
         records.update((document, self._out.pop(document)) for document in replies.keys() & self._out.keys())
         settled: dict[DocumentId, Record] = {}
         decided: dict[DocumentId, list[dict[str, Any]]] = {}
@@ -445,18 +445,18 @@ class Sync:
                 case NotNow():
                     self._doubtful.add(document)
         rows = self._arrivals.stage(wanted)
-        with self._memory.transaction():
+        with self._store.transaction():
             if self._says_versions:
                 self._versioning.took(taken)
                 self._versioning.set_apart(self._apart)
-            self._memory.set_records(self._name, settled)
-            self._memory.heard(self._name, unsettled, whole=False)
-            self._memory.held({d: (_hash(row.expected), row.hash) for d, row in rows.items()}, time.time())
+            self._store.set_records(self._name, settled)
+            self._store.heard(self._name, unsettled, whole=False)
+            self._store.held({d: (_hash(row.expected), row.hash) for d, row in rows.items()}, time.time())
             for document, conflicts in decided.items():
-                self._memory.decided(self._name, document, conflicts)
+                self._store.decided(self._name, document, conflicts)
             for document, refusal in refused.items():
-                self._memory.refuse(self._name, document, refusal)
-            self._memory.set_arriving(rows)
+                self._store.refuse(self._name, document, refusal)
+            self._store.set_arriving(rows)
         self._apart = {}
         report.conflicts += sum(map(len, decided.values()))
         self._step("remembered")
@@ -483,8 +483,8 @@ class Sync:
             self._forgot = True
             return None
         if self._says_versions and self._versioning.is_copy(answer):
-            with self._memory.transaction():
-                self._memory.new_replica()
+            with self._store.transaction():
+                self._store.new_replica()
             return None
         merges_here = pending is None and now is not None and now.too_large and not equal(body, record.shadow)
         if pending is None and not merges_here:

@@ -9,7 +9,7 @@ from enum import Enum
 from client.sync.engine.answer import Settled
 from client.sync.engine.records import Ancestor, Answer, Outline, Pending, Record
 from client.sync.engine.versions import Agreed, FileVersion, ancestors, arrived, contained, is_edited, numbered
-from client.sync.state_store import Memory
+from client.sync.state_store import SyncStateStore
 from shared.core.documents import ContentHash, DocumentId
 from shared.core.version_vectors import Version, includes
 from shared.wire import content_hash
@@ -38,8 +38,8 @@ class Arrival(Enum):
 class Versioning:
     """Of one folder and one of its upstreams."""
 
-    def __init__(self, memory: Memory, upstream: str) -> None:
-        self._memory = memory
+    def __init__(self, store: SyncStateStore, upstream: str) -> None:
+        self._store = store
         self._upstream = upstream
 
     def ahead(
@@ -66,30 +66,30 @@ class Versioning:
     def numbered(self, states: Mapping[DocumentId, ContentHash | None]) -> dict[DocumentId, Version]:
         """What each of these contains, which the files hold now. An edit that has no number so far gets one; inside
         a transaction."""
-        self._memory.replica()  # first: it may be another one than it was
+        self._store.replica()  # first: it may be another one than it was
         known, records = self._known(states)
         versions: dict[DocumentId, FileVersion] = {}
         for document, here in states.items():
             agreed = _agreed(records.get(document, {}))
             version = contained(known.get(document), agreed)
             if is_edited(known.get(document), here, agreed):
-                version = numbered(version, *self._memory.next_number())
+                version = numbered(version, *self._store.next_number())
             versions[document] = FileVersion(here, version)
-        self._memory.set_file_versions({d: one for d, one in versions.items() if known.get(d) != one})
+        self._store.set_file_versions({d: one for d, one in versions.items() if known.get(d) != one})
         return {document: one.version for document, one in versions.items()}
 
     def ancestors(
         self, document: DocumentId, version: Version, content: ContentHash
     ) -> Callable[[], tuple[Ancestor, ...]]:
         """Of a state that is sent; read when they are asked for."""
-        return lambda: ancestors(version, content, self._memory.earlier([document]).get(document, ()))
+        return lambda: ancestors(version, content, self._store.earlier([document]).get(document, ()))
 
     def against(
         self, document: DocumentId, here: ContentHash | None, pending: Pending, answer: Answer
     ) -> Arrival | None:
         """What an answer means for a file that does not hold any more what was sent, because something arrived from
         another upstream meanwhile. None: what it holds was made of what was sent."""
-        known = self._memory.file_versions([document]).get(document)
+        known = self._store.file_versions([document]).get(document)
         sent = None if pending.deletes else pending.hash
         if known is None or answer.version is None or known.hash == sent:
             return None
@@ -99,12 +99,12 @@ class Versioning:
 
     def is_behind(self, document: DocumentId, answer: Answer) -> bool:
         """Whether a state that was asked for lacks something that the file contains."""
-        known = self._memory.file_versions([document]).get(document)
+        known = self._store.file_versions([document]).get(document)
         return known is not None and answer.version is not None and not includes(answer.version, known.version)
 
     def set_apart(self, pending: Mapping[DocumentId, Pending]) -> None:
         """What was sent is contained in the file and in the answer: what is merged next counts from it."""
-        self._memory.keep_earlier(
+        self._store.keep_earlier(
             {
                 document: Ancestor(one.version, None if one.deletes else one.body, None if one.deletes else one.hash)
                 for document, one in pending.items()
@@ -114,7 +114,7 @@ class Versioning:
 
     def is_copy(self, answer: Answer) -> bool:
         """Whether the upstream knows an edit of this folder that the folder does not: it was put back from a copy."""
-        replica, number = self._memory.replica()
+        replica, number = self._store.replica()
         return answer.version is not None and answer.version.get(replica, 0) > number
 
     def took(self, taken: Mapping[DocumentId, Taken]) -> None:
@@ -140,14 +140,14 @@ class Versioning:
                 had = FileVersion(ContentHash("unknown"), contained(None, _agreed(records.get(document, {}))))
             version = FileVersion(answer.hash, answer.version or {})
             versions[document] = arrived(had, version, then)
-        self._memory.set_file_versions(versions)
-        self._memory.keep_earlier(earlier)
+        self._store.set_file_versions(versions)
+        self._store.keep_earlier(earlier)
 
     def _known(
         self, documents: Iterable[DocumentId]
     ) -> tuple[dict[DocumentId, FileVersion], dict[DocumentId, dict[str, tuple[ContentHash | None, Version | None]]]]:
         ids = list(documents)
-        return self._memory.file_versions(ids), self._memory.record_versions(ids)
+        return self._store.file_versions(ids), self._store.record_versions(ids)
 
 
 def _agreed(records: Mapping[str, tuple[ContentHash | None, Version | None]]) -> list[Agreed]:

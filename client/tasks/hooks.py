@@ -35,7 +35,7 @@ class HookError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class HookResult:
     """The task as the hooks left it, and what they had to say."""
 
     body: Body
@@ -50,11 +50,11 @@ class Hooks:
         self._folder = folder
         self._variables = {**variables, "HYPERTASK_FOLDER": str(tasks)}
 
-    def added(self, body: Body) -> Heard:
+    def added(self, body: Body) -> HookResult:
         """Raises HookError."""
         return self._asked("on-add", [], body)
 
-    def modified(self, before: Body, now: Body) -> Heard:
+    def modified(self, before: Body, now: Body) -> HookResult:
         """Raises HookError."""
         return self._asked("on-modify", [before], now)
 
@@ -77,14 +77,14 @@ class Hooks:
                 feedback.append(str(error))
         return tuple(feedback)
 
-    def _asked(self, event: str, before: list[Body], body: Body) -> Heard:
+    def _asked(self, event: str, before: list[Body], body: Body) -> HookResult:
         feedback: list[str] = []
         for hook in self._files(event):
             said = self._run(hook, [*before, body])
             if said and said[0].startswith("{"):
                 body = _answered(hook, said.pop(0), body)
             feedback += said
-        return Heard(body, tuple(feedback))
+        return HookResult(body, tuple(feedback))
 
     def _files(self, event: str) -> list[Path]:
         if not self._folder.is_dir():

@@ -221,13 +221,13 @@ class HttpUpstream:
     def _batches(self, outgoing: Sequence[Outgoing]) -> Iterator[Batch]:
         limits = self._facts.get("limits", {})
         most = self._most(BATCH_DOCUMENTS)
-        most_bytes = min(BATCH_BYTES, int(limits.get("batch_bytes", BATCH_BYTES)))
+        max_bytes = min(BATCH_BYTES, int(limits.get("batch_bytes", BATCH_BYTES)))
         batch: Batch = []
         size = 0
         for one in outgoing:
             state = self._state(one)
             weight = len(dumps(state)) + len(one.id) + 8
-            if batch and (len(batch) >= most or size + weight > most_bytes):
+            if batch and (len(batch) >= most or size + weight > max_bytes):
                 yield batch
                 batch, size = [], 0
             batch.append((one, state))

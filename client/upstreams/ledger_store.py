@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 from typing import ClassVar, Final, Self
 
-from client.sync.state_store import Memory
+from client.sync.state_store import SyncStateStore
 from client.upstreams import ledger
 from shared.adapters.memory import Entry, SpaceChanges
 from shared.core.documents import ContentHash, DeviceId, DocumentId, Epoch, Sequence
@@ -20,13 +20,13 @@ TIPS: Final = 100_000
 """Of so many sequences it is known what gave them out; a cursor that is older gets all of the ledger."""
 
 
-class LedgerStore(Memory):
+class LedgerStore(SyncStateStore):
     """A Space (shared/adapters/memory), and what the driver knows of the files beside it."""
 
     # The write-ahead log needs memory that is shared between machines; a drive of another one has none.
     journal: ClassVar[str] = "DELETE"
     schema: ClassVar[str] = (
-        Memory.schema
+        SyncStateStore.schema
         + """
 CREATE TABLE entry (id TEXT PRIMARY KEY, sequence INTEGER NOT NULL, hash TEXT, data BLOB NOT NULL);
 CREATE INDEX entry_sequence ON entry (sequence);

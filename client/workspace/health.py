@@ -23,7 +23,7 @@ from client.sync.upstream import UpstreamError
 from client.tasks.journal import Journal
 from client.tasks.recurrence import NoPeriodError, Series
 from client.upstreams.http import HttpUpstream
-from client.workspace.workspace import Opened
+from client.workspace.workspace import Workspace
 
 SKEW_SECONDS: Final = 60.0
 NAMED: Final = 5
@@ -53,21 +53,21 @@ class Status:
     """The id of its process; None: it does not run."""
 
 
-def status(here: Opened) -> Status:
+def status(workspace: Workspace) -> Status:
     """Raises FolderError."""
-    found = Files(here.folder, here.memory).look(remember=False)
+    found = Files(workspace.folder, workspace.store).look(remember=False)
     rows = []
-    for config in here.profile.upstreams:
-        row = here.memory.upstream(config.name)
-        outlines = here.memory.outlines(config.name)
+    for config in workspace.profile.upstreams:
+        row = workspace.store.upstream(config.name)
+        outlines = workspace.store.outlines(config.name)
         can_delete = not row.facts.get("asked_at") or "base" in row.facts.get("supports", ())
         intent = plan(found.hashes, found.unreadable, outlines, can_delete=can_delete)
         there = {*found.hashes, *found.unreadable}
-        before = here.memory.held_as_emptied()
-        left, meant = int(here.memory.any_agreed(there)), Journal(here.folder.state).deleted()
+        before = workspace.store.held_as_emptied()
+        left, meant = int(workspace.store.any_agreed(there)), Journal(workspace.folder.state).deleted()
         intent = held_if_emptied(intent, there, outlines, meant, settled=left, before=before)
         rows.append(UpstreamStatus(config.name, config.url, dict(row.status), intent))
-    daemon = holder(here.daemon_lock) if is_held(here.daemon_lock) else None
+    daemon = holder(workspace.daemon_lock) if is_held(workspace.daemon_lock) else None
     return Status(found, tuple(rows), daemon)
 
 
@@ -81,19 +81,19 @@ class Check:
     fix: str = ""
 
 
-async def examine(here: Opened) -> AsyncIterator[Check]:
+async def examine(workspace: Workspace) -> AsyncIterator[Check]:
     """Every check, as it is done. What fails is a result, not an error."""
-    for check in _folder(here):
+    for check in _folder(workspace):
         yield check
-    for config in here.profile.upstreams:
-        async for check in _upstream(here, config):
+    for config in workspace.profile.upstreams:
+        async for check in _upstream(workspace, config):
             yield check
-    if not here.profile.upstreams:
+    if not workspace.profile.upstreams:
         yield Check("upstreams", "warning", "the folder is connected with nothing", "hypertask connect URL")
 
 
-def _folder(here: Opened) -> Iterator[Check]:
-    root = here.folder.root
+def _folder(workspace: Workspace) -> Iterator[Check]:
+    root = workspace.folder.root
     if not os.access(root, os.W_OK):
         yield Check("folder", "bad", f"{root} cannot be written", f"chmod u+w {root}")
         return
@@ -106,31 +106,31 @@ def _folder(here: Opened) -> Iterator[Check]:
         "" if room else "Make room on that disk.",
     )
     try:
-        found = Files(here.folder, here.memory).look(remember=False)
+        found = Files(workspace.folder, workspace.store).look(remember=False)
     except FolderError as error:
         yield Check("files", "bad", str(error))
         return
     yield Check("files", "ok", f"{tasks(len(found.hashes))} can be read")
     for problem in found.problems:
         yield Check("files", "bad", f"{problem.name}: {problem.sentence}")
-    yield from _patterns(here, found)
-    if here.memory.rebuilt:
-        yield Check("memory", "warning", here.memory.rebuilt, "Nothing is lost. Next: hypertask sync")
+    yield from _patterns(workspace, found)
+    if workspace.store.rebuilt:
+        yield Check("memory", "warning", workspace.store.rebuilt, "Nothing is lost. Next: hypertask sync")
     else:
         yield Check("memory", "ok", "whole")
-    held = is_held(here.daemon_lock)
+    held = is_held(workspace.daemon_lock)
     yield Check(
         "daemon",
         "ok" if held else "warning",
-        f"process {holder(here.daemon_lock)} watches" if held else "it does not run",
+        f"process {holder(workspace.daemon_lock)} watches" if held else "it does not run",
         "" if held else "hypertask daemon start",
     )
 
 
-def _patterns(here: Opened, found: Found) -> Iterator[Check]:
+def _patterns(workspace: Workspace, found: Found) -> Iterator[Check]:
     """Tasks that are to repeat, and do not."""
     for document in sorted(found.hashes):
-        loaded = here.folder.read(document)
+        loaded = workspace.folder.read(document)
         if not isinstance(loaded, Loaded) or loaded.body.get("status") != "recurring":
             continue
         try:
@@ -141,10 +141,10 @@ def _patterns(here: Opened, found: Found) -> Iterator[Check]:
             yield Check("repeating", "bad", f"{document} ({title}) does not repeat: {error}", fix)
 
 
-async def _upstream(here: Opened, config: UpstreamConfig) -> AsyncIterator[Check]:
+async def _upstream(workspace: Workspace, config: UpstreamConfig) -> AsyncIterator[Check]:
     name = config.name
     try:
-        driver = here.upstream(config)
+        driver = workspace.upstream(config)
     except (UpstreamError, TokenError) as error:
         yield Check(name, "bad", str(error))
         return
@@ -163,7 +163,7 @@ async def _upstream(here: Opened, config: UpstreamConfig) -> AsyncIterator[Check
         changes = await driver.changes(None)
         took = (time.monotonic() - started) * 1000
         yield Check(name, "ok", f"it answers, in {took:.0f} ms, and has {tasks(len(changes.hashes))}")
-        yield _agreement(here, name, dict(changes.hashes))
+        yield _agreement(workspace, name, dict(changes.hashes))
     except UpstreamError as error:
         yield Check(name, "bad", str(error))
     finally:
@@ -185,8 +185,8 @@ async def _clock(driver: HttpUpstream, name: str) -> Check:
     return Check(name, "ok", f"the clocks agree within {max(1, abs(skew)):.0f} s")
 
 
-def _agreement(here: Opened, name: str, theirs: dict[Any, Any]) -> Check:
-    mine = Files(here.folder, here.memory).look(remember=False).hashes
+def _agreement(workspace: Workspace, name: str, theirs: dict[Any, Any]) -> Check:
+    mine = Files(workspace.folder, workspace.store).look(remember=False).hashes
     differing = sorted(document for document in {*mine, *theirs} if mine.get(document) != theirs.get(document))
     if not differing:
         return Check(name, "ok", f"all {tasks(len(mine))} have the same content on both sides")

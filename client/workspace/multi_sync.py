@@ -13,13 +13,13 @@ from client.folder.locks import waited_for
 from client.sync.engine.plan import Plan
 from client.sync.files import Files, Found
 from client.sync.report import Progress, Report, status_of
-from client.sync.sync_run import Heard, Sync
+from client.sync.sync_run import Announced, Sync
 from client.sync.upstream import Upstream, UpstreamError
 from client.tasks.journal import Journal
-from client.workspace.workspace import LOCK_SECONDS, Opened
+from client.workspace.workspace import LOCK_SECONDS, Workspace
 from shared.core.documents import Body, DocumentId
 
-TURNS: Final = 4
+MAX_PASSES: Final = 4
 """An edit reaches all upstreams in two."""
 
 
@@ -45,19 +45,19 @@ class Exchange:
 
     def __init__(
         self,
-        here: Opened,
+        workspace: Workspace,
         upstreams: Sequence[UpstreamConfig],
         arrived: Arrived = lambda changes: None,
         *,
         resident: bool = False,
     ) -> None:
         """`resident`: it is a daemon's, which proves at its start that it agrees with its upstreams."""
-        self.here = here
+        self.here = workspace
         self.upstreams = {config.name: config for config in upstreams}
         self._arrived = arrived
         self._drivers: Drivers = {}
-        self._files = Files(here.folder, here.memory)
-        self._several = len({upstream.name for upstream in (*here.profile.upstreams, *upstreams)}) > 1
+        self._files = Files(workspace.folder, workspace.store)
+        self._several = len({upstream.name for upstream in (*workspace.profile.upstreams, *upstreams)}) > 1
         self._unproved = set(self.upstreams) if resident else set[str]()
         """Upstreams that are asked to prove that they have what is remembered of them, when they agree next."""
         self._touched: dict[str, set[DocumentId]] = {}
@@ -78,7 +78,7 @@ class Exchange:
         """What a sync would do. Raises UpstreamError, FolderError."""
         async with waited_for(self.here.sync_lock, LOCK_SECONDS):
             driver, meant = self.driver(name), self._meant
-            sync = Sync(self.here.folder, self.here.memory, name, driver, several=self._several, meant=meant)
+            sync = Sync(self.here.folder, self.here.store, name, driver, several=self._several, meant=meant)
             return await sync.survey(confirmed=confirmed)
 
     async def sync(
@@ -88,7 +88,7 @@ class Exchange:
         confirmed: bool = False,
         progress: Callable[[str], Progress | None] = lambda name: None,
         touched: AbstractSet[DocumentId] | None = None,
-        heard: Mapping[str, Heard] | None = None,
+        heard: Mapping[str, Announced] | None = None,
     ) -> Result:
         """One that fails does not stop the others. Raises FolderError, LockedError.
 
@@ -96,10 +96,10 @@ class Exchange:
         result = Result()
         due = list(names if names is not None else self.upstreams)
         async with waited_for(self.here.sync_lock, LOCK_SECONDS):
-            if self.here.memory.written_elsewhere() or touched is None:
+            if self.here.store.written_elsewhere() or touched is None:
                 self._touched.clear()
             self._touch(touched or ())
-            for _ in range(TURNS):
+            for _ in range(MAX_PASSES):
                 moved: set[str] = set()
                 for name in due:
                     told = (heard or {}).get(name)
@@ -129,14 +129,14 @@ class Exchange:
             self._touched[name] |= some
 
     async def _one(
-        self, name: str, result: Result, *, confirmed: bool, progress: Progress | None, heard: Heard | None
+        self, name: str, result: Result, *, confirmed: bool, progress: Progress | None, heard: Announced | None
     ) -> Report | None:
-        memory = self.here.memory
+        store = self.here.store
         touched = self._touched.pop(name, None)
         try:
             driver, prove = self.driver(name), name in self._unproved
             several, meant = self._several, self._meant
-            sync = Sync(self.here.folder, memory, name, driver, files=self._files, several=several, meant=meant)
+            sync = Sync(self.here.folder, store, name, driver, files=self._files, several=several, meant=meant)
             report = await sync.run(confirmed=confirmed, progress=progress, touched=touched, heard=heard, prove=prove)
             if report.agreed:
                 self._unproved.discard(name)
@@ -144,15 +144,15 @@ class Exchange:
                 self._touched[name] = set()
         except UpstreamError as error:
             result.errors[name] = error
-            before = dict(memory.upstream(name).status)
+            before = dict(store.upstream(name).status)
             since = (before.get("error") or {}).get("since", time.time())
             told = {"code": error.code, "message": str(error), "since": since, "passing": error.passing}
-            memory.set_status(name, {**before, "error": told})
+            store.set_status(name, {**before, "error": told})
             return None
         result.errors.pop(name, None)
         earlier = result.reports.get(name)
         result.reports[name] = report if earlier is None else _together(earlier, report)
-        memory.set_status(name, status_of(report))
+        store.set_status(name, status_of(report))
         return report
 
 

@@ -22,7 +22,7 @@ from client.folder.disk import DISK_ERRORS, sentence
 from client.folder.file_names import document_of
 from client.folder.locks import LockedError
 from client.folder.task_folder import FolderError
-from client.sync.sync_run import Heard
+from client.sync.sync_run import Announced
 from client.sync.upstream import UpstreamError
 from client.workspace.multi_sync import Exchange, Result
 from shared.core.documents import DocumentId
@@ -64,7 +64,7 @@ class Watch:
         self._due: set[str] = set(exchange.upstreams)
         self._touched: set[DocumentId] | None = None
         """Whose files; None: any."""
-        self._heard: dict[str, Heard] = {}
+        self._heard: dict[str, Announced] = {}
         self._wake = asyncio.Event()
         self._listen = {name: asyncio.Event() for name in exchange.upstreams}
         self._failures: dict[str, int] = dict.fromkeys(exchange.upstreams, 0)
@@ -102,7 +102,7 @@ class Watch:
         except (FolderError, LockedError, *DISK_ERRORS):
             return True  # the sync says what is wrong
 
-    async def _sync(self, names: list[str], touched: set[DocumentId] | None, heard: dict[str, Heard]) -> None:
+    async def _sync(self, names: list[str], touched: set[DocumentId] | None, heard: dict[str, Announced]) -> None:
         try:
             result = await self._exchange.sync(names, touched=touched, heard=heard)
         except (FolderError, LockedError, *DISK_ERRORS) as error:
@@ -174,13 +174,13 @@ class Watch:
         while True:
             await self._listen[name].wait()
             try:
-                cursor = self._exchange.here.memory.upstream(name).cursor
+                cursor = self._exchange.here.store.upstream(name).cursor
                 changes = await self._exchange.driver(name).wait(cursor)
                 failures = 0
                 if changes is not None:
-                    if self._exchange.here.memory.upstream(name).cursor != cursor:
+                    if self._exchange.here.store.upstream(name).cursor != cursor:
                         continue  # a sync has been there since then; this may be what it sent
-                    self._heard[name] = Heard(cursor, changes)
+                    self._heard[name] = Announced(cursor, changes)
             except (UpstreamError, *DISK_ERRORS):
                 # The next sync says whether it is gone. If it is not, it does not let us listen; then it is asked.
                 delay = min(RETRY_LATER, RETRY_FIRST * 2**failures)

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from client.config.config_file import Profile, UpstreamConfig
 from client.config.tokens import Tokens
 from client.folder.task_folder import TaskFolder
-from client.sync.state_store import Memory
+from client.sync.state_store import SyncStateStore
 from client.sync.upstream import Upstream, UpstreamError
 
 MEMORY: Final = "memory.sqlite"
@@ -30,13 +30,13 @@ class SetUpError(UpstreamError):
 
 
 @dataclass(frozen=True)
-class Opened:
+class Workspace:
     """A profile's folder and memory. The memory is written by who holds the sync lock."""
 
     profile: Profile
     tokens: Tokens
     folder: TaskFolder
-    memory: Memory
+    store: SyncStateStore
 
     @property
     def sync_lock(self) -> Path:
@@ -48,14 +48,14 @@ class Opened:
 
     def upstream(self, config: UpstreamConfig, *, make: bool = False) -> Upstream:
         """The driver for its address. Raises UpstreamError. `make`: set up what is not there yet."""
-        self.memory.at_place(config.name, place_of(config))
-        facts = self.memory.upstream(config.name).facts
+        self.store.at_place(config.name, place_of(config))
+        facts = self.store.upstream(config.name).facts
         token = self.tokens.token_for(self.profile.name, config.name)
         return driver_for(config, facts, token=token, make=make, work=self.folder.state / "upstreams" / config.name)
 
 
 @contextmanager
-def opened(profile: Profile, tokens: Tokens, *, make: bool = False) -> Iterator[Opened]:
+def open_workspace(profile: Profile, tokens: Tokens, *, make: bool = False) -> Iterator[Workspace]:
     """Raises SetUpError where there is neither a folder of ours nor anything in it: a disk that is not mounted looks
     like that, and to fill it would help nobody."""
     folder = TaskFolder(profile.folder)
@@ -66,11 +66,11 @@ def opened(profile: Profile, tokens: Tokens, *, make: bool = False) -> Iterator[
             f"{folder.root} is not there, or was never set up. Is its disk connected? To set it up: hypertask init, "
             "or hypertask connect URL"
         )
-    memory = Memory.open(folder.state / MEMORY)
+    store = SyncStateStore.open(folder.state / MEMORY)
     try:
-        yield Opened(profile, tokens, folder, memory)
+        yield Workspace(profile, tokens, folder, store)
     finally:
-        memory.close()
+        store.close()
 
 
 def place_of(config: UpstreamConfig) -> str:

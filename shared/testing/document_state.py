@@ -12,7 +12,16 @@ from shared.core.merge.conflicts import Conflict
 from shared.core.merge.policies import NO_POLICIES, Policies
 from shared.core.resolution.base_selection import HashOf
 from shared.core.resolution.batch import Item
-from shared.core.resolution.context import Decision, DeviceMemory, Head, Memory, Missing, Refusal, Rev, Submission
+from shared.core.resolution.context import (
+    Decision,
+    DeviceMemory,
+    DocumentContext,
+    Head,
+    NeedsData,
+    Refusal,
+    Rev,
+    Submission,
+)
 from shared.transaction import CachedResolver, Resolved, decide
 
 UNLIMITED = 1 << 40
@@ -23,10 +32,12 @@ class _Recorder(CachedResolver):
 
     def __init__(self, hash_of: HashOf) -> None:
         super().__init__(UNLIMITED, hash_of=hash_of)
-        self.last: Resolved | Missing | None = None
+        self.last: Resolved | NeedsData | None = None
         self.times = 0
 
-    def resolve_all(self, cases: Sequence[tuple[Memory, Submission]], policies: Policies) -> list[Resolved | Missing]:
+    def resolve_all(
+        self, cases: Sequence[tuple[DocumentContext, Submission]], policies: Policies
+    ) -> list[Resolved | NeedsData]:
         results = super().resolve_all(cases, policies)
         self.last = results[-1]
         self.times += 1
@@ -94,7 +105,7 @@ class DocumentState:
         item = Item(request, request.device or DeviceId("unknown"), confirmed=True)
         self.space.transact(lambda transaction: decide(transaction, recorder, [item]))
         self.rounds = recorder.times - 1
-        assert recorder.last is not None and not isinstance(recorder.last, Missing)
+        assert recorder.last is not None and not isinstance(recorder.last, NeedsData)
         result = recorder.last.result
         if isinstance(result, Refusal):
             return result, None
@@ -103,7 +114,7 @@ class DocumentState:
         self.conflicts = result.conflicts
         return result, result.rev(self.space.newest)
 
-    def first_read(self, request: Submission) -> Memory:
+    def first_read(self, request: Submission) -> DocumentContext:
         """The head and, where it counts, what is known of the device."""
         return self.space.transact(lambda transaction: transaction.memories([request])[0])
 

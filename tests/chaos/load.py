@@ -35,16 +35,16 @@ class Process:
             self.process.stdin.write(command.encode() + b"\n")
             self.process.stdin.flush()
         except BrokenPipeError:
-            raise AssertionError(self.last_words()) from None
+            raise AssertionError(self.log_tail()) from None
 
     def reply(self) -> Row:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        assert line, self.last_words()
+        assert line, self.log_tail()
         found: Row = json.loads(line)
         return found
 
-    def last_words(self) -> str:
+    def log_tail(self) -> str:
         return f"{self.name} has failed: {self.journal.with_suffix('.err').read_text()[-3000:]}"
 
     def rows(self) -> list[Row]:
@@ -118,7 +118,7 @@ class Load:
         deadline = time.monotonic() + PROGRESS_SECONDS
         while not all(_has_written_since(process.journal, since) for process in self._processes):
             for process in self._processes:
-                assert process.process.poll() is None, process.last_words()
+                assert process.process.poll() is None, process.log_tail()
             assert time.monotonic() < deadline, "the clients do not get on"
             time.sleep(0.01)
 

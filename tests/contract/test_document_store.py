@@ -184,7 +184,15 @@ async def test_errors_are_ours(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize(
-    "port", [ports.DocumentStore, ports.HashMapCache, ports.Resolver, ports.Inbox, ports.Rounds, ports.Announcements]
+    "port",
+    [
+        ports.DocumentStore,
+        ports.HashMapCache,
+        ports.Resolver,
+        ports.Inbox,
+        ports.MapAcknowledgements,
+        ports.Announcements,
+    ],
 )
 def test_no_call_can_be_made_without_a_space(port: type) -> None:
     for name, method in inspect.getmembers(port, inspect.isfunction):
@@ -210,11 +218,11 @@ async def test_a_page_ends_with_the_document_that_reaches_its_bytes(store: Docum
         await put(store, space, name, "x" * 1000)
     asked = [DocumentId(name) for name in ("d", "c", "a")]
     for among, expected in ((None, ["a", "b"]), (asked, ["a", "c"])):
-        found, after = await store.page(space, "", 9, among, most_bytes=1500)
+        found, after = await store.page(space, "", 9, among, max_bytes=1500)
         assert [current.document for current in found] == expected and after == expected[-1]
-        found, after = await store.page(space, "", 9, among, most_bytes=1)
+        found, after = await store.page(space, "", 9, among, max_bytes=1)
         assert [current.document for current in found] == ["a"] and after == "a"
-        found, after = await store.page(space, "", 9, among, most_bytes=10_000)
+        found, after = await store.page(space, "", 9, among, max_bytes=10_000)
         assert len(found) == (4 if among is None else 3) and after is None
 
 

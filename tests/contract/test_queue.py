@@ -14,12 +14,12 @@ import pytest
 from redis.commands.core import AsyncScript
 
 from shared.adapters.arq import LARGE_QUEUE, WakingRedis, connect
-from shared.adapters.redis.connection import RedisRounds, space_key
+from shared.adapters.redis.connection import RedisMapAcknowledgements, space_key
 from shared.adapters.redis.inbox import SIZES, ArqInbox, ArqLease
 from shared.adapters.redis.resolver import ArqResolver
 from shared.core.documents import DeviceId, Sequence, SpaceId
 from shared.core.resolution.batch import Answer, Item
-from shared.core.resolution.context import Agreed
+from shared.core.resolution.context import AcknowledgedMap
 from shared.ports import OverloadedError, UnavailableError
 from shared.settings import Settings
 from shared.testing.queue import Queue, QueueContract, an_item, answer_all, leased, space, taken
@@ -56,12 +56,12 @@ async def test_what_is_sent_is_posted_for_the_rounds_of_its_device(alone: Settin
     one, several = an_item("d"), an_item("e")
     several = replace(several, submission=replace(several.submission, single_device=False, device=DeviceId("d2")))
     async with connected(alone) as redis, ArqResolver(redis, alone) as resolver:
-        rounds = RedisRounds(redis)
+        acknowledgements = RedisMapAcknowledgements(redis)
         devices = [DeviceId("d1"), DeviceId("d2")]
 
         async def listed(at: float) -> None:
             for device in devices:
-                await rounds.listed(space, device, at, Sequence(int(at)))
+                await acknowledgements.listed(space, device, at, Sequence(int(at)))
 
         await listed(1.0)
         async with await leased(Queue(resolver, ArqInbox(redis, alone), DEADLINE, LEASE), space) as lease:
@@ -69,8 +69,8 @@ async def test_what_is_sent_is_posted_for_the_rounds_of_its_device(alone: Settin
             await answer_all(lease, await taken(lease, 2))
             await sending
         await listed(2.0)
-        found = await rounds.posted([(space, device) for device in devices])
-    assert found == {(space, DeviceId("d2")): Agreed(1.0, Sequence(1))}
+        found = await acknowledgements.posted([(space, device) for device in devices])
+    assert found == {(space, DeviceId("d2")): AcknowledgedMap(1.0, Sequence(1))}
 
 
 async def test_more_than_may_wait_is_not_taken_in(alone: Settings) -> None:

@@ -15,7 +15,7 @@ from shared.core.documents import Body, ContentHash, DeviceId, DocumentId
 from shared.core.merge.policies import parse
 from shared.core.protocol import Limits
 from shared.core.resolution.batch import Answer, Item
-from shared.core.resolution.context import CREATED, Given, Memory, Missing, Outcome, Refusal, Submission
+from shared.core.resolution.context import CREATED, DocumentContext, Given, NeedsData, Outcome, Refusal, Submission
 from shared.ports import Reply, Transaction
 from shared.transaction import CachedResolver, decide
 from shared.wire import content_hash
@@ -78,7 +78,7 @@ def tombstone(document: DocumentId = ID) -> Body:
     return {"id": document, "_deleted": True}
 
 
-def memory_of(transaction: Transaction, missing: Missing | None = None, device: DeviceId = A) -> Memory:
+def memory_of(transaction: Transaction, missing: NeedsData | None = None, device: DeviceId = A) -> DocumentContext:
     asked = submission(doc(asked=True), "1-x", device)
     (memory,) = transaction.memories([asked])
     if missing is not None:
@@ -135,7 +135,7 @@ def test_a_superseded_state_is_found_by_its_hash_with_its_body(space: Transacted
     new = put(space, doc(n=2), rev(old), B)
     unknown = ContentHash("0" * 32)
     assert old.hash is not None and new.hash is not None
-    wanted = Missing(states=frozenset({old.hash, unknown}))
+    wanted = NeedsData(states=frozenset({old.hash, unknown}))
     states = space.transact(lambda t: memory_of(t, wanted).states)
     assert states[unknown] is None
     stored = states[old.hash]
@@ -149,7 +149,7 @@ def test_a_received_state_is_kept_beside_the_revisions(space: Transacted) -> Non
     mine = doc(a=1, b=2)
     merged = put(space, mine, base, C)
     assert (merged.outcome, merged.body) == (Outcome.MERGED, doc(a=2, b=2))
-    wanted = Missing(states=frozenset({content_hash(mine)}))
+    wanted = NeedsData(states=frozenset({content_hash(mine)}))
     stored = space.transact(lambda t: memory_of(t, wanted).states)[content_hash(mine)]
     assert stored is not None
     assert (stored.body, stored.sequence, stored.until) == (mine, 2, 0)
@@ -161,7 +161,7 @@ def test_pairs_are_those_of_the_device_from_a_sequence_on(space: Transacted) -> 
     third = put(space, doc(n=3), rev(second), A)
     put(space, doc(n=4), rev(third), B)
     for device, since, wanted in ((A, 1, [1, 3]), (A, 2, [3]), (B, 1, [2]), (C, 1, [])):
-        missing = Missing(pairs_since=since)  # type: ignore[arg-type]
+        missing = NeedsData(pairs_since=since)  # type: ignore[arg-type]
         pairs = space.transact(lambda t, m=missing, d=device: memory_of(t, m, d).pairs)  # type: ignore[misc]
         assert [pair.hash for pair in pairs or ()] == [content_hash(doc(n=n)) for n in wanted]
 
@@ -170,7 +170,7 @@ def test_the_newest_states_with_a_body_come_first(space: Transacted) -> None:
     base = rev(put(space, doc(n=0)))
     for n in range(1, 6):
         base = rev(put(space, doc(n=n), base))
-    recent = space.transact(lambda t: memory_of(t, Missing(recent=True)).recent)
+    recent = space.transact(lambda t: memory_of(t, NeedsData(recent=True)).recent)
     assert [stored.body for stored in recent or ()] == [doc(n=n) for n in (4, 3, 2, 1, 0)]
 
 

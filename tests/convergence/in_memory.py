@@ -16,7 +16,7 @@ from client.sync.engine.answer import merged_onto
 from client.sync.engine.records import Refused, Reply
 from client.sync.files import Found, Held
 from client.sync.report import Report
-from client.sync.state_store import Arriving, Memory, Seen
+from client.sync.state_store import Arriving, Seen, SyncStateStore
 from client.sync.sync_run import Sync
 from client.sync.upstream import (
     Abilities,
@@ -50,8 +50,8 @@ class Stopped(BaseException):
 class MemoryFiles:
     """The files of a folder: the part of client/sync/files.py and client/sync/arrivals.py that a sync uses."""
 
-    def __init__(self, memory: Memory) -> None:
-        self._memory = memory
+    def __init__(self, store: SyncStateStore) -> None:
+        self._memory = store
         self.bodies: dict[DocumentId, Body] = {}
         self._hashes: dict[DocumentId, ContentHash] = {}
         self.step: Step = lambda name: None
@@ -246,8 +246,8 @@ class MemoryFolder:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.memory = Memory.open(Path(":memory:"))
-        self.files = MemoryFiles(self.memory)
+        self.store = SyncStateStore.open(Path(":memory:"))
+        self.files = MemoryFiles(self.store)
         self.upstreams: dict[str, MemoryUpstream] = {}
         self.touched: AbstractSet[DocumentId] = frozenset()
 
@@ -266,7 +266,7 @@ class MemoryFolder:
         self.files.step = step
         sync = Sync(
             None,  # type: ignore[arg-type]  what a sync does with the folder it does by the next two
-            self.memory,
+            self.store,
             name,
             upstream,
             step,

@@ -193,7 +193,7 @@ class World:
             for document in self.documents:
                 entry = self.graph.upstreams[upstream].space.entries.get(document)
                 head = (entry.head.body, dict(entry.head.version or {})) if entry else None
-                known = folder.memory.file_versions([document])
+                known = folder.store.file_versions([document])
                 self.tell(f"    {document} here {folder.files.bodies.get(document)} {known}; there {head}")
         return done
 
@@ -240,7 +240,7 @@ class World:
         self.rough = False
         links = list(self.graph.links)
         for name, upstream in links:
-            self.graph.folders[name].memory.set_proof(upstream, proved=0.0)
+            self.graph.folders[name].store.set_proof(upstream, proved=0.0)
         for self.rounds in range(1, len(links) + 4):
             self.tell(f"round {self.rounds}")
             self.choose.shuffle(links)

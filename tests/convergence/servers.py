@@ -10,7 +10,7 @@ import orjson
 
 from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, Sequence
 from shared.core.merge.clock import clock
-from shared.core.resolution.context import Agreed, Given, Refusal, Submission
+from shared.core.resolution.context import AcknowledgedMap, Given, Refusal, Submission
 from shared.core.resolution.states import is_tombstone
 from shared.testing.document_state import DocumentState
 
@@ -89,7 +89,7 @@ class Rules(InProcess):
     def __init__(self, start: float = 1_750_000_000.0, explain: Callable[[str], None] | None = None) -> None:
         super().__init__(start)
         self.states: dict[str, DocumentState] = {}
-        self.maps: dict[str, tuple[float, int, bool, Agreed | None]] = {}
+        self.maps: dict[str, tuple[float, int, bool, AcknowledgedMap | None]] = {}
         """Of each device: time and sequence of its last map, whether it posted since, what it agreed with."""
         self.explain = explain
 
@@ -127,7 +127,7 @@ class Rules(InProcess):
         if device is not None:
             at, sequence, posted, agreed = self.maps.get(device, (0.0, 0, True, None))
             if not posted:
-                agreed = Agreed(at, Sequence(sequence))
+                agreed = AcknowledgedMap(at, Sequence(sequence))
             newest = max((state.sequence for state in self.states.values()), default=0)
             self.maps[device] = (self.time, newest, False, agreed)
         return {d: s.head.hash for d, s in self.states.items() if s.head and s.head.body is not None}

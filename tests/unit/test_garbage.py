@@ -7,7 +7,7 @@ import sys
 
 PROGRAM = """
 import gc, weakref
-from shared import gc as garbage
+from shared import gc
 
 class Node:
     def __init__(self):

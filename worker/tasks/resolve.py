@@ -119,7 +119,7 @@ class SpaceResolver:
             cached = resolver.cached
             try:
                 return await self._store.transact(
-                    space, lambda found: decide(found, resolver, items), lease.fence, most_bytes=room
+                    space, lambda found: decide(found, resolver, items), lease.fence, max_bytes=room
                 )
             except UnavailableError:
                 # The database ends a transaction that takes long (docs/decisions/0007). What was decided in it is

@@ -16,9 +16,9 @@ from shared.core.resolution.context import (
     BEGINNING,
     MAX_PAIRS,
     RECENT,
+    DocumentContext,
     Head,
-    Memory,
-    Missing,
+    NeedsData,
     Pair,
     Stored,
     Submission,
@@ -80,7 +80,7 @@ class Entry:
         return self.head.hash if self.head.body is None else None
 
 
-def loaded(entry: Entry | None, memory: Memory, request: Submission, missing: Missing) -> Memory:
+def loaded(entry: Entry | None, memory: DocumentContext, request: Submission, missing: NeedsData) -> DocumentContext:
     """`memory` with what is missing."""
     past = entry.past if entry is not None else ()
     pairs, since = memory.pairs, missing.pairs_since

@@ -16,7 +16,15 @@ from shared.core.documents import Sequence as SequenceNumber
 from shared.core.index.lineage import Begun, Lineage, next_history
 from shared.core.merge.policies import NO_POLICIES, Policies
 from shared.core.resolution.batch import Write
-from shared.core.resolution.context import BEGINNING, Allotted, DeviceMemory, Head, Memory, Missing, Submission
+from shared.core.resolution.context import (
+    BEGINNING,
+    Allotted,
+    DeviceMemory,
+    DocumentContext,
+    Head,
+    NeedsData,
+    Submission,
+)
 from shared.core.resolution.deletion_guard import Deletions
 
 T = TypeVar("T")
@@ -83,10 +91,10 @@ class MemoryTransaction:
     def live(self) -> int:
         return self._space.live() + self.changes.live_change
 
-    def memories(self, submissions: Sequence[Submission]) -> list[Memory]:
-        return [Memory(self._head(s.document), self._device_memory(s)) for s in submissions]
+    def memories(self, submissions: Sequence[Submission]) -> list[DocumentContext]:
+        return [DocumentContext(self._head(s.document), self._device_memory(s)) for s in submissions]
 
-    def load(self, wanted: Sequence[tuple[Memory, Submission, Missing]]) -> list[Memory]:
+    def load(self, wanted: Sequence[tuple[DocumentContext, Submission, NeedsData]]) -> list[DocumentContext]:
         return [loaded(self._entry(s.document), memory, s, missing) for memory, s, missing in wanted]
 
     def deletions(self, devices: Collection[DeviceId]) -> dict[DeviceId, Deletions]:

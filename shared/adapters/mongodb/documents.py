@@ -90,9 +90,9 @@ class MongoDocumentStore:
         work: Callable[[Transaction], T],
         fence: Fence | None = None,
         *,
-        most_bytes: int | None = None,
+        max_bytes: int | None = None,
     ) -> T:
-        return await self._transactions.run(space, work, fence, most_bytes)
+        return await self._transactions.run(space, work, fence, max_bytes)
 
     async def lineages(self, spaces: Collection[SpaceId]) -> dict[SpaceId, Lineage]:
         with errors_mapped():
@@ -167,12 +167,12 @@ class MongoDocumentStore:
         most: int,
         among: Collection[DocumentId] | None = None,
         *,
-        most_bytes: int | None = None,
+        max_bytes: int | None = None,
     ) -> tuple[list[Current], DocumentId | None]:
         found: list[Current] = []
         prefix = len(space) + 1
         with errors_mapped():
-            keys, more = await self._keys_of_page(space, after, most, among, most_bytes)
+            keys, more = await self._keys_of_page(space, after, most, among, max_bytes)
             if keys:
                 query: Row = {"_id": {"$in": keys}}
                 if among is None:
@@ -190,14 +190,14 @@ class MongoDocumentStore:
         after: str,
         most: int,
         among: Collection[DocumentId] | None,
-        most_bytes: int | None,
+        max_bytes: int | None,
     ) -> tuple[list[str], bool]:
         """Of the documents of a page, and whether there may be more. The sizes of a few are asked for, then of more:
         the database reads all of a document to tell its size."""
         asked = None if among is None else sorted(f"{space}/{document}" for document in among)[:most]
         most = most if asked is None else len(asked)
         keys: list[str] = []
-        size, portion, last, seen = 0, most if most_bytes is None else _FIRST_SIZES, f"{space}/{after}", 0
+        size, portion, last, seen = 0, most if max_bytes is None else _FIRST_SIZES, f"{space}/{after}", 0
         while seen < most:
             portion = min(portion, most - seen)
             query: Row = {"_id": {"$gt": last, "$lt": f"{space}0"}, "body": {"$exists": True}}
@@ -208,7 +208,7 @@ class MongoDocumentStore:
             for place, row in enumerate(rows):
                 keys.append(row["_id"])
                 size += row["size"]
-                if most_bytes is not None and size >= most_bytes:
+                if max_bytes is not None and size >= max_bytes:
                     return keys, place + 1 < len(rows) or seen + portion < most or asked is None
             if asked is None and len(rows) < portion:
                 return keys, False

@@ -50,8 +50,8 @@ from shared.core.resolution.context import (
     Allotted,
     Decision,
     DeviceMemory,
-    Memory,
-    Missing,
+    DocumentContext,
+    NeedsData,
     Pair,
     Received,
     Revision,
@@ -84,7 +84,7 @@ class MongoTransaction:
         fence: Fence | None,
         policies: dict[SpaceId, tuple[str | None, Policies]],
         *,
-        most_bytes: int | None = None,
+        max_bytes: int | None = None,
         told: Position | None,
     ) -> None:
         """`told`: how far the space is known to have been."""
@@ -94,7 +94,7 @@ class MongoTransaction:
         self._ends_history = False
         self._new_epoch = new_epoch()
         self._process = mongo.process
-        self._most_bytes = most_bytes
+        self._max_bytes = max_bytes
         self._read = 0
         self._fence = fence
         self._policies_of = policies
@@ -121,7 +121,7 @@ class MongoTransaction:
 
     def _count(self, size: int) -> None:
         self._read += size
-        if self._most_bytes is not None and self._read > self._most_bytes:
+        if self._max_bytes is not None and self._read > self._max_bytes:
             raise TooMuchError
 
     def policies(self) -> Policies:
@@ -160,7 +160,7 @@ class MongoTransaction:
         row = self._spaces.find_one({"_id": self._space}, {"live": 1}, session=self._session)
         return int((row or {}).get("live", 0))
 
-    def memories(self, submissions: Sequence[Submission]) -> list[Memory]:
+    def memories(self, submissions: Sequence[Submission]) -> list[DocumentContext]:
         keys = {self._key(s.document) for s in submissions}
         cursor = self._rows(self._documents, {"_id": {"$in": list(keys)}})
         self._heads = {row["_id"]: row for row in cursor}
@@ -170,31 +170,31 @@ class MongoTransaction:
             rows = self._memory.find({"_id": {"$in": list(remembering)}}, session=self._session)
             devices = {row["_id"]: device_memory_of(row) for row in rows}
         return [
-            Memory(
+            DocumentContext(
                 head_of(self._heads.get(self._key(s.document))),
                 devices.get(self._memory_key(s)) if remembers(s) else None,
             )
             for s in submissions
         ]
 
-    def load(self, wanted: Sequence[tuple[Memory, Submission, Missing]]) -> list[Memory]:
+    def load(self, wanted: Sequence[tuple[DocumentContext, Submission, NeedsData]]) -> list[DocumentContext]:
         states = self._states([(s.document, m.states) for _, s, m in wanted if m.states])
         pairs = self._pairs([(s, m.pairs_since) for _, s, m in wanted if m.pairs_since is not None])
         gone = self._gone([(s.document, m.seen) for _, s, m in wanted if m.seen])
         loaded = []
-        for memory, submission, missing in wanted:
+        for context, submission, missing in wanted:
             document = submission.document
             found: dict[ContentHash, Stored | None] = {h: states.get((document, h)) for h in missing.states}
             held = gone.get(document, set())
             loaded.append(
                 replace(
-                    memory,
-                    states={**memory.states, **found},
-                    pairs=memory.pairs if missing.pairs_since is None else pairs.get(document, ()),
-                    seen={**memory.seen, **{key: key in held for key in missing.seen}},
-                    recent=self._recent(document) if missing.recent else memory.recent,
+                    context,
+                    states={**context.states, **found},
+                    pairs=context.pairs if missing.pairs_since is None else pairs.get(document, ()),
+                    seen={**context.seen, **{key: key in held for key in missing.seen}},
+                    recent=self._recent(document) if missing.recent else context.recent,
                     ancestors=(
-                        memory.ancestors
+                        context.ancestors
                         if missing.ancestors is None
                         else self._ancestors(document, missing.ancestors)
                     ),
@@ -381,7 +381,7 @@ class MongoTransaction:
     def write(self, first: Allotted, writes: Sequence[Write], deletions: Mapping[DeviceId, Deletions]) -> None:
         heads: list[InsertOne[Row] | ReplaceOne[Row] | UpdateOne] = []
         revisions: list[Row] = []
-        memory: list[ReplaceOne[Row]] = []
+        context: list[ReplaceOne[Row]] = []
         devices: list[UpdateOne] = []
         counts: list[ReplaceOne[Row]] = []
         sequence = first.first
@@ -405,7 +405,7 @@ class MongoTransaction:
                 heads.append(_more_conflicts(key, write))
             if decision.device is not None:
                 remembered = asdict(decision.device)
-                memory.append(ReplaceOne({"_id": self._memory_key(submission)}, remembered, upsert=True))
+                context.append(ReplaceOne({"_id": self._memory_key(submission)}, remembered, upsert=True))
             if decision.token_shared:
                 devices.append(UpdateOne({"_id": submission.device}, {"$set": {"shared": True}}))
         for device, counted in deletions.items():
@@ -415,8 +415,8 @@ class MongoTransaction:
             self._documents.bulk_write(heads, ordered=False, session=self._session)
         if revisions:
             self._revisions.insert_many(revisions, ordered=False, session=self._session)
-        if memory:
-            self._memory.bulk_write(memory, ordered=False, session=self._session)
+        if context:
+            self._memory.bulk_write(context, ordered=False, session=self._session)
         if devices:
             self._devices.bulk_write(devices, ordered=True, session=self._session)
         if counts:

@@ -52,15 +52,15 @@ class Transactions:
         space: SpaceId,
         work: Callable[[Transaction], T],
         fence: Fence | None = None,
-        most_bytes: int | None = None,
+        max_bytes: int | None = None,
     ) -> T:
         # In one thread from its beginning to its end, on the client that Motor wraps. Motor hands each call to a
         # thread and waits for it, and a transaction makes half a dozen, one after another.
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._transact, space, work, fence, most_bytes)
+        return await loop.run_in_executor(self._threads, self._transact, space, work, fence, max_bytes)
 
     def _transact(
-        self, space: SpaceId, work: Callable[[Transaction], T], fence: Fence | None, most_bytes: int | None
+        self, space: SpaceId, work: Callable[[Transaction], T], fence: Fence | None, max_bytes: int | None
     ) -> T:
         deadline = time.monotonic() + self._give_up_after
         with errors_mapped():
@@ -68,7 +68,7 @@ class Transactions:
             while True:
                 session = self._session()
                 try:
-                    result = self._attempt(session, space, work, fence, deadline, most_bytes=most_bytes)
+                    result = self._attempt(session, space, work, fence, deadline, max_bytes=max_bytes)
                 except PoliciesChangedError:
                     session.end_session()
                     continue
@@ -101,13 +101,13 @@ class Transactions:
         fence: Fence | None,
         deadline: float,
         *,
-        most_bytes: int | None,
+        max_bytes: int | None,
     ) -> T:
         session.start_transaction(ReadConcern("snapshot"), DURABLE, ReadPreference.PRIMARY)
         try:
             told = self._told.get(space)
             transaction = MongoTransaction(
-                self._mongo, session, space, fence, self._policies, most_bytes=most_bytes, told=told
+                self._mongo, session, space, fence, self._policies, max_bytes=max_bytes, told=told
             )
             result = work(transaction)
             transaction.finish()

@@ -34,7 +34,7 @@ from redis.exceptions import (
 from shared.core.documents import DeviceId, Epoch, Position, SpaceId
 from shared.core.documents import Sequence as SequenceNumber
 from shared.core.index.hash_map import BucketedMap, digest_of
-from shared.core.resolution.context import Agreed
+from shared.core.resolution.context import AcknowledgedMap
 from shared.ports import UnavailableError
 
 _NOT_NOW: Final = re.compile(r"(?:\A|-)(?:OOM|MISCONF|NOREPLICAS|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|UNKILLABLE) ")
@@ -200,7 +200,7 @@ return redis.call('HMGET', KEYS[1], 'agreed_at', 'agreed_sequence')
 """
 
 
-class RedisRounds:
+class RedisMapAcknowledgements:
     """Rounds on Redis: a small hash for each device, which is forgotten when it stays away."""
 
     def __init__(self, redis: Redis) -> None:
@@ -211,8 +211,10 @@ class RedisRounds:
         with errors_mapped():
             await self._listed(keys=[rounds_key(space, device)], args=[repr(at), sequence, ROUNDS_TTL_MS])
 
-    async def posted(self, senders: Collection[tuple[SpaceId, DeviceId]]) -> dict[tuple[SpaceId, DeviceId], Agreed]:
-        found: dict[tuple[SpaceId, DeviceId], Agreed] = {}
+    async def posted(
+        self, senders: Collection[tuple[SpaceId, DeviceId]]
+    ) -> dict[tuple[SpaceId, DeviceId], AcknowledgedMap]:
+        found: dict[tuple[SpaceId, DeviceId], AcknowledgedMap] = {}
         with errors_mapped():
             async with self._redis.pipeline(transaction=False) as pipeline:
                 for space, device in senders:
@@ -221,7 +223,7 @@ class RedisRounds:
                 answers = await pipeline.execute()
         for sender, (at, sequence) in zip(senders, answers, strict=True):
             if at is not None and sequence is not None:
-                found[sender] = Agreed(float(at), SequenceNumber(int(sequence)))
+                found[sender] = AcknowledgedMap(float(at), SequenceNumber(int(sequence)))
         return found
 
 

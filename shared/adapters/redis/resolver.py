@@ -82,7 +82,7 @@ class ArqResolver:
         self._closed = False
 
     async def __aenter__(self) -> ArqResolver:
-        self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._knock())]
+        self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._ensure_worker())]
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -116,9 +116,9 @@ class ArqResolver:
         """Each is an envelope. A worker takes one at least, so one must not be much for it."""
         chunk: list[SealedItem] = []
         size = 0
-        most, most_bytes = min(self._settings.batch_documents, _ENVELOPE_ITEMS), self._settings.batch_bytes
+        most, max_bytes = min(self._settings.batch_documents, _ENVELOPE_ITEMS), self._settings.batch_bytes
         for item in items:
-            if chunk and (len(chunk) >= most or size + len(item.row) > most_bytes):
+            if chunk and (len(chunk) >= most or size + len(item.row) > max_bytes):
                 yield chunk
                 chunk, size = [], 0
             chunk.append(item)
@@ -244,7 +244,7 @@ class ArqResolver:
             if entry is not None and not entry.future.done():
                 entry.future.set_result(replies)
 
-    async def _knock(self) -> None:
+    async def _ensure_worker(self) -> None:
         """Makes sure that somebody is at work on what has been waiting for a while."""
         while not self._closed:
             await asyncio.sleep(_KNOCK_SECONDS)

@@ -14,9 +14,9 @@ from shared.core.resolution.context import (
     BEGINNING,
     CREATED,
     DeviceMemory,
+    DocumentContext,
     Head,
-    Memory,
-    Missing,
+    NeedsData,
     Pair,
     Refusal,
     Stored,
@@ -37,7 +37,7 @@ REPEAT: Final = "3 repeat"
 class Need(Exception):
     """Carries what must be loaded out of wherever it is missed first; `resolve` turns it into its answer."""
 
-    def __init__(self, missing: Missing) -> None:
+    def __init__(self, missing: NeedsData) -> None:
         super().__init__(missing)
         self.missing = missing
 
@@ -78,26 +78,26 @@ class Basis:
 class Lookup:
     """A submission and what is known of its document; asking for what was not loaded raises Need."""
 
-    def __init__(self, memory: Memory, request: Submission, head: Head, hash_of: HashOf) -> None:
-        self.memory = memory
+    def __init__(self, context: DocumentContext, request: Submission, head: Head, hash_of: HashOf) -> None:
+        self.context = context
         self.request = request
         self.head = head
-        self.exists = memory.head is not None
+        self.exists = context.head is not None
         self.hash_of = hash_of
         self.sequences_count = True
         """Whether the sequence of the base says what came after it."""
 
     def lineage(self) -> Lineage:
         """Of the space."""
-        if self.memory.lineage is None:
-            raise Need(Missing(lineage=True))
-        return self.memory.lineage
+        if self.context.lineage is None:
+            raise Need(NeedsData(lineage=True))
+        return self.context.lineage
 
     def ancestors(self, until: Sequence) -> tuple[Stored, ...]:
         """See `Missing.ancestors`. Not the head."""
-        if self.memory.ancestors is None:
-            raise Need(Missing(ancestors=until))
-        return self.memory.ancestors
+        if self.context.ancestors is None:
+            raise Need(NeedsData(ancestors=until))
+        return self.context.ancestors
 
     def need(
         self,
@@ -107,13 +107,13 @@ class Lookup:
         recent: bool = False,
     ) -> None:
         """Ask for several things at once, so that they are read in one round."""
-        missing = Missing(
-            frozenset(h for h in states if h and h not in self.memory.states and not self._is_head(h)),
-            pairs_since if self.memory.pairs is None else None,
-            frozenset(map(near.key_of, seen)) - self.memory.seen.keys(),
-            recent and self.memory.recent is None,
+        missing = NeedsData(
+            frozenset(h for h in states if h and h not in self.context.states and not self._is_head(h)),
+            pairs_since if self.context.pairs is None else None,
+            frozenset(map(near.key_of, seen)) - self.context.seen.keys(),
+            recent and self.context.recent is None,
         )
-        if missing != Missing():
+        if missing != NeedsData():
             raise Need(missing)
 
     def _is_head(self, content: ContentHash) -> bool:
@@ -124,7 +124,7 @@ class Lookup:
         if self._is_head(content):
             return Stored(content, self.head.body, self.head.sequence, history=self.head.history)
         self.need(states=[content])
-        return self.memory.states[content]
+        return self.context.states[content]
 
     def body(self, content: ContentHash | None) -> Body | None:
         """None: pruned, or never received."""
@@ -139,25 +139,25 @@ class Lookup:
     def pairs(self, since: Sequence) -> tuple[Pair, ...]:
         """Of the submission's device, received on revisions of this sequence or later."""
         self.need(pairs_since=since)
-        received = (*(self.memory.pairs or ()), *self.head.pairs)
+        received = (*(self.context.pairs or ()), *self.head.pairs)
         return tuple(pair for pair in received if pair.device == self.request.device)
 
     def recent(self, since: int = BEGINNING) -> list[Body]:
         """The states that are at hand, the head first; those of the revision of this sequence and later."""
         self.need(recent=True)
-        bodies = [stored.body for stored in self.memory.recent or () if stored.sequence >= since]
+        bodies = [stored.body for stored in self.context.recent or () if stored.sequence >= since]
         return [body for body in (self.head.body, *bodies) if body is not None]
 
     def before(self, sequence: Sequence) -> list[Body]:
         """Those that were received before the revision of this sequence."""
         self.need(recent=True)
-        recent = self.memory.recent or ()
+        recent = self.context.recent or ()
         return [s.body for s in recent if s.sequence < sequence and s.body is not None]
 
     def known_before(self, stored: Stored) -> list[Body]:
         """Those that were received before this one: also the head that a received state met."""
         self.need(recent=True)
-        every = [*self._head_as_stored(), *(self.memory.recent or ())]
+        every = [*self._head_as_stored(), *(self.context.recent or ())]
         met = stored.sequence if stored.until == BEGINNING else None
         return [
             other.body
@@ -178,7 +178,7 @@ class Lookup:
         """Those of these strong values that some state of the document had."""
         held = near.strong(self.head.body) if self.head.body is not None else frozenset()
         self.need(seen=values - held)
-        return frozenset(v for v in values if v in held or self.memory.seen[near.key_of(v)])
+        return frozenset(v for v in values if v in held or self.context.seen[near.key_of(v)])
 
 
 def is_repeat(request: Submission, pairs: Iterable[Pair], after: float = 0.0) -> bool:
@@ -288,7 +288,7 @@ def _newest(look: Lookup, pairs: Iterable[Pair]) -> list[ContentHash]:
 
 def by_evidence(look: Lookup, state: Body, content: ContentHash | None) -> Basis:
     """Rows 10 to 13: the client names no base. `content` is the hash of `state`."""
-    device = look.memory.device
+    device = look.context.device
     if device is None or not look.request.single_device:
         return by_content(look, state, content)
     look.need([content, look.buried, *device.states, *device.before], seen=look.unlike_head(state))

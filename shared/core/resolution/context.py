@@ -112,7 +112,7 @@ def value_key(path: str, value: Any) -> ValueKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Agreed:
+class AcknowledgedMap:
     """A device got this map, then another one, and posted nothing between: it had what the map lists."""
 
     at: float
@@ -147,7 +147,7 @@ class Submission:
     device: DeviceId | None = None
     single_device: bool = False
     """The token is one device's, and nothing has contradicted that so far."""
-    agreed: Agreed | None = None
+    agreed: AcknowledgedMap | None = None
     """The newest of this device; None: not known."""
     request: str | None = None
     """Names the client's request: what has the same name is that request, delivered again."""
@@ -263,7 +263,7 @@ def advance(
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class DocumentContext:
     """What is known of one document. What was not loaded is None, or no key of its mapping.
 
     The first read is `head` and, for a submission without a base, `device`: one
@@ -288,7 +288,7 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class NeedsData:
     """Load this too, and ask again. All of it together is one round of reads."""
 
     states: frozenset[ContentHash] = frozenset()

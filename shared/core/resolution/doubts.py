@@ -139,7 +139,7 @@ def met_a_mistaken_memory(look: Lookup) -> bool:
     """Whether the state was here when the token was still taken for that of one device: another one may have been
     taken for its sender, and replaced or deleted it unseen. A memory that ends with a deletion does not tell when
     that was."""
-    known, request = look.memory.device, look.request
+    known, request = look.context.device, look.request
     if known is None or request.single_device or request.hash is None:
         return False
     if known.returned is None:

@@ -64,9 +64,9 @@ from shared.core.resolution.context import (
     BEGINNING,
     Decision,
     DeviceMemory,
+    DocumentContext,
     Head,
-    Memory,
-    Missing,
+    NeedsData,
     Outcome,
     Pair,
     Received,
@@ -88,14 +88,14 @@ _NEVER: Final = Head(BEGINNING, ContentHash(""), None, 0.0)
 
 
 def resolve(
-    memory: Memory,
+    context: DocumentContext,
     request: Submission,
     policies: Policies = NO_POLICIES,
     *,
     hash_of: HashOf = content_hash,
-) -> Decision | Refusal | Missing:
+) -> Decision | Refusal | NeedsData:
     """Decide, or say what must be loaded first. `hash_of` may be a faster content hash."""
-    case = Case(memory, request, policies, hash_of)
+    case = Case(context, request, policies, hash_of)
     state = request.client_state
     try:
         again = case.answered_before()
@@ -113,7 +113,7 @@ def resolve(
         return need.missing
 
 
-def goes_by_rounds(request: Submission) -> bool:
+def needs_acknowledgement(request: Submission) -> bool:
     """Whether `request.agreed` can matter: for a tombstone without a base."""
     state = request.client_state
     return request.base is None and state is not None and is_tombstone(state)
@@ -122,20 +122,20 @@ def goes_by_rounds(request: Submission) -> bool:
 class Case:
     """One submission against one memory."""
 
-    def __init__(self, memory: Memory, request: Submission, policies: Policies, hash_of: HashOf) -> None:
-        self.memory = memory
+    def __init__(self, context: DocumentContext, request: Submission, policies: Policies, hash_of: HashOf) -> None:
+        self.context = context
         self.request = request
         self.policies = policies
-        self.head = memory.head or _NEVER
+        self.head = context.head or _NEVER
         self.hash_of = hash_of
-        self.look = Lookup(memory, request, self.head, hash_of)
+        self.look = Lookup(context, request, self.head, hash_of)
         self.exists = self.look.exists
 
     def answered_before(self) -> Decision | None:
         """The answer to a request that the queue delivers again; None if it is another one, or if the body is
         gone. Which of the answers arrives is not known, so they are the same: else the device would be on a
         state that its memory does not have. A client that sends a base says itself on which it is."""
-        request, known = self.request, self.memory.device
+        request, known = self.request, self.context.device
         if request.request is None or known is None or known.request != request.request:
             return None
         if known.answered is None:
@@ -196,7 +196,7 @@ class Case:
         mistaken = basis.unexpected or doubts.met_a_mistaken_memory(self.look)
         if mistaken and self.head.body is None:
             return replace(decision, conflicts=doubts.deleted_unseen(self.look, basis, state))
-        is_new_here = self.request.single_device and self.memory.device is None
+        is_new_here = self.request.single_device and self.context.device is None
         if basis.late or is_new_here or (clock(state) is not None and not mistaken):
             return decision
         conflicts = self.set_back(state, replace(basis, guessed=True))
@@ -275,7 +275,7 @@ class Case:
 
     def dead_by_evidence(self, state: Body, inside: Body | None, live: Body) -> Decision:
         request = self.request
-        device = self.memory.device if request.single_device else None
+        device = self.context.device if request.single_device else None
         # Without a clock every deletion of a document looks the same: it is a repeat only if it comes soon.
         since = request.arrived_at - LATE if clock(state) is None else 0.0
         if is_repeat(request, self.look.pairs(BEGINNING), since):
@@ -350,7 +350,7 @@ class Case:
 
     def remembered(self, answer: ContentHash | None, *, edited: bool, repeat: bool) -> DeviceMemory | None:
         """What the device may be on from now, if that is anything new."""
-        request, known = self.request, self.memory.device
+        request, known = self.request, self.context.device
         if request.base is not None or request.device is None or not request.single_device:
             return None
         now = advance(known or DeviceMemory(), request, answer, edited=edited, repeat=repeat)

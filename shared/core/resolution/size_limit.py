@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from shared.core.documents import Body
-from shared.core.resolution.context import Decision, Memory, Refusal, Submission
+from shared.core.resolution.context import Decision, DocumentContext, Refusal, Submission
 
 TOO_LARGE: Final = "too-large"
 
@@ -21,7 +21,7 @@ SizeOf = Callable[[Body], int]
 
 
 def within_limit(
-    decision: Decision, memory: Memory, request: Submission, max_bytes: int, size_of: SizeOf
+    decision: Decision, context: DocumentContext, request: Submission, max_bytes: int, size_of: SizeOf
 ) -> Decision | Refusal:
     """The decision, or a Refusal if the document that it makes of two is larger than `max_bytes`."""
     revision = decision.revision
@@ -30,7 +30,7 @@ def within_limit(
     size = size_of(revision.body)
     if size <= max_bytes:
         return decision
-    head = memory.head.body if memory.head is not None else None
+    head = context.head.body if context.head is not None else None
     if head is not None and size <= size_of(head):
         return decision
     there = f"; the current state has {size_of(head)}" if head is not None else ""

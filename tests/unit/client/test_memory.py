@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from client.sync.engine.records import Outline, Pending, Record
-from client.sync.state_store import Memory
+from client.sync.state_store import SyncStateStore
 from shared.core.documents import ContentHash, DocumentId
 from shared.wire import dumps
 
@@ -46,38 +46,38 @@ def test_a_memory_of_the_first_release_is_kept(tmp_path: Path) -> None:
         Outline("7-aa", shadow=A, remote=A, pending=True), shadow, Pending(edited, B, "7-aa", shadow, attach=False)
     )
     for _ in range(2):
-        memory = Memory.open(path)
-        assert memory.rebuilt is None
-        assert memory.record("up", ID) == wanted
-        assert (memory.upstream("up").cursor, memory.upstream("up").whole) == ("since:e-7", True)
-        memory.close()
+        store = SyncStateStore.open(path)
+        assert store.rebuilt is None
+        assert store.record("up", ID) == wanted
+        assert (store.upstream("up").cursor, store.upstream("up").whole) == ("since:e-7", True)
+        store.close()
     with sqlite3.connect(path) as old:  # as the earlier program writes
         old.execute(
             "INSERT OR REPLACE INTO record (upstream, id, base, gone, shadow_hash, remote, shadow, pending, refused) "
             "VALUES ('up', 'a', '8-bb', 0, 'bb', 'bb', NULL, NULL, NULL)"
         )
     old.close()
-    memory = Memory.open(path)
-    assert memory.record("up", ID) == Record(Outline("8-bb", shadow=B, remote=B))
-    memory.close()
+    store = SyncStateStore.open(path)
+    assert store.record("up", ID) == Record(Outline("8-bb", shadow=B, remote=B))
+    store.close()
 
 
 def test_what_is_doubted_is_verified_by_what_the_upstream_still_has(tmp_path: Path) -> None:
-    memory = Memory.open(tmp_path / "memory.sqlite")
-    memory.set_cursor("up", "since:e-7", whole=True)
+    store = SyncStateStore.open(tmp_path / "memory.sqlite")
+    store.set_cursor("up", "since:e-7", whole=True)
     records = {
         DocumentId("same"): Record(Outline("5-aa", shadow=A, remote=A)),
         DocumentId("other"): Record(Outline("6-aa", shadow=A, remote=A)),
         DocumentId("gone"): Record(Outline("7-aa-deleted", gone=True)),
         DocumentId("heard"): Record(Outline(remote=A)),
     }
-    memory.set_records("up", records)
-    assert memory.unverified("up") == 0
-    memory.doubt("up")
-    assert memory.upstream("up").cursor is None
-    memory.heard("up", {DocumentId("same"): A, DocumentId("other"): B}, whole=True)
-    unverified = {d for d, outline in memory.outlines("up").items() if outline.unverified}
+    store.set_records("up", records)
+    assert store.unverified("up") == 0
+    store.doubt("up")
+    assert store.upstream("up").cursor is None
+    store.heard("up", {DocumentId("same"): A, DocumentId("other"): B}, whole=True)
+    unverified = {d for d, outline in store.outlines("up").items() if outline.unverified}
     assert unverified == {"other", "gone"}
-    outlines, settled = memory.unsettled("up", {DocumentId("same"): A, DocumentId("other"): A})
+    outlines, settled = store.unsettled("up", {DocumentId("same"): A, DocumentId("other"): A})
     assert (set(outlines), settled) == ({"other", "gone"}, 1)
-    memory.close()
+    store.close()

@@ -23,7 +23,7 @@ from client.folder.task_folder import TaskFolder, is_elsewhere
 from client.sync import state_file as memory_file
 from client.workspace.multi_sync import Exchange
 from client.workspace.watch import Watch
-from client.workspace.workspace import opened
+from client.workspace.workspace import open_workspace
 
 NAMES = ("t1", "t2", "t3")
 
@@ -271,7 +271,7 @@ async def test_a_watch_stays_while_the_disk_is_full_and_goes_on(
 
     monkeypatch.setattr(Exchange, "sync", sometimes)
     profile = type("Profile", (), {"name": "default", "folder": device.tasks, "upstreams": ()})()
-    with opened(profile, Tokens(device.home / "config.toml")) as here:
+    with open_workspace(profile, Tokens(device.home / "config.toml")) as here:
         exchange = Exchange(here, [UpstreamConfig("up", f"folder://{device.up}")])
         (device.tasks / "t4.json").write_text('{"id": "t4"}')
         watch = asyncio.create_task(Watch(exchange, lambda result: synced.set(), said.append).run())

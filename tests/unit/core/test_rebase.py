@@ -12,7 +12,7 @@ from shared.core.json.canonical import content_hash, equal
 from shared.core.merge.objects import ABSENT
 from shared.core.merge.policies import NO_POLICIES
 from shared.core.resolution.base_selection import Basis, Lookup
-from shared.core.resolution.context import Head, Memory, Stored, Submission
+from shared.core.resolution.context import DocumentContext, Head, Stored, Submission
 from shared.core.resolution.rebase import Rebased, rebase
 from shared.testing import strategies
 
@@ -23,7 +23,7 @@ def rebased(base: Body, onto: Body, state: Body) -> Rebased:
     content = content_hash(base)
     request = Submission(DocumentId("x"), state, content_hash(state), 3.0, base=content)
     states = {content: Stored(content, base, Sequence(1), Sequence(2))}
-    look = Lookup(Memory(head, states=states, recent=()), request, head, content_hash)
+    look = Lookup(DocumentContext(head, states=states, recent=()), request, head, content_hash)
     return rebase(look, state, Basis("a base", (base,)), onto, NO_POLICIES)
 
 

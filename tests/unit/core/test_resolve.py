@@ -16,11 +16,11 @@ from shared.core.merge.objects import ABSENT
 from shared.core.merge.policies import NO_POLICIES, Policies, parse
 from shared.core.resolution.context import (
     MAX_ASKED,
-    Agreed,
+    AcknowledgedMap,
     Decision,
+    DocumentContext,
     Given,
-    Memory,
-    Missing,
+    NeedsData,
     Outcome,
     Refusal,
     Rev,
@@ -402,9 +402,9 @@ def test_row_10_a_null_does_not_make_the_device_forget() -> None:
     for n in range(MAX_ASKED + 2):
         server.post(doc(a=1, b=2 + n), server.state.head.rev if server.state.head else None, "B")
         server.post(None, device="A")
-    memory = server.state.devices[DeviceId("A")]
-    assert memory.returned == content_hash(doc(a=1, b=1))
-    assert len(memory.states) == 1 + MAX_ASKED
+    context = server.state.devices[DeviceId("A")]
+    assert context.returned == content_hash(doc(a=1, b=1))
+    assert len(context.states) == 1 + MAX_ASKED
     server.post(doc(a=2, b=1), device="A")
     assert server.head == doc(a=2, b=MAX_ASKED + 3)
 
@@ -815,7 +815,7 @@ def test_bare_tombstone_after_two_clean_rounds_deletes() -> None:
         (known.at + 1, head.sequence, "deleted"),
     ):
         again = Server(server.state.copy(), at=server.at)
-        again.post(tombstone(), device="A", agreed=Agreed(at, Sequence(sequence)))
+        again.post(tombstone(), device="A", agreed=AcknowledgedMap(at, Sequence(sequence)))
         assert again.got()[0] == outcome
 
 
@@ -1043,7 +1043,7 @@ def test_what_is_missing_is_named_before_anything_is_decided() -> None:
     server = Server()
     first = server.post(doc(title="a"), "0", "A")
     server.post(doc(title="b"), first, "A")
-    missing = resolve(Memory(server.state.head), server.request(doc(title="c"), first, "B"))
-    assert isinstance(missing, Missing)
+    missing = resolve(DocumentContext(server.state.head), server.request(doc(title="c"), first, "B"))
+    assert isinstance(missing, NeedsData)
     assert missing.states == {content_hash(doc(title="a")), content_hash(doc(title="c"))}
     assert missing.pairs_since == 1

@@ -7,7 +7,7 @@ import pytest
 
 from shared.core.documents import Body, DocumentId, Sequence
 from shared.core.json.canonical import canonical, content_hash
-from shared.core.resolution.context import CREATED, Decision, Head, Memory, Refusal, Submission
+from shared.core.resolution.context import CREATED, Decision, DocumentContext, Head, Refusal, Submission
 from shared.core.resolution.resolve import resolve
 from shared.core.resolution.size_limit import TOO_LARGE, within_limit
 
@@ -18,10 +18,10 @@ def size_of(body: Body) -> int:
     return len(canonical(body))
 
 
-def head_of(body: Body, request: Submission | None = None) -> Memory:
+def head_of(body: Body, request: Submission | None = None) -> DocumentContext:
     """A document that has one state; `request` was not received before."""
     states = {} if request is None or request.hash is None else {request.hash: None}
-    return Memory(Head(Sequence(1), content_hash(body), body, 1.0), states=states, pairs=())
+    return DocumentContext(Head(Sequence(1), content_hash(body), body, 1.0), states=states, pairs=())
 
 
 def post(body: Body, base: str | None = CREATED) -> Submission:
@@ -30,10 +30,10 @@ def post(body: Body, base: str | None = CREATED) -> Submission:
 
 def decided(head: Body, state: Body, most: int) -> Decision | Refusal:
     request = post(state)
-    memory = head_of(head, request)
-    found = resolve(memory, request)
+    context = head_of(head, request)
+    found = resolve(context, request)
     assert isinstance(found, Decision)
-    return within_limit(found, memory, request, most, size_of)
+    return within_limit(found, context, request, most, size_of)
 
 
 @pytest.mark.parametrize(("spare", "refused"), [(0, False), (-1, True)])
@@ -60,11 +60,11 @@ def test_what_gets_smaller_is_stored_though_it_is_too_large_still() -> None:
     head = {**base, "c": 1}
     state = {"id": "d", "b": base["b"]}
     request = Submission(DocumentId("d"), state, content_hash(state), 2.0, content_hash(base), base)
-    memory = head_of(head, request)
-    memory = replace(memory, states={**memory.states, content_hash(base): None})
-    found = resolve(memory, request)
+    context = head_of(head, request)
+    context = replace(context, states={**context.states, content_hash(base): None})
+    found = resolve(context, request)
     assert isinstance(found, Decision), found
     assert found.state == {"id": "d", "b": base["b"], "c": 1}
-    assert within_limit(found, memory, request, 50, size_of) is found
+    assert within_limit(found, context, request, 50, size_of) is found
     larger = head_of({"id": "d", "c": 1})
     assert isinstance(within_limit(found, larger, request, 50, size_of), Refusal)

@@ -106,8 +106,8 @@ async def test_one_that_ends_again_and_again_is_given_time_and_its_reason_is_sho
 async def test_the_telling_lines_of_a_long_log_are_shown(started: Started) -> None:
     one = await started("print('FATAL: it'); print('noise\\n' * 99)", telling="FATAL")
     await one.ended()
-    assert "FATAL: it" in one.last_words()
-    assert "noise" not in one.last_words()
+    assert "FATAL: it" in one.log_tail()
+    assert "noise" not in one.log_tail()
 
 
 async def test_stopping_is_no_death(started: Started, watcher: Watcher, tmp_path: Path) -> None:

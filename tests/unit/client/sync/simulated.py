@@ -21,11 +21,11 @@ from client.config.tokens import Tokens
 from client.folder.task_folder import Loaded, TaskFolder
 from client.sync.engine.records import Answer
 from client.sync.report import Report
-from client.sync.state_store import Memory
-from client.sync.sync_run import Heard, Sync
+from client.sync.state_store import SyncStateStore
+from client.sync.sync_run import Announced, Sync
 from client.sync.upstream import CursorGoneError, Outgoing, UnreachableError, Upstream, UpstreamError
 from client.workspace.multi_sync import Exchange, Result
-from client.workspace.workspace import Opened
+from client.workspace.workspace import Workspace
 from shared.core.documents import Body, DocumentId
 
 Open = Callable[[str], Upstream]
@@ -39,11 +39,11 @@ class Stopped(BaseException):
 class Device:
     """One folder, and the syncs that are run on it."""
 
-    def __init__(self, root: Path, name: str, opened: Open) -> None:
+    def __init__(self, root: Path, name: str, open_workspace: Open) -> None:
         self.name = name
         self.folder = TaskFolder(root / name)
         self.folder.make()
-        self._opened = opened
+        self._opened = open_workspace
         self.memory_path = self.folder.state / "memory.sqlite"
         self._resident: Exchange | None = None
         self._touched: set[DocumentId] | None = None
@@ -61,24 +61,24 @@ class Device:
         async def run() -> Report:
             upstream = self._opened(self.name)
             try:
-                return await Sync(self.folder, memory, "up", upstream, step).run()
+                return await Sync(self.folder, store, "up", upstream, step).run()
             finally:
                 await upstream.close()
 
-        memory = Memory.open(self.memory_path)
+        store = SyncStateStore.open(self.memory_path)
         try:
             with contextlib.suppress(Stopped, UnreachableError):
                 return asyncio.run(run())
             return None
         finally:
-            memory.close()
+            store.close()
 
     def stay(self) -> Result:
         """As a daemon does, which looks at the files that were touched and takes what it is told."""
         if self._resident is None:
-            memory = Memory.open(self.memory_path)
+            store = SyncStateStore.open(self.memory_path)
             profile = Profile("test", self.folder.root, self.folder.root / "hooks")
-            here = _Here(profile, Tokens(self.folder.root / "config.toml"), self.folder, memory, self)
+            here = _Here(profile, Tokens(self.folder.root / "config.toml"), self.folder, store, self)
             self._resident = Exchange(here, [UpstreamConfig("up", "https://simulated")])
         exchange, touched = self._resident, self._touched
 
@@ -98,7 +98,7 @@ class Device:
     def leave(self) -> None:
         """The daemon ends."""
         if self._resident is not None:
-            self._resident.here.memory.close()
+            self._resident.here.store.close()
         self._resident = self._touched = None
 
     def touch(self, name: str) -> None:
@@ -119,16 +119,16 @@ class Device:
 
 
 @dataclass(frozen=True)
-class _Here(Opened):
+class _Here(Workspace):
     device: Device
 
     def upstream(self, config: UpstreamConfig, *, make: bool = False) -> Upstream:
         return self.device.upstream()
 
 
-async def _told(exchange: Exchange) -> Heard | None:
+async def _told(exchange: Exchange) -> Announced | None:
     """What an upstream tells that sends along the states of what changed."""
-    cursor = exchange.here.memory.upstream("up").cursor
+    cursor = exchange.here.store.upstream("up").cursor
     if cursor is None:
         return None
     driver = exchange.driver("up")
@@ -137,7 +137,7 @@ async def _told(exchange: Exchange) -> Heard | None:
     async for replies in driver.submit([Outgoing(document) for document in changes.hashes]):
         states.update((document, reply) for document, reply in replies.items() if isinstance(reply, Answer))
     same = {document: state for document, state in states.items() if state.hash == changes.hashes[document]}
-    return Heard(cursor, replace(changes, states=same))
+    return Announced(cursor, replace(changes, states=same))
 
 
 class World:
@@ -264,11 +264,11 @@ class World:
 setattr(World, "break", World.break_)
 
 
-def run(root: Path, opened: Open, seed: int, *, devices: int = 3, actions: int = 60) -> World:
+def run(root: Path, open_workspace: Open, seed: int, *, devices: int = 3, actions: int = 60) -> World:
     """One world from its beginning to its judge."""
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
-    world = World(root, [Device(root, f"device{number}", opened) for number in range(devices)], seed)
+    world = World(root, [Device(root, f"device{number}", open_workspace) for number in range(devices)], seed)
     for _ in range(actions):
         world.act()
     world.quiet()

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from client.sync.report import Report
-from client.sync.state_store import Memory
+from client.sync.state_store import SyncStateStore
 from client.sync.sync_run import Sync
 from shared.core.documents import DocumentId
 from tests.contract import upstreams
@@ -15,11 +15,11 @@ from tests.unit.client.sync.simulated import Device
 
 
 def confirmed_sync(device: Device) -> Report:
-    memory = Memory.open(device.memory_path)
+    store = SyncStateStore.open(device.memory_path)
     try:
-        return asyncio.run(Sync(device.folder, memory, "up", device.upstream()).run(confirmed=True))
+        return asyncio.run(Sync(device.folder, store, "up", device.upstream()).run(confirmed=True))
     finally:
-        memory.close()
+        store.close()
 
 
 def test_what_is_held_waits_for_a_confirmation_and_holds_nothing_up(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from client.folder.task_folder import TaskFolder
-from client.sync.state_store import Memory
+from client.sync.state_store import SyncStateStore
 from client.sync.sync_run import Sync
 from client.sync.upstream import Upstream
 from shared.core.documents import DocumentId
@@ -35,15 +35,15 @@ class Ring:
         return sum(asyncio.run(self._sync(name, upstream)) for upstream in over or LINKS[name])
 
     async def _sync(self, name: str, upstream: str) -> int:
-        memory = Memory.open(self.folders[name].state / "memory.sqlite")
+        store = SyncStateStore.open(self.folders[name].state / "memory.sqlite")
         driver: Upstream = self.drivers[upstream].opened(name)
         try:
-            report = await Sync(self.folders[name], memory, upstream, driver, several=True).run()
+            report = await Sync(self.folders[name], store, upstream, driver, several=True).run()
             assert report.agreed
             return report.sent + report.fetched + report.deleted + report.removed
         finally:
             await driver.close()
-            memory.close()
+            store.close()
 
     def set(self, name: str, due: str) -> None:
         self.folders[name].path(ID).write_text(json.dumps({"id": ID, "due": due}))

@@ -33,7 +33,7 @@ def cursor_in(text: str) -> Position:
     return found
 
 
-class Replays:
+class ChangeFeed:
     """Pages, of which those that many ask for at the same time are read once."""
 
     def __init__(self, store: DocumentStore, maps: HashMaps) -> None:

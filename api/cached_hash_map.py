@@ -12,10 +12,10 @@ from shared.core.index.hash_map import BucketedMap
 from shared.core.index.reconciliation import Comparison, Fingerprint, Prefix, Tree
 
 
-class Listing:
+class CachedHashMap:
     """One map, and its bodies as far as they were asked for."""
 
-    def __init__(self, map_: BucketedMap, before: Listing | None = None) -> None:
+    def __init__(self, map_: BucketedMap, before: CachedHashMap | None = None) -> None:
         self.map = map_
         self._before = before._tree if before is not None else None
         self._tree: Tree | None = None
@@ -51,22 +51,22 @@ class Listing:
         return sum(map(len, self.map.buckets.values())) + sum(map(len, self._bodies.values()))
 
 
-class Listings:
+class CachedHashMaps:
     """The newest one of each space, the spaces that were asked for last."""
 
-    def __init__(self, most_bytes: int) -> None:
-        self._most = most_bytes
-        self._known: OrderedDict[SpaceId, tuple[Listing, int]] = OrderedDict()
+    def __init__(self, max_bytes: int) -> None:
+        self._most = max_bytes
+        self._known: OrderedDict[SpaceId, tuple[CachedHashMap, int]] = OrderedDict()
         self._size = 0
 
-    def get(self, space: SpaceId) -> Listing | None:
+    def get(self, space: SpaceId) -> CachedHashMap | None:
         found = self._known.get(space)
         if found is None:
             return None
         self._known.move_to_end(space)
         return found[0]
 
-    def put(self, space: SpaceId, listing: Listing) -> None:
+    def put(self, space: SpaceId, listing: CachedHashMap) -> None:
         """To be called again when a body was made: its size has changed."""
         _, old = self._known.pop(space, (None, 0))
         self._known[space] = listing, listing.size

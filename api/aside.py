@@ -23,7 +23,8 @@ from typing import Any, Final
 
 from api import aside_process
 from api.pace import Pace
-from shared import wire, wire_tasks
+from api.representations import batches, submissions
+from shared import codec
 from shared.core.documents import DocumentId, SpaceId
 from shared.core.json.canonical import JsonValue
 from shared.core.json.strict import FaultError
@@ -72,26 +73,26 @@ class Aside:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def post_task(self, space: SpaceId, document: DocumentId, raw: bytes) -> wire.PostTask:
-        """As `wire.parse_post_task`."""
+    async def post_task(self, space: SpaceId, document: DocumentId, raw: bytes) -> submissions.PostTask:
+        """As `submissions.parse_post_task`."""
         if _is_small(raw):
-            return wire.parse_post_task(raw, document, self._limits)
+            return submissions.parse_post_task(raw, document, self._limits)
         found = await self._run(space, "post_task", raw, document=document)
         return aside_process.load_task(found)
 
-    async def post_tasks(self, space: SpaceId, raw: bytes) -> dict[str, wire_tasks.Posted]:
-        """As `wire_tasks.parse_post_tasks`."""
+    async def post_tasks(self, space: SpaceId, raw: bytes) -> dict[str, batches.Posted]:
+        """As `batches.parse_post_tasks`."""
         if _is_small(raw):
-            return wire_tasks.parse_post_tasks(raw, self._limits)
+            return batches.parse_post_tasks(raw, self._limits)
         found = await self._run(space, "post_tasks", raw)
         return aside_process.load_tasks(found)
 
     async def value(self, space: SpaceId, raw: bytes, *, max_depth: int) -> JsonValue:
-        """As `wire.parse`."""
+        """As `codec.parse`."""
         if _is_small(raw):
-            return wire.parse(raw, max_depth=max_depth)
+            return codec.parse(raw, max_depth=max_depth)
         [_, text] = await self._run(space, "value", raw, max_depth=max_depth)
-        return wire.loads(text)
+        return codec.loads(text)
 
     async def _run(self, space: SpaceId, name: str, raw: bytes, **arguments: Any) -> list[bytes]:
         head = {"call": name, "limits": asdict(self._limits), **arguments}
@@ -157,7 +158,7 @@ class Aside:
 
 
 def _is_small(raw: bytes) -> bool:
-    return len(raw) <= _PLAIN_BYTES or (len(raw) <= _SMALL_BYTES and wire.is_plain(raw))
+    return len(raw) <= _PLAIN_BYTES or (len(raw) <= _SMALL_BYTES and codec.is_plain(raw))
 
 
 def _settle(job: _Job, answer: list[bytes] | Exception) -> None:

@@ -14,7 +14,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any, BinaryIO, Final
 
-from shared import wire, wire_tasks
+from api.representations import batches, submissions
+from shared import codec
 from shared.core.documents import ContentHash, DocumentId, JsonText
 from shared.core.json.strict import Fault, FaultError
 from shared.core.protocol import Limits
@@ -38,13 +39,13 @@ def load_fault(parts: Sequence[bytes]) -> Fault | None:
     return Fault(*head["fault"]) if "fault" in head else None
 
 
-def load_task(parts: Sequence[bytes]) -> wire.PostTask:
+def load_task(parts: Sequence[bytes]) -> submissions.PostTask:
     """The answer to `post_task`."""
     [row] = json.loads(parts[0])["tasks"].values()
     return _task(row, parts)
 
 
-def load_tasks(parts: Sequence[bytes]) -> dict[str, wire_tasks.Posted]:
+def load_tasks(parts: Sequence[bytes]) -> dict[str, batches.Posted]:
     """The answer to `post_tasks`."""
     rows = json.loads(parts[0])["tasks"]
     return {key: Fault(*row["fault"]) if "fault" in row else _task(row, parts) for key, row in rows.items()}
@@ -57,17 +58,17 @@ def answer_to(parts: Sequence[bytes]) -> list[bytes]:
     try:
         match head["call"]:
             case "post_task":
-                task = wire.parse_post_task(raw, DocumentId(head["document"]), limits)
-                return _dumped({"": wire.as_text(task)})
+                task = submissions.parse_post_task(raw, DocumentId(head["document"]), limits)
+                return _dumped({"": submissions.as_text(task)})
             case "post_tasks":
-                return _dumped(wire_tasks.parse_post_tasks_apart(raw, limits))
+                return _dumped(batches.parse_post_tasks_apart(raw, limits))
             case _:
-                return [b"{}", wire.dumps(wire.parse(raw, max_depth=head["max_depth"]))]
+                return [b"{}", codec.dumps(codec.parse(raw, max_depth=head["max_depth"]))]
     except FaultError as error:
         return [_json({"fault": _fault_row(error.fault)})]
 
 
-def _dumped(tasks: dict[str, wire_tasks.Posted]) -> list[bytes]:
+def _dumped(tasks: dict[str, batches.Posted]) -> list[bytes]:
     texts: list[bytes] = [b""]
     rows: dict[str, Any] = {}
     for key, posted in tasks.items():
@@ -87,18 +88,18 @@ def _dumped(tasks: dict[str, wire_tasks.Posted]) -> list[bytes]:
         ):
             if state is not None and not isinstance(state, Given):
                 row[name] = len(texts)
-                texts.append(state if isinstance(state, JsonText) else wire.dumps(state))
+                texts.append(state if isinstance(state, JsonText) else codec.dumps(state))
         row["given"] = not isinstance(posted.base_state, Given)
     return [_json({"tasks": rows}), *texts[1:]]
 
 
-def _task(row: dict[str, Any], parts: Sequence[bytes]) -> wire.PostTask:
+def _task(row: dict[str, Any], parts: Sequence[bytes]) -> submissions.PostTask:
     def text(name: str) -> JsonText | None:
         return JsonText(parts[row[name]]) if name in row else None
 
     hash_ = None if row["hash"] is None else ContentHash(row["hash"])
     base_state = text("base_state") if row["given"] else Given.NOTHING
-    return wire.PostTask(
+    return submissions.PostTask(
         text("state"), hash_, row["deleted"], row["base"], base_state, row["version"], text("ancestors")
     )
 

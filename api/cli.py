@@ -19,7 +19,9 @@ from api.auth import Devices
 from api.explain import story
 from api.importing import import_into
 from api.live import HEARTBEAT_SECONDS
-from shared import wire
+from api.representations import answers
+from api.representations.imports import Import, InvalidExportError, read_import
+from shared import codec, representations
 from shared.adapters.mongodb import Mongo, MongoDeviceStore, MongoDocumentStore, opened
 from shared.adapters.redis import connection as redis
 from shared.adapters.redis.announcements import announce_changed, announce_revoked
@@ -38,7 +40,6 @@ from shared.core.merge.policies import Policies
 from shared.ports import Announcement, UnavailableError
 from shared.restore import Fate
 from shared.settings import Settings
-from shared.wire_import import Import, InvalidExportError, read_import
 
 T = TypeVar("T")
 
@@ -107,7 +108,7 @@ def list_(data: Path | None, user: str | None, as_json: bool) -> None:
         data, lambda devices: devices.list_all() if user is None else devices.list_of(UserName(user))
     )
     if as_json:
-        click.echo(json.dumps([wire.device_row(device) for device in devices]))
+        click.echo(json.dumps([answers.device_row(device) for device in devices]))
         return
     if not devices:
         click.echo("No device has a token. Make one: hypertask-server token create --name NAME")
@@ -220,8 +221,8 @@ def explain(data: Path | None, space: str, document: str, as_json: bool) -> None
     if not entries:
         raise click.ClickException(f"The space {space} never had a document {document}.")
     if as_json:
-        rows = [wire.history_row(entry, policies) for entry in entries]
-        click.echo(wire.dumps({"document": document, "space": space, "revisions": rows}).decode())
+        rows = [representations.history_row(entry, policies) for entry in entries]
+        click.echo(codec.dumps({"document": document, "space": space, "revisions": rows}).decode())
         return
     names = {device.id: device.name for device in devices}
     for line in story(DocumentId(document), entries, names, policies, url=_url(data)):

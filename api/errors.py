@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
-from shared import wire
+from shared import codec
 from shared.core.json.strict import FaultError
 from shared.core.resolution.context import Refusal
 from shared.observability import event, request_id
@@ -169,7 +169,7 @@ PROBLEM_HEADERS: Final = {
 def render(error: ProblemError) -> Response:
     """The response: application/problem+json."""
     headers = {**PROBLEM_HEADERS, **error.headers}
-    return Response(wire.dumps(members(error) | error.extensions), error.kind.status, headers=headers)
+    return Response(codec.dumps(members(error) | error.extensions), error.kind.status, headers=headers)
 
 
 def _methods(request: Request) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from shared import wire
+from shared import codec
 from shared.core.documents import DeviceId, DocumentId, HistoryEntry
 from shared.core.merge.conflict_rows import redacted
 from shared.core.merge.policies import Policies
@@ -60,6 +60,6 @@ def _value(conflict: Mapping[str, Any], side: str) -> str:
     if side not in conflict and conflict.get("redacted"):
         return "what is secret"
     if side in conflict:
-        text = wire.dumps(conflict[side]).decode()
+        text = codec.dumps(conflict[side]).decode()
         return text if len(text) <= 80 else text[:77] + "..."
     return "a large value" if conflict.get("elided") else "nothing"

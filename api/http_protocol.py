@@ -13,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api import errors
 from api.errors import Kind
-from shared import wire
+from shared import codec
 from shared.observability import event
 
 logger = logging.getLogger(__name__)
@@ -175,7 +175,7 @@ class HttpProtocol(HttpToolsProtocol):
             return
         identity = secrets.token_hex(8)
         problem = errors.members(errors.ProblemError(kind, detail)) | {"request_id": identity}
-        body = wire.dumps(problem)
+        body = codec.dumps(problem)
         headers = {
             **errors.PROBLEM_HEADERS,
             "content-length": str(len(body)),

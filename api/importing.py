@@ -9,11 +9,11 @@ from functools import partial
 from itertools import islice
 from typing import Any, Final
 
-from shared import wire
+from api.representations.imports import Import
+from shared import codec
 from shared.core.documents import DocumentId, SpaceId
 from shared.ports import Announcement, DocumentStore
 from shared.restore import Chain, Fate, restore
-from shared.wire_import import Import
 
 _DOCUMENTS: Final = 200
 _STATES: Final = 1000
@@ -69,7 +69,7 @@ def _portion(chains: Iterator[tuple[DocumentId, Chain]]) -> dict[DocumentId, Cha
     for document, chain in islice(chains, _DOCUMENTS):
         portion[document] = chain
         states += len(chain)
-        size += sum(len(wire.dumps(state.body)) for state in chain if state.body is not None)
+        size += sum(len(codec.dumps(state.body)) for state in chain if state.body is not None)
         if states >= _STATES or size >= _BYTES:
             break
     return portion

@@ -14,7 +14,8 @@ from typing import Any, Protocol
 from api.auth import Devices
 from api.change_feed import ChangeFeed
 from api.errors import RATE_LIMITED, ProblemError
-from shared import wire
+from api.representations import events
+from shared.adapters.redis import announcement_messages
 from shared.core.documents import Device, DeviceId, Epoch, Position, Sequence, SpaceId
 from shared.core.index.cursors import cursor_of
 from shared.observability import event
@@ -43,7 +44,7 @@ class RenderedAnnouncement:
     def text(self) -> bytes:
         """The event."""
         if self._text is None:
-            self._text = wire.changed_event(cursor_of(self.position), self.rows or [])
+            self._text = events.changed_event(cursor_of(self.position), self.rows or [])
         return self._text
 
 
@@ -123,7 +124,7 @@ class Live:
     def heard(self, space: SpaceId, data: bytes) -> None:
         """An announcement came."""
         try:
-            announcement = RenderedAnnouncement(*wire.load_announcement(data))
+            announcement = RenderedAnnouncement(*announcement_messages.load_announcement(data))
         except ValueError:
             self.lost(space)
             return

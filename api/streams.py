@@ -10,7 +10,7 @@ from starlette.types import Message, Receive, Send
 
 from api.errors import ProblemError
 from api.live import Live, RenderedAnnouncement
-from shared import wire
+from api.representations import events
 from shared.core.documents import Device, Position
 from shared.core.index.cursors import cursor_of
 from shared.ports import UnavailableError
@@ -68,7 +68,7 @@ class EventStream:
         """After `Live.follow`; until the other side hangs up or `close` is called."""
         try:
             await self._send(start())
-            await self._write(wire.ready_event(cursor_of(self._position)))
+            await self._write(events.ready_event(cursor_of(self._position)))
             self._wake()
             while (await receive())["type"] != "http.disconnect":
                 pass
@@ -129,7 +129,7 @@ class EventStream:
         except UnavailableError:
             self._behind = True  # until the next heartbeat
         except ProblemError as error:
-            await self._write(wire.gone_event(error.kind.code))
+            await self._write(events.gone_event(error.kind.code))
             self.close()
         finally:
             self._sender = None
@@ -151,7 +151,7 @@ class EventStream:
             page = await self._live.replays.page(self._space, self._position)
             if page.hashes:
                 rows = [[document, hash_] for document, hash_ in page.hashes.items()]
-                await self._write(wire.changed_event(cursor_of(page.position), rows))
+                await self._write(events.changed_event(cursor_of(page.position), rows))
             self._position = page.position
             more = page.more
 

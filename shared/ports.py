@@ -334,7 +334,7 @@ Reply = Answer | Refusal | Exception
 
 @dataclass(frozen=True, slots=True)
 class SealedItem:
-    """An Item as it travels, for a process that has only to pass it on. `shared.wire_queue.sealed` makes it."""
+    """An Item as it travels, for a process that has only to pass it on. `shared.queue_messages.sealed` makes it."""
 
     document: DocumentId
     sender: DeviceId | None

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from shared import wire
+from shared import codec
 from shared.core.documents import DeviceId, Epoch
 from shared.core.documents import Sequence as SequenceNumber
 from shared.core.json.values import Value
@@ -128,7 +128,7 @@ class CachedResolver:
     """Decides the submissions of a batch. If they are large it remembers what it decided, because the transaction may
     have to begin again. That is sound: the rules are pure."""
 
-    def __init__(self, max_bytes: int, *, hash_of: HashOf = wire.content_hash) -> None:
+    def __init__(self, max_bytes: int, *, hash_of: HashOf = codec.content_hash) -> None:
         """`max_bytes`: of the canonical form of a document that is made of two. `hash_of`: a content hash."""
         self._max_bytes = max_bytes
         self._hash_of = hash_of
@@ -159,7 +159,7 @@ class CachedResolver:
         if isinstance(found, NeedsData):
             return found
         if isinstance(found, Decision):
-            found = within_limit(found, context, request, self._max_bytes, lambda body: len(wire.canonical(body)))
+            found = within_limit(found, context, request, self._max_bytes, lambda body: len(codec.canonical(body)))
         if isinstance(found, Refusal):
             return Resolved(found)
         return Resolved(found, conflict_rows(found.conflicts, policies))

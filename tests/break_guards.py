@@ -28,7 +28,7 @@ ARRAYS = ("tests/unit/core/test_ordered_merge.py",)
 STRINGS = ("tests/unit/core/test_strings.py",)
 LOST = ("tests/unit/core/test_lost_base.py",)
 STORE = ("tests/contract/test_document_store.py",)
-WIRE = ("tests/unit/test_wire.py",)
+WIRE = ("tests/unit/test_codec.py",)
 ROUTES = ("tests/integration/test_every_route.py",)
 DEVICES = ("tests/integration/test_devices.py",)
 

@@ -11,9 +11,9 @@ from starlette.responses import Response
 from api import errors
 from api.body import enter_large, read_json_body
 from api.errors import MALFORMED_REQUEST, ProblemError
-from api.routes.sync import is_bare_deletion, is_confirmed, is_dry_run, item_of
+from api.representations import batches, submissions
 from api.state import State, state
-from shared import wire, wire_tasks
+from api.submitting import is_bare_deletion, is_confirmed, is_dry_run, item_of
 from shared.core.documents import Device, DocumentId, is_document_id
 from shared.core.index.cursors import cursor_of
 from shared.core.json.strict import Fault, FaultError
@@ -33,7 +33,7 @@ async def post_tasks(request: Request) -> Response:
     raw = await read_json_body(request, device.space, limits.max_batch_bytes)
     posted = await app.aside.post_tasks(device.space, raw)
     answers = await _answers(app, request, device, posted)
-    return Response(wire_tasks.answers_body(answers), media_type="application/json")
+    return Response(batches.answers_body(answers), media_type="application/json")
 
 
 async def get_tasks(request: Request) -> Response:
@@ -52,18 +52,18 @@ async def get_tasks(request: Request) -> Response:
     if ids is not None:
         asked = [document for document in ids if document > after]
         found, last = await app.documents.page(device.space, "", most, asked, max_bytes=max_bytes)
-        body = wire_tasks.asked_body(found, asked, cursor=cursor, after=last)
+        body = batches.asked_body(found, asked, cursor=cursor, after=last)
     else:
         found, last = await app.documents.page(device.space, after, limit, max_bytes=max_bytes)
-        body = wire_tasks.page_body(found, cursor=cursor, after=last)
+        body = batches.page_body(found, cursor=cursor, after=last)
     return Response(body, media_type="application/json", headers={"cache-control": "private, no-cache"})
 
 
 async def _answers(
-    app: State, request: Request, device: Device, posted: dict[str, wire_tasks.Posted]
+    app: State, request: Request, device: Device, posted: dict[str, batches.Posted]
 ) -> dict[str, Answer | dict[str, Any]]:
     now = time.time()
-    tasks = {DocumentId(key): task for key, task in posted.items() if isinstance(task, wire.PostTask)}
+    tasks = {DocumentId(key): task for key, task in posted.items() if isinstance(task, submissions.PostTask)}
     agreed = await app.acknowledgements.posted(device) if any(map(is_bare_deletion, tasks.values())) else None
     items = {
         key: item_of(task, request, key, device, at=now, agreed=agreed if is_bare_deletion(task) else None)

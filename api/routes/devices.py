@@ -8,8 +8,9 @@ from starlette.responses import Response
 
 from api.body import read_json_body
 from api.errors import MALFORMED_REQUEST, NOT_FOUND, ProblemError
+from api.representations import answers
 from api.state import state
-from shared import wire
+from shared import codec
 from shared.core.display import MAX_NAME, is_name
 from shared.core.documents import Device, DeviceId
 
@@ -20,8 +21,8 @@ async def list_devices(request: Request) -> Response:
     app = state(request)
     caller = await app.devices.of(request)
     devices = await app.devices.list_of(caller.user, caller.space)
-    rows = [wire.device_row(device, current=device.id == caller.id) for device in devices]
-    return Response(wire.dumps({"devices": rows}), media_type="application/json")
+    rows = [answers.device_row(device, current=device.id == caller.id) for device in devices]
+    return Response(codec.dumps({"devices": rows}), media_type="application/json")
 
 
 async def create_device(request: Request) -> Response:
@@ -44,7 +45,7 @@ async def revoke_device(request: Request) -> Response:
 
 
 def _name(raw: bytes) -> str:
-    request = wire.parse(raw, max_depth=2)
+    request = codec.parse(raw, max_depth=2)
     name = request.get("name") if isinstance(request, dict) else None
     if not isinstance(name, str) or not is_name(name) or set(request) != {"name"}:
         detail = f'The body must be {{"name": "..."}}: 1 to {MAX_NAME} characters, no control characters among them.'
@@ -54,7 +55,7 @@ def _name(raw: bytes) -> str:
 
 def _created(device: Device, token: str) -> Response:
     return Response(
-        wire.dumps({"device": device.id, "token": token}),
+        codec.dumps({"device": device.id, "token": token}),
         201,
         headers={"cache-control": "no-store"},
         media_type="application/json",

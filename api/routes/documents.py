@@ -10,9 +10,10 @@ from starlette.responses import Response
 from api.body import enter_large, read_json_body
 from api.compression import tags_in
 from api.errors import MALFORMED_REQUEST, NOT_FOUND, ProblemError
-from api.routes.sync import document_of, submit
+from api.representations import answers
 from api.state import state
-from shared import wire
+from api.submitting import document_of, submit
+from shared import codec, representations
 from shared.core.documents import ContentHash, DeviceId
 from shared.core.index.reconciliation import is_fingerprint
 from shared.core.resolution.context import Given, Submission
@@ -30,7 +31,7 @@ async def get_task(request: Request) -> Response:
     headers = {"etag": f'"{head.hash}"', "hypertask-rev": head.rev or "", "cache-control": "private, no-cache"}
     if tags_in(request.headers.get("if-none-match")) & {"*", head.hash}:
         return Response(status_code=304, headers=headers)
-    return Response(wire.dumps(head.body), headers=headers, media_type="application/json")
+    return Response(codec.dumps(head.body), headers=headers, media_type="application/json")
 
 
 async def get_revisions(request: Request) -> Response:
@@ -41,8 +42,8 @@ async def get_revisions(request: Request) -> Response:
     if not entries:
         raise ProblemError(NOT_FOUND, "There never was such a document.")
     policies = await app.documents.policies(device.space)
-    rows = [wire.history_row(entry, policies) for entry in entries]
-    return Response(wire.dumps({"revisions": rows}), media_type="application/json")
+    rows = [representations.history_row(entry, policies) for entry in entries]
+    return Response(codec.dumps({"revisions": rows}), media_type="application/json")
 
 
 async def get_revision(request: Request) -> Response:
@@ -53,7 +54,7 @@ async def get_revision(request: Request) -> Response:
     if entry is None or entry.body is None:
         raise ProblemError(NOT_FOUND, "The document has no such revision, or its body was pruned.")
     headers = {"etag": f'"{content}"', "cache-control": "private, no-cache"}
-    return Response(wire.dumps(entry.body), headers=headers, media_type="application/json")
+    return Response(codec.dumps(entry.body), headers=headers, media_type="application/json")
 
 
 async def post_restore(request: Request) -> Response:
@@ -78,11 +79,11 @@ async def post_restore(request: Request) -> Response:
         DeviceId(f"{device.id}:restore"),
     )
     answer = await submit(app, request, device, submission)
-    return Response(wire.answer_body(answer, entry.body, additions=True), media_type="application/json")
+    return Response(answers.answer_body(answer, entry.body, additions=True), media_type="application/json")
 
 
 def _hash(raw: bytes) -> ContentHash:
-    request = wire.parse(raw, max_depth=2)
+    request = codec.parse(raw, max_depth=2)
     content = request.get("hash") if isinstance(request, dict) else None
     if not isinstance(content, str) or not is_fingerprint(content) or set(request) != {"hash"}:
         raise ProblemError(

@@ -11,8 +11,8 @@ from starlette.responses import StreamingResponse
 from api.auth import hash_of_token
 from api.body import enter_large
 from api.compression import IDENTITY, Encoder, accepted
+from api.representations import export
 from api.state import State, state
-from shared import wire_export
 from shared.core.documents import Device, Position
 from shared.core.index.cursors import cursor_of
 
@@ -41,14 +41,14 @@ async def get_export(request: Request) -> StreamingResponse:
 
 
 async def _lines(app: State, device: Device, position: Position) -> AsyncIterator[bytes]:
-    yield wire_export.first_line(device.space, cursor_of(position), time.time())
-    yield wire_export.policies_line(await app.documents.policies(device.space))
+    yield export.first_line(device.space, cursor_of(position), time.time())
+    yield export.policies_line(await app.documents.policies(device.space))
     documents = revisions = 0
     async for found in app.documents.everything(device.space):
         documents += found.is_head
         revisions += not found.is_head
-        yield wire_export.line_of(found)
-    yield wire_export.last_line(documents, revisions)
+        yield export.line_of(found)
+    yield export.last_line(documents, revisions)
 
 
 async def _nothing() -> AsyncIterator[bytes]:

@@ -15,8 +15,9 @@ from api.change_feed import PAGE, Page, cursor_in
 from api.compression import IDENTITY, MIN_BYTES, accepted, tag_named, tag_of, tags_in
 from api.errors import MALFORMED_REQUEST, ProblemError
 from api.live import Wait
+from api.representations import ranges
 from api.state import state
-from shared import wire
+from shared import codec
 from shared.core.documents import Device, Position
 from shared.core.index.cursors import cursor_of, parse_cursor
 from shared.core.index.lineage import Lineage
@@ -73,12 +74,12 @@ async def post_diff(request: Request) -> Response:
     app = state(request)
     device = await app.devices.of(request)
     raw = await read_json_body(request, device.space, _MOST_DIFF_BYTES)
-    asked = wire.ranges_of(await app.aside.value(device.space, raw, max_depth=2), _MOST_RANGES)
+    asked = ranges.ranges_of(await app.aside.value(device.space, raw, max_depth=2), _MOST_RANGES)
     await enter_large(request, device.space)
     listing = await app.hash_maps.current(device.space)
     found = await listing.compare(asked)
     body = {"ranges": found.divided, "documents": found.listed, "cursor": cursor_of(listing.position)}
-    return Response(wire.dumps(body), headers={"cache-control": "no-store"}, media_type="application/json")
+    return Response(codec.dumps(body), headers={"cache-control": "no-store"}, media_type="application/json")
 
 
 async def _since(request: Request, device: Device, since: str, limit: int, *, may_wait: bool) -> Response:
@@ -92,7 +93,7 @@ async def _since(request: Request, device: Device, since: str, limit: int, *, ma
     if may_wait and not page.hashes and not page.more:
         page = await _held(request, device, look=look, changed=lambda found: bool(found.hashes))
     body = {"hashes": page.hashes, "cursor": cursor_of(page.position), "more": page.more}
-    return Response(wire.dumps(body), headers={"cache-control": "no-store"}, media_type="application/json")
+    return Response(codec.dumps(body), headers={"cache-control": "no-store"}, media_type="application/json")
 
 
 async def _held(

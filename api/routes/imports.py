@@ -13,10 +13,10 @@ from starlette.responses import Response
 from api.body import enter_large, pieces_of
 from api.errors import INVALID_EXPORT, ProblemError
 from api.importing import import_into
+from api.representations.imports import Import, InvalidExportError, read_export
 from api.state import state
-from shared import wire
+from shared import codec
 from shared.core.protocol import Limits
-from shared.wire_import import Import, InvalidExportError, read_export
 
 MAX_BYTES: Final = 1024 * 1024 * 1024
 _KINDS: Final = ("application/x-ndjson", "application/octet-stream", "application/json")
@@ -40,7 +40,7 @@ async def post_import(request: Request) -> Response:
             at=time.time(),
             announce=lambda announcement: app.live.tell_changed(device.space, announcement),
         )
-    return Response(wire.dumps(report), media_type="application/json")
+    return Response(codec.dumps(report), media_type="application/json")
 
 
 def _checked(file: BinaryIO, limits: Limits) -> Import:

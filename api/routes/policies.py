@@ -8,7 +8,7 @@ from starlette.responses import Response
 from api.body import read_json_body
 from api.errors import INVALID_POLICIES, ProblemError
 from api.state import state
-from shared import wire
+from shared import codec, representations
 from shared.core.merge.policies import InvalidPolicies, Policies, parse
 
 _MOST_BYTES = 256 * 1024
@@ -35,4 +35,4 @@ async def put_policies(request: Request) -> Response:
 
 
 def _rendered(policies: Policies) -> Response:
-    return Response(wire.dumps(wire.policies_row(policies)), media_type="application/json")
+    return Response(codec.dumps(representations.policies_row(policies)), media_type="application/json")

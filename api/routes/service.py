@@ -14,7 +14,7 @@ from starlette.responses import Response
 from api import VERSION
 from api.errors import UNAVAILABLE, ProblemError
 from api.state import state
-from shared import wire
+from shared import codec
 from shared.core.protocol import AUTH_SCHEMES, PROTOCOL_VERSIONS
 from shared.ports import UnavailableError
 
@@ -96,8 +96,8 @@ async def _answers(check: Callable[[], Awaitable[None]]) -> bool:
 @cache
 def _described() -> bytes:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return wire.dumps(yaml.load(resources.files("api").joinpath("openapi.yaml").read_bytes(), loader))  # noqa: S506
+    return codec.dumps(yaml.load(resources.files("api").joinpath("openapi.yaml").read_bytes(), loader))  # noqa: S506
 
 
 def _json(value: object, status: int = 200) -> Response:
-    return Response(wire.dumps(value), status, headers={"cache-control": "no-store"}, media_type="application/json")
+    return Response(codec.dumps(value), status, headers={"cache-control": "no-store"}, media_type="application/json")

@@ -17,7 +17,7 @@ from bench.work.columns import Column, NotHereError, Scale
 from bench.work.contention import Replica
 from bench.work.hypertask_client import ClientColumn, DaemonColumn
 from bench.work.wire import Arrival, WireColumn
-from shared.wire import content_hash
+from shared.codec import content_hash
 from tests.instance import Access, Instance
 
 PAGE = 1000

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import orjson
 
-from shared import wire
+from shared import codec
 from shared.core.documents import Body, ContentHash, DocumentId
 from shared.core.json.canonical import JsonValue
 from shared.core.json.strict import Fault, FaultError
@@ -45,7 +45,7 @@ def text_of(body: Body) -> bytes:
 
 
 def exact_text_of(body: Body) -> bytes:
-    """The same, member by member: six times slower, and what the quick road is judged by."""
+    """The same, member by member: six times slower, and what the fast path is judged by."""
     ordered = {"id": body["id"], **_ordered({name: value for name, value in body.items() if name != "id"})}
     return orjson.dumps(ordered, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
@@ -59,19 +59,19 @@ def body_of(text: bytes, document: DocumentId, limits: Limits) -> tuple[Body, Co
     text = text.removeprefix(_MARK)
     if not text.strip():
         raise FaultError(Fault("empty", "There is nothing in it."))
-    return checked(wire.parse(text, max_depth=limits.max_depth), document, limits)
+    return checked(codec.parse(text, max_depth=limits.max_depth), document, limits)
 
 
 def is_too_large(body: Body, text_bytes: int, limits: Limits) -> bool:
     """Whether the canonical form of a body is larger than a document may be. `text_bytes`: the length of its text in
     the file."""
     # A number is at most six times as long in the canonical form (1e20), and nothing else gets longer.
-    return 6 * text_bytes > limits.max_document_bytes < len(wire.canonical(body))
+    return 6 * text_bytes > limits.max_document_bytes < len(codec.canonical(body))
 
 
 def checked(state: JsonValue, document: DocumentId, limits: Limits) -> tuple[Body, ContentHash]:
     """`state`, which is in the I-JSON profile, as a body of this document. Raises FaultError."""
-    found = wire.checked_state(state, document, "", limits)
+    found = codec.checked_state(state, document, "", limits)
     if found.body is None or found.hash is None:
         raise AssertionError("a state that was checked has a body")
     if is_tombstone(found.body):

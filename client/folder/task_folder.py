@@ -35,10 +35,10 @@ from client.folder.problems import (
     wrong_id,
 )
 from client.folder.replace import READ_ONLY, ChangedError, Stamp, put_new, put_over, stamp_at, take_away
+from shared.codec import parse
 from shared.core.documents import Body, ContentHash, DocumentId, is_document_id
 from shared.core.json.strict import FaultError, check
 from shared.core.protocol import Limits
-from shared.wire import parse
 
 __all__ = ["STATE", "Change", "ChangedError", "FolderError", "FolderGoneError", "Loaded"]
 __all__ += ["Problem", "Scan", "Stamp", "TaskFolder"]

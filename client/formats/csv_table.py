@@ -25,7 +25,7 @@ from client.formats.faults import ExportError, Problem
 from client.formats.fields import NoDateError, field_of, finished, put
 from client.formats.naming import Names, is_unique
 from client.formats.text import decoded
-from shared import wire
+from shared import codec
 from shared.core.documents import Body, DocumentId, is_document_id
 from shared.core.json.canonical import equal
 from shared.core.json.strict import FaultError
@@ -184,7 +184,7 @@ def _named(body: Body, header: Sequence[str], cells: Sequence[str], names: Names
 
 def _value(name: str, cell: str) -> Any:
     if name.endswith(_JSON):
-        return wire.parse(cell.encode(), max_depth=Limits().max_depth - 1)
+        return codec.parse(cell.encode(), max_depth=Limits().max_depth - 1)
     return list(dict.fromkeys(cell.replace(",", " ").split())) if name == "tags" else cell
 
 
@@ -203,5 +203,5 @@ def _plain(name: str, values: list[Any]) -> bool:
 
 def _cell(value: Any, plain: bool) -> str:
     if not plain:
-        return wire.dumps(value).decode()
+        return codec.dumps(value).decode()
     return " ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -23,9 +23,9 @@ from client.tasks.ids import derived_id
 from client.tasks.moments import Point, day_of, placed, point_of, text_of_point, utc
 from client.tasks.periods import NoPeriodError, Rule
 from client.tasks.recurrence import Occurrence, Series, zone_named
+from shared.codec import dumps
 from shared.core.documents import Body, DocumentId, is_document_id
 from shared.core.json.canonical import equal
-from shared.wire import dumps
 
 _INSTANTS: Final = ("COMPLETED", "CREATED", "LAST-MODIFIED")
 """Properties that have to be in UTC."""

@@ -25,7 +25,7 @@ from client.folder.durable import make_durable, write_new
 from client.folder.task_folder import FolderError, Loaded, Problem, Stamp
 from client.tasks.journal import Step
 from client.tasks.task_list import Tasks
-from shared import wire
+from shared import codec
 from shared.core.documents import Body, DocumentId
 from shared.core.json.canonical import equal
 from shared.core.merge.clock import clock
@@ -144,7 +144,7 @@ def _read(path: Path) -> dict[DocumentId, Body]:
         return {}
     except OSError as error:
         raise FolderError(f"{path}: {error.strerror}. Correct its permissions, or delete it.") from None
-    rows = (wire.loads(line) for line in lines)
+    rows = (codec.loads(line) for line in lines)
     return {DocumentId(row["id"]): row for row in rows}
 
 
@@ -152,7 +152,7 @@ def _write(path: Path, memory: Mapping[DocumentId, Body]) -> None:
     new = path.with_suffix(".new")
     try:
         new.unlink(missing_ok=True)
-        write_new(new, b"".join(wire.dumps(body) + b"\n" for body in memory.values()))
+        write_new(new, b"".join(codec.dumps(body) + b"\n" for body in memory.values()))
         make_durable([new])
         new.replace(path)
     except OSError as error:

@@ -17,7 +17,7 @@ from client.formats.fields import NoDateError, field_of, finished, put
 from client.formats.naming import Names, is_unique
 from client.formats.services import outline, tasks_in
 from client.formats.text import decoded
-from shared import wire
+from shared import codec
 from shared.core.documents import Body, DocumentId, is_document_id
 from shared.core.json.canonical import equal
 from shared.core.json.strict import FaultError
@@ -56,13 +56,13 @@ def read(raw: bytes, context: Context) -> Reading:
 
 def text_of(bodies: Iterable[Body], context: Context | None = None) -> tuple[bytes, list[str]]:
     """An array, a task a line."""
-    lines = b",\n".join(wire.dumps(_marked(body)) for body in bodies)
+    lines = b",\n".join(codec.dumps(_marked(body)) for body in bodies)
     return b"[\n" + lines + b"\n]\n" if lines else b"[]\n", []
 
 
 def lines_of(bodies: Iterable[Body], context: Context | None = None) -> tuple[bytes, list[str]]:
     """NDJSON."""
-    return b"".join(wire.dumps(_marked(body)) + b"\n" for body in bodies), []
+    return b"".join(codec.dumps(_marked(body)) + b"\n" for body in bodies), []
 
 
 def _marked(body: Body) -> Body:
@@ -142,7 +142,7 @@ def _mapped(value: Body, context: Context) -> Body:
 def _values(raw: bytes, problems: list[Problem]) -> tuple[list[_Row], Any]:
     """The rows of the file, and the value that it is: the list of its lines if it is no JSON as a whole."""
     try:
-        whole = wire.parse(raw, max_depth=_DEEP + 8)
+        whole = codec.parse(raw, max_depth=_DEEP + 8)
     except FaultError as error:
         if b"\n" not in raw.strip() or not error.fault.malformed:
             at = f" (at {error.fault.pointer})" if error.fault.pointer else ""
@@ -155,7 +155,7 @@ def _values(raw: bytes, problems: list[Problem]) -> tuple[list[_Row], Any]:
     for number, line in enumerate(raw.split(b"\n"), 1):
         if line.strip():
             try:
-                found.append((number, None, wire.parse(line, max_depth=_DEEP + 8)))
+                found.append((number, None, codec.parse(line, max_depth=_DEEP + 8)))
             except FaultError as error:
                 problems.append(Problem(error.fault.detail, number))
     return found, [value for _, _, value in found]
@@ -172,11 +172,11 @@ def _named(value: Body, names: Names, context: Context) -> Body:
         if isinstance(mark, list) and len(mark) == 2 and mark[0] == identity:
             return {**value, OWN_ID: mark[1]}
     if identity is None:
-        return {**value, "id": names.of(wire.canonical(value).decode())}
+        return {**value, "id": names.of(codec.canonical(value).decode())}
     if isinstance(identity, str):
         given = names.of_id(identity, value)
     else:
-        original = wire.canonical({"id": identity}).decode()
+        original = codec.canonical({"id": identity}).decode()
         before = Names("json", context).of("original", original)
         given = names.of_id(original, value, before=before)
     return value if given == identity else {**value, "id": given, "original_id": identity}

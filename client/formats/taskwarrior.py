@@ -27,7 +27,7 @@ from client.formats.taskwarrior_fields import COMPUTED, NotATaskError, document_
 from client.tasks.moments import FIELDS, is_day, point_of, since_1970
 from client.tasks.periods import Every, NoPeriodError
 from client.tasks.recurrence import Occurrence, Series, is_pattern
-from shared import wire
+from shared import codec
 from shared.core.documents import Body, DocumentId, is_document_id
 from shared.core.json.canonical import equal
 from shared.core.json.strict import FaultError
@@ -66,7 +66,7 @@ def text_of(bodies: Iterable[Body], context: Context | None = None) -> tuple[byt
     context = context or Context()
     rows = list(bodies)
     numbers = _numbers(rows, context)
-    lines = b",\n".join(wire.dumps(_task(body, numbers, context)) for body in rows)
+    lines = b",\n".join(codec.dumps(_task(body, numbers, context)) for body in rows)
     return b"[\n" + lines + b"\n]\n" if lines else b"[]\n", []
 
 
@@ -91,7 +91,7 @@ def _task(body: Body, numbers: Mapping[str, Body], context: Context) -> dict[str
         before, after = ([one[name]] if name in one else [] for one in (body, again))
         if not equal(before, after):
             was[name] = [before, after]
-    return {**written, WAS: wire.dumps(was).decode()} if was else written
+    return {**written, WAS: codec.dumps(was).decode()} if was else written
 
 
 def _is_theirs(body: Body) -> bool:
@@ -133,7 +133,7 @@ def _said(name: str, value: Any, context: Context) -> Any:
     if not plain or "." in name or not name.isprintable():
         return None
     # Of a field that it does not know Taskwarrior makes a text.
-    return value if isinstance(value, str) else wire.dumps(value).decode()
+    return value if isinstance(value, str) else codec.dumps(value).decode()
 
 
 def _moment(value: Any, context: Context) -> str | None:
@@ -234,7 +234,7 @@ def _as_day(value: Any, context: Context) -> str | None:
 
 def _was(value: Any) -> dict[str, tuple[list[Any], list[Any]]]:
     try:
-        found = wire.parse(value.encode(), max_depth=Limits().max_depth + 3) if isinstance(value, str) else {}
+        found = codec.parse(value.encode(), max_depth=Limits().max_depth + 3) if isinstance(value, str) else {}
     except FaultError:
         return {}
     if not isinstance(found, dict):

@@ -21,10 +21,10 @@ from typing import Any, Final
 
 from client.formats.faults import ExportError, Problem
 from client.formats.taskwarrior_fields import NotATaskError, document_id, from_taskwarrior
+from shared.codec import parse
 from shared.core.documents import Body, DocumentId
 from shared.core.json.strict import Fault, FaultError
 from shared.core.protocol import Limits
-from shared.wire import parse
 
 
 @dataclass(frozen=True, slots=True)

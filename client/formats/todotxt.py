@@ -32,7 +32,7 @@ from client.formats.naming import Names, is_unique
 from client.formats.text import decoded
 from client.tasks.filters import tags_of
 from client.tasks.moments import day_of, is_day
-from shared import wire
+from shared import codec
 from shared.core.documents import Body, DocumentId, is_document_id
 from shared.core.json.canonical import equal
 from shared.core.json.strict import FaultError
@@ -224,7 +224,7 @@ def _take_rest(body: Body, rest: Body) -> None:
 
 def _json(text: str) -> Any:
     try:
-        return wire.parse(text.encode(), max_depth=Limits().max_depth)
+        return codec.parse(text.encode(), max_depth=Limits().max_depth)
     except FaultError:
         return None
 
@@ -321,7 +321,7 @@ def _is_key(name: str) -> bool:
 
 def _spelt(value: Any) -> str:
     """JSON without white space of any kind."""
-    text = wire.dumps(value).decode()
+    text = codec.dumps(value).decode()
     return "".join(f"\\u{ord(character):04x}" if character.isspace() else character for character in text)
 
 

@@ -21,7 +21,7 @@ from client.push.remote import (
     UnreachableError,
 )
 from client.sync.retry import Backoff, retry_after_seconds
-from shared import wire
+from shared import codec
 from shared.core.documents import Body, ContentHash, DocumentId, HashMap, is_document_id
 
 TURNED_AWAY: Final = frozenset({429, 502, 503, 504})
@@ -91,7 +91,7 @@ class HttpRemote:
         return {DocumentId(document): ContentHash(hash_) for document, hash_ in known.items()}
 
     async def submit(self, document: DocumentId, state: Body | None) -> Correct | Refused:
-        answer = await self._request("POST", f"/task/{document}", wire.dumps({"client_state": state}))
+        answer = await self._request("POST", f"/task/{document}", codec.dumps({"client_state": state}))
         if answer.status_code in OF_THE_DOCUMENT:
             return _refusal(answer)
         if answer.status_code != 200:
@@ -171,7 +171,7 @@ class HttpRemote:
 
     def _json(self, answer: httpx.Response) -> Any:
         try:
-            return wire.loads_answer(answer.content)
+            return codec.loads_answer(answer.content)
         except ValueError as error:
             raise self._not_hypertask(answer, "its answer is not JSON") from error
 

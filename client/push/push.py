@@ -20,9 +20,9 @@ from enum import StrEnum
 from typing import Final, TypeVar
 
 from client.push.remote import Refused, Remote
+from shared.codec import content_hash
 from shared.core.documents import Body, ContentHash, DocumentId, HashMap
 from shared.core.index.plan import Action, Differs, Fetch, compare
-from shared.wire import content_hash
 
 MAX_ROUNDS: Final = 5
 """Two are enough without concurrent writers."""

@@ -35,13 +35,13 @@ from client.folder.replace import ChangedError, Stamp, put_new, put_over, stamp_
 from client.folder.task_folder import STATE, Loaded, Problem, TaskFolder
 from client.sync.engine.answer import MergedDoc, merged_onto
 from client.sync.state_store import Arriving, Seen, SyncStateStore
+from shared.codec import content_hash
 from shared.core.documents import Body, ContentHash, DocumentId
 from shared.core.json.canonical import equal
 from shared.core.json.strict import FaultError
 from shared.core.merge.conflict_rows import conflict_rows
 from shared.core.merge.policies import NO_POLICIES
 from shared.core.protocol import Limits
-from shared.wire import content_hash
 
 RACY_NS: Final = 20_000_000
 COARSE_RACY_NS: Final = 2_100_000_000

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from client.sync.engine.records import Ancestor
 from client.sync.engine.versions import FileVersion
-from shared import wire
+from shared import codec
 from shared.core.documents import ContentHash, DocumentId
 from shared.core.version_vectors import Source, Version
 
@@ -89,7 +89,7 @@ class FileVersions:
     def file_versions(self, documents: Iterable[DocumentId]) -> dict[DocumentId, FileVersion]:
         """Of those of which it is known."""
         return {
-            DocumentId(row[0]): FileVersion(row[1], wire.loads(row[2].encode()))
+            DocumentId(row[0]): FileVersion(row[1], codec.loads(row[2].encode()))
             for row in self._among("SELECT id, hash, version FROM version WHERE id IN", documents)
         }
 
@@ -106,7 +106,7 @@ class FileVersions:
         found: dict[DocumentId, dict[str, tuple[ContentHash | None, Version | None]]] = {}
         chosen = "SELECT id, upstream, shadow_hash, version, gone FROM record WHERE base IS NOT NULL AND id IN"
         for document, upstream, content, version, gone in self._among(chosen, documents):
-            known = None if version is None else wire.loads(version.encode())
+            known = None if version is None else codec.loads(version.encode())
             found.setdefault(DocumentId(document), {})[upstream] = (None if gone else content, known)
         return found
 
@@ -117,7 +117,7 @@ class FileVersions:
         for document, one in states.items():
             self._db.execute(
                 "INSERT INTO earlier (id, version, hash, body) VALUES (?, ?, ?, ?)",
-                (document, _text(one.version), one.hash, None if one.state is None else wire.dumps(one.state)),
+                (document, _text(one.version), one.hash, None if one.state is None else codec.dumps(one.state)),
             )
             self._db.execute(
                 "DELETE FROM earlier WHERE id = ?1 AND number NOT IN "
@@ -136,8 +136,8 @@ class FileVersions:
         )
         for chosen in (kept, shadows):
             for document, version, content, body in self._among(chosen, wanted):
-                state = None if body is None else wire.loads(body)
-                ancestor = Ancestor(wire.loads(version.encode()), state, content)
+                state = None if body is None else codec.loads(body)
+                ancestor = Ancestor(codec.loads(version.encode()), state, content)
                 found.setdefault(DocumentId(document), []).append(ancestor)
         return found
 
@@ -146,7 +146,7 @@ class FileVersions:
     def held(self, changes: Mapping[DocumentId, tuple[ContentHash | None, ContentHash | None]], at: float) -> None:
         """Arrivals changed these files. (before, then) of each; `at`: seconds since 1970."""
         rows: dict[str, tuple[list[str], list[float]]] = {
-            row[0]: (wire.loads(row[1].encode()), wire.loads(row[2].encode()))
+            row[0]: (codec.loads(row[1].encode()), codec.loads(row[2].encode()))
             for row in self._among("SELECT id, held, at FROM returned WHERE id IN", changes)
         }
         for document, (before, then) in changes.items():
@@ -161,7 +161,7 @@ class FileVersions:
                 held = [*held, content][-HELD_LATELY:]
             self._db.execute(
                 "INSERT OR REPLACE INTO returned VALUES (?, ?, ?)",
-                (document, wire.dumps(held).decode(), wire.dumps(times).decode()),
+                (document, codec.dumps(held).decode(), codec.dumps(times).decode()),
             )
 
     def alternating(self, now: float) -> tuple[DocumentId, ...]:
@@ -171,7 +171,7 @@ class FileVersions:
         return tuple(
             DocumentId(document)
             for document, times in rows
-            if sum(at >= since for at in wire.loads(times.encode())) >= RETURNS
+            if sum(at >= since for at in codec.loads(times.encode())) >= RETURNS
         )
 
     def _among(self, query: str, documents: Iterable[DocumentId]) -> Iterator[tuple[Any, ...]]:
@@ -182,4 +182,4 @@ class FileVersions:
 
 
 def _text(version: Version) -> str:
-    return wire.dumps(dict(version)).decode()
+    return codec.dumps(dict(version)).decode()

@@ -27,7 +27,7 @@ from client.folder.replace import Stamp
 from client.sync.engine.records import Outline, Pending, Record, Refused
 from client.sync.file_versions import TABLES, FileVersions
 from client.sync.state_file import OPEN, Columns, connected, move_aside
-from shared import wire
+from shared import codec
 from shared.core.documents import Body, ContentHash, DocumentId
 from shared.core.version_vectors import Version
 
@@ -161,7 +161,7 @@ class SyncStateStore(FileVersions):
         ).fetchone()
         if row is None:
             return UpstreamRow(None, False, {}, {})
-        return UpstreamRow(row[0], bool(row[1]), wire.loads(row[2]), wire.loads(row[3]), *row[4:])
+        return UpstreamRow(row[0], bool(row[1]), codec.loads(row[2]), codec.loads(row[3]), *row[4:])
 
     def upstreams(self) -> dict[str, UpstreamRow]:
         names = [name for (name,) in self._db.execute("SELECT name FROM upstream ORDER BY name")]
@@ -190,11 +190,11 @@ class SyncStateStore(FileVersions):
 
     def set_facts(self, name: str, facts: Mapping[str, Any]) -> None:
         with self.transaction():
-            self._set_upstream(name, facts=wire.dumps(dict(facts)).decode())
+            self._set_upstream(name, facts=codec.dumps(dict(facts)).decode())
 
     def set_status(self, name: str, status: Mapping[str, Any]) -> None:
         with self.transaction():
-            self._set_upstream(name, status=wire.dumps(dict(status)).decode())
+            self._set_upstream(name, status=codec.dumps(dict(status)).decode())
 
     def forget_upstream(self, name: str) -> None:
         """What was agreed with it; the files stay."""
@@ -304,7 +304,7 @@ class SyncStateStore(FileVersions):
                     _dumped_pending(record.pending),
                     _dumped_refused(record.outline.refused),
                     int(record.outline.unverified),
-                    None if record.version is None else wire.dumps(dict(record.version)).decode(),
+                    None if record.version is None else codec.dumps(dict(record.version)).decode(),
                 )
                 for document, record in records.items()
             ),
@@ -423,7 +423,7 @@ class SyncStateStore(FileVersions):
             return
         self._db.execute(
             "INSERT INTO decided (at, id, upstream, what) VALUES (?, ?, ?, ?)",
-            (time.time(), document, upstream, wire.dumps(list(conflicts))),
+            (time.time(), document, upstream, codec.dumps(list(conflicts))),
         )
         self._db.execute("DELETE FROM decided WHERE number <= (SELECT max(number) FROM decided) - ?", (DECIDED_KEPT,))
 
@@ -435,7 +435,7 @@ class SyncStateStore(FileVersions):
             (document, most),
         )
         names = ("number", "at", "id", "upstream")
-        return [{**dict(zip(names, row, strict=False)), "conflicts": wire.loads(row[4])} for row in rows]
+        return [{**dict(zip(names, row, strict=False)), "conflicts": codec.loads(row[4])} for row in rows]
 
 
 def _outline(row: Sequence[Any]) -> Outline:
@@ -444,16 +444,16 @@ def _outline(row: Sequence[Any]) -> Outline:
 
 
 def _dumps(body: Body | None) -> bytes | None:
-    return None if body is None else wire.dumps(body)
+    return None if body is None else codec.dumps(body)
 
 
 def _loads(data: bytes | None) -> Body | None:
-    body: Body | None = None if data is None else wire.loads(data)
+    body: Body | None = None if data is None else codec.loads(data)
     return body
 
 
 def _version(text: str | None) -> Version | None:
-    version: Version | None = None if text is None else wire.loads(text.encode())
+    version: Version | None = None if text is None else codec.loads(text.encode())
     return version
 
 
@@ -461,20 +461,20 @@ def _dumped_pending(pending: Pending | None) -> bytes | None:
     if pending is None:
         return None
     version = [dict(pending.version)] if pending.version is not None else []
-    return wire.dumps([pending.body, pending.hash, pending.base, pending.shadow, pending.attach, *version])
+    return codec.dumps([pending.body, pending.hash, pending.base, pending.shadow, pending.attach, *version])
 
 
 def _pending(data: bytes | None) -> Pending | None:
-    return None if data is None else Pending(*wire.loads(data))
+    return None if data is None else Pending(*codec.loads(data))
 
 
 def _dumped_refused(refused: Refused | None) -> bytes | None:
     return (
         None
         if refused is None
-        else wire.dumps([refused.code, refused.reason, refused.hash, refused.remote, refused.file])
+        else codec.dumps([refused.code, refused.reason, refused.hash, refused.remote, refused.file])
     )
 
 
 def _refused(data: bytes | None) -> Refused | None:
-    return None if data is None else Refused(*wire.loads(data))
+    return None if data is None else Refused(*codec.loads(data))

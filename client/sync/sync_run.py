@@ -20,6 +20,7 @@ from client.sync.report import Progress, Report, count
 from client.sync.state_store import Arriving, Seen, SyncStateStore, UpstreamRow
 from client.sync.upstream import Changes, Copyable, CursorGoneError, Outgoing, UnavailableError, Upstream
 from client.sync.versioning import Arrival, Taken, Versioning
+from shared.codec import content_hash
 from shared.core.documents import Body, ContentHash, DocumentId
 from shared.core.index.reconciliation import sum_of
 from shared.core.json.canonical import equal
@@ -27,7 +28,6 @@ from shared.core.merge.conflict_rows import conflict_rows
 from shared.core.merge.policies import NO_POLICIES, Policies
 from shared.core.protocol import Limits
 from shared.core.resolution.size_limit import TOO_LARGE
-from shared.wire import content_hash
 
 MAX_ROUNDS: Final = 8
 """Two are enough while nobody else writes."""

@@ -10,9 +10,9 @@ from client.sync.engine.answer import Settled
 from client.sync.engine.records import Ancestor, Answer, Outline, Pending, Record
 from client.sync.engine.versions import Agreed, FileVersion, ancestors, arrived, contained, is_edited, numbered
 from client.sync.state_store import SyncStateStore
+from shared.codec import content_hash
 from shared.core.documents import ContentHash, DocumentId
 from shared.core.version_vectors import Version, includes
-from shared.wire import content_hash
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,10 +25,10 @@ from typing import Any, Final
 from client.tasks import moments
 from client.tasks.ids import SHORTEST
 from client.tasks.words import Field, Tag, Text, WordError, read_words
+from shared.codec import parse
 from shared.core.documents import Body
 from shared.core.json.canonical import equal
 from shared.core.json.strict import FaultError
-from shared.wire import parse
 
 Filter = Callable[[Body], bool]
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from shared import wire
+from shared import codec
 from shared.core.documents import Body
 from shared.core.json.canonical import equal
 from shared.core.json.strict import FaultError
@@ -94,7 +94,7 @@ class Hooks:
     def _run(self, hook: Path, rows: Sequence[object]) -> list[str]:
         if not os.access(hook, os.X_OK):
             raise HookError(f"the hook {hook} is not executable: chmod +x {hook}")
-        lines = b"".join(wire.dumps(row) + b"\n" for row in rows)
+        lines = b"".join(codec.dumps(row) + b"\n" for row in rows)
         try:
             ended = subprocess.run(  # noqa: S603  the user put it there for this
                 [str(hook)], input=lines, capture_output=True, timeout=SECONDS, check=False, env=self._variables
@@ -112,7 +112,7 @@ class Hooks:
 
 def _answered(hook: Path, line: str, body: Body) -> Body:
     try:
-        answer = wire.parse(line.encode(), max_depth=64)
+        answer = codec.parse(line.encode(), max_depth=64)
     except FaultError as error:
         raise HookError(f"the hook {hook.name} printed what is no task: {error.fault.detail}") from None
     if not isinstance(answer, dict) or not equal(answer.get("id"), body["id"]):

@@ -14,7 +14,7 @@ from secrets import token_hex
 from typing import Any, Final
 
 from client.folder.durable import make_durable, make_names_durable, write_new
-from shared import wire
+from shared import codec
 from shared.core.documents import Body, DocumentId
 from shared.core.merge.objects import merge
 from shared.core.resolution.states import same_content
@@ -52,7 +52,7 @@ class Journal:
         self._folder.mkdir(exist_ok=True)
         path = self._folder / f"{time.time_ns():020}-{token_hex(4)}"
         rows = [[step.document, step.before, step.after] for step in steps]
-        write_new(new := path.with_suffix(".new"), wire.dumps({"command": command, "steps": rows}))
+        write_new(new := path.with_suffix(".new"), codec.dumps({"command": command, "steps": rows}))
         make_durable([new])
         new.rename(path)
         make_names_durable(self._folder)
@@ -64,7 +64,7 @@ class Journal:
         """The newest entry that was not dropped; None: there is none."""
         for path in reversed(self._paths()):
             try:
-                row = wire.loads(path.read_bytes())
+                row = codec.loads(path.read_bytes())
             except FileNotFoundError:  # undone by another command at this moment
                 continue
             steps = tuple(Step(DocumentId(d), before, after) for d, before, after in row["steps"])
@@ -76,7 +76,7 @@ class Journal:
         found: set[DocumentId] = set()
         for path in self._paths():
             try:
-                row = wire.loads(path.read_bytes())
+                row = codec.loads(path.read_bytes())
             except FileNotFoundError:
                 continue
             found -= {DocumentId(document) for document, _, after in row["steps"] if after is not None}

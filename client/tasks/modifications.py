@@ -23,9 +23,9 @@ from typing import Any, Final
 from client.tasks import moments
 from client.tasks.filters import tags_of, value_at
 from client.tasks.words import NEVER_SET, Field, Tag, Text, WordError, read_words
+from shared.codec import parse
 from shared.core.documents import Body
 from shared.core.json.strict import FaultError, check
-from shared.wire import parse
 
 Modification = Callable[[Body], Body]
 _MOST_DEEP: Final = 64

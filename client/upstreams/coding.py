@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import httpx
 
-from shared.wire import loads_answer
+from shared.codec import loads_answer
 
 COMPRESS_FROM: Final = 1024
 """Bytes of a body; below, compression saves nothing."""

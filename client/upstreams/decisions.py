@@ -7,7 +7,7 @@ from typing import Final
 
 from client.sync.engine.records import Answer, NotNow, Pending, Refused, Reply
 from client.sync.upstream import NotAnUpstreamError, Outgoing
-from shared import wire
+from shared import codec
 from shared.adapters.memory import Entry
 from shared.core.documents import Body, DeviceId, DocumentId, JsonText
 from shared.core.index.lineage import Lineage
@@ -75,7 +75,7 @@ def edit_by_hand(
         body = {**entry.head.body, DELETED_KEY: True}
     base = entry.head.rev if entry is not None else CREATED
     number = max(version.get(source, 0) + 1, int(at * 1000))
-    return Outgoing(document, Pending(body, wire.content_hash(body), base, version=join(version, {source: number})))
+    return Outgoing(document, Pending(body, codec.content_hash(body), base, version=join(version, {source: number})))
 
 
 def decided(
@@ -115,7 +115,7 @@ def grew_too_large(body: Body, before: Body | None) -> Refused | None:
 
 def size_of(body: Body) -> int:
     """Bytes of the canonical form."""
-    return len(wire.canonical(body))
+    return len(codec.canonical(body))
 
 
 def reply_of(one: Outgoing, found: Found) -> Reply:
@@ -138,7 +138,7 @@ def policies_in(text: bytes | None, where: str) -> Policies:
     if text is None:
         return NO_POLICIES
     try:
-        return parse(wire.parse(text, max_depth=_DEPTH))
+        return parse(codec.parse(text, max_depth=_DEPTH))
     except FaultError as error:
         fault = error.fault.detail.rstrip(".")
     except InvalidPolicies as error:

@@ -59,8 +59,8 @@ from shared.core.json.canonical import equal
 from shared.core.merge.policies import Policies
 from shared.core.resolution.deletion_guard import ALWAYS_ALLOWED, SHARE
 from shared.core.version_vectors import Source
+from shared.representations import history_row
 from shared.transaction import CachedResolver, decide
-from shared.wire import history_row
 
 CONTROL: Final = "upstream"
 LOCK_SECONDS: Final = 60.0

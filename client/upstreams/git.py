@@ -44,14 +44,15 @@ from client.upstreams.git_binary import Git
 from client.upstreams.git_ledger import GitLedger
 from shared.adapters.memory import Entry, MemorySpace, MemoryTransaction
 from shared.adapters.memory.entries import body_of, history
+from shared.codec import content_hash
 from shared.core.documents import Body, ContentHash, DeviceId, DocumentId
 from shared.core.index.reconciliation import Fingerprint
 from shared.core.json.strict import FaultError
 from shared.core.merge.policies import Policies
 from shared.core.protocol import Limits
 from shared.core.version_vectors import Source
+from shared.representations import history_row
 from shared.transaction import CachedResolver, decide
-from shared.wire import content_hash, history_row
 
 PROBLEMS: Final = "problems"
 """Among the facts of the driver: the files in the repository that cannot be taken in."""

@@ -18,13 +18,13 @@ from client.sync.engine.records import Answer, NotNow, Refused, Reply
 from client.sync.upstream import Abilities, Changes, CursorGoneError, Outgoing, UnavailableError
 from client.upstreams.coding import coding_for, value_of
 from client.upstreams.http_channel import CONNECTIONS, Channel, refusal, refused
+from shared.codec import content_hash, dumps, loads_answer
 from shared.core.documents import Body, ContentHash, DocumentId, is_document_id
 from shared.core.index.reconciliation import Fingerprint
 from shared.core.merge.policies import NO_POLICIES, InvalidPolicies, Policies
 from shared.core.merge.policies import parse as parse_policies
 from shared.core.protocol import CONFIRM_DELETIONS, CONFIRM_HEADER
 from shared.core.resolution.context import CREATED
-from shared.wire import content_hash, dumps, loads_answer
 
 CURSOR_HEADER: Final = "hypertask-cursor"
 ASK_AGAIN_SECONDS: Final = 86_400.0

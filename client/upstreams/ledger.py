@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from shared import wire
+from shared import codec
 from shared.adapters.memory import Entry, HistoryItem, Provenance
 from shared.core.documents import Body, ContentHash, Sequence
 from shared.core.resolution.context import Head, Pair
@@ -44,7 +44,7 @@ def _holds(item: HistoryItem, entry: Entry) -> bool:
 def dump(entry: Entry, *, with_head: bool = True) -> bytes:
     """`with_head` False: the head's body stands elsewhere."""
     head = entry.head
-    return wire.dumps(
+    return codec.dumps(
         {
             "head": [
                 head.sequence,
@@ -79,7 +79,7 @@ def dump(entry: Entry, *, with_head: bool = True) -> bytes:
 def load(data: bytes, body: Body | None = None) -> Entry:
     """`body`: of the head, if it was dumped without. Raises ValueError for anything else."""
     try:
-        value: Mapping[str, Any] = wire.loads(data)
+        value: Mapping[str, Any] = codec.loads(data)
         sequence, content, inside, live, at, *more = value["head"]
         pairs = tuple(Pair(*pair) for pair in value["pairs"])
         head = Head(sequence, content, (inside if inside is not None else body) if live else None, at, pairs, *more)

@@ -28,7 +28,7 @@ from client.sync.upstream import (
     agreement,
 )
 from client.upstreams.decisions import items_of, refusals, reply_of
-from shared import wire
+from shared import representations
 from shared.adapters.mongodb import Mongo, MongoDocumentStore
 from shared.core.documents import ContentHash, DeviceId, DocumentId, SpaceId, is_document_id
 from shared.core.documents import Sequence as SequenceNumber
@@ -133,7 +133,7 @@ class MongoUpstream:
         with self._errors():
             entries = await self._store.history(self._space, document, MOST_ENTRIES)
             policies = await self._store.policies(self._space)
-        return [wire.history_row(entry, policies) for entry in entries]
+        return [representations.history_row(entry, policies) for entry in entries]
 
     async def state(self, document: DocumentId, content: str) -> dict[str, Any] | None:
         with self._errors():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from shared import wire
+from shared import codec
 from shared.adapters.memory import Entry, HistoryItem, MemorySpace
 from shared.core.documents import DeviceId, DocumentId
 from shared.core.merge.conflicts import Conflict
@@ -95,7 +95,7 @@ class DocumentState:
         )
 
     def submit(
-        self, request: Submission, policies: Policies = NO_POLICIES, *, hash_of: HashOf = wire.content_hash
+        self, request: Submission, policies: Policies = NO_POLICIES, *, hash_of: HashOf = codec.content_hash
     ) -> tuple[Decision | Refusal, Rev | None]:
         """Resolve and apply, as one transaction. The rev is that of the answer."""
         if request.device in self.space.shared_tokens:

@@ -20,7 +20,7 @@ from random import Random
 import httpx
 import pytest
 
-from shared import wire
+from shared import codec
 from shared.core.json import canonical as exact
 from tests.instance import ROOT, Access, Instance
 
@@ -211,4 +211,4 @@ def test_both_languages_agree_on_arbitrary_json(count: int, tmp_path: Path, serv
         found = folder_of(folder)
         assert found.keys() == expected.keys()
         for name, body in expected.items():
-            assert exact.equal(wire.loads_answer(json.dumps(found[name]).encode()), body), name
+            assert exact.equal(codec.loads_answer(json.dumps(found[name]).encode()), body), name

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from shared.codec import content_hash
 from shared.core.documents import Body, ContentHash, DeviceId, DocumentId
 from shared.core.merge.policies import parse
 from shared.core.protocol import Limits
@@ -18,7 +19,6 @@ from shared.core.resolution.batch import Answer, Item
 from shared.core.resolution.context import CREATED, DocumentContext, Given, NeedsData, Outcome, Refusal, Submission
 from shared.ports import Reply, Transaction
 from shared.transaction import CachedResolver, decide
-from shared.wire import content_hash
 from tests.contract.transactions import (
     DEVICES,
     DOCUMENTS,

@@ -20,8 +20,8 @@ from shared.core.documents import DeviceId, DocumentId, SpaceId
 from shared.core.merge.conflict_rows import ConflictRow
 from shared.core.merge.policies import NO_POLICIES, Policies
 from shared.ports import Transaction
+from shared.representations import policies_row
 from shared.settings import Settings
-from shared.wire import policies_row
 
 T = TypeVar("T")
 DOCUMENTS = [DocumentId(f"d{number:02}") for number in range(60)]

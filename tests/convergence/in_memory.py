@@ -28,6 +28,7 @@ from client.sync.upstream import (
 )
 from client.upstreams.decisions import MAX_BYTES, items_of, reply_of
 from shared.adapters.memory import MemorySpace, MemoryTransaction
+from shared.codec import content_hash
 from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, Epoch, Sequence
 from shared.core.index.cursors import cursor_of, parse_cursor
 from shared.core.index.lineage import Begun, first_history, next_history
@@ -37,7 +38,6 @@ from shared.core.merge.policies import NO_POLICIES, Policies
 from shared.core.resolution.batch import Item
 from shared.ports import Reply as Decided
 from shared.transaction import CachedResolver, decide
-from shared.wire import content_hash
 
 KINDS = ("server", "mongodb", "folder", "git")
 START = 1_750_000_000.0

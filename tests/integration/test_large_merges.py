@@ -15,7 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 import pytest
 
-from shared import wire
+from shared import codec
 from shared.adapters import arq
 from shared.adapters.mongodb import MongoDocumentStore, opened
 from shared.adapters.redis.connection import space_key
@@ -63,7 +63,7 @@ def document(value: Any) -> Body:
 
 
 def item(body: Body, base: str) -> Item:
-    submission = Submission(DocumentId("d"), body, wire.content_hash(body), time.time(), base, device=DeviceId("d1"))
+    submission = Submission(DocumentId("d"), body, codec.content_hash(body), time.time(), base, device=DeviceId("d1"))
     return Item(submission, DeviceId("d1"))
 
 
@@ -77,7 +77,7 @@ async def test_the_lease_is_renewed_while_a_large_merge_runs(
     base, ours, theirs = (
         document({str(n): dice.choices(range(3), k=8) for n in range(LIMIT // 50)}) for _ in range(3)
     )
-    assert len(wire.canonical(base)) < LIMIT
+    assert len(codec.canonical(base)) < LIMIT
 
     async def submitted(body: Body, on: str) -> tuple[Answer, int, float]:
         """The answer, how often the loop turned meanwhile, and how long it took."""

@@ -9,7 +9,8 @@ from contextlib import suppress
 import pytest
 
 from api.compression import accepted, tag_named, tags_in
-from shared import wire, wire_tasks
+from api.representations import batches, ranges, submissions
+from shared import codec
 from shared.core import documents
 from shared.core.documents import DocumentId
 from shared.core.index import cursors
@@ -24,7 +25,7 @@ LIMITS = Limits(max_document_bytes=64 * 1024 * 1024)
 
 
 def _post(raw: bytes) -> None:
-    wire.parse_post_task(raw, DocumentId("a"), LIMITS)
+    submissions.parse_post_task(raw, DocumentId("a"), LIMITS)
 
 
 def _strictly(raw: bytes) -> None:
@@ -32,15 +33,15 @@ def _strictly(raw: bytes) -> None:
 
 
 def _each(raw: bytes) -> None:
-    wire_tasks.parse_post_tasks(raw, LIMITS)
+    batches.parse_post_tasks(raw, LIMITS)
 
 
 def _policies(raw: bytes) -> None:
-    parse(wire.parse(raw, max_depth=3))
+    parse(codec.parse(raw, max_depth=3))
 
 
 def _ranges(raw: bytes) -> None:
-    wire.parse_ranges(raw, 10**9)
+    ranges.parse_ranges(raw, 10**9)
 
 
 def _text(call: Callable[[str], object]) -> Callable[[bytes], None]:

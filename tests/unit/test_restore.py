@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import wire
+from shared import codec
 from shared.adapters.memory import MemorySpace
 from shared.adapters.memory.entries import history
 from shared.core.documents import ContentHash, DeviceId, DocumentId
@@ -22,7 +22,7 @@ def state(number: int, *, received: bool = False, deleted: bool = False) -> Stat
     body: dict[str, Any] = {"id": "a", "n": number, "text": f"a text of some length, number {number}"}
     outcome = Outcome.DELETED if deleted else Outcome.APPLIED
     return State(
-        wire.content_hash(body),
+        codec.content_hash(body),
         None if deleted else body,
         deleted,
         None if received else f"{number}-{'d' if deleted else 'x'}",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from shared import wire
+from shared import codec
 from shared.core.documents import SpaceId
 from shared.core.resolution.batch import Answer, Item
 from shared.observability import event
@@ -22,8 +22,8 @@ from shared.ports import (
     TooMuchError,
     UnavailableError,
 )
+from shared.queue_messages import MOST_REPLY_BYTES
 from shared.transaction import CachedResolver, decide
-from shared.wire_queue import MOST_REPLY_BYTES
 
 logger = logging.getLogger(__name__)
 
@@ -135,7 +135,7 @@ class SpaceResolver:
 def _size(replies: Sequence[Reply]) -> int:
     """Bytes of the bodies in them."""
     bodies = [reply.body for reply in replies if isinstance(reply, Answer) and reply.body is not None]
-    return sum(len(wire.dumps(body)) for body in bodies)
+    return sum(len(codec.dumps(body)) for body in bodies)
 
 
 def _together(each: Sequence[tuple[Sequence[Reply], Announcement | None]]) -> tuple[list[Reply], Announcement | None]:

@@ -20,13 +20,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from client.sync.engine.records import Answer, Outline, Pending, Record
+from shared.codec import content_hash
 from shared.core.documents import Body, ContentHash
 from shared.core.json.canonical import equal
 from shared.core.merge.conflicts import Conflict
 from shared.core.merge.objects import merge
 from shared.core.merge.policies import NO_POLICIES, Policies
 from shared.core.resolution.context import CREATED, parse_rev
-from shared.wire import content_hash
 
 
 @dataclass(frozen=True, slots=True)

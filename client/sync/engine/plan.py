@@ -39,13 +39,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from client.sync.engine.records import Outline, Pending, Record
+from shared.codec import canonical, content_hash
 from shared.core.documents import Body, ContentHash, DocumentId
 from shared.core.protocol import Limits
 from shared.core.resolution.context import CREATED
 from shared.core.resolution.deletion_guard import ALWAYS_ALLOWED, SHARE
 from shared.core.resolution.states import DELETED_KEY
 from shared.core.version_vectors import Version
-from shared.wire import canonical, content_hash
 
 MAX_BYTES: Final = Limits().max_document_bytes
 NOTHING: Final = Outline()

@@ -10,7 +10,7 @@ from typing import Final
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from shared import wire
+from shared.adapters.redis import announcement_messages
 from shared.adapters.redis.connection import errors_mapped, space_key
 from shared.core.documents import DeviceId, SpaceId
 from shared.observability import event
@@ -120,7 +120,7 @@ reading from it, while the reader here is reading."""
 async def announce_changed(redis: Redis, space: SpaceId, announcement: Announcement) -> None:
     """Says to all API processes what was committed. Raises UnavailableError."""
     with errors_mapped():
-        await redis.publish(_channel(space), wire.dump_announcement(announcement))
+        await redis.publish(_channel(space), announcement_messages.dump_announcement(announcement))
 
 
 async def announce_revoked(redis: Redis, space: SpaceId, device: DeviceId) -> None:

@@ -29,8 +29,9 @@ from typing import Any, Final, cast
 
 from redis.commands.core import AsyncScript
 
-from shared import wire, wire_queue
+from shared import queue_messages
 from shared.adapters.arq import LARGE_QUEUE, QUEUE, WakingRedis, enqueue
+from shared.adapters.redis import announcement_messages
 from shared.adapters.redis.connection import errors_mapped, process_key, space_key
 from shared.adapters.redis.scripts import script
 from shared.core.documents import SpaceId
@@ -164,7 +165,7 @@ class ArqLease:
         for data in found:
             _, name, _ = data.split(b" ", 2)
             try:
-                envelope = wire_queue.load_envelope(data.partition(b" ")[2])
+                envelope = queue_messages.load_envelope(data.partition(b" ")[2])
             except (ValueError, TypeError):
                 event(logger, logging.ERROR, "envelope_unreadable", space=self._space)
             else:
@@ -179,16 +180,18 @@ class ArqLease:
     ) -> None:
         by_process: dict[str, list[bytes]] = {}
         for envelope, those in replies:
-            by_process.setdefault(envelope.process, []).append(wire_queue.dump_replies(envelope.number, those))
+            by_process.setdefault(envelope.process, []).append(queue_messages.dump_replies(envelope.number, those))
         with errors_mapped():
             async with self._redis.pipeline(transaction=False) as pipe:
                 for process, answers in by_process.items():
                     key = process_key(process, "replies")
                     for together in _portions(answers):
-                        pipe.rpush(key, wire_queue.joined(together))
+                        pipe.rpush(key, queue_messages.joined(together))
                     pipe.pexpire(key, INBOX_TTL_MS)
                 if announcement is not None:
-                    pipe.publish(space_key(self._space, "changed"), wire.dump_announcement(announcement))
+                    pipe.publish(
+                        space_key(self._space, "changed"), announcement_messages.dump_announcement(announcement)
+                    )
                 # As text: a script object asks in a call of its own whether the server knows it.
                 keys = (self._inbox, self._key, SIZES)
                 pipe.eval(script("trim"), len(keys), *keys, self._space, self._token, *self._taken)

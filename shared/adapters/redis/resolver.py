@@ -16,7 +16,7 @@ from typing import Final, cast
 
 from redis.commands.core import AsyncScript
 
-from shared import wire_queue
+from shared import queue_messages
 from shared.adapters.arq import LARGE_QUEUE, QUEUE, WakingRedis, enqueue
 from shared.adapters.redis.connection import errors_mapped, process_key, rounds_key, space_key
 from shared.adapters.redis.inbox import INBOX_TTL_MS, LARGE_BYTES, QUEUED_MS, SIZES
@@ -136,7 +136,7 @@ class ArqResolver:
         """In one envelope. Raises UnavailableError for all of them."""
         deadline = self._settings.submit_deadline_seconds
         number = next(self._numbers)
-        data = wire_queue.dump_envelope(self._process, number, items)
+        data = queue_messages.dump_envelope(self._process, number, items)
         self._admit(space, len(data))
         future: asyncio.Future[list[Reply]] = asyncio.get_running_loop().create_future()
         senders = frozenset(item.sender for item in items if item.sender is not None)
@@ -239,7 +239,7 @@ class ArqResolver:
                 self._deliver(found[1])
 
     def _deliver(self, data: bytes) -> None:
-        for number, replies in wire_queue.load_replies(data):
+        for number, replies in queue_messages.load_replies(data):
             entry = self._pending.get(number)
             if entry is not None and not entry.future.done():
                 entry.future.set_result(replies)
@@ -270,7 +270,7 @@ class ArqResolver:
 
 
 def _sealed(item: Item | SealedItem) -> SealedItem:
-    return item if isinstance(item, SealedItem) else wire_queue.sealed_item(item)
+    return item if isinstance(item, SealedItem) else queue_messages.sealed_item(item)
 
 
 def _size(reply: Reply) -> int:

@@ -1,9 +1,9 @@
 """The canonical form of a JSON value and the content hash, exact and in pure Python.
 
 Source: RFC 8785 (JSON Canonicalization Scheme); numbers as ECMAScript 2019 `Number::toString` prints them.
-`shared.wire` has the fast path; this module is the reference that it is held against and falls back to.
+`shared.codec` has the fast path; this module is the reference that it is held against and falls back to.
 
-Laws (tests/unit/test_wire.py):
+Laws (tests/unit/test_codec.py):
     canonical(v) == canonical(w)  <=>  equal(v, w)
     canonical(v) is accepted by the strict parser, and canonical(parse(canonical(v))) == canonical(v)
     the order of keys, 1 against 1.0 and -0 against 0 do not matter; true against 1 does.

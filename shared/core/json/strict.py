@@ -1,6 +1,6 @@
 """Parsing JSON text by the I-JSON profile, exactly and with the place of the fault.
 
-This is the slow and exact road: `shared.wire` takes it only for texts that its quick tests cannot clear.
+This is the slow, exact reference path: `shared.codec` takes it only for texts that its quick tests cannot clear.
 Nothing is mended silently: a duplicate key, a number out of range or a lone surrogate is an error. An integer beyond
 +-(2^53 - 1) is in range if it says a double: exactly, or as RFC 8785 writes that double. It becomes a float then, as
 with any other spelling of the same number.

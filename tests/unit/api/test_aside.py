@@ -11,7 +11,7 @@ import pytest
 
 from api.aside import Aside
 from api.pace import Pace
-from shared import wire
+from api.representations import submissions
 from shared.core.documents import DocumentId, JsonText, SpaceId
 from shared.core.json.strict import FaultError
 from shared.core.protocol import Limits
@@ -28,21 +28,21 @@ def readers() -> list[psutil.Process]:
 
 
 async def test_what_is_read_there_is_what_is_read_here() -> None:
-    here = wire.parse_post_task(RAW, D, LIMITS)
+    here = submissions.parse_post_task(RAW, D, LIMITS)
     async with Aside(LIMITS, Pace()) as aside:
         there = await aside.post_task(A, D, RAW)
         assert isinstance(there.state, JsonText) and json.loads(there.state) == here.state == STATE
         assert (there.hash, there.deleted, there.base, there.base_state) == (here.hash, False, "1-x", None)
         tasks = {"d": {"client_state": STATE}, "e": {"client_state": 7}}
         several = await aside.post_tasks(A, json.dumps({"tasks": tasks}).encode())
-        assert isinstance(several["d"], wire.PostTask) and several["d"].hash == here.hash
-        assert not isinstance(several["e"], wire.PostTask) and several["e"].pointer == "/tasks/e/client_state"
+        assert isinstance(several["d"], submissions.PostTask) and several["d"].hash == here.hash
+        assert not isinstance(several["e"], submissions.PostTask) and several["e"].pointer == "/tasks/e/client_state"
         assert await aside.value(A, json.dumps(STATE).encode(), max_depth=3) == STATE
         for raw in (RAW[:-1], RAW.replace(b"[1,", b"[1e999,"), RAW.replace(b"[1,", b'["\\ud800",')):
             with pytest.raises(FaultError) as found:
                 await aside.post_task(A, D, raw)
             with pytest.raises(FaultError) as expected:
-                wire.parse_post_task(raw, D, LIMITS)
+                submissions.parse_post_task(raw, D, LIMITS)
             assert found.value.fault == expected.value.fault
     assert readers() == [], "they end with it"
 

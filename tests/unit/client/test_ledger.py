@@ -18,12 +18,12 @@ from client.upstreams.folder import FolderUpstream
 from client.upstreams.git import GitUpstream
 from client.upstreams.ledger_store import LedgerStore
 from shared.adapters.memory import Entry, HistoryItem, Provenance, SpaceChanges
+from shared.codec import content_hash
 from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, Sequence
 from shared.core.index.lineage import Begun, Lineage
 from shared.core.merge.policies import NO_POLICIES, parse
 from shared.core.resolution.context import CREATED, Head
 from shared.core.resolution.deletion_guard import Deletions
-from shared.wire import content_hash
 
 ID = DocumentId("a")
 WHO = Provenance("device", 1.0, "applied", "new")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from client.sync.engine.records import Outline, Pending, Record
 from client.sync.state_store import SyncStateStore
+from shared.codec import dumps
 from shared.core.documents import ContentHash, DocumentId
-from shared.wire import dumps
 
 ID = DocumentId("a")
 A, B = ContentHash("aa"), ContentHash("bb")

@@ -6,7 +6,7 @@ import copy
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared import wire
+from shared import codec
 from shared.adapters.memory import MemorySpace
 from shared.core.documents import Body, DeviceId, DocumentId, Epoch, Sequence
 from shared.core.index.lineage import first_history, next_history
@@ -27,7 +27,7 @@ def dead(**fields: Any) -> Body:
 
 
 def hash_of(body: Body | None) -> Any:
-    return None if body is None else wire.content_hash(body)
+    return None if body is None else codec.content_hash(body)
 
 
 @dataclass

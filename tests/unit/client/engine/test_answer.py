@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from client.sync.engine.answer import is_forgotten, on_answer, on_fetched
 from client.sync.engine.records import Answer, Outline, Pending, Record
+from shared.codec import content_hash
 from shared.core.documents import Body
 from shared.core.json.canonical import equal
 from shared.core.merge.policies import parse
 from shared.core.resolution.context import CREATED
 from shared.core.resolution.states import DELETED_KEY
 from shared.testing.strategies import documents
-from shared.wire import content_hash
 
 
 def doc(**fields: Any) -> Body:

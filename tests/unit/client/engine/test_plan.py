@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from client.sync.engine.plan import Adopt, Delete, Fetch, Plan, Resend, Send, pending_for, plan
 from client.sync.engine.records import Outline, Pending, Record, Refused
+from shared.codec import content_hash
 from shared.core.documents import ContentHash, DocumentId
 from shared.core.resolution.context import CREATED
 from shared.core.resolution.states import DELETED_KEY
-from shared.wire import content_hash
 
 ID = DocumentId("a")
 A, B, C = ContentHash("aa"), ContentHash("bb"), ContentHash("cc")

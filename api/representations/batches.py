@@ -1,6 +1,6 @@
 """The wire forms of `/tasks`: many documents in one request or answer.
 
-Laws (tests/unit/test_wire_tasks.py):
+Laws (tests/unit/api/test_batches.py):
     what is accepted is what `POST /task/{id}` accepts, document by document
     a document that is refused changes nothing for the others
 """
@@ -15,7 +15,8 @@ from typing import Any, Final
 
 import orjson
 
-from shared import wire
+from api.representations import submissions
+from shared import codec
 from shared.core.documents import DOCUMENT_ID_RULE, DocumentId, is_document_id
 from shared.core.json import strict
 from shared.core.json.canonical import JsonValue
@@ -25,11 +26,11 @@ from shared.core.protocol import Limits
 from shared.core.resolution.batch import Answer
 from shared.core.resolution.context import CREATED
 from shared.ports import Current
-from shared.wire_versions import stored_version
+from shared.representations import stored_version
 
 _FORM = 'The body must be {"tasks": {"<id>": {"client_state": null | {...}}, ...}}.'
 
-Posted = wire.PostTask | Fault
+Posted = submissions.PostTask | Fault
 """What was posted of one document, or what is wrong with it."""
 
 
@@ -56,7 +57,7 @@ def parse_post_tasks_apart(raw: bytes, limits: Limits) -> dict[str, Posted]:
     members = _members(raw, "tasks")
     if members is None:
         # Not of this form, which is told exactly if that is no great matter.
-        if wire.marks_in(raw) > _MOST_MARKS:
+        if codec.marks_in(raw) > _MOST_MARKS:
             raise FaultError(Fault("malformed request", _FORM))
         return {key: _as_text(posted) for key, posted in parse_post_tasks(raw, limits).items()}
     found: dict[str, Posted] = {}
@@ -69,7 +70,7 @@ def parse_post_tasks_apart(raw: bytes, limits: Limits) -> dict[str, Posted]:
             found[key] = Fault("duplicate key", f"The key {orjson.dumps(key[:40]).decode()} occurs twice.", pointer)
             continue
         try:
-            value: JsonValue | Fault = wire.parse(text.encode(), max_depth=limits.max_depth + 1)
+            value: JsonValue | Fault = codec.parse(text.encode(), max_depth=limits.max_depth + 1)
         except FaultError as error:
             value = replace(error.fault, pointer=pointer + (error.fault.pointer or ""))
         found[key] = _as_text(_posted(key, value, limits))
@@ -130,14 +131,14 @@ def _after(text: str, place: int, mark: str) -> int:
 def _as_text(posted: Posted) -> Posted:
     if isinstance(posted, Fault):
         return posted
-    return wire.as_text(posted)
+    return submissions.as_text(posted)
 
 
 def _quick(raw: bytes) -> dict[str, JsonValue | Fault] | None:
     """The tasks, if it is certain that they are in the profile but for their depth."""
     try:
         request = orjson.loads(raw)
-        if not wire.nothing_mended(raw, orjson.dumps(request)):
+        if not codec.nothing_mended(raw, orjson.dumps(request)):
             return None
     except (orjson.JSONDecodeError, TypeError):
         return None
@@ -153,8 +154,8 @@ def _posted(key: str, item: JsonValue | Fault, limits: Limits) -> Posted:
     if not is_document_id(key):
         return Fault("no document id", f"This is no document's id: {DOCUMENT_ID_RULE}.", pointer)
     try:
-        wire.check_depth(item, limits.max_depth + 1, pointer)
-        return wire.post_task_of(item, DocumentId(key), limits, pointer)
+        codec.check_depth(item, limits.max_depth + 1, pointer)
+        return submissions.post_task_of(item, DocumentId(key), limits, pointer)
     except FaultError as error:
         return error.fault
 
@@ -162,7 +163,7 @@ def _posted(key: str, item: JsonValue | Fault, limits: Limits) -> Posted:
 def answers_body(answers: Mapping[str, Answer | dict[str, Any]]) -> bytes:
     """`{"tasks": {id: {"server_state"?, "rev", "hash", "outcome", "rule", "conflicts"?} | {"error": {...}}}}`;
     `server_state` is left out when it equals what was sent, `conflicts` when there are none."""
-    return wire.dumps({"tasks": {key: _answer_row(answer) for key, answer in answers.items()}})
+    return codec.dumps({"tasks": {key: _answer_row(answer) for key, answer in answers.items()}})
 
 
 def _answer_row(answer: Answer | dict[str, Any]) -> dict[str, Any]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from shared import wire
+from shared import codec, representations
 from shared.core.documents import Exported, SpaceId
 from shared.core.merge.policies import Policies
-from shared.wire_versions import stored_version
+from shared.representations import stored_version
 
 FORMAT: Final = 1
 
@@ -18,7 +18,7 @@ def first_line(space: SpaceId, cursor: str, at: float) -> bytes:
 
 
 def policies_line(policies: Policies) -> bytes:
-    return _line({"kind": "policies", "policies": wire.policies_row(policies)})
+    return _line({"kind": "policies", "policies": representations.policies_row(policies)})
 
 
 def line_of(found: Exported) -> bytes:
@@ -49,4 +49,4 @@ def last_line(documents: int, revisions: int) -> bytes:
 
 
 def _line(row: dict[str, Any]) -> bytes:
-    return wire.dumps(row) + b"\n"
+    return codec.dumps(row) + b"\n"

@@ -1,4 +1,4 @@
-"""Reading an export (shared/wire_export.py) and dumps of other servers, to be put into a space.
+"""Reading an export (api/representations/export.py) and dumps of other servers, to be put into a space.
 
 An export is read twice: first all of it is checked, and it is remembered where the states of each document stand;
 then they are read document by document. So nothing of an export is stored that was cut off or changed, and memory
@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Final
 
-from shared import wire
+from api.representations.export import FORMAT
+from shared import codec
 from shared.core.documents import DOCUMENT_ID_RULE, ContentHash, DeviceId, DocumentId, is_document_id
 from shared.core.json.strict import FaultError
 from shared.core.merge.policies import NO_POLICIES, InvalidPolicies, Policies
@@ -20,7 +21,6 @@ from shared.core.protocol import Limits
 from shared.core.resolution.context import Outcome
 from shared.dumps import Dump, documents_in
 from shared.restore import Chain, State
-from shared.wire_export import FORMAT
 
 IMPORTER: Final = DeviceId("import")
 """Who wrote the documents of a dump that does not say it."""
@@ -75,7 +75,7 @@ class Import:
     def _state(self, place: _Place) -> State:
         assert self._file is not None
         self._file.seek(place.offset)
-        return _state_of(wire.loads(self._file.readline()))
+        return _state_of(codec.loads(self._file.readline()))
 
 
 def read_export(file: BinaryIO, limits: Limits) -> Import:
@@ -120,7 +120,7 @@ def read_import(file: BinaryIO, limits: Limits, *, at: float) -> Import:
     first = file.readline(_MIB)
     file.seek(0)
     try:
-        row = wire.parse(first, max_depth=_ROW_DEPTH)
+        row = codec.parse(first, max_depth=_ROW_DEPTH)
     except FaultError:
         row = None
     if isinstance(row, dict) and row.get("kind") == "space":
@@ -150,7 +150,7 @@ def _import_of(dump: Dump, at: float) -> Import:
         if document in chains:
             raise InvalidExportError(f"the document {document} is there twice")
         chains[document] = [
-            State(wire.content_hash(body), body, False, "0", IMPORTER, at, Outcome.APPLIED, "imported")
+            State(codec.content_hash(body), body, False, "0", IMPORTER, at, Outcome.APPLIED, "imported")
         ]
     for document in dump.deleted:
         gone = State(ContentHash(""), None, True, "0", IMPORTER, at, Outcome.DELETED, "imported")
@@ -162,16 +162,16 @@ def _value(raw: bytes, limits: Limits) -> Any:
     """What the text says, or the list of what its lines say. Raises FaultError."""
     depth = limits.max_depth + _ROW_DEPTH
     try:
-        return wire.parse(raw.removeprefix(b"\xef\xbb\xbf"), max_depth=depth)
+        return codec.parse(raw.removeprefix(b"\xef\xbb\xbf"), max_depth=depth)
     except FaultError:
         if b"\n" not in raw.strip():
             raise
-    return [wire.parse(line, max_depth=depth) for line in raw.splitlines() if line.strip()]
+    return [codec.parse(line, max_depth=depth) for line in raw.splitlines() if line.strip()]
 
 
 def _row(raw: bytes, number: int, limits: Limits) -> Mapping[str, Any]:
     try:
-        row = wire.parse(raw, max_depth=limits.max_depth + _ROW_DEPTH)
+        row = codec.parse(raw, max_depth=limits.max_depth + _ROW_DEPTH)
     except FaultError as error:
         raise InvalidExportError(error.fault.detail, number, error.fault.pointer or None) from None
     if not isinstance(row, dict):
@@ -206,7 +206,7 @@ def _take(found: Import, row: Mapping[str, Any], number: int, offset: int) -> No
         raise InvalidExportError("its state is not one of its document", number, "/state")
     if deleted is not (state is None) and not (state is None and row["kind"] == "revision"):
         raise InvalidExportError("it is deleted and has a state, or neither", number, "/deleted")
-    if state is not None and wire.content_hash(state) != parsed.hash:
+    if state is not None and codec.content_hash(state) != parsed.hash:
         raise InvalidExportError("its state has another hash than it says: it was changed", number, "/hash")
     if state is None and not deleted:
         found.pruned += 1

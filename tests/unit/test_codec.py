@@ -1,4 +1,4 @@
-"""The fast roads of shared/wire.py against the exact ones, and the vectors."""
+"""The fast paths of shared/codec.py against the reference paths, and the vectors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import rfc8785
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from shared import wire
+from api.representations import submissions
+from shared import codec
 from shared.core.documents import DocumentId
 from shared.core.json import canonical as exact
 from shared.core.json import strict
@@ -42,7 +43,7 @@ values = st.recursive(
 @example({"\ue000": 1, "\U0001f600": 2})
 @example({"a": [-0.0, 1e16, 1e21, 1.5, {"x": ":1.0,"}]})
 def test_the_fast_canonical_form_is_the_exact_one(value: Any) -> None:
-    assert wire.canonical(value) == exact.canonical(value) == rfc8785.dumps(value)
+    assert codec.canonical(value) == exact.canonical(value) == rfc8785.dumps(value)
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
@@ -60,10 +61,10 @@ def test_the_canonical_form_says_the_value(value: Any) -> None:
 def test_the_canonical_form_is_accepted_and_equal(value: Any) -> None:
     form = exact.canonical(value)
     assume(b"\\u0000" not in form)  # which a key may not hold
-    for parse in (wire.parse, strict.parse):
+    for parse in (codec.parse, strict.parse):
         again = parse(form, max_depth=DEPTH)
         assert exact.equal(again, value)
-        assert wire.canonical(again) == exact.canonical(again) == form
+        assert codec.canonical(again) == exact.canonical(again) == form
 
 
 @given(st.integers(2**53, 10**23).flatmap(lambda n: st.sampled_from([n, -n, int(float(n))])))
@@ -77,7 +78,7 @@ def test_a_long_integer_is_accepted_if_it_says_a_double(number: int) -> None:
     """Exactly, or as RFC 8785 writes it. What comes back is that double, whatever the spelling."""
     text = b'{"n":%d}' % number
     says = int(float(number)) == number or rfc8785.dumps(float(number)) == b"%d" % number
-    for parse in (wire.parse, strict.parse):
+    for parse in (codec.parse, strict.parse):
         if says:
             value = parse(text, max_depth=DEPTH)["n"]
             assert type(value) is float and value == float(number)
@@ -90,8 +91,8 @@ def test_a_long_integer_is_accepted_if_it_says_a_double(number: int) -> None:
 @given(st.floats(2.0**53, 1e22) | st.floats(-1e22, -(2.0**53)))
 def test_long_integers_of_a_server_are_doubles(value: float) -> None:
     text = exact.canonical({"a": [value, 2**53 - 1, "1234567890123456789"]})
-    assert wire.loads_answer(text) == {"a": [value, 2**53 - 1, "1234567890123456789"]}
-    assert type(wire.loads_answer(text)["a"][0]) is float
+    assert codec.loads_answer(text) == {"a": [value, 2**53 - 1, "1234567890123456789"]}
+    assert type(codec.loads_answer(text)["a"][0]) is float
 
 
 @given(values, values)
@@ -139,7 +140,7 @@ def json_texts(draw: st.DrawFn) -> str:
 @example('{"a":{"x":1,"\\u0078":2}}')
 def test_the_fast_parser_takes_and_refuses_what_the_strict_one_does(text: str) -> None:
     raw = text.encode("utf-8", "surrogatepass")
-    assert _outcome(lambda: wire.parse(raw, max_depth=DEPTH)) == _outcome(lambda: strict.parse(raw, max_depth=DEPTH))
+    assert _outcome(lambda: codec.parse(raw, max_depth=DEPTH)) == _outcome(lambda: strict.parse(raw, max_depth=DEPTH))
 
 
 def _outcome(parse: Any) -> Any:
@@ -151,27 +152,27 @@ def _outcome(parse: Any) -> Any:
 
 @pytest.mark.parametrize("vector", VECTORS["accept"], ids=lambda v: v["name"])
 def test_accepted(vector: dict[str, Any]) -> None:
-    value = wire.parse(vector["json"].encode(), max_depth=DEPTH)
-    for form in (wire.canonical(value), exact.canonical(value)):
+    value = codec.parse(vector["json"].encode(), max_depth=DEPTH)
+    for form in (codec.canonical(value), exact.canonical(value)):
         assert form == vector["canonical"].encode()
-    assert wire.content_hash(value) == vector["content_hash"]
+    assert codec.content_hash(value) == vector["content_hash"]
 
 
 @pytest.mark.parametrize("vector", VECTORS["reject"], ids=lambda v: v["name"])
 def test_refused(vector: dict[str, Any]) -> None:
     raw = b'{"client_state":' + vector["json"].encode("utf-8", "surrogatepass") + b"}"
     with pytest.raises(FaultError):
-        wire.parse_post_task(raw, DocumentId("a"), Limits())
+        submissions.parse_post_task(raw, DocumentId("a"), Limits())
 
 
 @pytest.mark.parametrize("depth", [DEPTH, DEPTH + 1, 5000])
 def test_depth_is_bounded_and_the_place_is_told(depth: int) -> None:
     raw = b'{"a":[0,' + b"[" * (depth - 2) + b"]" * (depth - 2) + b"]}"
     if depth == DEPTH:
-        wire.parse(raw, max_depth=DEPTH)
+        codec.parse(raw, max_depth=DEPTH)
         return
     with pytest.raises(FaultError) as found:
-        wire.parse(raw, max_depth=DEPTH)
+        codec.parse(raw, max_depth=DEPTH)
     assert found.value.fault.reason == "too deep"
     assert found.value.fault.pointer == "/a/1" + "/0" * (DEPTH - 2)
 
@@ -191,4 +192,4 @@ def test_depth_is_bounded_and_the_place_is_told(depth: int) -> None:
     ],
 )
 def test_long_numbers_take_the_exact_road_and_digits_in_strings_do_not(raw: bytes, certain: bool) -> None:
-    assert wire.nothing_mended(raw, wire.dumps(wire.loads(raw))) == certain
+    assert codec.nothing_mended(raw, codec.dumps(codec.loads(raw))) == certain

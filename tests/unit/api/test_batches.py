@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared import wire, wire_tasks
+from api.representations import batches, submissions
 from shared.core.documents import DocumentId, JsonText
 from shared.core.json.strict import Fault, FaultError
 from shared.core.protocol import Limits
@@ -43,14 +43,14 @@ TEXTS = [
 ]
 
 
-def alone(text: str, identity: str) -> wire.PostTask | Fault:
+def alone(text: str, identity: str) -> submissions.PostTask | Fault:
     try:
-        return wire.parse_post_task(text.encode(), DocumentId(identity), LIMITS)
+        return submissions.parse_post_task(text.encode(), DocumentId(identity), LIMITS)
     except FaultError as error:
         return error.fault
 
 
-def _values(posted: wire_tasks.Posted) -> wire_tasks.Posted:
+def _values(posted: batches.Posted) -> batches.Posted:
     """With texts read."""
     if isinstance(posted, Fault):
         return posted
@@ -67,9 +67,9 @@ def _values(posted: wire_tasks.Posted) -> wire_tasks.Posted:
 def test_each_is_taken_as_it_would_be_alone(texts: list[str]) -> None:
     members = {f"d{i}": text.replace("%s", f"d{i}") for i, text in enumerate(texts)}
     raw = '{"tasks": {' + ", ".join(f'"{key}": {text}' for key, text in members.items()) + "}}"
-    found = wire_tasks.parse_post_tasks(raw.encode(), LIMITS)
+    found = batches.parse_post_tasks(raw.encode(), LIMITS)
     assert list(found) == list(members)
-    apart = wire_tasks.parse_post_tasks_apart(raw.encode(), LIMITS)
+    apart = batches.parse_post_tasks_apart(raw.encode(), LIMITS)
     assert {key: _values(posted) for key, posted in apart.items()} == found
     assert list(apart) == list(found)
     for key, text in members.items():
@@ -97,23 +97,23 @@ def test_each_is_taken_as_it_would_be_alone(texts: list[str]) -> None:
 )
 def test_what_has_another_form_is_refused_as_a_whole(raw: bytes) -> None:
     with pytest.raises(FaultError) as found:
-        wire_tasks.parse_post_tasks(raw, LIMITS)
+        batches.parse_post_tasks(raw, LIMITS)
     with pytest.raises(FaultError) as apart:
-        wire_tasks.parse_post_tasks_apart(raw, LIMITS)
+        batches.parse_post_tasks_apart(raw, LIMITS)
     assert apart.value.fault == found.value.fault
 
 
 def test_too_many_are_refused_as_a_whole() -> None:
     tasks: dict[str, Any] = {f"d{i}": {"client_state": None} for i in range(21)}
     with pytest.raises(FaultError, match="20 documents"):
-        wire_tasks.parse_post_tasks(json.dumps({"tasks": tasks}).encode(), LIMITS)
+        batches.parse_post_tasks(json.dumps({"tasks": tasks}).encode(), LIMITS)
     with pytest.raises(FaultError, match="20 documents"):
-        wire_tasks.parse_post_tasks_apart(json.dumps({"tasks": tasks}).encode(), LIMITS)
+        batches.parse_post_tasks_apart(json.dumps({"tasks": tasks}).encode(), LIMITS)
 
 
 def test_an_id_that_is_none_and_one_that_comes_twice_fail_alone() -> None:
     raw = b'{"tasks": {"a/b": {"client_state": null}, "c": {"client_state": null}, "c": {"client_state": null}}}'
-    found = wire_tasks.parse_post_tasks(raw, LIMITS)
-    assert wire_tasks.parse_post_tasks_apart(raw, LIMITS) == found
+    found = batches.parse_post_tasks(raw, LIMITS)
+    assert batches.parse_post_tasks_apart(raw, LIMITS) == found
     assert isinstance(found["a/b"], Fault) and found["a/b"].pointer == "/tasks/a~1b"
     assert isinstance(found["c"], Fault) and found["c"].reason == "duplicate key"

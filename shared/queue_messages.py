@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import orjson
 
-from shared import wire
+from shared import codec
 from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, JsonText
 from shared.core.resolution.batch import Answer, Item
 from shared.core.resolution.context import AcknowledgedMap, Ancestor, Given, Outcome, Refusal, Submission
@@ -72,7 +72,7 @@ def sealed(
     fields: list[Any] = [document, state, hash_, arrived_at, base, given, device, single_device, known]
     if version is not None:
         fields += [version, ancestors]
-    row = wire.dumps([fields, [by, dry_run, confirmed]])
+    row = codec.dumps([fields, [by, dry_run, confirmed]])
     return SealedItem(document, device if single_device else None, row)
 
 

@@ -27,11 +27,6 @@ class CheckState(Protocol):
     def __call__(self, state: JsonValue, *, pointer: str) -> _Checked: ...
 
 
-def stored_version(version: Version | None) -> dict[str, Any]:
-    """The member `version` of a row, where there is one."""
-    return {} if version is None else {"version": version}
-
-
 def version_of(value: JsonValue, pointer: str) -> Version:
     """A version as a client says it. Raises FaultError."""
     if not isinstance(value, dict):

@@ -1,0 +1,1 @@
+"""JSON that is sent and received over HTTP: the only modules that know its field names."""

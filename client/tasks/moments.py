@@ -57,10 +57,18 @@ def moment(text: str, now: datetime) -> datetime:
         if point is not None and text.strip().lower() in ENDS and not isinstance(point, datetime):
             point += timedelta(days=1)
         if point is not None:
-            return placed(point, now.tzinfo).astimezone(UTC)
+            return _in_utc(placed(point, now.tzinfo))
     except (ValueError, OverflowError):  # the 30th of February, the year 12000
         pass
     raise _no_moment(text)
+
+
+def _in_utc(at: datetime) -> datetime:
+    """In the first and last hours of the calendar the nearest moment that UTC has."""
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        return datetime.min.replace(tzinfo=UTC) if at.year == 1 else datetime.max.replace(tzinfo=UTC)
 
 
 def stored(text: str, now: datetime) -> str:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from client.cli import main
@@ -215,6 +215,8 @@ def test_what_is_stored_is_a_point_and_stays_it(text: str, zone: ZoneInfo) -> No
 
 
 @given(st.lists(points, max_size=6), st.sampled_from(list(ZONES.values())))
+@example(["0001-01-01T00:00:00"], ZoneInfo("Europe/Berlin"))
+@example(["9999-12-31T23:59:59"], ZoneInfo("America/New_York"))
 def test_the_order_and_the_filters_agree(dues: list[str], zone: ZoneInfo) -> None:
     bodies = in_order([{"id": f"i{n}", "due": due} for n, due in enumerate(dues)], zone)
     at = [seconds(body["due"], zone) or 0 for body in bodies]

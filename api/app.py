@@ -11,10 +11,10 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import errors
-from api.body import HOLDING
+from api.answers import LargeAnswers
 from api.compression import Compression
 from api.lifespan import lifespan_of
-from api.room import Holding
+from api.room import HOLDING, Holding
 from api.routes import batch, devices, documents, events, export, hashes, imports, policies, service, sync
 from shared.observability import request_id
 from shared.settings import Settings
@@ -57,7 +57,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     )
     # An address is what it is: a redirect would go to whatever the Host header says, and lose the body.
     app.router.redirect_slashes = False
-    return Envelope(events.Events(Compression(app)))
+    return Envelope(events.Events(Compression(LargeAnswers(app))))
 
 
 class Envelope:

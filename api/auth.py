@@ -15,6 +15,7 @@ from starlette.requests import Request
 from api.batch_loader import BatchLoader
 from api.errors import FORBIDDEN, TOO_MANY_DEVICES, UNAUTHENTICATED, ProblemError
 from api.pace import Pace
+from api.room import HOLDING
 from shared.core.documents import Device, DeviceId, SpaceId, UserName
 from shared.core.protocol import AUTH_SCHEMES, SPACE_HEADER
 from shared.observability import event
@@ -73,6 +74,8 @@ class Devices:
         if request.headers.get(SPACE_HEADER, device.space) != device.space:
             # Whether the other space exists is not said.
             raise ProblemError(FORBIDDEN, "The token opens another space.")
+        if HOLDING in request.scope:
+            request.scope[HOLDING].space = device.space
         self._note(device)
         if self._pace is not None:
             await self._pace.turn(device.space)

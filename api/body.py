@@ -17,12 +17,10 @@ from api.errors import (
     UNSUPPORTED_MEDIA_TYPE,
     ProblemError,
 )
-from api.room import RETRY_SECONDS, Holding
+from api.room import HOLDING, RETRY_SECONDS, Holding
 from api.state import state
 from shared.core.documents import SpaceId
 
-HOLDING: Final = "hypertask.holding"
-"""Where a request's Holding is in its scope."""
 SLOWEST: Final = 16 * 1024
 """Bytes in a second that a body has to come with, beyond the seconds that any body is given."""
 _SLICE_BYTES: Final = 256 * 1024

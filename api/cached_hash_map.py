@@ -25,13 +25,13 @@ class CachedHashMap:
     def position(self) -> Position:
         return self.map.position
 
-    async def body(self, coding: str) -> bytes:
-        """The JSON object. Compressing costs much more than joining the buckets, so it is done once."""
+    async def body(self, coding: str) -> list[bytes]:
+        """The JSON object, in parts. Compressing costs much more than sending the buckets, so it is done once."""
         if coding == IDENTITY:
-            return self.map.text()
+            return self.map.parts()
         if coding not in self._bodies:
-            self._bodies[coding] = await compressed(coding, self.map.text())
-        return self._bodies[coding]
+            self._bodies[coding] = await compressed(coding, self.map.parts())
+        return [self._bodies[coding]]
 
     async def compare(self, asked: Mapping[Prefix, Fingerprint]) -> Comparison:
         """The map with another one, by ranges. It may take long, so it is done beside other requests. A map that was

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import zlib
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, MutableMapping, Sequence
 from typing import Any, Final, Protocol
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -132,11 +132,16 @@ class Encoder:
         return found
 
 
-async def compressed(coding: str, data: bytes) -> bytes:
-    """The same, beside other requests if it takes a while."""
-    if len(data) < _IN_THREAD_BYTES:
-        return compress(coding, data)
-    return await asyncio.to_thread(compress, coding, data)
+async def compressed(coding: str, parts: Sequence[bytes]) -> bytes:
+    """All of `parts`, beside other requests if it takes a while."""
+    if sum(map(len, parts)) < _IN_THREAD_BYTES:
+        return compress(coding, b"".join(parts))
+    return await asyncio.to_thread(_together, coding, parts)
+
+
+def _together(coding: str, parts: Sequence[bytes]) -> bytes:
+    encoder = Encoder(coding)
+    return b"".join([*map(encoder.feed, parts), encoder.close()])
 
 
 def accepted(header: str | None) -> str:
@@ -178,7 +183,8 @@ def tag_named(header: str | None, cursor: str) -> str:
 
 
 class Compression:
-    """Compresses the answers that a handler did not compress itself: those in one piece, JSON, not small."""
+    """Compresses answers that a handler did not compress itself: JSON of a known length, not small. What comes
+    in pieces leaves in pieces, without Content-Length; HTTP/1.0 knows no such answers, so there they stay plain."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -189,19 +195,27 @@ class Compression:
             await self._app(scope, receive, send)
             return
         start: Message | None = None
+        encoder: Encoder | None = None
 
         async def send_compressed(message: MutableMapping[str, Any]) -> None:
-            nonlocal start
+            nonlocal start, encoder
             if message["type"] == "http.response.start" and _compressible(Headers(raw=message["headers"])):
                 start = message
                 return
             if start is not None and message["type"] == "http.response.body":
                 begun, start = start, None
-                if not message.get("more_body", False):
-                    body = await compressed(coding, message["body"])
-                    _say(MutableHeaders(raw=begun["headers"]), coding, len(body))
+                headers = MutableHeaders(raw=begun["headers"])
+                if message.get("more_body", False) or (scope["method"] == "HEAD" and not message["body"]):
+                    if scope["http_version"] != "1.0":
+                        encoder = Encoder(coding)
+                        _say(headers, coding, None)
+                else:
+                    body = await compressed(coding, [message["body"]])
+                    _say(headers, coding, len(body))
                     message = {"type": "http.response.body", "body": body}
                 await send(begun)
+            if encoder is not None and message["type"] == "http.response.body":
+                message = _encoded(message, encoder)
             await send(message)
 
         await self._app(scope, receive, send_compressed)
@@ -214,9 +228,19 @@ def _compressible(headers: Headers) -> bool:
     )
 
 
-def _say(headers: MutableHeaders, coding: str, length: int) -> None:
+def _encoded(message: Message, encoder: Encoder) -> Message:
+    more = message.get("more_body", False)
+    data = encoder.feed(message.get("body", b""))
+    return {**message, "body": data if more else data + encoder.close()}
+
+
+def _say(headers: MutableHeaders, coding: str, length: int | None) -> None:
+    """`length`: None if it is not known."""
     headers["content-encoding"] = coding
-    headers["content-length"] = str(length)
+    if length is None:
+        del headers["content-length"]
+    else:
+        headers["content-length"] = str(length)
     headers.add_vary_header("accept-encoding")
     if "etag" in headers:
         headers["etag"] = tag_of(headers["etag"].strip('"'), coding)

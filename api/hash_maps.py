@@ -95,8 +95,8 @@ class HashMaps:
             self._listings.put(space, listing)
             return listing
 
-    async def body(self, space: SpaceId, listing: CachedHashMap, coding: str) -> bytes:
-        """The listing as JSON text, compressed if asked."""
+    async def body(self, space: SpaceId, listing: CachedHashMap, coding: str) -> list[bytes]:
+        """The listing as JSON text in parts, compressed if asked."""
         body = await listing.body(coding)
         if self._listings.get(space) is listing:
             self._listings.put(space, listing)

@@ -62,7 +62,11 @@ def lifespan_of(
                 yield {
                     "hypertask": State(
                         settings=settings,
+                        pace=pace,
                         bodies=Room(settings.bodies_bytes, settings.space_bodies_bytes),
+                        answers=Room(
+                            settings.answers_bytes, settings.space_answers_bytes, "answers", first_always=True
+                        ),
                         large_bodies=Gate(pace, LARGE_BODIES, LARGE_BODIES_OF_SPACE),
                         large_answers=Gate(pace, LARGE_ANSWERS, LARGE_ANSWERS_OF_SPACE),
                         aside=aside,

@@ -20,6 +20,8 @@ _LATE_SECONDS: Final = 0.004
 """A loop that is late by less has time."""
 _DELAY: Final = 10.0
 _MOST_DELAY_SECONDS: Final = 1.0
+ANSWERS_RATE: Final = 16 * 1024 * 1024
+"""Bytes a second of the large answers of one space. Making them takes some 15 ns a byte."""
 _SHARE: Final = 0.5
 _MANY: Final = 200
 """Requests in one to two seconds: a space with fewer is not what the loop is late for, whatever its share."""
@@ -33,6 +35,8 @@ class Pace:
         self._counts: Counter[SpaceId] = Counter()
         self._before: Counter[SpaceId] = Counter()
         self._since = time.monotonic()
+        self._due: dict[SpaceId, float] = {}
+        """When the large answers of a space go on."""
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Pace:
@@ -49,6 +53,16 @@ class Pace:
         self._counts[space] += 1
         if self._late > _LATE_SECONDS and self._asks_for_most(space):
             await asyncio.sleep(min(self._late * _DELAY, _MOST_DELAY_SECONDS))
+
+    async def give_way(self, space: SpaceId, size: int) -> None:
+        """After so many bytes of a large answer. While others ask for something, those of a space come to
+        ANSWERS_RATE together."""
+        if self.is_alone(space):
+            await asyncio.sleep(0)
+            return
+        now = time.monotonic()
+        due = self._due[space] = max(self._due.get(space, now), now) + size / ANSWERS_RATE
+        await asyncio.sleep(due - now)
 
     def is_alone(self, space: SpaceId) -> bool:
         """Whether nobody else asked for something of late."""
@@ -68,3 +82,4 @@ class Pace:
             self._late = max(late, 0.8 * self._late + 0.2 * late)
             if now - self._since >= _WINDOW_SECONDS:
                 self._before, self._counts, self._since = self._counts, Counter(), now
+                self._due = {space: due for space, due in self._due.items() if due > now}

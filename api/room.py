@@ -14,6 +14,10 @@ from shared.core.documents import SpaceId
 from shared.ports import OverloadedError
 
 _CLOSE: Final = {"connection": "close"}
+HOLDING: Final = "hypertask.holding"
+"""Where a request's Holding is in its scope."""
+NOBODY: Final = SpaceId("")
+"""The space of requests that carry no token that is known."""
 RETRY_SECONDS: Final = 2
 MOST_WAITING: Final = 64
 _WAIT_SECONDS: Final = 10.0
@@ -27,9 +31,12 @@ _MOST_REST_SECONDS: Final = 1.0
 
 
 class Room:
-    """Bytes that are held at the moment."""
+    """Bytes that are held at the moment. `name`: what holds them, "bodies" or "answers"."""
 
-    def __init__(self, most: int, most_of_space: int) -> None:
+    def __init__(self, most: int, most_of_space: int, name: str = "bodies", *, first_always: bool = False) -> None:
+        """`first_always`: one that is alone in its space is taken, however large."""
+        self._name = name
+        self._first_always = first_always
         self._most = most
         self._most_of_space = most_of_space
         self._held: Counter[SpaceId] = Counter()
@@ -40,14 +47,16 @@ class Room:
 
     def take(self, space: SpaceId, size: int) -> None:
         """429 if the space has its share, OverloadedError if all together have what there is."""
-        if self._held[space] + size > self._most_of_space:
+        mine, setting = self._held[space], f"{self._name.upper()}_BYTES"
+        if mine + size > self._most_of_space and (mine or not self._first_always):
             detail = (
-                f"The requests of a space may hold {self._most_of_space} bytes at a time, compressed or not "
-                "(HYPERTASK_SPACE_BODIES_BYTES). Send fewer at a time."
+                f"The {self._name} of a space's requests may hold {self._most_of_space} bytes at a time "
+                f"(HYPERTASK_SPACE_{setting}). Send fewer requests at a time."
             )
             raise ProblemError(RATE_LIMITED, detail, headers={"retry-after": str(RETRY_SECONDS), **_CLOSE})
-        if self._held.total() + size > self._most:
-            raise OverloadedError("the requests of all spaces hold too many bytes (HYPERTASK_BODIES_BYTES)")
+        everything = self._held.total()
+        if everything + size > self._most and (everything or not self._first_always):
+            raise OverloadedError(f"the {self._name} of all requests hold too many bytes (HYPERTASK_{setting})")
         self._held[space] += size
 
     def give_back(self, space: SpaceId, size: int) -> None:
@@ -122,6 +131,8 @@ class Holding:
     """What one request holds, until it is answered."""
 
     def __init__(self) -> None:
+        self.space = NOBODY
+        """Whose request it is, once that is known."""
         self._returns: list[Callable[[], None]] = []
 
     def take(self, room: Room, space: SpaceId, size: int) -> None:

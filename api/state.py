@@ -13,6 +13,7 @@ from api.aside import Aside
 from api.auth import Devices
 from api.hash_maps import HashMaps
 from api.live import Live
+from api.pace import Pace
 from api.room import Gate, Room
 from shared.ports import DocumentStore, Resolver
 from shared.settings import Settings
@@ -23,7 +24,9 @@ class State:
     """Made by the lifespan, read by the routes."""
 
     settings: Settings
+    pace: Pace
     bodies: Room
+    answers: Room
     large_bodies: Gate
     large_answers: Gate
     aside: Aside

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -160,10 +160,19 @@ def _posted(key: str, item: JsonValue | Fault, limits: Limits) -> Posted:
         return error.fault
 
 
-def answers_body(answers: Mapping[str, Answer | dict[str, Any]]) -> bytes:
-    """`{"tasks": {id: {"server_state"?, "rev", "hash", "outcome", "rule", "conflicts"?} | {"error": {...}}}}`;
-    `server_state` is left out when it equals what was sent, `conflicts` when there are none."""
-    return codec.dumps({"tasks": {key: _answer_row(answer) for key, answer in answers.items()}})
+def answers_body(answers: Mapping[str, Answer | dict[str, Any]]) -> list[bytes]:
+    """`{"tasks": {id: {"server_state"?, "rev", "hash", "outcome", "rule", "conflicts"?} | {"error": {...}}}}`, in
+    parts; `server_state` is left out when it equals what was sent, `conflicts` when there are none."""
+    rows = [b"%s:%s" % (codec.dumps(key), codec.dumps(_answer_row(answer))) for key, answer in answers.items()]
+    return _object(rows, b"}")
+
+
+def _object(rows: Sequence[bytes], end: bytes) -> list[bytes]:
+    """`{"tasks": {...}`, with the rows as members, and `end`."""
+    parts = [b'{"tasks":{']
+    for row in rows:
+        parts += (row, b",")
+    return [*parts[: len(parts) - bool(rows)], b"}" + end]
 
 
 def _answer_row(answer: Answer | dict[str, Any]) -> dict[str, Any]:
@@ -182,19 +191,22 @@ def _answer_row(answer: Answer | dict[str, Any]) -> dict[str, Any]:
     return row | stored_version(answer.version)
 
 
-def page_body(found: Iterable[Current], *, cursor: str, after: str | None) -> bytes:
-    """`{"tasks": {id: {"server_state", "rev", "hash"}}, "cursor", "after"}`, made of texts."""
-    rows = b",".join([_current_row(current) for current in found])
-    return b'{"tasks":{%s},"cursor":%s,"after":%s}' % (rows, orjson.dumps(cursor), orjson.dumps(after))
+def page_body(found: Iterable[Current], *, cursor: str, after: str | None) -> list[bytes]:
+    """`{"tasks": {id: {"server_state", "rev", "hash"}}, "cursor", "after"}`, in parts, made of texts."""
+    return _object([_current_row(current) for current in found], _page_end(cursor, after))
 
 
-def asked_body(found: Iterable[Current], asked: Iterable[str], *, cursor: str, after: str | None) -> bytes:
+def _page_end(cursor: str, after: str | None) -> bytes:
+    return b',"cursor":%s,"after":%s}' % (orjson.dumps(cursor), orjson.dumps(after))
+
+
+def asked_body(found: Iterable[Current], asked: Iterable[str], *, cursor: str, after: str | None) -> list[bytes]:
     """The same for the documents that were asked for, up to `after`: null, and rev "0", for one that never was."""
     rows = {current.document: _current_row(current) for current in found}
     nothing = b'"%s":{"server_state":null,"rev":"' + CREATED.encode() + b'","hash":null}'
     answered = [key for key in asked if after is None or key <= after]
-    every = b",".join([rows.get(DocumentId(key)) or nothing % key.encode() for key in answered])
-    return b'{"tasks":{%s},"cursor":%s,"after":%s}' % (every, orjson.dumps(cursor), orjson.dumps(after))
+    every = [rows.get(DocumentId(key)) or nothing % key.encode() for key in answered]
+    return _object(every, _page_end(cursor, after))
 
 
 def _current_row(current: Current) -> bytes:

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import errors
+from api.answers import Parts
 from api.body import enter_large, read_json_body
 from api.errors import MALFORMED_REQUEST, ProblemError
 from api.representations import batches, submissions
@@ -33,7 +34,7 @@ async def post_tasks(request: Request) -> Response:
     raw = await read_json_body(request, device.space, limits.max_batch_bytes)
     posted = await app.aside.post_tasks(device.space, raw)
     answers = await _answers(app, request, device, posted)
-    return Response(batches.answers_body(answers), media_type="application/json")
+    return Parts(batches.answers_body(answers))
 
 
 async def get_tasks(request: Request) -> Response:
@@ -56,7 +57,7 @@ async def get_tasks(request: Request) -> Response:
     else:
         found, last = await app.documents.page(device.space, after, limit, max_bytes=max_bytes)
         body = batches.page_body(found, cursor=cursor, after=last)
-    return Response(body, media_type="application/json", headers={"cache-control": "private, no-cache"})
+    return Parts(body, {"cache-control": "private, no-cache"})
 
 
 async def _answers(

@@ -9,6 +9,7 @@ from typing import TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.answers import Parts
 from api.auth import hash_of_token
 from api.body import enter_large, read_json_body
 from api.change_feed import PAGE, Page, cursor_in
@@ -66,7 +67,8 @@ async def get_hashes(request: Request) -> Response:
     headers = _headers(listing.position, coding)
     if coding != IDENTITY:
         headers["content-encoding"] = coding
-    return Response(body, headers=headers, media_type="application/json")
+    # A map that is compressed is kept once for all who ask, unless it changes from one to the next.
+    return Parts(body, headers, shared=coding == IDENTITY)
 
 
 async def post_diff(request: Request) -> Response:

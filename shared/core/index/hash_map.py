@@ -97,7 +97,14 @@ class BucketedMap:
 
     def text(self) -> bytes:
         """The JSON object."""
-        return b"{%s}" % b",".join(self.buckets[prefix] for prefix in sorted(self.buckets))
+        return b"".join(self.parts())
+
+    def parts(self) -> list[bytes]:
+        """Its text, bucket by bucket."""
+        found = [b"{"]
+        for prefix in sorted(self.buckets):
+            found += (self.buckets[prefix], b",")
+        return [*found[:-1], b"}"] if self.buckets else [b"{}"]
 
 
 def members_of(members: bytes) -> HashMap:

@@ -1,0 +1,161 @@
+"""Large answers: in pieces, with their length, bounded in bytes, and at a pace while others ask."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, MutableMapping
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from starlette.responses import Response
+
+from api import pace as pacing
+from api.answers import PIECE_BYTES, LargeAnswers, Parts
+from api.compression import CODINGS, Compression, Decoder
+from api.pace import Pace
+from api.room import HOLDING, Holding, Room
+from shared.core.documents import SpaceId
+
+A, B = SpaceId("a"), SpaceId("b")
+TEXTS = [b"[0"] + [b",%d" % n for n in range(40_000)] + [b"," + b"1" * 200_000, b"]"]
+WHOLE = b"".join(TEXTS)
+
+
+class Asking:
+    """One request, and what came of it. Nothing more is taken while `held` is set."""
+
+    def __init__(self, room: Room, pace: Pace, **scope: Any) -> None:
+        self.holding = Holding()
+        self.holding.space = A
+        self.scope: dict[str, Any] = {
+            "type": "http",
+            "method": "GET",
+            "http_version": "1.1",
+            "headers": [],
+            HOLDING: self.holding,
+            "state": {"hypertask": SimpleNamespace(answers=room, pace=pace)},
+            **scope,
+        }
+        self.messages: list[MutableMapping[str, Any]] = []
+        self.taking = asyncio.Event()
+        self.taking.set()
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        await self.taking.wait()
+        self.messages.append(message)
+
+    async def receive(self) -> MutableMapping[str, Any]:
+        return {"type": "http.request", "body": b""}
+
+    async def run(self, answer: Response) -> None:
+        try:
+            await Compression(LargeAnswers(answer))(self.scope, self.receive, self.send)
+        finally:
+            self.holding.end()
+
+    @property
+    def status(self) -> int:
+        status: int = self.messages[0]["status"]
+        return status
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {name.decode(): value.decode() for name, value in self.messages[0]["headers"]}
+
+    @property
+    def pieces(self) -> list[bytes]:
+        assert [one.get("more_body", False) for one in self.messages[1:]] == [True] * (len(self.messages) - 2) + [
+            False
+        ]
+        return [message.get("body", b"") for message in self.messages[1:]]
+
+
+def json_answer() -> Response:
+    return Response(WHOLE, media_type="application/json")
+
+
+@pytest.mark.parametrize("answer", [json_answer(), Parts(TEXTS), Parts([WHOLE]), Parts([b"", WHOLE, b""])])
+async def test_a_large_answer_leaves_in_pieces(answer: Response) -> None:
+    asking = Asking(Room(10**6, 10**6), Pace())
+    await asking.run(answer)
+    assert b"".join(asking.pieces) == WHOLE and int(asking.headers["content-length"]) == len(WHOLE)
+    assert max(map(len, asking.pieces)) <= 2 * PIECE_BYTES and len(asking.pieces) >= len(WHOLE) // (2 * PIECE_BYTES)
+
+
+@pytest.mark.parametrize("texts", [[], [b"{}"], [b"[", b"1", b"]"]])
+async def test_a_small_one_leaves_as_one(texts: list[bytes]) -> None:
+    asking = Asking(Room(0, 0), Pace())
+    await asking.run(Parts(texts, {"x-more": "1"}))
+    assert asking.pieces == [b"".join(texts)]
+    assert (asking.headers["content-length"], asking.headers["x-more"]) == (str(sum(map(len, texts))), "1")
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+@pytest.mark.parametrize("answer", [json_answer, partial(Parts, TEXTS)])
+async def test_it_is_compressed_piece_by_piece(answer: Callable[[], Response], coding: str) -> None:
+    asking = Asking(Room(10**6, 10**6), Pace(), headers=[(b"accept-encoding", coding.encode())])
+    await asking.run(answer())
+    decoder = Decoder(coding)
+    assert b"".join(part for piece in asking.pieces for part in decoder.feed(piece)) == WHOLE
+    decoder.close()
+    assert asking.headers["content-encoding"] == coding and "content-length" not in asking.headers
+
+
+async def test_http_1_0_has_no_answers_without_a_length() -> None:
+    asking = Asking(Room(10**6, 10**6), Pace(), http_version="1.0", headers=[(b"accept-encoding", b"gzip")])
+    await asking.run(Parts(TEXTS))
+    assert b"".join(asking.pieces) == WHOLE and int(asking.headers["content-length"]) == len(WHOLE)
+    assert "content-encoding" not in asking.headers
+
+
+@pytest.mark.parametrize("accepts", ["", "gzip"])
+async def test_head_has_the_head_alone(accepts: str) -> None:
+    asking = Asking(Room(0, 0), Pace(), method="HEAD", headers=[(b"accept-encoding", accepts.encode())])
+    await asking.run(Parts(TEXTS))
+    if accepts:
+        assert asking.headers["content-encoding"] == "gzip" and "content-length" not in asking.headers
+    else:
+        assert asking.headers["content-length"] == str(len(WHOLE)) and asking.pieces == [b""]
+
+
+async def test_answers_that_are_not_read_have_a_bound() -> None:
+    room, pace = Room(3 * len(WHOLE), len(WHOLE) + 1, "answers", first_always=True), Pace()
+    unread = Asking(room, pace)
+    unread.taking.clear()
+    under_way = asyncio.create_task(unread.run(json_answer()))
+    await asyncio.sleep(0)
+    assert room.held == len(WHOLE)
+    refused = Asking(room, pace)
+    await refused.run(json_answer())
+    assert (refused.status, json.loads(refused.pieces[0])["code"]) == (429, "rate-limited")
+    assert "SPACE_ANSWERS_BYTES" in json.loads(refused.pieces[0])["detail"] and refused.headers["retry-after"]
+    shared = Asking(room, pace)
+    await shared.run(Parts(TEXTS, shared=True))
+    assert shared.status == 200, "what is kept in any case takes no room"
+    unread.taking.set()
+    await under_way
+    assert unread.status == 200 and room.held == 0
+    again = Asking(Room(10, 10, "answers", first_always=True), pace)
+    await again.run(json_answer())
+    assert again.status == 200, "an only one is always sent"
+
+
+async def test_while_others_ask_those_of_a_space_share_a_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    pace = Pace()
+    await pace.turn(A)
+    monkeypatch.setattr(pacing.asyncio, "sleep", sleep)
+    await pace.give_way(A, pacing.ANSWERS_RATE)
+    assert slept == [0], "it is alone"
+    await pace.turn(B)
+    await pace.give_way(A, pacing.ANSWERS_RATE)
+    await pace.give_way(A, pacing.ANSWERS_RATE)
+    await pace.give_way(B, pacing.ANSWERS_RATE)
+    assert [round(seconds, 1) for seconds in slept[1:]] == [1.0, 2.0, 1.0]

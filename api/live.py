@@ -15,7 +15,7 @@ from api.auth import Devices
 from api.change_feed import ChangeFeed
 from api.errors import RATE_LIMITED, ProblemError
 from api.representations import events
-from shared.adapters.redis import announcement_messages
+from shared import announcement_messages
 from shared.core.documents import Device, DeviceId, Epoch, Position, Sequence, SpaceId
 from shared.core.index.cursors import cursor_of
 from shared.observability import event

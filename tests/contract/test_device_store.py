@@ -1,4 +1,4 @@
-"""DeviceStore on MongoDB."""
+"""DeviceStore on MongoDB, and in memory."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from shared.adapters.memory.devices import MemoryDeviceStore
 from shared.adapters.mongodb import MongoDeviceStore, opened
 from shared.core.documents import Device, DeviceId, SpaceId, UserName
 from shared.ports import DeviceStore, UnavailableError
@@ -19,6 +20,12 @@ class TestMongoDeviceStore(DeviceStoreContract):
     async def store(self, settings: Settings) -> AsyncIterator[DeviceStore]:
         async with opened(settings) as mongo:
             yield MongoDeviceStore(mongo)
+
+
+class TestMemoryDeviceStore(DeviceStoreContract):
+    @pytest.fixture
+    def store(self) -> DeviceStore:
+        return MemoryDeviceStore()
 
 
 async def test_errors_are_ours() -> None:

@@ -1,4 +1,4 @@
-"""What DocumentStore promises, held against MongoDB. Another adapter needs another `store` fixture."""
+"""What DocumentStore promises, held against every adapter. Another one needs another parameter of `store`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from shared import ports
+from shared.adapters.memory.documents import MemoryDocumentStore
 from shared.adapters.mongodb import MongoDocumentStore, opened
 from shared.core.documents import ContentHash, DeviceId, DocumentId, Epoch, Position, Sequence, SpaceId
 from shared.core.json.canonical import content_hash
@@ -24,9 +25,12 @@ from shared.settings import Settings
 NOWHERE = "mongodb://127.0.0.1:1/?replicaSet=rs0"
 
 
-@pytest.fixture
-async def store(settings: Settings) -> AsyncIterator[DocumentStore]:
-    async with opened(settings) as mongo:
+@pytest.fixture(params=["mongodb", "memory"])
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[DocumentStore]:
+    if request.param == "memory":
+        yield MemoryDocumentStore()
+        return
+    async with opened(request.getfixturevalue("settings")) as mongo:
         yield MongoDocumentStore(mongo, give_up_after_seconds=20)
 
 

@@ -1,4 +1,4 @@
-"""What HashMapCache promises, held against Redis. Another adapter needs another `cache` fixture."""
+"""What HashMapCache promises, held against every adapter."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from dataclasses import replace
 import pytest
 from redis.asyncio import Redis
 
+from shared.adapters.memory.cache import MemoryHashMapCache
 from shared.adapters.redis import connection as adapter
 from shared.adapters.redis.connection import RedisHashMapCache, space_key
 from shared.core.documents import ContentHash, DocumentId, Epoch, Position, Sequence, SpaceId
 from shared.core.index.hash_map import BucketedMap
+from shared.ports import HashMapCache
 from shared.settings import Settings
 
 
@@ -27,8 +29,16 @@ async def client(settings: Settings) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture
-def cache(client: Redis) -> RedisHashMapCache:
+def redis_cache(client: Redis) -> RedisHashMapCache:
     return RedisHashMapCache(client)
+
+
+@pytest.fixture(params=["redis", "memory"])
+def cache(request: pytest.FixtureRequest) -> HashMapCache:
+    if request.param == "memory":
+        return MemoryHashMapCache()
+    found: HashMapCache = request.getfixturevalue("redis_cache")
+    return found
 
 
 @pytest.fixture
@@ -41,7 +51,7 @@ def a_map(sequence: int, count: int = 300, epoch: str = "e1") -> BucketedMap:
     return BucketedMap.of(Position(Epoch(epoch), Sequence(sequence)), hashes)
 
 
-async def test_what_was_put_in_comes_out(cache: RedisHashMapCache, space: SpaceId) -> None:
+async def test_what_was_put_in_comes_out(cache: HashMapCache, space: SpaceId) -> None:
     assert await cache.load(space) is None
     await cache.replace(space, a_map(3))
     assert await cache.load(space) == a_map(3)
@@ -51,7 +61,7 @@ async def test_what_was_put_in_comes_out(cache: RedisHashMapCache, space: SpaceI
     assert await cache.load(space) == a_map(1, epoch="e2")
 
 
-async def test_a_patch_may_divide_a_map(cache: RedisHashMapCache, space: SpaceId) -> None:
+async def test_a_patch_may_divide_a_map(cache: HashMapCache, space: SpaceId) -> None:
     old = a_map(3)
     await cache.replace(space, old)
     new = replace(old, position=Position(Epoch("e1"), Sequence(4))).divided()
@@ -59,7 +69,7 @@ async def test_a_patch_may_divide_a_map(cache: RedisHashMapCache, space: SpaceId
     assert await cache.load(space) == new
 
 
-async def test_a_patch_needs_the_map_that_it_was_made_for(cache: RedisHashMapCache, space: SpaceId) -> None:
+async def test_a_patch_needs_the_map_that_it_was_made_for(cache: HashMapCache, space: SpaceId) -> None:
     old = a_map(3)
     await cache.replace(space, old)
     position = Position(Epoch("e1"), Sequence(4))
@@ -70,35 +80,39 @@ async def test_a_patch_needs_the_map_that_it_was_made_for(cache: RedisHashMapCac
     assert await cache.load(space) == new
 
 
-async def test_what_was_garbled_is_not_believed(cache: RedisHashMapCache, client: Redis, space: SpaceId) -> None:
+async def test_what_was_garbled_is_not_believed(
+    redis_cache: RedisHashMapCache, client: Redis, space: SpaceId
+) -> None:
     chance, key = random.Random(1), space_key(space, "map")
     for _ in range(60):
-        await cache.replace(space, a_map(5, epoch=f"e{chance.random():.9f}".replace(".", "")))
+        await redis_cache.replace(space, a_map(5, epoch=f"e{chance.random():.9f}".replace(".", "")))
         fields = await client.hgetall(key)  # type: ignore[misc]
         name = chance.choice(list(fields))
         value = bytearray(fields[name])
         value[chance.randrange(len(value))] ^= 1 << chance.randrange(8)
         await client.hset(key, name, bytes(value))  # type: ignore[misc]
-        assert await cache.load(space) is None
+        assert await redis_cache.load(space) is None
 
 
-async def test_a_mixture_of_two_maps_is_not_believed(cache: RedisHashMapCache, client: Redis, space: SpaceId) -> None:
+async def test_a_mixture_of_two_maps_is_not_believed(
+    redis_cache: RedisHashMapCache, client: Redis, space: SpaceId
+) -> None:
     key = space_key(space, "map")
-    await cache.replace(space, a_map(5))
+    await redis_cache.replace(space, a_map(5))
     old = await client.hgetall(key)  # type: ignore[misc]
-    await cache.replace(space, a_map(6))
+    await redis_cache.replace(space, a_map(6))
     name = next(name for name in old if name != b"seal")
     await client.hset(key, name, old[name])  # type: ignore[misc]
-    assert await cache.load(space) is None
+    assert await redis_cache.load(space) is None
     await client.delete(key)
     await client.set(key, "something else")
-    assert await cache.load(space) is None
-    await cache.replace(space, a_map(7))
-    await cache.replace(space, a_map(7))
-    assert await cache.load(space) == a_map(7)
+    assert await redis_cache.load(space) is None
+    await redis_cache.replace(space, a_map(7))
+    await redis_cache.replace(space, a_map(7))
+    assert await redis_cache.load(space) == a_map(7)
 
 
-async def test_one_builds_and_the_others_are_called_when_it_is_done(cache: RedisHashMapCache, space: SpaceId) -> None:
+async def test_one_builds_and_the_others_are_called_when_it_is_done(cache: HashMapCache, space: SpaceId) -> None:
     building = asyncio.Event()
     builders = 0
 

@@ -1,4 +1,4 @@
-"""Resolver and Inbox on arq and Redis, in a database of it of which the server's workers know nothing."""
+"""Resolver and Inbox on arq and Redis, in a database of it of which the server's workers know nothing; and in memory."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 from redis.commands.core import AsyncScript
 
 from shared.adapters.arq import LARGE_QUEUE, WakingRedis, connect
+from shared.adapters.memory.queue import MemoryInbox, MemoryQueue, MemoryResolver
 from shared.adapters.redis.connection import RedisMapAcknowledgements, space_key
 from shared.adapters.redis.inbox import SIZES, ArqInbox, ArqLease
 from shared.adapters.redis.resolver import ArqResolver
@@ -49,6 +50,13 @@ class TestArqQueue(QueueContract):
     async def queue(self, alone: Settings) -> AsyncIterator[Queue]:
         async with connected(alone) as redis, ArqResolver(redis, alone) as resolver:
             yield Queue(resolver, ArqInbox(redis, alone), DEADLINE, LEASE)
+
+
+class TestMemoryQueue(QueueContract):
+    @pytest.fixture
+    def queue(self) -> Queue:
+        queue = MemoryQueue(deadline_seconds=DEADLINE, lease_seconds=LEASE)
+        return Queue(MemoryResolver(queue), MemoryInbox(queue), DEADLINE, LEASE)
 
 
 async def test_what_is_sent_is_posted_for_the_rounds_of_its_device(alone: Settings, space: SpaceId) -> None:

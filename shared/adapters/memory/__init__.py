@@ -1,4 +1,5 @@
-"""Documents as values in memory: what a space is to the rules when no database holds it."""
+"""Adapters that are nothing but memory: documents as values, for clients without a server, and every port of the server,
+for tests of what stands on it."""
 
 from shared.adapters.memory.entries import Entry, HistoryItem, Provenance
 from shared.adapters.memory.transaction import MemorySpace, MemoryTransaction, Space, SpaceChanges

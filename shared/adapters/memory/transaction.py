@@ -95,7 +95,7 @@ class MemoryTransaction:
         return [DocumentContext(self._head(s.document), self._device_memory(s)) for s in submissions]
 
     def load(self, wanted: Sequence[tuple[DocumentContext, Submission, NeedsData]]) -> list[DocumentContext]:
-        return [loaded(self._entry(s.document), memory, s, missing) for memory, s, missing in wanted]
+        return [loaded(self._entry(s.document), context, s, missing) for context, s, missing in wanted]
 
     def deletions(self, devices: Collection[DeviceId]) -> dict[DeviceId, Deletions]:
         counted = {device: self.changes.deletions.get(device) or self._space.deletions(device) for device in devices}
@@ -189,11 +189,14 @@ class MemorySpace:
         """The result of `work`, with all of its changes stored; none of them if it raises."""
         transaction = MemoryTransaction(self, writer=writer)
         result = work(transaction)
-        changes = transaction.changes
+        self.store(transaction.changes)
+        return result
+
+    def store(self, changes: SpaceChanges) -> None:
+        """All of it."""
         self.entries.update(changes.entries)
         self.newest = changes.sequence if changes.sequence is not None else self.newest
         self.histories = changes.histories or self.histories
         self.deleted.update(changes.deletions)
         self.device_memories.update(changes.device_memories)
         self.shared_tokens.update(changes.shared_tokens)
-        return result

@@ -10,7 +10,7 @@ from typing import Final
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from shared.adapters.redis import announcement_messages
+from shared import announcement_messages
 from shared.adapters.redis.connection import errors_mapped, space_key
 from shared.core.documents import DeviceId, SpaceId
 from shared.observability import event

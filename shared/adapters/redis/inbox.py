@@ -29,9 +29,8 @@ from typing import Any, Final, cast
 
 from redis.commands.core import AsyncScript
 
-from shared import queue_messages
+from shared import announcement_messages, queue_messages
 from shared.adapters.arq import LARGE_QUEUE, QUEUE, WakingRedis, enqueue
-from shared.adapters.redis import announcement_messages
 from shared.adapters.redis.connection import errors_mapped, process_key, space_key
 from shared.adapters.redis.scripts import script
 from shared.core.documents import SpaceId

@@ -1,4 +1,4 @@
-"""What Rounds promises, held against Redis. Another adapter needs another `rounds` fixture."""
+"""What MapAcknowledgements promises, held against every adapter."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
+from shared.adapters.memory.cache import MemoryMapAcknowledgements
 from shared.adapters.redis import connection as adapter
 from shared.adapters.redis.connection import RedisMapAcknowledgements
 from shared.core.documents import DeviceId, Sequence, SpaceId
@@ -18,8 +19,12 @@ from shared.settings import Settings
 DEVICE, OTHER = DeviceId("d1"), DeviceId("d2")
 
 
-@pytest.fixture
-async def acknowledgements(settings: Settings) -> AsyncIterator[MapAcknowledgements]:
+@pytest.fixture(params=["redis", "memory"])
+async def acknowledgements(request: pytest.FixtureRequest) -> AsyncIterator[MapAcknowledgements]:
+    if request.param == "memory":
+        yield MemoryMapAcknowledgements()
+        return
+    settings: Settings = request.getfixturevalue("settings")
     client = Redis(connection_pool=adapter.connection_pool(settings.redis_url))
     yield RedisMapAcknowledgements(client)
     await client.aclose(close_connection_pool=True)

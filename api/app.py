@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api import errors
 from api.answers import LargeAnswers
 from api.compression import Compression
-from api.lifespan import lifespan_of
+from api.lifespan import LifespanOf, lifespan_of
 from api.room import HOLDING, Holding
 from api.routes import batch, devices, documents, events, export, hashes, imports, policies, service, sync
 from shared.observability import request_id
@@ -46,13 +46,13 @@ ROUTES = [  # they are tried one by one: what is asked for most comes first
 ]
 
 
-def create_app(settings: Settings | None = None) -> ASGIApp:
+def create_app(settings: Settings | None = None, lifespan: LifespanOf = lifespan_of) -> ASGIApp:
     """The application; settings from the environment unless they are given."""
     settings = settings or Settings.from_env()
     # Around the whole of it: Starlette answers faults of ours outside of its middleware.
     app = Starlette(
         routes=ROUTES,
-        lifespan=lifespan_of(settings),
+        lifespan=lifespan(settings),
         exception_handlers=dict.fromkeys(errors.RESPONDED_TO, errors.respond),
     )
     # An address is what it is: a redirect would go to whatever the Host header says, and lose the body.

@@ -1,16 +1,72 @@
-"""Announcements on Redis: who left every channel may come back, however long nothing was said."""
+"""What Announcements promises, held against every adapter; and what the one on Redis needs besides."""
 
 from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import AsyncIterator
+from typing import Any
 
+import pytest
 from redis.asyncio import Redis
 
+from shared.adapters.memory.cache import MemoryAnnouncements
 from shared.adapters.redis.announcements import RedisAnnouncements
 from shared.adapters.redis.connection import space_key
-from shared.core.documents import SpaceId
+from shared.announcement_messages import load_announcement
+from shared.core.documents import DeviceId, Sequence, SpaceId
+from shared.ports import Announcement, Announcements
 from shared.settings import Settings
+
+
+class Heard:
+    """What was called back."""
+
+    def __init__(self) -> None:
+        self.changed: asyncio.Queue[tuple[SpaceId, Sequence]] = asyncio.Queue()
+        self.revoked: asyncio.Queue[tuple[SpaceId, DeviceId]] = asyncio.Queue()
+
+    def on_changed(self, space: SpaceId, data: bytes) -> None:
+        self.changed.put_nowait((space, load_announcement(data)[1]))
+
+    def on_revoked(self, space: SpaceId, device: DeviceId) -> None:
+        self.revoked.put_nowait((space, device))
+
+
+@pytest.fixture
+def heard() -> Heard:
+    return Heard()
+
+
+@pytest.fixture(params=["redis", "memory"])
+async def announcements(request: pytest.FixtureRequest, heard: Heard) -> AsyncIterator[Announcements]:
+    callbacks: Any = {"heard": heard.on_changed, "lost": lambda space: None, "revoked": heard.on_revoked}
+    if request.param == "memory":
+        async with MemoryAnnouncements(**callbacks) as opened:
+            yield opened
+        return
+    redis = Redis.from_url(request.getfixturevalue("settings").redis_url)
+    async with RedisAnnouncements(redis, **callbacks) as announcements:
+        yield announcements
+    await redis.aclose()
+
+
+async def test_who_listens_to_a_space_hears_what_is_said_of_it_and_of_no_other(
+    announcements: Announcements, heard: Heard
+) -> None:
+    mine, other = (SpaceId(f"s-{uuid.uuid4().hex[:12]}") for _ in range(2))
+    await announcements.listen(mine)
+    for sequence, space in enumerate((other, mine), 1):
+        await announcements.tell_revoked(space, DeviceId("d"))
+        await announcements.tell_changed(space, Announcement(Sequence(sequence), Sequence(sequence), None, None))
+    assert await asyncio.wait_for(heard.revoked.get(), 10) == (mine, "d")
+    assert await asyncio.wait_for(heard.changed.get(), 10) == (mine, 2)
+    await announcements.listen(other)
+    await announcements.unlisten(mine)
+    for sequence, space in enumerate((mine, other), 3):
+        await announcements.tell_changed(space, Announcement(Sequence(sequence), Sequence(sequence), None, None))
+    assert await asyncio.wait_for(heard.changed.get(), 10) == (other, 4)
+    assert heard.changed.empty() and heard.revoked.empty()
 
 
 async def test_after_leaving_every_space_another_one_is_heard(settings: Settings) -> None:

@@ -1,4 +1,5 @@
-"""Resolver and Inbox on arq and Redis, in a database of it of which the server's workers know nothing; and in memory."""
+"""Resolver and Inbox on arq and Redis, in a database of it of which the server's workers know nothing; and in
+memory."""
 
 from __future__ import annotations
 

@@ -92,12 +92,24 @@ class MemoryMapAcknowledgements:
 
 
 class MemoryAnnouncements:
-    """Announcements to one process, with the same callbacks as those on Redis."""
+    """Announcements within one process, with the callbacks of those on Redis. Use `async with`."""
 
-    def __init__(self, heard: Callable[[SpaceId, bytes], None], revoked: Callable[[SpaceId, DeviceId], None]) -> None:
+    def __init__(
+        self,
+        *,
+        heard: Callable[[SpaceId, bytes], None],
+        lost: Callable[[SpaceId], None],
+        revoked: Callable[[SpaceId, DeviceId], None],
+    ) -> None:
         self._heard = heard
         self._revoked = revoked
         self._spaces: set[SpaceId] = set()
+
+    async def __aenter__(self) -> MemoryAnnouncements:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._spaces.clear()
 
     async def listen(self, space: SpaceId) -> None:
         self._spaces.add(space)

@@ -36,8 +36,8 @@ class _Space:
 
 
 class MemoryQueue:
-    """What a MemoryResolver puts in and leases of a MemoryInbox take out. `lease_seconds`: how long a space stays with a
-    worker that gives no sign of life. `on_waiting` is called when something waits for a space."""
+    """What a MemoryResolver puts in and leases of a MemoryInbox take out. `lease_seconds`: how long a space stays
+    with a worker that gives no sign of life. `on_waiting` is called when something waits for a space."""
 
     def __init__(
         self,

@@ -1,0 +1,84 @@
+"""What an API process is made of, whatever adapters it has."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from api.acknowledgements import DeviceRounds
+from api.aside import Aside
+from api.auth import Devices
+from api.change_feed import ChangeFeed
+from api.hash_maps import HashMaps
+from api.live import Live
+from api.pace import Pace
+from api.room import LARGE_ANSWERS, LARGE_ANSWERS_OF_SPACE, LARGE_BODIES, LARGE_BODIES_OF_SPACE, Gate, Room
+from api.state import State
+from shared.core.documents import DeviceId, SpaceId
+from shared.ports import (
+    Announcements,
+    DeviceStore,
+    DocumentStore,
+    HashMapCache,
+    MapAcknowledgements,
+    Resolver,
+)
+from shared.settings import Settings
+
+
+class OpenAnnouncements(Protocol):
+    """Opens Announcements that call back: what they mean is said at `Live`."""
+
+    def __call__(
+        self,
+        *,
+        heard: Callable[[SpaceId, bytes], None],
+        lost: Callable[[SpaceId], None],
+        revoked: Callable[[SpaceId, DeviceId], None],
+    ) -> AbstractAsyncContextManager[Announcements]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Adapters:
+    """One of every port."""
+
+    documents: DocumentStore
+    devices: DeviceStore
+    cache: HashMapCache
+    acknowledgements: MapAcknowledgements
+    resolver: Resolver
+    announcements: OpenAnnouncements
+    checks: Mapping[str, Callable[[], Awaitable[None]]]
+    """See State."""
+
+
+@asynccontextmanager
+async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[State]:
+    """The state of a process, which follows what is announced until the end of the block."""
+    async with Pace() as pace, Aside(settings.limits, pace) as aside:
+        maps = HashMaps(adapters.documents, adapters.cache, max_bytes=settings.map_cache_bytes)
+        devices = Devices(adapters.devices, pace, most_of_space=settings.devices_per_space)
+        feed = ChangeFeed(adapters.documents, maps)
+        live = Live(feed, devices, settings.streams_per_device, settings.streams_per_space)
+        async with (
+            adapters.announcements(heard=live.heard, lost=live.lost, revoked=live.revoked) as announcements,
+            live.following(announcements),
+        ):
+            yield State(
+                settings=settings,
+                pace=pace,
+                bodies=Room(settings.bodies_bytes, settings.space_bodies_bytes),
+                answers=Room(settings.answers_bytes, settings.space_answers_bytes, "answers", first_always=True),
+                large_bodies=Gate(pace, LARGE_BODIES, LARGE_BODIES_OF_SPACE),
+                large_answers=Gate(pace, LARGE_ANSWERS, LARGE_ANSWERS_OF_SPACE),
+                aside=aside,
+                devices=devices,
+                hash_maps=maps,
+                live=live,
+                acknowledgements=DeviceRounds(adapters.acknowledgements),
+                documents=adapters.documents,
+                resolver=adapters.resolver,
+                checks=adapters.checks,
+            )

@@ -1,0 +1,125 @@
+"""The API with adapters in memory, and a worker beside it on the same event loop: routes are tested in milliseconds.
+What runs for real is tests/acceptance and tests/protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from starlette.applications import Starlette
+
+from api.app import create_app
+from api.assembly import Adapters, assembled
+from api.auth import token_hash
+from api.lifespan import Lifespan
+from shared.adapters.memory.cache import MemoryAnnouncements, MemoryHashMapCache, MemoryMapAcknowledgements
+from shared.adapters.memory.devices import MemoryDeviceStore
+from shared.adapters.memory.documents import MemoryDocumentStore
+from shared.adapters.memory.queue import MemoryInbox, MemoryQueue, MemoryResolver
+from shared.core.documents import Device, DeviceId, SpaceId, UserName
+from shared.ports import Announcement
+from shared.settings import Settings
+from worker.tasks.resolve import SpaceResolver
+
+
+@dataclass
+class Service:
+    """An API process and a worker process in one."""
+
+    settings: Settings = field(default_factory=Settings)
+    documents: MemoryDocumentStore = field(default_factory=MemoryDocumentStore)
+    devices: MemoryDeviceStore = field(default_factory=MemoryDeviceStore)
+
+    def __post_init__(self) -> None:
+        self._announcements: list[MemoryAnnouncements] = []
+        self._jobs: set[asyncio.Task[None]] = set()
+        self.queue = MemoryQueue(
+            deadline_seconds=self.settings.submit_deadline_seconds,
+            lease_seconds=self.settings.lease_seconds,
+            announce=self._announce,
+            on_waiting=self._drain,
+        )
+        self.worker = SpaceResolver(
+            self.documents, MemoryInbox(self.queue), max_bytes=self.settings.max_document_bytes
+        )
+
+    async def _announce(self, space: SpaceId, announcement: Announcement) -> None:
+        for announcements in self._announcements:
+            await announcements.tell_changed(space, announcement)
+
+    def _drain(self, space: SpaceId) -> None:
+        job = asyncio.create_task(self.worker.drain(space))
+        self._jobs.add(job)
+        job.add_done_callback(self._jobs.discard)
+
+    def _open_announcements(self, **callbacks: Any) -> MemoryAnnouncements:
+        self._announcements.append(MemoryAnnouncements(**callbacks))
+        return self._announcements[-1]
+
+    def lifespan_of(self, settings: Settings) -> Callable[[Starlette], AbstractAsyncContextManager[Lifespan]]:
+        """As `api.lifespan.lifespan_of`."""
+        acknowledgements = MemoryMapAcknowledgements()
+        adapters = Adapters(
+            documents=self.documents,
+            devices=self.devices,
+            cache=MemoryHashMapCache(),
+            acknowledgements=acknowledgements,
+            resolver=MemoryResolver(self.queue, acknowledgements),
+            announcements=self._open_announcements,
+            checks={},
+        )
+
+        @asynccontextmanager
+        async def lifespan(app: Starlette) -> AsyncIterator[Lifespan]:
+            async with assembled(settings, adapters) as state:
+                yield {"hypertask": state}
+
+        return lifespan
+
+    async def token(self, space: str = "s", user: str = "u") -> str:
+        """Of a new device."""
+        token, name = f"ht_{uuid.uuid4().hex}{uuid.uuid4().hex[:11]}", uuid.uuid4().hex[:12]
+        await self.devices.add(Device(DeviceId(name), UserName(user), name, SpaceId(space), 1.0), token_hash(token))
+        return token
+
+    @asynccontextmanager
+    async def client(self, **headers: str) -> AsyncIterator[httpx.AsyncClient]:
+        """Of a new device, whose token it sends."""
+        app = create_app(self.settings, self.lifespan_of)
+        token = await self.token()
+        async with running(app) as transport:
+            sent = {"authorization": f"Bearer {token}", **headers}
+            async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=sent) as client:
+                yield client
+
+
+@asynccontextmanager
+async def running(app: Any) -> AsyncIterator[httpx.AsyncBaseTransport]:
+    """The application between its start and its end, which one task must see."""
+    state: dict[str, Any] = {}
+    events: asyncio.Queue[str] = asyncio.Queue()
+    answers: asyncio.Queue[str] = asyncio.Queue()
+
+    async def receive() -> dict[str, str]:
+        return {"type": await events.get()}
+
+    async def send(message: Any) -> None:
+        answers.put_nowait(message["type"])
+
+    task = asyncio.create_task(app({"type": "lifespan", "state": state}, receive, send))
+    events.put_nowait("lifespan.startup")
+    assert await answers.get() == "lifespan.startup.complete"
+
+    async def with_state(scope: Any, receive: Any, send: Any) -> None:
+        await app({**scope, "state": dict(state)}, receive, send)
+
+    try:
+        yield httpx.ASGITransport(with_state)
+    finally:
+        events.put_nowait("lifespan.shutdown")
+        await task

@@ -1,0 +1,121 @@
+"""Routes, from the request to the answer, on adapters in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from shared.codec import content_hash
+from shared.core.documents import DocumentId, SpaceId
+from shared.settings import Settings
+from tests.unit.api.in_memory import Service
+
+A, B = {"id": "a", "title": "one", "tags": ["x"]}, {"id": "b", "title": "two"}
+
+
+@pytest.fixture
+def service() -> Service:
+    return Service(replace(Settings(), submit_deadline_seconds=5, lease_seconds=5))
+
+
+@pytest.fixture
+async def client(service: Service) -> AsyncIterator[httpx.AsyncClient]:
+    async with service.client() as client:
+        yield client
+
+
+async def test_a_document_that_is_sent_is_in_the_map_and_can_be_read(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/task/a", json={"client_state": A})
+    assert answer.status_code == 200 and answer.json() == {"server_state": A}
+    assert (await client.get("/hashes")).json() == {"a": content_hash(A)}
+    assert (await client.get("/task/a")).json() == A
+
+
+async def test_two_edits_on_one_base_are_merged(client: httpx.AsyncClient) -> None:
+    made = (await client.post("/task/a", json={"client_state": A, "base": "0"})).json()
+    for edit in ({**A, "title": "1"}, {**A, "tags": ["x", "y"]}):
+        answer = (await client.post("/task/a", json={"client_state": edit, "base": made["rev"]})).json()
+    assert answer["outcome"] == "merged" and answer["server_state"] == {"id": "a", "title": "1", "tags": ["x", "y"]}
+    history = (await client.get("/task/a/revisions")).json()["revisions"]
+    assert [one["outcome"] for one in history][-1] == "applied" and len(history) >= 3
+
+
+async def test_a_batch_answers_each_document_by_itself(client: httpx.AsyncClient) -> None:
+    tasks = {"a": {"client_state": A}, "b": {"client_state": B}, "c": {"client_state": {"id": "d"}}}
+    answers = (await client.post("/tasks", json={"tasks": tasks})).json()["tasks"]
+    assert (answers["a"]["hash"], answers["b"]["hash"]) == (content_hash(A), content_hash(B))
+    assert answers["c"]["error"]["code"] == "invalid-document"
+    page = (await client.get("/tasks", params={"limit": 1})).json()
+    assert list(page["tasks"]) == ["a"] and page["after"] == "a"
+
+
+async def test_what_is_deleted_leaves_the_map(client: httpx.AsyncClient) -> None:
+    await client.post("/task/a", json={"client_state": A})
+    before = (await client.get("/hashes")).headers["hypertask-cursor"]
+    assert (await client.delete("/task/a")).status_code == 200
+    assert (await client.get("/hashes")).json() == {}
+    changed = (await client.get("/hashes", params={"since": before})).json()
+    assert changed["hashes"] == {"a": None}
+
+
+async def test_another_space_sees_nothing(service: Service, client: httpx.AsyncClient) -> None:
+    await client.post("/task/a", json={"client_state": A})
+    token = await service.token(space="other")
+    there = {"authorization": f"Bearer {token}"}
+    assert (await client.get("/hashes", headers=there)).json() == {}
+    assert (await client.get("/task/a", headers=there)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        (("GET", "/nowhere", None), 404, "not-found"),
+        (("PUT", "/hashes", None), 405, "method-not-allowed"),
+        (("POST", "/task/a", b"{"), 400, "malformed-json"),
+        (("POST", "/task/a", b'{"client_state": {"id": "b"}}'), 422, "invalid-document"),
+        (("POST", "/task/a", b'{"client_state": {"id": "a"}, "more": 1}'), 400, "malformed-request"),
+        (("GET", "/hashes?since=junk", None), 410, "cursor-gone"),
+    ],
+)
+async def test_bad_input_is_a_problem_with_a_code(
+    client: httpx.AsyncClient, sent: tuple[str, str, bytes | None], status: int, code: str
+) -> None:
+    method, path, body = sent
+    answer = await client.request(method, path, content=body, headers={"content-type": "application/json"})
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+async def test_without_a_token_nothing_is_answered(client: httpx.AsyncClient) -> None:
+    for headers in ({"authorization": "Bearer nobody"}, {"authorization": "Basic xyz"}):
+        assert (await client.get("/hashes", headers=headers)).status_code == 401
+
+
+async def test_no_worker_is_503_with_a_time_to_come_back() -> None:
+    service = Service(replace(Settings(), submit_deadline_seconds=0.05))
+    service.queue.on_waiting = lambda space: None
+    async with service.client() as client:
+        answer = await client.post("/task/a", json={"client_state": A})
+    assert answer.status_code == 503 and "retry-after" in answer.headers
+
+
+async def test_a_change_wakes_who_waits_for_it(client: httpx.AsyncClient) -> None:
+    cursor = (await client.get("/hashes")).headers["hypertask-cursor"]
+    waiting = asyncio.create_task(client.get("/hashes", params={"since": cursor, "wait": 20}))
+    await asyncio.sleep(0)
+    await client.post("/task/a", json={"client_state": A})
+    assert (await asyncio.wait_for(waiting, 10)).json()["hashes"] == {"a": content_hash(A)}
+
+
+async def test_what_is_exported_is_what_is_there(service: Service, client: httpx.AsyncClient) -> None:
+    for state in (A, {**A, "title": "1"}, B):
+        await client.post(f"/task/{state['id']}", json={"client_state": state})
+    rows = [json.loads(line) for line in (await client.get("/export")).text.splitlines()]
+    assert [row["kind"] for row in rows if row["kind"] in ("document", "end")] == ["document", "document", "end"]
+    head = await service.documents.head(SpaceId("s"), DocumentId("a"))
+    assert head is not None and head.body in [row.get("state") for row in rows]

@@ -1,0 +1,120 @@
+"""Draining an inbox: what is decided, answered and announced, and what becomes of faults."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import pytest
+
+from shared.adapters.memory.documents import MemoryDocumentStore
+from shared.adapters.memory.queue import MemoryInbox, MemoryQueue, MemoryResolver
+from shared.codec import content_hash
+from shared.core.documents import DeviceId, DocumentId, SpaceId
+from shared.core.resolution.batch import Answer, Item
+from shared.core.resolution.context import Outcome, Submission
+from shared.ports import Announcement, DecisionError, Fence, FencedError, TooMuchError, Transaction, UnavailableError
+from worker.tasks.resolve import SpaceResolver
+
+T = TypeVar("T")
+SPACE = SpaceId("s")
+
+
+def item(name: str, value: object = 1) -> Item:
+    body = {"id": name, "value": value}
+    return Item(Submission(DocumentId(name), body, content_hash(body), 1.0), DeviceId("d"))
+
+
+class FailingStore(MemoryDocumentStore):
+    """The first transactions end with these errors."""
+
+    def __init__(self, *errors: Exception) -> None:
+        super().__init__()
+        self.errors = list(errors)
+        self.transactions = 0
+
+    async def transact(self, space: SpaceId, work: Callable[[Transaction], T], *args: Any, **kwargs: Any) -> T:
+        self.transactions += 1
+        if self.errors:
+            raise self.errors.pop(0)
+        return await super().transact(space, work, *args, **kwargs)
+
+
+@dataclass
+class Worker:
+    store: FailingStore
+    announced: list[Announcement] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.queue = MemoryQueue(deadline_seconds=5, lease_seconds=5, announce=self._announce)
+        self.resolver = MemoryResolver(self.queue)
+
+    async def _announce(self, space: SpaceId, announcement: Announcement) -> None:
+        self.announced.append(announcement)
+
+    async def answers(self, *items: Item, large: bool = False) -> list[Any]:
+        waiting = asyncio.create_task(self.resolver.resolve_all(SPACE, items))
+        await asyncio.sleep(0)
+        await SpaceResolver(self.store, MemoryInbox(self.queue), max_bytes=1_000_000, large=large).drain(SPACE)
+        return await waiting
+
+
+async def test_what_waits_is_decided_in_one_transaction_answered_and_announced() -> None:
+    worker = Worker(FailingStore())
+    answers = await worker.answers(item("a"), item("b"))
+    assert [answer.outcome for answer in answers] == [Outcome.APPLIED, Outcome.APPLIED]
+    assert worker.store.transactions == 1
+    [announcement] = worker.announced
+    assert (announcement.first, announcement.last) == (1, 2)
+    assert announcement.changes is not None and {one.document for one in announcement.changes} == {"a", "b"}
+    assert await worker.answers() == []
+
+
+async def test_a_store_that_is_away_answers_unavailable_and_nothing_is_announced() -> None:
+    worker = Worker(FailingStore(UnavailableError("away")))
+    [answer] = await worker.answers(item("a"))
+    assert isinstance(answer, UnavailableError) and not worker.announced
+    [answer] = await worker.answers(item("a"))
+    assert isinstance(answer, Answer)
+
+
+async def test_a_fault_in_a_batch_is_the_fault_of_one() -> None:
+    worker = Worker(FailingStore(ValueError("together"), ValueError("the first alone")))
+    first, second = await worker.answers(item("a"), item("b"))
+    assert isinstance(first, DecisionError) and isinstance(second, Answer)
+
+
+async def test_who_was_taken_over_leaves_the_submissions_to_the_next_worker() -> None:
+    worker = Worker(FailingStore())
+    await worker.store.transact(SPACE, lambda transaction: None, Fence(10**9, "another"))
+    # It holds the lease, so it is right whatever its number was.
+    [answer] = await worker.answers(item("a"))
+    assert isinstance(answer, Answer)
+
+    worker = Worker(FailingStore(FencedError(5)))
+    lease = worker.queue.spaces[SPACE]
+    waiting = asyncio.create_task(worker.resolver.resolve(SPACE, item("a")))
+    await asyncio.sleep(0)
+    transact = worker.store.transact
+
+    async def taken_over(*args: Any, **kwargs: Any) -> Any:
+        lease.holder = "somebody else"
+        return await transact(*args, **kwargs)
+
+    worker.store.transact = taken_over  # type: ignore[method-assign]
+    await SpaceResolver(worker.store, MemoryInbox(worker.queue), max_bytes=1_000_000).drain(SPACE)
+    assert not waiting.done() and len(lease.waiting) == 1
+    worker.store.transact, lease.holder = transact, None  # type: ignore[method-assign]
+    await SpaceResolver(worker.store, MemoryInbox(worker.queue), max_bytes=1_000_000).drain(SPACE)
+    assert isinstance(await waiting, Answer)
+
+
+@pytest.mark.parametrize("count", [1, 5])
+async def test_what_is_too_much_at_once_is_decided_in_halves(count: int) -> None:
+    worker = Worker(FailingStore(TooMuchError()) if count > 1 else FailingStore())
+    answers = await worker.answers(*(item(f"d{n}") for n in range(count)), large=True)
+    assert [answer.outcome for answer in answers] == [Outcome.APPLIED] * count
+    if count > 1:
+        assert worker.announced[0].changes is None and worker.announced[0].last == count

@@ -360,6 +360,11 @@ class SyncStateStore(FileVersions):
             if drop_pending:
                 self._db.execute("UPDATE record SET pending = NULL WHERE upstream = ?", (upstream,))
 
+    def bases(self, upstream: str) -> Iterator[str]:
+        """Of all documents that were agreed on."""
+        rows = self._db.execute("SELECT base FROM record WHERE upstream = ? AND base IS NOT NULL", (upstream,))
+        return (base for (base,) in rows)
+
     def unverified(self, upstream: str) -> int:
         """How many records are not verified."""
         row = self._db.execute(

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from client.folder.task_folder import TaskFolder
 from client.sync.arrivals import Arrivals, Step
-from client.sync.engine.answer import Settled, agreed, is_forgotten, on_answer, on_fetched
+from client.sync.engine.answer import Settled, agreed, is_forgotten, may_be_lost, on_answer, on_fetched
 from client.sync.engine.emptied import held_if_emptied
 from client.sync.engine.plan import Action, Adopt, Delete, Fetch, Plan, Resend, Send, pending_for, plan
 from client.sync.engine.records import Answer, NotNow, Outline, Pending, Record, Refused, Reply
@@ -177,8 +177,9 @@ class Sync:
         if touched is not None:
             self._stuck = True  # what another process may have left is found in the memory
             self._doubtful |= touched
-        if heard is not None and heard.since == self._store.upstream(self._name).cursor:
-            self._heard(self._store.upstream(self._name), heard.changes)
+        row = self._store.upstream(self._name)
+        if heard is not None and heard.since == row.cursor and not self._may_have_lost(row, heard.changes):
+            self._heard(row, heard.changes)
             self._asks = False
         for number in range(MAX_ROUNDS):
             survey = self._again if known or number else self.survey
@@ -236,11 +237,18 @@ class Sync:
         row = self._store.upstream(self._name)
         try:
             changes = await self._upstream.changes(row.cursor)
+            refused = self._may_have_lost(row, changes)
         except CursorGoneError:
+            refused = True
+        if refused:
             self._doubt()
             changes = await self._upstream.changes(None)
         self._heard(row, changes)
         self._step("listened")
+
+    def _may_have_lost(self, row: UpstreamRow, changes: Changes) -> bool:
+        """Whether something that was agreed on after the last cursor may be lost though the cursor is taken."""
+        return not changes.whole and may_be_lost(self._store.bases(self._name), row.cursor, changes.cursor)
 
     def _doubt(self) -> None:
         """The upstream may have forgotten what was agreed on: it is asked what it has, and sent what differs."""

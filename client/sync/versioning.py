@@ -90,8 +90,10 @@ class Versioning:
         """What an answer means for a file that does not hold any more what was sent, because something arrived from
         another upstream meanwhile. None: what it holds was made of what was sent."""
         known = self._store.file_versions([document]).get(document)
+        if known is None or answer.version is None:
+            return None
         sent = None if pending.deletes else pending.hash
-        if known is None or answer.version is None or known.hash == sent:
+        if known.hash == sent and includes(pending.version or {}, known.version):
             return None
         if known.hash == here and includes(answer.version, known.version):
             return Arrival.TAKEN

@@ -54,6 +54,9 @@ class MemoryFiles:
         self._memory = store
         self.bodies: dict[DocumentId, Body] = {}
         self._hashes: dict[DocumentId, ContentHash] = {}
+        self._staged: set[DocumentId] = set()
+        """Of which a state lies ready. Placing takes it away, so that nothing is placed twice: what a client that was
+        stopped right after placing recovers is known to be in its file, whatever became of that since."""
         self.step: Step = lambda name: None
 
     def put(self, document: DocumentId, body: Body | None) -> None:
@@ -85,10 +88,16 @@ class MemoryFiles:
     # As client/sync/arrivals.py
 
     def recover(self) -> tuple[DocumentId, ...]:
-        self.place(self._memory.arriving())
+        rows = self._memory.arriving()
+        self._staged &= rows.keys()
+        done = [document for document, row in rows.items() if row.body is not None and document not in self._staged]
+        with self._memory.transaction():
+            self._memory.arrived(done)
+        self.place({document: row for document, row in rows.items() if document not in done})
         return ()
 
     def stage(self, wanted: Mapping[DocumentId, Arriving]) -> dict[DocumentId, Arriving]:
+        self._staged.update(document for document, row in wanted.items() if row.body is not None)
         self.step("staged")
         return dict(wanted)
 
@@ -99,6 +108,7 @@ class MemoryFiles:
             if not equal(here, row.expected) and here is not None and not equal(here, body):
                 body = here if body is None else merged_onto(row.expected, body, here).doc
             self.put(document, body)
+            self._staged.discard(document)
             self.step("placed")
             placed[document] = None if body is None else Seen(content_hash(body), "known")
             with self._memory.transaction():

@@ -17,11 +17,13 @@ Laws (tests/unit/client/engine/test_answer.py):
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from client.sync.engine.records import Answer, Outline, Pending, Record
 from shared.codec import content_hash
 from shared.core.documents import Body, ContentHash
+from shared.core.index.cursors import parse_cursor
 from shared.core.json.canonical import equal
 from shared.core.merge.conflicts import Conflict
 from shared.core.merge.objects import merge
@@ -75,6 +77,17 @@ def is_forgotten(base: str | None, answer: Answer) -> bool:
     if before is None:
         return answer.rev == CREATED
     return now is None or now.sequence < before.sequence
+
+
+def may_be_lost(bases: Iterable[str], listened: str | None, now: str | None) -> bool:
+    """Whether the upstream may not know one of the bases any more though it takes the cursor `listened`: it gave out
+    the base after that cursor, and in another history than that of the cursor `now`. So it is when an upstream was
+    put back to a moment between the two, and for what was answered right before a database began another history."""
+    then, here = (parse_cursor(cursor) if cursor is not None else None for cursor in (listened, now))
+    if then is None or here is None or then.epoch == here.epoch:
+        return False
+    found = (parts for base in bases if (parts := parse_rev(base)) is not None)
+    return any(parts.sequence > then.sequence and parts.history != here.epoch for parts in found)
 
 
 def agreed(answer: Answer) -> Record:

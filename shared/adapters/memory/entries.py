@@ -133,7 +133,7 @@ def after_write(entry: Entry | None, write: Write, sequence: Sequence, history: 
     )
     head = entry.head if entry is not None else None
     past = list(entry.past) if entry is not None else []
-    for received in (decision.received, decision.recovered):
+    for received in (decision.received, *decision.recovered):
         if received is None:
             continue
         # With a new head the conflicts stand there.

@@ -473,7 +473,7 @@ class MongoTransaction:
 
 
 def _received_by(decision: Decision) -> list[Received]:
-    return [received for received in (decision.received, decision.recovered) if received is not None]
+    return [received for received in (decision.received, *decision.recovered) if received is not None]
 
 
 def _head_change(decision: Decision) -> Row | None:

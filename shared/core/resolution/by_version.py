@@ -2,38 +2,67 @@
 
     the head contains it                the client is behind: the head is answered
     it contains the head                it supersedes the head
-    the same version, another content   both contain the same edits: the greater content hash stands, everywhere
+    the same version, another content   both contain the same edits: what either has, of two values the greater one
     each contains what the other lacks  a three-way merge; its bases are the newest states known that both contain,
                                         stored ones and those that the client sends along (`ancestors`)
 
 The result contains what both contain, and counts as no edit of this upstream: the same merge made at two of them has
-the same version. So versions only grow, and what has equal versions is decided by its hash: it settles.
+the same version. So it must have the same content, too, whichever of the two was there first: the states are merged in
+the order of their hashes, and of two values that exclude each other the newer one stands, else the greater one, and
+not the one that arrives. Where upstreams know different bases the contents may still differ; then what is joined
+grows, and it settles.
+
+What two states have in common is often known to a third place only. So the states that a client sends along are kept,
+and `shared.core.resolution.superseded` asks all that is known whether one side had seen the other one's value.
+A deletion has seen what the states that it contains have: a state that has nothing else does not bring the document
+back, and a deletion that has seen all that the head has is made.
 
 Laws (tests/unit/core/test_by_version.py):
     a state that was sent before changes nothing
     whatever order states come in, at any number of upstreams, they end with the same content and version
+    two states are merged to the same content, whichever of them is the head
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from shared.core.documents import Body
-from shared.core.merge.objects import ABSENT, Conflict
-from shared.core.resolution.base_selection import EMPTY, Basis, by_content
-from shared.core.resolution.context import Decision, Outcome, Refusal
+from shared.core.json.canonical import canonical
+from shared.core.merge.clock import CLOCK_POINTERS, clock, instant
+from shared.core.merge.objects import ABSENT, Conflict, Decide, Merged, Side, Value, merge
+from shared.core.resolution import base_inference, doubts
+from shared.core.resolution.base_selection import EMPTY, Basis
+from shared.core.resolution.context import Decision, Outcome, Received, Refusal
 from shared.core.resolution.known_states import contained_states, head_version
+from shared.core.resolution.rebase import counts
 from shared.core.resolution.states import is_tombstone, last_body, same_content
+from shared.core.resolution.superseded import with_superseded
 from shared.core.version_vectors import Version, bounded, equal, includes, join, maximal, meet
 
 if TYPE_CHECKING:
     from shared.core.resolution.resolve import Case
 
+GREATER = "greater"
+"""The rule by which one of two values stands of which nobody knows more."""
+GUESSES = frozenset({GREATER, "clock"})
+
 
 def decide_by_version(case: Case, version: Version) -> Decision | Refusal:
     """Instead of all rows."""
     return _ByVersion(case, version).decide()
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """`bases`: the newest states known that both contain. `ours`, `theirs`: what else the head, or the state, is known
+    to contain; what a base contains aside."""
+
+    bases: tuple[Body, ...]
+    ours: tuple[Body, ...]
+    theirs: tuple[Body, ...]
 
 
 class _ByVersion:
@@ -58,6 +87,8 @@ class _ByVersion:
         """Whether the state contains the head; a base that is the head says so, too."""
         return includes(self.sent, self.held) or self.case.request.base == self.case.head.rev
 
+    # Live states
+
     def live(self, state: Body) -> Decision | Refusal:
         case, head = self.case, self.case.head
         if not self.look.exists:
@@ -65,19 +96,82 @@ class _ByVersion:
         if head.body is not None and head.hash == case.request.hash:
             return case.answer_head("2 equal")
         if equal(self.held, self.sent):
-            if head.body is None or (case.request.hash or "") > head.hash:
-                return case.write(state, Outcome.MERGED, "14 the same edits: the greater hash")
-            return case.answer_head("14 the same edits: the greater hash")
+            return self.same_edits(state)
         if includes(self.held, self.sent):
             return case.answer_head("14 behind")
         if self.supersedes:
             outcome = Outcome.RESURRECTED if head.body is None else Outcome.FAST_FORWARD
             return case.write(state, outcome, "14 contains the head")
-        bases = self.bases()
-        if isinstance(bases, Refusal):
-            return bases
-        basis = Basis("14 merged by versions", bases) if bases else by_content(self.look, state, case.request.hash)
-        return case.compare(state, basis)
+        known = self.known()
+        if isinstance(known, Refusal):
+            return known
+        if head.body is None:
+            return self.resurrect(state, known)
+        return self.merged(state, head.body, known)
+
+    def same_edits(self, state: Body) -> Decision:
+        """Two contents of the same edits. Only so much may depend on them that all upstreams come to the same."""
+        case, live = self.case, self.case.head.body
+        if live is None:
+            return case.write(state, Outcome.MERGED, "14 the same edits: what lives")
+        both = joined_content(live, state)
+        if both is None:
+            both = max(state, live, key=case.hash_of)
+        if same_content(both, live):
+            return case.answer_head("14 the same edits")
+        return case.write(both, Outcome.MERGED, "14 the same edits")
+
+    def merged(self, state: Body, live: Body, known: _Known) -> Decision | Refusal:
+        case = self.case
+        found = self.merge(live, state, known)
+        if case.request.ancestors is None and any(conflict.rule in GUESSES for conflict in found.conflicts):
+            return Refusal("base-unknown", "9 ancestors unknown")
+        basis = self.basis(known)
+        conflicts = self.told(state, live, found, basis)
+        assert isinstance(found.value, dict)  # of two objects an object is made
+        if same_content(found.value, live):
+            return case.keep_head(state, basis, conflicts)
+        return case.write(found.value, Outcome.MERGED, basis.rule, basis, conflicts)
+
+    def merge(self, live: Body, state: Body, known: _Known) -> Merged:
+        """The same whichever of the two is there first."""
+        hash_of = self.case.hash_of
+        sides = [(hash_of(live), live, known.ours), (hash_of(state), state, known.theirs)]
+        (_, ours, ours_past), (_, theirs, theirs_past) = sorted(sides, key=lambda side: side[0])
+        decide = newer_or_greater(ours, theirs, self.case.request.arrived_at)
+        found = with_superseded(known.bases, ours, theirs, ours_past, theirs_past)
+        policies, single = self.case.policies, len(known.bases) == 1
+        made = merge(found.bases, ours, theirs, policies=policies, decide=decide, explicit_base=single)
+        return Merged(made.value, (*made.conflicts, *found.dropped))
+
+    def basis(self, known: _Known) -> Basis:
+        if known.bases:
+            return Basis("14 merged by versions", known.bases)
+        return Basis("14 nothing in common", (EMPTY,), guessed=True, nothing_near=True)
+
+    def told(self, state: Body, live: Body, found: Merged, basis: Basis) -> tuple[Conflict, ...]:
+        assert isinstance(found.value, dict)
+        doubted = [
+            *doubts.replaced_unseen(self.look, basis, live, state, found.value),
+            *doubts.not_taken(basis, state, found.value),
+        ]
+        return doubts.told(found.value, found.conflicts, doubted)
+
+    def resurrect(self, state: Body, known: _Known) -> Decision | Refusal:
+        """A live state against a deletion that had not seen all of it."""
+        case, basis = self.case, self.basis(known)
+        under = self.look.body(self.look.buried)
+        seen = [*known.bases, *known.ours, *([under] if under is not None else [])]
+        if self.is_seen(state, seen):
+            return case.keep_head(state, basis, ())
+        if case.policies.scope().delete_wins:
+            return case.keep_head(state, basis, (Conflict("", ABSENT, state, "delete-wins"),))
+        found = Merged(state, ()) if under is None else self.merge(under, state, known)
+        assert isinstance(found.value, dict)
+        undone = Conflict("", found.value, ABSENT, "edit-beats-removal")
+        return case.write(found.value, Outcome.RESURRECTED, basis.rule, basis, (undone, *found.conflicts))
+
+    # Deletions
 
     def dead(self, inside: Body | None) -> Decision | Refusal:
         case, live = self.case, self.case.head.body
@@ -88,40 +182,146 @@ class _ByVersion:
         if includes(self.held, self.sent):
             return case.answer_head("14 behind")
         if self.supersedes:
-            return case.delete("14 contains the head")
-        bases = self.bases()
-        if isinstance(bases, Refusal):
-            return bases
-        if any(same_content(body, live) for body in (*bases, *([inside] if inside is not None else []))):
-            return case.delete("14 the head is as a base")
+            return self.buried("14 contains the head", inside)
+        known = self.known()
+        if isinstance(known, Refusal):
+            return known
+        seen = [*known.bases, *known.theirs, *([inside] if inside is not None else [])]
+        if self.is_seen(live, seen):
+            return self.buried("14 the head was seen", inside)
         if case.policies.scope().delete_wins:
             conflict = Conflict("", ABSENT, live, "delete-wins")
-            return replace(case.delete("delete: delete-wins"), conflicts=(conflict,))
-        return case.edit_wins(inside)
+            return replace(self.buried("delete: delete-wins", inside), conflicts=(conflict,))
+        if inside is None:
+            return case.edit_wins(None)
+        found = self.merge(live, inside, known)
+        assert isinstance(found.value, dict)
+        if same_content(found.value, live):
+            return case.edit_wins(inside)
+        undone = Conflict("", found.value, ABSENT, "edit-beats-removal")
+        basis = self.basis(known)
+        return case.write(found.value, Outcome.MERGED, basis.rule, basis, (undone, *found.conflicts))
 
-    def bases(self) -> tuple[Body, ...] | Refusal:
-        """The newest states known that both contain; a Refusal if the client may know newer ones."""
+    def buried(self, rule: str, inside: Body | None) -> Decision:
+        """Under the tombstone lies what the deleter had, not what the upstream had: that says what it has seen."""
+        decision = self.case.delete(rule)
+        if inside is None or decision.revision is None:
+            return decision
+        content = self.case.hash_of(inside)
+        received = Received(content, inside, base_inference.gone(inside, None), self.sent)
+        if content == self.case.head.hash or self.look.stored(content) is not None:
+            received = decision.received
+        return replace(decision, revision=replace(decision.revision, hash=content), received=received)
+
+    def is_seen(self, state: Body, seen: Iterable[Body]) -> bool:
+        """Whether a deletion that has seen these states has seen all that is in this one."""
+        states = [body for body in seen if body]
+        if counts(self.case.policies):
+            return any(same_content(state, body) for body in states)
+        return bool(states) and base_inference.count_edits(state, states) == 0
+
+    # What is known
+
+    def known(self) -> _Known | Refusal:
+        """A Refusal if the client may know newer common ancestors."""
         request = self.case.request
-        known: list[tuple[Version, Body]] = [
-            (version, stored.body if stored.body is not None else EMPTY)
-            for version, stored in contained_states(self.look, self.sent)
-        ]
+        stored, held = (
+            [(version, one.body if one.body is not None else EMPTY) for version, one in found]
+            for found in (contained_states(self.look, self.sent), contained_states(self.look, self.held))
+        )
+        common = [(version, body) for version, body in stored if includes(self.held, version)]
         if request.ancestors is None:
             both = meet(self.held, self.sent)
-            if not any(includes(version, both) for version, _ in known):
+            if not any(includes(version, both) for version, _ in common):
                 return Refusal("base-unknown", "9 ancestors unknown")
-        for ancestor in request.ancestors or ():
-            version = self.lineage.closed(ancestor.version)
-            if includes(self.held, version):
-                known.append((version, ancestor.state if ancestor.state is not None else EMPTY))
-        return tuple(body for _, body in maximal(known))
+        brought = [
+            (self.lineage.closed(one.version), one.state if one.state is not None else EMPTY)
+            for one in request.ancestors or ()
+        ]
+        bases = maximal([*common, *((version, body) for version, body in brought if includes(self.held, version))])
+        news = [
+            (version, body)
+            for version, body in (*stored, *held, *brought)
+            if body and not any(includes(base, version) for base, _ in bases)
+        ]
+        return _Known(
+            tuple(body for _, body in bases),
+            tuple(body for version, body in news if includes(self.held, version)),
+            tuple(body for version, body in news if includes(self.sent, version)),
+        )
+
+    # The answer
 
     def marked(self, decision: Decision) -> Decision:
         """With what the result contains."""
         decision = replace(decision, pair=None, device=None, token_shared=False, version=self.joined)
+        if decision.received is not None and decision.received.version is None:
+            version = bounded(self.sent, self.lineage.sources())
+            decision = replace(decision, received=replace(decision.received, version=version))
         if decision.revision is not None:
             revision = replace(decision.revision, version=self.joined, numbered=False, pairs=())
-            return replace(decision, revision=revision)
+            return replace(decision, revision=revision, recovered=self.brought(decision))
         if self.look.exists and not includes(self.held, self.joined):
-            return replace(decision, grown=self.joined)
+            return replace(decision, grown=self.joined, recovered=self.brought(decision))
         return decision
+
+    def brought(self, decision: Decision) -> tuple[Received, ...]:
+        """Earlier states that the client sent along and this upstream never had, to be kept: others who come with a
+        state that they are part of may not have them."""
+        hashes = [one.hash for one in self.case.request.ancestors or () if one.state is not None]
+        if self.look.exists:
+            self.look.need(hashes)
+        known = {self.case.head.hash, decision.hash, *([decision.received.hash] if decision.received else [])}
+        found: dict[str, Received] = {}
+        for one in self.case.request.ancestors or ():
+            if one.state is None or one.hash is None or one.hash in known or one.hash in found:
+                continue
+            if self.look.exists and self.look.stored(one.hash) is not None:
+                continue
+            version = bounded(self.lineage.closed(one.version), self.lineage.sources())
+            gone = base_inference.gone(one.state, decision.state)
+            found[one.hash] = Received(one.hash, one.state, gone, version)
+        return tuple(found.values())
+
+
+def newer_or_greater(ours: Body, theirs: Body, arrived_at: float) -> Decide:
+    """By the clocks of the two states, which are not believed to be ahead of this moment; else the greater value."""
+    mine, other = (None if at is None else min(at, arrived_at) for at in (clock(ours), clock(theirs)))
+    newer: Side | None = None
+    if mine is not None and other is not None and mine != other:
+        newer = Side.OURS if mine > other else Side.THEIRS
+
+    def decide(pointer: str, ours: Value, theirs: Value) -> tuple[Side, str]:
+        a, b = (instant(ours), instant(theirs)) if pointer in CLOCK_POINTERS else (None, None)
+        if pointer in CLOCK_POINTERS and a != b:
+            return (Side.OURS if a is not None and (b is None or a > b) else Side.THEIRS), "clock"
+        if newer is not None and pointer not in CLOCK_POINTERS:
+            return newer, "clock"
+        return greater(pointer, ours, theirs)
+
+    return decide
+
+
+def greater(pointer: str, ours: Value, theirs: Value) -> tuple[Side, str]:
+    """The one whose canonical text is greater: everywhere the same one."""
+    return (Side.OURS if _text(ours) > _text(theirs) else Side.THEIRS), GREATER
+
+
+def joined_content(a: Body, b: Body) -> Body | None:
+    """What either of two states has; None if what they have cannot be put together so that it has both."""
+    ours, theirs = sorted((a, b), key=canonical)
+    both = merge((), ours, theirs, decide=greater).value
+    if not isinstance(both, dict):
+        return None
+    absorbs = all(same_content(_joined(side, both), both) for side in (ours, theirs))
+    return both if absorbs else None
+
+
+def _joined(a: Body, b: Body) -> Body:
+    ours, theirs = sorted((a, b), key=canonical)
+    both = merge((), ours, theirs, decide=greater).value
+    return both if isinstance(both, dict) else b
+
+
+def _text(value: Value) -> bytes:
+    return b"" if value is ABSENT else canonical(value)

@@ -375,8 +375,8 @@ class Decision:
     """Of `state`, to be answered; that of `revision` aside. None: nobody asked for it."""
     grown: Version | None = None
     """To be stored as the version of the head that stays."""
-    recovered: Received | None = None
-    """One more received state, of a history that was lost: what later states of that history are compared with."""
+    recovered: tuple[Received, ...] = ()
+    """More received states: of a history that was lost, or of other upstreams. Later states are compared with them."""
     forked: bool = False
     """The submission proves that the store is older than what it told somebody: the current history has to end."""
 
@@ -391,8 +391,8 @@ class Decision:
     @property
     def writes(self) -> bool:
         """Whether anything is to be stored."""
-        parts = (self.revision, self.received, self.pair, self.device, self.grown, self.recovered)
-        return self.token_shared or bool(self.conflicts) or any(part is not None for part in parts)
+        parts = (self.revision, self.received, self.pair, self.device, self.grown)
+        return self.token_shared or bool(self.conflicts) or bool(self.recovered) or any(part is not None for part in parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,4 +182,4 @@ class _LostBase:
         received = decision.received
         if received is not None and received.hash == recovered.hash:
             received = None
-        return replace(decision, recovered=recovered, received=received)
+        return replace(decision, recovered=(recovered,), received=received)

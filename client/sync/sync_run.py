@@ -28,6 +28,7 @@ from shared.core.merge.conflict_rows import conflict_rows
 from shared.core.merge.policies import NO_POLICIES, Policies
 from shared.core.protocol import Limits
 from shared.core.resolution.size_limit import TOO_LARGE
+from shared.core.version_vectors import unseen
 
 MAX_ROUNDS: Final = 8
 """Two are enough while nobody else writes."""
@@ -383,7 +384,7 @@ class Sync:
                     case _:
                         pass
                 self._out[action.id] = replace(record, pending=pending)
-                found.append(self._outgoing_of(action.id, pending))
+                found.append(self._outgoing_of(action.id, pending, record))
             self._store.set_pending(self._name, written)
         return found
 
@@ -406,11 +407,12 @@ class Sync:
                     states[action.id] = held
         return states
 
-    def _outgoing_of(self, document: DocumentId, pending: Pending | None) -> Outgoing:
+    def _outgoing_of(self, document: DocumentId, pending: Pending | None, record: Record) -> Outgoing:
         if pending is None or pending.version is None:
             return Outgoing(document, pending, says_versions=self._says_versions)
         earlier = self._versioning.ancestors(document, pending.version, pending.hash)
-        return Outgoing(document, pending, says_versions=True, ancestors=earlier)
+        brings = record.outline.unverified or unseen(pending.version, record.version or {}) > 1
+        return Outgoing(document, pending, says_versions=True, ancestors=earlier, brings=brings)
 
     async def _take(
         self, replies: Mapping[DocumentId, Reply], kinds: Mapping[DocumentId, Action], report: Report

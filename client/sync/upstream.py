@@ -102,6 +102,8 @@ class Outgoing:
     """The answer is to say what the state contains."""
     ancestors: Callable[[], tuple[Ancestor, ...]] = tuple
     """Earlier states that a merge of the pending one may be based on."""
+    brings: bool = False
+    """The upstream may not have seen them: they go along with the state, asked for or not."""
 
 
 class Upstream(Protocol):

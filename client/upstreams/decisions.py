@@ -32,7 +32,8 @@ _DEPTH: Final = 3
 
 
 def submission_of(one: Outgoing, device: DeviceId, at: float, *, with_base: bool = True) -> Submission:
-    """A state as it arrives. `with_base`: with the body of its base and with earlier states, asked for or not."""
+    """A state as it arrives. `with_base`: with the body of its base and with earlier states, asked for or not; else
+    with earlier states if the upstream may not have seen them."""
     pending = one.pending
     asked: Version | None = {} if one.says_versions else None
     if pending is None:
@@ -47,7 +48,7 @@ def submission_of(one: Outgoing, device: DeviceId, at: float, *, with_base: bool
         device,
         single_device=True,
         version=pending.version if pending.version is not None else asked,
-        ancestors=one.ancestors() if with_base and pending.version is not None else None,
+        ancestors=one.ancestors() if (with_base or one.brings) and pending.version is not None else None,
     )
 
 

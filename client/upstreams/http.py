@@ -36,6 +36,8 @@ PAGE_DOCUMENTS: Final = 1_000
 BATCH_DOCUMENTS: Final = 500
 BATCH_BYTES: Final = 4 * 1024 * 1024
 MAX_ANCESTORS: Final = 4
+MAX_BROUGHT: Final = 64 * 1024
+"""Bytes of earlier states that go along with a state without being asked for."""
 """That a state may bring along."""
 POLL_SECONDS: Final = 5.0
 """How often a server is asked that can neither tell nor hold an answer back."""
@@ -299,9 +301,10 @@ class HttpUpstream:
             state["base_state"] = pending.shadow
         if pending.version is not None:
             state["version"] = dict(pending.version)
-            if with_base:
+            if with_base or one.brings:
                 earlier = one.ancestors()[:MAX_ANCESTORS]
-                state["ancestors"] = [{"version": dict(a.version), "state": a.state} for a in earlier]
+                if with_base or sum(len(dumps(a.state)) for a in earlier) <= MAX_BROUGHT:
+                    state["ancestors"] = [{"version": dict(a.version), "state": a.state} for a in earlier]
         return state
 
     def _reply(self, answer: httpx.Response, one: Outgoing, row: Mapping[str, Any]) -> Reply:

@@ -52,6 +52,11 @@ def equal(a: Version, b: Version) -> bool:
     return includes(a, b) and includes(b, a)
 
 
+def unseen(a: Version, b: Version) -> int:
+    """How many edits a state of version `a` contains, by their numbers, that one of version `b` does not."""
+    return sum(max(0, number - b.get(source, 0)) for source, number in a.items())
+
+
 def join(*versions: Version) -> dict[Source, int]:
     """What a state contains into which states of these versions were merged."""
     joined: dict[Source, int] = {}

@@ -261,14 +261,14 @@ class MemoryFolder:
         self.upstreams: dict[str, MemoryUpstream] = {}
         self.touched: AbstractSet[DocumentId] = frozenset()
 
-    def sync(self, name: str, stop_after: int | None = None) -> Report | None:
-        """None: it was stopped after so many steps, or by the network."""
+    def sync(self, name: str, stop_after: int | None = None, *, stop_at: str | None = None) -> Report | None:
+        """None: it was stopped after so many steps, or at the one of that name, or by the network."""
         steps = 0
 
-        def step(_: str) -> None:
+        def step(at: str) -> None:
             nonlocal steps
             steps += 1
-            if steps == stop_after:
+            if steps == stop_after or at == stop_at:
                 raise Stopped
 
         upstream = self.upstreams[name]

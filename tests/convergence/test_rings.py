@@ -97,3 +97,69 @@ def test_what_devices_have_is_sent_again_to_an_upstream_that_was_put_back(kind: 
     before = upstream.writes
     rounds(a, b, c)
     assert upstream.writes == before
+
+
+def pair(kind: str, *upstreams: str) -> tuple[MemoryFolder, MemoryFolder, dict[str, MemoryUpstream]]:
+    """Folders F and G over the same upstreams."""
+    made = {name: MemoryUpstream(kind, number) for number, name in enumerate(upstreams, 1)}
+    folders = MemoryFolder("F"), MemoryFolder("G")
+    for folder in folders:
+        folder.upstreams.update(made)
+    return *folders, made
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_deletion_of_old_that_is_answered_late_brings_nothing_back(kind: str) -> None:
+    """The file is gone as it was then: but it came back and went again meanwhile."""
+    f, g, upstreams = pair(kind, "u1", "u2")
+    f.files.put(D, {"id": "d", "e1": 1})
+    for name in upstreams:
+        f.sync(name)
+        g.sync(name)
+    f.files.put(D, None)
+    assert f.sync("u1", stop_at="pending") is None
+    f.sync("u2")
+    g.files.put(D, {"id": "d", "e1": 1, "e2": 2})
+    g.sync("u2")
+    g.sync("u1")
+    f.sync("u2")
+    assert f.files.bodies[D] == {"id": "d", "e1": 1, "e2": 2}
+    f.files.put(D, None)
+    f.sync("u2")
+    for _ in range(2):
+        for name in upstreams:
+            f.sync(name)
+            g.sync(name)
+    assert f.files.bodies == g.files.bodies == {}
+    assert all(upstream.documents() == {} for upstream in upstreams.values())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_was_answered_right_before_the_upstream_was_put_back_is_sent_again(kind: str) -> None:
+    """The cursor is of before that moment, so the upstream takes it, and somebody else has written since."""
+    f, g, upstreams = pair(kind, "u")
+    f.files.put(D, {"id": "d", "e1": 1})
+    for folder in (f, g):
+        folder.sync("u")
+    put_back = upstreams["u"].saved()
+    f.files.put(D, {"id": "d", "e1": 1, "e2": 2})
+    assert f.sync("u", stop_at="remembered") is None
+    assert f.store.record("u", D).shadow == f.files.bodies[D]
+    put_back()
+    g.files.put(D, {"id": "d", "e1": 1, "e3": 3})
+    for _ in range(2):
+        for folder in (g, f):
+            folder.sync("u")
+    assert f.files.bodies == g.files.bodies == {D: {"id": "d", "e1": 1, "e2": 2, "e3": 3}}
+
+
+def test_a_file_that_was_placed_is_not_placed_again() -> None:
+    """The model of a folder, as client/sync/arrivals.py has it: a program may delete what was placed."""
+    f, g, _ = pair("server", "u")
+    g.files.put(D, {"id": "d"})
+    g.sync("u")
+    assert f.sync("u", stop_at="placed") is None
+    assert D in f.files.bodies and D in f.store.arriving()
+    f.files.put(D, None)
+    f.files.recover()
+    assert D not in f.files.bodies

@@ -2,13 +2,13 @@
 
     the head contains it                the client is behind: the head is answered
     it contains the head                it supersedes the head
-    the same version, another content   both contain the same edits: what either has, of two values the greater one
+    the same version, another content   both contain the same edits: what either has; the greater of two values
     each contains what the other lacks  a three-way merge; its bases are the newest states known that both contain,
                                         stored ones and those that the client sends along (`ancestors`)
 
 The result contains what both contain, and counts as no edit of this upstream: the same merge made at two of them has
-the same version. So it must have the same content, too, whichever of the two was there first: the states are merged in
-the order of their hashes, and of two values that exclude each other the newer one stands, else the greater one, and
+the same version. So it must have the same content, too, whichever of the two was there first: the states are merged
+in the order of their hashes, and of two values that exclude each other the newer one stands, else the greater one,
 not the one that arrives. Where upstreams know different bases the contents may still differ; then what is joined
 grows, and it settles.
 
@@ -57,8 +57,8 @@ def decide_by_version(case: Case, version: Version) -> Decision | Refusal:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """`bases`: the newest states known that both contain. `ours`, `theirs`: what else the head, or the state, is known
-    to contain; what a base contains aside."""
+    """`bases`: the newest states known that both contain. `ours`, `theirs`: what else the head, or the state, is
+    known to contain; what a base contains aside."""
 
     bases: tuple[Body, ...]
     ours: tuple[Body, ...]
@@ -208,9 +208,9 @@ class _ByVersion:
         if inside is None or decision.revision is None:
             return decision
         content = self.case.hash_of(inside)
-        received = Received(content, inside, base_inference.gone(inside, None), self.sent)
+        received: Received | None = Received(content, inside, base_inference.gone(inside, None), self.sent)
         if content == self.case.head.hash or self.look.stored(content) is not None:
-            received = decision.received
+            received = None
         return replace(decision, revision=replace(decision.revision, hash=content), received=received)
 
     def is_seen(self, state: Body, seen: Iterable[Body]) -> bool:

@@ -376,7 +376,8 @@ class Decision:
     grown: Version | None = None
     """To be stored as the version of the head that stays."""
     recovered: tuple[Received, ...] = ()
-    """More received states: of a history that was lost, or of other upstreams. Later states are compared with them."""
+    """More received states: of a history that was lost, or of other upstreams. Later states are compared with
+    them."""
     forked: bool = False
     """The submission proves that the store is older than what it told somebody: the current history has to end."""
 
@@ -392,7 +393,12 @@ class Decision:
     def writes(self) -> bool:
         """Whether anything is to be stored."""
         parts = (self.revision, self.received, self.pair, self.device, self.grown)
-        return self.token_shared or bool(self.conflicts) or bool(self.recovered) or any(part is not None for part in parts)
+        return (
+            self.token_shared
+            or bool(self.conflicts)
+            or bool(self.recovered)
+            or any(part is not None for part in parts)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,12 @@
 """Values that a side once had and replaced: they are no edits of the other side, whoever brings them back late.
 
 Two states that come by different ways may have an ancestor in common that nobody at hand knows. What is known instead
-are states that one of them contains (shared/core/version_vectors.py). If one that `ours` contains had, at a place, the
-value that `theirs` has there, then `ours` has seen that value and replaced it; `theirs` merely still has it. So the
-ancestor is taken to have that value there. It says so only of places that both sides seem to have edited: of what the
-known ancestors have, they know better. A value that each side had seen says nothing.
+are states that one of them contains (shared/core/version_vectors.py). If one that `ours` contains had, at a place,
+the value that `theirs` has there, then `ours` has seen that value and replaced it; `theirs` merely still has it. So
+the ancestor is taken to have that value there: but only at places that both sides seem to have edited, because of
+what the known ancestors have they know better. A value that each side had seen says nothing.
 
-Laws (tests/unit/core/resolution/test_superseded.py):
+Laws (tests/unit/core/test_superseded.py):
     what a known ancestor tells to be edited by one side alone is not touched
     exchanging the sides, with their pasts, gives the same ancestors
     without pasts the ancestors are as they were
@@ -38,8 +38,8 @@ class Superseded:
 def with_superseded(
     bases: Sequence[Value], ours: Value, theirs: Value, ours_past: Sequence[Value], theirs_past: Sequence[Value]
 ) -> Superseded:
-    """`bases`: the newest common ancestors that are known; none: an empty one. `ours_past`, `theirs_past`: states that
-    the one and the other side contain."""
+    """`bases`: the newest common ancestors that are known; none: an empty one. `ours_past`, `theirs_past`: states
+    that the one and the other side contain."""
     run = _Run()
     found = run.patched(ROOT, list(bases) or [ABSENT], (ours, theirs), (ours_past, theirs_past))
     return Superseded(tuple(found), tuple(run.dropped))

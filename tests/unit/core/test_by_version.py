@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -44,14 +45,65 @@ def test_a_state_that_contains_the_head_supersedes_it() -> None:
     assert (answer.outcome, answer.same, answer.version) == ("fast_forward", True, v(me=1, you=1))
 
 
-def test_the_same_edits_with_another_content_are_decided_by_the_hash_everywhere() -> None:
-    bodies = sorted([doc(a=1), doc(a=2)], key=hash_of)
+def test_the_same_edits_with_another_content_are_joined_everywhere_alike() -> None:
+    bodies = [doc(a=1, x=1), doc(a=2, y=1)]
     for order in (bodies, bodies[::-1]):
         upstream = Upstream()
         for body in order:
             upstream.put(body, version=v(me=1, you=1))
-        assert upstream.body == bodies[1]
-        assert upstream.put(dead(), version=v(me=1, you=1)).body == bodies[1], "what lives stands"
+        assert upstream.body == doc(a=2, x=1, y=1)
+        assert upstream.put(bodies[0], version=v(me=1, you=1)).outcome == "unchanged"
+        assert upstream.put(dead(), version=v(me=1, you=1)).body == doc(a=2, x=1, y=1), "what lives stands"
+
+
+@pytest.mark.parametrize("x", range(4))
+def test_what_excludes_each_other_is_decided_alike_whatever_else_is_there(x: int) -> None:
+    base = ancestor(doc(due="v0"), v(me=1))
+    states = [(doc(due="v5", x=x), v(me=2)), (doc(due="v9"), v(me=1, you=1))]
+    for first, second in (states, states[::-1]):
+        upstream = Upstream()
+        upstream.put(first[0], version=first[1])
+        answer = upstream.put(second[0], version=second[1], earlier=(base,))
+        assert upstream.body == doc(due="v9", x=x)
+        assert [(c["kept"], c["dropped"], c["rule"]) for c in answer.conflicts] == [("v9", "v5", "greater")]
+
+
+def test_the_newer_by_the_clocks_stands() -> None:
+    states = [
+        (doc(due="v5", updated_at="2025-01-02T00:00:00Z"), v(me=2)),
+        (doc(due="v9", updated_at="2025-01-01T00:00:00Z"), v(me=1, you=1)),
+    ]
+    for first, second in (states, states[::-1]):
+        upstream = Upstream()
+        upstream.put(first[0], version=first[1])
+        upstream.put(second[0], version=second[1], earlier=(ancestor(doc(due="v0"), v(me=1)),))
+        assert upstream.body == states[0][0]
+
+
+def test_earlier_states_that_come_along_are_kept_for_others() -> None:
+    """Who wrote over a value brings the state that had it; who has it still knows no other state of it."""
+    upstream = Upstream()
+    upstream.send(doc(due="v5"), version=v(me=2), ancestors=(ancestor(doc(due="v9"), v(me=1)),))
+    upstream.put(doc(due="v9", x=1), version=v(me=1, you=1))
+    assert upstream.body == doc(due="v5", x=1)
+
+
+def test_a_value_that_the_head_had_seen_is_not_brought_back_by_who_shares_no_state_with_it() -> None:
+    upstream = Upstream()
+    upstream.put(doc(due="v9", y=1), version=v(me=1, third=1))
+    upstream.put(doc(due="v5", y=1), version=v(me=2, third=1))
+    answer = upstream.put(doc(due="v9", x=1), version=v(me=1, you=1))
+    assert upstream.body == doc(due="v5", x=1, y=1)
+    assert ("/due", "v5", "v9", "seen") in [
+        (c["path"], c["kept"], c.get("dropped"), c["rule"]) for c in answer.conflicts
+    ]
+
+
+def test_a_value_that_the_client_had_seen_is_not_kept() -> None:
+    upstream = Upstream()
+    upstream.put(doc(due="v9", x=1), version=v(me=1, you=1))
+    upstream.put(doc(due="v5", y=1), version=v(me=2, third=1), earlier=(ancestor(doc(due="v9"), v(me=1, third=1)),))
+    assert upstream.body == doc(due="v5", x=1, y=1)
 
 
 def test_concurrent_states_ask_for_ancestors_and_are_merged_by_them() -> None:
@@ -122,6 +174,60 @@ def test_a_deletion_of_what_somebody_merely_knows_as_well_is_made() -> None:
     upstream.put(doc(a=1), version=v(me=1))
     upstream.put(doc(a=1), version=v(other=1))
     assert upstream.put(dead(), version=v(me=2), earlier=(ancestor(doc(a=1), v(me=1)),)).outcome == "deleted"
+
+
+def test_a_deletion_that_lost_does_not_bring_back_what_another_one_had_seen() -> None:
+    """A deletion elsewhere lost against an edit, and counts as an edit of that state. It adds nothing to it."""
+    upstream = Upstream()
+    seen = (ancestor(doc(a=1, b=1), v(me=1, you=2)),)
+    upstream.put(doc(a=1), version=v(me=1, you=1))
+    upstream.send(dead(a=1), version=v(me=1, you=3), ancestors=seen)
+    answer = upstream.put(doc(a=1, b=1), version=v(me=2, you=2))
+    assert answer.body is None and upstream.body is None
+    assert upstream.head is not None and upstream.head.version == v(me=2, you=3)
+
+
+def test_a_deletion_that_has_seen_all_of_the_head_is_made() -> None:
+    upstream = Upstream()
+    upstream.put(doc(a=1, b=1), version=v(me=2, you=2))
+    upstream.put(dead(a=1), version=v(me=1, you=3), earlier=(ancestor(doc(a=1, b=1), v(me=1, you=2)),))
+    assert upstream.body is None
+
+
+def test_a_document_that_comes_back_is_the_same_whether_the_deletion_or_the_edit_came_first() -> None:
+    base = (ancestor(doc(a=1), v(me=1)),)
+    bodies: list[Body | None] = []
+    for deleted_first in (True, False):
+        upstream = Upstream()
+        upstream.put(doc(a=1), version=v(me=1))
+        steps: list[tuple[Body, Version]] = [(dead(a=1, b=1), v(me=3)), (doc(a=2), v(me=1, you=1))]
+        for state, version in steps if deleted_first else steps[::-1]:
+            upstream.put(state, version=version, earlier=base)
+        bodies.append(upstream.body)
+    assert bodies == [doc(a=2, b=1)] * 2
+
+
+FIELDS = st.dictionaries(
+    st.sampled_from("abc"), st.sampled_from([1, 2, "x", ["p"], ["p", "q"], {"k": 1}]), max_size=3
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(FIELDS, FIELDS, FIELDS, st.booleans(), st.lists(FIELDS, max_size=2))
+def test_two_states_are_merged_to_the_same_whichever_is_the_head(
+    before: dict[str, Any], mine: dict[str, Any], other: dict[str, Any], has_base: bool, past: list[dict[str, Any]]
+) -> None:
+    states = [(doc(**mine), v(me=2)), (doc(**other), v(me=1, you=1))]
+    known = (ancestor(doc(**before), v(me=1)),) if has_base else ()
+    pasts = [tuple(ancestor(doc(**body), v(me=2)) for body in past), ()]
+    found = []
+    for order in ((0, 1), (1, 0)):
+        upstream = Upstream()
+        for one in order:
+            state, version = states[one]
+            upstream.send(state, version=version, ancestors=(*known, *pasts[one]))
+        found.append((hash_of(upstream.body), upstream.head and upstream.head.version))
+    assert found[0] == found[1]
 
 
 class Folder:

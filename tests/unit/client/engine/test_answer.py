@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.sync.engine.answer import is_forgotten, on_answer, on_fetched
+from client.sync.engine.answer import is_forgotten, may_be_lost, on_answer, on_fetched
 from client.sync.engine.records import Answer, Outline, Pending, Record
 from shared.codec import content_hash
 from shared.core.documents import Body
@@ -132,6 +132,26 @@ class TestFetched:
 )
 def test_an_upstream_that_says_something_older_has_forgotten(base: str | None, rev: str, forgotten: bool) -> None:
     assert is_forgotten(base, answer(None, rev)) is forgotten
+
+
+@pytest.mark.parametrize(
+    ("base", "listened", "now", "lost"),
+    [
+        pytest.param("6.a-hash", "a-5", "b-7", True, id="answered after the cursor, in a history that is over"),
+        pytest.param("6.a-hash-deleted", "a-5", "b-7", True, id="a deletion"),
+        pytest.param("6-hash", "a-5", "b-7", True, id="a rev of before histories"),
+        pytest.param("5.a-hash", "a-5", "b-7", False, id="the cursor is taken, so is what it stands for"),
+        pytest.param("7.b-hash", "a-5", "b-7", False, id="of the history that goes on"),
+        pytest.param("6.a-hash", "a-5", "a-7", False, id="the history goes on"),
+        pytest.param("6.a-hash", None, "b-7", False, id="all of it is listed"),
+        pytest.param("6.a-hash", "5.mark", "7.mark", False, id="positions of a directory"),
+        pytest.param("hash", "a-5", "b-7", False, id="no rev"),
+    ],
+)
+def test_what_may_be_lost_though_the_cursor_is_taken(
+    base: str, listened: str | None, now: str | None, *, lost: bool
+) -> None:
+    assert may_be_lost([base], listened, now) is lost
 
 
 def test_what_was_verified_to_be_gone_is_removed_by_the_next_plan() -> None:

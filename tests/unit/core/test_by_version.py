@@ -59,12 +59,12 @@ def test_the_same_edits_with_another_content_are_joined_everywhere_alike() -> No
 @pytest.mark.parametrize("x", range(4))
 def test_what_excludes_each_other_is_decided_alike_whatever_else_is_there(x: int) -> None:
     base = ancestor(doc(due="v0"), v(me=1))
-    states = [(doc(due="v5", x=x), v(me=2)), (doc(due="v9"), v(me=1, you=1))]
+    states = [(doc(due="v5", x=x), v(me=2)), (doc(due="v9", y=x), v(me=1, you=1))]
     for first, second in (states, states[::-1]):
         upstream = Upstream()
         upstream.put(first[0], version=first[1])
         answer = upstream.put(second[0], version=second[1], earlier=(base,))
-        assert upstream.body == doc(due="v9", x=x)
+        assert upstream.body == doc(due="v9", x=x, y=x)
         assert [(c["kept"], c["dropped"], c["rule"]) for c in answer.conflicts] == [("v9", "v5", "greater")]
 
 

@@ -56,7 +56,7 @@ def test_the_same_edits_with_another_content_are_joined_everywhere_alike() -> No
         assert upstream.put(dead(), version=v(me=1, you=1)).body == doc(a=2, x=1, y=1), "what lives stands"
 
 
-@pytest.mark.parametrize("x", range(4))
+@pytest.mark.parametrize("x", range(10))
 def test_what_excludes_each_other_is_decided_alike_whatever_else_is_there(x: int) -> None:
     base = ancestor(doc(due="v0"), v(me=1))
     states = [(doc(due="v5", x=x), v(me=2)), (doc(due="v9", y=x), v(me=1, you=1))]

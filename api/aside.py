@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from api import aside_process
+from api.codings import IDENTITY, Received
 from api.pace import Pace
 from api.representations import batches, submissions
 from shared import codec
@@ -35,10 +36,12 @@ from shared.ports import UnavailableError
 logger = logging.getLogger(__name__)
 
 PROCESSES: Final = 2
-_SMALL_BYTES: Final = 32 * 1024
-"""What is read on the event loop: a millisecond or two. Longer ones are not, nor are those of more than _PLAIN_BYTES
-that need the exact parser."""
+SMALL_BYTES: Final = 32 * 1024
+"""What is decompressed, and read, on the event loop: a millisecond or two. Longer ones are not, nor are those of more
+than _PLAIN_BYTES that need the exact parser."""
 _PLAIN_BYTES: Final = 2 * 1024
+_WRITTEN_BYTES: Final = 256 * 1024
+"""Of a body at a time, to the process that reads it."""
 _JOB_SECONDS: Final = 8.0
 """The worst body that the limits allow takes a second."""
 
@@ -73,36 +76,39 @@ class Aside:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def post_task(self, space: SpaceId, document: DocumentId, raw: bytes) -> submissions.PostTask:
+    async def post_task(self, space: SpaceId, document: DocumentId, body: Received) -> submissions.PostTask:
         """As `submissions.parse_post_task`."""
-        if _is_small(raw):
-            return submissions.parse_post_task(raw, document, self._limits)
-        found = await self._run(space, "post_task", raw, document=document)
+        if _is_small(body):
+            return submissions.parse_post_task(body.data, document, self._limits)
+        found = await self._run(space, "post_task", body, document=document)
         return aside_process.load_task(found)
 
-    async def post_tasks(self, space: SpaceId, raw: bytes) -> dict[str, batches.Posted]:
+    async def post_tasks(self, space: SpaceId, body: Received) -> dict[str, batches.Posted]:
         """As `batches.parse_post_tasks`."""
-        if _is_small(raw):
-            return batches.parse_post_tasks(raw, self._limits)
-        found = await self._run(space, "post_tasks", raw)
+        if _is_small(body):
+            return batches.parse_post_tasks(body.data, self._limits)
+        found = await self._run(space, "post_tasks", body)
         return aside_process.load_tasks(found)
 
-    async def value(self, space: SpaceId, raw: bytes, *, max_depth: int) -> JsonValue:
+    async def value(self, space: SpaceId, body: Received, *, max_depth: int) -> JsonValue:
         """As `codec.parse`."""
-        if _is_small(raw):
-            return codec.parse(raw, max_depth=max_depth)
-        [_, text] = await self._run(space, "value", raw, max_depth=max_depth)
+        if _is_small(body):
+            return codec.parse(body.data, max_depth=max_depth)
+        [_, text] = await self._run(space, "value", body, max_depth=max_depth)
         return codec.loads(text)
 
-    async def _run(self, space: SpaceId, name: str, raw: bytes, **arguments: Any) -> list[bytes]:
+    async def _run(self, space: SpaceId, name: str, body: Received, **arguments: Any) -> list[bytes]:
         head = {"call": name, "limits": asdict(self._limits), **arguments}
-        job = _Job(space, [json.dumps(head).encode(), raw], asyncio.get_running_loop().create_future())
+        head |= {"coding": body.coding, "max_bytes": body.max_bytes}
+        job = _Job(space, [json.dumps(head).encode(), body.data], asyncio.get_running_loop().create_future())
         async with self._more:
             self._waiting.setdefault(space, deque()).append(job)
             self._more.notify()
         answer = await job.answer
         if (fault := aside_process.load_fault(answer)) is not None:
             raise FaultError(fault)
+        if body.coding != IDENTITY:
+            body.found(sum(map(len, answer)))
         return answer
 
     async def _work(self) -> None:
@@ -157,8 +163,11 @@ class Aside:
         return job
 
 
-def _is_small(raw: bytes) -> bool:
-    return len(raw) <= _PLAIN_BYTES or (len(raw) <= _SMALL_BYTES and codec.is_plain(raw))
+def _is_small(body: Received) -> bool:
+    raw = body.data
+    if body.coding != IDENTITY:
+        return False
+    return len(raw) <= _PLAIN_BYTES or (len(raw) <= SMALL_BYTES and codec.is_plain(raw))
 
 
 def _settle(job: _Job, answer: list[bytes] | Exception) -> None:
@@ -189,8 +198,10 @@ class _Process:
             )
         into, out = self._process.stdin, self._process.stdout
         assert into is not None and out is not None
-        into.writelines(aside_process.framed(parts))
-        await into.drain()
+        for part in aside_process.framed(parts):
+            for begin in range(0, len(part), _WRITTEN_BYTES):
+                into.write(part[begin : begin + _WRITTEN_BYTES])
+                await into.drain()
         count = int.from_bytes(await out.readexactly(4), "big")
         lengths = [int.from_bytes(await out.readexactly(4), "big") for _ in range(count)]
         return [await out.readexactly(length) for length in lengths]

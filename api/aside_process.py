@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, BinaryIO, Final
 
+from api.codings import IDENTITY, BrokenError, decompressed
 from api.representations import batches, submissions
 from shared import codec
 from shared.core.documents import ContentHash, DocumentId, JsonText
@@ -23,7 +24,7 @@ from shared.core.resolution.context import Given
 
 MOST_MEMORY: Final = 1024 * 1024 * 1024
 """Bytes of address space. The worst body that the limits allow takes a third of it."""
-_NICE: Final = 5
+_NICE: Final = 10
 """Those that answer go before."""
 
 
@@ -53,9 +54,10 @@ def load_tasks(parts: Sequence[bytes]) -> dict[str, batches.Posted]:
 
 def answer_to(parts: Sequence[bytes]) -> list[bytes]:
     """What is answered to a call."""
-    head, raw = json.loads(parts[0]), parts[1]
+    head = json.loads(parts[0])
     limits = Limits(**head["limits"])
     try:
+        raw = _plain(parts[1], head["coding"], head["max_bytes"])
         match head["call"]:
             case "post_task":
                 task = submissions.parse_post_task(raw, DocumentId(head["document"]), limits)
@@ -66,6 +68,19 @@ def answer_to(parts: Sequence[bytes]) -> list[bytes]:
                 return [b"{}", codec.dumps(codec.parse(raw, max_depth=head["max_depth"]))]
     except FaultError as error:
         return [_json({"fault": _fault_row(error.fault)})]
+
+
+def _plain(data: bytes, coding: str, max_bytes: int) -> bytes:
+    """Raises FaultError."""
+    if coding == IDENTITY:
+        return data
+    try:
+        plain = decompressed(coding, data, max_bytes)
+    except BrokenError as error:
+        raise FaultError(Fault("malformed request", f"The body is not {coding}: {error}.")) from None
+    if plain is None:
+        raise FaultError(Fault("too large", f"A body may have {max_bytes} bytes, decompressed."))
+    return plain
 
 
 def _dumped(tasks: dict[str, batches.Posted]) -> list[bytes]:

@@ -12,9 +12,10 @@ from api.aside import Aside
 from api.auth import Devices
 from api.change_feed import ChangeFeed
 from api.hash_maps import HashMaps
+from api.importing import Importer
 from api.live import Live
 from api.pace import Pace
-from api.room import LARGE_ANSWERS, LARGE_ANSWERS_OF_SPACE, LARGE_BODIES, LARGE_BODIES_OF_SPACE, Gate, Room
+from api.room import IMPORTS, LARGE_ANSWERS, LARGE_ANSWERS_OF_SPACE, LARGE_BODIES, LARGE_BODIES_OF_SPACE, Gate, Room
 from api.state import State
 from shared.core.documents import DeviceId, SpaceId
 from shared.ports import (
@@ -50,6 +51,7 @@ class Adapters:
     acknowledgements: MapAcknowledgements
     resolver: Resolver
     announcements: OpenAnnouncements
+    importer: Importer
     checks: Mapping[str, Callable[[], Awaitable[None]]]
     """See State."""
 
@@ -73,6 +75,7 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[Sta
                 answers=Room(settings.answers_bytes, settings.space_answers_bytes, "answers", first_always=True),
                 large_bodies=Gate(pace, LARGE_BODIES, LARGE_BODIES_OF_SPACE),
                 large_answers=Gate(pace, LARGE_ANSWERS, LARGE_ANSWERS_OF_SPACE),
+                imports=Gate(pace, IMPORTS, 1),
                 aside=aside,
                 devices=devices,
                 hash_maps=maps,
@@ -80,5 +83,6 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[Sta
                 acknowledgements=DeviceRounds(adapters.acknowledgements),
                 documents=adapters.documents,
                 resolver=adapters.resolver,
+                importer=adapters.importer,
                 checks=adapters.checks,
             )

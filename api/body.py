@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
 
-from api.compression import CODINGS, IDENTITY, BrokenError, Decoder
+from api.aside import SMALL_BYTES
+from api.codings import CODINGS, IDENTITY, BrokenError, Received, decompressed, expected_size
 from api.errors import (
     MALFORMED_REQUEST,
     RATE_LIMITED,
@@ -23,28 +24,50 @@ from shared.core.documents import SpaceId
 
 SLOWEST: Final = 16 * 1024
 """Bytes in a second that a body has to come with, beyond the seconds that any body is given."""
-_SLICE_BYTES: Final = 256 * 1024
+_OVERHEAD: Final = 1024
 _LARGE_BYTES: Final = 256 * 1024
 _CLOSE: Final = {"connection": "close"}
 
 
 async def read_json_body(request: Request, space: SpaceId, max_bytes: int) -> bytes:
-    """The body, decompressed. 413 as soon as it is known to be longer, 415 if it says that it is no JSON or
-    compressed in a way that is not known, 408 if it does not come in time, 429 if the space sends too much at a time.
+    """As `read_body`, decompressed whatever it takes: for bodies that may have SMALL_BYTES at most."""
+    assert max_bytes <= SMALL_BYTES
+    return (await read_body(request, space, max_bytes)).data
 
-    Content-Type may be missing, and curl's default for --data is let pass: v1.0 asks for no header.
+
+async def read_body(request: Request, space: SpaceId, max_bytes: int) -> Received:
+    """The body; compressed still if it has more than SMALL_BYTES. 413 as soon as it is known to be longer, 415 if it
+    says that it is no JSON or compressed in a way that is not known, 408 if it does not come in time, 429 if the
+    space sends too much at a time.
+
+    What is compressed is decompressed when all of it is there, not before: bodies whose end is withheld cost no more
+    than was sent. Content-Type may be missing, and curl's default for --data is let pass: v1.0 asks for no header.
     """
     room, holding = state(request).bodies, _holding(request)
     parts: list[bytes] = []
     size = 0
     try:
-        async for piece in pieces_of(
-            request, max_bytes, ("application/json",), taken=lambda size: holding.take(room, space, size)
-        ):
+        coding = coding_of(request, ("application/json",))
+        async for piece in pieces_of(request, max_bytes, coding):
+            holding.take(room, space, len(piece))
             parts.append(piece)
             before, size = size, size + len(piece)
             if before < _LARGE_BYTES <= size:
                 await holding.enter(state(request).large_bodies, space)
+        data = b"".join(parts)
+        parts.clear()
+        if coding == IDENTITY:
+            return Received(data)
+        plain = _decompressed(coding, data, min(SMALL_BYTES, max_bytes))
+        if plain is not None:
+            return Received(plain)
+        if max_bytes <= SMALL_BYTES:
+            raise _too_large(max_bytes)
+        expected = min(expected_size(coding, data), max_bytes)
+        holding.take(room, space, expected)
+        if size < _LARGE_BYTES <= expected:
+            await holding.enter(state(request).large_bodies, space)
+        return Received(data, coding, max_bytes, lambda size: holding.take(room, space, max(size - expected, 0)))
     except ProblemError as error:
         if error.kind is RATE_LIMITED:
             # Who does not wait as it is told to is made to, and holds nothing meanwhile.
@@ -52,14 +75,18 @@ async def read_json_body(request: Request, space: SpaceId, max_bytes: int) -> by
             parts.clear()
             await asyncio.sleep(RETRY_SECONDS)
         raise
-    return b"".join(parts)
 
 
-async def pieces_of(
-    request: Request, max_bytes: int, kinds: Sequence[str], *, taken: Callable[[int], None] = lambda size: None
-) -> AsyncIterator[bytes]:
-    """The body piece by piece, with the errors of `read_json_body`. `kinds`: content types that it may have, the
-    first of them the one that it should. `taken` hears how long each piece is, before it is given out."""
+def _decompressed(coding: str, data: bytes, max_bytes: int) -> bytes | None:
+    try:
+        return decompressed(coding, data, max_bytes)
+    except BrokenError as error:
+        raise ProblemError(MALFORMED_REQUEST, f"The body is not {coding}: {error}.") from None
+
+
+def coding_of(request: Request, kinds: Sequence[str]) -> str:
+    """How the body is compressed. 415 if in no way that is known, or if it is of none of the `kinds`: content types
+    that it may have, the first of them the one that it should."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not (kind in ("", *kinds, "application/x-www-form-urlencoded") or kind.endswith("+json")):
         raise ProblemError(UNSUPPORTED_MEDIA_TYPE, f"The body must be {kinds[0]}.")
@@ -67,43 +94,31 @@ async def pieces_of(
     if coding not in (IDENTITY, *CODINGS):
         detail = f"A body may be compressed with one of: {', '.join(CODINGS)}."
         raise ProblemError(UNSUPPORTED_MEDIA_TYPE, detail, headers={"accept-encoding": ", ".join(CODINGS)})
-    too_large = ProblemError(TOO_LARGE, f"A body may have {max_bytes} bytes, decompressed.", headers=_CLOSE)
+    return coding
+
+
+def _too_large(max_bytes: int) -> ProblemError:
+    return ProblemError(TOO_LARGE, f"A body may have {max_bytes} bytes, decompressed.", headers=_CLOSE)
+
+
+async def pieces_of(request: Request, max_bytes: int, coding: str) -> AsyncIterator[bytes]:
+    """The body piece by piece, as it comes: 413, 408, or 400 if it ends too early. What is compressed has not more
+    bytes than it may have decompressed, but for what the coding itself takes."""
+    most = max_bytes if coding == IDENTITY else max_bytes + max_bytes // 256 + _OVERHEAD
     length = request.headers.get("content-length", "0")
     if not (length.isdecimal() and len(length) < 20):
         raise ProblemError(MALFORMED_REQUEST, "Content-Length is not a number.")
-    if int(length) > max_bytes:
-        raise too_large
+    if int(length) > most:
+        raise _too_large(max_bytes)
     size = 0
     try:
-        async for piece in _pieces(request, coding, taken):
+        async for piece in _in_time(request):
             size += len(piece)
-            if size > max_bytes:
-                raise too_large
+            if size > most:
+                raise _too_large(max_bytes)
             yield piece
     except ClientDisconnect:
         raise ProblemError(MALFORMED_REQUEST, "The connection ended before the body did.") from None
-    except BrokenError as error:
-        raise ProblemError(MALFORMED_REQUEST, f"The body is not {coding}: {error}.") from None
-
-
-async def _pieces(request: Request, coding: str, taken: Callable[[int], None]) -> AsyncIterator[bytes]:
-    """Decompressed. What is taken is held until the request is answered."""
-    decoder = None if coding == IDENTITY else Decoder(coding)
-    since = 0
-    async for part in _in_time(request):
-        if decoder is None:
-            taken(len(part))
-            yield part
-            continue
-        for piece in decoder.feed(part):
-            taken(len(piece))
-            yield piece
-            since += len(piece)
-            if since >= _SLICE_BYTES:
-                since = 0
-                await asyncio.sleep(0)  # others have their turn
-    if decoder is not None:
-        decoder.close()
 
 
 async def _in_time(request: Request) -> AsyncIterator[bytes]:
@@ -130,6 +145,11 @@ async def _in_time(request: Request) -> AsyncIterator[bytes]:
 async def enter_large(request: Request, space: SpaceId) -> None:
     """Before a large answer is made: waits for its turn, which ends when it is sent."""
     await _holding(request).enter(state(request).large_answers, space)
+
+
+async def enter_import(request: Request, space: SpaceId) -> None:
+    """Before the body of an import is read: waits for its turn, which ends when it is answered."""
+    await _holding(request).enter(state(request).imports, space)
 
 
 def _holding(request: Request) -> Holding:

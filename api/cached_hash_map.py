@@ -6,7 +6,8 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
 
-from api.compression import IDENTITY, compressed
+from api.codings import IDENTITY
+from api.compression import compressed
 from shared.core.documents import Position, SpaceId
 from shared.core.index.hash_map import BucketedMap
 from shared.core.index.reconciliation import Comparison, Fingerprint, Prefix, Tree

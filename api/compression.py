@@ -1,135 +1,20 @@
-"""Compressed bodies: bounded on the way in, on request on the way out. gzip (RFC 1952) and zstd (RFC 8878)."""
+"""Answers, compressed on request."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
-import zlib
-from collections.abc import Iterator, MutableMapping, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import MutableMapping, Sequence
+from typing import Any, Final
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+from api.codings import CODINGS, IDENTITY, Encoder, compress
 
-IDENTITY: Final = "identity"
-CODINGS: Final = ("zstd", "gzip")
-"""The best first."""
 MIN_BYTES: Final = 1000
 """Below that an answer fits into a packet anyway."""
 _IN_THREAD_BYTES: Final = 256 * 1024
-_LEVEL: Final = {"zstd": 1, "gzip": 1}
-_WINDOW_LOG: Final = 23  # 8 MiB, which RFC 8878 asks of every decoder
-_GZIP: Final = 16 + zlib.MAX_WBITS
 _TEXTS: Final = ("application/json", "application/problem+json", "application/x-ndjson")
-
-
-class BrokenError(ValueError):
-    """The compressed data is damaged or cut short."""
-
-
-class _Decompressor(Protocol):
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, max_length: int) -> bytes: ...
-
-
-class _Gunzip:
-    """zlib's decompressor, which gives back what it did not take, with the manners of zstd's, which keeps it."""
-
-    def __init__(self) -> None:
-        self._inner = zlib.decompressobj(_GZIP)
-
-    @property
-    def eof(self) -> bool:
-        return self._inner.eof
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._inner.unused_data
-
-    def decompress(self, data: bytes, max_length: int) -> bytes:
-        return self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
-
-
-class Decoder:
-    """What was sent, out of what came, piece by piece; never more than `piece` bytes at a time."""
-
-    def __init__(self, coding: str, *, piece: int = 64 * 1024) -> None:
-        self._coding = coding
-        self._piece = piece
-        self._current: _Decompressor | None = None
-        self._begun = False
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """Raises BrokenError."""
-        while True:
-            if self._current is None:
-                if not data:
-                    return
-                self._current = self._new()
-            self._begun = True
-            try:
-                out = self._current.decompress(data, self._piece)
-            except (zlib.error, zstd.ZstdError, MemoryError) as error:
-                raise BrokenError("the data is damaged") from error
-            if out:
-                yield out
-            if self._current.eof:
-                data = self._current.unused_data  # another member, another frame
-                self._current = None
-                continue
-            data = b""
-            if not out:
-                return
-
-    def close(self) -> None:
-        """Raises BrokenError if the end is missing."""
-        if self._current is not None or not self._begun:
-            raise BrokenError("the data ends too early")
-
-    def _new(self) -> _Decompressor:
-        if self._coding == "gzip":
-            return _Gunzip()
-        found: _Decompressor = zstd.ZstdDecompressor(
-            options={zstd.DecompressionParameter.window_log_max: _WINDOW_LOG}
-        )
-        return found
-
-
-def compress(coding: str, data: bytes) -> bytes:
-    """All of `data`."""
-    if coding == "zstd":
-        return zstd.compress(data, _LEVEL["zstd"])
-    return zlib.compress(data, _LEVEL["gzip"], _GZIP)
-
-
-class Encoder:
-    """Compresses piece by piece what has no end in sight."""
-
-    def __init__(self, coding: str) -> None:
-        """`coding`: one of CODINGS, or IDENTITY."""
-        self._compressor: Any = None
-        if coding == "zstd":
-            self._compressor = zstd.ZstdCompressor(_LEVEL["zstd"])
-        elif coding == "gzip":
-            self._compressor = zlib.compressobj(_LEVEL["gzip"], zlib.DEFLATED, _GZIP)
-
-    def feed(self, data: bytes) -> bytes:
-        """What can be sent by now; may be empty."""
-        found: bytes = data if self._compressor is None else self._compressor.compress(data)
-        return found
-
-    def close(self) -> bytes:
-        """The rest."""
-        found: bytes = b"" if self._compressor is None else self._compressor.flush()
-        return found
 
 
 async def compressed(coding: str, parts: Sequence[bytes]) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from itertools import islice
 from typing import Any, Final
@@ -21,6 +21,9 @@ _BYTES: Final = 8 * 1024 * 1024
 """Of bodies. A transaction is ended when it takes a minute (docs/decisions/0007)."""
 
 Announce = Callable[[Announcement], Awaitable[None]]
+Importer = Callable[[SpaceId, AsyncIterator[bytes], str], Awaitable[dict[str, Any]]]
+"""Takes the body of an import as it comes, and how it is compressed, and returns what `import_into` does. Raises
+ProblemError, and UnavailableError: then what was stored is stored, and the same again goes on."""
 Progress = Callable[[int, int], None]
 
 

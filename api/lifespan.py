@@ -10,6 +10,7 @@ from typing import TypedDict
 from starlette.applications import Starlette
 
 from api.assembly import Adapters, assembled
+from api.import_aside import import_apart
 from api.state import State
 from shared import gc, observability
 from shared.adapters import arq
@@ -45,6 +46,7 @@ def lifespan_of(settings: Settings) -> Callable[[Starlette], AbstractAsyncContex
                 acknowledgements=redis.RedisMapAcknowledgements(client),
                 resolver=resolver,
                 announcements=partial(RedisAnnouncements, client),
+                importer=partial(import_apart, settings),
                 checks={"database": mongo.ping, "cache": partial(redis.ping, client)},
             )
             async with assembled(settings, adapters) as state:

@@ -19,7 +19,7 @@ from shared import announcement_messages
 from shared.core.documents import Device, DeviceId, Epoch, Position, Sequence, SpaceId
 from shared.core.index.cursors import cursor_of
 from shared.observability import event
-from shared.ports import Announcement, Announcements, UnavailableError
+from shared.ports import Announcements, UnavailableError
 
 logger = logging.getLogger(__name__)
 
@@ -138,14 +138,6 @@ class Live:
         task = asyncio.create_task(self._look_for_revoked(space))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    async def tell_changed(self, space: SpaceId, announcement: Announcement) -> None:
-        """It was committed here, and no worker says so. Without this it is heard of with the next change."""
-        if self._announcements is not None:
-            try:
-                await self._announcements.tell_changed(space, announcement)
-            except UnavailableError as error:
-                event(logger, logging.WARNING, "change_not_announced", space=space, cause=error.__cause__)
 
     async def tell_revoked(self, device: Device) -> None:
         """It was revoked here. A process that is not told by this sees it at the next heartbeat."""

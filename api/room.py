@@ -27,6 +27,8 @@ LARGE_BODIES_OF_SPACE: Final = 4
 LARGE_ANSWERS: Final = 4
 """At a time in one process: pages, histories, comparisons, exports."""
 LARGE_ANSWERS_OF_SPACE: Final = 2
+IMPORTS: Final = 2
+"""At a time in one process, one of a space."""
 _MOST_REST_SECONDS: Final = 1.0
 
 

@@ -12,6 +12,7 @@ from api.acknowledgements import DeviceRounds
 from api.aside import Aside
 from api.auth import Devices
 from api.hash_maps import HashMaps
+from api.importing import Importer
 from api.live import Live
 from api.pace import Pace
 from api.room import Gate, Room
@@ -29,6 +30,7 @@ class State:
     answers: Room
     large_bodies: Gate
     large_answers: Gate
+    imports: Gate
     aside: Aside
     devices: Devices
     hash_maps: HashMaps
@@ -36,6 +38,7 @@ class State:
     acknowledgements: DeviceRounds
     documents: DocumentStore
     resolver: Resolver
+    importer: Importer
     checks: Mapping[str, Callable[[], Awaitable[None]]]
     """What must answer for the process to be ready; each raises UnavailableError if it does not."""
 

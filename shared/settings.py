@@ -44,6 +44,8 @@ class Settings:
     """Most bytes of answers that one API process holds until they are read; beyond that 503."""
     space_answers_bytes: int = 32 * 1024 * 1024
     """The same of one space; beyond that 429. An only answer is always sent."""
+    import_bytes: int = 1024 * 1024 * 1024
+    """Most bytes of one import, decompressed, which is kept on disk meanwhile (TMPDIR); beyond that 413."""
     body_seconds: float = 20.0
     """How long a body may take to come, and a second more for each 16 KiB of it; then 408."""
     header_seconds: float = 10.0

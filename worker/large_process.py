@@ -12,7 +12,7 @@ from shared.adapters import arq
 from shared.settings import Settings
 from worker.settings import settings_of
 
-_NICE: Final = 5
+_NICE: Final = 10
 
 
 def _until_the_end_of_input() -> None:

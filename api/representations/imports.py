@@ -112,6 +112,11 @@ def read_export(file: BinaryIO, limits: Limits) -> Import:
         raise InvalidExportError(f"its last line counts otherwise than the {heads} and {revisions} that there are")
     for places in found._places.values():
         places.sort(key=lambda place: (place.sequence, place.is_received))
+        names = dict.fromkeys(place.name for place in places)
+        if len(names) < len(places):  # what changed while it was exported may come twice
+            first = {place.name: place for place in reversed(places)}
+            places[:] = [first[name] for name in names]
+        found.states += len(places)
     return found
 
 
@@ -212,10 +217,7 @@ def _take(found: Import, row: Mapping[str, Any], number: int, offset: int) -> No
         found.pruned += 1
         return
     place = _Place(int(row["sequence"]), parsed.received, parsed.rev or f"{parsed.hash} {parsed.at}", offset)
-    places = found._places.setdefault(DocumentId(document), [])
-    if all(place.name != other.name for other in places):  # what changed while it was exported may come twice
-        places.append(place)
-        found.states += 1
+    found._places.setdefault(DocumentId(document), []).append(place)
 
 
 def _state_of(row: Mapping[str, Any]) -> State:

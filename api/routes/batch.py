@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from api import errors
 from api.answers import Parts
-from api.body import enter_large, read_json_body
+from api.body import enter_large, read_body
 from api.errors import MALFORMED_REQUEST, ProblemError
 from api.representations import batches, submissions
 from api.state import State, state
@@ -31,8 +31,8 @@ async def post_tasks(request: Request) -> Response:
     for parse in (is_dry_run, is_confirmed):  # what they refuse is refused whatever the body is
         parse(request)
     limits = app.settings.limits
-    raw = await read_json_body(request, device.space, limits.max_batch_bytes)
-    posted = await app.aside.post_tasks(device.space, raw)
+    body = await read_body(request, device.space, limits.max_batch_bytes)
+    posted = await app.aside.post_tasks(device.space, body)
     answers = await _answers(app, request, device, posted)
     return Parts(batches.answers_body(answers))
 

@@ -10,7 +10,8 @@ from starlette.responses import StreamingResponse
 
 from api.auth import hash_of_token
 from api.body import enter_large
-from api.compression import IDENTITY, Encoder, accepted
+from api.codings import IDENTITY, Encoder
+from api.compression import accepted
 from api.representations import export
 from api.state import State, state
 from shared.core.documents import Device, Position

@@ -11,9 +11,10 @@ from starlette.responses import Response
 
 from api.answers import Parts
 from api.auth import hash_of_token
-from api.body import enter_large, read_json_body
+from api.body import enter_large, read_body
 from api.change_feed import PAGE, Page, cursor_in
-from api.compression import IDENTITY, MIN_BYTES, accepted, tag_named, tag_of, tags_in
+from api.codings import IDENTITY
+from api.compression import MIN_BYTES, accepted, tag_named, tag_of, tags_in
 from api.errors import MALFORMED_REQUEST, ProblemError
 from api.live import Wait
 from api.representations import ranges
@@ -75,8 +76,8 @@ async def post_diff(request: Request) -> Response:
     """Where a client's documents differ from the server's, range by range (docs/reconciliation.md)."""
     app = state(request)
     device = await app.devices.of(request)
-    raw = await read_json_body(request, device.space, _MOST_DIFF_BYTES)
-    asked = ranges.ranges_of(await app.aside.value(device.space, raw, max_depth=2), _MOST_RANGES)
+    received = await read_body(request, device.space, _MOST_DIFF_BYTES)
+    asked = ranges.ranges_of(await app.aside.value(device.space, received, max_depth=2), _MOST_RANGES)
     await enter_large(request, device.space)
     listing = await app.hash_maps.current(device.space)
     found = await listing.compare(asked)

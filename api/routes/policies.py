@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.body import read_json_body
+from api.body import read_body
 from api.errors import INVALID_POLICIES, ProblemError
 from api.state import state
 from shared import codec, representations
@@ -23,9 +23,7 @@ async def get_policies(request: Request) -> Response:
 async def put_policies(request: Request) -> Response:
     app = state(request)
     device = await app.devices.of(request)
-    declared = await app.aside.value(
-        device.space, await read_json_body(request, device.space, _MOST_BYTES), max_depth=3
-    )
+    declared = await app.aside.value(device.space, await read_body(request, device.space, _MOST_BYTES), max_depth=3)
     try:
         policies = parse(declared)
     except InvalidPolicies as error:

@@ -7,7 +7,7 @@ import time
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.body import read_json_body
+from api.body import read_body
 from api.errors import MALFORMED_REQUEST, ProblemError, refused
 from api.representations import answers
 from api.state import state
@@ -23,8 +23,8 @@ async def post_task(request: Request) -> Response:
     device = await app.devices.of(request)
     document = document_of(request)
     limits = app.settings.limits
-    raw = await read_json_body(request, device.space, limits.max_request_bytes)
-    posted = await app.aside.post_task(device.space, document, raw)
+    body = await read_body(request, device.space, limits.max_request_bytes)
+    posted = await app.aside.post_task(device.space, document, body)
     agreed = await app.acknowledgements.posted(device) if is_bare_deletion(posted) else None
     item = item_of(posted, request, document, device, at=time.time(), agreed=agreed)
     found = await app.resolver.resolve(device.space, item)

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from api.compression import Decoder
+from api.codings import Decoder
 from tests.instance import Access, Instance
 
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from click.testing import CliRunner
 
 from api.cli import main
+from api.representations.imports import read_export
+from shared import codec
+from shared.core.protocol import Limits
 from tests.instance import Access, Instance
 
 ENDLESS = 60
@@ -86,7 +92,7 @@ def rows(export: bytes) -> list[dict[str, Any]]:
 def test_an_export_comes_back_whole(http: httpx.Client, other: httpx.Client, coding: str) -> None:
     import gzip
 
-    from api.compression import Encoder
+    from api.codings import Encoder
 
     export = filled(http)
     raw = gzip.compress(export) if coding == "gzip" else export
@@ -107,6 +113,31 @@ def test_an_export_comes_back_whole(http: httpx.Client, other: httpx.Client, cod
     assert put(other, export) == {"documents": 4, "unchanged": 4, "states": states, "policies": "unchanged"}
     assert put(http, again)["unchanged"] == 4
     assert other.get("/export").content.splitlines()[2:] == again.splitlines()[2:]
+
+
+def test_an_import_takes_no_time_of_the_process_that_answers(server: Instance) -> None:
+    """What it computes would hold up every request of the process, in a thread too."""
+    states = [{"id": f"d{n}", "x": [n] * 300} for n in range(3000)]
+    lines = [
+        {
+            **{"kind": "document", "id": state["id"], "rev": f"{n + 1}-x", "hash": codec.content_hash(state)},
+            **{"deleted": False, "state": state, "sequence": n + 1, "device": "d", "at": 1.0, "outcome": "applied"},
+            **{"rule": "new", "parents": [], "conflicts": []},
+        }
+        for n, state in enumerate(states)
+    ]
+    first = {"kind": "space", "format": 1, "space": "s", "cursor": "x-1", "at": 1.0}
+    rows = [first, *lines, {"kind": "end", "documents": len(lines), "revisions": 0}]
+    export = b"".join(codec.dumps(row) + b"\n" for row in rows)
+    [api] = server.connection["children"]["api"]
+    began = time.process_time()
+    read_export(io.BytesIO(export), Limits())
+    reading = time.process_time() - began
+    with client(server.access()) as http:
+        before = sum(psutil.Process(api).cpu_times()[:2])
+        assert put(http, export)["created"] == 3000
+        taken = sum(psutil.Process(api).cpu_times()[:2]) - before
+    assert taken < reading / 2, f"{taken:.2f} s of the processor, and reading it takes {reading:.2f} s"
 
 
 def test_what_comes_back_is_written_to_as_before(http: httpx.Client, other: httpx.Client) -> None:

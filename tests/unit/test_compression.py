@@ -8,7 +8,8 @@ from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.compression import CODINGS, BrokenError, Decoder, accepted, compress, tag_of, tags_in
+from api.codings import CODINGS, BrokenError, Decoder, compress
+from api.compression import accepted, tag_of, tags_in
 
 
 def decoded(coding: str, chunks: list[bytes], piece: int = 64) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,6 +11,7 @@ import pytest
 
 from api.compression import accepted, tag_named, tags_in
 from api.representations import batches, ranges, submissions
+from api.representations.imports import read_export
 from shared import codec
 from shared.core import documents
 from shared.core.documents import DocumentId
@@ -96,6 +98,22 @@ CASES: dict[str, tuple[Callable[[bytes], None], Callable[[int], bytes]]] = {
     "a tag of endings": (_text(tags_in), lambda n: b".gzip" * n),
     "a tag among many": (_text(lambda text: tag_named(text, "a")), lambda n: b'"' * n),
 }
+
+
+def _export(states: int) -> bytes:
+    """With so many revisions of one document."""
+    row = '{"kind":"revision","id":"a","rev":"%d-x","hash":"x","deleted":true,"state":null,"sequence":%d,"device":"d"'
+    row += ',"at":1,"outcome":"deleted","rule":"x","parents":[],"conflicts":[]}'
+    lines = ['{"kind":"space","format":1}', *(row % (n, n) for n in range(states))]
+    return "\n".join([*lines, f'{{"kind":"end","documents":0,"revisions":{states}}}']).encode()
+
+
+def test_the_history_of_a_document_is_read_in_linear_time() -> None:
+    def read(raw: bytes) -> None:
+        assert read_export(io.BytesIO(raw), LIMITS).documents == 1
+
+    ratio = _seconds(read, _export(8 * 1500)) / _seconds(read, _export(1500))
+    assert ratio < QUADRATIC / 2
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -4,6 +4,7 @@ What runs for real is tests/acceptance and tests/protocol."""
 from __future__ import annotations
 
 import asyncio
+import io
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -16,7 +17,10 @@ from starlette.applications import Starlette
 from api.app import create_app
 from api.assembly import Adapters, assembled
 from api.auth import token_hash
+from api.codings import IDENTITY, Decoder
+from api.importing import import_into
 from api.lifespan import Lifespan
+from api.representations.imports import read_export
 from shared.adapters.memory.cache import MemoryAnnouncements, MemoryHashMapCache, MemoryMapAcknowledgements
 from shared.adapters.memory.devices import MemoryDeviceStore
 from shared.adapters.memory.documents import MemoryDocumentStore
@@ -61,6 +65,18 @@ class Service:
         self._announcements.append(MemoryAnnouncements(**callbacks))
         return self._announcements[-1]
 
+    async def _import(self, space: SpaceId, pieces: AsyncIterator[bytes], coding: str) -> dict[str, Any]:
+        decoder = None if coding == IDENTITY else Decoder(coding)
+        raw = b"".join([part async for piece in pieces for part in (decoder.feed(piece) if decoder else (piece,))])
+        return await import_into(
+            self.documents,
+            space,
+            read_export(io.BytesIO(raw), self.settings.limits),
+            max_bytes=self.settings.limits.max_request_bytes,
+            at=1.0,
+            announce=lambda announcement: self._announce(space, announcement),
+        )
+
     def lifespan_of(self, settings: Settings) -> Callable[[Starlette], AbstractAsyncContextManager[Lifespan]]:
         """As `api.lifespan.lifespan_of`."""
         acknowledgements = MemoryMapAcknowledgements()
@@ -71,6 +87,7 @@ class Service:
             acknowledgements=acknowledgements,
             resolver=MemoryResolver(self.queue, acknowledgements),
             announcements=self._open_announcements,
+            importer=self._import,
             checks={},
         )
 

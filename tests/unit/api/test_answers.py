@@ -14,7 +14,8 @@ from starlette.responses import Response
 
 from api import pace as pacing
 from api.answers import PIECE_BYTES, LargeAnswers, Parts
-from api.compression import CODINGS, Compression, Decoder
+from api.codings import CODINGS, Decoder
+from api.compression import Compression
 from api.pace import Pace
 from api.room import HOLDING, Holding, Room
 from shared.core.documents import SpaceId

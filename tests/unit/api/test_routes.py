@@ -10,6 +10,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
+from api.codings import CODINGS, compress
 from shared.codec import content_hash
 from shared.core.documents import DocumentId, SpaceId
 from shared.settings import Settings
@@ -119,3 +120,15 @@ async def test_what_is_exported_is_what_is_there(service: Service, client: httpx
     assert [row["kind"] for row in rows if row["kind"] in ("document", "end")] == ["document", "document", "end"]
     head = await service.documents.head(SpaceId("s"), DocumentId("a"))
     assert head is not None and head.body in [row.get("state") for row in rows]
+
+
+@pytest.mark.parametrize("coding", ["identity", *CODINGS])
+async def test_an_export_is_put_back_however_it_is_compressed(
+    service: Service, client: httpx.AsyncClient, coding: str
+) -> None:
+    await client.post("/task/a", json={"client_state": A})
+    export = (await client.get("/export")).content
+    await client.delete("/task/a")
+    body = export if coding == "identity" else compress(coding, export)
+    answer = await client.post("/import", content=body, headers={"content-encoding": coding})
+    assert answer.status_code == 200 and answer.json()["documents"] == 1

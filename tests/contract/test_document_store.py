@@ -16,6 +16,7 @@ from shared.adapters.memory.documents import MemoryDocumentStore
 from shared.adapters.mongodb import MongoDocumentStore, opened
 from shared.core.documents import ContentHash, DeviceId, DocumentId, Epoch, Position, Sequence, SpaceId
 from shared.core.json.canonical import content_hash
+from shared.core.merge.policies import NO_POLICIES
 from shared.core.resolution.batch import Item, Write
 from shared.core.resolution.context import Decision, Outcome, Revision, Submission
 from shared.core.resolution.retention import DAY_SECONDS, Pruned, Retention
@@ -176,7 +177,7 @@ async def test_errors_are_ours(settings: Settings) -> None:
             "state": broken.state(here, document, ContentHash("0")),
             "everything": anext(broken.everything(here)),
             "policies": broken.policies(here),
-            "set_policies": broken.set_policies(here, ports.Policies({})),
+            "set_policies": broken.set_policies(here, NO_POLICIES),
             "prune": broken.prune(here, Retention(1, 1, 1), 0.0),
             "spaces": broken.spaces(),
         }

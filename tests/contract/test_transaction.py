@@ -1,4 +1,4 @@
-"""What `Transaction` in shared/ports.py promises, and what the decision path makes of it, held against every adapter.
+"""What `Transaction` in shared/ports promises, and what the decision path makes of it, held against every adapter.
 Another adapter needs another class in tests/contract/transactions.py."""
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ from shared.core.resolution.context import (
 from shared.core.version_vectors import Version
 
 
-def story_of(write: Write) -> Row:
+def provenance_row(write: Write) -> Row:
     """What a row says for people."""
     row: Row = {
         "by": write.item.by,

@@ -1,13 +1,8 @@
-"""What the core's surroundings promise. Adapters are judged by these docstrings (tests/contract).
-
-Every call names the space: a call without one cannot be written down. (Devices are found by token or by
-user; a device names its space.)
-"""
+"""The authoritative state, and the devices."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -16,7 +11,6 @@ from shared.core.documents import (
     Device,
     DeviceId,
     DocumentId,
-    Epoch,
     Exported,
     HistoryEntry,
     Position,
@@ -24,58 +18,22 @@ from shared.core.documents import (
     UserName,
 )
 from shared.core.documents import Sequence as SequenceNumber
-from shared.core.index.hash_map import BucketedMap
 from shared.core.index.lineage import Lineage
 from shared.core.merge.policies import Policies
-from shared.core.resolution.batch import Answer, Change, Item, Write
+from shared.core.resolution.batch import Write
 from shared.core.resolution.context import (
-    AcknowledgedMap,
     Allotted,
     DocumentContext,
     NeedsData,
-    Refusal,
     Rev,
     Submission,
 )
 from shared.core.resolution.deletion_guard import Deletions
 from shared.core.resolution.retention import Pruned, Retention
 from shared.core.version_vectors import Version
+from shared.ports.errors import Fence
 
 T = TypeVar("T")
-
-
-class UnavailableError(Exception):
-    """A store, cache or queue does not answer, or not in time. Nothing is known of the last call's effect;
-    it may be repeated."""
-
-
-class OverloadedError(UnavailableError):
-    """More waits than may wait; nothing was taken in."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fence:
-    """Orders those who write to a space: of two the later one has the greater number, a time in microseconds.
-    The token tells two with the same number apart."""
-
-    number: int
-    token: str
-
-
-class FencedError(Exception):
-    """Somebody with a later fence has written to the space. `number` is his."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__("the space has been taken over")
-        self.number = number
-
-
-class TooMuchError(Exception):
-    """A transaction would have to read more than it was given room for. Nothing was stored."""
-
-
-class DecisionError(Exception):
-    """A submission that could not be decided or stored, a fault of the server's. It was stored in no part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,176 +237,4 @@ class DeviceStore(Protocol):
 
     async def seen(self, device: DeviceId, at: float) -> None:
         """Remembers when the device was last heard of (seconds since 1970)."""
-        ...
-
-
-class HashMapCache(Protocol):
-    """Hash maps, cached. It may forget or garble anything at any time: what it returns is checked, and
-    None is always an answer. Errors: UnavailableError."""
-
-    async def load(self, space: SpaceId) -> BucketedMap | None:
-        """The map as it stood at its position, whole and intact, or None."""
-        ...
-
-    async def replace(self, space: SpaceId, new: BucketedMap) -> None:
-        """Puts `new` in place of whatever is there, unless that is newer and of the same epoch."""
-        ...
-
-    async def patch(self, space: SpaceId, old: Position, new: BucketedMap, touched: AbstractSet[str]) -> None:
-        """Turns the map at position `old` into `new` by writing the `touched` buckets alone. Does nothing
-        when another position is there by now."""
-        ...
-
-    async def build(self, space: SpaceId) -> BuilderLock:
-        """The right to build the map, one builder at a time; see Turn."""
-        ...
-
-
-class BuilderLock(Protocol):
-    """`async with await cache.build(space) as mine:` - `mine` is True for the one builder. False: another
-    one was at it and is done now (or has died); look again."""
-
-    async def __aenter__(self) -> bool: ...
-    async def __aexit__(self, *exc: object) -> None: ...
-
-
-class MapAcknowledgements(Protocol):
-    """Which maps a device was given, and whether it posted between them: a device that asks twice and posts
-    nothing between agrees with what the first map lists. Evidence for resolve, not truth: it may be forgotten
-    at any time, and None is always an answer. Errors: UnavailableError."""
-
-    async def listed(self, space: SpaceId, device: DeviceId, at: float, sequence: SequenceNumber) -> None:
-        """The device asked at `at`, in seconds since 1970, and got the map of this sequence."""
-        ...
-
-    async def posted(
-        self, senders: Collection[tuple[SpaceId, DeviceId]]
-    ) -> dict[tuple[SpaceId, DeviceId], AcknowledgedMap]:
-        """These devices post now. Returns the newest map that each of them is known to have agreed with."""
-        ...
-
-
-Reply = Answer | Refusal | Exception
-"""Exceptions that a Reply may be: UnavailableError, DecisionError."""
-
-
-@dataclass(frozen=True, slots=True)
-class SealedItem:
-    """An Item as it travels, for a process that has only to pass it on. `shared.queue_messages.sealed` makes it."""
-
-    document: DocumentId
-    sender: DeviceId | None
-    """The device whose rounds hear of it; None: it is not one device's."""
-    row: bytes
-
-
-class Resolver(Protocol):
-    """Where client states are sent to be resolved. Rounds hears that their devices post."""
-
-    async def resolve(self, space: SpaceId, item: Item | SealedItem) -> Answer | Refusal:
-        """The server's decision, durable when this returns. A Refusal stored nothing.
-
-        Raises UnavailableError when there is none in time: the submission may have been stored, and may be
-        repeated. OverloadedError: it was not taken in. DecisionError: it cannot be decided; nothing was
-        stored.
-        """
-        ...
-
-    async def resolve_all(self, space: SpaceId, items: Sequence[Item | SealedItem]) -> list[Reply]:
-        """The same for each of several items of different documents, in order; what `resolve` raises stands in
-        the place of the item that it is about. If the answers together are very long, an UnavailableError stands
-        for some of them: those documents are to be sent again."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """Submissions in an inbox that came together, with what their answers need to find the way back."""
-
-    process: str
-    number: int
-    items: tuple[Item, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Announcement:
-    """What a committed transaction changed: the sequences `first` to `last`, of each document its last state.
-    `history`: that of `last`; None: the oldest.
-    `changes` None: too many to be said; they can be read."""
-
-    first: SequenceNumber
-    last: SequenceNumber
-    history: Epoch | None
-    changes: tuple[Change, ...] | None
-
-
-class Announcements(Protocol):
-    """Hears what is committed, while it lives: for speed, since any of it may be lost."""
-
-    async def listen(self, space: SpaceId) -> None:
-        """What is announced for the space after this returned is heard."""
-        ...
-
-    async def unlisten(self, space: SpaceId) -> None: ...
-
-    async def tell_changed(self, space: SpaceId, announcement: Announcement) -> None:
-        """Says to all processes what was committed, where no worker does."""
-        ...
-
-    async def tell_revoked(self, space: SpaceId, device: DeviceId) -> None:
-        """Says to all processes that a device of the space was revoked."""
-        ...
-
-
-class Lease(Protocol):
-    """One space's inbox, held by one worker at a time, for speed: correctness rests on the transaction.
-
-    Used as `async with`; it is renewed until the end of the block and then handed on, so that submissions
-    that wait are served by whoever comes next.
-    """
-
-    @property
-    def used_up(self) -> bool:
-        """The holder has had its share of time, or has lost the lease, and should hand the space on."""
-        ...
-
-    async def __aenter__(self) -> Lease: ...
-    async def __aexit__(self, *exc: object) -> None: ...
-
-    @property
-    def fence(self) -> Fence: ...
-
-    async def confirm(self, number: int) -> bool:
-        """Whether the lease is held still; then its fence is later than `number` from now on."""
-        ...
-
-    def hand_over(self) -> bool:
-        """Has the space go on in a process for what is large to decide, when this lease ends, which it should do now.
-        False if that is here."""
-        ...
-
-    async def take(self) -> list[Envelope]:
-        """The oldest submissions, as many as make a batch, and of one document MAX_TURNS at most
-        (shared/core/resolution/batch.py). They stay in the inbox until `reply`: a worker that dies loses none. Those
-        whose sender has given up are removed. Waits a moment for the first, as one who writes one document after
-        another is about to send it."""
-        ...
-
-    async def reply(
-        self, replies: Sequence[tuple[Envelope, Sequence[Reply]]], announcement: Announcement | None = None
-    ) -> None:
-        """Sends the answers of the last `take` to the processes that wait, and removes what it took; and tells who
-        listens to the space what was committed."""
-        ...
-
-    async def release_if_empty(self) -> bool:
-        """Ends the lease if nothing waits, at one stroke: what comes in later starts a new one."""
-        ...
-
-
-class Inbox(Protocol):
-    """Submissions of a space in the order in which they came. Errors: UnavailableError."""
-
-    async def lease(self, space: SpaceId) -> Lease | None:
-        """None: another worker holds it, and will see all that waits."""
         ...

@@ -1,0 +1,78 @@
+"""Rows that a decision makes of a document."""
+
+from __future__ import annotations
+
+from pymongo import UpdateOne
+
+from shared.adapters.mongodb.bodies import stored
+from shared.adapters.mongodb.client import Row
+from shared.adapters.mongodb.rows import pair_row, provenance_row
+from shared.core.documents import SpaceId
+from shared.core.merge.conflict_rows import MAX_CONFLICTS
+from shared.core.resolution.batch import Write
+from shared.core.resolution.context import BEGINNING, MAX_PAIRS, Allotted, Decision, Received, Revision
+
+
+def head_row(space: SpaceId, write: Write, revision: Revision, position: Allotted) -> Row:
+    """Of a new head, without its key."""
+    row: Row = {
+        "space": space,
+        "seq": position.first,
+        "history": position.history,
+        "hash": revision.hash,
+        **provenance_row(write),
+        "parents": list(revision.parents),
+    }
+    version = revision.version_at(position.history, position.first)
+    if version is not None:
+        row["version"] = dict(version)
+    if revision.pairs:
+        row["pairs"] = [pair_row(pair) for pair in revision.pairs]
+    if revision.body is not None:
+        row["body"] = stored(revision.body)
+    return row
+
+
+def received_row(space: SpaceId, write: Write, received: Received, old: Row | None) -> Row:
+    """Of a state that never was the head; `old`: the head that it met."""
+    provenance = provenance_row(write)
+    if write.decision.revision is not None:
+        provenance.pop("conflicts", None)  # they stand with the revision
+    row = {
+        "space": space,
+        "id": write.item.submission.document,
+        "seq": old["seq"] if old is not None else 0,
+        "until": BEGINNING,
+        "hash": received.hash,
+        "body": stored(received.body),
+        **provenance,
+        "received": True,
+        "superseded_at": write.item.submission.arrived_at,
+    }
+    if received.version is not None:
+        row["version"] = dict(received.version)
+    if received.gone:
+        row["gone"] = list(received.gone)
+    return row
+
+
+def received_by(decision: Decision) -> list[Received]:
+    """The states of a decision that are kept beside the head."""
+    return [received for received in (decision.received, *decision.recovered) if received is not None]
+
+
+def head_change(decision: Decision) -> Row | None:
+    """What changes of a head that stays."""
+    change: Row = {}
+    if decision.pair is not None:
+        change["$push"] = {"pairs": {"$each": [pair_row(decision.pair)], "$slice": -MAX_PAIRS}}
+    if decision.grown is not None:
+        change["$set"] = {"version": dict(decision.grown)}
+    return change or None
+
+
+def more_conflicts(key: str, write: Write) -> UpdateOne:
+    """Adds conflicts to a head that stays: each once, and none if it has many."""
+    has_room = {f"conflicts.{MAX_CONFLICTS - 1}": {"$exists": False}}
+    rows = provenance_row(write)["conflicts"]
+    return UpdateOne({"_id": key, **has_room}, {"$addToSet": {"conflicts": {"$each": rows}}})

@@ -1,0 +1,35 @@
+"""What the core's surroundings promise. Adapters are judged by these docstrings (tests/contract).
+
+Every call names the space: a call without one cannot be written down. (Devices are found by token or by user; a
+device names its space.)
+"""
+
+from shared.ports.cache import Announcement, Announcements, BuilderLock, HashMapCache, MapAcknowledgements
+from shared.ports.errors import DecisionError, Fence, FencedError, OverloadedError, TooMuchError, UnavailableError
+from shared.ports.queue import Envelope, Inbox, Lease, Reply, Resolver, SealedItem
+from shared.ports.stores import Changes, Current, DeviceStore, DocumentStore, Transaction
+
+__all__ = [
+    "Announcement",
+    "Announcements",
+    "BuilderLock",
+    "Changes",
+    "Current",
+    "DecisionError",
+    "DeviceStore",
+    "DocumentStore",
+    "Envelope",
+    "Fence",
+    "FencedError",
+    "HashMapCache",
+    "Inbox",
+    "Lease",
+    "MapAcknowledgements",
+    "OverloadedError",
+    "Reply",
+    "Resolver",
+    "SealedItem",
+    "TooMuchError",
+    "Transaction",
+    "UnavailableError",
+]

@@ -21,12 +21,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("api", "worker", "shared", "client", "ops", "tests", "bench", "pyproject.toml", "README.md")
 
-RESOLVE = ("tests/unit/core/test_resolve.py",)
-DOUBTS = ("tests/unit/core/test_doubts.py",)
+RESOLVE = ("tests/unit/core/resolution/test_resolve.py",)
+DOUBTS = ("tests/unit/core/resolution/test_doubts.py",)
 LARGE = ("tests/integration/test_large_merges.py",)
-ARRAYS = ("tests/unit/core/test_ordered_merge.py",)
-STRINGS = ("tests/unit/core/test_strings.py",)
-LOST = ("tests/unit/core/test_lost_base.py",)
+ARRAYS = ("tests/unit/core/merge/test_ordered_merge.py",)
+STRINGS = ("tests/unit/core/merge/test_strings.py",)
+LOST = ("tests/unit/core/resolution/test_lost_base.py",)
 STORE = ("tests/contract/test_document_store.py",)
 WIRE = ("tests/unit/test_codec.py",)
 ROUTES = ("tests/integration/test_every_route.py",)
@@ -274,14 +274,14 @@ BREAKS = (
         "shared/core/resolution/batch.py",
         "turn = turns[document] = turns.get(document, -1) + 1",
         "turn = turns[document] = 0",
-        ("tests/unit/core/test_batch.py",),
+        ("tests/unit/core/resolution/test_batch.py",),
     ),
     Break(
         "the body under a tombstone is pruned",
         "shared/core/resolution/retention.py",
         "if kept.buried or kept.superseded_at",
         "if kept.superseded_at",
-        ("tests/unit/core/test_retention.py",),
+        ("tests/unit/core/resolution/test_retention.py",),
     ),
     Break(
         "a worker that was taken over goes on writing",
@@ -309,7 +309,7 @@ BREAKS = (
         "shared/core/resolution/size_limit.py",
         "    if size <= max_bytes:",
         "    if True:",
-        ("tests/unit/core/test_size_limit.py",),
+        ("tests/unit/core/resolution/test_size_limit.py",),
     ),
     Break(
         "size limit: a refusal is for good, whatever the upstream has",
@@ -330,7 +330,7 @@ BREAKS = (
         "client/upstreams/ledger.py",
         "    if entry.buried is not None and not",
         "    if False and not",
-        ("tests/unit/client/test_ledger.py",),
+        ("tests/unit/client/upstreams/test_ledger.py",),
     ),
     Break(
         "deletion guard: deletions in MongoDB are not counted",
@@ -365,21 +365,21 @@ BREAKS = (
         "shared/core/json/values.py",
         "        self._known[id(value)] = key, value",
         "        pass",
-        ("tests/unit/core/test_merge_steps.py",),
+        ("tests/unit/core/merge/test_merge_steps.py",),
     ),
     Break(
         "merge: a list that was left out is a removed value",
         "shared/core/merge/objects.py",
         "    if scope.delete_wins or scope.strategy is Strategy.LWW:",
         "    if True:",
-        ("tests/unit/core/test_merge.py", "tests/unit/client/test_modifications.py"),
+        ("tests/unit/core/merge/test_objects.py", "tests/unit/client/tasks/test_modifications.py"),
     ),
     Break(
         "secrets: an edit follows a rename out of them",
         "shared/core/merge/objects.py",
         "if scope.child(n).secret or not scope.child(o).secret}",
         "if True}",
-        ("tests/unit/core/test_merge.py",),
+        ("tests/unit/core/merge/test_objects.py",),
     ),
     Break(
         "numbers: an integer that no double has is rounded",
@@ -498,14 +498,14 @@ BREAKS = (
         "shared/core/merge/orders.py",
         "    return sizes[0] > sizes[1] if sizes[0] != sizes[1] else precedes(a, b, by)",
         "    return True",
-        ("tests/unit/core/test_orders.py",),
+        ("tests/unit/core/merge/test_orders.py",),
     ),
     Break(
         "arrays: insertions do not go on as their neighbours do",
         "shared/core/merge/orders.py",
         "    if before or after:",
         "    if False:",
-        ("tests/unit/core/test_orders.py",),
+        ("tests/unit/core/merge/test_orders.py",),
     ),
     Break(
         "strings: edits of numbers on both sides go together",
@@ -533,7 +533,7 @@ BREAKS = (
         "shared/core/merge/similar.py",
         "        if is_telling(was) and times[was] == 1 and",
         "        if is_telling(was) and",
-        ("tests/unit/core/test_merge.py",),
+        ("tests/unit/core/merge/test_objects.py",),
     ),
     Break(
         "a lost base is taken for one that is known",
@@ -554,42 +554,42 @@ BREAKS = (
         "shared/core/resolution/by_version.py",
         "        both = joined_content(live, state)\n",
         "        both = state\n",
-        ("tests/unit/core/test_by_version.py",),
+        ("tests/unit/core/resolution/test_by_version.py",),
     ),
     Break(
         "versions: what arrives wins over what excludes it",
         "shared/core/resolution/by_version.py",
         "    return (Side.OURS if _text(ours) > _text(theirs) else Side.THEIRS), GREATER",
         "    return Side.THEIRS, GREATER",
-        ("tests/unit/core/test_by_version.py",),
+        ("tests/unit/core/resolution/test_by_version.py",),
     ),
     Break(
         "versions: states that clients bring along are forgotten",
         "shared/core/resolution/by_version.py",
         "        return tuple(found.values())",
         "        return ()",
-        ("tests/unit/core/test_by_version.py",),
+        ("tests/unit/core/resolution/test_by_version.py",),
     ),
     Break(
         "versions: a value that was seen and replaced counts as an edit",
         "shared/core/resolution/superseded.py",
         "        if ours_old == theirs_old:",
         "        if True:",
-        ("tests/unit/core/test_superseded.py", "tests/unit/core/test_by_version.py"),
+        ("tests/unit/core/resolution/test_superseded.py", "tests/unit/core/resolution/test_by_version.py"),
     ),
     Break(
         "versions: what a deletion has seen brings the document back",
         "shared/core/resolution/by_version.py",
         "        return bool(states) and base_inference.count_edits(state, states) == 0",
         "        return False",
-        ("tests/unit/core/test_by_version.py",),
+        ("tests/unit/core/resolution/test_by_version.py",),
     ),
     Break(
         "a cursor that is taken proves what was answered after it",
         "client/sync/engine/answer.py",
         "    return any(parts.sequence > then.sequence and parts.history != here.epoch for parts in found)",
         "    return False",
-        ("tests/unit/client/engine/test_answer.py", "tests/convergence/test_rings.py"),
+        ("tests/unit/client/sync/engine/test_answer.py", "tests/convergence/test_rings.py"),
     ),
     Break(
         "an answer to a deletion of old counts for the file of now",
@@ -607,21 +607,21 @@ BREAKS = (
             outcome""",
         """        if True:
             outcome""",
-        ("tests/unit/core/test_by_version.py",),
+        ("tests/unit/core/resolution/test_by_version.py",),
     ),
     Break(
         "a cursor is of every history",
         "shared/core/index/lineage.py",
         "        return self.histories[place].first - 1 <= position.sequence <= self.last(place)",
         "        return position.sequence <= self.sequence",
-        ("tests/unit/core/test_lineage.py",),
+        ("tests/unit/core/index/test_lineage.py",),
     ),
     Break(
         "an answer that is older than the base is applied",
         "client/sync/engine/answer.py",
         "    return now is None or now.sequence < before.sequence",
         "    return False",
-        ("tests/unit/client/engine/test_answer.py", "tests/unit/client/sync/test_put_back.py"),
+        ("tests/unit/client/sync/engine/test_answer.py", "tests/unit/client/sync/test_put_back.py"),
     ),
 )
 

@@ -8,7 +8,7 @@
 
 Ids have no "=" in them (protocol, section 1), so nothing can be mistaken. Names are at most 167 bytes long.
 
-Laws (tests/unit/client/test_file_names.py), for all ids a and b:
+Laws (tests/unit/client/folder/test_file_names.py), for all ids a and b:
     document_of(file_name(a)) == a
     a != b  =>  file_name(a).lower() != file_name(b).lower()
     document_of(name) == a  =>  name == file_name(a):  a document has one name and no other

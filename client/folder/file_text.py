@@ -1,7 +1,7 @@
 """What stands in the file of a document: JSON that people and line-wise tools can work with. Pure.
 
 Two spaces of indentation, one member or element a line, `id` first and the other keys in order, a line feed at the
-end. Laws (tests/unit/client/test_file_text.py):
+end. Laws (tests/unit/client/folder/test_file_text.py):
     body_of(text_of(b)) is equal to b
     equal bodies have equal texts, whatever the order of their keys and the spelling of their numbers - so that two
     devices that agree have the same bytes, and git or Syncthing beside them see no difference

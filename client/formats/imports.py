@@ -8,7 +8,7 @@ What an earlier version read of a file says less than what is read of it now: da
 Its memory (`imported.ndjson`) still tells what was brought; what was deleted here since stays deleted, whatever the
 file says now.
 
-Laws (tests/unit/client/test_imports.py):
+Laws (tests/unit/client/formats/test_imports.py):
     a second import of the same changes nothing, whatever happened here meanwhile: what was deleted stays deleted
     what only one side changed stands
 """

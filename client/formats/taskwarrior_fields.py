@@ -10,7 +10,7 @@ A document holds every attribute of the exported task under the attribute's own 
     the names   that mean something to the server and that a user-defined attribute must not take over
                 (RESERVED) get the prefix `taskwarrior_`.
 
-Laws (tests/unit/client/test_taskwarrior.py):
+Laws (tests/unit/client/formats/test_taskwarrior.py):
     to_taskwarrior(from_taskwarrior(task)) == task, for every JSON object with a uuid
     from_taskwarrior(task)["id"] depends on the uuid alone
     keep_computed(m, t) differs from m in COMPUTED at most, and is m when m is the newer of the two

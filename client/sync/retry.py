@@ -3,7 +3,7 @@
 Exponential back-off with full jitter (Marc Brooker, "Exponential Backoff And Jitter", 2015): clients that
 were turned away together do not come back together.
 
-Laws (tests/unit/client/test_retry.py):
+Laws (tests/unit/client/sync/test_retry.py):
     0 <= delay <= cap without Retry-After
     retry_after <= delay <= retry_after + base with it
     no delay: attempts are used up, or the server asks for more patience than `patience`

@@ -12,8 +12,8 @@
     field.any: .none:       is there, is not
     a.b:value               field b inside a, unless there is a field "a.b"
 
-All of them at a time. Laws (tests/unit/client/test_filters.py): every positive form is the opposite of its negative;
-more words never find more tasks; the order of words does not matter.
+All of them at a time. Laws (tests/unit/client/tasks/test_filters.py): every positive form is the opposite of its
+negative; more words never find more tasks; the order of words does not matter.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ class Journal:
 def undone(step: Step, now: Body | None) -> Body | None:
     """The document without what the step did to it: what happened to it since then stays.
 
-    Law (tests/unit/client/test_journal.py): undone(Step(d, before, after), after) is before.
+    Law (tests/unit/client/tasks/test_journal.py): undone(Step(d, before, after), after) is before.
     """
     if step.after is None:
         return step.before if now is None else now

@@ -7,7 +7,7 @@
     field:=JSON     sets it to that value: estimate:=3 done:=true steps:=["a"]
     a.b:value       sets b inside a, unless there is a field "a.b"
 
-The body that is given is not touched. Laws (tests/unit/client/test_modifications.py):
+The body that is given is not touched. Laws (tests/unit/client/tasks/test_modifications.py):
     what no word names is as it was
     doing it twice is doing it once
     the result is in the I-JSON profile if the body was

@@ -10,7 +10,7 @@ In a task stands one of three things (a Point):
 What people write without a time is stored as a day, a time without a zone as a local time. A day and a local time are
 compared with instants as what they are where the user is; a day is then its beginning.
 
-Laws (tests/unit/client/test_moments.py):
+Laws (tests/unit/client/tasks/test_moments.py):
     moment(written(t), now) == t for every t of whole seconds
     point_of(text_of_point(p)) == p
     stored(stored(text, now), now) == stored(text, now)

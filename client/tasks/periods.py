@@ -9,7 +9,7 @@ Months, quarters and years are those of the calendar, from the first occurrence 
 February. Of RFC 5545 all of MONTHLY and YEARLY, and with HOURLY, DAILY and WEEKLY the parts BYDAY and BYMONTH: no
 rule of these is looked through in vain for long. UNTIL and COUNT may end each.
 
-Law (tests/unit/client/test_periods.py): every.nth(first, k) grows with k, and nth(first, 0) == first but for
+Law (tests/unit/client/tasks/test_periods.py): every.nth(first, k) grows with k, and nth(first, 0) == first but for
 weekdays.
 """
 

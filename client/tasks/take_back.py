@@ -1,7 +1,7 @@
 """Putting back what a conflict dropped. Pure.
 
-Law (tests/unit/client/test_take_back.py): the value at the conflict's place is then what was dropped, and everything
-else is as it was.
+Law (tests/unit/client/tasks/test_take_back.py): the value at the conflict's place is then what was dropped, and
+everything else is as it was.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import pytest
 
 from shared.core.json.canonical import content_hash
 from tests.instance import Access
-from tests.unit.core.test_reconciliation import differences, truly
+from tests.unit.core.index.test_reconciliation import differences, truly
 
 
 def test_the_difference_is_found_and_followed(access: Access) -> None:

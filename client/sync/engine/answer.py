@@ -9,7 +9,7 @@
 | S | deleted | T, or none | T, or none: the edit of somebody else wins |
 | a deletion | created again | T, or none | what was created, on T |
 
-Laws (tests/unit/client/engine/test_answer.py):
+Laws (tests/unit/client/sync/engine/test_answer.py):
     without an edit since it was sent, the file becomes what was answered
     an edit since then is in the result, or the result is asked for once more
     the base, the shadow and what was answered are one and the same state, unless the document was kept

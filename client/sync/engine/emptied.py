@@ -4,7 +4,7 @@ The guard on many deletions begins at 21. A folder of less that is suddenly empt
 an empty directory, a cloud drive that was signed out, a slip - is asked about as well, unless each of its tasks was
 deleted by a command. What is new in it since then changes nothing about that.
 
-Laws (tests/unit/client/engine/test_emptied.py):
+Laws (tests/unit/client/sync/engine/test_emptied.py):
     nothing is held as long as one file that was agreed on is there, or cannot be read
     what is held is what was to be deleted, and nothing else of the plan changes
 """

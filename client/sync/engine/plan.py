@@ -23,7 +23,7 @@ their last agreement: what came from another upstream, or an edit that was taken
 
 An upstream whose documents vanished is not believed at once, nor is a folder (the brake).
 
-Laws (tests/unit/client/engine/test_plan.py):
+Laws (tests/unit/client/sync/engine/test_plan.py):
     what agrees in the files, in the memory and at the upstream needs no action
     a document is named once, and what cannot be read here not at all
     base "0" is said only of what the upstream does not have, by a client whose memory is whole

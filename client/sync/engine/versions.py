@@ -4,7 +4,7 @@ A folder with several upstreams hands states on. What an upstream has never seen
 other folders brought the edits that followed on another way. So each state goes with its version
 (shared/core/version_vectors.py), and an edit made here gets a number of this folder, which nothing else ever had.
 
-Laws (tests/unit/client/engine/test_versions.py):
+Laws (tests/unit/client/sync/engine/test_versions.py):
     a file that is as it was known has the version that was known, and no new number
     what was agreed on with any upstream is contained in the file
     an ancestor is contained in the state that it is sent with

@@ -1,6 +1,6 @@
 """A position in the change feed of a space, as clients keep it: `<history>-<sequence>`, opaque to them.
 
-Law (tests/unit/core/test_cursors.py): parse_cursor(cursor_of(p)) == p
+Law (tests/unit/core/index/test_cursors.py): parse_cursor(cursor_of(p)) == p
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ Documents are in the order of their *keys*: SHA-256 of the id, in hex digits. A 
 begins with the same few digits, its *prefix*. A large map has longer prefixes, so that a bucket stays small; the text
 of the map is the same however it is divided.
 
-Laws (tests/unit/core/test_hash_map.py):
+Laws (tests/unit/core/index/test_hash_map.py):
     parse(of(p, h).text()) == h
     of(p, h).patched(q, changes) says what of(q, h with the changes made) says, in the same bytes
     it differs from the map before in the touched buckets alone

@@ -9,7 +9,7 @@ histories of a space in their order, with the first sequence of each, are its *l
 
 A position of the first history beyond 10 is *lost*: it was given out, and the store no longer knows what for.
 
-Laws (tests/unit/core/test_lineage.py):
+Laws (tests/unit/core/index/test_lineage.py):
     holds(p) exactly for the positions that were given out as this lineage grew
     version_of grows with the sequence
     reach(version_of(s)) == s

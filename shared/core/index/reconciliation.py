@@ -11,7 +11,7 @@ evenly. A range's fingerprint says how many documents there are and what they co
 Sums of disjoint ranges add up, so a fingerprint of any range comes from sums that are kept for its parts. (The form
 of fingerprint is that of Negentropy, by Doug Hoyte; after "Range-Based Set Reconciliation" by Aljoscha Meyer.)
 
-Laws (tests/unit/core/test_reconciliation.py):
+Laws (tests/unit/core/index/test_reconciliation.py):
     equal sets, and as good as certainly only they, have equal fingerprints
     the sum of a range is the sum of those of its parts
     who asks about what the answers name, until they name nothing, knows exactly where the sets differ

@@ -1,6 +1,6 @@
 """Conflicts as they are stored, answered and shown to people: bounded, and without secrets.
 
-Laws (tests/unit/core/test_conflict_rows.py):
+Laws (tests/unit/core/merge/test_conflict_rows.py):
     no value at a place that a policy calls secret is in a row, whatever holds it
     what no policy calls secret, and is not large, is in it as it was
     doing it again changes nothing

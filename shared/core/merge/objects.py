@@ -36,7 +36,7 @@ A declared strategy (`shared.core.merge.policies`) goes before the table, if the
 | max, min | numbers: the higher, the lower |
 | version | version strings: the higher |
 
-Laws (tests/unit/core/test_merge.py), the first without counters:
+Laws (tests/unit/core/merge/test_objects.py), the first without counters:
     merge(a; x, x) = x; merge(a; a, x) = merge(a; x, a) = x
     merge(theirs; result, theirs) = result = merge(ours; ours, result)
     merge(a; result, theirs) = result = merge(a; ours, result), if the same side is decided for again

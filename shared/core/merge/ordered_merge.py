@@ -1,6 +1,6 @@
 """Three-way merge of arrays whose elements have no names: diff3 on elements, or by where each one moved.
 
-Laws (tests/unit/core/test_ordered_merge.py), R being merge(base; ours, theirs):
+Laws (tests/unit/core/merge/test_ordered_merge.py), R being merge(base; ours, theirs):
     merge(base; ours, R) = R = merge(base; R, theirs), whatever stands twice and whatever moved
     merge(base; theirs, ours) has the elements of R
     what both sides inserted is there once: as often as on the side that inserted it more often

@@ -3,7 +3,7 @@
 What both sides inserted at one place stands in an order that the elements themselves decide, so that two
 servers that merge the same two states agree, whichever of them arrived there first.
 
-Laws (tests/unit/core/test_orders.py):
+Laws (tests/unit/core/merge/test_orders.py):
     interleave(base, skeleton, other) holds each element once, those of the skeleton in their order
     union(a, b) = union(b, a); union(a, union(a, b)) = union(a, b)
     union(a, b) holds each element as often as that of the two that has it more often

@@ -3,7 +3,7 @@
 Places are JSON pointers in which an array member is called `field=name` if it has a name, else `-`: an index
 would change with every insertion before it.
 
-Laws (tests/unit/core/test_paths.py):
+Laws (tests/unit/core/merge/test_paths.py):
     edits(a, [b]) is empty  <=>  a and b are equal
     edits(a, [.., a, ..]) is empty
     differences(a, b) is empty  <=>  a and b are equal; differences(b, a) are the same with both sides exchanged

@@ -5,7 +5,7 @@ Bram Cohen's patience diff, with the longest increasing subsequence of C. Schens
 Decreasing Subsequences" (1961); three ways: S. Khanna, K. Kunal, B. C. Pierce, "A Formal Investigation of
 Diff3" (2007), but elements that one side touched and those that the other touched may be neighbours.
 
-Laws (tests/unit/core/test_sequences.py):
+Laws (tests/unit/core/merge/test_sequences.py):
     applying the hunks of difference(a, b) to a gives b
     the regions of three_ways cover all three sequences; who did not touch a region has what the base has
     the steps that are taken are at most a multiple of the lengths

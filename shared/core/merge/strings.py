@@ -1,6 +1,6 @@
 """Three-way merge inside one string, where it is plain what is meant: parts of addresses, ranges of versions.
 
-Laws (tests/unit/core/test_strings.py), for both:
+Laws (tests/unit/core/merge/test_strings.py), for both:
     merged(base, ours, theirs) = merged(base, theirs, ours)
     merged(base, ours, R) = R = merged(base, R, theirs), R being the merge of the three
 """

@@ -4,7 +4,7 @@ A strong value is a string of at least 8 characters or a member of a set, at its
 one in common shows that one comes from the other. Booleans, null, numbers, short strings and absence show
 nothing, nor do the `id`, which all have, and the clock.
 
-Laws (tests/unit/core/test_near.py):
+Laws (tests/unit/core/resolution/test_base_inference.py):
     the order of the states that are given does not matter to which are found
     pick leaves at least one; all of them if S shows nothing where they differ
     nearest finds S itself where it is among them, and nothing without a strong value in common with S

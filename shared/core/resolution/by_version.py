@@ -17,7 +17,7 @@ and `shared.core.resolution.superseded` asks all that is known whether one side 
 A deletion has seen what the states that it contains have: a state that has nothing else does not bring the document
 back, and a deletion that has seen all that the head has is made.
 
-Laws (tests/unit/core/test_by_version.py):
+Laws (tests/unit/core/resolution/test_by_version.py):
     a state that was sent before changes nothing
     whatever order states come in, at any number of upstreams, they end with the same content and version
     two states are merged to the same content, whichever of them is the head

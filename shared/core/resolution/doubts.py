@@ -4,7 +4,7 @@ A value of the arriving state that is as before in one of the states that the cl
 one, is no edit; but it is one if the client was on the other one and set the value back. A value of the head that is
 replaced may be one that the client never saw. Neither can be told from the states; so it is recorded.
 
-Laws (tests/unit/core/test_doubts.py):
+Laws (tests/unit/core/resolution/test_doubts.py):
     what is recorded as dropped stood in that place in one of the two states, and the result has something else there
     with one base that the client names nothing is in doubt
     every difference between the arriving state and the result is in a record if nothing is known of the client

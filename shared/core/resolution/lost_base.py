@@ -6,7 +6,7 @@ somebody brought it back already, or something later: the client's edits count f
 along. If not, the state is news, and what it is compared with are the newest stored states that it contains: of the
 part of the lineage that was not lost, or brought back before. The result contains the lost position as well.
 
-Laws (tests/unit/core/test_lost_base.py):
+Laws (tests/unit/core/resolution/test_lost_base.py):
     whoever comes first after the store was put back, and in whatever order the others come: nothing is lost
     a device that is merely behind changes nothing
     a deletion that a device made stays made, unless somebody changed what the deleter had not seen

@@ -1,6 +1,6 @@
 """The edits of a client state, put onto the head: one merge, or two, and every conflict that was decided.
 
-Laws (tests/unit/core/test_rebase.py):
+Laws (tests/unit/core/resolution/test_rebase.py):
     a state without edits leaves the head as it is
     a state that comes from the head replaces it, and so does one whose base the head is equal to
     both sides with the same edits: the head stays

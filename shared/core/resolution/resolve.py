@@ -25,7 +25,7 @@ longer knows takes the place of rows 2 to 9 (`shared.core.resolution.lost_base`)
 `shared.core.resolution.base_selection` is rows 3 to 13, `shared.core.resolution.rebase` what follows from them, this
 module the rest: live and dead, and what is answered and written.
 
-Laws (tests/unit/core/test_resolve.py):
+Laws (tests/unit/core/resolution/test_resolve.py):
     the same memory and submission give the same decision
     repeating a submission makes no revision and adds nothing to what is kept
     posting the answer back changes nothing

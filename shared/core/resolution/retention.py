@@ -5,7 +5,7 @@ Bodies are what costs, and they go first. A body that is gone can still be a bas
 is what the rules go by, so it stays far longer. Tombstones stay for good: without them a device that was away
 would bring back what was deleted.
 
-Laws (tests/unit/core/test_retention.py):
+Laws (tests/unit/core/resolution/test_retention.py):
     a head's body is never among what goes, nor the body that a head tombstone buried
     within `days` nothing goes, whatever the bytes; within `hash_days` no row goes
     of what may go, the oldest goes first, and no more than it takes to fit into `bytes_per_space`

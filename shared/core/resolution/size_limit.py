@@ -1,6 +1,6 @@
 """Merged documents are held to the limit that every arriving one is held to.
 
-Laws (tests/unit/core/test_size_limit.py):
+Laws (tests/unit/core/resolution/test_size_limit.py):
     a client's own state is never refused here: it was measured when it arrived
     a document that got smaller is never refused: a limit that was lowered must not lock it up
     nothing is stored of what is refused, and nothing is answered but the refusal: the client keeps its edits

@@ -6,7 +6,7 @@ the value that `theirs` has there, then `ours` has seen that value and replaced 
 the ancestor is taken to have that value there: but only at places that both sides seem to have edited, because of
 what the known ancestors have they know better. A value that each side had seen says nothing.
 
-Laws (tests/unit/core/test_superseded.py):
+Laws (tests/unit/core/resolution/test_superseded.py):
     what a known ancestor tells to be edited by one side alone is not touched
     exchanging the sides, with their pasts, gives the same ancestors
     without pasts the ancestors are as they were

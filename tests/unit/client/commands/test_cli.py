@@ -161,7 +161,7 @@ def test_a_terminal_gets_a_bar_and_colour(url: str, file: Path) -> None:
     file.write_text(tasks(200))
     master, slave = os.openpty()
     program = [sys.executable, "-c", "from client.cli import main; main()", "import", "taskwarrior", str(file)]
-    env = {**os.environ, "TERM": "xterm", "PYTHONPATH": str(Path(__file__).parents[3])}
+    env = {**os.environ, "TERM": "xterm", "PYTHONPATH": str(Path(__file__).parents[4])}
     with subprocess.Popen([*program, *where(url)], stdout=slave, stderr=slave, env=env) as process:
         os.close(slave)
         shown = b""

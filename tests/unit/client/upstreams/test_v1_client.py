@@ -13,7 +13,7 @@ import pytest
 from tests.protocol.v1_client import NotAgreedError, RefusedError, V1Client, content_hash, merged
 from tests.unit.client.stub_server import StubServer, problem
 
-VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "content_hash.json").read_bytes())
+VECTORS = json.loads((Path(__file__).parents[3] / "vectors" / "content_hash.json").read_bytes())
 
 
 def client(stub: StubServer, **options: Any) -> V1Client:

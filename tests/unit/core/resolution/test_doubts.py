@@ -16,7 +16,7 @@ from shared.core.merge.paths import differences, value_at
 from shared.core.resolution import doubts
 from shared.core.resolution.base_selection import Basis
 from shared.testing import strategies
-from tests.unit.core.test_resolve import Server, doc, tombstone
+from tests.unit.core.resolution.test_resolve import Server, doc, tombstone
 
 TITLE = "a title that is strong"
 AN_HOUR_BEFORE = "2025-06-15T11:00:00Z"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.client.test_days import Home, in_every_zone
+from tests.unit.client.tasks.test_days import Home, in_every_zone
 from tests.unit.client.zones import ZONES, living_in
 
 

@@ -14,7 +14,7 @@ from shared.core.documents import ContentHash, DocumentId, Epoch, HashMap, Posit
 from shared.core.index.hash_map import BucketedMap, key_of
 from shared.core.index.reconciliation import LIST_AT_MOST, NOTHING, Tree, sum_of
 
-VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "reconciliation.json").read_text())
+VECTORS = json.loads((Path(__file__).parents[3] / "vectors" / "reconciliation.json").read_text())
 POSITION = Position(Epoch("e"), Sequence(1))
 DIGITS = "0123456789abcdef"
 

@@ -578,6 +578,20 @@ BREAKS = (
         ("tests/unit/core/resolution/test_superseded.py", "tests/unit/core/resolution/test_by_version.py"),
     ),
     Break(
+        "versions: what a merge preferred counts as written over what it was preferred to",
+        "shared/core/resolution/superseded.py",
+        "if known[number] is ABSENT or not self.is_inherited(number, known)]",
+        "]",
+        ("tests/unit/core/resolution/test_superseded.py",),
+    ),
+    Break(
+        "a deletion tells an upstream what that one had, and not what the file held",
+        "client/sync/engine/plan.py",
+        "        inside = last if version is not None else record.shadow\n",
+        "        inside = record.shadow\n",
+        ("tests/convergence/test_rings.py",),
+    ),
+    Break(
         "versions: what a deletion has seen brings the document back",
         "shared/core/resolution/by_version.py",
         "        return bool(states) and base_inference.count_edits(state, states) == 0",

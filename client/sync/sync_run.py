@@ -376,7 +376,14 @@ class Sync:
                             continue
                         body, content = (held.body, held.hash) if held is not None else (None, None)
                         pending = pending_for(
-                            action, record, body, whole=whole, content=content, by_content=by_content, version=version
+                            action,
+                            record,
+                            body,
+                            whole=whole,
+                            content=content,
+                            by_content=by_content,
+                            version=version,
+                            last=self._versioning.removed(action.id, version) if body is None else None,
                         )
                         if pending is None:
                             continue

@@ -11,7 +11,7 @@ from client.sync.engine.records import Ancestor, Answer, Outline, Pending, Recor
 from client.sync.engine.versions import Agreed, FileVersion, ancestors, arrived, contained, is_edited, numbered
 from client.sync.state_store import SyncStateStore
 from shared.codec import content_hash
-from shared.core.documents import ContentHash, DocumentId
+from shared.core.documents import Body, ContentHash, DocumentId
 from shared.core.version_vectors import Version, includes
 
 
@@ -69,14 +69,45 @@ class Versioning:
         self._store.replica()  # first: it may be another one than it was
         known, records = self._known(states)
         versions: dict[DocumentId, FileVersion] = {}
+        removed: dict[DocumentId, Version] = {}
         for document, here in states.items():
             agreed = _agreed(records.get(document, {}))
             version = contained(known.get(document), agreed)
             if is_edited(known.get(document), here, agreed):
+                if here is None:
+                    removed[document] = version
                 version = numbered(version, *self._store.next_number())
             versions[document] = FileVersion(here, version)
         self._store.set_file_versions({d: one for d, one in versions.items() if known.get(d) != one})
+        self._keep_removed(removed, known)
         return {document: one.version for document, one in versions.items()}
+
+    def _keep_removed(self, removed: Mapping[DocumentId, Version], known: Mapping[DocumentId, FileVersion]) -> None:
+        """What the files held that were deleted, for the upstreams that are told later."""
+        earlier = self._store.earlier(removed)
+        kept: dict[DocumentId, Ancestor] = {}
+        for document, version in removed.items():
+            held = known[document].hash if document in known else None
+            states = (one for one in earlier.get(document, ()) if one.state is not None and one.hash == held)
+            last = next(states, None)
+            if last is not None and last.version != version:
+                kept[document] = Ancestor(version, last.state, last.hash)
+        self._store.keep_earlier(kept)
+
+    def removed(self, document: DocumentId, version: Version | None) -> Body | None:
+        """What the file held before the deletion that has this version: all that it has seen, wherever that came
+        from. None: not known."""
+        if version is None:
+            return None
+        replica, _ = self._store.replica()
+        others = {source: number for source, number in version.items() if source != replica}
+        states = [
+            one
+            for one in self._store.earlier([document]).get(document, ())
+            if one.state is not None and {s: n for s, n in one.version.items() if s != replica} == others
+        ]
+        newest = max(states, key=lambda one: one.version.get(replica, 0), default=None)
+        return newest.state if newest is not None else None
 
     def ancestors(
         self, document: DocumentId, version: Version, content: ContentHash

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from shared.codec import content_hash
 from shared.core.documents import DocumentId
 from tests.convergence.in_memory import KINDS, MemoryFolder, MemoryUpstream
 from tests.convergence.rings import COUNTS, POPULATIONS, play, simulate
@@ -151,6 +152,26 @@ def test_what_was_answered_right_before_the_upstream_was_put_back_is_sent_again(
         for folder in (g, f):
             folder.sync("u")
     assert f.files.bodies == g.files.bodies == {D: {"id": "d", "e1": 1, "e2": 2, "e3": 3}}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_deletion_tells_every_upstream_what_it_had_seen(kind: str) -> None:
+    """Also one that never had the newest state, and one that is told when the file is long gone."""
+    f, g, upstreams = pair(kind, "u1", "u2", "u3")
+    f.files.put(D, {"id": "d", "e1": 1})
+    for name in upstreams:
+        f.sync(name)
+        g.sync(name)
+    last = {"id": "d", "e1": 1, "e2": 2}
+    f.files.put(D, last)
+    f.sync("u1")
+    f.files.put(D, None)
+    f.sync("u2")
+    assert upstreams["u2"].space.entries[D].head.hash == content_hash(last)
+    g.files.put(D, {"id": "d", "e1": 1, "g": 3})
+    g.sync("u3")
+    f.sync("u3")
+    assert f.files.bodies[D] == {**last, "g": 3}, "the edit wins, on what was deleted"
 
 
 def test_a_file_that_was_placed_is_not_placed_again() -> None:

@@ -208,6 +208,7 @@ def pending_for(
     content: ContentHash | None = None,
     by_content: bool = False,
     version: Version | None = None,
+    last: Body | None = None,
 ) -> Pending | None:
     """The state to send. `body`: what the file holds now, `content` its hash, where it is known. None: nothing is to
     be sent after all.
@@ -216,6 +217,7 @@ def pending_for(
     document is new: its own hash stands for the base, and the upstream goes by the content. So it does for an
     unverified record if the upstream does not tell its histories apart (`by_content`): it would take a base that it
     has forgotten for one that it has never seen, and the state for no edit of it. `version`: what the state contains.
+    `last`: what a deletion with a version removed, where that is known; it may be more than this upstream ever had.
     """
     outline = record.outline
     # One that an earlier release stored is taken by nobody; its hash says enough.
@@ -225,7 +227,8 @@ def pending_for(
         unknown = outline.base is None or (record.shadow is None and not outline.unverified)
         if unknown and version is None:
             return None
-        tombstone: Body = {**(record.shadow or {}), "id": action.id, DELETED_KEY: True}
+        inside = last if version is not None else record.shadow
+        tombstone: Body = {**(inside or {}), "id": action.id, DELETED_KEY: True}
         if _is_too_large(tombstone):  # its base says enough
             tombstone = {"id": action.id, DELETED_KEY: True}
         if by_content and record.shadow is not None:

@@ -55,14 +55,17 @@ def decide_by_version(case: Case, version: Version) -> Decision | Refusal:
     return _ByVersion(case, version).decide()
 
 
+States = tuple[tuple[Version, Body], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """`bases`: the newest states known that both contain. `ours`, `theirs`: what else the head, or the state, is
-    known to contain; what a base contains aside."""
+    """`bases`: the newest states known that both contain. `ours`, `theirs`: what else the head, and the state, are
+    known to contain."""
 
     bases: tuple[Body, ...]
-    ours: tuple[Body, ...]
-    theirs: tuple[Body, ...]
+    ours: States
+    theirs: States
 
 
 class _ByVersion:
@@ -136,10 +139,10 @@ class _ByVersion:
     def merge(self, live: Body, state: Body, known: _Known) -> Merged:
         """The same whichever of the two is there first."""
         hash_of = self.case.hash_of
-        sides = [(hash_of(live), live, known.ours), (hash_of(state), state, known.theirs)]
-        (_, ours, ours_past), (_, theirs, theirs_past) = sorted(sides, key=lambda side: side[0])
+        ours, theirs = sorted((live, state), key=hash_of)
         decide = newer_or_greater(ours, theirs, self.case.request.arrived_at)
-        found = with_superseded(known.bases, ours, theirs, ours_past, theirs_past)
+        every = (*known.ours, *known.theirs, (self.held, live), (self.sent, state))
+        found = with_superseded(known.bases, ours, theirs, every)
         policies, single = self.case.policies, len(known.bases) == 1
         made = merge(found.bases, ours, theirs, policies=policies, decide=decide, explicit_base=single)
         return Merged(made.value, (*made.conflicts, *found.dropped))
@@ -161,7 +164,7 @@ class _ByVersion:
         """A live state against a deletion that had not seen all of it."""
         case, basis = self.case, self.basis(known)
         under = self.look.body(self.look.buried)
-        seen = [*known.bases, *known.ours, *([under] if under is not None else [])]
+        seen = [*(body for _, body in known.ours), *([under] if under is not None else [])]
         if self.is_seen(state, seen):
             return case.keep_head(state, basis, ())
         if case.policies.scope().delete_wins:
@@ -186,7 +189,7 @@ class _ByVersion:
         known = self.known()
         if isinstance(known, Refusal):
             return known
-        seen = [*known.bases, *known.theirs, *([inside] if inside is not None else [])]
+        seen = [*(body for _, body in known.theirs), *([inside] if inside is not None else [])]
         if self.is_seen(live, seen):
             return self.buried("14 the head was seen", inside)
         if case.policies.scope().delete_wins:
@@ -239,15 +242,11 @@ class _ByVersion:
             for one in request.ancestors or ()
         ]
         bases = maximal([*common, *((version, body) for version, body in brought if includes(self.held, version))])
-        news = [
-            (version, body)
-            for version, body in (*stored, *held, *brought)
-            if body and not any(includes(base, version) for base, _ in bases)
-        ]
+        every = [(version, body) for version, body in (*stored, *held, *brought) if body]
         return _Known(
             tuple(body for _, body in bases),
-            tuple(body for version, body in news if includes(self.held, version)),
-            tuple(body for version, body in news if includes(self.sent, version)),
+            tuple((version, body) for version, body in every if includes(self.held, version)),
+            tuple((version, body) for version, body in every if includes(self.sent, version)),
         )
 
     # The answer

@@ -1,15 +1,16 @@
-"""Values that a side once had and replaced: they are no edits of the other side, whoever brings them back late.
+"""Values that somebody had seen and written over: they are no edits, whoever brings them back late.
 
 Two states that come by different ways may have an ancestor in common that nobody at hand knows. What is known instead
-are states that one of them contains (shared/core/version_vectors.py). If one that `ours` contains had, at a place,
-the value that `theirs` has there, then `ours` has seen that value and replaced it; `theirs` merely still has it. So
-the ancestor is taken to have that value there: but only at places that both sides seem to have edited, because of
-what the known ancestors have they know better. A value that each side had seen says nothing.
+are other states, and which edits they contain (shared/core/version_vectors.py). If the earliest of them that has one
+value at a place contains a state that had another value there, then that other value was written over; a state that
+has it still is merely behind. So the ancestor is taken to have that value there: but only at places that both sides
+seem to have edited, because of what the known ancestors have they know better. A value that a merge preferred has
+earlier states that never saw the one it was preferred to: between the two the same decision is made again.
 
 Laws (tests/unit/core/resolution/test_superseded.py):
     what a known ancestor tells to be edited by one side alone is not touched
-    exchanging the sides, with their pasts, gives the same ancestors
-    without pasts the ancestors are as they were
+    exchanging the sides gives the same ancestors
+    without other states the ancestors are as they were
 """
 
 from __future__ import annotations
@@ -21,9 +22,13 @@ from shared.core.json.pointers import ROOT, Place
 from shared.core.json.values import ABSENT, Keys, Value
 from shared.core.merge.clock import CLOCK_POINTERS
 from shared.core.merge.conflicts import Conflict
+from shared.core.version_vectors import Version, includes
 
 SEEN = "seen"
-"""The rule by which a value is dropped that the other side had seen and replaced."""
+"""The rule by which a value is dropped that somebody had seen and written over."""
+
+Known = Sequence[tuple[Version, Value]]
+"""States, and what they contain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,35 +40,36 @@ class Superseded:
     dropped: tuple[Conflict, ...]
 
 
-def with_superseded(
-    bases: Sequence[Value], ours: Value, theirs: Value, ours_past: Sequence[Value], theirs_past: Sequence[Value]
-) -> Superseded:
-    """`bases`: the newest common ancestors that are known; none: an empty one. `ours_past`, `theirs_past`: states
-    that the one and the other side contain."""
-    run = _Run()
-    found = run.patched(ROOT, list(bases) or [ABSENT], (ours, theirs), (ours_past, theirs_past))
+def with_superseded(bases: Sequence[Value], ours: Value, theirs: Value, known: Known) -> Superseded:
+    """`bases`: the newest common ancestors that are known; none: an empty one. `known`: all states of the document
+    that are known, these and both sides among them."""
+    run = _Run([version for version, _ in known], told=bool(bases))
+    found = run.patched(ROOT, list(bases) or [ABSENT], (ours, theirs), [state for _, state in known])
     return Superseded(tuple(found), tuple(run.dropped))
 
 
 class _Run:
-    def __init__(self) -> None:
+    def __init__(self, versions: Sequence[Version], *, told: bool) -> None:
+        self.told = told
+        """Ancestors are known, so they tell who edited."""
         self.keys = Keys()
+        self.contains = [[includes(a, b) for b in versions] for a in versions]
+        """By the numbers of two known states, whether the one contains the other."""
         self.dropped: list[Conflict] = []
 
     def patched(
-        self,
-        place: Place,
-        bases: list[Value],
-        sides: tuple[Value, Value],
-        pasts: tuple[Sequence[Value], Sequence[Value]],
+        self, place: Place, bases: list[Value], sides: tuple[Value, Value], known: list[Value]
     ) -> list[Value]:
-        """The ancestors at this place; `bases` itself if nothing is to be changed."""
+        """The ancestors at this place; `bases` itself if nothing is to be changed. `known`: what each known state has
+        there."""
         ours, theirs = sides
-        if self.keys.same(ours, theirs) or self.keys.among(ours, bases) is not self.keys.among(theirs, bases):
+        if self.keys.same(ours, theirs):
+            return bases
+        if self.told and self.keys.among(ours, bases) is not self.keys.among(theirs, bases):
             return bases
         if isinstance(ours, dict) and isinstance(theirs, dict):
-            return self.members(place, bases, (ours, theirs), pasts)
-        stale = self.stale(sides, pasts)
+            return self.members(place, bases, (ours, theirs), known)
+        stale = self.stale(sides, known)
         if stale is ABSENT or place.stable() in CLOCK_POINTERS:
             return bases
         kept = theirs if stale is ours else ours
@@ -71,21 +77,13 @@ class _Run:
         return [stale] * len(bases)
 
     def members(
-        self,
-        place: Place,
-        bases: list[Value],
-        sides: tuple[dict[str, Value], dict[str, Value]],
-        pasts: tuple[Sequence[Value], Sequence[Value]],
+        self, place: Place, bases: list[Value], sides: tuple[dict[str, Value], dict[str, Value]], known: list[Value]
     ) -> list[Value]:
         changed: dict[str, list[Value]] = {}
         for key in sorted({*sides[0], *sides[1]}):
             before = [_member(base, key) for base in bases]
-            found = self.patched(
-                Place(place, key),
-                before,
-                (sides[0].get(key, ABSENT), sides[1].get(key, ABSENT)),
-                ([_member(one, key) for one in pasts[0]], [_member(one, key) for one in pasts[1]]),
-            )
+            values = (sides[0].get(key, ABSENT), sides[1].get(key, ABSENT))
+            found = self.patched(Place(place, key), before, values, [_member(one, key) for one in known])
             if found is not before:
                 changed[key] = found
         if not changed:
@@ -94,15 +92,35 @@ class _Run:
             _with(base, {key: values[number] for key, values in changed.items()}) for number, base in enumerate(bases)
         ]
 
-    def stale(self, sides: tuple[Value, Value], pasts: tuple[Sequence[Value], Sequence[Value]]) -> Value:
-        """The side that the other one has seen and replaced; ABSENT if that cannot be told. That a value is missing
-        shows nothing: once it was missing everywhere."""
+    def stale(self, sides: tuple[Value, Value], known: list[Value]) -> Value:
+        """The side whose value was written over; ABSENT if that is neither, or both."""
         ours, theirs = sides
-        ours_old = ours is not ABSENT and self.keys.among(ours, pasts[1])
-        theirs_old = theirs is not ABSENT and self.keys.among(theirs, pasts[0])
+        ours_old, theirs_old = (self.is_overwritten(value, known) for value in sides)
         if ours_old == theirs_old:
             return ABSENT
         return ours if ours_old else theirs
+
+    def is_overwritten(self, value: Value, known: list[Value]) -> bool:
+        """That a value is missing is never written over: once it was missing everywhere."""
+        if value is ABSENT:
+            return False
+        having = [number for number, one in enumerate(known) if self.keys.same(one, value)]
+        seen = [
+            number
+            for number, other in enumerate(known)
+            if number not in having and any(self.contains[number][before] for before in having)
+        ]
+        # One that has its value from a state that had not seen this one did not write over it; a merge preferred it.
+        over = [number for number in seen if known[number] is ABSENT or not self.is_inherited(number, known)]
+        # Unless somebody set it back after that.
+        return any(not any(self.contains[again][number] for again in having) for number in over)
+
+    def is_inherited(self, number: int, known: list[Value]) -> bool:
+        """Whether an older state has the same value."""
+        return any(
+            self.contains[number][other] and not self.contains[other][number] and self.keys.same(one, known[number])
+            for other, one in enumerate(known)
+        )
 
 
 def _member(value: Value, key: str) -> Value:

@@ -1,7 +1,8 @@
-"""Values that one side had and replaced: they are no edits of the other side."""
+"""Values that were written over: they are no edits, whoever brings them back late."""
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -11,49 +12,84 @@ from hypothesis import strategies as st
 from shared.core.json.values import ABSENT
 from shared.core.merge.conflicts import Conflict
 from shared.core.resolution.superseded import with_superseded
+from shared.core.version_vectors import Source, Version
+
+
+def v(**sources: int) -> Version:
+    return {Source(name): number for name, number in sources.items()}
+
 
 OLD, NEW, BASE = {"due": "v9"}, {"due": "v5"}, {"due": "v1"}
 
 
-def test_what_the_other_side_has_seen_and_replaced_is_taken_for_the_ancestor() -> None:
-    found = with_superseded([BASE], NEW, OLD, [OLD], [])
+def test_a_value_that_was_seen_and_written_over_is_taken_for_the_ancestor() -> None:
+    known = [(v(a=1, x=1), OLD), (v(a=2, x=1), NEW), (v(a=1, b=1), OLD)]
+    found = with_superseded([BASE], NEW, OLD, known)
     assert found.bases == (OLD,)
     assert found.dropped == (Conflict("/due", "v5", "v9", "seen"),)
-    assert with_superseded([BASE], OLD, NEW, [], [OLD]).bases == (OLD,)
+    assert with_superseded([BASE], OLD, NEW, known).bases == (OLD,)
 
 
-def test_without_an_ancestor_there_is_one_of_the_replaced_values() -> None:
-    assert with_superseded([], {**NEW, "a": 1}, {**OLD, "b": 1}, [OLD], []).bases == (OLD,)
+def test_without_an_ancestor_there_is_one_of_the_values_that_were_written_over() -> None:
+    ours, theirs = {**NEW, "a": 1}, {**OLD, "b": 1}
+    known = [(v(a=1), OLD), (v(a=2), ours), (v(b=1), theirs)]
+    assert with_superseded([], ours, theirs, known).bases == (OLD,)
+
+
+def test_a_value_that_a_third_one_wrote_over_is_dropped_too() -> None:
+    """A merge elsewhere preferred `other` to what wrote over OLD; here OLD was preferred to it, unknowing."""
+    other = {"due": "v7"}
+    known = [(v(a=1), OLD), (v(a=2), NEW), (v(b=1), other), (v(a=1, b=1), OLD), (v(a=2, b=1), other)]
+    assert with_superseded([other, OLD], OLD, other, known).bases == (OLD, OLD)
+
+
+def test_what_a_merge_preferred_wrote_over_nothing() -> None:
+    known = [(v(a=1), OLD), (v(b=1), NEW), (v(a=1, b=1), NEW), (v(a=1, c=1), OLD)]
+    assert with_superseded([BASE], NEW, OLD, known).bases == (BASE,)
+
+
+def test_what_was_set_back_is_no_value_of_old() -> None:
+    known = [(v(a=1), OLD), (v(a=1, b=1), NEW), (v(a=1, b=2), OLD), (v(a=1, b=1, c=1), NEW)]
+    assert with_superseded([BASE], OLD, NEW, known).bases == (BASE,)
+
+
+def test_what_was_removed_does_not_come_back() -> None:
+    known: list[tuple[Version, Any]] = [(v(a=1), OLD), (v(a=2), {}), (v(a=1, b=1), OLD)]
+    assert with_superseded([], {}, OLD, known).bases == (OLD,)
 
 
 @pytest.mark.parametrize(
-    ("bases", "ours", "theirs", "ours_past", "theirs_past"),
+    ("bases", "ours", "theirs", "known"),
     [
-        pytest.param([BASE], NEW, BASE, [BASE], [], id="the ancestor tells who edited"),
-        pytest.param([BASE], OLD, NEW, [], [], id="nothing is known"),
-        pytest.param([BASE], OLD, NEW, [NEW], [OLD], id="each had seen the other one's value"),
-        pytest.param([BASE], {}, NEW, [], [{}], id="that it was missing once shows nothing"),
-        pytest.param([], {"updated_at": "a"}, {"updated_at": "b"}, [{"updated_at": "b"}], [], id="a clock"),
-        pytest.param([BASE], NEW, NEW, [OLD], [OLD], id="both the same"),
+        pytest.param([BASE], NEW, BASE, [(v(a=1), BASE), (v(a=2), NEW)], id="the ancestor tells who edited"),
+        pytest.param([BASE], OLD, NEW, [], id="nothing is known"),
+        pytest.param([BASE], OLD, NEW, [(v(a=1, b=1), OLD), (v(a=1, b=1), NEW)], id="the same edits"),
+        pytest.param(
+            [BASE], {}, NEW, [(v(a=1), {}), (v(a=1, b=1), NEW)], id="that it was missing once shows nothing"
+        ),
+        pytest.param([], {"updated_at": "a"}, {"updated_at": "b"}, [(v(a=1), {"updated_at": "b"})], id="a clock"),
+        pytest.param([BASE], NEW, NEW, [(v(a=1), OLD)], id="both the same"),
     ],
 )
-def test_the_ancestors_stay_as_they_are(
-    bases: list[Any], ours: Any, theirs: Any, ours_past: list[Any], theirs_past: list[Any]
-) -> None:
-    found = with_superseded(bases, ours, theirs, ours_past, theirs_past)
+def test_the_ancestors_stay_as_they_are(bases: list[Any], ours: Any, theirs: Any, known: list[Any]) -> None:
+    found = with_superseded(bases, ours, theirs, known)
     assert found.bases == (tuple(bases) or (ABSENT,)) and found.dropped == ()
 
 
 def test_inside_of_objects_and_of_whole_arrays() -> None:
     ours = {"a": {"x": 2, "y": [1, 2]}, "b": 1}
     theirs = {"a": {"x": 1, "y": [1]}, "b": 2}
-    found = with_superseded([{"b": 0}], ours, theirs, [{"a": {"x": 1, "y": [1]}}], [])
+    known = [(v(a=1), {"a": {"x": 1, "y": [1]}}), (v(a=2), ours), (v(b=1), theirs)]
+    found = with_superseded([{"b": 0}], ours, theirs, known)
     assert found.bases == ({"a": {"x": 1, "y": [1]}, "b": 0},)
     assert [conflict.path for conflict in found.dropped] == ["/a/x", "/a/y"]
 
 
-def test_of_two_ancestors_that_each_have_one_of_the_values() -> None:
-    assert with_superseded([OLD, NEW], NEW, OLD, [OLD], []).bases == (OLD, OLD)
+def test_many_states_and_many_fields_take_no_time() -> None:
+    states = [(v(**{f"s{n % 30}": n}), {f"k{i}": f"{n}-{i}" for i in range(300)}) for n in range(1, 70)]
+    started = time.process_time()
+    with_superseded([], states[0][1], states[1][1], states)
+    assert time.process_time() - started < 5
 
 
 VALUES = st.recursive(
@@ -62,14 +98,14 @@ VALUES = st.recursive(
     max_leaves=6,
 )
 BODIES = st.dictionaries(st.sampled_from("abc"), VALUES, max_size=3)
-PASTS = st.lists(BODIES, max_size=3)
+VERSIONS = st.dictionaries(st.sampled_from([Source("s"), Source("t")]), st.integers(1, 3), min_size=1)
 
 
-@given(PASTS, BODIES, BODIES, PASTS, PASTS)
-def test_laws(bases: list[Any], ours: Any, theirs: Any, ours_past: list[Any], theirs_past: list[Any]) -> None:
-    found = with_superseded(bases, ours, theirs, ours_past, theirs_past)
-    other = with_superseded(bases, theirs, ours, theirs_past, ours_past)
+@given(st.lists(BODIES, max_size=3), BODIES, BODIES, st.lists(st.tuples(VERSIONS, BODIES), max_size=4))
+def test_laws(bases: list[Any], ours: Any, theirs: Any, known: list[Any]) -> None:
+    found = with_superseded(bases, ours, theirs, known)
+    other = with_superseded(bases, theirs, ours, known[::-1])
     assert found.bases == other.bases and {c.path for c in found.dropped} == {c.path for c in other.dropped}
-    assert with_superseded(bases, ours, theirs, [], []).bases == (tuple(bases) or (ABSENT,))
+    assert with_superseded(bases, ours, theirs, []).bases == (tuple(bases) or (ABSENT,))
     if len(bases) == 1:
-        assert with_superseded(bases, ours, bases[0], ours_past, theirs_past).bases == tuple(bases)
+        assert with_superseded(bases, ours, bases[0], known).bases == tuple(bases)

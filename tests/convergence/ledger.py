@@ -24,7 +24,12 @@ An edit is *kept* if the last state of the document shows its effect. If not, ex
 Every other edit that is not shown is lost, whether a merge, a deletion or a crash took it. It is lost *silently* if
 no conflict names the place and the dropped value; else it can be read and brought back, but it is lost all the same:
 what was kept was no edit of somebody who had not seen it. A conflict counts for the edits in the states that
-it was between, and for no others that have the same effect, but for removals in an object that came back.
+it was between, and for no others that have the same effect, but for removals in an object that came back. One that
+was recorded with the head counts for what meets that head later, and one that was recorded for a request for an equal
+one of the same client: for the server it is the same request, once more.
+An edit is not lost *silently* if nothing shows that it was lost: a client that had seen it was put back to a backup
+without it, and what this client sends at the place since then was in no state that the server had before the edit
+came. It cannot be told from an edit of a client that had seen it.
 
 A removal that is undone is fine only if an edit in or at the removed place, made by somebody who had not seen
 the removal and not seen by the remover, or made knowing the removal, is shown or superseded; or if the place
@@ -44,9 +49,21 @@ from typing import Any, NamedTuple
 
 from shared.core.documents import Body
 from shared.core.merge.objects import ABSENT
+from shared.core.resolution.states import is_tombstone, last_body
 from tests.convergence.documents import Effect, Place, is_shown, shown
 
 Seen = frozenset[int]
+
+
+class Request(NamedTuple):
+    """One that reached the server."""
+
+    client: int
+    seen: Seen
+    """What its sender had seen."""
+    state: Body | None
+    """Live, the last body of a tombstone, or nothing: it tells nothing of what its client had."""
+    answer: Body | None
 
 
 class TakenBack(NamedTuple):
@@ -75,6 +92,8 @@ class Edit:
     """The number of the request that brought it to the server first; 0: none did."""
     erased: bool = False
     """Its client was put back to a state without it."""
+    unseen_by: set[int] = field(default_factory=set)
+    """Clients that had seen it and were put back to a state without it."""
     in_force: bool = False
     """Of a deletion: the server had the document as deleted after it arrived."""
     recorded: bool = False
@@ -122,8 +141,8 @@ class Ledger:
         self.edits: list[Edit] = []
         self.server_seen: Seen = frozenset()
         self.unread = 0
-        self.requests: list[tuple[Seen, Body | None]] = []
-        """What was seen by the sender of each that reached the server, and its state."""
+        self.requests: list[Request] = []
+        """All that reached the server."""
 
     def made(
         self,
@@ -195,14 +214,15 @@ class Ledger:
     def _equal(a: Edit, b: Edit) -> bool:
         return a.effect == b.effect and type(a.effect[1]) is type(b.effect[1])
 
-    def received(self, seen: Seen, state: Body | None, live: bool) -> Seen:
-        """A request with this state reached the server, which has the document `live` then. Returns what the answer
-        shows."""
-        self.requests.append((seen, state))
+    def received(self, client: int, seen: Seen, state: Body | None, answer: Body | None) -> Seen:
+        """A request with this state reached the server, which has `answer` then. Returns what that shows."""
+        if state is not None and is_tombstone(state):
+            state = last_body(state)
+        self.requests.append(Request(client, seen, state, answer))
         for serial in seen:
             edit = self.edits[serial]
             edit.arrived = edit.arrived or len(self.requests)
-            if not live and edit.effect == ((), ABSENT):
+            if answer is None and edit.effect == ((), ABSENT):
                 edit.in_force = True
         self.server_seen |= seen
         return self.server_seen
@@ -277,8 +297,9 @@ class Ledger:
                 verdict.refused += not edit.in_force
             else:
                 verdict.undone += 1
-            verdict.silent += not edit.named
-            silently = "" if edit.named else ", silently"
+            known = edit.named or self._is_put_back_unnoticed(edit)
+            verdict.silent += not known
+            silently = "" if known else ", silently"
             verdict.details.append(f"{edit.effect} of client {edit.client} (edit {edit.serial}){silently}")
         return verdict
 
@@ -287,6 +308,17 @@ class Ledger:
             other.arrived or (other.client == edit.client and not other.erased)
             for other in map(self.edits.__getitem__, edit.superseded_by)
         )
+
+    def _is_put_back_unnoticed(self, edit: Edit) -> bool:
+        place = edit.effect[0]
+        before, after = self.requests[: edit.arrived], self.requests[edit.arrived :]
+        states = [state for one in before for state in (one.state, one.answer) if not is_shown(state, edit.effect)]
+        for one in after if edit.arrived else ():
+            if one.client not in edit.unseen_by or edit.serial in one.seen or is_shown(one.state, edit.effect):
+                continue
+            now = (place, shown(one.state, place))
+            return one.state is None or not any(state is not None and is_shown(state, now) for state in states)
+        return False
 
     def _taken_back(self, edit: Edit) -> bool:
         unsent = (
@@ -297,8 +329,8 @@ class Ledger:
     def _was_shown(self, edit: Edit, taken_back_by: Edit) -> bool:
         """Whether the server got a state with it that is from before it was taken back."""
         return any(
-            edit.serial in seen and taken_back_by.serial not in seen and is_shown(state, edit.effect)
-            for seen, state in self.requests
+            edit.serial in one.seen and taken_back_by.serial not in one.seen and is_shown(one.state, edit.effect)
+            for one in self.requests
         )
 
     def _is_taken_back(self, edit: Edit, one: TakenBack) -> bool:

@@ -141,6 +141,8 @@ class Run:
         self.waiting: list[bool] = [False] * len(self.clients)
         self.received: set[str] = set()
         self.repeats = 0
+        self.recorded: dict[str, list[tuple[dict[str, Any], Body | None]]] = {}
+        """The conflicts that were recorded for each request and with each head, and the state that was answered."""
         self._create()
 
     def _client(self, number: int, kind: str) -> Client:
@@ -255,8 +257,9 @@ class Run:
         client.restore()
         gone = had - client.disk.seen
         for edit in self.ledger.edits:
-            if edit.client == client.number and edit.serial in gone:
-                edit.erased = True
+            if edit.serial in gone:
+                edit.unseen_by.add(client.number)
+                edit.erased = edit.erased or edit.client == client.number
         disk = client.disk
         seen = self.ledger.made_again(client.number, live(disk.doc), disk.seen, disk.agreed_seen)
         client.disk = replace(disk, seen=seen)
@@ -319,13 +322,23 @@ class Run:
             return answer, frozenset()
         if answer["rev"] != "0":  # what came before the document itself was not the same request
             self.received.add(print_of)
-        shows = self.ledger.received(sent.seen, live(sent.state), answer["server_state"] is not None)
-        for c in answer.get("conflicts", ()):
-            stored = self.server.bodies(self.document)
-            known, result = sent.seen | shows, answer["server_state"]
-            self.ledger.conflict(c["path"], c["kept"], c["dropped"], known=known, result=result, stored=stored)
+        shows = self.ledger.received(client.number, sent.seen, sent.state, answer["server_state"])
+        self.conflicts(client, request, answer, sent.seen | shows)
         self.tell(lambda: f"answer: {answer}")
         return answer, shows
+
+    def conflicts(self, client: Client, request: Request, answer: Answer, known: Seen) -> None:
+        """Enter what was recorded. What was recorded with the head that stays counts for what meets it, and what was
+        recorded for an equal request before counts for this one: for the server it is that one, once more."""
+        equal = repr((client.device, [item for item in sorted(request.items(), key=str) if item[0] != "_edits"]))
+        with_head, with_equal = (self.recorded.setdefault(key, []) for key in (answer["rev"], equal))
+        for c, result in (*with_head, *with_equal):  # what they dropped could be read then
+            self.ledger.conflict(c["path"], c["kept"], c["dropped"], known=known, result=result, stored=None)
+        result, stored = answer["server_state"], self.server.bodies(self.document)
+        for c in answer.get("conflicts", ()):
+            self.ledger.conflict(c["path"], c["kept"], c["dropped"], known=known, result=result, stored=stored)
+            with_head.append((c, result))
+            with_equal.append((c, result))
 
     def apply(self, client: Client, sent: Pending, answer: Answer, shows: Seen) -> Request | None:
         before = client.disk

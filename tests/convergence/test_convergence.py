@@ -41,16 +41,33 @@ def test_the_judge_excuses_what_was_taken_back_only_if_the_server_never_got_it(a
     low, high = {"priority": "low"}, {"priority": "high"}
     nothing: tuple[Body | None, Seen] = (None, frozenset())
     ledger.made(0, (place, "low"), frozenset(), before=None, after=low, agreed=nothing, answered=nothing)
-    shown = ledger.received(frozenset({0}), low, live=True)
+    shown = ledger.received(0, frozenset({0}), low, low)
     ledger.made(0, (place, "high"), shown, before=low, after=high, agreed=(low, shown), answered=(low, shown))
-    ledger.received(shown | {1}, high, live=True)
+    ledger.received(0, shown | {1}, high, high)
     ledger.made(1, (place, "high"), shown, before=low, after=high, agreed=(low, shown), answered=(low, shown))
     sent = shown | {2}
     ledger.made(1, (place, "low"), sent, before=high, after=low, agreed=(high, sent), answered=(low, shown))
-    ledger.received(sent | {3}, low, live=True)
+    ledger.received(1, sent | {3}, low, high)
     if arrives:
-        ledger.received(sent, high, live=True)
+        ledger.received(1, sent, high, high)
     assert ledger.judge(high).silent == arrives
+
+
+@pytest.mark.parametrize(("before", "silent"), [(None, 0), ({"color": "red"}, 1)])
+def test_the_judge_excuses_what_a_backup_took_back_only_if_no_state_shows_it(
+    before: Body | None, silent: int
+) -> None:
+    """A client sends an edit and is put back to a backup without it. The server knows what the place was, or not."""
+    ledger, place = Ledger(), ("color",)
+    nothing: tuple[Body | None, Seen] = (None, frozenset())
+    ledger.received(1, frozenset(), before, before)
+    blue = {"color": "blue"}
+    ledger.made(0, (place, "blue"), frozenset(), before=before, after=blue, agreed=nothing, answered=nothing)
+    ledger.received(0, frozenset({0}), blue, blue)
+    ledger.edits[0].unseen_by.add(0)
+    ledger.received(0, frozenset(), {"color": "red"}, {"color": "red"})
+    verdict = ledger.judge({"color": "red"})
+    assert (verdict.lost, verdict.silent) == (1, silent)
 
 
 @pytest.mark.parametrize("policy", ["arriving state wins", "longest history wins"])

@@ -9,6 +9,7 @@ stands.
 | two objects | key by key, all the way down |
 | absent, and anything | the edit, whole; `delete-wins`: nothing |
 | absent, and an array | if an ancestor has an array there: as an empty one; but `delete-wins` and `lww` as above |
+| absent, and an object | likewise, if the ancestor's has one field or nothing but arrays, and is no array's member |
 | two arrays of scalars, none twice | a set: what either added, without what either removed |
 | two arrays of objects with an `id`, `_id`, `uuid`, `key` or `name` each | member by member, as an object |
 | two other arrays | diff3 on elements, or by where each moved; both inserted at one place: both, once; elements |
@@ -63,6 +64,7 @@ from shared.core.merge.array_run import At, Members
 from shared.core.merge.arrays import ID_FIELDS, segment_of
 from shared.core.merge.clock import CLOCK_POINTERS
 from shared.core.merge.conflicts import Conflict, Decide, Merged, Side, arriving
+from shared.core.merge.emptied import is_emptied
 from shared.core.merge.paths import differing_paths, edits, strong_values
 from shared.core.merge.policies import NO_POLICIES, Policies, Scope, Strategy
 from shared.core.merge.sequences import Steps
@@ -174,7 +176,7 @@ class _Run:
         if self.unchanged(ours, bases):
             return theirs
         if ours is ABSENT or theirs is ABSENT:
-            if _is_emptied(scope, bases, ours, theirs):
+            if is_emptied(At(place, scope), bases, ours, theirs):
                 return self.emptied(At(place, scope), bases, ours, theirs)
             return self.removed(At(place, scope), ours, theirs)
         return self.atom(At(place, scope), bases, ours, theirs)
@@ -232,9 +234,10 @@ class _Run:
         return result, places
 
     def emptied(self, at: At, bases: Sequence[Value], ours: Any, theirs: Any) -> Value:
-        """Absent against an edited array: as if it were empty. Absent if nothing is left but no side is empty."""
-        mine, other = ([] if side is ABSENT else side for side in (ours, theirs))
-        return merge_arrays(self, at, bases, mine, other) or (ABSENT if mine or other else [])
+        """Absent against an edited container: as if it were empty. Absent if nothing is left but no side is empty."""
+        nothing: Any = type(theirs if ours is ABSENT else ours)()
+        mine, other = (nothing if side is ABSENT else side for side in (ours, theirs))
+        return self.value(at.place, at.scope, bases, mine, other) or (ABSENT if mine or other else nothing)
 
     def removed(self, at: At, ours: Value, theirs: Value) -> JsonValue:
         edit = ours if theirs is ABSENT else theirs
@@ -362,13 +365,6 @@ class _Run:
         if ours_renamed is not theirs_renamed:
             self.record(at.place, value, theirs if ours_renamed else ours, "renamed")
         return value
-
-
-def _is_emptied(scope: Scope, bases: Sequence[Value], ours: Value, theirs: Value) -> bool:
-    """Whether one side left out an array that the other edited, and that means the same as leaving it empty."""
-    if scope.delete_wins or scope.strategy is Strategy.LWW:
-        return False
-    return isinstance(theirs if ours is ABSENT else ours, list) and any(isinstance(base, list) for base in bases)
 
 
 def _by_strategy(strategy: Strategy | None, ours: Value, theirs: Value) -> Side | None:

@@ -68,6 +68,11 @@ def differences(state: Value, other: Value) -> list[Difference]:
     return [*found, *(Difference(path, value_at(state, path), value_at(other, path)) for path in inner)]
 
 
+def is_member(path: str) -> bool:
+    """Whether the place is that of the members of a set."""
+    return path.endswith("/-")
+
+
 def value_at(state: Value, path: str) -> Value:
     """What stands at a stable path; ABSENT if nothing does."""
     for segment in split(path):
@@ -91,15 +96,20 @@ def around(path: str) -> Iterator[str]:
 
 
 def in_stable_form(path: str, result: Value) -> str:
-    """A pointer into the result with the members of arrays called by their names."""
+    """A pointer into the result with the members of arrays called by their names. What is so called stays."""
     segments: list[str] = []
     for segment in split(path):
         below: Value = ABSENT
         name = segment
         if isinstance(result, list):
-            below = result[int(segment)] if segment.isdigit() and int(segment) < len(result) else ABSENT
             field = arrays.named_by([result]) if result else None
-            name = arrays.segment_of(field, below[field]) if field is not None and isinstance(below, dict) else "-"
+            if segment.isdigit():
+                below = result[int(segment)] if int(segment) < len(result) else ABSENT
+                name = (
+                    arrays.segment_of(field, below[field]) if field is not None and isinstance(below, dict) else "-"
+                )
+            else:
+                below = value_at(result, f"/{escape(segment)}")
         elif isinstance(result, dict):
             below = result.get(segment, ABSENT)
         segments.append(escape(name))

@@ -91,7 +91,7 @@ def pick(candidates: Sequence[Body], state: Body) -> list[Body]:
 
 
 def nearest(state: Body, candidates: Iterable[Body]) -> list[Body]:
-    """The states that `state` most likely comes from: all of those at the least distance.
+    """The states that `state` most likely comes from: of those at the least distance what `pick` leaves.
 
     A candidate has a strong value in common with it, and differs in at most half its paths + 1.
     """
@@ -106,7 +106,7 @@ def nearest(state: Body, candidates: Iterable[Body]) -> list[Body]:
             limit, found = away, [candidate]
         elif away == limit:
             found.append(candidate)
-    return found
+    return pick(found, state)
 
 
 def was_made_after(state: Body, other: Body, before: Sequence[Body]) -> bool:

@@ -58,7 +58,10 @@ class Basis:
     """States that the device sent on an older base. They may have arrived after the base was made: then the client
     may have taken back what came of them."""
     forgotten: bool = False
-    """What the device sent on this base is pruned: what it may have set back is not known."""
+    """Some of what the device sent on this base, or on a later one, is pruned: what it may have set back, or sent
+    before, is not known."""
+    remembered: bool = False
+    """The bases are those that the device is on as far as its memory tells."""
     server_from: Body | None = None
     """What the server's changes are counted from, if not from the bases."""
     guessed: bool = False
@@ -147,6 +150,12 @@ class Lookup:
         self.need(recent=True)
         bodies = [stored.body for stored in self.context.recent or () if stored.sequence >= since]
         return [body for body in (self.head.body, *bodies) if body is not None]
+
+    def superseded_since(self, sequence: Sequence) -> list[Body]:
+        """Those of them that were the head after the revision of this sequence, and are not."""
+        self.need(recent=True)
+        recent = self.context.recent or ()
+        return [s.body for s in recent if s.sequence > sequence and s.until != BEGINNING and s.body is not None]
 
     def before(self, sequence: Sequence) -> list[Body]:
         """Those that were received before the revision of this sequence."""
@@ -274,7 +283,7 @@ def _with_own(look: Lookup, basis: Basis, pairs: tuple[Pair, ...], since: Sequen
         own=own,
         others=others,
         earlier=earlier,
-        forgotten=len(others) < len(sent_on["others"]),
+        forgotten=len(own) < len(sent_on["own"]),
     )
 
 
@@ -312,7 +321,7 @@ def by_evidence(look: Lookup, state: Body, content: ContentHash | None) -> Basis
     if not _is_contradicted(look, state, picked):
         unpicked = tuple(body for body in on if not any(body is one for one in picked))
         others = (*unpicked, *_bodies(look, device.before))
-        return Basis("10 pick", tuple(picked), others=others)
+        return Basis("10 pick", tuple(picked), others=others, remembered=True)
     return replace(by_content(look, state, content), contradicted=not earlier)
 
 

@@ -15,13 +15,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from shared.core.documents import Body
+from shared.core.json.pointers import split
 from shared.core.json.values import ABSENT, Key, Keys
 from shared.core.merge.clock import CLOCK_POINTERS, clock
 from shared.core.merge.conflicts import Conflict
-from shared.core.merge.paths import Difference, around, differences, in_stable_form, value_at
+from shared.core.merge.paths import Difference, around, differences, in_stable_form, is_member, value_at
 from shared.core.resolution import base_inference as near
-from shared.core.resolution.base_selection import EMPTY, Basis, Lookup
-from shared.core.resolution.context import BEGINNING
+from shared.core.resolution.base_selection import EMPTY, Basis, Lookup, base_hash, base_sequence
+from shared.core.resolution.context import BEGINNING, CREATED
 from shared.core.resolution.states import same_content
 
 UNSEEN = "perhaps-unseen"
@@ -60,17 +61,20 @@ def not_taken(basis: Basis, state: Body, result: Body) -> list[Conflict]:
 
 def replaced_unseen(look: Lookup, basis: Basis, head: Body, state: Body, result: Body) -> list[Conflict]:
     """What the head has and the result has not, where the client may not have seen it: not all the states that it
-    may have been on had it. On a guess that is any state."""
-    alternatives: Sequence[Body] = [*basis.bases, *basis.own]
-    if len(alternatives) < 2 and not basis.guessed:
+    may have been on had it, or it was something else in between. On a guess that is any state. What the head lacks
+    and the result has is told likewise."""
+    alternatives: Sequence[Body] = [*basis.bases, *basis.own, *basis.others, *_in_between(look, basis, head)]
+    if len(alternatives) < 2 and not (basis.guessed or basis.remembered or basis.forgotten):
         return []
     found = between(head, result)
     if not found:
         return []
+    if _comes_from_nowhere(look, basis, state, head):
+        return [Conflict(one.path, one.there, one.here, UNSEEN) for one in found]
     if basis.guessed:
-        alternatives = _on_a_guess(look, state, head)
-    elif basis.own and _is_older(state, basis.own):
-        alternatives = [*alternatives, EMPTY]
+        alternatives = [*look.recent(), *([EMPTY] if near.count_edits(state, [head]) > 1 else [])]
+    elif basis.remembered:
+        alternatives = [*alternatives, *_set_back_to(look, state, head, result, found)]
     compared = _Compared(head, alternatives)
     return [Conflict(one.path, one.there, one.here, UNSEEN) for one in found if compared.any_differs(one)]
 
@@ -81,7 +85,7 @@ def sent_otherwise(basis: Basis, result: Body, decided: Iterable[Conflict]) -> l
     found: list[Conflict] = []
     for conflict in decided if basis.own else ():
         path = in_stable_form(conflict.path, result)
-        if path in CLOCK_POINTERS or _is_member(path):
+        if path in CLOCK_POINTERS or is_member(path):
             continue
         keys, kept = Keys(), value_at(result, path)
         known = {keys.key(kept), keys.key(conflict.dropped)}
@@ -149,16 +153,56 @@ def met_a_mistaken_memory(look: Lookup) -> bool:
     return stored is not None and stored.sequence <= max(since, default=BEGINNING)
 
 
-def _on_a_guess(look: Lookup, state: Body, head: Body) -> list[Body]:
-    """The states that a client may be on of which nothing is known. If its state is older than the head by its clock,
-    or has several edits, it may also come from one that never was here."""
-    return [*look.recent(), *([EMPTY] if _is_older(state, [head]) or near.count_edits(state, [head]) > 1 else [])]
+def _comes_from_nowhere(look: Lookup, basis: Basis, state: Body, head: Body) -> bool:
+    """Whether the state may come from one of which nothing is known: what the device sent before it is pruned; or it
+    was made before what is here, so that what it has there may have been taken back before that was sent."""
+    if basis.guessed:
+        return _is_older(state, [head])
+    if basis.remembered:
+        at, edited_at = clock(state), look.context.device.edited_at if look.context.device else None
+        return at is not None and edited_at is not None and at < edited_at
+    sent = (*basis.own, *basis.others)
+    return basis.forgotten or (bool(sent) and not _is_newer(state, sent))
+
+
+def _in_between(look: Lookup, basis: Basis, head: Body) -> list[Body]:
+    """What was the head between the base and the head. If somebody set a place to something and back, it is as in the
+    base, and was edited all the same."""
+    if basis.guessed or not look.sequences_count or any(body is head for body in basis.bases):
+        return []
+    device = look.context.device
+    if basis.remembered and device is not None:
+        on = [stored.sequence for stored in map(look.stored, device.states) if stored is not None]
+        return look.superseded_since(min(on, default=BEGINNING))
+    since = base_sequence(look)
+    content = base_hash(look.request.base or CREATED) if since else None
+    base = look.stored(content) if content else None
+    if base is not None and base.sequence == since and base.until == look.head.sequence:
+        return []  # the head came next
+    return look.superseded_since(since)
+
+
+def _set_back_to(look: Lookup, state: Body, head: Body, result: Body, found: Sequence[Difference]) -> list[Body]:
+    """States of before that the state may come from, though the device is on another one as far as its memory tells:
+    it may have been put back to a backup. They have somewhere what the state has and the head has not. A new strong
+    value was in none of them."""
+    strong = near.new_strong(state, [head])
+    new = strong - look.seen(strong)
+    if all(isinstance(one.there, str) and (one.path, one.there) in new for one in found):
+        return []
+    return [body for body in look.recent() if any(not _Compared(result, [body]).any_differs(one) for one in found)]
 
 
 def _is_older(state: Body, others: Iterable[Body]) -> bool:
     """Whether it is, by its clock, older than one of the others."""
     at = clock(state)
     return at is not None and any(there is not None and at < there for there in map(clock, others))
+
+
+def _is_newer(state: Body, others: Iterable[Body]) -> bool:
+    """Whether it is, by its clock, newer than all the others."""
+    at = clock(state)
+    return at is not None and all(there is not None and at > there for there in map(clock, others))
 
 
 class _Compared:
@@ -177,20 +221,16 @@ class _Compared:
     def _differs(self, at: Difference, places: frozenset[Place]) -> bool:
         if self._name(at) in places or any((outer, None) in places for outer in around(at.path)):
             return True
-        return not _is_member(at.path) and any(path.startswith(f"{at.path}/") for path, _ in places)
+        return not is_member(at.path) and any(path.startswith(f"{at.path}/") for path, _ in places)
 
     def _name(self, at: Difference) -> Place:
-        if not _is_member(at.path):
+        if not is_member(at.path):
             return at.path, None
         return at.path, self._keys.key(at.there if at.here is ABSENT else at.here)
 
 
 Place = tuple[str, Key | None]
 """A path, and of a member of a set which one."""
-
-
-def _is_member(path: str) -> bool:
-    return path.endswith("/-")
 
 
 def told(result: Body, decided: Iterable[Conflict], doubted: Iterable[Conflict]) -> tuple[Conflict, ...]:
@@ -200,9 +240,9 @@ def told(result: Body, decided: Iterable[Conflict], doubted: Iterable[Conflict])
     whole: set[str] = set()
 
     def name(path: str, conflict: Conflict) -> tuple[str, Key, Key]:
-        return path, keys.key(conflict.dropped), keys.key(conflict.kept) if _is_member(path) else None
+        return path, keys.key(conflict.dropped), keys.key(conflict.kept) if is_member(path) else None
 
-    last = {name(c.path, c) if _is_member(c.path) else (c.path, None, None): c for c in decided}
+    last = {name(c.path, c) if "-" in split(c.path) else (c.path, None, None): c for c in decided}
     for conflict in last.values():
         if conflict.path not in CLOCK_POINTERS:
             path = in_stable_form(conflict.path, result)

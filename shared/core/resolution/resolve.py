@@ -262,7 +262,9 @@ class Case:
         if isinstance(basis, Refusal):
             return basis
         if any(same_content(body, head.body) for body in basis.bases):
-            return self.delete("delete: the head is as the base")
+            # What the device sent on its base was replaced since, by somebody who set it back.
+            unseen = bool(basis.own or basis.others or basis.forgotten)
+            return self.delete("delete: the head is as the base", unseen=unseen)
         if any(same_content(body, head.body) for body in basis.own):
             # It may have forgotten since: a backup that was put back.
             return self.delete("delete: the head is as the device left it", unseen=True)
@@ -281,24 +283,29 @@ class Case:
         if is_repeat(request, self.look.pairs(BEGINNING), since):
             again = Conflict("", live, ABSENT, doubts.SENT_BEFORE)
             return replace(self.answer_head(REPEAT), conflicts=(again,))
-        clean = clean_body(self.look, device) if device else None
-        if clean is not None and same_content(clean, live):
-            return self.delete("delete: two clean rounds")
+        clean = clean_body(self.look, device) if device and inside is None else None
+        if device is not None and clean is not None and same_content(clean, live):
+            # The two rounds may be older ones that arrived late, of which the device never got the answers.
+            return self.delete("delete: two clean rounds", unseen=not self.is_on(device, live))
         if inside is not None:
             if same_content(inside, live):
                 return self.delete("delete: the last body is the head")
             basis = by_evidence(self.look, inside, self.hash_of(inside))
             if all(same_content(body, live) for body in basis.bases):
-                return self.delete("delete: the last body comes from the head", unseen=basis.guessed)
+                return self.delete("delete: the last body comes from the head", unseen=True)
             return self.edit_wins(inside)
         if not request.single_device:
             others = self.look.recent()[1:]
             unseen = not all(same_content(body, live) for body in others)
             return self.delete("delete: an unknown device", unseen=unseen)
-        on = [self.look.body(content) for content in device.states] if device else []
-        if on and all(body is not None and same_content(body, live) for body in on):
+        if device is not None and self.is_on(device, live):
             return self.delete("delete: the device had the head")
         return self.edit_wins(None)
+
+    def is_on(self, device: DeviceMemory, body: Body) -> bool:
+        """Whether the device is on this content for certain."""
+        on = [self.look.body(content) for content in device.states]
+        return bool(on) and all(one is not None and same_content(one, body) for one in on)
 
     def delete(self, rule: str, *, unseen: bool = False) -> Decision:
         """`unseen`: the deleter may not have had what is deleted."""
@@ -380,12 +387,14 @@ class Case:
         """The head stays, and S is kept beside it if it is new."""
         edited = any(conflict.rule not in doubts.DOUBTS for conflict in conflicts)
         decision = self.answer_head(basis.rule, basis, edited=edited)
-        return replace(decision, received=self.received(state, self.head.body), conflicts=conflicts)
+        return replace(decision, received=self.received(state, self.head.body, conflicts), conflicts=conflicts)
 
-    def received(self, state: Body, head: Body | None) -> Received | None:
-        """S, to be kept beside the revisions, unless it was received before."""
+    def received(self, state: Body, head: Body | None, conflicts: tuple[Conflict, ...]) -> Received | None:
+        """S, to be kept beside the revisions, unless it was received before. If its body is pruned it is kept once
+        more where conflicts drop values of it."""
         content = self.request.hash
-        if content is None or self.look.stored(content) is not None:
+        stored = self.look.stored(content) if content is not None else None
+        if content is None or (stored is not None and (stored.body is not None or not conflicts)):
             return None
         return Received(content, state, near.gone(state, head))
 
@@ -406,7 +415,7 @@ class Case:
             if content == request.hash:
                 outcome = Outcome.APPLIED if outcome is Outcome.MERGED else outcome
             elif request.client_state is not None:
-                received = self.received(request.client_state, body)
+                received = self.received(request.client_state, body, conflicts)
         pair = self.pair()
         return Decision(
             outcome,

@@ -201,7 +201,8 @@ def test_row_5_what_it_may_mean_anew_is_a_conflict() -> None:
     server.post(doc(done=False, note="x", more=1), second, "B")
     server.post(doc(done=True, note="y"), first, "A")
     assert server.head == doc(done=False, note="y", more=1)
-    assert [(c.path, c.kept, c.dropped) for c in server.decision.conflicts] == [("/done", False, True)]
+    found = [(c.path, c.kept, c.dropped) for c in server.decision.conflicts]
+    assert found == [("/done", False, True), ("/note", "y", "x")]
 
 
 def test_row_6_a_document_that_outlived_its_deletion_is_put_onto_what_was_buried() -> None:

@@ -21,7 +21,7 @@ def size_of(body: Body) -> int:
 def head_of(body: Body, request: Submission | None = None) -> DocumentContext:
     """A document that has one state; `request` was not received before."""
     states = {} if request is None or request.hash is None else {request.hash: None}
-    return DocumentContext(Head(Sequence(1), content_hash(body), body, 1.0), states=states, pairs=())
+    return DocumentContext(Head(Sequence(1), content_hash(body), body, 1.0), states=states, pairs=(), recent=())
 
 
 def post(body: Body, base: str | None = CREATED) -> Submission:

@@ -1,0 +1,38 @@
+"""Containers that a client leaves out where others write an empty one: whether absence means that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from shared.core.json.values import ABSENT, Value
+from shared.core.merge.array_run import At
+from shared.core.merge.policies import Strategy
+
+LEVELS: Final = 4
+"""Of objects in an object that are read to see what it holds: it is asked at every depth."""
+
+
+def is_emptied(at: At, bases: Sequence[Value], ours: Value, theirs: Value) -> bool:
+    """Whether one side left out a container that the other edited, and that means the same as leaving it empty: some
+    write nothing where others write an empty one. An object of several fields is rather removed than emptied, unless
+    it holds nothing but arrays."""
+    place, scope = at
+    if scope.delete_wins or scope.strategy is Strategy.LWW:
+        return False
+    edited = theirs if ours is ABSENT else ours
+    if isinstance(edited, list):
+        return any(isinstance(base, list) for base in bases)
+    if isinstance(edited, str):
+        return scope.strategy is Strategy.TEXT and any(isinstance(base, str) for base in bases)
+    known = [base for base in bases if isinstance(base, dict)]
+    if not (isinstance(edited, dict) and edited and known) or place.above is None or place.of_array:
+        return False
+    return all(len(base) < 2 or _holds_arrays_alone(base) for base in known)
+
+
+def _holds_arrays_alone(value: Value, levels: int = LEVELS) -> bool:
+    """Itself or in objects, of which not many levels are read: it is asked at every depth."""
+    if not isinstance(value, dict):
+        return isinstance(value, list)
+    return levels > 0 and all(_holds_arrays_alone(member, levels - 1) for member in value.values())

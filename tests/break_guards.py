@@ -178,8 +178,8 @@ BREAKS = (
     Break(
         "unseen: a clock that went back leaves no record",
         "shared/core/resolution/doubts.py",
-        "        return at is not None and edited_at is not None and at < edited_at",
-        "        return False",
+        "        return look.context.device is not None and went_back(look.context.device, state)\n",
+        "        return False\n",
         UNSEEN,
     ),
     Break(
@@ -213,8 +213,8 @@ BREAKS = (
     Break(
         "unseen: two clean rounds are proof",
         "shared/core/resolution/resolve.py",
-        "unseen=not self.is_on(device, live))",
-        "unseen=False)",
+        "unseen = went_back(device, state) or not self.is_on(device, live)",
+        "unseen = went_back(device, state)",
         UNSEEN,
     ),
     Break(
@@ -244,6 +244,27 @@ BREAKS = (
         "            if segment.isdigit():\n",
         "            if True:\n                segment = segment if segment.isdigit() else str(len(result))\n",
         UNSEEN,
+    ),
+    Break(
+        "unseen: a deletion by a clock that went back leaves no record",
+        "shared/core/resolution/resolve.py",
+        '"delete: the device had the head", unseen=went_back(device, state))',
+        '"delete: the device had the head")',
+        UNSEEN,
+    ),
+    Break(
+        "unseen: what a device set back stays untold when its older request comes",
+        "shared/core/resolution/rebase.py",
+        "            *doubts.taken_back_before(self.basis, self.state, value),\n",
+        "",
+        UNSEEN,
+    ),
+    Break(
+        "merge: what stays of an object that may have been removed leaves no record",
+        "shared/core/merge/objects.py",
+        "        if value and nothing != []:",
+        "        if False:",
+        EMPTIED,
     ),
     Break(
         "merge: an object that was left out is always a removed one",

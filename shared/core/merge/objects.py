@@ -237,7 +237,10 @@ class _Run:
         """Absent against an edited container: as if it were empty. Absent if nothing is left but no side is empty."""
         nothing: Any = type(theirs if ours is ABSENT else ours)()
         mine, other = (nothing if side is ABSENT else side for side in (ours, theirs))
-        return self.value(at.place, at.scope, bases, mine, other) or (ABSENT if mine or other else nothing)
+        value = self.value(at.place, at.scope, bases, mine, other) or (ABSENT if mine or other else nothing)
+        if value and nothing != []:  # what is no array may have been removed for good
+            self.record(at.place, value, ABSENT, "edit-beats-removal")
+        return value
 
     def removed(self, at: At, ours: Value, theirs: Value) -> JsonValue:
         edit = ours if theirs is ABSENT else theirs

@@ -344,6 +344,12 @@ def _is_late(look: Lookup, state: Body, device: DeviceMemory) -> bool:
     )
 
 
+def went_back(device: DeviceMemory, state: Body) -> bool:
+    """Whether the clock of the device stands, in this state, before its last edit."""
+    at = clock(state)
+    return at is not None and device.edited_at is not None and at < device.edited_at
+
+
 def _is_contradicted(look: Lookup, state: Body, picked: list[Body]) -> bool:
     """The guard: the state shows that the device was somewhere else than its memory says.
 

@@ -21,7 +21,7 @@ from shared.core.merge.clock import CLOCK_POINTERS, clock
 from shared.core.merge.conflicts import Conflict
 from shared.core.merge.paths import Difference, around, differences, in_stable_form, is_member, value_at
 from shared.core.resolution import base_inference as near
-from shared.core.resolution.base_selection import EMPTY, Basis, Lookup, base_hash, base_sequence
+from shared.core.resolution.base_selection import EMPTY, Basis, Lookup, base_hash, base_sequence, went_back
 from shared.core.resolution.context import BEGINNING, CREATED
 from shared.core.resolution.states import same_content
 
@@ -94,6 +94,20 @@ def sent_otherwise(basis: Basis, result: Body, decided: Iterable[Conflict]) -> l
     return found
 
 
+def taken_back_before(basis: Basis, state: Body, result: Body) -> list[Conflict]:
+    """What the device sent itself as it is in the base, where this state has an edit. If the state is the older one,
+    as the clock does not rule out, the device had edited the place and set it back, which was no edit until now."""
+    sent = [] if basis.guessed or basis.remembered else [*basis.own, *basis.others]
+    edited = _Compared(state, basis.bases)
+    return [
+        Conflict(one.path, one.there, one.here, UNSEEN)
+        for other in sent
+        if not _is_newer(state, [other])
+        for one in between(other, result)
+        if edited.any_differs(one) and not _Compared(other, basis.bases).any_differs(one)
+    ]
+
+
 def of_old(look: Lookup, result: Body, since: int = BEGINNING) -> list[Conflict]:
     """What states of old, received on the revision of this sequence or later, had and the result has not.
 
@@ -159,8 +173,7 @@ def _comes_from_nowhere(look: Lookup, basis: Basis, state: Body, head: Body) -> 
     if basis.guessed:
         return _is_older(state, [head])
     if basis.remembered:
-        at, edited_at = clock(state), look.context.device.edited_at if look.context.device else None
-        return at is not None and edited_at is not None and at < edited_at
+        return look.context.device is not None and went_back(look.context.device, state)
     sent = (*basis.own, *basis.others)
     return basis.forgotten or (bool(sent) and not _is_newer(state, sent))
 

@@ -71,6 +71,7 @@ class _Rebase:
             *doubts.replaced_unseen(self.look, self.basis, self.onto, self.state, value),
             *doubts.not_taken(self.basis, self.state, value),
             *doubts.sent_otherwise(self.basis, value, self.conflicts),
+            *doubts.taken_back_before(self.basis, self.state, value),
         ]
         return Rebased(value, doubts.told(value, self.conflicts, doubted))
 

@@ -58,6 +58,7 @@ from shared.core.resolution.base_selection import (
     clean_body,
     is_repeat,
     since_sent,
+    went_back,
 )
 from shared.core.resolution.by_version import decide_by_version
 from shared.core.resolution.context import (
@@ -286,7 +287,8 @@ class Case:
         clean = clean_body(self.look, device) if device and inside is None else None
         if device is not None and clean is not None and same_content(clean, live):
             # The two rounds may be older ones that arrived late, of which the device never got the answers.
-            return self.delete("delete: two clean rounds", unseen=not self.is_on(device, live))
+            unseen = went_back(device, state) or not self.is_on(device, live)
+            return self.delete("delete: two clean rounds", unseen=unseen)
         if inside is not None:
             if same_content(inside, live):
                 return self.delete("delete: the last body is the head")
@@ -299,7 +301,7 @@ class Case:
             unseen = not all(same_content(body, live) for body in others)
             return self.delete("delete: an unknown device", unseen=unseen)
         if device is not None and self.is_on(device, live):
-            return self.delete("delete: the device had the head")
+            return self.delete("delete: the device had the head", unseen=went_back(device, state))
         return self.edit_wins(None)
 
     def is_on(self, device: DeviceMemory, body: Body) -> bool:

@@ -94,8 +94,18 @@ def test_a_member_of_an_array_that_is_removed_comes_back_whole_around_an_edit() 
 
 
 def test_an_object_that_was_left_out_because_it_was_empty_was_not_removed() -> None:
-    found = merge([{"meta": {}}], {"meta": {"color": "red"}}, {})
-    assert (found.value, found.conflicts) == ({"meta": {"color": "red"}}, ())
+    edited = {"meta": {"color": "red"}}
+    found = merge([{"meta": {}}], edited, {})
+    assert found.value == edited
+
+
+def test_what_stays_of_an_object_that_may_have_been_removed_is_recorded() -> None:
+    found = merge([{"meta": {"owner": "one owner"}}], {"meta": {"owner": "one owner", "color": "red"}}, {})
+    assert found.value == {"meta": {"color": "red"}}
+    assert [tuple(conflict) for conflict in found.conflicts] == [
+        ("/meta", {"color": "red"}, ABSENT, "edit-beats-removal")
+    ]
+    assert merge([{"tags": ["a"]}], {"tags": ["a", "b"]}, {}).conflicts == ()
 
 
 def test_an_object_that_one_removed_and_the_other_emptied_is_recorded() -> None:

@@ -64,6 +64,28 @@ def test_what_a_device_adds_to_what_it_sent_before_by_a_clock_that_goes_on_leave
     assert (server.head, records(server)) == (doc(title=TITLE, notes="milk", updated_at=AT_20), [])
 
 
+@pytest.mark.parametrize("clocks", [({}, {}), ({"updated_at": AT_20}, {"updated_at": AT_10})])
+def test_what_a_device_set_back_is_recorded_when_its_older_request_shows_that_it_had_edited_it(
+    clocks: tuple[dict[str, str], dict[str, str]],
+) -> None:
+    server = Server()
+    newer, older = clocks
+    first = server.post(doc(title=TITLE, priority="low"), "0", "B")
+    server.post(doc(title=TITLE, priority="mid"), first, "B")
+    server.post(doc(title=TITLE, priority="low", n=2, **newer), first, "A")  # it was mid in between
+    server.post(doc(title=TITLE, priority="mid", n=1, **older), first, "A")
+    assert server.head is not None and server.head["priority"] == "mid"
+    assert ("/priority", "mid", "low", "perhaps-unseen") in records(server)
+
+
+def test_what_a_device_edits_after_it_left_it_alone_leaves_no_record_of_that() -> None:
+    server = Server()
+    first = server.post(doc(title=TITLE, priority="low"), "0", "B")
+    server.post(doc(title=TITLE, priority="low", n=1, updated_at=AT_10), first, "A")
+    server.post(doc(title=TITLE, priority="mid", n=1, updated_at=AT_20), first, "A")
+    assert (server.head, records(server)) == (doc(title=TITLE, priority="mid", n=1, updated_at=AT_20), [])
+
+
 def test_a_deletion_on_a_base_that_the_head_came_back_to_is_recorded() -> None:
     server = Server()
     first = server.post(doc(title=TITLE, done=False), "0", "B")
@@ -216,6 +238,15 @@ def test_a_deletion_with_a_last_body_that_is_not_the_head_is_recorded() -> None:
     server.post(tombstone(title=TITLE), device="A")
     assert server.got()[1] == "delete: the last body comes from the head"
     assert records(server) == [("", ABSENT, doc(title=TITLE, n=1), "perhaps-unseen")]
+
+
+def test_a_deletion_that_is_older_by_its_clock_than_what_the_device_sent_is_recorded() -> None:
+    server = Server()
+    sent = doc(title=TITLE, n=1, updated_at=AT_20)
+    server.post(sent, device="A")
+    server.post(tombstone(updated_at=AT_10), device="A")
+    assert server.got()[1] == "delete: the device had the head"
+    assert records(server) == [("", ABSENT, sent, "perhaps-unseen")]
 
 
 def test_a_deletion_by_who_had_the_head_leaves_no_record() -> None:

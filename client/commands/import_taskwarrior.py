@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from client.commands.push_report import show
+from client.commands.direct_report import show
 from client.commands.reporting import reports
 from client.commands.session import Session
 from client.commands.transfer import DRY_RUN, FILE, bring_into_folder, context_of, import_, read_file
@@ -16,12 +16,13 @@ from client.formats import taskwarrior as formats
 from client.formats.context import Reading
 from client.formats.taskwarrior_export import documents_of
 from client.formats.taskwarrior_fields import keep_computed
-from client.push.http_remote import connect
-from client.push.push import Report, Survey, send, survey
 from client.screen import INCOMPLETE, Screen, tasks
+from client.sync.direct import Report, Survey, send, survey
+from client.upstreams.http import HttpUpstream
+from client.upstreams.http_channel import Channel
 from shared.core.documents import Body, DocumentId
 
-CONNECTIONS = 32
+HOW_TO_GIVE_ONE = "--token or HYPERTASK_TOKEN"
 
 
 @click.command()
@@ -37,13 +38,6 @@ CONNECTIONS = 32
     "command line.",
 )
 @DRY_RUN
-@click.option(
-    "--connections",
-    type=click.IntRange(1, CONNECTIONS),
-    default=CONNECTIONS,
-    show_default=True,
-    help="With --url: most requests under way at a time.",
-)
 @reports
 def taskwarrior(
     session: Session,
@@ -53,7 +47,6 @@ def taskwarrior(
     url: str | None,
     token: str | None,
     dry_run: bool,
-    connections: int,
 ) -> None:
     """Import FILE, the output of `task export` ("-": standard input).
 
@@ -80,7 +73,7 @@ def taskwarrior(
     reading = read_file(screen, file, lambda raw: Reading(documents_of(raw)), otherwise="sent")
     documents = reading.documents
     screen.say(f"{tasks(len(documents))} in {name}; comparing with {url}")
-    intent, report = asyncio.run(_bring(documents, screen, url, token, connections=connections, dry_run=dry_run))
+    intent, report = asyncio.run(_bring(documents, screen, url, token, dry_run=dry_run))
     show(screen, intent, report)
     if report is not None and not report.complete:
         sys.exit(INCOMPLETE)
@@ -92,18 +85,18 @@ async def _bring(
     url: str,
     token: str,
     *,
-    connections: int,
     dry_run: bool,
 ) -> tuple[Survey, Report | None]:
-    async with connect(url, token, connections=connections) as remote:
+    upstream = HttpUpstream(Channel(url, token, another_token=HOW_TO_GIVE_ONE), {})
+    try:
         with screen.progress("Compared", sending=False) as progress:
-            intent = await survey(
-                remote, documents, reconcile=keep_computed, progress=progress, connections=connections
-            )
+            intent = await survey(upstream, documents, reconcile=keep_computed, progress=progress)
         if dry_run:
             return intent, None
         with screen.progress("Sent", sending=True) as progress:
-            return intent, await send(remote, intent, progress=progress, connections=connections)
+            return intent, await send(upstream, intent, progress=progress)
+    finally:
+        await upstream.close()
 
 
 def _checked_url(text: str, screen: Screen) -> str:

@@ -16,7 +16,6 @@ from client.config.tokens import TokenError
 from client.folder.disk import DISK_ERRORS, sentence
 from client.folder.locks import LockedError
 from client.folder.task_folder import ChangedError, FolderError, FolderGoneError
-from client.push.remote import RemoteError
 from client.screen import INCOMPLETE, USAGE, Screen
 from client.sync.upstream import UpstreamError
 from client.tasks.hooks import HookError
@@ -64,7 +63,7 @@ def reports(command: Callable[Concatenate[Session, Screen, P], None]) -> Callabl
         screen = Screen(as_json=as_json)
         try:
             command(context.obj, screen, *args, **options)
-        except (RemoteError, UpstreamError) as error:
+        except UpstreamError as error:
             screen.fail(error.code, str(error), INCOMPLETE)
         except BrokenPipeError:
             raise  # who read the output has enough of it

@@ -296,7 +296,9 @@ class HttpUpstream:
         if pending is None:
             asked: dict[str, Any] = {"version": {}} if one.says_versions else {}
             return {"client_state": None, "base": CREATED, **asked}
-        state: dict[str, Any] = {"client_state": pending.body, "base": pending.base}
+        state: dict[str, Any] = {"client_state": pending.body}
+        if pending.base is not None:
+            state["base"] = pending.base
         if with_base or pending.attach:
             state["base_state"] = pending.shadow
         if pending.version is not None:

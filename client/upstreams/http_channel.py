@@ -38,6 +38,7 @@ class Channel:
         token: str | None,
         *,
         space: str | None = None,
+        another_token: str | None = None,
         backoff: Backoff = BACKOFF,
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -48,6 +49,8 @@ class Channel:
         if space is not None:
             headers["hypertask-space"] = space
         self.url = url.rstrip("/")
+        self._another_token = another_token or f"hypertask connect {self.url}"
+        """How another token is given."""
         self.requests = 0
         self.bytes_sent = 0
         self.bytes_received = 0
@@ -165,7 +168,7 @@ class Channel:
         if answer.status_code == 401:
             raise RefusedAccessError(
                 f"{self.url} does not accept the token: was the device revoked? To give another one: "
-                f"hypertask connect {self.url}"
+                f"{self._another_token}"
             )
         if answer.status_code == 403:
             raise RefusedAccessError(f"{self.url} does not allow this device that: {refusal(answer).reason}")

@@ -23,7 +23,7 @@ from tests.integration.truth import truth
 from tests.protocol.v1_client import V1Client
 
 Task = dict[str, Any]
-FIXTURE = Path(__file__).parents[1] / "unit" / "client" / "taskwarrior_export.json"
+FIXTURE = Path(__file__).parents[1] / "unit" / "client" / "formats" / "taskwarrior_export.json"
 COUNT = 300
 has_taskwarrior = pytest.mark.skipif(shutil.which("task") is None, reason="the program `task` is not on PATH")
 
@@ -157,7 +157,7 @@ def test_a_token_that_is_not_accepted(file: Path, access: Access) -> None:
     arguments = ["import", "taskwarrior", str(file), "--url", access.url, "--token", "nobodys"]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 1
-    assert "the token is not accepted" in result.stderr
+    assert "does not accept the token" in result.stderr
 
 
 @has_taskwarrior

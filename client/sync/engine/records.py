@@ -24,7 +24,8 @@ class Pending:
     body: Body
     """As it is sent; a tombstone with the last body inside for a deletion."""
     hash: ContentHash
-    base: str
+    base: str | None
+    """None: nothing is known of it, as in v1.0."""
     shadow: Body | None = None
     """The body that `base` names, for an upstream that does not have it any more."""
     attach: bool = False

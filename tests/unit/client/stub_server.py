@@ -30,7 +30,6 @@ class StubServer:
     documents: dict[str, Body] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
     refused: dict[str, tuple[int, dict[str, Any]]] = field(default_factory=dict)
-    readable: bool = True
     resolve: Callable[[Body, Body], Body] = union
     trouble: Callable[[httpx.Request], httpx.Response | Exception | None] = lambda request: None
     log: list[str] = field(default_factory=list)
@@ -44,10 +43,6 @@ class StubServer:
     @property
     def posts(self) -> list[str]:
         return [entry.removeprefix("POST /task/") for entry in self.log if entry.startswith("POST")]
-
-    @property
-    def reads(self) -> list[str]:
-        return [entry.removeprefix("GET /task/") for entry in self.log if entry.startswith("GET /task/")]
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         match self.trouble(request):
@@ -66,8 +61,6 @@ class StubServer:
         return self._post(document, json.loads(request.content))
 
     def _read(self, document: str) -> httpx.Response:
-        if not self.readable:
-            return problem(405, "method-not-allowed", "POST is allowed here.")
         if document not in self.documents:
             return problem(404, "not-found", "There is no such document.")
         return httpx.Response(200, json=self.documents[document])

@@ -1,10 +1,11 @@
-"""The laws of client.push.push, against a v1.0 server in memory."""
+"""The laws of client.sync.direct, against a v1.0 server in memory."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
+import json
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -13,12 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from client.formats.taskwarrior_fields import from_taskwarrior, keep_computed
-from client.push.http_remote import HttpRemote, connect
-from client.push.push import MAX_ROUNDS, Fate, Report, Survey, send, survey
-from client.push.remote import Correct, ForbiddenError, Refused, TokenNotAcceptedError
-from shared.core.documents import Body, DocumentId, HashMap
-from shared.core.index.plan import Differs, Push
-from tests.unit.client.stub_server import StubServer, hash_of, problem
+from client.sync.direct import MAX_ROUNDS, Fate, Report, Survey, send, survey
+from client.sync.engine.records import Refused
+from client.sync.retry import Backoff
+from client.sync.upstream import RefusedAccessError, UnavailableError
+from client.upstreams.http import HttpUpstream
+from client.upstreams.http_channel import Channel
+from shared.core.documents import Body, DocumentId
+from tests.unit.client.stub_server import StubServer, problem
 
 Documents = Mapping[DocumentId, Body]
 A, B, C, D = (DocumentId(name) for name in "abcd")
@@ -28,8 +31,14 @@ def doc(name: str, **fields: Any) -> Body:
     return {"id": name, **fields}
 
 
-def to(stub: StubServer) -> AbstractAsyncContextManager[HttpRemote]:
-    return connect("http://server.example", stub.token, connections=4, transport=stub.transport)
+@asynccontextmanager
+async def to(stub: StubServer) -> AsyncIterator[HttpUpstream]:
+    channel = Channel("http://server.example", stub.token, transport=stub.transport, backoff=Backoff(attempts=1))
+    upstream = HttpUpstream(channel, {"asked_at": time.time()})
+    try:
+        yield upstream
+    finally:
+        await upstream.close()
 
 
 async def push(stub: StubServer, documents: Documents, **options: Any) -> Report:
@@ -66,7 +75,7 @@ async def test_each_fate(stub: StubServer) -> None:
         "new": "created",
         "deleted": "deleted",
     }
-    assert report.refused == {"bad": Refused("No.", "invalid-document")}
+    assert report.refused == {"bad": Refused("invalid-document", "No.")}
     assert not report.complete
     assert report.rounds == 1
     assert stub.documents["merged"] == doc("merged", theirs=1, ours=2)
@@ -93,8 +102,7 @@ async def test_a_survey_changes_nothing_and_names_what_a_push_does(stub: StubSer
     mine = {A: doc("a"), B: doc("b", x=1), C: doc("c")}
     async with to(stub) as remote:
         intent = await survey(remote, mine)
-    assert intent.actions == (Differs(B), Push(C))
-    assert (intent.missing, intent.differing, intent.unchanged) == (1, 1, 1)
+    assert (intent.missing, intent.differing, intent.unchanged) == ((C,), (B,), 1)
     assert stub.log == ["GET /hashes"]
 
 
@@ -136,8 +144,8 @@ async def test_what_is_deleted_meanwhile_is_not_brought_back_for_ever(stub: Stub
 async def test_an_error_stops_it_and_the_next_push_goes_on_from_there(stub: StubServer) -> None:
     mine = {DocumentId(f"d{i:03}"): doc(f"d{i:03}") for i in range(100)}
     stub.trouble = lambda request: problem(401, "unauthenticated", "Revoked.") if len(stub.documents) >= 40 else None
-    with pytest.raises(TokenNotAcceptedError, match="Revoked"):
-        await push(stub, mine, connections=4)
+    with pytest.raises(RefusedAccessError, match="revoked"):
+        await push(stub, mine)
     assert len(stub.documents) == 40
     stub.trouble = lambda request: None
     stub.log.clear()
@@ -155,49 +163,11 @@ async def test_progress_reaches_the_end_once(stub: StubServer) -> None:
     assert steps == [(i, 10) for i in range(1, 11)]
 
 
-class SlowRemote:
-    """Counts what is under way."""
-
-    def __init__(self) -> None:
-        self.documents: dict[DocumentId, Body] = {}
-        self.now = self.most = 0
-        self.forbidden: DocumentId | None = None
-
-    async def hashes(self) -> HashMap:
-        return {name: hash_of(body) for name, body in self.documents.items()}  # type: ignore[misc]
-
-    async def submit(self, document: DocumentId, state: Body | None) -> Correct | Refused:
-        self.now += 1
-        self.most = max(self.most, self.now)
-        await asyncio.sleep(0)
-        self.now -= 1
-        if document == self.forbidden:
-            raise ForbiddenError(document)
-        assert state is not None
-        self.documents[document] = state
-        return Correct(state)
-
-    async def read(self, document: DocumentId) -> Body | None:
-        raise AssertionError("not without a reconciliation")
-
-
-@pytest.mark.parametrize("connections", [1, 4, 32])
-async def test_no_more_is_under_way_than_allowed(connections: int) -> None:
-    remote = SlowRemote()
-    intent = await survey(remote, {DocumentId(f"d{i}"): doc(f"d{i}") for i in range(100)})
-    report = await send(remote, intent, connections=connections)
-    assert report.complete
-    assert remote.most == connections
-
-
-async def test_an_error_ends_the_work_of_all() -> None:
-    remote = SlowRemote()
-    intent = await survey(remote, {DocumentId(f"d{i:03}"): doc(f"d{i:03}") for i in range(1000)})
-    remote.forbidden = DocumentId("d100")
-    with pytest.raises(ForbiddenError):
-        await send(remote, intent, connections=4)
-    assert 90 < len(remote.documents) < 120
-    assert len(asyncio.all_tasks()) == 1
+async def test_what_is_not_answered_is_an_error_and_not_the_work_of_others(stub: StubServer) -> None:
+    stub.refused = {"b": (500, {"detail": "Broken.", "code": "internal"})}
+    with pytest.raises(UnavailableError, match="Broken"):
+        await push(stub, {A: doc("a"), B: doc("b")})
+    assert stub.documents == {"a": doc("a")}
 
 
 bodies = st.fixed_dictionaries({}, optional={name: st.integers(0, 2) for name in "xyz"})
@@ -247,13 +217,11 @@ async def import_into(stub: StubServer, documents: Documents) -> tuple[Survey, R
         return intent, await send(remote, intent)
 
 
-@pytest.mark.parametrize("readable", [True, False])
-async def test_an_export_without_edits_changes_nothing(stub: StubServer, readable: bool) -> None:
-    stub.readable = readable
+async def test_an_export_without_edits_changes_nothing(stub: StubServer) -> None:
     await import_into(stub, exported("20260101T000000Z", id=1, urgency=1.0))
     before = dict(stub.documents)
     intent, report = await import_into(stub, exported("20260101T000000Z", id=2, urgency=1.25))
-    assert (intent.actions, fates(report), stub.documents) == ((), {UUID: "unchanged"}, before)
+    assert (intent.differing, fates(report), stub.documents) == ((), {UUID: "unchanged"}, before)
 
 
 async def test_an_edit_is_sent_with_its_numbers(stub: StubServer) -> None:
@@ -268,7 +236,7 @@ async def test_what_is_gone_when_it_is_read_is_sent_as_it_is(stub: StubServer) -
     await import_into(stub, exported("20260101T000000Z", urgency=1.0))
 
     def gone(request: httpx.Request) -> None:
-        if request.method == "GET" and request.url.path != "/hashes":
+        if request.method == "POST" and json.loads(request.content)["client_state"] is None:
             stub.documents.clear()
 
     stub.trouble = gone

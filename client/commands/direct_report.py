@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import click
 
-from client.push.push import Fate, Report, Survey
 from client.screen import SHOWN, Screen, clip, tasks
+from client.sync.direct import Fate, Report, Survey
 from shared.core.display import shown
 
 _WORDS: Final = {
@@ -25,7 +25,7 @@ def show(screen: Screen, intent: Survey, report: Report | None) -> None:
         screen.answer(as_object(intent, report))
     elif report is None:
         click.echo(
-            f"Nothing was sent. It would be: {intent.missing} to create, {intent.differing} to update or "
+            f"Nothing was sent. It would be: {len(intent.missing)} to create, {len(intent.differing)} to update or "
             f"merge, {intent.unchanged} unchanged."
         )
     else:
@@ -41,7 +41,11 @@ def as_object(intent: Survey, report: Report | None) -> dict[str, Any]:
     """The result as --json prints it. Fields are added, never changed."""
     tasks = len(intent.documents)
     if report is None:
-        would = {"create": intent.missing, "update_or_merge": intent.differing, "unchanged": intent.unchanged}
+        would = {
+            "create": len(intent.missing),
+            "update_or_merge": len(intent.differing),
+            "unchanged": intent.unchanged,
+        }
         return {"dry_run": True, "tasks": tasks, "would": would}
     return {
         "dry_run": False,

@@ -1,1 +1,0 @@
-"""Sending documents straight to a server."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, NewType
 
 from shared.core.version_vectors import Version
@@ -12,6 +13,7 @@ SpaceId = NewType("SpaceId", str)
 DocumentId = NewType("DocumentId", str)
 DeviceId = NewType("DeviceId", str)
 UserName = NewType("UserName", str)
+UserId = NewType("UserId", str)
 ContentHash = NewType("ContentHash", str)
 Sequence = NewType("Sequence", int)
 Epoch = NewType("Epoch", str)
@@ -46,18 +48,41 @@ def is_space_id(text: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Synced:
+    """How far a device has followed a space."""
+
+    at: float
+    """Seconds since 1970, kept to about a minute."""
+    sequence: Sequence
+
+
+@dataclass(frozen=True, slots=True)
 class Device:
     """One replica of a space, with a token of its own. Only the token's hash is stored."""
 
     id: DeviceId
     user: UserName
+    """What its user was called when it was made."""
     name: str
     space: SpaceId
+    """The space that the token opens where a request names none."""
     created_at: float
     last_seen: float | None = None
     """Seconds since 1970, kept to about a minute."""
     shared: bool = False
     """The token is used by several devices, or turned out to be: what it sent and got says nothing."""
+    owner: UserId | None = None
+    """Whose it is. None: it was added by an earlier release, and its user is not known by id yet."""
+    every_space: bool = False
+    """Its requests may name any space of its user. Otherwise the token opens `space` alone."""
+    expires_at: float | None = None
+    """When the token stops opening anything, in seconds since 1970; None: never."""
+    client: str = ""
+    """What its program calls itself."""
+    synced: Mapping[SpaceId, Synced] = field(default_factory=dict, hash=False)
+
+    def is_expired(self, now: float) -> bool:
+        return self.expires_at is not None and now >= self.expires_at
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""People, spaces and who may do what in them."""

@@ -20,12 +20,12 @@ from api.state import State
 from shared.core.documents import DeviceId, SpaceId
 from shared.ports import (
     Announcements,
-    DeviceStore,
     DocumentStore,
     HashMapCache,
     MapAcknowledgements,
     Resolver,
 )
+from shared.ports.access import AccessStores
 from shared.settings import Settings
 
 
@@ -38,6 +38,7 @@ class OpenAnnouncements(Protocol):
         heard: Callable[[SpaceId, bytes], None],
         lost: Callable[[SpaceId], None],
         revoked: Callable[[SpaceId, DeviceId], None],
+        access: Callable[[SpaceId], None],
     ) -> AbstractAsyncContextManager[Announcements]: ...
 
 
@@ -46,7 +47,7 @@ class Adapters:
     """One of every port."""
 
     documents: DocumentStore
-    devices: DeviceStore
+    stores: AccessStores
     cache: HashMapCache
     acknowledgements: MapAcknowledgements
     resolver: Resolver
@@ -61,11 +62,13 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[Sta
     """The state of a process, which follows what is announced until the end of the block."""
     async with Pace() as pace, Aside(settings.limits, pace) as aside:
         maps = HashMaps(adapters.documents, adapters.cache, max_bytes=settings.map_cache_bytes)
-        devices = Devices(adapters.devices, pace, most_of_space=settings.devices_per_space)
+        devices = Devices(adapters.stores, pace, most_of_space=settings.devices_per_space)
         feed = ChangeFeed(adapters.documents, maps)
         live = Live(feed, devices, settings.streams_per_device, settings.streams_per_space)
         async with (
-            adapters.announcements(heard=live.heard, lost=live.lost, revoked=live.revoked) as announcements,
+            adapters.announcements(
+                heard=live.heard, lost=live.lost, revoked=live.revoked, access=live.access_changed
+            ) as announcements,
             live.following(announcements),
         ):
             yield State(
@@ -77,6 +80,7 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[Sta
                 large_answers=Gate(pace, LARGE_ANSWERS, LARGE_ANSWERS_OF_SPACE),
                 imports=Gate(pace, IMPORTS, 1),
                 aside=aside,
+                stores=adapters.stores,
                 devices=devices,
                 hash_maps=maps,
                 live=live,
@@ -86,3 +90,4 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[Sta
                 importer=adapters.importer,
                 checks=adapters.checks,
             )
+        await devices.close()

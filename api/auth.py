@@ -1,38 +1,45 @@
-"""Who asks: tokens, devices."""
+"""Which device asks, and whether its user may do that in the space that it names."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import logging
 import re
 import secrets
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from starlette.requests import Request
 
 from api.batch_loader import BatchLoader
-from api.errors import FORBIDDEN, TOO_MANY_DEVICES, UNAUTHENTICATED, ProblemError
+from api.errors import FORBIDDEN, READ_ONLY, SPACE_ARCHIVED, TOO_MANY_DEVICES, UNAUTHENTICATED, Kind, ProblemError
 from api.pace import Pace
 from api.room import HOLDING
-from shared.core.documents import Device, DeviceId, SpaceId, UserName
+from api.seen import SeenDevices
+from shared.core.access.audit import AuditAct, Origin
+from shared.core.access.people import AccountState, User
+from shared.core.access.roles import Access, Act, Verdict, judged
+from shared.core.documents import Device, DeviceId, SpaceId, UserId, is_space_id
+from shared.core.documents import Sequence as SequenceNumber
 from shared.core.protocol import AUTH_SCHEMES, SPACE_HEADER
-from shared.observability import event
-from shared.ports import DeviceStore, UnavailableError
-
-logger = logging.getLogger(__name__)
+from shared.ports.access import AccessStores
 
 _TOKEN: Final = re.compile(r"ht_[A-Za-z0-9_-]{43}\Z")
-_SEEN_EVERY_SECONDS: Final = 60
-_SEEN_KEPT: Final = 10_000
 _TOKENS_AT_ONCE: Final = 500
-_TRUSTED_SECONDS: Final = 0.1
-"""How long a process goes on opening to a token that it has looked up. Revoking waits as long, so that no process
-opens to the token once it says that it is revoked."""
+TRUSTED_SECONDS: Final = 0.1
+"""How long a process goes on opening to a token, or to a member, that it has looked up. Whoever takes something away
+waits as long, so that no process opens any more once it says that it is done."""
 _REVOKED_COUNT_SECONDS: Final = 24 * 3600
 _TRUSTED_KEPT: Final = 10_000
 _CHALLENGE: Final = {"www-authenticate": 'Bearer realm="hypertask"'}
+
+
+_REFUSED: Final[Mapping[Verdict, tuple[Kind, str]]] = {
+    Verdict.READ_ONLY: (READ_ONLY, "You may read this space, not change it. Its owner can make you an editor."),
+    Verdict.ARCHIVED: (SPACE_ARCHIVED, "The space is archived: it can be read, not changed."),
+}
 
 
 def token_hash(token: str) -> str:
@@ -51,72 +58,155 @@ def hash_of_token(request: Request) -> str:
 
 
 class Devices:
-    """Devices by token, and their making and revoking."""
+    """Devices by token, what they may do, and their making and revoking."""
 
-    def __init__(self, store: DeviceStore, pace: Pace | None = None, *, most_of_space: int | None = None) -> None:
+    def __init__(
+        self,
+        stores: AccessStores,
+        pace: Pace | None = None,
+        *,
+        most_of_space: int | None = None,
+    ) -> None:
         """`pace`: of those who ask. `most_of_space`: how many devices of a space `create_bounded` makes."""
-        self._store = store
+        self._store = stores.devices
+        self._members = stores.members
         self._pace = pace
         self._most_of_space = most_of_space
         self._making = asyncio.Lock()
-        self._by_token = BatchLoader(store.by_token_hashes, most=_TOKENS_AT_ONCE)
+        self._by_token = BatchLoader(stores.devices.by_token_hashes, most=_TOKENS_AT_ONCE)
+        self._by_member = BatchLoader(stores.members.access, most=_TOKENS_AT_ONCE)
         self._trusted: dict[str, tuple[float, Device]] = {}
-        self._seen: dict[DeviceId, float] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._trusted_access: dict[tuple[SpaceId, UserId], tuple[float, Access]] = {}
+        self._seen = SeenDevices(stores.devices)
 
-    async def of(self, request: Request) -> Device:
-        """The device whose token the request carries, in the space that it asks for. 401 without a token
-        that is known, 403 for a space that is not the token's."""
+    async def of(self, request: Request, act: Act = Act.READ) -> Device:
+        """The device whose token the request carries, in the space that it asks for. 401 without a token that is
+        known; 403 for a space that it does not open, and for what its user may not do there."""
+        device, refusal = await self.judged(request, act)
+        if refusal is not None:
+            raise refusal
+        return device
+
+    async def judged(self, request: Request, act: Act) -> tuple[Device, ProblemError | None]:
+        """The same for a request that may turn out to be less than that act: the device may read the space, and why
+        it may not do more."""
         # Only hashes are compared, here and in the store: how long that takes says nothing about a token.
         device = await self.by_hash(hash_of_token(request))
         if device is None:
             raise self.revoked_error()
-        if request.headers.get(SPACE_HEADER, device.space) != device.space:
-            # Whether the other space exists is not said.
-            raise ProblemError(FORBIDDEN, "The token opens another space.")
+        asked = request.headers.get(SPACE_HEADER, device.space)
+        if not is_space_id(asked) or not _names(device, SpaceId(asked)):
+            raise _closed()
+        space = SpaceId(asked)
+        access = await self.access(space, device.owner)
+        if access is not None and access.account is not AccountState.ACTIVE:
+            raise self.revoked_error()
+        if judged(access, Act.READ) is not Verdict.ALLOWED:
+            # Whether the space exists is not said.
+            raise _closed()
         if HOLDING in request.scope:
-            request.scope[HOLDING].space = device.space
-        self._note(device)
+            request.scope[HOLDING].space = space
+        self._seen.note(device.id, client=request.headers.get("user-agent"))
         if self._pace is not None:
-            await self._pace.turn(device.space)
-        return device
+            await self._pace.turn(space)
+        refused = _REFUSED.get(judged(access, act))
+        return replace(device, space=space), None if refused is None else ProblemError(*refused)
+
+    async def opens(self, token_hash: str, space: SpaceId) -> bool:
+        """Whether the token opens the space still."""
+        device = await self.by_hash(token_hash)
+        if device is None or not _names(device, space):
+            return False
+        return judged(await self.access(space, device.owner), Act.READ) is Verdict.ALLOWED
+
+    async def access(self, space: SpaceId, user: UserId | None) -> Access | None:
+        """What a user is in a space; None: nothing, or there is no such space."""
+        if user is None:
+            return None
+        asked = time.monotonic()
+        until, trusted = self._trusted_access.get((space, user), (0.0, None))
+        if asked < until:
+            return trusted
+        access = await self._by_member.get((space, user))
+        if access is None:
+            self._trusted_access.pop((space, user), None)
+        else:
+            if len(self._trusted_access) >= _TRUSTED_KEPT:
+                self._trusted_access.clear()
+            self._trusted_access[space, user] = (asked + TRUSTED_SECONDS, access)
+        return access
+
+    def synced(self, device: DeviceId, space: SpaceId, sequence: SequenceNumber) -> None:
+        """The device was told all of the space up to this sequence."""
+        self._seen.note(device, synced={space: sequence})
+
+    async def close(self) -> None:
+        """Stores what is not stored yet of when devices were heard of."""
+        await self._seen.close()
 
     @staticmethod
     def revoked_error() -> ProblemError:
         """401 for a token that opens nothing."""
-        detail = "The token is not known, or was revoked. Make one: hypertask-server token create."
+        detail = "The token is not known, has expired or was revoked. Make one: hypertask-server token create."
         return ProblemError(UNAUTHENTICATED, detail, headers=_CHALLENGE)
 
     async def by_hash(self, hash_: str) -> Device | None:
-        """The device whose token has this hash, if it is not revoked."""
+        """The device whose token has this hash, if it was not revoked and has not expired."""
         asked = time.monotonic()
         until, trusted = self._trusted.get(hash_, (0.0, None))
         if asked < until:
             return trusted
         device = await self._by_token.get(hash_)
-        if device is None:
+        if device is None or device.is_expired(time.time()):
             self._trusted.pop(hash_, None)
-        else:
-            if len(self._trusted) >= _TRUSTED_KEPT:
-                self._trusted.clear()
-            self._trusted[hash_] = (asked + _TRUSTED_SECONDS, device)
+            return None
+        if len(self._trusted) >= _TRUSTED_KEPT:
+            self._trusted.clear()
+        self._trusted[hash_] = (asked + TRUSTED_SECONDS, device)
         return device
 
-    async def create(self, *, user: UserName, name: str, space: SpaceId, shared: bool = False) -> tuple[Device, str]:
-        """A new device and its token, which is nowhere else. `shared`: several devices will use it."""
-        token = "ht_" + secrets.token_urlsafe(32)
+    async def create(
+        self,
+        owner: User,
+        *,
+        name: str,
+        space: SpaceId,
+        origin: Origin,
+        shared: bool = False,
+        every_space: bool = False,
+        expires_at: float | None = None,
+    ) -> tuple[Device, str]:
+        """A new device and its token, which is nowhere else. The caller has seen to it that the owner is a member of
+        the space. `shared`: several devices will use it."""
+        token = new_token()
+        now = time.time()
         device = Device(
             id=DeviceId("d" + secrets.token_hex(8)),
-            user=user,
+            user=owner.name,
             name=name,
             space=space,
-            created_at=time.time(),
+            created_at=now,
             shared=shared,
+            owner=owner.id,
+            every_space=every_space,
+            expires_at=expires_at,
         )
-        await self._store.add(device, token_hash(token))
+        entry = origin.entry(
+            AuditAct.DEVICE_ADDED, now, space=space, user=owner.id, device=device.id, every_space=every_space
+        )
+        await self._store.add(device, token_hash(token), entry)
         return device, token
 
-    async def create_bounded(self, *, user: UserName, name: str, space: SpaceId) -> tuple[Device, str]:
+    async def create_bounded(
+        self,
+        owner: User,
+        *,
+        name: str,
+        space: SpaceId,
+        origin: Origin,
+        every_space: bool = False,
+        expires_at: float | None = None,
+    ) -> tuple[Device, str]:
         """The same for one who may make many. 409 if the space has as many as it may have: those that were revoked
         within a day are counted too, so that making and revoking has an end."""
         async with self._making:
@@ -127,38 +217,55 @@ class Devices:
                     f"{self._most_of_space} (HYPERTASK_DEVICES_PER_SPACE). Revoke what is not used."
                 )
                 raise ProblemError(TOO_MANY_DEVICES, detail)
-            return await self.create(user=user, name=name, space=space)
+            return await self.create(
+                owner, name=name, space=space, origin=origin, every_space=every_space, expires_at=expires_at
+            )
 
-    async def list_of(self, user: UserName, space: SpaceId | None = None) -> list[Device]:
+    async def reach(self, device: Device) -> list[SpaceId]:
+        """The spaces that the device may hold something open in."""
+        others = await self._members.of_user(device.owner) if device.every_space and device.owner else []
+        return list({device.space, *(member.space for member in others)})
+
+    async def list_of(self, user: UserId, space: SpaceId | None = None) -> list[Device]:
         return await self._store.list_of(user, space)
 
     async def list_all(self) -> list[Device]:
         return await self._store.list_all()
 
+    async def rotate(
+        self, device: DeviceId, *, origin: Origin, owner: UserId, space: SpaceId | None = None
+    ) -> tuple[Device, str] | None:
+        """The device and its new token; None as `revoke`. When this returns the old one opens nothing any more."""
+        token = new_token()
+        entry = origin.entry(AuditAct.DEVICE_ROTATED, time.time())
+        rotated = await self._store.rotate(device, token_hash(token), entry, owner=owner, space=space)
+        if rotated is None:
+            return None
+        await asyncio.sleep(1.1 * TRUSTED_SECONDS)
+        return rotated, token
+
     async def revoke(
-        self, device: DeviceId, *, user: UserName | None = None, space: SpaceId | None = None
+        self, device: DeviceId, *, origin: Origin, owner: UserId | None = None, space: SpaceId | None = None
     ) -> Device | None:
-        """The device; None if that user or space has no such device, or it was revoked before. When this returns its
-        token opens nothing any more, in any process: who looked it up before the change has to look again."""
-        revoked = await self._store.revoke(device, user=user, space=space)
+        """The device; None if that user has no such device, made for that space, or it was revoked before. When this
+        returns its token opens nothing any more, in any process: who looked it up before the change has to look
+        again."""
+        entry = origin.entry(AuditAct.DEVICE_REVOKED, time.time())
+        revoked = await self._store.revoke(device, entry, owner=owner, space=space)
         if revoked is not None:
-            await asyncio.sleep(1.1 * _TRUSTED_SECONDS)
+            await asyncio.sleep(1.1 * TRUSTED_SECONDS)
         return revoked
 
-    def _note(self, device: Device) -> None:
-        """Remembers now and then that a device was heard of, beside the request."""
-        now = time.time()
-        if now - self._seen.get(device.id, 0) < _SEEN_EVERY_SECONDS:
-            return
-        if len(self._seen) >= _SEEN_KEPT:
-            self._seen.clear()
-        self._seen[device.id] = now
-        task = asyncio.create_task(self._write_seen(device.id, now))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
-    async def _write_seen(self, device: DeviceId, at: float) -> None:
-        try:
-            await self._store.seen(device, at)
-        except UnavailableError as error:
-            event(logger, logging.INFO, "last_seen_not_written", cause=error)
+def new_token() -> str:
+    """256 random bits."""
+    return "ht_" + secrets.token_urlsafe(32)
+
+
+def _names(device: Device, space: SpaceId) -> bool:
+    """Whether requests with the device's token may name the space."""
+    return device.every_space or space == device.space
+
+
+def _closed() -> ProblemError:
+    return ProblemError(FORBIDDEN, "The token does not open this space.")

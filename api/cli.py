@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import click
 
 from api import VERSION
+from api.access.provision import Provision
 from api.auth import Devices
 from api.explain import story
 from api.importing import import_into
@@ -22,9 +23,10 @@ from api.live import HEARTBEAT_SECONDS
 from api.representations import answers
 from api.representations.imports import Import, InvalidExportError, read_import
 from shared import codec, representations
-from shared.adapters.mongodb import Mongo, MongoDeviceStore, MongoDocumentStore, opened
+from shared.adapters.mongodb import Mongo, MongoDocumentStore, access_stores, migrate, opened
 from shared.adapters.redis import connection as redis
 from shared.adapters.redis.announcements import announce_changed, announce_revoked
+from shared.core.access.audit import BY_OPERATOR
 from shared.core.display import MAX_NAME, is_name, shown
 from shared.core.documents import (
     Device,
@@ -38,6 +40,7 @@ from shared.core.documents import (
 )
 from shared.core.merge.policies import Policies
 from shared.ports import Announcement, UnavailableError
+from shared.ports.access import AccessStores
 from shared.restore import Fate
 from shared.settings import Settings
 
@@ -86,8 +89,11 @@ def create(data: Path | None, *, name: str, user: str, space: str, shared: bool,
             )
     if not is_space_id(space):
         raise click.BadParameter("1 to 63 of a-z 0-9 -, not a hyphen first", param_hint="--space")
-    device, secret = _with_devices(
-        data, lambda devices: devices.create(user=UserName(user), name=name, space=SpaceId(space), shared=shared)
+    device, secret = _with_stores(
+        data,
+        lambda stores: Provision(stores, Devices(stores)).device(
+            user=UserName(user), name=name, space=SpaceId(space), shared=shared, origin=BY_OPERATOR
+        ),
     )
     if as_json:
         row = {"device": device.id, "token": secret, "space": device.space, "user": device.user}
@@ -104,9 +110,14 @@ def create(data: Path | None, *, name: str, user: str, space: str, shared: bool,
 @click.pass_obj
 def list_(data: Path | None, user: str | None, as_json: bool) -> None:
     """List the devices that have a token."""
-    devices = _with_devices(
-        data, lambda devices: devices.list_all() if user is None else devices.list_of(UserName(user))
-    )
+
+    async def call(stores: AccessStores) -> list[Device]:
+        if user is None:
+            return await stores.devices.list_all()
+        known = await stores.users.by_login(user)
+        return [] if known is None else await stores.devices.list_of(known[0].id)
+
+    devices = _with_stores(data, call)
     if as_json:
         click.echo(json.dumps([answers.device_row(device) for device in devices]))
         return
@@ -126,15 +137,22 @@ def revoke(data: Path | None, device: str, user: str | None, space: str | None) 
     """Revoke a device's token, at once: what it holds open is closed, too."""
     settings = _settings(data)
 
-    async def call(mongo: Mongo) -> tuple[Device | None, bool]:
-        revoked = await Devices(MongoDeviceStore(mongo)).revoke(
+    async def call(stores: AccessStores) -> tuple[Device | None, bool]:
+        known = None if user is None else await stores.users.by_login(user)
+        if user is not None and known is None:
+            return None, False
+        devices = Devices(stores)
+        revoked = await devices.revoke(
             DeviceId(device),
-            user=None if user is None else UserName(user),
+            origin=BY_OPERATOR,
+            owner=None if known is None else known[0].id,
             space=None if space is None else SpaceId(space),
         )
-        return revoked, revoked is not None and await _announced(settings, revoked)
+        if revoked is None:
+            return None, False
+        return revoked, await _announced(settings, revoked, await devices.reach(revoked))
 
-    revoked, told = _run(data, call)
+    revoked, told = _with_stores(data, call)
     if revoked is None:
         whose = "".join([f" of {shown(user)}"] if user else []) + (f" for {shown(space)}" if space else "")
         raise click.ClickException(
@@ -215,7 +233,7 @@ def explain(data: Path | None, space: str, document: str, as_json: bool) -> None
         store = MongoDocumentStore(mongo, give_up_after_seconds=10)
         entries = await store.history(SpaceId(space), DocumentId(document), _MOST_ENTRIES)
         policies = await store.policies(SpaceId(space))
-        return entries, policies, await MongoDeviceStore(mongo).list_all()
+        return entries, policies, await access_stores(mongo).devices.list_all()
 
     entries, policies, devices = _run(data, call)
     if not entries:
@@ -229,10 +247,11 @@ def explain(data: Path | None, space: str, document: str, as_json: bool) -> None
         click.echo(shown(line))
 
 
-async def _announced(settings: Settings, device: Device) -> bool:
+async def _announced(settings: Settings, device: Device, spaces: list[SpaceId]) -> bool:
     client = redis.client(settings.redis_url)
     try:
-        await announce_revoked(client, device.space, device.id)
+        for space in spaces:
+            await announce_revoked(client, space, device.id)
     except UnavailableError:
         return False
     finally:
@@ -247,8 +266,8 @@ def _columns(device: Device) -> tuple[str, ...]:
     return (device.id, shown(device.user), device.space, seen, shown(device.name))
 
 
-def _with_devices(data: Path | None, call: Callable[[Devices], Awaitable[T]]) -> T:
-    return _run(data, lambda mongo: call(Devices(MongoDeviceStore(mongo))))
+def _with_stores(data: Path | None, call: Callable[[AccessStores], Awaitable[T]]) -> T:
+    return _run(data, lambda mongo: call(access_stores(mongo)))
 
 
 def _run(data: Path | None, call: Callable[[Mongo], Awaitable[T]]) -> T:
@@ -257,6 +276,7 @@ def _run(data: Path | None, call: Callable[[Mongo], Awaitable[T]]) -> T:
     async def run() -> T:
         async with opened(settings) as mongo:
             await mongo.prepare()
+            await migrate(mongo)
             return await call(mongo)
 
     try:

@@ -14,7 +14,7 @@ from api.import_aside import import_apart
 from api.state import State
 from shared import gc, observability
 from shared.adapters import arq
-from shared.adapters.mongodb import MongoDeviceStore, MongoDocumentStore, opened
+from shared.adapters.mongodb import MongoDocumentStore, access_stores, migrate, opened
 from shared.adapters.redis import connection as redis
 from shared.adapters.redis.announcements import RedisAnnouncements
 from shared.adapters.redis.resolver import ArqResolver
@@ -39,9 +39,10 @@ def lifespan_of(settings: Settings) -> Callable[[Starlette], AbstractAsyncContex
         client = arq.connect(settings.redis_url)
         async with opened(settings) as mongo, ArqResolver(client, settings) as resolver:
             await mongo.prepare()
+            await migrate(mongo)
             adapters = Adapters(
                 documents=MongoDocumentStore(mongo, give_up_after_seconds=settings.store_timeout_seconds),
-                devices=MongoDeviceStore(mongo),
+                stores=access_stores(mongo),
                 cache=redis.RedisHashMapCache(client),
                 acknowledgements=redis.RedisMapAcknowledgements(client),
                 resolver=resolver,

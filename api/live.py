@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from types import FrameType
 from typing import Any, Protocol
 
-from api.auth import Devices
+from api.auth import TRUSTED_SECONDS, Devices
 from api.change_feed import ChangeFeed
 from api.errors import RATE_LIMITED, ProblemError
 from api.representations import events
@@ -108,7 +108,7 @@ class Live:
         self._followers.setdefault(device.space, {})[follower] = (device.id, token_hash)
         try:
             await self._announcements.listen(device.space)
-            if await self._devices.by_hash(token_hash) is None:
+            if not await self._devices.opens(token_hash, device.space):
                 raise self._devices.revoked_error()
         except BaseException:
             self.unfollow(device.space, device.id, follower)
@@ -135,18 +135,38 @@ class Live:
         """Announcements may have been missed; those of revoked devices, too."""
         for follower in list(self._followers.get(space, ())):
             follower.lost()
+        self.access_changed(space)
+
+    def access_changed(self, space: SpaceId) -> None:
+        """Somebody may do less in the space than before: what he holds open there ends."""
         task = asyncio.create_task(self._look_for_revoked(space))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def tell_revoked(self, device: Device) -> None:
         """It was revoked here. A process that is not told by this sees it at the next heartbeat."""
-        self.revoked(device.space, device.id)
+        for space in await self._devices.reach(device):
+            self.revoked(space, device.id)
+            if self._announcements is not None:
+                try:
+                    await self._announcements.tell_revoked(space, device.id)
+                except UnavailableError as error:
+                    event(logger, logging.WARNING, "revocation_not_announced", space=space, cause=error.__cause__)
+
+    async def tell_access(self, space: SpaceId) -> None:
+        """As `tell_revoked`, after somebody was removed from the space or may do less in it. It waits until no
+        process trusts what it has looked up before."""
+        await asyncio.sleep(1.1 * TRUSTED_SECONDS)
+        self.access_changed(space)
         if self._announcements is not None:
             try:
-                await self._announcements.tell_revoked(device.space, device.id)
+                await self._announcements.tell_access(space)
             except UnavailableError as error:
-                event(logger, logging.WARNING, "revocation_not_announced", space=device.space, cause=error.__cause__)
+                event(logger, logging.WARNING, "removal_not_announced", space=space, cause=error.__cause__)
+
+    def followed(self, device: DeviceId, space: SpaceId, sequence: Sequence) -> None:
+        """A stream of the device has told it all up to this sequence."""
+        self._devices.synced(device, space, sequence)
 
     def revoked(self, space: SpaceId, device: DeviceId) -> None:
         """A device of the space was revoked somewhere: nothing that it holds open goes on."""
@@ -156,8 +176,12 @@ class Live:
 
     async def _close_revoked(self, space: SpaceId) -> None:
         """As `revoked`, for devices of which it was not heard."""
-        for follower, (_, token_hash) in list(self._followers.get(space, {}).items()):
-            if await self._devices.by_hash(token_hash) is None:
+        followers = list(self._followers.get(space, {}).items())
+        tokens = list({token_hash for _, (_, token_hash) in followers})
+        opens = await asyncio.gather(*(self._devices.opens(token_hash, space) for token_hash in tokens))
+        closed = {token_hash for token_hash, is_open in zip(tokens, opens, strict=True) if not is_open}
+        for follower, (_, token_hash) in followers:
+            if token_hash in closed:
                 follower.close()
 
     async def _look_for_revoked(self, space: SpaceId) -> None:

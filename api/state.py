@@ -17,6 +17,7 @@ from api.live import Live
 from api.pace import Pace
 from api.room import Gate, Room
 from shared.ports import DocumentStore, Resolver
+from shared.ports.access import AccessStores
 from shared.settings import Settings
 
 
@@ -32,6 +33,7 @@ class State:
     large_answers: Gate
     imports: Gate
     aside: Aside
+    stores: AccessStores
     devices: Devices
     hash_maps: HashMaps
     live: Live

@@ -144,6 +144,7 @@ class EventStream:
             return
         await self._write(announcement.text())
         self._position = there
+        self._live.followed(self._device, self._space, there.sequence)
 
     async def _catch_up(self) -> None:
         more = True
@@ -154,6 +155,7 @@ class EventStream:
                 await self._write(events.changed_event(cursor_of(page.position), rows))
             self._position = page.position
             more = page.more
+        self._live.followed(self._device, self._space, self._position.sequence)
 
     async def _write(self, data: bytes) -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": True})

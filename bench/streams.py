@@ -21,12 +21,14 @@ import tempfile
 import time
 from pathlib import Path
 
+from api.access.provision import Provision
 from api.auth import Devices
 from api.live import HEARTBEAT_SECONDS
 from bench.documents import document
 from bench.load import Connection
 from bench.processes import peak_mib, resident_mib
-from shared.adapters.mongodb import MongoDeviceStore, opened
+from shared.adapters.mongodb import access_stores, opened
+from shared.core.access.audit import BY_OPERATOR
 from shared.core.documents import SpaceId, UserName
 from tests.instance import Instance
 
@@ -41,12 +43,14 @@ BATCH = 500
 async def tokens(instance: Instance, count: int, spaces: int) -> list[str]:
     """Of new devices, spread over new spaces."""
     async with opened(instance.settings) as mongo:
-        devices = Devices(MongoDeviceStore(mongo))
+        stores = access_stores(mongo)
+        provision = Provision(stores, Devices(stores))
         mark = f"s{time.time_ns()}"
         made = []
         for number in range(count):
             space = SpaceId(f"{mark}-{number % spaces}")
-            made.append(await devices.create(user=UserName("bench"), name=f"d{number}", space=space))
+            user, name = UserName("bench"), f"d{number}"
+            made.append(await provision.device(user=user, name=name, space=space, origin=BY_OPERATOR))
     return [token for _, token in made]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from shared.core.access.invitations import SignUp
 from shared.core.protocol import Limits
 from shared.core.resolution.retention import Retention
 
@@ -76,6 +77,19 @@ class Settings:
     """Of hash maps that one API process keeps, as they are answered. 0: all come from Redis."""
     streams_per_device: int = 16
     """Event streams and waiting requests that one device may have at one API process."""
+    sign_up: SignUp = SignUp.CLOSED
+    """Who may make an account: closed, whom an administrator invites; invited, whom anybody invites; open, all."""
+    public_url: str = ""
+    """Where browsers find the server, for links and cookies: https://tasks.example.org. Without it: where a request
+    came to, and cookies travel without https as well."""
+    session_days: float = 30.0
+    """How long a browser stays signed in."""
+    invitation_days: float = 7.0
+    """How long an invitation can be accepted, unless it says something else."""
+    grace_days: float = 14.0
+    """How long after its deletion an account or a space can be taken back."""
+    password_threads: int = 2
+    """How many passwords one API process verifies at a time; each takes 19 MiB and some tens of milliseconds."""
     log_level: str = "INFO"
 
     @property
@@ -108,4 +122,5 @@ _PARSERS: Final[dict[str, tuple[Callable[[str], Any], str]]] = {
     "int": (int, "a whole number"),
     "float": (float, "a number"),
     "str": (str, "a text"),
+    "SignUp": (SignUp, "one of closed, invited, open"),
 }

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from api.access.provision import Provision
 from api.auth import Devices
-from shared.adapters.mongodb import MongoDeviceStore, opened
+from shared.adapters.mongodb import access_stores, opened
+from shared.core.access.audit import BY_OPERATOR
 from shared.core.documents import SpaceId, UserName
 from shared.settings import Settings
 
@@ -113,9 +115,9 @@ class Instance:
 
         async def create() -> Access:
             async with opened(self.settings) as mongo:
-                devices = Devices(MongoDeviceStore(mongo))
-                device, token = await devices.create(
-                    user=UserName(user), name=name, space=SpaceId(space), shared=shared
+                stores = access_stores(mongo)
+                device, token = await Provision(stores, Devices(stores)).device(
+                    user=UserName(user), name=name, space=SpaceId(space), shared=shared, origin=BY_OPERATOR
                 )
                 return Access(self.url, space, token, device.id, user)
 

@@ -14,7 +14,7 @@ import uvloop
 
 from shared import gc, observability
 from shared.adapters import arq
-from shared.adapters.mongodb import Mongo, MongoDocumentStore
+from shared.adapters.mongodb import Mongo, MongoDocumentStore, migrate
 from shared.adapters.redis.inbox import ArqInbox
 from shared.settings import Settings
 from worker.large import LargeProcess
@@ -36,6 +36,7 @@ def settings_of(settings: Settings, *, large: bool) -> dict[str, Any]:
         sys.setswitchinterval(_SWITCH_SECONDS)
         ctx["mongo"] = mongo = Mongo(settings)
         await mongo.prepare()
+        await migrate(mongo)
         store = MongoDocumentStore(mongo, give_up_after_seconds=settings.store_timeout_seconds)
         inbox = ArqInbox(redis, settings, large=large)
         ctx["resolver"] = SpaceResolver(store, inbox, max_bytes=settings.max_document_bytes, large=large)

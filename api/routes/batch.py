@@ -15,6 +15,7 @@ from api.errors import MALFORMED_REQUEST, ProblemError
 from api.representations import batches, submissions
 from api.state import State, state
 from api.submitting import is_bare_deletion, is_confirmed, is_dry_run, item_of
+from shared.core.access.roles import Act
 from shared.core.documents import Device, DocumentId, is_document_id
 from shared.core.index.cursors import cursor_of
 from shared.core.json.strict import Fault, FaultError
@@ -27,13 +28,13 @@ _PAGE = 500
 
 async def post_tasks(request: Request) -> Response:
     app = state(request)
-    device = await app.devices.of(request)
+    device, refusal = await app.devices.judged(request, Act.WRITE)
     for parse in (is_dry_run, is_confirmed):  # what they refuse is refused whatever the body is
         parse(request)
     limits = app.settings.limits
     body = await read_body(request, device.space, limits.max_batch_bytes)
     posted = await app.aside.post_tasks(device.space, body)
-    answers = await _answers(app, request, device, posted)
+    answers = await _answers(app, request, device, _refused(posted, refusal))
     return Parts(batches.answers_body(answers))
 
 
@@ -61,7 +62,7 @@ async def get_tasks(request: Request) -> Response:
 
 
 async def _answers(
-    app: State, request: Request, device: Device, posted: dict[str, batches.Posted]
+    app: State, request: Request, device: Device, posted: dict[str, batches.Posted | ProblemError]
 ) -> dict[str, Answer | dict[str, Any]]:
     now = time.time()
     tasks = {DocumentId(key): task for key, task in posted.items() if isinstance(task, submissions.PostTask)}
@@ -79,11 +80,30 @@ async def _answers(
         raise next(reply for reply in replies.values() if isinstance(reply, UnavailableError))
     answers: dict[str, Answer | dict[str, Any]] = {}
     for key, found in posted.items():
-        reply: Reply = FaultError(found) if isinstance(found, Fault) else replies[DocumentId(key)]
+        reply: Reply
+        match found:
+            case Fault():
+                reply = FaultError(found)
+            case ProblemError():
+                reply = found
+            case _:
+                reply = replies[DocumentId(key)]
         if isinstance(reply, Refusal):
             reply = errors.refused(reply)
         answers[key] = reply if isinstance(reply, Answer) else errors.members(errors.problem(reply))
     return answers
+
+
+def _refused(
+    posted: dict[str, batches.Posted], refusal: ProblemError | None
+) -> dict[str, batches.Posted | ProblemError]:
+    """What one who may not write posted: only what has no state goes on, which asks what there is."""
+    if refusal is None:
+        return dict(posted)
+    writes = {
+        key for key, task in posted.items() if isinstance(task, submissions.PostTask) and task.state is not None
+    }
+    return {key: refusal if key in writes else task for key, task in posted.items()}
 
 
 def _ids(request: Request, most: int) -> list[DocumentId] | None:

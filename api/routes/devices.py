@@ -11,8 +11,9 @@ from api.errors import MALFORMED_REQUEST, NOT_FOUND, ProblemError
 from api.representations import answers
 from api.state import state
 from shared import codec
+from shared.core.access.audit import Origin
 from shared.core.display import MAX_NAME, is_name
-from shared.core.documents import Device, DeviceId
+from shared.core.documents import Device, DeviceId, UserId
 
 _MOST_BYTES = 4096
 
@@ -20,7 +21,7 @@ _MOST_BYTES = 4096
 async def list_devices(request: Request) -> Response:
     app = state(request)
     caller = await app.devices.of(request)
-    devices = await app.devices.list_of(caller.user, caller.space)
+    devices = await app.devices.list_of(owner_of(caller), caller.space)
     rows = [answers.device_row(device, current=device.id == caller.id) for device in devices]
     return Response(codec.dumps({"devices": rows}), media_type="application/json")
 
@@ -29,7 +30,10 @@ async def create_device(request: Request) -> Response:
     app = state(request)
     caller = await app.devices.of(request)
     name = _name(await read_json_body(request, caller.space, _MOST_BYTES))
-    device, token = await app.devices.create_bounded(user=caller.user, name=name, space=caller.space)
+    owner = (await app.stores.users.by_ids([owner_of(caller)]))[owner_of(caller)]
+    device, token = await app.devices.create_bounded(
+        owner, name=name, space=caller.space, origin=_origin(request, caller)
+    )
     return _created(device, token)
 
 
@@ -37,11 +41,24 @@ async def revoke_device(request: Request) -> Response:
     app = state(request)
     caller = await app.devices.of(request)
     device = DeviceId(request.path_params["device"])
-    revoked = await app.devices.revoke(device, user=caller.user, space=caller.space)
+    revoked = await app.devices.revoke(
+        device, origin=_origin(request, caller), owner=owner_of(caller), space=caller.space
+    )
     if revoked is None:
         raise ProblemError(NOT_FOUND, "You have no such device, or it was revoked before. See GET /devices.")
     await app.live.tell_revoked(revoked)
     return Response(status_code=204)
+
+
+def owner_of(device: Device) -> UserId:
+    """Of a device whose token was looked up."""
+    assert device.owner is not None
+    return device.owner
+
+
+def _origin(request: Request, device: Device) -> Origin:
+    address = None if request.client is None else request.client.host
+    return Origin(f"device {device.id}", device.owner, address)
 
 
 def _name(raw: bytes) -> str:

@@ -14,6 +14,7 @@ from api.representations import answers
 from api.state import state
 from api.submitting import document_of, submit
 from shared import codec, representations
+from shared.core.access.roles import Act
 from shared.core.documents import ContentHash, DeviceId
 from shared.core.index.reconciliation import is_fingerprint
 from shared.core.resolution.context import Given, Submission
@@ -61,7 +62,7 @@ async def post_restore(request: Request) -> Response:
     """Makes an earlier state the current one: undoes a merge, an edit or a deletion. What is current now stays
     in the revisions, so this can be undone, too."""
     app = state(request)
-    device = await app.devices.of(request)
+    device = await app.devices.of(request, Act.WRITE)
     document = document_of(request)
     content = _hash(await read_json_body(request, device.space, _MOST_BYTES))
     entry = await app.documents.state(device.space, document, content)

@@ -35,7 +35,7 @@ async def get_export(request: Request) -> StreamingResponse:
     token = hash_of_token(request)
 
     async def still_open() -> bool:
-        return await app.devices.by_hash(token) is not None
+        return await app.devices.opens(token, device.space)
 
     pieces = _pieces(lines, Encoder(coding), still_open)
     return StreamingResponse(pieces, headers=headers, media_type="application/x-ndjson")

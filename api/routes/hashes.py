@@ -57,11 +57,13 @@ async def get_hashes(request: Request) -> Response:
     coding = accepted(request.headers.get("accept-encoding"))
     if known & {"*", cursor_of(position)}:
         await app.acknowledgements.listed(device, asked_at, position.sequence)
+        app.devices.synced(device.id, device.space, position.sequence)
         headers = _headers(position, coding)
         headers["etag"] = tag_named(request.headers.get("if-none-match"), cursor_of(position))
         return Response(status_code=304, headers=headers)
     listing = await app.hash_maps.at_least(device.space, lineage)
     await app.acknowledgements.listed(device, asked_at, listing.position.sequence)
+    app.devices.synced(device.id, device.space, listing.position.sequence)
     if listing.size < MIN_BYTES:
         coding = IDENTITY
     body = await app.hash_maps.body(device.space, listing, coding)
@@ -95,6 +97,7 @@ async def _since(request: Request, device: Device, since: str, limit: int, *, ma
     page = await look()
     if may_wait and not page.hashes and not page.more:
         page = await _held(request, device, look=look, changed=lambda found: bool(found.hashes))
+    app.devices.synced(device.id, device.space, page.position.sequence)
     body = {"hashes": page.hashes, "cursor": cursor_of(page.position), "more": page.more}
     return Response(codec.dumps(body), headers={"cache-control": "no-store"}, media_type="application/json")
 

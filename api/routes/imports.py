@@ -10,6 +10,7 @@ from starlette.responses import Response
 from api.body import coding_of, enter_import, pieces_of
 from api.state import state
 from shared import codec
+from shared.core.access.roles import Act
 
 _KINDS: Final = ("application/x-ndjson", "application/octet-stream", "application/json")
 
@@ -18,7 +19,7 @@ async def post_import(request: Request) -> Response:
     """All of it is checked before anything is stored; then it is stored a few hundred documents at a time. Sent
     again, it goes on where it was stopped."""
     app = state(request)
-    device = await app.devices.of(request)
+    device = await app.devices.of(request, Act.WRITE)
     coding = coding_of(request, _KINDS)
     await enter_import(request, device.space)
     pieces = pieces_of(request, app.settings.import_bytes, coding)

@@ -9,6 +9,7 @@ from api.body import read_body
 from api.errors import INVALID_POLICIES, ProblemError
 from api.state import state
 from shared import codec, representations
+from shared.core.access.roles import Act
 from shared.core.merge.policies import InvalidPolicies, Policies, parse
 
 _MOST_BYTES = 256 * 1024
@@ -22,7 +23,7 @@ async def get_policies(request: Request) -> Response:
 
 async def put_policies(request: Request) -> Response:
     app = state(request)
-    device = await app.devices.of(request)
+    device = await app.devices.of(request, Act.WRITE)
     declared = await app.aside.value(device.space, await read_body(request, device.space, _MOST_BYTES), max_depth=3)
     try:
         policies = parse(declared)

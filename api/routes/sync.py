@@ -13,6 +13,7 @@ from api.representations import answers
 from api.state import state
 from api.submitting import document_of, is_bare_deletion, is_dry_run, item_of, submit
 from shared import codec
+from shared.core.access.roles import Act
 from shared.core.documents import Body
 from shared.core.resolution.context import CREATED, Given, Refusal, Submission
 from shared.core.resolution.states import DELETED_KEY
@@ -20,11 +21,13 @@ from shared.core.resolution.states import DELETED_KEY
 
 async def post_task(request: Request) -> Response:
     app = state(request)
-    device = await app.devices.of(request)
+    device, refusal = await app.devices.judged(request, Act.WRITE)
     document = document_of(request)
     limits = app.settings.limits
     body = await read_body(request, device.space, limits.max_request_bytes)
     posted = await app.aside.post_task(device.space, document, body)
+    if refusal is not None and posted.state is not None:
+        raise refusal  # without a state it asks what there is, and changes nothing
     agreed = await app.acknowledgements.posted(device) if is_bare_deletion(posted) else None
     item = item_of(posted, request, document, device, at=time.time(), agreed=agreed)
     found = await app.resolver.resolve(device.space, item)
@@ -37,7 +40,7 @@ async def post_task(request: Request) -> Response:
 async def delete_task(request: Request) -> Response:
     """The state `{"id", "_deleted": true}`, for people with curl. `If-Match` names the base."""
     app = state(request)
-    device = await app.devices.of(request)
+    device = await app.devices.of(request, Act.WRITE)
     document = document_of(request)
     mark: Body = {"id": document, DELETED_KEY: True}
     submission = Submission(

@@ -1,13 +1,13 @@
 """What the core's surroundings promise. Adapters are judged by these docstrings (tests/contract).
 
-Every call names the space: a call without one cannot be written down. (Devices are found by token or by user; a
-device names its space.)
+Every call names the space: a call without one cannot be written down. (Of people, devices and who may open which
+space: shared/ports/access.py.)
 """
 
 from shared.ports.cache import Announcement, Announcements, BuilderLock, HashMapCache, MapAcknowledgements
 from shared.ports.errors import DecisionError, Fence, FencedError, OverloadedError, TooMuchError, UnavailableError
 from shared.ports.queue import Envelope, Inbox, Lease, Reply, Resolver, SealedItem
-from shared.ports.stores import Changes, Current, DeviceStore, DocumentStore, Transaction
+from shared.ports.stores import Changes, Current, DocumentStore, Transaction
 
 __all__ = [
     "Announcement",
@@ -16,7 +16,6 @@ __all__ = [
     "Changes",
     "Current",
     "DecisionError",
-    "DeviceStore",
     "DocumentStore",
     "Envelope",
     "Fence",

@@ -95,3 +95,7 @@ class Announcements(Protocol):
     async def tell_revoked(self, space: SpaceId, device: DeviceId) -> None:
         """Says to all processes that a device of the space was revoked."""
         ...
+
+    async def tell_access(self, space: SpaceId) -> None:
+        """Says to all processes that somebody may do less in the space than before."""
+        ...

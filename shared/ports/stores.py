@@ -1,4 +1,4 @@
-"""The authoritative state, and the devices."""
+"""The authoritative state."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from typing import Protocol, TypeVar
 
 from shared.core.documents import (
     ContentHash,
-    Device,
     DeviceId,
     DocumentId,
     Exported,
     HistoryEntry,
     Position,
     SpaceId,
-    UserName,
 )
 from shared.core.documents import Sequence as SequenceNumber
 from shared.core.index.lineage import Lineage
@@ -206,35 +204,7 @@ class DocumentStore(Protocol):
 
     async def spaces(self) -> list[SpaceId]: ...
 
-
-class DeviceStore(Protocol):
-    """Devices and the hashes of their tokens. Errors: UnavailableError."""
-
-    async def add(self, device: Device, token_hash: str) -> None: ...
-
-    async def by_token_hashes(self, token_hashes: Collection[str]) -> dict[str, Device]:
-        """The devices of those tokens that are known and not revoked. A revocation is seen by the next
-        call."""
-        ...
-
-    async def list_of(self, user: UserName, space: SpaceId | None = None) -> list[Device]:
-        """The user's devices, oldest first, revoked ones not; those of one space if it is given."""
-        ...
-
-    async def count(self, space: SpaceId, since: float) -> int:
-        """How many devices the space has, those counted too that were revoked at `since`, in seconds since 1970, or
-        later."""
-        ...
-
-    async def list_all(self) -> list[Device]: ...
-
-    async def revoke(
-        self, device: DeviceId, *, user: UserName | None = None, space: SpaceId | None = None
-    ) -> Device | None:
-        """The device, of which the token opens nothing any more when this returns. None if there is no such device,
-        it is not that user's, does not open that space, or was revoked before."""
-        ...
-
-    async def seen(self, device: DeviceId, at: float) -> None:
-        """Remembers when the device was last heard of (seconds since 1970)."""
+    async def drop(self, space: SpaceId) -> None:
+        """Removes everything that the space holds, in portions, the space itself last: interrupted, it is repeated.
+        To be called when nobody writes to it any more."""
         ...

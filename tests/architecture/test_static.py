@@ -51,6 +51,7 @@ def test_each_driver_is_imported_by_one_adapter() -> None:
         "bson": ("mongodb",),
         "redis": ("redis", "arq.py"),
         "arq": ("arq.py",),
+        "argon2": ("argon2.py",),
     }
     for path in [p for room in ("api", "worker", "shared", "client") for p in (ROOT / room).rglob("*.py")]:
         if "testing" in path.parts:

@@ -25,6 +25,7 @@ class Heard:
     def __init__(self) -> None:
         self.changed: asyncio.Queue[tuple[SpaceId, Sequence]] = asyncio.Queue()
         self.revoked: asyncio.Queue[tuple[SpaceId, DeviceId]] = asyncio.Queue()
+        self.access: asyncio.Queue[SpaceId] = asyncio.Queue()
 
     def on_changed(self, space: SpaceId, data: bytes) -> None:
         self.changed.put_nowait((space, load_announcement(data)[1]))
@@ -40,7 +41,12 @@ def heard() -> Heard:
 
 @pytest.fixture(params=["redis", "memory"])
 async def announcements(request: pytest.FixtureRequest, heard: Heard) -> AsyncIterator[Announcements]:
-    callbacks: Any = {"heard": heard.on_changed, "lost": lambda space: None, "revoked": heard.on_revoked}
+    callbacks: Any = {
+        "heard": heard.on_changed,
+        "lost": lambda space: None,
+        "revoked": heard.on_revoked,
+        "access": heard.access.put_nowait,
+    }
     if request.param == "memory":
         async with MemoryAnnouncements(**callbacks) as opened:
             yield opened
@@ -60,6 +66,8 @@ async def test_who_listens_to_a_space_hears_what_is_said_of_it_and_of_no_other(
         await announcements.tell_revoked(space, DeviceId("d"))
         await announcements.tell_changed(space, Announcement(Sequence(sequence), Sequence(sequence), None, None))
     assert await asyncio.wait_for(heard.revoked.get(), 10) == (mine, "d")
+    await announcements.tell_access(mine)
+    assert await asyncio.wait_for(heard.access.get(), 10) == mine
     assert await asyncio.wait_for(heard.changed.get(), 10) == (mine, 2)
     await announcements.listen(other)
     await announcements.unlisten(mine)
@@ -79,6 +87,7 @@ async def test_after_leaving_every_space_another_one_is_heard(settings: Settings
         heard=lambda space, data: heard.put_nowait((space, data)),
         lost=lambda space: None,
         revoked=lambda space, device: None,
+        access=lambda space: None,
     ) as announcements:
         await announcements.listen(spaces[0])
         await announcements.unlisten(spaces[0])

@@ -17,7 +17,8 @@ import pytest
 from pymongo import MongoClient
 
 from api.auth import Devices
-from shared.adapters.mongodb import MongoDeviceStore, opened
+from shared.adapters.mongodb import access_stores, opened
+from shared.core.access.audit import BY_OPERATOR
 from shared.core.documents import DeviceId
 from tests.instance import Access, Instance
 from tests.integration.truth import administrator
@@ -227,8 +228,8 @@ def test_a_revoked_token_opens_nothing_from_then_on(server: Instance, access: Ac
 
     async def revoke() -> bool:
         async with opened(server.settings) as mongo:
-            devices = Devices(MongoDeviceStore(mongo))
-            return await devices.revoke(DeviceId(access.device)) is not None
+            devices = Devices(access_stores(mongo))
+            return await devices.revoke(DeviceId(access.device), origin=BY_OPERATOR) is not None
 
     assert asyncio.run(revoke())
     for method, path in [("GET", "/hashes"), ("POST", "/task/a"), ("GET", "/devices"), ("POST", "/devices")]:

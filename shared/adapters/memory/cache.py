@@ -100,9 +100,11 @@ class MemoryAnnouncements:
         heard: Callable[[SpaceId, bytes], None],
         lost: Callable[[SpaceId], None],
         revoked: Callable[[SpaceId, DeviceId], None],
+        access: Callable[[SpaceId], None],
     ) -> None:
         self._heard = heard
         self._revoked = revoked
+        self._access = access
         self._spaces: set[SpaceId] = set()
 
     async def __aenter__(self) -> MemoryAnnouncements:
@@ -124,3 +126,7 @@ class MemoryAnnouncements:
     async def tell_revoked(self, space: SpaceId, device: DeviceId) -> None:
         if space in self._spaces:
             self._revoked(space, device)
+
+    async def tell_access(self, space: SpaceId) -> None:
+        if space in self._spaces:
+            self._access(space)

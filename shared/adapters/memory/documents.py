@@ -184,6 +184,9 @@ class MemoryDocumentStore:
     async def spaces(self) -> list[SpaceId]:
         return list(self._spaces)
 
+    async def drop(self, space: SpaceId) -> None:
+        self._spaces.pop(space, None)
+
 
 def _is_later(one: Fence, other: Fence) -> bool:
     return one.number > other.number or (one.number == other.number and one.token != other.token)

@@ -3,51 +3,48 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 
-from pymongo import ASCENDING
+from pymongo import ASCENDING, ReturnDocument
 
+from shared.adapters.mongodb.adoption import adopt
+from shared.adapters.mongodb.atomic import NothingChangedError, Session, append, atomically
 from shared.adapters.mongodb.client import Mongo, Row, errors_mapped
-from shared.adapters.mongodb.rows import (
-    device_of,
-)
-from shared.core.documents import (
-    Device,
-    DeviceId,
-    SpaceId,
-    UserName,
-)
+from shared.adapters.mongodb.rows import device_of, device_row
+from shared.core.access.audit import AuditEntry
+from shared.core.documents import Device, DeviceId, SpaceId, Synced, UserId
 
 
 class MongoDeviceStore:
     """DeviceStore on MongoDB."""
 
     def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
         self._devices = mongo.database["devices"]
 
-    async def add(self, device: Device, token_hash: str) -> None:
-        with errors_mapped():
-            await self._devices.insert_one(
-                {
-                    "_id": device.id,
-                    "token_hash": token_hash,
-                    "user": device.user,
-                    "name": device.name,
-                    "space": device.space,
-                    "created_at": device.created_at,
-                    "last_seen": device.last_seen,
-                    "shared": device.shared,
-                }
-            )
+    async def add(self, device: Device, token_hash: str, entry: AuditEntry) -> None:
+        async def work(session: Session) -> None:
+            await self._devices.insert_one(device_row(device, token_hash), session=session)
+            await append(self._mongo, session, entry)
+
+        await atomically(self._mongo, work)
 
     async def by_token_hashes(self, token_hashes: Collection[str]) -> dict[str, Device]:
         with errors_mapped():
-            cursor = self._devices.find({"token_hash": {"$in": list(token_hashes)}})
-            rows = await cursor.to_list(None)
-            return {row["token_hash"]: device_of(row) for row in rows if "revoked_at" not in row}
+            rows = await self._devices.find({"token_hash": {"$in": list(token_hashes)}}).to_list(None)
+        found: dict[str, Device] = {}
+        for row in rows:
+            if "revoked_at" in row:
+                continue
+            device = device_of(row)
+            if device.owner is None:
+                device = replace(device, owner=await adopt(self._mongo, row))
+            found[row["token_hash"]] = device
+        return found
 
-    async def list_of(self, user: UserName, space: SpaceId | None = None) -> list[Device]:
-        return await self._list({"user": user, "revoked_at": {"$exists": False}, **_only(space=space)})
+    async def list_of(self, owner: UserId, space: SpaceId | None = None) -> list[Device]:
+        return await self._list({"owner": owner, "revoked_at": {"$exists": False}, **_only(space=space)})
 
     async def count(self, space: SpaceId, since: float) -> int:
         query = {"space": space, "$or": [{"revoked_at": {"$exists": False}}, {"revoked_at": {"$gte": since}}]}
@@ -62,19 +59,50 @@ class MongoDeviceStore:
             cursor = self._devices.find(query).sort([("created_at", ASCENDING), ("_id", ASCENDING)])
             return [device_of(row) for row in await cursor.to_list(None)]
 
-    async def revoke(
-        self, device: DeviceId, *, user: UserName | None = None, space: SpaceId | None = None
+    async def rotate(
+        self, device: DeviceId, token_hash: str, entry: AuditEntry, *, owner: UserId, space: SpaceId | None = None
     ) -> Device | None:
-        with errors_mapped():
-            row = await self._devices.find_one_and_update(
-                {"_id": device, "revoked_at": {"$exists": False}, **_only(user=user, space=space)},
-                {"$set": {"revoked_at": time.time()}},
-            )
-        return None if row is None else device_of(row)
+        return await self._change(device, {"token_hash": token_hash}, entry, _only(owner=owner, space=space))
 
-    async def seen(self, device: DeviceId, at: float) -> None:
+    async def revoke(
+        self, device: DeviceId, entry: AuditEntry, *, owner: UserId | None = None, space: SpaceId | None = None
+    ) -> Device | None:
+        return await self._change(device, {"revoked_at": time.time()}, entry, _only(owner=owner, space=space))
+
+    async def _change(self, device: DeviceId, fields: Row, entry: AuditEntry, only: Row) -> Device | None:
+        async def work(session: Session) -> Device:
+            row = await self._devices.find_one_and_update(
+                {"_id": device, "revoked_at": {"$exists": False}, **only},
+                {"$set": fields},
+                return_document=ReturnDocument.AFTER,
+                session=session,
+            )
+            if row is None:
+                raise NothingChangedError
+            changed = device_of(row)
+            about = replace(entry, device=changed.id, user=changed.owner, space=changed.space)
+            await append(self._mongo, session, about)
+            return changed
+
+        try:
+            return await atomically(self._mongo, work)
+        except NothingChangedError:
+            return None
+
+    async def seen(
+        self,
+        device: DeviceId,
+        at: float,
+        *,
+        client: str | None = None,
+        synced: Mapping[SpaceId, Synced] | None = None,
+    ) -> None:
+        latest: Row = {"last_seen": at}
+        for space, known in (synced or {}).items():
+            latest |= {f"synced.{space}.at": known.at, f"synced.{space}.sequence": known.sequence}
+        change: Row = {"$max": latest} if client is None else {"$max": latest, "$set": {"client": client}}
         with errors_mapped():
-            await self._devices.update_one({"_id": device}, {"$max": {"last_seen": at}})
+            await self._devices.update_one({"_id": device}, change)
 
 
 def _only(**wanted: str | None) -> Row:

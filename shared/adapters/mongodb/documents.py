@@ -45,6 +45,7 @@ from shared.ports import Changes, Current, Fence, Transaction
 T = TypeVar("T")
 
 _PRUNED_AT_ONCE: Final = 1000
+_DROPPED_AT_ONCE: Final = 1000
 _CURRENT: Final = {"seq": 1, "hash": 1, "body": 1, "history": 1, "version": 1}
 _LINEAGE: Final = {"epoch": 1, "sequence": 1, "histories": 1}
 _RAW: Final[CodecOptions[RawBSONDocument]] = CodecOptions(RawBSONDocument)
@@ -271,6 +272,26 @@ class MongoDocumentStore:
     async def spaces(self) -> list[SpaceId]:
         with errors_mapped():
             return [SpaceId(row["_id"]) async for row in self._spaces.find({}, {"_id": 1})]
+
+    async def drop(self, space: SpaceId) -> None:
+        heads = {"_id": {"$gt": f"{space}/", "$lt": f"{space}0"}}
+        for collection, query in (
+            (self._documents, heads),
+            (self._revisions, {"space": space}),
+            (self._mongo.database["memory"], heads),
+            (self._mongo.database["deletions"], heads),
+        ):
+            more = True
+            while more:
+                with errors_mapped():
+                    keys = [
+                        row["_id"]
+                        for row in await collection.find(query, {"_id": 1}).limit(_DROPPED_AT_ONCE).to_list(None)
+                    ]
+                    await collection.delete_many({"_id": {"$in": keys}})
+                more = len(keys) == _DROPPED_AT_ONCE
+        with errors_mapped():
+            await self._spaces.delete_one({"_id": space})
 
     async def prune(self, space: SpaceId, retention: Retention, now: float) -> Pruned:
         bodies = size = rows = 0

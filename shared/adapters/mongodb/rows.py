@@ -18,6 +18,7 @@ from shared.core.documents import (
     Epoch,
     HistoryEntry,
     SpaceId,
+    Synced,
     UserName,
 )
 from shared.core.documents import Sequence as SequenceNumber
@@ -174,6 +175,7 @@ def policies_of(row: Mapping[str, Any] | None) -> Policies:
 
 
 def device_of(row: Mapping[str, Any]) -> Device:
+    synced = row.get("synced") or {}
     return Device(
         id=DeviceId(row["_id"]),
         user=UserName(row["user"]),
@@ -182,4 +184,36 @@ def device_of(row: Mapping[str, Any]) -> Device:
         created_at=row["created_at"],
         last_seen=row["last_seen"],
         shared=row.get("shared", False),
+        owner=row.get("owner"),
+        every_space=row.get("every_space", False),
+        expires_at=row.get("expires_at"),
+        client=row.get("client", ""),
+        synced={SpaceId(space): Synced(known["at"], known["sequence"]) for space, known in synced.items()},
     )
+
+
+def device_row(device: Device, token_hash: str) -> Row:
+    """With the name of its user, by which processes of earlier releases know him."""
+    row = {
+        "_id": device.id,
+        "token_hash": token_hash,
+        "user": device.user,
+        "name": device.name,
+        "space": device.space,
+        "created_at": device.created_at,
+        "last_seen": device.last_seen,
+        "shared": device.shared,
+    }
+    if device.owner is not None:
+        row["owner"] = device.owner
+    if device.every_space:
+        row["every_space"] = True
+    if device.expires_at is not None:
+        row["expires_at"] = device.expires_at
+    if device.client:
+        row["client"] = device.client
+    if device.synced:
+        row["synced"] = {
+            space: {"at": known.at, "sequence": known.sequence} for space, known in device.synced.items()
+        }
+    return row

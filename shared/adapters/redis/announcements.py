@@ -22,6 +22,9 @@ _CONFIRM_SECONDS = 2.0
 _AGAIN_SECONDS = 0.2
 _REVOKED = b"revoked "
 """Then the device's id. No announcement of changes begins so."""
+_ACCESS = b"access"
+"""All of it. Processes of an earlier release take it for an announcement that they cannot read, and look after all
+that follow the space, too."""
 
 
 class RedisAnnouncements:
@@ -35,9 +38,11 @@ class RedisAnnouncements:
         heard: Callable[[SpaceId, bytes], None],
         lost: Callable[[SpaceId], None],
         revoked: Callable[[SpaceId, DeviceId], None],
+        access: Callable[[SpaceId], None],
     ) -> None:
         self._redis = redis
         self._revoked = revoked
+        self._access = access
         self._pubsub = redis.pubsub()
         self._heard = heard
         self._lost = lost
@@ -84,6 +89,9 @@ class RedisAnnouncements:
     async def tell_revoked(self, space: SpaceId, device: DeviceId) -> None:
         await announce_revoked(self._redis, space, device)
 
+    async def tell_access(self, space: SpaceId) -> None:
+        await announce_access(self._redis, space)
+
     async def _read(self) -> None:
         gone = False
         while True:
@@ -108,6 +116,8 @@ class RedisAnnouncements:
             self._confirmed[channel].set()
         elif kind == "message" and channel in self._spaces and data.startswith(_REVOKED):
             self._revoked(self._spaces[channel], DeviceId(data.removeprefix(_REVOKED).decode()))
+        elif kind == "message" and channel in self._spaces and data == _ACCESS:
+            self._access(self._spaces[channel])
         elif kind == "message" and channel in self._spaces:
             self._heard(self._spaces[channel], data)
 
@@ -127,6 +137,12 @@ async def announce_revoked(redis: Redis, space: SpaceId, device: DeviceId) -> No
     """Says to all API processes that the device was revoked. Raises UnavailableError."""
     with errors_mapped():
         await redis.publish(_channel(space), _REVOKED + device.encode())
+
+
+async def announce_access(redis: Redis, space: SpaceId) -> None:
+    """Says to all API processes that somebody may do less in the space than before. Raises UnavailableError."""
+    with errors_mapped():
+        await redis.publish(_channel(space), _ACCESS)
 
 
 def _channel(space: SpaceId) -> bytes:

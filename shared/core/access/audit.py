@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from shared.core.documents import DeviceId, SpaceId, UserId
 
@@ -45,10 +46,11 @@ class AuditAct(StrEnum):
     DEVICE_REVOKED = "device-revoked"
 
 
-OPERATOR = "operator"
+OPERATOR: Final = "operator"
 """Whoever has a shell on the server."""
-SERVER = "server"
+SERVER: Final = "server"
 """The server itself: what it does when time has passed."""
+Detail = str | int | float | bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,5 +69,32 @@ class AuditEntry:
     user: UserId | None = None
     """To whom it was done."""
     device: DeviceId | None = None
-    details: Mapping[str, str | int | float | bool] = field(default_factory=dict, hash=False)
+    details: Mapping[str, Detail] = field(default_factory=dict, hash=False)
     """Roles, ids and settings; never contents, names of documents or secrets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who acts, and from where."""
+
+    by: str
+    """As in AuditEntry."""
+    actor: UserId | None = None
+    address: str | None = None
+
+    def entry(
+        self,
+        act: AuditAct,
+        at: float,
+        *,
+        space: SpaceId | None = None,
+        user: UserId | None = None,
+        device: DeviceId | None = None,
+        **details: Detail,
+    ) -> AuditEntry:
+        """What he did."""
+        return AuditEntry(act, at, self.by, self.actor, self.address, space, user, device, details)
+
+
+BY_OPERATOR: Final = Origin(OPERATOR)
+BY_SERVER: Final = Origin(SERVER)

@@ -92,6 +92,7 @@ def email_key(text: str) -> str | None:
     if match is None or len(text) > MAX_EMAIL:
         return None
     try:
+        text.encode("utf-8")
         domain = match["domain"].encode("idna").decode("ascii").lower()
     except UnicodeError:
         return None

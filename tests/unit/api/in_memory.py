@@ -14,19 +14,22 @@ from typing import Any
 import httpx
 from starlette.applications import Starlette
 
+from api.access.provision import Provision
 from api.app import create_app
 from api.assembly import Adapters, assembled
-from api.auth import token_hash
+from api.auth import Devices
 from api.codings import IDENTITY, Decoder
 from api.importing import import_into
 from api.lifespan import Lifespan
 from api.representations.imports import read_export
+from shared.adapters.memory.access_secrets import access_stores
 from shared.adapters.memory.cache import MemoryAnnouncements, MemoryHashMapCache, MemoryMapAcknowledgements
-from shared.adapters.memory.devices import MemoryDeviceStore
 from shared.adapters.memory.documents import MemoryDocumentStore
 from shared.adapters.memory.queue import MemoryInbox, MemoryQueue, MemoryResolver
-from shared.core.documents import Device, DeviceId, SpaceId, UserName
+from shared.core.access.audit import BY_OPERATOR
+from shared.core.documents import SpaceId, UserName
 from shared.ports import Announcement
+from shared.ports.access import AccessStores
 from shared.settings import Settings
 from worker.tasks.resolve import SpaceResolver
 
@@ -37,7 +40,7 @@ class Service:
 
     settings: Settings = field(default_factory=Settings)
     documents: MemoryDocumentStore = field(default_factory=MemoryDocumentStore)
-    devices: MemoryDeviceStore = field(default_factory=MemoryDeviceStore)
+    stores: AccessStores = field(default_factory=access_stores)
 
     def __post_init__(self) -> None:
         self._announcements: list[MemoryAnnouncements] = []
@@ -82,7 +85,7 @@ class Service:
         acknowledgements = MemoryMapAcknowledgements()
         adapters = Adapters(
             documents=self.documents,
-            devices=self.devices,
+            stores=self.stores,
             cache=MemoryHashMapCache(),
             acknowledgements=acknowledgements,
             resolver=MemoryResolver(self.queue, acknowledgements),
@@ -100,8 +103,10 @@ class Service:
 
     async def token(self, space: str = "s", user: str = "u") -> str:
         """Of a new device."""
-        token, name = f"ht_{uuid.uuid4().hex}{uuid.uuid4().hex[:11]}", uuid.uuid4().hex[:12]
-        await self.devices.add(Device(DeviceId(name), UserName(user), name, SpaceId(space), 1.0), token_hash(token))
+        provision = Provision(self.stores, Devices(self.stores))
+        _, token = await provision.device(
+            user=UserName(user), name=uuid.uuid4().hex[:12], space=SpaceId(space), origin=BY_OPERATOR
+        )
         return token
 
     @asynccontextmanager

@@ -1,0 +1,1 @@
+"""People, spaces, invitations and sessions, as requests and operators ask for them."""

@@ -1,0 +1,99 @@
+"""Changes of people, spaces and devices: each in one transaction with its row of the audit log."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+from motor.motor_asyncio import AsyncIOMotorClientSession
+from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.read_concern import ReadConcern
+from pymongo.read_preferences import ReadPreference
+
+from shared.adapters.mongodb.client import DURABLE, Mongo, Row, errors_mapped
+from shared.adapters.mongodb.faults import UNKNOWN_COMMIT, is_ended
+from shared.core.access.audit import AuditEntry
+
+T = TypeVar("T")
+Session = AsyncIOMotorClientSession
+
+_GIVE_UP_SECONDS: Final = 5.0
+
+
+class NothingChangedError(Exception):
+    """Ends a transaction that has nothing to store."""
+
+
+async def atomically(mongo: Mongo, work: Callable[[Session], Awaitable[T]]) -> T:
+    """What `work` returns when it is committed. `work` is run again if it met another transaction, so it must have no
+    effect but through its session. Raises DuplicateKeyError, and what `work` raises; nothing is stored then."""
+    deadline = time.monotonic() + _GIVE_UP_SECONDS
+    attempt = 0
+    with errors_mapped():
+        async with await mongo.client.start_session() as session:
+            while True:
+                try:
+                    async with session.start_transaction(ReadConcern("snapshot"), DURABLE, ReadPreference.PRIMARY):
+                        result = await work(session)
+                        await _commit(session, deadline)
+                        return result
+                except DuplicateKeyError:
+                    raise
+                except PyMongoError as error:
+                    if not is_ended(error) or time.monotonic() > deadline:
+                        raise
+                attempt += 1
+                await asyncio.sleep(min(0.002 * 2**attempt, 0.1) * random.uniform(0.5, 1.5))  # noqa: S311
+
+
+async def _commit(session: Session, deadline: float) -> None:
+    while True:
+        try:
+            await session.commit_transaction()
+        except PyMongoError as error:
+            if not error.has_error_label(UNKNOWN_COMMIT) or time.monotonic() > deadline:
+                raise
+        else:
+            return
+
+
+async def changed(mongo: Mongo, collection: str, query: Row, update: Row, entry: AuditEntry) -> bool:
+    """Updates the row that the query finds, and stores the entry. False if there is none."""
+
+    async def work(session: Session) -> bool:
+        found = await mongo.database[collection].update_one(query, update, session=session)
+        if not found.matched_count:
+            return False
+        await append(mongo, session, entry)
+        return True
+
+    return await atomically(mongo, work)
+
+
+async def append(mongo: Mongo, session: Session | None, entry: AuditEntry) -> None:
+    """Stores the entry, in the transaction if there is one."""
+    await mongo.database["audit"].insert_one(audit_row(entry), session=session)
+
+
+def audit_row(entry: AuditEntry) -> Row:
+    """Only what it says something about."""
+    row = {
+        "act": entry.act.value,
+        "at": entry.at,
+        "by": entry.by,
+        "actor": entry.actor,
+        "address": entry.address,
+        "space": entry.space,
+        "user": entry.user,
+        "device": entry.device,
+        "details": dict(entry.details) or None,
+    }
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def is_about(error: DuplicateKeyError, field: str) -> bool:
+    """Whether it is this field of which another row has the value."""
+    return field in (error.details or {}).get("keyPattern", {})

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from motor.motor_asyncio import AsyncIOMotorClientSession
-from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.errors import DuplicateKeyError, PyMongoError, ServerSelectionTimeoutError
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 
@@ -43,7 +43,9 @@ async def atomically(mongo: Mongo, work: Callable[[Session], Awaitable[T]]) -> T
                 except DuplicateKeyError:
                     raise
                 except PyMongoError as error:
-                    if not is_ended(error) or time.monotonic() > deadline:
+                    # A primary was waited for already, for as long as the settings say.
+                    waited = isinstance(error, ServerSelectionTimeoutError)
+                    if waited or not is_ended(error) or time.monotonic() > deadline:
                         raise
                 attempt += 1
                 await asyncio.sleep(min(0.002 * 2**attempt, 0.1) * random.uniform(0.5, 1.5))  # noqa: S311

@@ -134,6 +134,24 @@ async def test_everything_is_all_heads_and_then_what_they_superseded(store: Docu
     ]
 
 
+async def test_a_space_that_is_dropped_is_begun_anew_and_another_one_stays(
+    store: DocumentStore, space: SpaceId
+) -> None:
+    other = SpaceId(f"{space}-2")
+    for value in (1, 2):
+        await put(store, space, "a", value)
+    await put(store, other, "a", 1)
+    known = (await store.lineages([space]))[space].position
+    await store.drop(space)
+    await store.drop(space)
+    assert space not in await store.spaces()
+    assert [one async for one in store.everything(space)] == []
+    assert await store.history(space, DocumentId("a"), 10) == []
+    begun = (await store.lineages([space]))[space].position
+    assert begun.sequence == 0 and begun.epoch != known.epoch
+    assert len([one async for one in store.everything(other)]) == 1
+
+
 async def test_another_space_sees_nothing(store: DocumentStore, space: SpaceId) -> None:
     await put(store, space, "a", 1)
     other = SpaceId(f"{space}-2")
@@ -180,6 +198,7 @@ async def test_errors_are_ours(settings: Settings) -> None:
             "set_policies": broken.set_policies(here, NO_POLICIES),
             "prune": broken.prune(here, Retention(1, 1, 1), 0.0),
             "spaces": broken.spaces(),
+            "drop": broken.drop(here),
         }
         methods = {name for name, _ in inspect.getmembers(DocumentStore, inspect.isfunction) if name[0] != "_"}
         assert calls.keys() == methods

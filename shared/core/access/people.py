@@ -77,7 +77,7 @@ def name_key(name: str) -> str:
     """What two names that are taken for the same have in common; names are unique by it."""
     key = name
     for _ in range(4):  # case folding can make text that is not normalised, and the other way round
-        folded = " ".join(unicodedata.normalize("NFKC", key).casefold().split())
+        folded = " ".join(unicodedata.normalize("NFKC", key.casefold()).split())
         if folded == key:
             break
         key = folded

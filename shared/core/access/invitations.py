@@ -1,6 +1,6 @@
 """Invitations: to a space, or to the server. Pure.
 
-Laws (tests/unit/core/test_access.py):
+Laws (tests/unit/core/access/test_access.py):
     an invitation that was used, revoked or has expired is never valid again
     who may sign up: whom `closed` lets in, `invited` does too; whom `invited` lets in, `open` does too
 """

@@ -1,6 +1,6 @@
 """Users: names, e-mail addresses, passwords, and the states that an account can be in.
 
-Laws (tests/unit/core/test_access.py):
+Laws (tests/unit/core/access/test_access.py):
     name_key(name_key(n)) == name_key(n), and names that differ in case or in compatible characters alone share a key
     email_key(email_key(e)) == email_key(e)
     a name that may be chosen has no "@": it cannot be taken for somebody's e-mail address

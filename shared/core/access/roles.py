@@ -1,6 +1,6 @@
 """Spaces, their members, and what a member may do. Pure.
 
-Laws (tests/unit/core/test_access.py):
+Laws (tests/unit/core/access/test_access.py):
     whatever a role may do, a higher one may do
     what is refused to an active owner of an active space is refused to everybody
     judged(None, act) is Verdict.UNKNOWN: a space of others and no space at all are the same

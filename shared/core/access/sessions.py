@@ -1,6 +1,6 @@
 """Web sessions, and how fast somebody may try passwords. Pure.
 
-Laws (tests/unit/core/test_access.py):
+Laws (tests/unit/core/access/test_access.py):
     the wait after failures never shrinks as they grow in number, and never passes its bound
     the failures of an account alone never refuse: they delay, by seconds, so that nobody can lock its owner out
 """

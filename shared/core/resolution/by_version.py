@@ -155,7 +155,7 @@ class _ByVersion:
     def told(self, state: Body, live: Body, found: Merged, basis: Basis) -> tuple[Conflict, ...]:
         assert isinstance(found.value, dict)
         doubted = [
-            *doubts.replaced_unseen(self.look, basis, live, state, found.value),
+            *doubts.replaced_unseen(self.look, basis, live, found.value),
             *doubts.not_taken(basis, state, found.value),
         ]
         return doubts.told(found.value, found.conflicts, doubted)

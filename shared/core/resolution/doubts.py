@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 
 from shared.core.documents import Body
 from shared.core.json.pointers import split
-from shared.core.json.values import ABSENT, Key, Keys
+from shared.core.json.values import ABSENT, Key, Keys, Value
 from shared.core.merge.clock import CLOCK_POINTERS, clock
 from shared.core.merge.conflicts import Conflict
 from shared.core.merge.paths import Difference, around, differences, in_stable_form, is_member, value_at
@@ -59,12 +59,15 @@ def not_taken(basis: Basis, state: Body, result: Body) -> list[Conflict]:
     ]
 
 
-def replaced_unseen(look: Lookup, basis: Basis, head: Body, state: Body, result: Body) -> list[Conflict]:
+def replaced_unseen(
+    look: Lookup, basis: Basis, head: Body, result: Body, between_them: Sequence[Body] = ()
+) -> list[Conflict]:
     """What the head has and the result has not, where the client may not have seen it: not all the states that it
-    may have been on had it, or it was something else in between. On a guess that is any state. What the head lacks
-    and the result has is told likewise."""
-    alternatives: Sequence[Body] = [*basis.bases, *basis.own, *basis.others, *_in_between(look, basis, head)]
-    if len(alternatives) < 2 and not (basis.guessed or basis.remembered or basis.forgotten):
+    may have been on had it, or it was something else in between (`in_between`). On a guess that is any state. What
+    the head lacks and the result has is told likewise."""
+    state = look.request.client_state or EMPTY
+    alternatives: Sequence[Body] = [*basis.bases, *basis.own, *basis.others]
+    if len(alternatives) < 2 and not (between_them or basis.guessed or basis.remembered or basis.forgotten):
         return []
     found = between(head, result)
     if not found:
@@ -73,10 +76,13 @@ def replaced_unseen(look: Lookup, basis: Basis, head: Body, state: Body, result:
         return [Conflict(one.path, one.there, one.here, UNSEEN) for one in found]
     if basis.guessed:
         alternatives = [*look.recent(), *([EMPTY] if near.count_edits(state, [head]) > 1 else [])]
-    elif basis.remembered:
-        alternatives = [*alternatives, *_set_back_to(look, state, head, result, found)]
-    compared = _Compared(head, alternatives)
-    return [Conflict(one.path, one.there, one.here, UNSEEN) for one in found if compared.any_differs(one)]
+    compared, places = _Compared(head, alternatives), _Places()
+    earlier = [*between_them, *(_set_back_to(look, state, head, found, places) if basis.remembered else ())]
+    return [
+        Conflict(one.path, one.there, one.here, UNSEEN)
+        for one in found
+        if compared.any_differs(one) or not all(places.has(body, one, one.here) for body in earlier)
+    ]
 
 
 def sent_otherwise(basis: Basis, result: Body, decided: Iterable[Conflict]) -> list[Conflict]:
@@ -169,16 +175,16 @@ def met_a_mistaken_memory(look: Lookup) -> bool:
 
 def _comes_from_nowhere(look: Lookup, basis: Basis, state: Body, head: Body) -> bool:
     """Whether the state may come from one of which nothing is known: what the device sent before it is pruned; or it
-    was made before what is here, so that what it has there may have been taken back before that was sent."""
+    was made before what is here, so that what it has there may have been taken back before that was sent. (Of what
+    the device sent on its base `taken_back_before` tells that.)"""
     if basis.guessed:
         return _is_older(state, [head])
     if basis.remembered:
         return look.context.device is not None and went_back(look.context.device, state)
-    sent = (*basis.own, *basis.others)
-    return basis.forgotten or (bool(sent) and not _is_newer(state, sent))
+    return basis.forgotten
 
 
-def _in_between(look: Lookup, basis: Basis, head: Body) -> list[Body]:
+def in_between(look: Lookup, basis: Basis, head: Body) -> list[Body]:
     """What was the head between the base and the head. If somebody set a place to something and back, it is as in the
     base, and was edited all the same."""
     if basis.guessed or not look.sequences_count or any(body is head for body in basis.bases):
@@ -195,15 +201,14 @@ def _in_between(look: Lookup, basis: Basis, head: Body) -> list[Body]:
     return look.superseded_since(since)
 
 
-def _set_back_to(look: Lookup, state: Body, head: Body, result: Body, found: Sequence[Difference]) -> list[Body]:
+def _set_back_to(look: Lookup, state: Body, head: Body, found: Sequence[Difference], places: _Places) -> list[Body]:
     """States of before that the state may come from, though the device is on another one as far as its memory tells:
     it may have been put back to a backup. They have somewhere what the state has and the head has not. A new strong
     value was in none of them."""
     strong = near.new_strong(state, [head])
     new = strong - look.seen(strong)
-    if all(isinstance(one.there, str) and (one.path, one.there) in new for one in found):
-        return []
-    return [body for body in look.recent() if any(not _Compared(result, [body]).any_differs(one) for one in found)]
+    old = [one for one in found if not (isinstance(one.there, str) and (one.path, one.there) in new)]
+    return [body for body in look.recent() if any(places.has(body, one, one.there) for one in old)] if old else []
 
 
 def _is_older(state: Body, others: Iterable[Body]) -> bool:
@@ -216,6 +221,21 @@ def _is_newer(state: Body, others: Iterable[Body]) -> bool:
     """Whether it is, by its clock, newer than all the others."""
     at = clock(state)
     return at is not None and all(there is not None and at > there for there in map(clock, others))
+
+
+class _Places:
+    """What states have at a place where two others differ."""
+
+    def __init__(self) -> None:
+        self._keys = Keys()
+
+    def has(self, state: Body, at: Difference, value: Value) -> bool:
+        """Whether it has `value` there, which is one of the two: absence too, and of a set the member or none."""
+        if not is_member(at.path):
+            return self._keys.same(value_at(state, at.path), value)
+        array = value_at(state, at.path.removesuffix("/-"))
+        member = self._keys.key(at.there if at.here is ABSENT else at.here)
+        return (isinstance(array, list) and member in self._keys.keys(array)) is (value is not ABSENT)
 
 
 class _Compared:

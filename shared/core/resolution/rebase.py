@@ -45,7 +45,7 @@ def is_edited(look: Lookup, state: Body, basis: Basis) -> bool:
 def rebase(look: Lookup, state: Body, basis: Basis, onto: Body, policies: Policies) -> Rebased:
     """The edits that `state` has on its basis, put onto the head, or onto the body under a tombstone."""
     if len(basis.bases) == 1 and basis.bases[0] is onto:
-        return Rebased(state, tuple(doubts.replaced_unseen(look, basis, onto, state, state)))
+        return Rebased(state, tuple(doubts.replaced_unseen(look, basis, onto, state)))
     return _Rebase(look, state, basis, onto, policies).run()
 
 
@@ -61,6 +61,8 @@ class _Rebase:
         self.asked: set[str] = set()
 
     def run(self) -> Rebased:
+        # First, as what has to be loaded for it begins all this again.
+        in_between = doubts.in_between(self.look, self.basis, self.onto)
         decide = self.noting(self.by_novelty(self.by_clock()))
         value = self.put_edits(decide)
         older = self.older()
@@ -68,7 +70,7 @@ class _Rebase:
             self.conflicts.clear()
             value = self.put_edits(_by_age(older, decide))
         doubted = [
-            *doubts.replaced_unseen(self.look, self.basis, self.onto, self.state, value),
+            *doubts.replaced_unseen(self.look, self.basis, self.onto, value, in_between),
             *doubts.not_taken(self.basis, self.state, value),
             *doubts.sent_otherwise(self.basis, value, self.conflicts),
             *doubts.taken_back_before(self.basis, self.state, value),

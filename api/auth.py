@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from starlette.requests import Request
 
@@ -18,7 +18,7 @@ from api.errors import FORBIDDEN, READ_ONLY, SPACE_ARCHIVED, TOO_MANY_DEVICES, U
 from api.pace import Pace
 from api.room import HOLDING
 from api.seen import SeenDevices
-from shared.core.access.audit import AuditAct, Origin
+from shared.core.access.audit import AuditAct, AuditEntry, Origin
 from shared.core.access.people import AccountState, User
 from shared.core.access.roles import Access, Act, Verdict, judged
 from shared.core.documents import Device, DeviceId, SpaceId, UserId, is_space_id
@@ -55,6 +55,40 @@ def hash_of_token(request: Request) -> str:
         detail = "Send the header Authorization: Bearer <token>."
         raise ProblemError(UNAUTHENTICATED, detail, headers=_CHALLENGE)
     return token_hash(token)
+
+
+class _New(NamedTuple):
+    device: Device
+    token: str
+    entry: AuditEntry
+
+
+def _new(
+    owner: User,
+    name: str,
+    space: SpaceId,
+    origin: Origin,
+    *,
+    every_space: bool,
+    expires_at: float | None,
+    shared: bool = False,
+) -> _New:
+    """A device that is nowhere yet, its token, and what the audit log says of it."""
+    now = time.time()
+    device = Device(
+        id=DeviceId("d" + secrets.token_hex(8)),
+        user=owner.name,
+        name=name,
+        space=space,
+        created_at=now,
+        shared=shared,
+        owner=owner.id,
+        every_space=every_space,
+        expires_at=expires_at,
+    )
+    act = AuditAct.DEVICE_ADDED
+    entry = origin.entry(act, now, space=space, user=owner.id, device=device.id, every_space=every_space)
+    return _New(device, new_token(), entry)
 
 
 class Devices:
@@ -178,24 +212,9 @@ class Devices:
     ) -> tuple[Device, str]:
         """A new device and its token, which is nowhere else. The caller has seen to it that the owner is a member of
         the space. `shared`: several devices will use it."""
-        token = new_token()
-        now = time.time()
-        device = Device(
-            id=DeviceId("d" + secrets.token_hex(8)),
-            user=owner.name,
-            name=name,
-            space=space,
-            created_at=now,
-            shared=shared,
-            owner=owner.id,
-            every_space=every_space,
-            expires_at=expires_at,
-        )
-        entry = origin.entry(
-            AuditAct.DEVICE_ADDED, now, space=space, user=owner.id, device=device.id, every_space=every_space
-        )
-        await self._store.add(device, token_hash(token), entry)
-        return device, token
+        new = _new(owner, name, space, origin, shared=shared, every_space=every_space, expires_at=expires_at)
+        await self._store.add(new.device, token_hash(new.token), new.entry)
+        return new.device, new.token
 
     async def create_bounded(
         self,
@@ -209,17 +228,23 @@ class Devices:
     ) -> tuple[Device, str]:
         """The same for one who may make many. 409 if the space has as many as it may have: those that were revoked
         within a day are counted too, so that making and revoking has an end."""
-        async with self._making:
-            count = await self._store.count(space, time.time() - _REVOKED_COUNT_SECONDS)
-            if self._most_of_space is not None and count >= self._most_of_space:
-                detail = (
-                    f"The space has {count} devices, those revoked within a day counted, and may have "
-                    f"{self._most_of_space} (HYPERTASK_DEVICES_PER_SPACE). Revoke what is not used."
-                )
-                raise ProblemError(TOO_MANY_DEVICES, detail)
+        most = self._most_of_space
+        if most is None:
             return await self.create(
                 owner, name=name, space=space, origin=origin, every_space=every_space, expires_at=expires_at
             )
+        new = _new(owner, name, space, origin, every_space=every_space, expires_at=expires_at)
+        since = time.time() - _REVOKED_COUNT_SECONDS
+        async with self._making:  # two at the same time would have to begin again
+            if not await self._store.add_bounded(
+                new.device, token_hash(new.token), new.entry, most=most, since=since
+            ):
+                detail = (
+                    f"The space has {most} devices, those revoked within a day counted, and may have no more "
+                    "(HYPERTASK_DEVICES_PER_SPACE). Revoke what is not used."
+                )
+                raise ProblemError(TOO_MANY_DEVICES, detail)
+        return new.device, new.token
 
     async def reach(self, device: Device) -> list[SpaceId]:
         """The spaces that the device may hold something open in."""

@@ -237,9 +237,11 @@ class DeviceStore(Protocol):
         """The user's devices, oldest first, revoked ones not; those made for one space if it is given."""
         ...
 
-    async def count(self, space: SpaceId, since: float) -> int:
-        """How many devices the space has, those counted too that were revoked at `since`, in seconds since 1970, or
-        later."""
+    async def add_bounded(
+        self, device: Device, token_hash: str, entry: AuditEntry, *, most: int, since: float
+    ) -> bool:
+        """As `add`, if the space has fewer than `most` devices, those counted too that were revoked at `since`, in
+        seconds since 1970, or later; whoever else adds at the same time. Otherwise nothing happens, and False."""
         ...
 
     async def list_all(self) -> list[Device]: ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from dataclasses import replace
 
 from shared.core.access.audit import AuditAct, AuditEntry
 from shared.core.documents import Device, DeviceId, Sequence, SpaceId, Synced, UserId, UserName
@@ -68,16 +69,34 @@ class DeviceStoreContract:
         assert await store.revoke(device.id, REVOKED) is None, "it is gone already"
         assert await store.revoke(DeviceId("never-was"), REVOKED) is None
 
-    async def test_the_devices_of_a_space_are_counted_with_those_that_were_revoked_lately(
+    async def test_a_space_has_so_many_devices_those_counted_that_were_revoked_lately(
         self, store: DeviceStore
     ) -> None:
-        device, other = _device(), _device()
-        await store.add(device, f"hash-{device.id}", ADDED)
-        await store.add(other, f"hash-{other.id}", ADDED)
-        assert await store.count(device.space, 0.0) == 1
-        assert await store.revoke(device.id, REVOKED) == device
-        assert await store.count(device.space, time.time() - 60) == 1
-        assert await store.count(device.space, time.time() + 60) == 0
+        first, foreign = _device(), _device()
+        second, third = [replace(_device(), space=first.space) for _ in range(2)]
+
+        async def add(device: Device, most: int, since: float) -> bool:
+            return await store.add_bounded(device, f"hash-{device.id}", ADDED, most=most, since=since)
+
+        await store.add(foreign, f"hash-{foreign.id}", ADDED)
+        assert await add(first, 1, 0.0)
+        assert (await store.by_token_hashes([f"hash-{first.id}"])) == {f"hash-{first.id}": first}
+        assert not await add(second, 1, 0.0)
+        assert await store.by_token_hashes([f"hash-{second.id}"]) == {}
+        assert await add(second, 2, 0.0)
+        assert await store.revoke(first.id, REVOKED) == first
+        assert not await add(third, 2, time.time() - 60)
+        assert await add(third, 2, time.time() + 60)
+
+    async def test_of_several_who_add_at_the_same_time_no_more_get_in_than_may(self, store: DeviceStore) -> None:
+        device = _device()
+        several = [replace(_device(), space=device.space) for _ in range(8)]
+        added = await asyncio.gather(
+            *(store.add_bounded(one, f"hash-{one.id}", ADDED, most=3, since=0.0) for one in several)
+        )
+        assert sum(added) == 3
+        known = await store.by_token_hashes([f"hash-{one.id}" for one in several])
+        assert known == {f"hash-{one.id}": one for one, done in zip(several, added, strict=True) if done}
 
     async def test_of_several_who_revoke_one_did_it(self, store: DeviceStore) -> None:
         device = _device()

@@ -49,6 +49,7 @@ ARGUMENTS: dict[str, Any] = {
     "at": 1.0,
     "now": 1.0,
     "most": 1,
+    "since": 1.0,
 }
 OF_ADD: dict[str, Any] = {
     "user": User(UserId("u"), UserName("n"), 1.0),
@@ -63,7 +64,7 @@ LISTS = {"users", "spaces", "token_hashes", "keys"}
 def call(store: object, name: str) -> Any:
     """The method, with some value for each of its arguments that has none of its own."""
     method = getattr(store, name)
-    known = ARGUMENTS | (OF_ADD if name == "add" else {})
+    known = ARGUMENTS | (OF_ADD if name.startswith("add") else {})
     arguments = {
         parameter: [(SpaceId("s"), UserId("u"))] if parameter == "pairs" else ["x"] if parameter in LISTS else "x"
         for parameter, its in inspect.signature(method).parameters.items()

@@ -8,8 +8,11 @@ import json
 import select
 import socket
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from functools import partial
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -172,6 +175,21 @@ def test_devices_of_a_space_have_a_bound_that_revoking_does_not_get_round(access
         assert made[2].json()["code"] == "too-many-devices" and "DEVICES_PER_SPACE" in made[2].json()["detail"]
         assert http.delete(f"/devices/{made[0].json()['device']}").status_code == 204
         assert http.post("/devices", json={"name": "d"}).status_code == 409
+
+
+async def test_several_processes_make_no_more_devices_than_one(tmp_path: Path) -> None:
+    instance = Instance(tmp_path / "data", api=3)
+    await asyncio.to_thread(partial(instance.start, HYPERTASK_DEVICES_PER_SPACE="6"))
+    try:
+        access = await asyncio.to_thread(instance.access)
+        # A connection for each request, so that all processes take some.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        async with httpx.AsyncClient(base_url=access.url, headers=access.headers, limits=limits, timeout=30) as http:
+            made = await asyncio.gather(*(http.post("/devices", json={"name": "d"}) for _ in range(24)))
+            assert Counter(one.status_code for one in made) == {201: 5, 409: 19}
+            assert len((await http.get("/devices")).json()["devices"]) == 6
+    finally:
+        await asyncio.to_thread(instance.stop)
 
 
 async def test_streams_of_a_space_have_a_bound(bounded: Instance, access: Access) -> None:

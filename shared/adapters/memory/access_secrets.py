@@ -111,9 +111,14 @@ class MemoryDeviceStore:
         found = [device for device in await self.list_all() if device.owner == owner]
         return [device for device in found if space in (None, device.space)]
 
-    async def count(self, space: SpaceId, since: float) -> int:
-        known = [revoked_at for device, revoked_at in self._tables.devices.values() if device.space == space]
-        return sum(revoked_at is None or revoked_at >= since for revoked_at in known)
+    async def add_bounded(
+        self, device: Device, token_hash: str, entry: AuditEntry, *, most: int, since: float
+    ) -> bool:
+        known = [revoked_at for one, revoked_at in self._tables.devices.values() if one.space == device.space]
+        if sum(revoked_at is None or revoked_at >= since for revoked_at in known) >= most:
+            return False
+        await self.add(device, token_hash, entry)
+        return True
 
     async def list_all(self) -> list[Device]:
         found = [device for device, revoked_at in self._tables.devices.values() if revoked_at is None]

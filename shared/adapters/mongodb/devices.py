@@ -22,6 +22,7 @@ class MongoDeviceStore:
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
         self._devices = mongo.database["devices"]
+        self._additions = mongo.database["device_additions"]
 
     async def add(self, device: Device, token_hash: str, entry: AuditEntry) -> None:
         async def work(session: Session) -> None:
@@ -46,10 +47,27 @@ class MongoDeviceStore:
     async def list_of(self, owner: UserId, space: SpaceId | None = None) -> list[Device]:
         return await self._list({"owner": owner, "revoked_at": {"$exists": False}, **_only(space=space)})
 
-    async def count(self, space: SpaceId, since: float) -> int:
-        query = {"space": space, "$or": [{"revoked_at": {"$exists": False}}, {"revoked_at": {"$gte": since}}]}
-        with errors_mapped():
-            return int(await self._devices.count_documents(query))
+    async def add_bounded(
+        self, device: Device, token_hash: str, entry: AuditEntry, *, most: int, since: float
+    ) -> bool:
+        counted = [{"revoked_at": {"$exists": False}}, {"revoked_at": {"$gte": since}}]
+
+        async def work(session: Session) -> bool:
+            # Whoever adds to the space writes this row: of two at the same time one has to begin again, and counts
+            # the other one's device then.
+            row = {"_id": device.space}
+            await self._additions.update_one(row, {"$inc": {"n": 1}}, upsert=True, session=session)
+            query = {"space": device.space, "$or": counted}
+            if await self._devices.count_documents(query, limit=most, session=session) >= most:
+                raise NothingChangedError
+            await self._devices.insert_one(device_row(device, token_hash), session=session)
+            await append(self._mongo, session, entry)
+            return True
+
+        try:
+            return await atomically(self._mongo, work)
+        except NothingChangedError:
+            return False
 
     async def list_all(self) -> list[Device]:
         return await self._list({"revoked_at": {"$exists": False}})

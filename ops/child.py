@@ -17,17 +17,17 @@ from typing import Final, TypeVar
 from data_directory import CannotStartError, Say
 
 T = TypeVar("T")
-_LEASH: Final = Path(__file__).with_name("leash.py")
+_DIE_WITH_PARENT: Final = Path(__file__).with_name("die_with_parent.py")
 _LIVED_WELL_SECONDS: Final = 10.0
 _FIRST_DELAY_SECONDS: Final = 0.25
 _LONGEST_DELAY_SECONDS: Final = 5.0
 _LAST_WORDS: Final = 12
 
 
-def leashed(command: Sequence[str], orphan_signal: signal.Signals = signal.SIGKILL) -> list[str]:
+def dying_with_parent(command: Sequence[str], orphan_signal: signal.Signals = signal.SIGKILL) -> list[str]:
     """The command, so that it gets the signal when this process dies. Its first word is a path."""
     number = str(int(orphan_signal))
-    return [sys.executable, "-I", "-S", str(_LEASH), str(os.getpid()), number, *command]
+    return [sys.executable, "-I", "-S", str(_DIE_WITH_PARENT), str(os.getpid()), number, *command]
 
 
 class Child:
@@ -78,7 +78,7 @@ class Child:
         try:
             self._log_starts_at = os.fstat(descriptor).st_size
             self._process = await asyncio.create_subprocess_exec(
-                *leashed(self._command, self._orphan_signal),
+                *dying_with_parent(self._command, self._orphan_signal),
                 env=self._env,
                 cwd=self._cwd,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -130,7 +130,7 @@ class Child:
         lines = [line for line in lines if self._telling and self._telling in line] or lines
         told = [f"    {line[:500]}" for line in lines[-_LAST_WORDS:]] or ["    (it said nothing)"]
         told.append(f"    The whole log: {self.log}")
-        if self.status in self._meanings:
+        if self.status is not None and self.status in self._meanings:
             told.append(self._meanings[self.status])
         return "\n".join(told)
 

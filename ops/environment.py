@@ -17,8 +17,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-MINIMUM_PYTHON = (3, 11)
-
 
 class EnvironmentNotMadeError(Exception):
     """The text says why, and what to do."""

@@ -21,7 +21,7 @@ from typing import Any, Final
 import httpx
 import local_mongo
 import local_redis
-from child import Child, Service, leashed, while_alive
+from child import Child, Service, dying_with_parent, while_alive
 from data_directory import CannotStartError, DataDirectory, claimed
 from options import CHECKOUT, Options, parse
 from program import MONGOD, REDIS, Program, find
@@ -199,7 +199,7 @@ class Server:
     async def _run(self, command: str) -> tuple[int, str, str]:
         """Runs a short command of ours: exit status, stdout, stderr."""
         process = await asyncio.create_subprocess_exec(
-            *leashed([sys.executable, "-m", *command.split()]),
+            *dying_with_parent([sys.executable, "-m", *command.split()]),
             env=self._environ(),
             cwd=CHECKOUT,
             stdin=asyncio.subprocess.DEVNULL,

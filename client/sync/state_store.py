@@ -282,10 +282,6 @@ class SyncStateStore(FileVersions):
             for row in rows
         }
 
-    def set_record(self, upstream: str, document: DocumentId, record: Record) -> None:
-        """Replaces all of it."""
-        self.set_records(upstream, {document: record})
-
     def set_records(self, upstream: str, records: Mapping[DocumentId, Record]) -> None:
         """Replaces all of them."""
         self._db.executemany(

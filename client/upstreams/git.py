@@ -13,7 +13,6 @@ file in it that cannot be taken in is left alone and named; its document stays a
 from __future__ import annotations
 
 import asyncio
-import random
 import secrets
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -52,11 +51,13 @@ from shared.core.merge.policies import Policies
 from shared.core.protocol import Limits
 from shared.core.version_vectors import Source
 from shared.representations import history_row
+from shared.retry import Backoff
 from shared.transaction import CachedResolver, decide
 
 PROBLEMS: Final = "problems"
 """Among the facts of the driver: the files in the repository that cannot be taken in."""
 TRIES: Final = 12
+BACKOFF: Final = Backoff(attempts=TRIES + 1, base=0.05, cap=3.2)
 """Pushes, while others push."""
 PORTION: Final = 100_000
 """All of a sync is one commit."""
@@ -129,7 +130,7 @@ class GitUpstream:
     async def submit(
         self, outgoing: Sequence[Outgoing], *, confirmed: bool = False
     ) -> AsyncIterator[dict[DocumentId, Reply]]:
-        for attempt in range(TRIES):
+        for attempt in range(1, TRIES + 1):
             head = await self._git.fetch()
             attempted = await self._decided(head, outgoing, confirmed=confirmed)
             if not attempted.files:
@@ -137,7 +138,7 @@ class GitUpstream:
             await self._git.commit(head, attempted.files, self._message(attempted), self._author())
             if await self._git.push():
                 break
-            await asyncio.sleep(random.uniform(0, 0.05 * 2 ** min(attempt, 6)))  # noqa: S311  spreads, nothing to guess
+            await asyncio.sleep(BACKOFF.delay(attempt) or 0)
         else:
             raise UnavailableError(f"others keep pushing to {self._url}; nothing is lost. Try again in a moment.")
         yield attempted.replies

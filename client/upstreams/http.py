@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import Any, Final
 from urllib.parse import quote
 
 import httpx
+from httpx_sse import EventSource
 
 from client.sync.engine.records import Answer, NotNow, Refused, Reply
 from client.sync.upstream import Abilities, Changes, CursorGoneError, Outgoing, UnavailableError
@@ -370,14 +371,11 @@ class HttpUpstream:
                     return None
                 if answer.status_code != 200:
                     raise UnavailableError(f"{self.channel.url} has no events now: status {answer.status_code}")
-                told = ""
-                async for line in answer.aiter_lines():
-                    name, _, rest = line.partition(":")
-                    if name == "event":
-                        told = rest.strip()
-                    elif name == "data" and told == "changed":
-                        # Without a position the stream began in the middle.
-                        return self._told(answer, rest) if position else None
+                async with aclosing(EventSource(answer).aiter_sse()) as events:
+                    async for told in events:
+                        if told.event == "changed":
+                            # Without a position the stream began in the middle.
+                            return self._told(answer, told.data) if position else None
             return None
         if self._offers("wait") and self._offers("since") and position:
             path = f"/hashes?since={quote(position, safe='')}&wait={HOLD_SECONDS}"

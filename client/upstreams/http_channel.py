@@ -12,7 +12,6 @@ import httpx
 import orjson
 
 from client.sync.engine.records import Refused
-from client.sync.retry import Backoff, retry_after_seconds
 from client.sync.upstream import (
     NotAnUpstreamError,
     RefusedAccessError,
@@ -21,6 +20,7 @@ from client.sync.upstream import (
     UpstreamError,
 )
 from client.upstreams.coding import ACCEPTED, COMPRESS_FROM, compressed, value_of
+from shared.retry import Backoff, retry_after_seconds
 
 CONNECTIONS: Final = 16
 """Most requests under way at a time, to a server that takes no batches."""

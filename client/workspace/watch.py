@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
+import sys
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -27,6 +27,7 @@ from client.sync.upstream import UpstreamError
 from client.workspace.multi_sync import Exchange, Result
 from shared.core.documents import DocumentId
 from shared.observability import event
+from shared.retry import Backoff
 
 logger = logging.getLogger(__name__)
 
@@ -35,12 +36,11 @@ STEP_MS: Final = 20
 """An editor's save is several events: it is over when there is none for STEP_MS."""
 BEGUN_MS: Final = 1_000
 """A watch that has told nothing for so long has begun."""
-RETRY_FIRST: Final = 0.5
-RETRY_MOST: Final = 8.0
-"""Seconds; with jitter, so that devices that lost their server together do not come back together."""
-SOON: Final = 300.0
-RETRY_LATER: Final = 60.0
-"""Beyond SOON seconds without an upstream."""
+SOON: Final = Backoff(attempts=40, base=0.5, cap=8.0)
+LATER: Final = Backoff(attempts=sys.maxsize, base=60.0, cap=60.0)
+"""Of an upstream that has not been there for some minutes."""
+MOUNTED_AGAIN_SECONDS: Final = 8.0
+"""So often a folder is looked for that cannot be watched."""
 LOOK_SECONDS: Final = 300.0
 """So often the folder is looked at in any case: some drives tell nothing."""
 MANY: Final = 1_000
@@ -129,10 +129,7 @@ class Watch:
     def _later(self, names: list[str]) -> None:
         for name in names:
             self._failures[name] += 1
-            delay = min(RETRY_MOST, RETRY_FIRST * 2 ** min(self._failures[name], 10))
-            if self._failures[name] * RETRY_MOST > SOON:
-                delay = RETRY_LATER
-            delay *= random.uniform(0.5, 1)  # noqa: S311  spreads load; nothing to guess
+            delay = _delay(self._failures[name])
             asyncio.get_running_loop().call_later(delay, self._now_due, name)
 
     def _now_due(self, name: str) -> None:
@@ -154,7 +151,7 @@ class Watch:
                     begun = True
             except (FileNotFoundError, OSError, RuntimeError) as error:
                 event(logger, logging.WARNING, "folder_not_watched", cause=error)
-            await asyncio.sleep(RETRY_MOST)  # it may be mounted again
+            await asyncio.sleep(MOUNTED_AGAIN_SECONDS)
             self._touch(None)
 
     def _touch(self, changes: Iterable[tuple[Change, str]] | None) -> None:
@@ -183,11 +180,16 @@ class Watch:
                     self._heard[name] = Announced(cursor, changes)
             except (UpstreamError, *DISK_ERRORS):
                 # The next sync says whether it is gone. If it is not, it does not let us listen; then it is asked.
-                delay = min(RETRY_LATER, RETRY_FIRST * 2**failures)
-                failures = min(failures + 1, 10)
-                await asyncio.sleep(delay * random.uniform(0.5, 1))  # noqa: S311
+                failures += 1
+                await asyncio.sleep(_delay(failures))
             self._listen[name].clear()  # again when this was synced, from its cursor
             self._now_due(name)
+
+
+def _delay(failures: int) -> float:
+    """Seconds."""
+    delay = SOON.delay(failures)
+    return delay if delay is not None else LATER.delay(1) or 0.0
 
 
 def _is_task(change: Change, path: str) -> bool:

@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from client.sync.retry import Backoff
 from client.sync.upstream import Upstream
 from client.upstreams.folder import FolderUpstream
 from client.upstreams.git import GitUpstream
 from client.upstreams.http import HttpUpstream
 from client.upstreams.http_channel import Channel
 from client.upstreams.mongodb import MongoUpstream
+from shared.retry import Backoff
 from tests.instance import Instance
 
 Open = Callable[[str], Upstream]

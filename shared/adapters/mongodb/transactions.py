@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -26,9 +26,11 @@ from shared.core.documents import (
 )
 from shared.core.merge.policies import Policies
 from shared.ports import Fence, Transaction
+from shared.retry import Backoff
 
 T = TypeVar("T")
 
+_BACKOFF: Final = Backoff(attempts=sys.maxsize, base=0.003, cap=0.15)
 _AT_ONCE: Final = 64
 """Transactions, each of another space. More wait for their turn."""
 _SPACES_REMEMBERED: Final = 10_000
@@ -64,7 +66,7 @@ class Transactions:
     ) -> T:
         deadline = time.monotonic() + self._give_up_after
         with errors_mapped():
-            attempt = 0
+            failures = 0
             while True:
                 session = self._session()
                 try:
@@ -82,8 +84,8 @@ class Transactions:
                 else:
                     self._sessions.append(session)
                     return result
-                attempt += 1
-                time.sleep(min(0.001 * 2**attempt, 0.1) * (0.5 + secrets.randbelow(100) / 100))
+                failures += 1
+                time.sleep(_BACKOFF.delay(failures) or 0.0)
 
     def _session(self) -> ClientSession:
         """One is kept for the next transaction, but not one that saw an error."""

@@ -150,11 +150,6 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def is_scalar(value: Value) -> bool:
-    """A string, a number, a boolean or null."""
-    return value is not ABSENT and not isinstance(value, dict | list)
-
-
 def is_strong(value: Any) -> bool:
     """Whether two of these can hardly be equal by chance: a string, not too short."""
     return isinstance(value, str) and len(value) >= STRONG_LENGTH

@@ -159,7 +159,7 @@ def test_a_child_does_not_outlive_a_killed_parent() -> None:
         [
             *(sys.executable, "-c"),
             "import subprocess, sys, child\n"
-            f"command = child.leashed([sys.executable, '-u', '-c', {FOREVER!r}])\n"
+            f"command = child.dying_with_parent([sys.executable, '-u', '-c', {FOREVER!r}])\n"
             "one = subprocess.Popen(command, stdout=subprocess.PIPE)\n"
             "one.stdout.readline()\n"
             "print(one.pid, flush=True)\n"
@@ -176,12 +176,12 @@ def test_a_child_does_not_outlive_a_killed_parent() -> None:
     one.wait(20)
 
 
-def test_the_leash_refuses_when_the_parent_is_gone_already() -> None:
+def test_it_is_refused_when_the_parent_is_gone_already() -> None:
     command = [
         sys.executable,
         "-I",
         "-S",
-        str(OPS / "leash.py"),
+        str(OPS / "die_with_parent.py"),
         "1",
         "9",
         sys.executable,

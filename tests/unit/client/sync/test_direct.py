@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from client.formats.taskwarrior_fields import from_taskwarrior, keep_computed
 from client.sync.direct import MAX_ROUNDS, Fate, Report, Survey, send, survey
 from client.sync.engine.records import Refused
-from client.sync.retry import Backoff
 from client.sync.upstream import RefusedAccessError, UnavailableError
 from client.upstreams.http import HttpUpstream
 from client.upstreams.http_channel import Channel
 from shared.core.documents import Body, DocumentId
+from shared.retry import Backoff
 from tests.unit.client.stub_server import StubServer, problem
 
 Documents = Mapping[DocumentId, Body]

@@ -11,7 +11,6 @@ import httpx
 import pytest
 
 from client.sync.engine.records import NotNow, Pending, Refused, Reply
-from client.sync.retry import Backoff
 from client.sync.upstream import (
     NotAnUpstreamError,
     Outgoing,
@@ -23,6 +22,7 @@ from client.sync.upstream import (
 from client.upstreams.http import OF_THE_DOCUMENT, HttpUpstream
 from client.upstreams.http_channel import CONNECTIONS, TURNED_AWAY, Channel
 from shared.core.documents import DocumentId
+from shared.retry import Backoff
 from tests.unit.client.stub_server import StubServer, hash_of, problem
 
 A = DocumentId("a")

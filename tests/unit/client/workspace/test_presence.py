@@ -24,6 +24,7 @@ from client.sync import state_file as memory_file
 from client.workspace.multi_sync import Exchange
 from client.workspace.watch import Watch
 from client.workspace.workspace import open_workspace
+from shared.retry import Backoff
 
 NAMES = ("t1", "t2", "t3")
 
@@ -255,7 +256,7 @@ def test_every_call_that_fails_ends_in_one_line(device: Device, arguments: list[
 async def test_a_watch_stays_while_the_disk_is_full_and_goes_on(
     device: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("client.workspace.watch.RETRY_FIRST", 0.01)
+    monkeypatch.setattr("client.workspace.watch.SOON", Backoff(base=0.01, cap=0.01))
     monkeypatch.setenv("HYPERTASK_CONFIG", str(device.home / "config.toml"))
     sync, left, said, synced = (
         Exchange.sync,

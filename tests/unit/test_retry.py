@@ -1,4 +1,4 @@
-"""The laws of client.sync.retry."""
+"""The laws of shared.retry."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from client.sync.retry import Backoff, retry_after_seconds
+from shared.retry import Backoff, retry_after_seconds
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 

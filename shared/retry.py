@@ -3,7 +3,7 @@
 Exponential back-off with full jitter (Marc Brooker, "Exponential Backoff And Jitter", 2015): clients that
 were turned away together do not come back together.
 
-Laws (tests/unit/client/sync/test_retry.py):
+Laws (tests/unit/test_retry.py):
     0 <= delay <= cap without Retry-After
     retry_after <= delay <= retry_after + base with it
     no delay: attempts are used up, or the server asks for more patience than `patience`
@@ -36,7 +36,7 @@ class Backoff:
             return None
         if retry_after is not None:
             return retry_after + self.uniform(0, self.base)
-        return self.uniform(0, min(self.cap, self.base * 2 ** (failures - 1)))
+        return self.uniform(0, min(self.cap, self.base * 2 ** min(failures - 1, 60)))
 
 
 def retry_after_seconds(value: str | None, now: datetime) -> float | None:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from shared import codec
-from shared.adapters.memory import Entry, HistoryItem, MemorySpace
-from shared.core.documents import DeviceId, DocumentId
+from shared.adapters.memory import Entry, HistoryItem, MemorySpace, MemoryTransaction
+from shared.core.documents import DeviceId, DocumentId, Epoch
 from shared.core.merge.conflicts import Conflict
 from shared.core.merge.policies import NO_POLICIES, Policies
 from shared.core.resolution.base_selection import HashOf
@@ -53,6 +53,8 @@ class DocumentState:
     """Of the decision that made the head."""
     rounds: int = 0
     """How often the last submission had to load something after the first read."""
+    writer: Epoch | None = None
+    """The history that the process of the database writes; None: that which the space is in."""
 
     @property
     def entry(self) -> Entry | None:
@@ -92,6 +94,7 @@ class DocumentState:
                 shared_tokens=set(space.shared_tokens),
             ),
             self.conflicts,
+            writer=self.writer,
         )
 
     def submit(
@@ -103,7 +106,12 @@ class DocumentState:
         self.space.declared = policies
         recorder = _Recorder(hash_of)
         item = Item(request, request.device or DeviceId("unknown"), confirmed=True)
-        self.space.transact(lambda transaction: decide(transaction, recorder, [item]))
+
+        def work(transaction: MemoryTransaction) -> None:
+            decide(transaction, recorder, [item])
+            self.writer = transaction.writer
+
+        self.space.transact(work, writer=self.writer)
         self.rounds = recorder.times - 1
         assert recorder.last is not None and not isinstance(recorder.last, NeedsData)
         result = recorder.last.result
@@ -112,7 +120,12 @@ class DocumentState:
         if result.revision is None:
             return result, result.rev(None)
         self.conflicts = result.conflicts
-        return result, result.rev(self.space.newest)
+        assert self.head is not None
+        return result, self.head.rev
+
+    def write_others(self, count: int) -> None:
+        """Somebody writes so many other documents of the space."""
+        self.space.transact(lambda transaction: transaction.allot(count, 0), writer=self.writer)
 
     def first_read(self, request: Submission) -> DocumentContext:
         """The head and, where it counts, what is known of the device."""

@@ -20,7 +20,10 @@ An edit is *kept* if the last state of the document shows its effect. If not, ex
     made again   it is in a backup that was put back and had not been sent when that was made. Its client
                  makes it again, as far as anybody can tell; nothing is owed to it, but it may supersede what
                  its client did there since, and what it superseded the first time.
-    never left   its client was put back to a backup before any request that carried it reached the server.
+    never left   its client was put back to a backup before any request that carried it reached the server; or the
+                 server was put back, and no device has seen it any more.
+    back to it   it puts a place back to what the server shows that was put back to before it, and to before what
+                 was there in between: no state that is left shows that there was an edit.
 Every other edit that is not shown is lost, whether a merge, a deletion or a crash took it. It is lost *silently* if
 no conflict names the place and the dropped value; else it can be read and brought back, but it is lost all the same:
 what was kept was no edit of somebody who had not seen it. A conflict counts for the edits in the states that
@@ -49,6 +52,7 @@ from typing import Any, NamedTuple
 
 from shared.core.documents import Body
 from shared.core.merge.objects import ABSENT
+from shared.core.resolution.doubts import PUT_BACK
 from shared.core.resolution.states import is_tombstone, last_body
 from tests.convergence.documents import Effect, Place, is_shown, shown
 
@@ -90,6 +94,8 @@ class Edit:
     superseded_by: list[int] = field(default_factory=list)
     arrived: int = 0
     """The number of the request that brought it to the server first; 0: none did."""
+    brought_back: int = 0
+    """Likewise, since the server was put back to before it."""
     erased: bool = False
     """Its client was put back to a state without it."""
     unseen_by: set[int] = field(default_factory=set)
@@ -101,9 +107,13 @@ class Edit:
     """The edits that a conflict kept instead."""
     named: bool = False
     """A conflict names it as dropped, whatever it kept."""
+    undecided: bool = False
+    """A conflict names it as dropped that says that the store has lost what would tell."""
     again: bool = False
     past: bool = False
     """Its client was put back to a backup since."""
+    back_to_it: bool = False
+    """The server was put back to a state that shows it without having seen it."""
     met: tuple[int, ...] = ()
     """Equal edits that an answer showed which its client merged with it."""
 
@@ -123,6 +133,8 @@ class Verdict:
     loops: int = 0
     repeats: int = 0
     recorded: int = 0
+    undecided: int = 0
+    """Neither lost nor undone, because a conflict says that it may be: the store has lost what would tell."""
     unread: int = 0
     """Recorded conflicts whose dropped value was in no stored state."""
     details: list[str] = field(default_factory=list)
@@ -222,10 +234,22 @@ class Ledger:
         for serial in seen:
             edit = self.edits[serial]
             edit.arrived = edit.arrived or len(self.requests)
+            edit.brought_back = edit.brought_back or (0 if serial in self.server_seen else len(self.requests))
             if answer is None and edit.effect == ((), ABSENT):
                 edit.in_force = True
         self.server_seen |= seen
         return self.server_seen
+
+    def put_back(self, seen: Seen, body: Body | None, devices: Iterable[Seen]) -> None:
+        """The server was put back to where it had seen `seen` and showed `body`. `devices`: what each has seen."""
+        lost = self.server_seen - seen
+        self.server_seen = seen
+        for serial in lost - frozenset().union(*devices):
+            self.edits[serial].erased, self.edits[serial].arrived = True, 0
+        for serial in lost:
+            edit = self.edits[serial]
+            edit.brought_back = 0
+            edit.back_to_it = edit.back_to_it or is_shown(body, edit.effect)
 
     def conflict(
         self,
@@ -236,6 +260,7 @@ class Ledger:
         known: Seen,
         result: Body | None,
         stored: Iterable[Body] | None,
+        rule: str = "",
     ) -> None:
         """A conflict was recorded, its path leading into `result`.
 
@@ -259,6 +284,7 @@ class Ledger:
             edit.recorded_by = self._winners(edit, place, kept)
             edit.recorded = bool(edit.recorded_by)
             edit.named = True
+            edit.undecided = edit.undecided or rule == PUT_BACK
 
     def _winners(self, loser: Edit, place: Place, kept: Any) -> list[int]:
         return [
@@ -286,17 +312,22 @@ class Ledger:
             verdict.recorded += edit.recorded
             if is_shown(final, edit.effect) or self._superseded(edit) or edit.recorded:
                 continue
-            if edit.again or (edit.erased and not edit.arrived) or self._taken_back(edit) or self._made_twice(edit):
+            if edit.again or edit.back_to_it or (edit.erased and not edit.arrived):
+                continue
+            if self._taken_back(edit) or self._made_twice(edit):
                 continue
             if edit.effect[1] is not ABSENT:
-                verdict.lost += 1
+                verdict.lost += not edit.undecided
             elif self._overruled(edit, final):
                 continue
+            elif edit.undecided:
+                pass
             elif edit.effect[0] == ():
                 verdict.back += edit.in_force
                 verdict.refused += not edit.in_force
             else:
                 verdict.undone += 1
+            verdict.undecided += edit.undecided
             known = edit.named or self._is_put_back_unnoticed(edit)
             verdict.silent += not known
             silently = "" if known else ", silently"
@@ -341,13 +372,17 @@ class Ledger:
             and (not there or any(a and (a < edit.arrived or not edit.arrived) for a in there))
         )
 
+    @staticmethod
+    def _arrived_after(edit: Edit, other: Edit) -> bool:
+        return max(other.arrived, other.brought_back) > edit.arrived
+
     def _made_twice(self, edit: Edit, known: Seen = frozenset()) -> bool:
         known |= {edit.serial}
         for other in self.edits:
             if not self._equal(edit, other):
                 continue
             beaten_by = (*other.superseded_by, *other.recorded_by)
-            if edit.arrived and any(self.edits[serial].arrived > edit.arrived for serial in beaten_by):
+            if edit.arrived and any(self._arrived_after(edit, self.edits[serial]) for serial in beaten_by):
                 return True
             if other.serial in edit.met and (
                 beaten_by or (other.serial not in known and self._made_twice(other, known))

@@ -64,6 +64,12 @@ class OverHttp:
     def prune(self, document: str, before: float) -> None:
         return None
 
+    def saved(self) -> Callable[[], None]:
+        return lambda: None
+
+    def write_others(self, count: int) -> None:
+        return None
+
     def _recorded(self, document: str) -> list[dict[str, Any]]:
         new = []
         for row in self._story(document):

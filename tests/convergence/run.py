@@ -7,7 +7,7 @@ and a failing one can be made small.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,9 +29,10 @@ POPULATIONS: dict[str, tuple[str, ...]] = {
     "plain": ("plain",),
     "shared": ("shared",),
     "sparse": ("sparse", "sparse", "base"),
+    "restored": ("base",),
 }
 """Kinds of clients in a run. `shared`: v1.0 clients that use one token, which claims to be one device's.
-`sparse`: most of them drop lists that become empty."""
+`sparse`: most of them drop lists that become empty. `restored`: the server is put back to earlier moments."""
 WITH_BASE = frozenset({"base", "plain", "sparse"})
 PASSES = 2
 ROUNDS = 2
@@ -57,6 +58,8 @@ def make_schedule(seed: int, population: str) -> Schedule:
     """The schedule of a seed."""
     rng = random.Random(f"{population}/{seed}")
     clients = rng.choice((2, 2, 3, 3, 4))
+    if population == "restored":
+        clients = max(clients, 3)
     choice = POPULATIONS[population]
     kinds = tuple(rng.choice(choice) for _ in range(clients))
     steps: list[Step] = []
@@ -93,6 +96,8 @@ def make_schedule(seed: int, population: str) -> Schedule:
     if rng.random() < 0.8:
         steps = [step for step in steps if step[0] not in {"backup", "restore"}]
     backups = any(step[0] == "restore" for step in steps)
+    if population == "restored":
+        steps = _with_restores(steps, rng)
     skew = rng.choice((0.0, 90.0, 7200.0))
     skews = tuple(rng.choice((0.0, 0.0, skew, -skew, 3 * 86400.0)) for _ in range(clients))
     return Schedule(
@@ -105,6 +110,22 @@ def make_schedule(seed: int, population: str) -> Schedule:
         twins=rng.random() < 0.1 and WITH_BASE.issuperset(kinds),
         steps=tuple(steps),
     )
+
+
+def _with_restores(steps: list[Step], rng: random.Random) -> list[Step]:
+    """The steps with a server that is put back to an earlier moment once to three times, and without clients that are
+    put back. Somebody else may write other documents right afterwards."""
+    steps = [step for step in steps if step[0] not in {"backup", "restore"}]
+    for _ in range(rng.choice((1, 1, 2, 3))):
+        saved, put_back = sorted(rng.sample(range(len(steps) + 1), 2))
+        after: list[Step] = [("put back", 0, rng.randrange(1 << 20))]
+        if rng.random() < 0.5:
+            after.append(("others", 0, rng.choice((1, 3, 30))))
+        if rng.random() < 0.3:
+            after += [("sync", rng.randrange(4), 0) for _ in range(rng.randrange(1, 4))]
+        steps[put_back:put_back] = after
+        steps.insert(saved, ("save", 0, 0))
+    return steps
 
 
 @dataclass(slots=True)
@@ -143,6 +164,8 @@ class Run:
         self.repeats = 0
         self.recorded: dict[str, list[tuple[dict[str, Any], Body | None]]] = {}
         """The conflicts that were recorded for each request and with each head, and the state that was answered."""
+        self.saved: list[Callable[[], None]] = []
+        """What puts the server, and what the judge knows of it, back."""
         self._create()
 
     def _client(self, number: int, kind: str) -> Client:
@@ -229,6 +252,13 @@ class Run:
             client.backup = client.disk
         elif kind == "restore":
             self.restore(client)
+        elif kind == "save":
+            self.save()
+        elif kind == "put back":
+            if self.saved:
+                self.saved[detail % len(self.saved)]()
+        elif kind == "others":
+            self.server.write_others(detail)
         elif kind == "prune":
             self.server.prune(self.document, self.server.now() - self.schedule.horizon)
         elif self.flying:
@@ -264,6 +294,20 @@ class Run:
         seen = self.ledger.made_again(client.number, live(disk.doc), disk.seen, disk.agreed_seen)
         client.disk = replace(disk, seen=seen)
         self.tell(lambda: f"client {client.number} is put back to {client.disk}")
+
+    def save(self) -> None:
+        """A copy of what the server stores."""
+        server, seen, received = self.server.saved(), self.ledger.server_seen, set(self.received)
+        recorded = {key: list(rows) for key, rows in self.recorded.items()}
+
+        def put_back() -> None:
+            server()
+            self.received = set(received)
+            self.recorded = {key: list(rows) for key, rows in recorded.items()}
+            self.ledger.put_back(seen, self.head(), [client.disk.seen for client in self.clients])
+            self.tell(lambda: f"the server is put back to {self.head()}")
+
+        self.saved.append(put_back)
 
     def give_up(self, client: Client) -> None:
         self.attempts[client.number] += 1
@@ -333,12 +377,16 @@ class Run:
         equal = repr((client.device, [item for item in sorted(request.items(), key=str) if item[0] != "_edits"]))
         with_head, with_equal = (self.recorded.setdefault(key, []) for key in (answer["rev"], equal))
         for c, result in (*with_head, *with_equal):  # what they dropped could be read then
-            self.ledger.conflict(c["path"], c["kept"], c["dropped"], known=known, result=result, stored=None)
+            self.conflict(c, known, result, None)
         result, stored = answer["server_state"], self.server.bodies(self.document)
         for c in answer.get("conflicts", ()):
-            self.ledger.conflict(c["path"], c["kept"], c["dropped"], known=known, result=result, stored=stored)
+            self.conflict(c, known, result, stored)
             with_head.append((c, result))
             with_equal.append((c, result))
+
+    def conflict(self, c: dict[str, Any], known: Seen, result: Body | None, stored: Iterable[Body] | None) -> None:
+        sides = {"known": known, "result": result, "stored": stored, "rule": c["rule"]}
+        self.ledger.conflict(c["path"], c["kept"], c["dropped"], **sides)
 
     def apply(self, client: Client, sent: Pending, answer: Answer, shows: Seen) -> Request | None:
         before = client.disk
@@ -349,7 +397,7 @@ class Run:
             self.ledger.applied(client.number, live(before.doc), answer["server_state"], shows)
         for c in client.conflicts:
             known, result = before.seen | shows, live(client.disk.doc)
-            self.ledger.conflict(c.path, c.kept, c.dropped, known=known, result=result, stored=None)
+            self.ledger.conflict(c.path, c.kept, c.dropped, known=known, result=result, stored=None, rule=c.rule)
         client.conflicts.clear()
         return again
 
@@ -395,7 +443,7 @@ class Run:
                 diverged = 1
         if size is not None and self.server.size(self.document) != size:
             diverged = 1
-        final = self.final()
+        final = self.head()
         if any(live(client.disk.doc) != final for client in self.clients):
             diverged = 1
         verdict = self.ledger.judge(final)
@@ -404,7 +452,7 @@ class Run:
         verdict.repeats = self.repeats
         return verdict
 
-    def final(self) -> Body | None:
+    def head(self) -> Body | None:
         """The document as somebody sees it who never sent anything."""
         found = self.server.post(None, self.document, {"client_state": None, "_edits": 0})["server_state"]
         return found if found is None else dict(found)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import orjson
 
+from shared.adapters.memory import MemorySpace
 from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, Sequence
+from shared.core.index.lineage import Begun, first_history, next_history
 from shared.core.merge.clock import clock
 from shared.core.resolution.context import AcknowledgedMap, Given, Refusal, Submission
 from shared.core.resolution.states import is_tombstone
@@ -55,6 +58,14 @@ class Server(Protocol):
         """Remove the bodies that were superseded before then."""
         ...
 
+    def saved(self) -> Callable[[], None]:
+        """What puts it back to what it is now; nothing where that cannot be done."""
+        ...
+
+    def write_others(self, count: int) -> None:
+        """Somebody writes so many other documents."""
+        ...
+
 
 def fast_hash(body: Body) -> ContentHash:
     """The content hash of what a run writes, where orjson's sorted output is canonical: no floats, ASCII."""
@@ -82,6 +93,12 @@ class InProcess:
     def size(self, document: str) -> int | None:
         return None
 
+    def saved(self) -> Callable[[], None]:
+        return lambda: None
+
+    def write_others(self, count: int) -> None:
+        return None
+
 
 class Rules(InProcess):
     """`resolve` on the in-memory reference model."""
@@ -92,9 +109,30 @@ class Rules(InProcess):
         self.maps: dict[str, tuple[float, int, bool, AcknowledgedMap | None]] = {}
         """Of each device: time and sequence of its last map, whether it posted since, what it agreed with."""
         self.explain = explain
+        self.space = MemorySpace(histories=(Begun(first_history(1), Sequence(1)),))
+        self.times = 0
+        """How often it was put back."""
 
     def state(self, document: str) -> DocumentState:
-        return self.states.setdefault(document, DocumentState())
+        return self.states.setdefault(document, DocumentState(self.space))
+
+    def saved(self) -> Callable[[], None]:
+        space = copy.deepcopy(self.space)
+
+        def put_back() -> None:
+            self.times += 1
+            self.space = copy.deepcopy(space)
+            lineage = self.space.lineage()
+            writer = next_history(lineage.current, Sequence(lineage.sequence + 1), self.times * 7919)
+            self.states = {d: DocumentState(self.space, writer=writer) for d in self.states}
+            # The maps that devices were told are kept beside the database, and are lost with it.
+            self.maps = {}
+
+        return put_back
+
+    def write_others(self, count: int) -> None:
+        for state in self.states.values():
+            state.write_others(count)
 
     def post(self, device: str | None, document: str, request: Request) -> Answer:
         client_state = request["client_state"]

@@ -64,7 +64,7 @@ def play(population: str, policy: str, seeds: Iterable[int]) -> Totals:
 def missed(population: str, rules: Totals, newest_clock: Totals | None = None) -> dict[str, str]:
     """The targets that the rules miss: what happened -> how it should be."""
     found = {name: "never" for name in NEVER if rules.counts[name]}
-    if population in {"base", "sparse"}:
+    if population in {"base", "sparse", "restored"}:
         found |= {name: "never" for name in ("lost", "undone", "back", "refused") if rules.counts[name]}
     of_clock = {"token": 0.01, "unknown": 0.10}.get(population)
     if of_clock is not None and newest_clock is not None:

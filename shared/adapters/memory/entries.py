@@ -193,7 +193,7 @@ def history(entry: Entry) -> list[HistoryEntry]:
 
 def _listed(item: HistoryItem) -> HistoryEntry:
     received, provenance = item.until == BEGINNING, item.provenance
-    rev = make_rev(item.sequence, item.hash, deleted=item.deleted, history=item.history)
+    rev = make_rev(item.sequence, item.hash, deleted=item.deleted, history=item.history, version=item.version)
     return HistoryEntry(
         rev=None if received else rev,
         sequence=item.sequence,

@@ -180,7 +180,13 @@ class MongoDocumentStore:
                     query["body"] = {"$exists": True}
                 rows = self._documents.find_raw_batches(query, _CURRENT, batch_size=len(keys))
                 async for row in _one_by_one(rows.sort("_id", ASCENDING)):
-                    rev = make_rev(row["seq"], row["hash"], deleted="body" not in row, history=history_in(row))
+                    rev = make_rev(
+                        row["seq"],
+                        row["hash"],
+                        deleted="body" not in row,
+                        history=history_in(row),
+                        version=version_in(row),
+                    )
                     text = body_text(row["body"]) if "body" in row else None
                     found.append(Current(DocumentId(row["_id"][prefix:]), rev, row["hash"], text, version_in(row)))
         return found, DocumentId(keys[-1][prefix:]) if more else None

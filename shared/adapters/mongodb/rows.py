@@ -153,7 +153,9 @@ def entry_of(row: Mapping[str, Any]) -> HistoryEntry:
     deleted = row.get("deleted", is_head and "body" not in row)
     received = row.get("received", False)
     return HistoryEntry(
-        rev=None if received else make_rev(sequence, hash_, deleted=deleted, history=history_in(row)),
+        rev=None
+        if received
+        else make_rev(sequence, hash_, deleted=deleted, history=history_in(row), version=version_in(row)),
         sequence=sequence,
         hash=hash_,
         body=body_of(row),

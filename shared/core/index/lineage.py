@@ -18,6 +18,7 @@ Laws (tests/unit/core/index/test_lineage.py):
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -63,6 +64,11 @@ class Lineage:
     @property
     def current(self) -> Epoch:
         return self.histories[-1].id
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it may have given up a history."""
+        return len(self.histories) >= MAX_HISTORIES
 
     @property
     def position(self) -> Position:
@@ -118,11 +124,19 @@ class Lineage:
         before = self._closed(place, sequence) if place is not None else self._before(history)
         return {**before, Source(history): sequence}
 
+    def is_lost(self, source: Source, number: int, others: Iterable[Source]) -> bool:
+        """Whether this is a position of a history of this space that the store does not know (any more). `others`: the
+        other sources of the version that names it. A folder's id may be taken for a history that is unknown, but hardly.
+        """
+        place = self._places.get(Epoch(source))
+        if place is not None:
+            return number > self.last(place)
+        parent, first = _parent(Epoch(source))
+        return first > 0 and any(known[:_PARENT] == parent for known in (*self._places, *others))
+
     def _before(self, unknown: Epoch) -> dict[Source, int]:
-        parent, number = unknown[_RANDOM : _RANDOM + _PARENT], unknown[_RANDOM + _PARENT :]
-        if not 0 < len(number) <= _NUMBER:
-            return {}
-        branched = int(number, 36) - 1
+        parent, first = _parent(unknown)
+        branched = first - 1
         for place in range(len(self.histories) - 1, -1, -1):
             one = self.histories[place]
             if one.first <= branched and one.id[:_PARENT] == parent:
@@ -173,14 +187,21 @@ def next_history(parent: Epoch, first: Sequence, random: int) -> Epoch:
     A store that is put back twice does not know the history between any more. Its id says where it branched off,
     so that what a client brings of it is compared with the newest state that both have in common.
     """
-    return Epoch(f"{_at_random(random, _RANDOM)}{parent[:_PARENT]}{_in_base_36(first)}")
+    return Epoch(f"{_at_random(random, _RANDOM)}{parent[:_PARENT]}{in_base_36(first)}")
 
 
 def _at_random(random: int, length: int) -> str:
     return "".join(_DIGITS[random // 36**place % 36] for place in range(length))
 
 
-def _in_base_36(number: int) -> str:
+def _parent(history: Epoch) -> tuple[str, int]:
+    """The first characters of its parent's id, and its first sequence; 0: the id does not tell."""
+    parent, number = history[_RANDOM : _RANDOM + _PARENT], history[_RANDOM + _PARENT :]
+    return parent, int(number, 36) if 0 < len(number) <= _NUMBER else 0
+
+
+def in_base_36(number: int) -> str:
+    """A number, 0 or more, in digits of 0-9 a-z."""
     digits = ""
     while number:
         number, digit = divmod(number, 36)

@@ -74,8 +74,23 @@ class Basis:
     """Later states of the device are here already."""
     contradicted: bool = False
     """The memory of the device cannot be right."""
+    went_on: bool = False
+    """The device has sent something on a later base: this is an older request of its, unless it was put back."""
+    lost: Body | None = None
+    """The base that the store has lost: its edits count from `bases`, those of the state from it."""
+    incomplete: bool = False
+    """States that both come from are lost; what is not on `bases` may have been removed since."""
+    doubted: bool = False
+    """The state may have arrived before, and the head may come from it; the store has lost that."""
+    since: tuple[Body, ...] = ()
+    """What was written since the store was put back: it may have arrived before, and the state may come from it."""
     unexpected: bool = False
     """The device comes with a state of old though its memory says that it has another one, or none."""
+
+    @property
+    def is_uncertain(self) -> bool:
+        """Whether the store has lost what would tell whether one of the two states comes from the other."""
+        return self.doubted or self.incomplete or bool(self.since)
 
 
 class Lookup:
@@ -284,6 +299,7 @@ def _with_own(look: Lookup, basis: Basis, pairs: tuple[Pair, ...], since: Sequen
         others=others,
         earlier=earlier,
         forgotten=len(own) < len(sent_on["own"]),
+        went_on=any(pair.since > since for pair in pairs),
     )
 
 

@@ -88,7 +88,8 @@ class _ByVersion:
     @property
     def supersedes(self) -> bool:
         """Whether the state contains the head; a base that is the head says so, too."""
-        return includes(self.sent, self.held) or self.case.request.base == self.case.head.rev
+        base = self.case.request.base
+        return includes(self.sent, self.held) or (base is not None and self.case.head.is_named_by(base))
 
     # Live states
 
@@ -261,7 +262,7 @@ class _ByVersion:
             revision = replace(decision.revision, version=self.joined, numbered=False, pairs=())
             return replace(decision, revision=revision, recovered=self.brought(decision))
         if self.look.exists and not includes(self.held, self.joined):
-            return replace(decision, grown=self.joined, recovered=self.brought(decision))
+            return replace(decision.with_grown(self.joined), recovered=self.brought(decision))
         return decision
 
     def brought(self, decision: Decision) -> tuple[Received, ...]:

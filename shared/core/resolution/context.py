@@ -17,8 +17,10 @@ Where they live, and what they cost:
 A repeated request adds nothing to any of them.
 
 A rev is `<sequence>.<history>-<hash>`, and `<sequence>.<history>-<hash>-deleted` is the tombstone over the body of
-that hash. Without `.<history>` it is of the oldest history of its space (shared/core/index/lineage.py). Clients take
-it as it is. It is unique, and it still tells the hash of a body that is long pruned.
+that hash. Without `.<history>` it is of the oldest history of its space (shared/core/index/lineage.py). If a version is
+stored with the revision, `.<source>~<number in base 36>` follows for each source of it, but for the position itself:
+so a client that brings the rev to a store that was put back tells what its state contains. Clients take it as it is.
+It is unique, and it still tells the hash of a body that is long pruned.
 """
 
 from __future__ import annotations
@@ -31,12 +33,12 @@ from enum import Enum, StrEnum
 from typing import Any, Final, NewType
 
 from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, Epoch, Sequence
-from shared.core.index.lineage import Lineage
+from shared.core.index.lineage import Lineage, in_base_36
 from shared.core.json.canonical import canonical
 from shared.core.merge.clock import clock
 from shared.core.merge.objects import Conflict
 from shared.core.resolution.states import is_tombstone
-from shared.core.version_vectors import Source, Version
+from shared.core.version_vectors import MAX_COUNTER, Source, Version, bounded
 
 Rev = NewType("Rev", str)
 ValueKey = NewType("ValueKey", int)
@@ -50,6 +52,8 @@ MAX_ASKED: Final = 3
 """States returned to nulls that a device may be on, besides its last exchange."""
 MAX_PAIRS: Final = 64
 """Pairs a head keeps: that of the request that made it, and those of states that changed nothing."""
+MAX_REV_SOURCES: Final = 8
+"""Sources that a rev names."""
 RECENT: Final = 64
 """Among so many revisions and received states, the newest, one is looked for that is near."""
 
@@ -73,7 +77,7 @@ class Given(Enum):
 
 @dataclass(frozen=True, slots=True)
 class RevParts:
-    """A rev, taken apart."""
+    """A rev, taken apart. Two that differ in `version` alone name the same revision."""
 
     sequence: Sequence
     hash: ContentHash
@@ -81,14 +85,36 @@ class RevParts:
     deleted: bool
     history: Epoch | None = None
     """None: the oldest of its space."""
+    version: Version = field(default_factory=dict)
+    """What the state contains; `{}`: what its position implies."""
+
+    def names(self, head: Head) -> bool:
+        """Whether it is a rev of this head, which may have been found to contain more since."""
+        position = (self.history, self.sequence, self.hash, self.deleted)
+        return position == (head.history, head.sequence, head.hash, head.body is None)
 
 
-_NUMBER: Final = re.compile(r"(\d{1,19})(?:\.([0-9a-z]{1,64}))?\Z", re.ASCII)
+_POSITION: Final = re.compile(
+    r"(\d{1,19})(?:\.([0-9a-z]{1,64}))?((?:\.[0-9a-z]{1,64}~[0-9a-z]{1,11}){0,%d})\Z" % MAX_REV_SOURCES, re.ASCII
+)
 
 
-def make_rev(sequence: Sequence, content: ContentHash, *, deleted: bool, history: Epoch | None = None) -> Rev:
-    """The rev of the revision that got `sequence`."""
+def make_rev(
+    sequence: Sequence,
+    content: ContentHash,
+    *,
+    deleted: bool,
+    history: Epoch | None = None,
+    version: Version | None = None,
+) -> Rev:
+    """The rev of the revision that got `sequence`. `version`: as it is stored with it."""
     number = f"{sequence}.{history}" if history else str(sequence)
+    if version is not None:
+        own = {} if history is None else {Source(history): sequence}
+        told = {source: count for source, count in version.items() if own.get(source) != count}
+        told = bounded(told, (), MAX_REV_SOURCES - 1)
+        told |= {source: version.get(source, 0) for source, count in own.items() if version.get(source) != count}
+        number += "".join(f".{source}~{in_base_36(count)}" for source, count in sorted(told.items()))
     return Rev(f"{number}-{content}-deleted" if deleted else f"{number}-{content}")
 
 
@@ -96,13 +122,17 @@ def parse_rev(text: str) -> RevParts | None:
     """The parts of a rev; None for any other text, CREATED and a content hash among it."""
     number, dash, rest = text.partition("-")
     content, mark_dash, mark = rest.partition("-")
-    found = _NUMBER.match(number)
+    found = _POSITION.match(number)
     if not dash or found is None:
         return None
     if (mark != "deleted") if mark_dash else not content:
         return None
     history = Epoch(found[2]) if found[2] else None
-    return RevParts(Sequence(int(found[1])), ContentHash(content), bool(mark_dash), history)
+    counts = (one.split("~") for one in found[3].split(".")[1:])
+    version = {Source(source): min(int(count, 36), MAX_COUNTER) for source, count in counts}
+    if version and history is not None:
+        version = {Source(history): int(found[1]), **version}
+    return RevParts(Sequence(int(found[1])), ContentHash(content), bool(mark_dash), history, version)
 
 
 def value_key(path: str, value: Any) -> ValueKey:
@@ -190,7 +220,14 @@ class Head:
     @property
     def rev(self) -> Rev:
         """What clients call it."""
-        return make_rev(self.sequence, self.hash, deleted=self.body is None, history=self.history)
+        return make_rev(
+            self.sequence, self.hash, deleted=self.body is None, history=self.history, version=self.version
+        )
+
+    def is_named_by(self, base: str) -> bool:
+        """Whether a client that sends this base is on this head."""
+        parts = parse_rev(base)
+        return base == self.hash if parts is None else parts.names(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,7 +424,17 @@ class Decision:
             return self.head or CREATED
         if allotted is None:
             raise ValueError("a new revision has a sequence")
-        return make_rev(allotted, self.revision.hash, deleted=self.revision.body is None, history=history)
+        version = self.revision.version_at(history, allotted)
+        deleted = self.revision.body is None
+        return make_rev(allotted, self.revision.hash, deleted=deleted, history=history, version=version)
+
+    def with_grown(self, version: Version) -> Decision:
+        """The head stays and turns out to contain more: its rev says so."""
+        parts = parse_rev(self.head) if self.head is not None else None
+        if parts is None:
+            return self
+        head = make_rev(parts.sequence, parts.hash, deleted=parts.deleted, history=parts.history, version=version)
+        return replace(self, head=head, grown=version)
 
     @property
     def writes(self) -> bool:

@@ -29,7 +29,9 @@ UNSEEN = "perhaps-unseen"
 SENT_BEFORE = "sent-before"
 LATE = "late"
 SET_BACK = "perhaps-set-back"
+PUT_BACK = "put-back"
 DOUBTS = frozenset({UNSEEN, SENT_BEFORE, SET_BACK})
+_OF_SIDES = frozenset({"arriving", "clock", "came-back", "both-edited", "edit-beats-removal"})
 
 
 def between(state: Body, other: Body) -> list[Difference]:
@@ -82,6 +84,37 @@ def replaced_unseen(
         Conflict(one.path, one.there, one.here, UNSEEN)
         for one in found
         if compared.any_differs(one) or not all(places.has(body, one, one.here) for body in earlier)
+    ]
+
+
+def of_loss(basis: Basis, head: Body, state: Body, result: Body) -> list[Conflict]:
+    """What the result has not, where one of the two states may come from the other, and whoever made it had decided
+    otherwise: the store was put back and has lost what would tell."""
+    if not basis.is_uncertain:
+        return []
+    written = [_Compared(body, basis.bases) for body in basis.since]
+    in_doubt = [
+        one
+        for other, every in ((head, basis.doubted or basis.incomplete), (state, basis.incomplete))
+        for one in between(other, result)
+        if every or any(compared.any_differs(one) for compared in written)
+    ]
+    return [Conflict(one.path, one.there, one.here, PUT_BACK) for one in in_doubt]
+
+
+def decided_blindly(basis: Basis, conflicts: Iterable[Conflict]) -> list[Conflict]:
+    """The conflicts of a merge, so that they say it if the sides may not be what they were taken for."""
+    return [
+        conflict._replace(rule=PUT_BACK) if basis.is_uncertain and conflict.rule in _OF_SIDES else conflict
+        for conflict in conflicts
+    ]
+
+
+def of_late_copy(basis: Basis, head: Body, state: Body) -> list[Conflict]:
+    """What a state has that its device sent before it went on, as far as anybody can tell, and that is not there."""
+    edited = _Compared(state, basis.bases)
+    return [
+        Conflict(one.path, one.there, one.here, PUT_BACK) for one in between(state, head) if edited.any_differs(one)
     ]
 
 

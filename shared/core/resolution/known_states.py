@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from shared.core.resolution.base_selection import Lookup
-from shared.core.resolution.context import Stored
+from typing import TYPE_CHECKING
+
+from shared.core.documents import ContentHash
+from shared.core.index.lineage import Lineage
+from shared.core.resolution.context import BEGINNING, CREATED, RevParts, Stored, parse_rev
 from shared.core.version_vectors import Source, Version, includes, maximal
+
+if TYPE_CHECKING:
+    from shared.core.resolution.base_selection import Lookup
 
 
 def head_version(look: Lookup) -> dict[Source, int]:
@@ -39,3 +45,50 @@ def contained_states(look: Lookup, version: Version) -> list[tuple[Version, Stor
 def common_ancestors(look: Lookup, version: Version) -> list[tuple[Version, Stored]]:
     """The newest of them."""
     return maximal(contained_states(look, version))
+
+
+def rev_version(lineage: Lineage, parts: RevParts) -> dict[Source, int]:
+    """What the state contains that this rev names, known here or lost."""
+    if parts.version:
+        return {source: number for source, number in lineage.closed(parts.version).items() if number > 0}
+    return lineage.version_at(parts.history or lineage.first, parts.sequence)
+
+
+def base_version(look: Lookup) -> dict[Source, int]:
+    """What the base of the submission contains, at least."""
+    base = look.request.base
+    if base is None or base == CREATED:
+        return {}
+    parts = parse_rev(base)
+    if parts is not None:
+        return rev_version(look.lineage(), parts)
+    stored = look.stored(ContentHash(base)) if look.exists else None
+    if stored is None or (stored.until == BEGINNING and stored.version is None):
+        return {}
+    return stored_version(look, stored)
+
+
+def came_before(look: Lookup) -> bool:
+    """Whether the submission is a repeat whose first arrival the store has lost: its state is here, as one that came
+    after its base and that the head contains."""
+    content = look.request.hash
+    if look.head.version is None or content is None:
+        return False
+    stored = look.stored(content)
+    if stored is None or (stored.until == BEGINNING and stored.version is None):
+        return False
+    version = stored_version(look, stored)
+    return includes(version, base_version(look)) and includes(head_version(look), version)
+
+
+def may_have_come_before(look: Lookup) -> bool:
+    """Whether the submission may have arrived before, and the head may come from it, without a trace of it here: the
+    head contains what came after its base and what the store has lost."""
+    version = look.head.version
+    if version is None or look.request.base is None:
+        return False
+    seen, lineage = base_version(look), look.lineage()
+    return any(
+        number > seen.get(source, 0) and lineage.is_lost(source, number, version)
+        for source, number in version.items()
+    )

@@ -18,6 +18,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shared.core.documents import Body, Position
+from shared.core.resolution import doubts
 from shared.core.resolution.base_inference import gone
 from shared.core.resolution.base_selection import EMPTY, REPEAT, Basis, Lookup, by_content, is_repeat
 from shared.core.resolution.context import (
@@ -29,11 +30,18 @@ from shared.core.resolution.context import (
     Received,
     Refusal,
     RevParts,
+    Stored,
     parse_rev,
 )
-from shared.core.resolution.known_states import common_ancestors, head_version
+from shared.core.resolution.known_states import (
+    came_before,
+    common_ancestors,
+    head_version,
+    may_have_come_before,
+    rev_version,
+)
 from shared.core.resolution.states import is_tombstone, last_body, same_content
-from shared.core.version_vectors import bounded, includes, join
+from shared.core.version_vectors import Version, bounded, includes, join, meet
 
 if TYPE_CHECKING:
     from shared.core.resolution.resolve import Case
@@ -42,21 +50,23 @@ if TYPE_CHECKING:
 def lost_base(look: Lookup) -> RevParts | None:
     """The base of the submission if the store no longer knows it; None: it does, or there is none that is a rev."""
     base, head = look.request.base, look.head
-    if base is None or base == CREATED or base in (head.rev, head.hash):
-        return None
-    parts = parse_rev(base)
+    parts = parse_rev(base) if base is not None and base != CREATED else None
     if parts is None or (look.exists and parts.history == head.history and parts.sequence <= head.sequence):
-        return None
-    if (parts.sequence, parts.hash, parts.deleted) == (head.sequence, head.hash, head.body is None):
         return None
     lineage = look.lineage()
     history = parts.history or lineage.first
     if look.exists and parts.sequence <= head.sequence and lineage.holds(Position(history, parts.sequence)):
         return None
-    stored = look.stored(parts.hash) if look.exists and parts.hash else None
-    if stored is not None and stored.until != BEGINNING and stored.sequence == parts.sequence:
-        return None  # the history was given up, and the state is known
-    return parts
+    return None if look.exists and lineage.is_full and _is_given_up(look, parts) else parts
+
+
+def _is_given_up(look: Lookup, parts: RevParts) -> bool:
+    """Whether the revision is known, though the lineage has given up its history."""
+    head = look.head
+    if (parts.sequence, parts.hash, parts.deleted) == (head.sequence, head.hash, head.body is None):
+        return True
+    stored = look.stored(parts.hash) if parts.hash else None
+    return stored is not None and stored.until != BEGINNING and stored.sequence == parts.sequence
 
 
 def decide_on_lost_base(case: Case, parts: RevParts) -> Decision | Refusal:
@@ -73,23 +83,42 @@ class _LostBase:
         lineage = self.look.lineage()
         history = parts.history or lineage.first
         self.forked = history == lineage.current
-        self.version = lineage.version_at(history, parts.sequence)
+        self.version = rev_version(lineage, parts)
         self.held = head_version(self.look)
+        self.reached = lineage.reach(self.version)
+        """The last sequence of the lineage that the base contains."""
         self.included = includes(self.held, self.version)
         self.contained = self.included or self.came_back()
 
     def decide(self) -> Decision | Refusal:
         state = self.case.request.client_state
-        assert state is not None
+        if state is None:  # the client has nothing, as it was answered at its base
+            return self.dead(None, None)
         if self.look.exists and is_repeat(self.case.request, self.look.pairs(BEGINNING)):
             return self.case.answer_head(REPEAT)
+        if self.look.exists and came_before(self.look):
+            return self.marked(self.case.answer_head(REPEAT), None)
         if is_tombstone(state):
             inside = last_body(state)
             return self.dead(inside, self.known(inside))
         base = self.known(state)
         if base is None and self.case.request.base_state is Given.NOTHING and not self.parts.deleted:
             return Refusal("base-unknown", "9 base unknown")
-        return self.marked(self.live(state, base), base)
+        decision = self.live(state, base)
+        if decision.revision is None and not self.contained and self.is_edit:
+            # What the state was made on is brought back as well: that the content is the head's again is an edit of it.
+            kept = decision
+            decision = self.case.write(decision.state, Outcome.MERGED, decision.rule)
+            decision = replace(decision, conflicts=kept.conflicts, received=kept.received)
+        return self.marked(decision, base)
+
+    @property
+    def is_edit(self) -> bool:
+        """Whether the state is another one than that of its base."""
+        request = self.case.request
+        if self.parts.deleted:
+            return request.client_state is not None and not is_tombstone(request.client_state)
+        return request.hash != self.parts.hash
 
     def came_back(self) -> bool:
         """Whether the content of the base was written again after the loss, by the request that made it for example,
@@ -99,7 +128,7 @@ class _LostBase:
         stored = self.look.stored(self.parts.hash)
         if stored is None or stored.until == BEGINNING or stored.deleted:
             return False
-        return stored.sequence > self.look.lineage().reach(self.version)
+        return stored.sequence > self.reached
 
     def known(self, state: Body | None) -> Body | None:
         """The body of the base, if it is at hand."""
@@ -120,21 +149,55 @@ class _LostBase:
             if case.request.hash == self.parts.hash:
                 return case.answer_head("11 behind")
             known = self.on_lost_base(base) if base is not None else None
-            return case.compare(state, known or by_content(self.look, state, case.request.hash))
+            basis = known or by_content(self.look, state, case.request.hash)
+            return case.compare(state, replace(basis, doubted=may_have_come_before(self.look)))
         if head.body is not None and head.hash == case.request.hash:
             return case.answer_head("2 equal")
         if includes(self.version, self.held):
             if head.body is None:
                 return case.write(state, Outcome.RESURRECTED, "the deletion was seen")
             return case.compare(state, Basis("7 the head was lost with its base", (head.body,)))
-        bodies = self.bodies()
-        if not bodies:
-            return case.compare(state, by_content(self.look, state, case.request.hash))
-        return case.compare(state, Basis("7 what both had before the loss", bodies))
+        return self.compare_with_both_had(state, base)
 
-    def bodies(self) -> tuple[Body, ...]:
-        found = common_ancestors(self.look, self.version)
-        return tuple(stored.body if stored.body is not None else EMPTY for _, stored in found)
+    def compare_with_both_had(self, state: Body, base: Body | None) -> Decision:
+        """Each contains what the other lacks. The edits of the base come first, those of the state on it then."""
+        known = common_ancestors(self.look, self.version)
+        if known:
+            both = meet(self.held, self.version)
+            basis = Basis(
+                "7 what both had before the loss",
+                _bodies(known),
+                own=self.sent_before(),
+                lost=base,
+                incomplete=not any(includes(version, both) for version, _ in known),
+                doubted=may_have_come_before(self.look),
+                since=tuple(self.look.recent(self.reached + 1)),
+            )
+        else:
+            basis = self.on_nothing(state, base)
+        return self.case.compare(state, basis)
+
+    def sent_before(self) -> tuple[Body, ...]:
+        """What the device sent on earlier bases and came once more after the loss: its base comes from that."""
+        hashes = [pair.hash for pair in self.look.pairs(BEGINNING) if self.is_earlier(pair.base)]
+        self.look.need(hashes)
+        states = [stored for stored in map(self.look.stored, dict.fromkeys(hashes)) if stored is not None]
+        return tuple(one.body for one in states if one.body is not None and one.sequence > self.reached)
+
+    def is_earlier(self, base: str) -> bool:
+        """Whether it is of a position that the base contains."""
+        parts = parse_rev(base)
+        if parts is None or base == self.case.request.base:
+            return base == CREATED
+        return includes(self.version, rev_version(self.look.lineage(), parts))
+
+    def on_nothing(self, state: Body, base: Body | None) -> Basis:
+        """Each contains what the other lacks, and nothing is known that both come from: what either has stands."""
+        found = by_content(self.look, state, self.case.request.hash)
+        if found.nothing_new:
+            return found
+        rule = "13 nothing known that both had"
+        return Basis(rule, (EMPTY,), nothing_near=True, lost=base, incomplete=True, own=self.sent_before())
 
     def on_lost_base(self, base: Body) -> Basis:
         own = self.own()
@@ -159,10 +222,13 @@ class _LostBase:
         if not self.contained:
             if includes(self.version, self.held):
                 return self.marked(case.delete("delete: the head was lost with its base"), base)
-            seen += self.bodies()
+            seen += _bodies(common_ancestors(self.look, self.version))
         if any(same_content(body, live) for body in seen):
-            return self.marked(case.delete("delete: the head is as the base"), base)
-        return replace(case.edit_wins(inside), forked=self.forked)
+            doubted = may_have_come_before(self.look)
+            found = case.delete("delete: the head is as the base", unseen=doubted, doubt=doubts.PUT_BACK)
+            return self.marked(found, base)
+        rule = "edit-beats-removal" if self.contained else doubts.PUT_BACK
+        return replace(case.edit_wins(inside, rule), forked=self.forked)
 
     def marked(self, decision: Decision, base: Body | None) -> Decision:
         """With what the result contains, and with the state at the lost position kept."""
@@ -173,13 +239,18 @@ class _LostBase:
         revision = decision.revision
         if revision is not None:
             pairs = tuple(replace(pair, since=BEGINNING) for pair in revision.pairs)
-            decision = replace(decision, revision=replace(revision, version=version, pairs=pairs))
+            revision = replace(revision, version=version, pairs=pairs, numbered=self.is_edit)
+            decision = replace(decision, revision=revision)
         elif not self.included:
-            decision = replace(decision, grown=version)
-        if base is None or self.contained:
+            decision = decision.with_grown(version)
+        if base is None or self.included:
             return decision
         recovered = Received(self.parts.hash, base, gone(base, decision.state), bounded(self.version, sources))
         received = decision.received
         if received is not None and received.hash == recovered.hash:
             received = None
         return replace(decision, recovered=(recovered,), received=received)
+
+
+def _bodies(known: list[tuple[Version, Stored]]) -> tuple[Body, ...]:
+    return tuple(stored.body if stored.body is not None else EMPTY for _, stored in known)

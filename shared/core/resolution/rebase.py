@@ -45,7 +45,8 @@ def is_edited(look: Lookup, state: Body, basis: Basis) -> bool:
 def rebase(look: Lookup, state: Body, basis: Basis, onto: Body, policies: Policies) -> Rebased:
     """The edits that `state` has on its basis, put onto the head, or onto the body under a tombstone."""
     if len(basis.bases) == 1 and basis.bases[0] is onto:
-        return Rebased(state, tuple(doubts.replaced_unseen(look, basis, onto, state)))
+        lost = doubts.of_loss(basis, onto, state, state)
+        return Rebased(state, tuple(lost or doubts.replaced_unseen(look, basis, onto, state)))
     return _Rebase(look, state, basis, onto, policies).run()
 
 
@@ -70,17 +71,22 @@ class _Rebase:
             self.conflicts.clear()
             value = self.put_edits(_by_age(older, decide))
         doubted = [
+            *doubts.of_loss(self.basis, self.onto, self.state, value),
             *doubts.replaced_unseen(self.look, self.basis, self.onto, value, in_between),
             *doubts.not_taken(self.basis, self.state, value),
             *doubts.sent_otherwise(self.basis, value, self.conflicts),
             *doubts.taken_back_before(self.basis, self.state, value),
         ]
-        return Rebased(value, doubts.told(value, self.conflicts, doubted))
+        return Rebased(value, doubts.told(value, doubts.decided_blindly(self.basis, self.conflicts), doubted))
 
     def put_edits(self, decide: Decide) -> Body:
         if self.basis.server_from is not None:
             return self.onto_server(self.basis.server_from, decide)
-        return self.put((*self.basis.bases, *self.basis.own), self.onto, self.state, decide)
+        bases = (*self.basis.bases, *self.basis.own)
+        if self.basis.lost is None:
+            return self.put(bases, self.onto, self.state, decide)
+        brought_back = self.put(bases, self.onto, self.basis.lost, decide)
+        return self.put((self.basis.lost,), brought_back, self.state, decide)
 
     def put(self, ancestors: Iterable[Body], ours: Body, theirs: Body, decide: Decide) -> Body:
         found = merge(
@@ -113,10 +119,13 @@ class _Rebase:
         return noted
 
     def by_clock(self) -> Decide:
-        """The newer by its own clock, which is not believed to be ahead of its arrival; else what arrives."""
+        """The newer by its own clock, which is not believed to be ahead of its arrival; else what arrives. Where the
+        head may come from the state, the head stands: it does no harm if it does not, for that is recorded."""
         stored, arriving = clock(self.onto), clock(self.state)
         side, rule = Side.THEIRS, "arriving"
-        if stored is not None and arriving is not None:
+        if self.basis.doubted or self.basis.incomplete:
+            side, rule = Side.OURS, doubts.PUT_BACK
+        elif stored is not None and arriving is not None:
             rule = "clock"
             if min(arriving, self.look.request.arrived_at) < min(stored, self.look.head.arrived_at):
                 side = Side.OURS

@@ -78,6 +78,7 @@ from shared.core.resolution.context import (
     make_rev,
     parse_rev,
 )
+from shared.core.resolution.known_states import came_before, may_have_come_before
 from shared.core.resolution.lost_base import decide_on_lost_base, lost_base
 from shared.core.resolution.rebase import Rebased, counts, is_edited, rebase
 from shared.core.resolution.states import is_tombstone, last_body, same_content
@@ -104,11 +105,11 @@ def resolve(
             return again
         if request.version is not None:
             return decide_by_version(case, request.version)
+        lost = lost_base(case.look)
+        if lost is not None and (state is not None or lost.deleted):
+            return decide_on_lost_base(case, lost)
         if state is None:
             return case.answer_head("1 null")
-        lost = lost_base(case.look)
-        if lost is not None:
-            return decide_on_lost_base(case, lost)
         return case.dead(state) if is_tombstone(state) else case.live(state)
     except Need as need:
         return need.missing
@@ -144,7 +145,7 @@ class Case:
         stored = self.look.stored(known.answered)
         if stored is None or stored.body is None:
             return None
-        rev = make_rev(stored.sequence, stored.hash, deleted=False, history=stored.history)
+        rev = make_rev(stored.sequence, stored.hash, deleted=False, history=stored.history, version=stored.version)
         return Decision(Outcome.UNCHANGED, REDELIVERED, stored.body, stored.hash, rev)
 
     # Live states
@@ -159,12 +160,19 @@ class Case:
             return self.compare(state, by_evidence(self.look, state, self.request.hash))
         if is_repeat(self.request, head.pairs):
             return self.repeat(state)
-        if head.body is not None and base in (head.rev, head.hash):
-            return self.compare(state, Basis("7 base is the head", (head.body,)))
-        if base == head.rev and not isinstance(self.request.base_state, dict):
+        if came_before(self.look):
+            return self.compare(state, Basis(REPEAT, (state,), nothing_new=True))
+        doubted = may_have_come_before(self.look)
+        if head.body is not None and head.is_named_by(base):
+            return self.compare(state, Basis("7 base is the head", (head.body,), doubted=doubted))
+        if head.is_named_by(base) and not isinstance(self.request.base_state, dict) and not doubted:
             return self.write(state, Outcome.RESURRECTED, "6 the deletion was seen")
         basis = by_rev(self.look, state)
-        return basis if isinstance(basis, Refusal) else self.compare(state, basis)
+        if isinstance(basis, Refusal) or not doubted:
+            return basis if isinstance(basis, Refusal) else self.compare(state, basis)
+        if head.body is not None and basis.went_on:
+            return self.keep_head(state, basis, tuple(doubts.of_late_copy(basis, head.body, state)))
+        return self.compare(state, replace(basis, own=(), doubted=True))
 
     def compare(self, state: Body, basis: Basis) -> Decision:
         """S against the head, given what S comes from."""
@@ -221,15 +229,22 @@ class Case:
             return ()
         return (Conflict("", ABSENT, state, doubts.SET_BACK),)
 
+    @property
+    def saw_deletion(self) -> bool:
+        """Whether the base is the tombstone that is the head."""
+        return self.request.base is not None and self.head.is_named_by(self.request.base)
+
     def resurrect(self, state: Body, basis: Basis) -> Decision:
         """S against a tombstone: an edit that the deleter had not seen brings the document back."""
-        if self.request.base != self.head.rev:
+        if not self.saw_deletion:
             if not is_edited(self.look, state, basis):
                 doubted = (
                     doubts.deleted_unseen(self.look, basis, state)
                     if basis.contradicted
                     else self.set_back(state, basis)
                 )
+                if basis.is_uncertain:
+                    doubted = (Conflict("", ABSENT, state, doubts.PUT_BACK),)
                 return self.keep_head(state, basis, doubted)
             if self.policies.scope().delete_wins:
                 return self.keep_head(state, basis, (Conflict("", ABSENT, state, "delete-wins"),))
@@ -237,8 +252,8 @@ class Case:
         merged = Rebased(state, ())
         if under is not None and not basis.nothing_near:
             merged = self.rebased(state, basis, under)
-        undone = Conflict("", merged.body, ABSENT, "edit-beats-removal")
-        conflicts = merged.conflicts if self.request.base == self.head.rev else (undone, *merged.conflicts)
+        undone = Conflict("", merged.body, ABSENT, doubts.PUT_BACK if basis.is_uncertain else "edit-beats-removal")
+        conflicts = merged.conflicts if self.saw_deletion and not basis.is_uncertain else (undone, *merged.conflicts)
         return self.write(merged.body, Outcome.RESURRECTED, basis.rule, basis, conflicts)
 
     # Tombstones
@@ -253,8 +268,10 @@ class Case:
             return self.dead_by_evidence(state, inside, head.body)
         if is_repeat(self.request, head.pairs):
             return self.repeated_deletion(head.body)
-        if base in (head.rev, head.hash):
-            return self.delete("delete: the base is the head")
+        doubted = may_have_come_before(self.look)
+        doubt = doubts.PUT_BACK if doubted else doubts.UNSEEN
+        if head.is_named_by(base):
+            return self.delete("delete: the base is the head", unseen=doubted, doubt=doubt)
         basis = by_rev(self.look, inside)
         if isinstance(basis, Basis) and basis.nothing_new:
             return self.repeated_deletion(head.body)
@@ -265,7 +282,7 @@ class Case:
         if any(same_content(body, head.body) for body in basis.bases):
             # What the device sent on its base was replaced since, by somebody who set it back.
             unseen = bool(basis.own or basis.others or basis.forgotten)
-            return self.delete("delete: the head is as the base", unseen=unseen)
+            return self.delete("delete: the head is as the base", unseen=unseen or doubted, doubt=doubt)
         if any(same_content(body, head.body) for body in basis.own):
             # It may have forgotten since: a backup that was put back.
             return self.delete("delete: the head is as the device left it", unseen=True)
@@ -309,9 +326,9 @@ class Case:
         on = [self.look.body(content) for content in device.states]
         return bool(on) and all(one is not None and same_content(one, body) for one in on)
 
-    def delete(self, rule: str, *, unseen: bool = False) -> Decision:
-        """`unseen`: the deleter may not have had what is deleted."""
-        unseen_body = Conflict("", ABSENT, self.head.body, doubts.UNSEEN)
+    def delete(self, rule: str, *, unseen: bool = False, doubt: str = doubts.UNSEEN) -> Decision:
+        """`unseen`: the deleter may not have had what is deleted; `doubt`: how the conflict says that."""
+        unseen_body = Conflict("", ABSENT, self.head.body, doubt)
         return self.write(None, Outcome.DELETED, rule, conflicts=(unseen_body,) if unseen else ())
 
     def bury_unknown(self, inside: Body | None) -> Decision:
@@ -326,13 +343,13 @@ class Case:
             received=Received(content, inside, near.gone(inside, None)),
         )
 
-    def edit_wins(self, inside: Body | None) -> Decision:
+    def edit_wins(self, inside: Body | None, rule: str = "edit-beats-removal") -> Decision:
         """Somebody changed what the deleter had not seen."""
         if self.policies.scope().delete_wins:
             found = self.delete("delete: delete-wins")
             return replace(found, conflicts=(Conflict("", ABSENT, self.head.body, "delete-wins"),))
         decision = self.answer_head("the edit wins over the deletion")
-        refused = Conflict("", self.head.body, ABSENT, "edit-beats-removal")
+        refused = Conflict("", self.head.body, ABSENT, rule)
         return replace(decision, received=self.inside(inside), conflicts=(refused,))
 
     def inside(self, body: Body | None) -> Received | None:

@@ -192,6 +192,14 @@ class WholeDocument(InProcess):
     def wins(self, arriving: Request, stored: Request) -> bool:
         raise NotImplementedError
 
+    def saved(self) -> Callable[[], None]:
+        heads = dict(self.heads)
+
+        def put_back() -> None:
+            self.heads = dict(heads)
+
+        return put_back
+
     def post(self, device: str | None, document: str, request: Request) -> Answer:
         stored = self.heads.get(document)
         if request["client_state"] is not None and (stored is None or self.wins(request, stored)):

@@ -115,8 +115,9 @@ def table(results: dict[tuple[str, str], Totals]) -> str:
         "loops",
         "revisions by repeats",
         "conflicts recorded",
+        "undecided",
     ]
-    names = ("lost", "undone", "back", "refused", "silent", "diverged", "loops", "repeats", "recorded")
+    names = ("lost", "undone", "back", "refused", "silent", "diverged", "loops", "repeats", "recorded", "undecided")
     lines = [" | ".join(("", *head, "")).strip(), "|" + "---|" * len(head)]
     for (population, policy), totals in results.items():
         cells = (population, policy, f"{totals.counts['edits'] / totals.runs:.1f}")

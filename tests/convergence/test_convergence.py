@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from pprint import pformat
 
 import pytest
 
 from shared.core.documents import Body
+from shared.testing.document_state import DocumentState
 from tests.convergence.ledger import Ledger, Seen
 from tests.convergence.run import POPULATIONS, Run, make_schedule
 from tests.convergence.servers import NewestClock, Rules
@@ -14,7 +17,16 @@ from tests.convergence.shrink import shrink
 from tests.convergence.simulate import CLOCK, RULES, missed, play, simulate, smallest
 
 SEEDS = range(20_000, 20_250)
-SHARES = {"unknown": 0.12, "token": 0.02, "base": 0.0, "mixed": 0.06, "plain": 0.05, "shared": 0.45, "sparse": 0.0}
+SHARES = {
+    "unknown": 0.12,
+    "token": 0.02,
+    "base": 0.0,
+    "mixed": 0.06,
+    "plain": 0.05,
+    "shared": 0.45,
+    "sparse": 0.0,
+    "restored": 0.0,
+}
 """Of what `newest clock wins` loses, in so few runs."""
 
 
@@ -26,6 +38,21 @@ def test_everything_converges_and_little_is_lost(population: str) -> None:
         pytest.fail(f"{name} {rules.counts[name]} times; for example\n{pformat(schedule, width=110)}")
     assert rules.counts["unread"] == 0, "a dropped value is in the revisions when its conflict is recorded"
     assert rules.counts["lost"] <= SHARES[population] * newest_clock.counts["lost"]
+
+
+def test_the_judge_sees_what_a_server_loses_that_was_put_back_and_does_not_know_it() -> None:
+    class Unaware(Rules):
+        def saved(self) -> Callable[[], None]:
+            space = copy.deepcopy(self.space)
+
+            def put_back() -> None:
+                self.space = copy.deepcopy(space)
+                self.states = {document: DocumentState(self.space) for document in self.states}
+
+            return put_back
+
+    verdicts = [Run(make_schedule(seed, "restored"), Unaware()).run() for seed in range(30)]
+    assert sum(verdict.lost + verdict.undone + verdict.back for verdict in verdicts) > 10
 
 
 def test_the_judge_sees_what_a_simple_policy_loses() -> None:
@@ -89,6 +116,7 @@ def test_a_failing_schedule_is_made_small() -> None:
 
 @pytest.mark.soak
 def test_ten_thousand_runs_a_population() -> None:
-    results = simulate(["unknown", "token", "base"], runs=10_000, seed=1, processes=2)
-    for population in ("unknown", "token", "base"):
+    populations = ["unknown", "token", "base", "restored"]
+    results = simulate(populations, runs=10_000, seed=1, processes=2)
+    for population in populations:
         assert missed(population, results[population, RULES], results[population, CLOCK]) == {}

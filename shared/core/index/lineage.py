@@ -125,14 +125,17 @@ class Lineage:
         return {**before, Source(history): sequence}
 
     def is_lost(self, source: Source, number: int, others: Iterable[Source]) -> bool:
-        """Whether this is a position of a history of this space that the store does not know (any more). `others`: the
-        other sources of the version that names it. A folder's id may be taken for a history that is unknown, but hardly.
+        """Whether this is a position of a history of this space that the store does not know (any more).
+
+        `others`: the other sources of the version that names it. A folder's id is hardly ever taken for a history.
         """
         place = self._places.get(Epoch(source))
         if place is not None:
             return number > self.last(place)
         parent, first = _parent(Epoch(source))
-        return first > 0 and any(known[:_PARENT] == parent for known in (*self._places, *others))
+        if first == 0:
+            return len(source) == _RANDOM + _PARENT
+        return any(known[:_PARENT] == parent for known in (*self._places, *others))
 
     def _before(self, unknown: Epoch) -> dict[Source, int]:
         parent, first = _parent(unknown)

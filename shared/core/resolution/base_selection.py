@@ -104,6 +104,8 @@ class Lookup:
         self.hash_of = hash_of
         self.sequences_count = True
         """Whether the sequence of the base says what came after it."""
+        self.first_unknown: Sequence | None = None
+        """The first sequence that a base does not contain which was lost."""
 
     def lineage(self) -> Lineage:
         """Of the space."""
@@ -112,10 +114,9 @@ class Lookup:
         return self.context.lineage
 
     def ancestors(self, until: Sequence) -> tuple[Stored, ...]:
-        """See `Missing.ancestors`. Not the head."""
-        if self.context.ancestors is None:
-            raise Need(NeedsData(ancestors=until))
-        return self.context.ancestors
+        """See `NeedsData.ancestors`. Not the head."""
+        self.need(ancestors=until)
+        return self.context.ancestors or ()
 
     def need(
         self,
@@ -123,6 +124,7 @@ class Lookup:
         pairs_since: Sequence | None = None,
         seen: near.Strong = frozenset(),
         recent: bool = False,
+        ancestors: Sequence | None = None,
     ) -> None:
         """Ask for several things at once, so that they are read in one round."""
         missing = NeedsData(
@@ -130,6 +132,7 @@ class Lookup:
             pairs_since if self.context.pairs is None else None,
             frozenset(map(near.key_of, seen)) - self.context.seen.keys(),
             recent and self.context.recent is None,
+            ancestors=ancestors if self.context.ancestors is None else None,
         )
         if missing != NeedsData():
             raise Need(missing)
@@ -172,11 +175,16 @@ class Lookup:
         recent = self.context.recent or ()
         return [s.body for s in recent if s.sequence > sequence and s.until != BEGINNING and s.body is not None]
 
-    def before(self, sequence: Sequence) -> list[Body]:
+    def before(self, sequence: int) -> list[Body]:
         """Those that were received before the revision of this sequence."""
         self.need(recent=True)
-        recent = self.context.recent or ()
-        return [s.body for s in recent if s.sequence < sequence and s.body is not None]
+        # Of a state that was brought back the sequence does not tell when it was made.
+        exact = self.first_unknown is None
+        return [
+            stored.body
+            for stored in self.context.recent or ()
+            if stored.sequence < sequence and stored.body is not None and (exact or stored.version is None)
+        ]
 
     def known_before(self, stored: Stored) -> list[Body]:
         """Those that were received before this one: also the head that a received state met."""

@@ -17,10 +17,10 @@ Where they live, and what they cost:
 A repeated request adds nothing to any of them.
 
 A rev is `<sequence>.<history>-<hash>`, and `<sequence>.<history>-<hash>-deleted` is the tombstone over the body of
-that hash. Without `.<history>` it is of the oldest history of its space (shared/core/index/lineage.py). If a version is
-stored with the revision, `.<source>~<number in base 36>` follows for each source of it, but for the position itself:
-so a client that brings the rev to a store that was put back tells what its state contains. Clients take it as it is.
-It is unique, and it still tells the hash of a body that is long pruned.
+that hash. Without `.<history>` it is of the oldest history of its space (shared/core/index/lineage.py). If a version
+is stored with the revision, `.<source>~<number in base 36>` follows for each source of it, but for the position
+itself: so a client that brings the rev to a store that was put back tells what its state contains. Clients take it as
+it is. It is unique, and it still tells the hash of a body that is long pruned.
 """
 
 from __future__ import annotations
@@ -95,7 +95,8 @@ class RevParts:
 
 
 _POSITION: Final = re.compile(
-    r"(\d{1,19})(?:\.([0-9a-z]{1,64}))?((?:\.[0-9a-z]{1,64}~[0-9a-z]{1,11}){0,%d})\Z" % MAX_REV_SOURCES, re.ASCII
+    rf"(\d{{1,19}})(?:\.([0-9a-z]{{1,64}}))?((?:\.[0-9a-z]{{1,64}}~[0-9a-z]{{1,11}}){{0,{MAX_REV_SOURCES}}})\Z",
+    re.ASCII,
 )
 
 

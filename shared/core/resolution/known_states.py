@@ -72,7 +72,7 @@ def came_before(look: Lookup) -> bool:
     """Whether the submission is a repeat whose first arrival the store has lost: its state is here, as one that came
     after its base and that the head contains."""
     content = look.request.hash
-    if look.head.version is None or content is None:
+    if look.head.version is None or content is None or content == look.head.hash:
         return False
     stored = look.stored(content)
     if stored is None or (stored.until == BEGINNING and stored.version is None):

@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from shared.core.documents import Body, Position
+from shared.core.documents import Body, Position, Sequence
 from shared.core.resolution import doubts
 from shared.core.resolution.base_inference import gone
 from shared.core.resolution.base_selection import EMPTY, REPEAT, Basis, Lookup, by_content, is_repeat
@@ -87,6 +87,9 @@ class _LostBase:
         self.held = head_version(self.look)
         self.reached = lineage.reach(self.version)
         """The last sequence of the lineage that the base contains."""
+        self.look.first_unknown = Sequence(self.reached + 1)
+        if self.look.exists:
+            self.look.need([case.request.hash, parts.hash, self.look.buried], BEGINNING, ancestors=self.reached)
         self.included = includes(self.held, self.version)
         self.contained = self.included or self.came_back()
 
@@ -106,7 +109,7 @@ class _LostBase:
             return Refusal("base-unknown", "9 base unknown")
         decision = self.live(state, base)
         if decision.revision is None and not self.contained and self.is_edit:
-            # What the state was made on is brought back as well: that the content is the head's again is an edit of it.
+            # What the state was made on is brought back as well, and edited so that it is what the head has.
             kept = decision
             decision = self.case.write(decision.state, Outcome.MERGED, decision.rule)
             decision = replace(decision, conflicts=kept.conflicts, received=kept.received)
@@ -162,19 +165,19 @@ class _LostBase:
     def compare_with_both_had(self, state: Body, base: Body | None) -> Decision:
         """Each contains what the other lacks. The edits of the base come first, those of the state on it then."""
         known = common_ancestors(self.look, self.version)
-        if known:
-            both = meet(self.held, self.version)
-            basis = Basis(
-                "7 what both had before the loss",
-                _bodies(known),
-                own=self.sent_before(),
-                lost=base,
-                incomplete=not any(includes(version, both) for version, _ in known),
-                doubted=may_have_come_before(self.look),
-                since=tuple(self.look.recent(self.reached + 1)),
-            )
-        else:
-            basis = self.on_nothing(state, base)
+        bodies, own = _bodies(known), self.sent_before()
+        if not bodies and not own:
+            return self.case.compare(state, self.on_nothing(state, base))
+        both = meet(self.held, self.version)
+        basis = Basis(
+            "7 what both had before the loss",
+            bodies or own,
+            own=own if bodies else (),
+            lost=base,
+            incomplete=bool(both) and not any(includes(version, both) for version, _ in known),
+            doubted=may_have_come_before(self.look),
+            since=tuple(self.look.recent(self.reached + 1)),
+        )
         return self.case.compare(state, basis)
 
     def sent_before(self) -> tuple[Body, ...]:
@@ -196,12 +199,12 @@ class _LostBase:
         found = by_content(self.look, state, self.case.request.hash)
         if found.nothing_new:
             return found
-        rule = "13 nothing known that both had"
-        return Basis(rule, (EMPTY,), nothing_near=True, lost=base, incomplete=True, own=self.sent_before())
+        rule, doubted = "13 nothing known that both had", may_have_come_before(self.look)
+        return Basis(rule, (EMPTY,), nothing_near=True, lost=base, incomplete=True, doubted=doubted)
 
     def on_lost_base(self, base: Body) -> Basis:
         own = self.own()
-        return Basis("8 base that was lost", (base,), own=own, others=own)
+        return Basis("8 base that was lost", (base,), own=(*own, *self.sent_before()), others=own)
 
     def own(self) -> tuple[Body, ...]:
         """Row 5: what the device sent on this base before."""

@@ -16,6 +16,7 @@ from shared.core.documents import Body
 from shared.core.json.canonical import equal
 from shared.core.merge.clock import CLOCK_POINTERS, clock, instant
 from shared.core.merge.objects import Conflict, Decide, Side, Value, edits, merge
+from shared.core.merge.paths import in_stable_form
 from shared.core.merge.policies import Policies, Strategy
 from shared.core.resolution import base_inference as near
 from shared.core.resolution import doubts
@@ -85,7 +86,7 @@ class _Rebase:
         bases = (*self.basis.bases, *self.basis.own)
         if self.basis.lost is None:
             return self.put(bases, self.onto, self.state, decide)
-        brought_back = self.put(bases, self.onto, self.basis.lost, decide)
+        brought_back = self.to_be_merged(self.put(bases, self.onto, self.basis.lost, decide))
         return self.put((self.basis.lost,), brought_back, self.state, decide)
 
     def put(self, ancestors: Iterable[Body], ours: Body, theirs: Body, decide: Decide) -> Body:
@@ -102,12 +103,18 @@ class _Rebase:
             raise TypeError("objects merge to an object")
         return found.value
 
+    def to_be_merged(self, value: Body) -> Body:
+        """What a merge has made, for the next one: in what that makes the members of arrays may have other places."""
+        self.conflicts = [c._replace(path=in_stable_form(c.path, value)) for c in self.conflicts]
+        return value
+
     def onto_server(self, server_from: Body, decide: Decide) -> Body:
         """Row 6: the client's changes are counted from its base, the server's from `server_from`."""
-        moved = self.put(self.basis.bases, server_from, self.state, _theirs)
+        moved = self.to_be_merged(self.put(self.basis.bases, server_from, self.state, _theirs))
         value = self.put((server_from,), self.onto, moved, decide)
         if counts(self.policies):
             return value  # the third merge would add sums twice
+        self.to_be_merged(value)
         # What the client put back to what the server counts from is an edit as well.
         return self.put(self.basis.bases, value, self.state, decide)
 
@@ -119,12 +126,14 @@ class _Rebase:
         return noted
 
     def by_clock(self) -> Decide:
-        """The newer by its own clock, which is not believed to be ahead of its arrival; else what arrives. Where the
-        head may come from the state, the head stands: it does no harm if it does not, for that is recorded."""
+        """The newer by its own clock, which is not believed to be ahead of its arrival; else what arrives.
+
+        Where the head may come from the state, the head stands. Where the state may come from the head, the state
+        stands. If neither does, that is as good as anything."""
         stored, arriving = clock(self.onto), clock(self.state)
         side, rule = Side.THEIRS, "arriving"
         if self.basis.doubted or self.basis.incomplete:
-            side, rule = Side.OURS, doubts.PUT_BACK
+            side, rule = Side.OURS if self.basis.doubted else Side.THEIRS, doubts.PUT_BACK
         elif stored is not None and arriving is not None:
             rule = "clock"
             if min(arriving, self.look.request.arrived_at) < min(stored, self.look.head.arrived_at):
@@ -153,18 +162,25 @@ class _Rebase:
         return decide
 
     def older(self) -> Mapping[str, list[Value]]:
-        """What stood, before the base, at places that both sides have and the base lacks."""
-        since = base_sequence(self.look)
-        if self.basis.guessed or not since:
+        """What stood, before the base, at places that both sides have and that the base lacks, or a state since."""
+        since = self.look.first_unknown or base_sequence(self.look)
+        asked = self.asked - CLOCK_POINTERS
+        if self.basis.guessed or not since or not asked:
             return {}
-        base = {path for path, _ in edits(self.basis.server_from or self.basis.bases[0], [EMPTY])}
-        lacked = self.asked - base - CLOCK_POINTERS
+        lacked = asked - _paths(self.basis.server_from or self.basis.bases[0])
+        nested = {path for path in asked - lacked if path.count("/") > 1}
+        for body in self.look.recent(since) if nested else ():
+            lacked |= nested - _paths(body)
         found: dict[str, list[Value]] = {}
         for body in self.look.before(since) if lacked else ():
             for path, value in edits(body, [EMPTY]):
                 if path in lacked:
                     found.setdefault(path, []).append(value)
         return found
+
+
+def _paths(body: Body) -> set[str]:
+    return {path for path, _ in edits(body, [EMPTY])}
 
 
 def _by_age(older: Mapping[str, list[Value]], otherwise: Decide) -> Decide:

@@ -31,6 +31,7 @@ from shared.core.resolution.context import (
 )
 from shared.core.resolution.resolve import resolve
 from shared.core.resolution.states import same_content
+from shared.core.version_vectors import MAX_COUNTER, Source
 from shared.testing.document_state import DocumentState
 
 ID = "pb67wndxge8293xd"
@@ -306,6 +307,21 @@ def test_row_7_what_came_back_around_an_edit_is_no_edit() -> None:
     server.post(doc(meta={"owner": "new", "hours": 1}), first, "B")
     server.post(doc(meta={"owner": "old", "hours": 8}), second, "C")
     assert server.head == doc(meta={"owner": "new", "hours": 8})
+
+
+def test_row_7_what_came_back_as_it_was_before_the_base_is_no_edit() -> None:
+    """The whole was removed after the base, and came back as it was before the base. A clock changes nothing."""
+    server = Server()
+    first = server.post(doc(meta={"owner": "old", "hours": 1}), "0", "A")
+    second = server.post(doc(meta={"owner": "mid", "hours": 1}), first, "A")
+    server.post(doc(), second, "C")
+    server.post(doc(meta={"owner": "old", "hours": 8}, updated_at="2025-06-15T15:00:00Z"), first, "B")
+    server.post(doc(meta={"owner": "new", "hours": 1}, updated_at="2025-06-15T14:00:00Z"), second, "A")
+    assert server.decision.state is not None
+    assert server.decision.state["meta"] == {"owner": "new", "hours": 8}
+    assert [(c.path, c.kept, c.dropped, c.rule) for c in server.decision.conflicts] == [
+        ("/meta/owner", "new", "old", "came-back")
+    ]
 
 
 def test_row_8_the_client_brings_its_base() -> None:
@@ -877,6 +893,20 @@ def test_a_rev_tells_its_parts(history: Epoch | None) -> None:
             assert parts == RevParts(Sequence(7), content, deleted, history)
 
 
+@pytest.mark.parametrize("history", [None, Epoch("k3x9d2")])
+def test_a_rev_tells_the_version_that_is_stored_with_its_revision(history: Epoch | None) -> None:
+    own = {Source(history or "k3x9d2"): 7}
+    for version in ({Source("0f7ck3b"): 36}, {**own, Source("ab12cd34"): MAX_COUNTER}, {Source("ab12cd34"): 1}):
+        rev = make_rev(Sequence(7), content_hash(doc()), deleted=False, history=history, version=version)
+        parts = parse_rev(rev)
+        assert parts is not None and (parts.sequence, parts.history) == (7, history)
+        assert {source: number for source, number in parts.version.items() if number} == version
+    several = {Source(f"source{n}"): n + 1 for n in range(20)}
+    parts = parse_rev(make_rev(Sequence(7), content_hash(doc()), deleted=True, history=history, version=several))
+    assert parts is not None
+    assert set(parts.version.items()) <= {*several.items(), *((source, 0) for source in own)}, "less is never wrong"
+
+
 def test_revs_of_before_there_were_histories_are_understood() -> None:
     assert parse_rev("7-abc") == RevParts(Sequence(7), ContentHash("abc"), False, None)
     assert parse_rev("7-abc-deleted") == RevParts(Sequence(7), ContentHash("abc"), True, None)
@@ -884,7 +914,24 @@ def test_revs_of_before_there_were_histories_are_understood() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "0", "x", "1-", "1--", "x-1", "1-a-b", "-1-a", "1" * 30 + "-a", "²-a", "1.-a", ".h-a", "1.H-a", "1.h.h-a"],
+    [
+        "",
+        "0",
+        "x",
+        "1-",
+        "1--",
+        "x-1",
+        "1-a-b",
+        "-1-a",
+        "1" * 30 + "-a",
+        "²-a",
+        "1.-a",
+        ".h-a",
+        "1.H-a",
+        "1.h.h-a",
+        "1.h.s~-a",
+        "1.h.s~1.-a",
+    ],
 )
 def test_any_other_text_is_no_rev(text: str) -> None:
     assert parse_rev(text) is None

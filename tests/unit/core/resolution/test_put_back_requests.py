@@ -38,7 +38,9 @@ def test_what_was_brought_back_is_no_edit_however_often_the_store_is_put_back() 
     again = rev(server.put(X, x, device="behind"))
     server.put_back(empty)
     server.put(Y, y, device="a")
-    assert server.put(X, again, device="behind").body == Y
+    answer = server.put(X, again, device="behind")
+    assert answer.body == Y
+    assert (answer.rule, told(answer)) == ("11 behind", [])
 
 
 def test_an_edit_on_what_was_brought_back_is_told_by_its_rev_when_the_store_is_put_back_again() -> None:
@@ -49,7 +51,9 @@ def test_an_edit_on_what_was_brought_back_is_told_by_its_rev_when_the_store_is_p
     edited = rev(server.put(doc(**{**X, "c": 1}), x, before=X, device="a"))
     server.put_back(empty)
     server.put(doc(**{**X, "c": 1}), edited, device="a")
-    assert server.put(X, x, device="behind").body == doc(**{**X, "c": 1})
+    answer = server.put(X, x, device="behind")
+    assert answer.body == doc(**{**X, "c": 1})
+    assert (answer.rule, told(answer)) == ("11 behind", [])
 
 
 def test_a_rev_that_was_told_before_the_head_was_found_to_contain_more_still_names_it() -> None:

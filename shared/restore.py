@@ -30,10 +30,10 @@ from shared.core.resolution.context import (
     Outcome,
     Received,
     Refusal,
-    Rev,
     Revision,
     Submission,
 )
+from shared.core.resolution.revs import Rev
 from shared.ports import Announcement, Transaction
 from shared.transaction import CachedResolver, NewHeads, decide
 

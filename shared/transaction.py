@@ -19,9 +19,17 @@ from shared.core.merge.conflict_rows import ConflictRow, conflict_rows
 from shared.core.merge.policies import Policies
 from shared.core.resolution.base_selection import HashOf
 from shared.core.resolution.batch import Change, Item, Write, answer, live_change, waves
-from shared.core.resolution.context import Decision, DocumentContext, NeedsData, Outcome, Refusal, Rev, Submission
+from shared.core.resolution.context import (
+    Decision,
+    DocumentContext,
+    NeedsData,
+    Outcome,
+    Refusal,
+    Submission,
+)
 from shared.core.resolution.deletion_guard import NO_DELETIONS, Deletions, held_back
 from shared.core.resolution.resolve import resolve
+from shared.core.resolution.revs import Rev
 from shared.core.resolution.size_limit import within_limit
 from shared.core.version_vectors import Version
 from shared.large import LARGE_MERGE_LOCK, is_large
@@ -30,7 +38,7 @@ from shared.ports import Announcement, Reply, Transaction
 MAX_ANNOUNCED: Final = 200
 """Changes that an announcement says one by one."""
 _ROUNDS: Final = 8
-"""Rounds of reads that a decision may take; the rules need three (shared/core/resolution/context.py)."""
+"""Rounds of reads that a decision may take; the rules need five (shared/core/resolution/context.py)."""
 
 
 def decide(

@@ -24,7 +24,7 @@ from shared.core.json.pointers import escape
 from shared.core.json.strict import Fault, FaultError
 from shared.core.protocol import Limits
 from shared.core.resolution.batch import Answer
-from shared.core.resolution.context import CREATED
+from shared.core.resolution.revs import CREATED
 from shared.ports import Current
 from shared.representations import stored_version
 

@@ -15,7 +15,8 @@ from api.submitting import document_of, is_bare_deletion, is_dry_run, item_of, s
 from shared import codec
 from shared.core.access.roles import Act
 from shared.core.documents import Body
-from shared.core.resolution.context import CREATED, Given, Refusal, Submission
+from shared.core.resolution.context import Given, Refusal, Submission
+from shared.core.resolution.revs import CREATED
 from shared.core.resolution.states import DELETED_KEY
 
 

@@ -16,7 +16,8 @@ from shared.core.merge.policies import NO_POLICIES, InvalidPolicies, Policies, p
 from shared.core.protocol import Limits
 from shared.core.resolution.batch import Answer as Decided
 from shared.core.resolution.batch import Item
-from shared.core.resolution.context import CREATED, Given, Refusal, Submission
+from shared.core.resolution.context import Given, Refusal, Submission
+from shared.core.resolution.revs import CREATED
 from shared.core.resolution.size_limit import TOO_LARGE
 from shared.core.resolution.states import DELETED_KEY
 from shared.core.version_vectors import Source, Version, join

@@ -25,7 +25,7 @@ from shared.core.index.reconciliation import Fingerprint
 from shared.core.merge.policies import NO_POLICIES, InvalidPolicies, Policies
 from shared.core.merge.policies import parse as parse_policies
 from shared.core.protocol import CONFIRM_DELETIONS, CONFIRM_HEADER
-from shared.core.resolution.context import CREATED
+from shared.core.resolution.revs import CREATED
 
 CURSOR_HEADER: Final = "hypertask-cursor"
 ASK_AGAIN_SECONDS: Final = 86_400.0

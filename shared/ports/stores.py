@@ -19,15 +19,10 @@ from shared.core.documents import Sequence as SequenceNumber
 from shared.core.index.lineage import Lineage
 from shared.core.merge.policies import Policies
 from shared.core.resolution.batch import Write
-from shared.core.resolution.context import (
-    Allotted,
-    DocumentContext,
-    NeedsData,
-    Rev,
-    Submission,
-)
+from shared.core.resolution.context import Allotted, DocumentContext, NeedsData, Submission
 from shared.core.resolution.deletion_guard import Deletions
 from shared.core.resolution.retention import Pruned, Retention
+from shared.core.resolution.revs import Rev
 from shared.core.version_vectors import Version
 from shared.ports.errors import Fence
 

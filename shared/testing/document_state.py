@@ -19,9 +19,9 @@ from shared.core.resolution.context import (
     Head,
     NeedsData,
     Refusal,
-    Rev,
     Submission,
 )
+from shared.core.resolution.revs import Rev
 from shared.transaction import CachedResolver, Resolved, decide
 
 UNLIMITED = 1 << 40

@@ -16,7 +16,8 @@ import pytest
 from shared.core.documents import ContentHash, DeviceId, DocumentId, SpaceId
 from shared.core.json.canonical import content_hash
 from shared.core.resolution.batch import MAX_TURNS, Answer, Item
-from shared.core.resolution.context import Given, Outcome, Refusal, Rev, Submission
+from shared.core.resolution.context import Given, Outcome, Refusal, Submission
+from shared.core.resolution.revs import Rev
 from shared.ports import DecisionError, Envelope, Inbox, Lease, Reply, Resolver, UnavailableError
 
 

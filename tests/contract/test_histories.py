@@ -11,7 +11,8 @@ from shared.adapters.mongodb import Mongo, MongoDocumentStore, opened
 from shared.core.documents import DeviceId, DocumentId, Epoch, Position, Sequence, SpaceId
 from shared.core.json.canonical import content_hash
 from shared.core.resolution.batch import Item
-from shared.core.resolution.context import Submission, parse_rev
+from shared.core.resolution.context import Submission
+from shared.core.resolution.revs import parse_rev
 from shared.core.version_vectors import Source
 from shared.ports import DocumentStore, Transaction
 from shared.settings import Settings

@@ -16,7 +16,15 @@ from shared.core.documents import Body, ContentHash, DeviceId, DocumentId
 from shared.core.merge.policies import parse
 from shared.core.protocol import Limits
 from shared.core.resolution.batch import Answer, Item
-from shared.core.resolution.context import CREATED, DocumentContext, Given, NeedsData, Outcome, Refusal, Submission
+from shared.core.resolution.context import (
+    DocumentContext,
+    Given,
+    NeedsData,
+    Outcome,
+    Refusal,
+    Submission,
+)
+from shared.core.resolution.revs import CREATED
 from shared.ports import Reply, Transaction
 from shared.transaction import CachedResolver, decide
 from tests.contract.transactions import (

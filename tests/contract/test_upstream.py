@@ -14,7 +14,7 @@ from client.sync.upstream import Copyable, CursorGoneError, Outgoing, Upstream
 from shared.codec import content_hash
 from shared.core.documents import Body, DocumentId
 from shared.core.json.canonical import canonical
-from shared.core.resolution.context import CREATED
+from shared.core.resolution.revs import CREATED
 from shared.core.resolution.states import DELETED_KEY
 from tests.contract import upstreams
 from tests.contract.upstreams import Driver

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from shared.core.documents import Body
 from shared.core.merge.objects import ABSENT, Conflict, Side, Value, merge
-from shared.core.resolution.context import CREATED
+from shared.core.resolution.revs import CREATED
 from shared.core.resolution.states import is_tombstone, same_content
 from tests.convergence.ledger import Seen
 from tests.convergence.servers import Answer, Request, fast_hash

@@ -16,6 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, fields
 from pprint import pformat
 
+from shared.core.resolution.doubts import PUT_BACK
 from tests.convergence.ledger import Verdict
 from tests.convergence.run import POPULATIONS, Run, Schedule, make_schedule
 from tests.convergence.servers import POLICIES, Rules
@@ -115,9 +116,8 @@ def table(results: dict[tuple[str, str], Totals]) -> str:
         "loops",
         "revisions by repeats",
         "conflicts recorded",
-        "undecided",
     ]
-    names = ("lost", "undone", "back", "refused", "silent", "diverged", "loops", "repeats", "recorded", "undecided")
+    names = ("lost", "undone", "back", "refused", "silent", "diverged", "loops", "repeats", "recorded")
     lines = [" | ".join(("", *head, "")).strip(), "|" + "---|" * len(head)]
     for (population, policy), totals in results.items():
         cells = (population, policy, f"{totals.counts['edits'] / totals.runs:.1f}")
@@ -144,6 +144,8 @@ def main(arguments: list[str] | None = None) -> int:
         newest_clock = results[population, CLOCK]
         share = rules.counts["lost"] / max(newest_clock.counts["lost"], 1)
         print(f"{population}: {share:.2%} of what {CLOCK!r} loses in the same runs")
+        if rules.counts["undecided"]:
+            print(f"{population}: {rules.per_10000('undecided')} edits undecided, all recorded as {PUT_BACK!r}")
         for name, target in missed(population, rules, newest_clock).items():
             status = 1
             print(f"TARGET MISSED: {population}, {name}: {rules.counts[name]}, should be: {target}")

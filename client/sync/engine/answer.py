@@ -28,7 +28,7 @@ from shared.core.json.canonical import equal
 from shared.core.merge.conflicts import Conflict
 from shared.core.merge.objects import merge
 from shared.core.merge.policies import NO_POLICIES, Policies
-from shared.core.resolution.context import CREATED, parse_rev
+from shared.core.resolution.revs import CREATED, parse_rev
 
 
 @dataclass(frozen=True, slots=True)

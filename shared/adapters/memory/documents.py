@@ -15,9 +15,10 @@ from shared.core.documents import ContentHash, DocumentId, Exported, HistoryEntr
 from shared.core.documents import Sequence as SequenceNumber
 from shared.core.index.lineage import Begun, Lineage, first_history, next_history
 from shared.core.merge.policies import Policies
-from shared.core.resolution.context import BEGINNING, NeedsData, Submission, make_rev
+from shared.core.resolution.context import BEGINNING, NeedsData, Submission
 from shared.core.resolution.context import DocumentContext as Context
 from shared.core.resolution.retention import Kept, Pruned, Retention, to_prune
+from shared.core.resolution.revs import make_rev
 from shared.ports import Changes, Current, Fence, FencedError, TooMuchError, Transaction
 
 T = TypeVar("T")

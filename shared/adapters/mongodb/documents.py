@@ -36,10 +36,8 @@ from shared.core.documents import (
 from shared.core.documents import Sequence as SequenceNumber
 from shared.core.index.lineage import Lineage
 from shared.core.merge.policies import Policies
-from shared.core.resolution.context import (
-    make_rev,
-)
 from shared.core.resolution.retention import Kept, Pruned, Retention, to_prune
+from shared.core.resolution.revs import make_rev
 from shared.ports import Changes, Current, Fence, Transaction
 
 T = TypeVar("T")

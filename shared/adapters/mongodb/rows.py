@@ -33,8 +33,8 @@ from shared.core.resolution.context import (
     Stored,
     Submission,
     ValueKey,
-    make_rev,
 )
+from shared.core.resolution.revs import make_rev
 from shared.core.version_vectors import Version
 
 

@@ -12,7 +12,6 @@ from shared.core.merge.clock import clock
 from shared.core.resolution import base_inference as near
 from shared.core.resolution.context import (
     BEGINNING,
-    CREATED,
     DeviceMemory,
     DocumentContext,
     Head,
@@ -21,8 +20,8 @@ from shared.core.resolution.context import (
     Refusal,
     Stored,
     Submission,
-    parse_rev,
 )
+from shared.core.resolution.revs import CREATED, parse_rev
 
 HashOf = Callable[[Body], ContentHash]
 

@@ -9,7 +9,8 @@ from typing import Final
 
 from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, JsonText
 from shared.core.merge.conflict_rows import ConflictRow
-from shared.core.resolution.context import Decision, Outcome, Rev, Submission
+from shared.core.resolution.context import Decision, Outcome, Submission
+from shared.core.resolution.revs import Rev
 from shared.core.version_vectors import Version
 
 MAX_TURNS: Final = 16

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from shared.core.documents import ContentHash
 from shared.core.index.lineage import Lineage
-from shared.core.resolution.context import BEGINNING, CREATED, RevParts, Stored, parse_rev
+from shared.core.resolution.context import BEGINNING, Stored
+from shared.core.resolution.revs import CREATED, RevParts, parse_rev
 from shared.core.version_vectors import Source, Version, includes, maximal
 
 if TYPE_CHECKING:

@@ -23,15 +23,12 @@ from shared.core.resolution.base_inference import gone
 from shared.core.resolution.base_selection import EMPTY, REPEAT, Basis, Lookup, by_content, is_repeat
 from shared.core.resolution.context import (
     BEGINNING,
-    CREATED,
     Decision,
     Given,
     Outcome,
     Received,
     Refusal,
-    RevParts,
     Stored,
-    parse_rev,
 )
 from shared.core.resolution.known_states import (
     came_before,
@@ -40,6 +37,7 @@ from shared.core.resolution.known_states import (
     may_have_come_before,
     rev_version,
 )
+from shared.core.resolution.revs import CREATED, RevParts, parse_rev
 from shared.core.resolution.states import is_tombstone, last_body, same_content
 from shared.core.version_vectors import Version, bounded, includes, join, meet
 

@@ -75,12 +75,11 @@ from shared.core.resolution.context import (
     Revision,
     Submission,
     advance,
-    make_rev,
-    parse_rev,
 )
 from shared.core.resolution.known_states import came_before, may_have_come_before
 from shared.core.resolution.lost_base import decide_on_lost_base, lost_base
 from shared.core.resolution.rebase import Rebased, counts, is_edited, rebase
+from shared.core.resolution.revs import make_rev, parse_rev
 from shared.core.resolution.states import is_tombstone, last_body, same_content
 from shared.core.version_vectors import bounded
 

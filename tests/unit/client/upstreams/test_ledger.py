@@ -22,8 +22,9 @@ from shared.codec import content_hash
 from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, Sequence
 from shared.core.index.lineage import Begun, Lineage
 from shared.core.merge.policies import NO_POLICIES, parse
-from shared.core.resolution.context import CREATED, Head
+from shared.core.resolution.context import Head
 from shared.core.resolution.deletion_guard import Deletions
+from shared.core.resolution.revs import CREATED
 
 ID = DocumentId("a")
 WHO = Provenance("device", 1.0, "applied", "new")

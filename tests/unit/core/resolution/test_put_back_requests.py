@@ -6,7 +6,7 @@ import pytest
 
 from shared.core.documents import Body
 from shared.core.resolution.batch import Answer
-from shared.core.resolution.context import parse_rev
+from shared.core.resolution.revs import parse_rev
 from tests.unit.core.restored_space import Upstream, dead, doc
 
 X, Y, Z = doc(a="one", b="one"), doc(a="two", b="one"), doc(a="two", b="three")

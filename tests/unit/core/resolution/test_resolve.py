@@ -23,13 +23,10 @@ from shared.core.resolution.context import (
     NeedsData,
     Outcome,
     Refusal,
-    Rev,
-    RevParts,
     Submission,
-    make_rev,
-    parse_rev,
 )
 from shared.core.resolution.resolve import resolve
+from shared.core.resolution.revs import Rev, RevParts, make_rev, parse_rev
 from shared.core.resolution.states import same_content
 from shared.core.version_vectors import MAX_COUNTER, Source
 from shared.testing.document_state import DocumentState

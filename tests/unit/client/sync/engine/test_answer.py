@@ -14,7 +14,7 @@ from shared.codec import content_hash
 from shared.core.documents import Body
 from shared.core.json.canonical import equal
 from shared.core.merge.policies import parse
-from shared.core.resolution.context import CREATED
+from shared.core.resolution.revs import CREATED
 from shared.core.resolution.states import DELETED_KEY
 from shared.testing.strategies import documents
 

@@ -9,7 +9,7 @@ from client.sync.engine.emptied import held_if_emptied
 from client.sync.engine.plan import Adopt, Delete, plan
 from client.sync.engine.records import Outline
 from shared.core.documents import ContentHash, DocumentId
-from shared.core.resolution.context import Rev
+from shared.core.resolution.revs import Rev
 
 HASH = ContentHash("a" * 64)
 AGREED = Outline(base=Rev("1-a"), shadow=HASH, remote=HASH)

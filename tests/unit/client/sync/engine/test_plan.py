@@ -10,7 +10,7 @@ from client.sync.engine.plan import Adopt, Delete, Fetch, Plan, Resend, Send, pe
 from client.sync.engine.records import Outline, Pending, Record, Refused
 from shared.codec import content_hash
 from shared.core.documents import ContentHash, DocumentId
-from shared.core.resolution.context import CREATED
+from shared.core.resolution.revs import CREATED
 from shared.core.resolution.states import DELETED_KEY
 
 ID = DocumentId("a")

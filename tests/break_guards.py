@@ -548,15 +548,15 @@ BREAKS = (
     Break(
         "devices: those of other spaces are revoked",
         "api/routes/devices.py",
-        "revoke(device, user=caller.user, space=caller.space)",
-        "revoke(device, user=caller.user)",
+        "owner=owner_of(caller), space=caller.space",
+        "owner=owner_of(caller)",
         DEVICES,
     ),
     Break(
         "devices: those of other spaces are listed",
         "api/routes/devices.py",
-        "list_of(caller.user, caller.space)",
-        "list_of(caller.user)",
+        "list_of(owner_of(caller), caller.space)",
+        "list_of(owner_of(caller))",
         DEVICES,
     ),
     Break(

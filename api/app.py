@@ -15,7 +15,21 @@ from api.answers import LargeAnswers
 from api.compression import Compression
 from api.lifespan import LifespanOf, lifespan_of
 from api.room import HOLDING, Holding
-from api.routes import batch, devices, documents, events, export, hashes, imports, policies, service, sync
+from api.routes import (
+    accounts,
+    batch,
+    devices,
+    documents,
+    events,
+    export,
+    hashes,
+    imports,
+    policies,
+    service,
+    sessions,
+    spaces,
+    sync,
+)
 from shared.observability import request_id
 from shared.settings import Settings
 
@@ -43,6 +57,34 @@ ROUTES = [  # they are tried one by one: what is asked for most comes first
     Route("/devices", devices.list_devices, methods=["GET"]),
     Route("/devices", devices.create_device, methods=["POST"]),
     Route("/devices/{device}", devices.revoke_device, methods=["DELETE"]),
+    Route("/devices/{device}/rotate", devices.rotate_device, methods=["POST"]),
+    Route("/users", accounts.sign_up, methods=["POST"]),
+    Route("/session", sessions.get_session, methods=["GET"]),
+    Route("/session", sessions.sign_in, methods=["POST"]),
+    Route("/session", sessions.sign_out, methods=["DELETE"]),
+    Route("/sessions", sessions.list_sessions, methods=["GET"]),
+    Route("/sessions/{session}", sessions.end_session, methods=["DELETE"]),
+    Route("/me", accounts.get_me, methods=["GET"]),
+    Route("/me", accounts.patch_me, methods=["PATCH"]),
+    Route("/me", accounts.delete_me, methods=["DELETE"]),
+    Route("/me/restore", accounts.restore_me, methods=["POST"]),
+    Route("/me/password", accounts.put_password, methods=["PUT"]),
+    Route("/me/export", accounts.export_me, methods=["GET"]),
+    Route("/spaces", spaces.list_spaces, methods=["GET"]),
+    Route("/spaces", spaces.add_space, methods=["POST"]),
+    Route("/spaces/{space}", spaces.get_space, methods=["GET"]),
+    Route("/spaces/{space}", spaces.patch_space, methods=["PATCH"]),
+    Route("/spaces/{space}", spaces.delete_space, methods=["DELETE"]),
+    Route("/spaces/{space}/restore", spaces.restore_space, methods=["POST"]),
+    Route("/spaces/{space}/transfer", spaces.transfer_space, methods=["POST"]),
+    Route("/spaces/{space}/members", spaces.list_members, methods=["GET"]),
+    Route("/spaces/{space}/members/{user}", spaces.patch_member, methods=["PATCH"]),
+    Route("/spaces/{space}/members/{user}", spaces.remove_member, methods=["DELETE"]),
+    Route("/spaces/{space}/invitations", spaces.list_invitations, methods=["GET"]),
+    Route("/spaces/{space}/invitations", spaces.add_invitation, methods=["POST"]),
+    Route("/spaces/{space}/invitations/{invitation}", spaces.revoke_invitation, methods=["DELETE"]),
+    Route("/invitations/show", spaces.show_invitation, methods=["POST"]),
+    Route("/invitations/accept", spaces.accept_invitation, methods=["POST"]),
 ]
 
 

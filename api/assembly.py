@@ -7,6 +7,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
+from api.access.accounts import Accounts
+from api.access.callers import Callers
+from api.access.sign_in import SignIn
+from api.access.spaces import Spaces
 from api.acknowledgements import DeviceRounds
 from api.aside import Aside
 from api.auth import Devices
@@ -25,7 +29,7 @@ from shared.ports import (
     MapAcknowledgements,
     Resolver,
 )
-from shared.ports.access import AccessStores
+from shared.ports.access import AccessStores, PasswordHasher
 from shared.settings import Settings
 
 
@@ -48,6 +52,7 @@ class Adapters:
 
     documents: DocumentStore
     stores: AccessStores
+    passwords: PasswordHasher
     cache: HashMapCache
     acknowledgements: MapAcknowledgements
     resolver: Resolver
@@ -82,6 +87,10 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[Sta
                 aside=aside,
                 stores=adapters.stores,
                 devices=devices,
+                callers=Callers(adapters.stores, devices, settings),
+                sign_in=SignIn(adapters.stores, adapters.passwords, settings.session_days),
+                accounts=Accounts(adapters.stores, adapters.passwords, settings, live),
+                spaces=Spaces(adapters.stores, devices, live, settings),
                 hash_maps=maps,
                 live=live,
                 acknowledgements=DeviceRounds(adapters.acknowledgements),

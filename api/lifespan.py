@@ -14,6 +14,7 @@ from api.import_aside import import_apart
 from api.state import State
 from shared import gc, observability
 from shared.adapters import arq
+from shared.adapters.argon2 import Argon2Hasher
 from shared.adapters.mongodb import MongoDocumentStore, access_stores, migrate, opened
 from shared.adapters.redis import connection as redis
 from shared.adapters.redis.announcements import RedisAnnouncements
@@ -43,6 +44,7 @@ def lifespan_of(settings: Settings) -> Callable[[Starlette], AbstractAsyncContex
             adapters = Adapters(
                 documents=MongoDocumentStore(mongo, give_up_after_seconds=settings.store_timeout_seconds),
                 stores=access_stores(mongo),
+                passwords=Argon2Hasher(threads=settings.password_threads),
                 cache=redis.RedisHashMapCache(client),
                 acknowledgements=redis.RedisMapAcknowledgements(client),
                 resolver=resolver,

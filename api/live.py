@@ -153,16 +153,17 @@ class Live:
                 except UnavailableError as error:
                     event(logger, logging.WARNING, "revocation_not_announced", space=space, cause=error.__cause__)
 
-    async def tell_access(self, space: SpaceId) -> None:
-        """As `tell_revoked`, after somebody was removed from the space or may do less in it. It waits until no
+    async def tell_access(self, *spaces: SpaceId) -> None:
+        """As `tell_revoked`, after somebody was removed from the spaces or may do less in them. It waits until no
         process trusts what it has looked up before."""
         await asyncio.sleep(1.1 * TRUSTED_SECONDS)
-        self.access_changed(space)
-        if self._announcements is not None:
-            try:
-                await self._announcements.tell_access(space)
-            except UnavailableError as error:
-                event(logger, logging.WARNING, "removal_not_announced", space=space, cause=error.__cause__)
+        for space in spaces:
+            self.access_changed(space)
+            if self._announcements is not None:
+                try:
+                    await self._announcements.tell_access(space)
+                except UnavailableError as error:
+                    event(logger, logging.WARNING, "removal_not_announced", space=space, cause=error.__cause__)
 
     def followed(self, device: DeviceId, space: SpaceId, sequence: Sequence) -> None:
         """A stream of the device has told it all up to this sequence."""

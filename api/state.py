@@ -8,6 +8,10 @@ from typing import cast
 
 from starlette.requests import Request
 
+from api.access.accounts import Accounts
+from api.access.callers import Callers
+from api.access.sign_in import SignIn
+from api.access.spaces import Spaces
 from api.acknowledgements import DeviceRounds
 from api.aside import Aside
 from api.auth import Devices
@@ -35,6 +39,10 @@ class State:
     aside: Aside
     stores: AccessStores
     devices: Devices
+    callers: Callers
+    sign_in: SignIn
+    accounts: Accounts
+    spaces: Spaces
     hash_maps: HashMaps
     live: Live
     acknowledgements: DeviceRounds

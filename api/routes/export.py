@@ -14,7 +14,7 @@ from api.codings import IDENTITY, Encoder
 from api.compression import accepted
 from api.representations import export
 from api.state import State, state
-from shared.core.documents import Device, Position
+from shared.core.documents import Position, SpaceId
 from shared.core.index.cursors import cursor_of
 
 _PIECE_BYTES = 64 * 1024
@@ -31,7 +31,7 @@ async def get_export(request: Request) -> StreamingResponse:
     headers = {"cache-control": "no-store", "vary": "accept-encoding"}
     if coding != IDENTITY:
         headers["content-encoding"] = coding
-    lines = _lines(app, device, position) if request.method != "HEAD" else _nothing()
+    lines = space_lines(app, device.space, position) if request.method != "HEAD" else _nothing()
     token = hash_of_token(request)
 
     async def still_open() -> bool:
@@ -41,11 +41,12 @@ async def get_export(request: Request) -> StreamingResponse:
     return StreamingResponse(pieces, headers=headers, media_type="application/x-ndjson")
 
 
-async def _lines(app: State, device: Device, position: Position) -> AsyncIterator[bytes]:
-    yield export.first_line(device.space, cursor_of(position), time.time())
-    yield export.policies_line(await app.documents.policies(device.space))
+async def space_lines(app: State, space: SpaceId, position: Position) -> AsyncIterator[bytes]:
+    """All that the space holds; `position` was taken before."""
+    yield export.first_line(space, cursor_of(position), time.time())
+    yield export.policies_line(await app.documents.policies(space))
     documents = revisions = 0
-    async for found in app.documents.everything(device.space):
+    async for found in app.documents.everything(space):
         documents += found.is_head
         revisions += not found.is_head
         yield export.line_of(found)

@@ -15,7 +15,9 @@ from shared.core.documents import UserId
 WebSessionId = NewType("WebSessionId", str)
 
 FREE_ATTEMPTS: Final = 5
-"""Wrong passwords from one address, or for one account from one address, before the next one has to wait."""
+"""Wrong passwords for one account from one address before the next one has to wait."""
+FREE_ATTEMPTS_OF_ADDRESS: Final = 30
+"""The same from one address for all accounts together: many people may share it."""
 FREE_ATTEMPTS_OF_ACCOUNT: Final = 20
 """The same for one account from all addresses together."""
 MAX_WAIT_SECONDS: Final = 900.0
@@ -50,11 +52,11 @@ class Failures:
 NO_FAILURES: Final = Failures(0, 0.0)
 
 
-def wait_of(failures: Failures, now: float) -> float:
-    """Seconds until the next attempt of an address is looked at; 0: now."""
-    if failures.count < FREE_ATTEMPTS or now - failures.at > FORGET_SECONDS:
+def wait_of(failures: Failures, now: float, free: int) -> float:
+    """Seconds until the next attempt of an address is looked at, of which `free` have to wait for nothing; 0: now."""
+    if failures.count < free or now - failures.at > FORGET_SECONDS:
         return 0.0
-    pause = min(2.0 ** min(failures.count - FREE_ATTEMPTS, 20), MAX_WAIT_SECONDS)
+    pause = min(2.0 ** min(failures.count - free, 20), MAX_WAIT_SECONDS)
     return max(failures.at + pause - now, 0.0)
 
 

@@ -22,6 +22,7 @@ from api.codings import IDENTITY, Decoder
 from api.importing import import_into
 from api.lifespan import Lifespan
 from api.representations.imports import read_export
+from shared.adapters.argon2 import Argon2Hasher
 from shared.adapters.memory.access_secrets import access_stores
 from shared.adapters.memory.cache import MemoryAnnouncements, MemoryHashMapCache, MemoryMapAcknowledgements
 from shared.adapters.memory.documents import MemoryDocumentStore
@@ -29,7 +30,7 @@ from shared.adapters.memory.queue import MemoryInbox, MemoryQueue, MemoryResolve
 from shared.core.access.audit import BY_OPERATOR
 from shared.core.documents import SpaceId, UserName
 from shared.ports import Announcement
-from shared.ports.access import AccessStores
+from shared.ports.access import AccessStores, PasswordHasher
 from shared.settings import Settings
 from worker.tasks.resolve import SpaceResolver
 
@@ -41,6 +42,7 @@ class Service:
     settings: Settings = field(default_factory=Settings)
     documents: MemoryDocumentStore = field(default_factory=MemoryDocumentStore)
     stores: AccessStores = field(default_factory=access_stores)
+    passwords: PasswordHasher = field(default_factory=lambda: Argon2Hasher(threads=1))
 
     def __post_init__(self) -> None:
         self._announcements: list[MemoryAnnouncements] = []
@@ -86,6 +88,7 @@ class Service:
         adapters = Adapters(
             documents=self.documents,
             stores=self.stores,
+            passwords=self.passwords,
             cache=MemoryHashMapCache(),
             acknowledgements=acknowledgements,
             resolver=MemoryResolver(self.queue, acknowledgements),
@@ -97,6 +100,7 @@ class Service:
         @asynccontextmanager
         async def lifespan(app: Starlette) -> AsyncIterator[Lifespan]:
             async with assembled(settings, adapters) as state:
+                self.state = state
                 yield {"hypertask": state}
 
         return lifespan

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -205,17 +206,18 @@ def test_a_wider_sign_up_lets_in_whom_a_narrower_one_does(invitation: Invitation
 @given(FAILURES, TIMES)
 def test_more_failures_never_wait_less(failures: Failures, now: float) -> None:
     more = replace(failures, count=failures.count + 1)
-    for pause, most in ((wait_of, sessions.MAX_WAIT_SECONDS), (delay_of, sessions.MAX_DELAY_SECONDS)):
+    waits = (partial(wait_of, free=5), sessions.MAX_WAIT_SECONDS), (delay_of, sessions.MAX_DELAY_SECONDS)
+    for pause, most in waits:
         assert 0 <= pause(failures, now) <= pause(more, now)
         assert pause(failures, max(now, failures.at)) <= most * (1 + 1e-6)
 
 
 def test_how_long_it_is_waited() -> None:
-    assert [wait_of(Failures(count, 100.0), 100.0) for count in (0, 4, 5, 6, 8, 15, 10_000)] == [
+    assert [wait_of(Failures(count, 100.0), 100.0, 5) for count in (0, 4, 5, 6, 8, 15, 10_000)] == [
         0, 0, 1, 2, 8, sessions.MAX_WAIT_SECONDS, sessions.MAX_WAIT_SECONDS,
     ]  # fmt: skip
-    assert wait_of(Failures(8, 100.0), 107.0) == 1
-    assert wait_of(Failures(8, 100.0), 108.0) == 0
-    assert wait_of(Failures(10_000, 0.0), sessions.FORGET_SECONDS + 1) == 0
+    assert wait_of(Failures(8, 100.0), 107.0, 5) == 1
+    assert wait_of(Failures(8, 100.0), 108.0, 5) == 0
+    assert wait_of(Failures(10_000, 0.0), sessions.FORGET_SECONDS + 1, 5) == 0
     assert [delay_of(Failures(count, 0.0), 1.0) for count in (19, 10_000)] == [0, sessions.MAX_DELAY_SECONDS]
     assert math.isclose(delay_of(Failures(20, 0.0), 1.0), 0.1)

@@ -1,0 +1,113 @@
+"""Signing in with a password: slower and slower for whoever guesses; no guesses of others lock an owner out."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+import secrets
+import time
+import weakref
+from typing import Final
+
+from api.auth import token_hash
+from api.errors import ACCOUNT_DISABLED, RATE_LIMITED, WRONG_CREDENTIALS, ProblemError
+from shared.core.access.audit import AuditAct, Origin
+from shared.core.access.people import AccountState, User, name_key
+from shared.core.access.sessions import (
+    FREE_ATTEMPTS,
+    FREE_ATTEMPTS_OF_ADDRESS,
+    NO_FAILURES,
+    WebSession,
+    WebSessionId,
+    delay_of,
+    wait_of,
+)
+from shared.core.documents import UserId
+from shared.ports.access import AccessStores, PasswordHasher
+
+_MAX_AGENT: Final = 200
+_DAY_SECONDS: Final = 86_400.0
+
+
+class SignIn:
+    """Of one process."""
+
+    def __init__(self, stores: AccessStores, passwords: PasswordHasher, session_days: float) -> None:
+        self._stores = stores
+        self._passwords = passwords
+        self._seconds = session_days * _DAY_SECONDS
+        self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
+
+    async def user(self, login: str, password: str, address: str | None) -> User:
+        """Whose name or e-mail address, and password, these are. 401 for anything else, as slowly for a name that
+        nobody has; 429 to an address that has failed often; 403 for an account that is disabled."""
+        async with self._lock(address or ""):  # one attempt of an address at a time: all of them are counted
+            found = await self._stores.users.by_login(login)
+            account = found[0].id if found is not None else name_key(login)
+            if not await self._matches(account, None if found is None else found[1], password, address):
+                raise ProblemError(WRONG_CREDENTIALS, "No account has this name, or e-mail address, and password.")
+        assert found is not None
+        user, known_hash = found
+        if user.state is AccountState.DISABLED:
+            raise ProblemError(ACCOUNT_DISABLED, "An administrator has disabled this account.")
+        if known_hash is not None and self._passwords.is_outdated(known_hash):
+            await self._stores.users.set_password(user.id, await self._passwords.hash(password), None)
+        return user
+
+    async def confirm(self, user: UserId, password: str | None, address: str | None) -> None:
+        """Before something that a session alone is not enough for: 401 unless it is the user's password, if he has
+        one. Counted as attempts to sign in are."""
+        known_hash = await self._stores.users.password_hash(user)
+        if known_hash is None:
+            return
+        async with self._lock(address or ""):
+            if password is None or not await self._matches(user, known_hash, password, address):
+                raise ProblemError(WRONG_CREDENTIALS, "This is not your password.", pointer="/password")
+
+    async def begin(self, user: User, *, address: str | None, agent: str) -> tuple[WebSession, str]:
+        """A session, and its token, which is nowhere else."""
+        token = secrets.token_urlsafe(32)
+        now = time.time()
+        identity = WebSessionId("w" + secrets.token_hex(8))
+        agent = "".join(character for character in agent if character.isprintable())[:_MAX_AGENT]
+        session = WebSession(identity, user.id, now, now + self._seconds, now, address or "", agent)
+        origin = Origin(f"session {identity}", user.id, address)
+        await self._stores.sessions.add(
+            session, token_hash(token), origin.entry(AuditAct.SESSION_BEGUN, now, user=user.id)
+        )
+        return session, token
+
+    async def _matches(self, account: str, known_hash: str | None, password: str, address: str | None) -> bool:
+        of_account, of_address, of_both = (
+            f"account {_digest(account)}",
+            f"address {address}",
+            f"both {_digest(account)} {address}",
+        )
+        now = time.time()
+        known = await self._stores.failures.read([of_account, of_address, of_both])
+        wait = max(
+            wait_of(known.get(of_both, NO_FAILURES), now, FREE_ATTEMPTS),
+            wait_of(known.get(of_address, NO_FAILURES), now, FREE_ATTEMPTS_OF_ADDRESS),
+        )
+        if wait > 0:
+            seconds = math.ceil(wait)
+            detail = f"Too many wrong passwords came from your address. Try again in {seconds} seconds."
+            raise ProblemError(RATE_LIMITED, detail, headers={"retry-after": str(seconds)})
+        await asyncio.sleep(delay_of(known.get(of_account, NO_FAILURES), now))
+        if await self._passwords.verify(known_hash, password):
+            await self._stores.failures.forget([of_both])
+            return True
+        await self._stores.failures.add([of_account, of_address, of_both], now)
+        return False
+
+    def _lock(self, key: str) -> asyncio.Lock:
+        lock = self._locks.get(key)
+        if lock is None:
+            lock = self._locks[key] = asyncio.Lock()
+        return lock
+
+
+def _digest(account: str) -> str:
+    """Of what somebody may have typed in the wrong field: a password, for example."""
+    return hashlib.sha256(account.encode("utf-8", "replace")).hexdigest()[:32]

@@ -1,0 +1,189 @@
+"""Spaces, their members, and invitations to them."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass, replace
+from typing import Final
+
+from api.access.callers import Caller
+from api.auth import Devices, token_hash
+from api.errors import (
+    ALREADY_MEMBER,
+    INVITATION_GONE,
+    NOT_FOUND,
+    NOT_OWNER,
+    OWNER_REQUIRED,
+    SESSION_REQUIRED,
+    ProblemError,
+)
+from api.live import Live
+from shared.core.access.audit import AuditAct, Origin
+from shared.core.access.invitations import Invitation, InvitationId
+from shared.core.access.people import AccountState
+from shared.core.access.roles import Access, Act, Membership, Role, SpaceProfile, Verdict, judged
+from shared.core.documents import SpaceId, UserId, is_space_id
+from shared.ports.access import AcceptFailure, AccessStores
+from shared.settings import Settings
+
+_DAY_SECONDS: Final = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Spaces:
+    """Of one process. Every method but `add` and those of invitations by secret begins with `entered`."""
+
+    stores: AccessStores
+    devices: Devices
+    live: Live
+    settings: Settings
+
+    async def entered(self, caller: Caller, space: str, act: Act) -> Access:
+        """What the caller is in the space. 404 for a space of others as for none; 403 if he may not do that there,
+        or not with this token."""
+        if not is_space_id(space) or caller.bound not in (None, space):
+            raise unknown_space()
+        access = await self.devices.access(SpaceId(space), caller.user.id)
+        verdict = judged(access, act)
+        if access is None or verdict is Verdict.UNKNOWN:
+            raise unknown_space()
+        if act is Act.MANAGE and caller.bound is not None:
+            raise ProblemError(SESSION_REQUIRED, "This token opens the documents of one space. Sign in to do that.")
+        if verdict is not Verdict.ALLOWED:
+            raise ProblemError(NOT_OWNER, "Only the owner of the space may do that.")
+        return access
+
+    async def profile(self, space: SpaceId) -> SpaceProfile:
+        """Of a space that was entered."""
+        known = await self.stores.spaces.by_ids([space])
+        return known.get(space, SpaceProfile(space, space, 0.0))
+
+    async def add(self, caller: Caller, name: str) -> SpaceProfile:
+        now = time.time()
+        space = SpaceProfile(new_space_id(), name, now)
+        entry = caller.origin.entry(AuditAct.SPACE_ADDED, now, space=space.id, user=caller.user.id)
+        await self.stores.spaces.add(space, caller.user.id, entry)
+        return space
+
+    async def rename(self, caller: Caller, space: SpaceId, name: str) -> None:
+        entry = caller.origin.entry(AuditAct.SPACE_RENAMED, time.time(), space=space)
+        await self.stores.spaces.rename(space, name, entry)
+
+    async def archive(self, caller: Caller, space: SpaceId, *, archived: bool) -> None:
+        """Nothing in it changes any more, or again."""
+        now = time.time()
+        act = AuditAct.SPACE_ARCHIVED if archived else AuditAct.SPACE_UNARCHIVED
+        entry = caller.origin.entry(act, now, space=space)
+        if await self.stores.spaces.set_archived(space, now if archived else None, entry):
+            await self.live.tell_access(space)
+
+    async def delete(self, caller: Caller, space: SpaceId) -> float:
+        """When its documents will be removed. Until then its owner can take that back; nobody opens it."""
+        now = time.time()
+        delete_at = now + self.settings.grace_days * _DAY_SECONDS
+        entry = caller.origin.entry(AuditAct.SPACE_DELETED, now, space=space, delete_at=delete_at)
+        if not await self.stores.spaces.set_delete_at(space, delete_at, entry):
+            return (await self.profile(space)).delete_at or delete_at
+        await self.live.tell_access(space)
+        return delete_at
+
+    async def restore(self, caller: Caller, space: SpaceId) -> None:
+        entry = caller.origin.entry(AuditAct.SPACE_RESTORED, time.time(), space=space)
+        if await self.stores.spaces.set_delete_at(space, None, entry):
+            await self.live.tell_access(space)
+
+    async def transfer(self, caller: Caller, space: SpaceId, to: UserId) -> None:
+        """The caller is an editor then. 404 if `to` is no member, or his account is not active."""
+        access = (await self.stores.members.access([(space, to)])).get((space, to))
+        if access is None or access.account is not AccountState.ACTIVE:
+            raise unknown_member()
+        if to == caller.user.id:
+            raise ProblemError(OWNER_REQUIRED, "You are the owner.")
+        now = time.time()
+        entry = caller.origin.entry(AuditAct.SPACE_TRANSFERRED, now, space=space, user=to)
+        if not await self.stores.members.transfer(space, caller.user.id, to, entry):
+            raise unknown_member()
+        await self.live.tell_access(space)
+
+    async def set_role(self, caller: Caller, space: SpaceId, user: UserId, role: Role) -> None:
+        """404 if he is no member, 409 if he is the owner."""
+        member = await self._member(space, user)
+        entry = caller.origin.entry(
+            AuditAct.MEMBER_ROLE_CHANGED, time.time(), space=space, user=user, role=role.value
+        )
+        if member.role is Role.OWNER:
+            raise ProblemError(OWNER_REQUIRED, "Hand the space over first: POST /spaces/{space}/transfer.")
+        if await self.stores.members.set_role(space, user, role, entry):
+            await self.live.tell_access(space)
+
+    async def remove(self, caller: Caller, space: SpaceId, user: UserId) -> None:
+        """Of a member, or leaving. What he wrote stays; what he holds open there ends."""
+        member = await self._member(space, user)
+        if member.role is Role.OWNER:
+            detail = "Hand the space over (POST /spaces/{space}/transfer) or delete it."
+            raise ProblemError(OWNER_REQUIRED, detail)
+        entry = caller.origin.entry(AuditAct.MEMBER_REMOVED, time.time(), space=space, user=user)
+        if not await self.stores.members.remove(space, user, entry):
+            raise unknown_member()
+        await self.live.tell_access(space)
+
+    async def _member(self, space: SpaceId, user: UserId) -> Membership:
+        for member in await self.stores.members.of_space(space):
+            if member.user == user:
+                return member
+        raise unknown_member()
+
+    # Invitations
+
+    async def invite(
+        self,
+        origin: Origin,
+        space: SpaceId | None,
+        role: Role | None,
+        *,
+        seconds: float | None = None,
+        by_administrator: bool = False,
+    ) -> tuple[Invitation, str]:
+        """An invitation and its secret, which is nowhere else. `space` None: to the server alone."""
+        secret = "hi_" + secrets.token_urlsafe(32)
+        now = time.time()
+        until = now + (self.settings.invitation_days * _DAY_SECONDS if seconds is None else seconds)
+        identity = InvitationId("i" + secrets.token_hex(8))
+        invitation = Invitation(identity, origin.actor, now, until, space, role, by_administrator)
+        details = {} if role is None else {"role": role.value}
+        entry = origin.entry(AuditAct.INVITATION_ADDED, now, space=space)
+        entry = replace(entry, details={"invitation": identity, **details})
+        await self.stores.invitations.add(invitation, token_hash(secret), entry)
+        return invitation, secret
+
+    async def revoke_invitation(self, origin: Origin, space: SpaceId | None, invitation: InvitationId) -> None:
+        """404 if there is none that waits."""
+        now = time.time()
+        entry = origin.entry(AuditAct.INVITATION_REVOKED, now, space=space, invitation=invitation)
+        if not await self.stores.invitations.revoke(invitation, space, now, entry):
+            raise ProblemError(NOT_FOUND, "There is no such invitation, or it was used or revoked before.")
+
+    async def accept(self, caller: Caller, secret: str) -> Invitation:
+        """The caller is a member then. 410 if it is of no use, 409 if he is a member already."""
+        now = time.time()
+        entry = caller.origin.entry(AuditAct.INVITATION_ACCEPTED, now)
+        found = await self.stores.invitations.accept(token_hash(secret), caller.user.id, now, entry)
+        if found is AcceptFailure.ALREADY_MEMBER:
+            raise ProblemError(ALREADY_MEMBER, "The invitation can be used by somebody else.")
+        if isinstance(found, AcceptFailure):
+            raise ProblemError(INVITATION_GONE, "It was used or revoked, or has expired. Ask for another one.")
+        return found
+
+
+def new_space_id() -> SpaceId:
+    """That nobody can guess, and nobody chooses: who may choose learns which there are."""
+    return SpaceId("s" + secrets.token_hex(10))
+
+
+def unknown_space() -> ProblemError:
+    return ProblemError(NOT_FOUND, "You are a member of no such space. See GET /spaces.")
+
+
+def unknown_member() -> ProblemError:
+    return ProblemError(NOT_FOUND, "The space has no such member.")

@@ -1,0 +1,80 @@
+"""`/session` and `/sessions`: browsers that are signed in."""
+
+from __future__ import annotations
+
+import time
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.access import parsing
+from api.access.callers import Caller, address_of, csrf_of
+from api.errors import NOT_FOUND, ProblemError
+from api.representations import people
+from api.state import state
+from shared import codec
+from shared.core.access.audit import AuditAct
+from shared.core.access.people import User
+from shared.core.access.sessions import WebSession, WebSessionId
+
+
+async def sign_in(request: Request) -> Response:
+    app = state(request)
+    app.callers.check_site(request)
+    found = await parsing.members_of(request, {"name", "password"})
+    name, password = parsing.any_text(found, "name"), parsing.any_text(found, "password")
+    user = await app.sign_in.user(name, password, address_of(request))
+    return await begun(request, user, 200)
+
+
+async def begun(request: Request, user: User, status: int) -> Response:
+    """A session of the user, who has proved who he is, and its cookie."""
+    app = state(request)
+    agent = request.headers.get("user-agent", "")
+    session, token = await app.sign_in.begin(user, address=address_of(request), agent=agent)
+    response = _shown(user, session, token, status)
+    app.callers.put_cookie(response, token)
+    return response
+
+
+async def get_session(request: Request) -> Response:
+    app = state(request)
+    caller = await app.callers.person(request, leaving=True)
+    assert caller.session is not None
+    return _shown(caller.user, caller.session, request.cookies[app.callers.cookie], 200)
+
+
+async def sign_out(request: Request) -> Response:
+    app = state(request)
+    caller = await app.callers.person(request, leaving=True)
+    assert caller.session is not None
+    await _end(request, caller, caller.session.id)
+    response = Response(status_code=204)
+    app.callers.drop_cookie(response)
+    return response
+
+
+async def list_sessions(request: Request) -> Response:
+    app = state(request)
+    caller = await app.callers.person(request)
+    current = None if caller.session is None else caller.session.id
+    sessions = await app.stores.sessions.list_of(caller.user.id)
+    rows = [people.session_row(session, current) for session in sessions if time.time() < session.expires_at]
+    return Response(codec.dumps({"sessions": rows}), media_type="application/json")
+
+
+async def end_session(request: Request) -> Response:
+    caller = await state(request).callers.person(request)
+    if not await _end(request, caller, WebSessionId(request.path_params["session"])):
+        raise ProblemError(NOT_FOUND, "You have no such session, or it has ended. See GET /sessions.")
+    return Response(status_code=204)
+
+
+async def _end(request: Request, caller: Caller, session: WebSessionId) -> bool:
+    entry = caller.origin.entry(AuditAct.SESSION_ENDED, time.time(), user=caller.user.id, session=session)
+    return await state(request).stores.sessions.end(session, caller.user.id, entry)
+
+
+def _shown(user: User, session: WebSession, token: str, status: int) -> Response:
+    body = {**people.own_row(user), "session": people.session_row(session, session.id), "csrf": csrf_of(token)}
+    return Response(codec.dumps(body), status, media_type="application/json")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from shared.core.json.values import ABSENT, Value
+from shared.core.json.canonical import JsonValue
+from shared.core.json.values import ABSENT, Keys, Value
 from shared.core.merge.array_run import At
 from shared.core.merge.policies import Strategy
 
@@ -13,10 +14,10 @@ LEVELS: Final = 4
 """Of objects in an object that are read to see what it holds: it is asked at every depth."""
 
 
-def is_emptied(at: At, bases: Sequence[Value], ours: Value, theirs: Value) -> bool:
+def is_emptied(at: At, bases: Sequence[Value], ours: Value, theirs: Value, keys: Keys) -> bool:
     """Whether one side left out a container that the other edited, and that means the same as leaving it empty: some
-    write nothing where others write an empty one. An object of several fields is rather removed than emptied, unless
-    it holds nothing but arrays."""
+    write nothing where others write an empty one. An object of several fields is rather removed than emptied if the
+    other side edited one of them, unless it holds nothing but arrays."""
     place, scope = at
     if scope.delete_wins or scope.strategy is Strategy.LWW:
         return False
@@ -28,7 +29,12 @@ def is_emptied(at: At, bases: Sequence[Value], ours: Value, theirs: Value) -> bo
     known = [base for base in bases if isinstance(base, dict)]
     if not (isinstance(edited, dict) and edited and known) or place.above is None or place.of_array:
         return False
-    return all(len(base) < 2 or _holds_arrays_alone(base) for base in known)
+    return all(len(base) < 2 or _holds_arrays_alone(base) or _has_no_edit(edited, base, keys) for base in known)
+
+
+def _has_no_edit(edited: dict[str, JsonValue], base: dict[str, JsonValue], keys: Keys) -> bool:
+    """Whether fields were added or removed at most."""
+    return all(keys.same(value, edited.get(name, value)) for name, value in base.items())
 
 
 def _holds_arrays_alone(value: Value, levels: int = LEVELS) -> bool:

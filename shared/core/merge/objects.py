@@ -9,7 +9,8 @@ stands.
 | two objects | key by key, all the way down |
 | absent, and anything | the edit, whole; `delete-wins`: nothing |
 | absent, and an array | if an ancestor has an array there: as an empty one; but `delete-wins` and `lww` as above |
-| absent, and an object | likewise, if the ancestor's has one field or nothing but arrays, and is no array's member |
+| absent, and an object | likewise, if the ancestor's has one field at most, or nothing but arrays, or the other |
+| | side edited none of its fields; but not a member of an array |
 | two arrays of scalars, none twice | a set: what either added, without what either removed |
 | two arrays of objects with an `id`, `_id`, `uuid`, `key` or `name` each | member by member, as an object |
 | two other arrays | diff3 on elements, or by where each moved; both inserted at one place: both, once; elements |
@@ -176,7 +177,7 @@ class _Run:
         if self.unchanged(ours, bases):
             return theirs
         if ours is ABSENT or theirs is ABSENT:
-            if is_emptied(At(place, scope), bases, ours, theirs):
+            if is_emptied(At(place, scope), bases, ours, theirs, self.keys):
                 return self.emptied(At(place, scope), bases, ours, theirs)
             return self.removed(At(place, scope), ours, theirs)
         return self.atom(At(place, scope), bases, ours, theirs)

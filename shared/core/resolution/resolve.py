@@ -153,7 +153,8 @@ class Case:
         head, base = self.head, self.request.base
         if not self.exists:
             return self.write(state, Outcome.APPLIED, "new")
-        if head.body is not None and head.hash == self.request.hash and not (base and counts(self.policies)):
+        equal = head.body is not None and head.hash == self.request.hash and not (base and counts(self.policies))
+        if equal and not self.sent_otherwise():
             return self.answer_head("2 equal")
         if base is None:
             return self.compare(state, by_evidence(self.look, state, self.request.hash))
@@ -172,6 +173,13 @@ class Case:
         if head.body is not None and basis.went_on:
             return self.keep_head(state, basis, tuple(doubts.of_late_copy(basis, head.body, state)))
         return self.compare(state, replace(basis, own=(), doubted=True))
+
+    def sent_otherwise(self) -> bool:
+        """Whether the device sent something else on this base that the head did not take: it may have set that back,
+        which shows only now."""
+        request = self.request
+        sent = (pair for pair in self.head.pairs if pair.device == request.device and pair.base == request.base)
+        return bool(request.base) and any(pair.hash != request.hash for pair in sent)
 
     def compare(self, state: Body, basis: Basis) -> Decision:
         """S against the head, given what S comes from."""

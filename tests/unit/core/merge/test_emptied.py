@@ -88,6 +88,13 @@ def test_an_object_of_several_fields_that_is_removed_comes_back_whole_around_an_
     assert merge([base], edited, {}).value == edited
 
 
+def test_an_object_of_several_fields_that_is_removed_keeps_what_another_one_added_alone() -> None:
+    base = {"meta": {"owner": "one owner", "color": "red"}}
+    found = merge([base], {"meta": {**base["meta"], "hours": 1}}, {})
+    assert found.value == {"meta": {"hours": 1}}
+    assert [conflict.rule for conflict in found.conflicts] == ["edit-beats-removal"]
+
+
 def test_a_member_of_an_array_that_is_removed_comes_back_whole_around_an_edit() -> None:
     base, edited = {"steps": [{"id": "a"}]}, {"steps": [{"id": "a", "n": 1}]}
     assert merge([base], edited, {"steps": []}).value == edited
@@ -129,7 +136,7 @@ Containers = st.fixed_dictionaries(
             lambda names: [{"id": n, "n": 1} for n in names]
         ),
         "inner": st.dictionaries(st.sampled_from("xy"), st.lists(st.sampled_from(MEMBERS), unique=True)),
-        "one": st.one_of(st.just({}), st.just({"a": 1})),
+        "object": st.lists(st.sampled_from(MEMBERS), unique=True).map(lambda names: dict.fromkeys(names, 1)),
     },
 )
 

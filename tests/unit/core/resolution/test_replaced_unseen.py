@@ -78,6 +78,18 @@ def test_what_a_device_set_back_is_recorded_when_its_older_request_shows_that_it
     assert ("/priority", "mid", "low", "perhaps-unseen") in records(server)
 
 
+def test_what_a_device_set_back_is_recorded_though_its_older_request_is_as_the_head() -> None:
+    server = Server()
+    first = server.post(doc(title=TITLE, priority="low"), "0", "B")
+    server.post(doc(title=TITLE, priority="mid"), first, "B")
+    server.post(doc(title=TITLE, priority="low", n=1), first, "A")
+    head = doc(title=TITLE, priority="mid", n=1)
+    assert server.head == head
+    server.post(head, first, "A")
+    assert (server.decision.outcome, server.head) == ("unchanged", head)
+    assert records(server) == [("/priority", "mid", "low", "perhaps-unseen")]
+
+
 def test_what_a_device_edits_after_it_left_it_alone_leaves_no_record_of_that() -> None:
     server = Server()
     first = server.post(doc(title=TITLE, priority="low"), "0", "B")

@@ -157,7 +157,7 @@ class Head:
         """Whether a client that sends this base is on this head."""
         parts = parse_rev(base)
         if parts is None:
-            return base == self.hash
+            return base == self.hash and self.body is not None  # that of a tombstone is of what it buried
         position = (parts.history, parts.sequence, parts.hash, parts.deleted)
         return position == (self.history, self.sequence, self.hash, self.body is None)
 

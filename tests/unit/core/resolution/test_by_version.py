@@ -191,6 +191,20 @@ def test_a_deletion_that_lost_does_not_bring_back_what_another_one_had_seen() ->
     assert upstream.head is not None and upstream.head.version == v(me=2, you=3)
 
 
+def test_the_hash_of_what_was_deleted_names_no_deletion() -> None:
+    """A client that has lost its memory names its state by the hash. It has not seen the deletion."""
+    upstream = Upstream()
+    first = upstream.put(doc(a=1), "0")
+    upstream.put(dead(a=1), first.rev)
+    upstream.put(doc(a=1), hash_of(doc(a=1)), base_state=None, device="e")
+    assert upstream.body is None
+    versioned = Upstream()
+    versioned.put(doc(a=1), version=v(me=1))
+    versioned.put(dead(a=1), version=v(me=2))
+    versioned.put(doc(a=1), hash_of(doc(a=1)), version=v(me=1, you=1))
+    assert versioned.body is None
+
+
 def test_a_deletion_that_has_seen_all_of_the_head_is_made() -> None:
     upstream = Upstream()
     upstream.put(doc(a=1, b=1), version=v(me=2, you=2))

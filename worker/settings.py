@@ -14,15 +14,22 @@ import uvloop
 
 from shared import gc, observability
 from shared.adapters import arq
-from shared.adapters.mongodb import Mongo, MongoDocumentStore, migrate
+from shared.adapters.mongodb import Mongo, MongoDocumentStore, access_stores, migrate
 from shared.adapters.redis.inbox import ArqInbox
 from shared.settings import Settings
 from worker.large import LargeProcess
 from worker.tasks.prune import Pruner, prune_all
+from worker.tasks.purge import Purger, purge_all
 from worker.tasks.resolve import SpaceResolver, resolve_space
 
 _SWITCH_SECONDS = 0.001
 """How long a thread that decides may hold up the event loop: less than Python's own five milliseconds."""
+
+
+async def hourly(ctx: dict[Any, Any]) -> None:
+    """The arq cron job: what was removed needs no pruning."""
+    await purge_all(ctx)
+    await prune_all(ctx)
 
 
 def settings_of(settings: Settings, *, large: bool) -> dict[str, Any]:
@@ -41,6 +48,7 @@ def settings_of(settings: Settings, *, large: bool) -> dict[str, Any]:
         inbox = ArqInbox(redis, settings, large=large)
         ctx["resolver"] = SpaceResolver(store, inbox, max_bytes=settings.max_document_bytes, large=large)
         if not large:
+            ctx["purger"] = Purger(access_stores(mongo), store)
             ctx["pruner"] = Pruner(store, settings.retention)
             ctx["large"] = LargeProcess()
             ctx["large"].start()
@@ -56,7 +64,7 @@ def settings_of(settings: Settings, *, large: bool) -> dict[str, Any]:
         settings,
         redis,
         drain=resolve_space,
-        hourly=None if large else prune_all,
+        hourly=None if large else hourly,
         queue=arq.LARGE_QUEUE if large else arq.QUEUE,
         spaces=spaces,
         on_startup=on_startup,

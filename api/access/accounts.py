@@ -10,6 +10,7 @@ from typing import Final
 from api.access.callers import Caller
 from api.access.spaces import new_space_id
 from api.errors import (
+    ACCOUNT_LEAVING,
     EMAIL_TAKEN,
     EXPORT_FIRST,
     INVITATION_GONE,
@@ -104,7 +105,9 @@ class Accounts:
         return delete_at if known is None or known.delete_at is None else known.delete_at
 
     async def restore(self, caller: Caller) -> None:
-        """Takes the deletion back."""
+        """Takes the deletion back. 403 when the grace period has ended: it is being removed."""
+        if caller.user.delete_at is not None and caller.user.delete_at <= time.time():
+            raise ProblemError(ACCOUNT_LEAVING, "The grace period has ended.")
         entry = caller.origin.entry(AuditAct.USER_RESTORED, time.time(), user=caller.user.id)
         if await self.stores.users.set_delete_at(caller.user.id, None, entry):
             await self.close(caller.user.id)

@@ -89,6 +89,10 @@ class Spaces:
         return delete_at
 
     async def restore(self, caller: Caller, space: SpaceId) -> None:
+        """404 when the grace period has ended: it is being removed."""
+        delete_at = (await self.profile(space)).delete_at
+        if delete_at is not None and delete_at <= time.time():
+            raise unknown_space()
         entry = caller.origin.entry(AuditAct.SPACE_RESTORED, time.time(), space=space)
         if await self.stores.spaces.set_delete_at(space, None, entry):
             await self.live.tell_access(space)

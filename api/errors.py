@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 
 from shared import codec
+from shared.core import protocol
 from shared.core.json.strict import FaultError
 from shared.core.resolution.context import Refusal
 from shared.observability import event, request_id
@@ -36,8 +37,8 @@ UNAUTHENTICATED: Final = Kind(401, "unauthenticated", "A token is needed")
 FORBIDDEN: Final = Kind(403, "forbidden", "The token does not allow it")
 NOT_FOUND: Final = Kind(404, "not-found", "There is no such thing")
 METHOD_NOT_ALLOWED: Final = Kind(405, "method-not-allowed", "The address does not take this method")
-READ_ONLY: Final = Kind(403, "read-only", "Your role in the space is reader")
-SPACE_ARCHIVED: Final = Kind(403, "space-archived", "The space is archived")
+READ_ONLY: Final = Kind(403, protocol.READ_ONLY, "Your role in the space is reader")
+SPACE_ARCHIVED: Final = Kind(403, protocol.SPACE_ARCHIVED, "The space is archived")
 NOT_OWNER: Final = Kind(403, "not-owner", "The space has another owner")
 SESSION_REQUIRED: Final = Kind(403, "session-required", "A web session is needed")
 CSRF: Final = Kind(403, "csrf", "The request may come from another site")

@@ -27,6 +27,7 @@ from client.workspace.multi_sync import Arrived, Exchange, Result
 from client.workspace.watch import Watch
 from client.workspace.workspace import SetUpError, Workspace, open_workspace
 from shared.core.documents import Body
+from shared.core.protocol import WRITES_REFUSED
 from shared.core.resolution.size_limit import TOO_LARGE
 from shared.observability import configure
 
@@ -315,6 +316,8 @@ def refusal_lines(name: str, refused: Mapping[Any, Mapping[str, str]]) -> list[s
         line = f"{name}: refused {document}: {refusal['reason']} [{refusal['code']}]"
         if refusal["code"] == TOO_LARGE:
             line += ". It is kept here. Make it smaller, here or on another device, and sync: then all edits stand."
+        elif refusal["code"] in WRITES_REFUSED:
+            line += ". Your edit is kept here, and sent when you may write there."
         lines.append(line)
     return lines
 

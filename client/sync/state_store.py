@@ -321,6 +321,17 @@ class SyncStateStore(FileVersions):
             (upstream, document, _dumped_refused(refused)),
         )
 
+    def retry_refused(self, upstream: str, codes: Collection[str]) -> None:
+        """Forgets refusals with these codes: what was refused is sent again."""
+        rows = self._db.execute(
+            "SELECT id, refused FROM record WHERE upstream = ? AND refused IS NOT NULL", (upstream,)
+        )
+        again = [document for document, data in rows if (r := _refused(data)) and r.code in codes]
+        self._db.executemany(
+            "UPDATE record SET refused = NULL WHERE upstream = ? AND id = ?",
+            [(upstream, document) for document in again],
+        )
+
     def forgive(self, upstream: str, still: Collection[DocumentId]) -> None:
         """Forgets refusals for which the upstream's own files were to blame, but for those of documents whose files
         are so `still`."""

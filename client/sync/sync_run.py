@@ -26,7 +26,7 @@ from shared.core.index.reconciliation import sum_of
 from shared.core.json.canonical import equal
 from shared.core.merge.conflict_rows import conflict_rows
 from shared.core.merge.policies import NO_POLICIES, Policies
-from shared.core.protocol import Limits
+from shared.core.protocol import WRITES_REFUSED, Limits
 from shared.core.resolution.size_limit import TOO_LARGE
 from shared.core.version_vectors import unseen
 
@@ -174,6 +174,8 @@ class Sync:
         `heard`: what the upstream told of itself. `prove`: agreement is to be proved, whenever it was before."""
         report = Report(self._name)
         self._asks = True
+        if touched is None:
+            self._store.retry_refused(self._name, WRITES_REFUSED)  # the role in the space may be another one by now
         known = touched is not None or await self._copy(report, progress)
         if touched is not None:
             self._stuck = True  # what another process may have left is found in the memory

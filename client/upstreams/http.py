@@ -24,7 +24,7 @@ from shared.core.documents import Body, ContentHash, DocumentId, is_document_id
 from shared.core.index.reconciliation import Fingerprint
 from shared.core.merge.policies import NO_POLICIES, InvalidPolicies, Policies
 from shared.core.merge.policies import parse as parse_policies
-from shared.core.protocol import CONFIRM_DELETIONS, CONFIRM_HEADER
+from shared.core.protocol import CONFIRM_DELETIONS, CONFIRM_HEADER, WRITES_REFUSED
 from shared.core.resolution.revs import CREATED
 
 CURSOR_HEADER: Final = "hypertask-cursor"
@@ -336,7 +336,7 @@ class HttpUpstream:
 
     @staticmethod
     def _refused(found: Refused, status: int) -> Reply:
-        if status in OF_THE_DOCUMENT:
+        if status in OF_THE_DOCUMENT or found.code in WRITES_REFUSED:
             return found
         return NotNow(found.reason)
 

@@ -20,6 +20,7 @@ from client.sync.upstream import (
     UpstreamError,
 )
 from client.upstreams.coding import ACCEPTED, COMPRESS_FROM, compressed, value_of
+from shared.core.protocol import WRITES_REFUSED
 from shared.retry import Backoff, retry_after_seconds
 
 CONNECTIONS: Final = 16
@@ -170,7 +171,7 @@ class Channel:
                 f"{self.url} does not accept the token: was the device revoked? To give another one: "
                 f"{self._another_token}"
             )
-        if answer.status_code == 403:
+        if answer.status_code == 403 and refusal(answer).code not in WRITES_REFUSED:
             raise RefusedAccessError(f"{self.url} does not allow this device that: {refusal(answer).reason}")
         return answer
 

@@ -10,6 +10,10 @@ SPACE_HEADER: Final = "hypertask-space"
 CONFIRM_HEADER: Final = "hypertask-confirm"
 CONFIRM_DELETIONS: Final = "deletions"
 """Value of CONFIRM_HEADER with which a device's many deletions are meant."""
+READ_ONLY: Final = "read-only"
+SPACE_ARCHIVED: Final = "space-archived"
+WRITES_REFUSED: Final = frozenset({READ_ONLY, SPACE_ARCHIVED})
+"""Codes of errors that refuse a write to one who may read: for as long as his role, or the space, is what it is."""
 AUTH_SCHEMES: Final = ("bearer", "hypertask")
 
 

@@ -12,6 +12,7 @@ from http.client import HTTPConnection, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 import httpx
 import pytest
@@ -37,7 +38,13 @@ class Upstream(BaseHTTPRequestHandler):
             self.answer(b"")
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        length = int(self.headers["Content-Length"])
+        if self.path == "/begun":
+            body = self.rfile.read(length // 2)
+            self.server.seen.set()  # type: ignore[attr-defined]
+            body += self.rfile.read(length - len(body))
+        else:
+            body = self.rfile.read(length)
         if self.path == f"/die-at-{self.name}":
             self.close_connection = True
         else:
@@ -170,12 +177,48 @@ def test_nginx_passes_an_event_on_at_once(balanced: httpx.Client, nginx: str, tm
         assert "".join(parts) == "data: second\n\n"
 
 
+def sent(client: httpx.Client, path: str, *parts: bytes, length: int) -> tuple[int, dict[str, Any]]:
+    """A request of which the parts are sent one by one, and its answer."""
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode()
+    with socket.create_connection((client.base_url.host, client.base_url.port or 0), timeout=20) as connection:
+        connection.sendall(head + parts[0])
+        for part in parts[1:]:
+            connection.sendall(part)
+        answer = HTTPResponse(connection)
+        answer.begin()
+        return answer.status, json.loads(answer.read())
+
+
 @pytest.mark.parametrize(("victim", "other"), [("one", "two"), ("two", "one")])
-def test_nginx_repeats_a_write_that_an_api_process_died_over(victim: str, other: str, balanced: httpx.Client) -> None:
+def test_nginx_repeats_a_small_write_that_an_api_process_died_over(
+    victim: str, other: str, balanced: httpx.Client
+) -> None:
     for _ in range(3):
-        answer = balanced.post(f"/die-at-{victim}", content=b"x" * 100_000)
-        assert answer.status_code == 200
-        assert answer.json().items() >= {"name": other, "bytes": 100_000}.items()
+        status, answer = sent(balanced, f"/die-at-{victim}", b"x" * 10_000, length=10_000)
+        assert status == 200 and answer.items() >= {"name": other, "bytes": 10_000}.items()
+
+
+def test_nginx_says_that_a_large_write_is_to_be_repeated(balanced: httpx.Client) -> None:
+    answers = [sent(balanced, "/die-at-one", b"x" * 500_000, length=500_000) for _ in range(4)]
+    codes = {answer.get("code") for status, answer in answers if status == 503}
+    assert codes == {"unavailable"} and {status for status, _ in answers} <= {200, 503}
+
+
+def test_nginx_keeps_no_body_and_passes_it_on_as_it_comes(nginx: str, tmp_path: Path) -> None:
+    size = 1_000_000
+    head = f"POST /begun HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n".encode()
+    with (
+        upstream("one") as server,
+        proxying(nginx, tmp_path, [server.server_port]) as client,
+        socket.create_connection((client.base_url.host, client.base_url.port or 0), timeout=20) as connection,
+    ):
+        connection.sendall(head + b"x" * (size // 2))
+        assert server.seen.wait(20), "it reaches the API before its end"  # type: ignore[attr-defined]
+        assert not [file for file in (tmp_path / "client_body").rglob("*") if file.is_file()]
+        connection.sendall(b"x" * (size // 2))
+        answer = HTTPResponse(connection)
+        answer.begin()
+        assert json.loads(answer.read())["bytes"] == size
 
 
 def test_nginx_speaks_the_protocol_when_no_api_process_does(nginx: str, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from api import errors
 from api.answers import LargeAnswers
 from api.compression import Compression
 from api.lifespan import LifespanOf, lifespan_of
-from api.room import HOLDING, Holding
+from api.room import HOLDING, NOBODY, Holding
 from api.routes import (
     accounts,
     batch,
@@ -118,6 +118,8 @@ class Envelope:
 
         async def send_with_id(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
+                if holding.space == NOBODY and message["status"] >= 400:
+                    await scope["state"]["hypertask"].pace.turn(NOBODY)  # they are paced as one space is
                 names = {name for name, _ in message["headers"]}
                 common = [header for header in _COMMON if header[0] not in names]
                 message["headers"] = [*message["headers"], *common, (b"x-request-id", identity.encode())]

@@ -21,6 +21,12 @@ _WINDOW_LOG: Final = 23  # 8 MiB, which RFC 8878 asks of every decoder
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 
+_SLICE_BYTES: Final = 4096
+_MEMBERS: Final = 100
+_MEMBER_BYTES: Final = 1024
+"""Each member, or frame, takes a decompressor of its own: so many, and one more for so many compressed bytes."""
+
+
 class BrokenError(ValueError):
     """The compressed data is damaged or cut short."""
 
@@ -59,13 +65,23 @@ class Decoder:
         self._piece = piece
         self._current: _Decompressor | None = None
         self._begun = False
+        self._size = self._members = 0
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Raises BrokenError."""
+        # In slices: what comes behind the end of a member is copied, and there may be a member every few bytes.
+        for begin in range(0, len(data), _SLICE_BYTES):
+            self._size += min(_SLICE_BYTES, len(data) - begin)
+            yield from self._feed(data[begin : begin + _SLICE_BYTES])
+
+    def _feed(self, data: bytes) -> Iterator[bytes]:
         while True:
             if self._current is None:
                 if not data:
                     return
+                self._members += 1
+                if self._members > _MEMBERS + self._size // _MEMBER_BYTES:
+                    raise BrokenError("it has too many members")
                 self._current = self._new()
             self._begun = True
             try:

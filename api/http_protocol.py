@@ -7,7 +7,7 @@ import asyncio
 import logging
 import secrets
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NoReturn
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -20,6 +20,14 @@ logger = logging.getLogger(__name__)
 
 _MALFORMED: Final = "This is not an HTTP/1.1 request. The connection is closed."
 MOST_HEAD_BYTES: Final = 64 * 1024
+MOST_HEADERS: Final = 200
+MOST_PARAMETERS: Final = 200
+_MOST_ESCAPES: Final = 4096
+_MOST_PIPELINED: Final = 16
+_CHUNKS: Final = 1000
+_CHUNK_BYTES: Final = 32
+"""A body may come in so many chunks, and in one more for so many bytes: each costs as much as a thousand bytes."""
+_MOST_TRAILERS: Final = 20
 _STUCK_SECONDS: Final = 30.0
 _STUCK_BYTES: Final = 64 * 1024
 """Who takes fewer bytes of an answer in _STUCK_SECONDS is cut off."""
@@ -31,6 +39,10 @@ class Bounds:
 
     connections: int
     header_seconds: float
+
+
+class _GivenUpError(Exception):
+    """Ends what the parser does."""
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -47,6 +59,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._in_head = True
         self._in_body = False
         self._head_bytes = 0
+        self._chunks = self._body_bytes = self._trailers = 0
+        self._refusal: tuple[Kind, str] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -75,13 +89,37 @@ class HttpProtocol(HttpToolsProtocol):
             self._refuse(errors.HEADERS_TOO_LARGE, f"The head of a request may have {MOST_HEAD_BYTES} bytes.")
 
     def on_message_begin(self) -> None:
+        if len(self.pipeline) >= _MOST_PIPELINED:
+            self._give_up(errors.RATE_LIMITED, f"{_MOST_PIPELINED} requests may wait on a connection.")
         super().on_message_begin()
         self._in_head, self._in_body = True, False
+        self._chunks = self._body_bytes = self._trailers = 0
         if self._head_timer is None:  # behind another request
             self._head_bytes = 0
             self._start_head_timer()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._in_head:
+            self._trailers += 1
+            if self._trailers > _MOST_TRAILERS:
+                self._give_up(errors.MALFORMED_REQUEST, f"A body may have {_MOST_TRAILERS} trailers.")
+            return  # nobody asks for them
+        if len(self.headers) >= MOST_HEADERS:
+            self._give_up(errors.HEADERS_TOO_LARGE, f"A request may have {MOST_HEADERS} headers.")
+        super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        self._chunks += 1
+        self._body_bytes += len(body)
+        if self._chunks > _CHUNKS + self._body_bytes // _CHUNK_BYTES:
+            self._give_up(errors.MALFORMED_REQUEST, "The chunks of the body are too small.")
+        super().on_body(body)
+
     def on_headers_complete(self) -> None:
+        query = self.url.partition(b"?")[2]
+        if query.count(b"&") >= MOST_PARAMETERS or query.count(b"%") > _MOST_ESCAPES:
+            detail = f"An address may have {MOST_PARAMETERS} parameters, and {_MOST_ESCAPES} escapes (%) in them."
+            self._give_up(errors.MALFORMED_REQUEST, detail)
         super().on_headers_complete()  # may find that they are none
         self._in_head, self._in_body = False, True
         self._head_bytes = 0
@@ -158,8 +196,13 @@ class HttpProtocol(HttpToolsProtocol):
             self._stuck_timer = None
 
     def send_400_response(self, msg: str) -> None:
-        """The parser gave up."""
-        self._refuse(errors.MALFORMED_REQUEST, _MALFORMED)
+        """The parser gave up, or we did in one of its callbacks."""
+        kind, detail = self._refusal or (errors.MALFORMED_REQUEST, _MALFORMED)
+        self._refuse(kind, detail)
+
+    def _give_up(self, kind: Kind, detail: str) -> NoReturn:
+        self._refusal = (kind, detail)
+        raise _GivenUpError(detail)
 
     def _refuse(self, kind: Kind, detail: str) -> None:
         """Nothing can be said in the middle of another answer: then the connection only ends."""
@@ -188,4 +231,9 @@ class HttpProtocol(HttpToolsProtocol):
         event(logger, logging.INFO, "request_refused", code=kind.code, request=identity)
 
 
-_PHRASES: Final = {400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large"}
+_PHRASES: Final = {
+    400: "Bad Request",
+    408: "Request Timeout",
+    429: "Too Many Requests",
+    431: "Request Header Fields Too Large",
+}

@@ -112,6 +112,39 @@ def test_a_head_that_does_not_end_is_refused(access: Access) -> None:
         assert problem_in(answer(connection))["code"] == "headers-too-large"
 
 
+@pytest.mark.parametrize(
+    ("head", "body", "code"),
+    [
+        ("GET /hashes HTTP/1.1\r\n" + "x: y\r\n" * 300, b"", "headers-too-large"),
+        ("GET /tasks?" + "&" * 300 + " HTTP/1.1\r\n", b"", "malformed-request"),
+        ("GET /tasks?ids=" + "%2C" * 6000 + " HTTP/1.1\r\n", b"", "malformed-request"),
+        ("POST /task/a HTTP/1.1\r\ntransfer-encoding: chunked\r\n", b"1\r\n \r\n" * 2000, "malformed-request"),
+        ("POST /hashes HTTP/1.1\r\ntransfer-encoding: chunked\r\n", b"0\r\n" + b"x: y\r\n" * 50, "malformed-request"),
+    ],
+)
+def test_what_takes_long_to_take_apart_is_refused(access: Access, head: str, body: bytes, code: str) -> None:
+    with closing(connected(access)) as connection:
+        connection.sendall(f"{head}host: x\r\nauthorization: Bearer {access.token}\r\n\r\n".encode() + body)
+        assert problem_in(answer(connection))["code"] == code
+
+
+def test_a_connection_has_few_requests_waiting(access: Access) -> None:
+    with closing(connected(access)) as connection:
+        asked = head_of(access, "GET /hashes HTTP/1.1")
+        connection.sendall(asked * 10)
+        received = b""
+        while received.count(b"HTTP/1.1 200") < 10:
+            received += connection.recv(65536)
+        connection.sendall(asked * 1000)
+        assert answer(connection).count(b"HTTP/1.1 200") < 100, "it ends"
+
+
+def test_small_chunks_of_a_large_body_are_no_matter(access: Access) -> None:
+    body = json.dumps({"client_state": {"id": "a", "x": "x" * 200_000}}).encode()
+    parts = [body[begin : begin + 100] for begin in range(0, len(body), 100)]
+    assert httpx.post(f"{access.url}/task/a", headers=access.headers, content=iter(parts)).status_code == 200
+
+
 def test_a_body_is_waited_for_so_long_and_longer_if_it_comes(access: Access) -> None:
     body = json.dumps({"client_state": {"id": "a", "x": "x" * 40_000}}).encode()
     head = head_of(access, "POST /task/a HTTP/1.1", f"content-length: {len(body)}", "connection: close")

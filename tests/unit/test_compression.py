@@ -42,6 +42,16 @@ def test_what_is_cut_short_or_damaged_is_refused(coding: str) -> None:
             decoded(coding, chunks)
 
 
+@pytest.mark.parametrize("coding", CODINGS)
+def test_members_of_which_there_are_too_many_are_refused(coding: str) -> None:
+    empty = compress(coding, b"")
+    assert decoded(coding, [empty * 100]) == b""
+    with pytest.raises(BrokenError, match="members"):
+        decoded(coding, [empty * 500])
+    some = compress(coding, random.Random(1).randbytes(2000))
+    assert len(decoded(coding, [some * 500], piece=10**6)) == 10**6, "there may be more of those that hold something"
+
+
 def test_a_window_that_is_too_large_is_refused() -> None:
     options = {zstd.CompressionParameter.window_log: 27, zstd.CompressionParameter.checksum_flag: 1}
     compressor = zstd.ZstdCompressor(options=options)

@@ -19,7 +19,16 @@ from api.hash_maps import HashMaps
 from api.importing import Importer
 from api.live import Live
 from api.pace import Pace
-from api.room import IMPORTS, LARGE_ANSWERS, LARGE_ANSWERS_OF_SPACE, LARGE_BODIES, LARGE_BODIES_OF_SPACE, Gate, Room
+from api.room import (
+    IMPORTS,
+    LARGE_ANSWERS,
+    LARGE_ANSWERS_OF_SPACE,
+    LARGE_BODIES,
+    LARGE_BODIES_OF_SPACE,
+    Arriving,
+    Gate,
+    Room,
+)
 from api.state import State
 from shared.core.documents import DeviceId, SpaceId
 from shared.ports import (
@@ -80,6 +89,7 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[Sta
                 settings=settings,
                 pace=pace,
                 bodies=Room(settings.bodies_bytes, settings.space_bodies_bytes),
+                arriving=Arriving(),
                 answers=Room(settings.answers_bytes, settings.space_answers_bytes, "answers", first_always=True),
                 large_bodies=Gate(pace, LARGE_BODIES, LARGE_BODIES_OF_SPACE),
                 large_answers=Gate(pace, LARGE_ANSWERS, LARGE_ANSWERS_OF_SPACE),

@@ -48,7 +48,7 @@ async def read_body(request: Request, space: SpaceId, max_bytes: int) -> Receive
     size = 0
     try:
         coding = coding_of(request, ("application/json",))
-        async for piece in pieces_of(request, max_bytes, coding):
+        async for piece in _arriving(request, space, pieces_of(request, max_bytes, coding)):
             holding.take(room, space, len(piece))
             parts.append(piece)
             before, size = size, size + len(piece)
@@ -75,6 +75,22 @@ async def read_body(request: Request, space: SpaceId, max_bytes: int) -> Receive
             parts.clear()
             await asyncio.sleep(RETRY_SECONDS)
         raise
+
+
+async def _arriving(request: Request, space: SpaceId, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The pieces. One that does not come as a whole counts until its end."""
+    length, size, counted = request.headers.get("content-length", ""), 0, False
+    arriving = state(request).arriving
+    try:
+        async for piece in pieces:
+            size += len(piece)
+            if not counted and str(size) != length:
+                arriving.enter(space)
+                counted = True
+            yield piece
+    finally:
+        if counted:
+            arriving.leave(space)
 
 
 def _decompressed(coding: str, data: bytes, max_bytes: int) -> bytes | None:

@@ -10,7 +10,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
+from weakref import WeakValueDictionary
 
 from shared.core.documents import SpaceId
 
@@ -22,6 +25,7 @@ _DELAY: Final = 10.0
 _MOST_DELAY_SECONDS: Final = 1.0
 ANSWERS_RATE: Final = 16 * 1024 * 1024
 """Bytes a second of the large answers of one space. Making them takes some 15 ns a byte."""
+_READING: Final = 4
 _SHARE: Final = 0.5
 _MANY: Final = 200
 """Requests in one to two seconds: a space with fewer is not what the loop is late for, whatever its share."""
@@ -35,6 +39,7 @@ class Pace:
         self._counts: Counter[SpaceId] = Counter()
         self._before: Counter[SpaceId] = Counter()
         self._since = time.monotonic()
+        self._reading: WeakValueDictionary[SpaceId, asyncio.Semaphore] = WeakValueDictionary()
         self._due: dict[SpaceId, float] = {}
         """When the large answers of a space go on."""
         self._task: asyncio.Task[None] | None = None
@@ -63,6 +68,16 @@ class Pace:
         now = time.monotonic()
         due = self._due[space] = max(self._due.get(space, now), now) + size / ANSWERS_RATE
         await asyncio.sleep(due - now)
+
+    @asynccontextmanager
+    async def reading(self, space: SpaceId) -> AsyncIterator[None]:
+        """While a document is read and written as text: a few of a space at a time, for each may be large. Others
+        wait."""
+        turns = self._reading.get(space)
+        if turns is None:
+            turns = self._reading[space] = asyncio.Semaphore(_READING)
+        async with turns:
+            yield
 
     def is_alone(self, space: SpaceId) -> bool:
         """Whether nobody else asked for something of late."""

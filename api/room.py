@@ -27,6 +27,7 @@ LARGE_BODIES_OF_SPACE: Final = 4
 LARGE_ANSWERS: Final = 4
 """At a time in one process: pages, histories, comparisons, exports."""
 LARGE_ANSWERS_OF_SPACE: Final = 2
+BODIES_ARRIVING: Final = 64
 IMPORTS: Final = 2
 """At a time in one process, one of a space."""
 _MOST_REST_SECONDS: Final = 1.0
@@ -65,6 +66,26 @@ class Room:
         self._held[space] -= size
         if self._held[space] <= 0:
             del self._held[space]
+
+
+class Arriving:
+    """Bodies of which a part has come and more is to come: so many of a space at a time."""
+
+    def __init__(self, most: int = BODIES_ARRIVING) -> None:
+        self._most = most
+        self._counts: Counter[SpaceId] = Counter()
+
+    def enter(self, space: SpaceId) -> None:
+        """429 if there are too many."""
+        if self._counts[space] >= self._most:
+            detail = f"{self._most} bodies of a space's requests may arrive at a time."
+            raise ProblemError(RATE_LIMITED, detail, headers={"retry-after": str(RETRY_SECONDS), **_CLOSE})
+        self._counts[space] += 1
+
+    def leave(self, space: SpaceId) -> None:
+        self._counts[space] -= 1
+        if not self._counts[space]:
+            del self._counts[space]
 
 
 class Gate:

@@ -19,7 +19,7 @@ from api.hash_maps import HashMaps
 from api.importing import Importer
 from api.live import Live
 from api.pace import Pace
-from api.room import Gate, Room
+from api.room import Arriving, Gate, Room
 from shared.ports import DocumentStore, Resolver
 from shared.ports.access import AccessStores
 from shared.settings import Settings
@@ -32,6 +32,7 @@ class State:
     settings: Settings
     pace: Pace
     bodies: Room
+    arriving: Arriving
     answers: Room
     large_bodies: Gate
     large_answers: Gate

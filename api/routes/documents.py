@@ -7,15 +7,16 @@ import time
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.answers import PIECE_BYTES
 from api.body import enter_large, read_json_body
 from api.compression import tags_in
 from api.errors import MALFORMED_REQUEST, NOT_FOUND, ProblemError
 from api.representations import answers
-from api.state import state
+from api.state import State, state
 from api.submitting import document_of, submit
 from shared import codec, representations
 from shared.core.access.roles import Act
-from shared.core.documents import ContentHash, DeviceId
+from shared.core.documents import Body, ContentHash, DeviceId, SpaceId
 from shared.core.index.reconciliation import is_fingerprint
 from shared.core.resolution.context import Given, Submission
 
@@ -26,20 +27,31 @@ _MOST_ENTRIES = 1000
 async def get_task(request: Request) -> Response:
     app = state(request)
     device = await app.devices.of(request)
-    head = await app.documents.head(device.space, document_of(request))
-    if head is None or head.body is None:
-        raise ProblemError(NOT_FOUND, "There is no such document. If it was deleted: GET /task/{id}/revisions.")
-    headers = {"etag": f'"{head.hash}"', "hypertask-rev": head.rev or "", "cache-control": "private, no-cache"}
-    if tags_in(request.headers.get("if-none-match")) & {"*", head.hash}:
-        return Response(status_code=304, headers=headers)
-    return Response(codec.dumps(head.body), headers=headers, media_type="application/json")
+    document = document_of(request)
+    async with app.pace.reading(device.space):
+        head = await app.documents.head(device.space, document)
+        if head is None or head.body is None:
+            raise ProblemError(NOT_FOUND, "There is no such document. If it was deleted: GET /task/{id}/revisions.")
+        headers = {"etag": f'"{head.hash}"', "hypertask-rev": head.rev or "", "cache-control": "private, no-cache"}
+        if tags_in(request.headers.get("if-none-match")) & {"*", head.hash}:
+            return Response(status_code=304, headers=headers)
+        return await _rendered(app, device.space, head.body, headers)
+
+
+async def _rendered(app: State, space: SpaceId, body: Body, headers: dict[str, str]) -> Response:
+    text = codec.dumps(body)
+    if len(text) > PIECE_BYTES:
+        await app.pace.give_way(space, len(text))
+    return Response(text, headers=headers, media_type="application/json")
 
 
 async def get_revisions(request: Request) -> Response:
     app = state(request)
     device = await app.devices.of(request)
     await enter_large(request, device.space)
-    entries = await app.documents.history(device.space, document_of(request), _MOST_ENTRIES, bodies=False)
+    entries = await app.documents.history(
+        device.space, document_of(request), _MOST_ENTRIES, bodies=False, max_bytes=app.settings.page_bytes
+    )
     if not entries:
         raise ProblemError(NOT_FOUND, "There never was such a document.")
     policies = await app.documents.policies(device.space)
@@ -51,11 +63,13 @@ async def get_revision(request: Request) -> Response:
     app = state(request)
     device = await app.devices.of(request)
     content = ContentHash(request.path_params["hash"])
-    entry = await app.documents.state(device.space, document_of(request), content)
-    if entry is None or entry.body is None:
-        raise ProblemError(NOT_FOUND, "The document has no such revision, or its body was pruned.")
-    headers = {"etag": f'"{content}"', "cache-control": "private, no-cache"}
-    return Response(codec.dumps(entry.body), headers=headers, media_type="application/json")
+    document = document_of(request)
+    async with app.pace.reading(device.space):
+        entry = await app.documents.state(device.space, document, content)
+        if entry is None or entry.body is None:
+            raise ProblemError(NOT_FOUND, "The document has no such revision, or its body was pruned.")
+        headers = {"etag": f'"{content}"', "cache-control": "private, no-cache"}
+        return await _rendered(app, device.space, entry.body, headers)
 
 
 async def post_restore(request: Request) -> Response:

@@ -170,10 +170,17 @@ class DocumentStore(Protocol):
         ...
 
     async def history(
-        self, space: SpaceId, document: DocumentId, most: int, *, bodies: bool = True
+        self,
+        space: SpaceId,
+        document: DocumentId,
+        most: int,
+        *,
+        bodies: bool = True,
+        max_bytes: int | None = None,
     ) -> list[HistoryEntry]:
         """The newest `most` revisions and received states, newest first, the current one among them. Without
-        `bodies` an empty one stands for each that is there: all of them may be a thousand times a document."""
+        `bodies` an empty one stands for each that is there: all of them may be a thousand times a document. The list
+        ends with the one with which they come to about `max_bytes`."""
         ...
 
     async def state(self, space: SpaceId, document: DocumentId, hash_: ContentHash) -> HistoryEntry | None:

@@ -260,6 +260,15 @@ async def test_a_history_may_be_asked_for_without_its_bodies(store: DocumentStor
     assert without[1].body == {}
 
 
+async def test_a_history_ends_where_it_is_large(store: DocumentStore, space: SpaceId) -> None:
+    for value in range(6):
+        await put(store, space, "a", str(value) * 2000)
+    whole = await store.history(space, DocumentId("a"), 10)
+    some = await store.history(space, DocumentId("a"), 10, max_bytes=5000)
+    assert some == whole[: len(some)] and 2 <= len(some) <= 4, "the newest"
+    assert await store.history(space, DocumentId("a"), 10, max_bytes=100_000) == whole
+
+
 async def test_the_feed_goes_by_the_newest_change(store: DocumentStore, space: SpaceId) -> None:
     for name in ("a", "b", "a", "c"):
         await put(store, space, name, name)

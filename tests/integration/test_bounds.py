@@ -176,6 +176,15 @@ def test_bodies_that_are_withheld_have_a_bound_and_others_go_on(bounded: Instanc
         assert sent.status_code == 200, "all of it was given back"
 
 
+def test_bodies_that_arrive_have_a_bound(bounded: Instance, access: Access) -> None:
+    head = head_of(access, "POST /task/a HTTP/1.1", "content-length: 9")
+    with ExitStack() as stack:
+        for _ in range(CONNECTIONS - 10):
+            stack.enter_context(closing(connected(access))).sendall(head + b"{")
+        sent = httpx.post(f"{access.url}/task/a", headers=access.headers, json={"client_state": {"id": "a"}})
+        assert sent.status_code == 200, "one that comes as a whole does not arrive any more"
+
+
 def test_compressed_bodies_that_are_withheld_cost_what_was_sent(bounded: Instance, access: Access) -> None:
     whole = gzip.compress(b'{"tasks":{"a":{"client_state":{"id":"a","x":"' + b"0" * 900_000 + b'"}}}}')
     head = head_of(access, "POST /tasks HTTP/1.1", "content-encoding: gzip", f"content-length: {len(whole)}")

@@ -139,13 +139,26 @@ class MemoryDocumentStore:
         return page, page[-1].document if page and len(page) < len(names) else None
 
     async def history(
-        self, space: SpaceId, document: DocumentId, most: int, *, bodies: bool = True
+        self,
+        space: SpaceId,
+        document: DocumentId,
+        most: int,
+        *,
+        bodies: bool = True,
+        max_bytes: int | None = None,
     ) -> list[HistoryEntry]:
         entry = self._entries(space).get(document)
         entries = [] if entry is None else history(entry)
         if not bodies:
             entries = [one if one.body is None else replace(one, body={}) for one in entries]
-        return sorted(entries, key=lambda one: (one.sequence, one.received), reverse=True)[:most]
+        entries = sorted(entries, key=lambda one: (one.sequence, one.received), reverse=True)[:most]
+        size, found = 0, list[HistoryEntry]()
+        for one in entries:
+            if max_bytes is not None and size >= max_bytes:
+                break
+            found.append(one)
+            size += len(codec.dumps([one.body, *one.conflicts]))
+        return found
 
     async def state(self, space: SpaceId, document: DocumentId, hash_: ContentHash) -> HistoryEntry | None:
         found = await self.history(space, document, len(self._past(space, document)) + 1)

@@ -49,6 +49,8 @@ _LINEAGE: Final = {"epoch": 1, "sequence": 1, "histories": 1}
 _RAW: Final[CodecOptions[RawBSONDocument]] = CodecOptions(RawBSONDocument)
 _SLICE_BYTES: Final = 256 * 1024
 _FIRST_SIZES: Final = 16
+_HISTORY_ROWS: Final = 50
+"""Of a history that are read at a time: each may say what conflicted, and be as large as a document."""
 _WITHOUT_BODIES: Final = {
     **dict.fromkeys(
         (
@@ -223,17 +225,26 @@ class MongoDocumentStore:
         return keys, asked is None
 
     async def history(
-        self, space: SpaceId, document: DocumentId, most: int, *, bodies: bool = True
+        self,
+        space: SpaceId,
+        document: DocumentId,
+        most: int,
+        *,
+        bodies: bool = True,
+        max_bytes: int | None = None,
     ) -> list[HistoryEntry]:
         head = await self.head(space, document)
         stages = [] if bodies else [_WITHOUT_BODIES]
+        entries: list[HistoryEntry] = []
+        size = 0
         with errors_mapped():
-            cursor = (
-                self._revisions.find({"space": space, "id": document}, *stages)
-                .sort([("seq", DESCENDING), ("_id", DESCENDING)])
-                .limit(most)
-            )
-            entries = [entry_of(row) for row in await cursor.to_list(None)]
+            query = {"space": space, "id": document}
+            rows = self._revisions.find_raw_batches(query, *stages, batch_size=_HISTORY_ROWS)
+            async for row, length in _sized(rows.sort([("seq", DESCENDING), ("_id", DESCENDING)]).limit(most)):
+                entries.append(entry_of(row))
+                size += length
+                if max_bytes is not None and size >= max_bytes:
+                    break
         # A head that was superseded between the two reads stands among the revisions now.
         if head is not None and all(entry.rev != head.rev for entry in entries):
             entries.insert(0, head)
@@ -347,8 +358,14 @@ class MongoDocumentStore:
 
 
 async def _one_by_one(batches: AsyncIterable[bytes]) -> AsyncIterator[Row]:
-    """The rows of raw batches. Each is made a value when its turn comes, which takes ten times its bytes or more, and
-    others have their turn between them."""
+    """The rows of raw batches."""
+    async for row, _ in _sized(batches):
+        yield row
+
+
+async def _sized(batches: AsyncIterable[bytes]) -> AsyncIterator[tuple[Row, int]]:
+    """The same, and their bytes. Each is made a value when its turn comes, which takes ten times its bytes or more,
+    and others have their turn between them."""
     since = 0
     async for batch in batches:
         for raw in decode_iter(batch, _RAW):
@@ -356,4 +373,4 @@ async def _one_by_one(batches: AsyncIterable[bytes]) -> AsyncIterator[Row]:
             if since >= _SLICE_BYTES:
                 since = 0
                 await asyncio.sleep(0)
-            yield decode(raw.raw, CODEC)
+            yield decode(raw.raw, CODEC), len(raw.raw)

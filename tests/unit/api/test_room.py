@@ -10,7 +10,7 @@ from api import pace as pacing
 from api import room as rooms
 from api.errors import RATE_LIMITED, ProblemError
 from api.pace import Pace
-from api.room import Gate, Holding, Room
+from api.room import Arriving, Gate, Holding, Room
 from shared.core.documents import SpaceId
 from shared.ports import OverloadedError
 
@@ -33,6 +33,35 @@ def test_a_space_has_its_share_and_all_have_what_there_is() -> None:
     assert room.held == 100
     other.end()
     assert room.held == 0
+
+
+def test_so_many_bodies_of_a_space_arrive_at_a_time() -> None:
+    arriving = Arriving(2)
+    for space in (A, A, B):
+        arriving.enter(space)
+    with pytest.raises(ProblemError) as refused:
+        arriving.enter(A)
+    assert refused.value.kind is RATE_LIMITED and "retry-after" in refused.value.headers
+    arriving.leave(A)
+    arriving.enter(A)
+
+
+async def test_a_few_documents_of_a_space_are_read_at_a_time() -> None:
+    pace, inside, most = Pace(), 0, 0
+
+    async def read(space: SpaceId) -> None:
+        nonlocal inside, most
+        async with pace.reading(space):
+            inside += 1
+            most = max(most, inside)
+            await asyncio.sleep(0)
+            inside -= 1
+
+    await asyncio.gather(*(read(A) for _ in range(50)))
+    assert most == pacing._READING
+    most = 0
+    await asyncio.gather(*(read(space) for space in (A, B) for _ in range(50)))
+    assert most == 2 * pacing._READING, "of another one, too"
 
 
 async def test_spaces_take_turns_and_one_has_not_all() -> None:

@@ -93,6 +93,10 @@ def tasks(count: int) -> str:
     return "1 task" if count == 1 else f"{count} tasks"
 
 
+def task_files(count: int) -> str:
+    return "1 task file" if count == 1 else f"{count} task files"
+
+
 def clip(text: str, width: int = 40) -> str:
     """One line of at most `width` characters."""
     text = plain(" ".join(text.split()))

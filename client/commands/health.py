@@ -49,7 +49,7 @@ def _upstream_lines(upstream: UpstreamStatus, now: datetime) -> list[str]:
         lines = [f"{name}: synced {_ago(last.get('at'), now)}{'' if last.get('agreed') else ', not in step'}"]
     if upstream.waiting:
         lines.append(f"{name}: {tasks(upstream.waiting)} to exchange")
-    lines += waiting_lines(name, upstream.plan)
+    lines += waiting_lines(name, upstream.plan, "; see below.")
     lines += refusal_lines(name, last.get("refused") or {})
     lines += problem_lines(name, last.get("problems_there") or {})
     lines += alternating_lines(last.get("alternating") or [])
@@ -70,6 +70,8 @@ def _ago(at: Any, now: datetime) -> str:
 def _next(found: Status) -> str:
     if not found.upstreams:
         return "Next: hypertask connect URL"
+    if any(upstream.plan.held_here or upstream.plan.held_there for upstream in found.upstreams):
+        return "Next: one of the two commands above."
     if found.found.problems:
         return "Next: put the files right that are named above; the others are synced meanwhile."
     if any((upstream.last.get("error") or {}).get("passing") is False for upstream in found.upstreams):

@@ -32,7 +32,7 @@ def log(session: Session, screen: Screen, *, document: str) -> None:
         decisions = workspace.store.decisions(name)
         loaded = workspace.folder.read(name)
     local = loaded.hash if isinstance(loaded, Loaded) else None
-    lines = [f"{name}: here {f'with the hash {local}' if local else 'there is no readable file of it'}"]
+    lines = [f"{name}: here with the hash {local}" if local else f"{name}: not in this folder (deleted)."]
     for upstream, rows in stories.items():
         lines.append(f"{upstream}:")
         for row in rows:
@@ -72,6 +72,8 @@ def _story_lines(row: dict[str, Any], local: str | None) -> list[str]:
 
 
 def _conflict(row: dict[str, Any]) -> str:
+    if _lives_on(row):
+        return "deleted here and edited elsewhere: it lives on. --take deletes it after all"
     if row.get("redacted"):
         return f"{row['path'] or 'the document'}: secret ({row['rule']})"
     kept = clip(repr(row["kept"])) if "kept" in row else "nothing"
@@ -97,7 +99,7 @@ def conflicts(
     """
     with open_workspace(session.profile, session.tokens) as workspace:
         if number is not None:
-            _take(workspace, screen, number, path)
+            _take(session, workspace, screen, number, path)
             return
         rows = workspace.store.decisions(named(workspace, document) if document else None)
     lines = []
@@ -105,30 +107,40 @@ def conflicts(
         at = datetime.fromtimestamp(row["at"], UTC).astimezone().strftime("%Y-%m-%d %H:%M")
         lines.append(f"{row['number']:5}  {at}  {row['id']}  ({row['upstream']})")
         lines += [f"         {_conflict(conflict)}" for conflict in row["conflicts"][:SHOWN]]
-    lines.append("To take the other side back: hypertask conflicts --take NUMBER" if rows else "Nothing was decided.")
+    lines.append("To take the other side back: hypertask conflicts --take NUMBER" if rows else "No conflicts.")
     screen.answer({"conflicts": rows}, *lines)
 
 
-def _take(workspace: Workspace, screen: Screen, number: int, path: str | None) -> None:
+def _take(session: Session, workspace: Workspace, screen: Screen, number: int, path: str | None) -> None:
     row = next((row for row in workspace.store.decisions(most=5000) if row["number"] == number), None)
     if row is None:
         raise SetUpError(f"there is no decision {number}. Those that there are: hypertask conflicts")
     document = DocumentId(row["id"])
-    loaded = workspace.folder.read(document)
-    if not isinstance(loaded, Loaded):
-        raise SetUpError(f"{document} has no readable file here. Its states: hypertask log {document}")
     wanted = [conflict for conflict in row["conflicts"] if path is None or conflict["path"] == path]
+    command = f"conflicts --take {number}" + (f" --path {path}" if path is not None else "")
+    lives_on = bool(wanted) and all(_lives_on(conflict) for conflict in wanted)
     try:
-        body = taken_back(loaded.body, wanted)
+        if lives_on:
+            done = session.tasks.delete([document], command)
+        elif not isinstance(workspace.folder.read(document), Loaded):
+            raise TakeBackError(f"{document} is not here. To bring it back: hypertask restore {document}")
+        else:
+            done = session.tasks.change([document], lambda body: taken_back(body, wanted), command)
     except TakeBackError as error:
         raise SetUpError(f"{error} All states: hypertask log {document}") from None
-    workspace.folder.write(document, body, expected=loaded.stamp)
+    for line in done.feedback:
+        screen.say(line)
     places = ", ".join(conflict["path"] or "the document" for conflict in wanted)
     screen.answer(
         {"id": document, "number": number, "paths": [conflict["path"] for conflict in wanted]},
-        f"Put back what was dropped in {document} at {places}. It is an edit like any other.",
-        "Next: hypertask sync, if no daemon runs",
+        f"Deleted {document} after all." if lives_on else f"Put back what was dropped in {document} at {places}.",
+        "To take it back: hypertask undo. To send it, if no daemon runs: hypertask sync",
     )
+
+
+def _lives_on(conflict: dict[str, Any]) -> bool:
+    """Whether the decision is that a deleted document lives on."""
+    return bool(conflict["path"] == "" and conflict["rule"] == "edit-beats-removal")
 
 
 def named(workspace: Workspace, text: str) -> DocumentId:

@@ -23,6 +23,7 @@ from client.tasks.ids import NoSuchTaskError
 from client.tasks.moments import NoMomentError
 from client.tasks.periods import NoPeriodError
 from client.tasks.task_list import NotATaskError, NothingToUndoError
+from client.tasks.undone import CannotUndoError
 from client.tasks.words import WordError
 from shared.core.json.strict import FaultError
 
@@ -42,6 +43,7 @@ FAILURES: Final[list[tuple[type[Exception], str, int]]] = [
     (NoSuchTaskError, "no-such-task", USAGE),
     (NotATaskError, "not-a-task", INCOMPLETE),
     (NothingToUndoError, "nothing-to-undo", INCOMPLETE),
+    (CannotUndoError, "changed-since", INCOMPLETE),
     (HookError, "refused-by-hook", INCOMPLETE),
     (WordError, "word-not-understood", USAGE),
     (NoMomentError, "no-date", USAGE),

@@ -1,4 +1,4 @@
-"""hypertask add, list, show, modify, done, delete, edit, undo"""
+"""hypertask add, list, show, modify, done, delete, edit"""
 
 from __future__ import annotations
 
@@ -181,21 +181,6 @@ def edit(session: Session, screen: Screen, *, prefix: str) -> None:
     _report(screen, session.tasks, changed, "Changed")
 
 
-@click.command()
-@reports
-def undo(session: Session, screen: Screen) -> None:
-    """Take back the last command that changed tasks. What happened to them since then stays."""
-    entry, done = session.tasks.undo()
-    rows = [_step_row(step.document, step.before, step.after) for step in done.steps]
-    lines = [f"  {title(step.after or step.before or {})}" for step in done.steps]
-    what = (
-        f"Took back: hypertask {entry.command}"
-        if done.steps
-        else f"Nothing to take back: what hypertask {entry.command} did was changed again since then."
-    )
-    screen.answer({"undone": entry.command, "tasks": rows}, what, *lines, "Again, for the one before: hypertask undo")
-
-
 def _report(
     screen: Screen, tasks: Tasks, done: Done, verb: str, hint: str = "To take it back: hypertask undo"
 ) -> None:
@@ -223,4 +208,4 @@ def _value(name: str, value: Any, session: Session) -> str:
     return plain(json.dumps(value, ensure_ascii=False))
 
 
-COMMANDS: tuple[click.Command, ...] = (add, list_tasks, show, modify, done, delete, edit, undo)
+COMMANDS: tuple[click.Command, ...] = (add, list_tasks, show, modify, done, delete, edit)

@@ -19,7 +19,7 @@ from client.commands.session import Session
 from client.config.addresses import AddressError, address, name_for, without_password
 from client.config.config_file import Profile, UpstreamConfig
 from client.folder.locks import held
-from client.screen import INCOMPLETE, SHOWN, Screen, tasks
+from client.screen import INCOMPLETE, SHOWN, Screen, task_files, tasks
 from client.sync.engine.plan import Adopt, Delete, Fetch, Plan, Resend, Send
 from client.sync.upstream import UnavailableError, UpstreamError
 from client.upstreams.http import HttpUpstream
@@ -103,10 +103,10 @@ def connect(
     with open_workspace(profile, session.tokens) as workspace:
         result = asyncio.run(_synced(Exchange(workspace, [config], came.note), screen, confirmed=False))
     synced, lines = _result(result)
-    if result.agreed:
+    if result.agreed and not result.stopped:
         lines += [*came.lines(), "Next: hypertask list    (and, to stay in step: hypertask daemon start)"]
     screen.answer({**value, "sync": synced}, *lines)
-    if not result.agreed:
+    if not result.agreed or result.stopped:
         sys.exit(INCOMPLETE)
 
 
@@ -171,7 +171,7 @@ def sync(session: Session, screen: Screen, *, names: tuple[str, ...], dry_run: b
         result = asyncio.run(_synced(exchange, screen, confirmed=confirm_deletions))
     value, lines = _result(result)
     screen.answer(value, *lines, *came.lines())
-    if not result.agreed:
+    if not result.agreed or result.stopped:
         sys.exit(INCOMPLETE)
 
 
@@ -287,25 +287,30 @@ def waiting_of(plan: Plan) -> dict[str, list[str]]:
     return {name: [str(document) for document in getattr(plan, name)] for name in names}
 
 
-def waiting_lines(name: str, plan: Plan) -> list[str]:
+def waiting_lines(name: str, plan: Plan, unreadable_hint: str = ". What is wrong: hypertask status") -> list[str]:
     """What needs somebody, and what to do."""
     lines: list[str] = []
     if plan.held_here:
         lines.append(
-            f"{name}: {tasks(len(plan.held_here))} vanished from the folder at once; nothing was deleted there. If "
-            "that is meant: hypertask sync --confirm-deletions. If not, bring the files back."
+            f"{name}: stopped: waiting for your answer. {tasks(len(plan.held_here))} vanished from the folder at "
+            "once; nothing was deleted there."
         )
     if plan.held_there:
         lines.append(
-            f"{name}: {tasks(len(plan.held_there))} vanished there at once; nothing was removed here. If that is "
-            "meant: hypertask sync --confirm-deletions"
+            f"{name}: stopped: waiting for your answer. {tasks(len(plan.held_there))} vanished there at once; "
+            "nothing was removed here."
         )
+    if plan.held_here or plan.held_there:
+        lines += [
+            "  If the deletion is meant:  hypertask sync --confirm-deletions",
+            "  To keep the tasks:         hypertask restore --held",
+        ]
     if plan.undeletable:
         lines.append(
             f"{name}: {tasks(len(plan.undeletable))} deleted here stay there: that server knows no deletion."
         )
     if plan.unreadable:
-        lines.append(f"{name}: {tasks(len(plan.unreadable))} cannot be read here. What is wrong: hypertask status")
+        lines.append(f"{name}: {task_files(len(plan.unreadable))} cannot be read{unreadable_hint}")
     return lines
 
 

@@ -1,26 +1,29 @@
-"""What commands did to the folder, so that the last of it can be undone.
+"""What commands and arrivals did to the folder, so that it can be undone.
 
-One file an entry, in the folder's own part, the newest last by name. Written before the change it tells of: after a
-crash between the two, an entry tells of a change that did not happen, and undoing it finds nothing to do.
+Commands and arrivals have a journal each: `undo` takes back one's own command, whatever arrived since. One file an
+entry, in the folder's own part, the newest last by name. A command's is written before the change it tells of: after
+a crash between the two, an entry tells of a change that did not happen, and undoing it finds nothing to do. An
+arrival's is written when it has arrived.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, Final
+from typing import Final
 
 from client.folder.durable import make_durable, make_names_durable, write_new
 from shared import codec
 from shared.core.documents import Body, DocumentId
-from shared.core.merge.objects import merge
-from shared.core.resolution.states import same_content
 
 KEPT: Final = 100
 """So many commands can be undone, one after another."""
+COMMANDS: Final = "undo"
+ARRIVALS: Final = "arrived"
+"""Where the journals are, in the folder's own part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +37,23 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One command."""
+    """One command, or what one sync brought."""
 
     command: str
     steps: tuple[Step, ...]
     path: Path
 
+    @property
+    def at(self) -> float:
+        """When it was written, in seconds since 1970."""
+        return int(self.path.name.partition("-")[0]) / 1_000_000_000
+
 
 class Journal:
     """The entries of one folder, in its own part, which is there. Two commands at a time make two entries."""
 
-    def __init__(self, state: Path) -> None:
-        self._folder = state / "undo"
+    def __init__(self, state: Path, name: str = COMMANDS) -> None:
+        self._folder = state / name
 
     def record(self, command: str, steps: Sequence[Step]) -> Entry:
         """Raises OSError."""
@@ -62,14 +70,17 @@ class Journal:
 
     def last(self) -> Entry | None:
         """The newest entry that was not dropped; None: there is none."""
+        return next(self.entries(), None)
+
+    def entries(self) -> Iterator[Entry]:
+        """The newest first."""
         for path in reversed(self._paths()):
             try:
                 row = codec.loads(path.read_bytes())
             except FileNotFoundError:  # undone by another command at this moment
                 continue
             steps = tuple(Step(DocumentId(d), before, after) for d, before, after in row["steps"])
-            return Entry(row["command"], steps, path)
-        return None
+            yield Entry(row["command"], steps, path)
 
     def deleted(self) -> set[DocumentId]:
         """Documents that commands have deleted, and none has made again since then."""
@@ -91,18 +102,3 @@ class Journal:
         if not self._folder.is_dir():
             return []
         return sorted(path for path in self._folder.iterdir() if path.suffix != ".new")
-
-
-def undone(step: Step, now: Body | None) -> Body | None:
-    """The document without what the step did to it: what happened to it since then stays.
-
-    Law (tests/unit/client/tasks/test_journal.py): undone(Step(d, before, after), after) is before.
-    """
-    if step.after is None:
-        return step.before if now is None else now
-    if now is None or (step.before is None and same_content(now, step.after)):
-        return None
-    if step.before is None:
-        return now
-    body: Any = merge([step.after], now, step.before).value
-    return dict(body)

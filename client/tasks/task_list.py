@@ -3,7 +3,7 @@ somebody else makes at the same moment."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -11,9 +11,10 @@ from typing import Final
 from client.folder.task_folder import Change, ChangedError, FolderError, Loaded, Problem, Stamp, TaskFolder
 from client.tasks.hooks import Hooks
 from client.tasks.ids import with_prefix
-from client.tasks.journal import Entry, Journal, Step, undone
+from client.tasks.journal import ARRIVALS, COMMANDS, Entry, Journal, Step
 from client.tasks.moments import written
 from client.tasks.recurrence import NoPeriodError, is_pattern, occurrences
+from client.tasks.undone import CannotUndoError, undone
 from shared.core.documents import Body, DocumentId
 from shared.core.json.canonical import equal
 
@@ -118,23 +119,70 @@ class Tasks:
 
         return Done(self._decide_and_carry_out(documents, decide, command), tuple(feedback))
 
-    def undo(self) -> tuple[Entry, Done]:
-        """Takes back what the last command did; what happened to the documents since then stays. Raises
-        NothingToUndoError, NotATaskError, ChangedError."""
+    def undo(self, *, arrivals: bool = False) -> tuple[Entry, Done]:
+        """Takes back what the last command did, or what the last sync brought; what happened to the documents since
+        then stays. Raises NothingToUndoError, CannotUndoError with nothing changed, NotATaskError, ChangedError."""
         self.folder.prepare()
-        entry = self._journal.last()
-        if entry is None:
-            raise NothingToUndoError("there is nothing to undo: no command has changed a task here")
+        journal, entry = self._last(arrivals=arrivals)
         pairs: list[tuple[Step, Stamp | None]] = []
-        for step in entry.steps:
+        refused: list[str] = []
+        for step in (*entry.steps, *self._made_by_listing(entry)):
             now, stamp = self._body_and_stamp(step.document)
-            after = undone(step, now)
+            try:
+                after = undone(step, now)
+            except CannotUndoError as error:
+                refused.append(f"{step.document}: {error}")
+                continue
             if after is not None and not equal(after, now):
                 after = {**after, "modified": written(self._now)}
             pairs.append((Step(step.document, now, after), stamp))
+        if refused:
+            option = " --sync" if arrivals else ""
+            raise CannotUndoError(
+                f"hypertask {entry.command} cannot be taken back; nothing was changed.\n"
+                + "\n".join(refused)
+                + f"\nTo leave it as it is and go on with the one before: hypertask undo{option} --skip"
+            )
         self._apply(pairs)
-        self._journal.drop(entry)
+        journal.drop(entry)
         return entry, Done(_changed([step for step, _ in pairs]))
+
+    def skip(self, *, arrivals: bool = False) -> Entry:
+        """Drops the last entry: the next undo takes back the one before. Raises NothingToUndoError."""
+        journal, entry = self._last(arrivals=arrivals)
+        journal.drop(entry)
+        return entry
+
+    def _last(self, *, arrivals: bool) -> tuple[Journal, Entry]:
+        journal = Journal(self.folder.state, ARRIVALS if arrivals else COMMANDS)
+        if (entry := journal.last()) is not None:
+            return journal, entry
+        raise NothingToUndoError(
+            "there is nothing to undo: no sync has changed a task here"
+            if arrivals
+            else "there is nothing to undo: no command has changed a task here"
+        )
+
+    def _made_by_listing(self, entry: Entry) -> Iterator[Step]:
+        """The tasks that were made of a pattern since the command that made it, as far as nobody changed them."""
+        for step in entry.steps:
+            if step.before is not None or step.after is None or not is_pattern(step.after):
+                continue
+            made, _ = occurrences(step.after, self._now)
+            for body in made:
+                document = DocumentId(body["id"])
+                if equal(self._body_and_stamp(document)[0], body):
+                    yield Step(document, None, body)
+
+    def restore(self, bodies: Mapping[DocumentId, Body], command: str) -> Done:
+        """Puts each document back to that state, as an edit of now: what is replaced can be had by `undo`. Raises as
+        `change` does."""
+
+        def decide(document: DocumentId) -> tuple[Step, Stamp | None]:
+            now, stamp = self._body_and_stamp(document)
+            return Step(document, now, {**bodies[document], "modified": written(self._now)}), stamp
+
+        return Done(self._decide_and_carry_out(bodies, decide, command))
 
     def make_occurrences(self, bodies: Mapping[DocumentId, Body]) -> tuple[Body, ...]:
         """Makes what repeating tasks have due by now, and returns it. It is nobody's command: it is not undone."""

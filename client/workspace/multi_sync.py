@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -15,9 +16,12 @@ from client.sync.files import Files, Found
 from client.sync.report import Progress, Report, status_of
 from client.sync.sync_run import Announced, Sync
 from client.sync.upstream import Upstream, UpstreamError
-from client.tasks.journal import Journal
+from client.tasks.journal import ARRIVALS, Journal, Step
 from client.workspace.workspace import LOCK_SECONDS, Workspace
 from shared.core.documents import Body, DocumentId
+from shared.observability import event
+
+logger = logging.getLogger(__name__)
 
 MAX_PASSES: Final = 4
 """An edit reaches all upstreams in two."""
@@ -33,6 +37,11 @@ class Result:
     @property
     def agreed(self) -> bool:
         return not self.errors and all(report.agreed for report in self.reports.values())
+
+    @property
+    def stopped(self) -> bool:
+        """Something is held back until somebody says whether it is meant."""
+        return any(report.plan.held_here or report.plan.held_there for report in self.reports.values())
 
 
 Drivers = dict[str, Upstream]
@@ -105,6 +114,7 @@ class Exchange:
                     told = (heard or {}).get(name)
                     report = await self._one(name, result, confirmed=confirmed, progress=progress(name), heard=told)
                     if report is not None and report.arrived:
+                        self._record(report.arrived)
                         self._arrived(report.arrived)
                         self._touch(DocumentId((before or now or {})["id"]) for before, now in report.arrived)
                         moved.update(other for other in self.upstreams if other != name)
@@ -119,6 +129,14 @@ class Exchange:
         async with waited_for(self.here.sync_lock, LOCK_SECONDS):
             found = self._files.look() if touched is None else self._files.look_again(touched)
             return bool(found.changed)
+
+    def _record(self, arrived: Iterable[tuple[Body | None, Body | None]]) -> None:
+        """So that it can be taken back. What arrived stands, whether or not there is room for this."""
+        steps = [Step(DocumentId((before or now or {})["id"]), before, now) for before, now in arrived]
+        try:
+            Journal(self.here.folder.state, ARRIVALS).record("sync", steps)
+        except OSError as error:
+            event(logger, logging.WARNING, "arrivals_not_recorded", cause=error)
 
     def _meant(self) -> AbstractSet[DocumentId]:
         return Journal(self.here.folder.state).deleted()

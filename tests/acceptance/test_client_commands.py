@@ -131,13 +131,14 @@ def test_a_folder_that_was_emptied_deletes_nothing(
     telephone.run("sync")
     for path in desk.root.glob("*.json"):
         path.unlink()
-    found = desk.run("sync")["upstreams"]["local"]
+    found = desk.run("sync", check=False)["upstreams"]["local"]
     assert len(found["held_here"]) == 30 and found["deleted"] == 0
     telephone.run("sync")
     assert len(telephone.documents()) == 30
-    assert "--confirm-deletions" in desk.raw("sync").stdout
+    stopped = desk.raw("sync")
+    assert (stopped.returncode, "--confirm-deletions" in stopped.stdout) == (1, True)
     assert desk.run("sync", "--confirm-deletions")["upstreams"]["local"]["deleted"] == 30
-    held = telephone.run("sync")["upstreams"]["local"]
+    held = telephone.run("sync", check=False)["upstreams"]["local"]
     assert len(held["held_there"]) == 30
     telephone.run("sync", "--confirm-deletions")
     assert telephone.documents() == {}

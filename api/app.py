@@ -99,10 +99,10 @@ def create_app(settings: Settings | None = None, lifespan: LifespanOf = lifespan
     )
     # An address is what it is: a redirect would go to whatever the Host header says, and lose the body.
     app.router.redirect_slashes = False
-    return Envelope(events.Events(Compression(LargeAnswers(app))))
+    return RequestEnvelope(events.Events(Compression(LargeAnswers(app))))
 
 
-class Envelope:
+class RequestEnvelope:
     """Gives each request an id, in its log lines and in the header of its answer; and each answer the headers that
     all have: no cache keeps it unless it says so itself, and it is what its content type says."""
 

@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from api import aside_process
-from api.codings import IDENTITY, Received
+from api.codings import IDENTITY, ReceivedBody
 from api.pace import Pace
 from api.representations import batches, submissions
 from shared import codec
@@ -76,28 +76,28 @@ class Aside:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def post_task(self, space: SpaceId, document: DocumentId, body: Received) -> submissions.PostTask:
+    async def post_task(self, space: SpaceId, document: DocumentId, body: ReceivedBody) -> submissions.PostTask:
         """As `submissions.parse_post_task`."""
         if _is_small(body):
             return submissions.parse_post_task(body.data, document, self._limits)
         found = await self._run(space, "post_task", body, document=document)
         return aside_process.load_task(found)
 
-    async def post_tasks(self, space: SpaceId, body: Received) -> dict[str, batches.Posted]:
+    async def post_tasks(self, space: SpaceId, body: ReceivedBody) -> dict[str, batches.Posted]:
         """As `batches.parse_post_tasks`."""
         if _is_small(body):
             return batches.parse_post_tasks(body.data, self._limits)
         found = await self._run(space, "post_tasks", body)
         return aside_process.load_tasks(found)
 
-    async def value(self, space: SpaceId, body: Received, *, max_depth: int) -> JsonValue:
+    async def value(self, space: SpaceId, body: ReceivedBody, *, max_depth: int) -> JsonValue:
         """As `codec.parse`."""
         if _is_small(body):
             return codec.parse(body.data, max_depth=max_depth)
         [_, text] = await self._run(space, "value", body, max_depth=max_depth)
         return codec.loads(text)
 
-    async def _run(self, space: SpaceId, name: str, body: Received, **arguments: Any) -> list[bytes]:
+    async def _run(self, space: SpaceId, name: str, body: ReceivedBody, **arguments: Any) -> list[bytes]:
         head = {"call": name, "limits": asdict(self._limits), **arguments}
         head |= {"coding": body.coding, "max_bytes": body.max_bytes}
         job = _Job(space, [json.dumps(head).encode(), body.data], asyncio.get_running_loop().create_future())
@@ -163,7 +163,7 @@ class Aside:
         return job
 
 
-def _is_small(body: Received) -> bool:
+def _is_small(body: ReceivedBody) -> bool:
     raw = body.data
     if body.coding != IDENTITY:
         return False

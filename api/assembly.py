@@ -25,11 +25,11 @@ from api.room import (
     LARGE_ANSWERS_OF_SPACE,
     LARGE_BODIES,
     LARGE_BODIES_OF_SPACE,
-    Arriving,
+    ArrivingBody,
     Gate,
     Room,
 )
-from api.state import State
+from api.state import AppState
 from shared.core.documents import DeviceId, SpaceId
 from shared.ports import (
     Announcements,
@@ -72,7 +72,7 @@ class Adapters:
 
 
 @asynccontextmanager
-async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[State]:
+async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[AppState]:
     """The state of a process, which follows what is announced until the end of the block."""
     async with Pace() as pace, Aside(settings.limits, pace) as aside:
         maps = HashMaps(adapters.documents, adapters.cache, max_bytes=settings.map_cache_bytes)
@@ -85,11 +85,11 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[Sta
             ) as announcements,
             live.following(announcements),
         ):
-            yield State(
+            yield AppState(
                 settings=settings,
                 pace=pace,
                 bodies=Room(settings.bodies_bytes, settings.space_bodies_bytes),
-                arriving=Arriving(),
+                arriving=ArrivingBody(),
                 answers=Room(settings.answers_bytes, settings.space_answers_bytes, "answers", first_always=True),
                 large_bodies=Gate(pace, LARGE_BODIES, LARGE_BODIES_OF_SPACE),
                 large_answers=Gate(pace, LARGE_ANSWERS, LARGE_ANSWERS_OF_SPACE),

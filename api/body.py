@@ -9,7 +9,7 @@ from typing import Final
 from starlette.requests import ClientDisconnect, Request
 
 from api.aside import SMALL_BYTES
-from api.codings import CODINGS, IDENTITY, BrokenError, Received, decompressed, expected_size
+from api.codings import CODINGS, IDENTITY, BrokenError, ReceivedBody, decompressed, expected_size
 from api.errors import (
     MALFORMED_REQUEST,
     RATE_LIMITED,
@@ -35,7 +35,7 @@ async def read_json_body(request: Request, space: SpaceId, max_bytes: int) -> by
     return (await read_body(request, space, max_bytes)).data
 
 
-async def read_body(request: Request, space: SpaceId, max_bytes: int) -> Received:
+async def read_body(request: Request, space: SpaceId, max_bytes: int) -> ReceivedBody:
     """The body; compressed still if it has more than SMALL_BYTES. 413 as soon as it is known to be longer, 415 if it
     says that it is no JSON or compressed in a way that is not known, 408 if it does not come in time, 429 if the
     space sends too much at a time.
@@ -57,17 +57,17 @@ async def read_body(request: Request, space: SpaceId, max_bytes: int) -> Receive
         data = b"".join(parts)
         parts.clear()
         if coding == IDENTITY:
-            return Received(data)
+            return ReceivedBody(data)
         plain = _decompressed(coding, data, min(SMALL_BYTES, max_bytes))
         if plain is not None:
-            return Received(plain)
+            return ReceivedBody(plain)
         if max_bytes <= SMALL_BYTES:
             raise _too_large(max_bytes)
         expected = min(expected_size(coding, data), max_bytes)
         holding.take(room, space, expected)
         if size < _LARGE_BYTES <= expected:
             await holding.enter(state(request).large_bodies, space)
-        return Received(data, coding, max_bytes, lambda size: holding.take(room, space, max(size - expected, 0)))
+        return ReceivedBody(data, coding, max_bytes, lambda size: holding.take(room, space, max(size - expected, 0)))
     except ProblemError as error:
         if error.kind is RATE_LIMITED:
             # Who does not wait as it is told to is made to, and holds nothing meanwhile.

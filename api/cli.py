@@ -41,7 +41,7 @@ from shared.core.documents import (
 from shared.core.merge.policies import Policies
 from shared.ports import Announcement, UnavailableError
 from shared.ports.access import AccessStores
-from shared.restore import Fate
+from shared.restore import RestoreOutcome
 from shared.settings import Settings
 
 T = TypeVar("T")
@@ -189,7 +189,7 @@ def import_(data: Path | None, space: str, file: Path, *, as_json: bool) -> None
     if as_json:
         click.echo(json.dumps(report))
         return
-    counts = ", ".join(f"{report[fate.value]} {fate.value}" for fate in Fate if report[fate.value])
+    counts = ", ".join(f"{report[fate.value]} {fate.value}" for fate in RestoreOutcome if report[fate.value])
     click.echo(f"{report['documents']} documents: {counts or 'none'}. Policies: {report['policies']}.")
     if report["pruned"]:
         click.echo(f"{report['pruned']} old states have no body in the export and could not come.")

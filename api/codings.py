@@ -165,7 +165,7 @@ def decompressed(coding: str, data: bytes, max_bytes: int) -> bytes | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class ReceivedBody:
     """A body as it came: compressed still if reading it takes long."""
 
     data: bytes

@@ -13,7 +13,7 @@ from api.representations.imports import Import
 from shared import codec
 from shared.core.documents import DocumentId, SpaceId
 from shared.ports import Announcement, DocumentStore
-from shared.restore import Chain, Fate, restore
+from shared.restore import Chain, RestoreOutcome, restore
 
 _DOCUMENTS: Final = 200
 _STATES: Final = 1000
@@ -46,7 +46,7 @@ async def import_into(
         if not current.declared:
             await store.set_policies(space, found.policies)
             policies = "set"
-    fates: Counter[Fate] = Counter()
+    fates: Counter[RestoreOutcome] = Counter()
     done, chains = 0, found.chains()
     while portion := await asyncio.to_thread(_portion, chains):
         work = partial(restore, chains=portion, max_bytes=max_bytes, at=at)
@@ -58,7 +58,7 @@ async def import_into(
             await announce(announcement)
     return {
         "documents": found.documents,
-        **{fate.value: fates[fate] for fate in Fate},
+        **{fate.value: fates[fate] for fate in RestoreOutcome},
         "states": found.states,
         "pruned": found.pruned,
         "policies": policies,

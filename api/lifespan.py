@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 
 from api.assembly import Adapters, assembled
 from api.import_aside import import_apart
-from api.state import State
+from api.state import AppState
 from shared import gc, observability
 from shared.adapters import arq
 from shared.adapters.argon2 import Argon2Hasher
@@ -25,7 +25,7 @@ from shared.settings import Settings
 class Lifespan(TypedDict):
     """Starlette hands it to every request as `request.state`."""
 
-    hypertask: State
+    hypertask: AppState
 
 
 LifespanOf = Callable[[Settings], Callable[[Starlette], AbstractAsyncContextManager[Lifespan]]]

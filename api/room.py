@@ -68,7 +68,7 @@ class Room:
             del self._held[space]
 
 
-class Arriving:
+class ArrivingBody:
     """Bodies of which a part has come and more is to come: so many of a space at a time."""
 
     def __init__(self, most: int = BODIES_ARRIVING) -> None:

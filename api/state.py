@@ -19,20 +19,20 @@ from api.hash_maps import HashMaps
 from api.importing import Importer
 from api.live import Live
 from api.pace import Pace
-from api.room import Arriving, Gate, Room
+from api.room import ArrivingBody, Gate, Room
 from shared.ports import DocumentStore, Resolver
 from shared.ports.access import AccessStores
 from shared.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class AppState:
     """Made by the lifespan, read by the routes."""
 
     settings: Settings
     pace: Pace
     bodies: Room
-    arriving: Arriving
+    arriving: ArrivingBody
     answers: Room
     large_bodies: Gate
     large_answers: Gate
@@ -54,6 +54,6 @@ class State:
     """What must answer for the process to be ready; each raises UnavailableError if it does not."""
 
 
-def state(request: Request) -> State:
+def state(request: Request) -> AppState:
     """The process's state."""
-    return cast(State, request.state.hypertask)
+    return cast(AppState, request.state.hypertask)

@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from api.errors import MALFORMED_REQUEST, NOT_FOUND, ProblemError, refused
 from api.representations.submissions import PostTask
-from api.state import State
+from api.state import AppState
 from shared import queue_messages
 from shared.core.documents import DOCUMENT_ID_RULE, Device, DocumentId, is_document_id
 from shared.core.protocol import CONFIRM_DELETIONS, CONFIRM_HEADER
@@ -18,7 +18,7 @@ from shared.core.resolution.resolve import needs_acknowledgement
 from shared.ports import SealedItem
 
 
-async def submit(app: State, request: Request, device: Device, submission: Submission) -> Answer:
+async def submit(app: AppState, request: Request, device: Device, submission: Submission) -> Answer:
     """The server's answer. Raises ProblemError for a refusal."""
     item = Item(submission, by=device.id, dry_run=is_dry_run(request), confirmed=is_confirmed(request))
     if needs_acknowledgement(submission):

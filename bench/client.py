@@ -27,7 +27,7 @@ from bench.documents import document
 from bench.parts import Parts
 from client.folder.file_text import text_of
 from client.folder.task_folder import TaskFolder
-from client.sync.report import Report
+from client.sync.report import SyncReport
 from client.sync.state_store import SyncStateStore
 from client.sync.sync_run import Sync
 from client.sync.upstream import Upstream
@@ -51,7 +51,7 @@ class Device:
         self.folder.make()
         self._opened = opened
 
-    def sync(self, what: str) -> tuple[Row, Report]:
+    def sync(self, what: str) -> tuple[Row, SyncReport]:
         """With everything opened anew, as a command does."""
         parts = Parts() if self._told is not None else None
         row, report = self._run(what, parts)
@@ -59,9 +59,9 @@ class Device:
             self._told(what, parts)
         return row, report
 
-    def _run(self, what: str, parts: Parts | None) -> tuple[Row, Report]:
+    def _run(self, what: str, parts: Parts | None) -> tuple[Row, SyncReport]:
 
-        async def run() -> tuple[Row, Report]:
+        async def run() -> tuple[Row, SyncReport]:
             upstream = self._opened()
             store = SyncStateStore.open(self.folder.state / "memory.sqlite")
             try:

@@ -96,7 +96,7 @@ class DataDirectory:
         write_private(self.path("first-token.json"), json.dumps(token) + "\n")
 
     def publish(self, connection: dict[str, Any]) -> None:
-        """Replaces connection.json at one stroke."""
+        """Replaces connection.json atomically."""
         write_private(self.path("connection.json"), json.dumps(connection, indent=1) + "\n")
 
     def unpublish(self) -> None:
@@ -134,7 +134,7 @@ def claimed(root: Path, say: Say) -> Iterator[DataDirectory]:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Puts a file in place at one stroke, for its owner's eyes only."""
+    """Puts a file in place atomically, for its owner's eyes only."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

@@ -39,7 +39,7 @@ from shared.transaction import CachedResolver, NewHeads, decide
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class RestoredState:
     """One state of a document. `hash` of a tombstone: of the body that it buried. `rev` None: a state that was
     received and never current. `at`: seconds since 1970. `parents`: revs as they were where it comes from."""
 
@@ -59,11 +59,11 @@ class State:
         return self.rev is None
 
 
-Chain = Sequence[State]
+Chain = Sequence[RestoredState]
 """The states of one document, in their order. The last that was current is the head."""
 
 
-class Fate(StrEnum):
+class RestoreOutcome(StrEnum):
     """What became of a document."""
 
     CREATED = "created"
@@ -76,7 +76,7 @@ class Fate(StrEnum):
 
 def restore(
     transaction: Transaction, chains: Mapping[DocumentId, Chain], *, max_bytes: int, at: float
-) -> tuple[Counter[Fate], Announcement | None]:
+) -> tuple[Counter[RestoreOutcome], Announcement | None]:
     """What became of the documents, with everything stored in the transaction; and what is to be announced of it.
 
     `max_bytes`: of a document that is made of two. `at`: now, for what is decided here. The bodies of states that
@@ -85,7 +85,7 @@ def restore(
     documents = list(chains)
     memories = _memories(transaction, documents, at)
     todo: dict[DocumentId, Chain] = {}
-    fates: dict[DocumentId, Fate] = {}
+    fates: dict[DocumentId, RestoreOutcome] = {}
     revs: dict[DocumentId, dict[str, Rev]] = {document: {} for document in documents}
     others: list[DocumentId] = []
     for document, context in zip(documents, memories, strict=True):
@@ -97,7 +97,13 @@ def restore(
         known = chains[document][place - 1] if place else None
         if known is not None and known.rev is not None and context.head is not None:
             revs[document][known.rev] = context.head.rev
-        fates[document] = Fate.UNCHANGED if not todo[document] else Fate.CONTINUED if place else Fate.CREATED
+        fates[document] = (
+            RestoreOutcome.UNCHANGED
+            if not todo[document]
+            else RestoreOutcome.CONTINUED
+            if place
+            else RestoreOutcome.CREATED
+        )
     changes = NewHeads()
     _write(transaction, {name: chain for name, chain in todo.items() if chain}, revs, changes, at)
     fates |= _decided(transaction, {name: chains[name] for name in others}, max_bytes, at, changes)
@@ -159,7 +165,7 @@ def _write(
         transaction.write(first, named, {})
 
 
-def _decision(state: State, head: Head | None, revs: Mapping[str, Rev]) -> Decision:
+def _decision(state: RestoredState, head: Head | None, revs: Mapping[str, Rev]) -> Decision:
     parents = tuple(revs[parent] for parent in state.parents if parent in revs)
     decision = Decision(state.outcome, state.rule, state.body, state.hash, head.rev if head is not None else None)
     if state.received:
@@ -176,9 +182,9 @@ def _decided(
     max_bytes: int,
     at: float,
     changes: NewHeads,
-) -> dict[DocumentId, Fate]:
+) -> dict[DocumentId, RestoreOutcome]:
     """Documents that went another way here: the newest state comes as one that a client sends."""
-    fates = dict.fromkeys(chains, Fate.KEPT)
+    fates = dict.fromkeys(chains, RestoreOutcome.KEPT)
     items = []
     for document, chain in chains.items():
         newest = next(state for state in reversed(chain) if not state.received)
@@ -187,7 +193,9 @@ def _decided(
             items.append(Item(submission, newest.by))
     replies, announcement = decide(transaction, CachedResolver(max_bytes), items) if items else ([], None)
     for item, reply in zip(items, replies, strict=True):
-        fates[item.submission.document] = Fate.REFUSED if isinstance(reply, Refusal) else Fate.MERGED
+        fates[item.submission.document] = (
+            RestoreOutcome.REFUSED if isinstance(reply, Refusal) else RestoreOutcome.MERGED
+        )
     if announcement is not None:
         numbers = range(announcement.first, announcement.last + 1)
         for number, change in zip(numbers, announcement.changes or (), strict=False):

@@ -20,7 +20,7 @@ from shared.core.merge.policies import parse as parse_policies
 from shared.core.protocol import Limits
 from shared.core.resolution.context import Outcome
 from shared.dumps import Dump, documents_in
-from shared.restore import Chain, State
+from shared.restore import Chain, RestoredState
 
 IMPORTER: Final = DeviceId("import")
 """Who wrote the documents of a dump that does not say it."""
@@ -72,7 +72,7 @@ class Import:
         for document, places in self._places.items():
             yield document, [self._state(place) for place in places]
 
-    def _state(self, place: _Place) -> State:
+    def _state(self, place: _Place) -> RestoredState:
         assert self._file is not None
         self._file.seek(place.offset)
         return _state_of(codec.loads(self._file.readline()))
@@ -155,10 +155,10 @@ def _import_of(dump: Dump, at: float) -> Import:
         if document in chains:
             raise InvalidExportError(f"the document {document} is there twice")
         chains[document] = [
-            State(codec.content_hash(body), body, False, "0", IMPORTER, at, Outcome.APPLIED, "imported")
+            RestoredState(codec.content_hash(body), body, False, "0", IMPORTER, at, Outcome.APPLIED, "imported")
         ]
     for document in dump.deleted:
-        gone = State(ContentHash(""), None, True, "0", IMPORTER, at, Outcome.DELETED, "imported")
+        gone = RestoredState(ContentHash(""), None, True, "0", IMPORTER, at, Outcome.DELETED, "imported")
         chains.setdefault(document, [gone])
     return Import(_chains=chains, states=len(chains), left_out=dump.left_out)
 
@@ -220,7 +220,7 @@ def _take(found: Import, row: Mapping[str, Any], number: int, offset: int) -> No
     found._places.setdefault(DocumentId(document), []).append(place)
 
 
-def _state_of(row: Mapping[str, Any]) -> State:
+def _state_of(row: Mapping[str, Any]) -> RestoredState:
     """Raises KeyError, TypeError, ValueError."""
     rev, parents, conflicts = row["rev"], row["parents"], row["conflicts"]
     texts = [row["hash"], row["device"], row["rule"], *parents, *([] if rev is None else [rev])]
@@ -230,7 +230,7 @@ def _state_of(row: Mapping[str, Any]) -> State:
         raise TypeError
     if (rev is None) is not (row.get("received", False) is True):
         raise ValueError
-    return State(
+    return RestoredState(
         ContentHash(row["hash"]),
         row["state"],
         row["deleted"] is True,

@@ -17,7 +17,7 @@ from api.representations import people
 from api.representations.answers import device_row
 from api.routes.export import space_lines
 from api.routes.sessions import begun
-from api.state import State, state
+from api.state import AppState, state
 from shared import codec
 from shared.core.access.people import User
 from shared.core.access.roles import Role
@@ -97,7 +97,7 @@ async def export_me(request: Request) -> StreamingResponse:
     return StreamingResponse(lines, media_type="application/x-ndjson")
 
 
-async def _exported(app: State, caller: Caller) -> AsyncIterator[bytes]:
+async def _exported(app: AppState, caller: Caller) -> AsyncIterator[bytes]:
     user = caller.user
     members = await app.stores.members.of_user(user.id)
     devices = await app.devices.list_of(user.id)

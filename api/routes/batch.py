@@ -13,7 +13,7 @@ from api.answers import Parts
 from api.body import enter_large, read_body
 from api.errors import MALFORMED_REQUEST, ProblemError
 from api.representations import batches, submissions
-from api.state import State, state
+from api.state import AppState, state
 from api.submitting import is_bare_deletion, is_confirmed, is_dry_run, item_of
 from shared.core.access.roles import Act
 from shared.core.documents import Device, DocumentId, is_document_id
@@ -62,7 +62,7 @@ async def get_tasks(request: Request) -> Response:
 
 
 async def _answers(
-    app: State, request: Request, device: Device, posted: dict[str, batches.Posted | ProblemError]
+    app: AppState, request: Request, device: Device, posted: dict[str, batches.Posted | ProblemError]
 ) -> dict[str, Answer | dict[str, Any]]:
     now = time.time()
     tasks = {DocumentId(key): task for key, task in posted.items() if isinstance(task, submissions.PostTask)}

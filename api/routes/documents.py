@@ -12,7 +12,7 @@ from api.body import enter_large, read_json_body
 from api.compression import tags_in
 from api.errors import MALFORMED_REQUEST, NOT_FOUND, ProblemError
 from api.representations import answers
-from api.state import State, state
+from api.state import AppState, state
 from api.submitting import document_of, submit
 from shared import codec, representations
 from shared.core.access.roles import Act
@@ -38,7 +38,7 @@ async def get_task(request: Request) -> Response:
         return await _rendered(app, device.space, head.body, headers)
 
 
-async def _rendered(app: State, space: SpaceId, body: Body, headers: dict[str, str]) -> Response:
+async def _rendered(app: AppState, space: SpaceId, body: Body, headers: dict[str, str]) -> Response:
     text = codec.dumps(body)
     if len(text) > PIECE_BYTES:
         await app.pace.give_way(space, len(text))

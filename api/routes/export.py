@@ -13,7 +13,7 @@ from api.body import enter_large
 from api.codings import IDENTITY, Encoder
 from api.compression import accepted
 from api.representations import export
-from api.state import State, state
+from api.state import AppState, state
 from shared.core.documents import Position, SpaceId
 from shared.core.index.cursors import cursor_of
 
@@ -41,7 +41,7 @@ async def get_export(request: Request) -> StreamingResponse:
     return StreamingResponse(pieces, headers=headers, media_type="application/x-ndjson")
 
 
-async def space_lines(app: State, space: SpaceId, position: Position) -> AsyncIterator[bytes]:
+async def space_lines(app: AppState, space: SpaceId, position: Position) -> AsyncIterator[bytes]:
     """All that the space holds; `position` was taken before."""
     yield export.first_line(space, cursor_of(position), time.time())
     yield export.policies_line(await app.documents.policies(space))

@@ -7,19 +7,19 @@ from typing import Any, Final
 import click
 
 from client.screen import SHOWN, Screen, clip, tasks
-from client.sync.direct import Fate, Report, Survey
+from client.sync.direct import SendOutcome, SendReport, Survey
 from shared.core.display import shown
 
 _WORDS: Final = {
-    Fate.CREATED: "created",
-    Fate.UPDATED: "updated",
-    Fate.UNCHANGED: "unchanged",
-    Fate.MERGED: "merged by the server",
-    Fate.DELETED: "deleted on the server",
+    SendOutcome.CREATED: "created",
+    SendOutcome.UPDATED: "updated",
+    SendOutcome.UNCHANGED: "unchanged",
+    SendOutcome.MERGED: "merged by the server",
+    SendOutcome.DELETED: "deleted on the server",
 }
 
 
-def show(screen: Screen, intent: Survey, report: Report | None) -> None:
+def show(screen: Screen, intent: Survey, report: SendReport | None) -> None:
     """What was done; without a report, what would be."""
     if screen.as_json:
         screen.answer(as_object(intent, report))
@@ -29,15 +29,15 @@ def show(screen: Screen, intent: Survey, report: Report | None) -> None:
             f"merge, {intent.unchanged} unchanged."
         )
     else:
-        counts = {fate: report.count(fate) for fate in Fate}
-        parts = [f"{n} {_WORDS[fate]}" for fate, n in counts.items() if n or fate is not Fate.DELETED]
+        counts = {fate: report.count(fate) for fate in SendOutcome}
+        parts = [f"{n} {_WORDS[fate]}" for fate, n in counts.items() if n or fate is not SendOutcome.DELETED]
         summary = f"{', '.join(parts)}, {len(report.refused)} refused."
         click.secho(summary, fg="green" if report.complete else "yellow")
         _refusals(intent, report)
         click.echo(_next_step(report))
 
 
-def as_object(intent: Survey, report: Report | None) -> dict[str, Any]:
+def as_object(intent: Survey, report: SendReport | None) -> dict[str, Any]:
     """The result as --json prints it. Fields are added, never changed."""
     tasks = len(intent.documents)
     if report is None:
@@ -50,7 +50,7 @@ def as_object(intent: Survey, report: Report | None) -> dict[str, Any]:
     return {
         "dry_run": False,
         "tasks": tasks,
-        **{fate.value: report.count(fate) for fate in Fate},
+        **{fate.value: report.count(fate) for fate in SendOutcome},
         "refused": [
             {"id": document, "code": refusal.code, "reason": refusal.reason}
             for document, refusal in report.refused.items()
@@ -60,7 +60,7 @@ def as_object(intent: Survey, report: Report | None) -> dict[str, Any]:
     }
 
 
-def _refusals(intent: Survey, report: Report) -> None:
+def _refusals(intent: Survey, report: SendReport) -> None:
     for document, refusal in list(report.refused.items())[:SHOWN]:
         title = intent.documents[document].get("description")
         named = f" ({clip(title)})" if isinstance(title, str) else ""
@@ -70,7 +70,7 @@ def _refusals(intent: Survey, report: Report) -> None:
         click.echo(f"... and {more} more; --json has all of them", err=True)
 
 
-def _next_step(report: Report) -> str:
+def _next_step(report: SendReport) -> str:
     if report.refused:
         return "Next: correct the refused tasks, export again and repeat the import; only they are sent."
     if report.unsettled:

@@ -17,7 +17,7 @@ from client.formats.context import Reading
 from client.formats.taskwarrior_export import documents_of
 from client.formats.taskwarrior_fields import keep_computed
 from client.screen import INCOMPLETE, Screen, tasks
-from client.sync.direct import Report, Survey, send, survey
+from client.sync.direct import SendReport, Survey, send, survey
 from client.upstreams.http import HttpUpstream
 from client.upstreams.http_channel import Channel
 from shared.core.documents import Body, DocumentId
@@ -86,7 +86,7 @@ async def _bring(
     token: str,
     *,
     dry_run: bool,
-) -> tuple[Survey, Report | None]:
+) -> tuple[Survey, SendReport | None]:
     upstream = HttpUpstream(Channel(url, token, another_token=HOW_TO_GIVE_ONE), {})
     try:
         with screen.progress("Compared", sending=False) as progress:

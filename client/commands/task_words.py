@@ -11,7 +11,7 @@ from click.shell_completion import CompletionItem
 
 from client.commands.session import Session
 from client.config.config_file import ConfigError, NoProfileError
-from client.folder.task_folder import FolderError, Problem
+from client.folder.task_folder import FileProblem, FolderError
 from client.screen import SHOWN, Screen, clip, plain
 from client.tasks.filters import tags_of
 from client.tasks.ids import shortest
@@ -83,7 +83,7 @@ def in_order(bodies: Iterable[Body], zone: tzinfo | None = None) -> list[Body]:
     return sorted(bodies, key=key)
 
 
-def say_problems(screen: Screen, problems: Sequence[Problem]) -> None:
+def say_problems(screen: Screen, problems: Sequence[FileProblem]) -> None:
     """Files that are left alone are named, wherever tasks are listed."""
     for problem in problems[:SHOWN]:
         screen.say(plain(f"Left alone: {problem.name}: {problem.sentence}"))
@@ -91,7 +91,7 @@ def say_problems(screen: Screen, problems: Sequence[Problem]) -> None:
         screen.say(f"... and {more} more files; --json has all of them")
 
 
-def problem_rows(problems: Sequence[Problem]) -> list[dict[str, Any]]:
+def problem_rows(problems: Sequence[FileProblem]) -> list[dict[str, Any]]:
     return [{"file": p.name, "code": p.code, "detail": p.sentence} for p in problems]
 
 

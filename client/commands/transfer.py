@@ -18,7 +18,7 @@ from client.folder.task_folder import Loaded
 from client.formats import faults, taskwarrior
 from client.formats.context import Context, Reading
 from client.formats.faults import ExportError
-from client.formats.imports import Brought, Fate, ImportMemory, Reconcile, bring
+from client.formats.imports import Brought, ImportMemory, ImportOutcome, Reconcile, bring
 from client.screen import INCOMPLETE, SHOWN, USAGE, Screen, plain, tasks
 from client.tasks.filters import filter_of
 from shared.core.display import shown
@@ -83,13 +83,18 @@ def read_file(
     if (more := len(reading.notes) - SHOWN) > 0:
         screen.warn(f"... and {more} more; --json has all of them")
     if not reading.documents:
-        value = {"tasks": 0, **dict.fromkeys(map(str, Fate), 0), "notes": _rows(reading.notes), "problems": []}
+        value = {
+            "tasks": 0,
+            **dict.fromkeys(map(str, ImportOutcome), 0),
+            "notes": _rows(reading.notes),
+            "problems": [],
+        }
         screen.answer(value, f"There is nothing to import in {name}.")
         sys.exit(0)
     return reading
 
 
-def _rows(problems: Iterable[faults.Problem]) -> list[dict[str, Any]]:
+def _rows(problems: Iterable[faults.FormatProblem]) -> list[dict[str, Any]]:
     return [{"line": p.line, "entry": p.entry, "detail": p.detail} for p in problems]
 
 
@@ -136,7 +141,7 @@ def bring_into_folder(
     documents = reading.documents
     with screen.progress("Read" if dry_run else "Imported", sending=False) as progress:
         brought = bring(session.tasks, documents, command, reconcile=reconcile, dry_run=dry_run, progress=progress)
-    counts = {fate: brought.count(fate) for fate in Fate}
+    counts = {fate: brought.count(fate) for fate in ImportOutcome}
     said = ", ".join(f"{n} {fate.value.replace('_', ' ')}" for fate, n in counts.items() if n or fate in _ALWAYS)
     value: dict[str, Any] = {
         "dry_run": dry_run,
@@ -161,7 +166,9 @@ def bring_into_folder(
 
 def _coming(brought: Brought, documents: Mapping[DocumentId, Body], session: Session) -> list[str]:
     """A line a task that would be made or changed: what becomes of it, and what it is."""
-    coming = [document for document, fate in brought.fates.items() if fate in (Fate.CREATED, Fate.UPDATED)]
+    coming = [
+        document for document, fate in brought.fates.items() if fate in (ImportOutcome.CREATED, ImportOutcome.UPDATED)
+    ]
     shown = coming[:_TABLE_ROWS]
     rows = table([documents[document] for document in shown], shown, session.now)
     lines = [f"{brought.fates[document].value:7}  {row}" for document, row in zip(shown, rows, strict=True)]
@@ -170,7 +177,7 @@ def _coming(brought: Brought, documents: Mapping[DocumentId, Body], session: Ses
 
 
 _TABLE_ROWS: Final = 50
-_ALWAYS: Final = (Fate.CREATED, Fate.UPDATED, Fate.UNCHANGED)
+_ALWAYS: Final = (ImportOutcome.CREATED, ImportOutcome.UPDATED, ImportOutcome.UNCHANGED)
 
 
 def _next(brought: Brought, *, dry_run: bool) -> str:
@@ -178,7 +185,7 @@ def _next(brought: Brought, *, dry_run: bool) -> str:
         return "Next: correct the files that are left alone, and repeat the import."
     if dry_run:
         return "Next: the same without --dry-run"
-    changed = brought.count(Fate.CREATED) + brought.count(Fate.UPDATED)
+    changed = brought.count(ImportOutcome.CREATED) + brought.count(ImportOutcome.UPDATED)
     return "To take it back: hypertask undo" if changed else "Next: hypertask list"
 
 

@@ -21,7 +21,7 @@ from client.config.config_file import Profile, UpstreamConfig
 from client.folder.locks import held
 from client.screen import INCOMPLETE, SHOWN, Screen, task_files, tasks
 from client.sync.engine.plan import Adopt, Delete, Fetch, Plan, Resend, Send
-from client.sync.upstream import UnavailableError, UpstreamError
+from client.sync.upstream import UpstreamError, UpstreamUnavailableError
 from client.upstreams.http import HttpUpstream
 from client.workspace.multi_sync import Arrived, Exchange, Result
 from client.workspace.watch import Watch
@@ -142,7 +142,7 @@ async def _tried(workspace: Workspace, config: UpstreamConfig) -> dict[str, Any]
             about = {"server": str(said.get("version", "")), "v1_only": not driver.abilities.bases}
             ready = await driver.channel.request("GET", "/readyz") if said else None
             if ready is not None and ready.status_code != 200:
-                raise UnavailableError(
+                raise UpstreamUnavailableError(
                     f"{config.url} is not ready: status {ready.status_code}. Try again in a moment."
                 )
         changes = await driver.changes(None)

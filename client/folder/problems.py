@@ -12,7 +12,7 @@ from shared.core.protocol import Limits
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class FileProblem:
     """A file that is left alone."""
 
     name: str
@@ -27,64 +27,64 @@ class Problem:
     """Which other document it has inside: its own file may have been renamed to this one."""
 
 
-def misnamed(name: str) -> Problem:
+def misnamed(name: str) -> FileProblem:
     """A name that no document's file has."""
     if is_copy(name):
         sentence = (
             "another program made this copy, because a file was changed in two places. Take from it what is missing "
             "in the original, and delete it."
         )
-        return Problem(name, "copy", sentence)
+        return FileProblem(name, "copy", sentence)
     if (document := meant_by(name)) is not None:
         sentence = f"the file of the task {document} is named otherwise: mv {quote(name)} {file_name(document)}"
-        return Problem(name, "wrong-name", sentence)
+        return FileProblem(name, "wrong-name", sentence)
     sentence = (
         'the file of a task is named by its "id", 1 to 128 of the characters A-Z a-z 0-9 . _ ~ -, and .json. '
         "Rename it, or move it out of this folder."
     )
-    return Problem(name, "wrong-name", sentence)
+    return FileProblem(name, "wrong-name", sentence)
 
 
-def not_a_file(document: DocumentId) -> Problem:
+def not_a_file(document: DocumentId) -> FileProblem:
     sentence = "it is a link, a folder or a device and not a file. Put the file itself here."
-    return Problem(file_name(document), "not-a-file", sentence, document)
+    return FileProblem(file_name(document), "not-a-file", sentence, document)
 
 
-def placeholder(document: DocumentId, name: str | None = None) -> Problem:
+def placeholder(document: DocumentId, name: str | None = None) -> FileProblem:
     """`name`: of what stands in the place of the file, if that has another one."""
     sentence = (
         "a cloud drive keeps this file elsewhere and has a placeholder here. Nothing is deleted. Let the drive keep "
         f"the folder on this device, or open {file_name(document)} once."
     )
-    return Problem(name or file_name(document), "placeholder", sentence, document)
+    return FileProblem(name or file_name(document), "placeholder", sentence, document)
 
 
-def changing(document: DocumentId) -> Problem:
+def changing(document: DocumentId) -> FileProblem:
     sentence = "another program is writing it at this moment; it is read when that is done."
-    return Problem(file_name(document), "changing", sentence, document)
+    return FileProblem(file_name(document), "changing", sentence, document)
 
 
-def unreadable(document: DocumentId, why: str) -> Problem:
+def unreadable(document: DocumentId, why: str) -> FileProblem:
     name = file_name(document)
     sentence = f"it cannot be read: {why}. Correct its permissions: chmod u+rw {name}"
-    return Problem(name, "unreadable", sentence, document)
+    return FileProblem(name, "unreadable", sentence, document)
 
 
-def too_large(document: DocumentId, limits: Limits) -> Problem:
+def too_large(document: DocumentId, limits: Limits) -> FileProblem:
     most = limits.max_document_bytes // 1024
     sentence = f"it is larger than a document may be ({most} KiB). Move what is large into a file of its own."
-    return Problem(file_name(document), "too-large", sentence, document)
+    return FileProblem(file_name(document), "too-large", sentence, document)
 
 
-def rescued(name: str) -> Problem:
+def rescued(name: str) -> FileProblem:
     sentence = (
         "two programs wrote a task at the same moment, and this version did not find its place. Take from it what "
         "you need, and delete it."
     )
-    return Problem(name, "rescued", sentence)
+    return FileProblem(name, "rescued", sentence)
 
 
-def wrong_id(document: DocumentId, holds: DocumentId | None) -> Problem:
+def wrong_id(document: DocumentId, holds: DocumentId | None) -> FileProblem:
     """`holds`: the id that is in the file, None if none is there."""
     name = file_name(document)
     if holds is None:
@@ -94,10 +94,10 @@ def wrong_id(document: DocumentId, holds: DocumentId | None) -> Problem:
             f'its "id" is {holds}. If the file was renamed, rename it back: mv {name} {file_name(holds)}. '
             f'If it is to be a new task, set its "id" to {document}.'
         )
-    return Problem(name, "wrong-id", sentence, document, holds)
+    return FileProblem(name, "wrong-id", sentence, document, holds)
 
 
-def faulty(document: DocumentId, fault: Fault) -> Problem:
+def faulty(document: DocumentId, fault: Fault) -> FileProblem:
     """A file whose text is no document."""
     name = file_name(document)
     at = f" (at {fault.pointer})" if fault.pointer else ""
@@ -114,4 +114,4 @@ def faulty(document: DocumentId, fault: Fault) -> Problem:
             code, sentence = "not-json", f"{fault.detail} {fix}"
         case _:
             code, sentence = "not-valid", f"{fault.detail}{at} Correct it in an editor."
-    return Problem(name, code, sentence, document)
+    return FileProblem(name, code, sentence, document)

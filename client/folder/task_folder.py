@@ -23,7 +23,7 @@ from client.folder.durable import make_durable, make_names_durable, write_new
 from client.folder.file_names import SUFFIX, document_of, file_name, placeholder_of
 from client.folder.file_text import body_of, checked, is_too_large, text_of
 from client.folder.problems import (
-    Problem,
+    FileProblem,
     changing,
     faulty,
     misnamed,
@@ -40,8 +40,8 @@ from shared.core.documents import Body, ContentHash, DocumentId, is_document_id
 from shared.core.json.strict import FaultError, check
 from shared.core.protocol import Limits
 
-__all__ = ["STATE", "Change", "ChangedError", "FolderError", "FolderGoneError", "Loaded"]
-__all__ += ["Problem", "Scan", "Stamp", "TaskFolder"]
+__all__ = ["STATE", "ChangedError", "FileChange", "FolderError", "FolderGoneError", "Loaded"]
+__all__ += ["FileProblem", "Scan", "Stamp", "TaskFolder"]
 
 STATE: Final = ".hypertask"
 """Inside the folder: what this device remembers. It belongs to one device and must not travel with the files."""
@@ -68,7 +68,7 @@ class Scan:
     """What the folder holds by name. A document whose file is a Problem that `scan` saw is not in `files`."""
 
     files: Mapping[DocumentId, Stamp]
-    problems: tuple[Problem, ...]
+    problems: tuple[FileProblem, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class FileChange:
     """One file as it is to be (`body` None: removed), if it is at `expected` (None: there is none)."""
 
     document: DocumentId
@@ -133,14 +133,14 @@ class TaskFolder:
         """Of the canonical form, and about as long is the text."""
         return self._limits.max_document_bytes
 
-    def too_large(self, document: DocumentId) -> Problem:
+    def too_large(self, document: DocumentId) -> FileProblem:
         """What is wrong with a file that was read and is `too_large`."""
         return too_large(document, self._limits)
 
     def scan(self) -> Scan:
         """One pass over the names and what the system says of the files; reads none. Raises FolderError."""
         files: dict[DocumentId, Stamp] = {}
-        problems: list[Problem] = []
+        problems: list[FileProblem] = []
         placeholders: dict[DocumentId, str] = {}
         with self._explained(), os.scandir(self.root) as entries:
             for entry in entries:
@@ -166,7 +166,7 @@ class TaskFolder:
                 problems += [rescued(f"{STATE}/rescued/{path.name}") for path in self._rescued.iterdir()]
         return Scan(files, tuple(sorted(problems, key=lambda problem: problem.name)))
 
-    def read(self, document: DocumentId) -> Loaded | Problem | None:
+    def read(self, document: DocumentId) -> Loaded | FileProblem | None:
         """The document's file; None: it has none. Raises FolderGoneError."""
         try:
             read = _read(self.path(document), self._limits.max_request_bytes)
@@ -194,7 +194,7 @@ class TaskFolder:
         Raises ChangedError if the file is not as expected, FaultError if `body` is outside the I-JSON profile or
         not the document's, FolderError if the folder or the disk does not take it. The file is then as it was.
         """
-        match self.apply([Change(document, body, expected)])[document]:
+        match self.apply([FileChange(document, body, expected)])[document]:
             case ChangedError() as changed:
                 raise changed
             case None:
@@ -204,10 +204,10 @@ class TaskFolder:
 
     def remove(self, document: DocumentId, *, expected: Stamp) -> None:
         """Removes the document's file if it is at `expected`. Raises ChangedError, FolderError."""
-        if isinstance(changed := self.apply([Change(document, None, expected)])[document], ChangedError):
+        if isinstance(changed := self.apply([FileChange(document, None, expected)])[document], ChangedError):
             raise changed
 
-    def apply(self, changes: Iterable[Change]) -> dict[DocumentId, Stamp | ChangedError | None]:
+    def apply(self, changes: Iterable[FileChange]) -> dict[DocumentId, Stamp | ChangedError | None]:
         """Each change, durably and many times faster than one by one; they stand or fail singly. The stamp of what
         was written, None for a removal, ChangedError where the file was not as expected.
 
@@ -219,7 +219,7 @@ class TaskFolder:
             results |= self._apply(texts[start : start + AT_ONCE])
         return results
 
-    def held(self, problems: Iterable[Problem]) -> Mapping[DocumentId, str]:
+    def held(self, problems: Iterable[FileProblem]) -> Mapping[DocumentId, str]:
         """The documents that are inside the files of `problems` under another name, and that name. Reads these
         files. A document whose own file is missing and that is here was renamed, not deleted."""
         found: dict[DocumentId, str] = {}
@@ -235,7 +235,7 @@ class TaskFolder:
                 found[holds] = problem.name
         return found
 
-    def _understood(self, raw: bytes, stamp: Stamp, racy: bool, document: DocumentId) -> Loaded | Problem:
+    def _understood(self, raw: bytes, stamp: Stamp, racy: bool, document: DocumentId) -> Loaded | FileProblem:
         if raw and not raw.strip(b"\0"):  # the hole that a drive has put in the place of the text
             return placeholder(document)
         try:
@@ -256,13 +256,13 @@ class TaskFolder:
         identity = value.get("id") if isinstance(value, dict) else None
         return DocumentId(identity) if isinstance(identity, str) and is_document_id(identity) else None
 
-    def _text(self, change: Change) -> bytes | None:
+    def _text(self, change: FileChange) -> bytes | None:
         if change.body is None:
             return None
         check(change.body, max_depth=self._limits.max_depth)
         return text_of(checked(change.body, change.document, self._limits)[0])
 
-    def _apply(self, texts: list[tuple[Change, bytes | None]]) -> dict[DocumentId, Stamp | ChangedError | None]:
+    def _apply(self, texts: list[tuple[FileChange, bytes | None]]) -> dict[DocumentId, Stamp | ChangedError | None]:
         results: dict[DocumentId, Stamp | ChangedError | None] = {}
         with self._explained():
             self._prepare()
@@ -285,7 +285,7 @@ class TaskFolder:
             make_names_durable(self.root)
         return results
 
-    def _put(self, change: Change, path: Path) -> Stamp | None:
+    def _put(self, change: FileChange, path: Path) -> Stamp | None:
         """`path`: the new file, or a free name to remove the old one by."""
         target = self.path(change.document)
         if change.body is None:

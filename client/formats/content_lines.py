@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from client.formats.faults import ExportError, Problem
+from client.formats.faults import ExportError, FormatProblem
 from client.formats.text import decoded, not_utf_8
 
 _WIDTH: Final = 75
@@ -110,11 +110,11 @@ def components_of(raw: bytes) -> list[Component]:
                 break  # the end of the file is in the middle of this line
             if name != stack[-1].name:
                 detail = f"END:{name} ends no {stack[-1].name}, which began in line {stack[-1].number}"
-                raise ExportError(Problem(detail, line.number))
+                raise ExportError(FormatProblem(detail, line.number))
             stack.pop().is_whole = True
         elif len(stack) == 1:
             detail = f"it is no iCalendar file: {line.text[:40]!r} stands in no component"
-            raise ExportError(Problem(detail, line.number))
+            raise ExportError(FormatProblem(detail, line.number))
         else:
             stack[-1].parts.append(line)
     return list(outer.components())

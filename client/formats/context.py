@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 
-from client.formats.faults import Problem
+from client.formats.faults import FormatProblem
 from shared.core.documents import Body, DocumentId
 
 
@@ -35,5 +35,5 @@ class Reading:
     that counts within the source of the file alone."""
 
     documents: dict[DocumentId, Body]
-    notes: tuple[Problem, ...] = ()
+    notes: tuple[FormatProblem, ...] = ()
     numbered: int = 0

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from client.formats import tables
 from client.formats.context import Context, Reading
-from client.formats.faults import ExportError, Problem
+from client.formats.faults import ExportError, FormatProblem
 from client.formats.fields import NoDateError, field_of, finished, put
 from client.formats.naming import Names, is_unique
 from client.formats.text import decoded
@@ -47,12 +47,12 @@ def read(raw: bytes, context: Context) -> Reading:
     if not text.strip():
         return Reading({})
     csv.field_size_limit(_LONGEST_CELL)
-    names, problems, notes = Names("csv", context), list[Problem](), list[Problem]()
+    names, problems, notes = Names("csv", context), list[FormatProblem](), list[FormatProblem]()
     documents: dict[DocumentId, Body] = {}
     text, preamble = tables.without_preamble(text)
     for line, body in _bodies(_table(text, skipped + preamble), context, names, problems, notes):
         if not equal(documents.setdefault(DocumentId(body["id"]), body), body):
-            problems.append(Problem(f"task {body['id']} is there twice, and they are not the same", line))
+            problems.append(FormatProblem(f"task {body['id']} is there twice, and they are not the same", line))
     if problems:
         raise ExportError(*problems)
     return Reading(documents, tuple(notes), names.numbered)
@@ -97,11 +97,11 @@ def _table(text: str, skipped: int) -> _Table:
         return _Table(header, [(rows.line_num + skipped, cells) for cells in rows if any(cells)])
     except csv.Error as error:
         detail = f"{error}; is a quotation mark missing?"
-        raise ExportError(Problem(detail, rows.line_num + skipped)) from None
+        raise ExportError(FormatProblem(detail, rows.line_num + skipped)) from None
 
 
 def _bodies(
-    table: _Table, context: Context, names: Names, problems: list[Problem], notes: list[Problem]
+    table: _Table, context: Context, names: Names, problems: list[FormatProblem], notes: list[FormatProblem]
 ) -> Iterator[tuple[int, Body]]:
     """The tasks and the lines that they end in."""
     header, reader = table.header, tables.reader_for(table.header)
@@ -119,15 +119,15 @@ def _bodies(
             body = _body(header, cells) if is_ours else _foreign_body(header, cells, line, context, notes)
             yield line, _named(body, header, cells, names, is_ours=is_ours)
         except _RowError as error:
-            problems.append(Problem(str(error), line))
+            problems.append(FormatProblem(str(error), line))
 
 
 def _header(cells: Sequence[str], line: int) -> list[str]:
     if not any(cells):
-        raise ExportError(Problem("its first line has to name the fields, such as: description,tags,due", line))
+        raise ExportError(FormatProblem("its first line has to name the fields, such as: description,tags,due", line))
     twice = sorted({cell for cell in cells if cell and cells.count(cell) > 1})
     if twice:
-        raise ExportError(Problem(f"its first line names {', '.join(twice)} twice", line))
+        raise ExportError(FormatProblem(f"its first line names {', '.join(twice)} twice", line))
     return list(cells)
 
 
@@ -154,7 +154,7 @@ def _body(header: Sequence[str], cells: Sequence[str]) -> Body:
 
 
 def _foreign_body(
-    header: Sequence[str], cells: Sequence[str], line: int, context: Context, notes: list[Problem]
+    header: Sequence[str], cells: Sequence[str], line: int, context: Context, notes: list[FormatProblem]
 ) -> Body:
     body: Body = {}
     for column, cell in zip(map(str.strip, header), cells, strict=False):
@@ -165,7 +165,7 @@ def _foreign_body(
             put(body, field, cell)
         except NoDateError as error:
             body[f"{field}_text"] = cell.strip()
-            notes.append(Problem(f"{column}: {error}; it is kept as {field}_text", line))
+            notes.append(FormatProblem(f"{column}: {error}; it is kept as {field}_text", line))
     return finished(body)
 
 

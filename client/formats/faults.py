@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class FormatProblem:
     """What is wrong with a file. `line` and `entry` count from 1; None: it concerns the whole file."""
 
     detail: str
@@ -21,6 +21,6 @@ class Problem:
 class ExportError(ValueError):
     """The file cannot be imported as it is; `problems` has everything that is wrong with it."""
 
-    def __init__(self, *problems: Problem) -> None:
+    def __init__(self, *problems: FormatProblem) -> None:
         super().__init__("\n".join(map(str, problems)))
         self.problems = problems

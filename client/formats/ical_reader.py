@@ -29,7 +29,7 @@ from typing import Any, Final
 
 from client.formats.content_lines import Component, Line, components_of, pieces, unescaped
 from client.formats.context import Context, Reading
-from client.formats.faults import ExportError, Problem
+from client.formats.faults import ExportError, FormatProblem
 from client.formats.ical_values import BadValueError, Zones, duration, later, point, points, recur_of
 from client.formats.naming import Names
 from client.tasks.ids import derived_id
@@ -80,19 +80,21 @@ def read(raw: bytes, context: Context) -> Reading:
     outer = components_of(raw)
     todos = [todo for calendar in outer for todo in _todos(calendar)]
     _check_whole(outer, todos)
-    zones, names, notes = Zones(outer), Names("ical", context), list[Problem]()
+    zones, names, notes = Zones(outer), Names("ical", context), list[FormatProblem]()
     documents: dict[DocumentId, Body] = {}
-    problems: list[Problem] = []
+    problems: list[FormatProblem] = []
     found = [Todo(todo, zones, entry, notes) for entry, todo in enumerate(todos, 1)]
     masters = {todo.uid: todo for todo in found if todo.uid is not None and todo.moment is None}
     for todo in found:
         if todo.is_empty:
-            notes.append(Problem("it has nothing to do in it and is left out", todo.component.number, todo.entry))
+            notes.append(
+                FormatProblem("it has nothing to do in it and is left out", todo.component.number, todo.entry)
+            )
             continue
         body = todo.body(names, masters, context)
         if not equal(documents.setdefault(DocumentId(body["id"]), body), body):
             detail = f"task {body['id']} is there twice, and they are not the same"
-            problems.append(Problem(detail, todo.component.number, todo.entry))
+            problems.append(FormatProblem(detail, todo.component.number, todo.entry))
     if problems:
         raise ExportError(*problems)
     return Reading(documents, tuple(notes))
@@ -108,12 +110,12 @@ def _check_whole(outer: list[Component], todos: list[Component]) -> None:
     if all(component.is_whole for component in outer) and outer:
         return
     if not outer:
-        raise ExportError(Problem("it is no iCalendar file: no component begins in it", 1))
+        raise ExportError(FormatProblem("it is no iCalendar file: no component begins in it", 1))
     whole = [unescaped(todo.value("SUMMARY") or "(no summary)") for todo in todos if todo.is_whole]
     cut = next((todo for todo in todos if not todo.is_whole), outer[-1])
     named = f": {', '.join(whole[:5])}{' ...' if len(whole) > 5 else ''}" if whole else ""
     detail = f"it ends early, inside of this {cut.name}: is it cut off? Whole in it were {len(whole)} tasks{named}"
-    raise ExportError(Problem(detail, cut.number))
+    raise ExportError(FormatProblem(detail, cut.number))
 
 
 @dataclass
@@ -123,7 +125,7 @@ class Todo:
     component: Component
     zones: Zones
     entry: int
-    notes: list[Problem]
+    notes: list[FormatProblem]
     fields: Body = field(default_factory=dict)
     rest: list[str] = field(default_factory=list)
     definitions: list[str] = field(default_factory=list)
@@ -297,7 +299,7 @@ class Todo:
 
     def _note(self, line: Line, detail: str) -> None:
         summary = unescaped(self.component.value("SUMMARY") or "(no summary)")
-        self.notes.append(Problem(f"{line.name} of {summary!r}: {detail}", line.number, self.entry))
+        self.notes.append(FormatProblem(f"{line.name} of {summary!r}: {detail}", line.number, self.entry))
 
     # --- what we wrote ---
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from client.folder.durable import make_durable, write_new
-from client.folder.task_folder import FolderError, Loaded, Problem, Stamp
+from client.folder.task_folder import FileProblem, FolderError, Loaded, Stamp
 from client.tasks.journal import Step
 from client.tasks.task_list import Tasks
 from shared import codec
@@ -38,7 +38,7 @@ _NAME: Final = "imported-2.ndjson"
 _EARLIER: Final = "imported.ndjson"
 
 
-class Fate(StrEnum):
+class ImportOutcome(StrEnum):
     CREATED = "created"
     UPDATED = "updated"
     UNCHANGED = "unchanged"
@@ -50,10 +50,10 @@ class Fate(StrEnum):
 class Brought:
     """What became of each document, and the files that could not be read."""
 
-    fates: Mapping[DocumentId, Fate]
-    problems: tuple[Problem, ...]
+    fates: Mapping[DocumentId, ImportOutcome]
+    problems: tuple[FileProblem, ...]
 
-    def count(self, fate: Fate) -> int:
+    def count(self, fate: ImportOutcome) -> int:
         return sum(1 for found in self.fates.values() if found is fate)
 
 
@@ -83,20 +83,20 @@ class ImportMemory:
 
 def decided(
     new: Body, base: Body | None, local: Body | None, *, is_earlier: bool = False
-) -> tuple[Fate, Body | None]:
+) -> tuple[ImportOutcome, Body | None]:
     """What becomes of an imported document. `base`: as it was imported the last time, `is_earlier`: by a version that
     read less of it; `local`: as it is here."""
     if base is not None and (equal(new, base) or (is_earlier and local is None)):
-        return (Fate.STAYS_DELETED if local is None else Fate.UNCHANGED), local
+        return (ImportOutcome.STAYS_DELETED if local is None else ImportOutcome.UNCHANGED), local
     if local is None:
-        return Fate.CREATED, new
+        return ImportOutcome.CREATED, new
     if base is not None:
         result: Any = merge([base], local, new).value
     else:
         mine, theirs = clock(local), clock(new)
         newer = Side.THEIRS if mine is not None and theirs is not None and theirs > mine else Side.OURS
         result = merge([], local, new, decide=lambda *_: (newer, "newer")).value
-    return (Fate.UNCHANGED if equal(result, local) else Fate.UPDATED), result
+    return (ImportOutcome.UNCHANGED if equal(result, local) else ImportOutcome.UPDATED), result
 
 
 def bring(
@@ -114,14 +114,14 @@ def bring(
     No hooks are run: these tasks are not new, they only move.
     """
     memory = ImportMemory(tasks.folder.state)
-    fates: dict[DocumentId, Fate] = {}
-    problems: list[Problem] = []
+    fates: dict[DocumentId, ImportOutcome] = {}
+    problems: list[FileProblem] = []
     pairs: list[tuple[Step, Stamp | None]] = []
     for number, (document, body) in enumerate(documents.items(), 1):
         found = tasks.folder.read(document)
-        if isinstance(found, Problem):
+        if isinstance(found, FileProblem):
             problems.append(found)
-            fates[document] = Fate.LEFT_ALONE
+            fates[document] = ImportOutcome.LEFT_ALONE
             continue
         base, local = memory.base(document), found.body if isinstance(found, Loaded) else None
         known = local if base is None else base

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from client.formats.context import Context, Reading
-from client.formats.faults import ExportError, Problem
+from client.formats.faults import ExportError, FormatProblem
 from client.formats.fields import NoDateError, field_of, finished, put
 from client.formats.naming import Names, is_unique
 from client.formats.services import outline, tasks_in
@@ -39,16 +39,16 @@ def read(raw: bytes, context: Context) -> Reading:
     text = decoded(raw)
     if not text.strip():
         return Reading({})
-    names, problems = Names("json", context), list[Problem]()
+    names, problems = Names("json", context), list[FormatProblem]()
     documents: dict[DocumentId, Body] = {}
     for line, entry, value in _tasks(text.encode(), context, problems):
         if not isinstance(value, dict):
-            problems.append(Problem("a task is a JSON object", line, entry))
+            problems.append(FormatProblem("a task is a JSON object", line, entry))
             continue
         body = _named(value, names, context)
         document = DocumentId(body["id"])
         if not equal(documents.setdefault(document, body), body):
-            problems.append(Problem(f"task {document} is there twice, and they are not the same", line, entry))
+            problems.append(FormatProblem(f"task {document} is there twice, and they are not the same", line, entry))
     if problems:
         raise ExportError(*problems)
     return Reading(documents, numbered=names.numbered)
@@ -78,7 +78,7 @@ def _mark_of(body: Body) -> Any:
 _Row = tuple[int | None, int | None, Any]
 
 
-def _tasks(raw: bytes, context: Context, problems: list[Problem]) -> Iterable[_Row]:
+def _tasks(raw: bytes, context: Context, problems: list[FormatProblem]) -> Iterable[_Row]:
     """The tasks of the file with their lines and places. Raises ExportError where it has no known form."""
     rows, values = _values(raw, problems)
     if problems:
@@ -86,7 +86,7 @@ def _tasks(raw: bytes, context: Context, problems: list[Problem]) -> Iterable[_R
     try:
         found = tasks_in(values)
     except ValueError as error:
-        raise ExportError(Problem(str(error))) from None
+        raise ExportError(FormatProblem(str(error))) from None
     if found is not None:
         yield from ((None, entry, body) for entry, body in enumerate(found, 1))
         return
@@ -124,7 +124,7 @@ def _mapped(value: Body, context: Context) -> Body:
     fields = {name: context.columns.get(name) or field_of(name) for name in value}
     if "description" not in fields.values():
         known = f"The forms that are known are those of {_KNOWN}; of another, --map KEY=description names what to do"
-        raise ExportError(Problem(f"this is no list of tasks but {outline(value)}. {known}"))
+        raise ExportError(FormatProblem(f"this is no list of tasks but {outline(value)}. {known}"))
     body: Body = {}
     for name, inside in value.items():
         if isinstance(inside, str):
@@ -139,14 +139,14 @@ def _mapped(value: Body, context: Context) -> Body:
     return finished(body)
 
 
-def _values(raw: bytes, problems: list[Problem]) -> tuple[list[_Row], Any]:
+def _values(raw: bytes, problems: list[FormatProblem]) -> tuple[list[_Row], Any]:
     """The rows of the file, and the value that it is: the list of its lines if it is no JSON as a whole."""
     try:
         whole = codec.parse(raw, max_depth=_DEEP + 8)
     except FaultError as error:
         if b"\n" not in raw.strip() or not error.fault.malformed:
             at = f" (at {error.fault.pointer})" if error.fault.pointer else ""
-            problems.append(Problem(f"{error.fault.detail}{at}"))
+            problems.append(FormatProblem(f"{error.fault.detail}{at}"))
             return [], None
     else:
         rows = whole if isinstance(whole, list) else [whole]
@@ -157,7 +157,7 @@ def _values(raw: bytes, problems: list[Problem]) -> tuple[list[_Row], Any]:
             try:
                 found.append((number, None, codec.parse(line, max_depth=_DEEP + 8)))
             except FaultError as error:
-                problems.append(Problem(error.fault.detail, number))
+                problems.append(FormatProblem(error.fault.detail, number))
     return found, [value for _, _, value in found]
 
 

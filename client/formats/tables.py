@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from client.formats.faults import Problem
+from client.formats.faults import FormatProblem
 from client.formats.fields import NoDateError, date_of, finished
 from client.tasks.moments import point_of
 from client.tasks.periods import NoPeriodError, repetition
@@ -15,7 +15,7 @@ from shared.core.documents import Body
 
 Row = tuple[int, Mapping[str, str]]
 """The line that it ends in, and its cells by the names of their columns."""
-Note = Callable[[Problem], None]
+Note = Callable[[FormatProblem], None]
 TableReader = Callable[[Iterable[Row], Note], list[tuple[int, Body]]]
 
 _TODOIST: Final = frozenset({"TYPE", "CONTENT", "PRIORITY", "INDENT"})
@@ -78,7 +78,7 @@ def _put_date(body: Body, field: str, text: str, line: int, note: Note) -> None:
         body[field] = date_of(text)
     except NoDateError as error:
         body[f"{field}_text"] = text.strip()
-        note(Problem(f"{error}; it is kept as {field}_text", line))
+        note(FormatProblem(f"{error}; it is kept as {field}_text", line))
 
 
 _PRIORITIES: Final = {"1": "L", "3": "M", "5": "H"}
@@ -131,4 +131,4 @@ def _put_rule(body: Body, rule: str, line: int, note: Note) -> None:
             body["status"] = "recurring"
     except NoPeriodError as error:
         body["repeat_text"] = rule
-        note(Problem(f"{error}; it is kept as repeat_text", line))
+        note(FormatProblem(f"{error}; it is kept as repeat_text", line))

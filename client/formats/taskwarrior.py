@@ -23,7 +23,13 @@ from typing import Any, Final
 
 from client.formats.context import Context, Reading
 from client.formats.taskwarrior_export import documents_of as tasks_of
-from client.formats.taskwarrior_fields import COMPUTED, NotATaskError, document_id, from_taskwarrior, to_taskwarrior
+from client.formats.taskwarrior_fields import (
+    COMPUTED,
+    NotATaskwarriorTaskError,
+    document_id,
+    from_taskwarrior,
+    to_taskwarrior,
+)
 from client.tasks.moments import FIELDS, is_day, point_of, since_1970
 from client.tasks.periods import Every, NoPeriodError
 from client.tasks.recurrence import Occurrence, Series, is_pattern
@@ -97,7 +103,7 @@ def _task(body: Body, numbers: Mapping[str, Body], context: Context) -> dict[str
 def _is_theirs(body: Body) -> bool:
     try:
         return bool(body["id"] == document_id(body))
-    except NotATaskError:
+    except NotATaskwarriorTaskError:
         return False
 
 
@@ -149,7 +155,7 @@ def _moment(value: Any, context: Context) -> str | None:
 def _reference(identity: str) -> str:
     try:
         return document_id({"uuid": identity})
-    except NotATaskError:
+    except NotATaskwarriorTaskError:
         return _uuid_of(identity)
 
 

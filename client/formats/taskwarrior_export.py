@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from client.formats.faults import ExportError, Problem
-from client.formats.taskwarrior_fields import NotATaskError, document_id, from_taskwarrior
+from client.formats.faults import ExportError, FormatProblem
+from client.formats.taskwarrior_fields import NotATaskwarriorTaskError, document_id, from_taskwarrior
 from shared.codec import parse
 from shared.core.documents import Body, DocumentId
 from shared.core.json.strict import Fault, FaultError
@@ -28,7 +28,7 @@ from shared.core.protocol import Limits
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ExportEntry:
     """One task of an export and where it begins."""
 
     number: int
@@ -39,8 +39,8 @@ class Entry:
 def documents_of(raw: bytes) -> dict[DocumentId, Body]:
     """The documents of an export. Raises ExportError: all of the file is understood, or none is imported."""
     documents: dict[DocumentId, Body] = {}
-    first: dict[DocumentId, Entry] = {}
-    problems: list[Problem] = []
+    first: dict[DocumentId, ExportEntry] = {}
+    problems: list[FormatProblem] = []
     for entry in read(raw, problems):
         try:
             document = document_id(entry.task)
@@ -49,22 +49,22 @@ def documents_of(raw: bytes) -> dict[DocumentId, Body]:
                 documents[document] = from_taskwarrior(entry.task)
             elif first[document].task != entry.task:
                 detail = f"task {document} is also entry {first[document].number}, and they are not the same"
-                problems.append(Problem(detail, entry.line, entry.number))
-        except NotATaskError as error:
-            problems.append(Problem(str(error), entry.line, entry.number))
+                problems.append(FormatProblem(detail, entry.line, entry.number))
+        except NotATaskwarriorTaskError as error:
+            problems.append(FormatProblem(str(error), entry.line, entry.number))
     if problems:
         raise ExportError(*problems)
     return documents
 
 
-def read(raw: bytes, problems: list[Problem]) -> Iterator[Entry]:
+def read(raw: bytes, problems: list[FormatProblem]) -> Iterator[ExportEntry]:
     """The tasks in the order of the file. What is wrong is appended to `problems`, and the next task read.
 
     Raises ExportError where there is no text to read tasks from.
     """
     text = _decoded(raw)
     if not text.strip():
-        raise ExportError(Problem("there is nothing in it; make it with: task export > tasks.json"))
+        raise ExportError(FormatProblem("there is nothing in it; make it with: task export > tasks.json"))
     line, counted = 1, 0
     for number, (start, end) in enumerate(_places(text, problems), start=1):
         line += text.count("\n", counted, start)
@@ -73,13 +73,13 @@ def read(raw: bytes, problems: list[Problem]) -> Iterator[Entry]:
             task = _parsed(text[start:end])
         except FaultError as error:
             at = f" (at {error.fault.pointer})" if error.fault.pointer else ""
-            problems.append(Problem(f"{error.fault.detail}{at}", line, number))
+            problems.append(FormatProblem(f"{error.fault.detail}{at}", line, number))
             continue
         if isinstance(task, dict):
-            yield Entry(number, line, task)
+            yield ExportEntry(number, line, task)
         else:
             detail = f"a task is a JSON object, not {_clip(text[start:end])}"
-            problems.append(Problem(detail, line, number))
+            problems.append(FormatProblem(detail, line, number))
 
 
 # --- bytes to text -----------------------------------------------------------------------------------------
@@ -105,7 +105,7 @@ def _with_surrogates_joined(raw: bytes, error: UnicodeDecodeError) -> str:
             f"byte 0x{raw[error.start]:02x} is not UTF-8 (Taskwarrior exports bytes as it finds them): "
             "correct that task with `task edit` and export again"
         )
-        raise ExportError(Problem(detail, raw.count(b"\n", 0, error.start) + 1)) from None
+        raise ExportError(FormatProblem(detail, raw.count(b"\n", 0, error.start) + 1)) from None
     return text.removeprefix("\ufeff")
 
 
@@ -124,7 +124,7 @@ _STRING_OR_WORD: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s{}\[\],:"]+')
 _JSON_WORD: Final = re.compile(r"(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?)\Z", re.ASCII)
 
 
-def _places(text: str, problems: list[Problem]) -> Iterator[tuple[int, int]]:
+def _places(text: str, problems: list[FormatProblem]) -> Iterator[tuple[int, int]]:
     """Where each entry begins and ends. A file that was cut off is a problem."""
     position = _skipped(text, 0)
     in_array = text.startswith("[", position)
@@ -136,13 +136,13 @@ def _places(text: str, problems: list[Problem]) -> Iterator[tuple[int, int]]:
             position = _skipped(text, position + 1)
             if position < len(text):
                 detail = f"after the end of the array comes {_clip(text[position:])}"
-                problems.append(Problem(detail, text.count("\n", 0, position) + 1))
+                problems.append(FormatProblem(detail, text.count("\n", 0, position) + 1))
             return
         end = _end(text, position)
         yield position, end
         position = _skipped(text, end)
     if in_array:
-        problems.append(Problem('it ends before the closing "]": is it cut off?', text.count("\n") + 1))
+        problems.append(FormatProblem('it ends before the closing "]": is it cut off?', text.count("\n") + 1))
 
 
 def _skipped(text: str, position: int) -> int:

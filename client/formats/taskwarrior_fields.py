@@ -38,7 +38,7 @@ _EXTENDED: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)Z\Z", 
 _VERBATIM_MODIFIED: Final = PREFIX + "modified"
 
 
-class NotATaskError(ValueError):
+class NotATaskwarriorTaskError(ValueError):
     """An object that cannot become a document; the message says why and what to do."""
 
 
@@ -46,9 +46,9 @@ def document_id(task: Mapping[str, Any]) -> DocumentId:
     """Raises NotATaskError without a uuid: a second import could not find the task again."""
     uuid = task.get("uuid")
     if uuid is None:
-        raise NotATaskError('it has no "uuid"; `task import` gives it one, then export again')
+        raise NotATaskwarriorTaskError('it has no "uuid"; `task import` gives it one, then export again')
     if not isinstance(uuid, str) or _UUID.match(uuid) is None:
-        raise NotATaskError(f'its "uuid" is no UUID: {_clip(uuid)}')
+        raise NotATaskwarriorTaskError(f'its "uuid" is no UUID: {_clip(uuid)}')
     return DocumentId(uuid.lower())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from typing import Final
 
-from client.formats.faults import ExportError, Problem
+from client.formats.faults import ExportError, FormatProblem
 
 _MARKS: Final = (
     (codecs.BOM_UTF32_LE, "UTF-32"),
@@ -19,17 +19,17 @@ def decoded(raw: bytes) -> str:
     """The text, without a byte order mark. Raises ExportError, with the name of the encoding that it probably is."""
     for mark, name in _MARKS:
         if raw.startswith(mark):
-            raise ExportError(Problem(f"it is {name}, not UTF-8; {_ADVICE}", 1))
+            raise ExportError(FormatProblem(f"it is {name}, not UTF-8; {_ADVICE}", 1))
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ExportError(not_utf_8(raw[error.start : error.end], raw.count(b"\n", 0, error.start) + 1)) from None
 
 
-def not_utf_8(found: bytes, line: int) -> Problem:
+def not_utf_8(found: bytes, line: int) -> FormatProblem:
     """What is wrong with that line, in which these bytes are no UTF-8."""
     name = "UTF-16" if b"\0" in found else "Windows-1252 or ISO 8859-1"
-    return Problem(f"it is not UTF-8 but probably {name} (byte 0x{found[0]:02x}); {_ADVICE}", line)
+    return FormatProblem(f"it is not UTF-8 but probably {name} (byte 0x{found[0]:02x}); {_ADVICE}", line)
 
 
 _ADVICE: Final = "save it as UTF-8"

@@ -27,7 +27,7 @@ from datetime import UTC, timedelta, tzinfo
 from typing import Any, Final
 
 from client.formats.context import Context, Reading
-from client.formats.faults import ExportError, Problem
+from client.formats.faults import ExportError, FormatProblem
 from client.formats.naming import Names, is_unique
 from client.formats.text import decoded
 from client.tasks.filters import tags_of
@@ -59,14 +59,14 @@ def documents_of(raw: bytes, context: Context | None = None) -> dict[DocumentId,
 
 def read(raw: bytes, context: Context) -> Reading:
     """Raises ExportError."""
-    names, problems = Names("todo.txt", context), list[Problem]()
+    names, problems = Names("todo.txt", context), list[FormatProblem]()
     documents: dict[DocumentId, Body] = {}
     for number, line in enumerate(decoded(raw).split("\n"), 1):
         if not line.strip():
             continue
         body = _body(line, names, context)
         if not equal(documents.setdefault(DocumentId(body["id"]), body), body):
-            problems.append(Problem(f"task {body['id']} is there twice, and they are not the same", number))
+            problems.append(FormatProblem(f"task {body['id']} is there twice, and they are not the same", number))
     if problems:
         raise ExportError(*problems)
     return Reading(documents, numbered=names.numbered)

@@ -32,9 +32,9 @@ from typing import Final
 from client.folder.durable import make_durable, make_names_durable, write_new
 from client.folder.file_text import body_of, text_of
 from client.folder.replace import ChangedError, Stamp, put_new, put_over, stamp_at, take_away
-from client.folder.task_folder import STATE, Loaded, Problem, TaskFolder
+from client.folder.task_folder import STATE, FileProblem, Loaded, TaskFolder
 from client.sync.engine.answer import MergedDoc, merged_onto
-from client.sync.state_store import Arriving, Seen, SyncStateStore
+from client.sync.state_store import Arriving, SeenFile, SyncStateStore
 from shared.codec import content_hash
 from shared.core.documents import Body, ContentHash, DocumentId
 from shared.core.json.canonical import equal
@@ -85,12 +85,14 @@ class Arrivals:
         self._step("staged")
         return rows
 
-    def place(self, arriving: Mapping[DocumentId, Arriving], *, fresh: bool = True) -> dict[DocumentId, Seen | None]:
+    def place(
+        self, arriving: Mapping[DocumentId, Arriving], *, fresh: bool = True
+    ) -> dict[DocumentId, SeenFile | None]:
         """Steps 3 and 4, after step 2 was committed. `fresh`: no try was made so far. Returns what was placed; the
         others cannot be placed, because their files cannot be read at the moment. `recover` tries again."""
         if not arriving:
             return {}
-        seen: dict[DocumentId, Seen | None] = {}
+        seen: dict[DocumentId, SeenFile | None] = {}
         for document, row in arriving.items():
             # Of what could not be placed nothing is said.
             with suppress(_StuckError):
@@ -123,7 +125,7 @@ class Arrivals:
 
     # A state that comes into its file
 
-    def _put(self, document: DocumentId, row: Arriving, *, fresh: bool) -> Seen:
+    def _put(self, document: DocumentId, row: Arriving, *, fresh: bool) -> SeenFile:
         """What the file holds now, as far as it is known. Raises _StuckError."""
         if fresh and row.hash is not None and (row.expected is None or row.at is not None):
             # Where nobody is at work, this is all.
@@ -142,20 +144,20 @@ class Arrivals:
             if held is not None and not equal(held, body) and row.expected is not None:
                 if equal(held, row.expected):  # exchanged, and stopped before the old one was removed
                     staged.unlink(missing_ok=True)
-                    return Seen(content_hash(body), "")
+                    return SeenFile(content_hash(body), "")
                 here = now.body if isinstance(now, Loaded) else None
                 onto = here if here is not None else body
                 row = self._again(document, row, merged_onto(row.expected, onto, held), here)
                 continue
             if held is None and staged.exists():  # exchanged with what somebody was writing, and stopped
                 self._rescue(staged)
-                return Seen(content_hash(body), "")
-            if isinstance(now, Problem):
+                return SeenFile(content_hash(body), "")
+            if isinstance(now, FileProblem):
                 raise _StuckError
             if now is not None and (row.expected is None or not equal(now.body, row.expected)):
                 if equal(now.body, body):
                     staged.unlink(missing_ok=True)
-                    return Seen(now.hash, "")
+                    return SeenFile(now.hash, "")
                 row = self._again(document, row, merged_onto(row.expected, body, now.body), now.body)
                 continue
             row = replace(row, wrote=stamp_at(staged))
@@ -166,7 +168,7 @@ class Arrivals:
                 row = self._again(document, row, MergedDoc(body), row.expected)
         raise _StuckError
 
-    def _exchange(self, document: DocumentId, row: Arriving, at: Stamp | None, content: ContentHash) -> Seen:
+    def _exchange(self, document: DocumentId, row: Arriving, at: Stamp | None, content: ContentHash) -> SeenFile:
         """The staged file takes its name, if the file there is at `at` (None: there is none). Raises ChangedError."""
         staged = f"{self._stage_text}/{row.staged}"
         target = self._folder.text_path(document)
@@ -175,7 +177,7 @@ class Arrivals:
         else:
             put_over(staged, target, at, self._rescue)
         self._step("placed")
-        return Seen(content, _placed_key(row.wrote, stamp_at(target)))
+        return SeenFile(content, _placed_key(row.wrote, stamp_at(target)))
 
     def _again(self, document: DocumentId, old: Arriving, merged: MergedDoc, expected: Body | None) -> Arriving:
         """Another state is to be placed instead. Its staged file has a name of its own: whoever is stopped here
@@ -205,7 +207,7 @@ class Arrivals:
             aside.unlink()
             return
         now = self._folder.read(document)
-        if isinstance(now, Problem):
+        if isinstance(now, FileProblem):
             raise _StuckError
         if now is None or row.expected is None or not equal(now.body, row.expected):
             return

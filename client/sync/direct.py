@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from client.sync.engine.records import Answer, NotNow, Pending, Refused, Reply
-from client.sync.upstream import Outgoing, UnavailableError, Upstream
+from client.sync.engine.records import NotNow, Pending, Refused, Reply, UpstreamAnswer
+from client.sync.upstream import Outgoing, Upstream, UpstreamUnavailableError
 from shared.codec import content_hash
 from shared.core.documents import Body, ContentHash, DocumentId
 
@@ -33,7 +33,7 @@ Reconcile = Callable[[Body, Body], Body]
 """(mine, theirs) -> mine, without the differences that mean nothing."""
 
 
-class Fate(StrEnum):
+class SendOutcome(StrEnum):
     """What became of one document."""
 
     CREATED = "created"
@@ -60,17 +60,17 @@ class Survey:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class SendReport:
     """What was sent. A document is in `fates` or in `refused`."""
 
-    fates: Mapping[DocumentId, Fate]
+    fates: Mapping[DocumentId, SendOutcome]
     refused: Mapping[DocumentId, Refused] = field(default_factory=dict)
     unsettled: tuple[DocumentId, ...] = ()
     """The upstream's hash still differed from its last answer: others are writing these."""
     rounds: int = 0
     """Rounds in which something was sent."""
 
-    def count(self, fate: Fate) -> int:
+    def count(self, fate: SendOutcome) -> int:
         return sum(1 for value in self.fates.values() if value is fate)
 
     @property
@@ -94,7 +94,7 @@ async def survey(
     done = 0
     async for replies in upstream.submit([Outgoing(document) for document in found.differing]):
         for document, reply in replies.items():
-            if isinstance(reply, Answer) and reply.state is not None:
+            if isinstance(reply, UpstreamAnswer) and reply.state is not None:
                 mine[document] = reconcile(mine[document], reply.state)
                 if content_hash(mine[document]) == reply.hash:
                     left.discard(document)
@@ -106,7 +106,7 @@ async def survey(
 
 async def send(
     upstream: Upstream, intent: Survey, *, progress: Progress | None = None, max_rounds: int = MAX_ROUNDS
-) -> Report:
+) -> SendReport:
     """Sends what the survey found. Raises UpstreamError; what was sent until then is stored, and the same call goes
     on from there."""
     sending = _Sending(intent, progress)
@@ -118,8 +118,8 @@ async def send(
         left = await _compared(upstream, sending.states)
         wanted = (*left.missing, *left.differing)
     if sending.unanswered:
-        raise UnavailableError(next(iter(sending.unanswered.values())))
-    return Report(sending.fates, sending.refused, tuple(wanted), sending.rounds)
+        raise UpstreamUnavailableError(next(iter(sending.unanswered.values())))
+    return SendReport(sending.fates, sending.refused, tuple(wanted), sending.rounds)
 
 
 class _Sending:
@@ -127,7 +127,7 @@ class _Sending:
 
     def __init__(self, intent: Survey, progress: Progress | None) -> None:
         self.states = dict(intent.documents)
-        self.fates = dict.fromkeys(self.states, Fate.UNCHANGED)
+        self.fates = dict.fromkeys(self.states, SendOutcome.UNCHANGED)
         self.refused: dict[DocumentId, Refused] = {}
         self.unanswered: dict[DocumentId, str] = {}
         self.rounds = 0
@@ -152,7 +152,7 @@ class _Sending:
                 self.refused[document] = reply
                 del self.states[document], self.fates[document]
             elif reply.state is None:
-                self.fates[document] = Fate.DELETED
+                self.fates[document] = SendOutcome.DELETED
                 del self.states[document]
             else:
                 same = content_hash(self.states[document]) == reply.hash
@@ -162,10 +162,10 @@ class _Sending:
             if first and self._progress is not None:
                 self._progress(len(self._answered), self._total)
 
-    def _fate(self, document: DocumentId, *, same: bool) -> Fate:
+    def _fate(self, document: DocumentId, *, same: bool) -> SendOutcome:
         if not same:
-            return Fate.MERGED
-        return Fate.CREATED if document in self._new else Fate.UPDATED
+            return SendOutcome.MERGED
+        return SendOutcome.CREATED if document in self._new else SendOutcome.UPDATED
 
 
 async def _compared(upstream: Upstream, documents: Mapping[DocumentId, Body]) -> Survey:

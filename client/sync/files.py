@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from client.folder.replace import Stamp
-from client.folder.task_folder import Problem, TaskFolder
+from client.folder.task_folder import FileProblem, TaskFolder
 from client.sync.arrivals import key_of, stamp_key
-from client.sync.state_store import Seen, SyncStateStore
+from client.sync.state_store import SeenFile, SyncStateStore
 from shared.core.documents import Body, ContentHash, DocumentId
 
 LATELY: Final = 20_000
@@ -25,7 +25,7 @@ class Found:
 
     hashes: Mapping[DocumentId, ContentHash]
     unreadable: AbstractSet[DocumentId] = frozenset()
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[FileProblem, ...] = ()
     read: int = 0
     """How many files had to be read."""
     changed: AbstractSet[DocumentId] = field(default_factory=frozenset)
@@ -71,7 +71,7 @@ class Files:
         self._lately.clear()
         scan = self._folder.scan()
         known, hashes = self._store.file_stamps(), self._store.file_hashes()
-        news: dict[DocumentId, Seen | None] = {}
+        news: dict[DocumentId, SeenFile | None] = {}
         problems = list(scan.problems)
         changed: set[DocumentId] = set()
         other = [
@@ -82,13 +82,13 @@ class Files:
         ]
         for document in other:
             before, loaded = hashes.pop(document, None), self._read(document)
-            if isinstance(loaded, Problem):
+            if isinstance(loaded, FileProblem):
                 problems.append(loaded)
             elif loaded is not None:
                 if loaded.too_large:
                     problems.append(self._folder.too_large(document))
                 hashes[document] = loaded.hash
-                news[document] = Seen(loaded.hash, key_of(loaded.stamp) if loaded.stamp else "")
+                news[document] = SeenFile(loaded.hash, key_of(loaded.stamp) if loaded.stamp else "")
                 if before != loaded.hash:
                     changed.add(document)
         for document in hashes.keys() - scan.files.keys():
@@ -114,7 +114,7 @@ class Files:
         before = self._found
         if before is None or before.problems:
             return self.look()
-        seen: dict[DocumentId, Seen] = {}
+        seen: dict[DocumentId, SeenFile] = {}
         changed: set[DocumentId] = set()
         for document in documents:
             stamp, remembered = self._folder.stamp(document), self._store.file(document)
@@ -133,7 +133,7 @@ class Files:
                     return self.look()
                 self._hashes[document] = loaded.hash
                 self._keys[document] = key_of(loaded.stamp) if loaded.stamp else ""
-                seen[document] = Seen(loaded.hash, self._keys[document])
+                seen[document] = SeenFile(loaded.hash, self._keys[document])
                 if remembered is None or remembered.hash != loaded.hash:
                     changed.add(document)
         if seen:
@@ -142,7 +142,7 @@ class Files:
         self._found = Found(self._hashes, read=len(seen), changed=frozenset(changed))
         return self._found
 
-    def wrote(self, files: Mapping[DocumentId, Seen | None]) -> None:
+    def wrote(self, files: Mapping[DocumentId, SeenFile | None]) -> None:
         """What was just written, or removed, by us."""
         for document, seen in files.items():
             if seen is None:
@@ -172,16 +172,16 @@ class Files:
                 if body is not None and hash_ == content:
                     return Held(body, content, stamp)
         loaded = self._read(document)
-        if isinstance(loaded, Problem):
+        if isinstance(loaded, FileProblem):
             raise UnreadableError(loaded.sentence)
         return loaded
 
     def _may_be_too_large(self, stamp: Stamp) -> bool:
         return stamp.size > self._folder.max_document_bytes
 
-    def _read(self, document: DocumentId) -> Held | Problem | None:
+    def _read(self, document: DocumentId) -> Held | FileProblem | None:
         started, loaded = time.time_ns(), self._folder.read(document)
-        if loaded is None or isinstance(loaded, Problem):
+        if loaded is None or isinstance(loaded, FileProblem):
             return loaded
         proves = bool(stamp_key(loaded.stamp, started))
         held = Held(loaded.body, loaded.hash, loaded.stamp if proves else None, loaded.too_large)

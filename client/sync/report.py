@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from client.sync.engine.plan import Action, Plan
-from client.sync.engine.records import Answer, Record, Refused
+from client.sync.engine.records import Record, Refused, UpstreamAnswer
 from client.sync.files import Found
 from shared.core.documents import Body, DocumentId
 
@@ -17,7 +17,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(slots=True)
-class Report:
+class SyncReport:
     """What a sync with one upstream did and found. Counts are of documents."""
 
     upstream: str
@@ -47,7 +47,7 @@ class Report:
     """Documents whose files went back to an earlier content again and again, as states arrived."""
 
 
-def count(report: Report, action: Action | None, record: Record, answer: Answer) -> None:
+def count(report: SyncReport, action: Action | None, record: Record, answer: UpstreamAnswer) -> None:
     pending = record.pending
     if pending is None:
         if answer.state is None:
@@ -62,7 +62,7 @@ def count(report: Report, action: Action | None, record: Record, answer: Answer)
     report.merged += answer.hash != (None if pending.deletes else pending.hash)
 
 
-def status_of(report: Report, *, at: float | None = None) -> dict[str, Any]:
+def status_of(report: SyncReport, *, at: float | None = None) -> dict[str, Any]:
     """What is remembered of a sync for `hypertask status`."""
     return {
         "at": at if at is not None else time.time(),

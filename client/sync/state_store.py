@@ -64,7 +64,7 @@ _COLUMNS: Final[Columns] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SeenFile:
     """A file as it was read or written last. `stamp` is the folder's, opaque here."""
 
     hash: ContentHash
@@ -388,9 +388,9 @@ class SyncStateStore(FileVersions):
 
     # Files
 
-    def files(self) -> dict[DocumentId, Seen]:
+    def files(self) -> dict[DocumentId, SeenFile]:
         rows = self._db.execute("SELECT id, hash, stamp FROM file")
-        return {DocumentId(row[0]): Seen(ContentHash(row[1]), row[2]) for row in rows}
+        return {DocumentId(row[0]): SeenFile(ContentHash(row[1]), row[2]) for row in rows}
 
     def file_hashes(self) -> dict[DocumentId, ContentHash]:
         return dict(self._db.execute("SELECT id, hash FROM file").fetchall())
@@ -398,11 +398,11 @@ class SyncStateStore(FileVersions):
     def file_stamps(self) -> dict[DocumentId, str]:
         return dict(self._db.execute("SELECT id, stamp FROM file").fetchall())
 
-    def file(self, document: DocumentId) -> Seen | None:
+    def file(self, document: DocumentId) -> SeenFile | None:
         row = self._db.execute("SELECT hash, stamp FROM file WHERE id = ?", (document,)).fetchone()
-        return None if row is None else Seen(ContentHash(row[0]), row[1])
+        return None if row is None else SeenFile(ContentHash(row[0]), row[1])
 
-    def saw(self, files: Mapping[DocumentId, Seen | None]) -> None:
+    def saw(self, files: Mapping[DocumentId, SeenFile | None]) -> None:
         """None: there is no such file."""
         self._db.executemany(
             "INSERT OR REPLACE INTO file (id, hash, stamp) VALUES (?, ?, ?)",

@@ -14,12 +14,19 @@ from client.sync.arrivals import Arrivals, Step
 from client.sync.engine.answer import Settled, agreed, is_forgotten, may_be_lost, on_answer, on_fetched
 from client.sync.engine.emptied import held_if_emptied
 from client.sync.engine.plan import Action, Adopt, Delete, Fetch, Plan, Resend, Send, pending_for, plan
-from client.sync.engine.records import Answer, NotNow, Outline, Pending, Record, Refused, Reply
+from client.sync.engine.records import NotNow, Outline, Pending, Record, Refused, Reply, UpstreamAnswer
 from client.sync.files import Files, Found, Held, UnreadableError
-from client.sync.report import Progress, Report, count
-from client.sync.state_store import Arriving, Seen, SyncStateStore, UpstreamRow
-from client.sync.upstream import Changes, Copyable, CursorGoneError, Outgoing, UnavailableError, Upstream
-from client.sync.versioning import Arrival, Taken, Versioning
+from client.sync.report import Progress, SyncReport, count
+from client.sync.state_store import Arriving, SeenFile, SyncStateStore, UpstreamRow
+from client.sync.upstream import (
+    Copyable,
+    CursorGoneError,
+    Outgoing,
+    Upstream,
+    UpstreamChanges,
+    UpstreamUnavailableError,
+)
+from client.sync.versioning import Arrival, TakenState, Versioning
 from shared.codec import content_hash
 from shared.core.documents import Body, ContentHash, DocumentId
 from shared.core.index.reconciliation import sum_of
@@ -45,7 +52,7 @@ class Announced:
     """What an upstream told without being asked: all that changed since a cursor."""
 
     since: str | None
-    changes: Changes
+    changes: UpstreamChanges
 
 
 class Sync:
@@ -82,7 +89,7 @@ class Sync:
         self._policies: Policies | None = None
         self._out: dict[DocumentId, Record] = {}
         """The records of what is on its way, as they are in the memory."""
-        self._came: dict[DocumentId, Answer] = {}
+        self._came: dict[DocumentId, UpstreamAnswer] = {}
         """States that were heard and not applied so far."""
         self._apart: dict[DocumentId, Pending] = {}
         """What was answered with a state that is to be merged with the file there, once more."""
@@ -167,12 +174,12 @@ class Sync:
         touched: AbstractSet[DocumentId] | None = None,
         heard: Announced | None = None,
         prove: bool = False,
-    ) -> Report:
+    ) -> SyncReport:
         """Raises UpstreamError; what was done until then is done, and the next run goes on from there.
 
         `touched`: since all was in step, no other files changed than those of these documents. None: who knows.
         `heard`: what the upstream told of itself. `prove`: agreement is to be proved, whenever it was before."""
-        report = Report(self._name)
+        report = SyncReport(self._name)
         self._asks = True
         if touched is None:
             self._store.retry_refused(self._name, WRITES_REFUSED)  # the role in the space may be another one by now
@@ -210,7 +217,7 @@ class Sync:
         report.refused = {d: refused for d, record in waiting.items() if (refused := record.outline.refused)}
         return report
 
-    async def _copy(self, report: Report, progress: Progress | None) -> bool:
+    async def _copy(self, report: SyncReport, progress: Progress | None) -> bool:
         """Into an empty folder everything comes as it is, without a list of it before. False: the folder is not
         empty, or the upstream does not show what it has in pages."""
         if not isinstance(self._upstream, Copyable) or not self._store.is_new(self._name):
@@ -249,7 +256,7 @@ class Sync:
         self._heard(row, changes)
         self._step("listened")
 
-    def _may_have_lost(self, row: UpstreamRow, changes: Changes) -> bool:
+    def _may_have_lost(self, row: UpstreamRow, changes: UpstreamChanges) -> bool:
         """Whether something that was agreed on after the last cursor may be lost though the cursor is taken."""
         return not changes.whole and may_be_lost(self._store.bases(self._name), row.cursor, changes.cursor)
 
@@ -276,7 +283,7 @@ class Sync:
             self._store.set_proof(self._name, proved=now)
         return True
 
-    def _heard(self, row: UpstreamRow, changes: Changes) -> None:
+    def _heard(self, row: UpstreamRow, changes: UpstreamChanges) -> None:
         if changes.hashes or changes.whole or changes.cursor != row.cursor:
             with self._store.transaction():
                 self._store.heard(self._name, changes.hashes, whole=changes.whole)
@@ -292,7 +299,7 @@ class Sync:
 
     # Acting
 
-    def _adopt(self, actions: Sequence[Adopt], report: Report) -> None:
+    def _adopt(self, actions: Sequence[Adopt], report: SyncReport) -> None:
         if not actions:
             return
         with self._store.transaction():
@@ -312,7 +319,7 @@ class Sync:
         self._doubtful.update(action.id for action in actions if action.id not in adopted)
         self._step("adopted")
 
-    async def _act(self, report: Report, *, confirmed: bool, progress: Progress | None) -> None:
+    async def _act(self, report: SyncReport, *, confirmed: bool, progress: Progress | None) -> None:
         actions = [action for action in report.plan.actions if not isinstance(action, Adopt)]
         kinds = {action.id: action for action in actions}
         done = 0
@@ -325,7 +332,7 @@ class Sync:
             if progress is not None:
                 progress(done, len(actions))
         if told and len(told) == done:
-            raise UnavailableError(f"nothing is taken now: {told[0]}")
+            raise UpstreamUnavailableError(f"nothing is taken now: {told[0]}")
 
     async def _answers(
         self, actions: Sequence[Action], *, confirmed: bool
@@ -424,7 +431,7 @@ class Sync:
         return Outgoing(document, pending, says_versions=True, ancestors=earlier, brings=brings)
 
     async def _take(
-        self, replies: Mapping[DocumentId, Reply], kinds: Mapping[DocumentId, Action], report: Report
+        self, replies: Mapping[DocumentId, Reply], kinds: Mapping[DocumentId, Action], report: SyncReport
     ) -> None:
         """Applies answers, as docs/sync.md says."""
         records = self._store.records(self._name, replies.keys() - self._out.keys())
@@ -434,11 +441,11 @@ class Sync:
         wanted: dict[DocumentId, Arriving] = {}
         unsettled: dict[DocumentId, ContentHash | None] = {}
         refused: dict[DocumentId, Refused] = {}
-        taken: dict[DocumentId, Taken] = {}
+        taken: dict[DocumentId, TakenState] = {}
         for document, reply in replies.items():
             record = records.get(document, NOTHING)
             match reply:
-                case Answer():
+                case UpstreamAnswer():
                     found = await self._settled(document, record, reply)
                     if found is None:
                         self._doubtful.add(document)
@@ -450,7 +457,7 @@ class Sync:
                     if document in self._apart:
                         self._doubtful.add(document)
                         continue
-                    taken[document] = Taken(reply, result, record)
+                    taken[document] = TakenState(reply, result, record)
                     count(report, kinds.get(document), record, reply)
                     if reply.conflicts or result.conflicts:
                         mine = conflict_rows(result.conflicts, self._policies or NO_POLICIES)
@@ -486,7 +493,7 @@ class Sync:
         report.arrived.extend((row.expected, row.body) for row in rows.values())
 
     async def _settled(
-        self, document: DocumentId, record: Record, answer: Answer
+        self, document: DocumentId, record: Record, answer: UpstreamAnswer
     ) -> tuple[Settled, Held | None] | None:
         """None: the answer cannot be used now, so it is asked for again."""
         pending = record.pending
@@ -532,7 +539,7 @@ class Sync:
         return on_answer(pending, body, answer, self._policies or NO_POLICIES, unedited=unedited), now
 
 
-def _arriving(doc: Body | None, now: Held | None, answer: Answer) -> Arriving:
+def _arriving(doc: Body | None, now: Held | None, answer: UpstreamAnswer) -> Arriving:
     """`doc` in the place of what the file holds now."""
     content: ContentHash | None = None
     if doc is not None:
@@ -550,7 +557,7 @@ def _hashes(states: Mapping[DocumentId, Held | None]) -> dict[DocumentId, Conten
     return {document: None if held is None else held.hash for document, held in states.items()}
 
 
-def _is_as_meant(row: Arriving, placed: Seen | None) -> bool:
+def _is_as_meant(row: Arriving, placed: SeenFile | None) -> bool:
     """Whether the file holds what was to come, and its stamp proves it."""
     return placed is None or (bool(placed.stamp) and placed.hash == row.hash)
 

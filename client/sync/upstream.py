@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from client.sync.engine.records import Ancestor, Answer, Pending, Reply
+from client.sync.engine.records import Ancestor, Pending, Reply, UpstreamAnswer
 from shared.core.documents import ContentHash, DocumentId
 from shared.core.index.reconciliation import Fingerprint, sum_of
 from shared.core.merge.policies import Policies
@@ -20,14 +20,14 @@ class UpstreamError(Exception):
     """It may be over in a while without anybody doing anything."""
 
 
-class UnreachableError(UpstreamError):
+class UpstreamUnreachableError(UpstreamError):
     """No answer. What the last requests did is not known; pending states are sent again."""
 
     code = "unreachable"
     passing = True
 
 
-class UnavailableError(UpstreamError):
+class UpstreamUnavailableError(UpstreamError):
     """It answers that it cannot be done now."""
 
     code = "unavailable"
@@ -70,21 +70,21 @@ class Abilities:
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class UpstreamChanges:
     """`hashes`: None is a document that is not live any more. `whole`: it is all of the upstream, not what changed
     since the cursor. `cursor`: None if the upstream has none; then the next answer is whole again."""
 
     hashes: Mapping[DocumentId, ContentHash | None]
     cursor: str | None
     whole: bool
-    states: Mapping[DocumentId, Answer] = field(default_factory=dict)
+    states: Mapping[DocumentId, UpstreamAnswer] = field(default_factory=dict)
     """Of some of them, or none: the state itself, as `submit` would answer it."""
     problems: Mapping[DocumentId, str] = field(default_factory=dict)
     """Documents of which somebody put a file into the upstream that cannot be taken in, and what to do. They stay as
     they were until it is corrected. All of them, whatever the cursor."""
 
 
-def agreement(everything: Changes, cursor: str | None, fingerprint: Fingerprint) -> bool | None:
+def agreement(everything: UpstreamChanges, cursor: str | None, fingerprint: Fingerprint) -> bool | None:
     """What `agrees` answers, by all that the upstream has."""
     live = {document: content for document, content in everything.hashes.items() if content is not None}
     if sum_of(live).fingerprint == fingerprint:
@@ -115,7 +115,7 @@ class Upstream(Protocol):
         """Known once `changes` has returned."""
         ...
 
-    async def changes(self, cursor: str | None) -> Changes:
+    async def changes(self, cursor: str | None) -> UpstreamChanges:
         """What changed since the cursor; all of it without one. No acknowledged write is missing. Raises
         CursorGoneError."""
         ...
@@ -140,7 +140,7 @@ class Upstream(Protocol):
         """How the space's fields merge."""
         ...
 
-    async def wait(self, cursor: str | None) -> Changes | None:
+    async def wait(self, cursor: str | None) -> UpstreamChanges | None:
         """Returns when there may be something after the cursor, or after a while in any case: what `changes` would
         answer, where that was told; None: ask."""
         ...
@@ -160,7 +160,7 @@ class Upstream(Protocol):
 class Copyable(Protocol):
     """An upstream that can show all of its documents at once."""
 
-    def copy(self) -> AsyncIterator[Changes]:
+    def copy(self) -> AsyncIterator[UpstreamChanges]:
         """Every live document, with its state, in pages; nothing if it cannot be done with this one. A cursor is of
         a moment before its page was read, so `changes` from the first page's says all that is missing."""
         ...

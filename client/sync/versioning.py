@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from client.sync.engine.answer import Settled
-from client.sync.engine.records import Ancestor, Answer, Outline, Pending, Record
+from client.sync.engine.records import Ancestor, Outline, Pending, Record, UpstreamAnswer
 from client.sync.engine.versions import Agreed, FileVersion, ancestors, arrived, contained, is_edited, numbered
 from client.sync.state_store import SyncStateStore
 from shared.codec import content_hash
@@ -16,10 +16,10 @@ from shared.core.version_vectors import Version, includes
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class TakenState:
     """An answer, and what is made of it. `before`: the record as it was when the state was sent."""
 
-    answer: Answer
+    answer: UpstreamAnswer
     settled: Settled
     before: Record
 
@@ -116,7 +116,7 @@ class Versioning:
         return lambda: ancestors(version, content, self._store.earlier([document]).get(document, ()))
 
     def against(
-        self, document: DocumentId, here: ContentHash | None, pending: Pending, answer: Answer
+        self, document: DocumentId, here: ContentHash | None, pending: Pending, answer: UpstreamAnswer
     ) -> Arrival | None:
         """What an answer means for a file that does not hold any more what was sent, because something arrived from
         another upstream meanwhile. None: what it holds was made of what was sent."""
@@ -130,7 +130,7 @@ class Versioning:
             return Arrival.TAKEN
         return Arrival.KEPT if includes(known.version, answer.version) else Arrival.APART
 
-    def is_behind(self, document: DocumentId, answer: Answer) -> bool:
+    def is_behind(self, document: DocumentId, answer: UpstreamAnswer) -> bool:
         """Whether a state that was asked for lacks something that the file contains."""
         known = self._store.file_versions([document]).get(document)
         return known is not None and answer.version is not None and not includes(answer.version, known.version)
@@ -145,12 +145,12 @@ class Versioning:
             }
         )
 
-    def is_copy(self, answer: Answer) -> bool:
+    def is_copy(self, answer: UpstreamAnswer) -> bool:
         """Whether the upstream knows an edit of this folder that the folder does not: it was put back from a copy."""
         replica, number = self._store.replica()
         return answer.version is not None and answer.version.get(replica, 0) > number
 
-    def took(self, taken: Mapping[DocumentId, Taken]) -> None:
+    def took(self, taken: Mapping[DocumentId, TakenState]) -> None:
         """Remembers what the files contain now; inside the transaction that stores the records."""
         told = {document: one for document, one in taken.items() if one.answer.version is not None}
         known, records = self._known(told)

@@ -36,7 +36,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class JournalEntry:
     """One command, or what one sync brought."""
 
     command: str
@@ -55,7 +55,7 @@ class Journal:
     def __init__(self, state: Path, name: str = COMMANDS) -> None:
         self._folder = state / name
 
-    def record(self, command: str, steps: Sequence[Step]) -> Entry:
+    def record(self, command: str, steps: Sequence[Step]) -> JournalEntry:
         """Raises OSError."""
         self._folder.mkdir(exist_ok=True)
         path = self._folder / f"{time.time_ns():020}-{token_hex(4)}"
@@ -66,13 +66,13 @@ class Journal:
         make_names_durable(self._folder)
         for old in self._paths()[:-KEPT]:
             old.unlink(missing_ok=True)
-        return Entry(command, tuple(steps), path)
+        return JournalEntry(command, tuple(steps), path)
 
-    def last(self) -> Entry | None:
+    def last(self) -> JournalEntry | None:
         """The newest entry that was not dropped; None: there is none."""
         return next(self.entries(), None)
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[JournalEntry]:
         """The newest first."""
         for path in reversed(self._paths()):
             try:
@@ -80,7 +80,7 @@ class Journal:
             except FileNotFoundError:  # undone by another command at this moment
                 continue
             steps = tuple(Step(DocumentId(d), before, after) for d, before, after in row["steps"])
-            yield Entry(row["command"], steps, path)
+            yield JournalEntry(row["command"], steps, path)
 
     def deleted(self) -> set[DocumentId]:
         """Documents that commands have deleted, and none has made again since then."""
@@ -94,7 +94,7 @@ class Journal:
             found |= {DocumentId(document) for document, _, after in row["steps"] if after is None}
         return found
 
-    def drop(self, entry: Entry) -> None:
+    def drop(self, entry: JournalEntry) -> None:
         """It was undone, or it never happened."""
         entry.path.unlink(missing_ok=True)
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from client.folder.task_folder import Change, ChangedError, FolderError, Loaded, Problem, Stamp, TaskFolder
+from client.folder.task_folder import ChangedError, FileChange, FileProblem, FolderError, Loaded, Stamp, TaskFolder
 from client.tasks.hooks import Hooks
 from client.tasks.ids import with_prefix
-from client.tasks.journal import ARRIVALS, COMMANDS, Entry, Journal, Step
+from client.tasks.journal import ARRIVALS, COMMANDS, Journal, JournalEntry, Step
 from client.tasks.moments import written
 from client.tasks.recurrence import NoPeriodError, is_pattern, occurrences
 from client.tasks.undone import CannotUndoError, undone
@@ -25,7 +25,7 @@ ATTEMPTS: Final = 5
 class NotATaskError(Exception):
     """The file of the task is a Problem; the message is what it says."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: FileProblem) -> None:
         super().__init__(f"{problem.name} is left alone: {problem.sentence}")
 
 
@@ -42,11 +42,11 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SeenTasks:
     """All that is in the folder."""
 
     bodies: Mapping[DocumentId, Body]
-    problems: tuple[Problem, ...]
+    problems: tuple[FileProblem, ...]
 
 
 class Tasks:
@@ -67,13 +67,13 @@ class Tasks:
         files = self.folder.scan().files
         return list(dict.fromkeys(with_prefix(prefix, files) for prefix in prefixes))
 
-    def all(self) -> Seen:
+    def all(self) -> SeenTasks:
         """Raises FolderError."""
         scan = self.folder.scan()
         read = {document: self.folder.read(document) for document in scan.files}
         bodies = {document: found.body for document, found in read.items() if isinstance(found, Loaded)}
-        problems = [*scan.problems, *(found for found in read.values() if isinstance(found, Problem))]
-        return Seen(bodies, tuple(problems))
+        problems = [*scan.problems, *(found for found in read.values() if isinstance(found, FileProblem))]
+        return SeenTasks(bodies, tuple(problems))
 
     def read(self, document: DocumentId) -> Body:
         """Raises NotATaskError, FolderError."""
@@ -119,7 +119,7 @@ class Tasks:
 
         return Done(self._decide_and_carry_out(documents, decide, command), tuple(feedback))
 
-    def undo(self, *, arrivals: bool = False) -> tuple[Entry, Done]:
+    def undo(self, *, arrivals: bool = False) -> tuple[JournalEntry, Done]:
         """Takes back what the last command did, or what the last sync brought; what happened to the documents since
         then stays. Raises NothingToUndoError, CannotUndoError with nothing changed, NotATaskError, ChangedError."""
         self.folder.prepare()
@@ -147,13 +147,13 @@ class Tasks:
         journal.drop(entry)
         return entry, Done(_changed([step for step, _ in pairs]))
 
-    def skip(self, *, arrivals: bool = False) -> Entry:
+    def skip(self, *, arrivals: bool = False) -> JournalEntry:
         """Drops the last entry: the next undo takes back the one before. Raises NothingToUndoError."""
         journal, entry = self._last(arrivals=arrivals)
         journal.drop(entry)
         return entry
 
-    def _last(self, *, arrivals: bool) -> tuple[Journal, Entry]:
+    def _last(self, *, arrivals: bool) -> tuple[Journal, JournalEntry]:
         journal = Journal(self.folder.state, ARRIVALS if arrivals else COMMANDS)
         if (entry := journal.last()) is not None:
             return journal, entry
@@ -163,7 +163,7 @@ class Tasks:
             else "there is nothing to undo: no command has changed a task here"
         )
 
-    def _made_by_listing(self, entry: Entry) -> Iterator[Step]:
+    def _made_by_listing(self, entry: JournalEntry) -> Iterator[Step]:
         """The tasks that were made of a pattern since the command that made it, as far as nobody changed them."""
         for step in entry.steps:
             if step.before is not None or step.after is None or not is_pattern(step.after):
@@ -195,19 +195,19 @@ class Tasks:
                 new, after = occurrences(pattern, self._now, numbers.get(pattern["id"], frozenset()))
             except NoPeriodError:  # said when the period is set, and by doctor; a list is not the place
                 continue
-            changes = [Change(DocumentId(body["id"]), body, None) for body in new]
+            changes = [FileChange(DocumentId(body["id"]), body, None) for body in new]
             results = self.folder.apply(changes)
             made += [body for body in new if isinstance(results[DocumentId(body["id"])], Stamp)]
             now, stamp = self._body_and_stamp(DocumentId(pattern["id"]))
             if new and equal(now, pattern):
-                self.folder.apply([Change(DocumentId(pattern["id"]), after, stamp)])
+                self.folder.apply([FileChange(DocumentId(pattern["id"]), after, stamp)])
         return tuple(made)
 
     def _loaded(self, document: DocumentId) -> Loaded:
         match self.folder.read(document):
             case Loaded() as loaded:
                 return loaded
-            case Problem() as problem:
+            case FileProblem() as problem:
                 raise NotATaskError(problem)
         raise ChangedError(self.folder.path(document))
 
@@ -257,7 +257,7 @@ class Tasks:
         return failed
 
     def _apply(self, pairs: Iterable[tuple[Step, Stamp | None]], *, tolerant: bool = False) -> list[DocumentId]:
-        changes = [Change(step.document, step.after, stamp) for step, stamp in pairs if not _same(step)]
+        changes = [FileChange(step.document, step.after, stamp) for step, stamp in pairs if not _same(step)]
         results = self.folder.apply(changes)
         failed = [(document, result) for document, result in results.items() if isinstance(result, ChangedError)]
         if failed and not tolerant:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from client.sync.engine.records import Answer, NotNow, Pending, Refused, Reply
+from client.sync.engine.records import NotNow, Pending, Refused, Reply, UpstreamAnswer
 from client.sync.upstream import NotAnUpstreamError, Outgoing
 from shared import codec
 from shared.adapters.memory import Entry
@@ -131,7 +131,7 @@ def reply_of(one: Outgoing, found: Found) -> Reply:
     state = one.pending.body if found.same and one.pending is not None else found.body
     conflicts = tuple(dict(row) for row in found.conflicts)
     assert not isinstance(state, JsonText), "nothing was sent as text"
-    return Answer(state, found.hash, found.rev, str(found.outcome), found.rule, conflicts, found.version)
+    return UpstreamAnswer(state, found.hash, found.rev, str(found.outcome), found.rule, conflicts, found.version)
 
 
 def policies_in(text: bytes | None, where: str) -> Policies:

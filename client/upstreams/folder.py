@@ -26,17 +26,17 @@ from watchfiles import awatch
 from client.folder.locks import LockedError, waited_for
 from client.folder.task_folder import STATE, FolderError, TaskFolder
 from client.sync.arrivals import Arrivals
-from client.sync.engine.records import Answer, NotNow, Refused, Reply
+from client.sync.engine.records import NotNow, Refused, Reply, UpstreamAnswer
 from client.sync.files import Files, UnreadableError
 from client.sync.state_store import Arriving
 from client.sync.upstream import (
     Abilities,
-    Changes,
     CursorGoneError,
     NotAnUpstreamError,
     Outgoing,
-    UnavailableError,
-    UnreachableError,
+    UpstreamChanges,
+    UpstreamUnavailableError,
+    UpstreamUnreachableError,
     agreement,
 )
 from client.upstreams import ledger
@@ -85,15 +85,15 @@ class FolderUpstream:
     def abilities(self) -> Abilities:
         return Abilities(local=True, facts=self._facts)
 
-    async def changes(self, cursor: str | None) -> Changes:
+    async def changes(self, cursor: str | None) -> UpstreamChanges:
         async with self._opened() as store:
             now = store.position()
             if cursor is None:
                 hashes = {document: content for document, content in store.hashes().items() if content is not None}
-                return Changes(hashes, now, whole=True, problems=self._problems())
+                return UpstreamChanges(hashes, now, whole=True, problems=self._problems())
             if (seen := store.sequence_of(cursor)) is None:
                 raise CursorGoneError
-            return Changes(store.hashes(after=seen), now, whole=False, problems=self._problems())
+            return UpstreamChanges(store.hashes(after=seen), now, whole=False, problems=self._problems())
 
     async def submit(
         self, outgoing: Sequence[Outgoing], *, confirmed: bool = False
@@ -159,7 +159,7 @@ class FolderUpstream:
         """The ledger, with what was edited in the directory taken in."""
         root, path = self._folder.root, self._control / "ledger.sqlite"
         if not path.exists() and not self._make:
-            raise UnreachableError(
+            raise UpstreamUnreachableError(
                 f"{root} is not there, or no upstream any more. Is the disk connected? To set it up anew: "
                 f"hypertask connect {root}"
             )
@@ -175,11 +175,11 @@ class FolderUpstream:
                 finally:
                     store.close()
         except LockedError as error:
-            raise UnavailableError(f"{root} is in use: {error}. Try again in a moment.") from error
+            raise UpstreamUnavailableError(f"{root} is in use: {error}. Try again in a moment.") from error
         except FolderError as error:
-            raise UnreachableError(str(error)) from error
+            raise UpstreamUnreachableError(str(error)) from error
         except OSError as error:
-            raise UnreachableError(f"{root} cannot be used: {error.strerror}.") from error
+            raise UpstreamUnreachableError(f"{root} cannot be used: {error.strerror}.") from error
 
     def _arrivals(self, store: LedgerStore) -> Arrivals:
         return Arrivals(self._folder, store, control=self._control)
@@ -240,7 +240,7 @@ class FolderUpstream:
             here = None if pending.deletes else pending.body
             if isinstance(reply, Refused):
                 self._unusable[one.id] = reply
-            elif isinstance(reply, Answer) and not equal(reply.state, here):
+            elif isinstance(reply, UpstreamAnswer) and not equal(reply.state, here):
                 wanted[one.id] = Arriving(reply.state, here, hash=reply.hash)
         self._store(store, transaction.changes, wanted)
 

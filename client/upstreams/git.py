@@ -28,7 +28,14 @@ from client.folder.file_names import document_of, file_name
 from client.folder.file_text import body_of as body_in
 from client.folder.file_text import text_of
 from client.sync.engine.records import Refused, Reply
-from client.sync.upstream import Abilities, Changes, CursorGoneError, Outgoing, UnavailableError, agreement
+from client.sync.upstream import (
+    Abilities,
+    CursorGoneError,
+    Outgoing,
+    UpstreamChanges,
+    UpstreamUnavailableError,
+    agreement,
+)
 from client.upstreams import ledger
 from client.upstreams.decisions import (
     BY_HAND,
@@ -80,14 +87,14 @@ class GitUpstream:
     def abilities(self) -> Abilities:
         return Abilities(local=True, portion=PORTION, facts=self._facts)
 
-    async def changes(self, cursor: str | None) -> Changes:
+    async def changes(self, cursor: str | None) -> UpstreamChanges:
         head = await self._git.fetch()
         if head is None:
             if cursor:
                 raise CursorGoneError
-            return Changes({}, None, whole=True)
+            return UpstreamChanges({}, None, whole=True)
         if head == cursor:
-            return Changes({}, head, whole=False, problems=self._problems())
+            return UpstreamChanges({}, head, whole=False, problems=self._problems())
         found = await self._git.changed(cursor or None, head)
         if found is None:
             raise CursorGoneError
@@ -121,7 +128,7 @@ class GitUpstream:
             self._facts = {**self._facts, PROBLEMS: problems}
         if cursor is None:
             hashes = {document: content for document, content in hashes.items() if content is not None}
-        return Changes(hashes, head, whole=cursor is None, problems=self._problems())
+        return UpstreamChanges(hashes, head, whole=cursor is None, problems=self._problems())
 
     def _problems(self) -> dict[DocumentId, str]:
         """Files in the repository that cannot be taken in, remembered from one sync to the next."""
@@ -140,7 +147,9 @@ class GitUpstream:
                 break
             await asyncio.sleep(BACKOFF.delay(attempt) or 0)
         else:
-            raise UnavailableError(f"others keep pushing to {self._url}; nothing is lost. Try again in a moment.")
+            raise UpstreamUnavailableError(
+                f"others keep pushing to {self._url}; nothing is lost. Try again in a moment."
+            )
         yield attempted.replies
 
     async def agrees(self, cursor: str | None, fingerprint: Fingerprint) -> bool | None:

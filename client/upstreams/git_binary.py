@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from client.sync.upstream import NotAnUpstreamError, RefusedAccessError, UnreachableError
+from client.sync.upstream import NotAnUpstreamError, RefusedAccessError, UpstreamUnreachableError
 
 SEEN: Final = "refs/hypertask/seen"
 """The upstream's branch as it was fetched last."""
@@ -144,7 +144,7 @@ class Git:
             raise RefusedAccessError(f"{self._url} does not let us in: {told}. Does `git ls-remote` work there?")
         if any(word in error for word in _NO_REPOSITORY):
             raise NotAnUpstreamError(f"there is no repository at {self._url}. To make one: git init --bare DIRECTORY")
-        raise UnreachableError(f"git did not reach {self._url}: {told}")
+        raise UpstreamUnreachableError(f"git did not reach {self._url}: {told}")
 
     async def _run(self, *arguments: str, text: bytes | None = None, bare: bool = False) -> bytes:
         code, out, error = await self._call(*arguments, text=text, bare=bare)
@@ -179,7 +179,9 @@ class Git:
             async with asyncio.timeout(SECONDS):
                 out, error = await process.communicate(text or b"")
         except TimeoutError:
-            raise UnreachableError(f"git {arguments[0]} took longer than {SECONDS:.0f} s for {self._url}") from None
+            raise UpstreamUnreachableError(
+                f"git {arguments[0]} took longer than {SECONDS:.0f} s for {self._url}"
+            ) from None
         finally:
             if process.returncode is None:
                 process.kill()

@@ -15,8 +15,8 @@ from urllib.parse import quote
 import httpx
 from httpx_sse import EventSource
 
-from client.sync.engine.records import Answer, NotNow, Refused, Reply
-from client.sync.upstream import Abilities, Changes, CursorGoneError, Outgoing, UnavailableError
+from client.sync.engine.records import NotNow, Refused, Reply, UpstreamAnswer
+from client.sync.upstream import Abilities, CursorGoneError, Outgoing, UpstreamChanges, UpstreamUnavailableError
 from client.upstreams.coding import coding_for, value_of
 from client.upstreams.http_channel import CONNECTIONS, Channel, refusal, refused
 from shared.codec import content_hash, dumps, loads_answer
@@ -97,28 +97,28 @@ class HttpUpstream:
         if time.time() - float(self._facts.get("asked_at", 0)) > ASK_AGAIN_SECONDS:
             await self.ask()
 
-    async def changes(self, cursor: str | None) -> Changes:
+    async def changes(self, cursor: str | None) -> UpstreamChanges:
         await self._ask_sometimes()
         kind, _, position = (cursor or "").partition(":")
         if self._offers("since"):
             return await self._since(position if kind == "since" else None)
         return await self._map(position if kind == "etag" else None)
 
-    async def _map(self, etag: str | None) -> Changes:
+    async def _map(self, etag: str | None) -> UpstreamChanges:
         headers = {"if-none-match": etag} if etag else {}
         answer = await self.channel.request("GET", "/hashes", headers=headers)
         if answer.status_code == 304:
-            return Changes({}, f"etag:{etag}", whole=False)
+            return UpstreamChanges({}, f"etag:{etag}", whole=False)
         hashes = self._hashes(answer, self.channel.value_of(answer), live=True)
         found = answer.headers.get("etag")
-        return Changes(hashes, f"etag:{found}" if found else None, whole=True)
+        return UpstreamChanges(hashes, f"etag:{found}" if found else None, whole=True)
 
-    async def _since(self, position: str | None) -> Changes:
+    async def _since(self, position: str | None) -> UpstreamChanges:
         if position is None:
             answer = await self.channel.request("GET", "/hashes")
             hashes = self._hashes(answer, self.channel.value_of(answer), live=True)
             found = answer.headers.get(CURSOR_HEADER)
-            return Changes(hashes, f"since:{found}" if found else None, whole=True)
+            return UpstreamChanges(hashes, f"since:{found}" if found else None, whole=True)
         changed: dict[DocumentId, ContentHash | None] = {}
         more = True
         while more:
@@ -130,17 +130,17 @@ class HttpUpstream:
                 raise self.channel.unexpected(answer, "there is no cursor in its answer")
             changed.update(self._hashes(answer, value.get("hashes"), live=False))
             position, more = value["cursor"], bool(value.get("more"))
-        return Changes(changed, f"since:{position}", whole=False)
+        return UpstreamChanges(changed, f"since:{position}", whole=False)
 
     def _hashes(self, answer: httpx.Response, value: Any, *, live: bool) -> dict[DocumentId, ContentHash | None]:
         kinds = (str,) if live else (str, type(None))
         if not isinstance(value, dict) or not all(isinstance(content, kinds) for content in value.values()):
-            raise self.channel.unexpected(answer, "its hash map is none")
+            raise self.channel.unexpected(answer, "its answer is not a valid hash map")
         return {DocumentId(document): content for document, content in value.items() if is_document_id(document)}
 
     # All of it
 
-    async def copy(self) -> AsyncIterator[Changes]:
+    async def copy(self) -> AsyncIterator[UpstreamChanges]:
         """While a page is written, the next one is on its way."""
         await self._ask_sometimes()
         if not (self._offers("pages") and self._offers("base") and self._offers("since")):
@@ -157,7 +157,7 @@ class HttpUpstream:
                 coming = await self._page(str(after)) if after else None
                 states = self._states(answer, tasks)
                 hashes = {document: state.hash for document, state in states.items()}
-                yield Changes(hashes, f"since:{cursor}", whole=False, states=states)
+                yield UpstreamChanges(hashes, f"since:{cursor}", whole=False, states=states)
         finally:
             if coming is not None:
                 coming.cancel()
@@ -167,14 +167,14 @@ class HttpUpstream:
             "GET", f"/tasks?limit={self._most(PAGE_DOCUMENTS)}&after={quote(after, safe='')}"
         )
 
-    def _states(self, answer: httpx.Response, tasks: Mapping[str, Any]) -> dict[DocumentId, Answer]:
+    def _states(self, answer: httpx.Response, tasks: Mapping[str, Any]) -> dict[DocumentId, UpstreamAnswer]:
         """As `GET /tasks` and events show documents."""
-        states: dict[DocumentId, Answer] = {}
+        states: dict[DocumentId, UpstreamAnswer] = {}
         for document, row in tasks.items():
             if not is_document_id(document):
                 continue
             reply = self._reply(answer, Outgoing(DocumentId(document)), row) if isinstance(row, dict) else None
-            if not isinstance(reply, Answer) or not isinstance(reply.rev, str):
+            if not isinstance(reply, UpstreamAnswer) or not isinstance(reply.rev, str):
                 raise self.channel.unexpected(answer, f"what it says of {document} is no state of a document")
             states[DocumentId(document)] = reply
         return states
@@ -324,7 +324,7 @@ class HttpUpstream:
             content = sent.hash if sent is not None and state is sent.body else content_hash(state)
         conflicts = tuple(row.get("conflicts") or ())
         version = row.get("version")
-        return Answer(
+        return UpstreamAnswer(
             state,
             content,
             row.get("rev"),
@@ -362,7 +362,7 @@ class HttpUpstream:
         except InvalidPolicies:
             return NO_POLICIES  # of a newer server; the server itself knows them
 
-    async def wait(self, cursor: str | None) -> Changes | None:
+    async def wait(self, cursor: str | None) -> UpstreamChanges | None:
         position = (cursor or "").partition(":")[2]
         if self._offers("events"):
             headers = {"accept": "text/event-stream", **({"last-event-id": position} if position else {})}
@@ -370,7 +370,9 @@ class HttpUpstream:
                 if answer.status_code == 410:
                     return None
                 if answer.status_code != 200:
-                    raise UnavailableError(f"{self.channel.url} has no events now: status {answer.status_code}")
+                    raise UpstreamUnavailableError(
+                        f"{self.channel.url} has no events now: status {answer.status_code}"
+                    )
                 async with aclosing(EventSource(answer).aiter_sse()) as events:
                     async for told in events:
                         if told.event == "changed":
@@ -384,12 +386,14 @@ class HttpUpstream:
         await asyncio.sleep(POLL_SECONDS)
         return None
 
-    def _told(self, answer: httpx.Response, data: str) -> Changes:
+    def _told(self, answer: httpx.Response, data: str) -> UpstreamChanges:
         """What a `changed` event says: all that happened since the event before it."""
         try:
             value = loads_answer(data.encode())
             hashes = self._hashes(answer, value["hashes"], live=False)
-            return Changes(hashes, f"since:{value['cursor']}", False, self._states(answer, value.get("tasks") or {}))
+            return UpstreamChanges(
+                hashes, f"since:{value['cursor']}", False, self._states(answer, value.get("tasks") or {})
+            )
         except (ValueError, KeyError, TypeError) as error:
             raise self.channel.unexpected(answer, "its events are none") from error
 

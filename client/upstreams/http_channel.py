@@ -15,9 +15,9 @@ from client.sync.engine.records import Refused
 from client.sync.upstream import (
     NotAnUpstreamError,
     RefusedAccessError,
-    UnavailableError,
-    UnreachableError,
     UpstreamError,
+    UpstreamUnavailableError,
+    UpstreamUnreachableError,
 )
 from client.upstreams.coding import ACCEPTED, COMPRESS_FROM, compressed, value_of
 from shared.core.protocol import WRITES_REFUSED
@@ -103,7 +103,7 @@ class Channel:
                 )
                 self.bytes_received += answer.num_bytes_downloaded
             except httpx.TransportError as error:
-                failure = UnreachableError(
+                failure = UpstreamUnreachableError(
                     f"no answer from {self.url}: {_sentence(error)}. Is the server running, and this device online?"
                 )
             except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -112,7 +112,7 @@ class Channel:
                 if answer.status_code not in TURNED_AWAY:
                     return self._let_in(answer)
                 wait = retry_after_seconds(answer.headers.get("retry-after"), datetime.now(UTC))
-                failure = UnavailableError(f"{self.url} is busy or not ready: {refusal(answer).reason}")
+                failure = UpstreamUnavailableError(f"{self.url} is busy or not ready: {refusal(answer).reason}")
             failures += 1
             delay = self._backoff.delay(failures, wait)
             if delay is None:
@@ -142,12 +142,12 @@ class Channel:
             self.requests += 1
             async with self._client.stream("GET", path, headers=dict(headers), timeout=timeout) as answer:
                 if answer.status_code in TURNED_AWAY:
-                    raise UnavailableError(f"{self.url} is busy or not ready: status {answer.status_code}")
+                    raise UpstreamUnavailableError(f"{self.url} is busy or not ready: status {answer.status_code}")
                 if answer.status_code != 200:
                     await answer.aread()
                 yield self._let_in(answer)
         except httpx.TransportError as error:
-            raise UnreachableError(f"no answer from {self.url}: {_sentence(error)}") from error
+            raise UpstreamUnreachableError(f"no answer from {self.url}: {_sentence(error)}") from error
 
     def value_of(self, answer: httpx.Response, status: int = 200) -> Any:
         """The JSON of an answer with that status. Raises NotAnUpstreamError."""

@@ -20,11 +20,11 @@ from urllib.parse import quote, urlsplit
 from client.sync.engine.records import Refused, Reply
 from client.sync.upstream import (
     Abilities,
-    Changes,
     CursorGoneError,
     NotAnUpstreamError,
     Outgoing,
-    UnreachableError,
+    UpstreamChanges,
+    UpstreamUnreachableError,
     agreement,
 )
 from client.upstreams.decisions import items_of, refusals, reply_of
@@ -74,7 +74,7 @@ class MongoUpstream:
     def abilities(self) -> Abilities:
         return Abilities(facts=self._facts)
 
-    async def changes(self, cursor: str | None) -> Changes:
+    async def changes(self, cursor: str | None) -> UpstreamChanges:
         known = parse_cursor(cursor) if cursor is not None else None
         if cursor is not None and known is None:
             raise CursorGoneError
@@ -88,14 +88,14 @@ class MongoUpstream:
                         await self._store.begin_history(self._space, known)
                     raise CursorGoneError
                 if not behind:
-                    return Changes({}, cursor, whole=False)
+                    return UpstreamChanges({}, cursor, whole=False)
             found = await self._store.changes(self._space, known.sequence if known else SequenceNumber(0))
         if known is not None and not found.lineage.holds(known):
             raise CursorGoneError
         hashes = {document: content for document, content in found.hashes.items() if is_document_id(document)}
         if known is None:
             hashes = {document: content for document, content in hashes.items() if content is not None}
-        return Changes(hashes, cursor_of(found.position), whole=known is None)
+        return UpstreamChanges(hashes, cursor_of(found.position), whole=known is None)
 
     async def submit(
         self, outgoing: Sequence[Outgoing], *, confirmed: bool = False
@@ -171,7 +171,7 @@ class MongoUpstream:
         try:
             yield
         except NotThereError as error:
-            raise UnreachableError(
+            raise UpstreamUnreachableError(
                 f"{self._where} cannot be used: {error}. Is it running, is it a replica set, and are user and "
                 "password right?"
             ) from error

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from client.folder.task_folder import Loaded
 from client.sync.upstream import Upstream, UpstreamError
-from client.tasks.journal import ARRIVALS, COMMANDS, Entry, Journal
+from client.tasks.journal import ARRIVALS, COMMANDS, Journal, JournalEntry
 from client.workspace.health import status
 from client.workspace.workspace import Workspace
 from shared.codec import content_hash
@@ -47,7 +47,7 @@ class States:
         self._workspace = workspace
         state = workspace.folder.state
         entries = [*Journal(state, COMMANDS).entries(), *Journal(state, ARRIVALS).entries()]
-        self._entries: list[Entry] = sorted(entries, key=lambda entry: entry.at, reverse=True)
+        self._entries: list[JournalEntry] = sorted(entries, key=lambda entry: entry.at, reverse=True)
         self._drivers: dict[str, Upstream] = {}
         self._found = Earlier()
 

@@ -13,7 +13,7 @@ from client.config.config_file import UpstreamConfig
 from client.folder.locks import waited_for
 from client.sync.engine.plan import Plan
 from client.sync.files import Files, Found
-from client.sync.report import Progress, Report, status_of
+from client.sync.report import Progress, SyncReport, status_of
 from client.sync.sync_run import Announced, Sync
 from client.sync.upstream import Upstream, UpstreamError
 from client.tasks.journal import ARRIVALS, Journal, Step
@@ -31,7 +31,7 @@ MAX_PASSES: Final = 4
 class Result:
     """By the upstreams' names."""
 
-    reports: dict[str, Report] = field(default_factory=dict)
+    reports: dict[str, SyncReport] = field(default_factory=dict)
     errors: dict[str, UpstreamError] = field(default_factory=dict)
 
     @property
@@ -148,7 +148,7 @@ class Exchange:
 
     async def _one(
         self, name: str, result: Result, *, confirmed: bool, progress: Progress | None, heard: Announced | None
-    ) -> Report | None:
+    ) -> SyncReport | None:
         store = self.here.store
         touched = self._touched.pop(name, None)
         try:
@@ -174,7 +174,7 @@ class Exchange:
         return report
 
 
-def _together(first: Report, then: Report) -> Report:
+def _together(first: SyncReport, then: SyncReport) -> SyncReport:
     """Two syncs with one upstream as one."""
     for name in ("rounds", "sent", "deleted", "fetched", "removed", "merged", "conflicts", "adopted", "files_read"):
         setattr(then, name, getattr(first, name) + getattr(then, name))

@@ -102,7 +102,7 @@ class Lease(Protocol):
         ...
 
     async def release_if_empty(self) -> bool:
-        """Ends the lease if nothing waits, at one stroke: what comes in later starts a new one."""
+        """Ends the lease if nothing waits, atomically: what comes in later starts a new one."""
         ...
 
 

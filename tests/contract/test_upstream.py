@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from client.sync.engine.records import Answer, Pending, Refused, Reply
+from client.sync.engine.records import Pending, Refused, Reply, UpstreamAnswer
 from client.sync.upstream import Copyable, CursorGoneError, Outgoing, Upstream
 from shared.codec import content_hash
 from shared.core.documents import Body, DocumentId
@@ -64,16 +64,16 @@ def submit(driver: Driver, device: str, *outgoing: Outgoing) -> dict[DocumentId,
     return found
 
 
-def send(driver: Driver, device: str, body: Body, base: str, shadow: Body | None = None) -> Answer:
+def send(driver: Driver, device: str, body: Body, base: str, shadow: Body | None = None) -> UpstreamAnswer:
     pending = Pending(body, content_hash(body), base, shadow)
     reply = submit(driver, device, Outgoing(DocumentId(body["id"]), pending))[DocumentId(body["id"])]
-    assert isinstance(reply, Answer), reply
+    assert isinstance(reply, UpstreamAnswer), reply
     return reply
 
 
-def fetch(driver: Driver, device: str = "other") -> Answer:
+def fetch(driver: Driver, device: str = "other") -> UpstreamAnswer:
     reply = submit(driver, device, Outgoing(ID))[ID]
-    assert isinstance(reply, Answer), reply
+    assert isinstance(reply, UpstreamAnswer), reply
     return reply
 
 
@@ -183,7 +183,7 @@ def test_who_has_no_base_goes_by_its_content(driver: Driver) -> None:
     send(driver, "a", new, rev, old)
     pending = Pending(old, content_hash(old), content_hash(old), None, attach=True)
     reply = submit(driver, "forgetful", Outgoing(ID, pending))[ID]
-    assert isinstance(reply, Answer) and reply.state == new
+    assert isinstance(reply, UpstreamAnswer) and reply.state == new
 
 
 def test_one_that_is_refused_does_not_stop_the_others(driver: Driver) -> None:
@@ -193,7 +193,7 @@ def test_one_that_is_refused_does_not_stop_the_others(driver: Driver) -> None:
     replies = submit(driver, "a", *outgoing)
     refused = replies[DocumentId("bad")]
     assert isinstance(refused, Refused) and refused.code == "too-large"
-    assert isinstance(replies[ID], Answer)
+    assert isinstance(replies[ID], UpstreamAnswer)
 
 
 def test_two_that_are_too_large_together_are_refused_and_go_when_one_is_smaller(driver: Driver) -> None:
@@ -210,7 +210,7 @@ def test_two_that_are_too_large_together_are_refused_and_go_when_one_is_smaller(
     assert fetch(driver).state == ours and large.rev is not None
     send(driver, "a", document(a="x", b=""), large.rev, ours)
     merged = submit(driver, "b", outgoing)[ID]
-    assert isinstance(merged, Answer) and merged.state == document(a="x", b="y" * 700_000)
+    assert isinstance(merged, UpstreamAnswer) and merged.state == document(a="x", b="y" * 700_000)
 
 
 def test_many_deletions_wait_until_they_are_confirmed(driver: Driver) -> None:
@@ -226,7 +226,7 @@ def test_many_deletions_wait_until_they_are_confirmed(driver: Driver) -> None:
         upstream = driver.opened("a")
         await upstream.changes(None)
         made = await work(upstream, [Outgoing(b["id"], Pending(b, content_hash(b), CREATED)) for b in bodies])
-        revs = {document: reply.rev for document, reply in made.items() if isinstance(reply, Answer)}
+        revs = {document: reply.rev for document, reply in made.items() if isinstance(reply, UpstreamAnswer)}
         gone = [
             Outgoing(b["id"], Pending(buried, content_hash(buried), revs[b["id"]] or "", b))
             for b in bodies
@@ -238,7 +238,9 @@ def test_many_deletions_wait_until_they_are_confirmed(driver: Driver) -> None:
         again = (await work(upstream, left)).values()
         assert {reply.code for reply in again if isinstance(reply, Refused)} == {"deletions-held"}
         assert all(isinstance(reply, Refused) for reply in again)
-        assert all(isinstance(reply, Answer) for reply in (await work(upstream, left, confirmed=True)).values())
+        assert all(
+            isinstance(reply, UpstreamAnswer) for reply in (await work(upstream, left, confirmed=True)).values()
+        )
         assert dict((await upstream.changes(None)).hashes) == {}
         await upstream.close()
 
@@ -303,7 +305,7 @@ def test_a_copy_is_everything_with_its_states(driver: Driver) -> None:
         replies = [
             r async for portion in upstream.submit([Outgoing(DocumentId("d-0"), edited)]) for r in portion.values()
         ]
-        assert isinstance(replies[0], Answer) and replies[0].state == edited.body
+        assert isinstance(replies[0], UpstreamAnswer) and replies[0].state == edited.body
         since = await upstream.changes(pages[0].cursor)
         assert set(since.hashes) == {"d-0"} and not since.whole
 

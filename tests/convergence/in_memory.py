@@ -15,15 +15,15 @@ from client.sync.arrivals import Step
 from client.sync.engine.answer import merged_onto
 from client.sync.engine.records import Refused, Reply
 from client.sync.files import Found, Held
-from client.sync.report import Report
-from client.sync.state_store import Arriving, Seen, SyncStateStore
+from client.sync.report import SyncReport
+from client.sync.state_store import Arriving, SeenFile, SyncStateStore
 from client.sync.sync_run import Sync
 from client.sync.upstream import (
     Abilities,
-    Changes,
     CursorGoneError,
     Outgoing,
-    UnreachableError,
+    UpstreamChanges,
+    UpstreamUnreachableError,
     agreement,
 )
 from client.upstreams.decisions import MAX_BYTES, items_of, reply_of
@@ -82,7 +82,7 @@ class MemoryFiles:
         body = self.bodies.get(document)
         return None if body is None else Held(body, self._hashes[document])
 
-    def wrote(self, files: Mapping[DocumentId, Seen | None]) -> None:
+    def wrote(self, files: Mapping[DocumentId, SeenFile | None]) -> None:
         return None
 
     # As client/sync/arrivals.py
@@ -101,8 +101,10 @@ class MemoryFiles:
         self.step("staged")
         return dict(wanted)
 
-    def place(self, arriving: Mapping[DocumentId, Arriving], *, fresh: bool = True) -> dict[DocumentId, Seen | None]:
-        placed: dict[DocumentId, Seen | None] = {}
+    def place(
+        self, arriving: Mapping[DocumentId, Arriving], *, fresh: bool = True
+    ) -> dict[DocumentId, SeenFile | None]:
+        placed: dict[DocumentId, SeenFile | None] = {}
         for document, row in arriving.items():
             here, body = self.bodies.get(document), row.body
             if not equal(here, row.expected) and here is not None and not equal(here, body):
@@ -110,7 +112,7 @@ class MemoryFiles:
             self.put(document, body)
             self._staged.discard(document)
             self.step("placed")
-            placed[document] = None if body is None else Seen(content_hash(body), "known")
+            placed[document] = None if body is None else SeenFile(content_hash(body), "known")
             with self._memory.transaction():
                 self._memory.arrived([document])
         return placed
@@ -171,10 +173,10 @@ class MemoryUpstream:
     def _reach(self) -> str:
         fate = self.fate()
         if fate == "lost":
-            raise UnreachableError("lost on the way there")
+            raise UpstreamUnreachableError("lost on the way there")
         return fate
 
-    async def changes(self, cursor: str | None) -> Changes:
+    async def changes(self, cursor: str | None) -> UpstreamChanges:
         self._reach()
         if self.local:
             sequence = self.space.newest
@@ -195,7 +197,7 @@ class MemoryUpstream:
         hashes = {d: e.hash for d, e in self.space.entries.items() if cursor is None or e.head.sequence > after}
         if cursor is None:
             hashes = {d: content for d, content in hashes.items() if content is not None}
-        return Changes(hashes, now, whole=cursor is None)
+        return UpstreamChanges(hashes, now, whole=cursor is None)
 
     async def submit(
         self, outgoing: collections.abc.Sequence[Outgoing], *, confirmed: bool = False
@@ -217,7 +219,7 @@ class MemoryUpstream:
         if self.space.newest != sequence:
             self.tips[self.space.newest] = f"{self._random.randrange(1 << 60):x}"
         if fate == "unanswered":
-            raise UnreachableError("lost on the way back")
+            raise UpstreamUnreachableError("lost on the way back")
         return {one.id: reply_of(one, reply) for one, reply in zip(outgoing, replies, strict=True)}
 
     def _transact(self, items: collections.abc.Sequence[Item]) -> list[Decided]:
@@ -261,7 +263,7 @@ class MemoryFolder:
         self.upstreams: dict[str, MemoryUpstream] = {}
         self.touched: AbstractSet[DocumentId] = frozenset()
 
-    def sync(self, name: str, stop_after: int | None = None, *, stop_at: str | None = None) -> Report | None:
+    def sync(self, name: str, stop_after: int | None = None, *, stop_at: str | None = None) -> SyncReport | None:
         """None: it was stopped after so many steps, or at the one of that name, or by the network."""
         steps = 0
 
@@ -286,7 +288,7 @@ class MemoryFolder:
         )
         try:
             return run(sync.run())
-        except (Stopped, UnreachableError):
+        except (Stopped, UpstreamUnreachableError):
             return None
         finally:
             self.files.step = lambda name: None

@@ -1,5 +1,5 @@
 """What the protocol adds to v1.0, over HTTP: base, dry run, deletes, the story of a document, going back,
-policies, the brake."""
+policies, the deletion guard."""
 
 from __future__ import annotations
 

@@ -12,16 +12,16 @@ from shared.adapters.memory import MemorySpace
 from shared.adapters.memory.entries import history
 from shared.core.documents import ContentHash, DeviceId, DocumentId
 from shared.core.resolution.context import Outcome
-from shared.restore import Chain, Fate, State, restore
+from shared.restore import Chain, RestoredState, RestoreOutcome, restore
 
 A = DocumentId("a")
 
 
-def state(number: int, *, received: bool = False, deleted: bool = False) -> State:
+def state(number: int, *, received: bool = False, deleted: bool = False) -> RestoredState:
     """`number` makes the content; a tombstone buries that of this number."""
     body: dict[str, Any] = {"id": "a", "n": number, "text": f"a text of some length, number {number}"}
     outcome = Outcome.DELETED if deleted else Outcome.APPLIED
-    return State(
+    return RestoredState(
         codec.content_hash(body),
         None if deleted else body,
         deleted,
@@ -33,8 +33,8 @@ def state(number: int, *, received: bool = False, deleted: bool = False) -> Stat
     )
 
 
-def put(space: MemorySpace, chain: Chain) -> Fate:
-    def work(transaction: Any) -> Fate:
+def put(space: MemorySpace, chain: Chain) -> RestoreOutcome:
+    def work(transaction: Any) -> RestoreOutcome:
         counted, _ = restore(transaction, {A: chain}, max_bytes=1_000_000, at=0.0)
         [fate] = counted
         return fate
@@ -55,7 +55,7 @@ def said(chain: Chain) -> list[tuple[ContentHash, bool, bool, float, str]]:
 
 
 @st.composite
-def chains(draw: st.DrawFn) -> list[State]:
+def chains(draw: st.DrawFn) -> list[RestoredState]:
     """Current states, tombstones after live ones, and received ones after those that they met."""
     kinds = draw(st.lists(st.sampled_from("xrd"), max_size=6))
     found, live = [state(1)], True
@@ -70,12 +70,12 @@ def chains(draw: st.DrawFn) -> list[State]:
 
 @given(chains(), st.data())
 def test_a_space_has_the_states_of_the_chain_and_the_second_time_changes_nothing(
-    chain: list[State], data: st.DataObject
+    chain: list[RestoredState], data: st.DataObject
 ) -> None:
     space = MemorySpace()
-    assert put(space, chain) is Fate.CREATED
+    assert put(space, chain) is RestoreOutcome.CREATED
     assert held(space) == said(chain)
-    assert put(space, chain) is Fate.UNCHANGED
+    assert put(space, chain) is RestoreOutcome.UNCHANGED
     assert held(space) == said(chain)
     # Piece by piece it comes to the same.
     cut = data.draw(st.integers(1, len(chain)))
@@ -90,5 +90,5 @@ def test_a_space_has_the_states_of_the_chain_and_the_second_time_changes_nothing
 def test_another_way_here_is_decided_or_kept() -> None:
     space = MemorySpace()
     put(space, [state(1)])
-    assert put(space, [state(2)]) is Fate.MERGED
-    assert put(space, [state(3), state(4, deleted=True)]) is Fate.KEPT
+    assert put(space, [state(2)]) is RestoreOutcome.MERGED
+    assert put(space, [state(3), state(4, deleted=True)]) is RestoreOutcome.KEPT

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from client.sync.engine.records import Answer, Outline, Pending, Record
+from client.sync.engine.records import Outline, Pending, Record, UpstreamAnswer
 from shared.codec import content_hash
 from shared.core.documents import Body, ContentHash
 from shared.core.index.cursors import parse_cursor
@@ -43,12 +43,17 @@ class Settled:
 
 
 def on_answer(
-    pending: Pending, now: Body | None, answer: Answer, policies: Policies = NO_POLICIES, *, unedited: bool = False
+    pending: Pending,
+    now: Body | None,
+    answer: UpstreamAnswer,
+    policies: Policies = NO_POLICIES,
+    *,
+    unedited: bool = False,
 ) -> Settled:
     """`now`: what the file holds at this moment. `unedited`: it was sent as it had been agreed on, to be verified."""
     sent = None if pending.deletes else pending.body
     if unedited and answer.state is None and sent is not None and _same(now, sent):
-        # It is gone there. The next plan removes the file, all such together, so that the brake sees how many.
+        # It is gone there. The next plan removes all such files together, so that the deletion guard sees how many.
         return Settled(now, _record(answer, shadow=sent))
     if _same(now, sent):
         return Settled(answer.state, agreed(answer))
@@ -61,14 +66,14 @@ def on_answer(
     return Settled(merged.doc, agreed(answer), merged.conflicts)
 
 
-def on_fetched(record: Record, now: Body | None, answer: Answer) -> Settled | None:
+def on_fetched(record: Record, now: Body | None, answer: UpstreamAnswer) -> Settled | None:
     """For an answer to nothing that was sent. None: the document was edited meanwhile, so the edit goes first."""
     if not _same(now, record.shadow) and not _same(now, answer.state):
         return None
     return Settled(answer.state, agreed(answer))
 
 
-def is_forgotten(base: str | None, answer: Answer) -> bool:
+def is_forgotten(base: str | None, answer: UpstreamAnswer) -> bool:
     """Whether the answer is of an upstream that does not know the base any more: it was wiped, or put back to an
     earlier state. Sequences only grow, whatever an upstream goes through."""
     if base is None or base == CREATED or answer.rev is None:
@@ -90,7 +95,7 @@ def may_be_lost(bases: Iterable[str], listened: str | None, now: str | None) -> 
     return any(parts.sequence > then.sequence and parts.history != here.epoch for parts in found)
 
 
-def agreed(answer: Answer) -> Record:
+def agreed(answer: UpstreamAnswer) -> Record:
     """What is remembered when file and upstream are at the answered state."""
     return _record(answer, shadow=answer.state)
 
@@ -110,7 +115,7 @@ def merged_onto(base: Body | None, state: Body, mine: Body, policies: Policies =
     return MergedDoc(merged.value, merged.conflicts)
 
 
-def _record(answer: Answer, *, shadow: Body | None) -> Record:
+def _record(answer: UpstreamAnswer, *, shadow: Body | None) -> Record:
     outline = Outline(
         base=answer.rev if answer.rev is not None else answer.hash,
         gone=answer.state is None,
@@ -120,7 +125,7 @@ def _record(answer: Answer, *, shadow: Body | None) -> Record:
     return Record(outline, shadow, version=answer.version)
 
 
-def _hash_of(body: Body | None, answer: Answer) -> ContentHash | None:
+def _hash_of(body: Body | None, answer: UpstreamAnswer) -> ContentHash | None:
     if body is None:
         return None
     return answer.hash if body is answer.state else content_hash(body)

@@ -21,7 +21,7 @@ or when fingerprints differ, each record is *unverified* until the upstream has 
 So it is with a document of which the file contains what the upstream has never seen though nothing was edited since
 their last agreement: what came from another upstream, or an edit that was taken back (`ahead`).
 
-An upstream whose documents vanished is not believed at once, nor is a folder (the brake).
+An upstream whose documents vanished is not believed at once, nor is a folder (the deletion guard).
 
 Laws (tests/unit/client/sync/engine/test_plan.py):
     what agrees in the files, in the memory and at the upstream needs no action

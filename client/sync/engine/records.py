@@ -14,7 +14,7 @@ from shared.core.resolution.context import Ancestor
 from shared.core.resolution.states import is_tombstone
 from shared.core.version_vectors import Version
 
-__all__ = ["Ancestor", "Answer", "NotNow", "Outline", "Pending", "Record", "Refused", "Reply"]
+__all__ = ["Ancestor", "NotNow", "Outline", "Pending", "Record", "Refused", "Reply", "UpstreamAnswer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class UpstreamAnswer:
     """What the upstream says is the state now, durably."""
 
     state: Body | None
@@ -103,4 +103,4 @@ class NotNow:
     reason: str
 
 
-Reply = Answer | Refused | NotNow
+Reply = UpstreamAnswer | Refused | NotNow

@@ -1,4 +1,4 @@
-"""What a merge reports: which places both sides changed, what stands there, what fell, and by which rule."""
+"""What a merge reports: which places both sides changed, what stands there, what was dropped, and by which rule."""
 
 from __future__ import annotations
 

@@ -206,7 +206,7 @@ class _Comparison:
             yield n, m, len(self.a) - n
 
     def gap(self, i: int, n: int, j: int, m: int) -> Iterator[tuple[int, int, int]]:
-        """Between anchors: the shortest script for what both have; if that is too dear, the common ends."""
+        """Between anchors: the shortest script for what both have; if that is too expensive, the common ends."""
         start, end = (i, j), n
         i, n, j, m = self.trimmed(i, n, j, m)
         if start[0] < i:

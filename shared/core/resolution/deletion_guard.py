@@ -1,4 +1,4 @@
-"""The brake on mass deletion: a wiped or restored client must not empty a space.
+"""The guard against mass deletion: a wiped or restored client must not empty a space.
 
 Law: a device's deletions within WINDOW_SECONDS that are not confirmed are at most
     max(ALWAYS_ALLOWED, SHARE of the documents that were live when they began)

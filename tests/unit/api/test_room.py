@@ -10,7 +10,7 @@ from api import pace as pacing
 from api import room as rooms
 from api.errors import RATE_LIMITED, ProblemError
 from api.pace import Pace
-from api.room import Arriving, Gate, Holding, Room
+from api.room import ArrivingBody, Gate, Holding, Room
 from shared.core.documents import SpaceId
 from shared.ports import OverloadedError
 
@@ -36,7 +36,7 @@ def test_a_space_has_its_share_and_all_have_what_there_is() -> None:
 
 
 def test_so_many_bodies_of_a_space_arrive_at_a_time() -> None:
-    arriving = Arriving(2)
+    arriving = ArrivingBody(2)
     for space in (A, A, B):
         arriving.enter(space)
     with pytest.raises(ProblemError) as refused:

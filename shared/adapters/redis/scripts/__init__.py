@@ -1,4 +1,4 @@
-"""Scripts that run in Redis, each at one stroke."""
+"""Scripts that run in Redis, each atomically."""
 
 from __future__ import annotations
 

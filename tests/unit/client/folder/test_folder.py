@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 
 from client.folder import replace
-from client.folder.task_folder import Change, ChangedError, FolderError, FolderGoneError, Loaded, Problem, TaskFolder
+from client.folder.task_folder import (
+    ChangedError,
+    FileChange,
+    FileProblem,
+    FolderError,
+    FolderGoneError,
+    Loaded,
+    TaskFolder,
+)
 from shared.core.documents import DocumentId
 from shared.core.json.strict import FaultError
 
@@ -61,13 +69,13 @@ def test_nothing_is_written_over_what_was_not_expected(folder: TaskFolder) -> No
     with pytest.raises(ChangedError):
         folder.write(A, {"id": "a", "x": 2}, expected=None)
     folder.path(A).write_text('{"id": "a", "x": "by hand"}')
-    for change in (Change(A, {"id": "a"}, stamp), Change(A, None, stamp), Change(A, None, None)):
+    for change in (FileChange(A, {"id": "a"}, stamp), FileChange(A, None, stamp), FileChange(A, None, None)):
         assert isinstance(folder.apply([change])[A], ChangedError)
     assert loaded(folder).body["x"] == "by hand"
     folder.path(A).unlink()
-    for change in (Change(A, {"id": "a"}, stamp), Change(A, None, stamp)):
+    for change in (FileChange(A, {"id": "a"}, stamp), FileChange(A, None, stamp)):
         assert isinstance(folder.apply([change])[A], ChangedError)
-    assert folder.apply([Change(A, None, None)])[A] is None
+    assert folder.apply([FileChange(A, None, None)])[A] is None
     assert list(folder.root.iterdir()) == [folder.state]
     assert rest(folder) == []
 
@@ -113,7 +121,7 @@ def test_an_edit_in_the_last_moment_stands(
             folder.path(A).write_text(BY_HAND)
 
     interference.deeds = iter([edit])
-    assert isinstance(folder.apply([Change(A, body, stamp)])[A], ChangedError)
+    assert isinstance(folder.apply([FileChange(A, body, stamp)])[A], ChangedError)
     assert loaded(folder).body["x"] == (7 if manner == "same size" else "by hand")
     assert rest(folder) == []
     assert folder.scan().problems == ()
@@ -124,7 +132,7 @@ def test_an_edit_in_the_last_moment_stands(
 def test_a_file_that_is_open_for_writing_is_left_alone(folder: TaskFolder, body: dict[str, object] | None) -> None:
     stamp = folder.write(A, {"id": "a", "x": 1}, expected=None)
     with folder.path(A).open("r+") as writer:
-        assert isinstance(folder.apply([Change(A, body, stamp)])[A], ChangedError)
+        assert isinstance(folder.apply([FileChange(A, body, stamp)])[A], ChangedError)
         writer.write(BY_HAND)
         writer.truncate()
     assert loaded(folder).body["x"] == "by hand"
@@ -144,7 +152,7 @@ def test_where_files_cannot_be_exchanged(
     stamp = folder.write(A, {"id": "a", "x": 1}, expected=None)
     with pytest.raises(ChangedError):
         folder.write(A, {"id": "a", "x": 2}, expected=None)
-    assert not isinstance(folder.apply([Change(A, body, stamp)])[A], ChangedError)
+    assert not isinstance(folder.apply([FileChange(A, body, stamp)])[A], ChangedError)
     assert (folder.read(A) is None) == (body is None)
     assert rest(folder) == []
 
@@ -160,7 +168,7 @@ def test_a_race_is_won_by_one_and_lost_by_nobody(folder: TaskFolder) -> None:
             match own.read(A):
                 case Loaded(body=body, stamp=stamp):
                     changed = {**body, "list": [*body["list"], f"{name}{done}"]}
-                    if not isinstance(own.apply([Change(A, changed, stamp)])[A], ChangedError):
+                    if not isinstance(own.apply([FileChange(A, changed, stamp)])[A], ChangedError):
                         done += 1
                 case _:
                     pass  # at this moment it is being written
@@ -196,7 +204,7 @@ def test_an_editor_that_writes_in_place_loses_nothing_either(folder: TaskFolder)
     while not finished.is_set() or mine < 40:
         match folder.read(A):
             case Loaded(body=body, stamp=stamp):
-                change = Change(A, {**body, "list": [*body["list"], f"m{mine}"]}, stamp)
+                change = FileChange(A, {**body, "list": [*body["list"], f"m{mine}"]}, stamp)
                 if not isinstance(folder.apply([change])[A], ChangedError):
                     mine += 1
             case _:
@@ -224,7 +232,7 @@ def test_a_version_that_finds_no_place_is_kept_and_named(
         return False
 
     monkeypatch.setattr(replace, "_is_final", faster)
-    assert isinstance(folder.apply([Change(A, body, stamp)])[A], ChangedError)
+    assert isinstance(folder.apply([FileChange(A, body, stamp)])[A], ChangedError)
     [problem] = folder.scan().problems
     assert (problem.code, problem.document) == ("rescued", None)
     versions = {json.loads((folder.root / problem.name).read_text())["x"], loaded(folder).body["x"]}
@@ -257,7 +265,7 @@ def test_a_file_that_is_no_document_is_reported_and_left_alone(
     scan = folder.scan()
     assert B in scan.files
     problem = folder.read(A) if A in scan.files else scan.problems[0]
-    assert isinstance(problem, Problem)
+    assert isinstance(problem, FileProblem)
     assert (problem.name, problem.code) == (name, code)
     assert len(problem.sentence) > 30
     assert problem.document == (A if name == "a.json" else None)
@@ -275,7 +283,7 @@ def test_what_else_may_be_called_like_a_task(folder: TaskFolder) -> None:
     ]
     for name in "acd":
         problem = folder.read(DocumentId(name))
-        assert isinstance(problem, Problem) and problem.code in ("not-a-file", "unreadable")
+        assert isinstance(problem, FileProblem) and problem.code in ("not-a-file", "unreadable")
 
 
 def test_nobody_s_business(folder: TaskFolder) -> None:
@@ -290,7 +298,7 @@ def test_a_renamed_file_says_what_it_holds(folder: TaskFolder) -> None:
     folder.write(A, {"id": "a"}, expected=None)
     folder.path(A).rename(folder.path(B))
     wrong = folder.read(B)
-    assert isinstance(wrong, Problem) and wrong.holds == A and "mv b.json a.json" in wrong.sentence
+    assert isinstance(wrong, FileProblem) and wrong.holds == A and "mv b.json a.json" in wrong.sentence
     assert folder.held([wrong]) == {A: "b.json"}
     folder.path(B).rename(folder.root / "b (1).json")
     assert folder.held(folder.scan().problems) == {A: "b (1).json"}
@@ -322,7 +330,7 @@ def test_our_own_part_may_be_removed_at_any_time(folder: TaskFolder) -> None:
 def test_what_is_no_document_is_not_written(folder: TaskFolder) -> None:
     for body in ({"id": "b"}, {"id": "a", "_deleted": True}, {"id": "a", "x": float("inf")}):
         with pytest.raises(FaultError):
-            folder.apply([Change(B, {"id": "b"}, None), Change(A, body, None)])
+            folder.apply([FileChange(B, {"id": "b"}, None), FileChange(A, body, None)])
     assert folder.scan().files == {}
 
 
@@ -360,10 +368,10 @@ def test_temporary_files_of_others_come_and_go(folder: TaskFolder, monkeypatch: 
 
 def test_many_at_once(folder: TaskFolder) -> None:
     documents = [DocumentId(f"d{n}") for n in range(1200)]
-    written = folder.apply(Change(d, {"id": d, "n": 1}, None) for d in documents)
+    written = folder.apply(FileChange(d, {"id": d, "n": 1}, None) for d in documents)
     assert folder.scan().files == written
     some = random.Random(1).sample(documents, 600)
     folder.path(some[0]).write_text("x")
-    results = folder.apply(Change(d, None, written[d]) for d in some)  # type: ignore[arg-type]
+    results = folder.apply(FileChange(d, None, written[d]) for d in some)  # type: ignore[arg-type]
     assert isinstance(results[some[0]], ChangedError)
     assert set(folder.scan().files) == set(documents) - set(some[1:])

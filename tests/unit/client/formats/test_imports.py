@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from client.cli import main
-from client.formats.imports import Fate, decided
+from client.formats.imports import ImportOutcome, decided
 from shared.core.json.canonical import equal
 from shared.testing.strategies import documents, edited, histories
 
@@ -29,8 +29,8 @@ def test_a_second_import_changes_nothing(local: Any, new: dict[str, Any]) -> Non
 def test_what_happened_here_since_stays(history: tuple[Any, Any, Any]) -> None:
     base, local, new = history
     fate, after = decided(base, base, local)
-    assert fate is Fate.UNCHANGED and equal(after, local)
-    assert decided(base, base, None) == (Fate.STAYS_DELETED, None)
+    assert fate is ImportOutcome.UNCHANGED and equal(after, local)
+    assert decided(base, base, None) == (ImportOutcome.STAYS_DELETED, None)
     assert decided(new, base, base)[1] == new
 
 
@@ -44,8 +44,8 @@ def test_both_changes_stand(data: st.DataObject, base: dict[str, Any]) -> None:
 def test_without_a_memory_the_newer_clock_stands() -> None:
     old = {"id": "a", "x": 1, "modified": "2026-01-01T00:00:00Z"}
     new = {"id": "a", "x": 2, "modified": "2026-01-02T00:00:00Z"}
-    assert decided(new, None, old) == (Fate.UPDATED, new)
-    assert decided(old, None, new) == (Fate.UNCHANGED, new)
+    assert decided(new, None, old) == (ImportOutcome.UPDATED, new)
+    assert decided(old, None, new) == (ImportOutcome.UNCHANGED, new)
     assert decided({"id": "a", "x": 3, "y": 4}, None, new)[1] == {**new, "y": 4}
 
 
@@ -67,7 +67,7 @@ def bring(home: Path, *arguments: str) -> dict[str, Any]:
     result = run(home, "import", *arguments, "--json")
     assert result.exit_code == 0, result.output
     found: dict[str, Any] = json.loads(result.stdout)
-    return {name: count for name, count in found.items() if count and name in set(Fate)}
+    return {name: count for name, count in found.items() if count and name in set(ImportOutcome)}
 
 
 def snapshot(home: Path) -> dict[str, bytes]:

@@ -16,7 +16,7 @@ from client.formats.taskwarrior_export import documents_of
 from client.formats.taskwarrior_fields import (
     COMPUTED,
     RESERVED,
-    NotATaskError,
+    NotATaskwarriorTaskError,
     document_id,
     from_taskwarrior,
     keep_computed,
@@ -177,7 +177,7 @@ def test_a_dependency_names_a_document() -> None:
     "task", [{}, {"uuid": None}, {"uuid": 5}, {"uuid": ""}, {"uuid": "x"}, {"uuid": UUID + "\n"}]
 )
 def test_without_a_uuid_it_is_no_task(task: dict[str, Any]) -> None:
-    with pytest.raises(NotATaskError, match="uuid"):
+    with pytest.raises(NotATaskwarriorTaskError, match="uuid"):
         from_taskwarrior(task)
 
 

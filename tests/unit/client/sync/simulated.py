@@ -19,11 +19,11 @@ from typing import Any
 from client.config.config_text import Profile, UpstreamConfig
 from client.config.tokens import Tokens
 from client.folder.task_folder import Loaded, TaskFolder
-from client.sync.engine.records import Answer
-from client.sync.report import Report
+from client.sync.engine.records import UpstreamAnswer
+from client.sync.report import SyncReport
 from client.sync.state_store import SyncStateStore
 from client.sync.sync_run import Announced, Sync
-from client.sync.upstream import CursorGoneError, Outgoing, UnreachableError, Upstream, UpstreamError
+from client.sync.upstream import CursorGoneError, Outgoing, Upstream, UpstreamError, UpstreamUnreachableError
 from client.workspace.multi_sync import Exchange, Result
 from client.workspace.workspace import Workspace
 from shared.core.documents import Body, DocumentId
@@ -48,7 +48,7 @@ class Device:
         self._resident: Exchange | None = None
         self._touched: set[DocumentId] | None = None
 
-    def sync(self, stop_after: int | None = None) -> Report | None:
+    def sync(self, stop_after: int | None = None) -> SyncReport | None:
         """None: it was stopped after so many steps, or by the network."""
         steps = 0
 
@@ -58,7 +58,7 @@ class Device:
             if steps == stop_after:
                 raise Stopped
 
-        async def run() -> Report:
+        async def run() -> SyncReport:
             upstream = self._opened(self.name)
             try:
                 return await Sync(self.folder, store, "up", upstream, step).run()
@@ -67,7 +67,7 @@ class Device:
 
         store = SyncStateStore.open(self.memory_path)
         try:
-            with contextlib.suppress(Stopped, UnreachableError):
+            with contextlib.suppress(Stopped, UpstreamUnreachableError):
                 return asyncio.run(run())
             return None
         finally:
@@ -133,9 +133,9 @@ async def _told(exchange: Exchange) -> Announced | None:
         return None
     driver = exchange.driver("up")
     changes = await driver.changes(cursor)
-    states: dict[DocumentId, Answer] = {}
+    states: dict[DocumentId, UpstreamAnswer] = {}
     async for replies in driver.submit([Outgoing(document) for document in changes.hashes]):
-        states.update((document, reply) for document, reply in replies.items() if isinstance(reply, Answer))
+        states.update((document, reply) for document, reply in replies.items() if isinstance(reply, UpstreamAnswer))
     same = {document: state for document, state in states.items() if state.hash == changes.hashes[document]}
     return Announced(cursor, replace(changes, states=same))
 
@@ -240,7 +240,7 @@ class World:
         for device in self.devices:
             assert self.patiently(device).rounds == 1, self.told()
 
-    def patiently(self, device: Device) -> Report:
+    def patiently(self, device: Device) -> SyncReport:
         """As often as the network takes."""
         for _ in range(200):
             report = device.sync()

@@ -6,7 +6,7 @@ import asyncio
 import json
 from pathlib import Path
 
-from client.sync.report import Report
+from client.sync.report import SyncReport
 from client.sync.state_store import SyncStateStore
 from client.sync.sync_run import Sync
 from shared.core.documents import DocumentId
@@ -14,7 +14,7 @@ from tests.contract import upstreams
 from tests.unit.client.sync.simulated import Device
 
 
-def confirmed_sync(device: Device) -> Report:
+def confirmed_sync(device: Device) -> SyncReport:
     store = SyncStateStore.open(device.memory_path)
     try:
         return asyncio.run(Sync(device.folder, store, "up", device.upstream()).run(confirmed=True))

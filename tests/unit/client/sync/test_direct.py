@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from client.formats.taskwarrior_fields import from_taskwarrior, keep_computed
-from client.sync.direct import MAX_ROUNDS, Fate, Report, Survey, send, survey
+from client.sync.direct import MAX_ROUNDS, SendOutcome, SendReport, Survey, send, survey
 from client.sync.engine.records import Refused
-from client.sync.upstream import RefusedAccessError, UnavailableError
+from client.sync.upstream import RefusedAccessError, UpstreamUnavailableError
 from client.upstreams.http import HttpUpstream
 from client.upstreams.http_channel import Channel
 from shared.core.documents import Body, DocumentId
@@ -41,12 +41,12 @@ async def to(stub: StubServer) -> AsyncIterator[HttpUpstream]:
         await upstream.close()
 
 
-async def push(stub: StubServer, documents: Documents, **options: Any) -> Report:
+async def push(stub: StubServer, documents: Documents, **options: Any) -> SendReport:
     async with to(stub) as remote:
         return await send(remote, await survey(remote, documents), **options)
 
 
-def fates(report: Report) -> dict[str, str]:
+def fates(report: SendReport) -> dict[str, str]:
     return {document: fate.value for document, fate in report.fates.items()}
 
 
@@ -151,7 +151,7 @@ async def test_an_error_stops_it_and_the_next_push_goes_on_from_there(stub: Stub
     stub.log.clear()
     report = await push(stub, mine)
     assert len(stub.posts) == 60
-    assert (report.count(Fate.UNCHANGED), report.count(Fate.CREATED)) == (40, 60)
+    assert (report.count(SendOutcome.UNCHANGED), report.count(SendOutcome.CREATED)) == (40, 60)
 
 
 async def test_progress_reaches_the_end_once(stub: StubServer) -> None:
@@ -165,7 +165,7 @@ async def test_progress_reaches_the_end_once(stub: StubServer) -> None:
 
 async def test_what_is_not_answered_is_an_error_and_not_the_work_of_others(stub: StubServer) -> None:
     stub.refused = {"b": (500, {"detail": "Broken.", "code": "internal"})}
-    with pytest.raises(UnavailableError, match="Broken"):
+    with pytest.raises(UpstreamUnavailableError, match="Broken"):
         await push(stub, {A: doc("a"), B: doc("b")})
     assert stub.documents == {"a": doc("a")}
 
@@ -192,9 +192,9 @@ async def test_laws(mine: dict[str, Body], theirs: dict[str, Body], deleted: set
     assert report.refused.keys() <= refused
     assert {name: body for name, body in stub.documents.items() if name not in mine} == others
     for name, fate in report.fates.items():
-        if fate in (Fate.CREATED, Fate.UPDATED, Fate.UNCHANGED):
+        if fate in (SendOutcome.CREATED, SendOutcome.UPDATED, SendOutcome.UNCHANGED):
             assert stub.documents[name] == own[name]
-        elif fate is Fate.MERGED:
+        elif fate is SendOutcome.MERGED:
             assert own[name].items() <= stub.documents[name].items()
         else:
             assert name not in stub.documents
@@ -211,7 +211,7 @@ def exported(modified: str, **attributes: Any) -> dict[DocumentId, Body]:
     return {DocumentId(UUID): body}
 
 
-async def import_into(stub: StubServer, documents: Documents) -> tuple[Survey, Report]:
+async def import_into(stub: StubServer, documents: Documents) -> tuple[Survey, SendReport]:
     async with to(stub) as remote:
         intent = await survey(remote, documents, reconcile=keep_computed)
         return intent, await send(remote, intent)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from client.sync.report import Report
+from client.sync.report import SyncReport
 from client.sync.upstream import Upstream
 from client.upstreams import decisions
 from client.upstreams.git import GitUpstream
@@ -76,7 +76,7 @@ def write(device: Device, **fields: Any) -> None:
     new.replace(path)
 
 
-def synced(device: Device) -> Report:
+def synced(device: Device) -> SyncReport:
     report = device.sync()
     assert report is not None and report.agreed
     return report

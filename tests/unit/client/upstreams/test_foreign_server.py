@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from client.sync.engine.records import Answer
+from client.sync.engine.records import UpstreamAnswer
 from client.sync.upstream import Outgoing
 from client.upstreams.http import HttpUpstream
 from client.upstreams.http_channel import Channel
@@ -52,6 +52,6 @@ def test_long_integers_of_its_states_are_doubles() -> None:
         return replies[DocumentId("a")]
 
     found = ask({"POST /task/a": state}, fetch)
-    assert isinstance(found, Answer) and found.state is not None
+    assert isinstance(found, UpstreamAnswer) and found.state is not None
     assert found.state["n"] == [1e17, 2.0**63, 7]
     assert [type(number) for number in found.state["n"]] == [float, float, int]

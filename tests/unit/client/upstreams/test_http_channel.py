@@ -15,9 +15,9 @@ from client.sync.upstream import (
     NotAnUpstreamError,
     Outgoing,
     RefusedAccessError,
-    UnavailableError,
-    UnreachableError,
     UpstreamError,
+    UpstreamUnavailableError,
+    UpstreamUnreachableError,
 )
 from client.upstreams.http import OF_THE_DOCUMENT, HttpUpstream
 from client.upstreams.http_channel import CONNECTIONS, TURNED_AWAY, Channel
@@ -159,7 +159,7 @@ async def test_no_failure_of_the_library_escapes(call: Call, kind: type[Exceptio
         )
 
     async with upstream_at(answer) as upstream:
-        with pytest.raises((UnreachableError, NotAnUpstreamError), match="it broke"):
+        with pytest.raises((UpstreamUnreachableError, NotAnUpstreamError), match="it broke"):
             await call(upstream)
 
 
@@ -188,7 +188,7 @@ async def test_it_gives_up(call: Call, status: int) -> None:
         return problem(status, "busy", "Come back later.")
 
     async with upstream_at(answer) as upstream:
-        with pytest.raises(UnavailableError, match="Come back later"):
+        with pytest.raises(UpstreamUnavailableError, match="Come back later"):
             await call(upstream)
     assert len(seen) == ATTEMPTS
 
@@ -207,7 +207,7 @@ async def test_too_long_a_wait_is_an_error_at_once() -> None:
     waits: list[float] = []
     busy = httpx.Response(503, headers={"retry-after": "3600"})
     async with upstream_at(lambda request: busy, waits) as upstream:
-        with pytest.raises(UnavailableError):
+        with pytest.raises(UpstreamUnavailableError):
             await upstream.changes(None)
     assert waits == []
 

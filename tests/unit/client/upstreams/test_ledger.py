@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from client.sync.engine.records import Answer, Pending
+from client.sync.engine.records import Pending, UpstreamAnswer
 from client.sync.upstream import NotAnUpstreamError, Outgoing, Upstream
 from client.upstreams import ledger
 from client.upstreams.folder import FolderUpstream
@@ -72,15 +72,15 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     )
 
 
-def send(place: Place, body: Body | None, base: str = CREATED, device: str = "d") -> Answer:
+def send(place: Place, body: Body | None, base: str = CREATED, device: str = "d") -> UpstreamAnswer:
     """`body` None: asks for what is there."""
 
-    async def run() -> Answer:
+    async def run() -> UpstreamAnswer:
         upstream = place.upstream(device)
         await upstream.changes(None)
         pending = Pending(body, content_hash(body), base) if body is not None else None
         replies = [r async for portion in upstream.submit([Outgoing(ID, pending)]) for r in portion.values()]
-        assert isinstance(replies[0], Answer), replies
+        assert isinstance(replies[0], UpstreamAnswer), replies
         return replies[0]
 
     return asyncio.run(run())

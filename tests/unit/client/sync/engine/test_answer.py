@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from client.sync.engine.answer import is_forgotten, may_be_lost, on_answer, on_fetched
-from client.sync.engine.records import Answer, Outline, Pending, Record
+from client.sync.engine.records import Outline, Pending, Record, UpstreamAnswer
 from shared.codec import content_hash
 from shared.core.documents import Body
 from shared.core.json.canonical import equal
@@ -23,8 +23,8 @@ def doc(**fields: Any) -> Body:
     return {"id": "a", **fields}
 
 
-def answer(state: Body | None, rev: str = "9") -> Answer:
-    return Answer(state, content_hash(state) if state is not None else None, rev)
+def answer(state: Body | None, rev: str = "9") -> UpstreamAnswer:
+    return UpstreamAnswer(state, content_hash(state) if state is not None else None, rev)
 
 
 def sent(body: Body, shadow: Body | None = None) -> Pending:
@@ -155,7 +155,7 @@ def test_what_may_be_lost_though_the_cursor_is_taken(
 
 
 def test_what_was_verified_to_be_gone_is_removed_by_the_next_plan() -> None:
-    """So that the brake sees all of it together."""
+    """So that the deletion guard sees all of it together."""
     found = on_answer(sent(S), S, answer(None), unedited=True)
     assert found.doc == S
     assert found.record == Record(Outline("9", gone=True, shadow=content_hash(S)), S)

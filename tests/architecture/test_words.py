@@ -1,0 +1,55 @@
+"""One word, one meaning: public names stand for one thing, and the glossary says what."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import defaultdict
+from pathlib import Path
+
+from tests.instance import ROOT
+
+PACKAGES = ("api", "worker", "shared", "client")
+
+
+def public_classes() -> dict[str, list[str]]:
+    """Name -> modules that define it at their top."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            for node in ast.parse(path.read_text()).body:
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    found[node.name].append(str(path.relative_to(ROOT)))
+    return found
+
+
+def test_no_public_class_has_the_name_of_another() -> None:
+    assert {name: modules for name, modules in public_classes().items() if len(modules) > 1} == {}
+
+
+def test_each_word_of_the_glossary_is_explained_once() -> None:
+    rows = re.findall(r"^\| ([^|]+) \| [^|]+ \|$", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE)
+    words = [word.strip() for row in rows for word in row.split("/")]
+    assert len(words) == len(set(words)) > 20
+
+
+def test_no_private_word_is_left() -> None:
+    """Words that would have to be explained, and the term of the field that stands in their place."""
+    private = {
+        r"\broads?\b": "path",
+        r"\bmanners of\b": "interface",
+        r"\btoo dear\b": "too expensive",
+        r"\bat one stroke\b": "atomically",
+        r"\bbuilt anew\b": "rebuilt",
+        r"\bbrought up\b(?! to date)": "brought up to date",
+        r"\bwhat fell\b": "what was dropped",
+        r"\bthe brake\b": "the deletion guard",
+        r"\bhash map is none\b": "the response is not a valid hash map",
+    }
+    pages: list[Path] = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+    pages += [path for package in (*PACKAGES, "ops") for path in (ROOT / package).rglob("*.py")]
+    for page in pages:
+        text = page.read_text()
+        for word, term in private.items():
+            found = re.search(word, text)
+            assert found is None, f"{page.relative_to(ROOT)}: {found[0]!r} is {term!r}"

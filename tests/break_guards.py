@@ -666,6 +666,13 @@ BREAKS = (
         ACCESS_STORES,
     ),
     Break(
+        "removing: the processes are not told",
+        "shared/adapters/redis/announcements.py",
+        "await redis.publish(_channel(space), _ACCESS)",
+        "pass",
+        ("tests/contract/test_announcements.py",),
+    ),
+    Break(
         "revoking: the processes are not told",
         "shared/adapters/redis/announcements.py",
         "await redis.publish(_channel(space), _REVOKED + device.encode())",

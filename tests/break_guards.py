@@ -124,7 +124,8 @@ BREAKS = (
     Break(
         "doubts: what a device set back before its older request came is not recorded",
         "shared/core/resolution/rebase.py",
-        "            *doubts.sent_otherwise(self.basis, value, self.conflicts),\n",
+        "            *doubts.sent_otherwise(self.basis, value, self.conflicts),\n"
+        "            *doubts.taken_back_before(self.basis, self.state, value),\n",
         "",
         DOUBTS,
     ),

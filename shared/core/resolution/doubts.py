@@ -13,6 +13,7 @@ Laws (tests/unit/core/resolution/test_doubts.py):
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 
 from shared.core.documents import Body
 from shared.core.json.pointers import split
@@ -138,13 +139,14 @@ def taken_back_before(basis: Basis, state: Body, result: Body) -> list[Conflict]
     """What the device sent itself as it is in the base, where this state has an edit. If the state is the older one,
     as the clock does not rule out, the device had edited the place and set it back, which was no edit until now."""
     sent = [] if basis.guessed or basis.remembered else [*basis.own, *basis.others]
+    older = [other for other in sent if not _is_newer(state, [other])]
     edited = _Compared(state, basis.bases)
+    before = [(other, _Compared(other, basis.bases)) for other in older]
     return [
         Conflict(one.path, one.there, one.here, UNSEEN)
-        for other in sent
-        if not _is_newer(state, [other])
+        for other, compared in before
         for one in between(other, result)
-        if edited.any_differs(one) and not _Compared(other, basis.bases).any_differs(one)
+        if edited.any_differs(one) and not compared.any_differs(one)
     ]
 
 
@@ -278,17 +280,20 @@ class _Compared:
     def __init__(self, state: Body, others: Iterable[Body]) -> None:
         self._keys = Keys()
         self._places = [frozenset(map(self._name, differences(state, other))) for other in others]
+        self._outer = [
+            frozenset(outer for path, _ in places for outer in ("", *around(path))) for places in self._places
+        ]
 
     def any_differs(self, at: Difference) -> bool:
-        return any(self._differs(at, places) for places in self._places)
+        return any(map(self._differs, repeat(at), self._places, self._outer))
 
     def all_differ(self, at: Difference) -> bool:
-        return all(self._differs(at, places) for places in self._places)
+        return all(map(self._differs, repeat(at), self._places, self._outer))
 
-    def _differs(self, at: Difference, places: frozenset[Place]) -> bool:
-        if self._name(at) in places or any((outer, None) in places for outer in around(at.path)):
+    def _differs(self, at: Difference, places: frozenset[Place], outer: frozenset[str]) -> bool:
+        if self._name(at) in places or any((above, None) in places for above in around(at.path)):
             return True
-        return not is_member(at.path) and any(path.startswith(f"{at.path}/") for path, _ in places)
+        return not is_member(at.path) and at.path in outer
 
     def _name(self, at: Difference) -> Place:
         if not is_member(at.path):

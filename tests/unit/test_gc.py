@@ -7,14 +7,14 @@ import sys
 
 PROGRAM = """
 import gc, weakref
-from shared import gc
+from shared.gc import freeze_after_startup
 
 class Node:
     def __init__(self):
         self.itself = self
 
 old = Node()
-garbage.settle()
+freeze_after_startup()
 assert gc.get_freeze_count() > 1000, gc.get_freeze_count()
 assert not any(one is old for one in gc.get_objects())
 seen = weakref.ref(Node())

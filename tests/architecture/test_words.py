@@ -53,3 +53,15 @@ def test_no_private_word_is_left() -> None:
         for word, term in private.items():
             found = re.search(word, text)
             assert found is None, f"{page.relative_to(ROOT)}: {found[0]!r} is {term!r}"
+
+
+def test_decision_records_have_numbers_of_their_own_and_the_gaps_are_named() -> None:
+    decisions = ROOT / "docs" / "decisions"
+    pages = sorted(decisions.glob("[0-9]*.md"))
+    numbers = [int(page.name[:4]) for page in pages]
+    assert len(numbers) == len(set(numbers))
+    missing = re.search(r"^Missing numbers: ([\d, ]+)\.", (decisions / "README.md").read_text(), re.MULTILINE)
+    assert missing is not None
+    assert sorted(set(range(1, max(numbers))) - set(numbers)) == [int(one) for one in missing[1].split(",")]
+    for page, number in zip(pages, numbers, strict=True):
+        assert page.read_text().startswith(f"# {number}. "), page.name

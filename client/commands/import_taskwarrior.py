@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from urllib.parse import urlsplit
 
 import click
 
 from client.commands.direct_report import show
-from client.commands.reporting import reports
+from client.commands.reporting import reports, warn_of_plain_http
 from client.commands.session import Session
 from client.commands.transfer import DRY_RUN, FILE, bring_into_folder, context_of, import_, read_file
+from client.config.addresses import AddressError, server_address
+from client.config.tokens import TokenError, checked
 from client.formats import taskwarrior as formats
 from client.formats.context import Reading
 from client.formats.taskwarrior_export import documents_of
@@ -21,6 +22,7 @@ from client.sync.direct import SendReport, Survey, send, survey
 from client.upstreams.http import HttpUpstream
 from client.upstreams.http_channel import Channel
 from shared.core.documents import Body, DocumentId
+from shared.retry import Backoff
 
 HOW_TO_GIVE_ONE = "--token or HYPERTASK_TOKEN"
 
@@ -68,7 +70,15 @@ def taskwarrior(
         return
     if token is None:
         raise click.UsageError("Missing option '--token' (env var: 'HYPERTASK_TOKEN').")
-    url, token = _checked_url(url, screen), _checked_token(token)
+    try:
+        url = server_address(url)
+    except AddressError as error:
+        raise click.BadParameter(str(error), param_hint="'--url'") from None
+    try:
+        token = checked(token)
+    except TokenError as error:
+        raise click.BadParameter(str(error), param_hint="'--token'") from None
+    warn_of_plain_http(screen, url)
     name = "standard input" if file == "-" else file
     reading = read_file(screen, file, lambda raw: Reading(documents_of(raw)), otherwise="sent")
     documents = reading.documents
@@ -87,7 +97,7 @@ async def _bring(
     *,
     dry_run: bool,
 ) -> tuple[Survey, SendReport | None]:
-    upstream = HttpUpstream(Channel(url, token, another_token=HOW_TO_GIVE_ONE), {})
+    upstream = HttpUpstream(Channel(url, token, another_token=HOW_TO_GIVE_ONE, backoff=Backoff()), {})
     try:
         with screen.progress("Compared", sending=False) as progress:
             intent = await survey(upstream, documents, reconcile=keep_computed, progress=progress)
@@ -97,31 +107,6 @@ async def _bring(
             return intent, await send(upstream, intent, progress=progress)
     finally:
         await upstream.close()
-
-
-def _checked_url(text: str, screen: Screen) -> str:
-    try:
-        url = urlsplit(text.strip())
-        url.port  # noqa: B018  raises ValueError
-    except ValueError as error:
-        raise click.BadParameter(f"{text!r} is no address: {error}", param_hint="'--url'") from None
-    if url.scheme not in ("http", "https") or not url.hostname:
-        detail = f"{text!r} is no address of a server; one looks like https://tasks.example.org"
-        raise click.BadParameter(detail, param_hint="'--url'")
-    if "@" in url.netloc or url.query or url.fragment:
-        detail = "leave out user and password, ? and #; the token says who you are"
-        raise click.BadParameter(detail, param_hint="'--url'")
-    if url.scheme == "http" and url.hostname not in ("localhost", "::1") and url.hostname[:4] != "127.":
-        screen.warn(f"the token travels to {url.hostname} unencrypted; use https outside a trusted network")
-    return url.geturl().rstrip("/")
-
-
-def _checked_token(text: str) -> str:
-    token = text.strip()
-    if not token or not token.isascii() or not token.isprintable() or " " in token:
-        detail = "a token is one word of printable ASCII; was it copied whole?"
-        raise click.BadParameter(detail, param_hint="'--token'")
-    return token
 
 
 import_.add_command(taskwarrior)

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, Concatenate, Final, ParamSpec, cast
+from urllib.parse import urlsplit
 
 import click
 
@@ -76,3 +77,10 @@ def reports(command: Callable[Concatenate[Session, Screen, P], None]) -> Callabl
             screen.fail(code, sentence(error) if isinstance(error, DISK_ERRORS) else str(error), status)
 
     return cast(Callable[P, None], reported)
+
+
+def warn_of_plain_http(screen: Screen, url: str) -> None:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme == "http" and host not in ("localhost", "::1") and not host.startswith("127."):
+        screen.warn(f"the token travels to {host} unencrypted; use https outside a trusted network")

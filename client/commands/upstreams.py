@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from client.commands.reporting import reports
+from client.commands.reporting import reports, warn_of_plain_http
 from client.commands.session import Session
 from client.config.addresses import AddressError, address, name_for, without_password
 from client.config.config_file import Profile, UpstreamConfig
@@ -77,7 +77,7 @@ def connect(
     known = {upstream.name: upstream for upstream in profile.upstreams}
     same = next((u.name for u in profile.upstreams if (u.url, u.space) == (url, space)), None)
     config = UpstreamConfig(name or same or name_for(url, known), url, space)
-    _warn_of_plain_http(screen, url)
+    warn_of_plain_http(screen, url)
     token = password
     if url.startswith("http"):
         token = _token(session, screen, profile, config, "Token of this device")
@@ -108,13 +108,6 @@ def connect(
     screen.answer({**value, "sync": synced}, *lines)
     if not result.agreed or result.stopped:
         sys.exit(INCOMPLETE)
-
-
-def _warn_of_plain_http(screen: Screen, url: str) -> None:
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.scheme == "http" and host not in ("localhost", "::1") and not host.startswith("127."):
-        screen.warn(f"the token travels to {host} unencrypted; use https outside a trusted network")
 
 
 def _token(session: Session, screen: Screen, profile: Profile, config: UpstreamConfig, called: str) -> str:

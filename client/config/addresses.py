@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 SCHEMES: Final = ("http", "https", "folder", "git+file", "git+ssh", "git+http", "git+https", "mongodb", "mongodb+srv")
 LONGEST_NAME: Final = 32
@@ -65,16 +65,28 @@ def name_for(url: str, taken: Collection[str]) -> str:
     return name
 
 
+def server_address(text: str) -> str:
+    """The address of a server. Raises AddressError."""
+    text = text.strip()
+    parts = _parts(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise AddressError(f"{text!r} is no address of a server; one looks like https://tasks.example.org")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise AddressError("leave out user and password, ? and #; the token says who you are")
+    return text.rstrip("/")
+
+
 def _checked(text: str, scheme: str) -> str:
+    if scheme in ("http", "https"):
+        return server_address(text)
+    _parts(text)
+    return text
+
+
+def _parts(text: str) -> SplitResult:
     try:
         parts = urlsplit(text)
         parts.port  # noqa: B018  raises ValueError
     except ValueError as error:
         raise AddressError(f"{text!r} is no address: {error}") from None
-    if scheme in ("http", "https"):
-        if not parts.hostname or parts.query or parts.fragment:
-            raise AddressError(f"{text!r} is no address of a server; one looks like https://tasks.example.org")
-        if "@" in parts.netloc:
-            raise AddressError("leave user and password out of the address; the token says who you are")
-        return text.rstrip("/")
-    return text
+    return parts

@@ -20,7 +20,7 @@ from enum import StrEnum
 from typing import Final
 
 from client.sync.engine.records import NotNow, Pending, Refused, Reply, UpstreamAnswer
-from client.sync.upstream import Outgoing, Upstream, UpstreamUnavailableError
+from client.sync.upstream import Outgoing, Upstream
 from shared.codec import content_hash
 from shared.core.documents import Body, ContentHash, DocumentId
 
@@ -117,9 +117,9 @@ async def send(
             sending.take(replies)
         left = await _compared(upstream, sending.states)
         wanted = (*left.missing, *left.differing)
-    if sending.unanswered:
-        raise UpstreamUnavailableError(next(iter(sending.unanswered.values())))
-    return SendReport(sending.fates, sending.refused, tuple(wanted), sending.rounds)
+    refused = sending.refused | {document: Refused("unanswered", why) for document, why in sending.unanswered.items()}
+    fates = {document: fate for document, fate in sending.fates.items() if document not in refused}
+    return SendReport(fates, refused, tuple(one for one in wanted if one not in refused), sending.rounds)
 
 
 class _Sending:

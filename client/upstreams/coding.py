@@ -1,14 +1,19 @@
-"""Compressed bodies of requests and answers: zstd where both sides have it, else gzip."""
+"""Compressed bodies of requests and answers: zstd where the server has it, else gzip."""
 
 from __future__ import annotations
 
 import gzip
-import importlib
+import sys
 from typing import Any, Final
 
 import httpx
 
 from shared.codec import loads_answer
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 COMPRESS_FROM: Final = 1024
 """Bytes of a body; below, compression saves nothing."""
@@ -16,22 +21,12 @@ _MAGIC: Final = b"\x28\xb5\x2f\xfd"
 """Begins each zstd frame (RFC 8878), and no JSON text."""
 
 
-def _library() -> Any:
-    for name in ("compression.zstd", "backports.zstd"):
-        try:
-            return importlib.import_module(name)
-        except ImportError:
-            continue
-    return None
-
-
-_ZSTD: Final = _library()
-ACCEPTED: Final = "gzip" if _ZSTD is None else "zstd, gzip"
+ACCEPTED: Final = "zstd, gzip"
 
 
 def coding_for(offered: frozenset[str]) -> str:
-    """The best that both sides have; "" if there is none."""
-    if _ZSTD is not None and "zstd" in offered:
+    """The best that the server has, too; "" if there is none."""
+    if "zstd" in offered:
         return "zstd"
     return "gzip" if "gzip" in offered else ""
 
@@ -39,8 +34,7 @@ def coding_for(offered: frozenset[str]) -> str:
 def compressed(data: bytes, coding: str) -> bytes:
     """The same data always give the same bytes: what is sent again is the same."""
     if coding == "zstd":
-        made: bytes = _ZSTD.compress(data, 3)
-        return made
+        return zstd.compress(data, 3)
     return gzip.compress(data, 6, mtime=0)
 
 
@@ -50,13 +44,12 @@ def content_of(answer: httpx.Response) -> bytes:
     Raises ValueError for one that is damaged.
     """
     data = answer.content
-    if _ZSTD is None or not data.startswith(_MAGIC):
+    if not data.startswith(_MAGIC):
         return data
     try:
-        whole: bytes = _ZSTD.decompress(data)
-    except _ZSTD.ZstdError as error:
+        return zstd.decompress(data)
+    except zstd.ZstdError as error:
         raise ValueError(str(error)) from error
-    return whole
 
 
 def value_of(answer: httpx.Response) -> Any:

@@ -26,6 +26,8 @@ from shared.retry import Backoff, retry_after_seconds
 CONNECTIONS: Final = 16
 """Most requests under way at a time, to a server that takes no batches."""
 TURNED_AWAY: Final = frozenset({429, 502, 503, 504})
+FIRST_CONTACT: Final = 4
+"""Attempts until the server has answered once: a wrong address should be told soon."""
 BACKOFF: Final = Backoff(attempts=4, base=0.1, cap=2.0, patience=5.0)
 """A daemon comes again by itself, and a person should be told soon."""
 
@@ -59,6 +61,7 @@ class Channel:
         self.coding = ""
         """Of compressed bodies that the server takes; "": of none."""
         self._backoff = backoff
+        self._reached = False
         self._sleep = sleep
         self._client = httpx.AsyncClient(
             base_url=self.url,
@@ -109,13 +112,14 @@ class Channel:
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 raise NotAnUpstreamError(f"{self.url} cannot be used: {_sentence(error)}") from error
             else:
+                self._reached = True
                 if answer.status_code not in TURNED_AWAY:
                     return self._let_in(answer)
                 wait = retry_after_seconds(answer.headers.get("retry-after"), datetime.now(UTC))
                 failure = UpstreamUnavailableError(f"{self.url} is busy or not ready: {refusal(answer).reason}")
             failures += 1
             delay = self._backoff.delay(failures, wait)
-            if delay is None:
+            if delay is None or (not self._reached and failures >= FIRST_CONTACT):
                 raise failure
             await self._sleep(delay)
 

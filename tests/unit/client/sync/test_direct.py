@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from client.formats.taskwarrior_fields import from_taskwarrior, keep_computed
 from client.sync.direct import MAX_ROUNDS, SendOutcome, SendReport, Survey, send, survey
 from client.sync.engine.records import Refused
-from client.sync.upstream import RefusedAccessError, UpstreamUnavailableError
+from client.sync.upstream import RefusedAccessError
 from client.upstreams.http import HttpUpstream
 from client.upstreams.http_channel import Channel
 from shared.core.documents import Body, DocumentId
@@ -163,10 +163,11 @@ async def test_progress_reaches_the_end_once(stub: StubServer) -> None:
     assert steps == [(i, 10) for i in range(1, 11)]
 
 
-async def test_what_is_not_answered_is_an_error_and_not_the_work_of_others(stub: StubServer) -> None:
+async def test_a_fault_of_the_server_concerns_one_document(stub: StubServer) -> None:
     stub.refused = {"b": (500, {"detail": "Broken.", "code": "internal"})}
-    with pytest.raises(UpstreamUnavailableError, match="Broken"):
-        await push(stub, {A: doc("a"), B: doc("b")})
+    report = await push(stub, {A: doc("a"), B: doc("b")})
+    assert fates(report) == {"a": "created"} and not report.complete
+    assert report.refused == {"b": Refused("unanswered", "Broken.")}
     assert stub.documents == {"a": doc("a")}
 
 

@@ -20,7 +20,7 @@ from client.sync.upstream import (
     UpstreamUnreachableError,
 )
 from client.upstreams.http import OF_THE_DOCUMENT, HttpUpstream
-from client.upstreams.http_channel import CONNECTIONS, TURNED_AWAY, Channel
+from client.upstreams.http_channel import CONNECTIONS, FIRST_CONTACT, TURNED_AWAY, Channel
 from shared.core.documents import DocumentId
 from shared.retry import Backoff
 from tests.unit.client.stub_server import StubServer, hash_of, problem
@@ -210,6 +210,22 @@ async def test_too_long_a_wait_is_an_error_at_once() -> None:
         with pytest.raises(UpstreamUnavailableError):
             await upstream.changes(None)
     assert waits == []
+
+
+async def test_a_server_that_never_answered_is_given_up_sooner(stub: StubServer) -> None:
+    stub.trouble = lambda request: httpx.ConnectError("refused")
+    waits: list[float] = []
+    async with upstream_at(stub.answer, waits) as upstream:
+        with pytest.raises(UpstreamUnreachableError, match="Is the server running"):
+            await upstream.changes(None)
+        assert len(waits) == FIRST_CONTACT - 1
+        stub.trouble = lambda request: None
+        await upstream.changes(None)
+        waits.clear()
+        stub.trouble = lambda request: httpx.ConnectError("refused")
+        with pytest.raises(UpstreamUnreachableError):
+            await upstream.changes(None)
+        assert len(waits) == ATTEMPTS - 1
 
 
 async def test_requests_under_way_are_bounded() -> None:

@@ -140,6 +140,8 @@ def taken_back_before(basis: Basis, state: Body, result: Body) -> list[Conflict]
     as the clock does not rule out, the device had edited the place and set it back, which was no edit until now."""
     sent = [] if basis.guessed or basis.remembered else [*basis.own, *basis.others]
     older = [other for other in sent if not _is_newer(state, [other])]
+    if not older:
+        return []
     edited = _Compared(state, basis.bases)
     before = [(other, _Compared(other, basis.bases)) for other in older]
     return [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import random
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
@@ -16,11 +16,14 @@ from pymongo.read_preferences import ReadPreference
 from shared.adapters.mongodb.client import DURABLE, Mongo, Row, errors_mapped
 from shared.adapters.mongodb.faults import UNKNOWN_COMMIT, is_ended
 from shared.core.access.audit import AuditEntry
+from shared.retry import Backoff
 
 T = TypeVar("T")
 Session = AsyncIOMotorClientSession
 
 _GIVE_UP_SECONDS: Final = 5.0
+BACKOFF: Final = Backoff(attempts=sys.maxsize, base=0.003, cap=0.15)
+"""Of transactions that met another one."""
 
 
 class NothingChangedError(Exception):
@@ -31,7 +34,7 @@ async def atomically(mongo: Mongo, work: Callable[[Session], Awaitable[T]]) -> T
     """What `work` returns when it is committed. `work` is run again if it met another transaction, so it must have no
     effect but through its session. Raises DuplicateKeyError, and what `work` raises; nothing is stored then."""
     deadline = time.monotonic() + _GIVE_UP_SECONDS
-    attempt = 0
+    failures = 0
     with errors_mapped():
         async with await mongo.client.start_session() as session:
             while True:
@@ -47,8 +50,8 @@ async def atomically(mongo: Mongo, work: Callable[[Session], Awaitable[T]]) -> T
                     waited = isinstance(error, ServerSelectionTimeoutError)
                     if waited or not is_ended(error) or time.monotonic() > deadline:
                         raise
-                attempt += 1
-                await asyncio.sleep(min(0.002 * 2**attempt, 0.1) * random.uniform(0.5, 1.5))  # noqa: S311
+                failures += 1
+                await asyncio.sleep(BACKOFF.delay(failures) or 0.0)
 
 
 async def _commit(session: Session, deadline: float) -> None:
@@ -60,6 +63,20 @@ async def _commit(session: Session, deadline: float) -> None:
                 raise
         else:
             return
+
+
+async def is_stored(mongo: Mongo, work: Callable[[Session], Awaitable[None]], refusal: type[Exception]) -> bool:
+    """Whether `work` was committed; False if it ended with `refusal`."""
+    try:
+        await atomically(mongo, work)
+    except refusal:
+        return False
+    return True
+
+
+def set_or_unset(name: str, value: object) -> Row:
+    """The update after which a row has the value there; None: has nothing there."""
+    return {"$unset": {name: ""}} if value is None else {"$set": {name: value}}
 
 
 async def changed(mongo: Mongo, collection: str, query: Row, update: Row, entry: AuditEntry) -> bool:

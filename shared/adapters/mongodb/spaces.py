@@ -10,7 +10,15 @@ from pymongo import ASCENDING
 from pymongo.errors import DuplicateKeyError
 
 from shared.adapters.mongodb.access_rows import access_of, member_key, member_of, member_row, profile_of, profile_row
-from shared.adapters.mongodb.atomic import NothingChangedError, Session, append, atomically, changed
+from shared.adapters.mongodb.atomic import (
+    NothingChangedError,
+    Session,
+    append,
+    atomically,
+    changed,
+    is_stored,
+    set_or_unset,
+)
 from shared.adapters.mongodb.client import Mongo, Row, errors_mapped
 from shared.core.access.audit import AuditEntry
 from shared.core.access.roles import Access, Membership, Role, SpaceProfile
@@ -36,11 +44,7 @@ class MongoSpaceStore:
             await self._members.insert_one(member_row(member), session=session)
             await append(self._mongo, session, entry)
 
-        try:
-            await atomically(self._mongo, work)
-        except DuplicateKeyError:
-            return False
-        return True
+        return await is_stored(self._mongo, work, DuplicateKeyError)
 
     async def by_ids(self, spaces: Collection[SpaceId]) -> dict[SpaceId, SpaceProfile]:
         with errors_mapped():
@@ -82,15 +86,11 @@ class MongoSpaceStore:
                 await self._mongo.database[collection].delete_many({"space": space}, session=session)
             await append(self._mongo, session, entry)
 
-        try:
-            await atomically(self._mongo, work)
-        except NothingChangedError:
-            return False
-        return True
+        return await is_stored(self._mongo, work, NothingChangedError)
 
     async def _set_time(self, space: SpaceId, field: str, at: float | None, entry: AuditEntry) -> bool:
-        update = {"$unset": {field: ""}} if at is None else {"$set": {field: at}}
-        return await self._change({"_id": space, field: {"$exists": at is None}}, update, entry)
+        query = {"_id": space, field: {"$exists": at is None}}
+        return await self._change(query, set_or_unset(field, at), entry)
 
     async def _change(self, query: Row, update: Row, entry: AuditEntry) -> bool:
         return await changed(self._mongo, "space_profiles", query, update, entry)
@@ -134,11 +134,7 @@ class MongoMembershipStore:
             await self._members.insert_one(member_row(membership), session=session)
             await append(self._mongo, session, entry)
 
-        try:
-            await atomically(self._mongo, work)
-        except DuplicateKeyError:
-            return False
-        return True
+        return await is_stored(self._mongo, work, DuplicateKeyError)
 
     async def set_role(self, space: SpaceId, user: UserId, role: Role, entry: AuditEntry) -> bool:
         query: Row = {"_id": member_key(space, user), "role": {"$nin": [Role.OWNER.value, role.value]}}
@@ -164,11 +160,7 @@ class MongoMembershipStore:
                     raise NothingChangedError
             await append(self._mongo, session, entry)
 
-        try:
-            await atomically(self._mongo, work)
-        except NothingChangedError:
-            return False
-        return True
+        return await is_stored(self._mongo, work, NothingChangedError)
 
     async def _list(self, query: Row) -> list[Membership]:
         with errors_mapped():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from pymongo.errors import (
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 
+from shared.adapters.mongodb.atomic import BACKOFF
 from shared.adapters.mongodb.client import DURABLE, Mongo, errors_mapped
 from shared.adapters.mongodb.faults import UNKNOWN_COMMIT, is_ended
 from shared.adapters.mongodb.transaction import MongoTransaction, PoliciesChangedError
@@ -26,11 +26,9 @@ from shared.core.documents import (
 )
 from shared.core.merge.policies import Policies
 from shared.ports import Fence, Transaction
-from shared.retry import Backoff
 
 T = TypeVar("T")
 
-_BACKOFF: Final = Backoff(attempts=sys.maxsize, base=0.003, cap=0.15)
 _AT_ONCE: Final = 64
 """Transactions, each of another space. More wait for their turn."""
 _SPACES_REMEMBERED: Final = 10_000
@@ -85,7 +83,7 @@ class Transactions:
                     self._sessions.append(session)
                     return result
                 failures += 1
-                time.sleep(_BACKOFF.delay(failures) or 0.0)
+                time.sleep(BACKOFF.delay(failures) or 0.0)
 
     def _session(self) -> ClientSession:
         """One is kept for the next transaction, but not one that saw an error."""

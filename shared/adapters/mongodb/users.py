@@ -9,7 +9,16 @@ from pymongo import ASCENDING
 from pymongo.errors import DuplicateKeyError
 
 from shared.adapters.mongodb.access_rows import member_row, profile_row, user_of, user_row
-from shared.adapters.mongodb.atomic import NothingChangedError, Session, append, atomically, changed, is_about
+from shared.adapters.mongodb.atomic import (
+    NothingChangedError,
+    Session,
+    append,
+    atomically,
+    changed,
+    is_about,
+    is_stored,
+    set_or_unset,
+)
 from shared.adapters.mongodb.client import Mongo, Row, errors_mapped
 from shared.adapters.mongodb.invitations import accept_in
 from shared.core.access.audit import AuditEntry
@@ -81,7 +90,7 @@ class MongoUserStore:
         return None if row is None else row.get("password")
 
     async def set_password(self, user: UserId, password_hash: str | None, entry: AuditEntry | None) -> bool:
-        update = _set("password", password_hash)
+        update = set_or_unset("password", password_hash)
         if entry is not None:
             return await self._change({"_id": user}, update, entry)
         with errors_mapped():
@@ -98,18 +107,18 @@ class MongoUserStore:
 
     async def set_disabled(self, user: UserId, at: float | None, entry: AuditEntry) -> bool:
         query = {"_id": user, "disabled_at": {"$exists": at is None}}
-        return await self._change(query, _set("disabled_at", at), entry)
+        return await self._change(query, set_or_unset("disabled_at", at), entry)
 
     async def set_administrator(self, user: UserId, administrator: bool, entry: AuditEntry) -> bool:
         query = {"_id": user, "administrator": {"$exists": not administrator}}
-        return await self._change(query, _set("administrator", administrator or None), entry)
+        return await self._change(query, set_or_unset("administrator", administrator or None), entry)
 
     async def set_overrides(self, user: UserId, overrides: Mapping[str, float], entry: AuditEntry) -> bool:
-        return await self._change({"_id": user}, _set("overrides", dict(overrides) or None), entry)
+        return await self._change({"_id": user}, set_or_unset("overrides", dict(overrides) or None), entry)
 
     async def set_delete_at(self, user: UserId, at: float | None, entry: AuditEntry) -> bool:
         query = {"_id": user, "delete_at": {"$exists": at is None}}
-        return await self._change(query, _set("delete_at", at), entry)
+        return await self._change(query, set_or_unset("delete_at", at), entry)
 
     async def exported(self, user: UserId, at: float) -> None:
         with errors_mapped():
@@ -141,11 +150,7 @@ class MongoUserStore:
             await self._mongo.database["devices"].delete_many({"owner": user}, session=session)
             await append(self._mongo, session, entry)
 
-        try:
-            await atomically(self._mongo, work)
-        except NothingChangedError:
-            return False
-        return True
+        return await is_stored(self._mongo, work, NothingChangedError)
 
     async def _change(self, query: Row, update: Row, entry: AuditEntry) -> bool:
         return await changed(self._mongo, "users", query, update, entry)
@@ -156,10 +161,6 @@ class MongoUserStore:
         except DuplicateKeyError as error:
             return _taken(error)
         return None
-
-
-def _set(name: str, value: object) -> Row:
-    return {"$unset": {name: ""}} if value is None else {"$set": {name: value}}
 
 
 def _taken(error: DuplicateKeyError) -> Taken:

@@ -1,4 +1,4 @@
-"""What the maps that a device asked for tell of what it has; see `shared.ports.Rounds`."""
+"""What the maps that a device asked for tell of what it has; see `shared.ports.MapAcknowledgements`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared.ports import MapAcknowledgements
 _SENDERS_AT_ONCE = 500
 
 
-class DeviceRounds:
+class DeviceAcknowledgements:
     """For requests: a token that several devices use tells nothing, and is not asked."""
 
     def __init__(self, acknowledgements: MapAcknowledgements) -> None:

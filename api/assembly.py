@@ -11,7 +11,7 @@ from api.access.accounts import Accounts
 from api.access.callers import Callers
 from api.access.sign_in import SignIn
 from api.access.spaces import Spaces
-from api.acknowledgements import DeviceRounds
+from api.acknowledgements import DeviceAcknowledgements
 from api.aside import Aside
 from api.auth import Devices
 from api.change_feed import ChangeFeed
@@ -103,7 +103,7 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[App
                 spaces=Spaces(adapters.stores, devices, live, settings),
                 hash_maps=maps,
                 live=live,
-                acknowledgements=DeviceRounds(adapters.acknowledgements),
+                acknowledgements=DeviceAcknowledgements(adapters.acknowledgements),
                 documents=adapters.documents,
                 resolver=adapters.resolver,
                 importer=adapters.importer,

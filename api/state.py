@@ -12,7 +12,7 @@ from api.access.accounts import Accounts
 from api.access.callers import Callers
 from api.access.sign_in import SignIn
 from api.access.spaces import Spaces
-from api.acknowledgements import DeviceRounds
+from api.acknowledgements import DeviceAcknowledgements
 from api.aside import Aside
 from api.auth import Devices
 from api.hash_maps import HashMaps
@@ -46,7 +46,7 @@ class AppState:
     spaces: Spaces
     hash_maps: HashMaps
     live: Live
-    acknowledgements: DeviceRounds
+    acknowledgements: DeviceAcknowledgements
     documents: DocumentStore
     resolver: Resolver
     importer: Importer

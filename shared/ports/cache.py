@@ -39,7 +39,7 @@ class HashMapCache(Protocol):
         ...
 
     async def build(self, space: SpaceId) -> BuilderLock:
-        """The right to build the map, one builder at a time; see Turn."""
+        """The right to build the map, one builder at a time; see BuilderLock."""
         ...
 
 

@@ -33,7 +33,7 @@ class SealedItem:
 
 
 class Resolver(Protocol):
-    """Where client states are sent to be resolved. Rounds hears that their devices post."""
+    """Where client states are sent to be resolved. MapAcknowledgements hears that their devices post."""
 
     async def resolve(self, space: SpaceId, item: Item | SealedItem) -> Answer | Refusal:
         """The server's decision, durable when this returns. A Refusal stored nothing.

@@ -105,28 +105,28 @@ class MemoryAnnouncements:
         self._heard = heard
         self._revoked = revoked
         self._access = access
-        self._spaces: set[SpaceId] = set()
+        self.listened_to: set[SpaceId] = set()
 
     async def __aenter__(self) -> MemoryAnnouncements:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        self._spaces.clear()
+        self.listened_to.clear()
 
     async def listen(self, space: SpaceId) -> None:
-        self._spaces.add(space)
+        self.listened_to.add(space)
 
     async def unlisten(self, space: SpaceId) -> None:
-        self._spaces.discard(space)
+        self.listened_to.discard(space)
 
     async def tell_changed(self, space: SpaceId, announcement: Announcement) -> None:
-        if space in self._spaces:
+        if space in self.listened_to:
             self._heard(space, announcement_messages.dump_announcement(announcement))
 
     async def tell_revoked(self, space: SpaceId, device: DeviceId) -> None:
-        if space in self._spaces:
+        if space in self.listened_to:
             self._revoked(space, device)
 
     async def tell_access(self, space: SpaceId) -> None:
-        if space in self._spaces:
+        if space in self.listened_to:
             self._access(space)

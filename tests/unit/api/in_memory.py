@@ -105,6 +105,10 @@ class Service:
 
         return lifespan
 
+    def is_followed(self, space: SpaceId) -> bool:
+        """Whether an API process listens to what is announced for the space."""
+        return any(space in announcements.listened_to for announcements in self._announcements)
+
     async def token(self, space: str = "s", user: str = "u") -> str:
         """Of a new device."""
         provision = Provision(self.stores, Devices(self.stores))

@@ -105,10 +105,13 @@ async def test_no_worker_is_503_with_a_time_to_come_back() -> None:
     assert answer.status_code == 503 and "retry-after" in answer.headers
 
 
-async def test_a_change_wakes_who_waits_for_it(client: httpx.AsyncClient) -> None:
+async def test_a_change_wakes_who_waits_for_it(service: Service, client: httpx.AsyncClient) -> None:
     cursor = (await client.get("/hashes")).headers["hypertask-cursor"]
     waiting = asyncio.create_task(client.get("/hashes", params={"since": cursor, "wait": 20}))
-    await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        while not service.is_followed(SpaceId("s")):
+            await asyncio.sleep(0.001)
+    assert not waiting.done()
     await client.post("/task/a", json={"client_state": A})
     assert (await asyncio.wait_for(waiting, 10)).json()["hashes"] == {"a": content_hash(A)}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Final, NoReturn
@@ -23,6 +24,8 @@ INCOMPLETE: Final = 1
 """Exit code: something was not done."""
 USAGE: Final = 2
 """Exit code: the command or a file is wrong; nothing was done."""
+
+_JOINS: Final = frozenset({"\u200c", "\u200d", "\u2060", *map(chr, range(0xE0020, 0xE0080))})
 
 Progress = Callable[[int, int], None]
 """Called with how many are done, and of how many."""
@@ -105,4 +108,9 @@ def clip(text: str, width: int = 40) -> str:
 
 def plain(text: str) -> str:
     """Without characters that do something to a terminal: what others wrote is shown, not obeyed."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return "".join(c if _is_plain(c) else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _is_plain(character: str) -> bool:
+    """Joiners, and the tags in flags, are parts of what is seen; spaces are spaces, whatever their width."""
+    return character.isprintable() or character in _JOINS or unicodedata.category(character) == "Zs"

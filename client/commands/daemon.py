@@ -26,7 +26,7 @@ STOP_SECONDS = 30.0
 
 @click.group()
 def daemon() -> None:
-    """Stay in step in the background."""
+    """Stay in sync in the background."""
 
 
 @daemon.command()
@@ -54,7 +54,7 @@ def start(session: Session, screen: Screen) -> None:
     chosen(session.profile)
     lock, service = _lock(session), _service_or_none(session)
     if is_held(lock):
-        screen.answer({"running": True, "pid": holder(lock)}, f"It runs already, as process {holder(lock)}.")
+        screen.answer({"running": True, "pid": holder(lock)}, f"The daemon already runs (process {holder(lock)}).")
         return
     if service is not None and service.installed:
         try:
@@ -66,7 +66,7 @@ def start(session: Session, screen: Screen) -> None:
     deadline = time.monotonic() + START_SECONDS
     while not is_held(lock):
         if time.monotonic() > deadline:
-            raise SetUpError(f"it did not start. Why: {_log(session)}, or: hypertask watch")
+            raise SetUpError(f"the daemon did not start. Its log: {_log(session)}. To see why: hypertask watch")
         time.sleep(0.05)
     screen.answer(
         {"running": True, "pid": holder(lock)},
@@ -85,14 +85,18 @@ def stop(session: Session, screen: Screen) -> None:
             run(service.stop)
         except ServiceError as error:
             screen.warn(str(error))
-    if is_held(lock) and (pid := holder(lock)).isdigit():
+    running, pid = is_held(lock), holder(lock)
+    if running and pid.isdigit():
         os.kill(int(pid), signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS
     while is_held(lock):
         if time.monotonic() > deadline:
-            raise SetUpError(f"process {holder(lock)} does not stop. By force, which loses nothing: kill -9")
+            raise SetUpError(
+                f"process {holder(lock)} does not stop. To end it, which loses nothing: kill -9 {holder(lock)}"
+            )
         time.sleep(0.05)
-    screen.answer({"running": False}, "It does not run.", "Next: hypertask sync, or: hypertask daemon start")
+    said = f"Stopped (process {pid})." if running else "No daemon was running."
+    screen.answer({"running": False}, said, "Next: hypertask sync, or: hypertask daemon start")
 
 
 @daemon.command()
@@ -102,9 +106,9 @@ def status(session: Session, screen: Screen) -> None:
     lock, service = _lock(session), _service_or_none(session)
     held = is_held(lock)
     installed = service is not None and service.installed
-    said = f"It runs as process {holder(lock)}." if held else "It does not run."
-    where = f"Installed: {service.path}" if installed and service else "It is not installed as a service."
-    then = "How far it is: hypertask status" if held else "Next: hypertask daemon start"
+    said = f"The daemon runs (process {holder(lock)})." if held else "No daemon runs."
+    where = f"Installed: {service.path}" if installed and service else "Not installed as a service."
+    then = "Next: hypertask status" if held else "Next: hypertask daemon start"
     value = {"running": held, "pid": holder(lock) if held else None, "installed": installed}
     screen.answer(value, said, where, then)
 

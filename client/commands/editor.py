@@ -37,6 +37,13 @@ class Draft:
         """Raises FaultError."""
         return body_of(self.path.read_bytes(), self._document, Limits())[0]
 
+    def discard(self) -> bool:
+        """Throws it away; False: there was none."""
+        there = self.path.exists()
+        self.path.unlink(missing_ok=True)
+        self._origin.unlink(missing_ok=True)
+        return there
+
     def close(self) -> None:
         self.path.unlink()
         self._origin.unlink()
@@ -56,4 +63,4 @@ def edited_file(path: Path, editor: str | None, variables: Mapping[str, str]) ->
             f'the editor "{command}" cannot be started: {error}. Name another: hypertask config set editor nano'
         ) from None
     if ended.returncode != 0:
-        raise EditorError(f'the editor "{command}" ended with status {ended.returncode}; nothing was taken over')
+        raise EditorError(f'the editor "{command}" ended with status {ended.returncode}; the task was not changed')

@@ -28,7 +28,7 @@ def status(session: Session, screen: Screen) -> None:
     with open_workspace(session.profile, session.tokens) as workspace:
         found = status_of(workspace)
     lines = [f"{session.profile.folder}: {tasks(len(found.found.hashes))}"]
-    lines.append(f"daemon: process {found.daemon} watches" if found.daemon else "daemon: it does not run")
+    lines.append(f"daemon: running (process {found.daemon})" if found.daemon else "daemon: not running")
     for upstream in found.upstreams:
         lines += _upstream_lines(upstream, session.now)
     lines += [f"{p.name}: {p.sentence}" for p in found.found.problems[:SHOWN]]
@@ -46,7 +46,7 @@ def _upstream_lines(upstream: UpstreamStatus, now: datetime) -> list[str]:
         since = _ago(last["error"].get("since"), now)
         lines = [f"{name}: failing since {since}: {last['error']['message']}"]
     else:
-        lines = [f"{name}: synced {_ago(last.get('at'), now)}{'' if last.get('agreed') else ', not in step'}"]
+        lines = [f"{name}: synced {_ago(last.get('at'), now)}{'' if last.get('agreed') else ', not in sync'}"]
     if upstream.waiting:
         lines.append(f"{name}: {tasks(upstream.waiting)} to exchange")
     lines += waiting_lines(name, upstream.plan, "; see below.")
@@ -78,7 +78,7 @@ def _next(found: Status) -> str:
         return "Next: hypertask doctor"
     if found.daemon is None:
         waits = any(upstream.waiting for upstream in found.upstreams)
-        return "Next: hypertask sync" if waits else "In step as far as is known. To stay so: hypertask daemon start"
+        return "Next: hypertask sync" if waits else "In sync. To stay so: hypertask daemon start"
     return "All is well; the daemon does the rest."
 
 

@@ -81,7 +81,7 @@ def _systemd(profile: str, config: Path, folder: Path, command: Sequence[str]) -
     # Ends with the session. What it was about to do, it does the next time.
     text = f"""\
 [Unit]
-Description=Hypertask: keeps the tasks of the profile {profile} in step
+Description=Hypertask: keeps the tasks of the profile {profile} in sync
 After=network-online.target
 
 [Service]

@@ -157,19 +157,26 @@ def delete(session: Session, screen: Screen, *, ids: tuple[str, ...]) -> None:
 
 @click.command()
 @an_id()
+@click.option("--discard", is_flag=True, help="Throw away the draft that was kept from the last time.")
 @reports
-def edit(session: Session, screen: Screen, *, prefix: str) -> None:
+def edit(session: Session, screen: Screen, *, prefix: str, discard: bool) -> None:
     """Open a task in your editor. What others change meanwhile is merged with what you change."""
     document = session.tasks.find(prefix)
-    body = session.tasks.read(document)
     session.folder.prepare()
     draft = Draft(session.folder, document)
+    if discard:
+        there = draft.discard()
+        said = "The draft was thrown away; the task was not changed." if there else "There is no draft of this task."
+        screen.answer({"discarded": there}, said)
+        return
+    body = session.tasks.read(document)
     before = draft.open(body)
     edited_file(draft.path, session.profile.editor, session.variables)
     try:
         mine = draft.read()
     except FaultError as error:
-        kept = f"{error.fault.detail} Your draft is kept, go on with it: hypertask edit {prefix}"
+        kept = f"{error.fault.detail} The task was not changed. Your draft is kept. To go on with it: hypertask "
+        kept += f"edit {prefix}. To throw it away: hypertask edit {prefix} --discard"
         screen.fail("invalid-document", kept, USAGE, draft=str(draft.path))
 
     def merged(now: Body) -> Body:

@@ -55,7 +55,7 @@ def connect(
     folder: Path | None,
     at_once: bool,
 ) -> None:
-    """Keep the folder in step with URL: a server, a directory, a git repository, a database.
+    """Keep the folder in sync with URL: a server, a directory, a git repository, a database.
 
     The token of a server is asked for, or read from standard input or HYPERTASK_TOKEN; so is the password of a
     database's user, unless it is in the address; it is not written into the config. Nothing is synced yet,
@@ -96,7 +96,7 @@ def connect(
     did = f"Connected {profile.folder} with {config.name} ({url}), which has {tasks(found['tasks'])}."
     value = {"name": config.name, "url": url, "space": space, "folder": str(profile.folder), **found}
     if not at_once:
-        screen.answer(value, did, "Next: hypertask sync    (or, to stay in step: hypertask watch)")
+        screen.answer(value, did, "Next: hypertask sync    (or, to stay in sync: hypertask daemon start)")
         return
     screen.say(did)
     came = Came(telling(session, screen))
@@ -104,7 +104,7 @@ def connect(
         result = asyncio.run(_synced(Exchange(workspace, [config], came.note), screen, confirmed=False))
     synced, lines = _result(result)
     if result.agreed and not result.stopped:
-        lines += [*came.lines(), "Next: hypertask list    (and, to stay in step: hypertask daemon start)"]
+        lines += [*came.lines(), "Next: hypertask list    (and, to stay in sync: hypertask daemon start)"]
     screen.answer({**value, "sync": synced}, *lines)
     if not result.agreed or result.stopped:
         sys.exit(INCOMPLETE)
@@ -151,7 +151,7 @@ async def _tried(workspace: Workspace, config: UpstreamConfig) -> dict[str, Any]
 @click.option("--confirm-deletions", is_flag=True, help="So many tasks being deleted at once is meant.")
 @reports
 def sync(session: Session, screen: Screen, *, names: tuple[str, ...], dry_run: bool, confirm_deletions: bool) -> None:
-    """Bring the folder and its upstreams into step, once. Stopped in between, it goes on the next time."""
+    """Sync the folder with its upstreams, once. Stopped in between, it goes on the next time."""
     profile = session.profile
     configs = chosen(profile, names)
     with open_workspace(profile, session.tokens) as workspace:
@@ -172,7 +172,7 @@ def chosen(profile: Profile, names: Sequence[str] = ()) -> tuple[UpstreamConfig,
     """The upstreams of those names, or all. Raises SetUpError."""
     known = {upstream.name: upstream for upstream in profile.upstreams}
     if not known:
-        raise SetUpError(f"{profile.folder} is connected with nothing yet. Next: hypertask connect URL")
+        raise SetUpError(f"{profile.folder} has no server or folder to sync with yet. Next: hypertask connect URL")
     for name in names:
         if name not in known:
             raise SetUpError(f"there is no upstream {name}; there is: {', '.join(known)}")
@@ -236,7 +236,7 @@ def _title(body: Body) -> str:
     return text if isinstance(text, str) else str(body["id"])
 
 
-_WORDS = {Resend: "send again", Delete: "delete there", Adopt: "agree on"}
+_WORDS = {Resend: "send again", Delete: "delete there", Adopt: "remember"}
 
 
 def _word(action: object) -> str:
@@ -354,7 +354,7 @@ def _result(result: Result) -> tuple[dict[str, Any], list[str]]:
             "merged": "merged",
         }  # fmt: skip
         did = ", ".join(f"{counts[key]} {word}" for key, word in words.items() if counts[key])
-        lines.append(f"{name}: {did or 'nothing to do'}{'; in step.' if report.agreed else '; not in step yet.'}")
+        lines.append(f"{name}: {did or 'nothing to do'}{'; in sync.' if report.agreed else '; not in sync yet.'}")
         lines += waiting_lines(name, report.plan)
         lines += refusal_lines(name, refused)
         lines += problem_lines(name, report.problems_there)
@@ -372,7 +372,7 @@ def _result(result: Result) -> tuple[dict[str, Any], list[str]]:
 @click.command()
 @reports
 def watch(session: Session, screen: Screen) -> None:
-    """Stay in step until it is stopped: whatever changes here or there is synced within a second."""
+    """Stay in sync until it is stopped: whatever changes here or there is synced within a second."""
     profile = session.profile
     configs = chosen(profile)
     configure("WARNING")
@@ -391,7 +391,7 @@ async def _watched(exchange: Exchange, screen: Screen) -> None:
             if name not in failing:
                 screen.say(f"{name}: {error}")
         for name in failing & result.reports.keys():
-            screen.say(f"{name}: in step again.")
+            screen.say(f"{name}: in sync again.")
         failing.clear()
         failing.update(result.errors)
         for name, report in result.reports.items():

@@ -22,15 +22,17 @@ class LockedError(Exception):
     """Another process holds the lock. `holder`: what it wrote into it."""
 
     def __init__(self, path: Path, holder: str) -> None:
-        super().__init__(f"{path} is held by process {holder or '?'}")
+        word = "A daemon" if path.name.startswith("daemon") else "Another command"
+        stop = " To stop it: hypertask daemon stop" if path.name.startswith("daemon") else " Try again in a moment."
+        super().__init__(f"{word} ({holder or '?'}) already syncs this folder.{stop}")
         self.path = path
         self.holder = holder
 
 
 @contextmanager
 def held(path: Path) -> Iterator[None]:
-    """Holds the lock file at `path`, or raises LockedError at once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Holds the lock file at `path`, or raises LockedError at once. Its directory is there: one that was moved away,
+    or is on a disk that is not mounted, is not made anew."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:

@@ -19,6 +19,7 @@ import ctypes
 import errno
 import os
 import signal
+import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +44,14 @@ class ChangedError(Exception):
         super().__init__(
             f"{self.path.name} was changed by another program at this moment; nothing was lost. Try again."
         )
+
+
+class WriteProtectedError(Exception):
+    """The file may not be written by its owner; it was left as it is."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        super().__init__(f"{self.path} is write-protected. To let it be changed: chmod u+w {self.path}")
 
 
 class Stamp(NamedTuple):
@@ -99,11 +108,19 @@ def put_new(new: Path | str, target: Path | str) -> None:
 def put_over(new: Path | str, target: Path | str, expected: Stamp, rescue: Callable[[Path], None]) -> None:
     """Gives the file `new` the name `target`, whose file goes if it is at `expected`.
 
-    Raises ChangedError if it is not; `target` is then what somebody else made of it, and what could not stay there
-    was handed to `rescue`. What is left at `new` after that is ours.
+    The new file gets the permissions of the old one. Raises WriteProtectedError, with nothing changed, if its owner
+    may not write the old one, and ChangedError if it is not at `expected`; `target` is then what somebody else made
+    of it, and what could not stay there was handed to `rescue`. What is left at `new` after that is ours.
     """
     if stamp_at(target) != expected:
         raise ChangedError(target)
+    try:
+        mode = os.stat(target, follow_symlinks=False).st_mode  # noqa: PTH116
+    except FileNotFoundError:
+        raise ChangedError(target) from None
+    if not mode & stat.S_IWUSR:
+        raise WriteProtectedError(target)
+    os.chmod(new, stat.S_IMODE(mode))  # noqa: PTH101
     ours = Stamp.of(os.stat(new))  # noqa: PTH116
     if _EXCHANGE is None or not _renamed(new, target, _EXCHANGE):
         os.replace(new, target)  # noqa: PTH105

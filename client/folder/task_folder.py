@@ -34,7 +34,16 @@ from client.folder.problems import (
     unreadable,
     wrong_id,
 )
-from client.folder.replace import READ_ONLY, ChangedError, Stamp, put_new, put_over, stamp_at, take_away
+from client.folder.replace import (
+    READ_ONLY,
+    ChangedError,
+    Stamp,
+    WriteProtectedError,
+    put_new,
+    put_over,
+    stamp_at,
+    take_away,
+)
 from shared.codec import parse
 from shared.core.documents import Body, ContentHash, DocumentId, is_document_id
 from shared.core.json.strict import FaultError, check
@@ -299,7 +308,10 @@ class TaskFolder:
             if change.expected is None:
                 put_new(path, target)
             else:
-                put_over(path, target, change.expected, self._rescue)
+                try:
+                    put_over(path, target, change.expected, self._rescue)
+                except WriteProtectedError as error:
+                    raise FolderError(str(error)) from None
             return Stamp.of(os.fstat(ours.fileno()))
 
     def _prepare(self) -> None:
@@ -307,7 +319,9 @@ class TaskFolder:
             return
         if not self.root.is_dir():
             raise FolderGoneError(self.root)
-        self._temporary.mkdir(parents=True, exist_ok=True)
+        # Tasks lie in it that only their owner may be able to read.
+        self.state.mkdir(mode=0o700, exist_ok=True)
+        self._temporary.mkdir(exist_ok=True)
         if not (ignored := self.state / ".gitignore").exists():
             ignored.write_text("*\n", encoding="ascii")
         for left_over in self._temporary.iterdir():

@@ -31,7 +31,7 @@ from typing import Final
 
 from client.folder.durable import make_durable, make_names_durable, write_new
 from client.folder.file_text import body_of, text_of
-from client.folder.replace import ChangedError, Stamp, put_new, put_over, stamp_at, take_away
+from client.folder.replace import ChangedError, Stamp, WriteProtectedError, put_new, put_over, stamp_at, take_away
 from client.folder.task_folder import STATE, FileProblem, Loaded, TaskFolder
 from client.sync.engine.answer import MergedDoc, merged_onto
 from client.sync.state_store import Arriving, SeenFile, SyncStateStore
@@ -175,7 +175,10 @@ class Arrivals:
         if at is None:
             put_new(staged, target)
         else:
-            put_over(staged, target, at, self._rescue)
+            try:
+                put_over(staged, target, at, self._rescue)
+            except WriteProtectedError:
+                raise _StuckError from None
         self._step("placed")
         return SeenFile(content, _placed_key(row.wrote, stamp_at(target)))
 
@@ -241,7 +244,7 @@ class Arrivals:
 
 
 class _StuckError(Exception):
-    """The file cannot be read now: somebody is writing it, or has written no document."""
+    """The file cannot be read or written now: somebody is writing it, has written no document, or protected it."""
 
 
 def stamp_key(stamp: Stamp, read_ns: int) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+PRIVATE: Final = 0o600
+"""What is in the file, only its owner reads: tasks may be private. SQLite gives its log the same."""
 VERSION: Final = 1
 """Of the schema. What is added to it later has defaults, so an earlier program can still use the file."""
 OPEN: Final = (
@@ -24,6 +27,9 @@ def connected(
 ) -> sqlite3.Connection:
     """`columns` and `tables` are what was added to the schema since its first release."""
     # isolation_level None: transactions are begun and ended here and nowhere else.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE))
+    if os.name == "posix" and path.stat().st_mode & 0o077:  # of an earlier program
+        path.chmod(PRIVATE)
     db = sqlite3.connect(path, isolation_level=None, timeout=10)
     try:
         db.execute(f"PRAGMA journal_mode = {journal}")

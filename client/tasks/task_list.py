@@ -70,6 +70,8 @@ class Tasks:
     def all(self) -> SeenTasks:
         """Raises FolderError."""
         scan = self.folder.scan()
+        if not scan.files:
+            self._is_set_up()
         read = {document: self.folder.read(document) for document in scan.files}
         bodies = {document: found.body for document, found in read.items() if isinstance(found, Loaded)}
         problems = [*scan.problems, *(found for found in read.values() if isinstance(found, FileProblem))]
@@ -203,6 +205,15 @@ class Tasks:
                 self.folder.apply([FileChange(DocumentId(pattern["id"]), after, stamp)])
         return tuple(made)
 
+    def _is_set_up(self) -> None:
+        """Raises FolderError where nothing was ever ours: a disk that is not mounted looks like that, and what is
+        written below its mount point is hidden when it is there again."""
+        if not self.folder.state.is_dir() and self.folder.root.is_dir() and not self.folder.scan().files:
+            raise FolderError(
+                f"{self.folder.root} is empty, and was not set up. Is its disk connected? "
+                "To set it up: hypertask init"
+            )
+
     def _loaded(self, document: DocumentId) -> Loaded:
         match self.folder.read(document):
             case Loaded() as loaded:
@@ -242,6 +253,7 @@ class Tasks:
         meant = [(step, stamp) for step, stamp in pairs if not _same(step)]
         if not meant:
             return []
+        self._is_set_up()
         self.folder.prepare()
         try:
             entry = self._journal.record(command, [step for step, _ in meant])

@@ -166,6 +166,7 @@ class FolderUpstream:
         try:
             if self._make:
                 self._folder.make()
+            self._control.mkdir(parents=self._make, exist_ok=True)
             async with waited_for(self._control / "lock", LOCK_SECONDS):
                 store = LedgerStore.of(path, self._policies_declared())
                 try:

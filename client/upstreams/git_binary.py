@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -51,14 +52,23 @@ class Git:
         return (await self._run("rev-parse", SEEN)).decode().strip()
 
     async def branch(self) -> str:
-        """That which the upstream's HEAD names; `main` of an empty one."""
+        """That which the upstream's HEAD names."""
         if self._branch is None:
             code, out, error = await self._call("ls-remote", "--symref", self._url, "HEAD")
             self._check(code, error)
             line = out.decode().partition("\n")[0]
             found = line.startswith("ref: refs/heads/")
-            self._branch = line.removeprefix("ref: refs/heads/").partition("\t")[0] if found else "main"
+            self._branch = line.removeprefix("ref: refs/heads/").partition("\t")[0] if found else await self._unborn()
         return self._branch
+
+    async def _unborn(self) -> str:
+        """The branch that the HEAD of an empty repository names: what is pushed elsewhere, nobody who clones it gets
+        to see. `ls-remote` does not tell it, and a clone does."""
+        with tempfile.TemporaryDirectory(dir=self._mirror.parent) as place:
+            code, _, error = await self._call("clone", "-q", "--bare", self._url, f"{place}/empty", bare=True)
+            self._check(code, error)
+            reads = (f"--git-dir={place}/empty", "symbolic-ref", "--short", "HEAD")
+            return (await self._run(*reads, bare=True)).decode().strip() or "main"
 
     async def newest(self) -> str:
         """The hash that the upstream's branch has now, asked for without fetching; "" without one."""

@@ -89,7 +89,7 @@ async def examine(workspace: Workspace) -> AsyncIterator[Check]:
         async for check in _upstream(workspace, config):
             yield check
     if not workspace.profile.upstreams:
-        yield Check("upstreams", "warning", "the folder is connected with nothing", "hypertask connect URL")
+        yield Check("upstreams", "warning", "no server or folder to sync with yet", "hypertask connect URL")
 
 
 def _folder(workspace: Workspace) -> Iterator[Check]:
@@ -122,7 +122,7 @@ def _folder(workspace: Workspace) -> Iterator[Check]:
     yield Check(
         "daemon",
         "ok" if held else "warning",
-        f"process {holder(workspace.daemon_lock)} watches" if held else "it does not run",
+        f"running (process {holder(workspace.daemon_lock)})" if held else "not running",
         "" if held else "hypertask daemon start",
     )
 

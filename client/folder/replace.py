@@ -22,6 +22,7 @@ import signal
 import stat
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
@@ -47,7 +48,7 @@ class ChangedError(Exception):
 
 
 class WriteProtectedError(Exception):
-    """The file may not be written by its owner; it was left as it is."""
+    """We may not write into the file; it was left as it is."""
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
@@ -108,20 +109,19 @@ def put_new(new: Path | str, target: Path | str) -> None:
 def put_over(new: Path | str, target: Path | str, expected: Stamp, rescue: Callable[[Path], None]) -> None:
     """Gives the file `new` the name `target`, whose file goes if it is at `expected`.
 
-    The new file gets the permissions of the old one. Raises WriteProtectedError, with nothing changed, if its owner
-    may not write the old one, and ChangedError if it is not at `expected`; `target` is then what somebody else made
+    The new file gets the permissions of the old one. Raises WriteProtectedError, with nothing changed, if we may not
+    write into the old one, and ChangedError if it is not at `expected`; `target` is then what somebody else made
     of it, and what could not stay there was handed to `rescue`. What is left at `new` after that is ours.
     """
     if stamp_at(target) != expected:
         raise ChangedError(target)
-    try:
-        mode = os.stat(target, follow_symlinks=False).st_mode  # noqa: PTH116
-    except FileNotFoundError:
-        raise ChangedError(target) from None
-    if not mode & stat.S_IWUSR:
-        raise WriteProtectedError(target)
-    os.chmod(new, stat.S_IMODE(mode))  # noqa: PTH101
-    ours = Stamp.of(os.stat(new))  # noqa: PTH116
+    mode = _mode_if_writable(target)
+    made = os.stat(new)  # noqa: PTH116
+    if stat.S_IMODE(made.st_mode) != mode:
+        with suppress(PermissionError):  # a disk that has no permissions
+            os.chmod(new, mode)  # noqa: PTH101
+        made = os.stat(new)  # noqa: PTH116
+    ours = Stamp.of(made)
     if _EXCHANGE is None or not _renamed(new, target, _EXCHANGE):
         os.replace(new, target)  # noqa: PTH105
         return
@@ -143,11 +143,12 @@ def put_over(new: Path | str, target: Path | str, expected: Stamp, rescue: Calla
 def take_away(target: Path, to: Path, expected: Stamp, rescue: Callable[[Path], None]) -> None:
     """Removes the file `target` if it is at `expected`. `to` is a free name on the same file system.
 
-    Raises ChangedError if it is not: then it is there again, or, where somebody made a new one meanwhile, with
-    `rescue`.
+    Raises WriteProtectedError, with nothing changed, if we may not write into it, and ChangedError if it is not at
+    `expected`: then it is there again, or, where somebody made a new one meanwhile, with `rescue`.
     """
     if stamp_at(target) != expected:
         raise ChangedError(target)
+    _mode_if_writable(target)
     try:
         target.rename(to)
     except FileNotFoundError:
@@ -160,6 +161,18 @@ def take_away(target: Path, to: Path, expected: Stamp, rescue: Callable[[Path], 
     except ChangedError:
         rescue(to)
     raise ChangedError(target)
+
+
+def _mode_if_writable(target: Path | str) -> int:
+    """The permissions of the file. Raises WriteProtectedError, ChangedError."""
+    try:
+        mode = os.stat(target, follow_symlinks=False).st_mode  # noqa: PTH116
+    except FileNotFoundError:
+        raise ChangedError(target) from None
+    # The administrator may write everything, and is asked to respect the mark all the same.
+    if not mode & stat.S_IWUSR or not os.access(target, os.W_OK):
+        raise WriteProtectedError(target)
+    return stat.S_IMODE(mode)
 
 
 def _is_final(path: Path | str, expected: Stamp) -> bool:

@@ -13,7 +13,7 @@ import os
 import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
@@ -105,8 +105,10 @@ class FileChange:
 class TaskFolder:
     """See the module. Several processes may use one folder at a time."""
 
-    def __init__(self, root: Path, limits: Limits | None = None) -> None:
+    def __init__(self, root: Path, limits: Limits | None = None, *, private: bool = True) -> None:
+        """`private`: it is one person's, so nobody else may read what is remembered of it."""
         self.root = root
+        self._private = private
         self._text_root = str(root)
         self.state = root / STATE
         self._temporary = self.state / "tmp"
@@ -299,7 +301,8 @@ class TaskFolder:
         target = self.path(change.document)
         if change.body is None:
             if change.expected is not None:
-                take_away(target, path, change.expected, self._rescue)
+                with _unless_protected():
+                    take_away(target, path, change.expected, self._rescue)
             elif os.path.lexists(target):
                 raise ChangedError(target)
             return None
@@ -308,10 +311,8 @@ class TaskFolder:
             if change.expected is None:
                 put_new(path, target)
             else:
-                try:
+                with _unless_protected():
                     put_over(path, target, change.expected, self._rescue)
-                except WriteProtectedError as error:
-                    raise FolderError(str(error)) from None
             return Stamp.of(os.fstat(ours.fileno()))
 
     def _prepare(self) -> None:
@@ -319,8 +320,10 @@ class TaskFolder:
             return
         if not self.root.is_dir():
             raise FolderGoneError(self.root)
-        # Tasks lie in it that only their owner may be able to read.
-        self.state.mkdir(mode=0o700, exist_ok=True)
+        self.state.mkdir(mode=0o700 if self._private else 0o777, exist_ok=True)
+        if self._private and os.name == "posix" and self.state.stat().st_mode & 0o077:  # of an earlier release
+            with suppress(PermissionError):  # a disk that has no permissions
+                self.state.chmod(0o700)
         self._temporary.mkdir(exist_ok=True)
         if not (ignored := self.state / ".gitignore").exists():
             ignored.write_text("*\n", encoding="ascii")
@@ -344,6 +347,14 @@ class TaskFolder:
             where = error.filename or self.root
             detail = f"{where}: {error.strerror}. Make room or correct the permissions, and try again."
             raise FolderError(detail) from error
+
+
+@contextmanager
+def _unless_protected() -> Iterator[None]:
+    try:
+        yield
+    except WriteProtectedError as error:
+        raise FolderError(str(error)) from None
 
 
 _RECALLED: Final = 0x1000 | 0x40000 | 0x400000

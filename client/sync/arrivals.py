@@ -75,6 +75,8 @@ class Arrivals:
         self._stage_text = str(self._stage)
         self._leaving = control / "leaving"
         self._rescued = folder.root / STATE / "rescued"
+        self.protected: set[DocumentId] = set()
+        """Whose files could not be changed because we may not write into them."""
 
     def stage(self, wanted: Mapping[DocumentId, Arriving]) -> dict[DocumentId, Arriving]:
         """Step 1: what is wanted, not staged so far. Returns the rows for step 2."""
@@ -89,20 +91,25 @@ class Arrivals:
         self, arriving: Mapping[DocumentId, Arriving], *, fresh: bool = True
     ) -> dict[DocumentId, SeenFile | None]:
         """Steps 3 and 4, after step 2 was committed. `fresh`: no try was made so far. Returns what was placed; the
-        others cannot be placed, because their files cannot be read at the moment. `recover` tries again."""
+        others cannot be placed, because their files cannot be read, or written, at the moment. `recover` tries
+        again."""
         if not arriving:
             return {}
         seen: dict[DocumentId, SeenFile | None] = {}
         for document, row in arriving.items():
             # Of what could not be placed nothing is said.
             with suppress(_StuckError):
-                if row.body is not None:
-                    seen[document] = self._put(document, row, fresh=fresh)
-                else:
-                    self._remove(document, row)
-                    seen[document] = None
+                try:
+                    if row.body is not None:
+                        seen[document] = self._put(document, row, fresh=fresh)
+                    else:
+                        self._remove(document, row)
+                        seen[document] = None
+                except WriteProtectedError:
+                    self.protected.add(document)
         if seen:
             make_names_durable(self._folder.root)
+            self.protected -= seen.keys()
         self._step("placed all")
         with self._store.transaction():
             self._store.saw(seen)
@@ -175,10 +182,7 @@ class Arrivals:
         if at is None:
             put_new(staged, target)
         else:
-            try:
-                put_over(staged, target, at, self._rescue)
-            except WriteProtectedError:
-                raise _StuckError from None
+            put_over(staged, target, at, self._rescue)
         self._step("placed")
         return SeenFile(content, _placed_key(row.wrote, stamp_at(target)))
 
@@ -244,7 +248,7 @@ class Arrivals:
 
 
 class _StuckError(Exception):
-    """The file cannot be read or written now: somebody is writing it, has written no document, or protected it."""
+    """The file cannot be read now: somebody is writing it, or has written no document."""
 
 
 def stamp_key(stamp: Stamp, read_ns: int) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 PRIVATE: Final = 0o600
-"""What is in the file, only its owner reads: tasks may be private. SQLite gives its log the same."""
+"""Mode of a device's memory: only its owner may read it, for tasks may be private. SQLite gives its log the same."""
 VERSION: Final = 1
 """Of the schema. What is added to it later has defaults, so an earlier program can still use the file."""
 OPEN: Final = (
@@ -23,13 +23,19 @@ Columns = Sequence[tuple[str, str, str]]
 
 
 def connected(
-    path: Path, schema: str, journal: str, columns: Columns = (), tables: Sequence[str] = ()
+    path: Path,
+    schema: str,
+    journal: str,
+    columns: Columns = (),
+    tables: Sequence[str] = (),
+    *,
+    private: bool = True,
 ) -> sqlite3.Connection:
-    """`columns` and `tables` are what was added to the schema since its first release."""
+    """`columns` and `tables` are what was added to the schema since its first release. `private`: only its owner may
+    read the file."""
     # isolation_level None: transactions are begun and ended here and nowhere else.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE))
-    if os.name == "posix" and path.stat().st_mode & 0o077:  # of an earlier program
-        path.chmod(PRIVATE)
+    if private:
+        _make_private(path)
     db = sqlite3.connect(path, isolation_level=None, timeout=10)
     try:
         db.execute(f"PRAGMA journal_mode = {journal}")
@@ -57,6 +63,13 @@ def connected(
         db.close()
         raise
     return db
+
+
+def _make_private(path: Path) -> None:
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE))
+    if os.name == "posix" and path.stat().st_mode & 0o077:  # of an earlier release
+        with contextlib.suppress(PermissionError):  # a disk that has no permissions, or another's file
+            path.chmod(PRIVATE)
 
 
 def _add(db: sqlite3.Connection, columns: Columns) -> None:

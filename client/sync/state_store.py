@@ -109,6 +109,7 @@ class SyncStateStore(FileVersions):
     columns: ClassVar[Columns] = _COLUMNS
     journal: ClassVar[str] = "WAL"
     """A write-ahead log lets `status` read while a sync writes."""
+    private: ClassVar[bool] = True
 
     def __init__(self, connection: sqlite3.Connection, *, rebuilt: str | None = None) -> None:
         self._db = connection
@@ -121,13 +122,13 @@ class SyncStateStore(FileVersions):
         """Made if it is missing; moved aside and made anew if it is damaged or of another version."""
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            return cls(connected(path, cls.schema, cls.journal, cls.columns, TABLES))
+            return cls(connected(path, cls.schema, cls.journal, cls.columns, TABLES, private=cls.private))
         except sqlite3.OperationalError:  # locked, no right, no space: the file is not to blame
             raise
         except sqlite3.DatabaseError as error:
             aside = move_aside(path)
             return cls(
-                connected(path, cls.schema, cls.journal, cls.columns, TABLES),
+                connected(path, cls.schema, cls.journal, cls.columns, TABLES, private=cls.private),
                 rebuilt=f"{error}; it was moved to {aside.name}",
             )
 

@@ -74,7 +74,7 @@ class FolderUpstream:
     """See the port. `make`: set it up if it is not there, which is asked for once, when it is connected."""
 
     def __init__(self, root: Path, facts: Mapping[str, Any], *, device: str, make: bool = False) -> None:
-        self._folder = TaskFolder(root)
+        self._folder = TaskFolder(root, private=False)
         self._control = root / STATE / CONTROL
         self._make = make
         self._unusable: dict[DocumentId, Refused] = {}
@@ -176,7 +176,7 @@ class FolderUpstream:
                 finally:
                     store.close()
         except LockedError as error:
-            raise UpstreamUnavailableError(f"{root} is in use: {error}. Try again in a moment.") from error
+            raise UpstreamUnavailableError(f"{root} is in use. {error}") from error
         except FolderError as error:
             raise UpstreamUnreachableError(str(error)) from error
         except OSError as error:

@@ -15,6 +15,7 @@ from client.sync.upstream import NotAnUpstreamError, RefusedAccessError, Upstrea
 SEEN: Final = "refs/hypertask/seen"
 """The upstream's branch as it was fetched last."""
 NEXT: Final = "refs/hypertask/next"
+MAIN: Final = "main"
 SECONDS: Final = 120.0
 
 _BEHIND: Final = ("[rejected]", "non-fast-forward", "fetch first", "cannot lock ref", "failed to update ref")
@@ -52,23 +53,30 @@ class Git:
         return (await self._run("rev-parse", SEEN)).decode().strip()
 
     async def branch(self) -> str:
-        """That which the upstream's HEAD names."""
+        """That which HEAD names there. Without it, but with a `main`, that one: earlier releases wrote to `main`,
+        whatever HEAD named."""
         if self._branch is None:
-            code, out, error = await self._call("ls-remote", "--symref", self._url, "HEAD")
+            code, out, error = await self._call("ls-remote", "--symref", self._url, "HEAD", f"refs/heads/{MAIN}")
             self._check(code, error)
-            line = out.decode().partition("\n")[0]
-            found = line.startswith("ref: refs/heads/")
-            self._branch = line.removeprefix("ref: refs/heads/").partition("\t")[0] if found else await self._unborn()
+            lines = out.decode().splitlines()
+            head = next((line for line in lines if line.startswith("ref: refs/heads/")), None)
+            if head is not None:
+                self._branch = head.removeprefix("ref: refs/heads/").partition("\t")[0]
+            else:
+                self._branch = MAIN if lines else await self._unborn()
         return self._branch
 
     async def _unborn(self) -> str:
-        """The branch that the HEAD of an empty repository names: what is pushed elsewhere, nobody who clones it gets
-        to see. `ls-remote` does not tell it, and a clone does."""
+        """The branch that the HEAD of an empty repository names: whoever clones it sees that branch and no other.
+        `ls-remote` does not tell it, a clone does; one from a server that does not tell it either has `main`."""
         with tempfile.TemporaryDirectory(dir=self._mirror.parent) as place:
-            code, _, error = await self._call("clone", "-q", "--bare", self._url, f"{place}/empty", bare=True)
+            empty = f"{place}/empty"
+            clone = ("-c", f"init.defaultBranch={MAIN}", "clone", "-q", "--bare", self._url, empty)
+            code, _, error = await self._call(*clone, bare=True)
             self._check(code, error)
-            reads = (f"--git-dir={place}/empty", "symbolic-ref", "--short", "HEAD")
-            return (await self._run(*reads, bare=True)).decode().strip() or "main"
+            return (
+                (await self._run(f"--git-dir={empty}", "symbolic-ref", "--short", "HEAD", bare=True)).decode().strip()
+            )
 
     async def newest(self) -> str:
         """The hash that the upstream's branch has now, asked for without fetching; "" without one."""

@@ -25,6 +25,8 @@ class LedgerStore(SyncStateStore):
 
     # The write-ahead log needs memory that is shared between machines; a drive of another one has none.
     journal: ClassVar[str] = "DELETE"
+    # Whoever may use the directory may use its ledger.
+    private: ClassVar[bool] = False
     schema: ClassVar[str] = (
         SyncStateStore.schema
         + """

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from client.cli import main
 from client.folder.locks import LockedError, held
-from client.folder.task_folder import FolderError, Loaded, TaskFolder
+from client.folder.task_folder import FileChange, FolderError, Loaded, TaskFolder
 from client.screen import plain
 from client.sync.state_store import SyncStateStore
 from shared.core.documents import DocumentId
@@ -45,6 +45,10 @@ def test_a_file_keeps_its_permissions_and_one_that_is_protected_its_content(tmp_
     before = folder.path(A).read_bytes()
     with pytest.raises(FolderError, match="chmod u\\+w"):
         write(folder, 0)
+    loaded = folder.read(A)
+    assert isinstance(loaded, Loaded)
+    with pytest.raises(FolderError, match="chmod u\\+w"):
+        folder.apply([FileChange(A, None, loaded.stamp)])
     assert (folder.path(A).read_bytes(), list((folder.state / "tmp").iterdir())) == (before, [])
 
 
@@ -64,11 +68,34 @@ def test_an_arrival_leaves_a_protected_file_and_comes_when_it_may(tmp_path: Path
     second.chmod(0o600)
     run(tmp_path, "--profile", "two", "sync")
     assert (json.loads(second.read_text())["x"], stat.S_IMODE(second.stat().st_mode)) == (2, 0o600)
+    second.chmod(0o400)
+    first.unlink()
+    run(tmp_path, "--profile", "one", "sync", "--confirm-deletions")
+    run(tmp_path, "--profile", "two", "sync", "--confirm-deletions")
+    assert second.exists()
+    second.chmod(0o600)
+    run(tmp_path, "--profile", "two", "sync")
+    assert not second.exists()
+
+
+def test_a_shared_directory_is_for_all_who_may_use_it(tmp_path: Path) -> None:
+    old = os.umask(0o002)
+    try:
+        run(tmp_path, "init", str(tmp_path / "tasks"))
+        assert run(tmp_path, "connect", str(tmp_path / "shared"), "--sync").exit_code == 0
+    finally:
+        os.umask(old)
+    control = tmp_path / "shared" / ".hypertask"
+    assert stat.S_IMODE(control.stat().st_mode) == 0o775
+    assert stat.S_IMODE((control / "upstream" / "ledger.sqlite").stat().st_mode) & 0o044
 
 
 def test_what_is_remembered_is_for_its_owner_alone(tmp_path: Path) -> None:
     folder = TaskFolder(tmp_path / "tasks")
     folder.make()
+    assert stat.S_IMODE(folder.state.stat().st_mode) == 0o700
+    folder.state.chmod(0o755)  # of an earlier program
+    TaskFolder(folder.root).prepare()
     assert stat.S_IMODE(folder.state.stat().st_mode) == 0o700
     path = folder.state / "memory.sqlite"
     SyncStateStore.open(path).close()
@@ -117,14 +144,3 @@ def test_a_draft_that_is_broken_can_be_thrown_away(tmp_path: Path) -> None:
     assert broken.exit_code == 2 and "hypertask edit a --discard" in broken.output
     assert run(tmp_path, "edit", "a", "--discard").exit_code == 0
     assert list((tmp_path / "tasks" / ".hypertask" / "edit").iterdir()) == []
-
-
-def test_an_empty_repository_gets_the_branch_that_its_head_names(tmp_path: Path) -> None:
-    bare = tmp_path / "tasks.git"
-    subprocess.run(["git", "init", "-q", "--bare", "-b", "trunk", str(bare)], check=True)
-    run(tmp_path, "init", str(tmp_path / "tasks"))
-    (tmp_path / "tasks" / "a.json").write_text('{"id": "a"}')
-    assert run(tmp_path, "connect", str(bare), "--sync").exit_code == 0
-    subprocess.run(
-        ["git", f"--git-dir={bare}", "rev-parse", "-q", "--verify", "HEAD"], check=True, stdout=subprocess.DEVNULL
-    )

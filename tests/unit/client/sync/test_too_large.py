@@ -60,7 +60,7 @@ def commit(root: Path, body: dict[str, Any]) -> None:
     """By somebody who works with git and knows nothing of us."""
     work = root / "clone"
     if not work.exists():
-        subprocess.run(["git", "clone", "-q", "-b", "main", str(root / "shared.git"), str(work)], check=True)
+        subprocess.run(["git", "clone", "-q", str(root / "shared.git"), str(work)], check=True)
     git = ["git", "-C", str(work), "-c", "user.name=p", "-c", "user.email=p@p.invalid"]
     subprocess.run([*git, "pull", "-q"], check=True)
     (work / f"{body['id']}.json").write_text(json.dumps(body))

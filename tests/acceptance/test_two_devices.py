@@ -1,4 +1,4 @@
-"""Two devices with ten thousand tasks each, the five steps of v1.0 and nothing else.
+"""Two devices with the same tasks, the five steps of v1.0 and nothing else; ten thousand tasks with --soak.
 
 The devices are the independent client of tests/protocol; their requests go over plain streams, because an HTTP
 library on this side would take longer than the server.
@@ -12,6 +12,8 @@ import time
 from typing import Any
 from urllib.parse import quote
 
+import pytest
+
 from bench.load import Connection
 from bench.make_tasks import make_tasks
 from client.formats.taskwarrior_fields import from_taskwarrior
@@ -19,11 +21,11 @@ from tests.instance import Access, Instance
 from tests.protocol.v1_client import V1Client, content_hash, merged
 
 Document = dict[str, Any]
-COUNT = 10_000
 EDITED = 200
 CREATED = 50
 CONNECTIONS = 64
 SECONDS = 60
+"""For all of it, with ten thousand tasks."""
 
 
 class Device(V1Client):
@@ -71,19 +73,20 @@ def imported(count: int, seed: int) -> list[Document]:
     return [from_taskwarrior(task) for task in make_tasks(count, seed)]
 
 
-def test_ten_thousand_tasks_on_two_devices(server: Instance) -> None:
+@pytest.mark.parametrize("count", [2_000, pytest.param(10_000, marks=pytest.mark.soak)])
+def test_two_devices_agree(server: Instance, count: int) -> None:
     started = time.monotonic()
     here = server.access(name="desk")
     there = server.access(space=here.space, name="telephone")
-    tasks = imported(COUNT, seed=1)
-    edited = [task["id"] for task in tasks[:: COUNT // EDITED]]
+    tasks = imported(count, seed=1)
+    edited = [task["id"] for task in tasks[:: count // EDITED]]
     new_here, new_there = imported(CREATED, seed=2), imported(CREATED, seed=3)
     with Device(here) as desk, Device(there) as telephone:
         desk.documents = {task["id"]: task for task in tasks}
         assert desk.sync(max_rounds=2) == 2  # the second finds agreement
         assert telephone.sync(max_rounds=2) == 2
         assert telephone.documents == desk.documents
-        assert desk.posts == telephone.posts == COUNT
+        assert desk.posts == telephone.posts == count
 
         wanted = dict(desk.documents)
         for identity in edited:
@@ -101,7 +104,7 @@ def test_ten_thousand_tasks_on_two_devices(server: Instance) -> None:
         assert telephone.posts == EDITED + CREATED + CREATED
         assert [device.sync(max_rounds=1) for device in (desk, telephone)] == [1, 1]
 
-        assert len(wanted) == COUNT + 2 * CREATED
+        assert len(wanted) == count + 2 * CREATED
         assert desk.documents == telephone.documents == wanted
         assert desk.hashes() == {identity: content_hash(document) for identity, document in wanted.items()}
     assert time.monotonic() - started < SECONDS

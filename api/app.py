@@ -30,6 +30,7 @@ from api.routes import (
     spaces,
     sync,
 )
+from shared.core.access.limits import rate_fields
 from shared.observability import request_id
 from shared.settings import Settings
 
@@ -104,7 +105,8 @@ def create_app(settings: Settings | None = None, lifespan: LifespanOf = lifespan
 
 class RequestEnvelope:
     """Gives each request an id, in its log lines and in the header of its answer; and each answer the headers that
-    all have: no cache keeps it unless it says so itself, and it is what its content type says."""
+    all have: no cache keeps it unless it says so itself, and it is what its content type says; and how much is left
+    of a rate, if that is little. Counts the requests of an address."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -121,12 +123,18 @@ class RequestEnvelope:
                 if holding.space == NOBODY and message["status"] >= 400:
                     await scope["state"]["hypertask"].pace.turn(NOBODY)  # they are paced as one space is
                 names = {name for name, _ in message["headers"]}
-                common = [header for header in _COMMON if header[0] not in names]
-                message["headers"] = [*message["headers"], *common, (b"x-request-id", identity.encode())]
+                more = [header for header in _COMMON if header[0] not in names]
+                more += [(name.encode(), value.encode()) for name, value in rate_fields(holding.rates).items()]
+                message["headers"] = [*message["headers"], *more, (b"x-request-id", identity.encode())]
             await send(message)
 
         holding = scope[HOLDING] = Holding()
         try:
-            await self._app(scope, receive, send_with_id)
+            try:
+                await scope["state"]["hypertask"].admission.address(scope)
+            except errors.ProblemError as refusal:
+                await errors.render(refusal)(scope, receive, send_with_id)
+            else:
+                await self._app(scope, receive, send_with_id)
         finally:
             holding.end()

@@ -76,29 +76,33 @@ class Aside:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def post_task(self, space: SpaceId, document: DocumentId, body: ReceivedBody) -> submissions.PostTask:
+    async def post_task(
+        self, space: SpaceId, document: DocumentId, body: ReceivedBody, limits: Limits
+    ) -> submissions.PostTask:
         """As `submissions.parse_post_task`."""
         if _is_small(body):
-            return submissions.parse_post_task(body.data, document, self._limits)
-        found = await self._run(space, "post_task", body, document=document)
+            return submissions.parse_post_task(body.data, document, limits)
+        found = await self._run(space, "post_task", body, limits, document=document)
         return aside_process.load_task(found)
 
-    async def post_tasks(self, space: SpaceId, body: ReceivedBody) -> dict[str, batches.Posted]:
+    async def post_tasks(self, space: SpaceId, body: ReceivedBody, limits: Limits) -> dict[str, batches.Posted]:
         """As `batches.parse_post_tasks`."""
         if _is_small(body):
-            return batches.parse_post_tasks(body.data, self._limits)
-        found = await self._run(space, "post_tasks", body)
+            return batches.parse_post_tasks(body.data, limits)
+        found = await self._run(space, "post_tasks", body, limits)
         return aside_process.load_tasks(found)
 
     async def value(self, space: SpaceId, body: ReceivedBody, *, max_depth: int) -> JsonValue:
         """As `codec.parse`."""
         if _is_small(body):
             return codec.parse(body.data, max_depth=max_depth)
-        [_, text] = await self._run(space, "value", body, max_depth=max_depth)
+        [_, text] = await self._run(space, "value", body, self._limits, max_depth=max_depth)
         return codec.loads(text)
 
-    async def _run(self, space: SpaceId, name: str, body: ReceivedBody, **arguments: Any) -> list[bytes]:
-        head = {"call": name, "limits": asdict(self._limits), **arguments}
+    async def _run(
+        self, space: SpaceId, name: str, body: ReceivedBody, limits: Limits, **arguments: Any
+    ) -> list[bytes]:
+        head = {"call": name, "limits": asdict(limits), **arguments}
         head |= {"coding": body.coding, "max_bytes": body.max_bytes}
         job = _Job(space, [json.dumps(head).encode(), body.data], asyncio.get_running_loop().create_future())
         async with self._more:

@@ -12,13 +12,16 @@ from api.access.callers import Callers
 from api.access.sign_in import SignIn
 from api.access.spaces import Spaces
 from api.acknowledgements import DeviceAcknowledgements
+from api.admission import Admission
 from api.aside import Aside
 from api.auth import Devices
 from api.change_feed import ChangeFeed
 from api.hash_maps import HashMaps
 from api.importing import Importer
+from api.limits_in_force import LimitsInForce
 from api.live import Live
 from api.pace import Pace
+from api.rates import RequestRates
 from api.room import (
     IMPORTS,
     LARGE_ANSWERS,
@@ -36,6 +39,7 @@ from shared.ports import (
     DocumentStore,
     HashMapCache,
     MapAcknowledgements,
+    RateCounter,
     Resolver,
 )
 from shared.ports.access import AccessStores, PasswordHasher
@@ -67,6 +71,9 @@ class Adapters:
     resolver: Resolver
     announcements: OpenAnnouncements
     importer: Importer
+    rates: RateCounter
+    rates_alone: RateCounter
+    """See RequestRates."""
     checks: Mapping[str, Callable[[], Awaitable[None]]]
     """See State."""
 
@@ -76,9 +83,11 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[App
     """The state of a process, which follows what is announced until the end of the block."""
     async with Pace() as pace, Aside(settings.limits, pace) as aside:
         maps = HashMaps(adapters.documents, adapters.cache, max_bytes=settings.map_cache_bytes)
-        devices = Devices(adapters.stores, pace, most_of_space=settings.devices_per_space)
+        limits = LimitsInForce(adapters.stores, settings)
+        admission = Admission(RequestRates(adapters.rates, adapters.rates_alone), limits)
+        devices = Devices(adapters.stores, pace, most_of_space=settings.devices_per_space, admission=admission)
         feed = ChangeFeed(adapters.documents, maps)
-        live = Live(feed, devices, settings.streams_per_device, settings.streams_per_space)
+        live = Live(feed, devices, limits)
         async with (
             adapters.announcements(
                 heard=live.heard, lost=live.lost, revoked=live.revoked, access=live.access_changed
@@ -97,7 +106,9 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[App
                 aside=aside,
                 stores=adapters.stores,
                 devices=devices,
-                callers=Callers(adapters.stores, devices, settings),
+                limits=limits,
+                admission=admission,
+                callers=Callers(adapters.stores, devices, admission, settings),
                 sign_in=SignIn(adapters.stores, adapters.passwords, settings.session_days),
                 accounts=Accounts(adapters.stores, adapters.passwords, settings, live),
                 spaces=Spaces(adapters.stores, devices, live, settings),

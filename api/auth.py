@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from starlette.requests import Request
 
+from api.admission import Admission
 from api.batch_loader import BatchLoader
 from api.errors import FORBIDDEN, READ_ONLY, SPACE_ARCHIVED, TOO_MANY_DEVICES, UNAUTHENTICATED, Kind, ProblemError
 from api.pace import Pace
@@ -100,11 +101,14 @@ class Devices:
         pace: Pace | None = None,
         *,
         most_of_space: int | None = None,
+        admission: Admission | None = None,
     ) -> None:
-        """`pace`: of those who ask. `most_of_space`: how many devices of a space `create_bounded` makes."""
+        """`pace`: of those who ask. `most_of_space`: how many devices of a space `create_bounded` makes. `admission`:
+        counts requests."""
         self._store = stores.devices
         self._members = stores.members
         self._pace = pace
+        self.admission = admission
         self._most_of_space = most_of_space
         self._making = asyncio.Lock()
         self._by_token = BatchLoader(stores.devices.by_token_hashes, most=_TOKENS_AT_ONCE)
@@ -140,6 +144,8 @@ class Devices:
             raise _closed()
         if HOLDING in request.scope:
             request.scope[HOLDING].space = space
+        if self.admission is not None:
+            await self.admission.device(request.scope, device, space)
         self._seen.note(device.id, client=request.headers.get("user-agent"))
         if self._pace is not None:
             await self._pace.turn(space)

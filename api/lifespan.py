@@ -16,6 +16,7 @@ from shared import gc, observability
 from shared.adapters import arq
 from shared.adapters.argon2 import Argon2Hasher
 from shared.adapters.mongodb import MongoDocumentStore, access_stores, migrate, opened
+from shared.adapters.rates import memory_rates, redis_rates
 from shared.adapters.redis import connection as redis
 from shared.adapters.redis.announcements import RedisAnnouncements
 from shared.adapters.redis.resolver import ArqResolver
@@ -38,6 +39,7 @@ def lifespan_of(settings: Settings) -> Callable[[Starlette], AbstractAsyncContex
     async def lifespan(app: Starlette) -> AsyncIterator[Lifespan]:
         observability.configure(settings.log_level)
         client = arq.connect(settings.redis_url)
+        rates = redis_rates(settings.redis_url)
         async with opened(settings) as mongo, ArqResolver(client, settings) as resolver:
             await mongo.prepare()
             await migrate(mongo)
@@ -50,11 +52,14 @@ def lifespan_of(settings: Settings) -> Callable[[Starlette], AbstractAsyncContex
                 resolver=resolver,
                 announcements=partial(RedisAnnouncements, client),
                 importer=partial(import_apart, settings),
+                rates=rates,
+                rates_alone=memory_rates(),
                 checks={"database": mongo.ping, "cache": partial(redis.ping, client)},
             )
             async with assembled(settings, adapters) as state:
                 gc.freeze_after_startup()
                 yield {"hypertask": state}
+        await rates.close()
         await client.aclose(close_connection_pool=True)
 
     return lifespan

@@ -9,14 +9,16 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from api.auth import TRUSTED_SECONDS, Devices
 from api.change_feed import ChangeFeed
 from api.errors import RATE_LIMITED, ProblemError
+from api.limits_in_force import LimitsInForce
 from api.representations import events
 from shared import announcement_messages
-from shared.core.documents import Device, DeviceId, Epoch, Position, Sequence, SpaceId
+from shared.core.access.limits import NO_LIMIT, Limit
+from shared.core.documents import Device, DeviceId, Epoch, Position, Sequence, SpaceId, UserId
 from shared.core.index.cursors import cursor_of
 from shared.observability import event
 from shared.ports import Announcements, UnavailableError
@@ -63,16 +65,42 @@ class Follower(Protocol):
     def close(self) -> None: ...
 
 
+class Following(NamedTuple):
+    """Who a follower is."""
+
+    device: DeviceId
+    token_hash: str
+    counted: tuple[DeviceId | UserId, ...]
+    """Whose streams it is one of."""
+
+
+_WHOSE: Final = {
+    Limit.STREAMS_PER_DEVICE: "One device",
+    Limit.STREAMS_PER_USER: "One user",
+    Limit.STREAMS_PER_SPACE: "One space",
+}
+
+
+def _unless_full(limit: Limit, used: int, most: int) -> None:
+    if most != NO_LIMIT and used >= most:
+        detail = (
+            f"{_WHOSE[limit]} may have {most} event streams and waiting requests at a time at one API process "
+            f"(HYPERTASK_{limit.upper()})."
+        )
+        extensions = {"limit": limit.value, "quota": most, "remaining": 0}
+        headers = {"retry-after": str(HEARTBEAT_SECONDS)}
+        raise ProblemError(RATE_LIMITED, detail, headers=headers, extensions=extensions)
+
+
 class Live:
     """All followers of a process, under one subscription."""
 
-    def __init__(self, replays: ChangeFeed, devices: Devices, most_per_device: int, most_per_space: int) -> None:
+    def __init__(self, replays: ChangeFeed, devices: Devices, limits: LimitsInForce) -> None:
         self.replays = replays
         self._devices = devices
-        self._most = most_per_device
-        self._most_of_space = most_per_space
-        self._followers: dict[SpaceId, dict[Follower, tuple[DeviceId, str]]] = {}
-        self._counts: Counter[DeviceId] = Counter()
+        self._limits = limits
+        self._followers: dict[SpaceId, dict[Follower, Following]] = {}
+        self._counts: Counter[DeviceId | UserId] = Counter()
         self._announcements: Announcements | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.closing = False
@@ -90,36 +118,33 @@ class Live:
     async def follow(self, device: Device, token_hash: str, follower: Follower) -> None:
         """Tells `follower` of what is committed in the device's space from now on, until `unfollow`. 429 if the
         device follows too much already, 401 if it was revoked before this could be heard."""
-        if self._counts[device.id] >= self._most:
-            detail = (
-                f"One device may have {self._most} event streams and waiting requests at a time "
-                "(HYPERTASK_STREAMS_PER_DEVICE)."
-            )
-            raise ProblemError(RATE_LIMITED, detail, headers={"retry-after": str(HEARTBEAT_SECONDS)})
-        if len(self._followers.get(device.space, ())) >= self._most_of_space:
-            detail = (
-                f"One space may have {self._most_of_space} event streams and waiting requests at a time "
-                "(HYPERTASK_STREAMS_PER_SPACE)."
-            )
-            raise ProblemError(RATE_LIMITED, detail, headers={"retry-after": str(HEARTBEAT_SECONDS)})
+        of_device = await self._limits.of_user(Limit.STREAMS_PER_DEVICE, device.owner)
+        of_user = await self._limits.of_user(Limit.STREAMS_PER_USER, device.owner)
+        of_space = await self._limits.of_space(Limit.STREAMS_PER_SPACE, device.space)
+        _unless_full(Limit.STREAMS_PER_DEVICE, self._counts[device.id], of_device)
+        if device.owner is not None:
+            _unless_full(Limit.STREAMS_PER_USER, self._counts[device.owner], of_user)
+        _unless_full(Limit.STREAMS_PER_SPACE, len(self._followers.get(device.space, ())), of_space)
         if self.closing or self._announcements is None:
             raise UnavailableError("the server is stopping")
-        self._counts[device.id] += 1
-        self._followers.setdefault(device.space, {})[follower] = (device.id, token_hash)
+        counted: tuple[DeviceId | UserId, ...] = (device.id,) if device.owner is None else (device.id, device.owner)
+        self._counts.update(counted)
+        self._followers.setdefault(device.space, {})[follower] = Following(device.id, token_hash, counted)
         try:
             await self._announcements.listen(device.space)
             if not await self._devices.opens(token_hash, device.space):
                 raise self._devices.revoked_error()
         except BaseException:
-            self.unfollow(device.space, device.id, follower)
+            self.unfollow(device.space, follower)
             raise
 
-    def unfollow(self, space: SpaceId, device: DeviceId, follower: Follower) -> None:
+    def unfollow(self, space: SpaceId, follower: Follower) -> None:
         """The space stays subscribed until the next tick: the same device may be back in a moment."""
-        self._followers.get(space, {}).pop(follower, None)
-        self._counts[device] -= 1
-        if not self._counts[device]:
-            del self._counts[device]
+        known = self._followers.get(space, {}).pop(follower, None)
+        for key in () if known is None else known.counted:
+            self._counts[key] -= 1
+            if not self._counts[key]:
+                del self._counts[key]
 
     def heard(self, space: SpaceId, data: bytes) -> None:
         """An announcement came."""
@@ -171,18 +196,18 @@ class Live:
 
     def revoked(self, space: SpaceId, device: DeviceId) -> None:
         """A device of the space was revoked somewhere: nothing that it holds open goes on."""
-        for follower, (whose, _) in list(self._followers.get(space, {}).items()):
-            if whose == device:
+        for follower, known in list(self._followers.get(space, {}).items()):
+            if known.device == device:
                 follower.close()
 
     async def _close_revoked(self, space: SpaceId) -> None:
         """As `revoked`, for devices of which it was not heard."""
         followers = list(self._followers.get(space, {}).items())
-        tokens = list({token_hash for _, (_, token_hash) in followers})
+        tokens = list({known.token_hash for _, known in followers})
         opens = await asyncio.gather(*(self._devices.opens(token_hash, space) for token_hash in tokens))
         closed = {token_hash for token_hash, is_open in zip(tokens, opens, strict=True) if not is_open}
-        for follower, (_, token_hash) in followers:
-            if token_hash in closed:
+        for follower, known in followers:
+            if known.token_hash in closed:
                 follower.close()
 
     async def _look_for_revoked(self, space: SpaceId) -> None:

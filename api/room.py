@@ -10,6 +10,7 @@ from typing import Final
 
 from api.errors import RATE_LIMITED, ProblemError
 from api.pace import Pace
+from shared.core.access.limits import RateState
 from shared.core.documents import SpaceId
 from shared.ports import OverloadedError
 
@@ -156,6 +157,8 @@ class Holding:
     def __init__(self) -> None:
         self.space = NOBODY
         """Whose request it is, once that is known."""
+        self.rates: list[RateState] = []
+        """What the request found of the rates that it was counted for."""
         self._returns: list[Callable[[], None]] = []
 
     def take(self, room: Room, space: SpaceId, size: int) -> None:

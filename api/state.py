@@ -13,10 +13,12 @@ from api.access.callers import Callers
 from api.access.sign_in import SignIn
 from api.access.spaces import Spaces
 from api.acknowledgements import DeviceAcknowledgements
+from api.admission import Admission
 from api.aside import Aside
 from api.auth import Devices
 from api.hash_maps import HashMaps
 from api.importing import Importer
+from api.limits_in_force import LimitsInForce
 from api.live import Live
 from api.pace import Pace
 from api.room import ArrivingBody, Gate, Room
@@ -40,6 +42,8 @@ class AppState:
     aside: Aside
     stores: AccessStores
     devices: Devices
+    limits: LimitsInForce
+    admission: Admission
     callers: Callers
     sign_in: SignIn
     accounts: Accounts

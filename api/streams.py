@@ -77,7 +77,7 @@ class EventStream:
                 raise
             self._main.uncancel()
         finally:
-            self._live.unfollow(self._space, self._device, self)
+            self._live.unfollow(self._space, self)
             if self._sender is not None:
                 self._sender.cancel()
         if self._closed and not self._stuck:  # whoever takes nothing would not take the end either

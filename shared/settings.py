@@ -90,11 +90,25 @@ class Settings:
     """How long after its deletion an account or a space can be taken back."""
     password_threads: int = 2
     """How many passwords one API process verifies at a time; each takes 19 MiB and some tens of milliseconds."""
+    requests_per_address: int = 600_000
+    """Most requests a minute from one address (of IPv6: from one network of 64 bits), whoever asks; 0: any number."""
+    requests_per_token: int = 300_000
+    """The same of one token ..."""
+    requests_per_user: int = 600_000
+    """... of one user, with all tokens and sessions ..."""
+    requests_per_space: int = 600_000
+    """... and about one space."""
+    streams_per_user: int = 1024
+    """Event streams and waiting requests that one user may have at one API process; 0: any number."""
+    max_batch_bytes: int = Limits().max_batch_bytes
+    """Of the body of one `POST /tasks`, decompressed."""
+    sign_ups_per_address: int = 1000
+    """Most requests for a new account an hour from one address; 0: any number."""
     log_level: str = "INFO"
 
     @property
     def limits(self) -> Limits:
-        return Limits(max_document_bytes=self.max_document_bytes, max_depth=self.max_depth)
+        return Limits(self.max_document_bytes, self.max_depth, max_batch_bytes=self.max_batch_bytes)
 
     @property
     def retention(self) -> Retention:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.admission import Admission
 from api.auth import Devices, hash_of_token, token_hash
 from api.errors import (
     ACCOUNT_LEAVING,
@@ -52,8 +53,9 @@ class Caller:
 class Callers:
     """Of one process."""
 
-    def __init__(self, stores: AccessStores, devices: Devices, settings: Settings) -> None:
+    def __init__(self, stores: AccessStores, devices: Devices, admission: Admission, settings: Settings) -> None:
         self._stores = stores
+        self._admission = admission
         self._devices = devices
         self._public = settings.public_url.rstrip("/")
         self._days = settings.session_days
@@ -85,6 +87,8 @@ class Callers:
             raise self._devices.revoked_error()
         if not device.every_space or SPACE_HEADER in request.headers:
             await self._devices.of(request)
+        else:
+            await self._admission.device(request.scope, device, None)
         user = (await self._stores.users.by_ids([device.owner])).get(device.owner)
         if user is None or user.state is not AccountState.ACTIVE:
             raise self._devices.revoked_error()
@@ -98,6 +102,8 @@ class Callers:
         user = None
         if session is not None and now < session.expires_at:
             user = (await self._stores.users.by_ids([session.user])).get(session.user)
+        if user is not None:
+            await self._admission.user(request.scope, user.id)
         if session is None or user is None or user.state is AccountState.DISABLED:
             detail = "Sign in (POST /session), or send the header Authorization: Bearer <token>."
             raise ProblemError(UNAUTHENTICATED, detail, headers={"www-authenticate": 'Bearer realm="hypertask"'})

@@ -31,9 +31,9 @@ async def post_tasks(request: Request) -> Response:
     device, refusal = await app.devices.judged(request, Act.WRITE)
     for parse in (is_dry_run, is_confirmed):  # what they refuse is refused whatever the body is
         parse(request)
-    limits = app.settings.limits
+    limits = await app.limits.of_bodies(device.owner)
     body = await read_body(request, device.space, limits.max_batch_bytes)
-    posted = await app.aside.post_tasks(device.space, body)
+    posted = await app.aside.post_tasks(device.space, body, limits)
     answers = await _answers(app, request, device, _refused(posted, refusal))
     return Parts(batches.answers_body(answers))
 

@@ -118,7 +118,7 @@ async def _held(
             await wait.for_change(left)
             await app.devices.of(request)  # it may have been revoked meanwhile
     finally:
-        app.live.unfollow(device.space, device.id, wait)
+        app.live.unfollow(device.space, wait)
     return found
 
 

@@ -24,9 +24,9 @@ async def post_task(request: Request) -> Response:
     app = state(request)
     device, refusal = await app.devices.judged(request, Act.WRITE)
     document = document_of(request)
-    limits = app.settings.limits
+    limits = await app.limits.of_bodies(device.owner)
     body = await read_body(request, device.space, limits.max_request_bytes)
-    posted = await app.aside.post_task(device.space, document, body)
+    posted = await app.aside.post_task(device.space, document, body, limits)
     if refusal is not None and posted.state is not None:
         raise refusal  # without a state it asks what there is, and changes nothing
     agreed = await app.acknowledgements.posted(device) if is_bare_deletion(posted) else None

@@ -7,6 +7,7 @@ space: shared/ports/access.py.)
 from shared.ports.cache import Announcement, Announcements, BuilderLock, HashMapCache, MapAcknowledgements
 from shared.ports.errors import DecisionError, Fence, FencedError, OverloadedError, TooMuchError, UnavailableError
 from shared.ports.queue import Envelope, Inbox, Lease, Reply, Resolver, SealedItem
+from shared.ports.rates import Counted, RateCounter
 from shared.ports.stores import Changes, Current, DocumentStore, Transaction
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Announcements",
     "BuilderLock",
     "Changes",
+    "Counted",
     "Current",
     "DecisionError",
     "DocumentStore",
@@ -25,6 +27,7 @@ __all__ = [
     "Lease",
     "MapAcknowledgements",
     "OverloadedError",
+    "RateCounter",
     "Reply",
     "Resolver",
     "SealedItem",

@@ -9,12 +9,13 @@ something, atomically with the change.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
 from shared.core.access.audit import AuditEntry
 from shared.core.access.invitations import Invitation, InvitationId
+from shared.core.access.limits import Overrides
 from shared.core.access.people import User
 from shared.core.access.roles import Access, Membership, Role, SpaceProfile
 from shared.core.access.sessions import Failures, WebSession, WebSessionId
@@ -101,6 +102,15 @@ class UserStore(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class SpaceOverrides:
+    """Limits of one space that are other than the settings say."""
+
+    own: Overrides = field(default_factory=dict, hash=False)
+    of_owner: Overrides = field(default_factory=dict, hash=False)
+    """They hold where the space has none of its own."""
+
+
 class SpaceStore(Protocol):
     """What people know of spaces. The documents are in DocumentStore."""
 
@@ -123,6 +133,10 @@ class SpaceStore(Protocol):
         ...
 
     async def set_overrides(self, space: SpaceId, overrides: Mapping[str, float], entry: AuditEntry) -> bool: ...
+
+    async def overrides(self, spaces: Collection[SpaceId]) -> dict[SpaceId, SpaceOverrides]:
+        """Of those that have an owner, by the next call after a change."""
+        ...
 
     async def search(self, text: str, after: str, most: int) -> list[SpaceProfile]:
         """The first `most` by id, after that id, whose id or name has `text` in it."""

@@ -20,42 +20,42 @@ def _new(kind: str) -> str:
     return kind + uuid.uuid4().hex[:16]
 
 
-def _entry(act: AuditAct = AuditAct.USER_ADDED, at: float = 1.0) -> AuditEntry:
+def new_entry(act: AuditAct = AuditAct.USER_ADDED, at: float = 1.0) -> AuditEntry:
     return BY_OPERATOR.entry(act, at)
 
 
-async def _user(stores: AccessStores, *, email: str | None = None, password: str | None = None) -> User:
+async def new_user(stores: AccessStores, *, email: str | None = None, password: str | None = None) -> User:
     identity = UserId(_new("u"))
     user = User(identity, UserName(f"Name {identity}"), 1.0, email, has_password=password is not None)
-    assert await stores.users.add(user, password, _entry()) is None
+    assert await stores.users.add(user, password, new_entry()) is None
     return user
 
 
-async def _space(stores: AccessStores, owner: User) -> SpaceProfile:
+async def new_space(stores: AccessStores, owner: User) -> SpaceProfile:
     space = SpaceProfile(SpaceId(_new("s")), "Plans", 2.0)
-    assert await stores.spaces.add(space, owner.id, _entry(AuditAct.SPACE_ADDED))
+    assert await stores.spaces.add(space, owner.id, new_entry(AuditAct.SPACE_ADDED))
     return space
 
 
 async def _member(stores: AccessStores, space: SpaceProfile, role: Role, at: float = 3.0) -> User:
-    user = await _user(stores)
-    assert await stores.members.add(Membership(space.id, user.id, role, at), _entry(AuditAct.MEMBER_ADDED))
+    user = await new_user(stores)
+    assert await stores.members.add(Membership(space.id, user.id, role, at), new_entry(AuditAct.MEMBER_ADDED))
     return user
 
 
 async def _invited(stores: AccessStores, space: SpaceId | None, role: Role | None = None) -> tuple[Invitation, str]:
     secret = _new("hash-")
     invitation = Invitation(InvitationId(_new("i")), None, 5.0, 100.0, space, role)
-    await stores.invitations.add(invitation, secret, _entry(AuditAct.INVITATION_ADDED))
+    await stores.invitations.add(invitation, secret, new_entry(AuditAct.INVITATION_ADDED))
     return invitation, secret
 
 
-ACCEPTED = _entry(AuditAct.INVITATION_ACCEPTED, 9.0)
+ACCEPTED = new_entry(AuditAct.INVITATION_ACCEPTED, 9.0)
 
 
 class UserStoreContract:
     async def test_a_user_is_found_as_it_was_added_however_its_name_is_spelt(self, stores: AccessStores) -> None:
-        user = await _user(stores, email=f"{_new('A')}@Example.org", password="hash")  # noqa: S106
+        user = await new_user(stores, email=f"{_new('A')}@Example.org", password="hash")  # noqa: S106
         assert await stores.users.by_ids([user.id, UserId("u-nobody")]) == {user.id: user}
         assert user.email is not None
         for login in (user.name, user.name.upper(), user.email, user.email.lower()):
@@ -64,34 +64,34 @@ class UserStoreContract:
         assert await stores.users.password_hash(user.id) == "hash"
 
     async def test_names_and_addresses_are_unique(self, stores: AccessStores) -> None:
-        one, other = await _user(stores, email=f"{_new('a')}@example.org"), await _user(stores)
+        one, other = await new_user(stores, email=f"{_new('a')}@example.org"), await new_user(stores)
         assert one.email is not None
         same = replace(other, id=UserId(_new("u")), name=UserName(one.name.upper()))
-        assert await stores.users.add(same, None, _entry()) is Taken.NAME
+        assert await stores.users.add(same, None, new_entry()) is Taken.NAME
         same = replace(same, name=UserName(_new("n")), email=one.email.upper())
-        assert await stores.users.add(same, None, _entry()) is Taken.EMAIL
+        assert await stores.users.add(same, None, new_entry()) is Taken.EMAIL
         assert same.id not in await stores.users.by_ids([same.id])
-        assert await stores.users.rename(other.id, UserName(one.name.upper()), _entry()) is Taken.NAME
-        assert await stores.users.set_email(other.id, one.email, _entry()) is Taken.EMAIL
+        assert await stores.users.rename(other.id, UserName(one.name.upper()), new_entry()) is Taken.NAME
+        assert await stores.users.set_email(other.id, one.email, new_entry()) is Taken.EMAIL
         assert await stores.users.by_ids([other.id]) == {other.id: other}
-        assert await stores.users.set_email(one.id, None, _entry()) is None
-        assert await stores.users.set_email(other.id, one.email, _entry()) is None
-        assert await stores.users.rename(other.id, UserName(other.name.upper()), _entry()) is None, "it is his own"
+        assert await stores.users.set_email(one.id, None, new_entry()) is None
+        assert await stores.users.set_email(other.id, one.email, new_entry()) is None
+        assert await stores.users.rename(other.id, UserName(other.name.upper()), new_entry()) is None, "it is his own"
 
     async def test_of_several_who_take_a_name_one_gets_it(self, stores: AccessStores) -> None:
         name = UserName(_new("n"))
         users = [User(UserId(_new("u")), name, 1.0) for _ in range(5)]
-        found = await asyncio.gather(*(stores.users.add(user, None, _entry()) for user in users))
+        found = await asyncio.gather(*(stores.users.add(user, None, new_entry()) for user in users))
         assert sorted(map(str, found)) == ["None", *["name"] * 4]
 
     async def test_what_changes_of_a_user(self, stores: AccessStores) -> None:
-        user = await _user(stores)
-        assert await stores.users.set_password(user.id, "new", _entry())
-        assert await stores.users.set_administrator(user.id, True, _entry())
-        assert not await stores.users.set_administrator(user.id, True, _entry()), "he is one"
-        assert await stores.users.set_disabled(user.id, 4.0, _entry())
-        assert not await stores.users.set_disabled(user.id, 5.0, _entry()), "he is"
-        assert await stores.users.set_overrides(user.id, {"spaces_per_user": 3}, _entry())
+        user = await new_user(stores)
+        assert await stores.users.set_password(user.id, "new", new_entry())
+        assert await stores.users.set_administrator(user.id, True, new_entry())
+        assert not await stores.users.set_administrator(user.id, True, new_entry()), "he is one"
+        assert await stores.users.set_disabled(user.id, 4.0, new_entry())
+        assert not await stores.users.set_disabled(user.id, 5.0, new_entry()), "he is"
+        assert await stores.users.set_overrides(user.id, {"spaces_per_user": 3}, new_entry())
         await stores.users.exported(user.id, 6.0)
         await stores.users.exported(user.id, 5.0)
         changed = replace(
@@ -104,24 +104,24 @@ class UserStoreContract:
         )
         assert await stores.users.by_ids([user.id]) == {user.id: changed}
         assert changed.state is AccountState.DISABLED
-        assert await stores.users.set_disabled(user.id, None, _entry())
-        assert await stores.users.set_administrator(user.id, False, _entry())
-        assert not await stores.users.set_disabled(UserId("u-nobody"), 1.0, _entry())
-        assert not await stores.users.set_password(UserId("u-nobody"), "x", _entry())
+        assert await stores.users.set_disabled(user.id, None, new_entry())
+        assert await stores.users.set_administrator(user.id, False, new_entry())
+        assert not await stores.users.set_disabled(UserId("u-nobody"), 1.0, new_entry())
+        assert not await stores.users.set_password(UserId("u-nobody"), "x", new_entry())
 
     async def test_a_user_with_a_space_and_an_invitation_is_added_whole_or_not_at_all(
         self, stores: AccessStores
     ) -> None:
-        shared = await _space(stores, await _user(stores))
+        shared = await new_space(stores, await new_user(stores))
         _, secret = await _invited(stores, shared.id, Role.READER)
         user = User(UserId(_new("u")), UserName(_new("n")), 9.0)
         first = SpaceProfile(SpaceId(_new("s")), "First", 9.0)
-        assert await stores.users.add(user, None, _entry(), space=first, invitation=secret) is None
+        assert await stores.users.add(user, None, new_entry(), space=first, invitation=secret) is None
         roles = {member.space: member.role for member in await stores.members.of_user(user.id)}
         assert roles == {first.id: Role.OWNER, shared.id: Role.READER}
         again = replace(user, id=UserId(_new("u")), name=UserName(_new("n")))
         other = replace(first, id=SpaceId(_new("s")))
-        found = await stores.users.add(again, None, _entry(), space=other, invitation=secret)
+        found = await stores.users.add(again, None, new_entry(), space=other, invitation=secret)
         assert found is AcceptFailure.GONE
         assert await stores.users.by_ids([again.id]) == {}
         assert await stores.spaces.by_ids([other.id]) == {}
@@ -132,7 +132,7 @@ class UserStoreContract:
         users = [User(UserId(_new("u")), UserName(f"{mark} {number}"), 1.0) for number in range(2)]
         users.append(User(UserId(_new("u")), UserName(_new("n")), 1.0, f"{mark}.x@example.org"))
         for user in users:
-            await stores.users.add(user, None, _entry())
+            await stores.users.add(user, None, new_entry())
         order = sorted(users, key=lambda user: user.id)
         assert await stores.users.search(mark.upper(), "", 9) == order
         assert await stores.users.search(mark, order[0].id, 1) == [order[1]]
@@ -142,75 +142,75 @@ class UserStoreContract:
     async def test_a_user_is_removed_when_the_grace_period_has_ended_and_no_sooner(
         self, stores: AccessStores
     ) -> None:
-        user = await _user(stores)
-        space = await _space(stores, await _user(stores))
-        await stores.members.add(Membership(space.id, user.id, Role.EDITOR, 3.0), _entry())
-        await stores.sessions.add(WebSession(WebSessionId(_new("w")), user.id, 1.0, 9.0, 1.0), _new("t"), _entry())
+        user = await new_user(stores)
+        space = await new_space(stores, await new_user(stores))
+        await stores.members.add(Membership(space.id, user.id, Role.EDITOR, 3.0), new_entry())
+        await stores.sessions.add(WebSession(WebSessionId(_new("w")), user.id, 1.0, 9.0, 1.0), _new("t"), new_entry())
         token = _new("t")
         device = Device(DeviceId(_new("d")), user.name, "d", space.id, 1.0, owner=user.id)
-        await stores.devices.add(device, token, _entry())
-        assert not await stores.users.remove(user.id, 1e12, _entry()), "he was not deleted"
-        assert await stores.users.set_delete_at(user.id, 50.0, _entry())
-        assert not await stores.users.set_delete_at(user.id, 60.0, _entry()), "he was before"
-        assert not await stores.users.remove(user.id, 49.0, _entry())
+        await stores.devices.add(device, token, new_entry())
+        assert not await stores.users.remove(user.id, 1e12, new_entry()), "he was not deleted"
+        assert await stores.users.set_delete_at(user.id, 50.0, new_entry())
+        assert not await stores.users.set_delete_at(user.id, 60.0, new_entry()), "he was before"
+        assert not await stores.users.remove(user.id, 49.0, new_entry())
         assert user.id not in await stores.users.due(49.0, 10_000)
         assert user.id in await stores.users.due(50.0, 10_000)
-        assert await stores.users.remove(user.id, 50.0, _entry(AuditAct.USER_REMOVED))
+        assert await stores.users.remove(user.id, 50.0, new_entry(AuditAct.USER_REMOVED))
         assert await stores.users.by_ids([user.id]) == {}
         assert await stores.members.of_user(user.id) == []
         assert await stores.sessions.list_of(user.id) == []
         assert await stores.devices.by_token_hashes([token]) == {}
 
     async def test_a_user_who_owns_a_space_is_not_removed(self, stores: AccessStores) -> None:
-        user = await _user(stores)
-        space = await _space(stores, user)
-        await stores.users.set_delete_at(user.id, 50.0, _entry())
-        assert not await stores.users.remove(user.id, 50.0, _entry())
-        assert await stores.users.set_delete_at(user.id, None, _entry())
+        user = await new_user(stores)
+        space = await new_space(stores, user)
+        await stores.users.set_delete_at(user.id, 50.0, new_entry())
+        assert not await stores.users.remove(user.id, 50.0, new_entry())
+        assert await stores.users.set_delete_at(user.id, None, new_entry())
         assert (await stores.members.of_space(space.id))[0].user == user.id
         assert (await stores.users.by_ids([user.id]))[user.id].state is AccountState.ACTIVE
 
 
 class SpaceStoreContract:
     async def test_a_space_is_added_with_its_owner(self, stores: AccessStores) -> None:
-        user = await _user(stores)
-        space = await _space(stores, user)
+        user = await new_user(stores)
+        space = await new_space(stores, user)
         assert await stores.spaces.by_ids([space.id, SpaceId("s-none")]) == {space.id: space}
         assert await stores.members.of_space(space.id) == [Membership(space.id, user.id, Role.OWNER, 2.0)]
-        other = await _user(stores)
-        assert not await stores.spaces.add(space, other.id, _entry()), "its id is taken"
+        other = await new_user(stores)
+        assert not await stores.spaces.add(space, other.id, new_entry()), "its id is taken"
         assert await stores.members.of_user(other.id) == []
 
     async def test_what_changes_of_a_space(self, stores: AccessStores) -> None:
-        user = await _user(stores)
-        space = await _space(stores, user)
-        assert await stores.spaces.rename(space.id, "New", _entry())
-        assert not await stores.spaces.rename(space.id, "New", _entry()), "it is called so"
-        assert await stores.spaces.set_archived(space.id, 3.0, _entry())
-        assert not await stores.spaces.set_archived(space.id, 4.0, _entry()), "it is"
-        assert await stores.spaces.set_overrides(space.id, {"space_documents": 9}, _entry())
+        user = await new_user(stores)
+        space = await new_space(stores, user)
+        assert await stores.spaces.rename(space.id, "New", new_entry())
+        assert not await stores.spaces.rename(space.id, "New", new_entry()), "it is called so"
+        assert await stores.spaces.set_archived(space.id, 3.0, new_entry())
+        assert not await stores.spaces.set_archived(space.id, 4.0, new_entry()), "it is"
+        assert await stores.spaces.set_overrides(space.id, {"space_documents": 9}, new_entry())
         changed = replace(space, name="New", archived_at=3.0, overrides={"space_documents": 9})
         assert await stores.spaces.by_ids([space.id]) == {space.id: changed}
         assert await stores.spaces.search(space.id.upper(), "", 9) == [changed]
         pair = space.id, user.id
         assert await stores.members.access([pair]) == {pair: Access(Role.OWNER, SpaceState.ARCHIVED)}
-        assert await stores.spaces.set_archived(space.id, None, _entry())
-        assert await stores.spaces.set_delete_at(space.id, 50.0, _entry())
+        assert await stores.spaces.set_archived(space.id, None, new_entry())
+        assert await stores.spaces.set_delete_at(space.id, 50.0, new_entry())
         assert await stores.members.access([pair]) == {pair: Access(Role.OWNER, SpaceState.DELETED)}
-        assert not await stores.spaces.rename(SpaceId("s-none"), "New", _entry())
+        assert not await stores.spaces.rename(SpaceId("s-none"), "New", new_entry())
 
     async def test_a_space_is_removed_when_the_grace_period_has_ended_and_no_sooner(
         self, stores: AccessStores
     ) -> None:
-        user = await _user(stores)
-        space, other = await _space(stores, user), await _space(stores, user)
+        user = await new_user(stores)
+        space, other = await new_space(stores, user), await new_space(stores, user)
         _, secret = await _invited(stores, space.id, Role.EDITOR)
-        assert not await stores.spaces.remove(space.id, 1e12, _entry()), "it was not deleted"
-        await stores.spaces.set_delete_at(space.id, 50.0, _entry())
-        assert not await stores.spaces.remove(space.id, 49.0, _entry())
+        assert not await stores.spaces.remove(space.id, 1e12, new_entry()), "it was not deleted"
+        await stores.spaces.set_delete_at(space.id, 50.0, new_entry())
+        assert not await stores.spaces.remove(space.id, 49.0, new_entry())
         assert space.id in await stores.spaces.due(50.0, 10_000)
         assert other.id not in await stores.spaces.due(50.0, 10_000)
-        assert await stores.spaces.remove(space.id, 50.0, _entry(AuditAct.SPACE_REMOVED))
+        assert await stores.spaces.remove(space.id, 50.0, new_entry(AuditAct.SPACE_REMOVED))
         assert await stores.spaces.by_ids([space.id, other.id]) == {other.id: other}
         assert [member.space for member in await stores.members.of_user(user.id)] == [other.id]
         assert await stores.invitations.by_secret(secret) is None
@@ -218,13 +218,13 @@ class SpaceStoreContract:
 
 class MembershipStoreContract:
     async def test_who_is_what_where(self, stores: AccessStores) -> None:
-        owner = await _user(stores)
-        space = await _space(stores, owner)
+        owner = await new_user(stores)
+        space = await new_space(stores, owner)
         editor, reader = (
             await _member(stores, space, Role.EDITOR, 5.0),
             await _member(stores, space, Role.READER, 4.0),
         )
-        stranger = await _user(stores)
+        stranger = await new_user(stores)
         pairs = [(space.id, user.id) for user in (owner, editor, reader, stranger)]
         asked = [*pairs, (SpaceId("s-none"), owner.id)]
         assert await stores.members.access(asked) == dict(
@@ -233,28 +233,28 @@ class MembershipStoreContract:
         assert await stores.members.access([]) == {}
         order = [member.user for member in await stores.members.of_space(space.id)]
         assert order == [owner.id, reader.id, editor.id]
-        assert not await stores.members.add(Membership(space.id, reader.id, Role.EDITOR, 9.0), _entry())
-        await stores.users.set_disabled(editor.id, 7.0, _entry())
+        assert not await stores.members.add(Membership(space.id, reader.id, Role.EDITOR, 9.0), new_entry())
+        await stores.users.set_disabled(editor.id, 7.0, new_entry())
         assert (await stores.members.access(pairs))[pairs[1]].account is AccountState.DISABLED
 
     async def test_roles_change_but_the_owners_does_not(self, stores: AccessStores) -> None:
-        owner = await _user(stores)
-        space = await _space(stores, owner)
+        owner = await new_user(stores)
+        space = await new_space(stores, owner)
         user = await _member(stores, space, Role.READER)
-        assert await stores.members.set_role(space.id, user.id, Role.EDITOR, _entry())
-        assert not await stores.members.set_role(space.id, user.id, Role.EDITOR, _entry()), "he is"
-        assert not await stores.members.set_role(space.id, owner.id, Role.READER, _entry())
-        assert not await stores.members.remove(space.id, owner.id, _entry())
-        assert await stores.members.remove(space.id, user.id, _entry())
-        assert not await stores.members.remove(space.id, user.id, _entry()), "he was before"
-        assert not await stores.members.set_role(space.id, user.id, Role.READER, _entry())
+        assert await stores.members.set_role(space.id, user.id, Role.EDITOR, new_entry())
+        assert not await stores.members.set_role(space.id, user.id, Role.EDITOR, new_entry()), "he is"
+        assert not await stores.members.set_role(space.id, owner.id, Role.READER, new_entry())
+        assert not await stores.members.remove(space.id, owner.id, new_entry())
+        assert await stores.members.remove(space.id, user.id, new_entry())
+        assert not await stores.members.remove(space.id, user.id, new_entry()), "he was before"
+        assert not await stores.members.set_role(space.id, user.id, Role.READER, new_entry())
         assert [member.user for member in await stores.members.of_space(space.id)] == [owner.id]
 
     async def test_a_space_is_handed_over_and_has_one_owner(self, stores: AccessStores) -> None:
-        owner, stranger = await _user(stores), await _user(stores)
-        space = await _space(stores, owner)
+        owner, stranger = await new_user(stores), await new_user(stores)
+        space = await new_space(stores, owner)
         others = [await _member(stores, space, Role.READER) for _ in range(3)]
-        transferred = _entry(AuditAct.SPACE_TRANSFERRED)
+        transferred = new_entry(AuditAct.SPACE_TRANSFERRED)
         assert not await stores.members.transfer(space.id, owner.id, stranger.id, transferred)
         assert not await stores.members.transfer(space.id, others[0].id, others[1].id, transferred)
         found = await asyncio.gather(
@@ -268,11 +268,11 @@ class MembershipStoreContract:
 
 class InvitationStoreContract:
     async def test_an_invitation_works_once(self, stores: AccessStores) -> None:
-        space = await _space(stores, await _user(stores))
+        space = await new_space(stores, await new_user(stores))
         invitation, secret = await _invited(stores, space.id, Role.EDITOR)
         assert await stores.invitations.by_secret(secret) == invitation
         assert await stores.invitations.list_of(space.id) == [invitation]
-        users = [await _user(stores) for _ in range(4)]
+        users = [await new_user(stores) for _ in range(4)]
         accepts = (stores.invitations.accept(secret, user.id, 9.0, ACCEPTED) for user in users)
         found = await asyncio.gather(*accepts)
         [used] = [one for one in found if isinstance(one, Invitation)]
@@ -284,31 +284,31 @@ class InvitationStoreContract:
         assert await stores.invitations.accept(secret, member.user, 10.0, ACCEPTED) == used, "it may be repeated"
 
     async def test_what_is_gone_makes_nobody_a_member(self, stores: AccessStores) -> None:
-        space, user = await _space(stores, await _user(stores)), await _user(stores)
+        space, user = await new_space(stores, await new_user(stores)), await new_user(stores)
         revoked, secret = await _invited(stores, space.id, Role.EDITOR)
-        assert not await stores.invitations.revoke(revoked.id, SpaceId("s-none"), 6.0, _entry()), "it is another's"
-        assert not await stores.invitations.revoke(revoked.id, None, 6.0, _entry())
-        assert await stores.invitations.revoke(revoked.id, space.id, 6.0, _entry())
-        assert not await stores.invitations.revoke(revoked.id, space.id, 7.0, _entry()), "it was before"
+        assert not await stores.invitations.revoke(revoked.id, SpaceId("s-none"), 6.0, new_entry()), "it is another's"
+        assert not await stores.invitations.revoke(revoked.id, None, 6.0, new_entry())
+        assert await stores.invitations.revoke(revoked.id, space.id, 6.0, new_entry())
+        assert not await stores.invitations.revoke(revoked.id, space.id, 7.0, new_entry()), "it was before"
         _, late = await _invited(stores, space.id, Role.EDITOR)
         for asked, at in ((secret, 9.0), (late, 100.0), ("hash-nobody", 9.0)):
             assert await stores.invitations.accept(asked, user.id, at, ACCEPTED) is AcceptFailure.GONE
-        await stores.spaces.set_delete_at(space.id, 50.0, _entry())
+        await stores.spaces.set_delete_at(space.id, 50.0, new_entry())
         assert await stores.invitations.accept(late, user.id, 9.0, ACCEPTED) is AcceptFailure.GONE
         assert await stores.members.of_user(user.id) == []
 
     async def test_who_is_a_member_uses_no_invitation_up(self, stores: AccessStores) -> None:
-        owner = await _user(stores)
-        space = await _space(stores, owner)
+        owner = await new_user(stores)
+        space = await new_space(stores, owner)
         _, secret = await _invited(stores, space.id, Role.READER)
         assert await stores.invitations.accept(secret, owner.id, 9.0, ACCEPTED) is AcceptFailure.ALREADY_MEMBER
-        other = await _user(stores)
+        other = await new_user(stores)
         assert isinstance(await stores.invitations.accept(secret, other.id, 9.0, ACCEPTED), Invitation)
 
     async def test_an_invitation_to_the_server_is_listed_apart(self, stores: AccessStores) -> None:
         invitation, secret = await _invited(stores, None)
         assert invitation in await stores.invitations.list_of(None)
-        user = await _user(stores)
+        user = await new_user(stores)
         used = await stores.invitations.accept(secret, user.id, 9.0, ACCEPTED)
         assert isinstance(used, Invitation) and used.used_by == user.id
         assert await stores.members.of_user(user.id) == []
@@ -316,20 +316,20 @@ class InvitationStoreContract:
 
 class SessionStoreContract:
     async def test_a_session_is_found_by_its_token_until_it_ends(self, stores: AccessStores) -> None:
-        user, stranger = await _user(stores), await _user(stores)
+        user, stranger = await new_user(stores), await new_user(stores)
         tokens = [_new("t") for _ in range(3)]
         sessions = [
             WebSession(WebSessionId(_new("w")), user.id, float(at), 90.0, float(at), "192.0.2.1", "browser")
             for at in range(3)
         ]
         for session, token in zip(sessions, tokens, strict=True):
-            await stores.sessions.add(session, token, _entry(AuditAct.SESSION_BEGUN))
+            await stores.sessions.add(session, token, new_entry(AuditAct.SESSION_BEGUN))
         assert await stores.sessions.by_token_hash(tokens[0]) == sessions[0]
         assert await stores.sessions.list_of(user.id) == sessions
         await stores.sessions.seen(sessions[0].id, 5.0)
         await stores.sessions.seen(sessions[0].id, 4.0)
         assert await stores.sessions.by_token_hash(tokens[0]) == replace(sessions[0], last_seen=5.0)
-        ended = _entry(AuditAct.SESSION_ENDED)
+        ended = new_entry(AuditAct.SESSION_ENDED)
         assert not await stores.sessions.end(sessions[0].id, stranger.id, ended)
         assert await stores.sessions.end(sessions[0].id, user.id, ended)
         assert await stores.sessions.by_token_hash(tokens[0]) is None
@@ -338,10 +338,10 @@ class SessionStoreContract:
         assert await stores.sessions.end_all(user.id, ended) == 1
 
     async def test_expired_sessions_are_forgotten(self, stores: AccessStores) -> None:
-        user = await _user(stores)
+        user = await new_user(stores)
         for at in (10.0, 20.0):
             session = WebSession(WebSessionId(_new("w")), user.id, 1.0, at, 1.0)
-            await stores.sessions.add(session, _new("t"), _entry())
+            await stores.sessions.add(session, _new("t"), new_entry())
         assert await stores.sessions.forget(10.0) >= 1
         assert [session.expires_at for session in await stores.sessions.list_of(user.id)] == [20.0]
 
@@ -371,8 +371,8 @@ class AuditLogContract:
         assert await stores.audit.read(user=actor, before=3.0, most=1) == [rows[1]]
 
     async def test_a_change_has_its_row_and_what_changes_nothing_has_none(self, stores: AccessStores) -> None:
-        owner = await _user(stores)
-        space = await _space(stores, owner)
+        owner = await new_user(stores)
+        space = await new_space(stores, owner)
         user = await _member(stores, space, Role.READER)
         role = BY_OPERATOR.entry(AuditAct.MEMBER_ROLE_CHANGED, 4.0, space=space.id, user=user.id, role="editor")
         for _ in range(3):
@@ -382,7 +382,7 @@ class AuditLogContract:
         assert await stores.audit.read(space=space.id) == [role]
 
     async def test_an_acceptance_says_who_came_and_as_what(self, stores: AccessStores) -> None:
-        space, user = await _space(stores, await _user(stores)), await _user(stores)
+        space, user = await new_space(stores, await new_user(stores)), await new_user(stores)
         invitation, secret = await _invited(stores, space.id, Role.READER)
         await stores.invitations.accept(secret, user.id, 9.0, ACCEPTED)
         [row] = await stores.audit.read(space=space.id)

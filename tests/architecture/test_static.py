@@ -52,6 +52,7 @@ def test_each_driver_is_imported_by_one_adapter() -> None:
         "redis": ("redis", "arq.py"),
         "arq": ("arq.py",),
         "argon2": ("argon2.py",),
+        "limits": ("rates.py",),
     }
     for path in [p for room in ("api", "worker", "shared", "client") for p in (ROOT / room).rglob("*.py")]:
         if "testing" in path.parts:

@@ -21,17 +21,18 @@ from shared.core.documents import Device, DeviceId, SpaceId, UserId, UserName
 from shared.ports import UnavailableError
 from shared.ports.access import AccessStores
 from shared.settings import Settings
+from shared.testing.access_limits import AccessLimitsContract
 from shared.testing.access_stores import AccessStoresContract
 
 
-class TestMongoAccessStores(AccessStoresContract):
+class TestMongoAccessStores(AccessStoresContract, AccessLimitsContract):
     @pytest.fixture
     async def stores(self, settings: Settings) -> AsyncIterator[AccessStores]:
         async with mongodb.opened(settings) as mongo:
             yield mongodb.access_stores(mongo)
 
 
-class TestMemoryAccessStores(AccessStoresContract):
+class TestMemoryAccessStores(AccessStoresContract, AccessLimitsContract):
     @pytest.fixture
     def stores(self) -> AccessStores:
         return access_secrets.access_stores()

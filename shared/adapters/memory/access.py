@@ -12,7 +12,7 @@ from shared.core.access.people import User, email_key, name_key
 from shared.core.access.roles import Access, Membership, Role, SpaceProfile
 from shared.core.access.sessions import WebSession
 from shared.core.documents import Device, SpaceId, UserId, UserName
-from shared.ports.access import AcceptFailure, Taken
+from shared.ports.access import AcceptFailure, SpaceOverrides, Taken
 
 
 @dataclass(slots=True)
@@ -202,6 +202,18 @@ class MemorySpaceStore:
     async def set_overrides(self, space: SpaceId, overrides: Mapping[str, float], entry: AuditEntry) -> bool:
         known = self._tables.spaces.get(space)
         return known is not None and self._change(replace(known, overrides=dict(overrides)), entry)
+
+    async def overrides(self, spaces: Collection[SpaceId]) -> dict[SpaceId, SpaceOverrides]:
+        tables = self._tables
+        owners = {one.space: one.user for one in tables.members.values() if one.role is Role.OWNER}
+        return {
+            space: SpaceOverrides(
+                tables.spaces[space].overrides if space in tables.spaces else {},
+                tables.users[owners[space]][0].overrides if owners[space] in tables.users else {},
+            )
+            for space in spaces
+            if space in owners
+        }
 
     async def search(self, text: str, after: str, most: int) -> list[SpaceProfile]:
         part = text.lower()

@@ -11,6 +11,7 @@ from shared.core.access.people import AccountState, User, email_key, name_key
 from shared.core.access.roles import Access, Membership, Role, SpaceProfile
 from shared.core.access.sessions import WebSession, WebSessionId
 from shared.core.documents import DeviceId, SpaceId, UserId, UserName
+from shared.ports.access import SpaceOverrides
 
 SPACE_FIELDS: Final = ("name", "created_at", "archived_at", "delete_at")
 
@@ -88,6 +89,12 @@ def access_of(row: Row) -> Access | None:
         state = AccountState.DISABLED
     space = SpaceProfile(SpaceId(row["space"]), "", 0.0, profile.get("archived_at"), profile.get("delete_at"))
     return Access(Role(row["role"]), space.state, state)
+
+
+def overrides_of(row: Row) -> SpaceOverrides:
+    """Of an owner's membership with its `account` and its `profile` as lists."""
+    own, of_owner = (row[name][0].get("overrides") or {} if row[name] else {} for name in ("profile", "account"))
+    return SpaceOverrides(own, of_owner)
 
 
 def invitation_row(invitation: Invitation, secret_hash: str) -> Row:

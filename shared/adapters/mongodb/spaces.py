@@ -9,7 +9,15 @@ from typing import Any, Final
 from pymongo import ASCENDING
 from pymongo.errors import DuplicateKeyError
 
-from shared.adapters.mongodb.access_rows import access_of, member_key, member_of, member_row, profile_of, profile_row
+from shared.adapters.mongodb.access_rows import (
+    access_of,
+    member_key,
+    member_of,
+    member_row,
+    overrides_of,
+    profile_of,
+    profile_row,
+)
 from shared.adapters.mongodb.atomic import (
     NothingChangedError,
     Session,
@@ -23,6 +31,7 @@ from shared.adapters.mongodb.client import Mongo, Row, errors_mapped
 from shared.core.access.audit import AuditEntry
 from shared.core.access.roles import Access, Membership, Role, SpaceProfile
 from shared.core.documents import SpaceId, UserId
+from shared.ports.access import SpaceOverrides
 
 _OLDEST_FIRST: Final = [("joined_at", ASCENDING), ("_id", ASCENDING)]
 _NOT_OWNER: Final = {"$ne": Role.OWNER.value}
@@ -62,6 +71,17 @@ class MongoSpaceStore:
 
     async def set_overrides(self, space: SpaceId, overrides: Mapping[str, float], entry: AuditEntry) -> bool:
         return await self._change({"_id": space}, {"$set": {"overrides": dict(overrides)}}, entry)
+
+    async def overrides(self, spaces: Collection[SpaceId]) -> dict[SpaceId, SpaceOverrides]:
+        stages: list[dict[str, Any]] = [
+            {"$match": {"space": {"$in": list(spaces)}, "role": Role.OWNER.value}},
+            {"$lookup": {"from": "users", "localField": "user", "foreignField": "_id", "as": "account"}},
+            {"$lookup": {"from": "space_profiles", "localField": "space", "foreignField": "_id", "as": "profile"}},
+            {"$project": {"space": 1, "account.overrides": 1, "profile.overrides": 1}},
+        ]
+        with errors_mapped():
+            rows = await self._members.aggregate(stages).to_list(None)
+        return {SpaceId(row["space"]): overrides_of(row) for row in rows}
 
     async def search(self, text: str, after: str, most: int) -> list[SpaceProfile]:
         pattern = {"$regex": re.escape(text), "$options": "i"}

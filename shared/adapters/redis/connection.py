@@ -17,7 +17,7 @@ from typing import Any, Final, cast
 import orjson
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialBackoff
+from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.commands.core import AsyncScript
 from redis.exceptions import (
     BusyLoadingError,
@@ -68,6 +68,18 @@ def connection_pool(url: str, *, connections: int = 64) -> BlockingConnectionPoo
         retry=Retry(ExponentialBackoff(cap=0.5, base=0.02), 3),
         retry_on_error=[ConnectionError, TimeoutError, BusyLoadingError],
         health_check_interval=15,
+    )
+
+
+def impatient_pool(url: str, seconds: float, *, connections: int) -> BlockingConnectionPool:
+    """Connections for one who has something to go on with if there is no answer so soon. Nothing is asked twice."""
+    return BlockingConnectionPool.from_url(
+        url,
+        max_connections=connections,
+        timeout=seconds,
+        socket_connect_timeout=seconds,
+        socket_timeout=seconds,
+        retry=Retry(NoBackoff(), 0),
     )
 
 

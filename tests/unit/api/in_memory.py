@@ -27,6 +27,7 @@ from shared.adapters.memory.access_secrets import access_stores
 from shared.adapters.memory.cache import MemoryAnnouncements, MemoryHashMapCache, MemoryMapAcknowledgements
 from shared.adapters.memory.documents import MemoryDocumentStore
 from shared.adapters.memory.queue import MemoryInbox, MemoryQueue, MemoryResolver
+from shared.adapters.rates import memory_rates
 from shared.core.access.audit import BY_OPERATOR
 from shared.core.documents import SpaceId, UserName
 from shared.ports import Announcement
@@ -94,6 +95,8 @@ class Service:
             resolver=MemoryResolver(self.queue, acknowledgements),
             announcements=self._open_announcements,
             importer=self._import,
+            rates=memory_rates(),
+            rates_alone=memory_rates(),
             checks={},
         )
 

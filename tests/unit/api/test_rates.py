@@ -1,0 +1,187 @@
+"""Rates of requests: what a process grants, and what an answer says."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from api.rates import RequestRates
+from shared.adapters.rates import memory_rates
+from shared.core.access.audit import BY_OPERATOR, AuditAct
+from shared.core.access.limits import Limit, Rate
+from shared.core.documents import SpaceId
+from shared.ports import Counted, UnavailableError
+from shared.settings import Settings
+from tests.unit.api.in_memory import Service
+from tests.unit.api.people import people
+
+RATE = Rate(Limit.REQUESTS_PER_TOKEN, 4000)
+
+
+class Counter:
+    """Counts the calls; is away on request."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.away = False
+        self._inner = memory_rates()
+
+    async def take(self, rate: Rate, key: str, count: int) -> Counted:
+        self.calls += 1
+        if self.away:
+            raise UnavailableError("away")
+        return await self._inner.take(rate, key, count)
+
+
+async def granted(rates: RequestRates, rate: Rate, count: int, key: str = "k") -> int:
+    states = await asyncio.gather(*(rates.admit(rate, key) for _ in range(count)))
+    return sum(state is None or state.allowed for state in states)
+
+
+async def test_a_process_asks_for_a_few_requests_at_a_time() -> None:
+    counter = Counter()
+    rates = RequestRates(counter, memory_rates())
+    for _ in range(100):
+        state = await rates.admit(RATE, "k")
+        assert state is not None
+        assert state.allowed
+    assert counter.calls == 10
+    assert state.remaining == 3900
+
+
+async def test_three_processes_grant_together_what_the_rate_says() -> None:
+    counter = Counter()
+    processes = [RequestRates(counter, memory_rates()) for _ in range(3)]
+    total = sum(await asyncio.gather(*(granted(one, RATE, 2000) for one in processes)))
+    assert 0.95 * RATE.amount <= total <= RATE.amount
+
+
+async def test_a_small_rate_is_exact() -> None:
+    counter = Counter()
+    processes = [RequestRates(counter, memory_rates()) for _ in range(3)]
+    rate = Rate(Limit.REQUESTS_PER_USER, 7)
+    found = [await granted(one, rate, 1) for one in processes for _ in range(5)]
+    assert sum(found) == 7
+
+
+async def test_a_refusal_says_when_to_come_back_and_costs_the_counter_nothing() -> None:
+    counter = Counter()
+    rates = RequestRates(counter, memory_rates())
+    rate = Rate(Limit.REQUESTS_PER_USER, 1)
+    assert await granted(rates, rate, 1) == 1
+    began, calls = time.monotonic(), counter.calls
+    states = [await rates.admit(rate, "k") for _ in range(500)]
+    assert all(state is not None and not state.allowed and 1 <= state.retry_after <= 120 for state in states)
+    assert counter.calls - calls <= 2 + 10 * (time.monotonic() - began)
+
+
+async def test_without_the_counter_a_process_goes_on_by_itself_with_the_same_rate() -> None:
+    counter = Counter()
+    counter.away = True
+    rates = RequestRates(counter, memory_rates())
+    rate = Rate(Limit.REQUESTS_PER_USER, 5)
+    assert await granted(rates, rate, 20) == 5
+    assert counter.calls == 1  # it is not asked for each request
+    counter.away = False
+    await asyncio.sleep(1.1)  # the time after which it is asked again
+    assert await granted(rates, rate, 5) == 5
+
+
+async def test_no_limit_is_no_limit() -> None:
+    counter = Counter()
+    assert await granted(RequestRates(counter, counter), Rate(Limit.REQUESTS_PER_USER, 0), 10) == 10
+    assert counter.calls == 0
+
+
+@pytest.mark.parametrize(
+    "limit", ["requests_per_address", "requests_per_token", "requests_per_user", "requests_per_space"]
+)
+async def test_an_answer_says_which_limit_and_what_is_left(limit: str) -> None:
+    service = Service(Settings(**{limit: 4}))
+    async with service.client() as client:
+        answers = [await client.get("/hashes") for _ in range(5)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 200, 429]
+    assert "ratelimit" not in answers[0].headers
+    for left, answer in ((1, answers[2]), (0, answers[3]), (0, answers[4])):
+        assert answer.headers["ratelimit-policy"] == f'"{limit}";q=4;w=60'
+        assert answer.headers["ratelimit"].startswith(f'"{limit}";r={left};t=')
+    refusal = answers[4].json()
+    assert (refusal["code"], refusal["limit"], refusal["quota"], refusal["remaining"]) == (
+        "rate-limited",
+        limit,
+        4,
+        0,
+    )
+    assert 1 <= int(answers[4].headers["retry-after"]) <= 120
+    assert f"HYPERTASK_{limit.upper()}" in refusal["detail"]
+
+
+async def test_one_who_is_unknown_is_counted_by_address_and_health_is_not_counted() -> None:
+    async with Service(Settings(requests_per_address=2)).client() as client:
+        found = [(await client.get("/hashes", headers={"authorization": "x"})).status_code for _ in range(3)]
+        assert found == [401, 401, 429]
+        assert (await client.get("/healthz")).status_code == 200
+
+
+async def test_a_user_and_a_space_may_have_other_limits() -> None:
+    service = Service(Settings(requests_per_user=100, requests_per_space=2))
+    async with service.client() as client:
+        [owner] = [member.user for member in await service.stores.members.of_space(SpaceId("s"))]
+        entry = BY_OPERATOR.entry(AuditAct.USER_LIMITS_CHANGED, 1.0, user=owner)
+        await service.stores.users.set_overrides(owner, {"requests_per_space": 5}, entry)
+        found = [(await client.get("/hashes")).status_code for _ in range(6)]
+        assert found == [200] * 5 + [429]
+    async with service.client() as client:  # another process, which knows nothing yet
+        entry = BY_OPERATOR.entry(AuditAct.SPACE_LIMITS_CHANGED, 1.0, space=SpaceId("s"))
+        await service.stores.spaces.set_overrides(SpaceId("s"), {"requests_per_space": 3}, entry)
+        found = [(await client.get("/hashes")).status_code for _ in range(4)]
+        assert found == [200] * 3 + [429]
+
+
+async def test_one_session_is_counted_for_its_user() -> None:
+    async with people(requests_per_user=3) as server:
+        anna = await server.join("anna")
+        found = [(await anna.client.get("/me")).status_code for _ in range(4)]
+        assert found == [200, 200, 200, 429]
+
+
+async def test_new_accounts_of_one_address_are_counted() -> None:
+    async with people(sign_ups_per_address=1) as server:
+        await server.join("anna")
+        answer = await server.client().post("/users", json={"name": "berta", "password": "a long password"})
+        assert (answer.status_code, answer.json()["limit"]) == (429, "sign_ups_per_address")
+
+
+async def test_bodies_of_one_user_may_be_smaller() -> None:
+    service = Service()
+    async with service.client() as client:
+        [owner] = [member.user for member in await service.stores.members.of_space(SpaceId("s"))]
+        entry = BY_OPERATOR.entry(AuditAct.USER_LIMITS_CHANGED, 1.0, user=owner)
+        await service.stores.users.set_overrides(owner, {"max_document_bytes": 500, "max_batch_bytes": 3000}, entry)
+        small, large = {"id": "a", "t": "x"}, {"id": "a", "t": "x" * 600}
+        assert (await client.post("/task/a", json={"client_state": small})).status_code == 200
+        assert (await client.post("/task/a", json={"client_state": large})).status_code == 413
+        found = (
+            await client.post("/tasks", json={"tasks": {"b": {"client_state": {"id": "b", "t": "x" * 600}}}})
+        ).json()
+        assert found["tasks"]["b"]["error"]["code"] == "too-large"
+        padded = b'{"tasks": {}' + b" " * 3000 + b"}"
+        assert (await client.post("/tasks", content=padded)).status_code == 413
+
+
+async def test_streams_of_one_user_are_counted_over_his_devices() -> None:
+    service = Service(Settings(streams_per_user=1))
+    async with service.client() as client:
+        since = (await client.get("/hashes")).headers["etag"]
+        other = await service.token()
+        waiting = asyncio.create_task(client.get("/hashes", params={"wait": 5}, headers={"if-none-match": since}))
+        while not service.is_followed(SpaceId("s")):
+            await asyncio.sleep(0.01)
+        answer = await client.get(
+            "/hashes", params={"wait": 5}, headers={"if-none-match": since, "authorization": f"Bearer {other}"}
+        )
+        assert (answer.status_code, answer.json()["limit"]) == (429, "streams_per_user")
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)

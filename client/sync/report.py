@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from client.sync.engine.plan import Action, Plan
+from client.sync.engine.plan import Plan
 from client.sync.engine.records import Record, Refused, UpstreamAnswer
 from client.sync.files import Found
 from shared.core.documents import Body, DocumentId
@@ -47,7 +47,8 @@ class SyncReport:
     """Documents whose files went back to an earlier content again and again, as states arrived."""
 
 
-def count(report: SyncReport, action: Action | None, record: Record, answer: UpstreamAnswer) -> None:
+def count(report: SyncReport, record: Record, answer: UpstreamAnswer) -> None:
+    """Adds one applied answer. `record`: as it was when the state was sent, or asked for."""
     pending = record.pending
     if pending is None:
         if answer.state is None:

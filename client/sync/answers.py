@@ -1,0 +1,204 @@
+"""Applies what the upstream answers: to the store in one transaction, then to the files (docs/sync.md)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from client.sync.engine.answer import Settled, agreed, is_forgotten, on_answer, on_fetched
+from client.sync.engine.records import NotNow, Pending, Record, Refused, Reply, UpstreamAnswer
+from client.sync.files import Held, UnreadableError
+from client.sync.outbox import NOTHING, Outbox
+from client.sync.pair import SyncPair
+from client.sync.report import SyncReport, count
+from client.sync.state_store import Arriving, SeenFile
+from client.sync.versioning import Arrival, TakenState
+from shared.codec import content_hash
+from shared.core.documents import Body, ContentHash, DocumentId
+from shared.core.json.canonical import equal
+from shared.core.merge.conflict_rows import conflict_rows
+from shared.core.merge.policies import NO_POLICIES, Policies
+
+
+@dataclass(slots=True)
+class _Changes:
+    """What replies change in the store and in the files, by document."""
+
+    records: dict[DocumentId, Record] = field(default_factory=dict)
+    conflicts: dict[DocumentId, list[dict[str, Any]]] = field(default_factory=dict)
+    arriving: dict[DocumentId, Arriving] = field(default_factory=dict)
+    remote: dict[DocumentId, ContentHash | None] = field(default_factory=dict)
+    """What the upstream has now, of answers that cannot be applied."""
+    refused: dict[DocumentId, Refused] = field(default_factory=dict)
+    taken: dict[DocumentId, TakenState] = field(default_factory=dict)
+    apart: dict[DocumentId, Pending] = field(default_factory=dict)
+    """What was sent and answered with a state that is to be merged with the file there, once more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Applied:
+    """What becomes of one answer. `held`: what the file held then. `apart`: see `_Changes`."""
+
+    settled: Settled
+    held: Held | None
+    apart: Pending | None = None
+
+
+class Answers:
+    """Of one sync."""
+
+    def __init__(self, pair: SyncPair, outbox: Outbox) -> None:
+        self._pair = pair
+        self._outbox = outbox
+        self._policies: Policies | None = None
+        """Of the upstream; None: not asked for so far."""
+
+    async def apply(self, replies: Mapping[DocumentId, Reply], report: SyncReport) -> None:
+        """Raises UpstreamError, FolderError."""
+        records = self._outbox.records(replies.keys())
+        changes = _Changes()
+        for document, reply in replies.items():
+            record = records.get(document, NOTHING)
+            match reply:
+                case UpstreamAnswer():
+                    await self._decide(document, record, reply, changes)
+                case Refused():
+                    if record.pending is not None:
+                        content = None if record.pending.deletes else record.pending.hash
+                        changes.refused[document] = replace(reply, hash=content, remote=record.outline.remote)
+                case NotNow():
+                    self._pair.recheck.files.add(document)
+        rows = self._pair.arrivals.stage(changes.arriving)
+        self._store(changes, rows)
+        for taken in changes.taken.values():
+            count(report, taken.before, taken.answer)
+        report.conflicts += sum(map(len, changes.conflicts.values()))
+        self._pair.step("remembered")
+        self._place(rows)
+        report.arrived.extend((row.expected, row.body) for row in rows.values())
+
+    async def _decide(self, document: DocumentId, record: Record, answer: UpstreamAnswer, changes: _Changes) -> None:
+        applied = await self._applied(document, record, answer)
+        if applied is None:
+            self._pair.recheck.files.add(document)
+            if record.pending is None:
+                changes.remote[document] = answer.hash
+            return
+        settled, held = applied.settled, applied.held
+        changes.records[document] = settled.record
+        if applied.apart is not None:
+            changes.apart[document] = applied.apart
+            self._pair.recheck.files.add(document)
+            return
+        changes.taken[document] = TakenState(answer, settled, record)
+        if answer.conflicts or settled.conflicts:
+            decided_here = conflict_rows(settled.conflicts, self._policies or NO_POLICIES)
+            changes.conflicts[document] = [*answer.conflicts, *(dict(row) for row in decided_here)]
+        if not equal(settled.doc, held.body if held is not None else None):
+            changes.arriving[document] = _arriving(settled.doc, held, answer)
+
+    def _store(self, changes: _Changes, rows: Mapping[DocumentId, Arriving]) -> None:
+        pair, store = self._pair, self._pair.store
+        with store.transaction():
+            if pair.sends_versions:
+                pair.versioning.took(changes.taken)
+                pair.versioning.set_apart(changes.apart)
+            store.set_records(pair.name, changes.records)
+            store.heard(pair.name, changes.remote, whole=False)
+            store.held({d: (_hash(row.expected), row.hash) for d, row in rows.items()}, time.time())
+            for document, conflicts in changes.conflicts.items():
+                store.decided(pair.name, document, conflicts)
+            for document, refusal in changes.refused.items():
+                store.refuse(pair.name, document, refusal)
+            store.set_arriving(rows)
+
+    def _place(self, rows: Mapping[DocumentId, Arriving]) -> None:
+        recheck = self._pair.recheck
+        placed = self._pair.arrivals.place(rows)
+        self._pair.files.wrote(placed)
+        recheck.arrivals = recheck.arrivals or len(placed) < len(rows)
+        recheck.files.update(d for d, row in rows.items() if d not in placed or not _is_as_meant(row, placed[d]))
+
+    async def _applied(self, document: DocumentId, record: Record, answer: UpstreamAnswer) -> _Applied | None:
+        """None: the answer cannot be used now, so it is asked for again."""
+        pair, pending = self._pair, record.pending
+        likely: list[tuple[ContentHash | None, Body | None]] = [(record.outline.shadow, record.shadow)]
+        if pending is not None:
+            likely.append((pending.hash, pending.body))
+        try:
+            held = pair.files.now(document, likely)
+        except UnreadableError:
+            return None
+        if (pending is None or not pair.upstream.abilities.versions) and is_forgotten(record.outline.base, answer):
+            pair.recheck.forgotten = True
+            return None
+        if pair.sends_versions and pair.versioning.is_copy(answer):
+            with pair.store.transaction():
+                pair.store.new_replica()
+            return None
+        if pending is None:
+            return await self._fetched(document, record, answer, held)
+        return await self._submitted(document, record, pending, answer, held)
+
+    async def _fetched(
+        self, document: DocumentId, record: Record, answer: UpstreamAnswer, held: Held | None
+    ) -> _Applied | None:
+        """An answer to nothing that was sent."""
+        body = held.body if held is not None else None
+        if held is not None and held.too_large and not equal(body, record.shadow):
+            if await self._asked_for_policies(held, record.shadow, answer):
+                return await self._applied(document, record, answer)
+            # Too large to be sent, so the edit is merged here: as if the base had been sent.
+            base = Pending(record.shadow or {}, record.outline.shadow or ContentHash(""), "", record.shadow)
+            return _Applied(on_answer(base, body, answer, self._policies or NO_POLICIES), held)
+        if self._pair.sends_versions and self._pair.versioning.is_behind(document, answer):
+            self._pair.recheck.forgotten = True
+            return None
+        settled = on_fetched(record, body, answer)
+        return _Applied(settled, held) if settled is not None else None
+
+    async def _submitted(
+        self, document: DocumentId, record: Record, pending: Pending, answer: UpstreamAnswer, held: Held | None
+    ) -> _Applied | None:
+        """The answer to what was sent."""
+        body, content = (held.body, held.hash) if held is not None else (None, None)
+        if self._pair.sends_versions:
+            arrival = self._pair.versioning.against(document, content, pending, answer)
+            if arrival is Arrival.APART:
+                left = replace(record.outline, pending=False, remote=answer.hash)
+                return _Applied(Settled(body, replace(record, outline=left, pending=None)), held, apart=pending)
+            if arrival is not None:
+                return _Applied(Settled(answer.state if arrival is Arrival.TAKEN else body, agreed(answer)), held)
+        if await self._asked_for_policies(held, pending.body, answer):
+            return await self._applied(document, record, answer)
+        unedited = pending.hash == record.outline.shadow
+        return _Applied(on_answer(pending, body, answer, self._policies or NO_POLICIES, unedited=unedited), held)
+
+    async def _asked_for_policies(self, held: Held | None, sent: Body | None, answer: UpstreamAnswer) -> bool:
+        """Whether a merge needed the policies and they were asked for now. The file is read again then: asking took
+        a while."""
+        if held is None or answer.state is None or self._policies is not None or equal(held.body, sent):
+            return False
+        self._policies = await self._pair.upstream.policies()
+        return True
+
+
+def _arriving(doc: Body | None, held: Held | None, answer: UpstreamAnswer) -> Arriving:
+    """`doc` in the place of what the file holds now."""
+    content: ContentHash | None = None
+    if doc is not None:
+        content = answer.hash if doc is answer.state else content_hash(doc)
+    if held is None:
+        return Arriving(doc, None, hash=content)
+    return Arriving(doc, held.body, hash=content, at=held.stamp)
+
+
+def _hash(body: Body | None) -> ContentHash | None:
+    return None if body is None else content_hash(body)
+
+
+def _is_as_meant(row: Arriving, placed: SeenFile | None) -> bool:
+    """Whether the file holds what was to come, and its stamp proves it."""
+    return placed is None or (bool(placed.stamp) and placed.hash == row.hash)

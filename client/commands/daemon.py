@@ -14,7 +14,7 @@ import click
 from client.commands.reporting import reports
 from client.commands.service import Service, ServiceError, run, service_for
 from client.commands.session import Session
-from client.commands.upstreams import chosen
+from client.commands.sync import chosen
 from client.config.config_file import PATH_VARIABLE
 from client.folder.locks import holder, is_held
 from client.screen import Screen

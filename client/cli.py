@@ -20,7 +20,7 @@ COMMANDS: Final = {
     "edit": "tasks:edit",
     "undo": "undo:undo",
     "restore": "restore:restore",
-    "connect": "sync:connect",
+    "connect": "connect:connect",
     "sync": "sync:sync",
     "watch": "sync:watch",
     "daemon": "daemon:daemon",

@@ -11,7 +11,7 @@ import click
 
 from client.commands.reporting import reports
 from client.commands.session import Session
-from client.commands.sync import alternating_lines, problem_lines, refusal_lines, waiting_lines, waiting_of
+from client.commands.sync_report import alternating_lines, problem_lines, refusal_lines, waiting_lines, waiting_of
 from client.screen import INCOMPLETE, SHOWN, Painted, Screen, tasks
 from client.workspace.health import Check, Status, UpstreamStatus, examine
 from client.workspace.health import status as status_of
@@ -125,6 +125,3 @@ def doctor(session: Session, screen: Screen) -> None:
 
 async def _all(workspace: Workspace) -> list[Check]:
     return [check async for check in examine(workspace)]
-
-
-COMMANDS = (status, doctor)

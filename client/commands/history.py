@@ -147,6 +147,3 @@ def named(workspace: Workspace, text: str) -> DocumentId:
     """The document whose id is `text` or begins with it, one that was deleted here too. Raises NoSuchTaskError."""
     known = {*workspace.store.files(), *workspace.store.known(), *workspace.folder.scan().files}
     return with_prefix(text, known)
-
-
-COMMANDS = (log, conflicts)

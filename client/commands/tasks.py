@@ -213,6 +213,3 @@ def _value(name: str, value: Any, session: Session) -> str:
     if name == "tags" and isinstance(value, list):
         return plain(" ".join(map(str, value)))
     return plain(json.dumps(value, ensure_ascii=False))
-
-
-COMMANDS: tuple[click.Command, ...] = (add, list_tasks, show, modify, done, delete, edit)

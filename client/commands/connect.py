@@ -1,0 +1,145 @@
+"""hypertask connect."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from client.commands.reporting import reports, warn_of_plain_http
+from client.commands.session import Session
+from client.commands.sync import hooks_runner, sync_once
+from client.commands.sync_report import NewTasks, result_report
+from client.config.addresses import AddressError, address, name_for, without_password
+from client.config.config_file import Profile, UpstreamConfig
+from client.screen import INCOMPLETE, Screen, tasks
+from client.sync.upstream import UpstreamError, UpstreamUnavailableError
+from client.upstreams.http import HttpUpstream
+from client.workspace.multi_sync import Exchange
+from client.workspace.workspace import SetUpError, Workspace, open_workspace
+
+TOKEN_VARIABLE = "HYPERTASK_TOKEN"  # noqa: S105  a name
+
+
+@click.command()
+@click.argument("where", metavar="URL")
+@click.option("--name", metavar="NAME", help="What to call it; by default a part of the address.")
+@click.option("--space", metavar="SPACE", help="A space of the server other than the token's own.")
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder of the profile; with --profile NAME a profile that is not there yet is made.",
+)
+@click.option("--sync", "at_once", is_flag=True, help="Sync at once.")
+@reports
+def connect(
+    session: Session,
+    screen: Screen,
+    *,
+    where: str,
+    name: str | None,
+    space: str | None,
+    folder: Path | None,
+    at_once: bool,
+) -> None:
+    """Keep the folder in sync with URL: a server, a directory, a git repository, a database.
+
+    The token of a server is asked for, or read from standard input or HYPERTASK_TOKEN; so is the password of a
+    database's user, unless it is in the address; it is not written into the config. Nothing is synced yet,
+    unless --sync says so.
+
+    \b
+    hypertask connect https://tasks.example.org --sync
+    hypertask connect /media/stick/tasks
+    hypertask connect git+ssh://git@example.org/tasks.git
+    hypertask connect "mongodb://me@db.example.org/tasks?replicaSet=rs0"
+    """
+    try:
+        url, password = without_password(address(where))
+    except AddressError as error:
+        raise click.BadParameter(str(error), param_hint="'URL'") from None
+    if folder is not None:
+        session.make_profile(folder)
+    profile = session.profile
+    known = {upstream.name: upstream for upstream in profile.upstreams}
+    same = next((u.name for u in profile.upstreams if (u.url, u.space) == (url, space)), None)
+    config = UpstreamConfig(name or same or name_for(url, known), url, space)
+    warn_of_plain_http(screen, url)
+    token = _secret(session, profile, config, password)
+    if token is not None:
+        session.tokens.put(profile.name, config.name, token)
+    try:
+        with open_workspace(profile, session.tokens, make=True) as workspace:
+            about = asyncio.run(_asked(workspace, config))
+    except UpstreamError:
+        if token is not None and config.name not in known:
+            session.tokens.drop(profile.name, config.name)
+        raise
+    session.config_file.add_upstream(profile.name, config)
+    sentence = f"Connected {profile.folder} with {config.name} ({url}), which has {tasks(about['tasks'])}."
+    value = {"name": config.name, "url": url, "space": space, "folder": str(profile.folder), **about}
+    if at_once:
+        screen.say(sentence)
+        _sync_now(session, screen, config, value)
+    else:
+        screen.answer(value, sentence, "Next: hypertask sync    (or, to stay in sync: hypertask daemon start)")
+
+
+def _sync_now(session: Session, screen: Screen, config: UpstreamConfig, value: dict[str, Any]) -> None:
+    arrivals = NewTasks(hooks_runner(session, screen))
+    with open_workspace(session.profile, session.tokens) as workspace:
+        result = asyncio.run(sync_once(Exchange(workspace, [config], arrivals.note), screen, confirmed=False))
+    synced, lines = result_report(result)
+    if result.agreed and not result.stopped:
+        lines += [*arrivals.lines(), "Next: hypertask list    (and, to stay in sync: hypertask daemon start)"]
+    screen.answer({**value, "sync": synced}, *lines)
+    if not result.agreed or result.stopped:
+        sys.exit(INCOMPLETE)
+
+
+def _secret(session: Session, profile: Profile, config: UpstreamConfig, password: str | None) -> str | None:
+    """The token of a server, or the password of a database's user. None: the upstream needs none."""
+    if config.url.startswith("http"):
+        return _token(session, profile, config, "Token of this device")
+    if password is None and config.url.startswith("mongodb") and urlsplit(config.url).username:
+        return _token(session, profile, config, "Password of the database's user")
+    return password
+
+
+def _token(session: Session, profile: Profile, config: UpstreamConfig, called: str) -> str:
+    if given := session.variables.get(TOKEN_VARIABLE):
+        return given
+    if sys.stdin.isatty():
+        return str(click.prompt(called, hide_input=True, err=True))
+    if given := sys.stdin.readline().strip():
+        return given
+    if (known := session.tokens.token_for(profile.name, config.name)) is not None:
+        return known
+    raise SetUpError(
+        f"{called} is needed: {TOKEN_VARIABLE}=... hypertask connect {config.url}, or write it to standard input. A "
+        "server prints one when it is started for the first time, and makes more with: POST /devices"
+    )
+
+
+async def _asked(workspace: Workspace, config: UpstreamConfig) -> dict[str, Any]:
+    """What the upstream says of itself: it is there, is what it should be, and lets us in. Raises UpstreamError."""
+    driver = workspace.upstream(config, make=True)
+    try:
+        about: dict[str, Any] = {}
+        if isinstance(driver, HttpUpstream):
+            server = await driver.ask()
+            about = {"server": str(server.get("version", "")), "v1_only": not driver.abilities.bases}
+            ready = await driver.channel.request("GET", "/readyz") if server else None
+            if ready is not None and ready.status_code != 200:
+                raise UpstreamUnavailableError(
+                    f"{config.url} is not ready: status {ready.status_code}. Try again in a moment."
+                )
+        changes = await driver.changes(None)
+        workspace.store.set_facts(config.name, driver.abilities.facts)
+        return {"tasks": sum(content is not None for content in changes.hashes.values()), **about}
+    finally:
+        await driver.close()

@@ -1,0 +1,172 @@
+"""What a person is told of a sync: what it did, what it would do, and what waits for an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from client.screen import SHOWN, Screen, task_files, tasks
+from client.sync.engine.plan import Adopt, Delete, Fetch, Plan, Resend, Send
+from client.workspace.multi_sync import Arrived, Result
+from shared.core.documents import Body
+from shared.core.protocol import WRITES_REFUSED
+from shared.core.resolution.size_limit import TOO_LARGE
+
+
+class NewTasks:
+    """The new tasks of a sync, so that whoever asked for it sees them."""
+
+    def __init__(self, arrived: Arrived) -> None:
+        self._arrived = arrived
+        self._new: list[Body] = []
+
+    def note(self, changes: list[tuple[Body | None, Body | None]]) -> None:
+        """For an Exchange."""
+        self._new += [now for before, now in changes if before is None and now is not None]
+        self._arrived(changes)
+
+    def lines(self) -> list[str]:
+        """The first of them, each in a line."""
+        shown = [f"  new here: {_title(body)}" for body in self._new[:SHOWN]]
+        more = len(self._new) - len(shown)
+        return [*shown, f"  ... and {more} more"] if more else shown
+
+
+def _title(body: Body) -> str:
+    text = body.get("description") or body.get("title")
+    return text if isinstance(text, str) else str(body["id"])
+
+
+_WORDS = {Resend: "send again", Delete: "delete there", Adopt: "remember"}
+
+
+def _word(action: object) -> str:
+    match action:
+        case Send(created=True):
+            return "create there"
+        case Send():
+            return "send the edit of"
+        case Fetch(removes=True):
+            return "remove here"
+        case Fetch():
+            return "fetch"
+        case _:
+            return _WORDS[type(action)]
+
+
+def show_plans(screen: Screen, plans: dict[str, Plan]) -> None:
+    """By the upstreams' names."""
+    value = {
+        name: {
+            "actions": [{"id": action.id, "do": _word(action)} for action in plan.actions],
+            **waiting_of(plan),
+        }
+        for name, plan in plans.items()
+    }
+    lines: list[str] = []
+    for name, plan in plans.items():
+        shown = [action for action in plan.actions if not isinstance(action, Adopt)]
+        lines += [f"{name}: {_word(action)} {action.id}" for action in shown[: 5 * SHOWN]]
+        if (more := len(shown) - 5 * SHOWN) > 0:
+            lines.append(f"{name}: ... and {more} more; --json has all of them")
+        if not shown:
+            lines.append(f"{name}: nothing to do")
+        lines += waiting_lines(name, plan)
+    lines.append("Nothing was done. To do it: hypertask sync")
+    screen.answer({"dry_run": True, "upstreams": value}, *lines)
+
+
+def waiting_of(plan: Plan) -> dict[str, list[str]]:
+    """What needs somebody, as --json has it."""
+    names = ("refused", "unreadable", "held_here", "held_there", "undeletable")
+    return {name: [str(document) for document in getattr(plan, name)] for name in names}
+
+
+def waiting_lines(name: str, plan: Plan, unreadable_hint: str = ". What is wrong: hypertask status") -> list[str]:
+    """What needs somebody, and what to do."""
+    lines: list[str] = []
+    if plan.held_here:
+        lines.append(
+            f"{name}: stopped: waiting for your answer. {tasks(len(plan.held_here))} vanished from the folder at "
+            "once; nothing was deleted there."
+        )
+    if plan.held_there:
+        lines.append(
+            f"{name}: stopped: waiting for your answer. {tasks(len(plan.held_there))} vanished there at once; "
+            "nothing was removed here."
+        )
+    if plan.held_here or plan.held_there:
+        lines += [
+            "  If the deletion is meant:  hypertask sync --confirm-deletions",
+            "  To keep the tasks:         hypertask restore --held",
+        ]
+    if plan.undeletable:
+        lines.append(
+            f"{name}: {tasks(len(plan.undeletable))} deleted here stay there: that server knows no deletion."
+        )
+    if plan.unreadable:
+        lines.append(f"{name}: {task_files(len(plan.unreadable))} cannot be read{unreadable_hint}")
+    return lines
+
+
+def refusal_lines(name: str, refused: Mapping[Any, Mapping[str, str]]) -> list[str]:
+    """The first of the states that an upstream does not take, by their ids, and what to do."""
+    lines: list[str] = []
+    for document, refusal in list(refused.items())[:SHOWN]:
+        line = f"{name}: refused {document}: {refusal['reason']} [{refusal['code']}]"
+        if refusal["code"] == TOO_LARGE:
+            line += ". It is kept here. Make it smaller, here or on another device, and sync: then all edits stand."
+        elif refusal["code"] in WRITES_REFUSED:
+            line += ". Your edit is kept here, and sent when you may write there."
+        lines.append(line)
+    return lines
+
+
+def problem_lines(name: str, problems: Mapping[Any, str]) -> list[str]:
+    """The first of the files in an upstream that cannot be taken in, and what to do."""
+    return [f"{name}: left alone there: {problem}" for problem in list(problems.values())[:SHOWN]]
+
+
+def alternating_lines(documents: Sequence[Any]) -> list[str]:
+    """The first of the documents that arrivals change back and forth, and what to do."""
+    todo = "keeps changing back and forth: two programs undo each other's edits. What was there: hypertask log"
+    return [f"{document} {todo} {document}" for document in documents[:SHOWN]]
+
+
+def result_report(result: Result) -> tuple[dict[str, Any], list[str]]:
+    """What was done, as --json has it and in lines."""
+    value: dict[str, Any] = {}
+    lines: list[str] = []
+    for name, report in result.reports.items():
+        counts = {
+            key: getattr(report, key)
+            for key in ("sent", "deleted", "fetched", "removed", "merged", "conflicts", "adopted", "rounds")
+        }
+        refused = {d: {"code": r.code, "reason": r.reason} for d, r in report.refused.items()}
+        value[name] = {
+            "agreed": report.agreed,
+            **counts,
+            "files_read": report.files_read,
+            **waiting_of(report.plan),
+            "refused": refused,
+            "problems_there": report.problems_there,
+            "alternating": list(report.alternating),
+        }
+        words = {
+            "sent": "sent", "deleted": "deleted there", "fetched": "fetched", "removed": "removed here",
+            "merged": "merged",
+        }  # fmt: skip
+        did = ", ".join(f"{counts[key]} {word}" for key, word in words.items() if counts[key])
+        lines.append(f"{name}: {did or 'nothing to do'}{'; in sync.' if report.agreed else '; not in sync yet.'}")
+        lines += waiting_lines(name, report.plan)
+        lines += refusal_lines(name, refused)
+        lines += problem_lines(name, report.problems_there)
+        if report.conflicts:
+            lines.append(f"{name}: conflicts were decided; what and how: hypertask conflicts")
+    lines += alternating_lines(sorted({d for report in result.reports.values() for d in report.alternating}))
+    for name, error in result.errors.items():
+        value[name] = {**value.get(name, {}), "error": {"code": error.code, "message": str(error)}}
+        lines.append(f"{name}: {error}")
+    if result.errors:
+        lines.append("Your edits are kept here. Next: hypertask sync, when that is put right")
+    return {"dry_run": False, "agreed": result.agreed, "upstreams": value}, lines

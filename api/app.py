@@ -14,6 +14,7 @@ from api import errors
 from api.answers import LargeAnswers
 from api.compression import Compression
 from api.lifespan import LifespanOf, lifespan_of
+from api.pages.routes import PAGES
 from api.room import HOLDING, NOBODY, Holding
 from api.routes import (
     accounts,
@@ -24,6 +25,7 @@ from api.routes import (
     export,
     hashes,
     imports,
+    oauth,
     policies,
     service,
     sessions,
@@ -59,6 +61,8 @@ ROUTES = [  # they are tried one by one: what is asked for most comes first
     Route("/devices", devices.create_device, methods=["POST"]),
     Route("/devices/{device}", devices.revoke_device, methods=["DELETE"]),
     Route("/devices/{device}/rotate", devices.rotate_device, methods=["POST"]),
+    Route("/oauth/device", oauth.authorize_device, methods=["POST"]),
+    Route("/oauth/token", oauth.fetch_token, methods=["POST"]),
     Route("/users", accounts.sign_up, methods=["POST"]),
     Route("/session", sessions.get_session, methods=["GET"]),
     Route("/session", sessions.sign_in, methods=["POST"]),
@@ -94,7 +98,7 @@ def create_app(settings: Settings | None = None, lifespan: LifespanOf = lifespan
     settings = settings or Settings.from_env()
     # Around the whole of it: Starlette answers faults of ours outside of its middleware.
     app = Starlette(
-        routes=ROUTES,
+        routes=[*ROUTES, *PAGES],
         lifespan=lifespan(settings),
         exception_handlers=dict.fromkeys(errors.RESPONDED_TO, errors.respond),
     )

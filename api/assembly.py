@@ -9,6 +9,7 @@ from typing import Protocol
 
 from api.access.accounts import Accounts
 from api.access.callers import Callers
+from api.access.grants import Grants
 from api.access.sign_in import SignIn
 from api.access.spaces import Spaces
 from api.acknowledgements import DeviceAcknowledgements
@@ -112,6 +113,7 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[App
                 sign_in=SignIn(adapters.stores, adapters.passwords, settings.session_days),
                 accounts=Accounts(adapters.stores, adapters.passwords, settings, live),
                 spaces=Spaces(adapters.stores, devices, live, settings),
+                grants=Grants(adapters.stores, devices),
                 hash_maps=maps,
                 live=live,
                 acknowledgements=DeviceAcknowledgements(adapters.acknowledgements),

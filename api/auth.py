@@ -38,8 +38,8 @@ _CHALLENGE: Final = {"www-authenticate": 'Bearer realm="hypertask"'}
 
 
 _REFUSED: Final[Mapping[Verdict, tuple[Kind, str]]] = {
-    Verdict.READ_ONLY: (READ_ONLY, "You may read this space, not change it. Its owner can make you an editor."),
-    Verdict.ARCHIVED: (SPACE_ARCHIVED, "The space is archived: it can be read, not changed."),
+    Verdict.READ_ONLY: (READ_ONLY, "You may read the space {}, not change it. Its owner can make you an editor."),
+    Verdict.ARCHIVED: (SPACE_ARCHIVED, "The space {} is archived: it can be read, not changed."),
 }
 
 
@@ -107,6 +107,7 @@ class Devices:
         counts requests."""
         self._store = stores.devices
         self._members = stores.members
+        self._spaces = stores.spaces
         self._pace = pace
         self.admission = admission
         self._most_of_space = most_of_space
@@ -150,7 +151,11 @@ class Devices:
         if self._pace is not None:
             await self._pace.turn(space)
         refused = _REFUSED.get(judged(access, act))
-        return replace(device, space=space), None if refused is None else ProblemError(*refused)
+        if refused is None:
+            return replace(device, space=space), None
+        profile = (await self._spaces.by_ids([space])).get(space)
+        called = space if profile is None else f'"{profile.name}" ({space})'
+        return replace(device, space=space), ProblemError(refused[0], refused[1].format(called))
 
     async def opens(self, token_hash: str, space: SpaceId) -> bool:
         """Whether the token opens the space still."""

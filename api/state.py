@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from api.access.accounts import Accounts
 from api.access.callers import Callers
+from api.access.grants import Grants
 from api.access.sign_in import SignIn
 from api.access.spaces import Spaces
 from api.acknowledgements import DeviceAcknowledgements
@@ -48,6 +49,7 @@ class AppState:
     sign_in: SignIn
     accounts: Accounts
     spaces: Spaces
+    grants: Grants
     hash_maps: HashMaps
     live: Live
     acknowledgements: DeviceAcknowledgements

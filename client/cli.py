@@ -21,6 +21,8 @@ COMMANDS: Final = {
     "undo": "undo:undo",
     "restore": "restore:restore",
     "connect": "connect:connect",
+    "login": "login:login",
+    "logout": "login:logout",
     "sync": "sync:sync",
     "watch": "sync:watch",
     "daemon": "daemon:daemon",

@@ -74,12 +74,13 @@ class Callers:
             raise ProblemError(SESSION_REQUIRED, "This token opens one space alone. Sign in to do that.")
         return caller
 
-    async def person(self, request: Request, *, leaving: bool = False) -> Caller:
-        """Whoever has a web session; 403 for a token. `leaving`: also if his account is being deleted."""
+    async def person(self, request: Request, *, leaving: bool = False, csrf: str | None = None) -> Caller:
+        """Whoever has a web session; 403 for a token. `leaving`: also if his account is being deleted. `csrf`: what a
+        form sends in place of the header."""
         if "authorization" in request.headers:
             await self._by_token(request)
             raise ProblemError(SESSION_REQUIRED, "A token cannot do that. Sign in: POST /session.")
-        return await self._by_session(request, leaving=leaving)
+        return await self._by_session(request, leaving=leaving, csrf=csrf)
 
     async def _by_token(self, request: Request) -> Caller:
         device = await self._devices.by_hash(hash_of_token(request))
@@ -95,7 +96,7 @@ class Callers:
         origin = Origin(f"device {device.id}", user.id, address_of(request))
         return Caller(user, origin, device=device)
 
-    async def _by_session(self, request: Request, *, leaving: bool) -> Caller:
+    async def _by_session(self, request: Request, *, leaving: bool, csrf: str | None = None) -> Caller:
         token = request.cookies.get(self.cookie, "")
         session = await self._stores.sessions.by_token_hash(token_hash(token)) if token else None
         now = time.time()
@@ -109,8 +110,8 @@ class Callers:
             raise ProblemError(UNAUTHENTICATED, detail, headers={"www-authenticate": 'Bearer realm="hypertask"'})
         if request.method not in _SAFE:
             self.check_site(request)
-            sent = request.headers.get(CSRF_HEADER, "")
-            if not hmac.compare_digest(sent.encode("utf-8", "replace"), csrf_of(token).encode()):
+            sent = request.headers.get(CSRF_HEADER, "") if csrf is None else csrf
+            if not is_csrf_of(token, sent):
                 raise ProblemError(CSRF, f'Send the header {CSRF_HEADER} with the "csrf" that GET /session says.')
         if user.state is AccountState.LEAVING and not leaving:
             raise ProblemError(ACCOUNT_LEAVING, "The account is being deleted. POST /me/restore takes that back.")
@@ -148,9 +149,15 @@ class Callers:
         response.delete_cookie(self.cookie, path="/", secure=self.secure, httponly=True, samesite="lax")
 
 
-def csrf_of(session_token: str) -> str:
-    """What the pages of this site alone can know, since they alone can read it at `GET /session`."""
-    return hashlib.sha256(b"csrf " + session_token.encode()).hexdigest()[:32]
+def csrf_of(cookie: str) -> str:
+    """What the pages of this site alone can know, since they alone can read it: in their forms, and at
+    `GET /session`. `cookie`: the secret of the session, or of the form of somebody who is not signed in."""
+    return hashlib.sha256(b"csrf " + cookie.encode()).hexdigest()[:32]
+
+
+def is_csrf_of(cookie: str, sent: str) -> bool:
+    """Whether a page of this site sent it."""
+    return hmac.compare_digest(sent.encode("utf-8", "replace"), csrf_of(cookie).encode())
 
 
 def address_of(request: Request) -> str | None:

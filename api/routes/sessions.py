@@ -48,7 +48,7 @@ async def sign_out(request: Request) -> Response:
     app = state(request)
     caller = await app.callers.person(request, leaving=True)
     assert caller.session is not None
-    await _end(request, caller, caller.session.id)
+    await ended(request, caller, caller.session.id)
     response = Response(status_code=204)
     app.callers.drop_cookie(response)
     return response
@@ -65,12 +65,13 @@ async def list_sessions(request: Request) -> Response:
 
 async def end_session(request: Request) -> Response:
     caller = await state(request).callers.person(request)
-    if not await _end(request, caller, WebSessionId(request.path_params["session"])):
+    if not await ended(request, caller, WebSessionId(request.path_params["session"])):
         raise ProblemError(NOT_FOUND, "You have no such session, or it has ended. See GET /sessions.")
     return Response(status_code=204)
 
 
-async def _end(request: Request, caller: Caller, session: WebSessionId) -> bool:
+async def ended(request: Request, caller: Caller, session: WebSessionId) -> bool:
+    """Ends a session of the caller's. False: he has no such session."""
     entry = caller.origin.entry(AuditAct.SESSION_ENDED, time.time(), user=caller.user.id, session=session)
     return await state(request).stores.sessions.end(session, caller.user.id, entry)
 

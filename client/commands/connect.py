@@ -69,7 +69,15 @@ def connect(
     same = next((u.name for u in profile.upstreams if (u.url, u.space) == (url, space)), None)
     config = UpstreamConfig(name or same or name_for(url, known), url, space)
     warn_of_plain_http(screen, url)
-    token = _secret(session, profile, config, password)
+    connect_with(session, screen, config, _secret(session, profile, config, password), at_once=at_once)
+
+
+def connect_with(
+    session: Session, screen: Screen, config: UpstreamConfig, token: str | None, *, at_once: bool
+) -> None:
+    """Keeps the token if what it opens can be read, and adds the address to the profile. Raises UpstreamError."""
+    profile = session.profile
+    known = {upstream.name for upstream in profile.upstreams}
     if token is not None:
         session.tokens.put(profile.name, config.name, token)
     try:
@@ -80,8 +88,8 @@ def connect(
             session.tokens.drop(profile.name, config.name)
         raise
     session.config_file.add_upstream(profile.name, config)
-    sentence = f"Connected {profile.folder} with {config.name} ({url}), which has {tasks(about['tasks'])}."
-    value = {"name": config.name, "url": url, "space": space, "folder": str(profile.folder), **about}
+    sentence = f"Connected {profile.folder} with {config.name} ({config.url}), which has {tasks(about['tasks'])}."
+    value = {"name": config.name, "url": config.url, "space": config.space, "folder": str(profile.folder), **about}
     if at_once:
         screen.say(sentence)
         _sync_now(session, screen, config, value)

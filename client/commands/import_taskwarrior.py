@@ -24,7 +24,7 @@ from client.upstreams.http_channel import Channel
 from shared.core.documents import Body, DocumentId
 from shared.retry import Backoff
 
-HOW_TO_GIVE_ONE = "--token or HYPERTASK_TOKEN"
+HOW_TO_GIVE_ONE = "To give another one: --token or HYPERTASK_TOKEN"
 
 
 @click.command()

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import httpx
 import orjson
@@ -52,8 +53,10 @@ class Channel:
         if space is not None:
             headers["hypertask-space"] = space
         self.url = url.rstrip("/")
-        self._another_token = another_token or f"hypertask connect {self.url}"
-        """How another token is given."""
+        self._another_token = another_token or (
+            f"Sign in again: hypertask login {self.url}, or give another one: hypertask connect {self.url}"
+        )
+        """What to do for another token."""
         self.requests = 0
         self.bytes_sent = 0
         self.bytes_received = 0
@@ -82,13 +85,14 @@ class Channel:
         path: str,
         value: Any = None,
         *,
+        form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         seconds: float | None = None,
         sent: asyncio.Event | None = None,
     ) -> httpx.Response:
-        """The first answer that is not "not now". `seconds`: how long it may take, for one that is held back.
-        `sent` is set when the request has left. Raises UpstreamError."""
-        content, fields = self._body(value)
+        """The first answer that is not "not now". `form`: a body of fields in place of JSON. `seconds`: how long it
+        may take, for one that is held back. `sent` is set when the request has left. Raises UpstreamError."""
+        content, fields = self._body(value) if form is None else _form(form)
         fields.update(headers or {})
         extensions = {"trace": _setting(sent)} if sent is not None else {}
         failures = 0
@@ -172,8 +176,7 @@ class Channel:
     def _let_in(self, answer: httpx.Response) -> httpx.Response:
         if answer.status_code == 401:
             raise RefusedAccessError(
-                f"{self.url} does not accept the token: was the device revoked? To give another one: "
-                f"{self._another_token}"
+                f"{self.url} does not accept the token: was the device revoked? {self._another_token}"
             )
         if answer.status_code == 403 and refusal(answer).code not in WRITES_REFUSED:
             raise RefusedAccessError(f"{self.url} does not allow this device that: {refusal(answer).reason}")
@@ -186,6 +189,10 @@ class Channel:
         if self.coding and len(content) >= COMPRESS_FROM:
             content, headers["content-encoding"] = compressed(content, self.coding), self.coding
         return content, headers
+
+
+def _form(fields: Mapping[str, str]) -> tuple[bytes, dict[str, str]]:
+    return urlencode(fields).encode(), {"content-type": "application/x-www-form-urlencoded"}
 
 
 def _setting(sent: asyncio.Event) -> Callable[[str, Mapping[str, Any]], Awaitable[None]]:

@@ -93,7 +93,8 @@ def driver_for(config: UpstreamConfig, facts: object, *, token: str | None, make
 
         if token is None:
             raise SetUpError(
-                f"there is no token for {config.name} ({config.url}). Give it: hypertask connect {config.url}"
+                f"there is no token for {config.name} ({config.url}). Sign in: hypertask login {config.url}, or give "
+                f"one: hypertask connect {config.url}"
             )
         return HttpUpstream(Channel(config.url, token, space=config.space), known)
     if scheme == "folder":

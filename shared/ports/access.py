@@ -20,6 +20,7 @@ from shared.core.access.people import User
 from shared.core.access.roles import Access, Membership, Role, SpaceProfile
 from shared.core.access.sessions import Failures, WebSession, WebSessionId
 from shared.core.documents import Device, DeviceId, SpaceId, Synced, UserId, UserName
+from shared.ports.sign_in import DeviceGrantStore
 
 
 class Taken(StrEnum):
@@ -346,3 +347,4 @@ class AccessStores:
     devices: DeviceStore
     failures: SignInFailureStore
     audit: AuditLog
+    grants: DeviceGrantStore

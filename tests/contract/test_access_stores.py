@@ -13,6 +13,7 @@ import pytest
 from shared.adapters import mongodb
 from shared.adapters.memory import access_secrets
 from shared.core.access.audit import AuditAct, AuditEntry
+from shared.core.access.device_grants import DeviceGrant, UserCode
 from shared.core.access.invitations import Invitation, InvitationId
 from shared.core.access.people import User
 from shared.core.access.roles import Membership, Role, SpaceProfile
@@ -23,16 +24,17 @@ from shared.ports.access import AccessStores
 from shared.settings import Settings
 from shared.testing.access_limits import AccessLimitsContract
 from shared.testing.access_stores import AccessStoresContract
+from shared.testing.sign_in_stores import SignInStoresContract
 
 
-class TestMongoAccessStores(AccessStoresContract, AccessLimitsContract):
+class TestMongoAccessStores(AccessStoresContract, AccessLimitsContract, SignInStoresContract):
     @pytest.fixture
     async def stores(self, settings: Settings) -> AsyncIterator[AccessStores]:
         async with mongodb.opened(settings) as mongo:
             yield mongodb.access_stores(mongo)
 
 
-class TestMemoryAccessStores(AccessStoresContract, AccessLimitsContract):
+class TestMemoryAccessStores(AccessStoresContract, AccessLimitsContract, SignInStoresContract):
     @pytest.fixture
     def stores(self) -> AccessStores:
         return access_secrets.access_stores()
@@ -51,12 +53,14 @@ ARGUMENTS: dict[str, Any] = {
     "now": 1.0,
     "most": 1,
     "since": 1.0,
+    "approval": None,
 }
 OF_ADD: dict[str, Any] = {
     "user": User(UserId("u"), UserName("n"), 1.0),
     "space": SpaceProfile(SpaceId("s"), "n", 1.0),
     "session": WebSession(WebSessionId("w"), UserId("u"), 1.0, 2.0, 1.0),
     "device": Device(DeviceId("d"), UserName("n"), "n", SpaceId("s"), 1.0),
+    "grant": DeviceGrant(UserCode("BCDFGHJK"), "n", 1.0, 2.0),
     "invitation": Invitation(InvitationId("i"), None, 1.0, 2.0),
 }
 LISTS = {"users", "spaces", "token_hashes", "keys"}

@@ -14,6 +14,7 @@ from shared.adapters.memory.access import (
     Tables,
     accept,
 )
+from shared.adapters.memory.sign_in import MemoryDeviceGrantStore
 from shared.core.access.audit import AuditEntry
 from shared.core.access.invitations import Invitation, InvitationId
 from shared.core.access.sessions import NO_FAILURES, Failures, WebSession, WebSessionId
@@ -236,4 +237,5 @@ def access_stores() -> AccessStores:
         MemoryDeviceStore(tables),
         MemorySignInFailureStore(),
         MemoryAuditLog(tables),
+        MemoryDeviceGrantStore(),
     )

@@ -6,6 +6,7 @@ from shared.adapters.mongodb.client import Mongo
 from shared.adapters.mongodb.devices import MongoDeviceStore
 from shared.adapters.mongodb.invitations import MongoInvitationStore
 from shared.adapters.mongodb.sessions import MongoAuditLog, MongoSessionStore, MongoSignInFailureStore
+from shared.adapters.mongodb.sign_in import MongoDeviceGrantStore
 from shared.adapters.mongodb.spaces import MongoMembershipStore, MongoSpaceStore
 from shared.adapters.mongodb.users import MongoUserStore
 from shared.ports.access import AccessStores
@@ -21,4 +22,5 @@ def access_stores(mongo: Mongo) -> AccessStores:
         MongoDeviceStore(mongo),
         MongoSignInFailureStore(mongo),
         MongoAuditLog(mongo),
+        MongoDeviceGrantStore(mongo),
     )

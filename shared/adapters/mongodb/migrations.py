@@ -56,6 +56,11 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
         _index("expires_at", ("expires_at", ASCENDING)),
     ],
     "sign_in_failures": [_index("forget_at", ("forget_at", ASCENDING), expireAfterSeconds=0)],
+    "device_grants": [
+        _index("user_code", ("user_code", ASCENDING), unique=True),
+        _index("address", ("address", ASCENDING)),
+        _index("forget_at", ("forget_at", ASCENDING), expireAfterSeconds=0),
+    ],
     "devices": [_index("owner", ("owner", ASCENDING))],
     "audit": [
         _index("at", ("at", DESCENDING)),

@@ -1,0 +1,137 @@
+"""Signing in, up and out, and following an invitation."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.access import parsing
+from api.access.accounts import gone
+from api.access.callers import Caller, address_of
+from api.auth import token_hash
+from api.errors import MALFORMED_REQUEST, ProblemError
+from api.pages.site import Visit, local, to
+from api.routes.sessions import ended
+from api.state import AppState, state
+from shared.core.access.audit import Origin
+from shared.core.access.invitations import Invitation, SignUp
+from shared.core.access.people import User
+from shared.core.access.roles import SpaceState
+
+
+async def show_sign_in(visit: Visit) -> Response:
+    if visit.caller is not None:
+        return to(local(visit.request.query_params.get("next")))
+    target = visit.fields.get("next") or visit.request.query_params.get("next")
+    may_sign_up = visit.app.settings.sign_up is SignUp.OPEN
+    return visit.render("sign_in.html", next=local(target), may_sign_up=may_sign_up, invitation=_secret(visit))
+
+
+async def sign_in(visit: Visit) -> Response:
+    fields = dict(visit.fields)
+    name, password = parsing.any_text(fields, "name"), parsing.any_text(fields, "password")
+    user = await visit.app.sign_in.user(name, password, address_of(visit.request))
+    return await _entered(visit, user, local(fields.get("next")))
+
+
+async def show_sign_up(visit: Visit) -> Response:
+    if visit.caller is not None:
+        return to("/account/spaces")
+    closed = visit.app.settings.sign_up is not SignUp.OPEN and not _secret(visit)
+    return visit.render("sign_up.html", closed=closed, invitation=_secret(visit))
+
+
+async def sign_up(visit: Visit) -> Response:
+    fields = {name: value for name, value in visit.fields.items() if value or name != "email"}
+    secret = _secret(visit)
+    user = await visit.app.accounts.sign_up(
+        name=parsing.user_name(fields),
+        password=parsing.new_password(fields, "password"),
+        email=parsing.email(fields),
+        invitation=token_hash(secret) if secret else None,
+        address=address_of(visit.request),
+    )
+    _, response = await begun(visit.request, user, to("/account/spaces"))
+    return response
+
+
+async def show_sign_out(visit: Visit) -> Response:
+    return visit.render("sign_out.html")
+
+
+async def sign_out(visit: Visit) -> Response:
+    response = to("/sign-in")
+    if visit.caller is not None and visit.caller.session is not None:
+        await ended(visit.request, visit.caller, visit.caller.session.id)
+        visit.app.callers.drop_cookie(response)
+    return response
+
+
+async def show_join(visit: Visit) -> Response:
+    """The secret is in a form, never in an address: pages.js takes it from behind the # of the link."""
+    secret = _secret(visit)
+    if not secret:
+        return visit.render("join_empty.html")
+    try:
+        shown = await _shown(visit.app, secret)
+    except ProblemError as error:
+        visit.error = error
+        return visit.render("join_empty.html")
+    return visit.render("join.html", invitation=secret, **shown)
+
+
+async def join(visit: Visit) -> Response:
+    if visit.caller is None or visit.fields.get("act") != "accept":
+        return await show_join(visit)
+    invitation = await visit.app.spaces.accept(visit.caller, _secret(visit))
+    return to(_joined(invitation))
+
+
+async def _entered(visit: Visit, user: User, target: str) -> Response:
+    """Begins the session, and accepts the invitation that was followed, if there is one."""
+    caller, response = await begun(visit.request, user, to(target))
+    secret = _secret(visit)
+    if secret:
+        try:
+            response.headers["location"] = _joined(await visit.app.spaces.accept(caller, secret))
+        except ProblemError:
+            response.headers["location"] = "/account/spaces?done=of-no-use"
+    return response
+
+
+async def begun(request: Request, user: User, response: Response) -> tuple[Caller, Response]:
+    """A session of the user, who has proved who he is; the response brings its cookie."""
+    app, address = state(request), address_of(request)
+    session, token = await app.sign_in.begin(user, address=address, agent=request.headers.get("user-agent", ""))
+    app.callers.put_cookie(response, token)
+    return Caller(user, Origin(f"session {session.id}", user.id, address), session=session), response
+
+
+async def _shown(app: AppState, secret: str) -> dict[str, Any]:
+    """Who invites to what. ProblemError if the invitation is of no use."""
+    invitation = await app.stores.invitations.by_secret(token_hash(secret))
+    if invitation is None or not invitation.is_valid(time.time()):
+        raise gone()
+    users = await app.stores.users.by_ids([invitation.created_by] if invitation.created_by else [])
+    profile = None
+    if invitation.space is not None:
+        profile = (await app.stores.spaces.by_ids([invitation.space])).get(invitation.space)
+        if profile is None or profile.state is SpaceState.DELETED:
+            raise gone()
+    by = next((user.name for user in users.values()), None)
+    return {"space": profile, "role": invitation.role, "by": by, "expires_at": invitation.expires_at}
+
+
+def _joined(invitation: Invitation) -> str:
+    return "/account/spaces" if invitation.space is None else f"/account/spaces/{invitation.space}?done=joined"
+
+
+def _secret(visit: Visit) -> str:
+    """Of an invitation, from a form: what stands behind the # of a link that was pasted as a whole."""
+    found = visit.fields.get("invitation", "").strip().rpartition("#")[2]
+    if len(found) > 200:
+        raise ProblemError(MALFORMED_REQUEST, "That is no invitation.")
+    return found

@@ -1,0 +1,83 @@
+"""What the stores of device grants promise. A test class of an adapter inherits these and has a fixture `stores`,
+whose database may hold what others have stored."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+import uuid
+from dataclasses import replace
+
+from shared.core.access.device_grants import CODE_ALPHABET, Approval, DeviceGrant, GrantDecision, UserCode, poll
+from shared.core.access.device_grants import Poll as Answer
+from shared.core.documents import SpaceId, UserId
+from shared.ports.access import AccessStores
+from shared.ports.sign_in import GrantFailure
+
+NOW = time.time()
+APPROVAL = Approval(UserId("u1"), "Laptop", SpaceId("s1"), "session w1")
+
+
+def _new() -> tuple[DeviceGrant, str]:
+    code = UserCode("".join(secrets.choice(CODE_ALPHABET) for _ in range(8)))
+    return DeviceGrant(code, "laptop", NOW, NOW + 100, f"address {uuid.uuid4().hex}"), uuid.uuid4().hex
+
+
+async def _added(stores: AccessStores) -> tuple[DeviceGrant, str]:
+    grant, secret = _new()
+    assert await stores.grants.add(grant, secret, most=9) is None
+    return grant, secret
+
+
+class SignInStoresContract:
+    async def test_a_grant_is_approved_and_used_once(self, stores: AccessStores) -> None:
+        grant, secret = await _added(stores)
+        code = grant.user_code
+        assert await stores.grants.waiting(code, NOW) == grant
+        assert await stores.grants.use(secret, NOW) is None, "nobody has approved it"
+        assert await stores.grants.decide(code, NOW, APPROVAL)
+        assert not await stores.grants.decide(code, NOW, None), "it is decided"
+        assert await stores.grants.waiting(code, NOW) is None
+        used = replace(grant, decision=GrantDecision.APPROVED, approval=APPROVAL, used_at=NOW + 1)
+        found = await asyncio.gather(*(stores.grants.use(secret, NOW + 1) for _ in range(4)))
+        assert [one for one in found if one is not None] == [used]
+        assert poll(await stores.grants.poll(secret, NOW + 2), NOW + 2) is Answer.EXPIRED
+
+    async def test_a_grant_that_was_denied_is_of_no_use(self, stores: AccessStores) -> None:
+        grant, secret = await _added(stores)
+        assert await stores.grants.decide(grant.user_code, NOW, None)
+        assert await stores.grants.use(secret, NOW) is None
+        assert poll(await stores.grants.poll(secret, NOW), NOW) is Answer.DENIED
+
+    async def test_nothing_is_decided_or_used_after_its_time(self, stores: AccessStores) -> None:
+        grant, secret = await _added(stores)
+        assert await stores.grants.waiting(grant.user_code, grant.expires_at) is None
+        assert not await stores.grants.decide(grant.user_code, grant.expires_at, APPROVAL)
+        assert await stores.grants.decide(grant.user_code, grant.expires_at - 1, APPROVAL)
+        assert await stores.grants.use(secret, grant.expires_at) is None
+
+    async def test_whoever_asks_too_often_is_slowed_down(self, stores: AccessStores) -> None:
+        grant, secret = await _added(stores)
+        times = (0.0, 2.0, 3.0, 10.0, 10.1, 22.0)
+        found = [await stores.grants.poll(secret, NOW + at) for at in times]
+        answers = [poll(one, NOW + at) for one, at in zip(found, times, strict=True)]
+        pending, slow = Answer.PENDING, Answer.SLOW_DOWN
+        assert answers == [pending, pending, slow, pending, slow, pending]
+        assert [None if one is None else one.interval for one in found] == [2.0, 2.0, 2.0, 7.0, 7.0, 12.0]
+        assert await stores.grants.poll("unknown", NOW) is None
+        assert await stores.grants.waiting(grant.user_code, NOW) is not None
+
+    async def test_codes_are_unique_and_an_address_has_a_share(self, stores: AccessStores) -> None:
+        grant, _ = await _added(stores)
+        other, secret = _new()
+        taken = replace(other, user_code=grant.user_code)
+        assert await stores.grants.add(taken, secret, most=9) is GrantFailure.CODE_TAKEN
+        again = replace(taken, created_at=grant.expires_at, expires_at=grant.expires_at + 100)
+        assert await stores.grants.add(again, secret, most=9) is None, "the other one has expired"
+        more = _new()[0]
+        later = replace(_new()[0], address=more.address)
+        assert await stores.grants.add(more, uuid.uuid4().hex, most=1) is None
+        assert await stores.grants.add(later, uuid.uuid4().hex, most=1) is GrantFailure.TOO_MANY
+        await stores.grants.decide(more.user_code, NOW, None)
+        assert await stores.grants.add(later, uuid.uuid4().hex, most=1) is None

@@ -101,7 +101,7 @@ def _sync_now(session: Session, screen: Screen, config: UpstreamConfig, value: d
     arrivals = NewTasks(hooks_runner(session, screen))
     with open_workspace(session.profile, session.tokens) as workspace:
         result = asyncio.run(sync_once(Exchange(workspace, [config], arrivals.note), screen, confirmed=False))
-    synced, lines = result_report(result)
+        synced, lines = result_report(result, workspace)
     if result.agreed and not result.stopped:
         lines += [*arrivals.lines(), "Next: hypertask list    (and, to stay in sync: hypertask daemon start)"]
     screen.answer({**value, "sync": synced}, *lines)

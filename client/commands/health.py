@@ -9,9 +9,18 @@ from typing import Any
 
 import click
 
+from client.commands.decision_lines import unseen_lines
 from client.commands.reporting import reports
 from client.commands.session import Session
-from client.commands.sync_report import alternating_lines, problem_lines, refusal_lines, waiting_lines, waiting_of
+from client.commands.sync_report import (
+    alternating_lines,
+    problem_lines,
+    protected_lines,
+    refusal_lines,
+    waiting_lines,
+    waiting_of,
+    without,
+)
 from client.screen import INCOMPLETE, SHOWN, Painted, Screen, tasks
 from client.workspace.health import Check, Status, UpstreamStatus, examine
 from client.workspace.health import status as status_of
@@ -27,10 +36,16 @@ def status(session: Session, screen: Screen) -> None:
     """When the last sync was, what waits, what is wrong, and what to do. Asks no server."""
     with open_workspace(session.profile, session.tokens) as workspace:
         found = status_of(workspace)
+        dropped = unseen_lines(workspace)
+        protected = {
+            upstream.name: protected_lines(upstream.name, upstream.last.get("protected") or [], workspace)
+            for upstream in found.upstreams
+        }
     lines = [f"{session.profile.folder}: {tasks(len(found.found.hashes))}"]
     lines.append(f"daemon: running (process {found.daemon})" if found.daemon else "daemon: not running")
     for upstream in found.upstreams:
-        lines += _upstream_lines(upstream, session.now)
+        lines += [*_upstream_lines(upstream, session.now), *protected[upstream.name]]
+    lines += dropped
     lines += [f"{p.name}: {p.sentence}" for p in found.found.problems[:SHOWN]]
     if (more := len(found.found.problems) - SHOWN) > 0:
         lines.append(f"... and {more} more files that are left alone; --json has all of them")
@@ -49,7 +64,8 @@ def _upstream_lines(upstream: UpstreamStatus, now: datetime) -> list[str]:
         lines = [f"{name}: synced {_ago(last.get('at'), now)}{'' if last.get('agreed') else ', not in sync'}"]
     if upstream.waiting:
         lines.append(f"{name}: {tasks(upstream.waiting)} to exchange")
-    lines += waiting_lines(name, upstream.plan, "; see below.")
+    plan = without(upstream.plan, last.get("protected") or [])
+    lines += waiting_lines(name, plan, "; see below.")
     lines += refusal_lines(name, last.get("refused") or {})
     lines += problem_lines(name, last.get("problems_there") or {})
     lines += alternating_lines(last.get("alternating") or [])

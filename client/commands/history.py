@@ -9,11 +9,13 @@ from typing import Any
 
 import click
 
+from client.commands.decision_lines import conflict_line, name_of, see
 from client.commands.reporting import reports
 from client.commands.session import Session
 from client.config.config_file import UpstreamConfig
 from client.folder.task_folder import Loaded
-from client.screen import SHOWN, Screen, clip
+from client.screen import SHOWN, Screen
+from client.sync.engine.own_edits import is_lives_on
 from client.sync.upstream import UpstreamError
 from client.tasks.ids import with_prefix
 from client.tasks.take_back import TakeBackError, taken_back
@@ -68,19 +70,7 @@ def _story_lines(row: dict[str, Any], local: str | None) -> list[str]:
     here = "  <- here" if row.get("hash") == local and not row.get("deleted") else ""
     by = row.get("device")
     lines = [f"  {at}  {what}{kind}  by {by}  {str(row.get('hash'))[:12]}  [{row.get('rule')}]{here}"]
-    return lines + [f"      {_conflict(conflict)}" for conflict in row.get("conflicts") or ()]
-
-
-def _conflict(row: dict[str, Any]) -> str:
-    if _lives_on(row):
-        return "deleted here and edited elsewhere: it lives on. --take deletes it after all"
-    if row.get("redacted"):
-        return f"{row['path'] or 'the document'}: secret ({row['rule']})"
-    kept = clip(repr(row["kept"])) if "kept" in row else "nothing"
-    dropped = clip(repr(row["dropped"])) if "dropped" in row else "nothing"
-    if row.get("elided"):
-        kept, dropped = "a large value", "another"
-    return f"{row['path'] or 'the document'}: kept {kept}, dropped {dropped} ({row['rule']})"
+    return lines + [f"      {conflict_line(conflict)}" for conflict in row.get("conflicts") or ()]
 
 
 @click.command()
@@ -102,11 +92,14 @@ def conflicts(
             _take(session, workspace, screen, number, path)
             return
         rows = workspace.store.decisions(named(workspace, document) if document else None)
+        names = {row["id"]: name_of(row["id"], workspace) for row in rows}
+        if document is None:
+            see(workspace, rows)
     lines = []
     for row in rows:
         at = datetime.fromtimestamp(row["at"], UTC).astimezone().strftime("%Y-%m-%d %H:%M")
-        lines.append(f"{row['number']:5}  {at}  {row['id']}  ({row['upstream']})")
-        lines += [f"         {_conflict(conflict)}" for conflict in row["conflicts"][:SHOWN]]
+        lines.append(f"{row['number']:5}  {at}  {names[row['id']]}  ({row['upstream']})")
+        lines += [f"         {conflict_line(conflict)}" for conflict in row["conflicts"][:SHOWN]]
     lines.append("To take the other side back: hypertask conflicts --take NUMBER" if rows else "No conflicts.")
     screen.answer({"conflicts": rows}, *lines)
 
@@ -118,7 +111,7 @@ def _take(session: Session, workspace: Workspace, screen: Screen, number: int, p
     document = DocumentId(row["id"])
     wanted = [conflict for conflict in row["conflicts"] if path is None or conflict["path"] == path]
     command = f"conflicts --take {number}" + (f" --path {path}" if path is not None else "")
-    lives_on = bool(wanted) and all(_lives_on(conflict) for conflict in wanted)
+    lives_on = bool(wanted) and all(is_lives_on(conflict) for conflict in wanted)
     try:
         if lives_on:
             done = session.tasks.delete([document], command)
@@ -136,11 +129,6 @@ def _take(session: Session, workspace: Workspace, screen: Screen, number: int, p
         f"Deleted {document} after all." if lives_on else f"Put back what was dropped in {document} at {places}.",
         "To take it back: hypertask undo. To send it, if no daemon runs: hypertask sync",
     )
-
-
-def _lives_on(conflict: dict[str, Any]) -> bool:
-    """Whether the decision is that a deleted document lives on."""
-    return bool(conflict["path"] == "" and conflict["rule"] == "edit-beats-removal")
 
 
 def named(workspace: Workspace, text: str) -> DocumentId:

@@ -11,9 +11,10 @@ from contextlib import suppress
 
 import click
 
+from client.commands.decision_lines import decided_lines
 from client.commands.reporting import reports
 from client.commands.session import Session
-from client.commands.sync_report import NewTasks, result_report, show_plans, waiting_lines
+from client.commands.sync_report import NewTasks, protected_lines, result_report, show_plans, waiting_lines, without
 from client.config.config_file import Profile, UpstreamConfig
 from client.folder.locks import held
 from client.screen import INCOMPLETE, Screen
@@ -42,7 +43,7 @@ def sync(session: Session, screen: Screen, *, names: tuple[str, ...], dry_run: b
         arrivals = NewTasks(hooks_runner(session, screen))
         exchange = Exchange(workspace, configs, arrivals.note)
         result = asyncio.run(sync_once(exchange, screen, confirmed=confirm_deletions))
-    value, lines = result_report(result)
+        value, lines = result_report(result, workspace)
     screen.answer(value, *lines, *arrivals.lines())
     if not result.agreed or result.stopped:
         sys.exit(INCOMPLETE)
@@ -124,7 +125,11 @@ async def _watched(exchange: Exchange, screen: Screen) -> None:
                     f"{name}: {report.sent} sent, {report.fetched} fetched, {report.deleted} deleted there, "
                     f"{report.removed} removed here"
                 )
-            for line in waiting_lines(name, report.plan):
+            for line in [
+                *waiting_lines(name, without(report.plan, report.protected)),
+                *protected_lines(name, report.protected, exchange.here),
+                *decided_lines(name, report.decided, exchange.here),
+            ]:
                 screen.say(line)
 
     running = asyncio.current_task()

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from shlex import quote
 from typing import Any
 
+from client.commands.decision_lines import decided_lines, name_of
 from client.screen import SHOWN, Screen, task_files, tasks
 from client.sync.engine.plan import Adopt, Delete, Fetch, Plan, Resend, Send
 from client.workspace.multi_sync import Arrived, Result
+from client.workspace.workspace import Workspace
 from shared.core.documents import Body
 from shared.core.protocol import WRITES_REFUSED
 from shared.core.resolution.size_limit import TOO_LARGE
@@ -109,6 +113,20 @@ def waiting_lines(name: str, plan: Plan, unreadable_hint: str = ". What is wrong
     return lines
 
 
+def without(plan: Plan, documents: Sequence[Any]) -> Plan:
+    """The plan without what is said of these by itself."""
+    return replace(plan, unreadable=tuple(d for d in plan.unreadable if d not in documents))
+
+
+def protected_lines(name: str, documents: Sequence[Any], workspace: Workspace) -> list[str]:
+    """The first of the files that may not be written, and what to do."""
+    return [
+        f"{name}: a newer state of {name_of(document, workspace)} waits: its file is protected. To let it come: "
+        f"chmod u+w {quote(str(workspace.folder.path(document)))}"
+        for document in documents[:SHOWN]
+    ]
+
+
 def refusal_lines(name: str, refused: Mapping[Any, Mapping[str, str]]) -> list[str]:
     """The first of the states that an upstream does not take, by their ids, and what to do."""
     lines: list[str] = []
@@ -133,7 +151,7 @@ def alternating_lines(documents: Sequence[Any]) -> list[str]:
     return [f"{document} {todo} {document}" for document in documents[:SHOWN]]
 
 
-def result_report(result: Result) -> tuple[dict[str, Any], list[str]]:
+def result_report(result: Result, workspace: Workspace) -> tuple[dict[str, Any], list[str]]:
     """What was done, as --json has it and in lines."""
     value: dict[str, Any] = {}
     lines: list[str] = []
@@ -151,6 +169,8 @@ def result_report(result: Result) -> tuple[dict[str, Any], list[str]]:
             "refused": refused,
             "problems_there": report.problems_there,
             "alternating": list(report.alternating),
+            "protected": list(report.protected),
+            "decided": [{"number": d.number, "id": d.id, "conflicts": list(d.conflicts)} for d in report.decided],
         }
         words = {
             "sent": "sent", "deleted": "deleted there", "fetched": "fetched", "removed": "removed here",
@@ -158,11 +178,11 @@ def result_report(result: Result) -> tuple[dict[str, Any], list[str]]:
         }  # fmt: skip
         did = ", ".join(f"{counts[key]} {word}" for key, word in words.items() if counts[key])
         lines.append(f"{name}: {did or 'nothing to do'}{'; in sync.' if report.agreed else '; not in sync yet.'}")
-        lines += waiting_lines(name, report.plan)
+        lines += waiting_lines(name, without(report.plan, report.protected))
+        lines += protected_lines(name, report.protected, workspace)
         lines += refusal_lines(name, refused)
         lines += problem_lines(name, report.problems_there)
-        if report.conflicts:
-            lines.append(f"{name}: conflicts were decided; what and how: hypertask conflicts")
+        lines += decided_lines(name, report.decided, workspace)
     lines += alternating_lines(sorted({d for report in result.reports.values() for d in report.alternating}))
     for name, error in result.errors.items():
         value[name] = {**value.get(name, {}), "error": {"code": error.code, "message": str(error)}}

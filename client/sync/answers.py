@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from client.sync.decided import Decided
 from client.sync.engine.answer import Settled, agreed, is_forgotten, on_answer, on_fetched
+from client.sync.engine.own_edits import with_sides
 from client.sync.engine.records import NotNow, Pending, Record, Refused, Reply, UpstreamAnswer
 from client.sync.files import Held, UnreadableError
 from client.sync.outbox import NOTHING, Outbox
+from client.sync.own_edits import OwnEdits
 from client.sync.pair import SyncPair
 from client.sync.report import SyncReport, count
 from client.sync.state_store import Arriving, SeenFile
@@ -49,9 +52,10 @@ class _Applied:
 class Answers:
     """Of one sync."""
 
-    def __init__(self, pair: SyncPair, outbox: Outbox) -> None:
+    def __init__(self, pair: SyncPair, outbox: Outbox, own: OwnEdits) -> None:
         self._pair = pair
         self._outbox = outbox
+        self._own = own
         self._policies: Policies | None = None
         """Of the upstream; None: not asked for so far."""
 
@@ -71,7 +75,7 @@ class Answers:
                 case NotNow():
                     self._pair.recheck.files.add(document)
         rows = self._pair.arrivals.stage(changes.arriving)
-        self._store(changes, rows)
+        report.decided += self._store(changes, rows)
         for taken in changes.taken.values():
             count(report, taken.before, taken.answer)
         report.conflicts += sum(map(len, changes.conflicts.values()))
@@ -94,12 +98,18 @@ class Answers:
             return
         changes.taken[document] = TakenState(answer, settled, record)
         if answer.conflicts or settled.conflicts:
+            pending = record.pending
+            sent = None if pending is None or pending.deletes else pending.body
             decided_here = conflict_rows(settled.conflicts, self._policies or NO_POLICIES)
-            changes.conflicts[document] = [*answer.conflicts, *(dict(row) for row in decided_here)]
+            changes.conflicts[document] = [
+                *with_sides(answer.conflicts, sent),
+                *with_sides(decided_here, held.body if held is not None else None),
+            ]
         if not equal(settled.doc, held.body if held is not None else None):
             changes.arriving[document] = _arriving(settled.doc, held, answer)
 
-    def _store(self, changes: _Changes, rows: Mapping[DocumentId, Arriving]) -> None:
+    def _store(self, changes: _Changes, rows: Mapping[DocumentId, Arriving]) -> list[Decided]:
+        """Returns the conflicts as people call them."""
         pair, store = self._pair, self._pair.store
         with store.transaction():
             if pair.sends_versions:
@@ -108,11 +118,12 @@ class Answers:
             store.set_records(pair.name, changes.records)
             store.heard(pair.name, changes.remote, whole=False)
             store.held({d: (_hash(row.expected), row.hash) for d, row in rows.items()}, time.time())
-            for document, conflicts in changes.conflicts.items():
-                store.decided(pair.name, document, conflicts)
+            self._own.took(changes.taken)
+            decided = [store.decided(pair.name, document, told) for document, told in changes.conflicts.items()]
             for document, refusal in changes.refused.items():
                 store.refuse(pair.name, document, refusal)
             store.set_arriving(rows)
+        return [one for one in decided if one is not None]
 
     def _place(self, rows: Mapping[DocumentId, Arriving]) -> None:
         recheck = self._pair.recheck

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from client.sync.decided import Decided
 from client.sync.engine.plan import Plan
 from client.sync.engine.records import Record, Refused, UpstreamAnswer
 from client.sync.files import Found
@@ -43,6 +44,10 @@ class SyncReport:
     refused: dict[DocumentId, Refused] = field(default_factory=dict)
     problems_there: dict[DocumentId, str] = field(default_factory=dict)
     """Files that somebody put into the upstream and that cannot be taken in, and what to do."""
+    protected: tuple[DocumentId, ...] = ()
+    """Documents whose files may not be written, so that a newer state waits."""
+    decided: list[Decided] = field(default_factory=list)
+    """Conflicts that were decided, and those in which an edit that was sent earlier lost."""
     alternating: tuple[DocumentId, ...] = ()
     """Documents whose files went back to an earlier content again and again, as states arrived."""
 
@@ -81,5 +86,6 @@ def status_of(report: SyncReport, *, at: float | None = None) -> dict[str, Any]:
         "unreadable": list(report.plan.unreadable),
         "problems_there": report.problems_there,
         "alternating": list(report.alternating),
+        "protected": list(report.protected),
         "error": None,
     }

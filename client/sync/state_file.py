@@ -34,7 +34,7 @@ def connected(
     """`columns` and `tables` are what was added to the schema since its first release. `private`: only its owner may
     read the file."""
     # isolation_level None: transactions are begun and ended here and nowhere else.
-    if private:
+    if private and str(path) != ":memory:":
         _make_private(path)
     db = sqlite3.connect(path, isolation_level=None, timeout=10)
     try:

@@ -5,7 +5,7 @@
     record     (upstream, id) -> base, shadow, remote, pending, refused, unverified: client/sync/engine/records.py
     file       id -> content hash and stamp: what the file held when it was read or written last
     arriving   id -> a state on its way into its file: client/sync/arrivals.py
-    decided    conflicts that were decided, for people
+    decided, own_edit, replaced: client/sync/decided.py
     replica, version, earlier, returned: client/sync/file_versions.py
 
 The files are the truth. All of this can be thrown away: the next sync asks for more and merges by content, and
@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -24,14 +23,16 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
 from client.folder.replace import Stamp
+from client.sync.decided import TABLES as DECIDED_TABLES
+from client.sync.decided import DecidedConflicts
 from client.sync.engine.records import Outline, Pending, Record, Refused
-from client.sync.file_versions import TABLES, FileVersions
+from client.sync.file_versions import TABLES as VERSION_TABLES
+from client.sync.file_versions import FileVersions
 from client.sync.state_file import OPEN, Columns, connected, move_aside
 from shared import codec
 from shared.core.documents import Body, ContentHash, DocumentId
 from shared.core.version_vectors import Version
 
-DECIDED_KEPT: Final = 5_000
 _OUTLINE: Final = "base, gone, shadow_hash, remote, pending IS NOT NULL, refused, unverified"
 _OPEN_IDS: Final = f"SELECT id FROM record WHERE upstream = ? AND {OPEN}"  # noqa: S608
 _AT_ONCE: Final = 500
@@ -61,6 +62,9 @@ _COLUMNS: Final[Columns] = (
     ("upstream", "proved", "REAL NOT NULL DEFAULT 0"),
     ("upstream", "unproved", "INTEGER NOT NULL DEFAULT 0"),
 )
+
+
+_TABLES: Final = (*VERSION_TABLES, *DECIDED_TABLES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,7 @@ class UpstreamRow:
     """So many syncs agreed since then."""
 
 
-class SyncStateStore(FileVersions):
+class SyncStateStore(FileVersions, DecidedConflicts):
     """One process at a time writes: whoever holds the folder's sync lock (client/folder/locks.py)."""
 
     schema: ClassVar[str] = _SCHEMA
@@ -122,13 +126,13 @@ class SyncStateStore(FileVersions):
         """Made if it is missing; moved aside and made anew if it is damaged or of another version."""
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            return cls(connected(path, cls.schema, cls.journal, cls.columns, TABLES, private=cls.private))
+            return cls(connected(path, cls.schema, cls.journal, cls.columns, _TABLES, private=cls.private))
         except sqlite3.OperationalError:  # locked, no right, no space: the file is not to blame
             raise
         except sqlite3.DatabaseError as error:
             aside = move_aside(path)
             return cls(
-                connected(path, cls.schema, cls.journal, cls.columns, TABLES, private=cls.private),
+                connected(path, cls.schema, cls.journal, cls.columns, _TABLES, private=cls.private),
                 rebuilt=f"{error}; it was moved to {aside.name}",
             )
 
@@ -201,7 +205,8 @@ class SyncStateStore(FileVersions):
         """What was agreed with it; the files stay."""
         with self.transaction():
             self._db.execute("DELETE FROM upstream WHERE name = ?", (name,))
-            self._db.execute("DELETE FROM record WHERE upstream = ?", (name,))
+            for table in ("record", "own_edit", "replaced"):
+                self._db.execute(f"DELETE FROM {table} WHERE upstream = ?", (name,))  # noqa: S608
 
     def _set_upstream(self, name: str, **columns: Any) -> None:
         self._db.execute("INSERT OR IGNORE INTO upstream (name) VALUES (?)", (name,))
@@ -429,26 +434,6 @@ class SyncStateStore(FileVersions):
         self._db.executemany("DELETE FROM arriving WHERE id = ?", ((document,) for document in documents))
 
     # For people
-
-    def decided(self, upstream: str, document: DocumentId, conflicts: Sequence[Mapping[str, Any]]) -> None:
-        """Conflicts that were decided, there or here; the oldest are forgotten."""
-        if not conflicts:
-            return
-        self._db.execute(
-            "INSERT INTO decided (at, id, upstream, what) VALUES (?, ?, ?, ?)",
-            (time.time(), document, upstream, codec.dumps(list(conflicts))),
-        )
-        self._db.execute("DELETE FROM decided WHERE number <= (SELECT max(number) FROM decided) - ?", (DECIDED_KEPT,))
-
-    def decisions(self, document: DocumentId | None = None, most: int = 100) -> list[dict[str, Any]]:
-        """The newest first: number, at, id, upstream, conflicts."""
-        rows = self._db.execute(
-            "SELECT number, at, id, upstream, what FROM decided WHERE ?1 IS NULL OR id = ?1 "
-            "ORDER BY number DESC LIMIT ?2",
-            (document, most),
-        )
-        names = ("number", "at", "id", "upstream")
-        return [{**dict(zip(names, row, strict=False)), "conflicts": codec.loads(row[4])} for row in rows]
 
 
 def _outline(row: Sequence[Any]) -> Outline:

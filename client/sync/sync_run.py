@@ -17,6 +17,7 @@ from client.sync.engine.plan import Action, Adopt, Delete, Fetch, Plan, plan
 from client.sync.engine.records import NotNow, Outline, Record, Reply, UpstreamAnswer
 from client.sync.files import Files, Found, UnreadableError
 from client.sync.outbox import NOTHING, Outbox
+from client.sync.own_edits import OwnEdits
 from client.sync.pair import SyncPair
 from client.sync.report import Progress, SyncReport
 from client.sync.state_store import SyncStateStore, UpstreamRow
@@ -80,7 +81,8 @@ class Sync:
         self._pair = SyncPair(store, name, upstream, self._files, self._arrivals, versioning, step, several)
         self._recheck = self._pair.recheck
         self._outbox = Outbox(self._pair)
-        self._answers = Answers(self._pair, self._outbox)
+        self._own = OwnEdits(store, name, upstream)
+        self._answers = Answers(self._pair, self._outbox, self._own)
         self._unapplied: dict[DocumentId, UpstreamAnswer] = {}
         """States that were told along with the changes, and not applied so far."""
         self._problems: dict[DocumentId, str] = {}
@@ -181,11 +183,14 @@ class Sync:
             await self._act(report, confirmed=confirmed, progress=progress)
             if self._recheck.forgotten:
                 self._doubt()
+        report.decided += (dropped := await self._own.dropped())
+        report.conflicts += sum(len(one.conflicts) for one in dropped)
         row = self._store.upstream(self._name)
         if report.agreed and not row.whole:
             self._store.set_cursor(self._name, row.cursor, whole=True)
         report.problems_there = self._problems
         report.alternating = self._store.alternating(time.time())
+        report.protected = tuple(sorted(self._arrivals.protected & {*report.plan.unreadable}))
         report.emptied = tuple(sorted(self._emptied & {*report.plan.held_here}))
         waiting = self._store.records(self._name, report.plan.refused)
         report.refused = {d: refused for d, record in waiting.items() if (refused := record.outline.refused)}

@@ -1,9 +1,9 @@
 """What commands and arrivals did to the folder, so that it can be undone.
 
-Commands and arrivals have a journal each: `undo` takes back one's own command, whatever arrived since. One file an
-entry, in the folder's own part, the newest last by name. A command's is written before the change it tells of: after
-a crash between the two, an entry tells of a change that did not happen, and undoing it finds nothing to do. An
-arrival's is written when it has arrived.
+Commands, arrivals and undos have a journal each: `undo` takes back one's own command, whatever arrived since. One
+file an entry, in the folder's own part, the newest last by name. That of a command, or an undo, is written before the
+change it tells of: after a crash between the two, an entry tells of a change that did not happen, and undoing it
+finds nothing to do. An arrival's is written when it has arrived.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ KEPT: Final = 100
 """So many commands can be undone, one after another."""
 COMMANDS: Final = "undo"
 ARRIVALS: Final = "arrived"
+UNDONE: Final = "undone"
 """Where the journals are, in the folder's own part."""
 
 
@@ -82,18 +83,6 @@ class Journal:
             steps = tuple(Step(DocumentId(d), before, after) for d, before, after in row["steps"])
             yield JournalEntry(row["command"], steps, path)
 
-    def deleted(self) -> set[DocumentId]:
-        """Documents that commands have deleted, and none has made again since then."""
-        found: set[DocumentId] = set()
-        for path in self._paths():
-            try:
-                row = codec.loads(path.read_bytes())
-            except FileNotFoundError:
-                continue
-            found -= {DocumentId(document) for document, _, after in row["steps"] if after is not None}
-            found |= {DocumentId(document) for document, _, after in row["steps"] if after is None}
-        return found
-
     def drop(self, entry: JournalEntry) -> None:
         """It was undone, or it never happened."""
         entry.path.unlink(missing_ok=True)
@@ -102,3 +91,13 @@ class Journal:
         if not self._folder.is_dir():
             return []
         return sorted(path for path in self._folder.iterdir() if path.suffix != ".new")
+
+
+def deleted_by_commands(state: Path) -> set[DocumentId]:
+    """Documents that commands, `undo` among them, have deleted, and none has made again since then."""
+    entries = [*Journal(state, COMMANDS).entries(), *Journal(state, UNDONE).entries()]
+    found: set[DocumentId] = set()
+    for entry in sorted(entries, key=lambda entry: entry.at):
+        found -= {step.document for step in entry.steps if step.after is not None}
+        found |= {step.document for step in entry.steps if step.after is None}
+    return found

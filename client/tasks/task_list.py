@@ -11,7 +11,7 @@ from typing import Final
 from client.folder.task_folder import ChangedError, FileChange, FileProblem, FolderError, Loaded, Stamp, TaskFolder
 from client.tasks.hooks import Hooks
 from client.tasks.ids import with_prefix
-from client.tasks.journal import ARRIVALS, COMMANDS, Journal, JournalEntry, Step
+from client.tasks.journal import ARRIVALS, COMMANDS, UNDONE, Journal, JournalEntry, Step
 from client.tasks.moments import written
 from client.tasks.recurrence import NoPeriodError, is_pattern, occurrences
 from client.tasks.undone import CannotUndoError, undone
@@ -145,9 +145,12 @@ class Tasks:
                 + "\n".join(refused)
                 + f"\nTo leave it as it is and go on with the one before: hypertask undo{option} --skip"
             )
+        taken_back = _changed([step for step, _ in pairs])
+        if taken_back:
+            Journal(self.folder.state, UNDONE).record(f"undo {entry.command}", taken_back)
         self._apply(pairs)
         journal.drop(entry)
-        return entry, Done(_changed([step for step, _ in pairs]))
+        return entry, Done(taken_back)
 
     def skip(self, *, arrivals: bool = False) -> JournalEntry:
         """Drops the last entry: the next undo takes back the one before. Raises NothingToUndoError."""

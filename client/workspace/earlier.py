@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from client.folder.task_folder import Loaded
 from client.sync.upstream import Upstream, UpstreamError
-from client.tasks.journal import ARRIVALS, COMMANDS, Journal, JournalEntry
+from client.tasks.journal import ARRIVALS, COMMANDS, UNDONE, Journal, JournalEntry
 from client.workspace.health import status
 from client.workspace.workspace import Workspace
 from shared.codec import content_hash
@@ -46,7 +46,7 @@ class States:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         state = workspace.folder.state
-        entries = [*Journal(state, COMMANDS).entries(), *Journal(state, ARRIVALS).entries()]
+        entries = [entry for name in (COMMANDS, ARRIVALS, UNDONE) for entry in Journal(state, name).entries()]
         self._entries: list[JournalEntry] = sorted(entries, key=lambda entry: entry.at, reverse=True)
         self._drivers: dict[str, Upstream] = {}
         self._found = Earlier()

@@ -20,7 +20,7 @@ from client.sync.engine.emptied import held_if_emptied
 from client.sync.engine.plan import Adopt, Plan, plan
 from client.sync.files import Files, Found
 from client.sync.upstream import UpstreamError
-from client.tasks.journal import Journal
+from client.tasks.journal import deleted_by_commands
 from client.tasks.recurrence import NoPeriodError, Series
 from client.upstreams.http import HttpUpstream
 from client.workspace.workspace import Workspace
@@ -64,7 +64,7 @@ def status(workspace: Workspace) -> Status:
         intent = plan(found.hashes, found.unreadable, outlines, can_delete=can_delete)
         there = {*found.hashes, *found.unreadable}
         before = workspace.store.held_as_emptied()
-        left, meant = int(workspace.store.any_agreed(there)), Journal(workspace.folder.state).deleted()
+        left, meant = int(workspace.store.any_agreed(there)), deleted_by_commands(workspace.folder.state)
         intent = held_if_emptied(intent, there, outlines, meant, settled=left, before=before)
         rows.append(UpstreamStatus(config.name, config.url, dict(row.status), intent))
     daemon = holder(workspace.daemon_lock) if is_held(workspace.daemon_lock) else None

@@ -16,7 +16,7 @@ from client.sync.files import Files, Found
 from client.sync.report import Progress, SyncReport, status_of
 from client.sync.sync_run import Announced, Sync
 from client.sync.upstream import Upstream, UpstreamError
-from client.tasks.journal import ARRIVALS, Journal, Step
+from client.tasks.journal import ARRIVALS, Journal, Step, deleted_by_commands
 from client.workspace.workspace import LOCK_SECONDS, Workspace
 from shared.core.documents import Body, DocumentId
 from shared.observability import event
@@ -139,7 +139,7 @@ class Exchange:
             event(logger, logging.WARNING, "arrivals_not_recorded", cause=error)
 
     def _meant(self) -> AbstractSet[DocumentId]:
-        return Journal(self.here.folder.state).deleted()
+        return deleted_by_commands(self.here.folder.state)
 
     def _touch(self, documents: Iterable[DocumentId]) -> None:
         some = set(documents)
@@ -179,4 +179,5 @@ def _together(first: SyncReport, then: SyncReport) -> SyncReport:
     for name in ("rounds", "sent", "deleted", "fetched", "removed", "merged", "conflicts", "adopted", "files_read"):
         setattr(then, name, getattr(first, name) + getattr(then, name))
     then.arrived = [*first.arrived, *then.arrived]
+    then.decided = [*first.decided, *then.decided]
     return then

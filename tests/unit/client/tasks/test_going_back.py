@@ -9,38 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from client.cli import main
-
-
-class Desk:
-    """A profile with a folder of its own."""
-
-    def __init__(self, home: Path, name: str) -> None:
-        self.name, self.home, self.root = name, home, home / name
-        self.run("init", str(self.root))
-
-    def run(self, *arguments: str, fails: bool = False, text: bool = False) -> Any:
-        env = {"HYPERTASK_CONFIG": str(self.home / f"{self.name}.toml"), "HYPERTASK_PROFILE": None, "TZ": "UTC"}
-        result: Result = CliRunner().invoke(main, [*arguments, *([] if text else ["--json"])], env=env)
-        assert result.exception is None or isinstance(result.exception, SystemExit), repr(result.exception)
-        assert bool(result.exit_code) == fails, result.output
-        return result.output if text else json.loads(result.stdout)
-
-    def add(self, *words: str) -> str:
-        return str(self.run("add", *words)["changed"][0]["id"])
-
-    def path(self, document: str) -> Path:
-        return self.root / f"{document}.json"
-
-    def read(self, document: str) -> dict[str, Any]:
-        body: dict[str, Any] = json.loads(self.path(document).read_text())
-        return body
-
-    def edit(self, document: str, **fields: Any) -> None:
-        """As an editor does: the clock is not set."""
-        self.path(document).write_text(json.dumps({**self.read(document), **fields}))
+from tests.unit.client.desks import Desk
 
 
 @pytest.fixture
@@ -202,3 +172,97 @@ def test_what_vanished_elsewhere_is_kept_everywhere(both: tuple[Desk, Desk]) -> 
     laptop.run("restore", "--held")
     laptop.run("sync"), desk.run("sync")
     assert len(list(desk.root.glob("*.json"))) == 30
+
+
+@pytest.mark.parametrize("kind", ["made", "changed", "removed"])
+def test_every_kind_of_arrival_is_taken_back(both: tuple[Desk, Desk], kind: str) -> None:
+    desk, laptop = both
+    milk = laptop.add("buy milk", "project:shop")
+    laptop.run("add", "stays")
+    if kind != "made":
+        laptop.run("sync"), desk.run("sync")
+    before = desk.path(milk).read_bytes() if kind != "made" else None
+    if kind == "changed":
+        laptop.run("modify", milk, "project:", "+errand")
+    if kind == "removed":
+        laptop.run("delete", milk)
+    laptop.run("sync"), desk.run("sync")
+    desk.run("undo", "--sync")
+    if before is None:
+        assert not desk.path(milk).exists()
+    else:
+        was = json.loads(before)
+        assert {**desk.read(milk), "modified": was["modified"]} == was
+    desk.run("sync"), laptop.run("sync")
+    assert laptop.path(milk).exists() == (kind != "made")
+
+
+def test_a_deletion_that_was_taken_after_all_can_be_taken_back(both: tuple[Desk, Desk]) -> None:
+    desk, laptop = both
+    milk = desk.add("buy milk")
+    desk.run("sync"), laptop.run("sync")
+    desk.run("delete", milk), laptop.run("modify", milk, "+urgent")
+    desk.run("sync"), laptop.run("sync"), desk.run("sync")
+    edited = desk.read(milk)
+    desk.run("conflicts", "--take", "1")
+    assert not desk.path(milk).exists()
+    desk.run("undo")
+    assert desk.read(milk) == edited
+
+
+LISTING = [
+    ["list"],
+    ["list", "--all"],
+    ["show", "ID"],
+    ["status"],
+    ["doctor"],
+    ["log", "ID"],
+    ["conflicts"],
+    ["conflicts", "--task", "ID"],
+    ["export", "json"],
+    ["export", "taskwarrior"],
+    ["export", "ical"],
+    ["config", "show"],
+    ["daemon", "status"],
+    ["sync", "--dry-run"],
+    ["restore", "--all", "--dry-run"],
+]
+
+
+@pytest.mark.parametrize("done", ["add", "modify", "done", "delete"])
+def test_what_only_lists_does_not_change_what_undo_compares(both: tuple[Desk, Desk], done: str) -> None:
+    """The task repeats: `list` makes tasks of it, and writes how far into it."""
+    desk, _ = both
+    plants = ["water plants", "due:2026-01-01", "recur:yearly", "until:2030-01-01"]
+    document = "" if done == "add" else desk.add(*plants)
+    before = _asked_for(desk, document)
+    if done == "add":
+        document = desk.add(*plants)
+    else:
+        desk.run(done, document, *(["+green"] if done == "modify" else []))
+    after = _asked_for(desk, document)
+    for command in LISTING:
+        if after is None and "ID" in command:
+            continue
+        desk.run(*(document if word == "ID" else word for word in command), text=True)
+        assert _asked_for(desk, document) == after, command
+    desk.run("undo")
+    assert _asked_for(desk, document) == before
+
+
+def _asked_for(desk: Desk, document: str) -> dict[str, Any] | None:
+    """The task without what commands write by themselves; None: it is not there."""
+    if not document or not desk.path(document).exists():
+        return None
+    return {name: value for name, value in desk.read(document).items() if name not in ("modified", "made_until")}
+
+
+def test_a_task_that_undo_removes_is_deleted_on_purpose_and_can_be_restored(both: tuple[Desk, Desk]) -> None:
+    desk, laptop = both
+    milk = desk.add("buy milk")
+    desk.run("sync"), laptop.run("sync")
+    desk.run("undo")
+    desk.run("sync"), laptop.run("sync")
+    assert not laptop.path(milk).exists()
+    desk.run("restore", milk)
+    assert desk.read(milk)["description"] == "buy milk"

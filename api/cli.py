@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
-import os
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -17,13 +15,15 @@ import click
 from api import VERSION
 from api.access.provision import Provision
 from api.auth import Devices
+from api.backup_commands import backup, restore
 from api.explain import story
 from api.importing import import_into
 from api.live import HEARTBEAT_SECONDS
+from api.operating import connection_of, run, settings_of
 from api.representations import answers
 from api.representations.imports import Import, InvalidExportError, read_import
 from shared import codec, representations
-from shared.adapters.mongodb import Mongo, MongoDocumentStore, access_stores, migrate, opened
+from shared.adapters.mongodb import Mongo, MongoDocumentStore, access_stores
 from shared.adapters.redis import connection as redis
 from shared.adapters.redis.announcements import announce_changed, announce_revoked
 from shared.core.access.audit import BY_OPERATOR
@@ -46,7 +46,6 @@ from shared.settings import Settings
 
 T = TypeVar("T")
 
-_CONNECTION = "connection.json"
 _MOST_ENTRIES = 10_000
 
 
@@ -61,6 +60,10 @@ _MOST_ENTRIES = 10_000
 def main(context: click.Context, data: Path | None) -> None:
     """Manage a Hypertask server."""
     context.obj = data
+
+
+main.add_command(backup)
+main.add_command(restore)
 
 
 @main.group()
@@ -135,7 +138,7 @@ def list_(data: Path | None, user: str | None, as_json: bool) -> None:
 @click.pass_obj
 def revoke(data: Path | None, device: str, user: str | None, space: str | None) -> None:
     """Revoke a device's token, at once: what it holds open is closed, too."""
-    settings = _settings(data)
+    settings = settings_of(data)
 
     async def call(stores: AccessStores) -> tuple[Device | None, bool]:
         known = None if user is None else await stores.users.by_login(user)
@@ -179,11 +182,11 @@ def import_(data: Path | None, space: str, file: Path, *, as_json: bool) -> None
     """
     if not is_space_id(space):
         raise click.BadParameter("1 to 63 of a-z 0-9 -, not a hyphen first", param_hint="SPACE")
-    settings = _settings(data)
+    settings = settings_of(data)
     try:
         with file.open("rb") as source:
             found = read_import(source, settings.limits, at=time.time())
-            report = _run(data, lambda mongo: _import(settings, mongo, SpaceId(space), found))
+            report = run(data, lambda mongo: _import(settings, mongo, SpaceId(space), found))
     except InvalidExportError as error:
         raise click.ClickException(f"Nothing was stored of {shown(str(file))}: {shown(str(error))}.") from error
     if as_json:
@@ -235,7 +238,7 @@ def explain(data: Path | None, space: str, document: str, as_json: bool) -> None
         policies = await store.policies(SpaceId(space))
         return entries, policies, await access_stores(mongo).devices.list_all()
 
-    entries, policies, devices = _run(data, call)
+    entries, policies, devices = run(data, call)
     if not entries:
         raise click.ClickException(f"The space {space} never had a document {document}.")
     if as_json:
@@ -267,52 +270,11 @@ def _columns(device: Device) -> tuple[str, ...]:
 
 
 def _with_stores(data: Path | None, call: Callable[[AccessStores], Awaitable[T]]) -> T:
-    return _run(data, lambda mongo: call(access_stores(mongo)))
-
-
-def _run(data: Path | None, call: Callable[[Mongo], Awaitable[T]]) -> T:
-    settings = _settings(data)
-
-    async def run() -> T:
-        async with opened(settings) as mongo:
-            await mongo.prepare()
-            await migrate(mongo)
-            return await call(mongo)
-
-    try:
-        return asyncio.run(run())
-    except UnavailableError as error:
-        where = f"the instance on {data}" if data else "HYPERTASK_MONGO_URL"
-        raise click.ClickException(f"{error}. Is {where} right, and running? `ops/serve` starts one.") from error
-
-
-def _settings(data: Path | None) -> Settings:
-    environment: dict[str, Any] = dict(os.environ)
-    if data is not None:
-        path = data / _CONNECTION
-        try:
-            connection = json.loads(path.read_text())
-        except FileNotFoundError:
-            raise click.ClickException(f"No instance has run on {data}. Start one: ops/serve --data {data}") from None
-        environment["HYPERTASK_MONGO_URL"] = connection["mongo_url"]
-        environment["HYPERTASK_MONGO_DATABASE"] = connection["mongo_database"]
-        environment["HYPERTASK_REDIS_URL"] = connection["redis_url"]
-    try:
-        return Settings.from_env(environment)
-    except ValueError as error:
-        raise click.ClickException(str(error)) from error
+    return run(data, lambda mongo: call(access_stores(mongo)))
 
 
 def _url(data: Path | None) -> str:
-    return str(_connection(data)["url"]) if data is not None else "$URL"
-
-
-def _connection(data: Path) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads((data / _CONNECTION).read_text())
-    except FileNotFoundError:
-        raise click.ClickException(f"No instance has run on {data}. Start one: ops/serve --data {data}") from None
-    return found
+    return str(connection_of(data)["url"]) if data is not None else "$URL"
 
 
 if __name__ == "__main__":

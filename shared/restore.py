@@ -24,16 +24,18 @@ from shared.core.merge.conflict_rows import ConflictRow
 from shared.core.resolution.base_inference import gone
 from shared.core.resolution.batch import Change, Item, Write
 from shared.core.resolution.context import (
+    BEGINNING,
     Decision,
     DocumentContext,
     Head,
+    NeedsData,
     Outcome,
     Received,
     Refusal,
     Revision,
     Submission,
 )
-from shared.core.resolution.revs import Rev
+from shared.core.resolution.revs import Rev, make_rev
 from shared.ports import Announcement, Transaction
 from shared.transaction import CachedResolver, NewHeads, decide
 
@@ -176,6 +178,33 @@ def _decision(state: RestoredState, head: Head | None, revs: Mapping[str, Rev]) 
     return replace(decision, revision=Revision(state.body, state.hash, parents, gone=lost))
 
 
+def _newest(chain: Chain) -> RestoredState:
+    return next(state for state in reversed(chain) if not state.received)
+
+
+def _superseded_here(transaction: Transaction, chains: Mapping[DocumentId, Chain], at: float) -> set[DocumentId]:
+    """The documents whose newest state is a revision of this space, by its rev: what superseded it here knew it."""
+    newest = {document: _newest(chain) for document, chain in chains.items()}
+    submissions = [Submission(document, state.body, state.hash, at) for document, state in newest.items()]
+    wanted = [
+        (context, one, NeedsData(states=frozenset({newest[one.document].hash})))
+        for context, one in zip(transaction.memories(submissions), submissions, strict=True)
+    ]
+    known: set[DocumentId] = set()
+    for (_, one, _), context in zip(wanted, transaction.load(wanted) if wanted else [], strict=True):
+        state, stored = newest[one.document], context.states.get(newest[one.document].hash)
+        # A sequence alone may be that of another server.
+        if stored is None or stored.until is None or stored.until == BEGINNING or stored.history is None:
+            continue
+        if not state.deleted:
+            rev = make_rev(
+                stored.sequence, stored.hash, deleted=False, history=stored.history, version=stored.version
+            )
+            if rev == state.rev:
+                known.add(one.document)
+    return known
+
+
 def _decided(
     transaction: Transaction,
     chains: Mapping[DocumentId, Chain],
@@ -185,10 +214,11 @@ def _decided(
 ) -> dict[DocumentId, RestoreOutcome]:
     """Documents that went another way here: the newest state comes as one that a client sends."""
     fates = dict.fromkeys(chains, RestoreOutcome.KEPT)
+    known = _superseded_here(transaction, chains, at)
     items = []
     for document, chain in chains.items():
-        newest = next(state for state in reversed(chain) if not state.received)
-        if newest.body is not None:
+        newest = _newest(chain)
+        if newest.body is not None and document not in known:
             submission = Submission(document, newest.body, newest.hash, at)
             items.append(Item(submission, newest.by))
     replies, announcement = decide(transaction, CachedResolver(max_bytes), items) if items else ([], None)

@@ -1,8 +1,9 @@
 """A server whose database is put back to an earlier moment, and people whose devices are ahead of it.
 
-The folder of mongod is copied while the server is stopped, and put back later; Redis stays as it is. Two spaces of
-one server go through it: in one a device that is ahead comes first, in the other one another client writes past the
-positions that the devices remember before any of them comes.
+The folder of mongod is copied while the server is stopped, and put back later; or a backup is made while it runs, and
+restored into a new database. Redis stays as it is. Two spaces of one server go through it: in one a device that is
+ahead comes first, in the other one another client writes past the positions that the devices remember before any of
+them comes.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from typing import Any
 
 import httpx
 import pytest
+from click.testing import CliRunner
 
+from api.cli import main
 from tests.acceptance.devices import Device
 from tests.instance import Access, Instance
 
@@ -84,22 +87,55 @@ def instance(tmp_path: Path) -> Iterator[Instance]:
     made.stop()
 
 
-def test_what_devices_have_comes_back_to_a_server_that_was_put_back(tmp_path: Path, instance: Instance) -> None:
+class Copied:
+    """The directory of the database, copied while it does not run."""
+
+    def __init__(self, instance: Instance, folder: Path) -> None:
+        self._instance, self._database, self._copy = instance, instance.data / "mongo", folder / "backup"
+
+    def save(self) -> None:
+        self._instance.stop()
+        shutil.copytree(self._database, self._copy)
+        self._instance.start_again()
+
+    def put_back(self) -> None:
+        self._instance.stop()
+        shutil.rmtree(self._database)
+        shutil.copytree(self._copy, self._database)
+        self._instance.start_again()
+
+
+class BackedUp(Copied):
+    """A backup that was made while the server runs, restored into a new database."""
+
+    def save(self) -> None:
+        self._server("backup", str(self._copy))
+
+    def put_back(self) -> None:
+        self._instance.stop()
+        shutil.rmtree(self._database)
+        self._instance.start_again()
+        self._server("restore", str(self._copy))
+
+    def _server(self, *arguments: str) -> None:
+        done = CliRunner().invoke(main, ["--data", str(self._instance.data), *arguments])
+        assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize("way", [Copied, BackedUp])
+def test_what_devices_have_comes_back_to_a_server_that_was_put_back(
+    tmp_path: Path, instance: Instance, way: type[Copied]
+) -> None:
     first = Home(tmp_path / "first", instance, ["a", "b", "behind"])
     passed = Home(tmp_path / "passed", instance, ["a", "b"])
-    database, backup = instance.data / "mongo", tmp_path / "backup"
-    instance.stop()
-    shutil.copytree(database, backup)
-    instance.start_again()
+    backup = way(instance, tmp_path)
+    backup.save()
     wanted = [home.go_ahead() for home in (first, passed)]
     for documents in wanted:
         assert len(documents) == len(NAMES) + 3 - len(DELETED)
         assert all("a" in documents[name] for name in EDITED_ON_A)
         assert all("b" in documents[name] for name in EDITED_ON_B)
-    instance.stop()
-    shutil.rmtree(database)
-    shutil.copytree(backup, database)
-    instance.start_again()
+    backup.put_back()
     assert first.on_server() == first.behind[0].documents(), "it is put back, and knows nothing of what came later"
     wanted[1] |= passed.written_by_another_client(times=40)
     for home, documents in zip((first, passed), wanted, strict=True):

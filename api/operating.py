@@ -1,0 +1,57 @@
+"""How an operator's command reaches the server's database."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from shared.adapters.mongodb import Mongo, migrate, opened
+from shared.ports import UnavailableError
+from shared.settings import Settings
+
+T = TypeVar("T")
+
+_CONNECTION = "connection.json"
+
+
+def run(data: Path | None, call: Callable[[Mongo], Awaitable[T]]) -> T:
+    settings = settings_of(data)
+
+    async def call_it() -> T:
+        async with opened(settings) as mongo:
+            await mongo.prepare()
+            await migrate(mongo)
+            return await call(mongo)
+
+    try:
+        return asyncio.run(call_it())
+    except UnavailableError as error:
+        where = f"the instance on {data}" if data else "HYPERTASK_MONGO_URL"
+        raise click.ClickException(f"{error}. Is {where} right, and running? `ops/serve` starts one.") from error
+
+
+def settings_of(data: Path | None) -> Settings:
+    environment: dict[str, Any] = dict(os.environ)
+    if data is not None:
+        connection = connection_of(data)
+        environment["HYPERTASK_MONGO_URL"] = connection["mongo_url"]
+        environment["HYPERTASK_MONGO_DATABASE"] = connection["mongo_database"]
+        environment["HYPERTASK_REDIS_URL"] = connection["redis_url"]
+    try:
+        return Settings.from_env(environment)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def connection_of(data: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads((data / _CONNECTION).read_text())
+    except FileNotFoundError:
+        raise click.ClickException(f"No instance has run on {data}. Start one: ops/serve --data {data}") from None
+    return found

@@ -390,7 +390,8 @@ def _sum(base: Any, ours: Any, theirs: Any) -> float | None:
         base = 0
     if not (is_number(base) and is_number(ours) and is_number(theirs)):
         return None
-    total: float = ours + theirs - base
-    if isinstance(total, int):
-        return total if abs(total) <= MAX_SAFE_INTEGER else None
+    if all(abs(value) <= MAX_SAFE_INTEGER and value == int(value) for value in (base, ours, theirs)):
+        whole = int(ours) + int(theirs) - int(base)
+        return whole if abs(whole) <= MAX_SAFE_INTEGER else None
+    total: float = float(ours) + theirs - base
     return total if math.isfinite(total) else None

@@ -13,15 +13,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence, Set
+from enum import Enum
 from itertools import pairwise
 from typing import Any, TypeVar
 
-from shared.core.json.canonical import JsonValue, canonical
+from shared.core.json.canonical import JsonValue, canonical, number
 from shared.core.json.values import is_number
 from shared.core.merge.arrays import Array, Keyed
 from shared.core.merge.sequences import Hunk, Steps, difference
 
 K = TypeVar("K", bound=Hashable)
+
+
+class _Start(Enum):
+    """The neighbour of what stands first. It is no key: that of null is None."""
+
+    START = "start"
+
+
 Rank = Callable[[K], Any]
 """What to compare elements by; those that differ have ranks that differ."""
 
@@ -55,8 +64,13 @@ def goes_first(a: Sequence[K], b: Sequence[K], by: Rank[K], around: Sequence[Seq
         sorted_so = _is_sorted([*before, *one, *two, *after])
         if sorted_so != _is_sorted([*before, *two, *one, *after]):
             return sorted_so
-    sizes = [sum(len(str(by(key)[1])) for key in stretch) for stretch in (a, b)]
+    sizes = [sum(_size(by(key)) for key in stretch) for stretch in (a, b)]
     return sizes[0] > sizes[1] if sizes[0] != sizes[1] else precedes(a, b, by)
+
+
+def _size(ranked: tuple[int, Any, Any]) -> int:
+    """How much room an element takes: characters of numbers and strings, bytes of the rest. Of equal values alike."""
+    return len(number(ranked[1]) if ranked[0] == 0 else ranked[1])
 
 
 def _is_sorted(ranks: Sequence[Any]) -> bool:
@@ -169,8 +183,8 @@ def interleave(base: Sequence[K], skeleton: Sequence[K], other: Sequence[K], by:
     known, in_base, in_other = set(skeleton), set(base), set(other)
     ghosts = _behind(skeleton, [(key, key) for key in base], frozenset(), by)
     places = {key: at for at, key in enumerate(base)}
-    anchored: list[tuple[K, K | None]] = []
-    anchor: K | None = None
+    anchored: list[tuple[K, K | _Start]] = []
+    anchor: K | _Start = _Start.START
     at = 0  # the place in the base behind the last element that both have
     for key in other:
         if key in places:
@@ -184,22 +198,22 @@ def interleave(base: Sequence[K], skeleton: Sequence[K], other: Sequence[K], by:
 
 
 def _behind(
-    skeleton: Sequence[K], anchored: Sequence[tuple[K, K | None]], own: set[K] | frozenset[K], by: Rank[K]
+    skeleton: Sequence[K], anchored: Sequence[tuple[K, K | _Start]], own: set[K] | frozenset[K], by: Rank[K]
 ) -> list[K]:
     """The skeleton, with each key that it lacks behind the last anchor before it that the skeleton has.
 
     `own`: what stands in the skeleton alone. Which goes first at such a place `goes_first` decides.
     """
     known = set(skeleton)
-    behind: dict[K | None, list[K]] = {}
-    neighbour: K | None = None
+    behind: dict[K | _Start, list[K]] = {}
+    neighbour: K | _Start = _Start.START
     for key, anchor in anchored:
         if anchor in known:
             neighbour = anchor
         if key not in known:
             behind.setdefault(neighbour, []).append(key)
     result: list[K] = []
-    waiting = behind.pop(None, [])
+    waiting = behind.pop(_Start.START, [])
     at = 0
     while at < len(skeleton) or waiting:
         end = at

@@ -431,6 +431,7 @@ def test_below_a_guess_nothing_is_guessed() -> None:
         ("counter", (ABSENT, 2, 3), 5, None),
         ("counter", (1, True, 2), 2, "arriving"),
         ("counter", (0, 2**53 - 1, 1), 1, "arriving"),
+        ("counter", (0, 2**53 - 1, 2.0), 2, "arriving"),
     ],
 )
 def test_strategies(strategy: str, sides: tuple[Any, Any, Any], result: Any, rule: str | None) -> None:

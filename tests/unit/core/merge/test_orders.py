@@ -82,6 +82,17 @@ def test_the_larger_of_two_insertions_stands_first_and_of_equally_large_ones_the
         assert interleave(["b"], ["b", two], ["b", one], rank) == wanted
 
 
+def test_what_stands_behind_null_stays_there() -> None:
+    """The key of null is None, which is not the start of the array."""
+    assert merge([[None, "b"]], [None, "x", "b"], [None, "y", "b"]).value == [None, "x", "y", "b"]
+    assert interleave([None], [None], [None, "y"], rank) == [None, "y"]
+
+
+def test_equal_numbers_take_the_same_room_however_they_are_spelled() -> None:
+    for two in (2, 2.0):
+        assert merge([[7, 8, 6]], [7, 8, 6, two], [7, 8, 6, 33]).value == [7, 8, 6, 33, 2]
+
+
 def test_insertions_compete_at_one_place() -> None:
     assert compete(union(Keyed(["o", "x"], ["o", "x"]), Keyed(["t", "x"], ["t", "x"]), Steps())[1])
     assert not compete(union(Keyed(["x"], ["x"]), Keyed(["t", "x"], ["t", "x"]), Steps())[1])

@@ -239,6 +239,8 @@ class _Run:
         nothing: Any = type(theirs if ours is ABSENT else ours)()
         mine, other = (nothing if side is ABSENT else side for side in (ours, theirs))
         value = self.value(at.place, at.scope, bases, mine, other) or (ABSENT if mine or other else nothing)
+        if value is ABSENT:
+            return ABSENT
         if value and nothing != []:  # what is no array may have been removed for good
             self.record(at.place, value, ABSENT, "edit-beats-removal")
         return value

@@ -173,3 +173,9 @@ def test_law_what_one_side_removed_and_none_edited_is_not_in_the_result(
     had = members(base)
     result = members(merge([base], ours, theirs).value)
     assert result == (members(ours) & members(theirs)) | (members(ours) - had) | (members(theirs) - had)
+
+
+def test_nothing_is_recorded_where_both_sides_removed_all_that_there_was() -> None:
+    merged = merge([{"o": {"a": 1, "b": 2}}], {}, {"o": {"a": 1}})
+    assert merged.value == {}
+    assert merged.conflicts == ()

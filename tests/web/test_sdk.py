@@ -1,0 +1,75 @@
+"""The client library in TypeScript: its own tests, the vectors of the rules, its size and its version."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import node
+import pytest
+
+from api import VERSION
+from tests.web import vectors
+
+PACKAGE = json.loads((node.SDK / "package.json").read_text())
+LOCK = json.loads((node.SDK / "package-lock.json").read_text())
+
+
+def run_tests(sdk: node.Node, build: Path, folder: Path, runs: int, seconds: float) -> None:
+    """Node's test runner on everything that is compiled."""
+    environment = {**sdk.environ(), "HYPERTASK_VECTORS": str(folder), "HYPERTASK_RUNS": str(runs)}
+    files = sorted(map(str, (build / "test").glob("*.test.js")))
+    assert files
+    done = subprocess.run(
+        [sdk.node, "--test", *files], env=environment, capture_output=True, text=True, timeout=seconds
+    )
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+    assert re.search(r"^(?:# |ℹ )skipped 0$", done.stdout, re.MULTILINE), done.stdout[-2000:]
+
+
+def test_its_own_tests_and_the_vectors_of_the_rules(sdk: node.Node, build: Path, tmp_path: Path) -> None:
+    written = vectors.write(tmp_path, count=1_500, seed=1)
+    assert min(written.values()) >= 1_500
+    run_tests(sdk, build, tmp_path, runs=200, seconds=120)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(2, 12))
+def test_many_more_vectors(sdk: node.Node, build: Path, tmp_path: Path, seed: int) -> None:
+    vectors.write(tmp_path, count=20_000, seed=seed)
+    run_tests(sdk, build, tmp_path, runs=3_000, seconds=1_200)
+
+
+def test_its_core_is_small_enough(sdk: node.Node) -> None:
+    done = subprocess.run(
+        [*sdk.npm, "run", "--silent", "size"], cwd=node.SDK, env=sdk.environ(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "core: " in done.stdout
+
+
+def test_its_version_is_that_of_the_programs() -> None:
+    assert PACKAGE["version"] == VERSION == LOCK["version"] == LOCK["packages"][""]["version"]
+
+
+def test_it_needs_no_package() -> None:
+    """What it can work with is the application's choice, and named as such."""
+    assert "dependencies" not in PACKAGE
+    optional = PACKAGE.get("peerDependenciesMeta", {})
+    assert PACKAGE.get("peerDependencies", {}).keys() == optional.keys()
+    assert all(meta == {"optional": True} for meta in optional.values())
+
+
+def test_its_lock_file_has_no_addresses_to_download_from() -> None:
+    assert all("resolved" not in package for package in LOCK["packages"].values())
+    assert all("integrity" in package for name, package in LOCK["packages"].items() if name)
+
+
+def test_nothing_of_other_packages_is_committed() -> None:
+    listed = subprocess.run(["git", "ls-files", "web"], cwd=node.SDK.parent.parent, capture_output=True, text=True)
+    if listed.returncode != 0 or os.environ.get("GIT_DIR"):
+        pytest.skip("this is no checkout of git")
+    assert not [name for name in listed.stdout.split() if "node_modules" in name or "/build/" in name]

@@ -14,8 +14,8 @@ from typing import Any, Final
 from unittest.mock import patch
 
 import client.sync.arrivals
-import client.upstreams.http
 import client.upstreams.http_channel
+import client.upstreams.http_submission
 from client.folder.task_folder import TaskFolder
 from client.sync.state_store import SyncStateStore
 
@@ -33,7 +33,7 @@ _TIMED: Final = (
     (client.sync.arrivals, "put_over", "rename files"),
     (client.upstreams.http_channel, "compressed", "compress"),
     (client.upstreams.http_channel, "value_of", "parse answers"),
-    (client.upstreams.http, "content_hash", "hash"),
+    (client.upstreams.http_submission, "content_hash", "hash"),
 )
 REST: Final = "everything else"
 

@@ -19,8 +19,9 @@ from client.sync.upstream import (
     UpstreamUnavailableError,
     UpstreamUnreachableError,
 )
-from client.upstreams.http import OF_THE_DOCUMENT, HttpUpstream
+from client.upstreams.http import HttpUpstream
 from client.upstreams.http_channel import CONNECTIONS, FIRST_CONTACT, TURNED_AWAY, Channel
+from client.upstreams.http_submission import OF_THE_DOCUMENT
 from shared.core.documents import DocumentId
 from shared.retry import Backoff
 from tests.unit.client.stub_server import StubServer, hash_of, problem

@@ -14,11 +14,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from client.sync.state_file import rows_of
 from shared import codec
 from shared.core.documents import Body, DocumentId
 
 DECIDED_KEPT: Final = 5_000
-_AT_ONCE: Final = 500
 
 TABLES: Final = (
     "CREATE TABLE IF NOT EXISTS own_edit (upstream TEXT NOT NULL, id TEXT NOT NULL, fields TEXT NOT NULL, "
@@ -78,17 +78,9 @@ class DecidedConflicts:
 
     def own_edits(self, upstream: str, documents: Iterable[DocumentId]) -> dict[DocumentId, frozenset[str]]:
         """The fields that this device set, of those documents that have such."""
-        found: dict[DocumentId, frozenset[str]] = {}
-        ids = list(documents)
-        for start in range(0, len(ids), _AT_ONCE):
-            some = ids[start : start + _AT_ONCE]
-            marks = ",".join("?" * len(some))
-            rows = self._db.execute(
-                f"SELECT id, fields FROM own_edit WHERE upstream = ? AND id IN ({marks})",  # noqa: S608
-                (upstream, *some),
-            )
-            found.update((DocumentId(document), frozenset(codec.loads(fields))) for document, fields in rows)
-        return found
+        chosen = "SELECT id, fields FROM own_edit WHERE upstream = ? AND id IN"
+        rows = rows_of(self._db, chosen, documents, upstream)
+        return {DocumentId(document): frozenset(codec.loads(fields)) for document, fields in rows}
 
     def set_own_edits(self, upstream: str, edits: Mapping[DocumentId, frozenset[str]]) -> None:
         """No fields: nothing in the document is this device's any more."""

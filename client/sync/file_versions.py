@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from client.sync.engine.records import Ancestor
 from client.sync.engine.versions import FileVersion
+from client.sync.state_file import rows_of
 from shared import codec
 from shared.core.documents import ContentHash, DocumentId
 from shared.core.version_vectors import Source, Version
@@ -30,7 +31,6 @@ RETURNS_SECONDS: Final = 3600.0
 """within so many seconds, something is wrong, and somebody should be told."""
 GONE: Final = ContentHash("")
 """Stands for no file where a hash is expected."""
-_AT_ONCE: Final = 500
 
 TABLES: Final = (
     "CREATE TABLE IF NOT EXISTS replica (id TEXT NOT NULL, number INTEGER NOT NULL, place TEXT NOT NULL)",
@@ -90,7 +90,7 @@ class FileVersions:
         """Of those of which it is known."""
         return {
             DocumentId(row[0]): FileVersion(row[1], codec.loads(row[2].encode()))
-            for row in self._among("SELECT id, hash, version FROM version WHERE id IN", documents)
+            for row in rows_of(self._db, "SELECT id, hash, version FROM version WHERE id IN", documents)
         }
 
     def set_file_versions(self, versions: Mapping[DocumentId, FileVersion]) -> None:
@@ -105,7 +105,7 @@ class FileVersions:
         """By document and upstream: what was agreed on, and what that contains. Of what was agreed on at all."""
         found: dict[DocumentId, dict[str, tuple[ContentHash | None, Version | None]]] = {}
         chosen = "SELECT id, upstream, shadow_hash, version, gone FROM record WHERE base IS NOT NULL AND id IN"
-        for document, upstream, content, version, gone in self._among(chosen, documents):
+        for document, upstream, content, version, gone in rows_of(self._db, chosen, documents):
             known = None if version is None else codec.loads(version.encode())
             found.setdefault(DocumentId(document), {})[upstream] = (None if gone else content, known)
         return found
@@ -135,7 +135,7 @@ class FileVersions:
             "FROM record WHERE version IS NOT NULL AND id IN"
         )
         for chosen in (kept, shadows):
-            for document, version, content, body in self._among(chosen, wanted):
+            for document, version, content, body in rows_of(self._db, chosen, wanted):
                 state = None if body is None else codec.loads(body)
                 ancestor = Ancestor(codec.loads(version.encode()), state, content)
                 found.setdefault(DocumentId(document), []).append(ancestor)
@@ -147,7 +147,7 @@ class FileVersions:
         """Arrivals changed these files. (before, then) of each; `at`: seconds since 1970."""
         rows: dict[str, tuple[list[str], list[float]]] = {
             row[0]: (codec.loads(row[1].encode()), codec.loads(row[2].encode()))
-            for row in self._among("SELECT id, held, at FROM returned WHERE id IN", changes)
+            for row in rows_of(self._db, "SELECT id, held, at FROM returned WHERE id IN", changes)
         }
         for document, (before, then) in changes.items():
             if before is None and document not in rows:
@@ -173,12 +173,6 @@ class FileVersions:
             for document, times in rows
             if sum(at >= since for at in codec.loads(times.encode())) >= RETURNS
         )
-
-    def _among(self, query: str, documents: Iterable[DocumentId]) -> Iterator[tuple[Any, ...]]:
-        ids = list(documents)
-        for start in range(0, len(ids), _AT_ONCE):
-            some = ids[start : start + _AT_ONCE]
-            yield from self._db.execute(f"{query} ({','.join('?' * len(some))})", some)
 
 
 def _text(version: Version) -> str:

@@ -1,4 +1,4 @@
-"""Opening the memory's file: made, checked, or moved aside."""
+"""The memory's file: made, checked, or moved aside when it is opened; what its tables have in common."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+from shared import codec
+from shared.core.documents import Body, DocumentId
 
 PRIVATE: Final = 0o600
 """Mode of a device's memory: only its owner may read it, for tasks may be private. SQLite gives its log the same."""
@@ -18,6 +21,8 @@ OPEN: Final = (
     "(pending IS NOT NULL OR shadow_hash IS NOT remote OR (base IS NULL AND remote IS NOT NULL) OR unverified != 0)"
 )
 """Of a record: the memory and the upstream do not say the same, or something is on its way. Indexed."""
+_AT_ONCE: Final = 500
+"""Variables in one statement; SQLite may be built for 999."""
 Columns = Sequence[tuple[str, str, str]]
 """(table, column, declaration) that a file of an earlier program lacks."""
 
@@ -86,3 +91,24 @@ def move_aside(path: Path) -> Path:
         with contextlib.suppress(FileNotFoundError):
             Path(f"{path}{tail}").replace(f"{aside}{tail}")
     return aside
+
+
+def rows_of(
+    db: sqlite3.Connection, query: str, documents: Iterable[DocumentId], *before: Any
+) -> Iterator[tuple[Any, ...]]:
+    """What a query that ends with `IN` gives of these documents. `before`: the values of its earlier variables."""
+    ids = list(documents)
+    for start in range(0, len(ids), _AT_ONCE):
+        some = ids[start : start + _AT_ONCE]
+        yield from db.execute(f"{query} ({','.join('?' * len(some))})", (*before, *some))
+
+
+def dumped(body: Body | None) -> bytes | None:
+    """A body as a column holds it."""
+    return None if body is None else codec.dumps(body)
+
+
+def loaded(data: bytes | None) -> Body | None:
+    """Of what `dumped` gave."""
+    body: Body | None = None if data is None else codec.loads(data)
+    return body

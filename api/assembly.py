@@ -86,7 +86,7 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[App
         maps = HashMaps(adapters.documents, adapters.cache, max_bytes=settings.map_cache_bytes)
         limits = LimitsInForce(adapters.stores, settings)
         admission = Admission(RequestRates(adapters.rates, adapters.rates_alone), limits)
-        devices = Devices(adapters.stores, pace, most_of_space=settings.devices_per_space, admission=admission)
+        devices = Devices(adapters.stores, pace, limits=limits, admission=admission)
         feed = ChangeFeed(adapters.documents, maps)
         live = Live(feed, devices, limits)
         async with (
@@ -112,7 +112,7 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[App
                 callers=Callers(adapters.stores, devices, admission, settings),
                 sign_in=SignIn(adapters.stores, adapters.passwords, settings.session_days),
                 accounts=Accounts(adapters.stores, adapters.passwords, settings, live),
-                spaces=Spaces(adapters.stores, devices, live, settings),
+                spaces=Spaces(adapters.stores, devices, live, settings, limits),
                 grants=Grants(adapters.stores, devices),
                 hash_maps=maps,
                 live=live,

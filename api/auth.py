@@ -15,11 +15,22 @@ from starlette.requests import Request
 
 from api.admission import Admission
 from api.batch_loader import BatchLoader
-from api.errors import FORBIDDEN, READ_ONLY, SPACE_ARCHIVED, TOO_MANY_DEVICES, UNAUTHENTICATED, Kind, ProblemError
+from api.errors import (
+    FORBIDDEN,
+    READ_ONLY,
+    SPACE_ARCHIVED,
+    TOO_MANY_DEVICES,
+    UNAUTHENTICATED,
+    Kind,
+    ProblemError,
+    quota_exceeded,
+)
+from api.limits_in_force import LimitsInForce
 from api.pace import Pace
 from api.room import HOLDING
 from api.seen import SeenDevices
 from shared.core.access.audit import AuditAct, AuditEntry, Origin
+from shared.core.access.limits import Limit
 from shared.core.access.people import AccountState, User
 from shared.core.access.roles import Access, Act, Verdict, judged
 from shared.core.documents import Device, DeviceId, SpaceId, UserId, is_space_id
@@ -100,17 +111,17 @@ class Devices:
         stores: AccessStores,
         pace: Pace | None = None,
         *,
-        most_of_space: int | None = None,
+        limits: LimitsInForce | None = None,
         admission: Admission | None = None,
     ) -> None:
-        """`pace`: of those who ask. `most_of_space`: how many devices of a space `create_bounded` makes. `admission`:
-        counts requests."""
+        """`pace`: of those who ask. `limits`: of the devices that `create_bounded` makes.
+        `admission`: counts requests."""
         self._store = stores.devices
         self._members = stores.members
         self._spaces = stores.spaces
         self._pace = pace
         self.admission = admission
-        self._most_of_space = most_of_space
+        self._limits = limits
         self._making = asyncio.Lock()
         self._by_token = BatchLoader(stores.devices.by_token_hashes, most=_TOKENS_AT_ONCE)
         self._by_member = BatchLoader(stores.members.access, most=_TOKENS_AT_ONCE)
@@ -237,24 +248,29 @@ class Devices:
         every_space: bool = False,
         expires_at: float | None = None,
     ) -> tuple[Device, str]:
-        """The same for one who may make many. 409 if the space has as many as it may have: those that were revoked
-        within a day are counted too, so that making and revoking has an end."""
-        most = self._most_of_space
-        if most is None:
+        """The same for one who may make many. 409 if the space has as many as it may have, 507 if the user has: those
+        that were revoked within a day are counted too, so that making and revoking has an end."""
+        if self._limits is None:
             return await self.create(
                 owner, name=name, space=space, origin=origin, every_space=every_space, expires_at=expires_at
             )
         new = _new(owner, name, space, origin, every_space=every_space, expires_at=expires_at)
         since = time.time() - _REVOKED_COUNT_SECONDS
+        most = await self._limits.of_space(Limit.DEVICES_PER_SPACE, space)
+        most_of_user = await self._limits.of_user(Limit.DEVICES_PER_USER, owner.id)
         async with self._making:  # two at the same time would have to begin again
-            if not await self._store.add_bounded(
-                new.device, token_hash(new.token), new.entry, most=most, since=since
-            ):
-                detail = (
-                    f"The space has {most} devices, those revoked within a day counted, and may have no more "
-                    "(HYPERTASK_DEVICES_PER_SPACE). Revoke what is not used."
-                )
-                raise ProblemError(TOO_MANY_DEVICES, detail)
+            reached = await self._store.add_bounded(
+                new.device, token_hash(new.token), new.entry, most=most, since=since, most_of_user=most_of_user
+            )
+        if reached is Limit.DEVICES_PER_USER:
+            todo = "Those revoked within a day are counted. Revoke what is not used, or ask for more."
+            raise quota_exceeded(reached, most_of_user, most_of_user, todo)
+        if reached is not None:
+            detail = (
+                f"The space has {most} devices, those revoked within a day counted, and may have no more "
+                "(HYPERTASK_DEVICES_PER_SPACE). Revoke what is not used."
+            )
+            raise ProblemError(TOO_MANY_DEVICES, detail)
         return new.device, new.token
 
     async def reach(self, device: Device) -> list[SpaceId]:

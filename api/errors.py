@@ -16,6 +16,7 @@ from shared import codec
 from shared.core import protocol
 from shared.core.json.strict import FaultError
 from shared.core.resolution.context import Refusal
+from shared.core.resolution.quota import reached_by
 from shared.observability import event, request_id
 from shared.ports import DecisionError, OverloadedError, UnavailableError
 
@@ -71,6 +72,13 @@ TOO_MANY_DEVICES: Final = Kind(409, "too-many-devices", "There are as many devic
 HEADERS_TOO_LARGE: Final = Kind(431, "headers-too-large", "The headers are too large")
 RATE_LIMITED: Final = Kind(429, "rate-limited", "That is too much at a time")
 INTERNAL: Final = Kind(500, "internal", "A fault of the server's")
+QUOTA_EXCEEDED: Final = Kind(507, protocol.QUOTA_EXCEEDED, "There is no room left")
+QUOTA_RETRY_SECONDS: Final = 3600
+_TIDY_UP: Final = {
+    "space_documents": "Nothing of it was stored. Delete documents that nobody needs, or ask for more room.",
+    "space_bytes": "Nothing of it was stored. Delete documents, or make them smaller, or ask for more room.",
+    "space_history_bytes": "Nothing of it was stored. Earlier states go when they are old enough. Or ask for more.",
+}
 UNAVAILABLE: Final = Kind(503, "unavailable", "It cannot be done now")
 
 
@@ -124,6 +132,14 @@ def _from_http(error: HTTPException) -> ProblemError:
     return ProblemError(kind, error.detail, headers=error.headers)
 
 
+def quota_exceeded(limit: str, used: int, most: int, todo: str) -> ProblemError:
+    """507: which limit, what is left of it, and when it is worth asking again."""
+    detail = f"{limit}: {used} of {most} are used (HYPERTASK_{limit.upper()}), and this would be more. {todo}"
+    extensions = {"limit": limit, "quota": most, "remaining": max(most - used, 0), "retry_after": QUOTA_RETRY_SECONDS}
+    headers = {"retry-after": str(QUOTA_RETRY_SECONDS)}
+    return ProblemError(QUOTA_EXCEEDED, detail, headers=headers, extensions=extensions)
+
+
 def refused(refusal: Refusal) -> ProblemError:
     """What the rules refuse."""
     if refusal.code == DELETIONS_HELD.code:
@@ -132,6 +148,8 @@ def refused(refusal: Refusal) -> ProblemError:
             "header Hypertask-Confirm: deletions. If the client was wiped or restored, let it sync first."
         )
         return ProblemError(DELETIONS_HELD, detail)
+    if refusal.code == QUOTA_EXCEEDED.code and (found := reached_by(refusal.rule)) is not None:
+        return quota_exceeded(found.limit, found.used, found.most, _TIDY_UP[found.limit])
     if refusal.code == TOO_LARGE.code:
         detail = (
             f"With what others changed meanwhile the document would be too large: {refusal.rule}. Nothing was "
@@ -178,7 +196,7 @@ def members(error: ProblemError) -> dict[str, Any]:
     if error.pointer is not None:
         # A key may hold what UTF-8 cannot; the pointer then shows it escaped.
         found["pointer"] = error.pointer.encode("utf-8", "backslashreplace").decode()
-    return found
+    return found | error.extensions
 
 
 PROBLEM_HEADERS: Final = {
@@ -191,7 +209,7 @@ PROBLEM_HEADERS: Final = {
 def render(error: ProblemError) -> Response:
     """The response: application/problem+json."""
     headers = {**PROBLEM_HEADERS, **error.headers}
-    return Response(codec.dumps(members(error) | error.extensions), error.kind.status, headers=headers)
+    return Response(codec.dumps(members(error)), error.kind.status, headers=headers)
 
 
 def _methods(request: Request) -> list[str]:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from api import import_process
 from api.errors import INVALID_EXPORT, MALFORMED_REQUEST, TOO_LARGE, ProblemError
+from api.importing import ImportBounds
 from shared.core.documents import SpaceId
 from shared.observability import event
 from shared.ports import UnavailableError
@@ -26,14 +27,15 @@ _KINDS: Final = {kind.code: kind for kind in (MALFORMED_REQUEST, TOO_LARGE)}
 
 
 async def import_apart(
-    settings: Settings, space: SpaceId, pieces: AsyncIterator[bytes], coding: str
+    settings: Settings, space: SpaceId, pieces: AsyncIterator[bytes], coding: str, bounds: ImportBounds
 ) -> dict[str, Any]:
     """As `api.importing.Importer`."""
     head = {
         "settings": dataclasses.asdict(settings),
         "space": space,
         "coding": coding,
-        "max_bytes": settings.import_bytes,
+        "max_bytes": bounds.max_bytes,
+        "quota": dataclasses.asdict(bounds.quota),
     }
     process = await _started()
     try:

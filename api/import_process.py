@@ -27,6 +27,7 @@ from shared.adapters.mongodb import MongoDocumentStore, opened
 from shared.adapters.redis import connection as redis
 from shared.adapters.redis.announcements import announce_changed
 from shared.core.documents import SpaceId
+from shared.core.resolution.usage import Quota
 from shared.ports import Announcement, UnavailableError
 from shared.settings import Settings
 
@@ -54,7 +55,7 @@ def run(source: BinaryIO) -> dict[str, Any]:
             _end_with_parent(source)
             file.seek(0)
             found = read_export(file, settings.limits)
-            return {"report": asyncio.run(_store(settings, SpaceId(head["space"]), found))}
+            return {"report": asyncio.run(_store(settings, SpaceId(head["space"]), found, Quota(**head["quota"])))}
     except InvalidExportError as error:
         return {"invalid": {"detail": str(error), "line": error.line, "pointer": error.pointer}}
     except _RefusedError as error:
@@ -104,7 +105,7 @@ def _end_with_parent(source: BinaryIO) -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-async def _store(settings: Settings, space: SpaceId, found: Import) -> dict[str, Any]:
+async def _store(settings: Settings, space: SpaceId, found: Import, quota: Quota) -> dict[str, Any]:
     client = redis.client(settings.redis_url)
 
     async def announce(announcement: Announcement) -> None:
@@ -121,6 +122,7 @@ async def _store(settings: Settings, space: SpaceId, found: Import) -> dict[str,
                 max_bytes=settings.limits.max_request_bytes,
                 at=time.time(),
                 announce=announce,
+                quota=quota,
             )
     finally:
         await client.aclose(close_connection_pool=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import Any, Final
@@ -12,6 +13,7 @@ from typing import Any, Final
 from api.representations.imports import Import
 from shared import codec
 from shared.core.documents import DocumentId, SpaceId
+from shared.core.resolution.usage import NO_QUOTA, Quota
 from shared.ports import Announcement, DocumentStore
 from shared.restore import Chain, RestoreOutcome, restore
 
@@ -21,9 +23,20 @@ _BYTES: Final = 8 * 1024 * 1024
 """Of bodies. A transaction is ended when it takes a minute (docs/decisions/0007)."""
 
 Announce = Callable[[Announcement], Awaitable[None]]
-Importer = Callable[[SpaceId, AsyncIterator[bytes], str], Awaitable[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportBounds:
+    """`max_bytes`: of the body, decompressed. `quota`: of the space."""
+
+    max_bytes: int
+    quota: Quota = NO_QUOTA
+
+
+Importer = Callable[[SpaceId, AsyncIterator[bytes], str, ImportBounds], Awaitable[dict[str, Any]]]
 """Takes the body of an import as it comes, and how it is compressed, and returns what `import_into` does. Raises
-ProblemError, and UnavailableError: then what was stored is stored, and the same again goes on."""
+ProblemError, and UnavailableError: then what was stored is stored, and the same again goes on. Cancelled, it stores
+nothing more."""
 Progress = Callable[[int, int], None]
 
 
@@ -35,6 +48,7 @@ async def import_into(
     max_bytes: int,
     at: float,
     announce: Announce,
+    quota: Quota = NO_QUOTA,
     progress: Progress = lambda done, total: None,
 ) -> dict[str, Any]:
     """What became of it, in numbers of documents, as `POST /import` answers. Policies are set where the space has
@@ -49,7 +63,7 @@ async def import_into(
     fates: Counter[RestoreOutcome] = Counter()
     done, chains = 0, found.chains()
     while portion := await asyncio.to_thread(_portion, chains):
-        work = partial(restore, chains=portion, max_bytes=max_bytes, at=at)
+        work = partial(restore, chains=portion, max_bytes=max_bytes, at=at, quota=quota)
         counted, announcement = await store.transact(space, work)
         fates += counted
         done += len(portion)

@@ -11,8 +11,10 @@ from api.batch_loader import BatchLoader
 from shared.core.access.limits import Limit, Overrides, Rate, limit_of
 from shared.core.documents import SpaceId, UserId
 from shared.core.protocol import Limits
+from shared.core.resolution.usage import Quota
 from shared.ports.access import AccessStores, SpaceOverrides
 from shared.settings import Settings
+from shared.space_quotas import quota_in_force
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -56,6 +58,11 @@ class LimitsInForce:
         """Of a space: its own, or else its owner's."""
         known = await self._spaces.get(space, SpaceOverrides())
         return limit_of(limit, self.of_nobody(limit), known.own, known.of_owner)
+
+    async def quota_of(self, space: SpaceId) -> Quota:
+        """What the space may hold."""
+        known = await self._spaces.get(space, SpaceOverrides())
+        return quota_in_force(self._settings, known)
 
     async def rate_of_user(self, limit: Limit, user: UserId | None) -> Rate:
         return Rate(limit, await self.of_user(limit, user))

@@ -50,6 +50,11 @@ def _fragment(value: object) -> orjson.Fragment:
     raise TypeError
 
 
+def size_of(value: Any) -> int:
+    """Bytes of the JSON text. What counts towards a quota."""
+    return len(dumps(value))
+
+
 def loads(data: bytes) -> Any:
     """JSON that this project wrote itself (queue, cache). For what clients send there is `parse`, for what a server
     answers `loads_answer`."""

@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from shared import codec
 from shared.core.documents import Body, ContentHash, DeviceId, DocumentId
 from shared.core.documents import Sequence as SequenceNumber
 from shared.core.merge.conflict_rows import ConflictRow
@@ -35,8 +36,11 @@ from shared.core.resolution.context import (
     Revision,
     Submission,
 )
+from shared.core.resolution.quota import growth_of
 from shared.core.resolution.revs import Rev, make_rev
+from shared.core.resolution.usage import NO_QUOTA, Quota, Usage
 from shared.ports import Announcement, Transaction
+from shared.quotas import QuotaLedger
 from shared.transaction import CachedResolver, NewHeads, decide
 
 
@@ -77,13 +81,20 @@ class RestoreOutcome(StrEnum):
 
 
 def restore(
-    transaction: Transaction, chains: Mapping[DocumentId, Chain], *, max_bytes: int, at: float
+    transaction: Transaction,
+    chains: Mapping[DocumentId, Chain],
+    *,
+    max_bytes: int,
+    at: float,
+    quota: Quota = NO_QUOTA,
 ) -> tuple[Counter[RestoreOutcome], Announcement | None]:
     """What became of the documents, with everything stored in the transaction; and what is to be announced of it.
 
     `max_bytes`: of a document that is made of two. `at`: now, for what is decided here. The bodies of states that
-    were current are there, but for tombstones: what is pruned has been taken out of the chains.
+    were current are there, but for tombstones: what is pruned has been taken out of the chains. `quota`: of the
+    space; a document that it has no room for is refused as a whole, and those after it that fit are taken.
     """
+    ledger = QuotaLedger(quota, exact=True)
     documents = list(chains)
     memories = _memories(transaction, documents, at)
     todo: dict[DocumentId, Chain] = {}
@@ -95,7 +106,11 @@ def restore(
         if place is None:
             others.append(document)
             continue
-        todo[document] = chains[document][place:]
+        rest = chains[document][place:]
+        if not ledger.has_room(transaction, _growth(context.head, rest)):
+            fates[document] = RestoreOutcome.REFUSED
+            continue
+        todo[document] = rest
         known = chains[document][place - 1] if place else None
         if known is not None and known.rev is not None and context.head is not None:
             revs[document][known.rev] = context.head.rev
@@ -108,7 +123,8 @@ def restore(
         )
     changes = NewHeads()
     _write(transaction, {name: chain for name, chain in todo.items() if chain}, revs, changes, at)
-    fates |= _decided(transaction, {name: chains[name] for name in others}, max_bytes, at, changes)
+    ledger.forget_growth()  # `_write` said it
+    fates |= _decided(transaction, {name: chains[name] for name in others}, max_bytes, at, changes, ledger=ledger)
     return Counter(fates.values()), changes.announcement()
 
 
@@ -143,14 +159,16 @@ def _write(
         wave = {document: chain[turn] for document, chain in chains.items() if turn < len(chain)}
         memories = _memories(transaction, list(wave), at)
         writes, live, new = [], 0, []
+        growth = Usage()
         for (document, state), context in zip(wave.items(), memories, strict=True):
             decision = _decision(state, context.head, revs[document])
             if decision.revision is not None:
                 live += int(state.body is not None) - int(context.head is not None and context.head.body is not None)
                 new.append(document)
+            growth = growth.plus(growth_of(decision, context.head, codec.size_of))
             submission = Submission(document, state.body, state.hash, state.at)
             writes.append(Write(Item(submission, state.by), decision, Rev(""), state.conflicts))
-        first = transaction.allot(len(new), live)
+        first = transaction.allot(len(new), live, growth)
         changes.history = first.history
         numbers = {document: SequenceNumber(first.first + place) for place, document in enumerate(new)}
         named = []
@@ -165,6 +183,17 @@ def _write(
                 changes.heads[numbers[document]] = Change(document, content, rev, body)
             named.append(replace(write, rev=rev))
         transaction.write(first, named, {})
+
+
+def _growth(head: Head | None, chain: Chain) -> Usage:
+    """By how much the space grows with the states of a chain."""
+    sizes = [0 if state.body is None else codec.size_of(state.body) for state in chain]
+    heads = [(state, size) for state, size in zip(chain, sizes, strict=True) if not state.received]
+    before = 0 if head is None or head.body is None else codec.size_of(head.body) if head.size is None else head.size
+    if not heads:
+        return Usage(0, 0, sum(sizes))
+    live = int(heads[-1][0].body is not None) - int(head is not None and head.body is not None)
+    return Usage(live, heads[-1][1] - before, before + sum(sizes) - heads[-1][1])
 
 
 def _decision(state: RestoredState, head: Head | None, revs: Mapping[str, Rev]) -> Decision:
@@ -211,6 +240,8 @@ def _decided(
     max_bytes: int,
     at: float,
     changes: NewHeads,
+    *,
+    ledger: QuotaLedger,
 ) -> dict[DocumentId, RestoreOutcome]:
     """Documents that went another way here: the newest state comes as one that a client sends."""
     fates = dict.fromkeys(chains, RestoreOutcome.KEPT)
@@ -221,7 +252,7 @@ def _decided(
         if newest.body is not None and document not in known:
             submission = Submission(document, newest.body, newest.hash, at)
             items.append(Item(submission, newest.by))
-    replies, announcement = decide(transaction, CachedResolver(max_bytes), items) if items else ([], None)
+    replies, announcement = decide(transaction, CachedResolver(max_bytes), items, ledger) if items else ([], None)
     for item, reply in zip(items, replies, strict=True):
         fates[item.submission.document] = (
             RestoreOutcome.REFUSED if isinstance(reply, Refusal) else RestoreOutcome.MERGED

@@ -102,6 +102,17 @@ class Settings:
     """Event streams and waiting requests that one user may have at one API process; 0: any number."""
     max_batch_bytes: int = Limits().max_batch_bytes
     """Of the body of one `POST /tasks`, decompressed."""
+    spaces_per_user: int = 1000
+    """Most spaces that are one user's own; 0: any number. Beyond it 507."""
+    devices_per_user: int = 1000
+    """Most devices of one user, those revoked within a day counted; 0: any number. Beyond it 507. `token create` is
+    not bound by it."""
+    space_documents: int = 5_000_000
+    """Most live documents of a space; 0: any number. The same of the next two. Beyond it 507."""
+    space_bytes: int = 32 * 1024 * 1024 * 1024
+    """Most bytes of the documents of a space, as JSON."""
+    space_history_bytes: int = 128 * 1024 * 1024 * 1024
+    """Most bytes of earlier states that a space keeps."""
     sign_ups_per_address: int = 1000
     """Most requests for a new account an hour from one address; 0: any number."""
     log_level: str = "INFO"

@@ -31,9 +31,11 @@ from shared.core.resolution.deletion_guard import NO_DELETIONS, Deletions, held_
 from shared.core.resolution.resolve import resolve
 from shared.core.resolution.revs import Rev
 from shared.core.resolution.size_limit import within_limit
+from shared.core.resolution.usage import NO_QUOTA
 from shared.core.version_vectors import Version
 from shared.large import LARGE_MERGE_LOCK, is_large
 from shared.ports import Announcement, Reply, Transaction
+from shared.quotas import QuotaLedger
 
 MAX_ANNOUNCED: Final = 200
 """Changes that an announcement says one by one."""
@@ -42,15 +44,19 @@ _ROUNDS: Final = 8
 
 
 def decide(
-    transaction: Transaction, resolver: CachedResolver, items: Sequence[Item]
+    transaction: Transaction, resolver: CachedResolver, items: Sequence[Item], ledger: QuotaLedger | None = None
 ) -> tuple[list[Reply], Announcement | None]:
-    """The replies, in order, with everything stored in the transaction; and what is to be announced of it."""
+    """The replies, in order, with everything stored in the transaction; and what is to be announced of it. `ledger`:
+    of this attempt, which holds the space to its quota; None: it may hold any amount. Raises QuotaReachedError."""
     policies = transaction.policies()
+    ledger = ledger or QuotaLedger(NO_QUOTA, exact=False)
     replies: dict[int, Reply] = {}
     changes = NewHeads()
     for indices in waves(items):
         wave = [items[index] for index in indices]
-        replies.update(zip(indices, _decide_wave(transaction, resolver, policies, wave, changes), strict=True))
+        replies.update(
+            zip(indices, _decide_wave(transaction, resolver, policies, wave, changes, ledger=ledger), strict=True)
+        )
     return [replies[index] for index in range(len(items))], changes.announcement()
 
 
@@ -76,6 +82,8 @@ def _decide_wave(
     policies: Policies,
     items: Sequence[Item],
     changes: NewHeads,
+    *,
+    ledger: QuotaLedger,
 ) -> list[Reply]:
     """Items of different documents. `changes` gets the new heads."""
     memories = transaction.memories([item.submission for item in items])
@@ -87,6 +95,11 @@ def _decide_wave(
         for index, result in enumerate(results)
         if isinstance(result, Decision) and result.writes and not items[index].dry_run
     ]
+    for index, decision in stored:
+        refusal = ledger.admit(transaction, decision, memories[index])
+        if refusal is not None:
+            results[index] = refusal
+    stored = [(index, decision) for index, decision in stored if results[index] is decision]
     revs: dict[int, Rev] = {}
     versions: dict[int, Version | None] = {}
     if any(_ends_history(item, result) for item, result in zip(items, results, strict=True)):
@@ -94,7 +107,8 @@ def _decide_wave(
     if stored:
         new = [(index, result) for index, result in stored if result.revision is not None]
         change = sum(live_change(result, _is_live(memories[index])) for index, result in new)
-        first = transaction.allot(len(new), change)
+        first = transaction.allot(len(new), change, ledger.growth)
+        ledger.allotted(first.usage)
         changes.history = first.history
         numbers = {index: SequenceNumber(first.first + place) for place, (index, _) in enumerate(new)}
         revs = {index: result.rev(numbers.get(index), first.history) for index, result in stored}

@@ -17,6 +17,7 @@ from shared.adapters import arq
 from shared.adapters.mongodb import Mongo, MongoDocumentStore, access_stores, migrate
 from shared.adapters.redis.inbox import ArqInbox
 from shared.settings import Settings
+from shared.space_quotas import SpaceQuotas
 from worker.large import LargeProcess
 from worker.tasks.prune import Pruner, prune_all
 from worker.tasks.purge import Purger, purge_all
@@ -46,9 +47,13 @@ def settings_of(settings: Settings, *, large: bool) -> dict[str, Any]:
         await migrate(mongo)
         store = MongoDocumentStore(mongo, give_up_after_seconds=settings.store_timeout_seconds)
         inbox = ArqInbox(redis, settings, large=large)
-        ctx["resolver"] = SpaceResolver(store, inbox, max_bytes=settings.max_document_bytes, large=large)
+        stores = access_stores(mongo)
+        quotas = SpaceQuotas(stores.spaces, settings)
+        ctx["resolver"] = SpaceResolver(
+            store, inbox, max_bytes=settings.max_document_bytes, large=large, quotas=quotas
+        )
         if not large:
-            ctx["purger"] = Purger(access_stores(mongo), store)
+            ctx["purger"] = Purger(stores, store)
             ctx["pruner"] = Pruner(store, settings.retention)
             ctx["large"] = LargeProcess()
             ctx["large"].start()

@@ -17,10 +17,13 @@ from api.errors import (
     OWNER_REQUIRED,
     SESSION_REQUIRED,
     ProblemError,
+    quota_exceeded,
 )
+from api.limits_in_force import LimitsInForce
 from api.live import Live
 from shared.core.access.audit import AuditAct, Origin
 from shared.core.access.invitations import Invitation, InvitationId
+from shared.core.access.limits import NO_LIMIT, Limit
 from shared.core.access.people import AccountState
 from shared.core.access.roles import Access, Act, Membership, Role, SpaceProfile, Verdict, judged
 from shared.core.documents import SpaceId, UserId, is_space_id
@@ -38,6 +41,7 @@ class Spaces:
     devices: Devices
     live: Live
     settings: Settings
+    limits: LimitsInForce
 
     async def entered(self, caller: Caller, space: str, act: Act) -> Access:
         """What the caller is in the space. 404 for a space of others as for none; 403 if he may not do that there,
@@ -60,10 +64,16 @@ class Spaces:
         return known.get(space, SpaceProfile(space, space, 0.0))
 
     async def add(self, caller: Caller, name: str) -> SpaceProfile:
+        """507 if he owns as many as he may."""
         now = time.time()
         space = SpaceProfile(new_space_id(), name, now)
         entry = caller.origin.entry(AuditAct.SPACE_ADDED, now, space=space.id, user=caller.user.id)
-        await self.stores.spaces.add(space, caller.user.id, entry)
+        most = await self.limits.of_user(Limit.SPACES_PER_USER, caller.user.id)
+        if most == NO_LIMIT:
+            await self.stores.spaces.add(space, caller.user.id, entry)
+        elif not await self.stores.spaces.add_bounded(space, caller.user.id, entry, most=most):
+            todo = "Deleted ones count until they are removed. Hand over what others need, or ask for more."
+            raise quota_exceeded(Limit.SPACES_PER_USER, most, most, todo)
         return space
 
     async def rename(self, caller: Caller, space: SpaceId, name: str) -> None:
@@ -98,12 +108,17 @@ class Spaces:
             await self.live.tell_access(space)
 
     async def transfer(self, caller: Caller, space: SpaceId, to: UserId) -> None:
-        """The caller is an editor then. 404 if `to` is no member, or his account is not active."""
+        """The caller is an editor then. 404 if `to` is no member, or his account is not active; 507 if he owns as
+        many spaces as he may."""
         access = (await self.stores.members.access([(space, to)])).get((space, to))
         if access is None or access.account is not AccountState.ACTIVE:
             raise unknown_member()
         if to == caller.user.id:
             raise ProblemError(OWNER_REQUIRED, "You are the owner.")
+        most = await self.limits.of_user(Limit.SPACES_PER_USER, to)
+        owned = sum(member.role is Role.OWNER for member in await self.stores.members.of_user(to))
+        if most != NO_LIMIT and owned >= most:
+            raise quota_exceeded(Limit.SPACES_PER_USER, owned, most, "That member can own no more spaces.")
         now = time.time()
         entry = caller.origin.entry(AuditAct.SPACE_TRANSFERRED, now, space=space, user=to)
         if not await self.stores.members.transfer(space, caller.user.id, to, entry):

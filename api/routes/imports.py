@@ -8,8 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.body import coding_of, enter_import, pieces_of
+from api.importing import ImportBounds
 from api.state import state
 from shared import codec
+from shared.core.access.limits import Limit
 from shared.core.access.roles import Act
 
 _KINDS: Final = ("application/x-ndjson", "application/octet-stream", "application/json")
@@ -22,6 +24,7 @@ async def post_import(request: Request) -> Response:
     device = await app.devices.of(request, Act.WRITE)
     coding = coding_of(request, _KINDS)
     await enter_import(request, device.space)
-    pieces = pieces_of(request, app.settings.import_bytes, coding)
-    report = await app.importer(device.space, pieces, coding)
+    max_bytes = await app.limits.of_user(Limit.IMPORT_BYTES, device.owner)
+    bounds = ImportBounds(max_bytes, await app.limits.quota_of(device.space))
+    report = await app.importer(device.space, pieces_of(request, max_bytes, coding), coding, bounds)
     return Response(codec.dumps(report), media_type="application/json")

@@ -13,7 +13,7 @@ from client.sync.engine.plan import Adopt, Delete, Fetch, Plan, Resend, Send
 from client.workspace.multi_sync import Arrived, Result
 from client.workspace.workspace import Workspace
 from shared.core.documents import Body
-from shared.core.protocol import WRITES_REFUSED
+from shared.core.protocol import QUOTA_EXCEEDED, WRITES_REFUSED
 from shared.core.resolution.size_limit import TOO_LARGE
 
 
@@ -136,6 +136,8 @@ def refusal_lines(name: str, refused: Mapping[Any, Mapping[str, str]]) -> list[s
             line += ". It is kept here. Make it smaller, here or on another device, and sync: then all edits stand."
         elif refusal["code"] in WRITES_REFUSED:
             line += ". Your edit is kept here, and sent when you may write there."
+        elif refusal["code"] == QUOTA_EXCEEDED:
+            line += ". It is kept here, and sent by the next sync for which there is room. All else goes on."
         lines.append(line)
     return lines
 

@@ -31,7 +31,7 @@ from client.sync.upstream import (
 from client.sync.versioning import Versioning
 from shared.core.documents import DocumentId
 from shared.core.index.reconciliation import sum_of
-from shared.core.protocol import WRITES_REFUSED
+from shared.core.protocol import REFUSED_FOR_NOW
 
 MAX_ROUNDS: Final = 8
 """Two are enough while nobody else writes."""
@@ -158,7 +158,7 @@ class Sync:
         report = SyncReport(self._name)
         self._recheck.upstream = True
         if touched is None:
-            self._store.retry_refused(self._name, WRITES_REFUSED)  # the role in the space may be another one by now
+            self._store.retry_refused(self._name, REFUSED_FOR_NOW)  # the role, or the room, may be another one by now
         known = touched is not None or await self._copy(report, progress)
         if touched is not None:
             self._recheck.arrivals = True  # what another process may have left is found in the memory

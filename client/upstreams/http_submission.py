@@ -15,7 +15,7 @@ from client.upstreams.http_channel import CONNECTIONS, Channel, refusal, refused
 from client.upstreams.server_facts import ServerFacts
 from shared.codec import content_hash, dumps
 from shared.core.documents import Body, ContentHash, DocumentId
-from shared.core.protocol import CONFIRM_DELETIONS, CONFIRM_HEADER, WRITES_REFUSED
+from shared.core.protocol import CONFIRM_DELETIONS, CONFIRM_HEADER, REFUSED_FOR_NOW
 from shared.core.resolution.revs import CREATED
 
 Batch = list[tuple[Outgoing, dict[str, Any]]]
@@ -190,4 +190,4 @@ def reply_of(channel: Channel, answer: httpx.Response, one: Outgoing, row: Mappi
 
 
 def _refused(problem: Refused, status: int) -> Reply:
-    return problem if status in OF_THE_DOCUMENT or problem.code in WRITES_REFUSED else NotNow(problem.reason)
+    return problem if status in OF_THE_DOCUMENT or problem.code in REFUSED_FOR_NOW else NotNow(problem.reason)

@@ -15,6 +15,7 @@ from shared.core.index.lineage import Begun, Lineage, first_history
 from shared.core.merge.policies import NO_POLICIES, Policies
 from shared.core.resolution.context import DeviceMemory
 from shared.core.resolution.deletion_guard import Deletions
+from shared.core.resolution.usage import Usage
 
 TIPS: Final = 100_000
 """Of so many sequences it is known what gave them out; a cursor that is older gets all of the ledger."""
@@ -89,6 +90,9 @@ CREATE TABLE life (epoch TEXT NOT NULL, sequence INTEGER NOT NULL);
 
     def live(self) -> int:
         return int(self._db.execute("SELECT count(*) FROM entry WHERE hash IS NOT NULL").fetchone()[0])
+
+    def usage(self) -> Usage | None:
+        return None
 
     def entry(self, document: DocumentId) -> Entry | None:
         row = self._db.execute("SELECT data FROM entry WHERE id = ?", (document,)).fetchone()

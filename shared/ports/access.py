@@ -15,7 +15,7 @@ from typing import Protocol
 
 from shared.core.access.audit import AuditEntry
 from shared.core.access.invitations import Invitation, InvitationId
-from shared.core.access.limits import Overrides
+from shared.core.access.limits import Limit, Overrides
 from shared.core.access.people import User
 from shared.core.access.roles import Access, Membership, Role, SpaceProfile
 from shared.core.access.sessions import Failures, WebSession, WebSessionId
@@ -117,6 +117,11 @@ class SpaceStore(Protocol):
 
     async def add(self, space: SpaceProfile, owner: UserId, entry: AuditEntry) -> bool:
         """With its owner's membership. False: there is a space with this id."""
+        ...
+
+    async def add_bounded(self, space: SpaceProfile, owner: UserId, entry: AuditEntry, *, most: int) -> bool:
+        """As `add`, of an id that nobody has, if the user owns fewer than `most` spaces, deleted ones counted;
+        whoever else adds at the same time. Otherwise nothing happens, and False."""
         ...
 
     async def by_ids(self, spaces: Collection[SpaceId]) -> dict[SpaceId, SpaceProfile]: ...
@@ -253,10 +258,11 @@ class DeviceStore(Protocol):
         ...
 
     async def add_bounded(
-        self, device: Device, token_hash: str, entry: AuditEntry, *, most: int, since: float
-    ) -> bool:
-        """As `add`, if the space has fewer than `most` devices, those counted too that were revoked at `since`, in
-        seconds since 1970, or later; whoever else adds at the same time. Otherwise nothing happens, and False."""
+        self, device: Device, token_hash: str, entry: AuditEntry, *, most: int, since: float, most_of_user: int = 0
+    ) -> Limit | None:
+        """As `add`, if the space has fewer than `most` devices, and their owner fewer than `most_of_user`, those
+        counted too that were revoked at `since`, in seconds since 1970, or later; whoever else adds at the same time.
+        0: any number. Otherwise nothing happens, and the limit that was reached."""
         ...
 
     async def list_all(self) -> list[Device]: ...

@@ -23,10 +23,12 @@ from shared.core.resolution.context import Allotted, DocumentContext, NeedsData,
 from shared.core.resolution.deletion_guard import Deletions
 from shared.core.resolution.retention import Pruned, Retention
 from shared.core.resolution.revs import Rev
+from shared.core.resolution.usage import Usage
 from shared.core.version_vectors import Version
 from shared.ports.errors import Fence
 
 T = TypeVar("T")
+NOTHING = Usage()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +90,15 @@ class Transaction(Protocol):
         older than what it told somebody; to be stored even if nothing else is."""
         ...
 
-    def allot(self, count: int, live_change: int) -> Allotted:
+    def usage(self) -> Usage:
+        """What the space holds."""
+        ...
+
+    def allot(self, count: int, live_change: int, growth: Usage = NOTHING) -> Allotted:
         """`count` (>= 0) new sequence numbers of the space, without gaps between transactions that commit. Before
         each `write`: it is where two transactions collide. `live_change`: by how much the number of live documents
-        changes.
+        changes; `growth`: by how much the sizes of bodies do, with what is written then. What the space held before
+        comes with them.
 
         They are of a new history if the store may be older than what it told somebody: if it is another process
         that took the last write (a copy of its data may have been put back between), or if this process knows a
@@ -202,6 +209,15 @@ class DocumentStore(Protocol):
     async def prune(self, space: SpaceId, retention: Retention, now: float) -> Pruned:
         """Removes bodies and revisions that the retention no longer covers; never the body of a head, nor
         one that a head tombstone buried. In portions: memory does not grow with the space."""
+        ...
+
+    async def usage(self, spaces: Collection[SpaceId]) -> dict[SpaceId, Usage]:
+        """What the spaces hold; of those that there are."""
+        ...
+
+    async def count_sizes(self, space: SpaceId) -> bool:
+        """Counts what the space holds if that is not known: a process of an earlier release wrote to it. True if it
+        was not. Beside writers; memory does not grow with the space."""
         ...
 
     async def spaces(self) -> list[SpaceId]: ...

@@ -8,6 +8,7 @@ import uuid
 from dataclasses import replace
 
 from shared.core.access.audit import AuditAct, AuditEntry
+from shared.core.access.limits import Limit
 from shared.core.documents import Device, DeviceId, Sequence, SpaceId, Synced, UserId, UserName
 from shared.ports.access import AuditLog, DeviceStore
 
@@ -76,7 +77,9 @@ class DeviceStoreContract:
         second, third = [replace(_device(), space=first.space) for _ in range(2)]
 
         async def add(device: Device, most: int, since: float) -> bool:
-            return await store.add_bounded(device, f"hash-{device.id}", ADDED, most=most, since=since)
+            reached = await store.add_bounded(device, f"hash-{device.id}", ADDED, most=most, since=since)
+            assert reached in (None, Limit.DEVICES_PER_SPACE)
+            return reached is None
 
         await store.add(foreign, f"hash-{foreign.id}", ADDED)
         assert await add(first, 1, 0.0)
@@ -94,9 +97,18 @@ class DeviceStoreContract:
         added = await asyncio.gather(
             *(store.add_bounded(one, f"hash-{one.id}", ADDED, most=3, since=0.0) for one in several)
         )
-        assert sum(added) == 3
+        assert added.count(None) == 3
         known = await store.by_token_hashes([f"hash-{one.id}" for one in several])
-        assert known == {f"hash-{one.id}": one for one, done in zip(several, added, strict=True) if done}
+        assert known == {f"hash-{one.id}": one for one, done in zip(several, added, strict=True) if done is None}
+
+    async def test_a_user_has_so_many_devices_over_all_spaces(self, store: DeviceStore) -> None:
+        first = _device()
+        several = [replace(_device(), owner=first.owner) for _ in range(6)]
+        reached = await asyncio.gather(
+            *(store.add_bounded(one, f"hash-{one.id}", ADDED, most=9, since=0.0, most_of_user=4) for one in several)
+        )
+        assert reached.count(None) == 4
+        assert reached.count(Limit.DEVICES_PER_USER) == 2
 
     async def test_of_several_who_revoke_one_did_it(self, store: DeviceStore) -> None:
         device = _device()

@@ -198,6 +198,8 @@ async def test_errors_are_ours(settings: Settings) -> None:
             "set_policies": broken.set_policies(here, NO_POLICIES),
             "prune": broken.prune(here, Retention(1, 1, 1), 0.0),
             "spaces": broken.spaces(),
+            "usage": broken.usage([here]),
+            "count_sizes": broken.count_sizes(here),
             "drop": broken.drop(here),
         }
         methods = {name for name, _ in inspect.getmembers(DocumentStore, inspect.isfunction) if name[0] != "_"}

@@ -10,10 +10,14 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import httpx
 import pytest
 
+from shared.adapters.mongodb import access_stores, opened
+from shared.core.access.audit import BY_OPERATOR, AuditAct
+from shared.core.documents import SpaceId
 from tests.instance import ROOT, START_SECONDS, Access, Instance
 
 PROCESSES = 3
@@ -79,3 +83,40 @@ async def test_rates_hold_over_three_processes(server: Instance, urls: list[str]
     elsewhere = await asyncio.to_thread(server.access)
     third = await asyncio.gather(*(flood(url, elsewhere, 20) for url in urls))
     assert sum(third, Counter()) == {200: 60}, "another space has lost nothing"
+
+
+async def test_a_quota_holds_however_many_write_at_the_same_time(server: Instance, urls: list[str]) -> None:
+    """A batch names the documents that have no room, and stores the others."""
+    access = await asyncio.to_thread(server.access)
+    async with opened(server.settings) as mongo:
+        entry = BY_OPERATOR.entry(AuditAct.SPACE_LIMITS_CHANGED, 1.0, space=SpaceId(access.space))
+        await access_stores(mongo).spaces.set_overrides(SpaceId(access.space), {"space_documents": 100}, entry)
+
+    async def write(url: str, writer: int) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = []
+        async with httpx.AsyncClient(base_url=url, headers=access.headers, timeout=30) as client:
+            for turn in range(4):
+                names = [f"w{writer}-{turn}-{number}" for number in range(6)]
+                answer = await client.post("/tasks", json={"tasks": {n: {"client_state": {"id": n}} for n in names}})
+                rows += answer.raise_for_status().json()["tasks"].values()
+        return rows
+
+    writers = [(url, 3 * number + one) for number in range(3) for one, url in enumerate(urls)]
+    found = [row for rows in await asyncio.gather(*(write(*writer) for writer in writers)) for row in rows]
+    errors = [row["error"] for row in found if "error" in row]
+    assert len(found) - len(errors) == 100
+    assert {(error["status"], error["code"], error["limit"]) for error in errors} == {
+        (507, "quota-exceeded", "space_documents")
+    }
+    assert {(error["quota"], error["remaining"]) for error in errors} == {(100, 0)}
+    async with httpx.AsyncClient(base_url=urls[0], headers=access.headers) as client:
+        hashes = (await client.get("/hashes")).json()
+        assert len(hashes) == 100
+        full = await client.post("/task/more", json={"client_state": {"id": "more"}})
+        assert (full.status_code, full.json()["code"]) == (507, "quota-exceeded")
+        assert int(full.headers["retry-after"]) == full.json()["retry_after"] > 0
+        one = next(iter(hashes))
+        edited = await client.post(f"/task/{one}", json={"client_state": {"id": one, "n": 1}})
+        assert edited.status_code == 200, "an edit needs no room"
+        assert (await client.delete(f"/task/{one}")).status_code == 200
+        assert (await client.post("/task/more", json={"client_state": {"id": "more"}})).status_code == 200

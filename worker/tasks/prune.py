@@ -27,6 +27,8 @@ class Pruner:
 
     async def run(self, now: float) -> None:
         for space in await self._store.spaces():
+            if await self._store.count_sizes(space):
+                event(logger, logging.INFO, "sizes_counted", space=space)
             pruned = await self._store.prune(space, self._retention, now)
             if pruned.bodies or pruned.rows:
                 event(

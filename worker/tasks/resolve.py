@@ -5,11 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from shared import codec
 from shared.core.documents import SpaceId
+from shared.core.protocol import QUOTA_EXCEEDED
 from shared.core.resolution.batch import Answer, Item
+from shared.core.resolution.context import Refusal
+from shared.core.resolution.usage import NO_QUOTA, Quota
 from shared.observability import event
 from shared.ports import (
     Announcement,
@@ -20,9 +24,12 @@ from shared.ports import (
     Lease,
     Reply,
     TooMuchError,
+    Transaction,
     UnavailableError,
 )
 from shared.queue_messages import MOST_REPLY_BYTES
+from shared.quotas import QuotaLedger, QuotaReachedError
+from shared.space_quotas import SpaceQuotas
 from shared.transaction import CachedResolver, decide
 
 logger = logging.getLogger(__name__)
@@ -41,9 +48,20 @@ async def resolve_space(ctx: dict[Any, Any], space: str) -> None:
 class SpaceResolver:
     """Decides what waits in the inboxes."""
 
-    def __init__(self, store: DocumentStore, inbox: Inbox, *, max_bytes: int, large: bool = False) -> None:
+    def __init__(
+        self,
+        store: DocumentStore,
+        inbox: Inbox,
+        *,
+        max_bytes: int,
+        large: bool = False,
+        quotas: SpaceQuotas | None = None,
+    ) -> None:
         """`max_bytes`: of the canonical form of a document that is made of two. `large`: in a process for what is
-        large to decide."""
+        large to decide. `quotas`: of the spaces; None: they may hold any amount."""
+        self._quotas = quotas
+        self._full: set[SpaceId] = set()
+        """Spaces whose last transaction found them near their quota."""
         self._large = large
         self._store = store
         self._inbox = inbox
@@ -115,12 +133,18 @@ class SpaceResolver:
     ) -> tuple[list[Reply], Announcement | None]:
         room = _ROOM if not self._large else _LARGE_ROOM if len(items) > 1 else None
         resolver = CachedResolver(self._max_bytes)
+        quota = NO_QUOTA if self._quotas is None else await self._quotas.of(space)
         while True:
             cached = resolver.cached
+            exact = space in self._full
+            work = partial(_decided, resolver=resolver, items=items, quota=quota, exact=exact)
             try:
-                return await self._store.transact(
-                    space, lambda found: decide(found, resolver, items), lease.fence, max_bytes=room
-                )
+                stored = await self._store.transact(space, work, lease.fence, max_bytes=room)
+                if exact and not any(isinstance(one, Refusal) and one.code == QUOTA_EXCEEDED for one in stored[0]):
+                    self._full.discard(space)
+                return stored
+            except QuotaReachedError:
+                self._full.add(space)
             except UnavailableError:
                 # The database ends a transaction that takes long (docs/decisions/0007). What was decided in it is
                 # known now, so that the next one is shorter.
@@ -130,6 +154,12 @@ class SpaceResolver:
                 # Clocks may disagree: whoever holds the lease is right, whatever his number.
                 if not await lease.confirm(fenced.number):
                     raise
+
+
+def _decided(
+    transaction: Transaction, resolver: CachedResolver, items: Sequence[Item], quota: Quota, *, exact: bool
+) -> tuple[list[Reply], Announcement | None]:
+    return decide(transaction, resolver, items, QuotaLedger(quota, exact=exact))
 
 
 def _size(replies: Sequence[Reply]) -> int:

@@ -180,6 +180,12 @@ class MemorySpaceStore:
         self._tables.audit.append(entry)
         return True
 
+    async def add_bounded(self, space: SpaceProfile, owner: UserId, entry: AuditEntry, *, most: int) -> bool:
+        members = self._tables.members.values()
+        if sum(member.user == owner and member.role is Role.OWNER for member in members) >= most:
+            return False
+        return await self.add(space, owner, entry)
+
     async def by_ids(self, spaces: Collection[SpaceId]) -> dict[SpaceId, SpaceProfile]:
         return {space: self._tables.spaces[space] for space in spaces if space in self._tables.spaces}
 

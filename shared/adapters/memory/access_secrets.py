@@ -17,6 +17,7 @@ from shared.adapters.memory.access import (
 from shared.adapters.memory.sign_in import MemoryDeviceGrantStore
 from shared.core.access.audit import AuditEntry
 from shared.core.access.invitations import Invitation, InvitationId
+from shared.core.access.limits import Limit
 from shared.core.access.sessions import NO_FAILURES, Failures, WebSession, WebSessionId
 from shared.core.documents import Device, DeviceId, SpaceId, Synced, UserId
 from shared.ports.access import AcceptFailure, AccessStores
@@ -113,13 +114,15 @@ class MemoryDeviceStore:
         return [device for device in found if space in (None, device.space)]
 
     async def add_bounded(
-        self, device: Device, token_hash: str, entry: AuditEntry, *, most: int, since: float
-    ) -> bool:
-        known = [revoked_at for one, revoked_at in self._tables.devices.values() if one.space == device.space]
-        if sum(revoked_at is None or revoked_at >= since for revoked_at in known) >= most:
-            return False
+        self, device: Device, token_hash: str, entry: AuditEntry, *, most: int, since: float, most_of_user: int = 0
+    ) -> Limit | None:
+        those = [one for one, at in self._tables.devices.values() if at is None or at >= since]
+        if most and sum(one.space == device.space for one in those) >= most:
+            return Limit.DEVICES_PER_SPACE
+        if most_of_user and device.owner and sum(one.owner == device.owner for one in those) >= most_of_user:
+            return Limit.DEVICES_PER_USER
         await self.add(device, token_hash, entry)
-        return True
+        return None
 
     async def list_all(self) -> list[Device]:
         found = [device for device, revoked_at in self._tables.devices.values() if revoked_at is None]

@@ -19,6 +19,7 @@ from shared.core.resolution.context import BEGINNING, NeedsData, Submission
 from shared.core.resolution.context import DocumentContext as Context
 from shared.core.resolution.retention import Kept, Pruned, Retention, to_prune
 from shared.core.resolution.revs import make_rev
+from shared.core.resolution.usage import Usage
 from shared.ports import Changes, Current, Fence, FencedError, TooMuchError, Transaction
 
 T = TypeVar("T")
@@ -65,7 +66,7 @@ class MemoryDocumentStore:
     def _kept(self, space: SpaceId) -> _Kept:
         if space not in self._spaces:
             begun = Begun(first_history(secrets.randbits(40)), SequenceNumber(1))
-            self._spaces[space] = _Kept(MemorySpace(histories=(begun,)))
+            self._spaces[space] = _Kept(MemorySpace(histories=(begun,), held=Usage()))
         return self._spaces[space]
 
     def _entries(self, space: SpaceId) -> dict[DocumentId, Entry]:
@@ -193,7 +194,16 @@ class MemoryDocumentStore:
             stays = tuple(new for new, old in zip(past, one.past, strict=True) if id(old) not in rows)
             self._entries(space)[name] = replace(one, past=stays)
         gone = (*prunable.bodies, *prunable.rows)
+        if space in self._spaces and (held := self._spaces[space].space.held) is not None:
+            self._spaces[space].space.held = held.plus(Usage(0, 0, -sum(row.size for row in gone)))
         return Pruned(sum(row.size > 0 for row in gone), sum(row.size for row in gone), len(prunable.rows))
+
+    async def usage(self, spaces: Collection[SpaceId]) -> dict[SpaceId, Usage]:
+        known = {space: self._spaces[space].space.held for space in spaces if space in self._spaces}
+        return {space: held for space, held in known.items() if held is not None}
+
+    async def count_sizes(self, space: SpaceId) -> bool:
+        return False
 
     async def spaces(self) -> list[SpaceId]:
         return list(self._spaces)

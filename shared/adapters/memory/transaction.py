@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 from shared.adapters.memory.entries import Entry, after_write, loaded
@@ -26,8 +26,11 @@ from shared.core.resolution.context import (
     Submission,
 )
 from shared.core.resolution.deletion_guard import Deletions
+from shared.core.resolution.usage import Usage
+from shared.ports.stores import NOTHING
 
 T = TypeVar("T")
+NOT_COUNTED = Usage(0, None, None)
 UNNAMED = Epoch("0")
 """The history of a space in which there is but one."""
 DeviceKey = tuple[DeviceId, DocumentId]
@@ -48,6 +51,10 @@ class Space(Protocol):
 
     def entry(self, document: DocumentId) -> Entry | None: ...
 
+    def usage(self) -> Usage | None:
+        """What it holds; None: that is not counted."""
+        ...
+
     def deletions(self, device: DeviceId) -> Deletions | None:
         """What the device has deleted lately."""
         ...
@@ -65,6 +72,7 @@ class SpaceChanges:
     entries: dict[DocumentId, Entry] = field(default_factory=dict)
     sequence: SequenceNumber | None = None
     live_change: int = 0
+    growth: Usage = NOTHING
     deletions: dict[DeviceId, Deletions] = field(default_factory=dict)
     device_memories: dict[DeviceKey, DeviceMemory] = field(default_factory=dict)
     shared_tokens: set[DeviceId] = field(default_factory=set)
@@ -91,6 +99,10 @@ class MemoryTransaction:
     def live(self) -> int:
         return self._space.live() + self.changes.live_change
 
+    def usage(self) -> Usage:
+        held = self._space.usage()
+        return NOT_COUNTED if held is None else held.plus(self.changes.growth)
+
     def memories(self, submissions: Sequence[Submission]) -> list[DocumentContext]:
         return [DocumentContext(self._head(s.document), self._device_memory(s)) for s in submissions]
 
@@ -112,15 +124,17 @@ class MemoryTransaction:
         self.writer = next_history(lineage.history_of(lineage.sequence), first, secrets.randbits(40))
         self.changes.histories = lineage.begun(self.writer).histories
 
-    def allot(self, count: int, live_change: int) -> Allotted:
+    def allot(self, count: int, live_change: int, growth: Usage = NOTHING) -> Allotted:
         lineage = self.lineage()
+        before = self.usage()
         if self.writer is not None and lineage.current != self.writer:
             lineage = lineage.begun(self.writer)
             self.changes.histories = lineage.histories
         self.changes.sequence = SequenceNumber(lineage.sequence + count)
         self.changes.live_change += live_change
+        self.changes.growth = self.changes.growth.plus(replace(growth, documents=live_change))
         history = lineage.current if lineage.current != UNNAMED else None
-        return Allotted(SequenceNumber(lineage.sequence + 1), history)
+        return Allotted(SequenceNumber(lineage.sequence + 1), history, before)
 
     def write(self, first: Allotted, writes: Sequence[Write], deletions: Mapping[DeviceId, Deletions]) -> None:
         sequence = first.first
@@ -166,6 +180,8 @@ class MemorySpace:
     deleted: dict[DeviceId, Deletions] = field(default_factory=dict)
     device_memories: dict[DeviceKey, DeviceMemory] = field(default_factory=dict)
     shared_tokens: set[DeviceId] = field(default_factory=set)
+    held: Usage | None = None
+    """Kept up to date, if it was given."""
 
     def policies(self) -> Policies:
         return self.declared
@@ -175,6 +191,9 @@ class MemorySpace:
 
     def live(self) -> int:
         return sum(entry.hash is not None for entry in self.entries.values())
+
+    def usage(self) -> Usage | None:
+        return self.held
 
     def entry(self, document: DocumentId) -> Entry | None:
         return self.entries.get(document)
@@ -195,6 +214,8 @@ class MemorySpace:
     def store(self, changes: SpaceChanges) -> None:
         """All of it."""
         self.entries.update(changes.entries)
+        if self.held is not None:
+            self.held = self.held.plus(changes.growth)
         self.newest = changes.sequence if changes.sequence is not None else self.newest
         self.histories = changes.histories or self.histories
         self.deleted.update(changes.deletions)

@@ -16,6 +16,7 @@ from pymongo.read_preferences import ReadPreference
 from shared.adapters.mongodb.client import DURABLE, Mongo, Row, errors_mapped
 from shared.adapters.mongodb.faults import UNKNOWN_COMMIT, is_ended
 from shared.core.access.audit import AuditEntry
+from shared.core.access.limits import Limit
 from shared.retry import Backoff
 
 T = TypeVar("T")
@@ -28,6 +29,21 @@ BACKOFF: Final = Backoff(attempts=sys.maxsize, base=0.003, cap=0.15)
 
 class NothingChangedError(Exception):
     """Ends a transaction that has nothing to store."""
+
+
+class LimitReachedError(Exception):
+    """Ends a transaction that would add more than there may be."""
+
+    def __init__(self, limit: Limit) -> None:
+        super().__init__(limit.value)
+        self.limit = limit
+
+
+async def note_addition(mongo: Mongo, whose: str, session: Session) -> None:
+    """Before one counts what somebody has, to add another one: two who do that at the same time collide here."""
+    await mongo.database["device_additions"].update_one(
+        {"_id": whose}, {"$inc": {"n": 1}}, upsert=True, session=session
+    )
 
 
 async def atomically(mongo: Mongo, work: Callable[[Session], Awaitable[T]]) -> T:

@@ -9,10 +9,18 @@ from dataclasses import replace
 from pymongo import ASCENDING, ReturnDocument
 
 from shared.adapters.mongodb.adoption import adopt
-from shared.adapters.mongodb.atomic import NothingChangedError, Session, append, atomically
+from shared.adapters.mongodb.atomic import (
+    LimitReachedError,
+    NothingChangedError,
+    Session,
+    append,
+    atomically,
+    note_addition,
+)
 from shared.adapters.mongodb.client import Mongo, Row, errors_mapped
 from shared.adapters.mongodb.rows import device_of, device_row
 from shared.core.access.audit import AuditEntry
+from shared.core.access.limits import Limit
 from shared.core.documents import Device, DeviceId, SpaceId, Synced, UserId
 
 
@@ -22,7 +30,6 @@ class MongoDeviceStore:
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
         self._devices = mongo.database["devices"]
-        self._additions = mongo.database["device_additions"]
 
     async def add(self, device: Device, token_hash: str, entry: AuditEntry) -> None:
         async def work(session: Session) -> None:
@@ -48,26 +55,30 @@ class MongoDeviceStore:
         return await self._list({"owner": owner, "revoked_at": {"$exists": False}, **_only(space=space)})
 
     async def add_bounded(
-        self, device: Device, token_hash: str, entry: AuditEntry, *, most: int, since: float
-    ) -> bool:
+        self, device: Device, token_hash: str, entry: AuditEntry, *, most: int, since: float, most_of_user: int = 0
+    ) -> Limit | None:
         counted = [{"revoked_at": {"$exists": False}}, {"revoked_at": {"$gte": since}}]
+        bounds: list[tuple[Limit, str, str, int]] = [(Limit.DEVICES_PER_SPACE, "space", device.space, most)]
+        if device.owner is not None:
+            bounds.append((Limit.DEVICES_PER_USER, "owner", device.owner, most_of_user))
 
-        async def work(session: Session) -> bool:
-            # Whoever adds to the space writes this row: of two at the same time one has to begin again, and counts
-            # the other one's device then.
-            row = {"_id": device.space}
-            await self._additions.update_one(row, {"$inc": {"n": 1}}, upsert=True, session=session)
-            query = {"space": device.space, "$or": counted}
-            if await self._devices.count_documents(query, limit=most, session=session) >= most:
-                raise NothingChangedError
+        async def work(session: Session) -> None:
+            for limit, field, whose, bound in bounds:
+                if bound:
+                    # Whoever adds to them writes this row: of two at the same time one has to begin again, and counts
+                    # the other one's device then.
+                    await note_addition(self._mongo, whose, session)
+                    query = {field: whose, "$or": counted}
+                    if await self._devices.count_documents(query, limit=bound, session=session) >= bound:
+                        raise LimitReachedError(limit)
             await self._devices.insert_one(device_row(device, token_hash), session=session)
             await append(self._mongo, session, entry)
-            return True
 
         try:
-            return await atomically(self._mongo, work)
-        except NothingChangedError:
-            return False
+            await atomically(self._mongo, work)
+        except LimitReachedError as full:
+            return full.limit
+        return None
 
     async def list_all(self) -> list[Device]:
         return await self._list({"revoked_at": {"$exists": False}})

@@ -12,6 +12,7 @@ from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 from pymongo import ASCENDING, DESCENDING, ReturnDocument
 
+from shared.adapters.mongodb.atomic import Session, atomically
 from shared.adapters.mongodb.bodies import body_text
 from shared.adapters.mongodb.client import CODEC, Mongo, Row, errors_mapped
 from shared.adapters.mongodb.rows import (
@@ -25,6 +26,7 @@ from shared.adapters.mongodb.rows import (
     with_new_history,
 )
 from shared.adapters.mongodb.transactions import Transactions
+from shared.adapters.mongodb.usage import SIZE, count_sizes, usage
 from shared.core.documents import (
     ContentHash,
     DocumentId,
@@ -36,8 +38,9 @@ from shared.core.documents import (
 from shared.core.documents import Sequence as SequenceNumber
 from shared.core.index.lineage import Lineage
 from shared.core.merge.policies import Policies
-from shared.core.resolution.retention import Kept, Pruned, Retention, to_prune
+from shared.core.resolution.retention import Kept, Prunable, Pruned, Retention, to_prune
 from shared.core.resolution.revs import make_rev
+from shared.core.resolution.usage import Usage
 from shared.ports import Changes, Current, Fence, Transaction
 
 T = TypeVar("T")
@@ -315,7 +318,7 @@ class MongoDocumentStore:
             old = (
                 self._revisions.find(
                     {"space": space, "superseded_at": {"$lt": retention.horizon(now)}},
-                    {"id": 1, "hash": 1, "superseded_at": 1, "size": {"$bsonSize": "$body"}},
+                    {"id": 1, "hash": 1, "superseded_at": 1, "size": SIZE},
                 )
                 .sort([("superseded_at", ASCENDING), ("_id", ASCENDING)])
                 .allow_disk_use(True)
@@ -323,21 +326,40 @@ class MongoDocumentStore:
             while portion := await old.to_list(_PRUNED_AT_ONCE):
                 found = to_prune(await self._kept(space, portion), excess, retention, now)
                 excess = found.excess
-                if found.bodies:
-                    keys = [kept.key for kept in found.bodies]
-                    await self._revisions.update_many({"_id": {"$in": keys}}, {"$unset": {"body": ""}})
-                if found.rows:
-                    await self._revisions.delete_many({"_id": {"$in": [kept.key for kept in found.rows]}})
+                await self._remove(space, found)
                 bodies += len(found.bodies) + sum(kept.size > 0 for kept in found.rows)
                 size += sum(kept.size for kept in (*found.bodies, *found.rows))
                 rows += len(found.rows)
         return Pruned(bodies, size, rows)
 
+    async def _remove(self, space: SpaceId, found: Prunable) -> None:
+        """What is no longer kept, and from what the space is said to hold."""
+        size = sum(kept.size for kept in (*found.bodies, *found.rows))
+
+        async def work(session: Session) -> None:
+            # First: what writes to the space meanwhile begins again at once, and not when all of this is done.
+            await self._spaces.update_one({"_id": space}, {"$inc": {"history_size": -size}}, session=session)
+            for those, change in ((found.bodies, {"$unset": {"body": "", "size": ""}}), (found.rows, None)):
+                query = {"_id": {"$in": [kept.key for kept in those]}}
+                if those and change is not None:
+                    await self._revisions.update_many(query, change, session=session)
+                elif those:
+                    await self._revisions.delete_many(query, session=session)
+
+        if found.bodies or found.rows:
+            await atomically(self._mongo, work)
+
+    async def usage(self, spaces: Collection[SpaceId]) -> dict[SpaceId, Usage]:
+        return await usage(self._mongo, spaces)
+
+    async def count_sizes(self, space: SpaceId) -> bool:
+        return await count_sizes(self._mongo, space)
+
     async def _size_of_bodies(self, space: SpaceId) -> int:
         sums = self._revisions.aggregate(
             [
                 {"$match": {"space": space, "body": {"$exists": True}}},
-                {"$group": {"_id": None, "size": {"$sum": {"$bsonSize": "$body"}}}},
+                {"$group": {"_id": None, "size": {"$sum": SIZE}}},
             ]
         )
         return sum([row["size"] async for row in sums])

@@ -7,6 +7,8 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
+from bson import encode
+
 from shared.adapters.mongodb.bodies import restored, stored
 from shared.adapters.mongodb.client import Row
 from shared.core.documents import (
@@ -144,7 +146,15 @@ def head_of(row: Mapping[str, Any] | None) -> Head | None:
         pairs_of(row),
         history_in(row),
         version_in(row),
+        size_in(row),
     )
+
+
+def size_in(row: Mapping[str, Any]) -> int | None:
+    """What the body counts for. Rows of earlier releases do not say it: then as `SIZE` computes it."""
+    if "body" not in row:
+        return None
+    return int(row["size"]) if "size" in row else len(encode(row["body"]))
 
 
 def entry_of(row: Mapping[str, Any]) -> HistoryEntry:

@@ -19,16 +19,19 @@ from shared.adapters.mongodb.access_rows import (
     profile_row,
 )
 from shared.adapters.mongodb.atomic import (
+    LimitReachedError,
     NothingChangedError,
     Session,
     append,
     atomically,
     changed,
     is_stored,
+    note_addition,
     set_or_unset,
 )
 from shared.adapters.mongodb.client import Mongo, Row, errors_mapped
 from shared.core.access.audit import AuditEntry
+from shared.core.access.limits import Limit
 from shared.core.access.roles import Access, Membership, Role, SpaceProfile
 from shared.core.documents import SpaceId, UserId
 from shared.ports.access import SpaceOverrides
@@ -54,6 +57,20 @@ class MongoSpaceStore:
             await append(self._mongo, session, entry)
 
         return await is_stored(self._mongo, work, DuplicateKeyError)
+
+    async def add_bounded(self, space: SpaceProfile, owner: UserId, entry: AuditEntry, *, most: int) -> bool:
+        member = Membership(space.id, owner, Role.OWNER, space.created_at)
+
+        async def work(session: Session) -> None:
+            await note_addition(self._mongo, owner, session)
+            query = {"user": owner, "role": Role.OWNER.value}
+            if await self._members.count_documents(query, limit=most, session=session) >= most:
+                raise LimitReachedError(Limit.SPACES_PER_USER)
+            await self._profiles.insert_one(profile_row(space), session=session)
+            await self._members.insert_one(member_row(member), session=session)
+            await append(self._mongo, session, entry)
+
+        return await is_stored(self._mongo, work, LimitReachedError)
 
     async def by_ids(self, spaces: Collection[SpaceId]) -> dict[SpaceId, SpaceProfile]:
         with errors_mapped():

@@ -24,6 +24,7 @@ from shared.adapters.mongodb.rows import (
     superseded_row,
     with_new_history,
 )
+from shared.adapters.mongodb.usage import USAGE_FIELDS, usage_of
 from shared.adapters.mongodb.written import head_change, head_row, more_conflicts, received_by, received_row
 from shared.core.documents import (
     DeviceId,
@@ -44,10 +45,16 @@ from shared.core.resolution.context import (
     Submission,
 )
 from shared.core.resolution.deletion_guard import Deletions
+from shared.core.resolution.usage import Usage
 from shared.ports import Fence, FencedError, TooMuchError
+from shared.ports.stores import NOTHING
 
 _POLICIES_KEPT: Final = 10_000
 _LINEAGE: Final = {"epoch": 1, "sequence": 1, "histories": 1}
+_BEFORE: Final = {
+    **dict.fromkeys(("sequence", "policies", "fence", "process", "epoch", *USAGE_FIELDS), 1),
+    "histories": {"$slice": -1},
+}
 
 
 class PoliciesChangedError(Exception):
@@ -136,6 +143,9 @@ class MongoTransaction:
         row = self._spaces.find_one({"_id": self._space}, {"live": 1}, session=self._session)
         return int((row or {}).get("live", 0))
 
+    def usage(self) -> Usage:
+        return usage_of(self._spaces.find_one({"_id": self._space}, USAGE_FIELDS, session=self._session))
+
     def memories(self, submissions: Sequence[Submission]) -> list[DocumentContext]:
         keys = {self._key(s.document) for s in submissions}
         query = {"_id": {"$in": list(keys)}}
@@ -170,9 +180,16 @@ class MongoTransaction:
     def begin_history(self) -> None:
         self._ends_history = True
 
-    def allot(self, count: int, live_change: int) -> Allotted:
+    def allot(self, count: int, live_change: int, growth: Usage = NOTHING) -> Allotted:
         change: Row = {
-            "$inc": {"sequence": count, "live": live_change, "batches": 1},
+            "$inc": {
+                "sequence": count,
+                "live": live_change,
+                "batches": 1,
+                "sized": 1,
+                "size": growth.size or 0,
+                "history_size": growth.history_size or 0,
+            },
             "$setOnInsert": {"epoch": self._new_epoch},
         }
         values: Row = {} if self._fence is None else {"fence": [self._fence.number, self._fence.token]}
@@ -184,7 +201,7 @@ class MongoTransaction:
         before = self._spaces.find_one_and_update(
             {"_id": self._space},
             change,
-            {"sequence": 1, "policies": 1, "fence": 1, "process": 1, "epoch": 1, "histories": {"$slice": -1}},
+            _BEFORE,
             upsert=True,
             return_document=ReturnDocument.BEFORE,
             session=self._session,
@@ -194,7 +211,7 @@ class MongoTransaction:
         first = SequenceNumber((before or {}).get("sequence", 0) + 1)
         history = self._history(before, process)
         self.position = Position(history, SequenceNumber(first + count - 1))
-        return Allotted(first, history)
+        return Allotted(first, history, usage_of(before))
 
     def _history(self, before: Row | None, process: str | None) -> Epoch:
         """That the new sequences are of; begun if the store may be older than what it told somebody."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pymongo import UpdateOne
 
+from shared import codec
 from shared.adapters.mongodb.bodies import stored
 from shared.adapters.mongodb.client import Row
 from shared.adapters.mongodb.rows import pair_row, provenance_row
@@ -30,6 +31,7 @@ def head_row(space: SpaceId, write: Write, revision: Revision, position: Allotte
         row["pairs"] = [pair_row(pair) for pair in revision.pairs]
     if revision.body is not None:
         row["body"] = stored(revision.body)
+        row["size"] = codec.size_of(revision.body)
     return row
 
 
@@ -45,6 +47,7 @@ def received_row(space: SpaceId, write: Write, received: Received, old: Row | No
         "until": BEGINNING,
         "hash": received.hash,
         "body": stored(received.body),
+        "size": codec.size_of(received.body),
         **provenance,
         "received": True,
         "superseded_at": write.item.submission.arrived_at,

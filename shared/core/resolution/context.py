@@ -32,6 +32,7 @@ from shared.core.merge.clock import clock
 from shared.core.merge.objects import Conflict
 from shared.core.resolution.revs import CREATED, Rev, make_rev, parse_rev
 from shared.core.resolution.states import is_tombstone
+from shared.core.resolution.usage import Usage
 from shared.core.version_vectors import Source, Version
 
 ValueKey = NewType("ValueKey", int)
@@ -145,6 +146,8 @@ class Head:
     """That the sequence is of; None: the oldest of the space."""
     version: Version | None = None
     """What it contains; None: what its sequence implies (`Lineage.version_of`)."""
+    size: int | None = field(default=None, compare=False, repr=False)
+    """Bytes that the body counts for; None: as many as its JSON has."""
 
     @property
     def rev(self) -> Rev:
@@ -314,6 +317,8 @@ class Allotted:
     first: Sequence
     history: Epoch | None
     """None: the oldest of the space."""
+    usage: Usage | None = field(default=None, compare=False)
+    """What the space held before."""
 
 
 @dataclass(frozen=True, slots=True)

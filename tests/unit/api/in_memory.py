@@ -19,7 +19,7 @@ from api.app import create_app
 from api.assembly import Adapters, assembled
 from api.auth import Devices
 from api.codings import IDENTITY, Decoder
-from api.importing import import_into
+from api.importing import ImportBounds, import_into
 from api.lifespan import Lifespan
 from api.representations.imports import read_export
 from shared.adapters.argon2 import Argon2Hasher
@@ -33,6 +33,7 @@ from shared.core.documents import SpaceId, UserName
 from shared.ports import Announcement
 from shared.ports.access import AccessStores, PasswordHasher
 from shared.settings import Settings
+from shared.space_quotas import SpaceQuotas
 from worker.tasks.resolve import SpaceResolver
 
 
@@ -55,7 +56,10 @@ class Service:
             on_waiting=self._drain,
         )
         self.worker = SpaceResolver(
-            self.documents, MemoryInbox(self.queue), max_bytes=self.settings.max_document_bytes
+            self.documents,
+            MemoryInbox(self.queue),
+            max_bytes=self.settings.max_document_bytes,
+            quotas=SpaceQuotas(self.stores.spaces, self.settings),
         )
 
     async def _announce(self, space: SpaceId, announcement: Announcement) -> None:
@@ -71,7 +75,9 @@ class Service:
         self._announcements.append(MemoryAnnouncements(**callbacks))
         return self._announcements[-1]
 
-    async def _import(self, space: SpaceId, pieces: AsyncIterator[bytes], coding: str) -> dict[str, Any]:
+    async def _import(
+        self, space: SpaceId, pieces: AsyncIterator[bytes], coding: str, bounds: ImportBounds
+    ) -> dict[str, Any]:
         decoder = None if coding == IDENTITY else Decoder(coding)
         raw = b"".join([part async for piece in pieces for part in (decoder.feed(piece) if decoder else (piece,))])
         return await import_into(
@@ -81,6 +87,7 @@ class Service:
             max_bytes=self.settings.limits.max_request_bytes,
             at=1.0,
             announce=lambda announcement: self._announce(space, announcement),
+            quota=bounds.quota,
         )
 
     def lifespan_of(self, settings: Settings) -> Callable[[Starlette], AbstractAsyncContextManager[Lifespan]]:

@@ -1,0 +1,64 @@
+"""Holding a space to its quota, in the transaction that would let it grow: there the numbers are right, whoever else
+writes.
+
+A transaction first counts on room: the space's numbers before it come with its sequences, which it has to get in any
+case, so a space that is far from its quota costs nothing more. Where they show that there may be no room the
+transaction is run again, `exact`: it reads the numbers first and refuses what does not fit, document by document.
+"""
+
+from __future__ import annotations
+
+from shared import codec
+from shared.core.protocol import QUOTA_EXCEEDED
+from shared.core.resolution.context import Decision, DocumentContext, Refusal
+from shared.core.resolution.quota import ReachedQuota, growth_of, only_growth, reached
+from shared.core.resolution.usage import Quota, Usage
+from shared.ports import Transaction
+
+
+class QuotaReachedError(Exception):
+    """The transaction may be too much for the space. Nothing of it is stored; run it again, exact."""
+
+
+class QuotaLedger:
+    """What one attempt of a transaction adds to a space."""
+
+    def __init__(self, quota: Quota, *, exact: bool) -> None:
+        self._quota = quota
+        self._exact = exact
+        self._usage: Usage | None = None
+        self.growth = Usage()
+        """Of what was admitted since the last `allotted`."""
+        self._positive = Usage()
+
+    def admit(self, transaction: Transaction, decision: Decision, context: DocumentContext) -> Refusal | None:
+        """Counts the decision, which will be stored unless a Refusal is returned."""
+        found = self._count(transaction, growth_of(decision, context.head, codec.size_of))
+        return None if found is None else Refusal(QUOTA_EXCEEDED, found.rule)
+
+    def has_room(self, transaction: Transaction, growth: Usage) -> bool:
+        """Counts it, if there is room. Of an exact attempt."""
+        return self._count(transaction, growth) is None
+
+    def _count(self, transaction: Transaction, growth: Usage) -> ReachedQuota | None:
+        if self._exact and self._quota.is_limited:
+            if self._usage is None:
+                self._usage = transaction.usage()
+            found = reached(self._usage, growth, self._quota)
+            if found is not None:
+                return found
+            self._usage = self._usage.plus(growth)
+        self.growth = self.growth.plus(growth)
+        self._positive = self._positive.plus(only_growth(growth))
+        return None
+
+    def forget_growth(self) -> None:
+        """What was admitted has been stored by somebody who said its growth himself."""
+        self.growth = self._positive = Usage()
+
+    def allotted(self, before: Usage | None) -> None:
+        """What was admitted is being stored in a space that held `before`. Raises QuotaReachedError."""
+        grown = self._positive
+        self.forget_growth()
+        if not self._exact and before is not None and reached(before, grown, self._quota) is not None:
+            raise QuotaReachedError

@@ -1,8 +1,9 @@
 """The stores on MongoDB, through Motor. The only package that imports motor or pymongo.
 
-    spaces     {_id: space, sequence, epoch, live, batches, policies?, fence?: [number, token]}
-    documents  {_id: "space/id", space, seq, hash, body | none for a tombstone, by, at, outcome, rule, parents,
-                conflicts?, pairs?}
+    spaces     {_id: space, sequence, epoch, live, batches, policies?, fence?: [number, token],
+                size?, history_size?, sized?, unsized?: see usage.py}
+    documents  {_id: "space/id", space, seq, hash, body | none for a tombstone, size?: of the body, by, at, outcome,
+                rule, parents, conflicts?, pairs?}
     revisions  {space, id, seq, until, hash, body | none when pruned, deleted?, received?, superseded_at, gone?,
                 and the rest as in documents}
     memory     {_id: "space/device/id", and the fields of DeviceMemory}

@@ -58,6 +58,8 @@ class MemoryFiles:
         """Of which a state lies ready. Placing takes it away, so that nothing is placed twice: what a client that was
         stopped right after placing recovers is known to be in its file, whatever became of that since."""
         self.step: Step = lambda name: None
+        self.protected: AbstractSet[DocumentId] = frozenset()
+        """Files that may not be written: none."""
 
     def put(self, document: DocumentId, body: Body | None) -> None:
         if body is None:

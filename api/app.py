@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api import errors
 from api.answers import LargeAnswers
 from api.compression import Compression
+from api.cors import Cors
 from api.lifespan import LifespanOf, lifespan_of
 from api.pages.routes import PAGES
 from api.room import HOLDING, NOBODY, Holding
@@ -33,6 +34,7 @@ from api.routes import (
     sync,
 )
 from shared.core.access.limits import rate_fields
+from shared.core.origins import origins_of
 from shared.observability import request_id
 from shared.settings import Settings
 
@@ -104,7 +106,7 @@ def create_app(settings: Settings | None = None, lifespan: LifespanOf = lifespan
     )
     # An address is what it is: a redirect would go to whatever the Host header says, and lose the body.
     app.router.redirect_slashes = False
-    return RequestEnvelope(events.Events(Compression(LargeAnswers(app))))
+    return Cors(RequestEnvelope(events.Events(Compression(LargeAnswers(app)))), origins_of(settings.cors_origins))
 
 
 class RequestEnvelope:

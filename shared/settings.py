@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from shared.core.access.invitations import SignUp
+from shared.core.origins import NO_ORIGINS, OriginList, origin_list
 from shared.core.protocol import Limits
 from shared.core.resolution.retention import Retention
 
@@ -115,6 +116,8 @@ class Settings:
     """Most bytes of earlier states that a space keeps."""
     sign_ups_per_address: int = 1000
     """Most requests for a new account an hour from one address; 0: any number."""
+    cors_origins: OriginList = NO_ORIGINS
+    """Origins whose pages may use the API from a browser, with tokens, separated by commas."""
     log_level: str = "INFO"
 
     @property
@@ -147,5 +150,6 @@ _PARSERS: Final[dict[str, tuple[Callable[[str], Any], str]]] = {
     "int": (int, "a whole number"),
     "float": (float, "a number"),
     "str": (str, "a text"),
+    "OriginList": (origin_list, "origins such as https://app.example.org, separated by commas"),
     "SignUp": (SignUp, "one of closed, invited, open"),
 }

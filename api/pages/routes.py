@@ -7,7 +7,7 @@ from typing import Final
 from starlette.routing import Route
 
 from api.pages import account, entrance, spaces, terminal
-from api.pages.assets import asset
+from api.pages.assets import asset, show_docs
 from api.pages.site import page
 
 _BOTH: Final = ["GET", "POST"]
@@ -22,6 +22,7 @@ PAGES: Final = [
     Route("/account/sessions", page(account.show_sessions, account.sessions), methods=_BOTH),
     Route("/account/spaces", page(spaces.show_spaces, spaces.spaces), methods=_BOTH),
     Route("/account/spaces/{space}", page(spaces.show_space, spaces.space), methods=_BOTH),
+    Route("/docs", page(show_docs, signed_in=False), methods=["GET"]),
     Route("/assets/{name}", asset, methods=["GET"]),
 ]
 """They answer with HTML, not with what the OpenAPI document describes."""

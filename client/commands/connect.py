@@ -16,11 +16,12 @@ from client.commands.sync import hooks_runner, sync_once
 from client.commands.sync_report import NewTasks, result_report
 from client.config.addresses import AddressError, address, name_for, without_password
 from client.config.config_file import Profile, UpstreamConfig
+from client.folder.locks import is_held
 from client.screen import INCOMPLETE, Screen, tasks
-from client.sync.upstream import UpstreamError, UpstreamUnavailableError
+from client.sync.upstream import UpstreamUnavailableError
 from client.upstreams.http import HttpUpstream
 from client.workspace.multi_sync import Exchange
-from client.workspace.workspace import SetUpError, Workspace, open_workspace
+from client.workspace.workspace import SetUpError, Workspace, open_workspace, path_of
 
 TOKEN_VARIABLE = "HYPERTASK_TOKEN"  # noqa: S105  a name
 
@@ -77,24 +78,23 @@ def connect_with(
 ) -> None:
     """Keeps the token if what it opens can be read, and adds the address to the profile. Raises UpstreamError."""
     profile = session.profile
-    known = {upstream.name for upstream in profile.upstreams}
+    created = _directory_to_create(config)
+    with open_workspace(profile, session.tokens, make=True) as workspace:
+        about = asyncio.run(_asked(workspace, config, token))
+        watched = is_held(workspace.daemon_lock)
     if token is not None:
         session.tokens.put(profile.name, config.name, token)
-    try:
-        with open_workspace(profile, session.tokens, make=True) as workspace:
-            about = asyncio.run(_asked(workspace, config))
-    except UpstreamError:
-        if token is not None and config.name not in known:
-            session.tokens.drop(profile.name, config.name)
-        raise
     session.config_file.add_upstream(profile.name, config)
+    if created is not None:
+        screen.say(f"Created {created}.")
     sentence = f"Connected {profile.folder} with {config.name} ({config.url}), which has {tasks(about['tasks'])}."
     value = {"name": config.name, "url": config.url, "space": config.space, "folder": str(profile.folder), **about}
     if at_once:
         screen.say(sentence)
         _sync_now(session, screen, config, value)
     else:
-        screen.answer(value, sentence, "Next: hypertask sync    (or, to stay in sync: hypertask daemon start)")
+        then = "Next: hypertask sync    (or, to stay in sync: hypertask daemon start)"
+        screen.answer(value, sentence, "The daemon uses it from now on." if watched else then)
 
 
 def _sync_now(session: Session, screen: Screen, config: UpstreamConfig, value: dict[str, Any]) -> None:
@@ -133,9 +133,21 @@ def _token(session: Session, profile: Profile, config: UpstreamConfig, called: s
     )
 
 
-async def _asked(workspace: Workspace, config: UpstreamConfig) -> dict[str, Any]:
+def _directory_to_create(config: UpstreamConfig) -> Path | None:
+    """The directory that will be made. Raises SetUpError where not even the one above it is there: that may be on a
+    disk that is not connected, or mistyped."""
+    if not config.url.startswith("folder://") or (place := path_of(config.url)).exists():
+        return None
+    if not place.parent.is_dir():
+        raise SetUpError(
+            f"{place.parent} is not there. Is its disk connected, and the path right? To create it: mkdir -p {place}"
+        )
+    return place
+
+
+async def _asked(workspace: Workspace, config: UpstreamConfig, token: str | None) -> dict[str, Any]:
     """What the upstream says of itself: it is there, is what it should be, and lets us in. Raises UpstreamError."""
-    driver = workspace.upstream(config, make=True)
+    driver = workspace.upstream(config, make=True, token=token)
     try:
         about: dict[str, Any] = {}
         if isinstance(driver, HttpUpstream):

@@ -46,6 +46,11 @@ class Session:
             TaskFolder(profile.folder).make()
         return profile
 
+    def read_settings_again(self) -> None:
+        """They are looked up when they are asked for next."""
+        for name in ("profile", "folder", "tasks"):
+            self.__dict__.pop(name, None)
+
     def make_profile(self, folder: Path) -> None:
         """Gives the wanted profile this folder, and makes both where they are missing."""
         self.config_file.make()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import sys
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from client.config.config_file import Profile, UpstreamConfig
 from client.folder.locks import held
 from client.screen import INCOMPLETE, Screen
 from client.sync.engine.plan import Plan
+from client.workspace.begin_anew import SETTINGS, BeginAnew
 from client.workspace.multi_sync import Arrived, Exchange, Result
 from client.workspace.watch import Watch
 from client.workspace.workspace import SetUpError, Workspace, open_workspace
@@ -98,17 +98,44 @@ def hooks_runner(session: Session, screen: Screen) -> Arrived:
 @reports
 def watch(session: Session, screen: Screen) -> None:
     """Stay in sync until it is stopped: whatever changes here or there is synced within a second."""
-    profile = session.profile
-    configs = chosen(profile)
     configure("WARNING")
-    with open_workspace(profile, session.tokens) as workspace, held(workspace.daemon_lock):
-        _say_if_rebuilt(workspace, screen)
-        screen.say(f"Watching {profile.folder} and {', '.join(c.name for c in configs)}. Ctrl-C stops.")
-        asyncio.run(_watched(Exchange(workspace, configs, hooks_runner(session, screen), resident=True), screen))
+    while (why := _watch_until_changed(session, screen)) is not None:
+        session.read_settings_again()
+        screen.say("The settings changed." if why == SETTINGS else "The folder was moved or replaced. Looking again.")
     screen.say("Stopped.")
 
 
-async def _watched(exchange: Exchange, screen: Screen) -> None:
+def _watch_until_changed(session: Session, screen: Screen) -> str | None:
+    """Why it has to begin anew; None: it was stopped."""
+    profile = session.profile
+    configs = chosen(profile)
+    with open_workspace(profile, session.tokens) as workspace, held(workspace.daemon_lock) as lock:
+        _say_if_rebuilt(workspace, screen)
+        screen.say(f"Watching {profile.folder} and {', '.join(c.name for c in configs)}. Ctrl-C stops.")
+        anew = BeginAnew(session.config_file, profile, session.tokens, lock, screen.warn)
+        exchange = Exchange(workspace, configs, hooks_runner(session, screen), resident=True)
+        return asyncio.run(_watched(exchange, screen, anew))
+
+
+async def _watched(exchange: Exchange, screen: Screen, anew: BeginAnew) -> str | None:
+    running = asyncio.create_task(_watch_for_ever(exchange, screen))
+    changed = asyncio.create_task(anew.wait())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with suppress(NotImplementedError):  # Windows
+            asyncio.get_running_loop().add_signal_handler(number, running.cancel)
+    try:
+        await asyncio.wait((running, changed), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        running.cancel()
+        changed.cancel()
+        await asyncio.wait((running, changed))
+        await exchange.close()
+    if not running.cancelled():
+        running.result()  # it never ends by itself but with an error
+    return None if changed.cancelled() else changed.result()
+
+
+async def _watch_for_ever(exchange: Exchange, screen: Screen) -> None:
     failing: set[str] = set()
 
     def told(result: Result) -> None:
@@ -132,14 +159,4 @@ async def _watched(exchange: Exchange, screen: Screen) -> None:
             ]:
                 screen.say(line)
 
-    running = asyncio.current_task()
-    assert running is not None
-    for number in (signal.SIGTERM, signal.SIGINT):
-        with suppress(NotImplementedError):  # Windows
-            asyncio.get_running_loop().add_signal_handler(number, running.cancel)
-    try:
-        await Watch(exchange, told, screen.warn).run()
-    except asyncio.CancelledError:
-        logging.getLogger(__name__).debug("stopped")
-    finally:
-        await exchange.close()
+    await Watch(exchange, told, screen.warn).run()

@@ -22,11 +22,11 @@ class Tokens:
     """The tokens that belong to one config file."""
 
     def __init__(self, config_path: Path) -> None:
-        self._folder = config_path.parent / "tokens"
+        self.folder = config_path.parent / "tokens"
 
     def path(self, profile: str, upstream: str) -> Path:
         """Both are names that the config has accepted."""
-        return self._folder / f"{profile}.{upstream}"
+        return self.folder / f"{profile}.{upstream}"
 
     def token_for(self, profile: str, upstream: str) -> str | None:
         """None: there is none. Raises TokenError if others can read the file, or we cannot."""
@@ -47,7 +47,7 @@ class Tokens:
         path = self.path(profile, upstream)
         token = checked(token)
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             new = path.with_name(f".{path.name}.new")
             new.unlink(missing_ok=True)
             with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

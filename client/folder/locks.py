@@ -29,8 +29,25 @@ class LockedError(Exception):
         self.holder = holder
 
 
+class HeldLock:
+    """A lock that this process holds."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self._path = path
+        self._descriptor = descriptor
+
+    def is_at_its_place(self) -> bool:
+        """Whether the file at its path is the one that is locked. It is not any more when its folder was moved or
+        deleted: then others can lock another one there."""
+        try:
+            there, ours = self._path.stat(), os.fstat(self._descriptor)
+        except OSError:
+            return False
+        return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
+
+
 @contextmanager
-def held(path: Path) -> Iterator[None]:
+def held(path: Path) -> Iterator[HeldLock]:
     """Holds the lock file at `path`, or raises LockedError at once. Its directory is there: one that was moved away,
     or is on a disk that is not mounted, is not made anew."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -44,7 +61,7 @@ def held(path: Path) -> Iterator[None]:
         # Says who, for people. What counts is the lock, not the content.
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-        yield
+        yield HeldLock(path, descriptor)
     finally:
         os.close(descriptor)
 

@@ -69,7 +69,9 @@ class FolderGoneError(FolderError):
     may be concluded from it."""
 
     def __init__(self, root: Path) -> None:
-        super().__init__(f"there is no folder {root}. Is its disk connected, was it moved? Else: hypertask init")
+        super().__init__(
+            f"the folder {root} is not there. Is its disk connected? Was it moved? To make a new one: hypertask init"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
 from client.config.config_file import UpstreamConfig
 from client.folder.locks import waited_for
+from client.folder.task_folder import FolderGoneError
 from client.sync.engine.plan import Plan
 from client.sync.files import Files, Found
 from client.sync.report import Progress, SyncReport, status_of
@@ -83,9 +85,17 @@ class Exchange:
             self._drivers[name] = self.here.upstream(self.upstreams[name])
         return self._drivers[name]
 
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """No other process syncs the folder meanwhile. Raises FolderGoneError, LockedError."""
+        if not self.here.folder.state.is_dir():
+            raise FolderGoneError(self.here.folder.root)
+        async with waited_for(self.here.sync_lock, LOCK_SECONDS):
+            yield
+
     async def survey(self, name: str, *, confirmed: bool = False) -> tuple[Plan, Found]:
         """What a sync would do. Raises UpstreamError, FolderError."""
-        async with waited_for(self.here.sync_lock, LOCK_SECONDS):
+        async with self._alone():
             driver, meant = self.driver(name), self._meant
             sync = Sync(self.here.folder, self.here.store, name, driver, several=self._several, meant=meant)
             return await sync.survey(confirmed=confirmed)
@@ -104,7 +114,7 @@ class Exchange:
         `touched`: no other files changed since the sync before; None: who knows. `heard`: what upstreams told."""
         result = Result()
         due = list(names if names is not None else self.upstreams)
-        async with waited_for(self.here.sync_lock, LOCK_SECONDS):
+        async with self._alone():
             if self.here.store.written_elsewhere() or touched is None:
                 self._touched.clear()
             self._touch(touched or ())
@@ -126,7 +136,7 @@ class Exchange:
     async def folder_changed(self, touched: AbstractSet[DocumentId] | None) -> bool:
         """Whether a file, one of `touched` or any, holds something else than when it was seen, or written, last.
         Raises FolderError, LockedError."""
-        async with waited_for(self.here.sync_lock, LOCK_SECONDS):
+        async with self._alone():
             found = self._files.look() if touched is None else self._files.look_again(touched)
             return bool(found.changed)
 

@@ -138,6 +138,7 @@ class Watch:
 
     async def _watch_folder(self) -> None:
         root = self._exchange.here.folder.root
+        failed = ""
         while True:
             try:
                 watching = awatch(
@@ -148,9 +149,11 @@ class Watch:
                 async for changes in watching:
                     # What happened before the watch had begun was not told to it.
                     self._touch(changes if begun else None)
-                    begun = True
+                    begun, failed = True, ""
             except (FileNotFoundError, OSError, RuntimeError) as error:
-                event(logger, logging.WARNING, "folder_not_watched", cause=error)
+                if str(error) != failed:  # said once, however long it lasts
+                    event(logger, logging.WARNING, "folder_not_watched", cause=error)
+                failed = str(error)
             await asyncio.sleep(MOUNTED_AGAIN_SECONDS)
             self._touch(None)
 

@@ -46,11 +46,12 @@ class Workspace:
     def daemon_lock(self) -> Path:
         return self.folder.state / DAEMON_LOCK
 
-    def upstream(self, config: UpstreamConfig, *, make: bool = False) -> Upstream:
-        """The driver for its address. Raises UpstreamError. `make`: set up what is not there yet."""
+    def upstream(self, config: UpstreamConfig, *, make: bool = False, token: str | None = None) -> Upstream:
+        """The driver for its address. Raises UpstreamError. `make`: set up what is not there yet. `token`: one that
+        is tried before it is kept."""
         self.store.at_place(config.name, place_of(config))
         facts = self.store.upstream(config.name).facts
-        token = self.tokens.token_for(self.profile.name, config.name)
+        token = token or self.tokens.token_for(self.profile.name, config.name)
         return driver_for(config, facts, token=token, make=make, work=self.folder.state / "upstreams" / config.name)
 
 

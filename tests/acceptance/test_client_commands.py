@@ -42,6 +42,8 @@ def test_connect_keeps_the_token_for_its_owner(server: Instance, access: Access,
     assert access.token not in (desk.home / "config.toml").read_text()
     again = desk.run("connect", server.url)
     assert again["name"] == "local"
+    desk.run("connect", server.url, token="ht_wrong", check=False)
+    assert token.read_text().strip() == access.token  # one that is not accepted does not take its place
 
 
 def test_connect_says_what_is_wrong(server: Instance, desk: Device, tmp_path: Path) -> None:

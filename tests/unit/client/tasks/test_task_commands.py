@@ -194,7 +194,7 @@ def test_a_folder_that_is_gone_is_not_made_anew(home: Path) -> None:
     (home / "tasks").rename(home / "elsewhere")
     for arguments in (["list"], ["add", "x"], ["undo"]):
         result = run(home, *arguments)
-        assert result.exit_code == 1 and "there is no folder" in result.stderr, arguments
+        assert result.exit_code == 1 and "is not there" in result.stderr, arguments
     assert not (home / "tasks").exists()
 
 

@@ -2,14 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from client.sync.arrivals import Arrivals, Step
-from client.sync.files import Files
+from client.sync.arrivals import Step
+from client.sync.files import Found, Held
 from client.sync.recheck import Recheck
-from client.sync.state_store import SyncStateStore
+from client.sync.state_store import Arriving, SeenFile, SyncStateStore
 from client.sync.upstream import Upstream
 from client.sync.versioning import Versioning
+from shared.core.documents import Body, ContentHash, DocumentId
+
+
+class FileReader(Protocol):
+    """What a sync reads of the files: client/sync/files.py says what each method promises."""
+
+    def is_empty(self) -> bool: ...
+
+    def look(self) -> Found: ...
+
+    def look_again(self, documents: Iterable[DocumentId]) -> Found: ...
+
+    def now(
+        self, document: DocumentId, likely: Sequence[tuple[ContentHash | None, Body | None]] = ()
+    ) -> Held | None: ...
+
+    def wrote(self, files: Mapping[DocumentId, SeenFile | None]) -> None: ...
+
+
+class FileWriter(Protocol):
+    """How what arrives comes into the files: client/sync/arrivals.py says what each method promises."""
+
+    @property
+    def protected(self) -> AbstractSet[DocumentId]: ...
+
+    def stage(self, wanted: Mapping[DocumentId, Arriving]) -> dict[DocumentId, Arriving]: ...
+
+    def place(self, arriving: Mapping[DocumentId, Arriving]) -> dict[DocumentId, SeenFile | None]: ...
+
+    def recover(self) -> tuple[DocumentId, ...]: ...
 
 
 @dataclass(slots=True)
@@ -20,8 +53,8 @@ class SyncPair:
     store: SyncStateStore
     name: str
     upstream: Upstream
-    files: Files
-    arrivals: Arrivals
+    files: FileReader
+    arrivals: FileWriter
     versioning: Versioning
     step: Step
     several: bool

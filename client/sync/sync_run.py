@@ -18,7 +18,7 @@ from client.sync.engine.records import NotNow, Outline, Record, Reply, UpstreamA
 from client.sync.files import Files, Found, UnreadableError
 from client.sync.outbox import NOTHING, Outbox
 from client.sync.own_edits import OwnEdits
-from client.sync.pair import SyncPair
+from client.sync.pair import FileReader, FileWriter, SyncPair
 from client.sync.report import Progress, SyncReport
 from client.sync.state_store import SyncStateStore, UpstreamRow
 from client.sync.upstream import (
@@ -59,8 +59,8 @@ class Sync:
         upstream: Upstream,
         step: Step = lambda name: None,
         *,
-        files: Files | None = None,
-        arrivals: Arrivals | None = None,
+        files: FileReader | None = None,
+        arrivals: FileWriter | None = None,
         several: bool = False,
         meant: Callable[[], AbstractSet[DocumentId]] | None = None,
     ) -> None:

@@ -48,7 +48,7 @@ class Stopped(BaseException):
 
 
 class MemoryFiles:
-    """The files of a folder: the part of client/sync/files.py and client/sync/arrivals.py that a sync uses."""
+    """The files of a folder, as client/sync/pair.py asks for them."""
 
     def __init__(self, store: SyncStateStore) -> None:
         self._memory = store
@@ -279,13 +279,13 @@ class MemoryFolder:
         upstream.device = DeviceId(f"{self.name}-at-{name}")
         self.files.step = step
         sync = Sync(
-            None,  # type: ignore[arg-type]  what a sync does with the folder it does by the next two
+            None,  # type: ignore[arg-type]  # what a sync does with the folder it does by the next two
             self.store,
             name,
             upstream,
             step,
-            files=self.files,  # type: ignore[arg-type]
-            arrivals=self.files,  # type: ignore[arg-type]
+            files=self.files,
+            arrivals=self.files,
             several=len(self.upstreams) > 1,
         )
         try:

@@ -1,30 +1,43 @@
 """Which tasks are meant. Pure.
 
-    +tag -tag               has the tag, has it not
-    word                    is in the description or a tag, upper and lower case alike, or begins the id
+    +tag -tag               has the tag, has it not; in capitals also a virtual one: client/tasks/virtual_tags.py
+    word                    is in the description, an annotation or a tag, upper and lower case alike,
+                            or begins the id
+    3  2-5  1,4             the numbers of the last listing
+    /pattern/               a regular expression, in the description or an annotation
     field:value             is that value, or a list that has it; text may go on after a dot: project:home finds
                             home.garden
     field:                  is not there
-    field.is:  .not:        is exactly, is not
-    field.has: .hasnt:      contains, does not
-    field.before: .after:   a moment, a number or a text on that side; a task without the field is on neither. A day
-                            is its beginning where the user is; `eom` and its like are the end of their last day
+    field.not:              the opposite of field:value
+    field.is:  .isnt:       is exactly, is not exactly
+    field.has: .hasnt:      contains, does not; .startswith: .endswith: .word: .noword: likewise
+    field.before: .after: .by:  a moment, a number or a text on that side (.by: or the same); a task without the field
+                            is on neither. A day is its beginning where the user is; `eom` and its like are the end of
+                            their last day
     field.any: .none:       is there, is not
     a.b:value               field b inside a, unless there is a field "a.b"
 
-All of them at a time. Laws (tests/unit/client/tasks/test_filters.py): every positive form is the opposite of its
-negative; more words never find more tasks; the order of words does not matter.
+All of them at a time, or as `and or xor ! ( )` say: client/tasks/expressions.py. Laws (tests/unit/client/tasks/
+test_filters.py): every positive form is the opposite of its negative; more words never find more tasks; the order of
+words does not matter.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from typing import Any, Final
 
 from client.tasks import moments
+from client.tasks.expressions import Both, Either, Expression, Not, Word, plain_words
+from client.tasks.expressions import parse as parse_words
 from client.tasks.ids import SHORTEST
-from client.tasks.words import Field, Tag, Text, WordError, read_words
+from client.tasks.known import check_tag, known_field, numbered
+from client.tasks.urgency import COEFFICIENTS, urgency
+from client.tasks.view import View, status_of
+from client.tasks.virtual_tags import VIRTUAL_TAGS
+from client.tasks.words import Field, Tag, Text, WordError
 from shared.codec import parse
 from shared.core.documents import Body
 from shared.core.json.canonical import equal
@@ -33,18 +46,27 @@ from shared.core.json.strict import FaultError
 Filter = Callable[[Body], bool]
 
 _ABSENT: Final = object()
-_MISSING_WORDS: Final = ("any", "none")
+_HIDDEN: Final = frozenset({"COMPLETED", "DELETED", "WAITING", "PARENT", "TEMPLATE"})
 
 
-def filter_of(words: Iterable[str], now: datetime) -> Filter:
-    """Whether a task fits all the words. Raises WordError, NoMomentError."""
-    conditions = [_condition(word, now) for word in read_words(words)]
-    return lambda body: all(condition(body) for condition in conditions)
+def filter_of(words: Iterable[str], now: datetime, view: View | None = None) -> Filter:
+    """Whether a task fits the words. `view`: what is known of the others; without it nothing is blocked and every
+    field may be meant. Raises WordError, NoMomentError."""
+    return _test_of(parse_words(words), view or View(now))
 
 
 def names_field(words: Iterable[str], field: str) -> bool:
     """Whether one of the words asks for that field."""
-    return any(isinstance(word, Field) and word.name == field for word in read_words(words))
+    return any(isinstance(word, Field) and word.name == field for word in plain_words(parse_words(words)))
+
+
+def names_hidden(words: Iterable[str]) -> bool:
+    """Whether the words ask for tasks that a list leaves out: by their status, or by a virtual tag for it."""
+    return any(
+        (isinstance(word, Field) and word.name == "status")
+        or (isinstance(word, Tag) and word.wanted and word.name in _HIDDEN)
+        for word in plain_words(parse_words(words))
+    )
 
 
 def is_pending(body: Body, now: datetime) -> bool:
@@ -70,15 +92,63 @@ def value_at(body: Body, path: str) -> Any:
     return value_at(inside, rest)
 
 
-def _condition(word: Tag | Field | Text, now: datetime) -> Filter:
+def _test_of(expression: Expression, view: View) -> Filter:
+    match expression:
+        case Word(word):
+            return _condition(word, view)
+        case Not(part):
+            inside = _test_of(part, view)
+            return lambda body: not inside(body)
+        case Both(parts):
+            tests = [_test_of(part, view) for part in parts]
+            return lambda body: all(test(body) for test in tests)
+        case Either(left, right, exclusive):
+            one, other = _test_of(left, view), _test_of(right, view)
+            if exclusive:
+                return lambda body: one(body) is not other(body)
+            return lambda body: one(body) or other(body)
+
+
+def _condition(word: Tag | Field | Text, view: View) -> Filter:
     match word:
         case Tag(name, wanted):
+            if (virtual := VIRTUAL_TAGS.get(name)) is not None and name not in view.tags:
+                return lambda body: virtual(body, view) is wanted
+            check_tag(name, view)
             return lambda body: (name in tags_of(body)) is wanted
         case Text(text):
-            return lambda body: _mentions(body, text.casefold())
+            return _text_test(text, view)
         case Field(name, modifier, text, is_json):
-            test = _test(modifier, text, is_json, name, now)
+            name = known_field(name, view.fields)
+            test = _test(modifier, text, is_json, name, view.now)
+            if name == "status":
+                return lambda body: test("waiting" if view.is_waiting(body) else status_of(body))
+            if name == "urgency":
+                return lambda body: test(urgency(body, view, view.coefficients or COEFFICIENTS))
             return lambda body: test(_found(body, name))
+
+
+def _text_test(text: str, view: View) -> Filter:
+    if (documents := numbered(text, view.numbers)) is not None:
+        return lambda body: body["id"] in documents
+    if len(text) > 2 and text[0] == text[-1] == "/":
+        try:
+            pattern = re.compile(text[1:-1])
+        except re.error as error:
+            raise WordError(f"{text} is no pattern: {error}. If it is meant as text, write -- before it.") from None
+        return lambda body: any(pattern.search(place) for place in _texts(body))
+    folded = text.casefold()
+    return lambda body: _mentions(body, folded)
+
+
+def _texts(body: Body) -> list[str]:
+    """The description, and what annotations say."""
+    description, notes = body.get("description"), body.get("annotations")
+    texts = [description] if isinstance(description, str) else []
+    for note in notes if isinstance(notes, list) else ():
+        if isinstance(note, dict) and isinstance(said := note.get("description"), str):
+            texts.append(said)
+    return texts
 
 
 def _found(body: Body, path: str) -> Any:
@@ -89,9 +159,7 @@ def _found(body: Body, path: str) -> Any:
 
 
 def _mentions(body: Body, text: str) -> bool:
-    description = body.get("description")
-    places = [description] if isinstance(description, str) else []
-    return any(text in place.casefold() for place in places + tags_of(body)) or (
+    return any(text in place.casefold() for place in _texts(body) + tags_of(body)) or (
         len(text) >= SHORTEST and str(body.get("id", "")).startswith(text)
     )
 
@@ -102,15 +170,24 @@ def _test(modifier: str, text: str, is_json: bool, name: str, now: datetime) -> 
             return lambda value: value is not _ABSENT
         case "none":
             return lambda value: value is _ABSENT
-        case "before" | "after":
-            return _order(text, name, now, before=modifier == "before")
+        case "before" | "after" | "by":
+            return _order(text, name, now, modifier)
         case "has" | "hasnt":
-            contains = _contains(text)
+            contains = _contains(lambda value: text.casefold() in value.casefold())
             return contains if modifier == "has" else lambda value: not contains(value)
+        case "startswith":
+            return _contains(lambda value: value.startswith(text))
+        case "endswith":
+            return _contains(lambda value: value.endswith(text))
+        case "word" | "noword":
+            pattern = re.compile(rf"(?<!\w){re.escape(text)}(?!\w)", re.IGNORECASE)
+            contains = _contains(lambda value: pattern.search(value) is not None)
+            return contains if modifier == "word" else lambda value: not contains(value)
+    negative = modifier in ("not", "isnt")
     if not text and not is_json:
-        return lambda value: (value is _ABSENT) is (modifier != "not")
-    same = _same(text, is_json, name, now, exactly=modifier != "")
-    return same if modifier != "not" else lambda value: not same(value)
+        return lambda value: (value is _ABSENT) is not negative
+    same = _same(text, is_json, name, now, exactly=modifier in ("is", "isnt"))
+    return same if not negative else lambda value: not same(value)
 
 
 def _same(text: str, is_json: bool, name: str, now: datetime, *, exactly: bool) -> Callable[[Any], bool]:
@@ -137,16 +214,16 @@ def _whole_day(meant: str | None, now: datetime) -> date | None:
     return moments.day_of(meant, now.tzinfo) if meant is not None and len(moments.shown(meant, now)) == 10 else None
 
 
-def _contains(text: str) -> Callable[[Any], bool]:
+def _contains(test: Callable[[str], bool]) -> Callable[[Any], bool]:
     def contains(value: Any) -> bool:
         if isinstance(value, list):
             return any(contains(element) for element in value)
-        return value is not _ABSENT and text.casefold() in _text(value).casefold()
+        return value is not _ABSENT and test(_text(value))
 
     return contains
 
 
-def _order(text: str, name: str, now: datetime, *, before: bool) -> Callable[[Any], bool]:
+def _order(text: str, name: str, now: datetime, side: str) -> Callable[[Any], bool]:
     number = _number(text)
     try:
         at = moments.moment(text, now).timestamp()
@@ -154,18 +231,29 @@ def _order(text: str, name: str, now: datetime, *, before: bool) -> Callable[[An
         if name in moments.FIELDS:
             raise
         at = None
-
-    is_end = text.strip().lower() in moments.ENDS
+    is_end = moments.is_end(text)
 
     def on_that_side(value: Any) -> bool:
         its = moments.seconds(value, now.tzinfo)
         if its is not None and at is not None:
-            return its < at if before else its > at or (is_end and its == at)
+            # The end of a period is the first moment that is not in it any more.
+            return (_is_on(side, its, at) and not (is_end and side == "by" and its == at)) or (
+                is_end and side == "after" and its == at
+            )
         if isinstance(value, int | float) and not isinstance(value, bool):
-            return number is not None and (value < number if before else value > number)
-        return isinstance(value, str) and its is None and (value < text if before else value > text)
+            return number is not None and _is_on(side, value, number)
+        return isinstance(value, str) and its is None and _is_on(side, value, text)
 
     return on_that_side
+
+
+def _is_on(side: str, value: Any, limit: Any) -> bool:
+    match side:
+        case "before":
+            return bool(value < limit)
+        case "after":
+            return bool(value > limit)
+    return bool(value <= limit)
 
 
 def _json(text: str) -> Any:

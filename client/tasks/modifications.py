@@ -22,6 +22,9 @@ from typing import Any, Final
 
 from client.tasks import moments
 from client.tasks.filters import tags_of, value_at
+from client.tasks.known import FIELDS, known_field, numbered
+from client.tasks.view import View
+from client.tasks.virtual_tags import VIRTUAL_TAGS
 from client.tasks.words import NEVER_SET, Field, Tag, Text, WordError, read_words
 from shared.codec import parse
 from shared.core.documents import Body
@@ -31,9 +34,9 @@ Modification = Callable[[Body], Body]
 _MOST_DEEP: Final = 64
 
 
-def modification_of(words: Iterable[str], now: datetime) -> Modification:
-    """Raises WordError, NoMomentError."""
-    read = read_words(words)
+def modification_of(words: Iterable[str], now: datetime, view: View | None = None) -> Modification:
+    """`view`: what is known of the tasks, so that slips are refused. Raises WordError, NoMomentError."""
+    read = [_checked(word, view) for word in read_words(words)]
     text = " ".join(word.text for word in read if isinstance(word, Text))
     steps = [_step(word, now) for word in read if not isinstance(word, Text)]
     _check_text(text)
@@ -45,6 +48,44 @@ def modification_of(words: Iterable[str], now: datetime) -> Modification:
         return changed
 
     return modify
+
+
+def _checked(word: Tag | Field | Text, view: View | None) -> Tag | Field | Text:
+    """The word with its field's whole name. A lone `note:` is text unless it names a field. Raises WordError."""
+    if view is None or view.fields is None or isinstance(word, Text):
+        return word
+    if isinstance(word, Tag):
+        if word.name in VIRTUAL_TAGS:
+            raise WordError(f"{word.name} is a virtual tag: it follows from the task and cannot be set")
+        return word
+    if not word.value and not word.is_json and word.name not in view.fields and word.name not in FIELDS:
+        return Text(f"{word.name}:")
+    name = word.name if word.is_json else known_field(word.name, view.fields)
+    allowed = view.values.get(name)
+    if allowed is not None and word.value and not word.is_json and word.value not in allowed:
+        raise WordError(f"{name}:{word.value} is not in the config; {name} is one of {', '.join(allowed)}")
+    if name == "depends" and not word.is_json:
+        return Field(name, word.modifier, json.dumps(depended(word.value, view)), True) if word.value else word
+    return Field(name, word.modifier, word.value, word.is_json)
+
+
+def depended(text: str, view: View) -> list[str]:
+    """The ids that `depends:2,q7ab` names. Raises WordError where a task does not exist, or several are meant."""
+    named: list[str] = []
+    for part in text.split(","):
+        some = numbered(part, view.numbers)
+        meant = (
+            sorted(some)
+            if some is not None
+            else [one for one in view.ids if one == part]
+            or [one for one in view.ids if len(part) > 1 and one.startswith(part)]
+        )
+        if len(meant) != 1 and some is None:
+            raise WordError(
+                f'"{part}" in depends: {"no task" if not meant else "more than one task"} has an id that begins so'
+            )
+        named += meant
+    return list(dict.fromkeys(named))
 
 
 def _step(word: Tag | Field, now: datetime) -> Modification:

@@ -21,24 +21,19 @@ Laws (tests/unit/client/tasks/test_moments.py):
 from __future__ import annotations
 
 import re
-from calendar import monthrange
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any, Final
 
+from client.tasks.date_words import Point, is_end, months_later, named, shifted, summed
+from client.tasks.spans import span
 from shared.core.merge.clock import instant
+
+__all__ = ["FIELDS", "NoMomentError", "Point", "is_end", "months_later"]
 
 FIELDS: Final = frozenset({"due", "wait", "scheduled", "until", "start", "end", "entry"})
 """Fields of a task whose values are days or moments."""
-ENDS: Final = frozenset({"eod", "eow", "eom", "eoy"})
-"""Words for the end of a period: as a day its last one, as a moment the moment after it."""
-
-Point = date | datetime
-"""A day (`date`), a local time (`datetime` without an offset) or an instant (`datetime` with one)."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_UNITS: Final = {"min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-_SPAN: Final = re.compile(r"\+?(\d{1,5})(min|h|d|w|m|y)\Z", re.ASCII)
 _DAY: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)\Z", re.ASCII)
 _LOCAL: Final = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)[Tt ](\d\d):?(\d\d)(?::?(\d\d)(?:\.\d+)?)?\Z", re.ASCII)
 
@@ -54,7 +49,7 @@ def moment(text: str, now: datetime) -> datetime:
     """The moment that `text` says, in UTC; of a day the beginning. `now` has an offset. Raises NoMomentError."""
     try:
         point = _meant(text, now)
-        if point is not None and text.strip().lower() in ENDS and not isinstance(point, datetime):
+        if point is not None and is_end(text) and not isinstance(point, datetime):
             point += timedelta(days=1)
         if point is not None:
             return _in_utc(placed(point, now.tzinfo))
@@ -93,41 +88,20 @@ def _meant(text: str, now: datetime) -> Point | None:
     word = text.strip().lower()
     if (at := instant(text.strip())) is not None:
         return datetime.fromtimestamp(at, UTC)
-    return _named(word, now) or _after(word, now) or _on_day(word)
+    return named(word, now) or _on_day(word) or _summed(word, now)
 
 
-def _named(word: str, now: datetime) -> Point | None:
-    today = now.date()
-    match word:
-        case "now":
-            return now.replace(microsecond=0).astimezone(UTC)
-        case "today" | "sod" | "eod":
-            return today
-        case "yesterday":
-            return today - timedelta(days=1)
-        case "tomorrow":
-            return today + timedelta(days=1)
-        case "eow":
-            return today + timedelta(days=6 - today.weekday())
-        case "eom":
-            return months_later(today.replace(day=1), 1) - timedelta(days=1)
-        case "eoy":
-            return date(today.year, 12, 31)
-    days = [day for day, name in enumerate(_DAYS) if len(word) >= 3 and name.startswith(word)]
-    return today + timedelta(days=(days[0] - today.weekday() - 1) % 7 + 1) if days else None
-
-
-def _after(word: str, now: datetime) -> datetime | None:
-    if (match := _SPAN.match(word)) is None:
+def _summed(word: str, now: datetime) -> Point | None:
+    """A word with spans behind it, or a span alone: from now on, or `-3d` before now."""
+    sign, alone = (-1, word[1:]) if word.startswith("-") else (1, word.removeprefix("+"))
+    if (alone[:1].isdigit() or alone[:1] == "p") and (alone_span := span(alone)) is not None:
+        return shifted(now.replace(microsecond=0).astimezone(UTC), sign, alone_span, now)
+    if (parts := summed(word)) is None or (start := _meant(parts[0], now)) is None:
         return None
-    count, unit = int(match[1]), match[2]
-    start = now.replace(microsecond=0)
-    if unit in ("min", "h"):  # hours that pass, whatever is done to the clocks
-        return start.astimezone(UTC) + timedelta(seconds=count * _UNITS[unit])
-    wall = start.replace(tzinfo=None, fold=0)
-    if unit in ("m", "y"):
-        return datetime.combine(months_later(wall.date(), count * (12 if unit == "y" else 1)), wall.time())
-    return wall + timedelta(seconds=count * _UNITS[unit])
+    point: Point = start
+    for sign, by in parts[1]:
+        point = shifted(point, sign, by, now)
+    return point
 
 
 def _on_day(word: str) -> Point | None:
@@ -222,10 +196,3 @@ def shown(value: Any, now: datetime) -> str:
     except (ValueError, OverflowError):  # the last day of the year 9999 is over somewhere
         return str(value)
     return local.date().isoformat() + ("" if local.time() == time(0) else local.strftime(" %H:%M"))
-
-
-def months_later(day: date, months: int) -> date:
-    """The same day of a later month, or that month's last."""
-    month = day.month - 1 + months
-    first = date(day.year + month // 12, month % 12 + 1, 1)
-    return first.replace(day=min(day.day, monthrange(first.year, first.month)[1]))

@@ -15,41 +15,14 @@ weekdays.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from fractions import Fraction
 from itertools import dropwhile
 from typing import Any, Final
 
 from client.tasks.moments import Point, months_later, point_of
-
-_MONTHS: Final = {
-    **dict.fromkeys(("monthly", "months", "month", "mnths", "mths", "mth", "mos", "mo", "m"), 1),
-    "bimonthly": 2,
-    **dict.fromkeys(("quarterly", "quarters", "quarter", "qrtrs", "qrtr", "qtrs", "qtr", "q"), 3),
-    "semiannual": 6,
-    **dict.fromkeys(("annual", "yearly", "years", "year", "yrs", "yr", "y"), 12),
-    **dict.fromkeys(("biannual", "biyearly"), 24),
-}
-_SECONDS: Final = {
-    **dict.fromkeys(("seconds", "second", "secs", "sec", "s"), 1),
-    **dict.fromkeys(("minutes", "minute", "mins", "min"), 60),
-    **dict.fromkeys(("hourly", "hours", "hour", "hrs", "hr", "h"), 3600),
-    **dict.fromkeys(("daily", "days", "day", "d"), 86_400),
-    **dict.fromkeys(("weekly", "weeks", "week", "wks", "wk", "w"), 7 * 86_400),
-    **dict.fromkeys(("biweekly", "fortnight", "sennight"), 14 * 86_400),
-}
-"""`sennight` has the fourteen days that it has in Taskwarrior."""
-_NUMBERED: Final = re.compile(r"(\d{1,5}(?:\.\d{1,3})?)?\s?([a-z]+)\Z", re.ASCII)
-_ISO: Final = re.compile(
-    r"P(?=\d|T\d)(?:(\d{1,5})Y)?(?:(\d{1,5})M)?(?:(\d{1,5})W)?(?:(\d{1,5})D)?"
-    r"(?:T(?=\d)(?:(\d{1,5})H)?(?:(\d{1,5})M)?(?:(\d{1,5})S)?)?\Z",
-    re.ASCII,
-)
-_MONTH_DAYS: Final = 30
-"""Of the half month in 1.5 months."""
+from client.tasks.spans import span
 
 
 class NoPeriodError(ValueError):
@@ -124,7 +97,7 @@ def repetition(text: Any) -> Repetition:
         word = text.strip()
         if word.upper().startswith(("FREQ=", "RRULE:")) or ";FREQ=" in word.upper():
             return _rule(word)
-        if (found := _every(word.lower()) or _iso(word.upper())) is not None:
+        if (found := _every(word.lower())) is not None:
             return found
     raise _no_period(text)
 
@@ -139,32 +112,10 @@ def _no_period(text: Any) -> NoPeriodError:
 def _every(word: str) -> Every | None:
     if word == "weekdays":
         return Every(weekdays=True)
-    if (match := _NUMBERED.match(word)) is None:
+    if (by := span(word)) is None:
         return None
-    count, unit = Fraction(match[1] or 1), match[2]
-    if match[1] is None and len(unit) == 1:
-        return None  # a letter alone is a slip
-    if count <= 0:
-        return None
-    if unit in _MONTHS:
-        months = count * _MONTHS[unit]
-        if months.denominator == 1:
-            return Every(months=int(months))
-        return _of_seconds(int(months * _MONTH_DAYS * 86_400))
-    return _of_seconds(int(count * _SECONDS[unit])) if unit in _SECONDS else None
-
-
-def _of_seconds(whole: int) -> Every | None:
-    days, seconds = divmod(whole, 86_400)
-    return Every(days=days, seconds=seconds) if whole else None
-
-
-def _iso(text: str) -> Every | None:
-    if (match := _ISO.match(text)) is None:
-        return None
-    years, months, weeks, days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    found = Every(12 * years + months, 7 * weeks + days, 3600 * hours + 60 * minutes + seconds)
-    return found if found != Every() else None
+    days, seconds = divmod(by.seconds, 86_400)
+    return Every(by.months, by.days + days, seconds)
 
 
 # --- RFC 5545 ------------------------------------------------------------------------------------------------

@@ -15,7 +15,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-MODIFIERS: Final = ("is", "not", "has", "hasnt", "before", "after", "any", "none")
+MODIFIERS: Final = {
+    **dict.fromkeys(("is", "equals"), "is"),
+    "isnt": "isnt",
+    "not": "not",
+    **dict.fromkeys(("has", "contains"), "has"),
+    "hasnt": "hasnt",
+    **dict.fromkeys(("before", "under", "below"), "before"),
+    **dict.fromkeys(("after", "over", "above"), "after"),
+    "by": "by",
+    "any": "any",
+    "none": "none",
+    **dict.fromkeys(("startswith", "left"), "startswith"),
+    **dict.fromkeys(("endswith", "right"), "endswith"),
+    "word": "word",
+    "noword": "noword",
+}
+"""Each with the name that it has inside; Taskwarrior has several names for some."""
 
 _TAG: Final = re.compile(r"([+-])([^\W\d]\S*)\Z")
 _FIELD: Final = re.compile(r"([^\W\d][\w.-]*):(=?)(.*)\Z", re.DOTALL)
@@ -72,5 +88,5 @@ def _read(word: str) -> Tag | Field | Text:
     name, modifier = match[1], ""
     before, dot, last = name.rpartition(".")
     if dot and last in MODIFIERS:
-        name, modifier = before, last
+        name, modifier = before, MODIFIERS[last]
     return Field(name, modifier, match[3], match[2] == "=")

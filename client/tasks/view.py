@@ -1,0 +1,106 @@
+"""What a filter or an urgency has to know beside the one task: the moment, and what the other tasks are. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Self
+
+from client.tasks import moments
+from shared.core.documents import Body
+
+
+def status_of(body: Body) -> str:
+    """`waiting`, as earlier versions of Taskwarrior stored it, and none are pending."""
+    status = body.get("status")
+    return status if isinstance(status, str) and status != "waiting" else "pending"
+
+
+def dependencies(body: Body) -> list[str]:
+    """The ids that `depends` names: a list, or a text with commas."""
+    value = body.get("depends")
+    if isinstance(value, str):
+        return [part for part in value.split(",") if part]
+    return [part for part in value if isinstance(part, str)] if isinstance(value, list) else []
+
+
+@dataclass(frozen=True)
+class View:
+    """`open_ids`: tasks that are neither completed nor deleted; `needed`: those that an open task depends on;
+    `numbers`: the ids that the numbers of the last listing stand for, from 1; `tags`, `fields`: those in use."""
+
+    now: datetime
+    open_ids: frozenset[str] = frozenset()
+    needed: frozenset[str] = frozenset()
+    numbers: tuple[str, ...] = ()
+    tags: frozenset[str] = frozenset()
+    fields: frozenset[str] | None = None
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What a field may be, where the config says so."""
+    depends: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What each task depends on, where it depends on any."""
+    ids: frozenset[str] = frozenset()
+    coefficients: Mapping[str, float] | None = None
+    """Of the urgency; None: the usual ones."""
+
+    @classmethod
+    def of(cls, bodies: Iterable[Body], now: datetime, numbers: Iterable[str] = (), **known: Any) -> Self:
+        """The view on all tasks of a folder."""
+        open_ids: set[str] = set()
+        needed: set[str] = set()
+        tags: set[str] = set()
+        fields: set[str] = set()
+        ids: set[str] = set()
+        depends: dict[str, tuple[str, ...]] = {}
+        for body in bodies:
+            ids.add(body["id"])
+            if "depends" in body:
+                depends[body["id"]] = tuple(dependencies(body))
+            fields.update(body)
+            if isinstance(mine := body.get("tags"), list):
+                tags.update(tag for tag in mine if isinstance(tag, str))
+            if is_open(body):
+                open_ids.add(body["id"])
+                if "depends" in body:
+                    needed.update(dependencies(body))
+        return cls(
+            now,
+            frozenset(open_ids),
+            frozenset(needed),
+            tuple(numbers),
+            frozenset(tags),
+            frozenset(fields),
+            depends=depends,
+            ids=frozenset(ids),
+            **known,
+        )
+
+    def cycle(self, document: str, depends: Iterable[str]) -> list[str] | None:
+        """The way from `document` back to itself if it depended on these; None if there is none."""
+        ways = [[document, one] for one in depends]
+        seen: set[str] = set()
+        while ways:
+            way = ways.pop()
+            if way[-1] == document:
+                return way
+            if way[-1] not in seen:
+                seen.add(way[-1])
+                ways += [[*way, one] for one in self.depends.get(way[-1], ())]
+        return None
+
+    def is_waiting(self, body: Body) -> bool:
+        if "wait" not in body or status_of(body) != "pending":
+            return False
+        wait = moments.seconds(body["wait"], self.now.tzinfo)
+        return wait is not None and wait > self.now.timestamp()
+
+    def is_blocked(self, body: Body) -> bool:
+        return "depends" in body and is_open(body) and any(d in self.open_ids for d in dependencies(body))
+
+    def is_blocking(self, body: Body) -> bool:
+        return body["id"] in self.needed and is_open(body)
+
+
+def is_open(body: Body) -> bool:
+    return status_of(body) not in ("completed", "deleted")

@@ -872,6 +872,13 @@ BREAKS = (
         PUT_BACK,
     ),
     Break(
+        "lost bases: an edit back to what a device had sent before its base is taken for none",
+        "shared/core/resolution/lost_base.py",
+        'Basis("8 base that was lost", (base,), own=own, others=own)',
+        'Basis("8 base that was lost", (base,), own=(*own, *self.sent_before()), others=own)',
+        PUT_BACK,
+    ),
+    Break(
         "put back: a request that came before is not known",
         "shared/core/resolution/known_states.py",
         "    return includes(version, base_version(look)) and includes(head_version(look), version)\n",

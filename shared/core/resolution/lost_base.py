@@ -202,7 +202,7 @@ class _LostBase:
 
     def on_lost_base(self, base: Body) -> Basis:
         own = self.own()
-        return Basis("8 base that was lost", (base,), own=(*own, *self.sent_before()), others=own)
+        return Basis("8 base that was lost", (base,), own=own, others=own)
 
     def own(self) -> tuple[Body, ...]:
         """Row 5: what the device sent on this base before."""

@@ -124,6 +124,21 @@ def test_what_came_late_from_a_device_that_went_on_is_older_than_what_it_brings_
     assert server.body == doc(b="one")
 
 
+def test_an_edit_back_to_what_the_device_had_sent_before_its_lost_base_is_an_edit() -> None:
+    server = Upstream()
+    x = rev(server.put(doc(a=1), "0", device="b"))
+    backup = server.copy()
+    y = rev(server.put(doc(a=2), x, device="a"))
+    z = rev(server.put(doc(a=3), y, device="a"))
+    server.put_back(backup)
+    write_another(server)
+    server.put(doc(a=2), x, device="a")
+    server.put(doc(a=3), y, device="a")
+    server.put(doc(a=3, c=1), z, before=doc(a=3), device="b")
+    server.put(doc(a=2), z, before=doc(a=3), device="a")
+    assert server.body == doc(a=2, c=1)
+
+
 # Requests that the store has lost come once more
 
 

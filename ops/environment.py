@@ -12,10 +12,12 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+SAY_EVERY_SECONDS = 3.0
 
 
 class EnvironmentNotMadeError(Exception):
@@ -80,9 +82,9 @@ def _install(checkout: Path, python: Path, extras: Sequence[str]) -> None:
     # needed for the build's own dependencies: older versions of pip read the first, newer ones the second.
     address = constraints.as_uri()
     env = environ() | {"PIP_CONSTRAINT": address, "PIP_BUILD_CONSTRAINT": address, "PIP_USER": "0"}
-    pip: list[str | Path] = [python, "-m", "pip", "--disable-pip-version-check", "--no-input", "-qq"]
+    pip: list[str | Path] = [python, "-m", "pip", "--disable-pip-version-check", "--no-input"]
     package = f"{checkout}[{','.join(extras)}]"
-    if _run([*pip, "install", "--editable", package], env=env) != 0:
+    if _run_pip([*pip, "install", "--progress-bar", "off", "--editable", package], env) != 0:
         raise EnvironmentNotMadeError(
             "Installing failed (see above). The package index must be within reach, and the platform one "
             "that the wheels exist for. Then run this again; or use Docker: docker compose up"
@@ -137,6 +139,48 @@ def _run(command: Sequence[str | Path], *, env: dict[str, str] | None = None, qu
         stderr=subprocess.DEVNULL if quiet else None,
         check=False,
     ).returncode
+
+
+def _run_pip(command: Sequence[str | Path], env: dict[str, str]) -> int:
+    """The exit status. What it prints is shown as progress, and the end of it if it fails."""
+    command = [str(part) for part in command]
+    progress, printed = Progress(_say), []
+    with subprocess.Popen(
+        command,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            printed.append(line)
+            progress.read(line, time.monotonic())
+    if process.returncode != 0:
+        _say("".join(printed[-20:]))
+    return process.returncode
+
+
+class Progress:
+    """Says now and then how far pip is, by the lines that it prints."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._packages = 0
+        self._said = -SAY_EVERY_SECONDS
+
+    def read(self, line: str, now: float) -> None:
+        """`now`: seconds of a clock that only goes forwards."""
+        word, _, rest = line.strip().partition(" ")
+        if word == "Collecting":
+            self._packages += 1
+            if now - self._said >= SAY_EVERY_SECONDS:
+                self._said = now
+                self._say(f"  package {self._packages}: {rest.split(' (from')[0]}")
+        elif line.startswith("Installing collected packages"):
+            self._say(f"  all {self._packages} packages are here; unpacking them ...")
 
 
 def _say(text: str) -> None:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
@@ -263,7 +264,11 @@ def say(text: str) -> None:
 
 
 def _announce(options: Options, result: dict[str, str]) -> None:
-    text = json.dumps(result) if options.json else _WELCOME.format(**result, data=options.data)
+    text = (
+        json.dumps(result)
+        if options.json
+        else _WELCOME.format(**result, data=options.data, programs=Path(sys.executable).parent)
+    )
     with suppress(OSError):
         print(text, flush=True)
     if options.host not in {"127.0.0.1", "::1", "localhost"}:
@@ -275,6 +280,10 @@ Hypertask is ready.
 
   address   {url}
   token     {token}  (space {space}; kept in {data}/first-token.json)
+
+For another terminal, so that `hypertask` and what the README shows work there:
+
+export PATH="{programs}:$PATH" URL={url} TOKEN={token}
 
 Write a document, and see it listed:
 

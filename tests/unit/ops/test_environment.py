@@ -94,3 +94,18 @@ def test_what_would_lead_python_astray_is_left_out(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("HYPERTASK_LOG_LEVEL", "DEBUG")
     assert "PYTHONPATH" not in environment.environ()
     assert environment.environ()["HYPERTASK_LOG_LEVEL"] == "DEBUG"
+
+
+def test_installing_says_how_far_it_is() -> None:
+    said: list[str] = []
+    progress = environment.Progress(said.append)
+    progress.read("Collecting anyio==4.16.0 (from -c constraints.txt (line 4))\n", 0.0)
+    progress.read("  Downloading anyio-4.16.0-py3-none-any.whl (120 kB)\n", 1.0)
+    progress.read("Collecting arq==0.28.0\n", 2.0)  # too soon to say again
+    progress.read("Collecting motor (from hypertask==0.1.0)\n", 4.0)
+    progress.read("Installing collected packages: anyio, arq, motor\n", 4.1)
+    assert said == [
+        "  package 1: anyio==4.16.0",
+        "  package 3: motor",
+        "  all 3 packages are here; unpacking them ...",
+    ]

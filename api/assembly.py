@@ -10,6 +10,7 @@ from typing import Protocol
 from api.access.accounts import Accounts
 from api.access.callers import Callers
 from api.access.grants import Grants
+from api.access.identities import Identities
 from api.access.sign_in import SignIn
 from api.access.spaces import Spaces
 from api.acknowledgements import DeviceAcknowledgements
@@ -44,6 +45,7 @@ from shared.ports import (
     Resolver,
 )
 from shared.ports.access import AccessStores, PasswordHasher
+from shared.ports.sign_in import OpenIdProvider
 from shared.settings import Settings
 
 
@@ -72,6 +74,8 @@ class Adapters:
     resolver: Resolver
     announcements: OpenAnnouncements
     importer: Importer
+    provider: OpenIdProvider | None
+    """Where people sign in; None: with passwords alone."""
     rates: RateCounter
     rates_alone: RateCounter
     """See RequestRates."""
@@ -114,6 +118,7 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[App
                 accounts=Accounts(adapters.stores, adapters.passwords, settings, live),
                 spaces=Spaces(adapters.stores, devices, live, settings, limits),
                 grants=Grants(adapters.stores, devices),
+                identities=Identities(adapters.stores, settings, live, adapters.provider),
                 hash_maps=maps,
                 live=live,
                 acknowledgements=DeviceAcknowledgements(adapters.acknowledgements),

@@ -16,6 +16,7 @@ from shared import gc, observability
 from shared.adapters import arq
 from shared.adapters.argon2 import Argon2Hasher
 from shared.adapters.mongodb import MongoDocumentStore, access_stores, migrate, opened
+from shared.adapters.openid import HttpOpenIdProvider
 from shared.adapters.rates import memory_rates, redis_rates
 from shared.adapters.redis import connection as redis
 from shared.adapters.redis.announcements import RedisAnnouncements
@@ -52,6 +53,7 @@ def lifespan_of(settings: Settings) -> Callable[[Starlette], AbstractAsyncContex
                 resolver=resolver,
                 announcements=partial(RedisAnnouncements, client),
                 importer=partial(import_apart, settings),
+                provider=HttpOpenIdProvider(settings) if settings.oidc_issuer else None,
                 rates=rates,
                 rates_alone=memory_rates(),
                 checks={"database": mongo.ping, "cache": partial(redis.ping, client)},

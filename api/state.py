@@ -11,6 +11,7 @@ from starlette.requests import Request
 from api.access.accounts import Accounts
 from api.access.callers import Callers
 from api.access.grants import Grants
+from api.access.identities import Identities
 from api.access.sign_in import SignIn
 from api.access.spaces import Spaces
 from api.acknowledgements import DeviceAcknowledgements
@@ -50,6 +51,7 @@ class AppState:
     accounts: Accounts
     spaces: Spaces
     grants: Grants
+    identities: Identities
     hash_maps: HashMaps
     live: Live
     acknowledgements: DeviceAcknowledgements

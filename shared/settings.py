@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from shared.core.access.groups import NO_RULES, GroupRules, ProviderSignUp, checked_rules
 from shared.core.access.invitations import SignUp
 from shared.core.origins import NO_ORIGINS, OriginList, origin_list
 from shared.core.protocol import Limits
@@ -116,6 +117,20 @@ class Settings:
     """Most bytes of earlier states that a space keeps."""
     sign_ups_per_address: int = 1000
     """Most requests for a new account an hour from one address; 0: any number."""
+    oidc_issuer: str = ""
+    """The OpenID provider with which people sign in, as it calls itself: https://login.example.org."""
+    oidc_client_id: str = "hypertask"
+    oidc_client_secret: str = field(default="", repr=False)
+    oidc_name: str = "single sign-on"
+    """What the button says: "Sign in with ..."."""
+    oidc_scopes: str = "openid profile email"
+    """What is asked for; some providers tell the groups with a scope of their own."""
+    oidc_groups_claim: str = "groups"
+    """Where the ID token has the groups."""
+    oidc_groups: GroupRules = NO_RULES
+    """Which role a group has in which space: GROUP=SPACE:ROLE, separated by commas."""
+    oidc_sign_up: ProviderSignUp = ProviderSignUp.GROUPS
+    """For whom of those that the provider lets in an account is made: groups (who gets a role by them), all, none."""
     cors_origins: OriginList = NO_ORIGINS
     """Origins whose pages may use the API from a browser, with tokens, separated by commas."""
     log_level: str = "INFO"
@@ -151,5 +166,7 @@ _PARSERS: Final[dict[str, tuple[Callable[[str], Any], str]]] = {
     "float": (float, "a number"),
     "str": (str, "a text"),
     "OriginList": (origin_list, "origins such as https://app.example.org, separated by commas"),
+    "GroupRules": (checked_rules, "rules such as engineering=s1a2b3:editor, separated by commas"),
+    "ProviderSignUp": (ProviderSignUp, "one of groups, all, none"),
     "SignUp": (SignUp, "one of closed, invited, open"),
 }

@@ -6,7 +6,7 @@ from typing import Final
 
 from starlette.routing import Route
 
-from api.pages import account, entrance, spaces, terminal
+from api.pages import account, entrance, provider, spaces, terminal
 from api.pages.assets import asset, show_docs
 from api.pages.site import page
 
@@ -22,6 +22,8 @@ PAGES: Final = [
     Route("/account/sessions", page(account.show_sessions, account.sessions), methods=_BOTH),
     Route("/account/spaces", page(spaces.show_spaces, spaces.spaces), methods=_BOTH),
     Route("/account/spaces/{space}", page(spaces.show_space, spaces.space), methods=_BOTH),
+    Route("/oidc/start", page(provider.start, signed_in=False), methods=["GET"]),
+    Route(provider.CALLBACK, page(provider.callback, signed_in=False), methods=["GET"]),
     Route("/docs", page(show_docs, signed_in=False), methods=["GET"]),
     Route("/assets/{name}", asset, methods=["GET"]),
 ]

@@ -109,7 +109,7 @@ class Visit:
             sent=self.fields,
             path=self.request.url.path,
             version=VERSION,
-            provider=None,
+            provider=self.app.settings.oidc_name if self.app.settings.oidc_issuer else None,
             **values,
         )
         headers = {**_HEADERS, **(error.headers if error is not None else {})}

@@ -20,7 +20,7 @@ from shared.core.access.people import User
 from shared.core.access.roles import Access, Membership, Role, SpaceProfile
 from shared.core.access.sessions import Failures, WebSession, WebSessionId
 from shared.core.documents import Device, DeviceId, SpaceId, Synced, UserId, UserName
-from shared.ports.sign_in import DeviceGrantStore
+from shared.ports.sign_in import DeviceGrantStore, IdentityStore, ProviderFlowStore
 
 
 class Taken(StrEnum):
@@ -354,3 +354,5 @@ class AccessStores:
     failures: SignInFailureStore
     audit: AuditLog
     grants: DeviceGrantStore
+    identities: IdentityStore
+    flows: ProviderFlowStore

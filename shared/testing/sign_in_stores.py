@@ -1,5 +1,5 @@
-"""What the stores of device grants promise. A test class of an adapter inherits these and has a fixture `stores`,
-whose database may hold what others have stored."""
+"""What the stores of device grants, identities and sign-ins under way promise. A test class of an adapter inherits
+these and has a fixture `stores`, whose database may hold what others have stored."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ import time
 import uuid
 from dataclasses import replace
 
+from shared.core.access.audit import BY_OPERATOR, AuditAct
 from shared.core.access.device_grants import CODE_ALPHABET, Approval, DeviceGrant, GrantDecision, UserCode, poll
 from shared.core.access.device_grants import Poll as Answer
-from shared.core.documents import SpaceId, UserId
+from shared.core.access.groups import Identity
+from shared.core.access.people import User
+from shared.core.access.roles import Role
+from shared.core.access.sessions import ProviderFlow
+from shared.core.documents import SpaceId, UserId, UserName
 from shared.ports.access import AccessStores
 from shared.ports.sign_in import GrantFailure
 
@@ -81,3 +86,46 @@ class SignInStoresContract:
         assert await stores.grants.add(later, uuid.uuid4().hex, most=1) is GrantFailure.TOO_MANY
         await stores.grants.decide(more.user_code, NOW, None)
         assert await stores.grants.add(later, uuid.uuid4().hex, most=1) is None
+
+    async def test_an_identity_belongs_to_one_account(self, stores: AccessStores) -> None:
+        subject = uuid.uuid4().hex
+        users = [UserId("u" + uuid.uuid4().hex) for _ in range(4)]
+        wanted = [Identity("https://a.example", subject, user) for user in users]
+        entries = [BY_OPERATOR.entry(AuditAct.USER_LINKED, NOW, user=user) for user in users]
+        found = await asyncio.gather(*map(stores.identities.add, wanted, entries))
+        assert len(set(found)) == 1
+        [known] = set(found)
+        assert await stores.identities.by_subject("https://a.example", subject) == known
+        assert await stores.identities.of_user(known.user) == [known]
+        logged = [entry for user in users for entry in await stores.audit.read(user=user)]
+        assert [entry.user for entry in logged] == [known.user]
+        assert await stores.identities.by_subject("https://b.example", subject) is None
+        other = Identity("https://b.example", subject, users[0])
+        assert await stores.identities.add(other, None) == other
+
+    async def test_what_groups_have_given_is_kept(self, stores: AccessStores) -> None:
+        identity = Identity("https://a.example", uuid.uuid4().hex, UserId("u" + uuid.uuid4().hex))
+        await stores.identities.add(identity, None)
+        for granted in ({SpaceId("s-1"): Role.EDITOR, SpaceId("s-2"): Role.READER}, {}):
+            await stores.identities.set_granted(identity.issuer, identity.subject, granted)
+            found = await stores.identities.by_subject(identity.issuer, identity.subject)
+            assert found == replace(identity, granted=granted) and found.granted == granted
+
+    async def test_an_identity_goes_with_its_user(self, stores: AccessStores) -> None:
+        user = User(UserId("u" + uuid.uuid4().hex), UserName(uuid.uuid4().hex), 1.0)
+        await stores.users.add(user, None, BY_OPERATOR.entry(AuditAct.USER_ADDED, 1.0))
+        await stores.identities.add(Identity("https://a.example", user.name, user.id), None)
+        await stores.users.set_delete_at(user.id, 5.0, BY_OPERATOR.entry(AuditAct.USER_DELETED, 2.0))
+        assert await stores.users.remove(user.id, 5.0, BY_OPERATOR.entry(AuditAct.USER_REMOVED, 5.0))
+        assert await stores.identities.of_user(user.id) == []
+
+    async def test_a_sign_in_under_way_is_ended_once_and_in_time(self, stores: AccessStores) -> None:
+        flow = ProviderFlow("nonce", "verifier", "browser", "/account", NOW + 100, UserId("u1"))
+        late = replace(flow, user=None)
+        states = [uuid.uuid4().hex for _ in range(2)]
+        for one, state in zip((flow, late), states, strict=True):
+            await stores.flows.add(one, state)
+        assert await stores.flows.take(states[1], NOW + 100) is None
+        found = await asyncio.gather(*(stores.flows.take(states[0], NOW + 99) for _ in range(4)))
+        assert [one for one in found if one is not None] == [flow]
+        assert await stores.flows.take("unknown", NOW) is None

@@ -14,10 +14,11 @@ from shared.adapters import mongodb
 from shared.adapters.memory import access_secrets
 from shared.core.access.audit import AuditAct, AuditEntry
 from shared.core.access.device_grants import DeviceGrant, UserCode
+from shared.core.access.groups import Identity
 from shared.core.access.invitations import Invitation, InvitationId
 from shared.core.access.people import User
 from shared.core.access.roles import Membership, Role, SpaceProfile
-from shared.core.access.sessions import WebSession, WebSessionId
+from shared.core.access.sessions import ProviderFlow, WebSession, WebSessionId
 from shared.core.documents import Device, DeviceId, SpaceId, UserId, UserName
 from shared.ports import UnavailableError
 from shared.ports.access import AccessStores
@@ -54,6 +55,9 @@ ARGUMENTS: dict[str, Any] = {
     "most": 1,
     "since": 1.0,
     "approval": None,
+    "identity": Identity("i", "s", UserId("u")),
+    "flow": ProviderFlow("n", "v", "h", "/", 1.0),
+    "granted": {},
 }
 OF_ADD: dict[str, Any] = {
     "user": User(UserId("u"), UserName("n"), 1.0),

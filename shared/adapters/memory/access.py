@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from shared.core.access.audit import AuditAct, AuditEntry
+from shared.core.access.groups import Identity
 from shared.core.access.invitations import Invitation
 from shared.core.access.people import User, email_key, name_key
 from shared.core.access.roles import Access, Membership, Role, SpaceProfile
@@ -28,6 +29,8 @@ class Tables:
     """By the hash of the token."""
     devices: dict[str, tuple[Device, float | None]] = field(default_factory=dict)
     """By the hash of the token, with when it was revoked."""
+    identities: dict[tuple[str, str], Identity] = field(default_factory=dict)
+    """By issuer and subject."""
     audit: list[AuditEntry] = field(default_factory=list)
 
 
@@ -141,6 +144,7 @@ class MemoryUserStore:
             del tables.members[member.space, user]
         tables.sessions = {key: session for key, session in tables.sessions.items() if session.user != user}
         tables.devices = {key: known for key, known in tables.devices.items() if known[0].owner != user}
+        tables.identities = {key: one for key, one in tables.identities.items() if one.user != user}
         tables.audit.append(entry)
         return True
 

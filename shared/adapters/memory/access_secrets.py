@@ -14,7 +14,7 @@ from shared.adapters.memory.access import (
     Tables,
     accept,
 )
-from shared.adapters.memory.sign_in import MemoryDeviceGrantStore
+from shared.adapters.memory.sign_in import MemoryDeviceGrantStore, MemoryIdentityStore, MemoryProviderFlowStore
 from shared.core.access.audit import AuditEntry
 from shared.core.access.invitations import Invitation, InvitationId
 from shared.core.access.limits import Limit
@@ -241,4 +241,6 @@ def access_stores() -> AccessStores:
         MemorySignInFailureStore(),
         MemoryAuditLog(tables),
         MemoryDeviceGrantStore(),
+        MemoryIdentityStore(tables),
+        MemoryProviderFlowStore(),
     )

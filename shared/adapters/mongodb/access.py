@@ -6,7 +6,7 @@ from shared.adapters.mongodb.client import Mongo
 from shared.adapters.mongodb.devices import MongoDeviceStore
 from shared.adapters.mongodb.invitations import MongoInvitationStore
 from shared.adapters.mongodb.sessions import MongoAuditLog, MongoSessionStore, MongoSignInFailureStore
-from shared.adapters.mongodb.sign_in import MongoDeviceGrantStore
+from shared.adapters.mongodb.sign_in import MongoDeviceGrantStore, MongoIdentityStore, MongoProviderFlowStore
 from shared.adapters.mongodb.spaces import MongoMembershipStore, MongoSpaceStore
 from shared.adapters.mongodb.users import MongoUserStore
 from shared.ports.access import AccessStores
@@ -23,4 +23,6 @@ def access_stores(mongo: Mongo) -> AccessStores:
         MongoSignInFailureStore(mongo),
         MongoAuditLog(mongo),
         MongoDeviceGrantStore(mongo),
+        MongoIdentityStore(mongo),
+        MongoProviderFlowStore(mongo),
     )

@@ -61,6 +61,11 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
         _index("address", ("address", ASCENDING)),
         _index("forget_at", ("forget_at", ASCENDING), expireAfterSeconds=0),
     ],
+    "identities": [
+        _index("subject", ("issuer", ASCENDING), ("subject", ASCENDING), unique=True),
+        _index("user", ("user", ASCENDING)),
+    ],
+    "provider_flows": [_index("forget_at", ("forget_at", ASCENDING), expireAfterSeconds=0)],
     "devices": [_index("owner", ("owner", ASCENDING))],
     "audit": [
         _index("at", ("at", DESCENDING)),

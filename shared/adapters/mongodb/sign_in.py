@@ -1,14 +1,19 @@
-"""Device grants on MongoDB. An index removes what has expired (migrations.py)."""
+"""Device grants, OpenID identities and sign-ins under way. Indexes remove what has expired (migrations.py)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
+from typing import Any
 
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from shared.adapters.mongodb.access_rows import present
+from shared.adapters.mongodb.atomic import Session, append, atomically
 from shared.adapters.mongodb.client import Mongo, Row, errors_mapped
+from shared.core.access.audit import AuditEntry
 from shared.core.access.device_grants import (
     JITTER_SECONDS,
     SLOW_DOWN_SECONDS,
@@ -17,6 +22,9 @@ from shared.core.access.device_grants import (
     GrantDecision,
     UserCode,
 )
+from shared.core.access.groups import Identity
+from shared.core.access.roles import Role
+from shared.core.access.sessions import ProviderFlow
 from shared.core.documents import SpaceId, UserId
 from shared.ports.sign_in import GrantFailure
 
@@ -78,6 +86,74 @@ class MongoDeviceGrantStore:
                 query, {"$set": {"used_at": now}}, return_document=ReturnDocument.AFTER
             )
         return None if row is None else _grant(row)
+
+
+class MongoIdentityStore:
+    """IdentityStore on MongoDB."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+        self._identities = mongo.database["identities"]
+
+    async def by_subject(self, issuer: str, subject: str) -> Identity | None:
+        with errors_mapped():
+            row = await self._identities.find_one({"issuer": issuer, "subject": subject})
+        return None if row is None else _identity(row)
+
+    async def of_user(self, user: UserId) -> list[Identity]:
+        with errors_mapped():
+            rows = await self._identities.find({"user": user}).to_list(None)
+        return [_identity(row) for row in rows]
+
+    async def add(self, identity: Identity, entry: AuditEntry | None) -> Identity:
+        async def work(session: Session) -> None:
+            row = {"issuer": identity.issuer, "subject": identity.subject, "user": identity.user}
+            await self._identities.insert_one({**row, "granted": _granted(identity.granted)}, session=session)
+            if entry is not None:
+                await append(self._mongo, session, entry)
+
+        try:
+            await atomically(self._mongo, work)
+        except DuplicateKeyError:
+            known = await self.by_subject(identity.issuer, identity.subject)
+            if known is not None:
+                return known
+            raise
+        return identity
+
+    async def set_granted(self, issuer: str, subject: str, granted: Mapping[SpaceId, Role]) -> None:
+        with errors_mapped():
+            change = {"$set": {"granted": _granted(granted)}}
+            await self._identities.update_one({"issuer": issuer, "subject": subject}, change)
+
+
+class MongoProviderFlowStore:
+    """ProviderFlowStore on MongoDB."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._flows = mongo.database["provider_flows"]
+
+    async def add(self, flow: ProviderFlow, state_hash: str) -> None:
+        forget_at = datetime.fromtimestamp(flow.expires_at, UTC)
+        with errors_mapped():
+            await self._flows.insert_one({"_id": state_hash, "forget_at": forget_at, **present(asdict(flow))})
+
+    async def take(self, state_hash: str, now: float) -> ProviderFlow | None:
+        with errors_mapped():
+            row: Row | None = await self._flows.find_one_and_delete({"_id": state_hash, "expires_at": {"$gt": now}})
+        if row is None:
+            return None
+        known: dict[str, Any] = {field.name: row.get(field.name) for field in fields(ProviderFlow)}
+        return ProviderFlow(**known)
+
+
+def _granted(granted: Mapping[SpaceId, Role]) -> Row:
+    return {space: role.value for space, role in granted.items()}
+
+
+def _identity(row: Row) -> Identity:
+    granted = {SpaceId(space): Role(role) for space, role in row["granted"].items()}
+    return Identity(row["issuer"], row["subject"], UserId(row["user"]), granted)
 
 
 def _waits(now: float) -> Row:

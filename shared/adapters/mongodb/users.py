@@ -148,6 +148,7 @@ class MongoUserStore:
             await members.delete_many({"user": user}, session=session)
             await self._mongo.database["sessions"].delete_many({"user": user}, session=session)
             await self._mongo.database["devices"].delete_many({"owner": user}, session=session)
+            await self._mongo.database["identities"].delete_many({"user": user}, session=session)
             await append(self._mongo, session, entry)
 
         return await is_stored(self._mongo, work, NothingChangedError)

@@ -24,6 +24,7 @@ class AuditAct(StrEnum):
     USER_DELETED = "user-deleted"
     USER_RESTORED = "user-restored"
     USER_REMOVED = "user-removed"
+    USER_LINKED = "user-linked"
     SESSION_BEGUN = "session-begun"
     SESSION_ENDED = "session-ended"
     SPACE_ADDED = "space-added"

@@ -42,6 +42,22 @@ class WebSession:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderFlow:
+    """A sign-in that is under way at an OpenID provider."""
+
+    nonce: str
+    verifier: str
+    """Of PKCE (RFC 7636)."""
+    browser_hash: str
+    """Of the secret in the cookie of the browser that began it: no other one can end it."""
+    target: str
+    """The page to go to."""
+    expires_at: float
+    user: UserId | None = None
+    """The account that the identity is to be connected with; None: whose it is."""
+
+
+@dataclass(frozen=True, slots=True)
 class Failures:
     """Wrong passwords one after another, and when the last one was."""
 

@@ -32,6 +32,7 @@ from shared.core.access.audit import BY_OPERATOR
 from shared.core.documents import SpaceId, UserName
 from shared.ports import Announcement
 from shared.ports.access import AccessStores, PasswordHasher
+from shared.ports.sign_in import OpenIdProvider
 from shared.settings import Settings
 from shared.space_quotas import SpaceQuotas
 from worker.tasks.resolve import SpaceResolver
@@ -44,6 +45,7 @@ class Service:
     settings: Settings = field(default_factory=Settings)
     documents: MemoryDocumentStore = field(default_factory=MemoryDocumentStore)
     stores: AccessStores = field(default_factory=access_stores)
+    provider: OpenIdProvider | None = None
     passwords: PasswordHasher = field(default_factory=lambda: Argon2Hasher(threads=1))
 
     def __post_init__(self) -> None:
@@ -102,6 +104,7 @@ class Service:
             resolver=MemoryResolver(self.queue, acknowledgements),
             announcements=self._open_announcements,
             importer=self._import,
+            provider=self.provider,
             rates=memory_rates(),
             rates_alone=memory_rates(),
             checks={},

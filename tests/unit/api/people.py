@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from api.app import create_app
+from shared.adapters.openid import HttpOpenIdProvider
 from shared.core.access.invitations import SignUp
 from shared.settings import Settings
 from tests.unit.api.in_memory import Service, running
@@ -84,7 +85,8 @@ class People:
 
 @asynccontextmanager
 async def people(sign_up: SignUp = SignUp.OPEN, **settings: Any) -> AsyncIterator[People]:
-    service = Service(Settings(sign_up=sign_up, **settings))
+    known = Settings(sign_up=sign_up, **settings)
+    service = Service(known, provider=HttpOpenIdProvider(known) if known.oidc_issuer else None)
     async with running(create_app(service.settings, service.lifespan_of)) as transport:
         found = People(service, transport)
         try:

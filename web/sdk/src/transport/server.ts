@@ -1,0 +1,241 @@
+/** The routes of a server that a client with a `base` uses (docs/protocol.md). */
+
+import type { Answer, Body, Pending, Reply } from "../engine/records.ts";
+import { CREATED, isTombstone } from "../engine/records.ts";
+import { contentHash, type ContentHash } from "../json/canonical.ts";
+import { isDocumentId } from "../json/strict.ts";
+import { isObject } from "../json/values.ts";
+import { Channel, codeOf, reasonOf, type ChannelOptions } from "./channel.ts";
+import { readEvents } from "./events.ts";
+
+/** What changed: null is a document that is not live any more. */
+export interface Changes {
+  readonly hashes: ReadonlyMap<string, ContentHash | null>;
+  readonly cursor: string;
+  /** It is all that the server has, not what changed since a cursor. */
+  readonly whole: boolean;
+  /** Of some of them, or none: the state itself. */
+  readonly states: ReadonlyMap<string, Answer>;
+}
+
+export interface Page {
+  readonly states: ReadonlyMap<string, Answer>;
+  /** Of a moment before the page was read. */
+  readonly cursor: string;
+}
+
+/** `pending` null: tell me what you have. */
+export interface Outgoing {
+  readonly id: string;
+  readonly pending: Pending | null;
+}
+
+interface About {
+  readonly documents: number;
+  readonly bytes: number;
+}
+
+const NEEDED = ["base", "versions", "batch", "since"];
+const BATCH_DOCUMENTS = 500;
+const BATCH_BYTES = 4 * 1024 * 1024;
+const PAGE_DOCUMENTS = 1_000;
+/** Of a document: will not be taken the next time either. */
+const OF_THE_DOCUMENT = new Set([400, 403, 404, 409, 413, 422]);
+/** Milliseconds without a sign of life in a stream that has one every 15 seconds. */
+const SILENCE = 45_000;
+
+export class Server {
+  /** As they were declared when they were asked for last. */
+  knownPolicies: unknown = {};
+  private readonly channel: Channel;
+  private known: Promise<About> | undefined;
+
+  constructor(options: ChannelOptions) {
+    this.channel = new Channel(options);
+  }
+
+  /** What changed since the cursor; all of it without one. undefined: the cursor is gone. */
+  async changes(cursor: string | null, signal?: AbortSignal): Promise<Changes | undefined> {
+    await this.about(signal);
+    if (cursor === null) {
+      const reply = await this.channel.request("/hashes", { signal });
+      const position = reply.headers.get("hypertask-cursor");
+      if (position === null) throw this.channel.unexpected("there is no cursor with its hash map");
+      return { hashes: this.hashes(this.channel.valueOf(reply)), cursor: position, whole: true, states: new Map() };
+    }
+    const hashes = new Map<string, ContentHash | null>();
+    for (let at = cursor; ; ) {
+      const reply = await this.channel.request(`/hashes?since=${encodeURIComponent(at)}`, { signal });
+      if (reply.status === 410) return undefined;
+      const value = this.channel.valueOf(reply);
+      for (const [id, hash] of this.hashes(value["hashes"])) hashes.set(id, hash);
+      at = this.cursor(value);
+      if (value["more"] !== true) return { hashes, cursor: at, whole: false, states: new Map() };
+    }
+  }
+
+  /** Every live document, in pages; the next one is on its way while the caller stores one. */
+  async *pages(signal?: AbortSignal): AsyncGenerator<Page> {
+    const { documents } = await this.about(signal);
+    const limit = Math.min(PAGE_DOCUMENTS, documents);
+    const ask = (after: string) =>
+      this.channel.request(`/tasks?limit=${limit}&after=${encodeURIComponent(after)}`, { signal });
+    let coming: ReturnType<typeof ask> | undefined = ask("");
+    while (coming) {
+      const value = this.channel.valueOf(await coming);
+      const after = value["after"];
+      coming = typeof after === "string" ? ask(after) : undefined;
+      coming?.catch(() => undefined); // it is awaited, or nobody wants it any more
+      yield { states: this.states(value["tasks"]), cursor: this.cursor(value) };
+    }
+  }
+
+  /** Submits, and answers in portions. One that is refused does not stop the others. */
+  async *submit(
+    outgoing: readonly Outgoing[],
+    { confirmed = false, signal }: { confirmed?: boolean | undefined; signal?: AbortSignal | undefined } = {},
+  ): AsyncGenerator<Map<string, Reply>> {
+    const headers: Record<string, string> = confirmed ? { "hypertask-confirm": "deletions" } : {};
+    const post = async (batch: readonly Outgoing[], withBase: boolean): Promise<Map<string, Reply>> => {
+      const tasks = Object.fromEntries(batch.map((one) => [one.id, said(one, withBase)]));
+      const value = this.channel.valueOf(await this.channel.request("/tasks", { body: { tasks }, headers, signal }));
+      const rows = value["tasks"];
+      if (!isObject(rows)) throw this.channel.unexpected("there are no tasks in its answer");
+      return new Map(batch.map((one) => [one.id, this.reply(one, Object.hasOwn(rows, one.id) ? rows[one.id] : null)]));
+    };
+    for (const batch of batches(outgoing, await this.about(signal))) {
+      const replies = await post(batch, false);
+      const unknown = batch.filter(({ id, pending }) => {
+        const reply = replies.get(id);
+        return pending !== null && reply?.kind === "refused" && reply.code === "base-unknown";
+      });
+      for (const { id } of unknown) replies.delete(id);
+      yield replies;
+      if (unknown.length > 0) yield await post(unknown, true);
+    }
+  }
+
+  /** Whether the server has exactly the documents of this fingerprint (docs/reconciliation.md). undefined: unknown. */
+  async agrees(cursor: string, fingerprint: string, signal?: AbortSignal): Promise<boolean | undefined> {
+    const body = { ranges: { "": fingerprint } };
+    const value = this.channel.valueOf(await this.channel.request("/hashes/diff", { body, signal }));
+    const differs = [value["ranges"], value["documents"]].some((part) => isObject(part) && Object.keys(part).length > 0);
+    if (!differs) return true;
+    return this.cursor(value) === cursor ? false : undefined;
+  }
+
+  /** How the space's fields merge, as it was declared. */
+  async policies(signal?: AbortSignal): Promise<unknown> {
+    return (this.knownPolicies = this.channel.valueOf(await this.channel.request("/policies", { signal })));
+  }
+
+  /** The revisions of a document, newest first (docs/protocol.md); none of one that never was. */
+  async history(id: string, signal?: AbortSignal): Promise<Body[]> {
+    const reply = await this.channel.request(`/task/${encodeURIComponent(id)}/revisions`, { signal });
+    return reply.status === 404 ? [] : (this.channel.valueOf(reply)["revisions"] as Body[]);
+  }
+
+  /**
+   * What changes from the cursor on, as it happens. Ends when the server ends the stream, or when the cursor is gone;
+   * rejects when nothing is heard for a while.
+   */
+  async *events(cursor: string, signal: AbortSignal): AsyncGenerator<Changes> {
+    const silent = new AbortController();
+    const answer = await this.channel.stream("/events", { "last-event-id": cursor }, AbortSignal.any([signal, silent.signal]));
+    if (answer.status !== 200 || !answer.body) return;
+    for await (const { event, data } of readEvents(answer.body, SILENCE, silent)) {
+      if (event === "gone") return;
+      if (event !== "changed") continue;
+      const value = JSON.parse(data) as Record<string, unknown>;
+      const states = this.states(value["tasks"] ?? {});
+      yield { hashes: this.hashes(value["hashes"]), cursor: this.cursor(value), whole: false, states };
+    }
+  }
+
+  /** What the server offers; asked once. Rejects with ServerError if it lacks what is needed. */
+  private about(signal?: AbortSignal): Promise<About> {
+    this.known ??= this.ask(signal).catch((error: unknown) => {
+      this.known = undefined;
+      throw error;
+    });
+    return this.known;
+  }
+
+  private async ask(signal?: AbortSignal): Promise<About> {
+    const { supports, limits } = this.channel.valueOf(await this.channel.request("/", { signal }));
+    const offered: unknown[] = Array.isArray(supports) ? supports : [];
+    const missing = NEEDED.filter((word) => !offered.includes(word));
+    if (missing.length > 0) throw this.channel.unexpected(`it does not offer ${missing.join(", ")}`);
+    this.channel.compresses = offered.includes("gzip");
+    const most = isObject(limits) ? limits : {};
+    return {
+      documents: Math.min(BATCH_DOCUMENTS, Number(most["batch_documents"] ?? BATCH_DOCUMENTS)),
+      bytes: Math.min(BATCH_BYTES, Number(most["batch_bytes"] ?? BATCH_BYTES)),
+    };
+  }
+
+  private cursor(value: Record<string, unknown>): string {
+    if (typeof value["cursor"] !== "string") throw this.channel.unexpected("there is no cursor in its answer");
+    return value["cursor"];
+  }
+
+  private hashes(value: unknown): Map<string, ContentHash | null> {
+    if (!isObject(value) || !Object.values(value).every((hash) => hash === null || typeof hash === "string"))
+      throw this.channel.unexpected("its answer is not a valid hash map");
+    return new Map(Object.entries(value as Record<string, ContentHash | null>).filter(([id]) => isDocumentId(id)));
+  }
+
+  private states(value: unknown): Map<string, Answer> {
+    if (!isObject(value)) throw this.channel.unexpected("there are no tasks in its answer");
+    const found = new Map<string, Answer>();
+    for (const [id, row] of Object.entries(value)) {
+      const reply = this.reply({ id, pending: null }, row);
+      if (reply.kind !== "answer") throw this.channel.unexpected(`what it says of ${id} is no state of a document`);
+      found.set(id, reply.answer);
+    }
+    return found;
+  }
+
+  private reply({ id, pending }: Outgoing, row: unknown): Reply {
+    if (!isObject(row)) return { kind: "notNow", reason: "no answer" };
+    if (isObject(row["error"])) {
+      const [code, reason] = [codeOf(row["error"]), reasonOf(row["error"])];
+      if (OF_THE_DOCUMENT.has(Number(row["error"]["status"]))) return { kind: "refused", code, reason };
+      return { kind: "notNow", reason };
+    }
+    // Left out: it is what was sent.
+    const sent = pending && !isTombstone(pending.body) ? pending.body : null;
+    const state = Object.hasOwn(row, "server_state") ? row["server_state"] : sent;
+    if (typeof row["rev"] !== "string" || (state !== null && (!isObject(state) || state["id"] !== id)))
+      throw this.channel.unexpected(`its answer for ${id} is no state of that document`);
+    const hash = state === null ? null : state === sent ? pending!.hash : contentHash(state);
+    const { outcome, rule, conflicts } = row as { outcome?: string; rule?: string; conflicts?: Body[] };
+    return {
+      kind: "answer",
+      answer: { state, hash, rev: row["rev"], outcome: outcome ?? "", rule: rule ?? "", conflicts: conflicts ?? [] },
+    };
+  }
+}
+
+/** What is said of one document. To say that one has nothing needs a base, too. */
+function said({ pending }: Outgoing, withBase: boolean): object {
+  if (!pending) return { client_state: null, base: CREATED };
+  const { body, base, shadow, attach } = pending;
+  return { client_state: body, base, ...(withBase || attach ? { base_state: shadow } : {}) };
+}
+
+function* batches(outgoing: readonly Outgoing[], { documents, bytes }: About): Generator<Outgoing[]> {
+  let batch: Outgoing[] = [];
+  let size = 0;
+  for (const one of outgoing) {
+    // A character has at most three bytes in UTF-8, four for two units.
+    const weight = 3 * JSON.stringify(said(one, false)).length + one.id.length + 8;
+    if (batch.length > 0 && (batch.length >= documents || size + weight > bytes)) {
+      yield batch;
+      [batch, size] = [[], 0];
+    }
+    batch.push(one);
+    size += weight;
+  }
+  if (batch.length > 0) yield batch;
+}

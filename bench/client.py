@@ -131,9 +131,9 @@ def main() -> None:
                 told = _print_parts if options.parts else None
                 access = _access(instance) if instance is not None else {}
                 rows = measure(root, options.count, _opener(kind, root, access), told)
-                places = [resident.Place(root / name, one.url, one.token) for name, one in access.items()]
-                if places:
-                    rows += resident.run(*places, options.count, told)
+                if access:
+                    here, there = (resident.Place(root / name, one.url, one.token) for name, one in access.items())
+                    rows += resident.run(here, there, options.count, told)
             finally:
                 if instance is not None:
                     instance.stop()

@@ -156,7 +156,8 @@ class Space:
     async def pages(self) -> float:
         """Documents a second."""
         async with device(self.mine) as http:
-            found, after, start = 0, "", time.perf_counter()
+            found, start = 0, time.perf_counter()
+            after: str | None = ""
             while after is not None:
                 _, body = await ask(http, "GET", f"/tasks?limit={PAGE}&after={after}", **COMPRESSED)
                 page = json.loads(body)
@@ -200,7 +201,7 @@ async def device(access: Access) -> AsyncIterator[Connection]:
 
 
 async def ask(
-    http: Connection, method: str, path: str, body: bytes = b"", **fields: str
+    http: Connection, method: str, path: str, body: bytes = b"", /, **fields: str
 ) -> tuple[dict[str, str], bytes]:
     """Headers, and the body, decompressed."""
     status, headers, answer = await http.exchange(method, path, body, **fields)

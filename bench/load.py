@@ -56,7 +56,7 @@ class Connection:
         return status, answer
 
     async def exchange(
-        self, method: str, path: str, body: bytes = b"", **fields: str
+        self, method: str, path: str, body: bytes = b"", /, **fields: str
     ) -> tuple[int, dict[str, str], bytes]:
         """Status, headers with names in lower case, body as it came. `fields`: other headers, `_` for `-`."""
         named = {name.replace("_", "-"): value for name, value in fields.items()}

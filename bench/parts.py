@@ -10,7 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, cast
 from unittest.mock import patch
 
 import client.sync.arrivals
@@ -61,7 +61,7 @@ class Parts:
     def measured(self, memory: SyncStateStore) -> Iterator[None]:
         with self.of(REST):
             patches = [patch.object(place, name, self._timed(place, name, part)) for place, name, part in _TIMED]
-            patches.append(patch.object(memory, "_db", _Connection(memory._db, self)))
+            patches.append(patch.object(memory, "_db", cast(Any, _Connection(memory._db, self))))
             for one in patches:
                 one.start()
             try:
@@ -99,7 +99,8 @@ class _Connection:
 
     def execute(self, statement: str, values: Any = ()) -> Any:
         with self._parts.of("commit" if statement == "COMMIT" else "memory"):
-            return _Rows(self._inner.execute(statement, values).fetchall())
+            cursor = self._inner.execute(statement, values)
+            return _Rows(cursor.fetchall(), cursor.lastrowid)
 
     def executemany(self, statement: str, rows: Any) -> Any:
         with self._parts.of("memory"):
@@ -107,6 +108,10 @@ class _Connection:
 
 
 class _Rows(list[Any]):
+    def __init__(self, rows: list[Any], lastrowid: int | None) -> None:
+        super().__init__(rows)
+        self.lastrowid = lastrowid
+
     def fetchall(self) -> list[Any]:
         return self
 

@@ -20,7 +20,7 @@ from client.folder.file_text import text_of
 from client.upstreams.http import HttpUpstream
 from client.workspace.multi_sync import Exchange
 from client.workspace.watch import Watch
-from client.workspace.workspace import opened
+from client.workspace.workspace import open_workspace
 from shared.core.documents import DocumentId
 
 Row = dict[str, float | int | str]
@@ -87,7 +87,7 @@ async def resident(place: Place, told: Told | None) -> AsyncIterator[Resident]:
     config = UpstreamConfig("up", place.url)
     tokens = Tokens(place.root.parent / f"{place.root.name}-config" / "config.toml")
     tokens.put("bench", "up", place.token)
-    with opened(Profile("bench", place.root, place.root / "hooks", upstreams=(config,)), tokens) as here:
+    with open_workspace(Profile("bench", place.root, place.root / "hooks", upstreams=(config,)), tokens) as here:
         exchange = Exchange(here, [config])
         try:
             yield Resident(exchange, told)

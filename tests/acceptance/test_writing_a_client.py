@@ -16,6 +16,7 @@ import threading
 import time
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import httpx
 import pytest
@@ -193,13 +194,14 @@ def test_both_languages_agree_on_arbitrary_json(count: int, tmp_path: Path, serv
         pytest.skip("there is no node here")
     random = Random(count)
     folders: dict[str, Path] = {}
-    expected: dict[str, object] = {}
+    expected: dict[str, Any] = {}
     for language in LANGUAGES:
         folder = folders[language] = tmp_path / language
         folder.mkdir()
         for number in range(count // 2):
             name = f"{language}-{number}"
-            expected[name] = body = {"id": name, "value": arbitrary(random)}
+            body: Any = {"id": name, "value": arbitrary(random)}
+            expected[name] = body
             (folder / f"{name}.json").write_text(json.dumps(body, ensure_ascii=random.random() < 0.5))
     other = server.access(space=access.space, user=access.user, name="other")
     for language in ("python", "javascript", "python", "javascript"):

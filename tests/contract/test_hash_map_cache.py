@@ -86,11 +86,11 @@ async def test_what_was_garbled_is_not_believed(
     chance, key = random.Random(1), space_key(space, "map")
     for _ in range(60):
         await redis_cache.replace(space, a_map(5, epoch=f"e{chance.random():.9f}".replace(".", "")))
-        fields = await client.hgetall(key)  # type: ignore[misc]
+        fields = await client.hgetall(key)
         name = chance.choice(list(fields))
         value = bytearray(fields[name])
         value[chance.randrange(len(value))] ^= 1 << chance.randrange(8)
-        await client.hset(key, name, bytes(value))  # type: ignore[misc]
+        await client.hset(key, name, bytes(value))  # type: ignore[arg-type]
         assert await redis_cache.load(space) is None
 
 
@@ -99,7 +99,7 @@ async def test_a_mixture_of_two_maps_is_not_believed(
 ) -> None:
     key = space_key(space, "map")
     await redis_cache.replace(space, a_map(5))
-    old = await client.hgetall(key)  # type: ignore[misc]
+    old = await client.hgetall(key)
     await redis_cache.replace(space, a_map(6))
     name = next(name for name in old if name != b"seal")
     await client.hset(key, name, old[name])  # type: ignore[misc]

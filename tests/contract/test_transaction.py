@@ -286,7 +286,7 @@ def _without_histories(found: Sequence[Any]) -> str:
 def _history(space: Transacted, seed: int) -> list[Sequence[Reply]]:
     chosen = random.Random(seed)
     space.set_policies(parse({"/most": "max", "/log": "set"}))
-    known: dict[tuple[DeviceId, DocumentId], tuple[str, Body]] = {}
+    known: dict[tuple[DeviceId, DocumentId], tuple[str, Any]] = {}
     told: list[Sequence[Reply]] = []
     for step in range(12):
         device, at = chosen.choice(DEVICES), 1_750_000_000.0 + step

@@ -280,7 +280,7 @@ def test_waiting_ends_when_something_changes(driver: Driver) -> None:
 
 
 def test_a_copy_is_everything_with_its_states(driver: Driver) -> None:
-    bodies = [{"id": f"d-{number}", "n": number} for number in range(5)]
+    bodies: list[Body] = [{"id": f"d-{number}", "n": number} for number in range(5)]
     for body in bodies:
         send(driver, "a", body, CREATED)
     first = send(driver, "a", document(), CREATED)

@@ -161,6 +161,7 @@ class Client:
         if server is None:
             return doc, True
         found = merge([live(sent) or {}], server, doc, decide=mine)
+        assert isinstance(found.value, dict)
         self.conflicts.extend(found.conflicts)
         return found.value, True
 

@@ -146,6 +146,7 @@ def effects(intent: tuple[Any, ...], body: Body, undoable: Sequence[Effect]) -> 
     steps = [m["id"] for m in body.get("steps", []) if isinstance(m, dict) and "id" in m]
     places = [*FIELDS, *(("steps", s, f) for s in steps for f in ("text", "done"))]
     phrase = f"{rng.choice(WORDS)} {rng.choice(WORDS)} {serial}"
+    wanted: list[Effect]
     if kind == "text":
         wanted = [(rng.choice([p for p in places if p[-1] in TEXTS]), phrase)]
     elif kind == "small":

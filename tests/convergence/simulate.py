@@ -80,7 +80,7 @@ def smallest(population: str, seed: int, name: str) -> Schedule:
     return shrink(make_schedule(seed, population), lambda s: getattr(Run(s, Rules()).run(), name) > 0)
 
 
-def explain(schedule: Schedule, tell: Callable[[str], object] = print) -> None:
+def explain(schedule: Schedule, tell: Callable[[str], None] = print) -> None:
     """Tell everything that happens in a run."""
     tell(pformat(schedule, width=110))
     verdict = Run(schedule, Rules(explain=tell), trace=tell).run()

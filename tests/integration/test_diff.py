@@ -26,7 +26,7 @@ def test_the_difference_is_found_and_followed(access: Access) -> None:
         bodies = {f"d{n}": {"id": f"d{n}", "n": n} for n in range(700)}
         tasks = {key: {"client_state": body, "base": "0"} for key, body in bodies.items()}
         http.post("/tasks", json={"tasks": tasks}).raise_for_status()
-        theirs = {key: content_hash(body) for key, body in bodies.items()}
+        theirs: Any = {key: content_hash(body) for key, body in bodies.items()}
         mine: dict[Any, Any] = {**theirs, "d5": content_hash({"id": "d5"}), "mine": content_hash({"id": "mine"})}
         del mine["d9"]
         assert differences(mine, post)[0] == truly(mine, theirs) == {"d5", "d9", "mine"}

@@ -59,7 +59,7 @@ bodies = st.dictionaries(keys.filter(lambda key: key not in ("id", "_deleted")),
 @st.composite
 def deep(draw: st.DrawFn) -> Any:
     """Objects and arrays inside each other, up to what a member of a document may hold."""
-    value = draw(scalars)
+    value: Any = draw(scalars)
     for _ in range(draw(st.integers(1, DEPTH - 1))):
         value = draw(st.sampled_from([[value], [value, 0], {"": value}, {"a.b": value, "$c": 1}]))
     return value

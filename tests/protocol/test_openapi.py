@@ -34,7 +34,7 @@ schema = schemathesis.openapi.from_dict(DOCUMENT)
 # A stream has no end: tests/integration/test_live.py is about it.
 @schema.exclude(path="/events").parametrize()
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-def test_the_server_does_what_the_document_says(case: schemathesis.Case, access: Access) -> None:
+def test_the_server_does_what_the_document_says(case: schemathesis.Case[Any], access: Access) -> None:
     response = case.call(base_url=access.url, headers=access.headers)
     case.validate_response(
         response,

@@ -53,7 +53,7 @@ def test_members_of_which_there_are_too_many_are_refused(coding: str) -> None:
 
 
 def test_a_window_that_is_too_large_is_refused() -> None:
-    options = {zstd.CompressionParameter.window_log: 27, zstd.CompressionParameter.checksum_flag: 1}
+    options: dict[int, int] = {zstd.CompressionParameter.window_log: 27, zstd.CompressionParameter.checksum_flag: 1}
     compressor = zstd.ZstdCompressor(options=options)
     data = compressor.compress(random.Random(1).randbytes(9_000_000)) + compressor.flush()
     with pytest.raises(BrokenError):

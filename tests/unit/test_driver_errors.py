@@ -7,6 +7,7 @@ import inspect
 import pymongo.errors
 import pytest
 import redis.exceptions
+from bson.errors import InvalidDocument
 from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
 
 from shared.adapters.mongodb import client as database
@@ -72,7 +73,7 @@ def test_every_error_of_the_driver_is_thought_of() -> None:
     found = {
         name
         for name, kind in vars(pymongo.errors).items()
-        if inspect.isclass(kind) and issubclass(kind, PyMongoError | pymongo.errors.InvalidDocument)
+        if inspect.isclass(kind) and issubclass(kind, PyMongoError | InvalidDocument)
     } - {"InvalidDocument"}
     assert found <= of_the_connection | by_code | ours
     for name in of_the_connection & found:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.core.documents import is_document_id
+from shared.core.documents import DocumentId, is_document_id
 from shared.dumps import Dump, documents_in, spelt_id
 
 
@@ -24,7 +24,9 @@ def test_kinto() -> None:
         {"id": "b", "last_modified": 1_798_761_600_124, "deleted": True},
     ]
     assert found({"data": rows}) == found(rows)
-    assert found(rows) == Dump(({"id": "a", "title": "x", "updated_at": "2027-01-01T00:00:00.123Z"},), ("b",))
+    assert found(rows) == Dump(
+        ({"id": "a", "title": "x", "updated_at": "2027-01-01T00:00:00.123Z"},), (DocumentId("b"),)
+    )
 
 
 COUCH = [
@@ -53,7 +55,7 @@ COUCH = [
 def test_couchdb_and_pouchdb(value: Any) -> None:
     assert found(value) == Dump(
         ({"id": "a~2f1", "title": "x", "original_field_id": 7, "original_id": "a/1"},),
-        ("b",),
+        (DocumentId("b"),),
         ("the attachments of a/1", "_design/views"),
     )
 

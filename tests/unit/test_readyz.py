@@ -34,7 +34,10 @@ def request(**checks: Any) -> Request:
 
 async def test_ready() -> None:
     answer = await service.readyz(request(database=fine, cache=fine))
-    assert (answer.status_code, json.loads(answer.body)) == (200, {"status": "ok", "database": "ok", "cache": "ok"})
+    assert (answer.status_code, json.loads(bytes(answer.body))) == (
+        200,
+        {"status": "ok", "database": "ok", "cache": "ok"},
+    )
 
 
 @pytest.mark.parametrize(
@@ -55,7 +58,7 @@ async def test_what_does_not_answer_is_a_problem(
     answer = await errors.respond(asked, found.value)
     assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
     assert answer.headers["retry-after"] == "1"
-    problem = json.loads(answer.body)
+    problem = json.loads(bytes(answer.body))
     assert problem.items() >= {"status": 503, "code": "unavailable", **said}.items()
 
 

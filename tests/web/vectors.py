@@ -168,9 +168,8 @@ def _outline(rng: random.Random) -> Outline:
     shadow = rng.choice((None, "a", "b"))
     refused = None
     if rng.random() < 0.2:
-        refused = Refused(
-            "invalid", "", rng.choice((None, ContentHash("a"), ContentHash("c"))), rng.choice((None, "b"))
-        )  # type: ignore[arg-type]
+        content = rng.choice((None, ContentHash("a"), ContentHash("c")))
+        refused = Refused("invalid", "", content, rng.choice((None, ContentHash("b"))))
     base = rng.choice((None, "1-x", "1-x"))
     return Outline(
         base=base,

@@ -152,7 +152,7 @@ async def test_while_others_ask_those_of_a_space_share_a_rate(monkeypatch: pytes
 
     pace = Pace()
     await pace.turn(A)
-    monkeypatch.setattr(pacing.asyncio, "sleep", sleep)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     await pace.give_way(A, pacing.ANSWERS_RATE)
     assert slept == [0], "it is alone"
     await pace.turn(B)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -99,7 +101,8 @@ async def test_no_limit_is_no_limit() -> None:
     "limit", ["requests_per_address", "requests_per_token", "requests_per_user", "requests_per_space"]
 )
 async def test_an_answer_says_which_limit_and_what_is_left(limit: str) -> None:
-    service = Service(Settings(**{limit: 4}))
+    changed: Any = {limit: 4}
+    service = Service(replace(Settings(), **changed))
     async with service.client() as client:
         answers = [await client.get("/hashes") for _ in range(5)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 200, 429]

@@ -148,6 +148,6 @@ async def test_who_asks_for_most_waits_when_there_is_much_to_do(
         for _ in range(count):
             await pace.turn(space)
     pace._late = late
-    monkeypatch.setattr(pacing.asyncio, "sleep", sleep)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     await pace.turn(A)
     assert bool(slept) == waits

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -85,7 +86,7 @@ class Interference:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
         self.path = path
-        self.deeds = iter(())
+        self.deeds: Iterator[Callable[[], None]] = iter(())
         self._look = replace.stamp_at
         monkeypatch.setattr(replace, "stamp_at", self)
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from client.formats.taskwarrior_export import ExportError, documents_of, read
+from client.formats.faults import ExportError
+from client.formats.taskwarrior_export import documents_of, read
 
 A = "aaaaaaaa-0000-4000-8000-000000000001"
 B = "aaaaaaaa-0000-4000-8000-000000000002"

@@ -93,7 +93,12 @@ def test_patterns_of_taskwarrior_go_on_and_make_nothing_again(home: Home, zone: 
     uuid = "5f0c1e9a-3f5e-4c39-9f9e-0a6b3a2f1c11"
     parent = {"uuid": uuid, "description": "bins", "status": "recurring", "due": moments[zone], "mask": "-+X"}
     parent |= {"recur": "P1W", "wait": moments[zone], "rtype": "periodic"}
-    child = {"uuid": uuid[:-1] + "2", "description": "bins", "status": "pending", "due": moments[zone]}
+    child: dict[str, object] = {
+        "uuid": uuid[:-1] + "2",
+        "description": "bins",
+        "status": "pending",
+        "due": moments[zone],
+    }
     child |= {"parent": uuid, "imask": 0, "recur": "P1W"}
     with living_in(zone):
         home.at("2026-11-10T12:00")

@@ -122,7 +122,7 @@ class Device:
 class _Here(Workspace):
     device: Device
 
-    def upstream(self, config: UpstreamConfig, *, make: bool = False) -> Upstream:
+    def upstream(self, config: UpstreamConfig, *, make: bool = False, token: str | None = None) -> Upstream:
         return self.device.upstream()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from client.sync.report import SyncReport
 from client.sync.state_store import SyncStateStore
 from client.sync.sync_run import Sync
+from client.upstreams.folder import FolderUpstream
 from shared.core.documents import DocumentId
 from tests.contract import upstreams
 from tests.unit.client.sync.simulated import Device
@@ -26,7 +27,7 @@ def test_what_is_held_waits_for_a_confirmation_and_holds_nothing_up(tmp_path: Pa
     a = Device(tmp_path / "devices", "a", upstreams.directory(tmp_path / "shared").opened)
     # The upstream knows a device by what its driver remembers.
     facts = {"device": "a"}
-    a._opened = lambda name: upstreams.FolderUpstream(tmp_path / "shared", facts, device=name, make=True)
+    a._opened = lambda name: FolderUpstream(tmp_path / "shared", facts, device=name, make=True)
     paths = [a.folder.path(DocumentId(f"d{number:02}")) for number in range(40)]
     for path in paths:
         path.write_text(json.dumps({"id": path.stem, "n": 1}))

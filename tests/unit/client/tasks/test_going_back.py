@@ -82,7 +82,8 @@ def test_a_side_that_was_taken_back_can_be_given_up_again(both: tuple[Desk, Desk
     desk, laptop = both
     milk = desk.add("buy milk")
     desk.run("sync"), laptop.run("sync")
-    desk.edit(milk, project="of the desk"), laptop.edit(milk, project="of the laptop")
+    desk.edit(milk, project="of the desk")
+    laptop.edit(milk, project="of the laptop")
     desk.run("sync"), laptop.run("sync")
     [decision] = laptop.run("conflicts")["conflicts"]
     stood = laptop.read(milk)["project"]

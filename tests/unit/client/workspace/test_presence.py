@@ -20,7 +20,6 @@ from client.config.config_file import UpstreamConfig
 from client.config.tokens import Tokens
 from client.folder.file_names import placeholder_of
 from client.folder.task_folder import TaskFolder, is_elsewhere
-from client.sync import state_file as memory_file
 from client.workspace.multi_sync import Exchange
 from client.workspace.watch import Watch
 from client.workspace.workspace import open_workspace
@@ -201,7 +200,7 @@ def failing_statement(number: int) -> Iterator[list[int]]:
 
     connect = sqlite3.connect
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(memory_file.sqlite3, "connect", lambda *a, **k: connect(*a, **k, factory=Broken))
+        patch.setattr(sqlite3, "connect", lambda *a, **k: connect(*a, **k, factory=Broken))
         yield count
 
 
@@ -258,10 +257,10 @@ async def test_a_watch_stays_while_the_disk_is_full_and_goes_on(
 ) -> None:
     monkeypatch.setattr("client.workspace.watch.SOON", Backoff(base=0.01, cap=0.01))
     monkeypatch.setenv("HYPERTASK_CONFIG", str(device.home / "config.toml"))
-    sync, left, said, synced = (
+    said: list[str] = []
+    sync, left, synced = (
         Exchange.sync,
         [FULL, OSError(errno.ENOSPC, "No space left on device", "x")],
-        [],
         asyncio.Event(),
     )
 

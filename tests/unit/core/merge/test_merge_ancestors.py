@@ -29,7 +29,7 @@ RETURNED = {"id": "x", "mine": 3, "theirs": 1, "tags": ["a", "b"]}
 def test_what_others_added_is_no_removal_of_a_device_that_was_on_either(
     ancestors: list[dict[str, Any]], theirs: dict[str, Any], wanted: dict[str, Any]
 ) -> None:
-    merged = merge(ancestors, RETURNED, theirs).value
+    merged: Any = merge(ancestors, RETURNED, theirs).value
     assert {**merged, "tags": sorted(merged["tags"])} == wanted
 
 

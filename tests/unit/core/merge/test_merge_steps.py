@@ -59,5 +59,5 @@ def test_what_is_nested_is_not_read_again_at_every_depth(wrap: Callable[[Any], A
             value = wrap(value)
         return value
 
-    shallow, deep = (steps(*(nested(depth, n) for n in range(3)), NO_POLICIES) for depth in (1, 60))
+    shallow, deep = (steps(nested(depth, 0), nested(depth, 1), nested(depth, 2), NO_POLICIES) for depth in (1, 60))
     assert deep < 3 * shallow + 60 * 1_000, (shallow, deep)

@@ -663,15 +663,16 @@ def test_law_members_keep_their_names_apart(data: st.DataObject) -> None:
     assume(isinstance(ours, list) and isinstance(theirs, list))
     field = named_by([base, ours, theirs])
     assume(field is not None)
-    assert named_by([merge([base], ours, theirs).value]) is not None
-    names = [canonical(member[field]) for member in merge([base], ours, theirs).value]
+    merged: Any = merge([base], ours, theirs).value
+    assert named_by([merged]) is not None
+    names = [canonical(member[field]) for member in merged]
     assert len(set(names)) == len(names)
 
 
 @given(st.lists(st.integers(0, 9), unique=True), st.data())
 def test_law_sets_add_and_remove(base: list[int], data: st.DataObject) -> None:
     ours, theirs = (data.draw(st.lists(st.integers(0, 9), unique=True)) for _ in range(2))
-    result = merge([base], ours, theirs).value
+    result: Any = merge([base], ours, theirs).value
     b, o, t = set(base), set(ours), set(theirs)
     assert set(result) == (o & t) | ((o | t) - b)
     assert len(result) == len(set(result))

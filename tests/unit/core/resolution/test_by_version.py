@@ -271,7 +271,7 @@ class Folder:
         assert answer.version is not None and includes(answer.version, self.version)
         if answer.version != self.version or not answer.same:
             self._keep()
-        body = self.body if answer.same else answer.body
+        body: Any = self.body if answer.same else answer.body
         self.body, self.version = body, dict(answer.version)
         return (self.body, self.version, upstream.head) != before
 
@@ -324,4 +324,5 @@ def test_any_graph_of_folders_and_upstreams_settles(seed: int) -> None:
     while sum(folder.sync(upstream) for folder, upstream in links):
         rounds += 1
         assert rounds <= len(links) + 2
-    assert {hash_of(one.body) for one in (*folders, *upstreams)} == {hash_of(doc(**edits))}
+    states = [one.body for one in folders] + [one.body for one in upstreams]
+    assert {hash_of(body) for body in states} == {hash_of(doc(**edits))}

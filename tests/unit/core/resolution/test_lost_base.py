@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 from itertools import permutations
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.core.documents import Body
 from shared.core.resolution.batch import Answer
 from shared.core.resolution.context import Refusal
 from tests.unit.core.restored_space import Upstream, dead, doc
@@ -215,7 +215,7 @@ def test_every_edit_of_a_line_of_edits_is_there_whatever_order_devices_come_in(s
     """Each edits a field of its own, so that nothing can be decided away."""
     chance = random.Random(seed)
     server = Upstream()
-    known: dict[str, tuple[Body, str]] = {}
+    known: dict[str, tuple[Any, str]] = {}
     first = server.put(doc(), "0")
     known = {name: (doc(), rev(first)) for name in "abcd"}
     backups = [server.copy()]

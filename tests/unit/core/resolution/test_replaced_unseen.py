@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.core.documents import DeviceId, Sequence
+from shared.core.merge.conflicts import Conflict
 from shared.core.merge.objects import ABSENT
 from shared.core.merge.paths import in_stable_form
 from shared.core.resolution import doubts
@@ -223,7 +224,7 @@ def test_a_path_in_stable_form_stays_as_it_is() -> None:
 
 
 def test_two_members_that_were_dropped_are_two_records() -> None:
-    decided = [doubts.Conflict("/steps/-/n", ABSENT, n, "late") for n in (1, 2)]
+    decided = [Conflict("/steps/-/n", ABSENT, n, "late") for n in (1, 2)]
     assert doubts.told({"steps": []}, decided, ()) == tuple(decided)
 
 

@@ -168,12 +168,12 @@ class Devices:
         called = space if profile is None else f'"{profile.name}" ({space})'
         return replace(device, space=space), ProblemError(refused[0], refused[1].format(called))
 
-    async def opens(self, token_hash: str, space: SpaceId) -> bool:
-        """Whether the token opens the space still."""
+    async def opens(self, token_hash: str, space: SpaceId, act: Act = Act.READ) -> bool:
+        """Whether the token opens the space still, for this act."""
         device = await self.by_hash(token_hash)
         if device is None or not _names(device, space):
             return False
-        return judged(await self.access(space, device.owner), Act.READ) is Verdict.ALLOWED
+        return judged(await self.access(space, device.owner), act) is Verdict.ALLOWED
 
     async def access(self, space: SpaceId, user: UserId | None) -> Access | None:
         """What a user is in a space; None: nothing, or there is no such space."""

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from types import FrameType
 from typing import Any, Final, NamedTuple, Protocol
@@ -18,6 +18,7 @@ from api.limits_in_force import LimitsInForce
 from api.representations import events
 from shared import announcement_messages
 from shared.core.access.limits import NO_LIMIT, Limit
+from shared.core.access.roles import Act
 from shared.core.documents import Device, DeviceId, Epoch, Position, Sequence, SpaceId, UserId
 from shared.core.index.cursors import cursor_of
 from shared.observability import event
@@ -70,8 +71,10 @@ class Following(NamedTuple):
 
     device: DeviceId
     token_hash: str
-    counted: tuple[DeviceId | UserId, ...]
+    counted: tuple[DeviceId | UserId, ...] = ()
     """Whose streams it is one of."""
+    act: Act = Act.READ
+    """What its token must be allowed."""
 
 
 _WHOSE: Final = {
@@ -138,6 +141,24 @@ class Live:
             self.unfollow(device.space, follower)
             raise
 
+    @asynccontextmanager
+    async def guarded(
+        self, device: Device, token_hash: str, act: Act, end: Callable[[], object]
+    ) -> AsyncIterator[None]:
+        """Until the end of the block: calls `end` when the token may not do that in the device's space any more, or
+        the process is told to stop. For what takes long."""
+        guard = _Guard(end)
+        self._followers.setdefault(device.space, {})[guard] = Following(device.id, token_hash, act=act)
+        try:
+            if self._announcements is not None:
+                with suppress(UnavailableError):  # then it is heard of at the next heartbeat
+                    await self._announcements.listen(device.space)
+            if not await self._devices.opens(token_hash, device.space, act):
+                end()
+            yield
+        finally:
+            self.unfollow(device.space, guard)
+
     def unfollow(self, space: SpaceId, follower: Follower) -> None:
         """The space stays subscribed until the next tick: the same device may be back in a moment."""
         known = self._followers.get(space, {}).pop(follower, None)
@@ -203,11 +224,11 @@ class Live:
     async def _close_revoked(self, space: SpaceId) -> None:
         """As `revoked`, for devices of which it was not heard."""
         followers = list(self._followers.get(space, {}).items())
-        tokens = list({known.token_hash for _, known in followers})
-        opens = await asyncio.gather(*(self._devices.opens(token_hash, space) for token_hash in tokens))
-        closed = {token_hash for token_hash, is_open in zip(tokens, opens, strict=True) if not is_open}
+        asked = list({(known.token_hash, known.act) for _, known in followers})
+        opens = await asyncio.gather(*(self._devices.opens(token_hash, space, act) for token_hash, act in asked))
+        closed = {one for one, is_open in zip(asked, opens, strict=True) if not is_open}
         for follower, known in followers:
-            if known.token_hash in closed:
+            if (known.token_hash, known.act) in closed:
                 follower.close()
 
     async def _look_for_revoked(self, space: SpaceId) -> None:
@@ -244,6 +265,25 @@ class Live:
         for follower in list(self._followers[space]):
             follower.beat()
         await self._close_revoked(space)
+
+
+class _Guard:
+    """Follows nothing but whether it may go on."""
+
+    def __init__(self, end: Callable[[], object]) -> None:
+        self._end = end
+
+    def heard(self, announcement: RenderedAnnouncement) -> None:
+        """Nothing."""
+
+    def lost(self) -> None:
+        """Nothing: whoever lost announcements is looked after as well."""
+
+    def beat(self) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        self._end()
 
 
 class Wait:

@@ -19,6 +19,7 @@ from api.pages.routes import PAGES
 from api.room import HOLDING, NOBODY, Holding
 from api.routes import (
     accounts,
+    admin,
     batch,
     devices,
     documents,
@@ -92,6 +93,20 @@ ROUTES = [  # they are tried one by one: what is asked for most comes first
     Route("/spaces/{space}/invitations/{invitation}", spaces.revoke_invitation, methods=["DELETE"]),
     Route("/invitations/show", spaces.show_invitation, methods=["POST"]),
     Route("/invitations/accept", spaces.accept_invitation, methods=["POST"]),
+    Route("/admin", admin.overview, methods=["GET"]),
+    Route("/admin/users", admin.list_users, methods=["GET"]),
+    Route("/admin/users", admin.add_user, methods=["POST"]),
+    Route("/admin/users/{user}", admin.get_user, methods=["GET"]),
+    Route("/admin/users/{user}", admin.patch_user, methods=["PATCH"]),
+    Route("/admin/users/{user}/reset", admin.reset_user, methods=["POST"]),
+    Route("/admin/users/{user}/limits", admin.put_user_limits, methods=["PUT"]),
+    Route("/admin/spaces", admin.list_all_spaces, methods=["GET"]),
+    Route("/admin/spaces/{space}", admin.get_any_space, methods=["GET"]),
+    Route("/admin/spaces/{space}/limits", admin.put_space_limits, methods=["PUT"]),
+    Route("/admin/invitations", admin.list_server_invitations, methods=["GET"]),
+    Route("/admin/invitations", admin.add_server_invitation, methods=["POST"]),
+    Route("/admin/invitations/{invitation}", admin.revoke_server_invitation, methods=["DELETE"]),
+    Route("/admin/audit", admin.read_audit, methods=["GET"]),
 ]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from api.access.accounts import Accounts
+from api.access.administration import Administration
 from api.access.callers import Callers
 from api.access.grants import Grants
 from api.access.identities import Identities
@@ -117,6 +118,13 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[App
                 sign_in=SignIn(adapters.stores, adapters.passwords, settings.session_days),
                 accounts=Accounts(adapters.stores, adapters.passwords, settings, live),
                 spaces=Spaces(adapters.stores, devices, live, settings, limits),
+                administration=Administration(
+                    adapters.stores,
+                    adapters.documents,
+                    adapters.passwords,
+                    settings,
+                    tell=lambda spaces: live.tell_access(*spaces),
+                ),
                 grants=Grants(adapters.stores, devices),
                 identities=Identities(adapters.stores, settings, live, adapters.provider),
                 hash_maps=maps,

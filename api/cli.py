@@ -14,12 +14,14 @@ import click
 
 from api import VERSION
 from api.access.provision import Provision
+from api.admin_commands import audit, quota, setup
 from api.auth import Devices
 from api.backup_commands import backup, restore
 from api.explain import story
 from api.importing import import_into
 from api.live import HEARTBEAT_SECONDS
 from api.operating import connection_of, run, settings_of
+from api.people_commands import invite, space, user
 from api.representations import answers
 from api.representations.imports import Import, InvalidExportError, read_import
 from shared import codec, representations
@@ -64,6 +66,8 @@ def main(context: click.Context, data: Path | None) -> None:
 
 main.add_command(backup)
 main.add_command(restore)
+for command in (user, space, invite, quota, audit, setup):
+    main.add_command(command)
 
 
 @main.group()

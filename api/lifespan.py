@@ -9,6 +9,7 @@ from typing import TypedDict
 
 from starlette.applications import Starlette
 
+from api.access.first_administrator import make_first_administrator
 from api.assembly import Adapters, assembled
 from api.import_aside import import_apart
 from api.state import AppState
@@ -59,6 +60,7 @@ def lifespan_of(settings: Settings) -> Callable[[Starlette], AbstractAsyncContex
                 checks={"database": mongo.ping, "cache": partial(redis.ping, client)},
             )
             async with assembled(settings, adapters) as state:
+                await make_first_administrator(state.administration, settings)
                 gc.freeze_after_startup()
                 yield {"hypertask": state}
         await rates.close()

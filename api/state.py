@@ -9,6 +9,7 @@ from typing import cast
 from starlette.requests import Request
 
 from api.access.accounts import Accounts
+from api.access.administration import Administration
 from api.access.callers import Callers
 from api.access.grants import Grants
 from api.access.identities import Identities
@@ -49,6 +50,7 @@ class AppState:
     callers: Callers
     sign_in: SignIn
     accounts: Accounts
+    administration: Administration
     spaces: Spaces
     grants: Grants
     identities: Identities

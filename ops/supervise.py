@@ -35,7 +35,7 @@ _BACKLOG: Final = 2048
 _API: Final = "api.serve"
 _WORKER: Final = "arq worker.settings.WorkerSettings"
 _WORKER_CHECK: Final = "arq --check worker.settings.WorkerSettings"
-_NEW_TOKEN: Final = "api.cli token create --name first --space default --user owner --json"
+_SETUP: Final = "api.cli setup --json"
 _LOOPBACK_OF: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
@@ -180,14 +180,28 @@ class Server:
         if stored is not None:
             await self._until_api_answers()
             if await self._opens(stored["token"]):
+                if "set_up" not in stored:  # by an earlier release
+                    await self._set_up("--no-token")
+                    self._data.store_first_token({**stored, "set_up": "done"})
                 return stored
             say("The first token opens nothing any more (revoked, or the data is new): making another.")
-        status, out, error = await self._run(_NEW_TOKEN)
-        if status != 0:
-            raise CannotStartError(f"No first token could be made: {error or out}")
-        token: dict[str, str] = json.loads(out)
+        token = {**await self._set_up("--token"), "set_up": "done"}
         self._data.store_first_token(token)
         return token
+
+    async def _set_up(self, option: str) -> dict[str, str]:
+        """The first token, if it was asked for. Says, this once, how the first administrator signs in."""
+        status, out, error = await self._run(f"{_SETUP} {option}")
+        if status != 0:
+            raise CannotStartError(f"The server could not be set up: {error or out}")
+        made: dict[str, Any] = json.loads(out)
+        administrator = made.pop("administrator")
+        if administrator is not None:
+            say(
+                f"The first administrator is {administrator['name']}, password {administrator['password']} (shown "
+                f"this once; hypertask-server user reset makes another one). Sign in at {self.url}/sign-in"
+            )
+        return made
 
     async def _opens(self, token: str) -> bool:
         headers = {"Authorization": f"Bearer {token}"}

@@ -6,6 +6,7 @@ import dataclasses
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from shared.core.access.groups import NO_RULES, GroupRules, ProviderSignUp, checked_rules
@@ -133,6 +134,10 @@ class Settings:
     """For whom of those that the provider lets in an account is made: groups (who gets a role by them), all, none."""
     cors_origins: OriginList = NO_ORIGINS
     """Origins whose pages may use the API from a browser, with tokens, separated by commas."""
+    administrator: str = ""
+    """The name of a user whom a starting API process makes an administrator; the account too, if there is none."""
+    administrator_password: str = field(default="", repr=False)
+    """Of that account when it is made; later it has no effect."""
     log_level: str = "INFO"
 
     @property
@@ -146,12 +151,13 @@ class Settings:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
-        """Raises ValueError that names the variable when a value does not fit."""
+        """A value may be in a file, whose name HYPERTASK_<NAME>_FILE says: a line end behind it is not part of it.
+        Raises ValueError that names the variable when a value does not fit."""
         env = os.environ if env is None else env
         values: dict[str, Any] = {}
         for f in dataclasses.fields(cls):
             name = f"HYPERTASK_{f.name.upper()}"
-            if (text := env.get(name)) is None:
+            if (text := _text_of(name, env)) is None:
                 continue
             parse, kind = _PARSERS[str(f.type)]
             try:
@@ -159,6 +165,16 @@ class Settings:
             except ValueError:
                 raise ValueError(f"{name} must be {kind}, not {text!r}") from None
         return cls(**values)
+
+
+def _text_of(name: str, env: Mapping[str, str]) -> str | None:
+    file = env.get(f"{name}_FILE")
+    if name in env or file is None:
+        return env.get(name)
+    try:
+        return Path(file).read_text().rstrip("\r\n")
+    except (OSError, UnicodeError) as error:
+        raise ValueError(f"{name}_FILE cannot be read: {error}") from None
 
 
 _PARSERS: Final[dict[str, tuple[Callable[[str], Any], str]]] = {

@@ -164,17 +164,9 @@ class Spaces:
         seconds: float | None = None,
         by_administrator: bool = False,
     ) -> tuple[Invitation, str]:
-        """An invitation and its secret, which is nowhere else. `space` None: to the server alone."""
-        secret = "hi_" + secrets.token_urlsafe(32)
-        now = time.time()
-        until = now + (self.settings.invitation_days * _DAY_SECONDS if seconds is None else seconds)
-        identity = InvitationId("i" + secrets.token_hex(8))
-        invitation = Invitation(identity, origin.actor, now, until, space, role, by_administrator)
-        details = {} if role is None else {"role": role.value}
-        entry = origin.entry(AuditAct.INVITATION_ADDED, now, space=space)
-        entry = replace(entry, details={"invitation": identity, **details})
-        await self.stores.invitations.add(invitation, token_hash(secret), entry)
-        return invitation, secret
+        """As `new_invitation`."""
+        days = self.settings.invitation_days if seconds is None else seconds / _DAY_SECONDS
+        return await new_invitation(self.stores, origin, space, role, days=days, by_administrator=by_administrator)
 
     async def revoke_invitation(self, origin: Origin, space: SpaceId | None, invitation: InvitationId) -> None:
         """404 if there is none that waits."""
@@ -193,6 +185,28 @@ class Spaces:
         if isinstance(found, AcceptFailure):
             raise ProblemError(INVITATION_GONE, "It was used or revoked, or has expired. Ask for another one.")
         return found
+
+
+async def new_invitation(
+    stores: AccessStores,
+    origin: Origin,
+    space: SpaceId | None,
+    role: Role | None,
+    *,
+    days: float,
+    by_administrator: bool = False,
+) -> tuple[Invitation, str]:
+    """An invitation and its secret, which is nowhere else. `space` None: to the server alone."""
+    secret = "hi_" + secrets.token_urlsafe(32)
+    now = time.time()
+    identity = InvitationId("i" + secrets.token_hex(8))
+    until = now + days * _DAY_SECONDS
+    invitation = Invitation(identity, origin.actor, now, until, space, role, by_administrator)
+    details = {} if role is None else {"role": role.value}
+    entry = origin.entry(AuditAct.INVITATION_ADDED, now, space=space)
+    entry = replace(entry, details={"invitation": identity, **details})
+    await stores.invitations.add(invitation, token_hash(secret), entry)
+    return invitation, secret
 
 
 def new_space_id() -> SpaceId:

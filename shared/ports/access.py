@@ -93,6 +93,10 @@ class UserStore(Protocol):
         """The first `most` by id, after that id, whose name or e-mail address has `text` in it."""
         ...
 
+    async def administrators(self) -> list[User]:
+        """All of them, in whatever state their accounts are."""
+        ...
+
     async def due(self, now: float, most: int) -> list[UserId]:
         """Users whose grace period has ended."""
         ...

@@ -50,6 +50,10 @@ class Resolver(Protocol):
         for some of them: those documents are to be sent again."""
         ...
 
+    async def waiting(self, space: SpaceId) -> int:
+        """How many requests wait for a worker; a batch counts once. Raises UnavailableError."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Envelope:

@@ -201,6 +201,15 @@ def test_passwords_are_in_no_command_line_and_no_log(running: Instance) -> None:
     assert [secret for secret in secrets for text in texts if secret in text] == []
 
 
+def test_it_says_once_how_the_first_administrator_signs_in(running: Instance) -> None:
+    name, password = running.says(r"administrator is (\S+), password (\S+) ").groups()
+    assert password not in (running.data / "first-token.json").read_text()
+    assert [path for path in (running.data / "logs").iterdir() if password in path.read_text()] == []
+    with httpx.Client(base_url=running.result["url"]) as client:
+        assert client.post("/session", json={"name": name, "password": password}).status_code == 200
+        assert client.get("/admin").status_code == 200
+
+
 def test_ctrl_c_reaches_the_supervisor_alone(running: Instance) -> None:
     # A terminal sends it to a whole process group; whoever else were in it would not be stopped in order.
     groups = [os.getpgid(pid) for pid in running.pids.values()]

@@ -1,4 +1,4 @@
-"""A space that floods the workers beside a quiet one: `python -m tests.integration.test_fairness` prints the figures."""
+"""A space that floods the workers beside a quiet one. `python -m tests.integration.test_fairness` prints figures."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def quiet(access: Access) -> float:
     async with httpx.AsyncClient(base_url=access.url, headers=access.headers, timeout=30) as client:
         for number in range(QUIET_WRITES):
             began = time.perf_counter()
-            body = {"client_state": {"id": f"q{number % 10}", "n": time.time_ns()}}
+            body = {"client_state": {"id": f"q{number % 10}", "n": time.time()}}
             (await client.post(f"/task/q{number % 10}", json=body)).raise_for_status()
             times.append(1000 * (time.perf_counter() - began))
             await asyncio.sleep(PAUSE_SECONDS)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import schemathesis
 import yaml
+from click.testing import CliRunner
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from schemathesis.checks import not_a_server_error
@@ -21,18 +26,19 @@ from schemathesis.specs.openapi.checks import (
 from api import VERSION, errors
 from api.app import ROUTES
 from api.change_feed import PAGE
+from api.cli import main
 from shared.core.display import is_name
 from shared.core.documents import is_document_id
 from shared.core.merge import policies
 from shared.core.protocol import Limits
-from tests.instance import Access
+from tests.instance import Access, Instance
 
 DOCUMENT: dict[str, Any] = yaml.safe_load((Path(errors.__file__).parent / "openapi.yaml").read_text())
 schema = schemathesis.openapi.from_dict(DOCUMENT)
 
 
 # A stream has no end: tests/integration/test_live.py is about it.
-@schema.exclude(path="/events").parametrize()
+@schema.exclude(path="/events").exclude(path_regex="^/admin").parametrize()
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 def test_the_server_does_what_the_document_says(case: schemathesis.Case[Any], access: Access) -> None:
     response = case.call(base_url=access.url, headers=access.headers)
@@ -45,6 +51,34 @@ def test_the_server_does_what_the_document_says(case: schemathesis.Case[Any], ac
             status_code_conformance,
         ],
     )
+
+
+@schema.include(path_regex="^/admin").parametrize()
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+def test_administration_does_what_the_document_says(case: schemathesis.Case, administrator: httpx.Client) -> None:
+    # What others do here is tests/unit/api/test_admin.py.
+    headers = {"hypertask-csrf": administrator.headers["hypertask-csrf"]}
+    response = case.call(base_url=str(administrator.base_url), headers=headers, cookies=dict(administrator.cookies))
+    case.validate_response(
+        response,
+        checks=[
+            not_a_server_error,
+            content_type_conformance,
+            response_schema_conformance,
+            status_code_conformance,
+        ],
+    )
+
+
+@pytest.fixture(scope="module")
+def administrator(server: Instance) -> Iterator[httpx.Client]:
+    name = f"root {uuid.uuid4().hex[:8]}"
+    command = ["--data", str(server.data), "user", "add", name, "--administrator", "--json"]
+    made = json.loads(CliRunner().invoke(main, command).stdout)
+    with httpx.Client(base_url=server.url) as client:
+        signed_in = client.post("/session", json={"name": name, "password": made["password"]}).raise_for_status()
+        client.headers["hypertask-csrf"] = signed_in.json()["csrf"]
+        yield client
 
 
 def test_every_route_is_in_the_document_and_every_operation_has_a_route() -> None:

@@ -129,6 +129,9 @@ class MemoryUserStore:
         found = [u for u in users if part in name_key(u.name) or part in (email_key(u.email or "") or "")]
         return sorted(found, key=lambda user: user.id)[:most]
 
+    async def administrators(self) -> list[User]:
+        return [user for user, _ in self._tables.users.values() if user.administrator]
+
     async def due(self, now: float, most: int) -> list[UserId]:
         users = [user for user, _ in self._tables.users.values()]
         return [user.id for user in users if user.delete_at is not None and user.delete_at <= now][:most]

@@ -78,6 +78,9 @@ class MemoryResolver:
         except UnavailableError as error:
             return [error] * len(items)
 
+    async def waiting(self, space: SpaceId) -> int:
+        return len(self._queue.spaces[space].waiting)
+
     async def _together(self, space: SpaceId, items: Sequence[Item | SealedItem]) -> list[Reply]:
         sealed = [item if isinstance(item, SealedItem) else queue_messages.sealed_item(item) for item in items]
         if self._acknowledgements is not None:

@@ -133,6 +133,10 @@ class MongoUserStore:
             rows = await self._users.find(query).sort("_id", ASCENDING).limit(most).to_list(None)
         return [user_of(row) for row in rows]
 
+    async def administrators(self) -> list[User]:
+        with errors_mapped():
+            return [user_of(row) for row in await self._users.find({"administrator": True}).to_list(None)]
+
     async def due(self, now: float, most: int) -> list[UserId]:
         with errors_mapped():
             rows = await self._users.find({"delete_at": {"$lte": now}}, {"_id": 1}).limit(most).to_list(None)

@@ -112,6 +112,10 @@ class ArqResolver:
                 room -= sum(map(_size, replies))
         return found
 
+    async def waiting(self, space: SpaceId) -> int:
+        with errors_mapped():
+            return int(await cast(Awaitable[int], self._redis.llen(space_key(space, "inbox"))))
+
     def _chunks(self, items: Sequence[SealedItem]) -> Iterator[list[SealedItem]]:
         """Each is an envelope. A worker takes one at least, so one must not be much for it."""
         chunk: list[SealedItem] = []

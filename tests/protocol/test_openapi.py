@@ -55,7 +55,9 @@ def test_the_server_does_what_the_document_says(case: schemathesis.Case[Any], ac
 
 @schema.include(path_regex="^/admin").parametrize()
 @settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-def test_administration_does_what_the_document_says(case: schemathesis.Case, administrator: httpx.Client) -> None:
+def test_administration_does_what_the_document_says(
+    case: schemathesis.Case[Any], administrator: httpx.Client
+) -> None:
     # What others do here is tests/unit/api/test_admin.py.
     headers = {"hypertask-csrf": administrator.headers["hypertask-csrf"]}
     response = case.call(base_url=str(administrator.base_url), headers=headers, cookies=dict(administrator.cookies))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from importlib import import_module
 from typing import Any, Final
 
 import click
 
 from client.commands.session import Session
+from client.config.config_file import ConfigError, NoProfileError
 
 COMMANDS: Final = {
     "add": "tasks:add",
@@ -20,6 +22,19 @@ COMMANDS: Final = {
     "edit": "tasks:edit",
     "undo": "undo:undo",
     "restore": "restore:restore",
+    "annotate": "actions:annotate",
+    "denotate": "actions:denotate",
+    "append": "actions:append",
+    "prepend": "actions:prepend",
+    "start": "actions:start",
+    "stop": "actions:stop",
+    "duplicate": "actions:duplicate",
+    "projects": "reports:projects",
+    "tags": "reports:tags",
+    "summary": "reports:summary",
+    "calendar": "reports:calendar",
+    "burndown": "reports:burndown",
+    "context": "reports:context",
     "connect": "connect:connect",
     "login": "login:login",
     "logout": "login:logout",
@@ -40,22 +55,121 @@ COMMANDS: Final = {
 takes most of the time of a short one."""
 
 
+REPORTS: Final = (
+    *("next", "ls", "long", "minimal", "ready", "waiting", "blocked", "unblocked", "blocking", "overdue", "active"),
+    *("completed", "recurring", "newest", "oldest", "all"),
+)
+"""The names of client/tasks/reports.py, which is not loaded for a name."""
+OTHER_NAMES: Final = {
+    "mod": "modify", "del": "delete", "rm": "delete", "info": "show", "information": "show", "cal": "calendar",
+    "synchronize": "sync", "dup": "duplicate", "burndown.weekly": "burndown", "purge": "delete", "ann": "annotate",
+    "denote": "denotate",
+}  # fmt: skip
+"""What Taskwarrior's people type, or git's."""
+NAMED: Final = {
+    "reports": "hypertask --help lists the reports",
+    "columns": "docs/taskwarrior.md names the columns",
+    "udas": "every field may be used without declaring it: hypertask add x estimate:=3",
+    "uuids": "hypertask list --json has the ids",
+    "ids": "hypertask list --json has the ids",
+    "count": "the last line of hypertask list WORD... counts",
+    "_get": "hypertask show ID --json",
+    "timesheet": "hypertask list +COMPLETED end.after:today-4w",
+    "history": "hypertask burndown",
+    "ghistory": "hypertask burndown",
+    "burndown.daily": "hypertask burndown",
+    "burndown.monthly": "hypertask burndown",
+    "stats": "hypertask status",
+    "version": "hypertask --version",
+    "diagnostics": "hypertask doctor",
+    "commands": "hypertask --help",
+    "help": "hypertask --help",
+    "calc": "the shell: date, bc",
+    "execute": "the shell",
+    "colors": "hypertask list --color never",
+    "import-v2": "hypertask import taskwarrior",
+    "news": "CHANGELOG.md",
+}
+"""What has another name here."""
+FILTERED: Final = frozenset(
+    {"list", "modify", "done", "delete", "annotate", "denotate", "append", "prepend", "start", "stop", "projects"}
+    | {"tags", "summary", "calendar", "burndown", *REPORTS}
+)
+"""Commands that take a filter before their name: hypertask +home done."""
+ONE_TASK: Final = frozenset({"show", "edit", "duplicate", "log", "restore"})
+"""Commands that take one task, also before their name: hypertask 3 edit."""
+_TAG: Final = re.compile(r"-[^\W\d_]\S+\Z")
+
+
 class Root(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(COMMANDS)
+        return sorted([*COMMANDS, *REPORTS])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if (place := COMMANDS.get(cmd_name)) is None:
-            return None
-        module, _, name = place.partition(":")
-        command: click.Command = getattr(import_module(f"client.commands.{module}"), name)
-        return command
+        name = OTHER_NAMES.get(cmd_name, cmd_name)
+        if (place := COMMANDS.get(name)) is not None:
+            module, _, function = place.partition(":")
+            command: click.Command = getattr(import_module(f"client.commands.{module}"), function)
+            return command
+        if name in REPORTS or self._is_own_report(ctx, name):
+            report: click.Command | None = import_module("client.commands.reports").command_of(ctx.obj, name)
+            return report
+        return None
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """A filter before the command may begin with a tag that is not wanted: hypertask -home list."""
+        if args and _TAG.match(args[0]):
+            args = ["--", *args]
+        return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """A filter may stand before the command; without a command it is `next`, with a number alone `show`."""
+        for place, word in enumerate(args):
+            if word == "--":
+                break
+            name = OTHER_NAMES.get(word, word)
+            if place == 1 and name in ONE_TASK:
+                return name, self.get_command(ctx, name), [args[0], *args[2:]]
+            if place and not self._takes_filter(ctx, name):
+                continue
+            if (command := self.get_command(ctx, name)) is not None:
+                ctx.obj.filter_words = tuple(args[:place])
+                return command.name, command, args[place + 1 :]
+        word = args[0]
+        if word.isdigit() and len(args) == 1:
+            return "show", self.get_command(ctx, "show"), args
+        if word[:1] in "+-(!/" or ":" in word or word[:1].isdigit():
+            return "next", self.get_command(ctx, "next"), args
+        raise click.UsageError(_no_such_command(word), ctx)
+
+    def _takes_filter(self, ctx: click.Context, word: str) -> bool:
+        return word in FILTERED or (word not in COMMANDS and self._is_own_report(ctx, word))
+
+    def _is_own_report(self, ctx: click.Context, name: str) -> bool:
+        if name[:1] in "+-(" or ":" in name or not isinstance(ctx.obj, Session):
+            return False
+        try:
+            return name in ctx.obj.own_reports
+        except (ConfigError, NoProfileError):  # said by the command that needs the config
+            return False
 
     def make_context(self, *args: Any, **options: Any) -> click.Context:
         """Here and not in the function below, which is not run when the shell asks how to complete a word."""
         context = super().make_context(*args, **options)
         context.obj = Session(os.environ, context.params.get("profile"))
         return context
+
+
+def _no_such_command(word: str) -> str:
+    if word in NAMED:
+        return f'There is no command "{word}". Instead: {NAMED[word]}'
+    from difflib import get_close_matches  # noqa: PLC0415  it is needed here alone, and takes time to load
+
+    near = get_close_matches(word, [*COMMANDS, *REPORTS, *OTHER_NAMES], 1)
+    hint = f"Did you mean {OTHER_NAMES.get(near[0], near[0])}?" if near else "What there is: hypertask --help"
+    return f'There is no command "{word}". {hint}'
 
 
 @click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

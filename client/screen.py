@@ -8,6 +8,8 @@ documents, files and servers is shown and never obeyed: every line passes throug
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -51,12 +53,17 @@ class Screen:
         click.secho(f"Warning: {shown(text, lines=True)}", fg="yellow", err=True)
 
     def answer(self, value: Any, *lines: str) -> None:
-        """The result: `value` with --json, else the lines; the last says what to do next where there is something."""
+        """The result: `value` with --json, else the lines; the last says what to do next where there is something.
+        What is longer than the terminal goes through the pager (PAGER, else less; PAGER=cat for none)."""
         if self.as_json:
             click.echo(shown_json(json.dumps(value, ensure_ascii=False)))
+            return
+        safe = [line if isinstance(line, Painted) else shown(line) for line in lines]
+        if sys.stdout.isatty() and sum(line.count("\n") + 1 for line in safe) >= shutil.get_terminal_size().lines:
+            os.environ.setdefault("LESS", "-FRX")  # colours are shown, and what was read stays on the screen
+            click.echo_via_pager("\n".join(safe) + "\n", color=any(isinstance(line, Painted) for line in safe))
         else:
-            for line in lines:
-                click.echo(line if isinstance(line, Painted) else shown(line))
+            click.echo("\n".join(safe), color=True if any(isinstance(line, Painted) for line in safe) else None)
 
     @contextmanager
     def progress(self, label: str, *, sending: bool) -> Iterator[Progress]:

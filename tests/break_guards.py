@@ -756,8 +756,8 @@ BREAKS = (
     Break(
         "terminal: what others wrote is obeyed",
         "client/screen.py",
-        "click.echo(line if isinstance(line, Painted) else shown(line))",
-        "click.echo(line)",
+        "[line if isinstance(line, Painted) else shown(line) for line in lines]",
+        "[*lines]",
         ("tests/unit/client/test_screen.py",),
     ),
     Break(

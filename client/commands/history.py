@@ -18,6 +18,8 @@ from client.screen import SHOWN, Screen
 from client.sync.engine.own_edits import is_lives_on
 from client.sync.upstream import UpstreamError
 from client.tasks.ids import with_prefix
+from client.tasks.known import numbered
+from client.tasks.listed import numbers
 from client.tasks.take_back import TakeBackError, taken_back
 from client.workspace.workspace import SetUpError, Workspace, open_workspace
 from shared.core.documents import DocumentId
@@ -132,6 +134,9 @@ def _take(session: Session, workspace: Workspace, screen: Screen, number: int, p
 
 
 def named(workspace: Workspace, text: str) -> DocumentId:
-    """The document whose id is `text` or begins with it, one that was deleted here too. Raises NoSuchTaskError."""
+    """The document whose id is `text` or begins with it, one that was deleted here too, or that has this number in
+    the last listing. Raises NoSuchTaskError, WordError."""
     known = {*workspace.store.files(), *workspace.store.known(), *workspace.folder.scan().files}
+    if (listed := numbered(text, numbers(workspace.folder.state))) is not None and len(listed & known) == 1:
+        return DocumentId(*listed & known)
     return with_prefix(text, known)

@@ -7,13 +7,19 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 
 from client.config.config_file import ConfigFile, Profile
 from client.config.tokens import Tokens
 from client.folder.task_folder import TaskFolder
 from client.tasks.hooks import Hooks
 from client.tasks.local_time import Here
+from client.tasks.reports import REPORTS, Report
 from client.tasks.task_list import Tasks
+from client.tasks.words import WordError
+
+CONTEXT: Final = "context"
+"""The file in the folder's own part with the name of the context that was chosen."""
 
 
 class Session:
@@ -25,6 +31,8 @@ class Session:
         self.variables = variables
         self._wanted = profile
         self._clock = clock or (lambda: datetime.now(Here()))
+        self.filter_words: tuple[str, ...] = ()
+        """What stands before the command: `hypertask +home done`."""
         self.config_file = ConfigFile.of_environment(variables)
 
     @property
@@ -66,6 +74,51 @@ class Session:
     def tasks(self) -> Tasks:
         """What commands do with the tasks of the profile."""
         return Tasks(self.folder, self.hooks, self.now)
+
+    @property
+    def own_reports(self) -> Mapping[str, Report]:
+        """Of the config; none where there is no config yet. Raises ConfigError, NoProfileError."""
+        rows = self.profile.reports if self.config_file.path.exists() else {}
+        return {
+            name: Report(
+                name,
+                row.about or f"Report of the config: {' '.join(row.filter)}",
+                row.filter,
+                row.sort or REPORTS["next"].order,
+                row.columns or REPORTS["next"].columns,
+                row.limit,
+            )
+            for name, row in rows.items()
+        }
+
+    @property
+    def context_name(self) -> str | None:
+        """The context that was chosen in this folder, if the config still has it."""
+        try:
+            name = (self.folder.state / CONTEXT).read_text(encoding="utf-8").strip()
+        except OSError:
+            return None
+        return name if name in self.profile.contexts else None
+
+    @property
+    def context(self) -> tuple[str, ...]:
+        """The words that narrow every report."""
+        name = self.context_name
+        return () if name is None else self.profile.contexts[name]
+
+    def set_context(self, name: str | None) -> None:
+        """Raises WordError if the config has none of that name."""
+        if name is None:
+            (self.folder.state / CONTEXT).unlink(missing_ok=True)
+            return
+        if name not in self.profile.contexts:
+            known = ", ".join(self.profile.contexts) or "none"
+            raise WordError(
+                f'there is no context "{name}"; there is: {known}. '
+                f'To make it: hypertask config set contexts.{name} "project:{name}"'
+            )
+        self.folder.prepare()
+        (self.folder.state / CONTEXT).write_text(name, encoding="utf-8")
 
     @property
     def hooks(self) -> Hooks:

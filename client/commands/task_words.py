@@ -31,6 +31,8 @@ class WordCommand(click.Command):
         super().__init__(name, **{**attributes, "context_settings": settings})
 
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)
+        args[:end] = ["--help" if word == "-h" else word for word in args[:end]]
         if "--" in args:  # click takes one away; what comes behind it is text, and we have to know
             args.insert(args.index("--"), "--")
         return super().parse_args(context, args)
@@ -50,7 +52,7 @@ def an_id() -> Callable[[F], F]:
 
 def ids() -> Callable[[F], F]:
     """An argument that takes the beginnings of ids."""
-    return click.argument("ids", nargs=-1, required=True, shell_complete=_known_ids, metavar="ID...")
+    return click.argument("ids", nargs=-1, type=click.UNPROCESSED, shell_complete=_known_ids, metavar="ID|WORD...")
 
 
 def title(body: Body, width: int = 60) -> str:

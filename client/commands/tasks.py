@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from client.commands.editor import Draft, edited_file
+from client.commands.listing import chosen, confirm, ids_and_rest, load_all, number, task_lines
 from client.commands.reporting import reports
 from client.commands.session import Session
 from client.commands.task_words import (
@@ -19,20 +20,26 @@ from client.commands.task_words import (
     in_order,
     problem_rows,
     say_problems,
-    table,
     title,
     words,
 )
 from client.screen import USAGE, Screen, plain, tasks
-from client.tasks.filters import filter_of, is_pending, names_field
+from client.tasks.filters import filter_of, is_pending, names_hidden
 from client.tasks.ids import ALPHABET, LENGTH, id_of, shortest
 from client.tasks.modifications import modification_of
 from client.tasks.moments import shown, written
 from client.tasks.periods import repetition
 from client.tasks.task_list import Done, Tasks
+from client.tasks.view import dependencies
+from client.tasks.words import WordError
 from shared.core.documents import Body, DocumentId
 from shared.core.json.strict import FaultError
 from shared.core.merge.objects import merge
+
+COLOURS: Final = click.Choice(["auto", "always", "never"])
+COLUMNS: Final = ("status", "due", "priority", "project", "tags", "description")
+"""Of `list`."""
+YES: Final = click.option("--yes", "-y", is_flag=True, help="Do not ask whether what a filter chose is meant.")
 
 
 @click.command(cls=WordCommand)
@@ -49,13 +56,13 @@ def add(session: Session, screen: Screen, *, words: tuple[str, ...]) -> None:
     now = written(session.now)
     identity = id_of(secrets.randbelow(len(ALPHABET) ** LENGTH))
     new = {"id": identity, "status": "pending", "entry": now, "modified": now}
-    body = modification_of(words, session.now)(new)
+    body = modification_of(words, session.now, load_all(session, screen).view)(new)
     if "description" not in body:
         raise click.UsageError('a task needs a description: hypertask add "water the plants"')
     if "recur" in body:
         body = _as_pattern(body)
     done = session.tasks.add([body], _command("add", words))
-    _report(screen, session.tasks, done, "Added", "Next: hypertask list")
+    report_change(screen, session.tasks, done, "Added", "Next: hypertask list")
 
 
 def _as_pattern(body: Body) -> Body:
@@ -68,8 +75,9 @@ def _as_pattern(body: Body) -> Body:
 @click.command("list", cls=WordCommand)
 @words()
 @click.option("--all", "everything", is_flag=True, help="Also what is done, or waits for its day.")
+@click.option("--color", "colour", type=COLOURS, default="auto", help="Colours; auto: on a terminal.")
 @reports
-def list_tasks(session: Session, screen: Screen, *, words: tuple[str, ...], everything: bool) -> None:
+def list_tasks(session: Session, screen: Screen, *, words: tuple[str, ...], everything: bool, colour: str) -> None:
     """List tasks that fit all WORDs: +tag, -tag, field:value, text.
 
     \b
@@ -77,19 +85,23 @@ def list_tasks(session: Session, screen: Screen, *, words: tuple[str, ...], ever
     hypertask list project:home due.before:friday
     hypertask list status:completed milk
     """
-    fits = filter_of(words, session.now)
-    seen = session.tasks.all()
-    if made := session.tasks.make_occurrences(seen.bodies):
-        screen.say(f"Made {tasks(len(made))} that repeat and are due.")
-    bodies = {**seen.bodies, **{DocumentId(body["id"]): body for body in made}}
-    everything = everything or names_field(words, "status")
-    wanted = (body for body in bodies.values() if fits(body) and (everything or is_pending(body, session.now)))
+    seen = load_all(session, screen)
+    words = (*session.filter_words, *words)
+    fits, here = (filter_of(part, session.now, seen.view) for part in (words, session.context))
+    everything = everything or names_hidden(words)
+    wanted = (
+        body
+        for body in seen.bodies.values()
+        if fits(body) and here(body) and (everything or is_pending(body, session.now))
+    )
     found = in_order(wanted, session.now.tzinfo)
     say_problems(screen, seen.problems)
-    lines = table(found, bodies, session.now)
-    summary = f"{tasks(len(found))}{f' of {len(bodies)}' if len(found) != len(bodies) else ''}."
-    hint = "Next: hypertask done ID" if found else 'Next: hypertask add "water the plants"'
-    if not found and bodies:
+    if not screen.as_json:
+        number(session, found)
+    lines = task_lines(seen, found, COLUMNS, colour)
+    summary = f"{tasks(len(found))}{f' of {len(seen.bodies)}' if len(found) != len(seen.bodies) else ''}."
+    hint = "Next: hypertask done NUMBER" if found else 'Next: hypertask add "water the plants"'
+    if not found and seen.bodies:
         hint = "Next: fewer words, or --all"
     screen.answer({"tasks": found, "problems": problem_rows(seen.problems)}, *lines, f"{summary} {hint}")
 
@@ -108,10 +120,10 @@ def show(session: Session, screen: Screen, *, prefix: str) -> None:
 
 
 @click.command(cls=WordCommand)
-@an_id()
 @words(required=True)
+@YES
 @reports
-def modify(session: Session, screen: Screen, *, prefix: str, words: tuple[str, ...]) -> None:
+def modify(session: Session, screen: Screen, *, words: tuple[str, ...], yes: bool) -> None:
     """Change tasks: ID, or several with commas between them, then what is to be different.
 
     Text replaces the description, +tag and -tag add and remove a tag, field:value sets a field, field: removes it.
@@ -119,40 +131,55 @@ def modify(session: Session, screen: Screen, *, prefix: str, words: tuple[str, .
     \b
     hypertask modify q7 +urgent due:tomorrow
     hypertask modify q7,b3 project:home priority:
+    hypertask +errand due.before:friday modify priority:H
     """
-    change = modification_of(words, session.now)
+    ids, rest = ids_and_rest(session, words, "modify WORD...")
+    all_tasks, documents, filtered = chosen(session, screen, ids)
+    change = modification_of(rest, session.now, all_tasks.view)
 
     def modified(body: Body) -> Body:
         after = change(body)
         if "recur" in after and after.get("recur") != body.get("recur"):
             repetition(after["recur"])
+        if "depends" in after and (way := all_tasks.view.cycle(body["id"], dependencies(after))) is not None:
+            raise WordError(f"a task cannot wait for itself: {' -> '.join(way)}")
         return after
 
-    documents = session.tasks.find_all(prefix.split(","))
-    _report(screen, session.tasks, session.tasks.change(documents, modified, _command("modify", words)), "Changed")
+    if filtered:
+        confirm(screen, all_tasks, documents, "Change", yes=yes)
+    command = _command("modify", [*session.filter_words, *words])
+    report_change(screen, session.tasks, session.tasks.change(documents, modified, command), "Changed")
 
 
-@click.command()
+@click.command(cls=WordCommand)
 @ids()
+@YES
 @reports
-def done(session: Session, screen: Screen, *, ids: tuple[str, ...]) -> None:
-    """Mark tasks as done."""
+def done(session: Session, screen: Screen, *, ids: tuple[str, ...], yes: bool) -> None:
+    """Mark tasks as done: ids, numbers of the last listing, or a filter."""
     now = written(session.now)
 
     def completed(body: Body) -> Body:
         return body if body.get("status") == "completed" else {**body, "status": "completed", "end": now}
 
-    documents = session.tasks.find_all(ids)
-    _report(screen, session.tasks, session.tasks.change(documents, completed, _command("done", ids)), "Done")
+    all_tasks, documents, filtered = chosen(session, screen, ids)
+    if filtered:
+        confirm(screen, all_tasks, documents, "Complete", yes=yes)
+    command = _command("done", [*session.filter_words, *ids])
+    report_change(screen, session.tasks, session.tasks.change(documents, completed, command), "Done")
 
 
-@click.command()
+@click.command(cls=WordCommand)
 @ids()
+@YES
 @reports
-def delete(session: Session, screen: Screen, *, ids: tuple[str, ...]) -> None:
-    """Delete tasks: their files go, and with the next sync they go everywhere."""
-    documents = session.tasks.find_all(ids)
-    _report(screen, session.tasks, session.tasks.delete(documents, _command("delete", ids)), "Deleted")
+def delete(session: Session, screen: Screen, *, ids: tuple[str, ...], yes: bool) -> None:
+    """Delete tasks, by id, number or filter: their files go, and with the next sync they go everywhere."""
+    all_tasks, documents, filtered = chosen(session, screen, ids)
+    if filtered:
+        confirm(screen, all_tasks, documents, "Delete", yes=yes)
+    command = _command("delete", [*session.filter_words, *ids])
+    report_change(screen, session.tasks, session.tasks.delete(documents, command), "Deleted")
 
 
 @click.command()
@@ -185,10 +212,10 @@ def edit(session: Session, screen: Screen, *, prefix: str, discard: bool) -> Non
 
     changed = session.tasks.change([document], merged, f"edit {prefix}")
     draft.close()
-    _report(screen, session.tasks, changed, "Changed")
+    report_change(screen, session.tasks, changed, "Changed")
 
 
-def _report(
+def report_change(
     screen: Screen, tasks: Tasks, done: Done, verb: str, hint: str = "To take it back: hypertask undo"
 ) -> None:
     for line in done.feedback:

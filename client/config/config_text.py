@@ -12,6 +12,20 @@
     url = "https://tasks.example.org"
     space = "family"                # optional, http(s) only
 
+    [profiles.default.urgency]      # coefficients: client/tasks/urgency.py
+    due = 12.0
+    priority.H = 6.0
+    [profiles.default.contexts]     # hypertask context work
+    work = "project:work or +office"
+    [profiles.default.values]       # what a field may be
+    priority = "H,M,L"
+    [profiles.default.reports.mine] # hypertask mine
+    filter = "+READY project:home"
+    sort = "due+,urgency-"          # optional, as what follows
+    columns = "project,due,description"
+    about = "What is to be done at home"
+    limit = "10"
+
 Everything that is wrong is named with its line and key, all of it at once; what is not known is wrong, too: a
 misspelt key that is ignored is a setting that somebody relies on.
 """
@@ -20,9 +34,10 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -33,7 +48,8 @@ SCHEMES: Final = ("https", "http", "folder", "git+file", "git+ssh", "git+https",
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}\Z")
 _VARIABLE: Final = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 _ROOT_KEYS: Final = ("default_profile", "profiles")
-_PROFILE_KEYS: Final = ("folder", "hooks", "editor", "upstreams")
+_PROFILE_KEYS: Final = ("folder", "hooks", "editor", "upstreams", "urgency", "contexts", "values", "reports")
+_REPORT_KEYS: Final = ("filter", "sort", "columns", "about", "limit")
 _UPSTREAM_KEYS: Final = ("name", "url", "space")
 
 
@@ -47,6 +63,17 @@ class UpstreamConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportConfig:
+    """A report of the user's own; what is not said is empty."""
+
+    filter: tuple[str, ...] = ()
+    sort: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    about: str = ""
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """A folder and what belongs to it."""
 
@@ -55,6 +82,10 @@ class Profile:
     hooks: Path
     editor: str | None = None
     upstreams: tuple[UpstreamConfig, ...] = ()
+    urgency: Mapping[str, float] = field(default_factory=dict)
+    contexts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    reports: Mapping[str, ReportConfig] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +180,62 @@ class _Reader:
             if upstream.name in [other.name for other in upstreams]:
                 self._wrong((*at, "upstreams", str(number), "name"), f'there are two upstreams "{upstream.name}"')
             upstreams.append(upstream)
-        return Profile(name, folder, hooks, editor, tuple(upstreams))
+        return Profile(
+            name,
+            folder,
+            hooks,
+            editor,
+            tuple(upstreams),
+            self._numbers((*at, "urgency"), self._table((*at, "urgency"), table.get("urgency", {}))),
+            {k: self._words((*at, "contexts", k), v) for k, v in self._entries((*at, "contexts"), table)},
+            {k: self._commas((*at, "values", k), v) for k, v in self._entries((*at, "values"), table)},
+            {k: self._report((*at, "reports", k), v) for k, v in self._entries((*at, "reports"), table)},
+        )
+
+    def _entries(self, at: tuple[str, ...], table: dict[str, Any]) -> list[tuple[str, Any]]:
+        return list(self._table(at, table.get(at[-1], {})).items())
+
+    def _report(self, at: tuple[str, ...], value: Any) -> ReportConfig:
+        row = self._table(at, value)
+        self._named(at, at[-1])
+        self._known(at, row, _REPORT_KEYS)
+        limit = self._number((*at, "limit"), row["limit"]) if "limit" in row else None
+        return ReportConfig(
+            self._words((*at, "filter"), row.get("filter", "")),
+            self._commas((*at, "sort"), row.get("sort", "")),
+            self._commas((*at, "columns"), row.get("columns", "")),
+            self._text((*at, "about"), row.get("about", "")),
+            None if limit is None else int(limit),
+        )
+
+    def _numbers(self, at: tuple[str, ...], table: dict[str, Any]) -> dict[str, float]:
+        """Nested tables are dots: priority.H."""
+        found: dict[str, float] = {}
+        for name, value in table.items():
+            if isinstance(value, dict):
+                found |= {f"{name}.{inner}": n for inner, n in self._numbers((*at, name), value).items()}
+            else:
+                found[name] = self._number((*at, name), value)
+        return found
+
+    def _number(self, at: tuple[str, ...], value: Any) -> float:
+        try:
+            return float(value if isinstance(value, int | float | str) else "")
+        except ValueError:
+            self._wrong(at, f"a number is expected, not {value!r}")
+            return 0.0
+
+    def _words(self, at: tuple[str, ...], value: Any) -> tuple[str, ...]:
+        try:
+            return tuple(shlex.split(self._text(at, value)))
+        except ValueError as error:
+            self._wrong(at, f"the words cannot be told apart: {error}")
+            return ()
+
+    def _commas(self, at: tuple[str, ...], value: Any) -> tuple[str, ...]:
+        if isinstance(value, list) and all(isinstance(one, str) for one in value):
+            return tuple(value)
+        return tuple(part.strip() for part in self._text(at, value).split(",") if part.strip())
 
     def _upstream(self, at: tuple[str, ...], row: dict[str, Any]) -> UpstreamConfig:
         self._known(at, row, _UPSTREAM_KEYS)

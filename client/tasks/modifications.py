@@ -22,12 +22,13 @@ from typing import Any, Final
 
 from client.tasks import moments
 from client.tasks.filters import tags_of, value_at
-from client.tasks.known import FIELDS, known_field, numbered
+from client.tasks.ids import NoSuchTaskError
+from client.tasks.known import FIELDS, documents_named, known_field
 from client.tasks.view import View
 from client.tasks.virtual_tags import VIRTUAL_TAGS
 from client.tasks.words import NEVER_SET, Field, Tag, Text, WordError, read_words
 from shared.codec import parse
-from shared.core.documents import Body
+from shared.core.documents import Body, DocumentId
 from shared.core.json.strict import FaultError, check
 
 Modification = Callable[[Body], Body]
@@ -64,28 +65,26 @@ def _checked(word: Tag | Field | Text, view: View | None) -> Tag | Field | Text:
     allowed = view.values.get(name)
     if allowed is not None and word.value and not word.is_json and word.value not in allowed:
         raise WordError(f"{name}:{word.value} is not in the config; {name} is one of {', '.join(allowed)}")
-    if name == "depends" and not word.is_json:
+    if name == "depends" and word.is_json:
+        _all_there(_json(word.value), view)
+    elif name == "depends":
         return Field(name, word.modifier, json.dumps(depended(word.value, view)), True) if word.value else word
     return Field(name, word.modifier, word.value, word.is_json)
 
 
 def depended(text: str, view: View) -> list[str]:
     """The ids that `depends:2,q7ab` names. Raises WordError where a task does not exist, or several are meant."""
-    named: list[str] = []
-    for part in text.split(","):
-        some = numbered(part, view.numbers)
-        meant = (
-            sorted(some)
-            if some is not None
-            else [one for one in view.ids if one == part]
-            or [one for one in view.ids if len(part) > 1 and one.startswith(part)]
-        )
-        if len(meant) != 1 and some is None:
-            raise WordError(
-                f'"{part}" in depends: {"no task" if not meant else "more than one task"} has an id that begins so'
-            )
-        named += meant
-    return list(dict.fromkeys(named))
+    try:
+        return [*documents_named(text, view.numbers, map(DocumentId, view.ids))]
+    except NoSuchTaskError as error:
+        raise WordError(f"depends: {error}") from None
+
+
+def _all_there(value: Any, view: View) -> None:
+    """Raises WordError for dependencies that are no tasks."""
+    for one in value if isinstance(value, list) else ():
+        if one not in view.ids:
+            raise WordError(f"depends: there is no task {one!r}")
 
 
 def _step(word: Tag | Field, now: datetime) -> Modification:

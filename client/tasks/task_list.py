@@ -10,8 +10,10 @@ from typing import Final
 
 from client.folder.task_folder import ChangedError, FileChange, FileProblem, FolderError, Loaded, Stamp, TaskFolder
 from client.tasks.hooks import Hooks
-from client.tasks.ids import with_prefix
+from client.tasks.ids import NoSuchTaskError
 from client.tasks.journal import ARRIVALS, COMMANDS, UNDONE, Journal, JournalEntry, Step
+from client.tasks.known import documents_named
+from client.tasks.listed import numbers
 from client.tasks.moments import written
 from client.tasks.recurrence import NoPeriodError, is_pattern, occurrences
 from client.tasks.undone import CannotUndoError, undone
@@ -58,14 +60,13 @@ class Tasks:
         self._journal = Journal(folder.state)
         self._now = now
 
-    def find(self, prefix: str) -> DocumentId:
-        """Raises NoSuchTaskError, FolderError."""
-        return with_prefix(prefix, self.folder.scan().files)
-
-    def find_all(self, prefixes: Iterable[str]) -> list[DocumentId]:
-        """Each once, in their order."""
-        files = self.folder.scan().files
-        return list(dict.fromkeys(with_prefix(prefix, files) for prefix in prefixes))
+    def find(self, text: str) -> DocumentId:
+        """The task of a number of the last listing, or of the beginning of an id. Raises NoSuchTaskError, WordError,
+        FolderError."""
+        named = documents_named(text, numbers(self.folder.state), self.folder.scan().files)
+        if len(named) > 1:
+            raise NoSuchTaskError(f"{text} names {len(named)} tasks; this command takes one")
+        return named[0]
 
     def all(self) -> SeenTasks:
         """Raises FolderError."""

@@ -74,8 +74,9 @@ def test_what_is_understood(words: str, descriptions: str) -> None:
         ("proejct:home", "did you mean project"),
         ("due.before:today", "asks and does not set"),
         ("depends:cc", "no task has an id"),
-        ("depends:aaa", "more than one task"),
-        ("depends:a", "no task has an id"),
+        ('depends:=["cc"]', "there is no task"),
+        ("depends:aaa", "2 ids begin with"),
+        ("depends:a", "two characters or more"),
         ("id:x", "cannot be set"),
     ],
 )

@@ -1,0 +1,169 @@
+"""hypertask annotate, denotate, append, prepend, start, stop, duplicate"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import click
+
+from client.commands.listing import chosen, confirm, ids_and_rest, load_all
+from client.commands.reporting import reports
+from client.commands.session import Session
+from client.commands.task_words import WordCommand, an_id, words
+from client.commands.tasks import YES, report_change
+from client.screen import Screen
+from client.tasks.ids import ALPHABET, LENGTH, id_of
+from client.tasks.modifications import modification_of
+from client.tasks.moments import written
+from client.tasks.words import WordError
+from shared.core.documents import Body
+
+Change = Callable[[Body], Body]
+
+
+def _change(
+    session: Session, screen: Screen, ids: tuple[str, ...], change: Change, *, verb: str, name: str, yes: bool
+) -> None:
+    all_tasks, documents, filtered = chosen(session, screen, ids)
+    if filtered:
+        confirm(screen, all_tasks, documents, verb, yes=yes)
+    command = " ".join([name, *session.filter_words, *ids])
+    report_change(screen, session.tasks, session.tasks.change(documents, change, command), verb)
+
+
+@click.command(cls=WordCommand)
+@words(required=True)
+@YES
+@reports
+def annotate(session: Session, screen: Screen, *, words: tuple[str, ...], yes: bool) -> None:
+    """Add a note with the time: ID TEXT."""
+    ids, rest = ids_and_rest(session, words, "annotate TEXT")
+    text = " ".join(word for word in rest if word != "--")
+
+    def change(body: Body) -> Body:
+        notes = body.get("annotations", [])
+        if not isinstance(notes, list):
+            raise WordError(f'the "annotations" of {body["id"]} are no list')
+        at = session.now
+        taken = {note.get("entry") for note in notes if isinstance(note, dict)}
+        while written(at) in taken:  # the time is what tells notes apart
+            at += timedelta(seconds=1)
+        return {**body, "annotations": [*notes, {"entry": written(at), "description": text}]}
+
+    _change(session, screen, ids, change, verb="Annotated", name="annotate", yes=yes)
+
+
+@click.command(cls=WordCommand)
+@words(required=True)
+@YES
+@reports
+def denotate(session: Session, screen: Screen, *, words: tuple[str, ...], yes: bool) -> None:
+    """Remove the note that is TEXT, or else the first that contains it: ID TEXT."""
+    ids, rest = ids_and_rest(session, words, "denotate TEXT")
+    text = " ".join(word for word in rest if word != "--")
+
+    def change(body: Body) -> Body:
+        notes = body.get("annotations")
+        texts = (
+            [note.get("description") for note in notes if isinstance(note, dict)] if isinstance(notes, list) else []
+        )
+        match = next((one for one in texts if one == text), None)
+        if match is None:
+            match = next((one for one in texts if isinstance(one, str) and text in one), None)
+        if match is None or not isinstance(notes, list):
+            raise WordError(f"no note of {body['id']} contains {text!r}. What there is: hypertask show {body['id']}")
+        place = next(n for n, note in enumerate(notes) if isinstance(note, dict) and note.get("description") == match)
+        left = [*notes[:place], *notes[place + 1 :]]
+        rest = {name: value for name, value in body.items() if name != "annotations"}
+        return {**rest, "annotations": left} if left else rest
+
+    _change(session, screen, ids, change, verb="Changed", name="denotate", yes=yes)
+
+
+def _joined(session: Session, screen: Screen, words: tuple[str, ...], name: str, *, yes: bool) -> None:
+    """Text goes before or behind the description; other words are as in modify."""
+    ids, rest = ids_and_rest(session, words, f"{name} TEXT")
+    modify = modification_of(rest, session.now, load_all(session, screen).view)
+
+    def change(body: Body) -> Body:
+        before = body.get("description")
+        changed = modify(body)
+        after = changed.get("description")
+        if not isinstance(before, str) or after == before or not isinstance(after, str):
+            return changed
+        return {**changed, "description": f"{before} {after}" if name == "append" else f"{after} {before}"}
+
+    _change(session, screen, ids, change, verb="Changed", name=name, yes=yes)
+
+
+@click.command(cls=WordCommand)
+@words(required=True)
+@YES
+@reports
+def append(session: Session, screen: Screen, *, words: tuple[str, ...], yes: bool) -> None:
+    """Add text behind the description: ID TEXT."""
+    _joined(session, screen, words, "append", yes=yes)
+
+
+@click.command(cls=WordCommand)
+@words(required=True)
+@YES
+@reports
+def prepend(session: Session, screen: Screen, *, words: tuple[str, ...], yes: bool) -> None:
+    """Add text before the description: ID TEXT."""
+    _joined(session, screen, words, "prepend", yes=yes)
+
+
+@click.command(cls=WordCommand)
+@words()
+@YES
+@reports
+def start(session: Session, screen: Screen, *, words: tuple[str, ...], yes: bool) -> None:
+    """Say that you work on tasks."""
+    now = written(session.now)
+    _change(
+        session,
+        screen,
+        words,
+        lambda b: b if "start" in b else {**b, "start": now},
+        verb="Started",
+        name="start",
+        yes=yes,
+    )
+
+
+@click.command(cls=WordCommand)
+@words()
+@YES
+@reports
+def stop(session: Session, screen: Screen, *, words: tuple[str, ...], yes: bool) -> None:
+    """Say that you do not work on tasks any more."""
+
+    def change(body: Body) -> Body:
+        return {name: value for name, value in body.items() if name != "start"}
+
+    _change(session, screen, words, change, verb="Stopped", name="stop", yes=yes)
+
+
+@click.command(cls=WordCommand)
+@an_id()
+@words()
+@reports
+def duplicate(session: Session, screen: Screen, *, prefix: str, words: tuple[str, ...]) -> None:
+    """Make a task like another one; WORDs change the copy."""
+    all_tasks, documents, _ = chosen(session, screen, [prefix])
+    modify = modification_of(words, session.now, all_tasks.view)
+    now = written(session.now)
+    left_out = {"id", "start", "end", "uuid", "imask", "parent", "mask", "made_until", "taskwarrior_id", "urgency"}
+    copies = []
+    for document in documents:
+        body: Any = session.tasks.read(document)
+        kept = {name: value for name, value in body.items() if name not in left_out}
+        if kept.get("status") == "completed":
+            kept["status"] = "pending"
+        identity = id_of(secrets.randbelow(len(ALPHABET) ** LENGTH))
+        copies.append(modify({"id": identity, **kept, "entry": now, "modified": now}))
+    report_change(screen, session.tasks, session.tasks.add(copies, " ".join(["duplicate", prefix, *words])), "Added")

@@ -17,7 +17,6 @@ from shared.core.documents import Sequence as SequenceNumber
 from shared.core.json.values import Value
 from shared.core.merge.conflict_rows import ConflictRow, conflict_rows
 from shared.core.merge.policies import Policies
-from shared.core.resolution.base_selection import HashOf
 from shared.core.resolution.batch import Change, Item, Write, answer, live_change, waves
 from shared.core.resolution.context import (
     Decision,
@@ -28,6 +27,7 @@ from shared.core.resolution.context import (
     Submission,
 )
 from shared.core.resolution.deletion_guard import NO_DELETIONS, Deletions, held_back
+from shared.core.resolution.lookup import HashOf
 from shared.core.resolution.resolve import resolve
 from shared.core.resolution.revs import Rev
 from shared.core.resolution.size_limit import within_limit

@@ -10,7 +10,6 @@ from shared.adapters.memory import Entry, HistoryItem, MemorySpace, MemoryTransa
 from shared.core.documents import DeviceId, DocumentId, Epoch
 from shared.core.merge.conflicts import Conflict
 from shared.core.merge.policies import NO_POLICIES, Policies
-from shared.core.resolution.base_selection import HashOf
 from shared.core.resolution.batch import Item
 from shared.core.resolution.context import (
     Decision,
@@ -21,6 +20,7 @@ from shared.core.resolution.context import (
     Refusal,
     Submission,
 )
+from shared.core.resolution.lookup import HashOf
 from shared.core.resolution.revs import Rev
 from shared.transaction import CachedResolver, Resolved, decide
 

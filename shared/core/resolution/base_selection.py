@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
 from shared.core.documents import Body, ContentHash, Sequence
-from shared.core.index.lineage import Lineage
 from shared.core.merge.clock import clock
 from shared.core.resolution import base_inference as near
 from shared.core.resolution.context import (
     BEGINNING,
     DeviceMemory,
-    DocumentContext,
-    Head,
-    NeedsData,
     Pair,
     Refusal,
-    Stored,
     Submission,
 )
+from shared.core.resolution.lookup import Lookup
 from shared.core.resolution.revs import CREATED, parse_rev
-
-HashOf = Callable[[Body], ContentHash]
 
 EMPTY: Final[Body] = {}
 LATE: Final = 600.0
@@ -31,14 +25,6 @@ LATE: Final = 600.0
 OWN: Final = 4
 """With so many of its own states, the newest, a state of a device is compared."""
 REPEAT: Final = "3 repeat"
-
-
-class Need(Exception):
-    """Carries what must be loaded out of wherever it is missed first; `resolve` turns it into its answer."""
-
-    def __init__(self, missing: NeedsData) -> None:
-        super().__init__(missing)
-        self.missing = missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,126 +76,6 @@ class Basis:
     def is_uncertain(self) -> bool:
         """Whether the store has lost what would tell whether one of the two states comes from the other."""
         return self.doubted or self.incomplete or bool(self.since)
-
-
-class Lookup:
-    """A submission and what is known of its document; asking for what was not loaded raises Need."""
-
-    def __init__(self, context: DocumentContext, request: Submission, head: Head, hash_of: HashOf) -> None:
-        self.context = context
-        self.request = request
-        self.head = head
-        self.exists = context.head is not None
-        self.hash_of = hash_of
-        self.sequences_count = True
-        """Whether the sequence of the base says what came after it."""
-        self.first_unknown: Sequence | None = None
-        """The first sequence that a base does not contain which was lost."""
-
-    def lineage(self) -> Lineage:
-        """Of the space."""
-        if self.context.lineage is None:
-            raise Need(NeedsData(lineage=True))
-        return self.context.lineage
-
-    def ancestors(self, until: Sequence) -> tuple[Stored, ...]:
-        """See `NeedsData.ancestors`. Not the head."""
-        self.need(ancestors=until)
-        return self.context.ancestors or ()
-
-    def need(
-        self,
-        states: Iterable[ContentHash | None] = (),
-        pairs_since: Sequence | None = None,
-        seen: near.Strong = frozenset(),
-        recent: bool = False,
-        ancestors: Sequence | None = None,
-    ) -> None:
-        """Ask for several things at once, so that they are read in one round."""
-        missing = NeedsData(
-            frozenset(h for h in states if h and h not in self.context.states and not self._is_head(h)),
-            pairs_since if self.context.pairs is None else None,
-            frozenset(map(near.key_of, seen)) - self.context.seen.keys(),
-            recent and self.context.recent is None,
-            ancestors=ancestors if self.context.ancestors is None else None,
-        )
-        if missing != NeedsData():
-            raise Need(missing)
-
-    def _is_head(self, content: ContentHash) -> bool:
-        return self.head.body is not None and self.head.hash == content
-
-    def stored(self, content: ContentHash) -> Stored | None:
-        """The newest state with this hash; None: never received."""
-        if self._is_head(content):
-            return Stored(content, self.head.body, self.head.sequence, history=self.head.history)
-        self.need(states=[content])
-        return self.context.states[content]
-
-    def body(self, content: ContentHash | None) -> Body | None:
-        """None: pruned, or never received."""
-        stored = self.stored(content) if content else None
-        return stored.body if stored is not None else None
-
-    @property
-    def buried(self) -> ContentHash | None:
-        """The hash of the body under a head that is a tombstone."""
-        return None if self.head.body is not None else self.head.hash
-
-    def pairs(self, since: Sequence) -> tuple[Pair, ...]:
-        """Of the submission's device, received on revisions of this sequence or later."""
-        self.need(pairs_since=since)
-        received = (*(self.context.pairs or ()), *self.head.pairs)
-        return tuple(pair for pair in received if pair.device == self.request.device)
-
-    def recent(self, since: int = BEGINNING) -> list[Body]:
-        """The states that are at hand, the head first; those of the revision of this sequence and later."""
-        self.need(recent=True)
-        bodies = [stored.body for stored in self.context.recent or () if stored.sequence >= since]
-        return [body for body in (self.head.body, *bodies) if body is not None]
-
-    def superseded_since(self, sequence: Sequence) -> list[Body]:
-        """Those of them that were the head after the revision of this sequence, and are not."""
-        self.need(recent=True)
-        recent = self.context.recent or ()
-        return [s.body for s in recent if s.sequence > sequence and s.until != BEGINNING and s.body is not None]
-
-    def before(self, sequence: int) -> list[Body]:
-        """Those that were received before the revision of this sequence."""
-        self.need(recent=True)
-        # Of a state that was brought back the sequence does not tell when it was made.
-        exact = self.first_unknown is None
-        return [
-            stored.body
-            for stored in self.context.recent or ()
-            if stored.sequence < sequence and stored.body is not None and (exact or stored.version is None)
-        ]
-
-    def known_before(self, stored: Stored) -> list[Body]:
-        """Those that were received before this one: also the head that a received state met."""
-        self.need(recent=True)
-        every = [*self._head_as_stored(), *(self.context.recent or ())]
-        met = stored.sequence if stored.until == BEGINNING else None
-        return [
-            other.body
-            for other in every
-            if other.body is not None
-            and (other.sequence < stored.sequence or (other.sequence == met and other.until != BEGINNING))
-        ]
-
-    def _head_as_stored(self) -> list[Stored]:
-        head = self.head
-        return [Stored(head.hash, head.body, head.sequence)] if head.body is not None else []
-
-    def unlike_head(self, state: Body) -> near.Strong:
-        """The strong values of a state that the head does not have."""
-        return near.new_strong(state, [self.head.body] if self.head.body is not None else [])
-
-    def seen(self, values: near.Strong) -> near.Strong:
-        """Those of these strong values that some state of the document had."""
-        held = near.strong(self.head.body) if self.head.body is not None else frozenset()
-        self.need(seen=values - held)
-        return frozenset(v for v in values if v in held or self.context.seen[near.key_of(v)])
 
 
 def is_repeat(request: Submission, pairs: Iterable[Pair], after: float = 0.0) -> bool:

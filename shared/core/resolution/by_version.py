@@ -27,7 +27,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from shared.core.documents import Body
 from shared.core.json.canonical import canonical
@@ -35,15 +34,13 @@ from shared.core.merge.clock import CLOCK_POINTERS, clock, instant
 from shared.core.merge.objects import ABSENT, Conflict, Decide, Merged, Side, Value, merge
 from shared.core.resolution import base_inference, doubts
 from shared.core.resolution.base_selection import EMPTY, Basis
+from shared.core.resolution.case import Case
 from shared.core.resolution.context import Decision, Outcome, Received, Refusal
 from shared.core.resolution.known_states import contained_states, head_version
 from shared.core.resolution.rebase import counts
 from shared.core.resolution.states import is_tombstone, last_body, same_content
 from shared.core.resolution.superseded import with_superseded
 from shared.core.version_vectors import Version, bounded, equal, includes, join, maximal, meet
-
-if TYPE_CHECKING:
-    from shared.core.resolution.resolve import Case
 
 GREATER = "greater"
 """The rule by which one of two values stands of which nobody knows more."""

@@ -22,8 +22,9 @@ from shared.core.merge.clock import CLOCK_POINTERS, clock
 from shared.core.merge.conflicts import Conflict
 from shared.core.merge.paths import Difference, around, differences, in_stable_form, is_member, value_at
 from shared.core.resolution import base_inference as near
-from shared.core.resolution.base_selection import EMPTY, Basis, Lookup, base_hash, base_sequence, went_back
+from shared.core.resolution.base_selection import EMPTY, Basis, base_hash, base_sequence, went_back
 from shared.core.resolution.context import BEGINNING
+from shared.core.resolution.lookup import Lookup
 from shared.core.resolution.revs import CREATED
 from shared.core.resolution.states import same_content
 

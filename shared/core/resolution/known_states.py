@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from shared.core.documents import ContentHash
 from shared.core.index.lineage import Lineage
 from shared.core.resolution.context import BEGINNING, Stored
+from shared.core.resolution.lookup import Lookup
 from shared.core.resolution.revs import CREATED, RevParts, parse_rev
 from shared.core.version_vectors import Source, Version, includes, maximal
-
-if TYPE_CHECKING:
-    from shared.core.resolution.base_selection import Lookup
 
 
 def head_version(look: Lookup) -> dict[Source, int]:

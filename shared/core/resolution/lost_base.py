@@ -15,12 +15,12 @@ Laws (tests/unit/core/resolution/test_lost_base.py):
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from shared.core.documents import Body, Position, Sequence
 from shared.core.resolution import doubts
 from shared.core.resolution.base_inference import gone
-from shared.core.resolution.base_selection import EMPTY, REPEAT, Basis, Lookup, by_content, is_repeat
+from shared.core.resolution.base_selection import EMPTY, REPEAT, Basis, by_content, is_repeat
+from shared.core.resolution.case import Case
 from shared.core.resolution.context import (
     BEGINNING,
     Decision,
@@ -37,12 +37,10 @@ from shared.core.resolution.known_states import (
     may_have_come_before,
     rev_version,
 )
+from shared.core.resolution.lookup import Lookup
 from shared.core.resolution.revs import CREATED, RevParts, parse_rev
 from shared.core.resolution.states import is_tombstone, last_body, same_content
 from shared.core.version_vectors import Version, bounded, includes, join, meet
-
-if TYPE_CHECKING:
-    from shared.core.resolution.resolve import Case
 
 
 def lost_base(look: Lookup) -> RevParts | None:

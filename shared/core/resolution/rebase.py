@@ -20,7 +20,8 @@ from shared.core.merge.paths import in_stable_form
 from shared.core.merge.policies import Policies, Strategy
 from shared.core.resolution import base_inference as near
 from shared.core.resolution import doubts
-from shared.core.resolution.base_selection import EMPTY, Basis, Lookup, base_sequence
+from shared.core.resolution.base_selection import EMPTY, Basis, base_sequence
+from shared.core.resolution.lookup import Lookup
 
 
 class Rebased(NamedTuple):

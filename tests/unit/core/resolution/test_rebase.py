@@ -11,8 +11,9 @@ from shared.core.documents import Body, DocumentId, Sequence
 from shared.core.json.canonical import content_hash, equal
 from shared.core.merge.objects import ABSENT
 from shared.core.merge.policies import NO_POLICIES
-from shared.core.resolution.base_selection import Basis, Lookup
+from shared.core.resolution.base_selection import Basis
 from shared.core.resolution.context import DocumentContext, Head, Stored, Submission
+from shared.core.resolution.lookup import Lookup
 from shared.core.resolution.rebase import Rebased, rebase
 from shared.testing import strategies
 

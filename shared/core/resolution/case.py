@@ -1,0 +1,275 @@
+"""One submission against one document: live and dead, on a base that is known or by what the states tell."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from shared.core.documents import Body
+from shared.core.merge.clock import clock
+from shared.core.merge.objects import ABSENT, Conflict
+from shared.core.resolution import base_inference as near
+from shared.core.resolution import doubts
+from shared.core.resolution.base_selection import (
+    LATE,
+    REPEAT,
+    Basis,
+    by_evidence,
+    by_rev,
+    clean_body,
+    is_repeat,
+    since_sent,
+    went_back,
+)
+from shared.core.resolution.context import (
+    BEGINNING,
+    Decision,
+    DeviceMemory,
+    Outcome,
+    Received,
+    Refusal,
+)
+from shared.core.resolution.decision_builder import DecisionBuilder
+from shared.core.resolution.known_states import came_before, may_have_come_before
+from shared.core.resolution.rebase import Rebased, counts, is_edited, rebase
+from shared.core.resolution.revs import make_rev
+from shared.core.resolution.states import last_body, same_content
+
+REDELIVERED: Final = "answered before"
+
+
+class Case(DecisionBuilder):
+    """What the rows decide, by the rules in `shared.core.resolution.resolve`."""
+
+    def answered_before(self) -> Decision | None:
+        """The answer to a request that the queue delivers again; None if it is another one, or if the body is
+        gone. Which of the answers arrives is not known, so they are the same: else the device would be on a
+        state that its memory does not have. A client that sends a base says itself on which it is."""
+        request, known = self.request, self.context.device
+        if request.request is None or known is None or known.request != request.request:
+            return None
+        if known.answered is None:
+            return Decision(Outcome.UNCHANGED, REDELIVERED, None, None, self.head.rev if self.exists else None)
+        stored = self.look.stored(known.answered)
+        if stored is None or stored.body is None:
+            return None
+        rev = make_rev(stored.sequence, stored.hash, deleted=False, history=stored.history, version=stored.version)
+        return Decision(Outcome.UNCHANGED, REDELIVERED, stored.body, stored.hash, rev)
+
+    # Live states
+
+    def live(self, state: Body) -> Decision | Refusal:
+        head, base = self.head, self.request.base
+        if not self.exists:
+            return self.write(state, Outcome.APPLIED, "new")
+        equal = head.body is not None and head.hash == self.request.hash and not (base and counts(self.policies))
+        if equal and not self.sent_otherwise():
+            return self.answer_head("2 equal")
+        if base is None:
+            return self.compare(state, by_evidence(self.look, state, self.request.hash))
+        if is_repeat(self.request, head.pairs):
+            return self.repeat(state)
+        if came_before(self.look):
+            return self.compare(state, Basis(REPEAT, (state,), nothing_new=True))
+        doubted = may_have_come_before(self.look)
+        if head.body is not None and head.is_named_by(base):
+            return self.compare(state, Basis("7 base is the head", (head.body,), doubted=doubted))
+        if head.is_named_by(base) and not isinstance(self.request.base_state, dict) and not doubted:
+            return self.write(state, Outcome.RESURRECTED, "6 the deletion was seen")
+        basis = by_rev(self.look, state)
+        if isinstance(basis, Refusal) or not doubted:
+            return basis if isinstance(basis, Refusal) else self.compare(state, basis)
+        if head.body is not None and basis.went_on:
+            return self.keep_head(state, basis, tuple(doubts.of_late_copy(basis, head.body, state)))
+        return self.compare(state, replace(basis, own=(), doubted=True))
+
+    def sent_otherwise(self) -> bool:
+        """Whether the device sent something else on this base that the head did not take: it may have set that back,
+        which shows only now."""
+        request = self.request
+        sent = (pair for pair in self.head.pairs if pair.device == request.device and pair.base == request.base)
+        return bool(request.base) and any(pair.hash != request.hash for pair in sent)
+
+    def compare(self, state: Body, basis: Basis) -> Decision:
+        """S against the head, given what S comes from."""
+        head = self.head
+        if basis.nothing_new:
+            return self.behind(state, basis)
+        if basis.late:
+            return self.keep_head(state, basis, doubts.of_late(self.look, state))
+        if head.body is None:
+            return self.resurrect(state, basis)
+        merged = self.rebased(state, basis, head.body)
+        if same_content(merged.body, head.body):
+            return self.keep_head(state, basis, merged.conflicts)
+        fast = len(basis.bases) == 1 and basis.bases[0] is head.body
+        outcome = Outcome.FAST_FORWARD if fast else Outcome.MERGED
+        return self.write(merged.body, outcome, basis.rule, basis, merged.conflicts)
+
+    def rebased(self, state: Body, basis: Basis, onto: Body) -> Rebased:
+        """With what is in doubt once the token turns out to be shared."""
+        merged = rebase(self.look, state, basis, onto, self.policies)
+        if not basis.contradicted:
+            return merged
+        return Rebased(merged.body, doubts.told(merged.body, merged.conflicts, doubts.of_old(self.look, merged.body)))
+
+    def behind(self, state: Body, basis: Basis) -> Decision:
+        """S was received before. It is behind, unless it was set back to what it was: a clock would tell."""
+        if basis.rule == REPEAT:
+            return self.repeat(state)
+        decision = self.answer_head(basis.rule, basis)
+        mistaken = basis.unexpected or doubts.met_a_mistaken_memory(self.look)
+        if mistaken and self.head.body is None:
+            return replace(decision, conflicts=doubts.deleted_unseen(self.look, basis, state))
+        is_new_here = self.request.single_device and self.context.device is None
+        if basis.late or is_new_here or (clock(state) is not None and not mistaken):
+            return decision
+        conflicts = self.set_back(state, replace(basis, guessed=True))
+        if basis.contradicted and self.head.body is not None:
+            conflicts = doubts.told(self.head.body, conflicts, doubts.of_old(self.look, self.head.body))
+        return replace(decision, conflicts=conflicts)
+
+    def repeat(self, state: Body) -> Decision:
+        """The device sent S on this base before. It means it anew, perhaps, if it sent something else on it since.
+        What is recorded can be read: nothing is, if the body of S is pruned."""
+        later = since_sent(self.look) if self.look.body(self.request.hash) is not None else ()
+        basis = Basis(REPEAT, (state,), others=later)
+        return replace(self.answer_head(REPEAT), conflicts=self.set_back(state, basis) if later else ())
+
+    def set_back(self, state: Body, basis: Basis) -> tuple[Conflict, ...]:
+        """What is in doubt of a state that changes nothing."""
+        if self.head.body is not None:
+            return tuple(doubts.not_taken(basis, state, self.head.body))
+        under = self.look.body(self.look.buried)
+        if under is None or not doubts.not_taken(basis, state, under):
+            return ()
+        return (Conflict("", ABSENT, state, doubts.SET_BACK),)
+
+    @property
+    def saw_deletion(self) -> bool:
+        """Whether the base is the tombstone that is the head."""
+        return self.request.base is not None and self.head.is_named_by(self.request.base)
+
+    def resurrect(self, state: Body, basis: Basis) -> Decision:
+        """S against a tombstone: an edit that the deleter had not seen brings the document back."""
+        if not self.saw_deletion:
+            if not is_edited(self.look, state, basis):
+                doubted = (
+                    doubts.deleted_unseen(self.look, basis, state)
+                    if basis.contradicted
+                    else self.set_back(state, basis)
+                )
+                if basis.is_uncertain:
+                    doubted = (Conflict("", ABSENT, state, doubts.PUT_BACK),)
+                return self.keep_head(state, basis, doubted)
+            if self.policies.scope().delete_wins:
+                return self.keep_head(state, basis, (Conflict("", ABSENT, state, "delete-wins"),))
+        under = self.look.body(self.look.buried)
+        merged = Rebased(state, ())
+        if under is not None and not basis.nothing_near:
+            merged = self.rebased(state, basis, under)
+        undone = Conflict("", merged.body, ABSENT, doubts.PUT_BACK if basis.is_uncertain else "edit-beats-removal")
+        conflicts = merged.conflicts if self.saw_deletion and not basis.is_uncertain else (undone, *merged.conflicts)
+        return self.write(merged.body, Outcome.RESURRECTED, basis.rule, basis, conflicts)
+
+    # Tombstones
+
+    def dead(self, state: Body) -> Decision | Refusal:
+        head, base, inside = self.head, self.request.base, last_body(state)
+        if not self.exists:
+            return self.bury_unknown(inside)
+        if head.body is None:
+            return self.answer_head("deleted already")
+        if base is None:
+            return self.dead_by_evidence(state, inside, head.body)
+        if is_repeat(self.request, head.pairs):
+            return self.repeated_deletion(head.body)
+        doubted = may_have_come_before(self.look)
+        doubt = doubts.PUT_BACK if doubted else doubts.UNSEEN
+        if head.is_named_by(base):
+            return self.delete("delete: the base is the head", unseen=doubted, doubt=doubt)
+        basis = by_rev(self.look, inside)
+        if isinstance(basis, Basis) and basis.nothing_new:
+            return self.repeated_deletion(head.body)
+        if inside is not None and same_content(inside, head.body):
+            return self.delete("delete: the last body is the head")
+        if isinstance(basis, Refusal):
+            return basis
+        if any(same_content(body, head.body) for body in basis.bases):
+            # What the device sent on its base was replaced since, by somebody who set it back.
+            unseen = bool(basis.own or basis.others or basis.forgotten)
+            return self.delete("delete: the head is as the base", unseen=unseen or doubted, doubt=doubt)
+        if any(same_content(body, head.body) for body in basis.own):
+            # It may have forgotten since: a backup that was put back.
+            return self.delete("delete: the head is as the device left it", unseen=True)
+        return self.edit_wins(inside)
+
+    def repeated_deletion(self, live: Body) -> Decision:
+        """The device sent this on this base before. It means it anew, perhaps, if it sent a document on it since."""
+        conflicts = (Conflict("", live, ABSENT, doubts.SENT_BEFORE),) if since_sent(self.look) else ()
+        return replace(self.answer_head(REPEAT), conflicts=conflicts)
+
+    def dead_by_evidence(self, state: Body, inside: Body | None, live: Body) -> Decision:
+        request = self.request
+        device = self.context.device if request.single_device else None
+        # Without a clock every deletion of a document looks the same: it is a repeat only if it comes soon.
+        since = request.arrived_at - LATE if clock(state) is None else 0.0
+        if is_repeat(request, self.look.pairs(BEGINNING), since):
+            again = Conflict("", live, ABSENT, doubts.SENT_BEFORE)
+            return replace(self.answer_head(REPEAT), conflicts=(again,))
+        clean = clean_body(self.look, device) if device and inside is None else None
+        if device is not None and clean is not None and same_content(clean, live):
+            # The two rounds may be older ones that arrived late, of which the device never got the answers.
+            unseen = went_back(device, state) or not self.is_on(device, live)
+            return self.delete("delete: two clean rounds", unseen=unseen)
+        if inside is not None:
+            if same_content(inside, live):
+                return self.delete("delete: the last body is the head")
+            basis = by_evidence(self.look, inside, self.hash_of(inside))
+            if all(same_content(body, live) for body in basis.bases):
+                return self.delete("delete: the last body comes from the head", unseen=True)
+            return self.edit_wins(inside)
+        if not request.single_device:
+            others = self.look.recent()[1:]
+            unseen = not all(same_content(body, live) for body in others)
+            return self.delete("delete: an unknown device", unseen=unseen)
+        if device is not None and self.is_on(device, live):
+            return self.delete("delete: the device had the head", unseen=went_back(device, state))
+        return self.edit_wins(None)
+
+    def is_on(self, device: DeviceMemory, body: Body) -> bool:
+        """Whether the device is on this content for certain."""
+        on = [self.look.body(content) for content in device.states]
+        return bool(on) and all(one is not None and same_content(one, body) for one in on)
+
+    def delete(self, rule: str, *, unseen: bool = False, doubt: str = doubts.UNSEEN) -> Decision:
+        """`unseen`: the deleter may not have had what is deleted; `doubt`: how the conflict says that."""
+        unseen_body = Conflict("", ABSENT, self.head.body, doubt)
+        return self.write(None, Outcome.DELETED, rule, conflicts=(unseen_body,) if unseen else ())
+
+    def bury_unknown(self, inside: Body | None) -> Decision:
+        """A tombstone for what never arrived: its creation may still be on the way."""
+        decision = self.write(None, Outcome.DELETED, "delete: never seen")
+        if inside is None or decision.revision is None:
+            return decision
+        content = self.hash_of(inside)
+        return replace(
+            decision,
+            revision=replace(decision.revision, hash=content),
+            received=Received(content, inside, near.gone(inside, None)),
+        )
+
+    def edit_wins(self, inside: Body | None, rule: str = "edit-beats-removal") -> Decision:
+        """Somebody changed what the deleter had not seen."""
+        if self.policies.scope().delete_wins:
+            found = self.delete("delete: delete-wins")
+            return replace(found, conflicts=(Conflict("", ABSENT, self.head.body, "delete-wins"),))
+        decision = self.answer_head("the edit wins over the deletion")
+        refused = Conflict("", self.head.body, ABSENT, rule)
+        return replace(decision, received=self.inside(inside), conflicts=(refused,))
+
+    def inside(self, body: Body | None) -> Received | None:
+        """The last body of a tombstone, if it is new."""
+        if body is None or self.look.stored(content := self.hash_of(body)) is not None:
+            return None
+        return Received(content, body, near.gone(body, self.head.body))

@@ -63,6 +63,8 @@ class Driver:
 
     name: str
     opened: Open
+    space: str | None = None
+    """Of a database."""
 
 
 def directory(root: Path) -> Driver:
@@ -78,9 +80,13 @@ def repository(root: Path) -> Driver:
 def database(instance: Instance) -> Driver:
     """The database under a server, without it."""
     space = f"s-{uuid.uuid4().hex[:12]}"
-    parts = urlsplit(instance.settings.mongo_url)
-    address = parts._replace(path=f"/{instance.settings.mongo_database}").geturl()
-    return Driver("mongodb", lambda name: MongoUpstream(address, {"device": name}, device=name, space=space))
+
+    def opened(name: str) -> Upstream:
+        settings = instance.settings  # it has other ones when it is started again
+        address = urlsplit(settings.mongo_url)._replace(path=f"/{settings.mongo_database}").geturl()
+        return MongoUpstream(address, {"device": name}, device=name, space=space)
+
+    return Driver("mongodb", opened, space)
 
 
 def server(instance: Instance, *, v1: bool = False, lossy: int | None = None) -> Driver:
@@ -97,4 +103,4 @@ def server(instance: Instance, *, v1: bool = False, lossy: int | None = None) ->
         backoff = Backoff(attempts=2, base=0.01, cap=0.01, patience=1)
         return HttpUpstream(Channel(instance.url, tokens[name], transport=transport, backoff=backoff), {})
 
-    return Driver("v1" if v1 else "http", opened)
+    return Driver("v1" if v1 else "http", opened, first.space)

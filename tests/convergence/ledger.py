@@ -22,8 +22,9 @@ An edit is *kept* if the last state of the document shows its effect. If not, ex
                  its client did there since, and what it superseded the first time.
     never left   its client was put back to a backup before any request that carried it reached the server; or the
                  server was put back, and no device has seen it any more.
-    back to it   it puts a place back to what the server shows that was put back to before it, and to before what
-                 was there in between: no state that is left shows that there was an edit.
+    undecided    a conflict names it as dropped and says that the store was put back and has lost what would tell; or
+                 one names it that was decided against a value in its place which only stands for that reason.
+                 These are counted by themselves.
 Every other edit that is not shown is lost, whether a merge, a deletion or a crash took it. It is lost *silently* if
 no conflict names the place and the dropped value; else it can be read and brought back, but it is lost all the same:
 what was kept was no edit of somebody who had not seen it. A conflict counts for the edits in the states that
@@ -112,8 +113,6 @@ class Edit:
     again: bool = False
     past: bool = False
     """Its client was put back to a backup since."""
-    back_to_it: bool = False
-    """The server was put back to a state that shows it without having seen it."""
     met: tuple[int, ...] = ()
     """Equal edits that an answer showed which its client merged with it."""
 
@@ -240,8 +239,8 @@ class Ledger:
         self.server_seen |= seen
         return self.server_seen
 
-    def put_back(self, seen: Seen, body: Body | None, devices: Iterable[Seen]) -> None:
-        """The server was put back to where it had seen `seen` and showed `body`. `devices`: what each has seen."""
+    def put_back(self, seen: Seen, devices: Iterable[Seen]) -> None:
+        """The server was put back to where it had seen `seen`. `devices`: what each has seen."""
         lost = self.server_seen - seen
         self.server_seen = seen
         for serial in lost - frozenset().union(*devices):
@@ -249,7 +248,6 @@ class Ledger:
         for serial in lost:
             edit = self.edits[serial]
             edit.brought_back = 0
-            edit.back_to_it = edit.back_to_it or is_shown(body, edit.effect)
 
     def conflict(
         self,
@@ -312,27 +310,33 @@ class Ledger:
             verdict.recorded += edit.recorded
             if is_shown(final, edit.effect) or self._superseded(edit) or edit.recorded:
                 continue
-            if edit.again or edit.back_to_it or (edit.erased and not edit.arrived):
+            if edit.again or (edit.erased and not edit.arrived):
                 continue
             if self._taken_back(edit) or self._made_twice(edit):
                 continue
+            undecided = edit.undecided or (edit.named and self._follows_undecided(edit))
             if edit.effect[1] is not ABSENT:
-                verdict.lost += not edit.undecided
+                verdict.lost += not undecided
             elif self._overruled(edit, final):
                 continue
-            elif edit.undecided:
+            elif undecided:
                 pass
             elif edit.effect[0] == ():
                 verdict.back += edit.in_force
                 verdict.refused += not edit.in_force
             else:
                 verdict.undone += 1
-            verdict.undecided += edit.undecided
+            verdict.undecided += undecided
             known = edit.named or self._is_put_back_unnoticed(edit)
             verdict.silent += not known
             silently = "" if known else ", silently"
             verdict.details.append(f"{edit.effect} of client {edit.client} (edit {edit.serial}){silently}")
         return verdict
+
+    def _follows_undecided(self, edit: Edit) -> bool:
+        return any(
+            other.undecided and overlap(other.effect[0], edit.effect[0]) for other in self.edits if other is not edit
+        )
 
     def _superseded(self, edit: Edit) -> bool:
         return any(

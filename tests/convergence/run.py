@@ -304,7 +304,7 @@ class Run:
             server()
             self.received = set(received)
             self.recorded = {key: list(rows) for key, rows in recorded.items()}
-            self.ledger.put_back(seen, self.head(), [client.disk.seen for client in self.clients])
+            self.ledger.put_back(seen, [client.disk.seen for client in self.clients])
             self.tell(lambda: f"the server is put back to {self.head()}")
 
         self.saved.append(put_back)

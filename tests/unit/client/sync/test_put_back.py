@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import json
-import random
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from shared.core.documents import DocumentId
 from tests.contract import upstreams
-from tests.unit.client.sync.simulated import Device
-
-MOMENTS = 10
+from tests.unit.client.sync.moments import MOMENTS, Moments, World
 
 
-class PutBack:
+class PutBack(World):
     """An upstream whose storage is a directory, and the devices on it."""
 
     def __init__(self, root: Path, kind: str) -> None:
         self.place = root / "place"
         self.place.mkdir()
-        driver = upstreams.directory(self.place) if kind == "folder" else upstreams.repository(self.place)
-        self.devices = {name: Device(root / "devices", name, driver.opened) for name in ("a", "b", "c", "behind")}
+        super().__init__(
+            root, upstreams.directory(self.place) if kind == "folder" else upstreams.repository(self.place)
+        )
         self.kind = kind
         self._copies = root / "copies"
 
@@ -38,24 +34,6 @@ class PutBack:
     def put_back(self, moment: int) -> None:
         shutil.rmtree(self.storage)
         shutil.copytree(self._copies / str(moment), self.storage)
-
-    def sync(self, *names: str) -> None:
-        for name in names or self.devices:
-            report = self.devices[name].sync()
-            assert report is not None and report.agreed, report
-
-    def write(self, name: str, document: str, **fields: Any) -> None:
-        path = self.devices[name].folder.path(DocumentId(document))
-        before = json.loads(path.read_bytes()) if path.exists() else {"id": document}
-        path.write_text(json.dumps({**before, **fields}))
-
-    def delete(self, name: str, document: str) -> None:
-        self.devices[name].folder.path(DocumentId(document)).unlink()
-
-    def documents(self) -> dict[str, Any]:
-        found = [device.documents() for device in self.devices.values()]
-        assert all(other == found[0] for other in found)
-        return found[0]
 
 
 @pytest.mark.parametrize("kind", ["folder", "git"])
@@ -92,33 +70,15 @@ def test_thirty_documents(tmp_path: Path, kind: str, written_first: bool) -> Non
 @pytest.mark.parametrize("kind", ["folder", pytest.param("git", marks=pytest.mark.soak)])
 @pytest.mark.parametrize("written_first", [False, pytest.param(True, marks=pytest.mark.soak)])
 def test_each_of_ten_moments(tmp_path: Path, kind: str, written_first: bool) -> None:
-    choose = random.Random(7)
     world = PutBack(tmp_path, kind)
-    ids = [f"d{number}" for number in range(12)]
-    for document in ids:
-        world.write("a", document, n=0)
-    world.sync()
+    history = Moments(world, written_first=written_first)
     for moment in range(MOMENTS):
         world.copy(moment)
-        for name in ("a", "b", "c"):
-            have = sorted(world.devices[name].documents())
-            world.write(name, choose.choice(have), **{f"f-{moment}-{name}": 1})
-            world.write(name, f"new-{moment}-{name}", n=1)
-            if moment % 2 and name == "b":
-                world.delete(name, choose.choice([one for one in have if one.startswith("d")]))
-            world.sync(name)
-    world.sync("a", "b", "c", "a", "b", "c")
-    wanted = world.devices["a"].documents()
+        history.go_ahead(moment)
+    history.agree()
     for moment in range(MOMENTS):
         world.put_back(moment)
-        if written_first:
-            for number in range(15):
-                world.write("behind", f"late-{moment}-{number}", n=1)
-                wanted[f"late-{moment}-{number}"] = {"id": f"late-{moment}-{number}", "n": 1}
-                world.sync("behind")
-        for _ in range(2):
-            world.sync("a", "b", "c", "behind")
-        assert world.documents() == wanted, moment
+        history.check(moment)
 
 
 @pytest.mark.parametrize("number", range(3))

@@ -1,12 +1,14 @@
 """Databases that are put back under real devices: of a server, and as an upstream of their own.
 
-With --soak the files of mongod are copied and put back while it is stopped, at ten moments; else the rows of a space,
-to a few, with the mark of another process, which the database has then.
+With --soak the files of mongod are copied at ten moments, while it is halted, and put back while it is stopped;
+else the rows of a space, to a few, with the mark of another process, which the database has then.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,8 @@ from tests.unit.client.sync.moments import MOMENTS, Moments, World
 
 KINDS = {"server": upstreams.server, "mongodb": upstreams.database}
 FEW = 2
+STARTED_AGAIN = (2, 5, 8)
+"""Moments after which the database is started again: a history begins with each."""
 
 
 def space_of(driver: upstreams.Driver) -> str:
@@ -51,6 +55,16 @@ def instance(tmp_path: Path) -> Iterator[Instance]:
     made.stop()
 
 
+def copy_of(instance: Instance, copy: Path) -> None:
+    """Of the files of the database at one moment."""
+    mongod = instance.connection["children"]["mongod"]
+    os.kill(mongod, signal.SIGSTOP)
+    try:
+        shutil.copytree(instance.data / "mongo", copy, ignore=shutil.ignore_patterns("*.lock", "*.sock"))
+    finally:
+        os.kill(mongod, signal.SIGCONT)
+
+
 @pytest.mark.soak
 def test_each_of_ten_moments_by_the_files_of_the_database(tmp_path: Path, instance: Instance) -> None:
     histories = {
@@ -60,9 +74,10 @@ def test_each_of_ten_moments_by_the_files_of_the_database(tmp_path: Path, instan
     }
     database, copies = instance.data / "mongo", tmp_path / "copies"
     for moment in range(MOMENTS):
-        instance.stop()
-        shutil.copytree(database, copies / str(moment))
-        instance.start_again()
+        copy_of(instance, copies / str(moment))
+        if moment in STARTED_AGAIN:
+            instance.stop()
+            instance.start_again()
         for history in histories.values():
             history.go_ahead(moment)
     for history in histories.values():

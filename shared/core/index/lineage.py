@@ -18,7 +18,7 @@ Laws (tests/unit/core/index/test_lineage.py):
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -30,10 +30,12 @@ MAX_HISTORIES: Final = 64
 _RANDOM: Final = 4
 """Characters at random that the id of a history begins with;"""
 _PARENT: Final = 2
-"""then the first ones of its parent's id, and its first sequence in base 36. The first history of a space has
-characters at random there, and no number."""
+"""then the first ones of its parent's id, and its first sequence in base 36 behind the number of its digits; then the
+same of its parent, and so on. The first history of a space has characters at random there, and no number."""
 _NUMBER: Final = 7
 """Characters of a first sequence at most."""
+_ANCESTORS: Final = 5
+"""So many are named in an id."""
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -132,19 +134,34 @@ class Lineage:
         place = self._places.get(Epoch(source))
         if place is not None:
             return number > self.last(place)
-        parent, first = _parent(Epoch(source))
-        if first == 0:
+        ancestors = _ancestors(Epoch(source))
+        if not ancestors:
             return len(source) == _RANDOM + _PARENT
-        return any(known[:_PARENT] == parent for known in (*self._places, *others))
+        return any(known[:_PARENT] == parent for parent, _ in ancestors for known in (*self._places, *others))
 
     def _before(self, unknown: Epoch) -> dict[Source, int]:
-        parent, first = _parent(unknown)
-        branched = first - 1
-        for place in range(len(self.histories) - 1, -1, -1):
-            one = self.histories[place]
-            if one.first <= branched and one.id[:_PARENT] == parent:
-                return {**self._closed(place, branched), Source(one.id): branched}
+        for parent, first in _ancestors(unknown):
+            for place in range(len(self.histories) - 1, -1, -1):
+                one = self.histories[place]
+                if one.first < first and one.id[:_PARENT] == parent:
+                    return {**self._closed(place, first - 1), Source(one.id): first - 1}
         return {}
+
+    def with_origins(self, version: Version) -> dict[Source, int]:
+        """With what the ids of histories that are unknown here say of this lineage."""
+        unknown = (source for source in version if Epoch(source) not in self._places and not _may_be_folder(source))
+        return join(self.closed(version), *(self._before(Epoch(source)) for source in unknown))
+
+    def completed(self, version: Version, names: Collection[Source]) -> dict[Source, int]:
+        """With what the ids of its histories say of these others: that it contains them up to where one branched off.
+        An id has but the first characters of what its history comes from."""
+        found = dict(version)
+        for source in version.keys() - self._places.keys():
+            for parent, first in _ancestors(Epoch(source)):
+                for name in names:
+                    if name not in version and name[:_PARENT] == parent and Epoch(name) not in self._places:
+                        found[name] = max(first - 1, found.get(name, 0))
+        return found
 
     def closed(self, version: Version) -> dict[Source, int]:
         """With everything that a state contains which contains this much of the newest history that is named."""
@@ -190,17 +207,49 @@ def next_history(parent: Epoch, first: Sequence, random: int) -> Epoch:
     A store that is put back twice does not know the history between any more. Its id says where it branched off,
     so that what a client brings of it is compared with the newest state that both have in common.
     """
-    return Epoch(f"{_at_random(random, _RANDOM)}{parent[:_PARENT]}{in_base_36(first)}")
+    chain = [(parent[:_PARENT], int(first)), *_ancestors(parent)][:_ANCESTORS]
+    told = ((ancestor, in_base_36(number)) for ancestor, number in chain)
+    return Epoch(_at_random(random, _RANDOM) + "".join(f"{one}{len(digits)}{digits}" for one, digits in told))
 
 
 def _at_random(random: int, length: int) -> str:
     return "".join(_DIGITS[random // 36**place % 36] for place in range(length))
 
 
-def _parent(history: Epoch) -> tuple[str, int]:
-    """The first characters of its parent's id, and its first sequence; 0: the id does not tell."""
-    parent, number = history[_RANDOM : _RANDOM + _PARENT], history[_RANDOM + _PARENT :]
-    return parent, int(number, 36) if 0 < len(number) <= _NUMBER else 0
+def _ancestors(history: Epoch) -> list[tuple[str, int]]:
+    """Of what it comes from, the nearest first: the first characters of its id, and the first sequence of the next.
+    Nothing if the id does not tell."""
+    found: list[tuple[str, int]] = []
+    rest = history[_RANDOM:]
+    while len(rest) > _PARENT:
+        length = _DIGITS.index(rest[_PARENT])
+        digits = rest[_PARENT + 1 : _PARENT + 1 + length]
+        if not 0 < length <= _NUMBER or len(digits) < length:
+            return _only_parent(history)
+        found.append((rest[:_PARENT], int(digits, 36)))
+        rest = rest[_PARENT + 1 + length :]
+    return _only_parent(history) if rest else found
+
+
+def without_origins(version: Version) -> dict[Source, int]:
+    """Without the sources of which the ids of others tell that these are contained."""
+    told = [origin for source in version if not _may_be_folder(source) for origin in _ancestors(Epoch(source))]
+    return {
+        source: number
+        for source, number in version.items()
+        if not any(source[:_PARENT] == parent and number < first for parent, first in told)
+    }
+
+
+def _may_be_folder(source: Source) -> bool:
+    return len(source) == 8 and set(source) <= set("0123456789abcdef")
+
+
+def _only_parent(history: Epoch) -> list[tuple[str, int]]:
+    """Of an id of before, when they named nothing else."""
+    number = history[_RANDOM + _PARENT :]
+    told = 0 < len(number) <= _NUMBER
+    return [(history[_RANDOM : _RANDOM + _PARENT], int(number, 36))] if told else []
 
 
 def in_base_36(number: int) -> str:

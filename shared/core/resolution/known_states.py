@@ -34,7 +34,7 @@ def contained_states(look: Lookup, version: Version) -> list[tuple[Version, Stor
     found: list[tuple[Version, Stored]] = []
     for stored in look.ancestors(look.lineage().reach(version)):
         here = stored_version(look, stored)
-        if includes(version, here):
+        if includes(look.lineage().completed(version, here.keys()), here):
             found.append((here, stored))
     return found
 
@@ -47,7 +47,7 @@ def common_ancestors(look: Lookup, version: Version) -> list[tuple[Version, Stor
 def rev_version(lineage: Lineage, parts: RevParts) -> dict[Source, int]:
     """What the state contains that this rev names, known here or lost."""
     if parts.version:
-        return {source: number for source, number in lineage.closed(parts.version).items() if number > 0}
+        return {source: number for source, number in lineage.with_origins(parts.version).items() if number > 0}
     return lineage.version_at(parts.history or lineage.first, parts.sequence)
 
 
@@ -84,7 +84,8 @@ def may_have_come_before(look: Lookup) -> bool:
     version = look.head.version
     if version is None or look.request.base is None:
         return False
-    seen, lineage = base_version(look), look.lineage()
+    lineage = look.lineage()
+    seen = lineage.completed(base_version(look), version.keys())
     return any(
         number > seen.get(source, 0) and lineage.is_lost(source, number, version)
         for source, number in version.items()

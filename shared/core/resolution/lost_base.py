@@ -79,8 +79,8 @@ class _LostBase:
         lineage = self.look.lineage()
         history = parts.history or lineage.first
         self.forked = history == lineage.current
-        self.version = rev_version(lineage, parts)
-        self.held = head_version(self.look)
+        version, held = rev_version(lineage, parts), head_version(self.look)
+        self.version, self.held = lineage.completed(version, held.keys()), lineage.completed(held, version.keys())
         self.reached = lineage.reach(self.version)
         """The last sequence of the lineage that the base contains."""
         self.look.first_unknown = Sequence(self.reached + 1)
@@ -188,7 +188,8 @@ class _LostBase:
         parts = parse_rev(base)
         if parts is None or base == self.case.request.base:
             return base == CREATED
-        return includes(self.version, rev_version(self.look.lineage(), parts))
+        earlier = rev_version(self.look.lineage(), parts)
+        return includes(self.look.lineage().completed(self.version, earlier.keys()), earlier)
 
     def on_nothing(self, state: Body, base: Body | None) -> Basis:
         """Each contains what the other lacks, and nothing is known that both come from: what either has stands."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final, NewType
 
 from shared.core.documents import ContentHash, Epoch, Sequence
-from shared.core.index.lineage import in_base_36
+from shared.core.index.lineage import in_base_36, without_origins
 from shared.core.version_vectors import MAX_COUNTER, Source, Version, bounded
 
 Rev = NewType("Rev", str)
@@ -58,7 +58,7 @@ def make_rev(
     if version is not None:
         own = {} if history is None else {Source(history): sequence}
         told = {source: count for source, count in version.items() if own.get(source) != count}
-        told = bounded(told, (), MAX_REV_SOURCES - 1)
+        told = bounded(without_origins(told), (), MAX_REV_SOURCES - 1)
         told |= {source: version.get(source, 0) for source, count in own.items() if version.get(source) != count}
         number += "".join(f".{source}~{in_base_36(count)}" for source, count in sorted(told.items()))
     return Rev(f"{number}-{content}-deleted" if deleted else f"{number}-{content}")

@@ -77,4 +77,6 @@ class Moments:
             self.world.sync("behind")
         for _ in range(2):
             self.world.sync()
-        assert self.world.documents() == self.wanted, moment
+        documents, wanted = self.world.documents(), self.wanted
+        apart = {name for name in {*documents, *wanted} if documents.get(name) != wanted.get(name)}
+        assert not apart, (moment, [(name, documents.get(name), wanted.get(name)) for name in sorted(apart)])

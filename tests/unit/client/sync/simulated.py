@@ -79,7 +79,7 @@ class Device:
             store = SyncStateStore.open(self.memory_path)
             profile = Profile("test", self.folder.root, self.folder.root / "hooks")
             here = _Here(profile, Tokens(self.folder.root / "config.toml"), self.folder, store, self)
-            self._resident = Exchange(here, [UpstreamConfig("up", "https://simulated")])
+            self._resident = Exchange(here, [UpstreamConfig("up", "https://simulated")], resident=True)
         exchange, touched = self._resident, self._touched
 
         async def run() -> Result:

@@ -82,6 +82,30 @@ def test_the_id_of_a_history_that_is_unknown_says_where_it_branched_off() -> Non
     assert now.version_at(Epoch("5f2c8a1b9d3e4f60"), Sequence(13)) == {"5f2c8a1b9d3e4f60": 13}
 
 
+def test_the_id_of_a_history_tells_where_its_ancestors_branched_off() -> None:
+    """A database that was started several times since the copy to which it is put back."""
+    ids = [FIRST]
+    for number in range(1, 8):
+        ids.append(next_history(ids[-1], Sequence(10 * number + 1), 7**number * 12345))
+    now = lineage((FIRST, 1), sequence=8)
+    for number in range(1, 6):
+        version = now.version_at(ids[number], Sequence(99))
+        assert version == {FIRST: 10, ids[number]: 99}, number
+        assert now.reach(version) == 8
+    assert now.version_at(ids[6], Sequence(99)) == {ids[6]: 99}, "so far it does not tell"
+    assert now.completed({Source(ids[4]): 45}, [Source(one) for one in ids[2:4]]) == {
+        ids[2]: 30,
+        ids[3]: 40,
+        ids[4]: 45,
+    }
+    assert all(len(one) <= 64 for one in ids)
+
+
+def test_ids_of_before_told_their_parent_alone() -> None:
+    now = lineage((FIRST, 1), sequence=8)
+    assert now.version_at(Epoch("0f7ck3b"), Sequence(12)) == {FIRST: 10, "0f7ck3b": 12}
+
+
 def test_the_histories_of_a_lineage_are_bounded_and_the_second_takes_the_place_of_the_oldest() -> None:
     now = lineage((FIRST, 1), sequence=0)
     for n in range(1, MAX_HISTORIES + 1):
@@ -96,4 +120,4 @@ def test_the_histories_of_a_lineage_are_bounded_and_the_second_takes_the_place_o
 @given(st.integers(0, 2**60), st.integers(1, 36**7 - 1))
 def test_ids_of_histories_are_short_and_sources(random: int, first: int) -> None:
     assert len(first_history(random)) == 6
-    assert 7 <= len(next_history(FIRST, Sequence(first), random)) <= 13
+    assert 8 <= len(next_history(FIRST, Sequence(first), random)) <= 14

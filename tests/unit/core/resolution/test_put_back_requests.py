@@ -243,6 +243,35 @@ def test_two_states_of_which_nothing_is_known_that_both_had_are_joined_and_that_
     assert told(answer) == [("/a", "two", "one", "put-back"), ("/n", 1, None, "put-back")]
 
 
+def started_again(server: Upstream, times: int) -> None:
+    """The database, in another process each time, and something is written."""
+    for _ in range(times):
+        server.put_back(server.space)
+        write_another(server)
+
+
+@pytest.mark.parametrize("times", range(1, 5))
+def test_what_was_lost_is_known_though_the_database_was_started_several_times_since(times: int) -> None:
+    server = Upstream()
+    started_again(server, 1)
+    x = rev(server.put(X, "0", device="a"))
+    w = rev(server.put(X, server.put(dead(), x).rev, device="a"))
+    backup = server.copy()
+    started_again(server, times)
+    y = rev(server.put(Y, w, device="a"))
+    started_again(server, 1)
+    z = rev(server.put(Z, y, device="b"))
+    server.put_back(backup)
+    answer = server.put(Z, z, device="b")
+    assert server.body == Z and told(answer) == []
+    assert (server.put(Y, y, device="a").rule, server.body) == ("11 behind", Z)
+    gone = rev(server.put(dead(), z, device="b"))
+    started_again(server, 1)
+    server.put_back(backup)
+    assert server.put(None, gone, device="b").body is None
+    assert server.body is None
+
+
 # Deletions
 
 

@@ -28,6 +28,8 @@ MAX_SOURCES: Final = 32
 MAX_SENT_SOURCES: Final = 64
 """Sources that a request may name in one version."""
 MAX_COUNTER: Final = 2**53 - 1
+MAX_SOURCE: Final = 64
+"""Characters of a source."""
 
 _SOURCE: Final = re.compile(r"[0-9a-z]{1,64}\Z", re.ASCII)
 

@@ -23,19 +23,24 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from shared.core.documents import Epoch, Position, Sequence
-from shared.core.version_vectors import Source, Version, join
+from shared.core.version_vectors import MAX_SOURCE, Source, Version, join
 
 MAX_HISTORIES: Final = 64
 """Of a lineage. When one more begins, the second oldest takes the place of the oldest."""
-_RANDOM: Final = 4
+_RANDOM: Final = 8
 """Characters at random that the id of a history begins with;"""
-_PARENT: Final = 2
+_PARENT: Final = 4
 """then the first ones of its parent's id, and its first sequence in base 36 behind the number of its digits; then the
-same of its parent, and so on. The first history of a space has characters at random there, and no number."""
+same of its parent, and so on. The first history of a space has nothing but six characters at random."""
 _NUMBER: Final = 7
 """Characters of a first sequence at most."""
 _ANCESTORS: Final = 5
-"""So many are named in an id."""
+"""So many are named in an id, if that leaves it at 64 characters."""
+_FIRST: Final = 6
+"""Characters of the id of a first history."""
+_SHORT: Final = 13
+"""Characters at most of an id of before, when they named their parent alone: four at random, two of the parent's id,
+and the number."""
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -136,20 +141,20 @@ class Lineage:
             return number > self.last(place)
         ancestors = _ancestors(Epoch(source))
         if not ancestors:
-            return len(source) == _RANDOM + _PARENT
-        return any(known[:_PARENT] == parent for parent, _ in ancestors for known in (*self._places, *others))
+            return len(source) == _FIRST
+        return any(known.startswith(parent) for parent, _ in ancestors for known in (*self._places, *others))
 
     def _before(self, unknown: Epoch) -> dict[Source, int]:
         for parent, first in _ancestors(unknown):
             for place in range(len(self.histories) - 1, -1, -1):
                 one = self.histories[place]
-                if one.first < first and one.id[:_PARENT] == parent:
+                if one.first < first and one.id.startswith(parent):
                     return {**self._closed(place, first - 1), Source(one.id): first - 1}
         return {}
 
     def with_origins(self, version: Version) -> dict[Source, int]:
         """With what the ids of histories that are unknown here say of this lineage."""
-        unknown = (source for source in version if Epoch(source) not in self._places and not _may_be_folder(source))
+        unknown = (source for source in version if Epoch(source) not in self._places)
         return join(self.closed(version), *(self._before(Epoch(source)) for source in unknown))
 
     def completed(self, version: Version, names: Collection[Source]) -> dict[Source, int]:
@@ -159,7 +164,7 @@ class Lineage:
         for source in version.keys() - self._places.keys():
             for parent, first in _ancestors(Epoch(source)):
                 for name in names:
-                    if name not in version and name[:_PARENT] == parent and Epoch(name) not in self._places:
+                    if name not in version and name.startswith(parent) and not _may_be_folder(name):
                         found[name] = max(first - 1, found.get(name, 0))
         return found
 
@@ -198,7 +203,7 @@ class Lineage:
 
 def first_history(random: int) -> Epoch:
     """The id of the first history of a space. `random`: 32 bits or more, of the caller."""
-    return Epoch(_at_random(random, _RANDOM + _PARENT))
+    return Epoch(_at_random(random, _FIRST))
 
 
 def next_history(parent: Epoch, first: Sequence, random: int) -> Epoch:
@@ -208,8 +213,13 @@ def next_history(parent: Epoch, first: Sequence, random: int) -> Epoch:
     so that what a client brings of it is compared with the newest state that both have in common.
     """
     chain = [(parent[:_PARENT], int(first)), *_ancestors(parent)][:_ANCESTORS]
-    told = ((ancestor, in_base_36(number)) for ancestor, number in chain)
-    return Epoch(_at_random(random, _RANDOM) + "".join(f"{one}{len(digits)}{digits}" for one, digits in told))
+    history = _at_random(random, _RANDOM)
+    for ancestor, number in chain:
+        digits = in_base_36(number)
+        if len(ancestor) < _PARENT or len(history) + _PARENT + 1 + len(digits) > MAX_SOURCE:
+            break
+        history += f"{ancestor}{len(digits)}{digits}"
+    return Epoch(history)
 
 
 def _at_random(random: int, length: int) -> str:
@@ -219,37 +229,36 @@ def _at_random(random: int, length: int) -> str:
 def _ancestors(history: Epoch) -> list[tuple[str, int]]:
     """Of what it comes from, the nearest first: the first characters of its id, and the first sequence of the next.
     Nothing if the id does not tell."""
+    if _may_be_folder(Source(history)):
+        return []
+    if len(history) <= _SHORT:
+        parent, number = history[4:_FIRST], history[_FIRST:]
+        return [(parent, int(number, 36))] if number else []
     found: list[tuple[str, int]] = []
     rest = history[_RANDOM:]
     while len(rest) > _PARENT:
         length = _DIGITS.index(rest[_PARENT])
         digits = rest[_PARENT + 1 : _PARENT + 1 + length]
         if not 0 < length <= _NUMBER or len(digits) < length:
-            return _only_parent(history)
+            return []
         found.append((rest[:_PARENT], int(digits, 36)))
         rest = rest[_PARENT + 1 + length :]
-    return _only_parent(history) if rest else found
+    return found if not rest else []
 
 
 def without_origins(version: Version) -> dict[Source, int]:
     """Without the sources of which the ids of others tell that these are contained."""
-    told = [origin for source in version if not _may_be_folder(source) for origin in _ancestors(Epoch(source))]
+    told = [origin for source in version for origin in _ancestors(Epoch(source))]
     return {
         source: number
         for source, number in version.items()
-        if not any(source[:_PARENT] == parent and number < first for parent, first in told)
+        if _may_be_folder(source) or not any(source.startswith(parent) and number < first for parent, first in told)
     }
 
 
 def _may_be_folder(source: Source) -> bool:
+    """Folders number edits as well; they are no histories, and their ids tell nothing."""
     return len(source) == 8 and set(source) <= set("0123456789abcdef")
-
-
-def _only_parent(history: Epoch) -> list[tuple[str, int]]:
-    """Of an id of before, when they named nothing else."""
-    number = history[_RANDOM + _PARENT :]
-    told = 0 < len(number) <= _NUMBER
-    return [(history[_RANDOM : _RANDOM + _PARENT], int(number, 36))] if told else []
 
 
 def in_base_36(number: int) -> str:

@@ -4,7 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.core.documents import Epoch, Position, Sequence
-from shared.core.index.lineage import MAX_HISTORIES, Begun, Lineage, first_history, next_history
+from shared.core.index.lineage import (
+    MAX_HISTORIES,
+    Begun,
+    Lineage,
+    first_history,
+    next_history,
+    without_origins,
+)
 from shared.core.version_vectors import Source, includes
 
 FIRST = Epoch("k3x9d2")
@@ -101,6 +108,22 @@ def test_the_id_of_a_history_tells_where_its_ancestors_branched_off() -> None:
     assert all(len(one) <= 64 for one in ids)
 
 
+def test_the_id_of_a_folder_tells_of_no_history_and_of_no_other_folder() -> None:
+    now = lineage(("13bbbb", 1), sequence=8)
+    folder, other = Source("00001304"), Source("13abcdef")
+    assert now.completed({folder: 9}, [other]) == {folder: 9}
+    assert now.with_origins({folder: 9}) == {folder: 9}
+    assert not now.is_lost(folder, 9, [other])
+    assert without_origins({folder: 9, other: 2}) == {folder: 9, other: 2}
+
+
+def test_a_folder_is_no_ancestor_of_a_history() -> None:
+    now = lineage((FIRST, 1), sequence=8)
+    history, folder = next_history(Epoch("13ab0000"), Sequence(5), 12345), Source("13abcdef")
+    assert now.completed({Source(history): 9}, [folder]) == {Source(history): 9}
+    assert without_origins({Source(history): 9, folder: 2}) == {Source(history): 9, folder: 2}
+
+
 def test_ids_of_before_told_their_parent_alone() -> None:
     now = lineage((FIRST, 1), sequence=8)
     assert now.version_at(Epoch("0f7ck3b"), Sequence(12)) == {FIRST: 10, "0f7ck3b": 12}
@@ -120,4 +143,4 @@ def test_the_histories_of_a_lineage_are_bounded_and_the_second_takes_the_place_o
 @given(st.integers(0, 2**60), st.integers(1, 36**7 - 1))
 def test_ids_of_histories_are_short_and_sources(random: int, first: int) -> None:
     assert len(first_history(random)) == 6
-    assert 8 <= len(next_history(FIRST, Sequence(first), random)) <= 14
+    assert 14 <= len(next_history(FIRST, Sequence(first), random)) <= 20

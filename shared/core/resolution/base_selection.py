@@ -155,12 +155,16 @@ def since_sent(look: Lookup) -> tuple[Body, ...]:
 
 def _with_own(look: Lookup, basis: Basis, pairs: tuple[Pair, ...], since: Sequence) -> Basis:
     """Row 5, and what else the device sent that may have arrived after its base was made. It may have set back only
-    what it sent on this base: who sent something on a later one, and goes back, was restored from a backup."""
+    what it sent on this base: who sent something on a later one, and goes back, was restored from a backup.
+    A state that is its base has no edit, whatever was sent on later ones."""
     if look.request.device is None:
         return basis
+    since_base = [pair for pair in pairs if pair.since >= since]
+    on_base = [pair for pair in since_base if pair.since == since]
+    unedited = look.request.hash == base_hash(look.request.base or CREATED)
     sent_on = {
-        "own": _newest(look, (pair for pair in pairs if pair.since >= since)),
-        "others": _newest(look, (pair for pair in pairs if pair.since == since)),
+        "own": _newest(look, on_base if unedited else since_base),
+        "others": _newest(look, on_base),
         "earlier": _newest(look, (pair for pair in pairs if pair.since < since)),
     }
     look.need(content for hashes in sent_on.values() for content in hashes)

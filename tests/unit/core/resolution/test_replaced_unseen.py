@@ -47,6 +47,21 @@ def test_what_was_pruned_may_also_have_been_sent_on_a_later_base() -> None:
     assert ("/done", True, False, "perhaps-unseen") in records(server)
 
 
+def test_a_late_copy_of_a_base_adds_nothing_though_what_its_device_sent_later_is_pruned() -> None:
+    server = Server()
+    base = doc(title=TITLE, n=0)
+    first = server.post(base, "0", "B")
+    second = server.post(doc(title=TITLE, n=1), first, "B")
+    server.post(base, first, "A", base_state=base)
+    third = server.post(doc(title=TITLE, n=2), second, "A")
+    server.post(doc(title=TITLE, n=3), third, "B")
+    server.state.prune(server.at + 1.0)
+    size = server.state.size
+    server.post(base, first, "A", base_state=base)
+    assert server.head == doc(title=TITLE, n=3)
+    assert (server.state.size, records(server)) == (size, [])
+
+
 @pytest.mark.parametrize(("before", "after"), [({}, {}), ({"updated_at": AT_20}, {"updated_at": AT_10})])
 def test_what_a_device_removed_before_its_older_request_came_is_recorded(
     before: dict[str, str], after: dict[str, str]

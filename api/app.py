@@ -15,6 +15,7 @@ from api.answers import LargeAnswers
 from api.compression import Compression
 from api.cors import Cors
 from api.lifespan import LifespanOf, lifespan_of
+from api.metered import Metered
 from api.pages.routes import PAGES
 from api.room import HOLDING, NOBODY, Holding
 from api.routes import (
@@ -121,7 +122,8 @@ def create_app(settings: Settings | None = None, lifespan: LifespanOf = lifespan
     )
     # An address is what it is: a redirect would go to whatever the Host header says, and lose the body.
     app.router.redirect_slashes = False
-    return Cors(RequestEnvelope(events.Events(Compression(LargeAnswers(app)))), origins_of(settings.cors_origins))
+    inner = RequestEnvelope(events.Events(Compression(LargeAnswers(app))))
+    return Metered(Cors(inner, origins_of(settings.cors_origins)), app.routes)
 
 
 class RequestEnvelope:

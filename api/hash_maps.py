@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 
 from api.batch_loader import BatchLoader
 from api.cached_hash_map import CachedHashMap, CachedHashMaps
+from shared import metrics
 from shared.core.documents import Position, Sequence, SpaceId
 from shared.core.index.cursors import is_behind
 from shared.core.index.hash_map import BucketedMap
@@ -80,6 +81,7 @@ class HashMaps:
         """The map as the space stands in `lineage`, which the store said just now, or at a later moment."""
         known = self._listings.get(space)
         if known is not None and known.position == lineage.position:
+            metrics.HASH_MAPS.labels("known").inc()
             return known
         lock = self._locks.get(space)
         if lock is None:
@@ -107,6 +109,7 @@ class HashMaps:
             if known is not None and known.position == lineage.position:
                 return known
             if known is not None and lineage.holds(known.position):
+                metrics.HASH_MAPS.labels("patched").inc()
                 return CachedHashMap(await self._up_to_date(space, known.map, lineage), known)
             return CachedHashMap(await self._through_cache(space, lineage))
         except UnavailableError as error:
@@ -123,6 +126,7 @@ class HashMaps:
                 if lineage.is_ahead(cached.position):
                     lineage = await self._ended(space, cached.position)
             if cached is not None and lineage.holds(cached.position):
+                metrics.HASH_MAPS.labels("cached").inc()
                 return await self._up_to_date(space, cached, lineage)
             async with await self._cache.build(space) as mine:
                 if mine:
@@ -142,6 +146,7 @@ class HashMaps:
         return new
 
     async def _built(self, space: SpaceId) -> BucketedMap:
+        metrics.HASH_MAPS.labels("built").inc()
         return await asyncio.to_thread(_listed, await self._store.changes(space, _NOTHING))
 
 

@@ -13,7 +13,7 @@ from api.access.first_administrator import make_first_administrator
 from api.assembly import Adapters, assembled
 from api.import_aside import import_apart
 from api.state import AppState
-from shared import gc, observability
+from shared import gc, metrics, observability
 from shared.adapters import arq
 from shared.adapters.argon2 import Argon2Hasher
 from shared.adapters.mongodb import MongoDocumentStore, access_stores, migrate, opened
@@ -59,10 +59,12 @@ def lifespan_of(settings: Settings) -> Callable[[Starlette], AbstractAsyncContex
                 rates_alone=memory_rates(),
                 checks={"database": mongo.ping, "cache": partial(redis.ping, client)},
             )
+            resolver.watch()
             async with assembled(settings, adapters) as state:
                 await make_first_administrator(state.administration, settings)
                 gc.freeze_after_startup()
-                yield {"hypertask": state}
+                with metrics.served(settings):
+                    yield {"hypertask": state}
         await rates.close()
         await client.aclose(close_connection_pool=True)
 

@@ -16,7 +16,7 @@ from api.change_feed import ChangeFeed
 from api.errors import RATE_LIMITED, ProblemError
 from api.limits_in_force import LimitsInForce
 from api.representations import events
-from shared import announcement_messages
+from shared import announcement_messages, metrics
 from shared.core.access.limits import NO_LIMIT, Limit
 from shared.core.access.roles import Act
 from shared.core.documents import Device, DeviceId, Epoch, Position, Sequence, SpaceId, UserId
@@ -133,6 +133,7 @@ class Live:
         counted: tuple[DeviceId | UserId, ...] = (device.id,) if device.owner is None else (device.id, device.owner)
         self._counts.update(counted)
         self._followers.setdefault(device.space, {})[follower] = Following(device.id, token_hash, counted)
+        metrics.EVENT_STREAMS.inc()
         try:
             await self._announcements.listen(device.space)
             if not await self._devices.opens(token_hash, device.space):
@@ -162,7 +163,10 @@ class Live:
     def unfollow(self, space: SpaceId, follower: Follower) -> None:
         """The space stays subscribed until the next tick: the same device may be back in a moment."""
         known = self._followers.get(space, {}).pop(follower, None)
-        for key in () if known is None else known.counted:
+        if known is None:
+            return
+        metrics.EVENT_STREAMS.dec()
+        for key in known.counted:
             self._counts[key] -= 1
             if not self._counts[key]:
                 del self._counts[key]

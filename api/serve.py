@@ -9,6 +9,7 @@ import click
 import uvicorn
 
 from api.http_protocol import Bounds, HttpProtocol
+from shared import observability
 from shared.settings import Settings
 
 KEEP_ALIVE_SECONDS = 75
@@ -39,6 +40,7 @@ def _connections(most: int) -> int:
 def main(*, host: str, port: int, fd: int | None, behind_proxy: bool, grace: int) -> None:
     """Run one API process; settings are in the environment (docs/operations.md)."""
     settings = Settings.from_env()
+    observability.configure(settings.log_level)  # before uvicorn says anything
     HttpProtocol.bounds = Bounds(_connections(settings.connections), settings.header_seconds)
     uvicorn.run(
         "api.app:create_app",
@@ -49,6 +51,7 @@ def main(*, host: str, port: int, fd: int | None, behind_proxy: bool, grace: int
         http=HttpProtocol,
         loop="uvloop",
         ws="none",
+        log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=behind_proxy,

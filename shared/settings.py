@@ -138,6 +138,12 @@ class Settings:
     """The name of a user whom a starting API process makes an administrator; the account too, if there is none."""
     administrator_password: str = field(default="", repr=False)
     """Of that account when it is made; later it has no effect."""
+    metrics_port: int = 0
+    """Where a process answers `GET /metrics` (docs/operations.md); the next free one, if it is taken. 0: nowhere."""
+    metrics_host: str = "127.0.0.1"
+    """At which address."""
+    metrics_token: str = field(default="", repr=False)
+    """To be sent as `Authorization: Bearer`. Without one whoever reaches the port reads them."""
     log_level: str = "INFO"
 
     @property

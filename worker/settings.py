@@ -7,12 +7,13 @@ it, from the environment (shared/settings.py).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from typing import Any
 
 import uvloop
 
-from shared import gc, observability
+from shared import gc, metrics, observability
 from shared.adapters import arq
 from shared.adapters.mongodb import Mongo, MongoDocumentStore, access_stores, migrate
 from shared.adapters.redis.inbox import ArqInbox
@@ -57,9 +58,13 @@ def settings_of(settings: Settings, *, large: bool) -> dict[str, Any]:
             ctx["pruner"] = Pruner(store, settings.retention)
             ctx["large"] = LargeProcess()
             ctx["large"].start()
+        ctx["metrics"] = contextlib.ExitStack()
+        ctx["metrics"].enter_context(metrics.served(settings))
         gc.freeze_after_startup()
 
     async def on_shutdown(ctx: dict[Any, Any]) -> None:
+        if "metrics" in ctx:
+            ctx["metrics"].close()
         if "large" in ctx:
             await ctx["large"].end()
         if "mongo" in ctx:

@@ -15,6 +15,7 @@ from api.errors import MALFORMED_REQUEST, ProblemError
 from api.representations import batches, submissions
 from api.state import AppState, state
 from api.submitting import is_bare_deletion, is_confirmed, is_dry_run, item_of
+from shared import metrics
 from shared.core.access.roles import Act
 from shared.core.documents import Device, DocumentId, is_document_id
 from shared.core.index.cursors import cursor_of
@@ -34,6 +35,7 @@ async def post_tasks(request: Request) -> Response:
     limits = await app.limits.of_bodies(device.owner)
     body = await read_body(request, device.space, limits.max_batch_bytes)
     posted = await app.aside.post_tasks(device.space, body, limits)
+    metrics.BATCH_DOCUMENTS.observe(len(posted))
     answers = await _answers(app, request, device, _refused(posted, refusal))
     return Parts(batches.answers_body(answers))
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from shared import codec
+from shared import codec, metrics
 from shared.core.documents import SpaceId
 from shared.core.protocol import QUOTA_EXCEEDED
 from shared.core.resolution.batch import Answer, Item
@@ -72,12 +73,14 @@ class SpaceResolver:
         lease = await self._inbox.lease(space)
         if lease is None:
             return
+        metrics.LEASES.labels("taken").inc()
         async with lease:
             try:
                 while not lease.used_up:
                     if not await self._drain_batch(space, lease) and await lease.release_if_empty():
                         return
             except FencedError:
+                metrics.LEASES.labels("taken_over").inc()
                 event(logger, logging.WARNING, "lease_taken_over", space=space)
                 # Who took over has the same submissions before him.
 
@@ -89,11 +92,16 @@ class SpaceResolver:
         if not envelopes:
             return False
         items = [item for envelope in envelopes for item in envelope.items]
+        if items:
+            metrics.TRANSACTION_SUBMISSIONS.observe(len(items))
+            oldest = min(item.submission.arrived_at for item in items)
+            metrics.INBOX_WAIT_SECONDS.observe(max(0.0, time.time() - oldest))
         try:
             found, announcement = await self._replies(space, lease, items)
         except TooMuchError:
             lease.hand_over()
             return False
+        metrics.count_decisions(found)
         replies = iter(found)
         answers = [(envelope, [next(replies) for _ in envelope.items]) for envelope in envelopes]
         await lease.reply(answers, announcement)

@@ -16,6 +16,7 @@ from pymongo.errors import (
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 
+from shared import metrics
 from shared.adapters.mongodb.atomic import BACKOFF
 from shared.adapters.mongodb.client import DURABLE, Mongo, errors_mapped
 from shared.adapters.mongodb.faults import UNKNOWN_COMMIT, is_ended
@@ -83,6 +84,7 @@ class Transactions:
                     self._sessions.append(session)
                     return result
                 failures += 1
+                metrics.TRANSACTION_RETRIES.inc()
                 time.sleep(BACKOFF.delay(failures) or 0.0)
 
     def _session(self) -> ClientSession:
@@ -103,6 +105,7 @@ class Transactions:
         *,
         max_bytes: int | None,
     ) -> T:
+        began = time.perf_counter()
         session.start_transaction(ReadConcern("snapshot"), DURABLE, ReadPreference.PRIMARY)
         try:
             told = self._told.get(space)
@@ -114,6 +117,8 @@ class Transactions:
         except BaseException:
             _abort(session)
             raise
+        worked = time.perf_counter()
+        metrics.TRANSACTION_SECONDS.labels("work").observe(worked - began)
         while True:
             try:
                 session.commit_transaction()
@@ -121,6 +126,7 @@ class Transactions:
                 if not error.has_error_label(UNKNOWN_COMMIT) or time.monotonic() > deadline:
                     raise
             else:
+                metrics.TRANSACTION_SECONDS.labels("commit").observe(time.perf_counter() - worked)
                 self._remember(space, transaction.position)
                 return result
 

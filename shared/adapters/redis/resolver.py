@@ -16,7 +16,7 @@ from typing import Final, cast
 
 from redis.commands.core import AsyncScript
 
-from shared import queue_messages
+from shared import metrics, queue_messages
 from shared.adapters.arq import LARGE_QUEUE, QUEUE, WakingRedis, enqueue
 from shared.adapters.redis.connection import errors_mapped, process_key, rounds_key, space_key
 from shared.adapters.redis.inbox import INBOX_TTL_MS, LARGE_BYTES, QUEUED_MS, SIZES
@@ -90,6 +90,18 @@ class ArqResolver:
         for task in [*self._tasks, *self._senders]:
             task.cancel()
         await asyncio.gather(*self._tasks, *self._senders, return_exceptions=True)
+
+    def watch(self) -> None:
+        """Lets the metrics of the process tell what waits here."""
+        metrics.PENDING_SUBMISSIONS.set_function(lambda: len(self._pending))
+        metrics.PENDING_BYTES.set_function(self._pending_bytes.total)
+        metrics.OLDEST_PENDING_SECONDS.set_function(self._oldest_seconds)
+
+    def _oldest_seconds(self) -> float:
+        oldest = next(iter(list(self._pending.values())), None)  # they are in the order in which they came
+        if oldest is None:
+            return 0.0
+        return max(0.0, time.monotonic() - (oldest.until - self._settings.submit_deadline_seconds))
 
     async def resolve(self, space: SpaceId, item: Item | SealedItem) -> Answer | Refusal:
         [reply] = await self._resolve_together(space, [_sealed(item)])

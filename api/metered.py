@@ -1,0 +1,59 @@
+"""Counts requests by their routes: how many, how they were answered, how soon, and their bytes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, MutableMapping
+from typing import Any, Final
+
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.routes import events
+from shared import metrics
+
+_OTHER: Final = "other"
+"""Of an address that is no route: whoever asks chooses it, so it is no label. The same of methods."""
+_METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+Message = MutableMapping[str, Any]
+
+
+class Metered:
+    """Middleware."""
+
+    def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
+        self._app = app
+        self._routes = {id(route.endpoint): route.path for route in routes if isinstance(route, Route)}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+        elif scope["path"] == events.PATH and scope["method"] == "GET":
+            # Thousands of streams are open for days: nothing more than this is kept for each.
+            metrics.REQUESTS.labels(events.PATH, "GET", "stream").inc()
+            await self._app(scope, receive, send)
+        else:
+            await self._counted(scope, receive, send)
+
+    async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = time.perf_counter()
+        waits = b"wait=" in scope["query_string"]
+
+        async def received() -> Message:
+            message = await receive()
+            if body := message.get("body"):
+                metrics.RECEIVED_BYTES.inc(len(body))
+            return message
+
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                route = self._routes.get(id(scope.get("endpoint")), _OTHER)
+                method = scope["method"] if scope["method"] in _METHODS else _OTHER
+                metrics.REQUESTS.labels(route, method, str(message["status"])).inc()
+                if not waits:
+                    metrics.REQUEST_SECONDS.labels(route, method).observe(time.perf_counter() - began)
+            elif body := message.get("body"):
+                metrics.SENT_BYTES.inc(len(body))
+            await send(message)
+
+        await self._app(scope, received, sent)

@@ -1,0 +1,62 @@
+"""`GET /metrics` of API and worker processes that serve."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.instance import Instance
+
+TOKEN = "of a scraper"
+PORT = 18_464
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[Instance]:
+    settings = {"HYPERTASK_METRICS_PORT": str(PORT), "HYPERTASK_METRICS_TOKEN": TOKEN}
+    made = Instance(tmp_path / "data").start(**settings)
+    yield made
+    made.stop()
+
+
+def scraped(instance: Instance, kind: str) -> str:
+    """All that the processes of one kind say."""
+    ports = []
+    for log in (instance.data / "logs").glob(f"{kind}-*.log"):
+        for line in log.read_text().splitlines():
+            if "metrics_served" in line:
+                ports.append(json.loads(line)["port"])
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    return "\n".join(httpx.get(f"http://127.0.0.1:{port}/metrics", headers=headers).text for port in ports)
+
+
+def test_what_was_done_is_counted_and_nobody_is_named(instance: Instance) -> None:
+    access = instance.access(name="kitchen", user="anna")
+    with httpx.Client(base_url=access.url, headers=access.headers) as http:
+        tasks = {key: {"client_state": {"id": key, "text": "shopping"}} for key in ("milk", "bread")}
+        http.post("/tasks", json={"tasks": tasks}).raise_for_status()
+        http.post("/task/milk", json={"client_state": {"id": "milk", "text": "more"}}).raise_for_status()
+        http.get("/hashes").raise_for_status()
+        assert http.get("/nothing/of/the/kind").status_code == 404
+    of_api, of_worker = scraped(instance, "api"), scraped(instance, "worker")
+    assert 'hypertask_requests_total{method="POST",route="/tasks",status="200"} 1.0' in of_api
+    assert 'hypertask_requests_total{method="POST",route="/task/{id}",status="200"} 1.0' in of_api
+    assert 'hypertask_requests_total{method="GET",route="other",status="404"} 1.0' in of_api
+    assert 'hypertask_request_seconds_count{method="GET",route="/hashes"} 1.0' in of_api
+    assert "hypertask_batch_documents_sum 2.0" in of_api
+    assert "hypertask_pending_submissions 0.0" in of_api
+    assert 'hypertask_hash_maps_total{how="built"} 1.0' in of_api
+    assert "hypertask_transaction_submissions_sum 3.0" in of_worker
+    decided = re.findall(
+        r'^hypertask_decisions_total\{outcome="(\w+)",rule="[^"]+"\} ([\d.]+)', of_worker, re.MULTILINE
+    )
+    assert sum(float(count) for _, count in decided) == 3
+    assert not {outcome for outcome, _ in decided} & {"refused", "failed"}
+    assert "process_resident_memory_bytes" in of_worker
+    for secret in (access.space, access.device, access.token, "kitchen", "anna", "milk", "shopping"):
+        assert secret not in of_api + of_worker

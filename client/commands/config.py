@@ -59,7 +59,7 @@ def init_config(session: Session, screen: Screen) -> None:
     """Make the config file, with comments, if it is missing."""
     file = session.config_file
     made = file.make()
-    did = f"Made {file.path}." if made else f"{file.path} is there already; nothing was changed."
+    did = f"Created {file.path}." if made else f"{file.path} exists already; nothing was changed."
     screen.answer({"path": str(file.path), "made": made}, did, "Next: hypertask config edit")
 
 
@@ -124,12 +124,12 @@ def edit(session: Session, screen: Screen) -> None:
         screen.warn(str(error).rpartition("\nCorrect it")[0] or str(error))
     edited_file(file.path, editor, session.variables)
     profiles = ", ".join(file.config().profiles)
-    screen.answer({"path": str(file.path)}, f"{file.path} is right. Profiles: {profiles}.")
+    screen.answer({"path": str(file.path)}, f"{file.path} is valid. Profiles: {profiles}.")
 
 
 def _shown(profile: Profile, *, chosen: bool) -> list[str]:
     lines = [f"[{profile.name}]{'  (in use)' if chosen else ''}", f"folder    {profile.folder}"]
-    lines += [f"hooks     {profile.hooks}{'' if profile.hooks.is_dir() else '  (not there)'}"]
+    lines += [f"hooks     {profile.hooks}{'' if profile.hooks.is_dir() else '  (missing)'}"]
     lines += [f"editor    {profile.editor}"] if profile.editor else []
     lines += [f"upstream  {upstream.name}: {upstream.url}" for upstream in profile.upstreams]
     return lines

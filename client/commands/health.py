@@ -48,7 +48,7 @@ def status(session: Session, screen: Screen) -> None:
     lines += dropped
     lines += [f"{p.name}: {p.sentence}" for p in found.found.problems[:SHOWN]]
     if (more := len(found.found.problems) - SHOWN) > 0:
-        lines.append(f"... and {more} more files that are left alone; --json has all of them")
+        lines.append(f"... and {more} more files that are ignored; --json has all of them")
     lines.append(_next(found))
     screen.answer(_as_object(found, session), *lines)
 
@@ -57,13 +57,14 @@ def _upstream_lines(upstream: UpstreamStatus, now: datetime) -> list[str]:
     last, name = upstream.last, upstream.name
     if not last:
         lines = [f"{name}: never synced ({upstream.url})"]
-    elif last.get("error"):
-        since = _ago(last["error"].get("since"), now)
-        lines = [f"{name}: failing since {since}: {last['error']['message']}"]
+    elif error := last.get("error"):
+        word = "offline" if error.get("passing") else "stopped"
+        lines = [f"{name}: {word}{_for(error.get('since'), now)}{_waits(upstream)}.", f"  Why: {error['message']}"]
     else:
-        lines = [f"{name}: synced {_ago(last.get('at'), now)}{'' if last.get('agreed') else ', not in sync'}"]
-    if upstream.waiting:
-        lines.append(f"{name}: {tasks(upstream.waiting)} to exchange")
+        is_synced = last.get("agreed") and not upstream.waiting
+        lines = [
+            f"{name}: synced {_ago(last.get('at'), now)}{'' if is_synced else ', not in sync'}{_waits(upstream)}"
+        ]
     plan = without(upstream.plan, last.get("protected") or [])
     lines += waiting_lines(name, plan, "; see below.")
     lines += refusal_lines(name, last.get("refused") or {})
@@ -72,15 +73,27 @@ def _upstream_lines(upstream: UpstreamStatus, now: datetime) -> list[str]:
     return lines
 
 
+def _waits(upstream: UpstreamStatus) -> str:
+    if not upstream.waiting:
+        return ""
+    return f"; {tasks(upstream.waiting)} {'waits' if upstream.waiting == 1 else 'wait'}"
+
+
 def _ago(at: Any, now: datetime) -> str:
-    if not isinstance(at, int | float):
-        return "at some time"
+    return f"{_span(at, now)} ago" if isinstance(at, int | float) else "at some time"
+
+
+def _for(since: Any, now: datetime) -> str:
+    return f" for {_span(since, now)}" if isinstance(since, int | float) else ""
+
+
+def _span(at: float, now: datetime) -> str:
     seconds = max(0.0, now.timestamp() - at)
     for size, word in ((86400, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= size:
             count = int(seconds // size)
-            return f"{count} {word}{'s' if count > 1 else ''} ago"
-    return f"{seconds:.0f} s ago"
+            return f"{count} {word}{'s' if count > 1 else ''}"
+    return f"{seconds:.0f} s"
 
 
 def _next(found: Status) -> str:
@@ -89,13 +102,14 @@ def _next(found: Status) -> str:
     if any(upstream.plan.held_here or upstream.plan.held_there for upstream in found.upstreams):
         return "Next: one of the two commands above."
     if found.found.problems:
-        return "Next: put the files right that are named above; the others are synced meanwhile."
-    if any((upstream.last.get("error") or {}).get("passing") is False for upstream in found.upstreams):
-        return "Next: hypertask doctor"
-    if found.daemon is None:
-        waits = any(upstream.waiting for upstream in found.upstreams)
-        return "Next: hypertask sync" if waits else "In sync. To stay so: hypertask daemon start"
-    return "All is well; the daemon does the rest."
+        return "Next: correct the files named above; all others are synced."
+    errors = [error for upstream in found.upstreams if (error := upstream.last.get("error"))]
+    if any(error.get("passing") is False for error in errors):
+        return "Next: correct that. To check everything: hypertask doctor"
+    waits = any(upstream.waiting or not upstream.last for upstream in found.upstreams)
+    if found.daemon is not None:
+        return "The daemon keeps trying." if errors else "The daemon is syncing." if waits else "In sync."
+    return "Next: hypertask sync" if waits or errors else "In sync. To stay so: hypertask daemon start"
 
 
 def _as_object(found: Status, session: Session) -> dict[str, Any]:
@@ -132,7 +146,7 @@ def doctor(session: Session, screen: Screen) -> None:
         lines.append(Painted(f"{mark} {shown(f'{check.what}: {check.said}')}"))
         if check.fix:
             lines.append(f"        {check.fix}")
-    lines.append("Nothing is wrong." if not bad else f"{len(bad)} to put right; then: hypertask doctor")
+    lines.append("Nothing is wrong." if not bad else f"{len(bad)} to correct. To check again: hypertask doctor")
     value = [{"what": c.what, "state": c.state, "said": c.said, "fix": c.fix} for c in checks]
     screen.answer({"checks": value, "bad": len(bad)}, *lines)
     if bad:

@@ -1,78 +1,106 @@
-"""hypertask log, conflicts: the story of a document, and what was decided for its owner."""
+"""hypertask log, conflicts: what happened to a task, and what was decided where two edited it."""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from client.commands.decision_lines import conflict_line, name_of, see
+from client.commands.log_lines import HASH, local_lines, revision_lines
 from client.commands.reporting import reports
 from client.commands.session import Session
 from client.config.config_file import UpstreamConfig
-from client.folder.task_folder import Loaded
+from client.folder.task_folder import FileProblem, Loaded
 from client.screen import SHOWN, Screen
 from client.sync.engine.own_edits import is_lives_on
 from client.sync.upstream import UpstreamError
 from client.tasks.ids import with_prefix
+from client.tasks.journal import ARRIVALS, COMMANDS, UNDONE, Journal, JournalEntry
 from client.tasks.known import numbered
 from client.tasks.listed import numbers
 from client.tasks.take_back import TakeBackError, taken_back
 from client.workspace.workspace import SetUpError, Workspace, open_workspace
-from shared.core.documents import DocumentId
+from shared.core.documents import Body, DocumentId
+
+SHOWN_STATES: Final = 20
 
 
 @click.command()
 @click.argument("document", metavar="ID")
+@click.option("--all", "everything", is_flag=True, help=f"All that is known, not the newest {SHOWN_STATES} of each.")
 @reports
-def log(session: Session, screen: Screen, *, document: str) -> None:
-    """Tell the story of a document: every state of it at every upstream, who made it, and what was decided."""
+def log(session: Session, screen: Screen, *, document: str, everything: bool) -> None:
+    """Tell what happened to a task: here, and at each server or folder it is synced with, the newest first."""
+    most = sys.maxsize if everything else SHOWN_STATES
     with open_workspace(session.profile, session.tokens) as workspace:
         name = named(workspace, document)
-        stories, errors = asyncio.run(_stories(workspace, session.profile.upstreams, name))
+        stories, bodies, errors = asyncio.run(_stories(workspace, session.profile.upstreams, name, most))
         decisions = workspace.store.decisions(name)
         loaded = workspace.folder.read(name)
+        called = name_of(name, workspace)
+        done_here = local_lines(_entries(workspace), name)
     local = loaded.hash if isinstance(loaded, Loaded) else None
-    lines = [f"{name}: here with the hash {local}" if local else f"{name}: not in this folder (deleted)."]
-    for upstream, rows in stories.items():
-        lines.append(f"{upstream}:")
-        for row in rows:
-            lines += _story_lines(row, local)
+    lines = [f"{called}: {_where(loaded, local)}"]
+    sections = {"here": done_here}
+    sections |= {upstream: revision_lines(rows, bodies, local) for upstream, rows in stories.items()}
+    for place, told in sections.items():
+        shown = told if everything else told[:SHOWN_STATES]
+        lines += [f"{place}:", *shown] if told else []
+        if more := len(told) - len(shown):
+            lines.append(f"  ... and {more} more lines: hypertask log {document} --all")
     lines += [f"{upstream}: {error}" for upstream, error in errors.items()]
     if decisions:
-        lines.append(f"Decided for you: hypertask conflicts --task {name}")
+        lines.append(f"Conflicts that were decided: hypertask conflicts --task {name}")
+    if any(stories.values()):
+        lines.append(f"To go back to a state: hypertask restore {name} --state HASH")
     value = {"id": name, "here": local, "upstreams": stories, "errors": errors, "decided": decisions}
     screen.answer(value, *lines)
 
 
+def _where(loaded: Loaded | FileProblem | None, local: str | None) -> str:
+    if loaded is None:
+        return "not in this folder (deleted)."
+    return (
+        f"here in the state {local[:HASH]}."
+        if local
+        else "its file here cannot be read. What is wrong: hypertask status"
+    )
+
+
+def _entries(workspace: Workspace) -> list[JournalEntry]:
+    state = workspace.folder.state
+    entries = [entry for name in (COMMANDS, ARRIVALS, UNDONE) for entry in Journal(state, name).entries()]
+    return sorted(entries, key=lambda entry: entry.at, reverse=True)
+
+
 async def _stories(
-    workspace: Workspace, upstreams: Sequence[UpstreamConfig], document: DocumentId
-) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str]]:
+    workspace: Workspace, upstreams: Sequence[UpstreamConfig], document: DocumentId, most: int
+) -> tuple[dict[str, list[dict[str, Any]]], dict[str, Body], dict[str, str]]:
+    """The revisions by upstream, the bodies of the newest by hash, and which upstream did not answer."""
     stories: dict[str, list[dict[str, Any]]] = {}
+    bodies: dict[str, Body] = {}
     errors: dict[str, str] = {}
     for config in upstreams:
         try:
             driver = workspace.upstream(config)
             try:
-                stories[config.name] = await driver.story(document) if driver.abilities.history else []
+                rows = await driver.story(document) if driver.abilities.history else []
+                stories[config.name] = rows
+                for row in rows[: most + 1]:
+                    content = str(row.get("hash"))
+                    if content not in bodies and not row.get("deleted"):
+                        body = await driver.state(document, content) if row.get("has_body", True) else None
+                        bodies |= {content: body} if body is not None else {}
             finally:
                 await driver.close()
         except UpstreamError as error:
             errors[config.name] = str(error)
-    return stories, errors
-
-
-def _story_lines(row: dict[str, Any], local: str | None) -> list[str]:
-    at = datetime.fromtimestamp(float(row.get("at") or 0), UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    what = "deleted" if row.get("deleted") else str(row.get("outcome"))
-    kind = " (received, never current)" if row.get("received") else ""
-    here = "  <- here" if row.get("hash") == local and not row.get("deleted") else ""
-    by = row.get("device")
-    lines = [f"  {at}  {what}{kind}  by {by}  {str(row.get('hash'))[:12]}  [{row.get('rule')}]{here}"]
-    return lines + [f"      {conflict_line(conflict)}" for conflict in row.get("conflicts") or ()]
+    return stories, bodies, errors
 
 
 @click.command()
@@ -109,7 +137,7 @@ def conflicts(
 def _take(session: Session, workspace: Workspace, screen: Screen, number: int, path: str | None) -> None:
     row = next((row for row in workspace.store.decisions(most=5000) if row["number"] == number), None)
     if row is None:
-        raise SetUpError(f"there is no decision {number}. Those that there are: hypertask conflicts")
+        raise SetUpError(f"there is no conflict {number}. To list them: hypertask conflicts")
     document = DocumentId(row["id"])
     wanted = [conflict for conflict in row["conflicts"] if path is None or conflict["path"] == path]
     command = f"conflicts --take {number}" + (f" --path {path}" if path is not None else "")
@@ -137,6 +165,7 @@ def named(workspace: Workspace, text: str) -> DocumentId:
     """The document whose id is `text` or begins with it, one that was deleted here too, or that has this number in
     the last listing. Raises NoSuchTaskError, WordError."""
     known = {*workspace.store.files(), *workspace.store.known(), *workspace.folder.scan().files}
+    known |= {step.document for entry in _entries(workspace) for step in entry.steps}
     if (listed := numbered(text, numbers(workspace.folder.state))) is not None and len(listed & known) == 1:
         return DocumentId(*listed & known)
     return with_prefix(text, known)

@@ -54,13 +54,13 @@ def restore(
     hypertask restore --since 2h --dry-run
     """
     if sum((document is not None, everything, held)) + (when is not None and document is None) != 1:
-        raise click.UsageError("say what: hypertask restore ID, --all, --held or --since WHEN")
+        raise click.UsageError("name what to restore: hypertask restore ID, --all, --held or --since WHEN")
     if state is not None and (document is None or when is not None):
         raise click.UsageError("--state goes with an ID, and without --since: hypertask restore ID --state HASH")
     since = _past(when, session.now) if when is not None else None
     with open_workspace(session.profile, session.tokens) as workspace:
         found = asyncio.run(_found(workspace, document, since, state, everything=everything))
-    lines = [f"{name} was not asked: {reason}" for name, reason in found.unreachable.items()]
+    lines = [f"{name} could not be asked: {reason}" for name, reason in found.unreachable.items()]
     for line in lines:
         screen.say(line)
     missing = [f"{one}: no earlier state is known." for one in found.unknown[:SHOWN]]

@@ -29,7 +29,7 @@ from shared.observability import configure
 @click.command()
 @click.argument("names", metavar="[UPSTREAM]...", nargs=-1)
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
-@click.option("--confirm-deletions", is_flag=True, help="So many tasks being deleted at once is meant.")
+@click.option("--confirm-deletions", is_flag=True, help="Confirm that so many tasks are to be deleted.")
 @reports
 def sync(session: Session, screen: Screen, *, names: tuple[str, ...], dry_run: bool, confirm_deletions: bool) -> None:
     """Sync the folder with its upstreams, once. Stopped in between, it goes on the next time."""
@@ -56,14 +56,14 @@ def chosen(profile: Profile, names: Sequence[str] = ()) -> tuple[UpstreamConfig,
         raise SetUpError(f"{profile.folder} has no server or folder to sync with yet. Next: hypertask connect URL")
     for name in names:
         if name not in known:
-            raise SetUpError(f"there is no upstream {name}; there is: {', '.join(known)}")
+            raise SetUpError(f"there is no upstream {name}. Known: {', '.join(known)}")
     return tuple(known[name] for name in names) or tuple(known.values())
 
 
 def _say_if_rebuilt(workspace: Workspace, screen: Screen) -> None:
     if workspace.store.rebuilt:
         screen.warn(
-            f"the memory of the folder was damaged: {workspace.store.rebuilt}. It is made anew; nothing is lost."
+            f"the memory of the folder was damaged: {workspace.store.rebuilt}. It was rebuilt; nothing is lost."
         )
 
 

@@ -101,12 +101,12 @@ def waiting_lines(name: str, plan: Plan, unreadable_hint: str = ". What is wrong
         )
     if plan.held_here or plan.held_there:
         lines += [
-            "  If the deletion is meant:  hypertask sync --confirm-deletions",
-            "  To keep the tasks:         hypertask restore --held",
+            "  If it was intended:   hypertask sync --confirm-deletions",
+            "  To keep the tasks:    hypertask restore --held",
         ]
     if plan.undeletable:
         lines.append(
-            f"{name}: {tasks(len(plan.undeletable))} deleted here stay there: that server knows no deletion."
+            f"{name}: {tasks(len(plan.undeletable))} deleted here stay there: that server does not support deletions."
         )
     if plan.unreadable:
         lines.append(f"{name}: {task_files(len(plan.unreadable))} cannot be read{unreadable_hint}")
@@ -144,7 +144,7 @@ def refusal_lines(name: str, refused: Mapping[Any, Mapping[str, str]]) -> list[s
 
 def problem_lines(name: str, problems: Mapping[Any, str]) -> list[str]:
     """The first of the files in an upstream that cannot be taken in, and what to do."""
-    return [f"{name}: left alone there: {problem}" for problem in list(problems.values())[:SHOWN]]
+    return [f"{name}: ignored there: {problem}" for problem in list(problems.values())[:SHOWN]]
 
 
 def alternating_lines(documents: Sequence[Any]) -> list[str]:
@@ -190,5 +190,5 @@ def result_report(result: Result, workspace: Workspace) -> tuple[dict[str, Any],
         value[name] = {**value.get(name, {}), "error": {"code": error.code, "message": str(error)}}
         lines.append(f"{name}: {error}")
     if result.errors:
-        lines.append("Your edits are kept here. Next: hypertask sync, when that is put right")
+        lines.append("Your edits are kept here. Next: hypertask sync, when that is corrected")
     return {"dry_run": False, "agreed": result.agreed, "upstreams": value}, lines

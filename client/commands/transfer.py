@@ -106,7 +106,7 @@ def context_of(
     for pair in columns:
         column, equals, field = pair.rpartition("=")
         if not equals or not column or not field:
-            raise click.BadParameter(f"{pair!r} is no COLUMN=FIELD; one is Deadline=due", param_hint="'--map'")
+            raise click.BadParameter(f"{pair!r} is not COLUMN=FIELD. Example: Deadline=due", param_hint="'--map'")
         mapped[column] = field
     where = source or ("standard input" if file == "-" else str(Path(file).resolve()))
     return Context(where, session.now.tzinfo or UTC, mapped, keep_ids, _known(session))

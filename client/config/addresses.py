@@ -27,7 +27,7 @@ def address(text: str) -> str:
     if scheme in ("ssh", "git"):
         return f"git+ssh://{text.partition('://')[2]}"
     if scheme:
-        raise AddressError(f"{scheme}:// is no address of an upstream; there are {', '.join(SCHEMES)}")
+        raise AddressError(f"{scheme}:// is not supported. Supported: {', '.join(SCHEMES)}")
     if _SCP.match(text):
         user, _, path = text.partition(":")
         return f"git+ssh://{user}/{path}"
@@ -37,7 +37,7 @@ def address(text: str) -> str:
         return f"{'git+file' if repository else 'folder'}://{quote(str(place))}"
     if re.match(r"[\w.-]+(:\d+)?(/|\Z)", text) and ("." in text or ":" in text):
         raise AddressError(f"{text!r} has no scheme; is it https://{text}?")
-    raise AddressError(f"{text!r} is no address; one looks like https://tasks.example.org or /media/stick/tasks")
+    raise AddressError(f"{text!r} is not an address. Examples: https://tasks.example.org, /media/stick/tasks")
 
 
 def without_password(url: str) -> tuple[str, str | None]:
@@ -70,7 +70,7 @@ def server_address(text: str) -> str:
     text = text.strip()
     parts = _parts(text)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise AddressError(f"{text!r} is no address of a server; one looks like https://tasks.example.org")
+        raise AddressError(f"{text!r} is not the address of a server. Example: https://tasks.example.org")
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise AddressError("leave out user and password, ? and #; the token says who you are")
     return text.rstrip("/")
@@ -88,5 +88,5 @@ def _parts(text: str) -> SplitResult:
         parts = urlsplit(text)
         parts.port  # noqa: B018  raises ValueError
     except ValueError as error:
-        raise AddressError(f"{text!r} is no address: {error}") from None
+        raise AddressError(f"{text!r} is not an address: {error}") from None
     return parts

@@ -51,7 +51,7 @@ folder = "~/hypertask"
 # The editor for: hypertask edit, hypertask config edit. By default $VISUAL, then $EDITOR.
 # editor = "nano"
 
-# What the folder is kept in step with; any number. `hypertask connect URL` adds one.
+# What the folder is kept in sync with; any number. `hypertask connect URL` adds one.
 # [[profiles.default.upstreams]]
 # name = "home"
 # url = "https://tasks.example.org"    # or folder:///media/stick/tasks, git+ssh://..., mongodb://...
@@ -64,7 +64,7 @@ class NoProfileError(Exception):
     def __init__(self, name: str, config: Config, path: Path) -> None:
         known = ", ".join(config.profiles)
         super().__init__(
-            f'there is no profile "{name}" in {path}; there is: {known}. '
+            f'there is no profile "{name}" in {path}. Profiles: {known}. '
             f"To make it: hypertask --profile {name} init FOLDER"
         )
 
@@ -136,7 +136,7 @@ class ConfigFile:
         """
         value = self._edited().get(_whole_key(key, profile))
         if value is None:
-            raise NoSettingError(f"{key} is not set in {self.path}. What is: hypertask config show")
+            raise NoSettingError(f"{key} is not set in {self.path}. All settings: hypertask config show")
         return value
 
     def set(self, key: str, value: str, profile: str) -> None:
@@ -147,7 +147,7 @@ class ConfigFile:
         edited = self._edited()
         *above, last = _whole_key(key, profile)
         if not edited.put(above, {last: value}):
-            raise NoSettingError(f"there is no place for {key}. What is: hypertask config show")
+            raise NoSettingError(f"{key} cannot be set. All settings: hypertask config show")
         self._save_if_right(edited.text())
 
     def unset(self, key: str, profile: str) -> None:
@@ -167,7 +167,7 @@ class ConfigFile:
         values = {"url": upstream.url} | ({} if upstream.space is None else {"space": upstream.space})
         edited = self._edited()
         if not edited.put(["profiles", profile, "upstreams", upstream.name], values):
-            raise NoSettingError(f"there is no place for {upstream.name}. What is: hypertask config show")
+            raise NoSettingError(f"{upstream.name} cannot be added. All settings: hypertask config show")
         self._save_if_right(edited.text())
 
     def _edited(self) -> EditedToml:
@@ -188,7 +188,9 @@ class ConfigFile:
             self._understood(text)
         except ConfigError as error:
             reasons = [f"{p.key}: {p.sentence}" if p.key else p.sentence for p in error.problems]
-            raise SettingRefusedError("nothing was changed; it would not be right:\n" + "\n".join(reasons)) from None
+            raise SettingRefusedError(
+                "nothing was changed, because the result would not be valid:\n" + "\n".join(reasons)
+            ) from None
         self._save(text)
 
     def _save(self, text: str) -> None:
@@ -213,7 +215,7 @@ _TOP: Final = ("default_profile", "profiles")
 def _whole_key(key: str, profile: str) -> list[str]:
     parts = key.split(".")
     if not all(re.fullmatch(r"[A-Za-z0-9_-]+", part) for part in parts):
-        raise NoSettingError(f'"{key}" is no key; one looks like folder or upstreams.home.url')
+        raise NoSettingError(f'"{key}" is not a setting. Examples: folder, upstreams.home.url')
     return parts if parts[0] in _TOP else ["profiles", profile, *parts]
 
 

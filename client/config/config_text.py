@@ -55,7 +55,7 @@ _UPSTREAM_KEYS: Final = ("name", "url", "space")
 
 @dataclass(frozen=True, slots=True)
 class UpstreamConfig:
-    """Something that a folder is kept in step with. The token is elsewhere: `client.config.tokens`."""
+    """Something that a folder is kept in sync with. The token is elsewhere: `client.config.tokens`."""
 
     name: str
     url: str
@@ -130,7 +130,7 @@ def read_config(text: str, path: Path, around: Surroundings) -> Config:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         where = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)\Z", str(error))
-        sentence = f"this is no TOML: {str(error)[: where.start()] if where else error}."
+        sentence = f"this is not valid TOML: {str(error)[: where.start()] if where else error}."
         line = int(where[1]) if where and where[1] else max(1, len(text.splitlines()))
         raise ConfigError(path, ConfigProblem(sentence, line=line)) from None
     reader = _Reader(text, around)
@@ -156,7 +156,7 @@ class _Reader:
         default = self._text(("default_profile",), table.get("default_profile", DEFAULT_PROFILE))
         if default not in profiles and not self.problems:
             known = ", ".join(profiles) or "none"
-            self._wrong(("default_profile",), f'there is no profile "{default}"; there is: {known}')
+            self._wrong(("default_profile",), f'there is no profile "{default}". Profiles: {known}')
         return Config(default, profiles)
 
     def _profile(self, at: tuple[str, ...], name: str, table: dict[str, Any]) -> Profile:
@@ -255,11 +255,11 @@ class _Reader:
         try:
             parts = urlsplit(url)
         except ValueError as error:
-            self._wrong(at, f'"{url}" is no address: {error}')
+            self._wrong(at, f'"{url}" is not an address: {error}')
             return
         if parts.scheme not in SCHEMES:
             shown = ", ".join(f"{scheme}://" for scheme in SCHEMES[:4])
-            self._wrong(at, f'"{url}" is no address of an upstream; one begins with {shown} ... or mongodb://')
+            self._wrong(at, f'"{url}" is not an address of an upstream. One begins with {shown} ... or mongodb://')
         elif parts.scheme in ("http", "https") and (parts.username or parts.password):
             self._wrong(at, "leave out user and password; the token says who you are, and it is kept elsewhere")
         elif parts.scheme in ("http", "https") and not parts.hostname:
@@ -271,7 +271,7 @@ class _Reader:
         for key in table:
             if key not in keys:
                 near = difflib.get_close_matches(key, keys, 1)
-                hint = f"did you mean {near[0]}?" if near else f"known are: {', '.join(keys)}"
+                hint = f"did you mean {near[0]}?" if near else f"settings are: {', '.join(keys)}"
                 self._wrong((*at, key), f"there is no such setting; {hint}")
 
     def _table(self, at: tuple[str, ...], value: Any) -> dict[str, Any]:
@@ -288,7 +288,10 @@ class _Reader:
 
     def _named(self, at: tuple[str, ...], name: str) -> None:
         if _NAME.match(name) is None:
-            self._wrong(at, f'"{name}" is no name; one has 1 to 32 of a-z 0-9 _ -, the first a letter or digit')
+            self._wrong(
+                at,
+                f'"{name}" is not a name. Names have 1 to 32 characters of a-z 0-9 _ -, the first a letter or digit',
+            )
 
     def _expanded(self, at: tuple[str, ...], value: Any) -> str:
         def replaced(match: re.Match[str]) -> str:

@@ -34,4 +34,4 @@ def _advice(number: int | None) -> str:
         return _ROOM
     if number in (errno.EROFS, errno.EACCES, errno.EPERM):
         return _RIGHTS
-    return "Put that right, and try again."
+    return "Correct that, and try again."

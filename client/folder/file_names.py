@@ -43,7 +43,7 @@ def file_name(document: DocumentId) -> str:
     if _LONE.fullmatch(document) and document not in _DEVICES:
         return document + SUFFIX
     if not is_document_id(document):  # it would lead out of the folder
-        raise ValueError(f"no id of a document: {document!r}")
+        raise ValueError(f"not an id of a document: {document!r}")
     lower = document.lower()
     bits = sum(1 << place for place, character in enumerate(document) if "A" <= character <= "Z")
     mark = "" if _is_plain(lower) else _MARK

@@ -36,7 +36,7 @@ def misnamed(name: str) -> FileProblem:
         )
         return FileProblem(name, "copy", sentence)
     if (document := meant_by(name)) is not None:
-        sentence = f"the file of the task {document} is named otherwise: mv {quote(name)} {file_name(document)}"
+        sentence = f"the file of the task {document} has another name: mv {quote(name)} {file_name(document)}"
         return FileProblem(name, "wrong-name", sentence)
     sentence = (
         'the file of a task is named by its "id", 1 to 128 of the characters A-Z a-z 0-9 . _ ~ -, and .json. '
@@ -110,7 +110,7 @@ def faulty(document: DocumentId, fault: Fault) -> FileProblem:
         case "marked as deleted":
             code, sentence = "marked-deleted", f"{fault.detail} To delete the task, delete its file: rm {name}"
         case _ if fault.malformed:
-            fix = "Correct it in an editor, or let the program finish that is writing it."
+            fix = "Correct it in an editor, or wait until the program that writes it has finished."
             code, sentence = "not-json", f"{fault.detail} {fix}"
         case _:
             code, sentence = "not-valid", f"{fault.detail}{at} Correct it in an editor."

@@ -113,7 +113,7 @@ def components_of(raw: bytes) -> list[Component]:
                 raise ExportError(FormatProblem(detail, line.number))
             stack.pop().is_whole = True
         elif len(stack) == 1:
-            detail = f"it is no iCalendar file: {line.text[:40]!r} stands in no component"
+            detail = f"it is not an iCalendar file: {line.text[:40]!r} stands in no component"
             raise ExportError(FormatProblem(detail, line.number))
         else:
             stack[-1].parts.append(line)

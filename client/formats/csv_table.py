@@ -149,7 +149,7 @@ def _body(header: Sequence[str], cells: Sequence[str]) -> Body:
             try:
                 body[name.removesuffix(_JSON)] = _value(name, cell)
             except FaultError as error:
-                raise _RowError(f"the cell of {name} is no JSON: {error.fault.detail}") from None
+                raise _RowError(f"the cell of {name} is not JSON: {error.fault.detail}") from None
     return body
 
 
@@ -176,7 +176,7 @@ def _named(body: Body, header: Sequence[str], cells: Sequence[str], names: Names
         return {**body, "id": names.of(*(part for pair in sorted(zip(header, cells, strict=False)) for part in pair))}
     if names.keeps_ids or (is_ours and "id" + _JSON in header):
         if not isinstance(identity, str) or not is_document_id(identity):
-            raise _RowError(f"{identity!r} is no id: 1 to 128 of the characters A-Z a-z 0-9 . _ ~ -")
+            raise _RowError(f"{identity!r} is not an id: 1 to 128 of the characters A-Z a-z 0-9 . _ ~ -")
         return body
     given = names.of_id(str(identity), body)
     return {**body, "id": given} if given == identity else {**body, "id": given, "original_id": identity}

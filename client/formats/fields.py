@@ -67,7 +67,7 @@ def date_of(text: str) -> str:
                 return text_of_point(_at(day, parts["t"]) if parts["t"] else day)
             except ValueError:
                 break
-    raise NoDateError(f"{text!r} is no date; one is 2030-01-02, or 2030-01-02 18:00")
+    raise NoDateError(f"{text!r} is not a date. Examples: 2030-01-02, 2030-01-02 18:00")
 
 
 def _month_and_day(first: int, second: int, text: str) -> dict[str, str]:

@@ -110,7 +110,7 @@ def _check_whole(outer: list[Component], todos: list[Component]) -> None:
     if all(component.is_whole for component in outer) and outer:
         return
     if not outer:
-        raise ExportError(FormatProblem("it is no iCalendar file: no component begins in it", 1))
+        raise ExportError(FormatProblem("it is not an iCalendar file: no component begins in it", 1))
     whole = [unescaped(todo.value("SUMMARY") or "(no summary)") for todo in todos if todo.is_whole]
     cut = next((todo for todo in todos if not todo.is_whole), outer[-1])
     named = f": {', '.join(whole[:5])}{' ...' if len(whole) > 5 else ''}" if whole else ""
@@ -277,7 +277,7 @@ class Todo:
 
     def _take_priority(self, line: Line) -> bool:
         if not line.value.strip().isdecimal():
-            raise BadValueError(f"{line.value!r} is no number")
+            raise BadValueError(f"{line.value!r} is not a number")
         number = int(line.value)
         if 1 <= number <= 9:
             self.fields["priority"] = "H" if number < 5 else "M" if number == 5 else "L"

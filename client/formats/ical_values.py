@@ -93,8 +93,8 @@ def one_point(value: str, parameters: Mapping[str, str], zones: Zones) -> Point:
             zone = zones.zone(name) if name is not None else None
             return local if zone is None else local.replace(tzinfo=zone).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise BadValueError(f"{text!r} is no day and no time: {error}") from None
-    raise BadValueError(f"{text!r} is no day and no time" if text else "it has no value")
+        raise BadValueError(f"{text!r} is neither a day nor a time: {error}") from None
+    raise BadValueError(f"{text!r} is neither a day nor a time" if text else "it has no value")
 
 
 def property_of(name: str, at: Point, zone: tzinfo | None = None, zone_name: str | None = None) -> str:
@@ -121,7 +121,7 @@ def duration(value: str) -> timedelta:
     """Raises BadValueError."""
     match = _DURATION.match(value.strip().upper())
     if match is None:
-        raise BadValueError(f"{value!r} is no duration")
+        raise BadValueError(f"{value!r} is not a duration")
     weeks, days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
     return timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
 

@@ -124,7 +124,7 @@ def _mapped(value: Body, context: Context) -> Body:
     fields = {name: context.columns.get(name) or field_of(name) for name in value}
     if "description" not in fields.values():
         known = f"The forms that are known are those of {_KNOWN}; of another, --map KEY=description names what to do"
-        raise ExportError(FormatProblem(f"this is no list of tasks but {outline(value)}. {known}"))
+        raise ExportError(FormatProblem(f"this is not a list of tasks but {outline(value)}. {known}"))
     body: Body = {}
     for name, inside in value.items():
         if isinstance(inside, str):

@@ -48,7 +48,7 @@ def document_id(task: Mapping[str, Any]) -> DocumentId:
     if uuid is None:
         raise NotATaskwarriorTaskError('it has no "uuid"; `task import` gives it one, then export again')
     if not isinstance(uuid, str) or _UUID.match(uuid) is None:
-        raise NotATaskwarriorTaskError(f'its "uuid" is no UUID: {_clip(uuid)}')
+        raise NotATaskwarriorTaskError(f'its "uuid" is not a UUID: {_clip(uuid)}')
     return DocumentId(uuid.lower())
 
 

@@ -60,7 +60,7 @@ def connected(
             db.execute(f"CREATE INDEX IF NOT EXISTS record_unsettled ON record (upstream, id) WHERE {OPEN}")
         db.execute("COMMIT")
         if version not in (0, VERSION):
-            raise sqlite3.DatabaseError(f"it is of version {version}, and {VERSION} is known here")
+            raise sqlite3.DatabaseError(f"it has version {version}; this program knows {VERSION}")
         fault = db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if fault != "ok":
             raise sqlite3.DatabaseError(str(fault))

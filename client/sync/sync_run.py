@@ -153,7 +153,7 @@ class Sync:
     ) -> SyncReport:
         """Raises UpstreamError; what was done until then is done, and the next run goes on from there.
 
-        `touched`: since all was in step, no other files changed than those of these documents. None: who knows.
+        `touched`: since all was in sync, no other files changed than those of these documents. None: who knows.
         `heard`: what the upstream told of itself. `prove`: agreement is to be proved, whenever it was before."""
         report = SyncReport(self._name)
         self._recheck.upstream = True
@@ -310,7 +310,7 @@ class Sync:
             if progress is not None:
                 progress(done, len(actions))
         if told and len(told) == done:
-            raise UpstreamUnavailableError(f"nothing is taken now: {told[0]}")
+            raise UpstreamUnavailableError(f"nothing is accepted now: {told[0]}")
 
     async def _replies(
         self, actions: Sequence[Action], *, confirmed: bool

@@ -135,7 +135,9 @@ def _text_test(text: str, view: View) -> Filter:
         try:
             pattern = re.compile(text[1:-1])
         except re.error as error:
-            raise WordError(f"{text} is no pattern: {error}. If it is meant as text, write -- before it.") from None
+            raise WordError(
+                f"{text} is not a pattern: {error}. If it is meant as text, write -- before it."
+            ) from None
         return lambda body: any(pattern.search(place) for place in _texts(body))
     folded = text.casefold()
     return lambda body: _mentions(body, folded)
@@ -260,7 +262,7 @@ def _json(text: str) -> Any:
     try:
         return parse(text.encode("utf-8", "surrogatepass"), max_depth=64)
     except FaultError as error:
-        raise WordError(f"{text!r} is no JSON: {error.fault.detail}") from None
+        raise WordError(f"{text!r} is not JSON: {error.fault.detail}") from None
 
 
 def _number(text: str) -> float | None:

@@ -114,7 +114,7 @@ def _answered(hook: Path, line: str, body: Body) -> Body:
     try:
         answer = codec.parse(line.encode(), max_depth=64)
     except FaultError as error:
-        raise HookError(f"the hook {hook.name} printed what is no task: {error.fault.detail}") from None
+        raise HookError(f"the hook {hook.name} printed something that is not a task: {error.fault.detail}") from None
     if not isinstance(answer, dict) or not equal(answer.get("id"), body["id"]):
         raise HookError(f'the hook {hook.name} printed a task with another "id"; it has to stay {body["id"]}')
     return answer

@@ -43,7 +43,7 @@ def with_prefix(prefix: str, ids: Iterable[DocumentId]) -> DocumentId:
     if prefix in found or len(found) == 1:
         return found[0]
     if not found:
-        raise NoSuchTaskError(f'no task has an id that begins with "{prefix}". What there is: hypertask list')
+        raise NoSuchTaskError(f'no task has an id that begins with "{prefix}". To list them: hypertask list')
     shown = ", ".join([*shortest(found).values()][:_NAMED])
     more = " ..." if len(found) > _NAMED else ""
     raise NoSuchTaskError(f'{len(found)} ids begin with "{prefix}": {shown}{more}. Type one character more.')

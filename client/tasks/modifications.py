@@ -115,7 +115,7 @@ def _step(word: Tag | Field, now: datetime) -> Modification:
 def _tagged(body: Body, name: str, *, wanted: bool) -> Body:
     tags = body.get("tags", [])
     if not isinstance(tags, list):
-        raise WordError(f'the "tags" of {body.get("id")} are no list. To make them one: tags:{name}')
+        raise WordError(f'the "tags" of {body.get("id")} are not a list. To make them one: tags:{name}')
     if wanted:
         return body if name in tags_of(body) else {**body, "tags": [*tags, name]}
     left = [tag for tag in tags if tag != name]
@@ -171,7 +171,7 @@ def _json(text: str) -> Any:
         return parse(text.encode(), max_depth=_MOST_DEEP)
     except FaultError as error:
         raise WordError(
-            f"{text!r} is no JSON: {error.fault.detail} A text needs quotes: {json.dumps(text)}"
+            f"{text!r} is not JSON: {error.fault.detail} A text needs quotes: {json.dumps(text)}"
         ) from None
 
 

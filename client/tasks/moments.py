@@ -79,7 +79,7 @@ def stored(text: str, now: datetime) -> str:
 
 def _no_moment(text: str) -> NoMomentError:
     return NoMomentError(
-        f'"{text}" is no date; these are: 2026-12-24, 2026-12-24T18:00, tomorrow, friday, 3d, 2w, eom'
+        f'"{text}" is not a date. Examples: 2026-12-24, 2026-12-24T18:00, tomorrow, friday, 3d, 2w, eom'
     )
 
 

@@ -104,7 +104,7 @@ def repetition(text: Any) -> Repetition:
 
 def _no_period(text: Any) -> NoPeriodError:
     return NoPeriodError(
-        f"{text!r} is no period; these are: daily, weekdays, weekly, monthly, yearly, 3d, 2w, 6m, P1W, "
+        f"{text!r} is not a period. Examples: daily, weekdays, weekly, monthly, yearly, 3d, 2w, 6m, P1W, "
         "FREQ=MONTHLY;BYDAY=1MO"
     )
 

@@ -106,14 +106,14 @@ class Series:
         """Raises NoPeriodError."""
         first = point_of(pattern.get("due"))
         if first is None:
-            raise NoPeriodError(f"{pattern.get('due')!r} is no day and no moment that something could repeat from")
+            raise NoPeriodError(f"{pattern.get('due')!r} is neither a day nor a time that a task can repeat from")
         here = here or UTC
         mask = pattern.get("mask")
         made = len(mask) if isinstance(mask, str) else None
         named = pattern.get("timezone")
         zone: tzinfo | None = UTC if named is None else zone_named(named)
         if zone is None:
-            raise NoPeriodError(f"{named!r} is no time zone that is known here")
+            raise NoPeriodError(f"{named!r} is not a known time zone")
         return Series(
             pattern, repetition(pattern.get("recur")), first, here if made is not None else zone, here, made
         )

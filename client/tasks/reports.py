@@ -150,7 +150,7 @@ def ordered(
     for part in reversed(list(order)):
         field, sign = part.rstrip("/")[:-1], part.rstrip("/")[-1:]
         if sign not in ("+", "-") or not field:
-            raise WordError(f'"{part}" is no order; one looks like due+ or urgency-')
+            raise WordError(f'"{part}" is not an order. Examples: due+, urgency-')
         key = _key(field, view, coefficients)
         there = [(value, body) for body in found if (value := key(body)) is not None]
         lacking = [body for body in found if key(body) is None]

@@ -20,7 +20,7 @@ class TakeBackError(Exception):
 def taken_back(body: Body, conflicts: Sequence[Mapping[str, Any]]) -> Body:
     """`body` with the dropped value at the place of each conflict. Raises TakeBackError."""
     if not conflicts:
-        raise TakeBackError("Nothing was decided at that place.")
+        raise TakeBackError("No conflict was decided at that place.")
     result: Body = copy.deepcopy(body)
     for conflict in conflicts:
         _put(result, conflict)
@@ -33,7 +33,7 @@ def _put(body: Body, conflict: Mapping[str, Any]) -> None:
         raise TakeBackError(f"What was dropped at {path} is not in the record.")
     steps = [step.replace("~1", "/").replace("~0", "~") for step in path.split("/")[1:]]
     if not steps or steps == ["id"]:
-        raise TakeBackError("The document as a whole was decided on.")
+        raise TakeBackError("The task as a whole was decided on.")
     place: Any = body
     for step in steps[:-1]:
         place = _below(place, step, path)

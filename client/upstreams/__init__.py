@@ -1,1 +1,1 @@
-"""Where documents are kept in step with: a server, a directory, a git repository, a database."""
+"""Where documents are kept in sync with: a server, a directory, a git repository, a database."""

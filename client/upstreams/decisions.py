@@ -124,7 +124,7 @@ def reply_of(one: Outgoing, found: Found) -> Reply:
     """A decision as the sync engine takes it."""
     if isinstance(found, Refusal):
         if found.code == "deletions-held":
-            return Refused(found.code, f"{found.rule}. If they are meant: hypertask sync --confirm-deletions")
+            return Refused(found.code, f"{found.rule}. If they are intended: hypertask sync --confirm-deletions")
         return Refused(found.code, found.rule)
     if not isinstance(found, Decided):
         return NotNow(str(found))

@@ -160,7 +160,7 @@ class FolderUpstream:
         root, path = self._folder.root, self._control / "ledger.sqlite"
         if not path.exists() and not self._make:
             raise UpstreamUnreachableError(
-                f"{root} is not there, or no upstream any more. Is the disk connected? To set it up anew: "
+                f"{root} is not there, or is not an upstream any more. Is the disk connected? To set it up again: "
                 f"hypertask connect {root}"
             )
         try:

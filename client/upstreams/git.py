@@ -270,7 +270,7 @@ def _unusable(document: DocumentId, body: Body | None, entry: Entry | None) -> R
     somebody made too large."""
     name = file_name(document)
     if body is None:
-        reason = f"{name} in the repository holds no document. Correct it there, and commit."
+        reason = f"{name} in the repository is not a valid document. Correct it there, and commit."
         return Refused("not-valid", reason, file=True)
     if entry is not None and content_hash(body) == entry.hash:
         return None

@@ -36,7 +36,7 @@ class Git:
     async def make(self) -> None:
         """The mirror, if it is missing. Raises UpstreamError."""
         if shutil.which("git") is None:
-            raise NotAnUpstreamError("there is no git on this machine; install it, and try again")
+            raise NotAnUpstreamError("git is not installed. Install it, and try again.")
         if not (self._mirror / "HEAD").exists():
             self._mirror.parent.mkdir(parents=True, exist_ok=True)
             await self._run("init", "-q", "--bare", str(self._mirror), bare=True)
@@ -159,7 +159,7 @@ class Git:
             return
         told = error.strip().rpartition("\n")[2] or f"git ended with {code}"
         if any(word in error for word in _NO_ACCESS):
-            raise RefusedAccessError(f"{self._url} does not let us in: {told}. Does `git ls-remote` work there?")
+            raise RefusedAccessError(f"{self._url} refused access: {told}. Does `git ls-remote` work there?")
         if any(word in error for word in _NO_REPOSITORY):
             raise NotAnUpstreamError(f"there is no repository at {self._url}. To make one: git init --bare DIRECTORY")
         raise UpstreamUnreachableError(f"git did not reach {self._url}: {told}")
@@ -169,7 +169,7 @@ class Git:
         if code != 0:
             told = error.strip().rpartition("\n")[2]
             raise NotAnUpstreamError(
-                f"git {arguments[0]} failed: {told}. If that stays so, delete {self._mirror}; it is made anew."
+                f"git {arguments[0]} failed: {told}. If it fails again, delete {self._mirror}; it is rebuilt."
             )
         return out
 

@@ -179,7 +179,7 @@ class Channel:
                 f"{self.url} does not accept the token: was the device revoked? {self._another_token}"
             )
         if answer.status_code == 403 and refusal(answer).code not in WRITES_REFUSED:
-            raise RefusedAccessError(f"{self.url} does not allow this device that: {refusal(answer).reason}")
+            raise RefusedAccessError(f"{self.url} does not permit this: {refusal(answer).reason}")
         return answer
 
     def _body(self, value: Any) -> tuple[bytes | None, dict[str, str]]:

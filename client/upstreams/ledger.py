@@ -86,7 +86,7 @@ def load(data: bytes, body: Body | None = None) -> Entry:
         past = tuple(_past(*one) for one in value["past"])
         return Entry(head, _provenance(value["told"]), past)
     except (KeyError, TypeError, IndexError) as error:
-        raise ValueError(f"no entry of a ledger: {error}") from error
+        raise ValueError(f"not an entry of a ledger: {error}") from error
 
 
 def _past(

@@ -117,7 +117,7 @@ def _folder(workspace: Workspace) -> Iterator[Check]:
     if workspace.store.rebuilt:
         yield Check("memory", "warning", workspace.store.rebuilt, "Nothing is lost. Next: hypertask sync")
     else:
-        yield Check("memory", "ok", "whole")
+        yield Check("memory", "ok", "intact")
     held = is_held(workspace.daemon_lock)
     yield Check(
         "daemon",
@@ -154,7 +154,7 @@ async def _upstream(workspace: Workspace, config: UpstreamConfig) -> AsyncIterat
             yield await _clock(driver, name)
             said = await driver.ask()
             if not said:
-                yield Check(name, "warning", "it speaks v1.0 alone: deletions cannot be sent")
+                yield Check(name, "warning", "it speaks only version 1.0 of the protocol: deletions cannot be sent")
             else:
                 yield Check(
                     name, "ok", f"Hypertask {said.get('version', '?')}: {', '.join(said.get('supports', ()))}"

@@ -72,7 +72,7 @@ class Exchange:
         self._unproved = set(self.upstreams) if resident else set[str]()
         """Upstreams that are asked to prove that they have what is remembered of them, when they agree next."""
         self._touched: dict[str, set[DocumentId]] = {}
-        """Of each upstream that was in step: the documents whose files were touched since then."""
+        """Of each upstream that was in sync: the documents whose files were touched since then."""
 
     async def close(self) -> None:
         for driver in self._drivers.values():

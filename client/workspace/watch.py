@@ -1,4 +1,4 @@
-"""The daemon: what happens in the folder, or at an upstream, is in step within a second.
+"""The daemon: what happens in the folder, or at an upstream, is in sync within a second.
 
 Three things wake it: a file that changed, an upstream that says so, and time (after a failure). Syncs follow one
 another.

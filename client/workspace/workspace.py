@@ -115,7 +115,7 @@ def driver_for(config: UpstreamConfig, facts: object, *, token: str | None, make
                 "pip install 'hypertask[server]'"
             ) from error
         return MongoUpstream(with_password(config.url, token), known, device=device_name(), space=config.space)
-    raise SetUpError(f"{config.url}: hypertask cannot sync with that")
+    raise SetUpError(f"{config.url}: hypertask cannot sync with such an address")
 
 
 def path_of(url: str) -> Path:

@@ -118,18 +118,18 @@ def test_profiles(file: ConfigFile) -> None:
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
-        ("a = ", 1, "no TOML"),
-        ('x = 1\n[profiles.default\nfolder = "x"', 2, "no TOML"),
+        ("a = ", 1, "not valid TOML"),
+        ('x = 1\n[profiles.default\nfolder = "x"', 2, "not valid TOML"),
         ('\n[profiles.default]\nfoldr = "x"\nfolder = "x"', 3, "profiles.default.foldr: .*did you mean folder"),
         ("[profiles.default]", 1, "profiles.default: it has no folder"),
         ('[profiles.default]\nfolder = "x"\neditor = 3', 3, "profiles.default.editor: a text in quotes"),
-        ('[profiles.Work]\nfolder = "x"', 1, "is no name"),
-        ('default_profile = "a"\n[profiles.b]\nfolder = "x"', 1, 'no profile "a"; there is: b'),
+        ('[profiles.Work]\nfolder = "x"', 1, "is not a name"),
+        ('default_profile = "a"\n[profiles.b]\nfolder = "x"', 1, 'no profile "a". Profiles: b'),
         ('[profiles.default]\nfolder = "x"\nupstreams = 3', 3, "written as tables"),
         (
             '[profiles.default]\nfolder = "x"\n[[profiles.default.upstreams]]\nname = "a"\nurl = "ftp://x"',
             5,
-            "profiles.default.upstreams.0.url: .*no address",
+            "profiles.default.upstreams.0.url: .*not an address",
         ),
         (
             '[profiles.default]\nfolder = "x"\n[[profiles.default.upstreams]]\nname = "a"\nurl = "https://x"\n'
@@ -232,7 +232,7 @@ def test_the_system_s_keyring_is_asked_where_there_is_one(file: ConfigFile, monk
 
 def test_commands(file: ConfigFile, tmp_path: Path) -> None:
     assert run(file, "config", "path").stdout == f"{file.path}\n"
-    assert run(file, "config", "init").stdout.startswith(f"Made {file.path}.")
+    assert run(file, "config", "init").stdout.startswith(f"Created {file.path}.")
     assert "nothing was changed" in run(file, "config", "init").stdout
     assert run(file, "config", "set", "editor", "nano").exit_code == 0
     assert run(file, "config", "get", "editor").stdout == "nano\n"
@@ -256,7 +256,7 @@ def test_a_wrong_file_can_be_edited(file: ConfigFile, tmp_path: Path) -> None:
     editor.chmod(0o755)
     result = run(file, "config", "edit", VISUAL="", EDITOR=str(editor))
     assert result.exit_code == 0, result.output
-    assert "is right" in result.stdout and "no TOML" in result.stderr
+    assert "is valid" in result.stdout and "not valid TOML" in result.stderr
     editor.write_text("#!/bin/sh\nexit 3\n")
     failed = run(file, "config", "edit", VISUAL="", EDITOR=str(editor))
     assert failed.exit_code == 1 and "status 3" in failed.stderr

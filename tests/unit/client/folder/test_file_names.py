@@ -118,5 +118,5 @@ def test_whom_a_wrong_name_means() -> None:
 @pytest.mark.parametrize("identity", [".", "..", "../up", "a/b", "", "a" * 129, "a\n"])
 def test_what_is_no_id_has_no_file(identity: str) -> None:
     """Another program may name it; a name that leads out of the folder is never made of it."""
-    with pytest.raises(ValueError, match="no id"):
+    with pytest.raises(ValueError, match="not an id"):
         file_name(DocumentId(identity))

@@ -85,8 +85,8 @@ def test_one_bad_property_costs_that_property() -> None:
     assert two["description"] == "two"
     assert notes(raw) == [
         "line 6, entry 1: DTSTART of 'call': it has no value",
-        "line 7, entry 1: DUE of 'call': 'soon' is no day and no time",
-        "line 8, entry 1: PRIORITY of 'call': 'high' is no number",
+        "line 7, entry 1: DUE of 'call': 'soon' is neither a day nor a time",
+        "line 8, entry 1: PRIORITY of 'call': 'high' is not a number",
     ]
 
 
@@ -256,5 +256,5 @@ def test_ids_of_occurrences_are_those_of_earlier_versions() -> None:
 def test_what_ends_something_else_is_refused_by_line() -> None:
     with pytest.raises(ExportError, match="line 2: END:VTODO ends no VCALENDAR, which began in line 1"):
         components_of(b"BEGIN:VCALENDAR\r\nEND:VTODO\r\nX:y\r\n")
-    with pytest.raises(ExportError, match=re.escape("line 1: it is no iCalendar file")):
+    with pytest.raises(ExportError, match=re.escape("line 1: it is not an iCalendar file")):
         components_of(b"hello\r\n")

@@ -122,8 +122,8 @@ def test_csv() -> None:
         (",", "name the fields"),
         ("a,a\n1,2", "names a twice"),
         ("a\n1,2", "line 2: it has 2 cells"),
-        ('id:=\n"""a b"""', "line 2: 'a b' is no id"),
-        ("a:=\n{", "line 2: the cell of a:= is no JSON"),
+        ('id:=\n"""a b"""', "line 2: 'a b' is not an id"),
+        ("a:=\n{", "line 2: the cell of a:= is not JSON"),
         ("id,a\nq,1\nq,2", "line 3: task .* is there twice"),
         ('a\n"x', "quotation mark"),
     ]:

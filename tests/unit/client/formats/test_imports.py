@@ -113,7 +113,7 @@ def test_a_file_that_is_wrong_or_in_the_way(home: Path) -> None:
     file.write_text("id,description\na1,one\nb b,two\n")
     refused = run(home, "import", "csv", str(file), "--keep-ids")
     assert refused.exit_code == 2
-    assert f"{file} cannot be imported; nothing was changed.\n  line 3: 'b b' is no id" in refused.stderr
+    assert f"{file} cannot be imported; nothing was changed.\n  line 3: 'b b' is not an id" in refused.stderr
     assert snapshot(home) == {}
     (home / "tasks" / "a1.json").write_text("{")
     file.write_text("id,description\na1,one\nb1,two\n")

@@ -283,7 +283,7 @@ def test_a_second_reading_gives_the_same_ids(service: Any) -> None:
     ],
 )
 def test_what_is_no_list_of_tasks_is_refused_with_what_was_seen(value: Any, saw: str) -> None:
-    with pytest.raises(ExportError, match=f"no list of tasks but {saw}.*Todoist.*--map"):
+    with pytest.raises(ExportError, match=f"not a list of tasks but {saw}.*Todoist.*--map"):
         plain_json.documents_of(json.dumps(value).encode())
 
 

@@ -95,7 +95,7 @@ def test_the_same_task_twice_is_one() -> None:
     assert len(documents_of(f"[{ONE},{ONE}]".encode())) == 1
 
 
-# --- what real exports hold that is no JSON ----------------------------------------------------------------
+# --- what real exports hold that is not JSON ----------------------------------------------------------------
 
 
 def test_raw_control_characters() -> None:
@@ -147,7 +147,7 @@ def test_numbers_as_taskwarrior_prints_large_ones() -> None:
         (b"", "there is nothing in it; make it with: task export > tasks.json"),
         (b" \n", "there is nothing in it; make it with: task export > tasks.json"),
         (b"[\n{}\n]", 'line 2, entry 1: it has no "uuid"; `task import` gives it one, then export again'),
-        (b'[\n{"uuid":"x"}]', "line 2, entry 1: its \"uuid\" is no UUID: 'x'"),
+        (b'[\n{"uuid":"x"}]', "line 2, entry 1: its \"uuid\" is not a UUID: 'x'"),
         (b"[\n5\n]", "line 2, entry 1: a task is a JSON object, not 5"),
         (b"[[1,\n2]]", "line 1, entry 1: a task is a JSON object, not [1,"),
         (b"<html>\n", "line 1, entry 1: a task is a JSON object, not <html>"),

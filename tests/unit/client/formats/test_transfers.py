@@ -68,7 +68,7 @@ def test_a_dry_run_shows_a_table_of_what_would_come(home: Home) -> None:
     assert lines[2] == "Nothing was changed. It would be: 2 created, 0 updated, 0 unchanged."
     assert home.listed() == []
     wrong = home.run("import", "csv", str(home.path / "a.csv"), "--map", "Was")
-    assert wrong.exit_code == 2 and "is no COLUMN=FIELD; one is Deadline=due" in wrong.stderr
+    assert wrong.exit_code == 2 and "is not COLUMN=FIELD. Example: Deadline=due" in wrong.stderr
 
 
 def test_what_did_not_come_in_is_said_and_the_rest_did(home: Home) -> None:
@@ -125,5 +125,5 @@ def test_what_is_to_repeat_and_does_not_is_named_by_doctor(home: Home) -> None:
         (home.path / "tasks" / f"t{number}.json").write_text(json.dumps(body))
     result = home.run("doctor")
     assert result.exit_code == 1 and "Nothing is wrong" not in result.stdout
-    assert "t0 (task 0) does not repeat: 'often' is no period" in result.stdout
+    assert "t0 (task 0) does not repeat: 'often' is not a period" in result.stdout
     assert "t1 (task 1) does not repeat" in result.stdout and "t2 (task 2)" not in result.stdout

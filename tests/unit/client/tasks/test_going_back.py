@@ -204,11 +204,11 @@ def test_a_deletion_that_was_taken_after_all_can_be_taken_back(both: tuple[Desk,
     desk.run("sync"), laptop.run("sync")
     desk.run("delete", milk), laptop.run("modify", milk, "+urgent")
     desk.run("sync"), laptop.run("sync"), desk.run("sync")
-    edited = desk.read(milk)
+    edited = _asked_for(desk, milk)
     desk.run("conflicts", "--take", "1")
     assert not desk.path(milk).exists()
     desk.run("undo")
-    assert desk.read(milk) == edited
+    assert _asked_for(desk, milk) == edited
 
 
 LISTING = [
@@ -266,4 +266,11 @@ def test_a_task_that_undo_removes_is_deleted_on_purpose_and_can_be_restored(both
     desk.run("sync"), laptop.run("sync")
     assert not laptop.path(milk).exists()
     desk.run("restore", milk)
+    assert desk.read(milk)["description"] == "buy milk"
+
+
+def test_a_task_that_was_deleted_before_any_sync_is_restored_by_its_id(desk: Desk) -> None:
+    milk = desk.add("buy milk")
+    desk.run("delete", milk)
+    desk.run("restore", milk[:8])
     assert desk.read(milk)["description"] == "buy milk"

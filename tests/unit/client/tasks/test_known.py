@@ -40,7 +40,7 @@ def found(*words: str) -> list[str]:
         ("+QQQQ", "ACTIVE"),
         ("--done", "no option --done"),
         ("1-9", "numbers 1 to 2"),
-        ("/(/", "is no pattern"),
+        ("/(/", "is not a pattern"),
     ],
 )
 def test_a_slip_in_a_filter_is_an_error_with_a_hint(word: str, hint: str) -> None:

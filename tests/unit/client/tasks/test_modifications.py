@@ -86,15 +86,15 @@ def test_what_is_meant(before: dict[str, Any], words: list[str], after: dict[str
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["due:sometime"], "is no date"),
-        (["x:={"], "is no JSON"),
+        (["due:sometime"], "is not a date"),
+        (["x:={"], "is not JSON"),
         (["id:other"], "cannot be set"),
         (["_deleted:=true"], "cannot be set"),
         (["due.before:friday"], "asks and does not set"),
         (["--all"], "no option --all"),
         (["x:\udcff"], "not UTF-8"),
         (["a.b:x"], "has no fields inside"),
-        (["+b"], "are no list"),
+        (["+b"], "are not a list"),
     ],
 )
 def test_what_is_refused(words: list[str], says: str) -> None:

@@ -124,8 +124,8 @@ def test_show(home: Path) -> None:
     [
         (["show", "zz"], 2, 'no task has an id that begins with "zz"'),
         (["add", "+tag"], 2, "a task needs a description"),
-        (["add", "x", "due:sometime"], 2, '"sometime" is no date'),
-        (["add", "x", "due:friday", "recur:often"], 2, "is no period"),
+        (["add", "x", "due:sometime"], 2, '"sometime" is not a date'),
+        (["add", "x", "due:friday", "recur:often"], 2, "is not a period"),
         (["add", "x", "recur:daily"], 2, "due for the first time"),
         (["add"], 2, "Missing argument"),
         (["list", "--jsn"], 2, "there is no option --jsn"),
@@ -290,7 +290,7 @@ def test_hooks(home: Path) -> None:
     script(hooks / "on-add-2", '#!/bin/sh\necho \'{"id": "other"}\'\n')
     assert "has to stay" in run(home, "add", "x").stderr
     script(hooks / "on-add-2", "#!/bin/sh\necho '{'\n")
-    assert "printed what is no task" in run(home, "add", "x").stderr
+    assert "printed something that is not a task" in run(home, "add", "x").stderr
     script(hooks / "on-add-2", "#!/nowhere\n")
     assert "cannot be run" in run(home, "add", "x").stderr
     (hooks / "on-add-2").chmod(0o644)

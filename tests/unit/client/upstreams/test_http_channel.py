@@ -96,7 +96,7 @@ async def test_a_refusal_by_something_before_the_server(content: bytes) -> None:
     ("status", "error", "words"),
     [
         (401, RefusedAccessError, "does not accept the token.*hypertask connect"),
-        (403, RefusedAccessError, "does not allow this device that"),
+        (403, RefusedAccessError, "does not permit this"),
     ],
 )
 async def test_each_error_names_the_fix(call: Call, status: int, error: type[UpstreamError], words: str) -> None:

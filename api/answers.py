@@ -100,7 +100,10 @@ class _Sending:
             await self._begin(message)
             return
         body, more = message.get("body", b""), message.get("more_body", False)
-        if self._is_head or (len(body) <= PIECE_BYTES and not more):
+        if self._is_head:  # what comes in pieces would be compressed in pieces, which its head must say
+            await self._send({**message, "body": body if len(body) <= PIECE_BYTES else b""})
+            return
+        if len(body) <= PIECE_BYTES and not more:
             await self._send(message)
             return
         pieces = [body] if len(body) <= PIECE_BYTES else list(_pieces([body]))

@@ -24,6 +24,9 @@ MOST_HEADERS: Final = 200
 MOST_PARAMETERS: Final = 200
 _MOST_ESCAPES: Final = 4096
 _MOST_PIPELINED: Final = 16
+"""Requests that wait on a connection, or a few more that came in the same _SLICE_BYTES. Then no more is read."""
+_SLICE_BYTES: Final = 2 * 1024
+_CHUNKED_SLICE_BYTES: Final = 16 * 1024
 _CHUNKS: Final = 1000
 _CHUNK_BYTES: Final = 32
 """A body may come in so many chunks, and in one more for so many bytes: each costs as much as a thousand bytes."""
@@ -61,6 +64,12 @@ class HttpProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._chunks = self._body_bytes = self._trailers = 0
         self._refusal: tuple[Kind, str] | None = None
+        self._refused_later: tuple[Kind, str] | None = None
+        """What is answered when the requests before it are."""
+        self._unread = b""
+        """What came behind as many requests as may wait."""
+        self._is_chunked = False
+        self._body_length = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -80,6 +89,26 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._unread:
+            self._unread += data
+            self.flow.pause_reading()  # whoever reads a body has resumed it
+            return
+        view = memoryview(data)
+        while view and self._refused_later is None and not self.transport.is_closing():
+            if len(self.pipeline) >= _MOST_PIPELINED:
+                self._unread = bytes(view)
+                return
+            size = self._slice_bytes()
+            self._parse(bytes(view[:size]))
+            view = view[size:]
+
+    def _slice_bytes(self) -> int:
+        """How much may be parsed at a time: there may be a request in every twenty bytes of it."""
+        if not self._in_body:
+            return _SLICE_BYTES
+        return _CHUNKED_SLICE_BYTES if self._is_chunked else max(self._body_length - self._body_bytes, _SLICE_BYTES)
+
+    def _parse(self, data: bytes) -> None:
         if self._in_head:
             self._head_bytes += len(data)
             if self._head_timer is None:  # the first bytes after an answer
@@ -89,8 +118,6 @@ class HttpProtocol(HttpToolsProtocol):
             self._refuse(errors.HEADERS_TOO_LARGE, f"The head of a request may have {MOST_HEAD_BYTES} bytes.")
 
     def on_message_begin(self) -> None:
-        if len(self.pipeline) >= _MOST_PIPELINED:
-            self._give_up(errors.RATE_LIMITED, f"{_MOST_PIPELINED} requests may wait on a connection.")
         super().on_message_begin()
         self._in_head, self._in_body = True, False
         self._chunks = self._body_bytes = self._trailers = 0
@@ -122,6 +149,9 @@ class HttpProtocol(HttpToolsProtocol):
             self._give_up(errors.MALFORMED_REQUEST, detail)
         super().on_headers_complete()  # may find that they are none
         self._in_head, self._in_body = False, True
+        fields = dict(self.headers)
+        self._is_chunked = b"transfer-encoding" in fields
+        self._body_length = 0 if self._is_chunked else int(fields.get(b"content-length", b"0"))
         self._head_bytes = 0
         self._end_head_timer()
         self._waiting.pop(self, None)
@@ -134,8 +164,17 @@ class HttpProtocol(HttpToolsProtocol):
             self._start_head_timer()
 
     def on_response_complete(self) -> None:
+        goes_on = bool(self.pipeline)
         super().on_response_complete()
-        if self.transport.is_closing() or self.pipeline:
+        if self.transport.is_closing():
+            return
+        if self._unread:
+            unread, self._unread = self._unread, b""
+            self.data_received(unread)
+        if goes_on:
+            return
+        if self._refused_later is not None:
+            self._refuse(*self._refused_later)
             return
         if self._in_body:
             self._start_head_timer()  # for the rest of the body, which nobody reads
@@ -205,11 +244,19 @@ class HttpProtocol(HttpToolsProtocol):
         raise _GivenUpError(detail)
 
     def _refuse(self, kind: Kind, detail: str) -> None:
-        """Nothing can be said in the middle of another answer: then the connection only ends."""
+        """Answers what is wrong, after what came before it. Nothing can be said in the middle of another answer: then
+        the connection only ends."""
         self._end_head_timer()
         if self.transport.is_closing():
             return
         under_way = self.cycle is not None and not self.cycle.response_complete
+        if under_way and (self.pipeline or not self._in_body):
+            if self._in_body:  # nothing was done yet for the one whose body is wrong
+                self.pipeline.popleft()[0].response_complete = True
+                self._in_body = False
+            self._refused_later = (kind, detail)
+            self.flow.pause_reading()
+            return
         if under_way and (self.cycle.response_started or kind is not errors.MALFORMED_REQUEST):
             self.transport.close()
             return

@@ -128,17 +128,6 @@ def test_what_takes_long_to_take_apart_is_refused(access: Access, head: str, bod
         assert problem_in(answer(connection))["code"] == code
 
 
-def test_a_connection_has_few_requests_waiting(access: Access) -> None:
-    with closing(connected(access)) as connection:
-        asked = head_of(access, "GET /hashes HTTP/1.1")
-        connection.sendall(asked * 10)
-        received = b""
-        while received.count(b"HTTP/1.1 200") < 10:
-            received += connection.recv(65536)
-        connection.sendall(asked * 1000)
-        assert answer(connection).count(b"HTTP/1.1 200") < 100, "it ends"
-
-
 def test_small_chunks_of_a_large_body_are_no_matter(access: Access) -> None:
     body = json.dumps({"client_state": {"id": "a", "x": "x" * 200_000}}).encode()
     parts = [body[begin : begin + 100] for begin in range(0, len(body), 100)]

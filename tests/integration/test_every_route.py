@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
+from threading import Thread
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -133,6 +136,64 @@ def test_malformed_http_is_answered_with_a_problem(access: Access, head: str) ->
     assert problem["request_id"] == headers["x-request-id"]
     assert headers["content-type"] == "application/problem+json"
     assert headers["x-content-type-options"] == "nosniff"
+
+
+# Several requests on a connection before the first is answered
+
+
+def pipelined(access: Access, *requests: str) -> list[tuple[int, bytes]]:
+    """Status and body of each answer, in the order in which they come, until the connection ends."""
+    address = urlsplit(access.url)
+    with socket.create_connection((address.hostname or "", address.port or 0), timeout=20) as connection:
+        sending = Thread(target=connection.sendall, args=["".join(requests).encode()])
+        sending.start()
+        left, answers = b"".join(iter(lambda: connection.recv(65536), b"")), []
+        sending.join()
+    while left:
+        head, _, rest = left.partition(b"\r\n\r\n")
+        fields = dict(line.lower().split(": ", 1) for line in head.decode().split("\r\n")[1:])
+        length = int(fields.get("content-length", "0"))
+        answers.append((int(head.split(b" ")[1]), rest[:length]))
+        left = rest[length:]
+    return answers
+
+
+def one_of_many(access: Access, line: str, *fields: str, body: str = "") -> str:
+    head = [f"{line} HTTP/1.1", "host: x", f"authorization: Bearer {access.token}", *fields]
+    return "\r\n".join(head) + "\r\n\r\n" + body
+
+
+LAST = ("GET /healthz", "connection: close")
+
+
+@pytest.mark.parametrize("count", [1, 16, 17, 400, 3000])
+def test_every_request_of_a_connection_is_answered_in_order(access: Access, count: int) -> None:
+    """Those that wait are bounded; more are read when there is room again."""
+    body = json.dumps({"client_state": {"id": "a", "text": "x" * 100_000}})
+    write = one_of_many(access, "POST /task/a", f"content-length: {len(body)}", body=body)
+    reads = [one_of_many(access, "GET /healthz"), one_of_many(access, "GET /nothing")] * (count // 2 + 1)
+    answers = pipelined(access, *reads[:count], write, one_of_many(access, "GET /hashes"), one_of_many(access, *LAST))
+    assert [status for status, _ in answers] == [*([200, 404] * (count // 2 + 1))[:count], 200, 200, 200]
+    assert json.loads(answers[-2][1]).keys() == {"a"}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "nothing that could be a request\r\n\r\n",
+        "GET / HTTP/1.1\r\nbad header: \0\r\n\r\n",
+        "POST /task/b HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        "GET /" + "x" * 70_000 + " HTTP/1.1\r\n\r\n",
+    ],
+)
+@pytest.mark.parametrize("before", [1, 3])
+def test_what_is_wrong_is_answered_after_what_came_before_it(access: Access, wrong: str, before: int) -> None:
+    """Else a client takes the error for the answer to a write that was done."""
+    body = '{"client_state":{"id":"a"}}'
+    write = one_of_many(access, "POST /task/a", f"content-length: {len(body)}", body=body)
+    *answers, (status, problem) = pipelined(access, *[write] * before, wrong)
+    assert [found for found, _ in answers] == [200] * before
+    assert status == json.loads(problem)["status"] == (431 if "x" * 100 in wrong else 400)
 
 
 # Ids that no address can say

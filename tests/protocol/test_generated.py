@@ -6,17 +6,25 @@ same requests each time.
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from random import Random
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import pytest
 
+from api.access.callers import csrf_of
+from api.access.sign_in import SignIn
 from api.app import ROUTES
+from shared.adapters.argon2 import Argon2Hasher
+from shared.adapters.mongodb import access_stores, opened
+from tests.described import is_described
 from tests.instance import Access, Instance
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
@@ -52,6 +60,16 @@ TEXTS = [
     "0" * 32,
 ]
 NAMES = ["since", "limit", "wait", "ids", "after", "dry_run", "x", "", "%00"]
+PLACES = {
+    "id": ["a", "b"],
+    "hash": ["0" * 32],
+    "device": ["d"],
+    "session": ["w"],
+    "space": ["{space}"],
+    "user": ["u", "{user}"],
+    "invitation": ["i"],
+}
+"""What is likely in an address; what is in braces is the caller's."""
 HEADERS = {
     "if-none-match": ["*", '"x"', "\udcff", '"', "W/", ",", '"' + "a" * 5000 + '"'],
     "if-match": ["*", '"0"', '"x"', "\udcfe\udc80", "a" * 300],
@@ -67,6 +85,11 @@ HEADERS = {
     "upgrade": ["websocket", "h2c"],
     "range": ["bytes=0-0"],
     "x-forwarded-proto": ["javascript"],
+    "origin": ["null", "https://elsewhere.example", "\udcff"],
+    "sec-fetch-site": ["cross-site", "same-origin", ""],
+    "hypertask-csrf": ["", "x", "\udcff"],
+    "cookie": ["hypertask-session=x", "hypertask-session", "=;;", "\udcff=\udcfe", "a=" + "b" * 9000],
+    "user-agent": ["\udc9b[2J\udcff", "a" * 3000, ""],
 }
 KEYS = [
     "id",
@@ -113,6 +136,27 @@ def posted(random: Random) -> dict[str, Any]:
     return found
 
 
+MEMBERS: dict[str, list[Any]] = {
+    "name": ["a", "New name", "x" * 101],
+    "password": ["wrong password"],
+    "new": ["another password"],
+    "email": ["a@example.org", "a\n@b", None],
+    "invitation": ["hi_" + "a" * 43],
+    "secret": ["hi_" + "a" * 43],
+    "role": ["reader", "editor", "owner"],
+    "user": ["u", "."],
+    "archived": [True, False],
+    "space": ["s", "."],
+    "expires_in": [60, 1e300, -1],
+    "every_space": [True],
+}
+"""Of bodies about people and spaces."""
+
+
+def member(random: Random, name: str) -> Any:
+    return random.choice(MEMBERS[name] if random.random() < 0.7 else SCALARS)
+
+
 BODIES: list[Callable[[Random], Any]] = [
     value,
     posted,
@@ -120,6 +164,7 @@ BODIES: list[Callable[[Random], Any]] = [
     lambda random: {"hash": random.choice(SCALARS)},
     lambda random: {"name": random.choice(SCALARS)},
     lambda random: {"ranges": {random.choice(["", "0", "ff", "g", "\ud800"]): random.choice(SCALARS)}},
+    lambda random: {name: member(random, name) for name in random.sample(list(MEMBERS), random.randrange(1, 5))},
     lambda random: {random.choice(["/a", "/**", "/a/*", "x", "/\ud800", "/~"]): random.choice(SCALARS)},
 ]
 
@@ -140,18 +185,56 @@ def body(random: Random) -> bytes:
     return raw
 
 
-def url_of(random: Random, path: str) -> str:
-    for name in ("id", "hash", "device"):
-        likely = {"id": ["a", "b"], "hash": ["0" * 32], "device": ["d"]}[name]
-        path = path.replace(f"{{{name}}}", random.choice(likely if random.random() < 0.6 else TEXTS))
+def form(random: Random) -> bytes:
+    """What /oauth takes, and nearly."""
+    names = ["client_id", "device_name", "grant_type", "device_code", "x"]
+    values = ["a", "", "%00", "%ff", "%ED%A0%80", "%1b[2J", "+", "urn:ietf:params:oauth:grant-type:device_code"]
+    pairs = [f"{random.choice(names)}={random.choice(values)}" for _ in range(random.randrange(5))]
+    return "&".join(pairs).encode()
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who asks: with the token of a device, or with a session."""
+
+    access: Access
+    session: str
+
+    @property
+    def as_session(self) -> dict[str, str]:
+        return {"cookie": f"hypertask-session={self.session}", "hypertask-csrf": csrf_of(self.session)}
+
+
+def person(server: Instance, space: str | None = None) -> Person:
+    """A new one; in the space, if one is named."""
+    access = server.access(space=space)
+
+    async def begun() -> str:
+        async with opened(server.settings) as mongo:
+            stores = access_stores(mongo)
+            found = await stores.users.by_login(access.user)
+            assert found is not None
+            _, token = await SignIn(stores, Argon2Hasher(threads=1), 1).begin(
+                found[0], address=None, agent="generated"
+            )
+            return token
+
+    return Person(access, asyncio.run(begun()))
+
+
+def url_of(random: Random, path: str, access: Access) -> str:
+    for name, likely in PLACES.items():
+        place = random.choice(likely if random.random() < 0.6 else TEXTS)
+        path = path.replace(f"{{{name}}}", place.format(space=access.space, user=access.user))
     if random.random() < 0.05:
         path += random.choice(["/", "//", "/x", "%00", ";x", "/.."])
     query = "&".join(f"{random.choice(NAMES)}={random.choice(TEXTS)}" for _ in range(random.choice([0, 0, 1, 2, 3])))
     return path + (f"?{query}" if query else "")
 
 
-def request(random: Random, client: httpx.Client, access: Access) -> httpx.Request:
-    headers = {"authorization": f"Bearer {access.token}"}
+def request(random: Random, client: httpx.Client, who: Person) -> httpx.Request:
+    access = who.access
+    headers = {"authorization": f"Bearer {access.token}"} if random.random() < 0.6 else who.as_session
     for name in random.sample(list(HEADERS), random.choice([0, 0, 1, 1, 2])):
         headers[name] = random.choice(HEADERS[name])
     route = random.choice(ROUTES)
@@ -160,11 +243,14 @@ def request(random: Random, client: httpx.Client, access: Access) -> httpx.Reque
         content = b""
     else:
         content = body(random)
+        if route.path.startswith("/oauth/") and random.random() < 0.8:
+            content = form(random)
+            headers.setdefault("content-type", "application/x-www-form-urlencoded")
         if headers.get("content-encoding", "").endswith("gzip") and random.random() < 0.7:
             content = gzip.compress(content)
     raw = {name.encode(): text.encode("utf-8", "surrogateescape") for name, text in headers.items()}
     return client.build_request(
-        method, access.url + url_of(random, route.path), headers=list(raw.items()), content=content
+        method, access.url + url_of(random, route.path, access), headers=list(raw.items()), content=content
     )
 
 
@@ -173,6 +259,7 @@ def check(sent: httpx.Request, answer: httpx.Response) -> None:
         f"{sent.method} {sent.url} {sent.headers} {sent.content[:500]!r}: {answer.status_code} {answer.text[:300]}"
     )
     assert answer.status_code < 500 or answer.status_code == 503, about
+    assert is_described(sent.method, unquote(sent.url.path), answer.status_code), about
     assert answer.headers["x-content-type-options"] == "nosniff", about
     assert "cache-control" in answer.headers, about
     assert answer.headers["x-request-id"], about
@@ -195,14 +282,14 @@ def check(sent: httpx.Request, answer: httpx.Response) -> None:
 @pytest.mark.parametrize(("count", "seed"), [(600, 1), pytest.param(20_000, 2, marks=pytest.mark.soak)])
 def test_every_request_has_an_answer_in_one_form(server: Instance, count: int, seed: int) -> None:
     random = Random(seed)
-    access = server.access()
+    who = person(server)
     told: Counter[int] = Counter()
     asked: set[str] = set()
     with httpx.Client(trust_env=False, timeout=30) as client:
         for number in range(count):
             if number % 500 == 0:  # a device may have been revoked by one of them
-                access = server.access(space=access.space)
-            sent = request(random, client, access)
+                who = person(server, who.access.space)
+            sent = request(random, client, who)
             if "wait=" in str(sent.url):
                 sent.url = httpx.URL(str(sent.url).replace("wait=60", "wait=1"))
             answer = client.send(sent, stream=True)

@@ -31,6 +31,7 @@ from shared.core.display import is_name
 from shared.core.documents import is_document_id
 from shared.core.merge import policies
 from shared.core.protocol import Limits
+from tests.described import is_described
 from tests.instance import Access, Instance
 
 DOCUMENT: dict[str, Any] = yaml.safe_load((Path(errors.__file__).parent / "openapi.yaml").read_text())
@@ -51,6 +52,35 @@ def test_the_server_does_what_the_document_says(case: schemathesis.Case[Any], ac
             status_code_conformance,
         ],
     )
+    answered = (case.method.upper(), case.operation.path, response.status_code)
+    assert is_described(*answered), answered
+
+
+OPERATIONS = [
+    pytest.param(path, name, operation, id=f"{name.upper()} {path}")
+    for path, item in DOCUMENT["paths"].items()
+    for name, operation in item.items()
+    if name != "parameters"
+]
+
+
+@pytest.mark.parametrize(("path", "name", "operation"), OPERATIONS)
+def test_every_operation_lists_what_all_of_its_kind_can_answer(
+    path: str, name: str, operation: dict[str, Any]
+) -> None:
+    """What the single ones answer beside that is seen wherever a test asks them (`tests.unit.api.in_memory`)."""
+    can = {"400", "408", "429", "431"}  # of the head of any request, and of the rate of an address
+    if path not in ("/", "/healthz"):
+        can |= {"503"}
+    if operation.get("security") != []:
+        can |= {"401", "403"}
+    if "requestBody" in operation:
+        can |= {"413", "415"}
+        if "application/json" in operation["requestBody"]["content"]:
+            can |= {"422"}
+    if "{" in path:
+        can |= {"404"}
+    assert can <= set(operation["responses"]), can - set(operation["responses"])
 
 
 @schema.include(path_regex="^/admin").parametrize()

@@ -35,6 +35,7 @@ from shared.ports.access import AccessStores, PasswordHasher
 from shared.ports.sign_in import OpenIdProvider
 from shared.settings import Settings
 from shared.space_quotas import SpaceQuotas
+from tests.described import is_described
 from worker.tasks.resolve import SpaceResolver
 
 
@@ -159,7 +160,13 @@ async def running(app: Any) -> AsyncIterator[httpx.AsyncBaseTransport]:
     assert await answers.get() == "lifespan.startup.complete"
 
     async def with_state(scope: Any, receive: Any, send: Any) -> None:
-        await app({**scope, "state": dict(state)}, receive, send)
+        async def described(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                answered = (scope["method"], scope["path"], message["status"])
+                assert is_described(*answered), f"api/openapi.yaml does not say: {answered}"
+            await send(message)
+
+        await app({**scope, "state": dict(state)}, receive, described)
 
     try:
         yield httpx.ASGITransport(with_state)

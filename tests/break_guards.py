@@ -21,7 +21,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("api", "worker", "shared", "client", "ops", "tests", "bench", "pyproject.toml", "README.md")
 
-RESOLVE = ("tests/unit/core/resolution/test_resolve.py",)
+RESOLVE = tuple(
+    f"tests/unit/core/resolution/{name}.py"
+    for name in ("test_resolve", "test_resolve_by_evidence", "test_live_and_dead", "test_resolve_laws")
+)
 DOUBTS = ("tests/unit/core/resolution/test_doubts.py",)
 UNSEEN = ("tests/unit/core/resolution/test_replaced_unseen.py",)
 EMPTIED = ("tests/unit/core/merge/test_emptied.py",)

@@ -8,7 +8,7 @@ import uuid
 from shared.core.access.roles import SpaceProfile
 from shared.core.documents import SpaceId
 from shared.ports.access import AccessStores, SpaceOverrides
-from shared.testing.access_stores import new_entry, new_space, new_user
+from shared.testing.access_samples import new_entry, new_space, new_user
 
 
 class AccessLimitsContract:

@@ -4,71 +4,35 @@ these and has a fixture `stores`, whose database may hold what others have store
 from __future__ import annotations
 
 import asyncio
-import uuid
 from dataclasses import replace
 
-from shared.core.access.audit import BY_OPERATOR, AuditAct, AuditEntry, Origin
-from shared.core.access.invitations import Invitation, InvitationId
+from shared.core.access.audit import AuditAct
+from shared.core.access.invitations import Invitation
 from shared.core.access.people import AccountState, User
 from shared.core.access.roles import Access, Membership, Role, SpaceProfile, SpaceState
-from shared.core.access.sessions import Failures, WebSession, WebSessionId
+from shared.core.access.sessions import WebSession, WebSessionId
 from shared.core.documents import Device, DeviceId, SpaceId, UserId, UserName
 from shared.ports.access import AcceptFailure, AccessStores, Taken
-
-
-def _new(kind: str) -> str:
-    return kind + uuid.uuid4().hex[:16]
-
-
-def new_entry(act: AuditAct = AuditAct.USER_ADDED, at: float = 1.0) -> AuditEntry:
-    return BY_OPERATOR.entry(act, at)
-
-
-async def new_user(stores: AccessStores, *, email: str | None = None, password: str | None = None) -> User:
-    identity = UserId(_new("u"))
-    user = User(identity, UserName(f"Name {identity}"), 1.0, email, has_password=password is not None)
-    assert await stores.users.add(user, password, new_entry()) is None
-    return user
-
-
-async def new_space(stores: AccessStores, owner: User) -> SpaceProfile:
-    space = SpaceProfile(SpaceId(_new("s")), "Plans", 2.0)
-    assert await stores.spaces.add(space, owner.id, new_entry(AuditAct.SPACE_ADDED))
-    return space
-
-
-async def _member(stores: AccessStores, space: SpaceProfile, role: Role, at: float = 3.0) -> User:
-    user = await new_user(stores)
-    assert await stores.members.add(Membership(space.id, user.id, role, at), new_entry(AuditAct.MEMBER_ADDED))
-    return user
-
-
-async def _invited(stores: AccessStores, space: SpaceId | None, role: Role | None = None) -> tuple[Invitation, str]:
-    secret = _new("hash-")
-    invitation = Invitation(InvitationId(_new("i")), None, 5.0, 100.0, space, role)
-    await stores.invitations.add(invitation, secret, new_entry(AuditAct.INVITATION_ADDED))
-    return invitation, secret
-
-
-ACCEPTED = new_entry(AuditAct.INVITATION_ACCEPTED, 9.0)
+from shared.testing.access_samples import ACCEPTED, new_entry, new_id, new_invitation, new_member, new_space, new_user
+from shared.testing.session_stores import AuditLogContract, SessionStoreContract
 
 
 class UserStoreContract:
     async def test_a_user_is_found_as_it_was_added_however_its_name_is_spelt(self, stores: AccessStores) -> None:
-        user = await new_user(stores, email=f"{_new('A')}@Example.org", password="hash")  # noqa: S106
+        user = await new_user(stores, email=f"{new_id('A')}@Example.org", password="hash")  # noqa: S106
         assert await stores.users.by_ids([user.id, UserId("u-nobody")]) == {user.id: user}
         assert user.email is not None
         for login in (user.name, user.name.upper(), user.email, user.email.lower()):
             assert await stores.users.by_login(login) == (user, "hash")
-        assert await stores.users.by_login(_new("nobody ")) is None
+        assert await stores.users.by_login(new_id("nobody ")) is None
         assert await stores.users.password_hash(user.id) == "hash"
 
     async def test_names_and_addresses_are_unique(self, stores: AccessStores) -> None:
-        one, other = await new_user(stores, email=f"{_new('a')}@example.org"), await new_user(stores)
+        one, other = await new_user(stores, email=f"{new_id('a')}@example.org"), await new_user(stores)
         assert one.email is not None
-        same = replace(other, id=UserId(_new("u")), name=UserName(one.name.upper()))
+        same = replace(other, id=UserId(new_id("u")), name=UserName(one.name.upper()))
         assert await stores.users.add(same, None, new_entry()) is Taken.NAME
-        same = replace(same, name=UserName(_new("n")), email=one.email.upper())
+        same = replace(same, name=UserName(new_id("n")), email=one.email.upper())
         assert await stores.users.add(same, None, new_entry()) is Taken.EMAIL
         assert same.id not in await stores.users.by_ids([same.id])
         assert await stores.users.rename(other.id, UserName(one.name.upper()), new_entry()) is Taken.NAME
@@ -79,8 +43,8 @@ class UserStoreContract:
         assert await stores.users.rename(other.id, UserName(other.name.upper()), new_entry()) is None, "it is his own"
 
     async def test_of_several_who_take_a_name_one_gets_it(self, stores: AccessStores) -> None:
-        name = UserName(_new("n"))
-        users = [User(UserId(_new("u")), name, 1.0) for _ in range(5)]
+        name = UserName(new_id("n"))
+        users = [User(UserId(new_id("u")), name, 1.0) for _ in range(5)]
         found = await asyncio.gather(*(stores.users.add(user, None, new_entry()) for user in users))
         assert sorted(map(str, found)) == ["None", *["name"] * 4]
 
@@ -113,14 +77,14 @@ class UserStoreContract:
         self, stores: AccessStores
     ) -> None:
         shared = await new_space(stores, await new_user(stores))
-        _, secret = await _invited(stores, shared.id, Role.READER)
-        user = User(UserId(_new("u")), UserName(_new("n")), 9.0)
-        first = SpaceProfile(SpaceId(_new("s")), "First", 9.0)
+        _, secret = await new_invitation(stores, shared.id, Role.READER)
+        user = User(UserId(new_id("u")), UserName(new_id("n")), 9.0)
+        first = SpaceProfile(SpaceId(new_id("s")), "First", 9.0)
         assert await stores.users.add(user, None, new_entry(), space=first, invitation=secret) is None
         roles = {member.space: member.role for member in await stores.members.of_user(user.id)}
         assert roles == {first.id: Role.OWNER, shared.id: Role.READER}
-        again = replace(user, id=UserId(_new("u")), name=UserName(_new("n")))
-        other = replace(first, id=SpaceId(_new("s")))
+        again = replace(user, id=UserId(new_id("u")), name=UserName(new_id("n")))
+        other = replace(first, id=SpaceId(new_id("s")))
         found = await stores.users.add(again, None, new_entry(), space=other, invitation=secret)
         assert found is AcceptFailure.GONE
         assert await stores.users.by_ids([again.id]) == {}
@@ -128,9 +92,9 @@ class UserStoreContract:
         assert await stores.audit.read(user=again.id) == []
 
     async def test_users_are_searched_by_name_and_address_in_pages(self, stores: AccessStores) -> None:
-        mark = _new("q")
-        users = [User(UserId(_new("u")), UserName(f"{mark} {number}"), 1.0) for number in range(2)]
-        users.append(User(UserId(_new("u")), UserName(_new("n")), 1.0, f"{mark}.x@example.org"))
+        mark = new_id("q")
+        users = [User(UserId(new_id("u")), UserName(f"{mark} {number}"), 1.0) for number in range(2)]
+        users.append(User(UserId(new_id("u")), UserName(new_id("n")), 1.0, f"{mark}.x@example.org"))
         for user in users:
             await stores.users.add(user, None, new_entry())
         order = sorted(users, key=lambda user: user.id)
@@ -145,9 +109,11 @@ class UserStoreContract:
         user = await new_user(stores)
         space = await new_space(stores, await new_user(stores))
         await stores.members.add(Membership(space.id, user.id, Role.EDITOR, 3.0), new_entry())
-        await stores.sessions.add(WebSession(WebSessionId(_new("w")), user.id, 1.0, 9.0, 1.0), _new("t"), new_entry())
-        token = _new("t")
-        device = Device(DeviceId(_new("d")), user.name, "d", space.id, 1.0, owner=user.id)
+        await stores.sessions.add(
+            WebSession(WebSessionId(new_id("w")), user.id, 1.0, 9.0, 1.0), new_id("t"), new_entry()
+        )
+        token = new_id("t")
+        device = Device(DeviceId(new_id("d")), user.name, "d", space.id, 1.0, owner=user.id)
         await stores.devices.add(device, token, new_entry())
         assert not await stores.users.remove(user.id, 1e12, new_entry()), "he was not deleted"
         assert await stores.users.set_delete_at(user.id, 50.0, new_entry())
@@ -204,7 +170,7 @@ class SpaceStoreContract:
     ) -> None:
         user = await new_user(stores)
         space, other = await new_space(stores, user), await new_space(stores, user)
-        _, secret = await _invited(stores, space.id, Role.EDITOR)
+        _, secret = await new_invitation(stores, space.id, Role.EDITOR)
         assert not await stores.spaces.remove(space.id, 1e12, new_entry()), "it was not deleted"
         await stores.spaces.set_delete_at(space.id, 50.0, new_entry())
         assert not await stores.spaces.remove(space.id, 49.0, new_entry())
@@ -221,8 +187,8 @@ class MembershipStoreContract:
         owner = await new_user(stores)
         space = await new_space(stores, owner)
         editor, reader = (
-            await _member(stores, space, Role.EDITOR, 5.0),
-            await _member(stores, space, Role.READER, 4.0),
+            await new_member(stores, space, Role.EDITOR, 5.0),
+            await new_member(stores, space, Role.READER, 4.0),
         )
         stranger = await new_user(stores)
         pairs = [(space.id, user.id) for user in (owner, editor, reader, stranger)]
@@ -240,7 +206,7 @@ class MembershipStoreContract:
     async def test_roles_change_but_the_owners_does_not(self, stores: AccessStores) -> None:
         owner = await new_user(stores)
         space = await new_space(stores, owner)
-        user = await _member(stores, space, Role.READER)
+        user = await new_member(stores, space, Role.READER)
         assert await stores.members.set_role(space.id, user.id, Role.EDITOR, new_entry())
         assert not await stores.members.set_role(space.id, user.id, Role.EDITOR, new_entry()), "he is"
         assert not await stores.members.set_role(space.id, owner.id, Role.READER, new_entry())
@@ -253,7 +219,7 @@ class MembershipStoreContract:
     async def test_a_space_is_handed_over_and_has_one_owner(self, stores: AccessStores) -> None:
         owner, stranger = await new_user(stores), await new_user(stores)
         space = await new_space(stores, owner)
-        others = [await _member(stores, space, Role.READER) for _ in range(3)]
+        others = [await new_member(stores, space, Role.READER) for _ in range(3)]
         transferred = new_entry(AuditAct.SPACE_TRANSFERRED)
         assert not await stores.members.transfer(space.id, owner.id, stranger.id, transferred)
         assert not await stores.members.transfer(space.id, others[0].id, others[1].id, transferred)
@@ -269,7 +235,7 @@ class MembershipStoreContract:
 class InvitationStoreContract:
     async def test_an_invitation_works_once(self, stores: AccessStores) -> None:
         space = await new_space(stores, await new_user(stores))
-        invitation, secret = await _invited(stores, space.id, Role.EDITOR)
+        invitation, secret = await new_invitation(stores, space.id, Role.EDITOR)
         assert await stores.invitations.by_secret(secret) == invitation
         assert await stores.invitations.list_of(space.id) == [invitation]
         users = [await new_user(stores) for _ in range(4)]
@@ -285,12 +251,12 @@ class InvitationStoreContract:
 
     async def test_what_is_gone_makes_nobody_a_member(self, stores: AccessStores) -> None:
         space, user = await new_space(stores, await new_user(stores)), await new_user(stores)
-        revoked, secret = await _invited(stores, space.id, Role.EDITOR)
+        revoked, secret = await new_invitation(stores, space.id, Role.EDITOR)
         assert not await stores.invitations.revoke(revoked.id, SpaceId("s-none"), 6.0, new_entry()), "it is another's"
         assert not await stores.invitations.revoke(revoked.id, None, 6.0, new_entry())
         assert await stores.invitations.revoke(revoked.id, space.id, 6.0, new_entry())
         assert not await stores.invitations.revoke(revoked.id, space.id, 7.0, new_entry()), "it was before"
-        _, late = await _invited(stores, space.id, Role.EDITOR)
+        _, late = await new_invitation(stores, space.id, Role.EDITOR)
         for asked, at in ((secret, 9.0), (late, 100.0), ("hash-nobody", 9.0)):
             assert await stores.invitations.accept(asked, user.id, at, ACCEPTED) is AcceptFailure.GONE
         await stores.spaces.set_delete_at(space.id, 50.0, new_entry())
@@ -300,94 +266,18 @@ class InvitationStoreContract:
     async def test_who_is_a_member_uses_no_invitation_up(self, stores: AccessStores) -> None:
         owner = await new_user(stores)
         space = await new_space(stores, owner)
-        _, secret = await _invited(stores, space.id, Role.READER)
+        _, secret = await new_invitation(stores, space.id, Role.READER)
         assert await stores.invitations.accept(secret, owner.id, 9.0, ACCEPTED) is AcceptFailure.ALREADY_MEMBER
         other = await new_user(stores)
         assert isinstance(await stores.invitations.accept(secret, other.id, 9.0, ACCEPTED), Invitation)
 
     async def test_an_invitation_to_the_server_is_listed_apart(self, stores: AccessStores) -> None:
-        invitation, secret = await _invited(stores, None)
+        invitation, secret = await new_invitation(stores, None)
         assert invitation in await stores.invitations.list_of(None)
         user = await new_user(stores)
         used = await stores.invitations.accept(secret, user.id, 9.0, ACCEPTED)
         assert isinstance(used, Invitation) and used.used_by == user.id
         assert await stores.members.of_user(user.id) == []
-
-
-class SessionStoreContract:
-    async def test_a_session_is_found_by_its_token_until_it_ends(self, stores: AccessStores) -> None:
-        user, stranger = await new_user(stores), await new_user(stores)
-        tokens = [_new("t") for _ in range(3)]
-        sessions = [
-            WebSession(WebSessionId(_new("w")), user.id, float(at), 90.0, float(at), "192.0.2.1", "browser")
-            for at in range(3)
-        ]
-        for session, token in zip(sessions, tokens, strict=True):
-            await stores.sessions.add(session, token, new_entry(AuditAct.SESSION_BEGUN))
-        assert await stores.sessions.by_token_hash(tokens[0]) == sessions[0]
-        assert await stores.sessions.list_of(user.id) == sessions
-        await stores.sessions.seen(sessions[0].id, 5.0)
-        await stores.sessions.seen(sessions[0].id, 4.0)
-        assert await stores.sessions.by_token_hash(tokens[0]) == replace(sessions[0], last_seen=5.0)
-        ended = new_entry(AuditAct.SESSION_ENDED)
-        assert not await stores.sessions.end(sessions[0].id, stranger.id, ended)
-        assert await stores.sessions.end(sessions[0].id, user.id, ended)
-        assert await stores.sessions.by_token_hash(tokens[0]) is None
-        assert await stores.sessions.end_all(user.id, ended, keep=sessions[2].id) == 1
-        assert await stores.sessions.list_of(user.id) == [sessions[2]]
-        assert await stores.sessions.end_all(user.id, ended) == 1
-
-    async def test_expired_sessions_are_forgotten(self, stores: AccessStores) -> None:
-        user = await new_user(stores)
-        for at in (10.0, 20.0):
-            session = WebSession(WebSessionId(_new("w")), user.id, 1.0, at, 1.0)
-            await stores.sessions.add(session, _new("t"), new_entry())
-        assert await stores.sessions.forget(10.0) >= 1
-        assert [session.expires_at for session in await stores.sessions.list_of(user.id)] == [20.0]
-
-    async def test_wrong_passwords_are_counted_by_key(self, stores: AccessStores) -> None:
-        one, other = _new("k"), _new("k")
-        await stores.failures.add([one, other], 5e9)
-        await stores.failures.add([one], 4e9)
-        assert await stores.failures.read([one, other, "nobody"]) == {one: Failures(2, 5e9), other: Failures(1, 5e9)}
-        await stores.failures.forget([one])
-        assert await stores.failures.read([one]) == {}
-
-
-class AuditLogContract:
-    async def test_the_newest_rows_come_first_and_are_found_by_space_and_user(self, stores: AccessStores) -> None:
-        actor, other, space = UserId(_new("u")), UserId(_new("u")), SpaceId(_new("s"))
-        origin = Origin("session w1", actor, "2001:db8::1")
-        rows = [
-            origin.entry(AuditAct.SPACE_ADDED, 1.0, space=space),
-            origin.entry(AuditAct.MEMBER_ADDED, 2.0, space=space, user=other, role="reader"),
-            origin.entry(AuditAct.DEVICE_REVOKED, 3.0, device=DeviceId("d1"), every_space=True),
-        ]
-        for row in rows:
-            await stores.audit.append(row)
-        assert await stores.audit.read(user=actor) == rows[::-1]
-        assert await stores.audit.read(user=other) == [rows[1]]
-        assert await stores.audit.read(space=space) == [rows[1], rows[0]]
-        assert await stores.audit.read(user=actor, before=3.0, most=1) == [rows[1]]
-
-    async def test_a_change_has_its_row_and_what_changes_nothing_has_none(self, stores: AccessStores) -> None:
-        owner = await new_user(stores)
-        space = await new_space(stores, owner)
-        user = await _member(stores, space, Role.READER)
-        role = BY_OPERATOR.entry(AuditAct.MEMBER_ROLE_CHANGED, 4.0, space=space.id, user=user.id, role="editor")
-        for _ in range(3):
-            await stores.members.set_role(space.id, user.id, Role.EDITOR, role)
-        await stores.members.set_role(space.id, owner.id, Role.EDITOR, role)
-        await stores.members.transfer(space.id, user.id, owner.id, role)
-        assert await stores.audit.read(space=space.id) == [role]
-
-    async def test_an_acceptance_says_who_came_and_as_what(self, stores: AccessStores) -> None:
-        space, user = await new_space(stores, await new_user(stores)), await new_user(stores)
-        invitation, secret = await _invited(stores, space.id, Role.READER)
-        await stores.invitations.accept(secret, user.id, 9.0, ACCEPTED)
-        [row] = await stores.audit.read(space=space.id)
-        assert (row.act, row.user, row.at) == (AuditAct.INVITATION_ACCEPTED, user.id, 9.0)
-        assert row.details == {"invitation": invitation.id, "role": "reader"}
 
 
 class AccessStoresContract(

@@ -252,32 +252,29 @@ class Run:
             client.backup = client.disk
         elif kind == "restore":
             self.restore(client)
-        elif kind == "save":
+        elif kind in {"save", "put back", "others", "prune"}:
+            self.act_at_server(kind, detail)
+        elif self.flying:
+            self.fly(kind, self.flying[detail % len(self.flying)])
+
+    def act_at_server(self, kind: str, detail: int) -> None:
+        if kind == "save":
             self.save()
         elif kind == "put back":
             if self.saved:
                 self.saved[detail % len(self.saved)]()
         elif kind == "others":
             self.server.write_others(detail)
-        elif kind == "prune":
+        else:
             self.server.prune(self.document, self.server.now() - self.schedule.horizon)
-        elif self.flying:
-            message = self.flying[detail % len(self.flying)]
-            if kind == "copy":
-                self.flying.append(
-                    Message(
-                        client=message.client,
-                        sent=message.sent,
-                        request=message.request,
-                        answer=message.answer,
-                        shows=message.shows,
-                        attempt=message.attempt,
-                    )
-                )
-            else:
-                self.flying.remove(message)
-                if kind == "deliver":
-                    self.deliver(message)
+
+    def fly(self, kind: str, message: Message) -> None:
+        if kind == "copy":
+            self.flying.append(replace(message, delivered=False))
+            return
+        self.flying.remove(message)
+        if kind == "deliver":
+            self.deliver(message)
 
     def restore(self, client: Client) -> None:
         if client.backup is None:

@@ -25,7 +25,7 @@ longer knows takes the place of rows 2 to 9 (`shared.core.resolution.lost_base`)
 Rows 3 to 13 are `shared.core.resolution.base_selection`; `case` compares the state with what they say, `rebase` puts
 its edits onto the head, `decision_builder` says what is answered and written.
 
-Laws (tests/unit/core/resolution/test_resolve.py):
+Laws (tests/unit/core/resolution/test_resolve_laws.py):
     the same memory and submission give the same decision
     repeating a submission makes no revision and adds nothing to what is kept
     posting the answer back changes nothing

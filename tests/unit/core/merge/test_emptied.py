@@ -16,8 +16,8 @@ from shared.core.json.canonical import equal
 from shared.core.json.values import ABSENT
 from shared.core.merge.objects import Value, merge
 from shared.core.merge.policies import Policies, parse
+from tests.unit.core.resolution.server import Server, doc
 from tests.unit.core.resolution.test_doubts import TITLE
-from tests.unit.core.resolution.test_resolve import Server, doc
 
 AB: dict[str, Any] = {
     "set": ["a", "b"],

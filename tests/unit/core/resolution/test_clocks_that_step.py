@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from shared.core.documents import Body
 from shared.core.merge.objects import ABSENT
 from shared.core.resolution.states import same_content
-from tests.unit.core.resolution.test_resolve import Server, doc
+from tests.unit.core.resolution.server import Server, doc
 
 DAY = 86_400.0
 FORMATS = (

@@ -23,7 +23,7 @@ from shared.core.resolution.context import Given, Submission
 from shared.core.resolution.revs import CREATED
 from shared.testing import strategies
 from shared.transaction import CachedResolver, decide
-from tests.unit.core.resolution.test_resolve import Server, doc, tombstone
+from tests.unit.core.resolution.server import Server, doc, tombstone
 
 TITLE = "a title that is strong"
 AN_HOUR_BEFORE = "2025-06-15T11:00:00Z"

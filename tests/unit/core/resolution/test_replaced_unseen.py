@@ -10,8 +10,8 @@ from shared.core.merge.objects import ABSENT
 from shared.core.merge.paths import in_stable_form
 from shared.core.resolution import doubts
 from shared.core.resolution.context import AcknowledgedMap
+from tests.unit.core.resolution.server import Server, doc, tombstone
 from tests.unit.core.resolution.test_doubts import AT_10, AT_20, AT_30, TITLE, records
-from tests.unit.core.resolution.test_resolve import Server, doc, tombstone
 
 AT_40 = "2025-06-15T12:00:40Z"
 

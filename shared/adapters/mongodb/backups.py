@@ -28,11 +28,11 @@ from shared.core.documents import DocumentId, Epoch, Exported, SpaceId, UserName
 from shared.core.index.lineage import Begun, Lineage, next_history
 from shared.core.merge.policies import Policies
 
-PEOPLE: Final = ("users", "space_profiles", "members", "invitations", "devices", "audit")
+PEOPLE: Final = ("users", "identities", "space_profiles", "members", "invitations", "devices", "audit")
 """Collections of people and devices, in the order in which they are put back."""
 CONTENT: Final = ("documents", "revisions", "memory", "deletions")
 """Collections that spaces have rows in, besides `spaces`."""
-LEFT_OUT: Final = ("sessions", "sign_in_failures", "device_grants", "device_additions", "schema")
+LEFT_OUT: Final = ("sessions", "sign_in_failures", "device_grants", "provider_flows", "device_additions", "schema")
 """What a backup does not have, for it does not last: browsers sign in again."""
 _DUPLICATE: Final = 11000
 _RAW: Final[CodecOptions[RawBSONDocument]] = CodecOptions(RawBSONDocument)
@@ -67,6 +67,7 @@ class MongoBackups:
             queries = {
                 **{collection: {"space": of_spaces} for collection in PEOPLE},
                 "users": {"_id": {"$in": [*members, *owners]}},
+                "identities": {"user": {"$in": [*members, *owners]}},
                 "space_profiles": {"_id": of_spaces},
             }
         async for found in self._at_one_moment(queries):
@@ -229,8 +230,8 @@ def policies_in(raw: bytes) -> Policies:
 def is_of(collection: str, raw: bytes, spaces: Collection[SpaceId], users: Collection[str]) -> bool:
     """Whether a row of PEOPLE belongs to one of the spaces, or is one of the users."""
     row = decode(raw, CODEC)
-    if collection == "users":
-        return row["_id"] in users
+    if collection in ("users", "identities"):
+        return row["_id" if collection == "users" else "user"] in users
     return row.get("_id" if collection == "space_profiles" else "space") in spaces
 
 

@@ -29,6 +29,10 @@ class NodeError(Exception):
     """The text says why, and what to do."""
 
 
+class NotInstalledError(NodeError):
+    """Node, or a package, is not to be had."""
+
+
 @dataclass(frozen=True)
 class Node:
     """The programs."""
@@ -50,7 +54,7 @@ def found() -> Node:
         command = [sys.executable, "-m", "pip", "install", "-q", WHEEL]
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         if done.returncode != 0:
-            raise NodeError(
+            raise NotInstalledError(
                 f"There is no Node {OLDEST} or newer in PATH, and the wheel with one could not be installed: "
                 f"{done.stderr.strip()[-500:]}"
             )

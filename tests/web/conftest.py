@@ -14,7 +14,7 @@ def sdk() -> node.Node:
     """Without Node or the packages the tests fail in CI; on a laptop they are skipped, and say why."""
     try:
         return node.ensure()
-    except node.NodeError as error:
+    except node.NotInstalledError as error:
         if os.environ.get("CI"):
             pytest.fail(str(error))
         pytest.skip(str(error))

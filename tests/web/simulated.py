@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
+from shared.codec import content_hash
 from shared.core.documents import Body
 from shared.core.merge.objects import ABSENT, Conflict
 from shared.core.resolution.states import is_tombstone
@@ -53,10 +55,13 @@ class SdkClient(Client):
 
     sends_base = True
 
-    def __init__(self, node: Node, name: str, *given: Any) -> None:
+    def __init__(self, node: Node, name: str, head: Callable[[str], Seen | None], *given: Any) -> None:
+        """`head`: of a hash, what the server's document contains; None: it has another one by now."""
         super().__init__(*given)
+        self._head = head
         self._node = node
         self._name = name
+        self._asked_for_base = False
         self._ask("open")
 
     def _ask(self, op: str, **given: Any) -> Any:
@@ -74,7 +79,26 @@ class SdkClient(Client):
         self._ask("crash")
 
     def differs(self, server: str | None) -> bool:
-        return bool(self._ask("differs", heard=server))
+        kind = self._ask("differs", heard=server)
+        if kind != "adopt":
+            return bool(kind != "none")
+        doc = live(self.disk.doc)
+        assert doc is not None
+        seen = self._head(content_hash(doc))
+        if seen is not None:  # both made the same of it: nothing is sent, and the server's state is agreed on
+            found = self._ask("adopt")
+            self.disk = replace(
+                self.disk,
+                seen=self.disk.seen | seen,
+                base=found["base"],
+                shadow=found["shadow"],
+                over_tombstone=False,
+                agreed=doc,
+                agreed_seen=seen,
+                answered=doc,
+                answered_seen=seen,
+            )
+        return False
 
     def request(self) -> tuple[Pending, Request]:
         request: Request = self._ask("request")["request"]
@@ -89,12 +113,16 @@ class SdkClient(Client):
                 self.disk = replace(disk, pending=pending, agreed=live(disk.doc), agreed_seen=disk.seen)
         assert pending.state == state
         self.sent = replace(pending)
+        self._asked_for_base = False
         return self.sent, {**request, "_edits": disk.edits}
 
     def answered(self, sent: Pending, answer: Answer, seen: Seen) -> Request | None:
         if self.sent is not sent:
             return None
         if "error" in answer:
+            if self._asked_for_base:
+                return None  # a copy of an answer that came before: no connection gives it to the second request
+            self._asked_for_base = True
             problem = {"status": 409, "code": answer["error"]}
             again: Request = self._ask("answer", answer={"error": problem})["again"]
             return {**again, "_edits": sent.edits}
@@ -139,7 +167,11 @@ class SdkRun(Run):
         schedule = self.schedule
         device = f"{self.document}-{number}"
         given = (number, device, self.document, schedule.skews[number], schedule.has_clock)
-        return SdkClient(self._node, f"{schedule.seed} {number}", *given)
+
+        def head(content: str) -> Seen | None:
+            return self.ledger.server_seen if self.server.hashes(device).get(self.document) == content else None
+
+        return SdkClient(self._node, f"{schedule.seed} {number}", head, *given)
 
     def close(self) -> None:
         for client in self.clients:

@@ -13,7 +13,7 @@ import node
 
 from tests.instance import Instance
 
-SPACES = 12
+SPACES = 20
 README = (node.SDK / "README.md").read_text()
 
 

@@ -7,8 +7,9 @@
 import { createInterface } from "node:readline";
 
 import { Client, type Document } from "../src/client.ts";
+import { actionFor } from "../src/engine/plan.ts";
 import { CREATED } from "../src/engine/records.ts";
-import { changed, emptyRow, stateOf, type Row } from "../src/engine/rows.ts";
+import { changed, emptyRow, outlineOf, type Row } from "../src/engine/rows.ts";
 import type { Arrival } from "../src/engine/sync.ts";
 import type { Json, JsonObject } from "../src/json/values.ts";
 import { MemoryStore } from "../src/stores/memory.ts";
@@ -16,7 +17,7 @@ import { MemoryStore } from "../src/stores/memory.ts";
 const ABOUT = { name: "hypertask", supports: ["base", "versions", "batch", "since"], limits: {} };
 
 interface Command {
-  readonly op: "open" | "save" | "differs" | "request" | "answer" | "crash" | "close";
+  readonly op: "open" | "save" | "adopt" | "differs" | "request" | "answer" | "crash" | "close";
   readonly client: string;
   readonly id: string;
   readonly doc?: Document | null;
@@ -93,16 +94,18 @@ class Simulated {
   async run({ op, doc, heard, answer }: Command): Promise<unknown> {
     switch (op) {
       case "open":
+      case "adopt":
+        await this.crash();
         await this.client.sync();
-        return {};
+        return this.shown();
       case "save":
         if (doc) await this.client.put(doc);
         else await this.client.delete(this.id);
         return this.shown();
       case "differs": {
         if (heard !== "?") this.heard = heard!;
-        const row = await this.row();
-        return stateOf(changed(row, { remote: this.heard })) === "open";
+        const row = changed(await this.row(), { remote: this.heard });
+        return actionFor(row.id, row.hash, outlineOf(row))?.kind ?? "none";
       }
       case "request": {
         await this.crash();

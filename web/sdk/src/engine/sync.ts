@@ -263,7 +263,10 @@ export class Sync {
       // Only what the plan was made for; the rest is for the next round.
       if (row.pending || (planned !== "send" && planned !== "delete") || (planned === "send") !== (row.doc !== null))
         return undefined;
-      const pending = pendingFor(row.id, row, row.doc, whole);
+      // What nothing was agreed on was made here: documents come from the server or from an edit, unlike files. So it is
+      // new, also if somebody else has made one with the same id meanwhile, and both are merged.
+      const memory = whole && row.base === null ? { ...row, remote: null } : row;
+      const pending = pendingFor(row.id, memory, row.doc, whole);
       return pending && { pending, refused: null };
     });
     return [...rows.values()].flatMap(({ id, pending }) =>

@@ -22,6 +22,8 @@ export interface Page {
   readonly states: ReadonlyMap<string, Answer>;
   /** Of a moment before the page was read. */
   readonly cursor: string;
+  /** What the next page is asked for with; null: this is the last one. */
+  readonly after: string | null;
 }
 
 /** `pending` null: tell me what you have. */
@@ -65,29 +67,45 @@ export class Server {
     }
     const hashes = new Map<string, ContentHash | null>();
     for (let at = cursor; ; ) {
-      const reply = await this.channel.request(`/hashes?since=${encodeURIComponent(at)}`, { signal });
-      if (reply.status === 410) return undefined;
-      const value = this.channel.valueOf(reply);
-      for (const [id, hash] of this.hashes(value["hashes"])) hashes.set(id, hash);
-      at = this.cursor(value);
-      if (value["more"] !== true) return { hashes, cursor: at, whole: false, states: new Map() };
+      const part = await this.since(at, undefined, signal);
+      if (!part) return undefined;
+      for (const [id, hash] of part.hashes) hashes.set(id, hash);
+      at = part.cursor;
+      if (!part.more) return { hashes, cursor: at, whole: false, states: new Map() };
     }
+  }
+
+  /** A part of what changed since the cursor; `limit` documents at most. undefined: the cursor is gone. */
+  async since(
+    cursor: string,
+    limit?: number,
+    signal?: AbortSignal,
+  ): Promise<{ hashes: Map<string, ContentHash | null>; cursor: string; more: boolean } | undefined> {
+    const most = limit === undefined ? "" : `&limit=${limit}`;
+    const reply = await this.channel.request(`/hashes?since=${encodeURIComponent(cursor)}${most}`, { signal });
+    if (reply.status === 410) return undefined;
+    const value = this.channel.valueOf(reply);
+    return { hashes: this.hashes(value["hashes"]), cursor: this.cursor(value), more: value["more"] === true };
   }
 
   /** Every live document, in pages; the next one is on its way while the caller stores one. */
   async *pages(signal?: AbortSignal): AsyncGenerator<Page> {
-    const { documents } = await this.about(signal);
-    const limit = Math.min(PAGE_DOCUMENTS, documents);
-    const ask = (after: string) =>
-      this.channel.request(`/tasks?limit=${limit}&after=${encodeURIComponent(after)}`, { signal });
-    let coming: ReturnType<typeof ask> | undefined = ask("");
+    let coming: Promise<Page> | undefined = this.page("", PAGE_DOCUMENTS, signal);
     while (coming) {
-      const value = this.channel.valueOf(await coming);
-      const after = value["after"];
-      coming = typeof after === "string" ? ask(after) : undefined;
+      const page: Page = await coming;
+      coming = page.after === null ? undefined : this.page(page.after, PAGE_DOCUMENTS, signal);
       coming?.catch(() => undefined); // it is awaited, or nobody wants it any more
-      yield { states: this.states(value["tasks"]), cursor: this.cursor(value) };
+      yield page;
     }
+  }
+
+  /** The live documents with ids greater than `after`. */
+  async page(after: string, limit: number, signal?: AbortSignal): Promise<Page> {
+    const { documents } = await this.about(signal);
+    const path = `/tasks?limit=${Math.min(limit, documents)}&after=${encodeURIComponent(after)}`;
+    const value = this.channel.valueOf(await this.channel.request(path, { signal }));
+    const next = typeof value["after"] === "string" ? value["after"] : null;
+    return { states: this.states(value["tasks"]), cursor: this.cursor(value), after: next };
   }
 
   /** Submits, and answers in portions. One that is refused does not stop the others. */
@@ -136,19 +154,20 @@ export class Server {
   }
 
   /**
-   * What changes from the cursor on, as it happens. Ends when the server ends the stream, or when the cursor is gone;
-   * rejects when nothing is heard for a while.
+   * What changes from the cursor on, as it happens; without one from now on, and the first that is yielded says from
+   * where. Ends when the server ends the stream, or when the cursor is gone; rejects when nothing is heard for a while.
    */
-  async *events(cursor: string, signal: AbortSignal): AsyncGenerator<Changes> {
+  async *events(cursor: string | null, signal: AbortSignal): AsyncGenerator<Changes> {
     const silent = new AbortController();
-    const answer = await this.channel.stream("/events", { "last-event-id": cursor }, AbortSignal.any([signal, silent.signal]));
+    const from: Record<string, string> = cursor === null ? {} : { "last-event-id": cursor };
+    const answer = await this.channel.stream("/events", from, AbortSignal.any([signal, silent.signal]));
     if (answer.status !== 200 || !answer.body) return;
     for await (const { event, data } of readEvents(answer.body, SILENCE, silent)) {
       if (event === "gone") return;
-      if (event !== "changed") continue;
+      if (event !== "changed" && (event !== "ready" || cursor !== null)) continue;
       const value = JSON.parse(data) as Record<string, unknown>;
       const states = this.states(value["tasks"] ?? {});
-      yield { hashes: this.hashes(value["hashes"]), cursor: this.cursor(value), whole: false, states };
+      yield { hashes: this.hashes(value["hashes"] ?? {}), cursor: this.cursor(value), whole: false, states };
     }
   }
 

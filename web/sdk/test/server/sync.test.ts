@@ -87,6 +87,20 @@ test("an edit that is made while a request is under way is merged onto what is a
   assert.deepEqual(await documents(one), [doc]);
 });
 
+test("of a document that both have made by themselves nothing is dropped silently", async () => {
+  const [one, two] = pair();
+  await settle(one, two);
+  const made = { id: "a", tags: ["home", "work"], owner: "winter family" };
+  await one.put({ ...made, title: "winter winter first" });
+  await two.put({ ...made, title: "made twice, here" });
+  const told: Change[] = [];
+  two.subscribe((changes) => told.push(...changes));
+  await settle(one, two, one);
+  assert.deepEqual(await documents(one), await documents(two));
+  const decided = told.flatMap((change) => change.decided);
+  assert.deepEqual(decided.map(({ path, dropped }) => [path, dropped]), [["/title", "winter winter first"]]);
+});
+
 test("put with the state that was changed does not write over what arrived meanwhile", async () => {
   const [one] = pair();
   const seen = await one.put({ id: "a", title: "milk" });

@@ -12,6 +12,7 @@ import node
 import pytest
 
 from api import VERSION
+from shared.codec import content_hash
 from tests.web import vectors
 
 PACKAGE = json.loads((node.SDK / "package.json").read_text())
@@ -49,6 +50,41 @@ def test_its_core_is_small_enough(sdk: node.Node) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "core: " in done.stdout
+
+
+APPLICATION = """
+import { Client, contentHash, MemoryStore, type Document } from "@hypertask/sdk";
+import { merge } from "@hypertask/sdk/rules";
+
+const client = new Client({ url: "http://localhost", token: "t", store: new MemoryStore() });
+const doc: Document = await client.put({ id: "a", n: 1 });
+// @ts-expect-error a document has an id
+await client.put({ n: 1 }).catch(() => console.log("refused"));
+console.log(contentHash(doc), JSON.stringify(merge({ a: 1 }, { a: 2 }, { a: 1, b: 1 }).value));
+"""
+
+
+def test_an_application_can_use_what_is_packed(sdk: node.Node, tmp_path: Path) -> None:
+    """With its types, and nothing installed beside it."""
+
+    def run(*command: str, folder: Path = tmp_path) -> str:
+        done = subprocess.run(command, cwd=folder, env=sdk.environ(), capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    run(*sdk.npm, "pack", "--silent", "--ignore-scripts", "--pack-destination", str(tmp_path), folder=node.SDK)
+    [archive] = tmp_path.glob("*.tgz")
+    run("tar", "xzf", archive.name)
+    home = tmp_path / "node_modules" / "@hypertask"
+    home.mkdir(parents=True)
+    (tmp_path / "package").rename(home / "sdk")
+    assert not list((home / "sdk").rglob("*.test.*"))
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    (tmp_path / "app.ts").write_text(APPLICATION)
+    compiler = str(node.SDK / "node_modules" / ".bin" / "tsc")
+    options = ["--strict", "--module", "nodenext", "--target", "es2022", "--lib", "es2023,dom", "--types", ""]
+    run(compiler, *options, "app.ts")
+    assert run(sdk.node, "app.js") == f'refused\n{content_hash({"id": "a", "n": 1})} {{"a":2,"b":1}}\n'
 
 
 def test_its_version_is_that_of_the_programs() -> None:

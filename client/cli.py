@@ -9,9 +9,6 @@ from typing import Any, Final
 
 import click
 
-from client.commands.session import Session
-from client.config.config_file import ConfigError, NoProfileError
-
 COMMANDS: Final = {
     "add": "tasks:add",
     "list": "tasks:list_tasks",
@@ -148,7 +145,9 @@ class Root(click.Group):
         return word in FILTERED or (word not in COMMANDS and self._is_own_report(ctx, word))
 
     def _is_own_report(self, ctx: click.Context, name: str) -> bool:
-        if name[:1] in "+-(" or ":" in name or not isinstance(ctx.obj, Session):
+        from client.config.config_file import ConfigError, NoProfileError  # noqa: PLC0415  as above
+
+        if name[:1] in "+-(" or ":" in name or ctx.obj is None:
             return False
         try:
             return name in ctx.obj.own_reports
@@ -158,6 +157,8 @@ class Root(click.Group):
     def make_context(self, *args: Any, **options: Any) -> click.Context:
         """Here and not in the function below, which is not run when the shell asks how to complete a word."""
         context = super().make_context(*args, **options)
+        from client.commands.session import Session  # noqa: PLC0415  --version needs none of it
+
         context.obj = Session(os.environ, context.params.get("profile"))
         return context
 

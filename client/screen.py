@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -59,7 +58,7 @@ class Screen:
             click.echo(shown_json(json.dumps(value, ensure_ascii=False)))
             return
         safe = [line if isinstance(line, Painted) else shown(line) for line in lines]
-        if sys.stdout.isatty() and sum(line.count("\n") + 1 for line in safe) >= shutil.get_terminal_size().lines:
+        if sys.stdout.isatty() and sum(line.count("\n") + 1 for line in safe) >= terminal_size().lines:
             os.environ.setdefault("LESS", "-FRX")  # colours are shown, and what was read stays on the screen
             click.echo_via_pager("\n".join(safe) + "\n", color=any(isinstance(line, Painted) for line in safe))
         else:
@@ -97,6 +96,12 @@ class Screen:
         else:
             click.secho(f"Error: {shown(text, lines=True)}", fg="red", err=True)
         sys.exit(status)
+
+
+def terminal_size() -> os.terminal_size:
+    import shutil  # noqa: PLC0415  scripts need no terminal
+
+    return shutil.get_terminal_size()
 
 
 def tasks(count: int) -> str:

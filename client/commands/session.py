@@ -7,16 +7,18 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from client.config.config_file import ConfigFile, Profile
 from client.config.tokens import Tokens
 from client.folder.task_folder import TaskFolder
 from client.tasks.hooks import Hooks
 from client.tasks.local_time import Here
-from client.tasks.reports import REPORTS, Report
 from client.tasks.task_list import Tasks
 from client.tasks.words import WordError
+
+if TYPE_CHECKING:
+    from client.tasks.reports import Report
 
 CONTEXT: Final = "context"
 """The file in the folder's own part with the name of the context that was chosen."""
@@ -78,6 +80,8 @@ class Session:
     @property
     def own_reports(self) -> Mapping[str, Report]:
         """Of the config; none where there is no config yet. Raises ConfigError, NoProfileError."""
+        from client.tasks.reports import REPORTS, Report  # noqa: PLC0415  most configs have none
+
         rows = self.profile.reports if self.config_file.path.exists() else {}
         return {
             name: Report(

@@ -7,14 +7,13 @@ none. Off a terminal nothing is cut.
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from typing import Final
 
 import click
 
-from client.screen import Painted
+from client.screen import Painted, terminal_size
 
 FLEXIBLE: Final = ("Description", "Tags", "Project", "Depends")
 """Columns that are cut where the terminal is narrow, the widest first."""
@@ -49,7 +48,7 @@ def cut(text: str, width: int) -> str:
 
 def terminal_width() -> int | None:
     """Columns of the terminal; None where the output goes elsewhere."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    return terminal_size().columns if sys.stdout.isatty() else None
 
 
 def in_colour(choice: str) -> bool:

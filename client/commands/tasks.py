@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import click
 
-from client.commands.editor import Draft, edited_file
 from client.commands.listing import chosen, confirm, ids_and_rest, load_all, number, task_lines
 from client.commands.reporting import reports
 from client.commands.session import Session
@@ -26,15 +25,12 @@ from client.commands.task_words import (
 from client.screen import USAGE, Screen, plain, tasks
 from client.tasks.filters import filter_of, is_pending, names_hidden
 from client.tasks.ids import ALPHABET, LENGTH, id_of, shortest
-from client.tasks.modifications import modification_of
 from client.tasks.moments import shown, written
-from client.tasks.periods import repetition
 from client.tasks.task_list import Done, Tasks
 from client.tasks.view import dependencies
 from client.tasks.words import WordError
 from shared.core.documents import Body, DocumentId
 from shared.core.json.strict import FaultError
-from shared.core.merge.objects import merge
 
 COLOURS: Final = click.Choice(["auto", "always", "never"])
 COLUMNS: Final = ("status", "due", "priority", "project", "tags", "description")
@@ -53,6 +49,8 @@ def add(session: Session, screen: Screen, *, words: tuple[str, ...]) -> None:
     hypertask add "water the plants" due:friday recur:weekly
     hypertask add call Ann project:home estimate:=3
     """
+    from client.tasks.modifications import modification_of  # noqa: PLC0415  `list` changes nothing
+
     now = written(session.now)
     identity = id_of(secrets.randbelow(len(ALPHABET) ** LENGTH))
     new = {"id": identity, "status": "pending", "entry": now, "modified": now}
@@ -66,6 +64,8 @@ def add(session: Session, screen: Screen, *, words: tuple[str, ...]) -> None:
 
 
 def _as_pattern(body: Body) -> Body:
+    from client.tasks.periods import repetition  # noqa: PLC0415  most tasks do not repeat
+
     repetition(body["recur"])
     if "due" not in body:
         raise click.UsageError("a task that repeats has to be due for the first time: due:friday recur:weekly")
@@ -133,6 +133,8 @@ def modify(session: Session, screen: Screen, *, words: tuple[str, ...], yes: boo
     hypertask modify q7,b3 project:home priority:
     hypertask +errand due.before:friday modify priority:H
     """
+    from client.tasks.modifications import modification_of  # noqa: PLC0415  as in `add`
+
     ids, rest = ids_and_rest(session, words, "modify WORD...")
     all_tasks, documents, filtered = chosen(session, screen, ids)
     change = modification_of(rest, session.now, all_tasks.view)
@@ -140,6 +142,8 @@ def modify(session: Session, screen: Screen, *, words: tuple[str, ...], yes: boo
     def modified(body: Body) -> Body:
         after = change(body)
         if "recur" in after and after.get("recur") != body.get("recur"):
+            from client.tasks.periods import repetition  # noqa: PLC0415  as above
+
             repetition(after["recur"])
         if "depends" in after and (way := all_tasks.view.cycle(body["id"], dependencies(after))) is not None:
             raise WordError(f"a task cannot wait for itself: {' -> '.join(way)}")
@@ -188,6 +192,9 @@ def delete(session: Session, screen: Screen, *, ids: tuple[str, ...], yes: bool)
 @reports
 def edit(session: Session, screen: Screen, *, prefix: str, discard: bool) -> None:
     """Open a task in your editor. What others change meanwhile is merged with what you change."""
+    from client.commands.editor import Draft, edited_file  # noqa: PLC0415  it is needed here alone
+    from shared.core.merge.objects import merge  # noqa: PLC0415  likewise
+
     document = session.tasks.find(prefix)
     session.folder.prepare()
     draft = Draft(session.folder, document)

@@ -7,10 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final
-
-import platformdirs
 
 from client.config.config_text import (
     Config,
@@ -87,7 +84,7 @@ class ConfigFile:
     @classmethod
     def of_environment(cls, variables: Mapping[str, str]) -> ConfigFile:
         named = variables.get(PATH_VARIABLE)
-        path = Path(named) if named else platformdirs.user_config_path("hypertask", appauthor=False) / "config.toml"
+        path = Path(named) if named else _usual_path()
         return cls(path.absolute(), variables)
 
     def make(self) -> bool:
@@ -198,7 +195,7 @@ class ConfigFile:
         path = self.path.resolve()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            new = path.with_name(f".{path.name}.{token_hex(4)}")
+            new = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
             new.write_text(text, encoding="utf-8")
             if path.exists():
                 new.chmod(path.stat().st_mode)
@@ -224,3 +221,9 @@ def _with_tilde(path: Path) -> str:
         return f"~/{path.relative_to(Path.home()).as_posix()}"
     except ValueError:
         return path.as_posix()
+
+
+def _usual_path() -> Path:
+    import platformdirs  # noqa: PLC0415  takes time to load, and the variable may name the file
+
+    return platformdirs.user_config_path("hypertask", appauthor=False) / "config.toml"

@@ -32,9 +32,7 @@ misspelt key that is ignored is a setting that somebody relies on.
 
 from __future__ import annotations
 
-import difflib
 import re
-import shlex
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -226,6 +224,8 @@ class _Reader:
             return 0.0
 
     def _words(self, at: tuple[str, ...], value: Any) -> tuple[str, ...]:
+        import shlex  # noqa: PLC0415  most configs have no words
+
         try:
             return tuple(shlex.split(self._text(at, value)))
         except ValueError as error:
@@ -270,6 +270,8 @@ class _Reader:
     def _known(self, at: tuple[str, ...], table: dict[str, Any], keys: tuple[str, ...]) -> None:
         for key in table:
             if key not in keys:
+                import difflib  # noqa: PLC0415  it is needed here alone, and takes time to load
+
                 near = difflib.get_close_matches(key, keys, 1)
                 hint = f"did you mean {near[0]}?" if near else f"settings are: {', '.join(keys)}"
                 self._wrong((*at, key), f"there is no such setting; {hint}")

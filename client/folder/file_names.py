@@ -28,7 +28,7 @@ _PLAIN_START: Final = re.compile(r"[a-z0-9_]")
 # Windows takes these for devices, whatever follows the first dot.
 _DEVICE: Final = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|\Z)")
 # What nearly all ids look like has nothing in it that any of these rules is about.
-_LONE: Final = re.compile(r"[a-z0-9]{1,128}")
+_LONE: Final = re.compile(r"[a-z0-9]{1,128}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DEVICES: Final = frozenset(
     {"con", "prn", "aux", "nul", *(f"{name}{number}" for name in ("com", "lpt") for number in range(10))}
 )

@@ -16,7 +16,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from secrets import token_hex
 from typing import Final
 
 from client.folder.durable import make_durable, make_names_durable, write_new
@@ -279,7 +278,7 @@ class TaskFolder:
         results: dict[DocumentId, Stamp | ChangedError | None] = {}
         with self._explained():
             self._prepare()
-            names = [self._temporary / token_hex(8) for _ in texts]
+            names = [self._temporary / os.urandom(8).hex() for _ in texts]
             try:
                 written = []
                 for path, (_, text) in zip(names, texts, strict=True):

@@ -20,10 +20,10 @@ from calendar import monthrange
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
+from client.tasks.moments import Point
 from client.tasks.spans import Span, span
 
-Point = date | datetime
-"""A day (`date`), a local time (`datetime` without an offset) or an instant (`datetime` with one)."""
+__all__ = ["is_end", "months_later", "named", "shifted", "span", "summed"]
 
 _ENDS: Final = frozenset({"eod", *(f"eo{which}{unit}" for which in ("", "n", "p") for unit in "wmqy"), "eoww"})
 _DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")

@@ -15,7 +15,6 @@ what they print to standard error, are shown to the user.
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +93,8 @@ class Hooks:
     def _run(self, hook: Path, rows: Sequence[object]) -> list[str]:
         if not os.access(hook, os.X_OK):
             raise HookError(f"the hook {hook} is not executable: chmod +x {hook}")
+        import subprocess  # noqa: PLC0415  most people have no hooks
+
         lines = b"".join(codec.dumps(row) + b"\n" for row in rows)
         try:
             ended = subprocess.run(  # noqa: S603  the user put it there for this

@@ -61,4 +61,7 @@ def shortest(ids: Iterable[DocumentId], least: int = SHORTEST) -> dict[DocumentI
 
 
 def _in_common(a: str, b: str) -> int:
-    return next((place for place, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    for place, (x, y) in enumerate(zip(a, b, strict=False)):
+        if x != y:
+            return place
+    return min(len(a), len(b))

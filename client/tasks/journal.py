@@ -8,11 +8,11 @@ finds nothing to do. An arrival's is written when it has arrived.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from secrets import token_hex
 from typing import Final
 
 from client.folder.durable import make_durable, make_names_durable, write_new
@@ -59,7 +59,7 @@ class Journal:
     def record(self, command: str, steps: Sequence[Step]) -> JournalEntry:
         """Raises OSError."""
         self._folder.mkdir(exist_ok=True)
-        path = self._folder / f"{time.time_ns():020}-{token_hex(4)}"
+        path = self._folder / f"{time.time_ns():020}-{os.urandom(4).hex()}"
         rows = [[step.document, step.before, step.after] for step in steps]
         write_new(new := path.with_suffix(".new"), codec.dumps({"command": command, "steps": rows}))
         make_durable([new])

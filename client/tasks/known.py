@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final
@@ -39,7 +38,7 @@ def known_field(name: str, fields: Collection[str] | None) -> str:
         return name
     if name in _SHORT:
         return _SHORT[name]
-    if near := difflib.get_close_matches(name, [*FIELDS, *fields], 1, 0.75):
+    if near := _near(name, [*FIELDS, *fields], 1, 0.75):
         raise WordError(
             f'no task has a field "{name}"; did you mean {near[0]}? If it is meant so: {name}:="VALUE", '
             "or as text, behind --"
@@ -51,7 +50,7 @@ def check_tag(name: str, view: View) -> None:
     """Raises WordError for a tag in capitals that is neither virtual nor in use."""
     if view.fields is None or not name.isupper() or len(name) < 3 or name in view.tags:
         return
-    near = difflib.get_close_matches(name, VIRTUAL_TAGS, 1)
+    near = _near(name, VIRTUAL_TAGS, 1)
     hint = f"did you mean +{near[0]}?" if near else f"these are: {' '.join(VIRTUAL_TAGS)}"
     raise WordError(f"no task has the tag {name}, and no virtual tag is called so; {hint}")
 
@@ -70,6 +69,12 @@ def numbered(text: str, numbers: Sequence[str]) -> frozenset[str] | None:
     if text.isdigit() or not numbers:
         return None
     raise WordError(f"the last listing has the numbers 1 to {len(numbers)}, not {text}. List again: hypertask list")
+
+
+def _near(name: str, known: Iterable[str], count: int, cutoff: float = 0.6) -> list[str]:
+    from difflib import get_close_matches  # noqa: PLC0415  it is needed for slips alone, and takes time to load
+
+    return get_close_matches(name, list(known), count, cutoff)
 
 
 def documents_named(text: str, numbers: Sequence[str], ids: Iterable[DocumentId]) -> list[DocumentId]:

@@ -5,9 +5,9 @@ They stay the same until the next listing. Losing the file costs the numbers and
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
-from secrets import token_hex
 from typing import Final
 
 _NAME: Final = "listed"
@@ -23,7 +23,7 @@ def numbers(state: Path) -> tuple[str, ...]:
 
 def keep_numbers(state: Path, ids: Iterable[str]) -> None:
     """Makes these the numbers. A folder that cannot be written can be listed all the same, without numbers."""
-    new = state / f"{_NAME}.{token_hex(4)}.new"
+    new = state / f"{_NAME}.{os.urandom(4).hex()}.new"
     try:
         new.write_text("".join(f"{one}\n" for one in ids), encoding="utf-8")
         new.replace(state / _NAME)

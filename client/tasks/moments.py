@@ -24,12 +24,10 @@ import re
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any, Final
 
-from client.tasks.date_words import Point, is_end, months_later, named, shifted, summed
-from client.tasks.spans import span
 from shared.core.merge.clock import instant
 
-__all__ = ["FIELDS", "NoMomentError", "Point", "is_end", "months_later"]
-
+Point = date | datetime
+"""A day (`date`), a local time (`datetime` without an offset) or an instant (`datetime` with one)."""
 FIELDS: Final = frozenset({"due", "wait", "scheduled", "until", "start", "end", "entry"})
 """Fields of a task whose values are days or moments."""
 
@@ -88,11 +86,17 @@ def _meant(text: str, now: datetime) -> Point | None:
     word = text.strip().lower()
     if (at := instant(text.strip())) is not None:
         return datetime.fromtimestamp(at, UTC)
-    return named(word, now) or _on_day(word) or _summed(word, now)
+    if (day := _on_day(word)) is not None:
+        return day
+    from client.tasks.date_words import named  # noqa: PLC0415  what stands in tasks has no words
+
+    return named(word, now) or _summed(word, now)
 
 
 def _summed(word: str, now: datetime) -> Point | None:
     """A word with spans behind it, or a span alone: from now on, or `-3d` before now."""
+    from client.tasks.date_words import shifted, span, summed  # noqa: PLC0415  as above
+
     sign, alone = (-1, word[1:]) if word.startswith("-") else (1, word.removeprefix("+"))
     if (alone[:1].isdigit() or alone[:1] == "p") and (alone_span := span(alone)) is not None:
         return shifted(now.replace(microsecond=0).astimezone(UTC), sign, alone_span, now)
@@ -102,6 +106,13 @@ def _summed(word: str, now: datetime) -> Point | None:
     for sign, by in parts[1]:
         point = shifted(point, sign, by, now)
     return point
+
+
+def is_end(text: str) -> bool:
+    """Whether `text` says the end of a period: client/tasks/date_words.py."""
+    from client.tasks import date_words  # noqa: PLC0415  as above
+
+    return date_words.is_end(text)
 
 
 def _on_day(word: str) -> Point | None:

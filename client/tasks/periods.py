@@ -21,7 +21,8 @@ from datetime import datetime, timedelta
 from itertools import dropwhile
 from typing import Any, Final
 
-from client.tasks.moments import Point, months_later, point_of
+from client.tasks.date_words import months_later
+from client.tasks.moments import Point, point_of
 from client.tasks.spans import span
 
 

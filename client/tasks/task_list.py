@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from client.folder.body_cache import AllFiles, read_all
 from client.folder.task_folder import ChangedError, FileChange, FileProblem, FolderError, Loaded, Stamp, TaskFolder
 from client.tasks.hooks import Hooks
 from client.tasks.ids import NoSuchTaskError
@@ -15,8 +16,6 @@ from client.tasks.journal import ARRIVALS, COMMANDS, UNDONE, Journal, JournalEnt
 from client.tasks.known import documents_named
 from client.tasks.listed import numbers
 from client.tasks.moments import written
-from client.tasks.recurrence import NoPeriodError, is_pattern, occurrences
-from client.tasks.undone import CannotUndoError, undone
 from shared.core.documents import Body, DocumentId
 from shared.core.json.canonical import equal
 
@@ -43,14 +42,6 @@ class Done:
     feedback: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SeenTasks:
-    """All that is in the folder."""
-
-    bodies: Mapping[DocumentId, Body]
-    problems: tuple[FileProblem, ...]
-
-
 class Tasks:
     """The tasks of one folder, for one command."""
 
@@ -68,15 +59,12 @@ class Tasks:
             raise NoSuchTaskError(f"{text} names {len(named)} tasks; this command takes one")
         return named[0]
 
-    def all(self) -> SeenTasks:
+    def all(self) -> AllFiles:
         """Raises FolderError."""
-        scan = self.folder.scan()
-        if not scan.files:
+        files = read_all(self.folder)
+        if not files.bodies:
             self._is_set_up()
-        read = {document: self.folder.read(document) for document in scan.files}
-        bodies = {document: found.body for document, found in read.items() if isinstance(found, Loaded)}
-        problems = [*scan.problems, *(found for found in read.values() if isinstance(found, FileProblem))]
-        return SeenTasks(bodies, tuple(problems))
+        return files
 
     def read(self, document: DocumentId) -> Body:
         """Raises NotATaskError, FolderError."""
@@ -125,6 +113,8 @@ class Tasks:
     def undo(self, *, arrivals: bool = False) -> tuple[JournalEntry, Done]:
         """Takes back what the last command did, or what the last sync brought; what happened to the documents since
         then stays. Raises NothingToUndoError, CannotUndoError with nothing changed, NotATaskError, ChangedError."""
+        from client.tasks.undone import CannotUndoError, undone  # noqa: PLC0415  it merges; other commands do not
+
         self.folder.prepare()
         journal, entry = self._last(arrivals=arrivals)
         pairs: list[tuple[Step, Stamp | None]] = []
@@ -171,6 +161,8 @@ class Tasks:
 
     def _made_by_listing(self, entry: JournalEntry) -> Iterator[Step]:
         """The tasks that were made of a pattern since the command that made it, as far as nobody changed them."""
+        from client.tasks.recurrence import is_pattern, occurrences  # noqa: PLC0415  most tasks do not repeat
+
         for step in entry.steps:
             if step.before is not None or step.after is None or not is_pattern(step.after):
                 continue
@@ -192,11 +184,14 @@ class Tasks:
 
     def make_occurrences(self, bodies: Mapping[DocumentId, Body]) -> tuple[Body, ...]:
         """Makes what repeating tasks have due by now, and returns it. It is nobody's command: it is not undone."""
+        patterns = [body for body in bodies.values() if body.get("status") == "recurring"]
+        if not patterns:
+            return ()
+        from client.tasks.recurrence import NoPeriodError, is_pattern, occurrences  # noqa: PLC0415  as above
+
         made: list[Body] = []
         numbers = _numbers(bodies.values())
-        for pattern in bodies.values():
-            if not is_pattern(pattern):
-                continue
+        for pattern in filter(is_pattern, patterns):
             try:
                 new, after = occurrences(pattern, self._now, numbers.get(pattern["id"], frozenset()))
             except NoPeriodError:  # said when the period is set, and by doctor; a list is not the place

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from client.tasks.date_words import months_later
 from client.tasks.local_time import Here
-from client.tasks.moments import NoMomentError, moment, months_later, shown, written
+from client.tasks.moments import NoMomentError, moment, shown, written
 
 BERLIN = timezone(timedelta(hours=1))
 NOW = datetime(2026, 11, 23, 7, 30, tzinfo=BERLIN)  # a Monday

@@ -27,7 +27,7 @@ class Device:
         self.root = self.home / "tasks"
         self.folder = TaskFolder(self.root)
         self._daemon: subprocess.Popen[bytes] | None = None
-        self._environment = {
+        self.environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("HYPERTASK_")},
             "PYTHONPATH": str(ROOT),
             "HOME": str(self.home),
@@ -42,7 +42,7 @@ class Device:
         return json.loads(done.stdout)
 
     def raw(self, *arguments: str, token: str | None = None) -> subprocess.CompletedProcess[str]:
-        environment = {**self._environment, **({"HYPERTASK_TOKEN": token} if token else {})}
+        environment = {**self.environment, **({"HYPERTASK_TOKEN": token} if token else {})}
         return subprocess.run(
             [sys.executable, "-m", "client.cli", *arguments],
             env=environment,
@@ -58,7 +58,7 @@ class Device:
         with (self.home / "daemon.log").open("ab") as log:
             self._daemon = subprocess.Popen(
                 [sys.executable, "-m", "client.cli", "watch"],
-                env=self._environment,
+                env=self.environment,
                 cwd=self.home,
                 stdout=log,
                 stderr=log,

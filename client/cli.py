@@ -169,7 +169,7 @@ def _no_such_command(word: str) -> str:
     from difflib import get_close_matches  # noqa: PLC0415  it is needed here alone, and takes time to load
 
     near = get_close_matches(word, [*COMMANDS, *REPORTS, *OTHER_NAMES], 1)
-    hint = f"Did you mean {OTHER_NAMES.get(near[0], near[0])}?" if near else "What there is: hypertask --help"
+    hint = f"Did you mean {OTHER_NAMES.get(near[0], near[0])}?" if near else "All commands: hypertask --help"
     return f'There is no command "{word}". {hint}'
 
 

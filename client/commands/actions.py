@@ -46,7 +46,7 @@ def annotate(session: Session, screen: Screen, *, words: tuple[str, ...], yes: b
     def change(body: Body) -> Body:
         notes = body.get("annotations", [])
         if not isinstance(notes, list):
-            raise WordError(f'the "annotations" of {body["id"]} are no list')
+            raise WordError(f'the "annotations" of {body["id"]} are not a list')
         at = session.now
         taken = {note.get("entry") for note in notes if isinstance(note, dict)}
         while written(at) in taken:  # the time is what tells notes apart
@@ -74,7 +74,7 @@ def denotate(session: Session, screen: Screen, *, words: tuple[str, ...], yes: b
         if match is None:
             match = next((one for one in texts if isinstance(one, str) and text in one), None)
         if match is None or not isinstance(notes, list):
-            raise WordError(f"no note of {body['id']} contains {text!r}. What there is: hypertask show {body['id']}")
+            raise WordError(f"no note of {body['id']} contains {text!r}. To see them: hypertask show {body['id']}")
         place = next(n for n, note in enumerate(notes) if isinstance(note, dict) and note.get("description") == match)
         left = [*notes[:place], *notes[place + 1 :]]
         rest = {name: value for name, value in body.items() if name != "annotations"}

@@ -85,7 +85,7 @@ def chosen(session: Session, screen: Screen, words: Sequence[str]) -> tuple[AllT
             and (hidden or is_pending(all_tasks.bodies[one], session.now))
         ]
         if not documents:
-            screen.fail("no-such-task", f"no task fits: {' '.join(words)}. What there is: hypertask list", USAGE)
+            screen.fail("no-such-task", f"no task matches: {' '.join(words)}. All tasks: hypertask list", USAGE)
     return all_tasks, list(dict.fromkeys(documents)), bool(filters)
 
 

@@ -190,5 +190,6 @@ def result_report(result: Result, workspace: Workspace) -> tuple[dict[str, Any],
         value[name] = {**value.get(name, {}), "error": {"code": error.code, "message": str(error)}}
         lines.append(f"{name}: {error}")
     if result.errors:
-        lines.append("Your edits are kept here. Next: hypertask sync, when that is corrected")
+        then = "Try again later" if all(error.passing for error in result.errors.values()) else "Correct that, then"
+        lines.append(f"Your edits are kept here. {then}: hypertask sync")
     return {"dry_run": False, "agreed": result.agreed, "upstreams": value}, lines

@@ -35,7 +35,7 @@ from shared.core.json.strict import FaultError
 COLOURS: Final = click.Choice(["auto", "always", "never"])
 COLUMNS: Final = ("status", "due", "priority", "project", "tags", "description")
 """Of `list`."""
-YES: Final = click.option("--yes", "-y", is_flag=True, help="Do not ask whether what a filter chose is meant.")
+YES: Final = click.option("--yes", "-y", is_flag=True, help="Change what the filter matches without asking.")
 
 
 @click.command(cls=WordCommand)
@@ -230,7 +230,7 @@ def report_change(
     prefixes = shortest({*tasks.folder.scan().files, *(step.document for step in done.steps)})
     lines = [f"{verb} {prefixes[step.document]}: {title(step.after or step.before or {})}" for step in done.steps]
     rows = [_step_row(step.document, step.before, step.after) for step in done.steps]
-    screen.answer({"changed": rows}, *(lines or ["Nothing to change: it is so already."]), *([hint] if lines else []))
+    screen.answer({"changed": rows}, *(lines or ["Nothing changed: it already is so."]), *([hint] if lines else []))
 
 
 def _step_row(document: DocumentId, before: Body | None, after: Body | None) -> dict[str, Any]:

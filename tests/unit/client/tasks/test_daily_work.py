@@ -88,7 +88,7 @@ def test_a_filter_is_confirmed(home: Path, four: dict[str, str], words: tuple[st
 def test_a_filter_changes_what_list_shows_with_it(home: Path, four: dict[str, str]) -> None:
     told(home, "done", four["milk"])
     told(home, "modify", four["call"], "wait:2031-01-01")
-    assert "no task fits: +errand" in told(home, "+errand", "delete", "--yes", status=2).stderr
+    assert "no task matches: +errand" in told(home, "+errand", "delete", "--yes", status=2).stderr
     told(home, "+COMPLETED", "delete", "--yes")
     assert not file(home, four["milk"]).exists() and file(home, four["call"]).exists()
 

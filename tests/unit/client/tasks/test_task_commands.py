@@ -84,7 +84,7 @@ def test_list_modify_done_delete_undo(home: Path) -> None:
     changed = run(home, "modify", f"{milk[:6]},{call}", "+urgent", "estimate:=3")
     assert changed.stdout.count("Changed ") == 2 and changed.stdout.endswith("hypertask undo\n")
     assert {task["estimate"] for task in listed(home, "+urgent")} == {3}
-    assert run(home, "modify", milk, "+urgent").stdout == "Nothing to change: it is so already.\n"
+    assert run(home, "modify", milk, "+urgent").stdout == "Nothing changed: it already is so.\n"
     assert "Done" in run(home, "done", milk).stdout
     assert [task["id"] for task in listed(home)] == [call]
     assert [task["id"] for task in listed(home, "status:completed")] == [milk]

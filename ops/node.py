@@ -81,19 +81,32 @@ def ensure(project: Path = SDK) -> Node:
     """Node, with the packages of the project installed and its TypeScript compiled. Raises NodeError."""
     node = found()
     with _alone(project):
-        lock = (project / "package-lock.json").read_bytes()
-        made_from = hashlib.sha256(lock + node.node.encode()).hexdigest()
+        packages = _hash_of([project / "package-lock.json"], node.node)
         stamp = project / "node_modules" / ".made-from"
-        if not stamp.exists() or stamp.read_text() != made_from:
-            _run(
-                node,
-                project,
-                [*node.npm, "ci", "--no-audit", "--no-fund", "--prefer-offline"],
-                "install the packages",
-            )
-            stamp.write_text(made_from)
-        _run(node, project, [*node.npm, "run", "--silent", "build"], "compile")
+        if not stamp.exists() or stamp.read_text() != packages:
+            command = [*node.npm, "ci", "--no-audit", "--no-fund", "--prefer-offline"]
+            try:
+                _run(node, project, command, "install the packages")
+            except NodeError as error:
+                raise NotInstalledError(str(error)) from None
+            stamp.write_text(packages)
+        # Another process may be running what is compiled: it is left alone while it is up to date.
+        sources = [path for room in ("src", "test") for path in sorted((project / room).rglob("*.ts"))]
+        compiled = _hash_of([project / "tsconfig.json", *sources], packages)
+        stamp = project / "build" / ".made-from"
+        if not stamp.exists() or stamp.read_text() != compiled:
+            shutil.rmtree(project / "build", ignore_errors=True)
+            _run(node, project, [*node.npm, "run", "--silent", "build"], "compile")
+            stamp.write_text(compiled)
     return node
+
+
+def _hash_of(paths: Sequence[Path], also: str) -> str:
+    found = hashlib.sha256(also.encode())
+    for path in paths:
+        data = path.read_bytes()
+        found.update(f"{path} {len(data)}\n".encode() + data)
+    return found.hexdigest()
 
 
 def _run(node: Node, project: Path, command: Sequence[str], purpose: str) -> None:

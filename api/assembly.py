@@ -27,7 +27,9 @@ from api.pace import Pace
 from api.rates import RequestRates
 from api.room import (
     IMPORTS,
+    LARGE_ANSWER_SECONDS,
     LARGE_ANSWERS,
+    LARGE_ANSWERS_BESIDE_OTHERS,
     LARGE_ANSWERS_OF_SPACE,
     LARGE_BODIES,
     LARGE_BODIES_OF_SPACE,
@@ -107,7 +109,13 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[App
                 arriving=ArrivingBody(),
                 answers=Room(settings.answers_bytes, settings.space_answers_bytes, "answers", first_always=True),
                 large_bodies=Gate(pace, LARGE_BODIES, LARGE_BODIES_OF_SPACE),
-                large_answers=Gate(pace, LARGE_ANSWERS, LARGE_ANSWERS_OF_SPACE),
+                large_answers=Gate(
+                    pace,
+                    LARGE_ANSWERS,
+                    LARGE_ANSWERS_OF_SPACE,
+                    beside_others=LARGE_ANSWERS_BESIDE_OTHERS,
+                    most_seconds=LARGE_ANSWER_SECONDS,
+                ),
                 imports=Gate(pace, IMPORTS, 1),
                 aside=aside,
                 stores=adapters.stores,

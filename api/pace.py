@@ -23,7 +23,7 @@ _LATE_SECONDS: Final = 0.004
 """A loop that is late by less has time."""
 _DELAY: Final = 10.0
 _MOST_DELAY_SECONDS: Final = 1.0
-ANSWERS_RATE: Final = 16 * 1024 * 1024
+ANSWERS_RATE: Final = 8 * 1024 * 1024
 """Bytes a second of the large answers of one space. Making them takes some 15 ns a byte."""
 _READING: Final = 4
 _SHARE: Final = 0.5

@@ -28,6 +28,9 @@ LARGE_BODIES_OF_SPACE: Final = 4
 LARGE_ANSWERS: Final = 4
 """At a time in one process: pages, histories, comparisons, exports."""
 LARGE_ANSWERS_OF_SPACE: Final = 2
+LARGE_ANSWERS_BESIDE_OTHERS: Final = 1
+LARGE_ANSWER_SECONDS: Final = 2.0
+"""So long one counts among them, however slowly it is read: making it is what takes the processor."""
 BODIES_ARRIVING: Final = 64
 IMPORTS: Final = 2
 """At a time in one process, one of a space."""
@@ -92,10 +95,22 @@ class ArrivingBody:
 class Gate:
     """So many large answers, or bodies, at a time, and so many of one space. Others wait; spaces take turns."""
 
-    def __init__(self, pace: Pace, most: int, most_of_space: int) -> None:
+    def __init__(
+        self,
+        pace: Pace,
+        most: int,
+        most_of_space: int,
+        *,
+        beside_others: int | None = None,
+        most_seconds: float | None = None,
+    ) -> None:
+        """`beside_others`: how many of a space while others ask for something, if that is fewer. `most_seconds`: how
+        long each counts at most."""
         self._pace = pace
         self._most = most
         self._most_of_space = most_of_space
+        self._beside_others = most_of_space if beside_others is None else beside_others
+        self._most_seconds = most_seconds
         self._inside: Counter[SpaceId] = Counter()
         self._waiting: dict[SpaceId, deque[asyncio.Future[None]]] = {}
 
@@ -147,8 +162,27 @@ class Gate:
             loop = asyncio.get_running_loop()
             loop.call_later(min(loop.time() - began, _MOST_REST_SECONDS), self.leave, space)
 
+    def leaving(self, space: SpaceId) -> Callable[[], None]:
+        """What ends a turn that has just come: `leave_after`, once. It ends by itself after `most_seconds`."""
+        loop = asyncio.get_running_loop()
+        began, timer = loop.time(), None
+        has_left = False
+
+        def leave() -> None:
+            nonlocal has_left
+            if not has_left:
+                has_left = True
+                if timer is not None:
+                    timer.cancel()
+                self.leave_after(space, began)
+
+        if self._most_seconds is not None:
+            timer = loop.call_later(self._most_seconds, leave)
+        return leave
+
     def _may_enter(self, space: SpaceId) -> bool:
-        return self._inside.total() < self._most and self._inside[space] < self._most_of_space
+        most = self._most_of_space if self._pace.is_alone(space) else self._beside_others
+        return self._inside.total() < self._most and self._inside[space] < most
 
 
 class Holding:
@@ -169,7 +203,7 @@ class Holding:
     async def enter(self, gate: Gate, space: SpaceId) -> None:
         """As `Gate.enter`."""
         await gate.enter(space)
-        self._returns.append(partial(gate.leave_after, space, asyncio.get_running_loop().time()))
+        self._returns.append(gate.leaving(space))
 
     def end(self) -> None:
         """Gives all of it back."""

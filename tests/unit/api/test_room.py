@@ -85,6 +85,35 @@ async def test_spaces_take_turns_and_one_has_not_all() -> None:
     assert order.index("c0") < order.index("a2"), "a space with one request waits for one of another, not for all"
 
 
+async def test_beside_others_a_space_has_fewer_turns() -> None:
+    pace = Pace()
+    gate = Gate(pace, 4, 2, beside_others=1)
+    for _ in range(2):
+        await gate.enter(A)
+    gate.leave(A)
+    await pace.turn(B)
+    waiting = asyncio.create_task(gate.enter(A))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    await gate.enter(B)
+    gate.leave(A)
+    await waiting
+
+
+async def test_who_reads_slowly_holds_up_nobody() -> None:
+    gate = Gate(Pace(), 1, 1, most_seconds=0.01)
+    slow, other = Holding(), Holding()
+    await slow.enter(gate, A)
+    async with asyncio.timeout(5):
+        await other.enter(gate, A)
+    slow.end()
+    third = asyncio.create_task(gate.enter(A))
+    await asyncio.sleep(0)
+    assert not third.done(), "a turn ends once"
+    async with asyncio.timeout(5):
+        await third
+
+
 async def test_too_many_that_wait_are_refused_and_who_goes_away_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rooms, "MOST_WAITING", 2)
     gate = Gate(Pace(), 1, 1)

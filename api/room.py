@@ -165,8 +165,8 @@ class Gate:
     def leaving(self, space: SpaceId) -> Callable[[], None]:
         """What ends a turn that has just come: `leave_after`, once. It ends by itself after `most_seconds`."""
         loop = asyncio.get_running_loop()
-        began, timer = loop.time(), None
-        has_left = False
+        began, has_left = loop.time(), False
+        timer: asyncio.TimerHandle | None = None
 
         def leave() -> None:
             nonlocal has_left

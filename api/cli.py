@@ -29,7 +29,7 @@ from shared.adapters.mongodb import Mongo, MongoDocumentStore, access_stores
 from shared.adapters.redis import connection as redis
 from shared.adapters.redis.announcements import announce_changed, announce_revoked
 from shared.core.access.audit import BY_OPERATOR
-from shared.core.display import MAX_NAME, is_name, shown
+from shared.core.display import MAX_NAME, is_name, shown, shown_json
 from shared.core.documents import (
     Device,
     DeviceId,
@@ -247,7 +247,7 @@ def explain(data: Path | None, space: str, document: str, as_json: bool) -> None
         raise click.ClickException(f"The space {space} never had a document {document}.")
     if as_json:
         rows = [representations.history_row(entry, policies) for entry in entries]
-        click.echo(codec.dumps({"document": document, "space": space, "revisions": rows}).decode())
+        click.echo(shown_json(codec.dumps({"document": document, "space": space, "revisions": rows}).decode()))
         return
     names = {device.id: device.name for device in devices}
     for line in story(DocumentId(document), entries, names, policies, url=_url(data)):

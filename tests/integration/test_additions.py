@@ -3,6 +3,7 @@ policies, the deletion guard."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -244,8 +245,20 @@ def test_explain_tells_the_story(server: Instance, client: Client, other: Client
         assert part in text, text
 
 
-def _explain(server: Instance, access: Access, document: str) -> str:
+def test_a_terminal_does_not_obey_what_a_story_tells(server: Instance, client: Client, other: Client) -> None:
+    made = client.post({"id": "t", "title": "Buy some milk"}, base="0")
+    other.post({"id": "t", "title": "Buy \x9b2J bread"}, base=made["rev"])
+    client.post({"id": "t", "title": "Buy some butter"}, base=made["rev"])
+    for arguments in ((), ("--json",)):
+        text = _explain(server, client.access, "t", *arguments)
+        assert "bread" in text and "\x9b" not in text
+    [head, *_] = json.loads(text)["revisions"]
+    assert head["conflicts"][0]["dropped"] == "Buy \x9b2J bread"
+
+
+def _explain(server: Instance, access: Access, document: str, *arguments: str) -> str:
     command = [sys.executable, "-m", "api.cli", "--data", str(server.data), "explain", access.space, document]
+    command += arguments
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     found = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
     assert found.returncode == 0, found.stderr

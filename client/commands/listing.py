@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -27,6 +27,8 @@ from client.tasks.view import View, dependencies
 from client.tasks.virtual_tags import VIRTUAL_TAGS, is_active, is_overdue
 from client.tasks.words import Text, WordError, read_words
 from shared.core.documents import Body, DocumentId
+
+_HEADERS: Final = {"priority": "Pri", "urgency": "Urg", "status": "State"}
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,7 @@ def _limit(words: Iterable[str], limit: int | None) -> tuple[int | None, list[st
 
 def task_lines(all_tasks: AllTasks, shown: Sequence[Body], columns: Sequence[str], colour: str = "auto") -> list[str]:
     prefixes = shortest(all_tasks.bodies)
-    header = ["No", "ID", *(name.capitalize() for name in columns)]
+    header = ["No", "ID", *(_HEADERS.get(name, name.capitalize()) for name in columns)]
     rows = [
         [str(number), prefixes[body["id"]], *(cell(all_tasks, body, name, prefixes) for name in columns)]
         for number, body in enumerate(shown, 1)
@@ -188,6 +190,10 @@ def cell(all_tasks: AllTasks, body: Body, column: str, prefixes: Mapping[Documen
         case "description":
             notes = body.get("annotations")
             return title(body, 10_000) + (f" [{len(notes)}]" if isinstance(notes, list) and notes else "")
+        case "state":
+            states = ((is_active(body, all_tasks.view), "active"), (all_tasks.view.is_blocked(body), "blocked"))
+            status = cell(all_tasks, body, "status", prefixes)
+            return status or next((name for fits, name in states if fits), "")
         case "status":
             named = {"completed": "done", "recurring": "repeats", "pending": ""}
             return (

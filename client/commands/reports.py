@@ -166,8 +166,9 @@ def burndown(session: Session, screen: Screen, *, words: tuple[str, ...]) -> Non
         week = (sunday - timedelta(days=7 * number)).isocalendar()
         values.append({"week": f"{week[0]}-W{week[1]:02}", "open": left, "done": len(ended)})
     most = max((int(value["open"]) + int(value["done"]) for value in values), default=0) or 1
+    longest = min(40, max(10, (terminal_width() or 80) - 30))
     for value in values:
-        open_bar, done_bar = (round(int(value[name]) * 40 / most) for name in ("open", "done"))
+        open_bar, done_bar = (int(int(value[name]) * longest / most) for name in ("open", "done"))
         rows.append([value["week"], str(value["open"]), str(value["done"]), "#" * open_bar + "." * done_bar])
     lines = rendered(["Week", "Open", "Done", "# open  . done"], rows, terminal_width())
     screen.answer({"weeks": values}, *lines)

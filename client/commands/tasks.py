@@ -33,7 +33,7 @@ from shared.core.documents import Body, DocumentId
 from shared.core.json.strict import FaultError
 
 COLOURS: Final = click.Choice(["auto", "always", "never"])
-COLUMNS: Final = ("status", "due", "priority", "project", "tags", "description")
+COLUMNS: Final = ("state", "due", "priority", "project", "tags", "description")
 """Of `list`."""
 YES: Final = click.option("--yes", "-y", is_flag=True, help="Change what the filter matches without asking.")
 

@@ -16,10 +16,10 @@ from client.tasks.words import WordError
 from shared.core.documents import Body
 
 _PENDING: Final = ("status:pending", "-WAITING")
-_USUAL: Final = ("start", "blocked", "priority", "project", "tags", "recur", "due", "description", "urgency")
+_USUAL: Final = ("state", "priority", "project", "tags", "recur", "due", "description", "urgency")
 COLUMNS: Final = frozenset(
-    {"start", "blocked", "priority", "project", "tags", "recur", "wait", "scheduled", "due", "until", "description"}
-    | {"urgency", "entry", "end", "modified", "age", "status", "depends"}
+    {"state", "start", "blocked", "priority", "project", "tags", "recur", "wait", "scheduled", "due", "until"}
+    | {"description", "urgency", "entry", "end", "modified", "age", "status", "depends"}
 )
 
 
@@ -42,7 +42,7 @@ _REPORTS: Final = (
         "Pending tasks, short",
         _PENDING,
         ("start-", "description+"),
-        ("start", "project", "tags", "due", "description"),
+        ("state", "project", "tags", "due", "description"),
     ),
     Report(
         "long",
@@ -50,7 +50,7 @@ _REPORTS: Final = (
         _PENDING,
         ("modified-",),
         (
-            "start",
+            "state",
             "entry",
             "modified",
             "priority",

@@ -47,6 +47,7 @@ COMMANDS: Final = {
     "import": "import_taskwarrior:import_",
     "export": "transfer:export",
     "completion": "completion:completion",
+    "manual": "manual:manual",
 }
 """Where each command is. Its module is loaded when it is called: most commands need no network, and loading what does
 takes most of the time of a short one."""

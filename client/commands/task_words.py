@@ -16,6 +16,7 @@ from client.screen import SHOWN, Screen, clip, plain
 from client.tasks.filters import tags_of
 from client.tasks.ids import shortest
 from client.tasks.moments import seconds, shown
+from client.tasks.virtual_tags import VIRTUAL_TAGS
 from shared.core.display import is_shown
 from shared.core.documents import Body, DocumentId
 
@@ -111,16 +112,21 @@ def _row(body: Body, prefixes: dict[DocumentId, str], now: datetime) -> tuple[st
 
 def _known_ids(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     bodies = _bodies(context)
-    return [CompletionItem(d, help=title(body)) for d, body in sorted(bodies.items()) if d.startswith(incomplete)]
+    return [CompletionItem(d, help=title(bodies[d])) for d in sorted(bodies) if d.startswith(incomplete)]
 
 
 def _known_words(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     known: set[str] = set()
+    projects: set[str] = set()
+    tags: set[str] = set()
     for body in _bodies(context).values():
-        known |= {f"{sign}{tag}" for tag in tags_of(body) for sign in "+-"}
-        known |= {f"{name}:" for name in body}
+        known.update(body)
+        tags.update(tags_of(body))
         if isinstance(project := body.get("project"), str):
-            known.add(f"project:{project}")
+            projects.add(project)
+    virtual = [tag for tag in VIRTUAL_TAGS if incomplete[1:2].isupper() or not tags]
+    known = {f"{name}:" for name in known} | {f"project:{project}" for project in projects}
+    known |= {f"{sign}{tag}" for tag in (*tags, *virtual) for sign in "+-"}
     return [CompletionItem(word) for word in sorted(known) if word.startswith(incomplete) and is_shown(word)]
 
 

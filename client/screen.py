@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -28,6 +29,9 @@ USAGE: Final = 2
 
 _JOINS: Final = frozenset({"\u200c", "\u200d", "\u2060", *map(chr, range(0xE0020, 0xE0080))})
 
+_COMMAND: Final = re.compile(r"hypertask(?: (?:--?[a-z][a-z-]*|[a-z]+|[A-Z]+|\S*[\d/:]\S*))+")
+_NO_BREAK: Final = "\0"
+
 Progress = Callable[[int, int], None]
 """Called with how many are done, and of how many."""
 
@@ -46,10 +50,10 @@ class Screen:
     def say(self, text: str) -> None:
         """What happens meanwhile."""
         if not self.as_json:
-            click.echo(shown(text, lines=True), err=True)
+            click.echo(_on_stderr(text), err=True)
 
     def warn(self, text: str) -> None:
-        click.secho(f"Warning: {shown(text, lines=True)}", fg="yellow", err=True)
+        click.secho(_on_stderr(f"Warning: {text}"), fg="yellow", err=True)
 
     def answer(self, value: Any, *lines: str) -> None:
         """The result: `value` with --json, else the lines; the last says what to do next where there is something.
@@ -58,6 +62,13 @@ class Screen:
             click.echo(shown_json(json.dumps(value, ensure_ascii=False)))
             return
         safe = [line if isinstance(line, Painted) else shown(line) for line in lines]
+        if sys.stdout.isatty():
+            columns = terminal_size().columns
+            safe = [
+                part
+                for line in safe
+                for part in ([line] if isinstance(line, Painted) else _wrapped_lines(line, columns))
+            ]
         if sys.stdout.isatty() and sum(line.count("\n") + 1 for line in safe) >= terminal_size().lines:
             os.environ.setdefault("LESS", "-FRX")  # colours are shown, and what was read stays on the screen
             click.echo_via_pager("\n".join(safe) + "\n", color=any(isinstance(line, Painted) for line in safe))
@@ -94,14 +105,47 @@ class Screen:
             error = {"code": code, "message": text, **extra}
             click.echo(shown_json(json.dumps({"error": error}, ensure_ascii=False)))
         else:
-            click.secho(f"Error: {shown(text, lines=True)}", fg="red", err=True)
+            click.secho(_on_stderr(f"Error: {text}"), fg="red", err=True)
         sys.exit(status)
+
+
+def width_of(text: str) -> int:
+    """Columns on a terminal."""
+    if text.isascii():
+        return len(text)
+    from wcwidth import wcswidth  # noqa: PLC0415  most texts are ASCII, and its tables take time to load
+
+    return max(0, wcswidth(text))
+
+
+def wrapped(line: str, width: int) -> list[str]:
+    """The lines that `line` takes on a terminal, broken between words and never inside a command that somebody may
+    want to copy; what is longer than the terminal stays as it is."""
+    if width_of(line) <= width:
+        return [line]
+    import textwrap  # noqa: PLC0415  most lines are short
+
+    indent = " " * (len(line) - len(line.lstrip()))
+    kept = _COMMAND.sub(lambda command: command[0].replace(" ", _NO_BREAK), line)
+    lines = textwrap.wrap(
+        kept, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
+    )
+    return [part.replace(_NO_BREAK, " ") for part in lines] or [line]
 
 
 def terminal_size() -> os.terminal_size:
     import shutil  # noqa: PLC0415  scripts need no terminal
 
     return shutil.get_terminal_size()
+
+
+def _on_stderr(text: str) -> str:
+    safe = shown(text, lines=True)
+    return "\n".join(_wrapped_lines(safe, terminal_size().columns)) if sys.stderr.isatty() else safe
+
+
+def _wrapped_lines(text: str, columns: int) -> list[str]:
+    return [part for line in text.split("\n") for part in wrapped(line, columns)]
 
 
 def tasks(count: int) -> str:

@@ -13,7 +13,7 @@ from typing import Final
 
 import click
 
-from client.screen import Painted, terminal_size
+from client.screen import Painted, terminal_size, width_of
 
 FLEXIBLE: Final = ("Tags", "Project", "Depends")
 """Columns that are cut where the terminal is narrow, the widest first."""
@@ -26,15 +26,6 @@ RIGHT: Final = frozenset({"Urg", "Left", "Age", "Done", "Open", "Tasks"})
 _LEAST: Final = 8
 _LEAST_MAIN: Final = 20
 _GAP: Final = 2
-
-
-def width_of(text: str) -> int:
-    """Columns on a terminal."""
-    if text.isascii():
-        return len(text)
-    from wcwidth import wcswidth  # noqa: PLC0415  most texts are ASCII, and its tables take time to load
-
-    return max(0, wcswidth(text))
 
 
 def cut(text: str, width: int) -> str:

@@ -6,8 +6,10 @@ import json
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from client.screen import Painted, Screen
+from client.screen import Painted, Screen, wrapped
 from tests.instance import ROOT
 
 HOSTILE = "a\x1b]0;owned\x07\x9b2J\r\u202eb"
@@ -46,3 +48,19 @@ def test_nothing_is_written_past_the_screen() -> None:
         if ways.search(path.read_text()) and "shown(" not in path.read_text()
     }
     assert found == set()
+
+
+def test_sentences_are_broken_between_words_and_commands_stay_whole() -> None:
+    line = "  up: the disk is not there. To set it up again: hypertask connect /media/stick/tasks --sync. Or wait."
+    assert wrapped(line, 50) == [
+        "  up: the disk is not there. To set it up again:",
+        "  hypertask connect /media/stick/tasks --sync. Or",
+        "  wait.",
+    ]
+    assert wrapped("short", 50) == ["short"]
+    assert wrapped("x" * 60, 50) == ["x" * 60]
+
+
+@given(st.lists(st.text(st.sampled_from("ab漢"), min_size=1, max_size=8), min_size=1), st.integers(20, 60))
+def test_no_word_is_lost_where_a_sentence_is_broken(words: list[str], width: int) -> None:
+    assert " ".join(wrapped(" ".join(words), width)).split() == words

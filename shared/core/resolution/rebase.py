@@ -10,7 +10,7 @@ Laws (tests/unit/core/resolution/test_rebase.py):
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 from shared.core.documents import Body
 from shared.core.json.canonical import equal
@@ -22,6 +22,10 @@ from shared.core.resolution import base_inference as near
 from shared.core.resolution import doubts
 from shared.core.resolution.base_selection import EMPTY, Basis, base_sequence
 from shared.core.resolution.lookup import Lookup
+
+LARGE: Final = 2_000
+"""Members of objects and arrays in a document from which on it is merged once, after all has been read that the merge
+may turn out to need."""
 
 
 class Rebased(NamedTuple):
@@ -66,6 +70,8 @@ class _Rebase:
     def run(self) -> Rebased:
         # First, as what has to be loaded for it begins all this again.
         in_between = doubts.in_between(self.look, self.basis, self.onto)
+        if self.since and _is_large(self.state):
+            self.look.need(recent=True)
         decide = self.noting(self.by_novelty(self.by_clock()))
         value = self.put_edits(decide)
         older = self.older()
@@ -162,11 +168,15 @@ class _Rebase:
 
         return decide
 
+    @property
+    def since(self) -> int:
+        """The revision before which older states are looked for; 0: nowhere."""
+        return 0 if self.basis.guessed else self.look.first_unknown or base_sequence(self.look)
+
     def older(self) -> Mapping[str, list[Value]]:
         """What stood, before the base, at places that both sides have and that the base lacks, or a state since."""
-        since = self.look.first_unknown or base_sequence(self.look)
-        asked = self.asked - CLOCK_POINTERS
-        if self.basis.guessed or not since or not asked:
+        since, asked = self.since, self.asked - CLOCK_POINTERS
+        if not since or not asked:
             return {}
         lacked = asked - _paths(self.basis.server_from or self.basis.bases[0])
         nested = {path for path in asked - lacked if path.count("/") > 1}
@@ -178,6 +188,18 @@ class _Rebase:
                 if path in lacked:
                     found.setdefault(path, []).append(value)
         return found
+
+
+def _is_large(body: Body) -> bool:
+    """Whether to merge it costs more than to read what is needed at most."""
+    values: list[Any] = [body]
+    count = 0
+    while values and count < LARGE:
+        value = values.pop()
+        members = list(value.values()) if isinstance(value, dict) else value
+        count += len(members)
+        values += [member for member in members if isinstance(member, dict | list)]
+    return count >= LARGE
 
 
 def _paths(body: Body) -> set[str]:

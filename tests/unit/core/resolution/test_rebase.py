@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import patch
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,10 +13,11 @@ from shared.core.documents import Body, DocumentId, Sequence
 from shared.core.json.canonical import content_hash, equal
 from shared.core.merge.objects import ABSENT
 from shared.core.merge.policies import NO_POLICIES
+from shared.core.resolution import rebase as rebasing
 from shared.core.resolution.base_selection import Basis
 from shared.core.resolution.context import DocumentContext, Head, Stored, Submission
-from shared.core.resolution.lookup import Lookup
-from shared.core.resolution.rebase import Rebased, rebase
+from shared.core.resolution.lookup import Lookup, Need
+from shared.core.resolution.rebase import LARGE, Rebased, rebase
 from shared.testing import strategies
 
 
@@ -47,6 +50,21 @@ def test_law_a_state_that_comes_from_the_head_replaces_it(history: Any) -> None:
 def test_law_the_same_edits_on_both_sides_leave_the_head(history: Any) -> None:
     base, state, _ = history
     assert equal(rebased(base, state, state).body, state)
+
+
+def test_a_large_document_is_merged_after_all_has_been_read_that_it_may_need() -> None:
+    """Not a second time when it turns out that older states are asked about places in arrays and objects."""
+    base, onto, state = ({"x": {str(n): [side] for n in range(LARGE)}} for side in range(3))
+    head = Head(Sequence(2), content_hash(onto), onto, 2.0)
+    content = content_hash(base)
+    request = Submission(DocumentId("x"), state, content_hash(state), 3.0, base=f"1-{content}")
+    states = {content: Stored(content, base, Sequence(1), Sequence(2))}
+    look = Lookup(DocumentContext(head, states=states, pairs=()), request, head, content_hash)
+    with pytest.raises(Need) as needed, patch.object(rebasing, "merge", side_effect=AssertionError("merged before")):
+        rebase(look, state, Basis("a base", (base,)), onto, NO_POLICIES)
+    assert needed.value.missing.recent
+    small = DocumentContext(head, states=states, pairs=())
+    assert rebase(Lookup(small, request, head, content_hash), {"y": 1}, Basis("", (base,)), onto, NO_POLICIES).body
 
 
 words = st.dictionaries(st.sampled_from("abcd"), st.sampled_from(["one", "two", "three", "four"]), max_size=4)

@@ -75,7 +75,8 @@ async def authorize(request: Request) -> Response:
     if request.method == "GET":
         hidden = html.escape(str(request.url.query))
         return HTMLResponse(
-            f'<!doctype html><title>Provider</title><form method="post" action="/authorize?{hidden}">'
+            '<!doctype html><title>Provider</title><link rel="icon" href="data:,">'
+            f'<form method="post" action="/authorize?{hidden}">'
             '<label>Name <input name="name"></label><button>Sign in</button></form>'
         )
     name = parse_qs((await request.body()).decode())["name"][0]

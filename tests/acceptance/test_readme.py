@@ -56,7 +56,11 @@ def test_the_programs_that_the_readme_names_exist_and_take_its_options(block: st
             assert os.access(ROOT / program, os.X_OK), line
         elif program.startswith("hypertask"):
             module = {"hypertask": "client.cli", "hypertask-server": "api.cli"}[program]
-            commands = [word for word in words if word in ("token", "create", "import", "taskwarrior", "connect")]
+            commands = [
+                word
+                for word in words
+                if word in ("token", "invite", "create", "import", "taskwarrior", "connect", "login")
+            ]
             asked = subprocess.run(
                 [sys.executable, "-m", module, *commands, "--help"], cwd=ROOT, capture_output=True, text=True
             )

@@ -133,7 +133,7 @@ async def revoke_server_invitation(request: Request) -> Response:
 async def read_audit(request: Request) -> Response:
     await _administrator(request)
     query = request.query_params
-    _, _, most = _page(request)
+    most = _limit(request)
     try:
         before = float(query["before"]) if "before" in query else None
     except ValueError:
@@ -179,10 +179,15 @@ def _space(request: Request) -> SpaceId:
 def _page(request: Request) -> tuple[str, str, int]:
     """`?search=&after=&limit=`."""
     query = request.query_params
-    limit = query.get("limit", str(PAGE))
+    return query.get("search", "")[:_MAX_SEARCH], query.get("after", ""), _limit(request)
+
+
+def _limit(request: Request) -> int:
+    """`?limit=`: the rows of a page."""
+    limit = request.query_params.get("limit", str(PAGE))
     if not (limit.isascii() and limit.isdecimal() and len(limit) < 5 and 1 <= int(limit) <= PAGE):
         raise ProblemError(MALFORMED_REQUEST, f"limit is a whole number from 1 to {PAGE}.")
-    return query.get("search", "")[:_MAX_SEARCH], query.get("after", ""), int(limit)
+    return int(limit)
 
 
 def _json(value: object, status: int = 200) -> Response:

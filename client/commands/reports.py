@@ -37,9 +37,9 @@ def report_command(report: Report) -> click.Command:
     return command
 
 
-def command_of(session: Session, name: str) -> click.Command | None:
-    """The report of that name: of the config, else one of ours."""
-    report = session.own_reports.get(name) or REPORTS.get(name)
+def command_of(session: Session | None, name: str) -> click.Command | None:
+    """The report of that name: of the config, else one of ours. Without a session, as for --help: one of ours."""
+    report = (session is not None and session.own_reports.get(name)) or REPORTS.get(name)
     return None if report is None else report_command(report)
 
 

@@ -18,6 +18,8 @@ from api import errors
 from api.app import ROUTES
 from api.pages.routes import PAGES
 from api.representations.imports import InvalidExportError
+from shared.core.access.audit import BY_OPERATOR, AuditAct
+from shared.core.documents import UserId
 from tests.instance import ROOT
 from tests.unit.api.people import People, people
 
@@ -121,6 +123,8 @@ async def test_what_is_read_is_what_is_documented(recorder: Recorder) -> None:
             owner = await server.join(f"{method} {path}".replace("@", ""))
             recorder.operation = ("", "")
             token, space = await owner.token(), await owner.home()
+            entry = BY_OPERATOR.entry(AuditAct.USER_ADMINISTRATOR, 1.0)
+            await server.service.stores.users.set_administrator(UserId(owner.user), True, entry)
             names = {
                 "id": "a",
                 "hash": "0" * 32,

@@ -16,7 +16,7 @@ import httpx
 import pytest
 from click.testing import CliRunner, Result
 
-from client.cli import main
+from client.cli import COMMANDS, REPORTS, main
 from tests.unit.client.stub_server import StubServer, problem
 
 UUIDS = [f"aaaaaaaa-0000-4000-8000-{n:012}" for n in range(200)]
@@ -276,7 +276,7 @@ def test_version_and_help() -> None:
 def test_a_short_command_loads_nothing_that_it_does_not_need(words: list[str], tmp_path: Path) -> None:
     program = """
 import sys
-from client.cli import main
+from client.cli import COMMANDS, REPORTS, main
 main(sys.argv[1:], standalone_mode=False)
 needless = {"asyncio", "httpx", "icalendar", "rich", "tomlkit", "watchfiles"}
 print(*sorted(needless & sys.modules.keys()), file=sys.stderr)
@@ -286,3 +286,13 @@ print(*sorted(needless & sys.modules.keys()), file=sys.stderr)
         [sys.executable, "-c", program, *words], env=env, capture_output=True, text=True, check=True
     )
     assert said.stderr.strip() == ""
+
+
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_the_help_lists_every_command_whatever_the_config_is(option: str, tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text("not = [toml")
+    found = CliRunner().invoke(main, [option], env={"HYPERTASK_CONFIG": str(config)})
+    assert found.exit_code == 0, found.output
+    listed = {line.split()[0] for line in found.output.splitlines() if line.startswith("  ") and line.strip()}
+    assert {*COMMANDS, *REPORTS} <= listed

@@ -10,7 +10,7 @@ from shared.core.documents import UserId
 from tests.unit.api.people import PASSWORD, People, Person, people
 
 OURS = [route for route in ROUTES if route.path.startswith("/admin")]
-ADMIN = [(route.path, method) for route in OURS for method in route.methods or ()]
+ADMIN = [(route.path, method) for route in OURS for method in sorted(route.methods or ())]
 
 
 async def administrator(server: People) -> Person:

@@ -1,0 +1,54 @@
+"""A figure that the README quotes is that of the generated table."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.instance import ROOT
+
+README = (ROOT / "README.md").read_text()
+BENCHMARKS = (ROOT / "docs" / "benchmarks.md").read_text()
+GROWTH = (ROOT / "docs" / "growth.md").read_text()
+
+QUOTED = {
+    r"first push goes at ([\d,]+) documents a second": ("W1: first push", "Hypertask", 1),
+    r"(\d+) times Kinto in memory, a fifth": ("W1: first push", "Kinto, memory", 3),
+    r"single write takes ([\d.]+) ms": ("W1, W6: single writes", "Hypertask", 2),
+    r"32 connections do ([\d,]+) a second": ("W1, W6: single writes", "Hypertask", 1),
+    r"([\d.]+) times an API that only inserts": ("W1, W6: single writes", "Starlette + motor", 4),
+    r"(\d+)\s+times pouchdb-server, 18": ("W1, W6: single writes", "pouchdb-server", 4),
+    r"(\d+) times Kinto on PostgreSQL": ("W1, W6: single writes", "Kinto, PostgreSQL", 4),
+    r"finds nothing is one request, (\d+) bytes": ("W3:", "Hypertask", 3),
+    r"finds nothing is one request, \d+ bytes, ([\d.]+) ms": ("W3:", "Hypertask", 1),
+    r"three requests, (\d+) kB": ("W4:", "Hypertask", 3),
+    r"three requests, \d+ kB, (\d+) ms": ("W4:", "Hypertask", 1),
+    r"the others send (\d+) to": ("W4:", "PouchDB client", 3),
+    r"the others send \d+ to (\d+) kB": ("W4:", "Kinto, memory", 3),
+    r"Of ([\d,]+) edits of the same documents": ("W5:", "Hypertask", 2),
+    r"in its file (\d+) ms after": ("W7:", "Hypertask daemon", 1),
+}
+"""What the README says, and where the table has it: heading, row, column."""
+
+
+def cell(heading: str, row: str, column: int) -> float:
+    section = BENCHMARKS[BENCHMARKS.index(f"### {heading}") :]
+    line = next(line for line in section.splitlines() if line.startswith(f"| {row} |"))
+    return float(line.split("|")[1 + column].replace(",", ""))
+
+
+@pytest.mark.parametrize("said", QUOTED)
+def test_the_readme_quotes_the_benchmarks(said: str) -> None:
+    quoted = re.search(said, README)
+    assert quoted is not None, said
+    text, measured = quoted[1].replace(",", ""), cell(*QUOTED[said])
+    if quoted[0].endswith(" kB") or said.endswith("to"):
+        measured /= 1000
+    exact = 0.05 if "." in text else 0.5
+    assert abs(float(text) - measured) <= max(exact, 0.03 * measured), f"{quoted[0]}: measured {measured}"
+
+
+def test_the_readme_quotes_the_growth() -> None:
+    (streams,) = re.findall(r"holds 10,000 event streams with (\d+) MiB", README)
+    assert re.search(rf"\b{streams} MiB", GROWTH)

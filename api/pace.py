@@ -59,6 +59,10 @@ class Pace:
         if self._late > _LATE_SECONDS and self._asks_for_most(space):
             await asyncio.sleep(min(self._late * _DELAY, _MOST_DELAY_SECONDS))
 
+    def more(self, space: SpaceId, count: int) -> None:
+        """A request turned out to be as much as `count` more."""
+        self._counts[space] += count
+
     async def give_way(self, space: SpaceId, size: int) -> None:
         """After so many bytes of a large answer. While others ask for something, those of a space come to
         ANSWERS_RATE together."""

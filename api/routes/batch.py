@@ -25,6 +25,8 @@ from shared.core.resolution.context import Refusal
 from shared.ports import Reply, UnavailableError
 
 _PAGE = 500
+DOCUMENTS_OF_A_REQUEST = 4
+"""A batch of so many takes about as much as a request."""
 
 
 async def post_tasks(request: Request) -> Response:
@@ -36,6 +38,7 @@ async def post_tasks(request: Request) -> Response:
     body = await read_body(request, device.space, limits.max_batch_bytes)
     posted = await app.aside.post_tasks(device.space, body, limits)
     metrics.BATCH_DOCUMENTS.observe(len(posted))
+    app.pace.more(device.space, len(posted) // DOCUMENTS_OF_A_REQUEST)
     answers = await _answers(app, request, device, _refused(posted, refusal))
     return Parts(batches.answers_body(answers))
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import json
 import statistics
+import subprocess
+import sys
 import tempfile
+import threading
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.instance import Access, Instance
+from tests.instance import ROOT, Access, Instance
 
 QUIET_WRITES = 60
 PAUSE_SECONDS = 0.05
@@ -35,29 +38,46 @@ async def quiet(access: Access) -> float:
     return statistics.median(times)
 
 
-@asynccontextmanager
-async def flood(access: Access, *, writers: int, batch: int) -> AsyncIterator[list[int]]:
-    """Until the end of the block, as fast as it goes. Yields the number of documents of each answer."""
-    stored: list[int] = []
+async def write_batches(url: str, token: str, writers: int, batch: int) -> None:
+    """As fast as it goes, for ever; a line on stdout for each answer: how many documents it stored."""
 
     async def write(writer: int) -> None:
-        async with httpx.AsyncClient(base_url=access.url, headers=access.headers, timeout=60) as client:
+        async with httpx.AsyncClient(
+            base_url=url, headers={"authorization": f"Bearer {token}"}, timeout=60
+        ) as client:
+            bodies = []
+            for turn in range(8):
+                names = [f"f{writer}-{number}" for number in range(batch)]
+                states = [{"id": name, "n": turn, "text": "x" * 100} for name in names]
+                tasks = {name: {"client_state": state} for name, state in zip(names, states, strict=True)}
+                bodies.append(json.dumps({"tasks": tasks}).encode())
             for turn in range(10**9):
-                names = [f"f{writer}-{turn % 5}-{number}" for number in range(batch)]
-                tasks = {name: {"client_state": {"id": name, "n": turn, "text": "x" * 100}} for name in names}
-                answer = await client.post("/tasks", json={"tasks": tasks})
-                stored.append(batch if answer.status_code == 200 else 0)
+                answer = await client.post("/tasks", content=bodies[turn % len(bodies)])
+                print(batch if answer.status_code == 200 else 0, flush=True)
                 if answer.status_code != 200:
                     await asyncio.sleep(0.1)
 
-    tasks = [asyncio.create_task(write(writer)) for writer in range(writers)]
+    await asyncio.gather(*(write(writer) for writer in range(writers)))
+
+
+@contextmanager
+def flood(access: Access, *, writers: int, batch: int) -> Iterator[list[int]]:
+    """Until the end of the block, from a process of its own. Yields the number of documents of each answer."""
+    stored: list[int] = []
+    command = [sys.executable, "-m", __spec__.name, access.url, access.token, str(writers), str(batch)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    lines = process.stdout
+    reader = threading.Thread(target=lambda: stored.extend(map(int, lines)))
+    stored.append(int(lines.readline()))  # it has begun
+    reader.start()
     try:
         yield stored
     finally:
-        for task in tasks:
-            task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(*tasks)
+        process.kill()
+        process.wait()
+        reader.join()
+        lines.close()
 
 
 async def figures(instance: Instance, *, writers: int, batch: int) -> tuple[float, float, float]:
@@ -68,8 +88,8 @@ async def figures(instance: Instance, *, writers: int, batch: int) -> tuple[floa
     await quiet(still)
     for _ in range(ROUNDS):
         alone.append(await quiet(still))
-        async with flood(loud, writers=writers, batch=batch) as stored:
-            await asyncio.sleep(1)
+        with flood(loud, writers=writers, batch=batch) as stored:
+            await asyncio.sleep(1)  # until the server has seen that it is one
             began, before = time.perf_counter(), sum(stored)
             beside.append(await quiet(still))
             rate.append((sum(stored) - before) / (time.perf_counter() - began))
@@ -106,4 +126,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:]:
+        asyncio.run(write_batches(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
+    else:
+        main()

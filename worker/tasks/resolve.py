@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Sequence
@@ -32,6 +33,7 @@ from shared.queue_messages import MOST_REPLY_BYTES
 from shared.quotas import QuotaLedger, QuotaReachedError
 from shared.space_quotas import SpaceQuotas
 from shared.transaction import CachedResolver, decide
+from worker.shares import TimeShares
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +63,7 @@ class SpaceResolver:
         """`max_bytes`: of the canonical form of a document that is made of two. `large`: in a process for what is
         large to decide. `quotas`: of the spaces; None: they may hold any amount."""
         self._quotas = quotas
+        self._shares = TimeShares()
         self._full: set[SpaceId] = set()
         """Spaces whose last transaction found them near their quota."""
         self._large = large
@@ -96,6 +99,7 @@ class SpaceResolver:
             metrics.TRANSACTION_SUBMISSIONS.observe(len(items))
             oldest = min(item.submission.arrived_at for item in items)
             metrics.INBOX_WAIT_SECONDS.observe(max(0.0, time.time() - oldest))
+        began = time.monotonic()
         try:
             found, announcement = await self._replies(space, lease, items)
         except TooMuchError:
@@ -105,6 +109,7 @@ class SpaceResolver:
         replies = iter(found)
         answers = [(envelope, [next(replies) for _ in envelope.items]) for envelope in envelopes]
         await lease.reply(answers, announcement)
+        await asyncio.sleep(self._shares.took(space, time.monotonic() - began))
         return True
 
     async def _replies(

@@ -43,6 +43,10 @@ PEOPLE = ("tests/unit/api/test_people.py",)
 PAGES = ("tests/unit/api/test_pages.py",)
 OPENID = ("tests/unit/api/test_openid.py",)
 GRANTS = ("tests/unit/api/test_device_grants.py",)
+USAGE = ("tests/contract/test_usage.py",)
+RATES = ("tests/unit/api/test_rates.py",)
+IMPORT_ENDS = ("tests/unit/api/test_import_ends.py",)
+ADMIN = ("tests/unit/api/test_admin.py",)
 ACCESS_STORES = ("tests/contract/test_access_stores.py",)
 SDK = ("tests/web/test_sdk.py",)
 
@@ -1239,6 +1243,76 @@ BREAKS = (
         "return compare ? [...result].sort(compare) : result;",
         "return compare ? result : [...result].sort();",
         SDK,
+    ),
+    Break(
+        "a quota is not looked at",
+        "shared/core/resolution/quota.py",
+        "used + more > most",
+        "used + more > 2**60",
+        USAGE,
+    ),
+    Break(
+        "a transaction that counted on room goes through",
+        "shared/quotas.py",
+        "            raise QuotaReachedError",
+        "            return",
+        USAGE,
+    ),
+    Break(
+        "what is pruned still counts",
+        "shared/adapters/mongodb/documents.py",
+        '{"$inc": {"history_size": -size}}',
+        '{"$inc": {"history_size": 0}}',
+        USAGE,
+    ),
+    Break(
+        "each process has the whole rate",
+        "api/rates.py",
+        "return await self._shared.take(rate, key, count)",
+        "return await self._alone.take(rate, key, count)",
+        RATES,
+    ),
+    Break(
+        "without the counter nobody is counted",
+        "api/rates.py",
+        "        return await self._alone.take(rate, key, count)",
+        "        return Counted(count, rate.amount, 1.0)",
+        RATES,
+    ),
+    Break(
+        "an address of a network is counted by itself",
+        "api/access/sign_in.py",
+        "network = None if address is None else network_of(address)",
+        "network = address",
+        RATES,
+    ),
+    Break(
+        "an import goes on for one who may read",
+        "api/live.py",
+        "Following(device.id, token_hash, act=act)",
+        "Following(device.id, token_hash)",
+        IMPORT_ENDS,
+    ),
+    Break(
+        "everybody is an administrator",
+        "api/routes/admin.py",
+        "if not caller.user.administrator:",
+        "if caller.user.delete_at:",
+        ADMIN,
+    ),
+    Break(
+        "the last administrator can go",
+        "api/access/administration.py",
+        "if not any(one.state is AccountState.ACTIVE for one in others):",
+        "if any(one.state is AccountState.LEAVING for one in others):",
+        ADMIN,
+    ),
+    Break(
+        "a space that floods does not rest",
+        "worker/shares.py",
+        "return min(seconds, _MOST_REST_SECONDS)",
+        "return 0.0",
+        ("tests/unit/worker/test_shares.py",),
     ),
 )
 

@@ -13,6 +13,7 @@ from typing import Final
 from api.auth import token_hash
 from api.errors import ACCOUNT_DISABLED, RATE_LIMITED, WRONG_CREDENTIALS, ProblemError
 from shared.core.access.audit import AuditAct, Origin
+from shared.core.access.limits import network_of
 from shared.core.access.people import AccountState, User, name_key
 from shared.core.access.sessions import (
     FREE_ATTEMPTS,
@@ -42,7 +43,9 @@ class SignIn:
     async def user(self, login: str, password: str, address: str | None) -> User:
         """Whose name or e-mail address, and password, these are. 401 for anything else, as slowly for a name that
         nobody has; 429 to an address that has failed often; 403 for an account that is disabled."""
-        async with self._lock(address or ""):  # one attempt of an address at a time: all of them are counted
+        async with self._lock(
+            network_of(address or "")
+        ):  # one attempt of an address at a time: all of them are counted
             found = await self._stores.users.by_login(login)
             account = found[0].id if found is not None else name_key(login)
             if not await self._matches(account, None if found is None else found[1], password, address):
@@ -61,7 +64,7 @@ class SignIn:
         known_hash = await self._stores.users.password_hash(user)
         if known_hash is None:
             return
-        async with self._lock(address or ""):
+        async with self._lock(network_of(address or "")):
             if password is None or not await self._matches(user, known_hash, password, address):
                 raise ProblemError(WRONG_CREDENTIALS, "This is not your password.", pointer="/password")
 
@@ -79,10 +82,12 @@ class SignIn:
         return session, token
 
     async def _matches(self, account: str, known_hash: str | None, password: str, address: str | None) -> bool:
+        # Whoever has one IPv6 address has all of its network.
+        network = None if address is None else network_of(address)
         of_account, of_address, of_both = (
             f"account {_digest(account)}",
-            f"address {address}",
-            f"both {_digest(account)} {address}",
+            f"address {network}",
+            f"both {_digest(account)} {network}",
         )
         now = time.time()
         known = await self._stores.failures.read([of_account, of_address, of_both])

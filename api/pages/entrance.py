@@ -45,6 +45,7 @@ async def show_sign_up(visit: Visit) -> Response:
 
 
 async def sign_up(visit: Visit) -> Response:
+    await visit.app.admission.sign_up(visit.request.scope)
     fields = {name: value for name, value in visit.fields.items() if value or name != "email"}
     secret = _secret(visit)
     user = await visit.app.accounts.sign_up(

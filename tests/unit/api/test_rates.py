@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from api.errors import ProblemError
 from api.rates import RequestRates
 from shared.adapters.rates import memory_rates
 from shared.core.access.audit import BY_OPERATOR, AuditAct
@@ -155,6 +157,11 @@ async def test_new_accounts_of_one_address_are_counted() -> None:
         await server.join("anna")
         answer = await server.client().post("/users", json={"name": "berta", "password": "a long password"})
         assert (answer.status_code, answer.json()["limit"]) == (429, "sign_ups_per_address")
+        browser = server.client()
+        form = re.search(r'name="csrf" value="([^"]+)"', (await browser.get("/sign-up")).text)
+        assert form is not None
+        fields = {"csrf": form[1], "name": "clara", "password": "a long password"}
+        assert (await browser.post("/sign-up", data=fields)).status_code == 429
 
 
 async def test_bodies_of_one_user_may_be_smaller() -> None:
@@ -188,3 +195,18 @@ async def test_streams_of_one_user_are_counted_over_his_devices() -> None:
         assert (answer.status_code, answer.json()["limit"]) == (429, "streams_per_user")
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
+
+
+async def test_one_who_has_a_network_is_no_new_address_with_each_wrong_password() -> None:
+    async with people() as server:
+        await server.join("anna")
+        sign_in = server.service.state.sign_in
+        codes = []
+        for number in range(7):
+            with pytest.raises(ProblemError) as refused:
+                await sign_in.user("anna", "a wrong password", f"2001:db8::{number:x}")
+            codes.append(refused.value.kind.code)
+        assert codes == ["wrong-credentials"] * 5 + ["rate-limited"] * 2
+        with pytest.raises(ProblemError, match="No account"):
+            await sign_in.user("anna", "a wrong password", "2001:db8:0:1::1")
+        assert (await sign_in.user("anna", "a long password", "2001:db8:0:2::1")).name == "anna", "the owner comes in"

@@ -43,9 +43,8 @@ class SignIn:
     async def user(self, login: str, password: str, address: str | None) -> User:
         """Whose name or e-mail address, and password, these are. 401 for anything else, as slowly for a name that
         nobody has; 429 to an address that has failed often; 403 for an account that is disabled."""
-        async with self._lock(
-            network_of(address or "")
-        ):  # one attempt of an address at a time: all of them are counted
+        # One attempt of an address at a time: all of them are counted.
+        async with self._lock(network_of(address or "")):
             found = await self._stores.users.by_login(login)
             account = found[0].id if found is not None else name_key(login)
             if not await self._matches(account, None if found is None else found[1], password, address):

@@ -80,7 +80,7 @@ def _fields(before: Body, after: Body) -> str:
     changes = []
     for field in dict.fromkeys([*before, *after]):
         was, now = before.get(field, ABSENT), after.get(field, ABSENT)
-        if field == "id" or field in BOOKKEEPING:
+        if field in ("id", "entry") or field in BOOKKEEPING:  # the line says when
             continue
         if was is ABSENT or now is ABSENT or not equal(was, now):
             changes.append(_field(field, was, now))

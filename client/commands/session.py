@@ -118,7 +118,7 @@ class Session:
         if name not in self.profile.contexts:
             known = ", ".join(self.profile.contexts) or "none"
             raise WordError(
-                f'there is no context "{name}"; there is: {known}. '
+                f'there is no context "{name}". Contexts: {known}. '
                 f'To make it: hypertask config set contexts.{name} "project:{name}"'
             )
         self.folder.prepare()

@@ -1101,6 +1101,13 @@ BREAKS = (
         ("tests/unit/core/resolution/test_rebase.py",),
     ),
     Break(
+        "lost bases: what is made again on a lost tombstone is compared with what was deleted",
+        "shared/core/resolution/lost_base.py",
+        "began = given if isinstance(given, dict) else EMPTY",
+        "began = base or EMPTY",
+        PUT_BACK,
+    ),
+    Break(
         "put back: a request that came before is not known",
         "shared/core/resolution/known_states.py",
         "    return includes(version, base_version(look)) and includes(head_version(look), version)\n",

@@ -143,8 +143,10 @@ class _LostBase:
             return case.write(state, Outcome.APPLIED, "new: what it comes from was lost")
         if self.contained:
             if self.parts.deleted:
-                lost = Basis("6 base is a tombstone that was lost", (base or EMPTY,), others=self.own())
-                return case.compare(state, lost)
+                given = case.request.base_state
+                began = given if isinstance(given, dict) else EMPTY
+                rule, under = "6 base is a tombstone that was lost", base or EMPTY
+                return case.compare(state, Basis(rule, (began,), others=self.own(), server_from=under))
             if case.request.hash == self.parts.hash:
                 return case.answer_head("11 behind")
             known = self.on_lost_base(base) if base is not None else None

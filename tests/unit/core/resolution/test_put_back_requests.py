@@ -285,6 +285,19 @@ def deleted_and_put_back(body: Body = X) -> tuple[Upstream, str, str]:
     return server, x, gone
 
 
+def test_all_of_a_document_that_is_made_again_on_a_tombstone_that_was_lost_is_an_edit() -> None:
+    """Also what is as in the document that was deleted, and was removed by somebody who had not seen that."""
+    server = Upstream()
+    empty = server.copy()
+    made = doc(a=1, m=1)
+    gone = rev(server.put(dead(), rev(server.put(made, "0", device="a")), device="a"))
+    twice = rev(server.put(made, "0", device="b"))
+    server.put_back(empty)
+    server.put(doc(a=1), twice, before=made, device="b")
+    server.put(doc(a=2, m=1), gone, device="a")
+    assert server.body == doc(a=2, m=1)
+
+
 def test_null_on_a_tombstone_that_was_lost_makes_the_deletion_again() -> None:
     server, x, gone = deleted_and_put_back()
     assert server.put(None, gone, device="a").outcome == "deleted"

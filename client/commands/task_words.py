@@ -11,6 +11,7 @@ from click.shell_completion import CompletionItem
 
 from client.commands.session import Session
 from client.config.config_file import ConfigError, NoProfileError
+from client.folder.body_cache import recalled
 from client.folder.task_folder import FileProblem, FolderError
 from client.screen import SHOWN, Screen, clip, plain
 from client.tasks.filters import tags_of
@@ -136,6 +137,6 @@ def _bodies(context: click.Context) -> Mapping[DocumentId, Body]:
     if session is None or not session.config_file.path.exists():
         return {}
     try:
-        return session.tasks.all().bodies
-    except (ConfigError, NoProfileError, FolderError):
+        return recalled(session.folder)
+    except (ConfigError, NoProfileError, FolderError, OSError):
         return {}

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import orjson
 
+from client.folder.file_names import SUFFIX, document_of
 from client.folder.task_folder import FileProblem, Loaded, TaskFolder
 from shared.core.documents import Body, DocumentId
 
@@ -57,6 +58,25 @@ def read_all(folder: TaskFolder) -> AllFiles:
         kept = {document: entry for document, entry in cached.items() if document in scan.files}
         _write(folder, {**kept, **new})
     return AllFiles(bodies, tuple(problems))
+
+
+def recalled(folder: TaskFolder) -> dict[DocumentId, Body]:
+    """The bodies as they were read last, of the files that are there, and those of the files that are new. Whether a
+    file was changed since is not asked: that takes half of the time, and completing a word can do without.
+
+    Raises OSError, FolderError."""
+    names = {entry.name for entry in os.scandir(folder.root) if entry.name.endswith(SUFFIX)}
+    bodies: dict[DocumentId, Body] = {}
+    for document, (_, body) in _load(folder).items():
+        if (name := document + SUFFIX) in names:
+            names.discard(name)
+            bodies[document] = body
+    for name in names:
+        if (document_there := document_of(name)) is not None:
+            loaded = folder.read(document_there)
+            if isinstance(loaded, Loaded):
+                bodies[document_there] = loaded.body
+    return bodies
 
 
 def _load(folder: TaskFolder) -> dict[DocumentId, list[Any]]:

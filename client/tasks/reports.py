@@ -17,10 +17,6 @@ from shared.core.documents import Body
 
 _PENDING: Final = ("status:pending", "-WAITING")
 _USUAL: Final = ("state", "priority", "project", "tags", "recur", "due", "description", "urgency")
-COLUMNS: Final = frozenset(
-    {"state", "start", "blocked", "priority", "project", "tags", "recur", "wait", "scheduled", "due", "until"}
-    | {"description", "urgency", "entry", "end", "modified", "age", "status", "depends"}
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from client.folder import body_cache
-from client.folder.body_cache import ENTRIES_TO_WRITE, NAME, read_all
+from client.folder.body_cache import ENTRIES_TO_WRITE, NAME, read_all, recalled
 from client.folder.task_folder import FileProblem, Loaded, TaskFolder
 from shared.core.documents import Body, DocumentId
 
@@ -104,3 +104,13 @@ def test_numbers_come_back_as_they_were(folder: TaskFolder) -> None:
 def test_where_nothing_can_be_written_everything_is_read(folder: TaskFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(body_cache, "NAME", "missing/cache")
     assert files_read(folder, monkeypatch) == files_read(folder, monkeypatch) == ENTRIES_TO_WRITE
+
+
+def test_what_is_recalled_has_every_file_that_is_there_and_no_other(folder: TaskFolder) -> None:
+    assert recalled(folder) == read_one_by_one(folder)
+    read_all(folder)
+    folder.path(DocumentId("t003")).unlink()
+    write(folder, {"id": "New", "number": 1})
+    assert recalled(folder) == read_one_by_one(folder)
+    write(folder, {"id": "t001", "number": "changed"})
+    assert recalled(folder)[DocumentId("t001")] == {"id": "t001", "number": 1}

@@ -15,7 +15,14 @@ import httpx
 from httpx_sse import EventSource
 
 from client.sync.engine.records import Reply, UpstreamAnswer
-from client.sync.upstream import Abilities, CursorGoneError, Outgoing, UpstreamChanges, UpstreamUnavailableError
+from client.sync.upstream import (
+    Abilities,
+    CursorGoneError,
+    Outgoing,
+    RefusedAccessError,
+    UpstreamChanges,
+    UpstreamUnavailableError,
+)
 from client.upstreams.coding import coding_for, value_of
 from client.upstreams.http_channel import CONNECTIONS, Channel
 from client.upstreams.http_submission import HttpSubmission, reply_of
@@ -44,6 +51,7 @@ class HttpUpstream:
         self.channel = channel
         """`facts`: what `abilities` gave an earlier driver of the same server."""
         self._facts = ServerFacts.stored(facts)
+        self._names: dict[str, str] | None = None
         self._set_coding()
 
     @property
@@ -226,7 +234,18 @@ class HttpUpstream:
         if answer.status_code == 404:
             return []
         rows = self.channel.value_of(answer).get("revisions")
-        return rows if isinstance(rows, list) else []
+        names = await self._device_names() if rows else {}
+        return [{**row, "device": names.get(row.get("device"), row.get("device"))} for row in rows or ()]
+
+    async def _device_names(self) -> dict[str, str]:
+        """How people call the devices, by id; those of other users are not told."""
+        if self._names is None:
+            found: Any = None
+            with suppress(RefusedAccessError):  # then they are called by their ids
+                answer = await self.channel.request("GET", "/devices")
+                found = self.channel.value_of(answer).get("devices") if answer.status_code == 200 else None
+            self._names = {str(row.get("device")): str(row.get("name") or row.get("device")) for row in found or ()}
+        return self._names
 
     async def state(self, document: DocumentId, content: str) -> dict[str, Any] | None:
         path = f"/task/{quote(document, safe='')}/revisions/{quote(content, safe='')}"

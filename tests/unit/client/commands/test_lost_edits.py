@@ -62,6 +62,8 @@ def test_who_synced_first_and_lost_is_told(connected: Connected, kind: str) -> N
     told = desk.run("sync", text=True)
     assert f'your edit of description in {milk} ("buy soy milk") lost to one made elsewhere' in told
     assert "To take yours back: hypertask conflicts --take 1" in told
+    if kind == "server":  # others are called as people know them
+        assert "(by laptop)" in told and "changed on laptop: " in desk.run("log", milk, text=True)
     assert "hypertask conflicts --take 1" in desk.run("status", text=True)
     assert "yours, 'buy oat milk', lost to 'buy soy milk'" in desk.run("conflicts", text=True)
     assert "--take" not in desk.run("status", text=True)  # it was looked at

@@ -122,7 +122,7 @@ class BackedUp(Copied):
         assert done.exit_code == 0, done.output
 
 
-@pytest.mark.parametrize("way", [Copied, BackedUp])
+@pytest.mark.parametrize("way", [pytest.param(Copied, marks=pytest.mark.soak), BackedUp])
 def test_what_devices_have_comes_back_to_a_server_that_was_put_back(
     tmp_path: Path, instance: Instance, way: type[Copied]
 ) -> None:

@@ -51,7 +51,7 @@ class Editors:
                 return
 
     def command(self, device: Device, name: str) -> None:
-        device.run("modify", name, f"{self.field(name)}:{device.name}")
+        device.run("modify", name, f"{self.field(name)}:={json.dumps(device.name)}")
 
     def sed(self, device: Device, name: str) -> None:
         """Adds a line behind the one that every task has. It reads and writes over whatever is there then, so

@@ -103,13 +103,13 @@ def test_patterns_of_taskwarrior_go_on_and_make_nothing_again(home: Home, zone: 
     with living_in(zone):
         home.at("2026-11-10T12:00")
         home.imported("taskwarrior", json.dumps([parent, child]))
-        found = home.listed("status:pending")
+        found = home.listed("status:pending", "or", "status:waiting")
         made = [task for task in found if "imask" in task and task["imask"] > 0]
         assert [task["imask"] for task in made] == [3, 4, 5]
-        days = home.run("list", "status:pending").stdout
+        days = home.run("list", "status:pending", "or", "status:waiting").stdout
         assert all(f"2026-{day} " in days for day in ("10-09", "10-30", "11-06", "11-13"))
         assert [task["wait"] for task in made] == [task["due"] for task in made]
-        assert len(home.listed("status:pending")) == len(found)
+        assert len(home.listed("status:pending", "or", "status:waiting")) == len(found)
         # Taskwarrior hears of them: it will not make them again.
         tasks = {task["uuid"]: task for task in json.loads(home.exported("taskwarrior"))}
         assert tasks[uuid]["mask"] == "-+X---"

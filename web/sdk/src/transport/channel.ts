@@ -58,12 +58,13 @@ export class Channel {
     for (let failures = 1; ; failures += 1) {
       options.signal?.throwIfAborted();
       let failure: ServerError;
+      const limit = following(options.signal);
+      const timer = setTimeout(() => limit.controller.abort(new DOMException("no answer in time", "TimeoutError")), TIMEOUT);
       try {
-        const timeout = AbortSignal.timeout(TIMEOUT);
         const answer = await this.fetch(this.url + path, {
           method: options.method ?? (body === undefined ? "GET" : "POST"),
           headers: { ...this.headers, ...headers, ...options.headers },
-          signal: options.signal ? AbortSignal.any([options.signal, timeout]) : timeout,
+          signal: limit.controller.signal,
           redirect: "error",
           credentials: "omit",
           cache: "no-store",
@@ -76,6 +77,9 @@ export class Channel {
         options.signal?.throwIfAborted();
         if (error instanceof ServerError) throw error;
         failure = this.unreachable(error);
+      } finally {
+        clearTimeout(timer);
+        limit.release();
       }
       const { retryAfter } = failure;
       if (failures >= ATTEMPTS || (retryAfter ?? 0) > PATIENCE) throw failure;
@@ -181,6 +185,18 @@ export function reasonOf(value: unknown): string {
   const { detail, title, pointer } = (value ?? {}) as Problem;
   const text = String(detail ?? title ?? "no reason given").replace(/\.$/, "");
   return pointer === undefined ? `${text}.` : `${text}. At ${String(pointer)}.`;
+}
+
+/**
+ * A controller that is aborted with the signal, until it is released. Not `AbortSignal.any`: what that makes may be
+ * collected while somebody waits for it, and is never aborted then.
+ */
+export function following(signal?: AbortSignal): { controller: AbortController; release: () => void } {
+  const controller = new AbortController();
+  const abort = (): void => controller.abort(signal!.reason);
+  if (signal?.aborted) abort();
+  else signal?.addEventListener("abort", abort, { once: true });
+  return { controller, release: () => signal?.removeEventListener("abort", abort) };
 }
 
 /** Resolves after a while; rejects when it is aborted. */

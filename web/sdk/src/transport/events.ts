@@ -8,8 +8,8 @@ export interface ServerEvent {
 }
 
 /**
- * The events of a stream. After `silence` milliseconds without a byte the stream is given up: `abort` is aborted, and
- * the iteration rejects with ServerError.
+ * The events of a stream. After `silence` milliseconds without a byte the stream is given up: `abort` is aborted with a
+ * ServerError. When `abort` is aborted, by whom ever, the iteration rejects with its reason.
  */
 export async function* readEvents(
   body: ReadableStream<Uint8Array>,
@@ -17,6 +17,10 @@ export async function* readEvents(
   abort: AbortController,
 ): AsyncGenerator<ServerEvent> {
   const reader = body.getReader();
+  // Not left to the request: a platform may have forgotten its signal by then, and would read for ever.
+  const cancel = (): void => void reader.cancel().catch(() => undefined);
+  abort.signal.addEventListener("abort", cancel, { once: true });
+  if (abort.signal.aborted) cancel();
   const decoder = new TextDecoder();
   let rest = "";
   let [event, data] = ["", [] as string[]];
@@ -24,6 +28,7 @@ export async function* readEvents(
     for (;;) {
       const timer = setTimeout(() => abort.abort(new ServerError("unreachable", "The stream of events is silent.")), silence);
       const { done, value } = await reader.read().finally(() => clearTimeout(timer));
+      abort.signal.throwIfAborted();
       if (done) return;
       rest += decoder.decode(value, { stream: true });
       const lines = rest.split(/\r\n|\n|\r(?!$)/);
@@ -40,6 +45,7 @@ export async function* readEvents(
       }
     }
   } finally {
+    abort.signal.removeEventListener("abort", cancel);
     await reader.cancel().catch(() => undefined);
   }
 }

@@ -5,7 +5,7 @@ import { CREATED, isTombstone } from "../engine/records.ts";
 import { contentHash, type ContentHash } from "../json/canonical.ts";
 import { isDocumentId } from "../json/strict.ts";
 import { isObject } from "../json/values.ts";
-import { Channel, codeOf, reasonOf, type ChannelOptions } from "./channel.ts";
+import { Channel, codeOf, following, reasonOf, type ChannelOptions } from "./channel.ts";
 import { readEvents } from "./events.ts";
 
 /** What changed: null is a document that is not live any more. */
@@ -158,11 +158,19 @@ export class Server {
    * where. Ends when the server ends the stream, or when the cursor is gone; rejects when nothing is heard for a while.
    */
   async *events(cursor: string | null, signal: AbortSignal): AsyncGenerator<Changes> {
-    const silent = new AbortController();
+    const { controller, release } = following(signal);
+    try {
+      yield* this.eventsUntil(cursor, controller);
+    } finally {
+      release();
+    }
+  }
+
+  private async *eventsUntil(cursor: string | null, ending: AbortController): AsyncGenerator<Changes> {
     const from: Record<string, string> = cursor === null ? {} : { "last-event-id": cursor };
-    const answer = await this.channel.stream("/events", from, AbortSignal.any([signal, silent.signal]));
+    const answer = await this.channel.stream("/events", from, ending.signal);
     if (answer.status !== 200 || !answer.body) return;
-    for await (const { event, data } of readEvents(answer.body, SILENCE, silent)) {
+    for await (const { event, data } of readEvents(answer.body, SILENCE, ending)) {
       if (event === "gone") return;
       if (event !== "changed" && (event !== "ready" || cursor !== null)) continue;
       const value = JSON.parse(data) as Record<string, unknown>;

@@ -2,6 +2,8 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 
 import { Client, type Change, type Document } from "../../src/client.ts";
 import { MemoryStore } from "../../src/stores/memory.ts";
@@ -190,6 +192,23 @@ test("what changes arrives as it happens, and edits are sent at once", async () 
   one.start();
   await there;
   assert.deepEqual(await documents(one), await documents(two));
+});
+
+test("it stops although memory was collected while it listened", async () => {
+  const [one] = pair();
+  await one.put({ id: "a" });
+  await settle(one);
+  one.start();
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  for (let times = 0; times < 5; times += 1) {
+    collect();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  const stopped = one.stop().then(() => "stopped");
+  const late = new Promise((resolve) => setTimeout(() => resolve("it waits"), 10_000).unref());
+  assert.equal(await Promise.race([stopped, late]), "stopped");
 });
 
 test("a token that is not accepted is told, and nothing is lost", async () => {

@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, BinaryIO, Final
 
 from api import VERSION
@@ -145,11 +146,10 @@ class Restoration:
             lines.seek(0)
             found: Import = read_export(lines, self._limits)
 
-            async def announce(announcement: Announcement) -> None:
-                await self._announce(space, announcement)
-
             most, now = self._limits.max_request_bytes, time.time()
-            report = await import_into(self._store, space, found, max_bytes=most, at=now, announce=announce)
+            report = await import_into(
+                self._store, space, found, max_bytes=most, at=now, announce=partial(self._announce, space)
+            )
         file.seek(place)
         return report
 

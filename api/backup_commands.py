@@ -13,15 +13,12 @@ from typing import BinaryIO, TypeVar
 import click
 
 from api.backup import Restoration, Restored, back_up, checked
-from api.operating import run, settings_of
+from api.operating import announcing, run, settings_of
 from shared.adapters.mongodb import Mongo, MongoDocumentStore
 from shared.adapters.mongodb.backups import MongoBackups
-from shared.adapters.redis import connection as redis
-from shared.adapters.redis.announcements import announce_changed
 from shared.backup_file import Header, InvalidBackupError
 from shared.core.display import shown
 from shared.core.documents import SpaceId, is_space_id
-from shared.ports import Announcement, UnavailableError
 from shared.settings import Settings
 
 T = TypeVar("T")
@@ -118,19 +115,10 @@ def _verified(file: Path, source: BinaryIO) -> tuple[Header, dict[str, int]]:
 
 
 async def _restored(settings: Settings, mongo: Mongo, source: BinaryIO, spaces: tuple[str, ...]) -> Restored:
-    client = redis.client(settings.redis_url)
-
-    async def announce(space: SpaceId, announcement: Announcement) -> None:
-        # Without Redis the API processes hear of it with the next change.
-        with contextlib.suppress(UnavailableError):
-            await announce_changed(client, space, announcement)
-
     store = MongoDocumentStore(mongo, give_up_after_seconds=60)
-    try:
+    async with announcing(settings) as announce:
         restoration = Restoration(MongoBackups(mongo), store, settings.limits, announce, _tell)
         return await restoration.run(source, [SpaceId(space) for space in spaces])
-    finally:
-        await client.aclose(close_connection_pool=True)
 
 
 def _say_whole(file: Path, header: Header, counts: dict[str, int], *, as_json: bool) -> None:

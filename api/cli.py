@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,14 +20,14 @@ from api.backup_commands import backup, restore
 from api.explain import story
 from api.importing import import_into
 from api.live import HEARTBEAT_SECONDS
-from api.operating import connection_of, run, settings_of
+from api.operating import announcing, connection_of, run, settings_of
 from api.people_commands import invite, space, user
 from api.representations import answers
 from api.representations.imports import Import, InvalidExportError, read_import
 from shared import codec, representations
 from shared.adapters.mongodb import Mongo, MongoDocumentStore, access_stores
 from shared.adapters.redis import connection as redis
-from shared.adapters.redis.announcements import announce_changed, announce_revoked
+from shared.adapters.redis.announcements import announce_revoked
 from shared.core.access.audit import BY_OPERATOR
 from shared.core.display import MAX_NAME, is_name, shown, shown_json
 from shared.core.documents import (
@@ -41,7 +41,7 @@ from shared.core.documents import (
     is_space_id,
 )
 from shared.core.merge.policies import Policies
-from shared.ports import Announcement, UnavailableError
+from shared.ports import UnavailableError
 from shared.ports.access import AccessStores
 from shared.restore import RestoreOutcome
 from shared.settings import Settings
@@ -205,25 +205,16 @@ def import_(data: Path | None, space: str, file: Path, *, as_json: bool) -> None
 
 
 async def _import(settings: Settings, mongo: Mongo, space: SpaceId, found: Import) -> dict[str, Any]:
-    client = redis.client(settings.redis_url)
-
-    async def announce(announcement: Announcement) -> None:
-        # Without Redis the API processes hear of it with the next change.
-        with contextlib.suppress(UnavailableError):
-            await announce_changed(client, space, announcement)
-
-    try:
+    async with announcing(settings) as announce:
         return await import_into(
             MongoDocumentStore(mongo, give_up_after_seconds=60),
             space,
             found,
             max_bytes=settings.limits.max_request_bytes,
             at=time.time(),
-            announce=announce,
+            announce=partial(announce, space),
             progress=lambda done, total: click.echo(f"{done} of {total}", err=True),
         )
-    finally:
-        await client.aclose(close_connection_pool=True)
 
 
 @main.command()

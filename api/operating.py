@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from shared.adapters.mongodb import Mongo, migrate, opened
-from shared.ports import UnavailableError
+from shared.adapters.redis import connection as redis
+from shared.adapters.redis.announcements import announce_changed
+from shared.core.documents import SpaceId
+from shared.ports import Announcement, UnavailableError
 from shared.settings import Settings
 
 T = TypeVar("T")
@@ -34,6 +38,21 @@ def run(data: Path | None, call: Callable[[Mongo], Awaitable[T]]) -> T:
     except UnavailableError as error:
         where = f"the instance on {data}" if data else "HYPERTASK_MONGO_URL"
         raise click.ClickException(f"{error}. Is {where} right, and running? `ops/serve` starts one.") from error
+
+
+@asynccontextmanager
+async def announcing(settings: Settings) -> AsyncIterator[Callable[[SpaceId, Announcement], Awaitable[None]]]:
+    """Tells API processes what a command changed in a space. Without Redis they hear of it with the next change."""
+    client = redis.client(settings.redis_url)
+
+    async def announce(space: SpaceId, announcement: Announcement) -> None:
+        with suppress(UnavailableError):
+            await announce_changed(client, space, announcement)
+
+    try:
+        yield announce
+    finally:
+        await client.aclose(close_connection_pool=True)
 
 
 def settings_of(data: Path | None) -> Settings:

@@ -116,7 +116,6 @@ class BackupReader:
         file.seek(0)
         self._file = zstd.ZstdFile(file, "rb")
         self._digest = hashlib.sha256()
-        self._before_end = ""
         first = self._read()
         if first is None or first.name != MAGIC:
             raise InvalidBackupError("it is no backup of Hypertask")
@@ -142,7 +141,7 @@ class BackupReader:
         return counts
 
     def _check_end(self, last: dict[str, Any], rows: int) -> None:
-        if last.get("sha256") != self._before_end:
+        if last.get("sha256") != self._digest.hexdigest():
             raise InvalidBackupError("its digest is another one: it was changed after it was written")
         if last.get("rows") != rows:
             raise InvalidBackupError(f"it says that it has {last.get('rows')} rows, and has {rows}")
@@ -151,7 +150,6 @@ class BackupReader:
 
     def _read(self) -> Frame | None:
         """None: there is nothing more."""
-        self._before_end = self._digest.hexdigest()
         head = self._bytes(_HEAD)
         if not head:
             return None
@@ -161,12 +159,13 @@ class BackupReader:
         rest = self._bytes(head[4] + length)
         if len(rest) < head[4] + length:
             raise InvalidBackupError("it has no end: it was cut off")
-        self._digest.update(head)
-        self._digest.update(rest)
         try:
             name = rest[: head[4]].decode()
         except UnicodeDecodeError:
             raise InvalidBackupError("it is damaged: a frame has no name") from None
+        if name != END:  # the digest is of what comes before it
+            self._digest.update(head)
+            self._digest.update(rest)
         return Frame(name, rest[head[4] :])
 
     def _bytes(self, count: int) -> bytes:

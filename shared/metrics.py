@@ -127,13 +127,6 @@ def count_decisions(replies: Iterable[object]) -> None:
             DECISIONS.labels("failed", type(reply).__name__).inc()
 
 
-def names() -> set[str]:
-    """Of all time series, as Prometheus knows them."""
-    return {sample.name for family in REGISTRY.collect() for sample in family.samples} | {
-        family.name for family in REGISTRY.collect()
-    }
-
-
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
     allow_reuse_address = False

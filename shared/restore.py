@@ -223,14 +223,11 @@ def _superseded_here(transaction: Transaction, chains: Mapping[DocumentId, Chain
     for (_, one, _), context in zip(wanted, transaction.load(wanted) if wanted else [], strict=True):
         state, stored = newest[one.document], context.states.get(newest[one.document].hash)
         # A sequence alone may be that of another server.
-        if stored is None or stored.until is None or stored.until == BEGINNING or stored.history is None:
+        if stored is None or stored.until in (None, BEGINNING) or stored.history is None or state.deleted:
             continue
-        if not state.deleted:
-            rev = make_rev(
-                stored.sequence, stored.hash, deleted=False, history=stored.history, version=stored.version
-            )
-            if rev == state.rev:
-                known.add(one.document)
+        rev = make_rev(stored.sequence, stored.hash, deleted=False, history=stored.history, version=stored.version)
+        if rev == state.rev:
+            known.add(one.document)
     return known
 
 

@@ -242,6 +242,13 @@ async def test_a_batch_is_no_more_than_fits_a_lease_and_what_is_large_goes_to_it
             assert await redis.zscore(LARGE_QUEUE, (await redis.zrange(LARGE_QUEUE, -1, -1))[0])
 
 
+async def test_a_lease_that_is_used_up_does_not_wait(alone: Settings, space: SpaceId) -> None:
+    async with connected(alone) as redis, await leased_from(ArqInbox(redis, alone), space) as lease:
+        assert lease.hand_over() and lease.used_up
+        async with asyncio.timeout(2):
+            assert await lease.take() == []
+
+
 async def leased_from(inbox: ArqInbox, space: SpaceId) -> ArqLease:
     """As soon as nobody else has it."""
     async with asyncio.timeout(10):

@@ -146,14 +146,15 @@ class ArqLease:
 
     async def _waiting(self) -> list[bytes]:
         most = [str(self._settings.batch_documents), str(self._settings.batch_bytes), str(INBOX_TTL_MS)]
-        linger = cast(Any, 0.001 if self.used_up else _LINGER_SECONDS)
         with errors_mapped():
             # In one go: what comes first, while nothing waits, is moved onto its own place, which changes nothing and
-            # takes until there is one; the server does what stands behind it then.
+            # takes until there is one; the server does what stands behind it then. A lease that is used up waits for
+            # nothing: a time below a whole millisecond may become 0 there, which is without end.
             async with self._redis.pipeline(transaction=False) as pipe:
-                pipe.blmove(self._inbox, self._inbox, linger, "LEFT", "LEFT")
+                if not self.used_up:
+                    pipe.blmove(self._inbox, self._inbox, cast(Any, _LINGER_SECONDS), "LEFT", "LEFT")
                 pipe.eval(script("take"), 2, self._inbox, SIZES, self._space, *most)
-                _, found = await pipe.execute()
+                *_, found = await pipe.execute()
         return cast("list[bytes]", found)
 
     def _wanted(self, found: Sequence[bytes]) -> list[Envelope]:

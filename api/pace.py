@@ -19,9 +19,9 @@ from shared.core.documents import SpaceId
 
 _LOOK_SECONDS: Final = 0.02
 _WINDOW_SECONDS: Final = 1.0
-_LATE_SECONDS: Final = 0.004
+_LATE_SECONDS: Final = 0.002
 """A loop that is late by less has time."""
-_DELAY: Final = 10.0
+_DELAY: Final = 40.0
 _MOST_DELAY_SECONDS: Final = 1.0
 ANSWERS_RATE: Final = 8 * 1024 * 1024
 """Bytes a second of the large answers of one space. Making them takes some 15 ns a byte."""

@@ -65,3 +65,18 @@ def test_decision_records_have_numbers_of_their_own_and_the_gaps_are_named() -> 
     assert sorted(set(range(1, max(numbers))) - set(numbers)) == [int(one) for one in missing[1].split(",")]
     for page, number in zip(pages, numbers, strict=True):
         assert page.read_text().startswith(f"# {number}. "), page.name
+
+
+def test_decision_records_have_the_four_parts() -> None:
+    for page in (ROOT / "docs" / "decisions").glob("[0-9]*.md"):
+        headings = re.findall(r"^## (.+)$", page.read_text(), re.MULTILINE)
+        assert headings == ["Context", "Decision", "Consequences", "Alternatives"], page.name
+
+
+def test_files_that_pages_name_are_there() -> None:
+    """Paths from the top of the repository."""
+    tops = "|".join((*PACKAGES, "bench", "docs", "ops", "tests", "web"))
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    for page in pages:
+        named = re.findall(rf"(?<![\w./-])(?:{tops})/[\w./-]*\w", page.read_text())
+        assert [name for name in named if not (ROOT / name).exists()] == [], page.relative_to(ROOT)

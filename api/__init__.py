@@ -1,5 +1,5 @@
 """The HTTP API on Starlette: parse, authenticate, limit, submit, render."""
 
-from importlib.metadata import version
+from shared import VERSION
 
-VERSION = version("hypertask")
+__all__ = ["VERSION"]

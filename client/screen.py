@@ -164,6 +164,8 @@ def clip(text: str, width: int = 40) -> str:
 
 def plain(text: str) -> str:
     """Without characters that do something to a terminal: what others wrote is shown, not obeyed."""
+    if text.isprintable():
+        return text
     return "".join(c if _is_plain(c) else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 

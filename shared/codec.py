@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
-from shared.core.documents import Body, ContentHash, DocumentId, JsonText
+from shared.core.identifiers import Body, ContentHash, DocumentId, JsonText
 from shared.core.json import canonical as reference
 from shared.core.json import strict
 from shared.core.json.canonical import JsonValue
@@ -168,8 +167,7 @@ def marks_in(raw: bytes) -> int:
     return raw.count(b",") + raw.count(b"[") + raw.count(b"{") + raw.count(b":")
 
 
-@dataclass(frozen=True, slots=True)
-class ClientState:
+class ClientState(NamedTuple):
     """What a client thinks a document is, checked, with its content hash. `body` None: it has none."""
 
     body: Body | None

@@ -570,7 +570,7 @@ BREAKS = (
     ),
     Break(
         "ids: a dot segment is an id",
-        "shared/core/documents.py",
+        "shared/core/identifiers.py",
         r"(?!\.{1,2}\Z)[A-Za-z0-9._~-]",
         r"[A-Za-z0-9._~-]",
         ROUTES,

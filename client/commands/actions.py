@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Final
 
 import click
 
-from client.commands.listing import chosen, confirm, ids_and_rest, load_all
+from client.commands.choosing import chosen, confirm, ids_and_rest
+from client.commands.loading import change_of
 from client.commands.reporting import reports
 from client.commands.session import Session
-from client.commands.task_words import WordCommand, an_id, words
+from client.commands.task_words import WordCommand, words
 from client.commands.tasks import YES, report_change
 from client.screen import Screen
-from client.tasks.ids import ALPHABET, LENGTH, id_of
-from client.tasks.modifications import modification_of
 from client.tasks.moments import written
 from client.tasks.words import WordError
-from shared.core.documents import Body
+from shared.core.identifiers import Body
 
 Change = Callable[[Body], Body]
+_NOT_COPIED: Final = frozenset(
+    {"id", "start", "end", "uuid", "imask", "parent", "mask", "made_until", "taskwarrior_id", "urgency"}
+)
 
 
 def _change(
     session: Session, screen: Screen, ids: tuple[str, ...], change: Change, *, verb: str, name: str, yes: bool
 ) -> None:
-    all_tasks, documents, filtered = chosen(session, screen, ids)
-    if filtered:
-        confirm(screen, all_tasks, documents, verb, yes=yes)
+    wanted = chosen(session, screen, ids)
+    confirm(screen, wanted, verb, yes=yes)
     command = " ".join([name, *session.filter_words, *ids])
-    report_change(screen, session.tasks, session.tasks.change(documents, change, command), verb)
+    report_change(screen, session.tasks, session.tasks.change(wanted.documents, change, command), verb)
 
 
 @click.command(cls=WordCommand)
@@ -86,7 +86,7 @@ def denotate(session: Session, screen: Screen, *, words: tuple[str, ...], yes: b
 def _joined(session: Session, screen: Screen, words: tuple[str, ...], name: str, *, yes: bool) -> None:
     """Text goes before or behind the description; other words are as in modify."""
     ids, rest = ids_and_rest(session, words, f"{name} TEXT")
-    modify = modification_of(rest, session.now, load_all(session, screen).view)
+    modify, _ = change_of(session, screen, rest)
 
     def change(body: Body) -> Body:
         before = body.get("description")
@@ -149,21 +149,27 @@ def stop(session: Session, screen: Screen, *, words: tuple[str, ...], yes: bool)
 
 
 @click.command(cls=WordCommand)
-@an_id()
 @words()
+@YES
 @reports
-def duplicate(session: Session, screen: Screen, *, prefix: str, words: tuple[str, ...]) -> None:
-    """Make a task like another one; WORDs change the copy."""
-    all_tasks, documents, _ = chosen(session, screen, [prefix])
-    modify = modification_of(words, session.now, all_tasks.view)
+def duplicate(session: Session, screen: Screen, *, words: tuple[str, ...], yes: bool) -> None:
+    """Make tasks like others: ID, or several with commas between them, then what is to be different.
+
+    \b
+    hypertask duplicate q7 due:tomorrow
+    hypertask project:home +weekly duplicate due:friday
+    """
+    ids, rest = ids_and_rest(session, words, "duplicate [WORD]...", needed=False)
+    wanted = chosen(session, screen, ids)
+    modify, _ = change_of(session, screen, rest)
+    confirm(screen, wanted, "Duplicate", yes=yes)
     now = written(session.now)
-    left_out = {"id", "start", "end", "uuid", "imask", "parent", "mask", "made_until", "taskwarrior_id", "urgency"}
     copies = []
-    for document in documents:
-        body: Any = session.tasks.read(document)
-        kept = {name: value for name, value in body.items() if name not in left_out}
+    for document in wanted.documents:
+        body = session.tasks.read(document)
+        kept = {name: value for name, value in body.items() if name not in _NOT_COPIED}
         if kept.get("status") == "completed":
             kept["status"] = "pending"
-        identity = id_of(secrets.randbelow(len(ALPHABET) ** LENGTH))
-        copies.append(modify({"id": identity, **kept, "entry": now, "modified": now}))
-    report_change(screen, session.tasks, session.tasks.add(copies, " ".join(["duplicate", prefix, *words])), "Added")
+        copies.append(modify({"id": session.new_id(), **kept, "entry": now, "modified": now}))
+    command = " ".join(["duplicate", *session.filter_words, *words])
+    report_change(screen, session.tasks, session.tasks.add(copies, command), "Added")

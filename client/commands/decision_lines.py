@@ -12,7 +12,7 @@ from client.screen import SHOWN, clip
 from client.sync.decided import Decided
 from client.sync.engine.own_edits import is_lives_on
 from client.workspace.workspace import Workspace
-from shared.core.documents import DocumentId
+from shared.core.identifiers import DocumentId
 
 SEEN: Final = "conflicts-seen"
 """A file in the folder's own part: the number of the newest decision that was listed."""

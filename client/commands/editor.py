@@ -10,7 +10,7 @@ from pathlib import Path
 from client.folder.file_names import file_name
 from client.folder.file_text import body_of, text_of
 from client.folder.task_folder import TaskFolder
-from shared.core.documents import Body, DocumentId
+from shared.core.identifiers import Body, DocumentId
 from shared.core.protocol import Limits
 
 

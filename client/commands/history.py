@@ -21,11 +21,11 @@ from client.sync.engine.own_edits import is_lives_on
 from client.sync.upstream import UpstreamError
 from client.tasks.ids import with_prefix
 from client.tasks.journal import ARRIVALS, COMMANDS, UNDONE, Journal, JournalEntry
-from client.tasks.known import numbered
 from client.tasks.listed import numbers
+from client.tasks.named import numbered
 from client.tasks.take_back import TakeBackError, taken_back
 from client.workspace.workspace import SetUpError, Workspace, open_workspace
-from shared.core.documents import Body, DocumentId
+from shared.core.identifiers import Body, DocumentId
 
 SHOWN_STATES: Final = 20
 

@@ -21,7 +21,7 @@ from client.screen import INCOMPLETE, Screen, tasks
 from client.sync.direct import SendReport, Survey, send, survey
 from client.upstreams.http import HttpUpstream
 from client.upstreams.http_channel import Channel
-from shared.core.documents import Body, DocumentId
+from shared.core.identifiers import Body, DocumentId
 from shared.retry import Backoff
 
 HOW_TO_GIVE_ONE = "To give another one: --token or HYPERTASK_TOKEN"

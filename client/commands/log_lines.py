@@ -10,7 +10,7 @@ from client.commands.decision_lines import conflict_line
 from client.screen import clip
 from client.tasks.journal import JournalEntry
 from client.tasks.undone import BOOKKEEPING
-from shared.core.documents import Body, DocumentId
+from shared.core.identifiers import Body, DocumentId
 from shared.core.json.canonical import equal
 from shared.core.json.values import ABSENT
 

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import click
 
-from client.commands.listing import AllTasks, load_all, show_report
+from client.commands.listing import show_report
+from client.commands.loading import AllTasks, load_all
 from client.commands.reporting import reports
 from client.commands.session import Session
 from client.commands.table import rendered, terminal_width
@@ -16,10 +17,10 @@ from client.commands.task_words import WordCommand, words
 from client.screen import Screen, plain, tasks
 from client.tasks import moments
 from client.tasks.date_words import months_later
-from client.tasks.filters import filter_of, tags_of
+from client.tasks.filters import filter_of
 from client.tasks.reports import REPORTS, Report
-from client.tasks.view import is_open, status_of
-from shared.core.documents import Body
+from client.tasks.view import is_open, status_of, tags_of
+from shared.core.identifiers import Body
 
 COLOURS: Final = click.Choice(["auto", "always", "never"])
 

@@ -3,6 +3,7 @@ straight to a server needs no config, and `config edit` has to work with one tha
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cached_property
@@ -10,14 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from client.config.config_file import ConfigFile, Profile
-from client.config.tokens import Tokens
 from client.folder.task_folder import TaskFolder
-from client.tasks.hooks import Hooks
+from client.tasks.ids import id_of
 from client.tasks.local_time import Here
 from client.tasks.task_list import Tasks
-from client.tasks.words import WordError
+from shared.core.identifiers import DocumentId
 
 if TYPE_CHECKING:
+    from client.config.tokens import Tokens
+    from client.tasks.hooks import Hooks
     from client.tasks.reports import Report
 
 CONTEXT: Final = "context"
@@ -42,6 +44,10 @@ class Session:
         """In the time of the place where the user is."""
         return self._clock()
 
+    def new_id(self) -> DocumentId:
+        """An id that no task has: 128 bits of chance, of which it keeps 77."""
+        return id_of(int.from_bytes(os.urandom(16), "big"))
+
     @property
     def profile_name(self) -> str:
         """The wanted profile, whether or not it is in the config. Raises ConfigError."""
@@ -58,7 +64,7 @@ class Session:
 
     def read_settings_again(self) -> None:
         """They are looked up when they are asked for next."""
-        for name in ("profile", "folder", "tasks"):
+        for name in ("profile", "folder", "tasks", "hooks"):
             self.__dict__.pop(name, None)
 
     def make_profile(self, folder: Path) -> None:
@@ -75,7 +81,7 @@ class Session:
     @cached_property
     def tasks(self) -> Tasks:
         """What commands do with the tasks of the profile."""
-        return Tasks(self.folder, self.hooks, self.now)
+        return Tasks(self.folder, lambda: self.hooks, self.now)
 
     @property
     def own_reports(self) -> Mapping[str, Report]:
@@ -116,6 +122,8 @@ class Session:
             (self.folder.state / CONTEXT).unlink(missing_ok=True)
             return
         if name not in self.profile.contexts:
+            from client.tasks.words import WordError  # noqa: PLC0415  a slip
+
             known = ", ".join(self.profile.contexts) or "none"
             raise WordError(
                 f'there is no context "{name}". Contexts: {known}. '
@@ -124,10 +132,14 @@ class Session:
         self.folder.prepare()
         (self.folder.state / CONTEXT).write_text(name, encoding="utf-8")
 
-    @property
+    @cached_property
     def hooks(self) -> Hooks:
+        from client.tasks.hooks import Hooks  # noqa: PLC0415  what lists tasks runs none
+
         return Hooks(self.profile.hooks, self.profile.folder, self.variables)
 
     @property
     def tokens(self) -> Tokens:
+        from client.config.tokens import Tokens  # noqa: PLC0415  only upstreams need one
+
         return Tokens(self.config_file.path)

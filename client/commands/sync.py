@@ -22,7 +22,7 @@ from client.workspace.begin_anew import SETTINGS, BeginAnew
 from client.workspace.multi_sync import Arrived, Exchange, Result
 from client.workspace.watch import Watch
 from client.workspace.workspace import SetUpError, Workspace, open_workspace
-from shared.core.documents import Body
+from shared.core.identifiers import Body
 from shared.observability import configure
 
 

@@ -12,7 +12,7 @@ from client.screen import SHOWN, Screen, task_files, tasks
 from client.sync.engine.plan import Adopt, Delete, Fetch, Plan, Resend, Send
 from client.workspace.multi_sync import Arrived, Result
 from client.workspace.workspace import Workspace
-from shared.core.documents import Body
+from shared.core.identifiers import Body
 from shared.core.protocol import QUOTA_EXCEEDED, WRITES_REFUSED
 from shared.core.resolution.size_limit import TOO_LARGE
 

@@ -1,40 +1,26 @@
-"""hypertask add, list, show, modify, done, delete, edit"""
+"""hypertask add, modify, done, delete, edit"""
 
 from __future__ import annotations
 
-import json
-import secrets
 from collections.abc import Sequence
 from typing import Any, Final
 
 import click
 
-from client.commands.listing import chosen, confirm, ids_and_rest, load_all, number, task_lines
+from client.commands.choosing import chosen, confirm, ids_and_rest
+from client.commands.loading import change_of
 from client.commands.reporting import reports
 from client.commands.session import Session
-from client.commands.task_words import (
-    WordCommand,
-    an_id,
-    ids,
-    in_order,
-    problem_rows,
-    say_problems,
-    title,
-    words,
-)
-from client.screen import USAGE, Screen, plain, tasks
-from client.tasks.filters import filter_of, is_pending, names_hidden
-from client.tasks.ids import ALPHABET, LENGTH, id_of, shortest
-from client.tasks.moments import shown, written
+from client.commands.task_words import WordCommand, an_id, ids, title, words
+from client.screen import USAGE, Screen
+from client.tasks.ids import shortest_of
+from client.tasks.moments import written
 from client.tasks.task_list import Done, Tasks
 from client.tasks.view import dependencies
 from client.tasks.words import WordError
-from shared.core.documents import Body, DocumentId
+from shared.core.identifiers import Body, DocumentId
 from shared.core.json.strict import FaultError
 
-COLOURS: Final = click.Choice(["auto", "always", "never"])
-COLUMNS: Final = ("state", "due", "priority", "project", "tags", "description")
-"""Of `list`."""
 YES: Final = click.option("--yes", "-y", is_flag=True, help="Change what the filter matches without asking.")
 
 
@@ -49,12 +35,9 @@ def add(session: Session, screen: Screen, *, words: tuple[str, ...]) -> None:
     hypertask add "water the plants" due:friday recur:weekly
     hypertask add call Ann project:home estimate:=3
     """
-    from client.tasks.modifications import modification_of  # noqa: PLC0415  `list` changes nothing
-
     now = written(session.now)
-    identity = id_of(secrets.randbelow(len(ALPHABET) ** LENGTH))
-    new = {"id": identity, "status": "pending", "entry": now, "modified": now}
-    body = modification_of(words, session.now, load_all(session, screen).view)(new)
+    new = {"id": session.new_id(), "status": "pending", "entry": now, "modified": now}
+    body = change_of(session, screen, words)[0](new)
     if "description" not in body:
         raise click.UsageError('a task needs a description: hypertask add "water the plants"')
     if "recur" in body:
@@ -72,53 +55,6 @@ def _as_pattern(body: Body) -> Body:
     return {**body, "status": "recurring"}
 
 
-@click.command("list", cls=WordCommand)
-@words()
-@click.option("--all", "everything", is_flag=True, help="Also what is done, or waits for its day.")
-@click.option("--color", "colour", type=COLOURS, default="auto", help="Colours; auto: on a terminal.")
-@reports
-def list_tasks(session: Session, screen: Screen, *, words: tuple[str, ...], everything: bool, colour: str) -> None:
-    """List tasks that fit all WORDs: +tag, -tag, field:value, text.
-
-    \b
-    hypertask list +errand -shop
-    hypertask list project:home due.before:friday
-    hypertask list status:completed milk
-    """
-    seen = load_all(session, screen)
-    words = (*session.filter_words, *words)
-    fits, here = (filter_of(part, session.now, seen.view) for part in (words, session.context))
-    everything = everything or names_hidden(words)
-    wanted = (
-        body
-        for body in seen.bodies.values()
-        if fits(body) and here(body) and (everything or is_pending(body, session.now))
-    )
-    found = in_order(wanted, session.now.tzinfo)
-    say_problems(screen, seen.problems)
-    if not screen.as_json:
-        number(session, found)
-    lines = task_lines(seen, found, COLUMNS, colour)
-    summary = f"{tasks(len(found))}{f' of {len(seen.bodies)}' if len(found) != len(seen.bodies) else ''}."
-    hint = "Next: hypertask done NUMBER" if found else 'Next: hypertask add "water the plants"'
-    if not found and seen.bodies:
-        hint = "Next: fewer words, or --all"
-    screen.answer({"tasks": found, "problems": problem_rows(seen.problems)}, *lines, f"{summary} {hint}")
-
-
-@click.command()
-@an_id()
-@reports
-def show(session: Session, screen: Screen, *, prefix: str) -> None:
-    """Show all of one task; ID may be its beginning."""
-    document = session.tasks.find(prefix)
-    body = session.tasks.read(document)
-    path = session.folder.path(document)
-    width = max(len(plain(name)) for name in body)
-    lines = [f"{plain(name).ljust(width)}  {_value(name, value, session)}" for name, value in body.items()]
-    screen.answer({"file": str(path), "task": body}, *lines, f"{'file'.ljust(width)}  {path}")
-
-
 @click.command(cls=WordCommand)
 @words(required=True)
 @YES
@@ -133,11 +69,9 @@ def modify(session: Session, screen: Screen, *, words: tuple[str, ...], yes: boo
     hypertask modify q7,b3 project:home priority:
     hypertask +errand due.before:friday modify priority:H
     """
-    from client.tasks.modifications import modification_of  # noqa: PLC0415  as in `add`
-
     ids, rest = ids_and_rest(session, words, "modify WORD...")
-    all_tasks, documents, filtered = chosen(session, screen, ids)
-    change = modification_of(rest, session.now, all_tasks.view)
+    wanted = chosen(session, screen, ids)
+    change, view = change_of(session, screen, rest)
 
     def modified(body: Body) -> Body:
         after = change(body)
@@ -145,14 +79,14 @@ def modify(session: Session, screen: Screen, *, words: tuple[str, ...], yes: boo
             from client.tasks.periods import repetition  # noqa: PLC0415  as above
 
             repetition(after["recur"])
-        if "depends" in after and (way := all_tasks.view.cycle(body["id"], dependencies(after))) is not None:
+        waits_anew = after.get("depends") is not body.get("depends")
+        if waits_anew and (way := view.cycle(body["id"], dependencies(after))) is not None:
             raise WordError(f"a task cannot wait for itself: {' -> '.join(way)}")
         return after
 
-    if filtered:
-        confirm(screen, all_tasks, documents, "Change", yes=yes)
+    confirm(screen, wanted, "Change", yes=yes)
     command = _command("modify", [*session.filter_words, *words])
-    report_change(screen, session.tasks, session.tasks.change(documents, modified, command), "Changed")
+    report_change(screen, session.tasks, session.tasks.change(wanted.documents, modified, command), "Changed")
 
 
 @click.command(cls=WordCommand)
@@ -166,11 +100,10 @@ def done(session: Session, screen: Screen, *, ids: tuple[str, ...], yes: bool) -
     def completed(body: Body) -> Body:
         return body if body.get("status") == "completed" else {**body, "status": "completed", "end": now}
 
-    all_tasks, documents, filtered = chosen(session, screen, ids)
-    if filtered:
-        confirm(screen, all_tasks, documents, "Complete", yes=yes)
+    wanted = chosen(session, screen, ids)
+    confirm(screen, wanted, "Complete", yes=yes)
     command = _command("done", [*session.filter_words, *ids])
-    report_change(screen, session.tasks, session.tasks.change(documents, completed, command), "Done")
+    report_change(screen, session.tasks, session.tasks.change(wanted.documents, completed, command), "Done")
 
 
 @click.command(cls=WordCommand)
@@ -179,11 +112,10 @@ def done(session: Session, screen: Screen, *, ids: tuple[str, ...], yes: bool) -
 @reports
 def delete(session: Session, screen: Screen, *, ids: tuple[str, ...], yes: bool) -> None:
     """Delete tasks, by id, number or filter: their files go, and with the next sync they go everywhere."""
-    all_tasks, documents, filtered = chosen(session, screen, ids)
-    if filtered:
-        confirm(screen, all_tasks, documents, "Delete", yes=yes)
+    wanted = chosen(session, screen, ids)
+    confirm(screen, wanted, "Delete", yes=yes)
     command = _command("delete", [*session.filter_words, *ids])
-    report_change(screen, session.tasks, session.tasks.delete(documents, command), "Deleted")
+    report_change(screen, session.tasks, session.tasks.delete(wanted.documents, command), "Deleted")
 
 
 @click.command()
@@ -227,7 +159,8 @@ def report_change(
 ) -> None:
     for line in done.feedback:
         screen.say(line)
-    prefixes = shortest({*tasks.folder.scan().files, *(step.document for step in done.steps)})
+    changed = [step.document for step in done.steps]
+    prefixes = shortest_of(changed, {*tasks.folder.names(), *changed})
     lines = [f"{verb} {prefixes[step.document]}: {title(step.after or step.before or {})}" for step in done.steps]
     rows = [_step_row(step.document, step.before, step.after) for step in done.steps]
     screen.answer({"changed": rows}, *(lines or ["Nothing changed: it already is so."]), *([hint] if lines else []))
@@ -239,11 +172,3 @@ def _step_row(document: DocumentId, before: Body | None, after: Body | None) -> 
 
 def _command(name: str, words: Sequence[str]) -> str:
     return " ".join([name, *words])
-
-
-def _value(name: str, value: Any, session: Session) -> str:
-    if isinstance(value, str):
-        return "\n".join(map(plain, shown(value, session.now).split("\n")))
-    if name == "tags" and isinstance(value, list):
-        return plain(" ".join(map(str, value)))
-    return plain(json.dumps(value, ensure_ascii=False))

@@ -11,9 +11,11 @@ from typing import Any, Final
 
 import click
 
+from client.commands.loading import say_problems
 from client.commands.reporting import reports
 from client.commands.session import Session
-from client.commands.task_words import WordCommand, in_order, say_problems, table, words
+from client.commands.task_rows import in_order, table
+from client.commands.task_words import WordCommand, words
 from client.folder.task_folder import Loaded
 from client.formats import faults, taskwarrior
 from client.formats.context import Context, Reading
@@ -22,7 +24,7 @@ from client.formats.imports import Brought, ImportMemory, ImportOutcome, Reconci
 from client.screen import INCOMPLETE, SHOWN, USAGE, Screen, plain, tasks
 from client.tasks.filters import filter_of
 from shared.core.display import shown
-from shared.core.documents import Body, DocumentId
+from shared.core.identifiers import Body, DocumentId
 
 Writer = Callable[[Iterable[Body], Context], tuple[bytes, list[str]]]
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from client.config.config_text import (
     Config,
@@ -74,8 +73,7 @@ class SettingRefusedError(Exception):
     """The file would not be right with this value. It is as it was."""
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigFile:
+class ConfigFile(NamedTuple):
     """Nothing is read before a method is called, and nothing is kept."""
 
     path: Path

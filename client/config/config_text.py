@@ -35,9 +35,9 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 DEFAULT_PROFILE: Final = "default"
@@ -51,8 +51,7 @@ _REPORT_KEYS: Final = ("filter", "sort", "columns", "about", "limit")
 _UPSTREAM_KEYS: Final = ("name", "url", "space")
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamConfig:
+class UpstreamConfig(NamedTuple):
     """Something that a folder is kept in sync with. The token is elsewhere: `client.config.tokens`."""
 
     name: str
@@ -60,8 +59,7 @@ class UpstreamConfig:
     space: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ReportConfig:
+class ReportConfig(NamedTuple):
     """A report of the user's own; what is not said is empty."""
 
     filter: tuple[str, ...] = ()
@@ -71,8 +69,7 @@ class ReportConfig:
     limit: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(NamedTuple):
     """A folder and what belongs to it."""
 
     name: str
@@ -80,20 +77,18 @@ class Profile:
     hooks: Path
     editor: str | None = None
     upstreams: tuple[UpstreamConfig, ...] = ()
-    urgency: Mapping[str, float] = field(default_factory=dict)
-    contexts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    reports: Mapping[str, ReportConfig] = field(default_factory=dict)
+    urgency: Mapping[str, float] = MappingProxyType({})
+    contexts: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    values: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    reports: Mapping[str, ReportConfig] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(NamedTuple):
     default_profile: str
     profiles: Mapping[str, Profile]
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigProblem:
+class ConfigProblem(NamedTuple):
     """`line` counts from 1; None: it concerns the whole file. `key` is dotted, as `hypertask config set` takes it."""
 
     sentence: str
@@ -113,8 +108,7 @@ class ConfigError(Exception):
         self.problems = problems
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(NamedTuple):
     """What a config is read in: the variables, `~`, and the folder that the file is in."""
 
     variables: Mapping[str, str]

@@ -12,14 +12,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
-from client.folder.file_names import SUFFIX, document_of
 from client.folder.task_folder import FileProblem, Loaded, TaskFolder
-from shared.core.documents import Body, DocumentId
+from shared.core.identifiers import Body, DocumentId
 
 NAME: Final = "bodies.cache"
 _FORMAT: Final = 1
@@ -27,8 +25,7 @@ ENTRIES_TO_WRITE: Final = 50
 """So many entries have to be new before the cache is written again: reading a few files is faster than that."""
 
 
-@dataclass(frozen=True, slots=True)
-class AllFiles:
+class AllFiles(NamedTuple):
     """The bodies of all files that can be read, and the others."""
 
     bodies: Mapping[DocumentId, Body]
@@ -62,20 +59,17 @@ def read_all(folder: TaskFolder) -> AllFiles:
 
 def recalled(folder: TaskFolder) -> dict[DocumentId, Body]:
     """The bodies as they were read last, of the files that are there, and those of the files that are new. Whether a
-    file was changed since is not asked: that takes half of the time, and completing a word can do without.
+    file was changed since is not asked: that takes half of the time, and what only helps with words can do without.
 
-    Raises OSError, FolderError."""
-    names = {entry.name for entry in os.scandir(folder.root) if entry.name.endswith(SUFFIX)}
+    Raises FolderError."""
+    there = folder.names()
     bodies: dict[DocumentId, Body] = {}
     for document, (_, body) in _load(folder).items():
-        if (name := document + SUFFIX) in names:
-            names.discard(name)
+        if document in there:
             bodies[document] = body
-    for name in names:
-        if (document_there := document_of(name)) is not None:
-            loaded = folder.read(document_there)
-            if isinstance(loaded, Loaded):
-                bodies[document_there] = loaded.body
+    for document in there - bodies.keys():
+        if isinstance(loaded := folder.read(document), Loaded):
+            bodies[document] = loaded.body
     return bodies
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,7 +36,7 @@ def write_new(path: Path | str, data: bytes) -> Stamp:
 
 def make_durable(files: list[Path]) -> None:
     """The content of these files, which are on one file system."""
-    if len(files) > FEW and _SYNCFS is not None and _on_directory(files[0].parent, _SYNCFS) == 0:
+    if len(files) > FEW and (syncfs := _syncfs()) is not None and _on_directory(files[0].parent, syncfs) == 0:
         return
     for path in files:
         with path.open("rb+") as file:
@@ -53,14 +53,14 @@ FEW: Final = 8
 many but also concerns what others wrote."""
 
 
+@cache
 def _syncfs() -> Any:
+    import ctypes  # noqa: PLC0415  most commands write one file or none
+
     try:
         return ctypes.CDLL(None).syncfs if sys.platform == "linux" else None
     except AttributeError:
         return None
-
-
-_SYNCFS: Final = _syncfs()
 
 
 def _on_directory(folder: Path, call: Any) -> Any:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from shared.core.documents import DocumentId, is_document_id
+from shared.core.identifiers import DocumentId, is_document_id
 
 SUFFIX: Final = ".json"
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 import orjson
 
 from shared import codec
-from shared.core.documents import Body, ContentHash, DocumentId
+from shared.core.identifiers import Body, ContentHash, DocumentId
 from shared.core.json.canonical import JsonValue
 from shared.core.json.strict import Fault, FaultError
 from shared.core.protocol import Limits

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from shlex import quote
+from typing import NamedTuple
 
 from client.folder.file_names import file_name, is_copy, meant_by
-from shared.core.documents import DocumentId
+from shared.core.identifiers import DocumentId
 from shared.core.json.strict import Fault
 from shared.core.protocol import Limits
 
 
-@dataclass(frozen=True, slots=True)
-class FileProblem:
+class FileProblem(NamedTuple):
     """A file that is left alone."""
 
     name: str

@@ -15,19 +15,15 @@ What remains open:
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
-import signal
 import stat
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
-
-if sys.platform != "win32":
-    import fcntl
 
 READ_ONLY: Final = (
     os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -92,7 +88,8 @@ def stamp_at(path: Path | str) -> Stamp | None:
 
 def put_new(new: Path | str, target: Path | str) -> None:
     """Gives the file `new` the name `target`, which nobody has. Raises ChangedError if somebody has it."""
-    if _EXCLUSIVE is not None and _renamed(new, target, _EXCLUSIVE):
+    call = _system_call()
+    if call is not None and _renamed(new, target, call, call.exclusive):
         return
     try:
         os.link(new, target)
@@ -122,7 +119,8 @@ def put_over(new: Path | str, target: Path | str, expected: Stamp, rescue: Calla
             os.chmod(new, mode)  # noqa: PTH101
         made = os.stat(new)  # noqa: PTH116
     ours = Stamp.of(made)
-    if _EXCHANGE is None or not _renamed(new, target, _EXCHANGE):
+    call = _system_call()
+    if call is None or not _renamed(new, target, call, call.exchange):
         os.replace(new, target)  # noqa: PTH105
         return
     if _is_final(new, expected):
@@ -131,7 +129,7 @@ def put_over(new: Path | str, target: Path | str, expected: Stamp, rescue: Calla
     for _ in range(EXCHANGES):
         # Somebody was faster: theirs goes back. Whoever wrote over ours in that moment wrote over what they had
         # written before, so theirs is newest.
-        if not _exchanged(new, target):
+        if not _exchanged(new, target, call):
             break
         if _is_final(new, ours):
             os.unlink(new)  # noqa: PTH108
@@ -192,6 +190,9 @@ def _has_writer(descriptor: int) -> bool:
     """Whether some program has the file open for writing; False where the system does not say."""
     if sys.platform != "linux":
         return False
+    import fcntl  # noqa: PLC0415  Windows has none, and most commands replace no file
+    import signal  # noqa: PLC0415  likewise
+
     try:
         # Should somebody open it by another link in this moment, the signal is one that does nothing.
         fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
@@ -207,44 +208,49 @@ def _has_writer(descriptor: int) -> bool:
 # --- renaming with flags, which Python does not offer --------------------------------------------------------
 
 
-def _system_call() -> tuple[Any, int, int] | None:
+class _Rename(NamedTuple):
     """The function, its flag for "do not replace" and its flag for "exchange"."""
+
+    function: Any
+    exclusive: int
+    exchange: int
+
+
+@cache
+def _system_call() -> _Rename | None:
+    """Looked up when the first file is put in place: most commands put none."""
     if sys.platform == "win32":  # its rename does not replace by itself, and it has no exchange
         return None
+    import ctypes  # noqa: PLC0415  as above
+
     library = ctypes.CDLL(None, use_errno=True)
     try:
         if sys.platform == "darwin":
-            call = library.renameatx_np
-            return call, 0x4, 0x2
-        call = library.renameat2
+            return _Rename(library.renameatx_np, 0x4, 0x2)
+        return _Rename(library.renameat2, 0x1, 0x2)
     except AttributeError:  # an old or another C library
         return None
-    return call, 0x1, 0x2
 
 
-_CALL: Final = _system_call()
-_EXCLUSIVE: Final = _CALL and _CALL[1]
-_EXCHANGE: Final = _CALL and _CALL[2]
 _HERE: Final = -2 if sys.platform == "darwin" else -100  # AT_FDCWD
 
 
-def _renamed(source: Path | str, target: Path | str, flag: int) -> bool:
+def _renamed(source: Path | str, target: Path | str, call: _Rename, flag: int) -> bool:
     """False: this file system or kernel does not have it. Raises ChangedError where the flag forbids it."""
-    if _CALL is None:
-        return False
-    if _CALL[0](_HERE, os.fsencode(source), _HERE, os.fsencode(target), ctypes.c_uint(flag)) == 0:
+    import ctypes  # noqa: PLC0415  as above
+
+    if call.function(_HERE, os.fsencode(source), _HERE, os.fsencode(target), ctypes.c_uint(flag)) == 0:
         return True
     error = ctypes.get_errno()
     # Nothing to exchange with, or something where nothing was to be: somebody was faster.
-    if error == (errno.ENOENT if flag == _EXCHANGE else errno.EEXIST):
+    if error == (errno.ENOENT if flag == call.exchange else errno.EEXIST):
         raise ChangedError(target)
     return False
 
 
-def _exchanged(new: Path | str, target: Path | str) -> bool:
+def _exchanged(new: Path | str, target: Path | str, call: _Rename) -> bool:
     """Like `_renamed`; somebody may have removed `target`, then there is nothing to exchange with."""
-    assert _EXCHANGE is not None
     try:
-        return _renamed(new, target, _EXCHANGE)
+        return _renamed(new, target, call, call.exchange)
     except ChangedError:
         return False

@@ -14,9 +14,8 @@ import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from client.folder.durable import make_durable, make_names_durable, write_new
 from client.folder.file_names import SUFFIX, document_of, file_name, placeholder_of
@@ -44,7 +43,7 @@ from client.folder.replace import (
     take_away,
 )
 from shared.codec import parse
-from shared.core.documents import Body, ContentHash, DocumentId, is_document_id
+from shared.core.identifiers import Body, ContentHash, DocumentId, is_document_id
 from shared.core.json.strict import FaultError, check
 from shared.core.protocol import Limits
 
@@ -73,16 +72,14 @@ class FolderGoneError(FolderError):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
+class Scan(NamedTuple):
     """What the folder holds by name. A document whose file is a Problem that `scan` saw is not in `files`."""
 
     files: Mapping[DocumentId, Stamp]
     problems: tuple[FileProblem, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(NamedTuple):
     """A document that was read."""
 
     body: Body
@@ -94,8 +91,7 @@ class Loaded:
     """It is larger than a document may be: it can be read and made smaller, and no upstream takes it."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileChange:
+class FileChange(NamedTuple):
     """One file as it is to be (`body` None: removed), if it is at `expected` (None: there is none)."""
 
     document: DocumentId
@@ -177,6 +173,13 @@ class TaskFolder:
             if self._rescued.is_dir():
                 problems += [rescued(f"{STATE}/rescued/{path.name}") for path in self._rescued.iterdir()]
         return Scan(files, tuple(sorted(problems, key=lambda problem: problem.name)))
+
+    def names(self) -> set[DocumentId]:
+        """The documents that have a file by its name, whatever it is; nothing is asked about the files. Raises
+        FolderError."""
+        with self._explained():
+            names = os.listdir(self.root)  # noqa: PTH208  a path for each of ten thousand takes longer than all else
+            return {one for name in names if (one := document_of(name)) is not None}
 
     def read(self, document: DocumentId) -> Loaded | FileProblem | None:
         """The document's file; None: it has none. Raises FolderGoneError."""

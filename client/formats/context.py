@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 
 from client.formats.faults import FormatProblem
-from shared.core.documents import Body, DocumentId
+from shared.core.identifiers import Body, DocumentId
 
 
 def _unknown(identity: str, body: Body) -> bool:

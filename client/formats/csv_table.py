@@ -26,7 +26,7 @@ from client.formats.fields import NoDateError, field_of, finished, put
 from client.formats.naming import Names, is_unique
 from client.formats.text import decoded
 from shared import codec
-from shared.core.documents import Body, DocumentId, is_document_id
+from shared.core.identifiers import Body, DocumentId, is_document_id
 from shared.core.json.canonical import equal
 from shared.core.json.strict import FaultError
 from shared.core.protocol import Limits

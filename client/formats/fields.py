@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from client.tasks.moments import FIELDS, point_of, text_of_point
-from shared.core.documents import Body
+from shared.core.identifiers import Body
 
 _NAMES: Final = {
     "description": ("description", "task", "tasks", "title", "content", "subject", "summary", "name", "todo", "text",

@@ -37,7 +37,7 @@ from client.tasks.moments import Point, point_of, text_of_point
 from client.tasks.periods import NoPeriodError
 from client.tasks.recurrence import occurrence_id
 from shared.codec import parse
-from shared.core.documents import Body, DocumentId, is_document_id
+from shared.core.identifiers import Body, DocumentId, is_document_id
 from shared.core.json.canonical import equal
 from shared.core.json.strict import FaultError
 from shared.core.protocol import Limits

@@ -18,13 +18,13 @@ from client.formats.faults import ExportError
 from client.formats.ical_reader import MOMENTS, OWN, PLACES, PRIORITIES, STATES, TEXTS, UNDERSTOOD, WAS, Todo
 from client.formats.ical_values import Zones, definition_of, property_of, rule_of
 from client.formats.naming import Names
-from client.tasks.filters import tags_of
 from client.tasks.ids import derived_id
 from client.tasks.moments import Point, day_of, placed, point_of, text_of_point, utc
 from client.tasks.periods import NoPeriodError, Rule
 from client.tasks.recurrence import Occurrence, Series, zone_named
+from client.tasks.view import tags_of
 from shared.codec import dumps
-from shared.core.documents import Body, DocumentId, is_document_id
+from shared.core.identifiers import Body, DocumentId, is_document_id
 from shared.core.json.canonical import equal
 
 _INSTANTS: Final = ("COMPLETED", "CREATED", "LAST-MODIFIED")

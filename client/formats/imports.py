@@ -26,7 +26,7 @@ from client.folder.task_folder import FileProblem, FolderError, Loaded, Stamp
 from client.tasks.journal import Step
 from client.tasks.task_list import Tasks
 from shared import codec
-from shared.core.documents import Body, DocumentId
+from shared.core.identifiers import Body, DocumentId
 from shared.core.json.canonical import equal
 from shared.core.merge.clock import clock
 from shared.core.merge.objects import Side, merge

@@ -8,7 +8,7 @@ from typing import Final
 
 from client.formats.context import Context
 from client.tasks.ids import ALPHABET, LENGTH, derived_id
-from shared.core.documents import Body, DocumentId, is_document_id
+from shared.core.identifiers import Body, DocumentId, is_document_id
 
 _OURS: Final = re.compile(rf"[{ALPHABET}]{{{LENGTH}}}\Z")
 _UUID: Final = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\Z")

@@ -15,7 +15,7 @@ from typing import Any, Final
 from client.formats.fields import NoDateError, date_of, finished, instant_in
 from client.tasks.moments import point_of, text_of_point
 from client.tasks.recurrence import zone_named
-from shared.core.documents import Body
+from shared.core.identifiers import Body
 from shared.dumps import documents_in
 
 Service = Callable[[Any], list[Body] | None]

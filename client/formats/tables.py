@@ -11,7 +11,7 @@ from client.formats.fields import NoDateError, date_of, finished
 from client.tasks.moments import point_of
 from client.tasks.periods import NoPeriodError, repetition
 from client.tasks.recurrence import zone_named
-from shared.core.documents import Body
+from shared.core.identifiers import Body
 
 Row = tuple[int, Mapping[str, str]]
 """The line that it ends in, and its cells by the names of their columns."""

@@ -34,7 +34,7 @@ from client.tasks.moments import FIELDS, is_day, point_of, since_1970
 from client.tasks.periods import Every, NoPeriodError
 from client.tasks.recurrence import Occurrence, Series, is_pattern
 from shared import codec
-from shared.core.documents import Body, DocumentId, is_document_id
+from shared.core.identifiers import Body, DocumentId, is_document_id
 from shared.core.json.canonical import equal
 from shared.core.json.strict import FaultError
 from shared.core.protocol import Limits

@@ -22,7 +22,7 @@ from typing import Any, Final
 from client.formats.faults import ExportError, FormatProblem
 from client.formats.taskwarrior_fields import NotATaskwarriorTaskError, document_id, from_taskwarrior
 from shared.codec import parse
-from shared.core.documents import Body, DocumentId
+from shared.core.identifiers import Body, DocumentId
 from shared.core.json.strict import Fault, FaultError
 from shared.core.protocol import Limits
 

@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from shared.core.documents import Body, DocumentId
+from shared.core.identifiers import Body, DocumentId
 from shared.core.merge.clock import clock
 
 PREFIX: Final = "taskwarrior_"

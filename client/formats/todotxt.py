@@ -30,10 +30,10 @@ from client.formats.context import Context, Reading
 from client.formats.faults import ExportError, FormatProblem
 from client.formats.naming import Names, is_unique
 from client.formats.text import decoded
-from client.tasks.filters import tags_of
 from client.tasks.moments import day_of, is_day
+from client.tasks.view import tags_of
 from shared import codec
-from shared.core.documents import Body, DocumentId, is_document_id
+from shared.core.identifiers import Body, DocumentId, is_document_id
 from shared.core.json.canonical import equal
 from shared.core.json.strict import FaultError
 from shared.core.protocol import Limits

@@ -19,7 +19,7 @@ from client.sync.report import SyncReport, count
 from client.sync.state_store import Arriving, SeenFile
 from client.sync.versioning import Arrival, TakenState
 from shared.codec import content_hash
-from shared.core.documents import Body, ContentHash, DocumentId
+from shared.core.identifiers import Body, ContentHash, DocumentId
 from shared.core.json.canonical import equal
 from shared.core.merge.conflict_rows import conflict_rows
 from shared.core.merge.policies import NO_POLICIES, Policies

@@ -36,7 +36,7 @@ from client.folder.task_folder import STATE, FileProblem, Loaded, TaskFolder
 from client.sync.engine.answer import MergedDoc, merged_onto
 from client.sync.state_store import Arriving, SeenFile, SyncStateStore
 from shared.codec import content_hash
-from shared.core.documents import Body, ContentHash, DocumentId
+from shared.core.identifiers import Body, ContentHash, DocumentId
 from shared.core.json.canonical import equal
 from shared.core.json.strict import FaultError
 from shared.core.merge.conflict_rows import conflict_rows

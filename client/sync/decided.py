@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from client.sync.state_file import rows_of
 from shared import codec
-from shared.core.documents import Body, DocumentId
+from shared.core.identifiers import Body, DocumentId
 
 DECIDED_KEPT: Final = 5_000
 

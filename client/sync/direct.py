@@ -22,7 +22,7 @@ from typing import Final
 from client.sync.engine.records import NotNow, Pending, Refused, Reply, UpstreamAnswer
 from client.sync.upstream import Outgoing, Upstream
 from shared.codec import content_hash
-from shared.core.documents import Body, ContentHash, DocumentId
+from shared.core.identifiers import Body, ContentHash, DocumentId
 
 MAX_ROUNDS: Final = 5
 """Two are enough without concurrent writers."""

@@ -18,7 +18,7 @@ from client.sync.engine.records import Ancestor
 from client.sync.engine.versions import FileVersion
 from client.sync.state_file import rows_of
 from shared import codec
-from shared.core.documents import ContentHash, DocumentId
+from shared.core.identifiers import ContentHash, DocumentId
 from shared.core.version_vectors import Source, Version
 
 EARLIER: Final = 6

@@ -12,7 +12,7 @@ from client.folder.replace import Stamp
 from client.folder.task_folder import FileProblem, TaskFolder
 from client.sync.arrivals import key_of, stamp_key
 from client.sync.state_store import SeenFile, SyncStateStore
-from shared.core.documents import Body, ContentHash, DocumentId
+from shared.core.identifiers import Body, ContentHash, DocumentId
 
 LATELY: Final = 20_000
 """So many bodies are kept from a look to the acting on it."""

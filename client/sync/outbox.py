@@ -12,7 +12,7 @@ from client.sync.engine.records import Pending, Record, Refused
 from client.sync.files import Held, UnreadableError
 from client.sync.pair import SyncPair
 from client.sync.upstream import Outgoing
-from shared.core.documents import ContentHash, DocumentId
+from shared.core.identifiers import ContentHash, DocumentId
 from shared.core.protocol import Limits
 from shared.core.resolution.size_limit import TOO_LARGE
 from shared.core.version_vectors import Version, unseen

@@ -11,7 +11,7 @@ from client.sync.engine.own_edits import lost, own_fields
 from client.sync.state_store import SyncStateStore
 from client.sync.upstream import Upstream, UpstreamError
 from client.sync.versioning import TakenState
-from shared.core.documents import DocumentId
+from shared.core.identifiers import DocumentId
 from shared.observability import event
 
 logger = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from client.sync.recheck import Recheck
 from client.sync.state_store import Arriving, SeenFile, SyncStateStore
 from client.sync.upstream import Upstream
 from client.sync.versioning import Versioning
-from shared.core.documents import Body, ContentHash, DocumentId
+from shared.core.identifiers import Body, ContentHash, DocumentId
 
 
 class FileReader(Protocol):

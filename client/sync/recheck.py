@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from shared.core.documents import DocumentId
+from shared.core.identifiers import DocumentId
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from client.sync.decided import Decided
 from client.sync.engine.plan import Plan
 from client.sync.engine.records import Record, Refused, UpstreamAnswer
 from client.sync.files import Found
-from shared.core.documents import Body, DocumentId
+from shared.core.identifiers import Body, DocumentId
 
 Progress = Callable[[int, int], None]
 """(done, of how many that are known of)."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from shared import codec
-from shared.core.documents import Body, DocumentId
+from shared.core.identifiers import Body, DocumentId
 
 PRIVATE: Final = 0o600
 """Mode of a device's memory: only its owner may read it, for tasks may be private. SQLite gives its log the same."""

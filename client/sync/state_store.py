@@ -29,7 +29,7 @@ from client.sync.file_versions import FileVersions
 from client.sync.state_file import Columns, connected, dumped, loaded, move_aside
 from client.sync.upstream_records import UpstreamRecords
 from shared import codec
-from shared.core.documents import Body, ContentHash, DocumentId
+from shared.core.identifiers import Body, ContentHash, DocumentId
 
 _SCHEMA: Final = """
 CREATE TABLE upstream (

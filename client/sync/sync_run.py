@@ -29,7 +29,7 @@ from client.sync.upstream import (
     UpstreamUnavailableError,
 )
 from client.sync.versioning import Versioning
-from shared.core.documents import DocumentId
+from shared.core.identifiers import DocumentId
 from shared.core.index.reconciliation import sum_of
 from shared.core.protocol import REFUSED_FOR_NOW
 

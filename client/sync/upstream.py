@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from client.sync.engine.records import Ancestor, Pending, Reply, UpstreamAnswer
-from shared.core.documents import ContentHash, DocumentId
+from shared.core.identifiers import ContentHash, DocumentId
 from shared.core.index.reconciliation import Fingerprint, sum_of
 from shared.core.merge.policies import Policies
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from client.sync.engine.records import Outline, Pending, Record, Refused
 from client.sync.state_file import OPEN, dumped, loaded, rows_of
 from shared import codec
-from shared.core.documents import ContentHash, DocumentId
+from shared.core.identifiers import ContentHash, DocumentId
 from shared.core.version_vectors import Version
 
 _OUTLINE: Final = "base, gone, shadow_hash, remote, pending IS NOT NULL, refused, unverified"

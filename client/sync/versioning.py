@@ -11,7 +11,7 @@ from client.sync.engine.records import Ancestor, Outline, Pending, Record, Upstr
 from client.sync.engine.versions import Agreed, FileVersion, ancestors, arrived, contained, is_edited, numbered
 from client.sync.state_store import SyncStateStore
 from shared.codec import content_hash
-from shared.core.documents import Body, ContentHash, DocumentId
+from shared.core.identifiers import Body, ContentHash, DocumentId
 from shared.core.version_vectors import Version, includes
 
 

@@ -15,35 +15,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
-from client.tasks.words import Field, Tag, Text, WordError, read_words
+from client.tasks.words import OPERATORS, Field, Tag, Text, WordError, read_words
 
-OPERATORS: Final = frozenset({"and", "or", "xor", "!", "(", ")"})
 _TOKEN: Final = re.compile(r"\s*([()]|!(?=[(+\s-])|(?:\"[^\"]*\"|'[^']*'|[^\s()\"'])+)")
 _QUOTES: Final = re.compile(r"\"([^\"]*)\"|'([^']*)'")
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     word: Tag | Field | Text
 
 
-@dataclass(frozen=True, slots=True)
-class Not:
+class Not(NamedTuple):
     part: Expression
 
 
-@dataclass(frozen=True, slots=True)
-class Both:
+class Both(NamedTuple):
     """All of the parts; without any it is always true."""
 
     parts: tuple[Expression, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Either:
+class Either(NamedTuple):
     """`exclusive`: one of the two, and not both."""
 
     left: Expression

@@ -33,13 +33,14 @@ from client.tasks import moments
 from client.tasks.expressions import Both, Either, Expression, Not, Word, plain_words
 from client.tasks.expressions import parse as parse_words
 from client.tasks.ids import SHORTEST
-from client.tasks.known import check_tag, known_field, numbered
+from client.tasks.known import check_tag, known_field
+from client.tasks.named import numbered
 from client.tasks.urgency import COEFFICIENTS, urgency
-from client.tasks.view import View, status_of
+from client.tasks.view import View, status_of, tags_of
 from client.tasks.virtual_tags import VIRTUAL_TAGS
 from client.tasks.words import Field, Tag, Text, WordError
 from shared.codec import parse
-from shared.core.documents import Body
+from shared.core.identifiers import Body
 from shared.core.json.canonical import equal
 from shared.core.json.strict import FaultError
 
@@ -74,11 +75,6 @@ def is_pending(body: Body, now: datetime) -> bool:
     wait = moments.seconds(body.get("wait"), now.tzinfo)
     waits = wait is not None and wait > now.timestamp()
     return body.get("status") not in ("completed", "deleted", "recurring") and not waits
-
-
-def tags_of(body: Body) -> list[str]:
-    tags = body.get("tags")
-    return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
 
 
 def value_at(body: Body, path: str) -> Any:

@@ -16,12 +16,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from shared import codec
-from shared.core.documents import Body
+from shared.core.identifiers import Body
 from shared.core.json.canonical import equal
 from shared.core.json.strict import FaultError
 
@@ -33,8 +32,7 @@ class HookError(Exception):
     """A hook refused, or could not be run. Nothing was changed."""
 
 
-@dataclass(frozen=True, slots=True)
-class HookResult:
+class HookResult(NamedTuple):
     """The task as the hooks left it, and what they had to say."""
 
     body: Body

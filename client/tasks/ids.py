@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
 from typing import Final
 
-from shared.core.documents import DocumentId
+from shared.core.identifiers import DocumentId
 
 ALPHABET: Final = "23456789abcdefghkmnpqrstwxyz"
 """Without what is easily mistaken for something else when read aloud or copied by hand."""
@@ -15,6 +14,7 @@ LENGTH: Final = 16
 SHORTEST: Final = 4
 """So many characters are shown at least, though fewer may be unique today."""
 _NAMED: Final = 5
+_FEW: Final = 20
 
 
 class NoSuchTaskError(Exception):
@@ -33,6 +33,8 @@ def id_of(number: int) -> DocumentId:
 def derived_id(*parts: str) -> DocumentId:
     """Always the same id for the same parts, and for others another: what comes from outside under a name of its own
     gets its id so, and an occurrence of a repeating task its id from the parent's and the moment it is due."""
+    import hashlib  # noqa: PLC0415  it takes time to load, and most commands derive none
+
     text = "".join(f"{len(part)}:{part}" for part in parts)
     return id_of(int.from_bytes(hashlib.sha256(text.encode()).digest(), "big"))
 
@@ -58,6 +60,19 @@ def shortest(ids: Iterable[DocumentId], least: int = SHORTEST) -> dict[DocumentI
         document: document[: max(least, shared[place] + 1, shared[place + 1] + 1)]
         for place, document in enumerate(ordered)
     }
+
+
+def shortest_of(some: Sequence[DocumentId], ids: Collection[DocumentId]) -> dict[DocumentId, str]:
+    """The same for some of the ids, without putting all of them in order where they are few."""
+    if len(some) > _FEW:
+        every = shortest(ids)
+        return {document: every[document] for document in some}
+    found = {}
+    for document in some:
+        near = [one for one in ids if one.startswith(document[:SHORTEST]) and one != document]
+        longest = max((_in_common(document, one) for one in near), default=0)
+        found[document] = document[: max(SHORTEST, longest + 1)]
+    return found
 
 
 def _in_common(a: str, b: str) -> int:

@@ -11,13 +11,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from client.folder.durable import make_durable, make_names_durable, write_new
 from shared import codec
-from shared.core.documents import Body, DocumentId
+from shared.core.identifiers import Body, DocumentId
 
 KEPT: Final = 100
 """So many commands can be undone, one after another."""
@@ -27,8 +26,7 @@ UNDONE: Final = "undone"
 """Where the journals are, in the folder's own part."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One document, as it was and as it then was. None: it was not there."""
 
     document: DocumentId
@@ -36,8 +34,7 @@ class Step:
     after: Body | None
 
 
-@dataclass(frozen=True, slots=True)
-class JournalEntry:
+class JournalEntry(NamedTuple):
     """One command, or what one sync brought."""
 
     command: str

@@ -21,14 +21,15 @@ from datetime import datetime
 from typing import Any, Final
 
 from client.tasks import moments
-from client.tasks.filters import tags_of, value_at
+from client.tasks.filters import value_at
 from client.tasks.ids import NoSuchTaskError
-from client.tasks.known import FIELDS, documents_named, known_field
-from client.tasks.view import View
+from client.tasks.known import FIELDS, known_field
+from client.tasks.named import documents_named
+from client.tasks.view import View, tags_of
 from client.tasks.virtual_tags import VIRTUAL_TAGS
 from client.tasks.words import NEVER_SET, Field, Tag, Text, WordError, read_words
 from shared.codec import parse
-from shared.core.documents import Body, DocumentId
+from shared.core.identifiers import Body, DocumentId
 from shared.core.json.strict import FaultError, check
 
 Modification = Callable[[Body], Body]

@@ -32,6 +32,9 @@ FIELDS: Final = frozenset({"due", "wait", "scheduled", "until", "start", "end", 
 """Fields of a task whose values are days or moments."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH).total_seconds()
+_END: Final = (datetime.max.replace(tzinfo=UTC, microsecond=0) - _EPOCH).total_seconds()
+"""Of the instants that Python has a calendar for."""
 _DAY: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)\Z", re.ASCII)
 _LOCAL: Final = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)[Tt ](\d\d):?(\d\d)(?::?(\d\d)(?:\.\d+)?)?\Z", re.ASCII)
 
@@ -164,6 +167,8 @@ def placed(point: Point, zone: tzinfo | None) -> datetime:
 
 def seconds(value: Any, zone: tzinfo | None) -> float | None:
     """When that is, in seconds since 1970; None if the field says no moment."""
+    if isinstance(value, str) and (at := instant(value)) is not None and _FIRST <= at < _END and at.is_integer():
+        return at  # as nearly all are
     point = point_of(value)
     return None if point is None else since_1970(point, zone)
 

@@ -28,7 +28,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from client.tasks.ids import derived_id
 from client.tasks.moments import Point, point_of, since_1970, text_of_point, written
 from client.tasks.periods import Every, NoPeriodError, Repetition, Rule, repetition
-from shared.core.documents import Body, DocumentId
+from shared.core.identifiers import Body, DocumentId
 
 __all__ = ["MOST", "NoPeriodError", "Series", "is_pattern", "occurrence", "occurrences", "zone_named"]
 

@@ -6,21 +6,19 @@ Names, filters and orders are Taskwarrior's.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from client.tasks import moments
 from client.tasks.urgency import urgency
 from client.tasks.view import View
 from client.tasks.words import WordError
-from shared.core.documents import Body
+from shared.core.identifiers import Body
 
 _PENDING: Final = ("status:pending", "-WAITING")
 _USUAL: Final = ("state", "priority", "project", "tags", "recur", "due", "description", "urgency")
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """`order`: fields with `+` or `-` behind them; `columns`: without the number and the id, which each has."""
 
     name: str
@@ -148,10 +146,10 @@ def ordered(
         if sign not in ("+", "-") or not field:
             raise WordError(f'"{part}" is not an order. Examples: due+, urgency-')
         key = _key(field, view, coefficients)
-        there = [(value, body) for body in found if (value := key(body)) is not None]
-        lacking = [body for body in found if key(body) is None]
+        pairs = [(key(body), body) for body in found]
+        there = [pair for pair in pairs if pair[0] is not None]
         there.sort(key=lambda pair: pair[0], reverse=sign == "-")
-        found = [body for _, body in there] + lacking
+        found = [body for _, body in there] + [body for value, body in pairs if value is None]
     return found
 
 

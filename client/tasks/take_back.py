@@ -10,7 +10,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shared.core.documents import Body
+from shared.core.identifiers import Body
 
 
 class TakeBackError(Exception):

@@ -4,20 +4,21 @@ somebody else makes at the same moment."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from client.folder.body_cache import AllFiles, read_all
+from client.folder.body_cache import AllFiles, read_all, recalled
 from client.folder.task_folder import ChangedError, FileChange, FileProblem, FolderError, Loaded, Stamp, TaskFolder
-from client.tasks.hooks import Hooks
 from client.tasks.ids import NoSuchTaskError
 from client.tasks.journal import ARRIVALS, COMMANDS, UNDONE, Journal, JournalEntry, Step
-from client.tasks.known import documents_named
 from client.tasks.listed import numbers
 from client.tasks.moments import written
-from shared.core.documents import Body, DocumentId
+from client.tasks.named import documents_named
+from shared.core.identifiers import Body, DocumentId
 from shared.core.json.canonical import equal
+
+if TYPE_CHECKING:
+    from client.tasks.hooks import Hooks
 
 ATTEMPTS: Final = 5
 """So often a change is decided anew because somebody else changes the same file at that moment."""
@@ -34,8 +35,7 @@ class NothingToUndoError(Exception):
     """The message says so."""
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(NamedTuple):
     """What a command did: the documents before and after, those among them that changed, and what hooks said."""
 
     steps: tuple[Step, ...]
@@ -45,7 +45,8 @@ class Done:
 class Tasks:
     """The tasks of one folder, for one command."""
 
-    def __init__(self, folder: TaskFolder, hooks: Hooks, now: datetime) -> None:
+    def __init__(self, folder: TaskFolder, hooks: Callable[[], Hooks], now: datetime) -> None:
+        """`hooks` is called when something is changed."""
         self.folder = folder
         self._hooks = hooks
         self._journal = Journal(folder.state)
@@ -54,10 +55,14 @@ class Tasks:
     def find(self, text: str) -> DocumentId:
         """The task of a number of the last listing, or of the beginning of an id. Raises NoSuchTaskError, WordError,
         FolderError."""
-        named = documents_named(text, numbers(self.folder.state), self.folder.scan().files)
+        named = self.named(text)
         if len(named) > 1:
             raise NoSuchTaskError(f"{text} names {len(named)} tasks; this command takes one")
         return named[0]
+
+    def named(self, text: str) -> list[DocumentId]:
+        """The tasks of numbers, or of beginnings of ids, with commas between them. Raises as `find` does."""
+        return documents_named(text, numbers(self.folder.state), self.folder.names())
 
     def all(self) -> AllFiles:
         """Raises FolderError."""
@@ -65,6 +70,11 @@ class Tasks:
         if not files.bodies:
             self._is_set_up()
         return files
+
+    def recalled(self) -> Mapping[DocumentId, Body]:
+        """The bodies as they were read last, for what need not know whether a file was changed since: hints. Raises
+        FolderError."""
+        return recalled(self.folder)
 
     def read(self, document: DocumentId) -> Body:
         """Raises NotATaskError, FolderError."""
@@ -75,7 +85,7 @@ class Tasks:
         feedback: list[str] = []
         steps: list[Step] = []
         for body in bodies:
-            heard = self._hooks.added(body)
+            heard = self._hooks().added(body)
             feedback += heard.feedback
             steps.append(Step(DocumentId(body["id"]), None, heard.body))
         self.carry_out(command, [(step, None) for step in steps])
@@ -92,7 +102,7 @@ class Tasks:
             loaded = self._loaded(document)
             after = modify(loaded.body)
             if not equal(after, loaded.body):
-                heard = self._hooks.modified(loaded.body, {**after, "modified": written(self._now)})
+                heard = self._hooks().modified(loaded.body, {**after, "modified": written(self._now)})
                 feedback.extend(heard.feedback)
                 after = heard.body
             return Step(document, loaded.body, after), loaded.stamp
@@ -105,7 +115,7 @@ class Tasks:
 
         def decide(document: DocumentId) -> tuple[Step, Stamp | None]:
             loaded = self._loaded(document)
-            feedback.extend(self._hooks.deleted(loaded.body))
+            feedback.extend(self._hooks().deleted(loaded.body))
             return Step(document, loaded.body, None), loaded.stamp
 
         return Done(self._decide_and_carry_out(documents, decide, command), tuple(feedback))

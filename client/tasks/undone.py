@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from client.tasks.journal import Step
-from shared.core.documents import Body
+from shared.core.identifiers import Body
 from shared.core.json.canonical import equal
 from shared.core.merge.objects import merge
 

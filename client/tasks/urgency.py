@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from client.tasks import moments
 from client.tasks.view import View
-from shared.core.documents import Body
+from shared.core.identifiers import Body
 
 COEFFICIENTS: Final[Mapping[str, float]] = {
     "next": 15.0,
@@ -68,13 +68,15 @@ def terms(body: Body, view: View, coefficients: Mapping[str, float] = COEFFICIEN
 
 
 def _is_in(project: str, name: str) -> bool:
-    kind, dot, meant = name.partition(".")
-    return kind == "project" and bool(dot) and (project == meant or project.startswith(meant + "."))
+    if not name.startswith("project."):
+        return False
+    meant = name.removeprefix("project.")
+    return project == meant or project.startswith(meant + ".")
 
 
 def _passed(value: Any, view: View) -> bool:
     at = moments.seconds(value, view.now.tzinfo) if value is not None else None
-    return at is not None and at < view.now.timestamp()
+    return at is not None and at < view.at
 
 
 def _several(value: Any) -> float:
@@ -86,7 +88,7 @@ def _due(value: Any, view: View) -> float:
     at = moments.seconds(value, view.now.tzinfo) if value is not None else None
     if at is None:
         return 0.0
-    late = (view.now.timestamp() - at) / _DAY
+    late = (view.at - at) / _DAY
     return min(1.0, max(0.2, (late + 14.0) * 0.8 / 21.0 + 0.2))
 
 
@@ -94,4 +96,4 @@ def _age(value: Any, view: View) -> float:
     at = moments.seconds(value, view.now.tzinfo) if value is not None else None
     if at is None:
         return 0.0
-    return min(1.0, max(0.0, (view.now.timestamp() - at) / _DAY / _YEAR_DAYS))
+    return min(1.0, max(0.0, (view.at - at) / _DAY / _YEAR_DAYS))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Self
 
 from client.tasks import moments
-from shared.core.documents import Body
+from shared.core.identifiers import Body
 
 
 def status_of(body: Body) -> str:
@@ -25,24 +25,44 @@ def dependencies(body: Body) -> list[str]:
     return [part for part in value if isinstance(part, str)] if isinstance(value, list) else []
 
 
-@dataclass(frozen=True)
-class View:
-    """`open_ids`: tasks that are neither completed nor deleted; `needed`: those that an open task depends on;
-    `numbers`: the ids that the numbers of the last listing stand for, from 1; `tags`, `fields`: those in use."""
+def tags_of(body: Body) -> list[str]:
+    tags = body.get("tags")
+    return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
 
-    now: datetime
-    open_ids: frozenset[str] = frozenset()
-    needed: frozenset[str] = frozenset()
-    numbers: tuple[str, ...] = ()
-    tags: frozenset[str] = frozenset()
-    fields: frozenset[str] | None = None
-    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """What a field may be, where the config says so."""
-    depends: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """What each task depends on, where it depends on any."""
-    ids: frozenset[str] = frozenset()
-    coefficients: Mapping[str, float] | None = None
-    """Of the urgency; None: the usual ones."""
+
+class View:
+    """The moment, and what the other tasks are."""
+
+    def __init__(
+        self,
+        now: datetime,
+        *,
+        open_ids: frozenset[str] = frozenset(),
+        needed: frozenset[str] = frozenset(),
+        numbers: tuple[str, ...] = (),
+        tags: frozenset[str] = frozenset(),
+        fields: frozenset[str] | None = None,
+        values: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+        depends: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+        ids: frozenset[str] = frozenset(),
+        coefficients: Mapping[str, float] | None = None,
+    ) -> None:
+        """`open_ids`: tasks that are neither completed nor deleted; `needed`: those that an open task depends on;
+        `numbers`: the ids that the numbers of the last listing stand for, from 1; `tags`, `fields`: those in use;
+        `values`: what a field may be, where the config says so; `depends`: what each task depends on, where it
+        depends on any; `coefficients`: of the urgency, None: the usual ones."""
+        self.now = now
+        self.at = now.timestamp()
+        """The same in seconds since 1970: for ten thousand tasks it is asked for as often."""
+        self.open_ids = open_ids
+        self.needed = needed
+        self.numbers = numbers
+        self.tags = tags
+        self.fields = fields
+        self.values = values
+        self.depends = depends
+        self.ids = ids
+        self.coefficients = coefficients
 
     @classmethod
     def of(cls, bodies: Iterable[Body], now: datetime, numbers: Iterable[str] = (), **known: Any) -> Self:
@@ -66,11 +86,11 @@ class View:
                     needed.update(dependencies(body))
         return cls(
             now,
-            frozenset(open_ids),
-            frozenset(needed),
-            tuple(numbers),
-            frozenset(tags),
-            frozenset(fields),
+            open_ids=frozenset(open_ids),
+            needed=frozenset(needed),
+            numbers=tuple(numbers),
+            tags=frozenset(tags),
+            fields=frozenset(fields),
             depends=depends,
             ids=frozenset(ids),
             **known,
@@ -93,7 +113,7 @@ class View:
         if "wait" not in body or status_of(body) != "pending":
             return False
         wait = moments.seconds(body["wait"], self.now.tzinfo)
-        return wait is not None and wait > self.now.timestamp()
+        return wait is not None and wait > self.at
 
     def is_blocked(self, body: Body) -> bool:
         return "depends" in body and is_open(body) and any(d in self.open_ids for d in dependencies(body))

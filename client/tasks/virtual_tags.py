@@ -8,7 +8,7 @@ from typing import Final
 
 from client.tasks import moments
 from client.tasks.view import View, is_open, status_of
-from shared.core.documents import Body
+from shared.core.identifiers import Body
 
 Test = Callable[[Body, View], bool]
 DUE_DAYS: Final = 7
@@ -42,14 +42,14 @@ def is_overdue(body: Body, view: View) -> bool:
     if "due" not in body or not is_open(body) or status_of(body) == "recurring":
         return False
     due = moments.seconds(body["due"], view.now.tzinfo)
-    return due is not None and due < view.now.timestamp()
+    return due is not None and due < view.at
 
 
 def is_ready(body: Body, view: View) -> bool:
     if status_of(body) != "pending" or view.is_waiting(body) or view.is_blocked(body):
         return False
     scheduled = moments.seconds(body.get("scheduled"), view.now.tzinfo)
-    return scheduled is None or scheduled < view.now.timestamp()
+    return scheduled is None or scheduled < view.at
 
 
 def is_active(body: Body, view: View) -> bool:

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 MODIFIERS: Final = {
     **dict.fromkeys(("is", "equals"), "is"),
@@ -35,6 +34,8 @@ MODIFIERS: Final = {
 
 _TAG: Final = re.compile(r"([+-])([^\W\d]\S*)\Z")
 _FIELD: Final = re.compile(r"([^\W\d][\w.-]*):(=?)(.*)\Z", re.DOTALL)
+OPERATORS: Final = frozenset({"and", "or", "xor", "!", "(", ")"})
+"""Of a filter: client/tasks/expressions.py."""
 NEVER_SET: Final = frozenset({"id", "_deleted"})
 
 
@@ -42,14 +43,12 @@ class WordError(ValueError):
     """A word that cannot be meant so; the message says what to write instead."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tag:
+class Tag(NamedTuple):
     name: str
     wanted: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """`modifier` is empty without one; `is_json`: the value is to be read as JSON."""
 
     name: str
@@ -58,8 +57,7 @@ class Field:
     is_json: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(NamedTuple):
     text: str
 
 

@@ -9,7 +9,7 @@ from client.sync.engine.records import NotNow, Pending, Refused, Reply, Upstream
 from client.sync.upstream import NotAnUpstreamError, Outgoing
 from shared import codec
 from shared.adapters.memory import Entry
-from shared.core.documents import Body, DeviceId, DocumentId, JsonText
+from shared.core.identifiers import Body, DeviceId, DocumentId, JsonText
 from shared.core.index.lineage import Lineage
 from shared.core.json.strict import FaultError
 from shared.core.merge.policies import NO_POLICIES, InvalidPolicies, Policies, parse

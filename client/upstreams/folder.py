@@ -53,7 +53,7 @@ from client.upstreams.decisions import (
 from client.upstreams.ledger_store import LedgerStore
 from shared.adapters.memory import MemoryTransaction, SpaceChanges
 from shared.adapters.memory.entries import body_of, history
-from shared.core.documents import DeviceId, DocumentId
+from shared.core.identifiers import DeviceId, DocumentId
 from shared.core.index.reconciliation import Fingerprint
 from shared.core.json.canonical import equal
 from shared.core.merge.policies import Policies

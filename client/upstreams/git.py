@@ -51,7 +51,7 @@ from client.upstreams.git_ledger import GitLedger
 from shared.adapters.memory import Entry, MemorySpace, MemoryTransaction
 from shared.adapters.memory.entries import body_of, history
 from shared.codec import content_hash
-from shared.core.documents import Body, ContentHash, DeviceId, DocumentId
+from shared.core.identifiers import Body, ContentHash, DeviceId, DocumentId
 from shared.core.index.reconciliation import Fingerprint
 from shared.core.json.strict import FaultError
 from shared.core.merge.policies import Policies

@@ -14,7 +14,7 @@ from client.upstreams.decisions import policies_in
 from client.upstreams.git_binary import Git
 from shared.adapters.memory import Entry, MemorySpace, MemoryTransaction
 from shared.codec import dumps, loads
-from shared.core.documents import DeviceId, DocumentId, Epoch, Sequence
+from shared.core.identifiers import DeviceId, DocumentId, Epoch, Sequence
 from shared.core.index.lineage import Begun, first_history
 from shared.core.merge.policies import Policies
 from shared.core.resolution.context import BEGINNING

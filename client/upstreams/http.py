@@ -28,7 +28,7 @@ from client.upstreams.http_channel import CONNECTIONS, Channel
 from client.upstreams.http_submission import HttpSubmission, reply_of
 from client.upstreams.server_facts import ServerFacts
 from shared.codec import loads_answer
-from shared.core.documents import ContentHash, DocumentId, is_document_id
+from shared.core.identifiers import ContentHash, DocumentId, is_document_id
 from shared.core.index.reconciliation import Fingerprint
 from shared.core.merge.policies import NO_POLICIES, InvalidPolicies, Policies
 from shared.core.merge.policies import parse as parse_policies

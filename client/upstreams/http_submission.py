@@ -14,7 +14,7 @@ from client.sync.upstream import Outgoing
 from client.upstreams.http_channel import CONNECTIONS, Channel, refusal, refused
 from client.upstreams.server_facts import ServerFacts
 from shared.codec import content_hash, dumps
-from shared.core.documents import Body, ContentHash, DocumentId
+from shared.core.identifiers import Body, ContentHash, DocumentId
 from shared.core.protocol import CONFIRM_DELETIONS, CONFIRM_HEADER, REFUSED_FOR_NOW
 from shared.core.resolution.revs import CREATED
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from shared import codec
 from shared.adapters.memory import Entry, HistoryItem, Provenance
-from shared.core.documents import Body, ContentHash, Sequence
+from shared.core.identifiers import Body, ContentHash, Sequence
 from shared.core.resolution.context import Head, Pair
 
 BODIES: Final = 16

@@ -10,7 +10,7 @@ from typing import ClassVar, Final, Self
 from client.sync.state_store import SyncStateStore
 from client.upstreams import ledger
 from shared.adapters.memory import Entry, SpaceChanges
-from shared.core.documents import ContentHash, DeviceId, DocumentId, Epoch, Sequence
+from shared.core.identifiers import ContentHash, DeviceId, DocumentId, Epoch, Sequence
 from shared.core.index.lineage import Begun, Lineage, first_history
 from shared.core.merge.policies import NO_POLICIES, Policies
 from shared.core.resolution.context import DeviceMemory

@@ -21,7 +21,7 @@ from client.tasks.journal import ARRIVALS, COMMANDS, UNDONE, Journal, JournalEnt
 from client.workspace.health import status
 from client.workspace.workspace import Workspace
 from shared.codec import content_hash
-from shared.core.documents import Body, DocumentId
+from shared.core.identifiers import Body, DocumentId
 from shared.observability import event
 
 logger = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ from client.sync.sync_run import Announced, Sync
 from client.sync.upstream import Upstream, UpstreamError
 from client.tasks.journal import ARRIVALS, Journal, Step, deleted_by_commands
 from client.workspace.workspace import LOCK_SECONDS, Workspace
-from shared.core.documents import Body, DocumentId
+from shared.core.identifiers import Body, DocumentId
 from shared.observability import event
 
 logger = logging.getLogger(__name__)

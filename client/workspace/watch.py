@@ -25,7 +25,7 @@ from client.folder.task_folder import FolderError
 from client.sync.sync_run import Announced
 from client.sync.upstream import UpstreamError
 from client.workspace.multi_sync import Exchange, Result
-from shared.core.documents import DocumentId
+from shared.core.identifiers import DocumentId
 from shared.observability import event
 from shared.retry import Backoff
 

@@ -64,12 +64,17 @@ def test_every_file_that_the_programs_read_is_in_the_wheel(wheel: Path) -> None:
     wanted = {name for name in tracked.stdout.split() if (ROOT / name).suffix in {".py", *NOT_PYTHON}}
     assert wanted <= names, sorted(wanted - names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert [name for name in names if name.endswith("hypertask.1")] == [
+        f"hypertask-{VERSION}.data/data/share/man/man1/hypertask.1"
+    ]
 
 
 def test_its_programs_run_without_the_checkout(installed: Path, tmp_path: Path) -> None:
     where = run(installed, tmp_path, "python", "-c", "import api, client; print(api.__file__, client.__file__)")
     assert str(ROOT) not in where
     assert VERSION in run(installed, tmp_path, "hypertask", "--version")
+    page = (installed.parent / "share" / "man" / "man1" / "hypertask.1").read_text()
+    assert page == run(installed, tmp_path, "hypertask", "manual")
     run(installed, tmp_path, "hypertask", "add", "buy", "milk")
     (task,) = json.loads(run(installed, tmp_path, "hypertask", "list", "--json"))["tasks"]
     assert task["description"] == "buy milk"

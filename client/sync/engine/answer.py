@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from client.sync.engine.records import Outline, Pending, Record, UpstreamAnswer
 from shared.codec import content_hash
-from shared.core.documents import Body, ContentHash
+from shared.core.identifiers import Body, ContentHash
 from shared.core.index.cursors import parse_cursor
 from shared.core.json.canonical import equal
 from shared.core.merge.conflicts import Conflict

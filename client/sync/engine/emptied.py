@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from client.sync.engine.plan import Delete, Plan
 from client.sync.engine.records import Outline
-from shared.core.documents import DocumentId
+from shared.core.identifiers import DocumentId
 
 
 def held_if_emptied(

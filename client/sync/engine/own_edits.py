@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from client.sync.engine.records import Record, UpstreamAnswer
-from shared.core.documents import Body
+from shared.core.identifiers import Body
 from shared.core.json.canonical import equal
 from shared.core.json.pointers import split
 from shared.core.json.values import ABSENT

@@ -40,7 +40,7 @@ from typing import Final
 
 from client.sync.engine.records import Outline, Pending, Record
 from shared.codec import canonical, content_hash
-from shared.core.documents import Body, ContentHash, DocumentId
+from shared.core.identifiers import Body, ContentHash, DocumentId
 from shared.core.protocol import Limits
 from shared.core.resolution.deletion_guard import ALWAYS_ALLOWED, SHARE
 from shared.core.resolution.revs import CREATED

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from client.sync.engine.records import Ancestor
-from shared.core.documents import ContentHash
+from shared.core.identifiers import ContentHash
 from shared.core.version_vectors import Source, Version, includes, join
 
 

@@ -11,12 +11,11 @@ Laws (tests/unit/test_codec.py):
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 from typing import Any, Final
 
-from shared.core.documents import ContentHash
+from shared.core.identifiers import ContentHash
 
 JsonValue = Any
 """None, bool, int, float, str, list[JsonValue] or dict[str, JsonValue]."""
@@ -47,6 +46,8 @@ def content_hash(value: JsonValue) -> ContentHash:
 
 def hash_of_canonical(data: bytes) -> ContentHash:
     """The content hash of bytes that are canonical already."""
+    import hashlib  # noqa: PLC0415  it takes time to load, and a command that lists tasks hashes none
+
     return ContentHash(hashlib.sha256(data).hexdigest()[:HASH_HEX_DIGITS])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from shared.core.documents import Body
+from shared.core.identifiers import Body
 from shared.core.json.canonical import equal
 from shared.core.merge.clock import CLOCK_FIELDS, clock, instant
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
+from client import cli
 from client.cli import COMMANDS, REPORTS, main
 
 
@@ -24,6 +26,11 @@ def test_every_command_is_on_it_with_what_it_says(page: str) -> None:
         assert f"\n.SS {name} " in page
     context = click.Context(main)
     assert str(getattr(main.get_command(context, "done"), "help", None)).splitlines()[0] in page.replace("\\-", "-")
+
+
+def test_the_page_that_is_installed_is_the_one_that_the_commands_say(page: str) -> None:
+    kept = Path(cli.__file__).with_name("hypertask.1").read_text()
+    assert kept == page, "to write it anew: hypertask manual > client/hypertask.1"
 
 
 def test_no_line_of_a_help_text_is_a_request(page: str) -> None:

@@ -131,6 +131,34 @@ def test_append_prepend_start_stop_duplicate(home: Path, four: dict[str, str]) -
     assert "start" not in copies[0]
 
 
+def test_a_filter_is_duplicated_after_a_question(home: Path, four: dict[str, str]) -> None:
+    told(home, "start", four["call"])
+    refused = told(home, "+errand", "duplicate", "+again", "due:2031-01-01", status=2)
+    assert "Duplicate 2 tasks:" in refused.stderr and "--yes" in refused.stderr
+    assert len(listed(home)) == 4
+    told(home, "+errand", "duplicate", "+again", "due:2031-01-01", "--yes")
+    copies = listed(home, "+again")
+    assert sorted(copy["description"] for copy in copies) == ["call", "milk"]
+    assert all(copy["due"] == "2031-01-01" and "start" not in copy for copy in copies)
+    assert not {copy["id"] for copy in copies} & {*four.values()}
+    told(home, "undo")
+    assert len(listed(home)) == 4
+    told(home, "list")
+    told(home, "duplicate", "1,3")
+    assert sorted(task["description"] for task in listed(home)) == ["call", "milk", "milk", "mow", "mow", "read"]
+    assert "which tasks?" in told(home, "duplicate", status=2).stderr
+
+
+def test_a_field_that_came_since_the_last_listing_is_known(home: Path, four: dict[str, str]) -> None:
+    """What a word may name is looked up in what was read last; what is not in there, in the files."""
+    told(home, "list")
+    path = file(home, four["milk"])
+    path.write_text(json.dumps({**body(home, four["milk"]), "projekt": "x"}))
+    told(home, "modify", four["call"], "projekt:y")
+    assert body(home, four["call"])["projekt"] == "y"
+    assert "did you mean project?" in told(home, "modify", four["call"], "projectt:y", status=2).stderr
+
+
 def test_dependencies_exist_and_go_in_no_circle(home: Path, four: dict[str, str]) -> None:
     told(home, "list")
     told(home, "modify", "2", "depends:1")

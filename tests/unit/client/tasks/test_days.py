@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from client.cli import main
 from client.commands.session import Session
-from client.commands.task_words import in_order
+from client.commands.task_rows import in_order
 from client.tasks.filters import filter_of
 from client.tasks.local_time import Here
 from client.tasks.moments import day_of, point_of, seconds, shown, stored, text_of_point

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from client.cli import main
-from client.commands.task_words import in_order, table
+from client.commands.task_rows import in_order, table
 from client.folder.task_folder import TaskFolder
 from shared.testing.strategies import json_values
 

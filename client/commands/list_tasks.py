@@ -1,0 +1,53 @@
+"""hypertask list"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+
+from client.commands.listing import number, task_lines
+from client.commands.loading import load_all, problem_rows, say_problems
+from client.commands.reporting import reports
+from client.commands.session import Session
+from client.commands.task_rows import in_order
+from client.commands.task_words import WordCommand, words
+from client.screen import Screen, tasks
+from client.tasks.filters import filter_of, is_pending, names_hidden
+
+COLOURS: Final = click.Choice(["auto", "always", "never"])
+COLUMNS: Final = ("state", "due", "priority", "project", "tags", "description")
+
+
+@click.command("list", cls=WordCommand)
+@words()
+@click.option("--all", "everything", is_flag=True, help="Also what is done, or waits for its day.")
+@click.option("--color", "colour", type=COLOURS, default="auto", help="Colours; auto: on a terminal.")
+@reports
+def list_tasks(session: Session, screen: Screen, *, words: tuple[str, ...], everything: bool, colour: str) -> None:
+    """List tasks that fit all WORDs: +tag, -tag, field:value, text.
+
+    \b
+    hypertask list +errand -shop
+    hypertask list project:home due.before:friday
+    hypertask list status:completed milk
+    """
+    seen = load_all(session, screen)
+    words = (*session.filter_words, *words)
+    fits, here = (filter_of(part, session.now, seen.view) for part in (words, session.context))
+    everything = everything or names_hidden(words)
+    wanted = (
+        body
+        for body in seen.bodies.values()
+        if fits(body) and here(body) and (everything or is_pending(body, session.now))
+    )
+    found = in_order(wanted, session.now.tzinfo)
+    say_problems(screen, seen.problems)
+    if not screen.as_json:
+        number(session, found)
+    lines = task_lines(seen, found, COLUMNS, colour)
+    summary = f"{tasks(len(found))}{f' of {len(seen.bodies)}' if len(found) != len(seen.bodies) else ''}."
+    hint = "Next: hypertask done NUMBER" if found else 'Next: hypertask add "water the plants"'
+    if not found and seen.bodies:
+        hint = "Next: fewer words, or --all"
+    screen.answer({"tasks": found, "problems": problem_rows(seen.problems)}, *lines, f"{summary} {hint}")

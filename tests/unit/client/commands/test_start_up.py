@@ -1,0 +1,132 @@
+"""What a command loads and reads before it answers, counted: seconds depend on the machine, these do not."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from client.cli import main
+from client.folder import body_cache, replace, task_folder
+from client.folder.task_folder import TaskFolder
+from client.tasks.ids import id_of
+
+COUNT = 60
+"""So many tasks are more than the cache waits for."""
+ALWAYS = {"asyncio", "httpx", "icalendar", "rich", "tomlkit", "watchfiles", "sqlite3", "ssl", "dateutil", "wcwidth"}
+"""What no short command loads: libraries that take longer than the command."""
+SYNC = {"client.sync", "client.upstreams", "client.workspace", "client.formats", "shared.core.resolution.resolve"}
+CHOOSING = {"client.tasks.filters", "client.tasks.expressions", "client.tasks.reports", "client.commands.table"}
+CHANGING = {"client.tasks.modifications", "client.tasks.hooks", "ctypes", "shared.core.merge.objects"}
+RARE = {
+    "difflib",
+    "subprocess",
+    "secrets",
+    "random",
+    "textwrap",
+    "client.tasks.recurrence",
+    "client.tasks.date_words",
+}
+PROGRAM = """
+import sys
+from client.cli import main
+needless = set(sys.argv.pop(1).split())
+try:
+    main(prog_name="hypertask")
+except SystemExit as end:
+    assert not end.code, end.code
+print(*sorted(needless & sys.modules.keys()), file=sys.stderr)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> TaskFolder:
+    made = TaskFolder(tmp_path / "tasks")
+    made.make()
+    (tmp_path / "config.toml").write_text(f'[profiles.default]\nfolder = "{made.root}"\n')
+    for number in range(COUNT):
+        body = {"id": id_of(number), "description": f"task {number}", "status": "pending", "tags": ["errand"]}
+        (made.root / f"{body['id']}.json").write_text(json.dumps(body))
+    return made
+
+
+def variables(folder: TaskFolder, words: list[str], *, completing: bool) -> dict[str, str]:
+    found = {"HYPERTASK_CONFIG": str(folder.root.parent / "config.toml"), "TZ": "UTC"}
+    if completing:
+        words = ["hypertask", *words]
+        found |= {"_HYPERTASK_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(words)}
+        found["COMP_CWORD"] = str(len(words) - 1)
+    return found
+
+
+ANY = id_of(7)
+
+
+@pytest.mark.parametrize(
+    ("words", "completing", "needless"),
+    [
+        (["--version"], False, SYNC | CHOOSING | CHANGING | RARE | {"client.commands", "client.tasks"}),
+        (["show", ANY], False, SYNC | CHOOSING | CHANGING | RARE),
+        (["list"], False, SYNC | CHANGING | RARE),
+        (["next"], False, SYNC | CHANGING | RARE - {"client.tasks.date_words"}),
+        (["add", "buy", "milk", "+errand"], False, SYNC | RARE | {"client.commands.table", "client.tasks.reports"}),
+        (["done", ANY], False, SYNC | CHOOSING | RARE | {"client.tasks.modifications"}),
+        (["done", "2"], True, SYNC | CHOOSING | CHANGING | RARE),
+        (["list", "+"], True, SYNC | CHANGING | RARE),
+    ],
+    ids=["version", "show", "list", "next", "add", "done", "complete-id", "complete-word"],
+)
+def test_what_is_loaded(folder: TaskFolder, words: list[str], completing: bool, needless: set[str]) -> None:
+    CliRunner().invoke(main, ["list"], env=variables(folder, [], completing=False))  # so that there is a number 2
+    env = {**os.environ, **variables(folder, words, completing=completing)}
+    given = [] if completing else words
+    said = subprocess.run(
+        [sys.executable, "-c", PROGRAM, " ".join(ALWAYS | needless), *given], env=env, capture_output=True, text=True
+    )
+    assert (said.returncode, said.stderr.strip()) == (0, ""), said.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "completing", "expected"),
+    [
+        (["list"], False, (1, 0)),
+        (["+errand", "list"], False, (1, 0)),
+        (["next"], False, (1, 0)),
+        (["show", "1"], False, (0, 1)),
+        (["add", "buy", "milk", "+errand"], False, (0, 0)),
+        (["modify", "1", "+shop"], False, (0, 1)),
+        (["done", "1"], False, (0, 1)),
+        (["done", "2"], True, (0, 0)),
+        (["list", "+"], True, (0, 0)),
+    ],
+)
+def test_what_is_read(
+    folder: TaskFolder, words: list[str], completing: bool, expected: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`expected`: how often the file system is asked about every file, and how many files are opened."""
+    monkeypatch.setattr(replace, "TICK_NS", 0)  # the files were not written this moment
+    runner = CliRunner()
+    first = runner.invoke(main, ["list"], env=variables(folder, [], completing=False))
+    assert first.exit_code == 0 and (folder.state / body_cache.NAME).exists()
+    counted: Counter[str] = Counter()
+
+    def counting(name: str, function: Any) -> Any:
+        def counted_call(*arguments: Any, **options: Any) -> Any:
+            counted[name] += 1
+            return function(*arguments, **options)
+
+        return counted_call
+
+    monkeypatch.setattr(TaskFolder, "scan", counting("scan", TaskFolder.scan))
+    monkeypatch.setattr(task_folder, "_read", counting("read", task_folder._read))
+    env = variables(folder, words, completing=completing)
+    result = runner.invoke(main, [] if completing else words, prog_name="hypertask", env=env)
+    assert result.exit_code == 0 and result.output, result.output
+    assert (counted["scan"], counted["read"]) == expected

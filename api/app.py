@@ -144,7 +144,7 @@ class RequestEnvelope:
         async def send_with_id(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
                 if holding.space == NOBODY and message["status"] >= 400:
-                    await scope["state"]["hypertask"].pace.turn(NOBODY)  # they are paced as one space is
+                    await scope["state"]["hypertask"].pace.throttle(NOBODY)  # they are paced as one space is
                 names = {name for name, _ in message["headers"]}
                 more = [header for header in _COMMON if header[0] not in names]
                 more += [(name.encode(), value.encode()) for name, value in rate_fields(holding.rates).items()]

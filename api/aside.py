@@ -112,7 +112,7 @@ class Aside:
         if (fault := aside_process.load_fault(answer)) is not None:
             raise FaultError(fault)
         if body.coding != IDENTITY:
-            body.found(sum(map(len, answer)))
+            body.on_decompressed(sum(map(len, answer)))
         return answer
 
     async def _work(self) -> None:
@@ -184,7 +184,7 @@ def _settle(job: _Job, answer: list[bytes] | Exception) -> None:
 
 
 class _Process:
-    """One, as long as it works."""
+    """A process of the pool, started when it is first called."""
 
     def __init__(self) -> None:
         self._process: asyncio.subprocess.Process | None = None

@@ -32,7 +32,7 @@ from api.seen import SeenDevices
 from shared.core.access.audit import AuditAct, AuditEntry, Origin
 from shared.core.access.limits import Limit
 from shared.core.access.people import AccountState, User
-from shared.core.access.roles import Access, Act, Verdict, judged
+from shared.core.access.roles import Access, Act, Verdict, verdict_on
 from shared.core.documents import Device, DeviceId, SpaceId, UserId, is_space_id
 from shared.core.documents import Sequence as SequenceNumber
 from shared.core.protocol import AUTH_SCHEMES, SPACE_HEADER
@@ -132,14 +132,18 @@ class Devices:
     async def of(self, request: Request, act: Act = Act.READ) -> Device:
         """The device whose token the request carries, in the space that it asks for. 401 without a token that is
         known; 403 for a space that it does not open, and for what its user may not do there."""
-        device, refusal = await self.judged(request, act)
+        device, refusal = await self.admit(request, act)
         if refusal is not None:
             raise refusal
         return device
 
-    async def judged(self, request: Request, act: Act) -> tuple[Device, ProblemError | None]:
-        """The same for a request that may turn out to be less than that act: the device may read the space, and why
-        it may not do more."""
+    async def admit(self, request: Request, act: Act) -> tuple[Device, ProblemError | None]:
+        """The device, and why its user may only read, if that is so: the caller raises it if the request turns out to
+        need `act`. Raises 401 and 403 as `of` does if the user may not even read the space.
+
+        Each request passes here once. It is counted against the rates (429), noted as the device's last sign of life,
+        held back for a moment if its space asks for most while the process is busy, and its memory is booked on the
+        space."""
         # Only hashes are compared, here and in the store: how long that takes says nothing about a token.
         device = await self.by_hash(hash_of_token(request))
         if device is None:
@@ -151,7 +155,7 @@ class Devices:
         access = await self.access(space, device.owner)
         if access is not None and access.account is not AccountState.ACTIVE:
             raise self.revoked_error()
-        if judged(access, Act.READ) is not Verdict.ALLOWED:
+        if verdict_on(access, Act.READ) is not Verdict.ALLOWED:
             # Whether the space exists is not said.
             raise _closed()
         if HOLDING in request.scope:
@@ -160,8 +164,8 @@ class Devices:
             await self.admission.device(request.scope, device, space)
         self._seen.note(device.id, client=request.headers.get("user-agent"))
         if self._pace is not None:
-            await self._pace.turn(space)
-        refused = _REFUSED.get(judged(access, act))
+            await self._pace.throttle(space)
+        refused = _REFUSED.get(verdict_on(access, act))
         if refused is None:
             return replace(device, space=space), None
         profile = (await self._spaces.by_ids([space])).get(space)
@@ -173,7 +177,7 @@ class Devices:
         device = await self.by_hash(token_hash)
         if device is None or not _names(device, space):
             return False
-        return judged(await self.access(space, device.owner), act) is Verdict.ALLOWED
+        return verdict_on(await self.access(space, device.owner), act) is Verdict.ALLOWED
 
     async def access(self, space: SpaceId, user: UserId | None) -> Access | None:
         """What a user is in a space; None: nothing, or there is no such space."""

@@ -171,6 +171,6 @@ class ReceivedBody:
     data: bytes
     coding: str = IDENTITY
     max_bytes: int = 0
-    """Of the body decompressed, if it is compressed."""
-    found: Callable[[int], None] = lambda size: None
-    """Is told how many these are, once it is known. Raises what `Room.take` raises."""
+    """That the body may have decompressed; used only if it is compressed."""
+    on_decompressed: Callable[[int], None] = lambda size: None
+    """Is told how many bytes these are, once it is known. Raises what `Room.take` raises."""

@@ -22,11 +22,14 @@ _WINDOW_SECONDS: Final = 1.0
 _LATE_SECONDS: Final = 0.002
 """A loop that is late by less has time."""
 _DELAY: Final = 40.0
+"""Seconds that such a request waits for each second that the loop is late."""
 _MOST_DELAY_SECONDS: Final = 1.0
 ANSWERS_RATE: Final = 8 * 1024 * 1024
 """Bytes a second of the large answers of one space. Making them takes some 15 ns a byte."""
 _READING: Final = 4
+"""Documents of one space that are read and written as text at a time."""
 _SHARE: Final = 0.5
+"""Of the requests of the last second: a space with more asks for most."""
 _MANY: Final = 200
 """Requests in one to two seconds: a space with fewer is not what the loop is late for, whatever its share."""
 
@@ -53,8 +56,8 @@ class Pace:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def turn(self, space: SpaceId) -> None:
-        """Before a request of the space is answered."""
+    async def throttle(self, space: SpaceId) -> None:
+        """Before a request of the space is answered: waits if the loop is late and the space asks for most."""
         self._counts[space] += 1
         if self._late > _LATE_SECONDS and self._asks_for_most(space):
             await asyncio.sleep(min(self._late * _DELAY, _MOST_DELAY_SECONDS))

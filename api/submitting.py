@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Collection
 from dataclasses import replace
 
 from starlette.requests import Request
@@ -15,23 +17,43 @@ from shared.core.protocol import CONFIRM_DELETIONS, CONFIRM_HEADER
 from shared.core.resolution.batch import Answer, Item
 from shared.core.resolution.context import AcknowledgedMap, Refusal, Submission
 from shared.core.resolution.resolve import needs_acknowledgement
-from shared.ports import SealedItem
+from shared.core.resolution.states import is_tombstone
+from shared.ports import EncodedItem
 
 
 async def submit(app: AppState, request: Request, device: Device, submission: Submission) -> Answer:
-    """The server's answer. Raises ProblemError for a refusal."""
+    """The server's answer to a state that the server made. Raises ProblemError for a refusal."""
+    state = submission.client_state
+    if needs_acknowledgement(submission.base, deletes=state is not None and is_tombstone(state)):
+        submission = replace(submission, agreed=await app.acknowledgements.posted(device))
     item = Item(submission, by=device.id, dry_run=is_dry_run(request), confirmed=is_confirmed(request))
-    if needs_acknowledgement(submission):
-        item = replace(item, submission=replace(submission, agreed=await app.acknowledgements.posted(device)))
-    found = await app.resolver.resolve(device.space, item)
-    if isinstance(found, Refusal):
-        raise refused(found)
-    return found
+    return await _resolve(app, device, item)
 
 
-def is_bare_deletion(posted: PostTask) -> bool:
-    """As `shared.core.resolution.resolve.needs_acknowledgement`."""
-    return posted.base is None and posted.deleted
+async def submit_posted(
+    app: AppState, request: Request, device: Device, document: DocumentId, posted: PostTask
+) -> Answer:
+    """The server's answer to what the device posted. Raises ProblemError for a refusal."""
+    at = time.time()
+    [agreed] = await acknowledgements(app, device, [posted])
+    return await _resolve(app, device, item_of(posted, request, document, device, at=at, agreed=agreed))
+
+
+async def _resolve(app: AppState, device: Device, item: Item | EncodedItem) -> Answer:
+    reply = await app.resolver.resolve(device.space, item)
+    if isinstance(reply, Refusal):
+        raise refused(reply)
+    return reply
+
+
+async def acknowledgements(
+    app: AppState, device: Device, posted: Collection[PostTask]
+) -> list[AcknowledgedMap | None]:
+    """For each of these, what the device acknowledged before, where the decision may depend on it. Asked for once at
+    most, and only if it does."""
+    needed = [needs_acknowledgement(task.base, deletes=task.deleted) for task in posted]
+    acknowledged = await app.acknowledgements.posted(device) if any(needed) else None
+    return [acknowledged if need else None for need in needed]
 
 
 def item_of(
@@ -42,9 +64,9 @@ def item_of(
     *,
     at: float,
     agreed: AcknowledgedMap | None,
-) -> SealedItem:
-    """What the device posted, as it goes to be resolved."""
-    return queue_messages.sealed(
+) -> EncodedItem:
+    """What the device posted, encoded for the queue. `at`: when it arrived, in seconds since 1970."""
+    return queue_messages.encode_fields(
         document,
         posted.state,
         posted.hash,
@@ -63,7 +85,7 @@ def item_of(
 
 
 def is_confirmed(request: Request) -> bool:
-    """Whether many deletions are meant."""
+    """Whether the client confirms that it means to delete many documents."""
     text = request.headers.get(CONFIRM_HEADER)
     if text is None:
         return False

@@ -1,10 +1,20 @@
 """The wire forms of the queue: submissions on their way to a worker, and the replies. Private to one release: no
 process of another reads them.
 
-    envelope   b"<name> <documents> [<process>, <number>, [[[submission fields], [item fields]], ...]]"
-    replies    [[number, [[kind, ...], ...]], ...]
+    envelope     b'<name> <items> ["<process>", <number>, [[<submission>, <item>], ...]]'
+                 name: "<process>.<number>". In the inbox its expiry stands in front of it, in milliseconds since 1970
+                 and a space (adapters/redis/scripts/put.lua).
+    submission   [document, state, hash, arrived_at, base, base_state, device, single_device, acknowledged] and, if
+                 there is a version, [..., version, ancestors]
+                 base_state: [] if none was sent. acknowledged: null or [at, sequence].
+                 ancestors: null or [[version, state, hash], ...]
+    item         [by, dry_run, confirmed]
+    replies      [[<number>, [<reply>, ...]], ...]
+    reply        ["answer", outcome, rule, hash, rev, body, same, conflicts] and, if there is one, the version
+                 ["refusal", code, rule], ["unavailable"], ["too long"] or ["failed"]
 
-A large body is said in a reply as a string that holds its JSON text: who passes it on does not make values of it.
+The fields are those of Submission, Item, Answer and Refusal. A body of more than 16 KiB is sent in a reply as a
+string that holds its JSON text, so that a process that only passes it on need not parse it.
 """
 
 from __future__ import annotations
@@ -20,7 +30,7 @@ from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, JsonT
 from shared.core.resolution.batch import Answer, Item
 from shared.core.resolution.context import AcknowledgedMap, Ancestor, Given, Outcome, Refusal, Submission
 from shared.core.version_vectors import Version
-from shared.ports import DecisionError, Envelope, Reply, SealedItem, UnavailableError
+from shared.ports import DecisionError, EncodedItem, Envelope, Reply, UnavailableError
 
 _AS_TEXT_BYTES: Final = 16 * 1024
 MOST_REPLY_BYTES: Final = 8 * 1024 * 1024
@@ -28,10 +38,10 @@ MOST_REPLY_BYTES: Final = 8 * 1024 * 1024
 it gets its answer."""
 
 
-def sealed_item(item: Item) -> SealedItem:
+def encode_item(item: Item) -> EncodedItem:
     """`item` as it travels."""
     s = item.submission
-    return sealed(
+    return encode_fields(
         s.document,
         s.client_state,
         s.hash,
@@ -49,7 +59,7 @@ def sealed_item(item: Item) -> SealedItem:
     )
 
 
-def sealed(
+def encode_fields(
     document: DocumentId,
     state: Body | JsonText | None,
     hash_: ContentHash | None,
@@ -65,7 +75,7 @@ def sealed(
     by: DeviceId,
     dry_run: bool,
     confirmed: bool,
-) -> SealedItem:
+) -> EncodedItem:
     """The fields of a Submission and an Item, their bodies as values or as text."""
     given: Any = [] if isinstance(base_state, Given) else base_state
     known = agreed and (agreed.at, agreed.sequence)
@@ -73,10 +83,10 @@ def sealed(
     if version is not None:
         fields += [version, ancestors]
     row = codec.dumps([fields, [by, dry_run, confirmed]])
-    return SealedItem(document, device if single_device else None, row)
+    return EncodedItem(document, device if single_device else None, row)
 
 
-def dump_envelope(process: str, number: int, items: Sequence[SealedItem]) -> bytes:
+def dump_envelope(process: str, number: int, items: Sequence[EncodedItem]) -> bytes:
     """A name of its own and the number of items stand in front."""
     rows = b",".join([item.row for item in items])
     return b'%s.%d %d ["%s",%d,[%s]]' % (process.encode(), number, len(items), process.encode(), number, rows)
@@ -85,33 +95,33 @@ def dump_envelope(process: str, number: int, items: Sequence[SealedItem]) -> byt
 def load_envelope(data: bytes) -> Envelope:
     """Raises ValueError for anything else."""
     process, number, rows = orjson.loads(data.split(b" ", 2)[2])
-    request = f"{process}.{number}"
-    return Envelope(process, number, tuple(_item(row, request) for row in rows))
+    delivery = f"{process}.{number}"
+    return Envelope(process, number, tuple(_item(row, delivery) for row in rows))
 
 
-def _item(row: list[Any], request: str) -> Item:
+def _item(row: list[Any], delivery: str) -> Item:
     fields, rest = row
     document, state, hash_, arrived_at, base, base_state, device, single, agreed, *more = fields
     version, earlier = more or (None, None)
-    ancestors = None if earlier is None else tuple(Ancestor(*one) for one in earlier)
+    ancestors = None if earlier is None else tuple(Ancestor(*ancestor) for ancestor in earlier)
     given: Body | Given | None = Given.NOTHING if base_state == [] else base_state
     agreed = None if agreed is None else AcknowledgedMap(*agreed)
-    submission = Submission(document, state, hash_, arrived_at, base, given, device, single, agreed, request)
+    submission = Submission(document, state, hash_, arrived_at, base, given, device, single, agreed, delivery)
     return Item(replace(submission, version=version, ancestors=ancestors) if more else submission, *rest)
 
 
 def _ancestors_text(ancestors: Sequence[Ancestor]) -> JsonText:
-    return JsonText(orjson.dumps([[one.version, one.state, one.hash] for one in ancestors]))
+    return JsonText(orjson.dumps([[ancestor.version, ancestor.state, ancestor.hash] for ancestor in ancestors]))
 
 
 def dump_replies(number: int, replies: Sequence[Reply]) -> bytes:
     """The replies to an envelope: `[number, [[kind, ...], ...]]`."""
     rows: list[bytes] = []
-    room = MOST_REPLY_BYTES
+    bytes_left = MOST_REPLY_BYTES
     for reply in replies:
-        row = orjson.dumps(_reply_row(reply)) if room > 0 else _TOO_LONG
+        row = orjson.dumps(_reply_row(reply)) if bytes_left > 0 else _TOO_LONG
         rows.append(row)
-        room -= len(row)
+        bytes_left -= len(row)
     return b"[%d,[%s]]" % (number, b",".join(rows))
 
 
@@ -121,7 +131,7 @@ def joined(replies: Iterable[bytes]) -> bytes:
 
 
 def load_replies(data: bytes) -> list[tuple[int, list[Reply]]]:
-    return [(number, [_reply(row) for row in those]) for number, those in orjson.loads(data)]
+    return [(number, [_reply(row) for row in rows]) for number, rows in orjson.loads(data)]
 
 
 _TOO_LONG: Final = b'["too long"]'

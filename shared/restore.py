@@ -96,12 +96,12 @@ def restore(
     """
     ledger = QuotaLedger(quota, exact=True)
     documents = list(chains)
-    memories = _memories(transaction, documents, at)
+    contexts = _first_contexts(transaction, documents, at)
     todo: dict[DocumentId, Chain] = {}
     fates: dict[DocumentId, RestoreOutcome] = {}
     revs: dict[DocumentId, dict[str, Rev]] = {document: {} for document in documents}
     others: list[DocumentId] = []
-    for document, context in zip(documents, memories, strict=True):
+    for document, context in zip(documents, contexts, strict=True):
         place = _place(context.head, chains[document])
         if place is None:
             others.append(document)
@@ -128,8 +128,8 @@ def restore(
     return Counter(fates.values()), changes.announcement()
 
 
-def _memories(transaction: Transaction, documents: Sequence[DocumentId], at: float) -> list[DocumentContext]:
-    return transaction.memories([Submission(document, None, None, at) for document in documents])
+def _first_contexts(transaction: Transaction, documents: Sequence[DocumentId], at: float) -> list[DocumentContext]:
+    return transaction.first_contexts([Submission(document, None, None, at) for document in documents])
 
 
 def _place(head: Head | None, chain: Chain) -> int | None:
@@ -157,10 +157,10 @@ def _write(
     """State after state, of all documents at a time."""
     for turn in range(max(map(len, chains.values()), default=0)):
         wave = {document: chain[turn] for document, chain in chains.items() if turn < len(chain)}
-        memories = _memories(transaction, list(wave), at)
+        contexts = _first_contexts(transaction, list(wave), at)
         writes, live, new = [], 0, []
         growth = Usage()
-        for (document, state), context in zip(wave.items(), memories, strict=True):
+        for (document, state), context in zip(wave.items(), contexts, strict=True):
             decision = _decision(state, context.head, revs[document])
             if decision.revision is not None:
                 live += int(state.body is not None) - int(context.head is not None and context.head.body is not None)
@@ -217,7 +217,7 @@ def _superseded_here(transaction: Transaction, chains: Mapping[DocumentId, Chain
     submissions = [Submission(document, state.body, state.hash, at) for document, state in newest.items()]
     wanted = [
         (context, one, NeedsData(states=frozenset({newest[one.document].hash})))
-        for context, one in zip(transaction.memories(submissions), submissions, strict=True)
+        for context, one in zip(transaction.first_contexts(submissions), submissions, strict=True)
     ]
     known: set[DocumentId] = set()
     for (_, one, _), context in zip(wanted, transaction.load(wanted) if wanted else [], strict=True):

@@ -39,8 +39,9 @@ from shared.quotas import QuotaLedger
 
 MAX_ANNOUNCED: Final = 200
 """Changes that an announcement says one by one."""
-_ROUNDS: Final = 8
-"""Rounds of reads that a decision may take; the rules need five (shared/core/resolution/context.py)."""
+_MAX_PASSES: Final = 8
+"""How often one submission is resolved, with a read between two times. The rules need five: the first read and four
+more (shared/core/resolution/context.py, DocumentContext)."""
 
 
 def decide(
@@ -72,8 +73,8 @@ class NewHeads:
         if not self.heads:
             return None
         newest = {change.document: change for change in self.heads.values()}  # in the order of their sequences
-        said = tuple(newest.values()) if len(newest) <= MAX_ANNOUNCED else None
-        return Announcement(min(self.heads), max(self.heads), self.history, said)
+        listed = tuple(newest.values()) if len(newest) <= MAX_ANNOUNCED else None
+        return Announcement(min(self.heads), max(self.heads), self.history, listed)
 
 
 def _decide_wave(
@@ -86,53 +87,91 @@ def _decide_wave(
     ledger: QuotaLedger,
 ) -> list[Reply]:
     """Items of different documents. `changes` gets the new heads."""
-    memories = transaction.memories([item.submission for item in items])
-    resolved = _resolved(transaction, resolver, policies, items, memories)
-    results = [one.result for one in resolved]
-    deletions = _with_deletion_guard(transaction, items, results)
-    stored = [
-        (index, result)
-        for index, result in enumerate(results)
-        if isinstance(result, Decision) and result.writes and not items[index].dry_run
+    contexts = transaction.first_contexts([item.submission for item in items])
+    resolved = _resolve_all(transaction, resolver, policies, items, contexts)
+    decided = [
+        _Entry(item, context, resolution.result, resolution.conflicts)
+        for item, context, resolution in zip(items, contexts, resolved, strict=True)
     ]
-    for index, decision in stored:
-        refusal = ledger.admit(transaction, decision, memories[index])
-        if refusal is not None:
-            results[index] = refusal
-    stored = [(index, decision) for index, decision in stored if results[index] is decision]
-    revs: dict[int, Rev] = {}
-    versions: dict[int, Version | None] = {}
-    if any(_ends_history(item, result) for item, result in zip(items, results, strict=True)):
+    deletions = _apply_deletion_guard(transaction, decided)
+    _apply_quota(transaction, decided, ledger)
+    if any(
+        isinstance(entry.result, Decision) and entry.result.forked and not entry.item.dry_run for entry in decided
+    ):
         transaction.begin_history()
-    if stored:
-        new = [(index, result) for index, result in stored if result.revision is not None]
-        change = sum(live_change(result, _is_live(memories[index])) for index, result in new)
-        first = transaction.allot(len(new), change, ledger.growth)
-        ledger.allotted(first.usage)
-        changes.history = first.history
-        numbers = {index: SequenceNumber(first.first + place) for place, (index, _) in enumerate(new)}
-        revs = {index: result.rev(numbers.get(index), first.history) for index, result in stored}
-        writes = [Write(items[index], result, revs[index], resolved[index].conflicts) for index, result in stored]
-        transaction.write(first, writes, deletions)
-        for index, decision in new:
-            document, revision = items[index].submission.document, decision.revision
-            if revision is not None:
-                content = None if revision.body is None else revision.hash
-                version = versions[index] = revision.version_at(first.history, numbers[index])
-                changes.heads[numbers[index]] = Change(document, content, revs[index], revision.body, version)
-    replies: list[Reply] = []
-    for index, result in enumerate(results):
-        if isinstance(result, Refusal):
-            replies.append(result)
-            continue
-        rev = revs.get(index) or (result.rev(None) if result.revision is None else None)
-        found = answer(items[index], result, rev, resolved[index].conflicts)
-        replies.append(replace(found, version=versions[index]) if found.version and versions.get(index) else found)
-    return replies
+    _store(transaction, decided, deletions, changes, ledger)
+    return [_reply(entry) for entry in decided]
 
 
-def _ends_history(item: Item, result: Decision | Refusal) -> bool:
-    return isinstance(result, Decision) and result.forked and not item.dry_run
+@dataclass(slots=True)
+class _Entry:
+    """One item of a wave, and what becomes of it."""
+
+    item: Item
+    context: DocumentContext
+    """As it was read first."""
+    result: Decision | Refusal
+    conflicts: tuple[ConflictRow, ...]
+    rev: Rev | None = None
+    """Of what was stored; None: nothing was."""
+    version: Version | None = None
+    """That its new head was stored with; None: it has none, or there is no new head."""
+
+    @property
+    def to_store(self) -> Decision | None:
+        """The decision, if it writes anything."""
+        result = self.result
+        return result if isinstance(result, Decision) and result.writes and not self.item.dry_run else None
+
+
+def _apply_quota(transaction: Transaction, decided: Sequence[_Entry], ledger: QuotaLedger) -> None:
+    """Puts a Refusal in place of what the space has no room for."""
+    for entry in decided:
+        if (decision := entry.to_store) is not None:
+            refusal = ledger.admit(transaction, decision, entry.context)
+            if refusal is not None:
+                entry.result = refusal
+
+
+def _store(
+    transaction: Transaction,
+    decided: Sequence[_Entry],
+    deletions: Mapping[DeviceId, Deletions],
+    changes: NewHeads,
+    ledger: QuotaLedger,
+) -> None:
+    """Allots sequences to the new heads and writes everything; notes revs and versions of what was written."""
+    stored = [(entry, decision) for entry in decided if (decision := entry.to_store) is not None]
+    if not stored:
+        return
+    new = [(entry, decision) for entry, decision in stored if decision.revision is not None]
+    live_difference = sum(live_change(decision, _is_live(entry.context)) for entry, decision in new)
+    allotted = transaction.allot(len(new), live_difference, ledger.growth)
+    ledger.allotted(allotted.usage)
+    changes.history = allotted.history
+    next_sequence = allotted.first
+    writes: list[Write] = []
+    for entry, decision in stored:
+        revision = decision.revision
+        if revision is None:
+            entry.rev = decision.rev(None, allotted.history)
+        else:
+            entry.rev = decision.rev(next_sequence, allotted.history)
+            entry.version = revision.version_at(allotted.history, next_sequence)
+            content = None if revision.body is None else revision.hash
+            document = entry.item.submission.document
+            changes.heads[next_sequence] = Change(document, content, entry.rev, revision.body, entry.version)
+            next_sequence = SequenceNumber(next_sequence + 1)
+        writes.append(Write(entry.item, decision, entry.rev, entry.conflicts))
+    transaction.write(allotted, writes, deletions)
+
+
+def _reply(entry: _Entry) -> Reply:
+    if isinstance(entry.result, Refusal):
+        return entry.result
+    rev = entry.rev or (entry.result.rev(None) if entry.result.revision is None else None)
+    reply = answer(entry.item, entry.result, rev, entry.conflicts)
+    return replace(reply, version=entry.version) if reply.version and entry.version else reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,59 +204,61 @@ class CachedResolver:
         """For each case, in order, what was decided, or what must be loaded first."""
         if not is_large(_bodies(cases)):
             return self._decided(cases, policies)
-        for asked, by, found in self._cache:
-            if asked == cases and by == policies:
-                return found
+        for earlier_cases, earlier_policies, results in self._cache:
+            if earlier_cases == cases and earlier_policies == policies:
+                return results
         with LARGE_MERGE_LOCK:
-            found = self._decided(cases, policies)
-        self._cache.append((cases, policies, found))
-        return found
+            results = self._decided(cases, policies)
+        self._cache.append((cases, policies, results))
+        return results
 
     def _decided(self, cases: Sequence[_Case], policies: Policies) -> list[Resolved | NeedsData]:
-        return [self._resolve(context, request, policies) for context, request in cases]
+        return [self._resolve(context, submission, policies) for context, submission in cases]
 
-    def _resolve(self, context: DocumentContext, request: Submission, policies: Policies) -> Resolved | NeedsData:
-        found = resolve(context, request, policies, hash_of=self._hash_of)
-        if isinstance(found, NeedsData):
-            return found
-        if isinstance(found, Decision):
-            found = within_limit(found, context, request, self._max_bytes, lambda body: len(codec.canonical(body)))
-        if isinstance(found, Refusal):
-            return Resolved(found)
-        return Resolved(found, conflict_rows(found.conflicts, policies))
+    def _resolve(self, context: DocumentContext, submission: Submission, policies: Policies) -> Resolved | NeedsData:
+        result = resolve(context, submission, policies, hash_of=self._hash_of)
+        if isinstance(result, NeedsData):
+            return result
+        if isinstance(result, Decision):
+            result = within_limit(
+                result, context, submission, self._max_bytes, lambda body: len(codec.canonical(body))
+            )
+        if isinstance(result, Refusal):
+            return Resolved(result)
+        return Resolved(result, conflict_rows(result.conflicts, policies))
 
 
 def _bodies(cases: Sequence[_Case]) -> Iterator[Value]:
     """What the rules may compare."""
-    for context, request in cases:
+    for context, submission in cases:
         stored = (*context.states.values(), *(context.recent or ()), *(context.ancestors or ()))
         bodies = [context.head.body if context.head else None, *(s.body for s in stored if s)]
-        if isinstance(request.base_state, dict):
-            bodies.append(request.base_state)
-        bodies += [ancestor.state for ancestor in request.ancestors or ()]
-        yield request.client_state
+        if isinstance(submission.base_state, dict):
+            bodies.append(submission.base_state)
+        bodies += [ancestor.state for ancestor in submission.ancestors or ()]
+        yield submission.client_state
         yield from bodies
 
 
-def _resolved(
+def _resolve_all(
     transaction: Transaction,
     resolver: CachedResolver,
     policies: Policies,
     items: Sequence[Item],
-    memories: Sequence[DocumentContext],
+    contexts: Sequence[DocumentContext],
 ) -> list[Resolved]:
     """Resolves each, loading for all of them together what is missing."""
-    current = list(memories)
+    current = list(contexts)
     results: dict[int, Resolved] = {}
     todo = list(range(len(items)))
-    for _ in range(_ROUNDS):
+    for _ in range(_MAX_PASSES):
         wanted: list[tuple[int, NeedsData]] = []
         cases = [(current[index], items[index].submission) for index in todo]
-        for index, found in zip(todo, resolver.resolve_all(cases, policies), strict=True):
-            if isinstance(found, NeedsData):
-                wanted.append((index, found))
+        for index, result in zip(todo, resolver.resolve_all(cases, policies), strict=True):
+            if isinstance(result, NeedsData):
+                wanted.append((index, result))
             else:
-                results[index] = found
+                results[index] = result
         if not wanted:
             return [results[index] for index in range(len(items))]
         loaded = transaction.load([(current[index], items[index].submission, missing) for index, missing in wanted])
@@ -228,31 +269,27 @@ def _resolved(
     raise RuntimeError("a decision asks for ever more")
 
 
-def _with_deletion_guard(
-    transaction: Transaction,
-    items: Sequence[Item],
-    results: list[Decision | Refusal],
-) -> Mapping[DeviceId, Deletions]:
+def _apply_deletion_guard(transaction: Transaction, decided: Sequence[_Entry]) -> Mapping[DeviceId, Deletions]:
     """Puts a Refusal in place of deletions that must be confirmed first; what to remember of the others."""
     deleting = [
-        index
-        for index, result in enumerate(results)
-        if isinstance(result, Decision) and result.outcome is Outcome.DELETED and not items[index].dry_run
+        entry
+        for entry in decided
+        if isinstance(entry.result, Decision) and entry.result.outcome is Outcome.DELETED and not entry.item.dry_run
     ]
     if not deleting:
         return {}
-    counted = transaction.deletions({items[index].by for index in deleting})
+    counted = transaction.deletions({entry.item.by for entry in deleting})
     changed: dict[DeviceId, Deletions] = {}
     live = transaction.live()
-    for index in deleting:
-        item = items[index]
-        after = counted.get(item.by, NO_DELETIONS).one_more(item.submission.arrived_at)
-        if item.confirmed:
+    for entry in deleting:
+        device = entry.item.by
+        after = counted.get(device, NO_DELETIONS).one_more(entry.item.submission.arrived_at)
+        if entry.item.confirmed:
             continue
         if held_back(after, live):
-            results[index] = Refusal("deletions-held", "too many deletions in a short time")
+            entry.result = Refusal("deletions-held", "too many deletions in a short time")
             continue
-        counted[item.by] = changed[item.by] = after
+        counted[device] = changed[device] = after
         live -= 1
     return changed
 

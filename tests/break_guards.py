@@ -385,7 +385,7 @@ BREAKS = (
     Break(
         "a request that is delivered again gets another answer",
         "shared/core/resolution/case.py",
-        "if request.request is None or known is None or known.request != request.request:",
+        "if request.delivery is None or known is None or known.delivery != request.delivery:",
         "if True or known is None:",
     ),
     Break(
@@ -522,7 +522,7 @@ BREAKS = (
     Break(
         "large documents: decided anew by every transaction",
         "shared/transaction.py",
-        "        self._cache.append((cases, policies, found))",
+        "        self._cache.append((cases, policies, results))",
         "        pass",
         LARGE,
     ),
@@ -613,7 +613,7 @@ BREAKS = (
     Break(
         "people: who was removed keeps what he opened",
         "api/auth.py",
-        "        if judged(access, Act.READ) is not Verdict.ALLOWED:\n            # Whether",
+        "        if verdict_on(access, Act.READ) is not Verdict.ALLOWED:\n            # Whether",
         "        if access is None and False:\n            # Whether",
         PEOPLE,
     ),

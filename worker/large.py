@@ -24,7 +24,7 @@ _STOP_SECONDS: Final = 1.5
 
 
 class LargeProcess:
-    """It, as its parent sees it."""
+    """Supervises the child process: starts it, starts it again when it dies, and ends it."""
 
     def __init__(self) -> None:
         self._task: asyncio.Task[None] | None = None

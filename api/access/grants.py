@@ -37,7 +37,7 @@ from shared.core.access.device_grants import (
     user_code_of,
 )
 from shared.core.access.people import AccountState
-from shared.core.access.roles import Act, Verdict, judged
+from shared.core.access.roles import Act, Verdict, verdict_on
 from shared.core.access.sessions import NO_FAILURES, wait_of
 from shared.core.documents import Device, SpaceId
 from shared.ports.access import AccessStores
@@ -116,7 +116,7 @@ class Grants:
         """The terminal gets a token of the caller's, with that name, that opens this space where a request names
         none. 404 for a space that the caller may not read, and if the grant does not wait any more."""
         access = await self.devices.access(space, caller.user.id)
-        if judged(access, Act.READ) is not Verdict.ALLOWED:
+        if verdict_on(access, Act.READ) is not Verdict.ALLOWED:
             raise unknown_space()
         approval = Approval(caller.user.id, name, space, caller.origin.by)
         if not await self.stores.grants.decide(grant.user_code, time.time(), approval):

@@ -25,7 +25,7 @@ from shared.core.access.audit import AuditAct, Origin
 from shared.core.access.invitations import Invitation, InvitationId
 from shared.core.access.limits import NO_LIMIT, Limit
 from shared.core.access.people import AccountState
-from shared.core.access.roles import Access, Act, Membership, Role, SpaceProfile, Verdict, judged
+from shared.core.access.roles import Access, Act, Membership, Role, SpaceProfile, Verdict, verdict_on
 from shared.core.documents import SpaceId, UserId, is_space_id
 from shared.ports.access import AcceptFailure, AccessStores
 from shared.settings import Settings
@@ -49,7 +49,7 @@ class Spaces:
         if not is_space_id(space) or caller.bound not in (None, space):
             raise unknown_space()
         access = await self.devices.access(SpaceId(space), caller.user.id)
-        verdict = judged(access, act)
+        verdict = verdict_on(access, act)
         if access is None or verdict is Verdict.UNKNOWN:
             raise unknown_space()
         if act is Act.MANAGE and caller.bound is not None:

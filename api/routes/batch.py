@@ -14,7 +14,7 @@ from api.body import enter_large, read_body
 from api.errors import MALFORMED_REQUEST, ProblemError
 from api.representations import batches, submissions
 from api.state import AppState, state
-from api.submitting import is_bare_deletion, is_confirmed, is_dry_run, item_of
+from api.submitting import acknowledgements, is_confirmed, is_dry_run, item_of
 from shared import metrics
 from shared.core.access.roles import Act
 from shared.core.documents import Device, DocumentId, is_document_id
@@ -31,7 +31,7 @@ DOCUMENTS_OF_A_REQUEST = 4
 
 async def post_tasks(request: Request) -> Response:
     app = state(request)
-    device, refusal = await app.devices.judged(request, Act.WRITE)
+    device, refusal = await app.devices.admit(request, Act.WRITE)
     for parse in (is_dry_run, is_confirmed):  # what they refuse is refused whatever the body is
         parse(request)
     limits = await app.limits.of_bodies(device.owner)
@@ -71,10 +71,10 @@ async def _answers(
 ) -> dict[str, Answer | dict[str, Any]]:
     now = time.time()
     tasks = {DocumentId(key): task for key, task in posted.items() if isinstance(task, submissions.PostTask)}
-    agreed = await app.acknowledgements.posted(device) if any(map(is_bare_deletion, tasks.values())) else None
+    acknowledged = await acknowledgements(app, device, tasks.values())
     items = {
-        key: item_of(task, request, key, device, at=now, agreed=agreed if is_bare_deletion(task) else None)
-        for key, task in tasks.items()
+        key: item_of(task, request, key, device, at=now, agreed=agreed)
+        for (key, task), agreed in zip(tasks.items(), acknowledged, strict=True)
     }
     replies = dict(zip(items, await app.resolver.resolve_all(device.space, list(items.values())), strict=True))
     if (
@@ -84,13 +84,13 @@ async def _answers(
     ):
         raise next(reply for reply in replies.values() if isinstance(reply, UnavailableError))
     answers: dict[str, Answer | dict[str, Any]] = {}
-    for key, found in posted.items():
+    for key, task_or_fault in posted.items():
         reply: Reply
-        match found:
+        match task_or_fault:
             case Fault():
-                reply = FaultError(found)
+                reply = FaultError(task_or_fault)
             case ProblemError():
-                reply = found
+                reply = task_or_fault
             case _:
                 reply = replies[DocumentId(key)]
         if isinstance(reply, Refusal):

@@ -8,34 +8,33 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.body import read_body
-from api.errors import MALFORMED_REQUEST, ProblemError, refused
+from api.errors import MALFORMED_REQUEST, ProblemError
 from api.representations import answers
 from api.state import state
-from api.submitting import document_of, is_bare_deletion, is_dry_run, item_of, submit
+from api.submitting import document_of, is_dry_run, submit, submit_posted
 from shared import codec
 from shared.core.access.roles import Act
 from shared.core.documents import Body
-from shared.core.resolution.context import Given, Refusal, Submission
+from shared.core.resolution.context import Given, Submission
 from shared.core.resolution.revs import CREATED
 from shared.core.resolution.states import DELETED_KEY
 
 
 async def post_task(request: Request) -> Response:
+    """Body: `{"client_state": {...} | null}`, and optionally `base`, `base_state`, `version` and `ancestors`.
+    Answer: `{"server_state": {...} | null}`, and the additions (`rev`, `hash`, `outcome` ...) if one of the optional
+    fields or `?dry_run=1` was sent. Errors: docs/protocol.md."""
     app = state(request)
-    device, refusal = await app.devices.judged(request, Act.WRITE)
+    device, refusal = await app.devices.admit(request, Act.WRITE)
     document = document_of(request)
     limits = await app.limits.of_bodies(device.owner)
     body = await read_body(request, device.space, limits.max_request_bytes)
     posted = await app.aside.post_task(device.space, document, body, limits)
     if refusal is not None and posted.state is not None:
         raise refusal  # without a state it asks what there is, and changes nothing
-    agreed = await app.acknowledgements.posted(device) if is_bare_deletion(posted) else None
-    item = item_of(posted, request, document, device, at=time.time(), agreed=agreed)
-    found = await app.resolver.resolve(device.space, item)
-    if isinstance(found, Refusal):
-        raise refused(found)
+    answer = await submit_posted(app, request, device, document, posted)
     additions = posted.additions or is_dry_run(request)
-    return Response(answers.answer_body(found, posted.state, additions=additions), media_type="application/json")
+    return Response(answers.answer_body(answer, posted.state, additions=additions), media_type="application/json")
 
 
 async def delete_task(request: Request) -> Response:

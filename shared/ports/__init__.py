@@ -6,7 +6,7 @@ space: shared/ports/access.py.)
 
 from shared.ports.cache import Announcement, Announcements, BuilderLock, HashMapCache, MapAcknowledgements
 from shared.ports.errors import DecisionError, Fence, FencedError, OverloadedError, TooMuchError, UnavailableError
-from shared.ports.queue import Envelope, Inbox, Lease, Reply, Resolver, SealedItem
+from shared.ports.queue import EncodedItem, Envelope, Inbox, Lease, Reply, Resolver
 from shared.ports.rates import Counted, RateCounter
 from shared.ports.stores import Changes, Current, DocumentStore, Transaction
 
@@ -19,6 +19,7 @@ __all__ = [
     "Current",
     "DecisionError",
     "DocumentStore",
+    "EncodedItem",
     "Envelope",
     "Fence",
     "FencedError",
@@ -30,7 +31,6 @@ __all__ = [
     "RateCounter",
     "Reply",
     "Resolver",
-    "SealedItem",
     "TooMuchError",
     "Transaction",
     "UnavailableError",

@@ -23,19 +23,19 @@ Reply = Answer | Refusal | Exception
 
 
 @dataclass(frozen=True, slots=True)
-class SealedItem:
-    """An Item as it travels, for a process that has only to pass it on. `shared.queue_messages.sealed` makes it."""
+class EncodedItem:
+    """An Item as it is sent through the queue, its bodies as text. `shared.queue_messages.encode_item` makes it."""
 
     document: DocumentId
-    sender: DeviceId | None
-    """The device whose rounds hear of it; None: it is not one device's."""
+    device: DeviceId | None
+    """Whose MapAcknowledgements are told that it posts; None: several devices use the token."""
     row: bytes
 
 
 class Resolver(Protocol):
     """Where client states are sent to be resolved. MapAcknowledgements hears that their devices post."""
 
-    async def resolve(self, space: SpaceId, item: Item | SealedItem) -> Answer | Refusal:
+    async def resolve(self, space: SpaceId, item: Item | EncodedItem) -> Answer | Refusal:
         """The server's decision, durable when this returns. A Refusal stored nothing.
 
         Raises UnavailableError when there is none in time: the submission may have been stored, and may be
@@ -44,7 +44,7 @@ class Resolver(Protocol):
         """
         ...
 
-    async def resolve_all(self, space: SpaceId, items: Sequence[Item | SealedItem]) -> list[Reply]:
+    async def resolve_all(self, space: SpaceId, items: Sequence[Item | EncodedItem]) -> list[Reply]:
         """The same for each of several items of different documents, in order; what `resolve` raises stands in
         the place of the item that it is about. If the answers together are very long, an UnavailableError stands
         for some of them: those documents are to be sent again."""
@@ -65,7 +65,8 @@ class Envelope:
 
 
 class Lease(Protocol):
-    """One space's inbox, held by one worker at a time, for speed: correctness rests on the transaction.
+    """One space's inbox, held by one worker at a time, for speed. It is its fence, which the transaction checks, that
+    keeps a worker whose lease has ended from writing.
 
     Used as `async with`; it is renewed until the end of the block and then handed on, so that submissions
     that wait are served by whoever comes next.
@@ -92,7 +93,7 @@ class Lease(Protocol):
         ...
 
     async def take(self) -> list[Envelope]:
-        """The oldest submissions, as many as make a batch, and of one document MAX_TURNS at most
+        """The oldest submissions, as many as make a batch, and of one document MAX_PER_DOCUMENT at most
         (shared/core/resolution/batch.py). They stay in the inbox until `reply`: a worker that dies loses none. Those
         whose sender has given up are removed. Waits a moment for the first, as one who writes one document after
         another is about to send it."""

@@ -68,12 +68,13 @@ class Transaction(Protocol):
         """How many live documents the space has."""
         ...
 
-    def memories(self, submissions: Sequence[Submission]) -> list[DocumentContext]:
-        """The first read for each, in order: heads, and what the devices may be on."""
+    def first_contexts(self, submissions: Sequence[Submission]) -> list[DocumentContext]:
+        """The first read for each, in order: its head and, without a base, what its device may be on. Nothing else of
+        the contexts is loaded."""
         ...
 
     def load(self, wanted: Sequence[tuple[DocumentContext, Submission, NeedsData]]) -> list[DocumentContext]:
-        """The memories with what is missing, in order."""
+        """The contexts with what is missing as well, in order."""
         ...
 
     def deletions(self, devices: Collection[DeviceId]) -> dict[DeviceId, Deletions]:
@@ -95,10 +96,13 @@ class Transaction(Protocol):
         ...
 
     def allot(self, count: int, live_change: int, growth: Usage = NOTHING) -> Allotted:
-        """`count` (>= 0) new sequence numbers of the space, without gaps between transactions that commit. Before
-        each `write`: it is where two transactions collide. `live_change`: by how much the number of live documents
-        changes; `growth`: by how much the sizes of bodies do, with what is written then. What the space held before
-        comes with them.
+        """`count` (>= 0) new sequence numbers of the space, without gaps between transactions that commit. Called
+        once before each `write`: it changes the space's row, so of two transactions that run at the same time one
+        fails here, or at its commit, and `DocumentStore.transact` runs it again. `live_change`: by how much the
+        number of live documents changes; `growth`: by how much the sizes of bodies do, with what is written then.
+        What the space held before comes with them.
+
+        Raises FencedError if somebody with a later fence has written.
 
         They are of a new history if the store may be older than what it told somebody: if it is another process
         that took the last write (a copy of its data may have been put back between), or if this process knows a
@@ -130,9 +134,9 @@ class DocumentStore(Protocol):
         this returns. All of it is stored or nothing. A conflict with another writer runs `work` again from the
         start, on new data; `work` must have no effect but through the transaction.
 
-        With a fence nothing is written after somebody with a later one has written: FencedError. Without that
-        a worker that was believed dead could store a state a second time, after newer ones of the same
-        device, and that would look like an edit.
+        With a fence nothing is written after somebody with a later one has written: FencedError. A lease alone
+        is not enough: a worker that was suspended until its lease ended could store a state a second time, after
+        newer ones of the same device, and that would look like an edit (docs/decisions/0007-fenced-writers.md).
 
         TooMuchError if the states that are read have more than `max_bytes` together."""
         ...

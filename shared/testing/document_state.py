@@ -129,7 +129,7 @@ class DocumentState:
 
     def first_read(self, request: Submission) -> DocumentContext:
         """The head and, where it counts, what is known of the device."""
-        return self.space.transact(lambda transaction: transaction.memories([request])[0])
+        return self.space.transact(lambda transaction: transaction.first_contexts([request])[0])
 
     def forget_body(self, index: int) -> None:
         """As pruning does, to the revision at this place."""

@@ -15,7 +15,7 @@ import pytest
 
 from shared.core.documents import ContentHash, DeviceId, DocumentId, SpaceId
 from shared.core.json.canonical import content_hash
-from shared.core.resolution.batch import MAX_TURNS, Answer, Item
+from shared.core.resolution.batch import MAX_PER_DOCUMENT, Answer, Item
 from shared.core.resolution.context import Given, Outcome, Refusal, Submission
 from shared.core.resolution.revs import Rev
 from shared.ports import DecisionError, Envelope, Inbox, Lease, Reply, Resolver, UnavailableError
@@ -56,12 +56,12 @@ def space() -> SpaceId:
 def sent(envelopes: Sequence[Envelope]) -> list[Item]:
     """The items as they were sent: without the name that the queue gives each request."""
     items = [item for envelope in envelopes for item in envelope.items]
-    return [replace(item, submission=replace(item.submission, request=None)) for item in items]
+    return [replace(item, submission=replace(item.submission, delivery=None)) for item in items]
 
 
 def requests(envelopes: Sequence[Envelope]) -> list[str | None]:
     """The names of the requests."""
-    return [item.submission.request for envelope in envelopes for item in envelope.items]
+    return [item.submission.delivery for envelope in envelopes for item in envelope.items]
 
 
 async def leased(queue: Queue, space: SpaceId) -> Lease:
@@ -136,15 +136,15 @@ class QueueContract:
     async def test_a_batch_has_so_many_of_one_document_and_the_others_come_next_in_order(
         self, queue: Queue, space: SpaceId
     ) -> None:
-        items = [an_item("hot", n) for n in range(2 * MAX_TURNS)]
+        items = [an_item("hot", n) for n in range(2 * MAX_PER_DOCUMENT)]
         items[3] = an_item("other")
         async with await leased(queue, space) as lease:
             sending = [asyncio.create_task(queue.resolver.resolve(space, item)) for item in items]
-            first = await taken(lease, MAX_TURNS + 1)
-            assert sent(first) == items[: MAX_TURNS + 1]
+            first = await taken(lease, MAX_PER_DOCUMENT + 1)
+            assert sent(first) == items[: MAX_PER_DOCUMENT + 1]
             await answer_all(lease, first)
-            then = await taken(lease, MAX_TURNS - 1)
-            assert sent(then) == items[MAX_TURNS + 1 :]
+            then = await taken(lease, MAX_PER_DOCUMENT - 1)
+            assert sent(then) == items[MAX_PER_DOCUMENT + 1 :]
             await answer_all(lease, then)
             assert await asyncio.gather(*sending) == [echo(item) for item in items]
 

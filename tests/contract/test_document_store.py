@@ -54,7 +54,7 @@ async def put(
 ) -> Sequence:
     def work(transaction: Transaction) -> Sequence:
         write = write_of(document, value)
-        (memory,) = transaction.memories([write.item.submission])
+        (memory,) = transaction.first_contexts([write.item.submission])
         first = transaction.allot(1, int(memory.head is None))
         transaction.write(first, [write], {})
         return first.first
@@ -75,7 +75,7 @@ async def test_what_was_written_is_there(store: DocumentStore, space: SpaceId) -
 async def test_work_that_fails_leaves_nothing(store: DocumentStore, space: SpaceId) -> None:
     def work(transaction: Transaction) -> None:
         write = write_of("a", 1)
-        transaction.memories([write.item.submission])
+        transaction.first_contexts([write.item.submission])
         transaction.write(transaction.allot(1, 1), [write], {})
         raise KeyError("on purpose")
 

@@ -88,7 +88,7 @@ def tombstone(document: DocumentId = ID) -> Body:
 
 def memory_of(transaction: Transaction, missing: NeedsData | None = None, device: DeviceId = A) -> DocumentContext:
     asked = submission(doc(asked=True), "1-x", device)
-    (memory,) = transaction.memories([asked])
+    (memory,) = transaction.first_contexts([asked])
     if missing is not None:
         (memory,) = transaction.load([(memory, asked, missing)])
     return memory
@@ -274,7 +274,7 @@ def test_every_adapter_decides_as_memory_does(space: Transacted, seed: int) -> N
     reference = InMemory()
     assert _without_histories(_history(space, seed)) == _without_histories(_history(reference, seed))
     every = [submission(doc(document, asked=True), "1-x") for document in DOCUMENTS[:3]]
-    heads = [one.transact(lambda t: t.memories(every)) for one in (space, reference)]
+    heads = [one.transact(lambda t: t.first_contexts(every)) for one in (space, reference)]
     assert _without_histories(heads[0]) == _without_histories(heads[1])
 
 

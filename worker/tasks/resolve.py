@@ -37,10 +37,12 @@ from worker.shares import TimeShares
 
 logger = logging.getLogger(__name__)
 
-_ROOM: Final = 2 * 1024 * 1024
-"""Bytes of states that a transaction may read in the process that decides what is small ..."""
-_LARGE_ROOM: Final = 4 * 1024 * 1024
-"""... and where what is large is decided, unless it is for one submission."""
+_READ_BYTES: Final = 2 * 1024 * 1024
+"""Of states that a transaction may read in the process that decides what is small. If it would read more, the space
+is handed over to the process for what is large."""
+_LARGE_READ_BYTES: Final = 4 * 1024 * 1024
+"""The same in the process for what is large. If it would read more, the batch is halved; one submission alone may
+read any amount."""
 
 
 async def resolve_space(ctx: dict[Any, Any], space: str) -> None:
@@ -85,12 +87,12 @@ class SpaceResolver:
             except FencedError:
                 metrics.LEASES.labels("taken_over").inc()
                 event(logger, logging.WARNING, "lease_taken_over", space=space)
-                # Who took over has the same submissions before him.
+                # Whoever took over finds the same submissions in the inbox.
 
     async def _drain_batch(self, space: SpaceId, lease: Lease) -> bool:
         """False if nothing waits."""
-        # In a method of its own: a batch is thousands of objects, and giving them back takes a millisecond, which
-        # should come when its answers are on their way and not between the next batch and its own.
+        # In a method of its own, so that the thousands of objects of a batch are freed when it returns, after its
+        # answers were sent. That takes a millisecond, which would otherwise delay the next batch.
         envelopes = await lease.take()
         if not envelopes:
             return False
@@ -101,14 +103,14 @@ class SpaceResolver:
             metrics.INBOX_WAIT_SECONDS.observe(max(0.0, time.time() - oldest))
         began = time.monotonic()
         try:
-            found, announcement = await self._replies(space, lease, items)
+            replies, announcement = await self._replies(space, lease, items)
         except TooMuchError:
             lease.hand_over()
             return False
-        metrics.count_decisions(found)
-        replies = iter(found)
-        answers = [(envelope, [next(replies) for _ in envelope.items]) for envelope in envelopes]
-        await lease.reply(answers, announcement)
+        metrics.count_decisions(replies)
+        next_reply = iter(replies)
+        by_envelope = [(envelope, [next(next_reply) for _ in envelope.items]) for envelope in envelopes]
+        await lease.reply(by_envelope, announcement)
         await asyncio.sleep(self._shares.took(space, time.monotonic() - began))
         return True
 
@@ -130,7 +132,7 @@ class SpaceResolver:
                 # No more of them can be answered now; what was not decided is sent again, as what was not answered.
                 later = UnavailableError("the answer together with the others would be too long")
                 return [*first[0], *[later] * (len(items) - half)], first[1]
-            return _together([first, await self._replies(space, lease, items[half:])])
+            return _join([first, await self._replies(space, lease, items[half:])])
         except UnavailableError as error:
             event(logger, logging.WARNING, "store_unavailable", space=space, cause=error.__cause__)
             return [error] * len(items), None
@@ -139,12 +141,12 @@ class SpaceResolver:
                 logger.exception("submission_failed", extra={"fields": {"space": space}})
                 return [DecisionError(str(error))], None
             # A faulty document fails alone: the others go one by one.
-            return _together([await self._replies(space, lease, [item]) for item in items])
+            return _join([await self._replies(space, lease, [item]) for item in items])
 
     async def _stored(
         self, space: SpaceId, lease: Lease, items: Sequence[Item]
     ) -> tuple[list[Reply], Announcement | None]:
-        room = _ROOM if not self._large else _LARGE_ROOM if len(items) > 1 else None
+        max_read = _READ_BYTES if not self._large else _LARGE_READ_BYTES if len(items) > 1 else None
         resolver = CachedResolver(self._max_bytes)
         quota = NO_QUOTA if self._quotas is None else await self._quotas.of(space)
         while True:
@@ -152,8 +154,10 @@ class SpaceResolver:
             exact = space in self._full
             work = partial(_decided, resolver=resolver, items=items, quota=quota, exact=exact)
             try:
-                stored = await self._store.transact(space, work, lease.fence, max_bytes=room)
-                if exact and not any(isinstance(one, Refusal) and one.code == QUOTA_EXCEEDED for one in stored[0]):
+                stored = await self._store.transact(space, work, lease.fence, max_bytes=max_read)
+                if exact and not any(
+                    isinstance(reply, Refusal) and reply.code == QUOTA_EXCEEDED for reply in stored[0]
+                ):
                     self._full.discard(space)
                 return stored
             except QuotaReachedError:
@@ -164,7 +168,8 @@ class SpaceResolver:
                 if resolver.cached == cached:
                     raise
             except FencedError as fenced:
-                # Clocks may disagree: whoever holds the lease is right, whatever his number.
+                # Another worker wrote with a later fence. If this one holds the lease all the same, the clock of
+                # Redis was set back: it goes on with a later fence.
                 if not await lease.confirm(fenced.number):
                     raise
 
@@ -181,8 +186,8 @@ def _size(replies: Sequence[Reply]) -> int:
     return sum(len(codec.dumps(body)) for body in bodies)
 
 
-def _together(each: Sequence[tuple[Sequence[Reply], Announcement | None]]) -> tuple[list[Reply], Announcement | None]:
-    """The replies of several transactions, one after another. What they changed is not said, but that they did."""
-    numbers = [announcement for _, announcement in each if announcement is not None]
-    whole = replace(numbers[-1], first=numbers[0].first, changes=None) if numbers else None
-    return [reply for replies, _ in each for reply in replies], whole
+def _join(parts: Sequence[tuple[Sequence[Reply], Announcement | None]]) -> tuple[list[Reply], Announcement | None]:
+    """The replies of several transactions in order, and one announcement, which does not list the changes."""
+    announcements = [announcement for _, announcement in parts if announcement is not None]
+    joined = replace(announcements[-1], first=announcements[0].first, changes=None) if announcements else None
+    return [reply for replies, _ in parts for reply in replies], joined

@@ -41,8 +41,8 @@ class _BoundedTransaction(MemoryTransaction):
         super().__init__(space)
         self._room = max_bytes
 
-    def memories(self, submissions: Sequence[Submission]) -> list[Context]:
-        return [self._counted(context) for context in super().memories(submissions)]
+    def first_contexts(self, submissions: Sequence[Submission]) -> list[Context]:
+        return [self._counted(context) for context in super().first_contexts(submissions)]
 
     def load(self, wanted: Sequence[tuple[Context, Submission, NeedsData]]) -> list[Context]:
         return [self._counted(context) for context in super().load(wanted)]

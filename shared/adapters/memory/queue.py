@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 from shared import queue_messages
 from shared.core.documents import SpaceId
-from shared.core.resolution.batch import Answer, Item, Turns
+from shared.core.resolution.batch import Answer, DocumentCounts, Item
 from shared.core.resolution.context import Refusal
-from shared.ports import Announcement, Envelope, Fence, MapAcknowledgements, Reply, SealedItem, UnavailableError
+from shared.ports import Announcement, EncodedItem, Envelope, Fence, MapAcknowledgements, Reply, UnavailableError
 
 Announce = Callable[[SpaceId, Announcement], Awaitable[None]]
 
@@ -64,13 +64,13 @@ class MemoryResolver:
         self._process = secrets.token_hex(8)
         self._numbers = itertools.count(1)
 
-    async def resolve(self, space: SpaceId, item: Item | SealedItem) -> Answer | Refusal:
+    async def resolve(self, space: SpaceId, item: Item | EncodedItem) -> Answer | Refusal:
         [reply] = await self._together(space, [item])
         if isinstance(reply, Exception):
             raise reply
         return reply
 
-    async def resolve_all(self, space: SpaceId, items: Sequence[Item | SealedItem]) -> list[Reply]:
+    async def resolve_all(self, space: SpaceId, items: Sequence[Item | EncodedItem]) -> list[Reply]:
         if not items:
             return []
         try:
@@ -81,10 +81,10 @@ class MemoryResolver:
     async def waiting(self, space: SpaceId) -> int:
         return len(self._queue.spaces[space].waiting)
 
-    async def _together(self, space: SpaceId, items: Sequence[Item | SealedItem]) -> list[Reply]:
-        sealed = [item if isinstance(item, SealedItem) else queue_messages.sealed_item(item) for item in items]
+    async def _together(self, space: SpaceId, items: Sequence[Item | EncodedItem]) -> list[Reply]:
+        sealed = [item if isinstance(item, EncodedItem) else queue_messages.encode_item(item) for item in items]
         if self._acknowledgements is not None:
-            await self._acknowledgements.posted([(space, one.sender) for one in sealed if one.sender is not None])
+            await self._acknowledgements.posted([(space, one.device) for one in sealed if one.device is not None])
         # Through its wire form, so that what does not survive it is found here too.
         data = queue_messages.dump_envelope(self._process, next(self._numbers), sealed)
         envelope = queue_messages.load_envelope(data)
@@ -166,8 +166,8 @@ class MemoryLease:
     async def take(self) -> list[Envelope]:
         await asyncio.sleep(0)  # who writes one after another is about to send the next
         self._drop_expired()
-        turns = Turns()
-        self._taken = list(itertools.takewhile(lambda one: turns.admit(one.envelope.items), self._here.waiting))
+        counts = DocumentCounts()
+        self._taken = list(itertools.takewhile(lambda one: counts.admit(one.envelope.items), self._here.waiting))
         return [one.envelope for one in self._taken]
 
     def _drop_expired(self) -> None:

@@ -103,7 +103,7 @@ class MemoryTransaction:
         held = self._space.usage()
         return NOT_COUNTED if held is None else held.plus(self.changes.growth)
 
-    def memories(self, submissions: Sequence[Submission]) -> list[DocumentContext]:
+    def first_contexts(self, submissions: Sequence[Submission]) -> list[DocumentContext]:
         return [DocumentContext(self._head(s.document), self._device_memory(s)) for s in submissions]
 
     def load(self, wanted: Sequence[tuple[DocumentContext, Submission, NeedsData]]) -> list[DocumentContext]:

@@ -146,7 +146,7 @@ class MongoTransaction:
     def usage(self) -> Usage:
         return usage_of(self._spaces.find_one({"_id": self._space}, USAGE_FIELDS, session=self._session))
 
-    def memories(self, submissions: Sequence[Submission]) -> list[DocumentContext]:
+    def first_contexts(self, submissions: Sequence[Submission]) -> list[DocumentContext]:
         keys = {self._key(s.document) for s in submissions}
         query = {"_id": {"$in": list(keys)}}
         rows = rows_of(self._documents, query, None, session=self._session, count=self._count)

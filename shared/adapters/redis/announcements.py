@@ -130,7 +130,12 @@ reading from it, while the reader here is reading."""
 async def announce_changed(redis: Redis, space: SpaceId, announcement: Announcement) -> None:
     """Says to all API processes what was committed. Raises UnavailableError."""
     with errors_mapped():
-        await redis.publish(_channel(space), announcement_messages.dump_announcement(announcement))
+        await redis.publish(*changed_message(space, announcement))
+
+
+def changed_message(space: SpaceId, announcement: Announcement) -> tuple[bytes, bytes]:
+    """The channel and the message of `announce_changed`, for whoever publishes together with other commands."""
+    return _channel(space), announcement_messages.dump_announcement(announcement)
 
 
 async def announce_revoked(redis: Redis, space: SpaceId, device: DeviceId) -> None:

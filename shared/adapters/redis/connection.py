@@ -182,8 +182,8 @@ class RedisHashMapCache:
                 arguments += [prefix, new.buckets[prefix]]
         await self._run(self._patch, space, arguments)
 
-    async def build(self, space: SpaceId) -> RedisTurn:
-        return RedisTurn(self._redis, space)
+    async def build(self, space: SpaceId) -> RedisBuilderLock:
+        return RedisBuilderLock(self._redis, space)
 
     async def _run(self, script: AsyncScript, space: SpaceId, arguments: list[Any]) -> None:
         key = space_key(space, "map")
@@ -244,7 +244,7 @@ def rounds_key(space: SpaceId, device: DeviceId) -> str:
     return space_key(space, f"rounds:{device}")
 
 
-class RedisTurn:
+class RedisBuilderLock:
     """Turn on Redis: a lock with a token, and a latch that the others block on until the builder is done."""
 
     def __init__(self, redis: Redis, space: SpaceId) -> None:

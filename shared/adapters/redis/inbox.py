@@ -8,13 +8,13 @@ What keeps a submission from being forgotten:
     - it stays in the inbox until its answer is sent, so a dead worker loses nothing;
     - "is there a lease?" is asked in the same step that fills the inbox, and "is the inbox empty?" in the one
       that ends the lease;
-    - the API process that waits knocks again while it waits: a lease or an arq job that died with its
-      process is replaced then, long before arq itself runs the job again; and what is not there any more,
-      because Redis was wiped, is sent again.
+    - the API process that waits checks every half second that somebody works on the space: a lease or an arq job
+      that died with its process is replaced then, long before arq itself runs the job again; and what is no longer
+      in the inbox, because Redis was wiped, is sent again.
 
-What keeps it bounded: a most of items and bytes of a space, and of bytes of all spaces. `SIZES` has the bytes of each
-space, and their sum under `*`; it is put right when an inbox is found empty, or all of them full. What expired is
-dropped by whoever comes next, with a lease or without.
+What keeps it bounded: a maximum of items and bytes of a space, and of bytes of all spaces. `SIZES` has the bytes of
+each space, and their sum under `*`; it is corrected when an inbox is found empty, or all of them full. What
+expired is dropped by whoever comes next, with a lease or without.
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ from typing import Any, Final, cast
 
 from redis.commands.core import AsyncScript
 
-from shared import announcement_messages, queue_messages
+from shared import queue_messages
 from shared.adapters.arq import LARGE_QUEUE, QUEUE, WakingRedis, enqueue
+from shared.adapters.redis.announcements import changed_message
 from shared.adapters.redis.connection import errors_mapped, process_key, space_key
 from shared.adapters.redis.scripts import script
 from shared.core.documents import SpaceId
-from shared.core.resolution.batch import Turns
+from shared.core.resolution.batch import DocumentCounts
 from shared.observability import event
 from shared.ports import Announcement, Envelope, Fence, Reply, UnavailableError
 from shared.settings import Settings
@@ -48,7 +49,8 @@ INBOX_TTL_MS: Final = 60_000
 _DRAIN_SECONDS: Final = 1.0
 """After so long a job hands the space on, so that spaces share the workers fairly."""
 _LINGER_SECONDS: Final = 0.03
-"""How long a worker waits for more when an inbox is empty: who writes one after another finds it there still."""
+"""How long a worker waits for more when an inbox is empty, so that a client that writes one document after another
+finds it still there."""
 LARGE_BYTES: Final = 128 * 1024
 """Of submissions that are taken together: more are decided in the process for what is large."""
 _REPLIES_BYTES: Final = 1024 * 1024
@@ -105,13 +107,14 @@ class ArqLease:
 
     async def confirm(self, number: int) -> bool:
         with errors_mapped():
-            found = await cast("Awaitable[bytes | None]", self._redis.get(self._key))
-        # Asked after the other one's fence was seen: whoever set it holds the lease no more.
-        mine = found is not None and found.decode("utf-8", "replace") == self._token
-        if mine:
+            holder = await cast("Awaitable[bytes | None]", self._redis.get(self._key))
+        # This is asked after the other worker's fence was seen in the store. If the lease is still this worker's, the
+        # other one holds it no more.
+        holds_lease = holder is not None and holder.decode("utf-8", "replace") == self._token
+        if holds_lease:
             self._fence = Fence(max(self._fence.number, number + 1), self._token)
-        self._lost = self._lost or not mine
-        return mine
+        self._lost = self._lost or not holds_lease
+        return holds_lease
 
     async def __aenter__(self) -> ArqLease:
         self._renewal = asyncio.create_task(self._renew())
@@ -131,45 +134,47 @@ class ArqLease:
 
     async def take(self) -> list[Envelope]:
         while True:
-            found = await self._waiting()
-            if sum(map(len, found)) > LARGE_BYTES and self.hand_over():
+            raw_envelopes = await self._first_waiting()
+            if sum(map(len, raw_envelopes)) > LARGE_BYTES and self.hand_over():
                 return []
-            envelopes = self._wanted(found)
-            if envelopes or not found:
+            envelopes = self._decoded(raw_envelopes)
+            if envelopes or not raw_envelopes:
                 return envelopes
-            await self.reply(())  # none of them can be read
+            await self.reply(())  # removes them: none of them can be decoded
 
     def hand_over(self) -> bool:
         if not self._large:
             self._next = LARGE_QUEUE
         return not self._large
 
-    async def _waiting(self) -> list[bytes]:
-        most = [str(self._settings.batch_documents), str(self._settings.batch_bytes), str(INBOX_TTL_MS)]
+    async def _first_waiting(self) -> list[bytes]:
+        """The oldest envelopes, as many as make a batch. Waits up to _LINGER_SECONDS for the first one."""
+        bounds = [str(self._settings.batch_documents), str(self._settings.batch_bytes), str(INBOX_TTL_MS)]
         with errors_mapped():
-            # In one go: what comes first, while nothing waits, is moved onto its own place, which changes nothing and
-            # takes until there is one; the server does what stands behind it then. A lease that is used up waits for
-            # nothing: a time below a whole millisecond may become 0 there, which is without end.
+            # BLMOVE from the left of the inbox to its left changes nothing, but it blocks until there is an item, or
+            # until the time is over; Redis then runs the next command of the pipeline. A lease that is used up does
+            # not wait. Its time must be a millisecond at least: Redis may take less for 0, which means no time limit.
             async with self._redis.pipeline(transaction=False) as pipe:
                 if not self.used_up:
                     pipe.blmove(self._inbox, self._inbox, cast(Any, _LINGER_SECONDS), "LEFT", "LEFT")
-                pipe.eval(script("take"), 2, self._inbox, SIZES, self._space, *most)
-                *_, found = await pipe.execute()
-        return cast("list[bytes]", found)
+                pipe.eval(script("take"), 2, self._inbox, SIZES, self._space, *bounds)
+                *_, raw_envelopes = await pipe.execute()
+        return cast("list[bytes]", raw_envelopes)
 
-    def _wanted(self, found: Sequence[bytes]) -> list[Envelope]:
-        """Up to the first one that would be one turn too many for its document."""
+    def _decoded(self, raw_envelopes: Sequence[bytes]) -> list[Envelope]:
+        """Up to the first one with one submission too many of the same document. Those that cannot be decoded are
+        logged and taken out of the inbox."""
         envelopes: list[Envelope] = []
-        turns = Turns()
+        counts = DocumentCounts()
         self._taken = []
-        for data in found:
-            _, name, _ = data.split(b" ", 2)
+        for raw in raw_envelopes:
+            _, name, _ = raw.split(b" ", 2)
             try:
-                envelope = queue_messages.load_envelope(data.partition(b" ")[2])
+                envelope = queue_messages.load_envelope(raw.partition(b" ")[2])
             except (ValueError, TypeError):
                 event(logger, logging.ERROR, "envelope_unreadable", space=self._space)
             else:
-                if not turns.admit(envelope.items):
+                if not counts.admit(envelope.items):
                     break
                 envelopes.append(envelope)
             self._taken.append(name.decode("ascii"))
@@ -179,8 +184,9 @@ class ArqLease:
         self, replies: Sequence[tuple[Envelope, Sequence[Reply]]], announcement: Announcement | None = None
     ) -> None:
         by_process: dict[str, list[bytes]] = {}
-        for envelope, those in replies:
-            by_process.setdefault(envelope.process, []).append(queue_messages.dump_replies(envelope.number, those))
+        for envelope, its_replies in replies:
+            row = queue_messages.dump_replies(envelope.number, its_replies)
+            by_process.setdefault(envelope.process, []).append(row)
         with errors_mapped():
             async with self._redis.pipeline(transaction=False) as pipe:
                 for process, answers in by_process.items():
@@ -189,10 +195,8 @@ class ArqLease:
                         pipe.rpush(key, queue_messages.joined(together))
                     pipe.pexpire(key, INBOX_TTL_MS)
                 if announcement is not None:
-                    pipe.publish(
-                        space_key(self._space, "changed"), announcement_messages.dump_announcement(announcement)
-                    )
-                # As text: a script object asks in a call of its own whether the server knows it.
+                    pipe.publish(*changed_message(self._space, announcement))
+                # As text: a script object would ask first, in a call of its own, whether Redis knows the script.
                 keys = (self._inbox, self._key, SIZES)
                 pipe.eval(script("trim"), len(keys), *keys, self._space, self._token, *self._taken)
                 await pipe.execute()
@@ -214,10 +218,10 @@ class ArqLease:
                 return
             try:
                 with errors_mapped():
-                    mine = await self._scripts["renew"](keys=[self._key], args=[self._token, milliseconds])
+                    renewed = await self._scripts["renew"](keys=[self._key], args=[self._token, milliseconds])
             except UnavailableError:
                 continue  # it may come back in time; if not, another worker does the batch again
-            if not mine:
+            if not renewed:
                 self._lost = True
                 event(logger, logging.WARNING, "lease_lost", space=self._space)
                 return

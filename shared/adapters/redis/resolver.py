@@ -25,15 +25,16 @@ from shared.core.documents import DeviceId, JsonText, SpaceId
 from shared.core.resolution.batch import Answer, Item
 from shared.core.resolution.context import Refusal
 from shared.observability import event
-from shared.ports import OverloadedError, Reply, SealedItem, UnavailableError
+from shared.ports import EncodedItem, OverloadedError, Reply, UnavailableError
 from shared.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-_KNOCK_SECONDS: Final = 0.5
+_CHECK_SECONDS: Final = 0.5
+"""So often it is checked that somebody works on what waits."""
 _ENVELOPE_ITEMS: Final = 500
 _ENVELOPES_AT_ONCE: Final = 4
-"""Of one request. More wait until it is known how long the answers to these are."""
+"""Of one request. The others wait until it is known how long the answers to these are."""
 _MOST_ANSWER_BYTES: Final = 16 * 1024 * 1024
 """Of one request: when its answers have so many, what was not sent yet is not sent."""
 _MOST_SENT: Final = 4
@@ -41,7 +42,7 @@ _MOST_SENT: Final = 4
 _PUT_BYTES: Final = 1024 * 1024
 """Of what goes to Redis in one call, or one envelope: it does nothing else meanwhile."""
 _ON_THE_WAY_SECONDS: Final = 0.05
-"""By so much a submission expires in the inbox before its sender gives up."""
+"""A submission expires in the inbox by so much earlier than its sender gives up."""
 _FULL: Final = {
     "count": "too many submissions wait for this space (HYPERTASK_INBOX_DOCUMENTS)",
     "space": "too many bytes wait for this space (HYPERTASK_INBOX_BYTES)",
@@ -55,11 +56,12 @@ class _Pending:
 
     space: SpaceId
     data: bytes
-    senders: frozenset[DeviceId]
+    devices: frozenset[DeviceId]
+    """Whose MapAcknowledgements are told that they post."""
     future: asyncio.Future[list[Reply]]
     until: float
     """When nobody waits any more, by the monotonic clock."""
-    knocked_at: float
+    checked_at: float
     sent: int = 0
     """How often."""
 
@@ -103,38 +105,38 @@ class ArqResolver:
             return 0.0
         return max(0.0, time.monotonic() - (oldest.until - self._settings.submit_deadline_seconds))
 
-    async def resolve(self, space: SpaceId, item: Item | SealedItem) -> Answer | Refusal:
-        [reply] = await self._resolve_together(space, [_sealed(item)])
+    async def resolve(self, space: SpaceId, item: Item | EncodedItem) -> Answer | Refusal:
+        [reply] = await self._resolve_together(space, [_encoded(item)])
         if isinstance(reply, Exception):
             raise reply
         return reply
 
-    async def resolve_all(self, space: SpaceId, items: Sequence[Item | SealedItem]) -> list[Reply]:
-        chunks = list(self._chunks([_sealed(item) for item in items]))
-        found: list[Reply] = []
-        room = _MOST_ANSWER_BYTES
+    async def resolve_all(self, space: SpaceId, items: Sequence[Item | EncodedItem]) -> list[Reply]:
+        chunks = list(self._chunks([_encoded(item) for item in items]))
+        answered: list[Reply] = []
+        bytes_left = _MOST_ANSWER_BYTES
         for first in range(0, len(chunks), _ENVELOPES_AT_ONCE):
             some = chunks[first : first + _ENVELOPES_AT_ONCE]
-            if room <= 0:
+            if bytes_left <= 0:
                 error = UnavailableError("the answer together with the others would be too long")
-                found += [error] * sum(map(len, some))
+                answered += [error] * sum(map(len, some))
                 continue
             for replies in await asyncio.gather(*(self._resolve_chunk(space, chunk) for chunk in some)):
-                found += replies
-                room -= sum(map(_size, replies))
-        return found
+                answered += replies
+                bytes_left -= sum(map(_size, replies))
+        return answered
 
     async def waiting(self, space: SpaceId) -> int:
         with errors_mapped():
             return int(await cast(Awaitable[int], self._redis.llen(space_key(space, "inbox"))))
 
-    def _chunks(self, items: Sequence[SealedItem]) -> Iterator[list[SealedItem]]:
+    def _chunks(self, items: Sequence[EncodedItem]) -> Iterator[list[EncodedItem]]:
         """Each is an envelope. A worker takes one at least, so one must not be much for it."""
-        chunk: list[SealedItem] = []
+        chunk: list[EncodedItem] = []
         size = 0
-        most, max_bytes = min(self._settings.batch_documents, _ENVELOPE_ITEMS), self._settings.batch_bytes
+        max_items, max_bytes = min(self._settings.batch_documents, _ENVELOPE_ITEMS), self._settings.batch_bytes
         for item in items:
-            if chunk and (len(chunk) >= most or size + len(item.row) > max_bytes):
+            if chunk and (len(chunk) >= max_items or size + len(item.row) > max_bytes):
                 yield chunk
                 chunk, size = [], 0
             chunk.append(item)
@@ -142,22 +144,22 @@ class ArqResolver:
         if chunk:
             yield chunk
 
-    async def _resolve_chunk(self, space: SpaceId, items: Sequence[SealedItem]) -> Sequence[Reply]:
+    async def _resolve_chunk(self, space: SpaceId, items: Sequence[EncodedItem]) -> Sequence[Reply]:
         try:
             return await self._resolve_together(space, items)
         except UnavailableError as error:
             return [error] * len(items)
 
-    async def _resolve_together(self, space: SpaceId, items: Sequence[SealedItem]) -> list[Reply]:
+    async def _resolve_together(self, space: SpaceId, items: Sequence[EncodedItem]) -> list[Reply]:
         """In one envelope. Raises UnavailableError for all of them."""
         deadline = self._settings.submit_deadline_seconds
         number = next(self._numbers)
         data = queue_messages.dump_envelope(self._process, number, items)
         self._admit(space, len(data))
         future: asyncio.Future[list[Reply]] = asyncio.get_running_loop().create_future()
-        senders = frozenset(item.sender for item in items if item.sender is not None)
+        devices = frozenset(item.device for item in items if item.device is not None)
         now = time.monotonic()
-        self._pending[number] = _Pending(space, data, senders, future, now + deadline, now)
+        self._pending[number] = _Pending(space, data, devices, future, now + deadline, now)
         self._pending_bytes[space] += len(data)
         self._send(space, number)
         try:
@@ -172,10 +174,10 @@ class ArqResolver:
                 del self._pending_bytes[space]
 
     def _admit(self, space: SpaceId, size: int) -> None:
-        """Raises OverloadedError where another envelope of so many bytes would be too much: for the space, which has
-        not more here than it may have in its inbox, or for this process. An only one is always taken."""
-        mine = self._pending_bytes[space]
-        if mine and mine + size > self._settings.inbox_bytes:
+        """Raises OverloadedError if another envelope of so many bytes would be too much: for the space, of which this
+        process holds no more than its inbox may, or for the process. One alone is always accepted."""
+        space_bytes = self._pending_bytes[space]
+        if space_bytes and space_bytes + size > self._settings.inbox_bytes:
             raise OverloadedError(_FULL["space"])
         if self._pending and self._pending_bytes.total() + size > self._settings.pending_bytes:
             raise OverloadedError("this process holds too many submissions (HYPERTASK_PENDING_BYTES)")
@@ -215,10 +217,15 @@ class ArqResolver:
             size += len(entry.data)
         return portion, []
 
+    async def _is_at_work(self, space: SpaceId) -> bool:
+        """Enqueues a job if something waits in the inbox and nobody works on it. False: nothing waits."""
+        return await self._put_in(space, ())
+
     async def _put_in(self, space: SpaceId, entries: Sequence[_Pending]) -> bool:
-        """False for a knock where nothing waits. Whoever finds no room is told."""
+        """Puts the entries into the inbox and enqueues a job if nobody works on it. Those for which it is full fail
+        with OverloadedError. False: nothing waits, which is possible without entries only."""
         keys = [*(space_key(space, name) for name in ("inbox", "lease", "queued")), SIZES]
-        keys += {rounds_key(space, device) for entry in entries for device in entry.senders}
+        keys += {rounds_key(space, device) for entry in entries for device in entry.devices}
         bounds = self._settings.inbox_documents, self._settings.inbox_bytes, self._settings.inboxes_bytes
         now = time.monotonic() + _ON_THE_WAY_SECONDS
         items = (part for entry in entries for part in (max(int(1000 * (entry.until - now)), 1), entry.data))
@@ -242,7 +249,7 @@ class ArqResolver:
                         for number, entry in self._pending.items():
                             self._send_again(entry.space, number)
                         lost = False
-                    found = await cast(
+                    popped = await cast(
                         "Awaitable[tuple[bytes, bytes] | None]", self._redis.blpop([self._replies], timeout=2)
                     )
             except UnavailableError as error:
@@ -251,8 +258,8 @@ class ArqResolver:
                 lost = True
                 await asyncio.sleep(0.1)
                 continue
-            if found is not None:
-                self._deliver(found[1])
+            if popped is not None:
+                self._deliver(popped[1])
 
     def _deliver(self, data: bytes) -> None:
         for number, replies in queue_messages.load_replies(data):
@@ -263,17 +270,17 @@ class ArqResolver:
     async def _ensure_worker(self) -> None:
         """Makes sure that somebody is at work on what has been waiting for a while."""
         while not self._closed:
-            await asyncio.sleep(_KNOCK_SECONDS)
+            await asyncio.sleep(_CHECK_SECONDS)
             now = time.monotonic()
             waiting: dict[SpaceId, list[int]] = {}
             for number, entry in self._pending.items():
-                if now - entry.knocked_at >= _KNOCK_SECONDS:
-                    entry.knocked_at = now
+                if now - entry.checked_at >= _CHECK_SECONDS:
+                    entry.checked_at = now
                     waiting.setdefault(entry.space, []).append(number)
             for space, numbers in waiting.items():
                 # If Redis is away the reader notices, and sends all again.
                 with contextlib.suppress(UnavailableError), errors_mapped():
-                    if not await self._put_in(space, ()):
+                    if not await self._is_at_work(space):
                         # Redis was wiped, or the reply is on its way: what is sent twice changes nothing.
                         for number in numbers:
                             self._send_again(space, number)
@@ -285,8 +292,8 @@ class ArqResolver:
             self._send(space, number)
 
 
-def _sealed(item: Item | SealedItem) -> SealedItem:
-    return item if isinstance(item, SealedItem) else queue_messages.sealed_item(item)
+def _encoded(item: Item | EncodedItem) -> EncodedItem:
+    return item if isinstance(item, EncodedItem) else queue_messages.encode_item(item)
 
 
 def _size(reply: Reply) -> int:

@@ -3,7 +3,7 @@
 Laws (tests/unit/core/access/test_access.py):
     whatever a role may do, a higher one may do
     what is refused to an active owner of an active space is refused to everybody
-    judged(None, act) is Verdict.UNKNOWN: a space of others and no space at all are the same
+    verdict_on(None, act) is Verdict.UNKNOWN: a space of others and no space at all are the same
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class Verdict(StrEnum):
     ARCHIVED = "archived"
 
 
-def judged(access: Access | None, act: Act) -> Verdict:
+def verdict_on(access: Access | None, act: Act) -> Verdict:
     """Whether a user may do this; None: the space is unknown, or the user is no member of it."""
     if access is None or access.account is not AccountState.ACTIVE:
         return Verdict.UNKNOWN

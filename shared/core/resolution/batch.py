@@ -13,7 +13,7 @@ from shared.core.resolution.context import Decision, Outcome, Submission
 from shared.core.resolution.revs import Rev
 from shared.core.version_vectors import Version
 
-MAX_TURNS: Final = 16
+MAX_PER_DOCUMENT: Final = 16
 """Submissions of one document in a transaction. Each is decided on what the one before it stored, with reads and
 writes of its own, and a transaction must not take long."""
 
@@ -87,7 +87,7 @@ def waves(items: Sequence[Item]) -> list[list[int]]:
     return found
 
 
-class Turns:
+class DocumentCounts:
     """Counts how often each document occurs in a batch that is put together."""
 
     def __init__(self) -> None:
@@ -96,7 +96,9 @@ class Turns:
     def admit(self, items: Iterable[Item]) -> bool:
         """Whether these may come into the batch too; the first ones always may."""
         more = Counter([item.submission.document for item in items])
-        if self._counts and any(self._counts[document] + count > MAX_TURNS for document, count in more.items()):
+        if self._counts and any(
+            self._counts[document] + count > MAX_PER_DOCUMENT for document, count in more.items()
+        ):
             return False
         self._counts.update(more)
         return True

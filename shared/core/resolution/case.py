@@ -46,7 +46,7 @@ class Case(DecisionBuilder):
         gone. Which of the answers arrives is not known, so they are the same: else the device would be on a
         state that its memory does not have. A client that sends a base says itself on which it is."""
         request, known = self.request, self.context.device
-        if request.request is None or known is None or known.request != request.request:
+        if request.delivery is None or known is None or known.delivery != request.delivery:
             return None
         if known.answered is None:
             return Decision(Outcome.UNCHANGED, REDELIVERED, None, None, self.head.rev if self.exists else None)

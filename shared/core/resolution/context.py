@@ -109,8 +109,8 @@ class Submission:
     """The token is one device's, and nothing has contradicted that so far."""
     agreed: AcknowledgedMap | None = None
     """The newest of this device; None: not known."""
-    request: str | None = None
-    """Names the client's request: what has the same name is that request, delivered again."""
+    delivery: str | None = None
+    """Names the client's request in the queue: what has the same name is that request, delivered again."""
     version: Version | None = None
     """What `client_state` contains; None: the client does not say."""
     ancestors: tuple[Ancestor, ...] | None = None
@@ -196,8 +196,8 @@ class DeviceMemory:
     """Arrival of the request that told this."""
     edited_at: float | None = None
     """The clock of the last state in which this device had edited something: its own clock then."""
-    request: str | None = None
-    """The request that told this,"""
+    delivery: str | None = None
+    """Submission.delivery of the request that told this,"""
     answered: ContentHash | None = None
     """and what it was answered."""
     before: tuple[ContentHash, ...] = ()
@@ -229,9 +229,9 @@ def advance(
         went_back = edited_at is not None and known.edited_at is not None and edited_at < known.edited_at
         before = known.states[:MAX_ASKED] if went_back else ()
         now = DeviceMemory(sent, answer, edited_at=edited_at, before=before)
-    if replace(now, at=known.at, request=known.request, answered=known.answered) == known:
+    if replace(now, at=known.at, delivery=known.delivery, answered=known.answered) == known:
         return known
-    return replace(now, at=request.arrived_at, request=request.request, answered=answer)
+    return replace(now, at=request.arrived_at, delivery=request.delivery, answered=answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +240,7 @@ class DocumentContext:
 
     The first read is `head` and, for a submission without a base, `device`: one
     point read each. A new document, an equal hash without a base, and a base that is the head need no more.
-    Everything else says by Missing what it needs: in one round as a rule, in at most four.
+    Everything else is asked for by NeedsData: in one more read as a rule, in at most four more.
     """
 
     head: Head | None
@@ -256,7 +256,7 @@ class DocumentContext:
     lineage: Lineage | None = None
     """Of the space."""
     ancestors: tuple[Stored, ...] | None = None
-    """See Missing.ancestors. Not the head."""
+    """See NeedsData.ancestors. Not the head."""
 
 
 @dataclass(frozen=True, slots=True)

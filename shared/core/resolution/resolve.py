@@ -58,7 +58,8 @@ def resolve(
     *,
     hash_of: HashOf = content_hash,
 ) -> Decision | Refusal | NeedsData:
-    """Decide, or say what must be loaded first. `hash_of` may be a faster content hash."""
+    """Decides, or says what must be loaded first: then it is called once more with that in `context`, and starts
+    from the top. `hash_of` may be a faster content hash."""
     case = Case(context, request, policies, hash_of)
     state = request.client_state
     try:
@@ -77,7 +78,6 @@ def resolve(
         return need.missing
 
 
-def needs_acknowledgement(request: Submission) -> bool:
-    """Whether `request.agreed` can matter: for a tombstone without a base."""
-    state = request.client_state
-    return request.base is None and state is not None and is_tombstone(state)
+def needs_acknowledgement(base: str | None, *, deletes: bool) -> bool:
+    """Whether `Submission.agreed` can matter. `deletes`: the client state is a tombstone."""
+    return base is None and deletes

@@ -151,11 +151,11 @@ async def test_while_others_ask_those_of_a_space_share_a_rate(monkeypatch: pytes
         slept.append(seconds)
 
     pace = Pace()
-    await pace.turn(A)
+    await pace.throttle(A)
     monkeypatch.setattr(asyncio, "sleep", sleep)
     await pace.give_way(A, pacing.ANSWERS_RATE)
     assert slept == [0], "it is alone"
-    await pace.turn(B)
+    await pace.throttle(B)
     await pace.give_way(A, pacing.ANSWERS_RATE)
     await pace.give_way(A, pacing.ANSWERS_RATE)
     await pace.give_way(B, pacing.ANSWERS_RATE)

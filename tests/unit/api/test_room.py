@@ -91,7 +91,7 @@ async def test_beside_others_a_space_has_fewer_turns() -> None:
     for _ in range(2):
         await gate.enter(A)
     gate.leave(A)
-    await pace.turn(B)
+    await pace.throttle(B)
     waiting = asyncio.create_task(gate.enter(A))
     await asyncio.sleep(0)
     assert not waiting.done()
@@ -147,7 +147,7 @@ async def test_while_others_ask_half_of_the_time_is_theirs(monkeypatch: pytest.M
     holding = Holding()
     await holding.enter(gate, A)
     await asyncio.sleep(0.05)
-    await pace.turn(B)
+    await pace.throttle(B)
     holding.end()
     began = asyncio.get_running_loop().time()
     await gate.enter(A)
@@ -175,8 +175,8 @@ async def test_who_asks_for_most_waits_when_there_is_much_to_do(
     pace = Pace()
     for space, count in ((A, mine - 1), (B, others)):
         for _ in range(count):
-            await pace.turn(space)
+            await pace.throttle(space)
     pace._late = late
     monkeypatch.setattr(asyncio, "sleep", sleep)
-    await pace.turn(A)
+    await pace.throttle(A)
     assert bool(slept) == waits

@@ -22,7 +22,7 @@ from shared.core.access.people import (
     name_key,
     password_bytes,
 )
-from shared.core.access.roles import Access, Act, Role, SpaceProfile, SpaceState, Verdict, judged, may
+from shared.core.access.roles import Access, Act, Role, SpaceProfile, SpaceState, Verdict, may, verdict_on
 from shared.core.access.sessions import Failures, delay_of, wait_of
 from shared.core.documents import SpaceId, UserId, UserName
 
@@ -95,7 +95,7 @@ def test_an_address_key_is_its_own_key(local: str, domain: str) -> None:
 @pytest.mark.parametrize(
     ("text", "fits"), [("x" * 9, False), ("x" * 10, True), ("x" * 1000, True), ("x" * 1001, False)]
 )
-def test_the_length_of_a_password_is_judged(text: str, fits: bool) -> None:
+def test_the_length_of_a_password_is_verdict_on(text: str, fits: bool) -> None:
     assert is_password(text) is fits
 
 
@@ -127,18 +127,18 @@ def test_what_each_role_may_do() -> None:
 
 @given(ACCESSES, st.sampled_from(Act))
 def test_what_is_allowed_is_allowed_to_an_active_owner_of_that_space(access: Access, act: Act) -> None:
-    if judged(access, act) is Verdict.ALLOWED:
+    if verdict_on(access, act) is Verdict.ALLOWED:
         assert access.account is AccountState.ACTIVE
-        assert judged(replace(access, role=Role.OWNER), act) is Verdict.ALLOWED
+        assert verdict_on(replace(access, role=Role.OWNER), act) is Verdict.ALLOWED
 
 
 @pytest.mark.parametrize("act", Act)
 def test_a_space_of_others_is_no_space(act: Act) -> None:
-    assert judged(None, act) is Verdict.UNKNOWN
+    assert verdict_on(None, act) is Verdict.UNKNOWN
     for role in (Role.READER, Role.EDITOR):
-        assert judged(Access(role, SpaceState.DELETED), act) is Verdict.UNKNOWN
+        assert verdict_on(Access(role, SpaceState.DELETED), act) is Verdict.UNKNOWN
     for account in (AccountState.DISABLED, AccountState.LEAVING):
-        assert judged(Access(Role.OWNER, SpaceState.ACTIVE, account), act) is Verdict.UNKNOWN
+        assert verdict_on(Access(Role.OWNER, SpaceState.ACTIVE, account), act) is Verdict.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_a_space_of_others_is_no_space(act: Act) -> None:
     ],
 )
 def test_why_an_act_is_refused(access: Access, act: Act, verdict: Verdict) -> None:
-    assert judged(access, act) is verdict
+    assert verdict_on(access, act) is verdict
 
 
 def test_the_states_of_accounts_and_spaces() -> None:

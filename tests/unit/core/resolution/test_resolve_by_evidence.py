@@ -89,7 +89,7 @@ def test_row_10_a_state_that_is_delivered_twice_does_not_make_the_device_newer()
 def test_a_request_that_the_queue_delivers_again_is_answered_as_before() -> None:
     server = Server()
     server.post(doc(a=0, b=0), None, "B")
-    first = server.request(doc(a=1), None, "A", request="process.1")
+    first = server.request(doc(a=1), None, "A", delivery="process.1")
     rev = server.send(first)
     assert server.decision.state == doc(a=1, b=0)
     server.post(doc(a=0, b=5), None, "B")
@@ -97,14 +97,14 @@ def test_a_request_that_the_queue_delivers_again_is_answered_as_before() -> None
     assert server.send(first) == rev
     assert server.got() == ("unchanged", "answered before", doc(a=1, b=0))
     assert not server.decision.writes and server.state.size == size
-    assert server.send(replace(first, request="process.2")) != rev
+    assert server.send(replace(first, delivery="process.2")) != rev
     assert server.decision.state == doc(a=1, b=5)
 
 
 def test_a_null_that_the_queue_delivers_again_is_answered_as_before() -> None:
     server = Server()
     rev = server.post(doc(a=0), "0", "B")
-    null = server.request(None, None, "A", request="process.1")
+    null = server.request(None, None, "A", delivery="process.1")
     server.send(null)
     server.post(doc(a=1), rev, "B")
     server.send(null)

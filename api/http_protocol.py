@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import secrets
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, NoReturn
@@ -31,6 +32,8 @@ _CHUNKS: Final = 1000
 _CHUNK_BYTES: Final = 32
 """A body may come in so many chunks, and in one more for so many bytes: each costs as much as a thousand bytes."""
 _MOST_TRAILERS: Final = 20
+_HOST: Final = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Za-z:._-]+\])(?::[0-9]{0,5})?\Z")
+"""A name or address, perhaps with a port (RFC 9110, 7.2); nothing in which others could see a user, path or query."""
 _STUCK_SECONDS: Final = 30.0
 _STUCK_BYTES: Final = 64 * 1024
 """Who takes fewer bytes of an answer in _STUCK_SECONDS is cut off."""
@@ -147,6 +150,7 @@ class HttpProtocol(HttpToolsProtocol):
         if query.count(b"&") >= MOST_PARAMETERS or query.count(b"%") > _MOST_ESCAPES:
             detail = f"An address may have {MOST_PARAMETERS} parameters, and {_MOST_ESCAPES} escapes (%) in them."
             self._give_up(errors.MALFORMED_REQUEST, detail)
+        self._look_at_host()
         super().on_headers_complete()  # may find that they are none
         self._in_head, self._in_body = False, True
         fields = dict(self.headers)
@@ -155,6 +159,14 @@ class HttpProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._end_head_timer()
         self._waiting.pop(self, None)
+
+    def _look_at_host(self) -> None:
+        """Requests of HTTP/1.1 have one, none has two: a proxy might go by the other one (RFC 9112, 3.2)."""
+        hosts = [value for name, value in self.headers if name == b"host"]
+        if len(hosts) > 1 or (not hosts and self.parser.get_http_version() != "1.0"):
+            self._give_up(errors.MALFORMED_REQUEST, f"A request has one Host header; this one has {len(hosts)}.")
+        if hosts and not _HOST.match(hosts[0]):
+            self._give_up(errors.MALFORMED_REQUEST, "The Host header is not a name or address with a port.")
 
     def on_message_complete(self) -> None:
         self._in_body = False

@@ -27,7 +27,7 @@ from shared.core.access.limits import NO_LIMIT, Limit
 from shared.core.access.people import AccountState
 from shared.core.access.roles import Access, Act, Membership, Role, SpaceProfile, Verdict, verdict_on
 from shared.core.documents import SpaceId, UserId, is_space_id
-from shared.ports.access import AcceptFailure, AccessStores
+from shared.ports.access import AcceptFailure, AccessStores, TransferFailure
 from shared.settings import Settings
 
 _DAY_SECONDS: Final = 86_400.0
@@ -116,12 +116,12 @@ class Spaces:
         if to == caller.user.id:
             raise ProblemError(OWNER_REQUIRED, "You are the owner.")
         most = await self.limits.of_user(Limit.SPACES_PER_USER, to)
-        owned = sum(member.role is Role.OWNER for member in await self.stores.members.of_user(to))
-        if most != NO_LIMIT and owned >= most:
-            raise quota_exceeded(Limit.SPACES_PER_USER, owned, most, "That member can own no more spaces.")
         now = time.time()
         entry = caller.origin.entry(AuditAct.SPACE_TRANSFERRED, now, space=space, user=to)
-        if not await self.stores.members.transfer(space, caller.user.id, to, entry):
+        failure = await self.stores.members.transfer(space, caller.user.id, to, entry, most=most)
+        if failure is TransferFailure.FULL:
+            raise quota_exceeded(Limit.SPACES_PER_USER, most, most, "That member can own no more spaces.")
+        if failure is not None:
             raise unknown_member()
         await self.live.tell_access(space)
 

@@ -162,6 +162,15 @@ class SpaceStore(Protocol):
         ...
 
 
+class TransferFailure(StrEnum):
+    """Why a space has the owner that it had."""
+
+    NO_MEMBER = "no-member"
+    """The old owner is none, or the new one is no member."""
+    FULL = "full"
+    """The new owner owns as many spaces as he may."""
+
+
 class MembershipStore(Protocol):
     """Who is in which space. A space has one owner: only `transfer` makes another one."""
 
@@ -190,8 +199,11 @@ class MembershipStore(Protocol):
         """False: no such member, or the owner."""
         ...
 
-    async def transfer(self, space: SpaceId, owner: UserId, to: UserId, entry: AuditEntry) -> bool:
-        """`to` is the owner then and `owner` an editor, atomically. False: `owner` is not, or `to` is no member."""
+    async def transfer(
+        self, space: SpaceId, owner: UserId, to: UserId, entry: AuditEntry, *, most: int = 0
+    ) -> TransferFailure | None:
+        """`to` is the owner then and `owner` an editor, atomically. `most`: how many spaces `to` may own then,
+        deleted ones counted, whatever else he is given or makes at the same time; 0: any number."""
         ...
 
 

@@ -12,7 +12,7 @@ from shared.core.access.people import AccountState, User
 from shared.core.access.roles import Access, Membership, Role, SpaceProfile, SpaceState
 from shared.core.access.sessions import WebSession, WebSessionId
 from shared.core.documents import Device, DeviceId, SpaceId, UserId, UserName
-from shared.ports.access import AcceptFailure, AccessStores, Taken
+from shared.ports.access import AcceptFailure, AccessStores, Taken, TransferFailure
 from shared.testing.access_samples import ACCEPTED, new_entry, new_id, new_invitation, new_member, new_space, new_user
 from shared.testing.session_stores import AuditLogContract, SessionStoreContract
 
@@ -221,15 +221,31 @@ class MembershipStoreContract:
         space = await new_space(stores, owner)
         others = [await new_member(stores, space, Role.READER) for _ in range(3)]
         transferred = new_entry(AuditAct.SPACE_TRANSFERRED)
-        assert not await stores.members.transfer(space.id, owner.id, stranger.id, transferred)
-        assert not await stores.members.transfer(space.id, others[0].id, others[1].id, transferred)
+        no_member = TransferFailure.NO_MEMBER
+        assert await stores.members.transfer(space.id, owner.id, stranger.id, transferred) is no_member
+        assert await stores.members.transfer(space.id, others[0].id, others[1].id, transferred) is no_member
         found = await asyncio.gather(
             *(stores.members.transfer(space.id, owner.id, other.id, transferred) for other in others)
         )
-        assert sorted(found) == [False, False, True]
+        assert (found.count(no_member), found.count(None)) == (2, 1)
         roles = {member.user: member.role for member in await stores.members.of_space(space.id)}
         assert roles[owner.id] is Role.EDITOR
-        assert [user for user, role in roles.items() if role is Role.OWNER] == [others[found.index(True)].id]
+        assert [user for user, role in roles.items() if role is Role.OWNER] == [others[found.index(None)].id]
+
+    async def test_no_one_is_handed_more_spaces_than_he_may_own(self, stores: AccessStores) -> None:
+        """Whoever else hands him one at the same time."""
+        owners, user = [await new_user(stores) for _ in range(4)], await new_user(stores)
+        spaces = [await new_space(stores, owner) for owner in owners]
+        for space in spaces:
+            await stores.members.add(Membership(space.id, user.id, Role.READER, 2.0), new_entry())
+        transfers = (
+            stores.members.transfer(space.id, owner.id, user.id, new_entry(), most=2)
+            for space, owner in zip(spaces, owners, strict=True)
+        )
+        found = await asyncio.gather(*transfers)
+        assert (found.count(None), found.count(TransferFailure.FULL)) == (2, 2)
+        held = [member.role for member in await stores.members.of_user(user.id)]
+        assert (held.count(Role.OWNER), held.count(Role.READER)) == (2, 2)
 
 
 class InvitationStoreContract:

@@ -13,7 +13,7 @@ from shared.core.access.people import User, email_key, name_key
 from shared.core.access.roles import Access, Membership, Role, SpaceProfile
 from shared.core.access.sessions import WebSession
 from shared.core.documents import Device, SpaceId, UserId, UserName
-from shared.ports.access import AcceptFailure, SpaceOverrides, Taken
+from shared.ports.access import AcceptFailure, SpaceOverrides, Taken, TransferFailure
 
 
 @dataclass(slots=True)
@@ -302,15 +302,19 @@ class MemoryMembershipStore:
         self._tables.audit.append(entry)
         return True
 
-    async def transfer(self, space: SpaceId, owner: UserId, to: UserId, entry: AuditEntry) -> bool:
+    async def transfer(
+        self, space: SpaceId, owner: UserId, to: UserId, entry: AuditEntry, *, most: int = 0
+    ) -> TransferFailure | None:
         members = self._tables.members
         before, after = members.get((space, owner)), members.get((space, to))
         if before is None or before.role is not Role.OWNER or after is None or after.role is Role.OWNER:
-            return False
+            return TransferFailure.NO_MEMBER
+        if most and sum(one.user == to and one.role is Role.OWNER for one in members.values()) >= most:
+            return TransferFailure.FULL
         members[space, owner] = replace(before, role=Role.EDITOR)
         members[space, to] = replace(after, role=Role.OWNER)
         self._tables.audit.append(entry)
-        return True
+        return None
 
     @staticmethod
     def _sorted(members: list[Membership]) -> list[Membership]:

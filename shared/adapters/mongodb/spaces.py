@@ -34,7 +34,7 @@ from shared.core.access.audit import AuditEntry
 from shared.core.access.limits import Limit
 from shared.core.access.roles import Access, Membership, Role, SpaceProfile
 from shared.core.documents import SpaceId, UserId
-from shared.ports.access import SpaceOverrides
+from shared.ports.access import SpaceOverrides, TransferFailure
 
 _OLDEST_FIRST: Final = [("joined_at", ASCENDING), ("_id", ASCENDING)]
 _NOT_OWNER: Final = {"$ne": Role.OWNER.value}
@@ -188,8 +188,15 @@ class MongoMembershipStore:
 
         return await atomically(self._mongo, work)
 
-    async def transfer(self, space: SpaceId, owner: UserId, to: UserId, entry: AuditEntry) -> bool:
+    async def transfer(
+        self, space: SpaceId, owner: UserId, to: UserId, entry: AuditEntry, *, most: int = 0
+    ) -> TransferFailure | None:
         async def work(session: Session) -> None:
+            if most:
+                await note_addition(self._mongo, to, session)
+                owned = {"user": to, "role": Role.OWNER.value}
+                if await self._members.count_documents(owned, limit=most, session=session) >= most:
+                    raise LimitReachedError(Limit.SPACES_PER_USER)
             for user, before, role in ((owner, Role.OWNER.value, Role.EDITOR), (to, _NOT_OWNER, Role.OWNER)):
                 query: Row = {"_id": member_key(space, user), "role": before}
                 found = await self._members.update_one(query, {"$set": {"role": role.value}}, session=session)
@@ -197,7 +204,10 @@ class MongoMembershipStore:
                     raise NothingChangedError
             await append(self._mongo, session, entry)
 
-        return await is_stored(self._mongo, work, NothingChangedError)
+        try:
+            return None if await is_stored(self._mongo, work, NothingChangedError) else TransferFailure.NO_MEMBER
+        except LimitReachedError:
+            return TransferFailure.FULL
 
     async def _list(self, query: Row) -> list[Membership]:
         with errors_mapped():

@@ -6,12 +6,13 @@ import asyncio
 from typing import Any
 from unittest.mock import Mock
 
+import pytest
 from uvicorn import Config
 from uvicorn.server import ServerState
 
 from api.http_protocol import HttpProtocol
 
-ONE = b"GET / HTTP/1.1\r\n\r\n"
+ONE = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
 
 
 class Connection:
@@ -38,8 +39,12 @@ class Connection:
         return not calls or calls[-1] == "resume_reading"
 
     @property
+    def sent(self) -> bytes:
+        return b"".join(call.args[0] for call in self.transport.write.call_args_list)
+
+    @property
     def answers(self) -> int:
-        return b"".join(call.args[0] for call in self.transport.write.call_args_list).count(b"HTTP/1.1 200")
+        return self.sent.count(b"HTTP/1.1 200")
 
 
 async def test_few_requests_wait_and_all_are_answered() -> None:
@@ -54,4 +59,42 @@ async def test_few_requests_wait_and_all_are_answered() -> None:
             await asyncio.sleep(0.01)
             assert len(connection.protocol.pipeline) <= 16 + 2048 // len(ONE) + 1
     assert connection.is_read()
+    connection.protocol.connection_lost(None)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/1.1\r\n",
+        b"GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n",
+        b"GET / HTTP/1.1\r\nhost: a\r\nHost: a\r\n",
+        b"GET / HTTP/1.0\r\nhost: a\r\nhost: b\r\n",
+        *(b"GET / HTTP/1.1\r\nhost: " + host + b"\r\n" for host in (b"a/b", b"u@a", b"a b", b"a?x", b"a:b", b"[::1")),
+    ],
+)
+async def test_a_request_has_one_host_that_is_one(head: bytes) -> None:
+    connection = Connection()
+    connection.protocol.data_received(head + b"\r\n")
+    assert connection.sent.startswith(b"HTTP/1.1 400") and b'"malformed-request"' in connection.sent
+    assert connection.transport.close.called
+    connection.protocol.connection_lost(None)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/1.0\r\n",
+        *(
+            b"GET / HTTP/1.1\r\nhost: " + host + b"\r\n"
+            for host in (b"a_b.example:80", b"[::1]:8000", b"", b"10.0.0.1")
+        ),
+    ],
+)
+async def test_a_host_may_be_a_name_or_an_address(head: bytes) -> None:
+    connection = Connection()
+    connection.may_answer.set()
+    connection.protocol.data_received(head + b"\r\n")
+    async with asyncio.timeout(20):
+        while not connection.answers:
+            await asyncio.sleep(0.01)
     connection.protocol.connection_lost(None)

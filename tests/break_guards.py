@@ -1115,6 +1115,20 @@ BREAKS = (
         PUT_BACK,
     ),
     Break(
+        "put back: a copy of a request that was lost is taken for an edit of a device that was put back",
+        "shared/core/resolution/base_selection.py",
+        "    return [pair for pair in later if lineage.history_of(pair.since) != written_in]",
+        "    return []",
+        ("tests/unit/core/resolution/test_late_copies.py",),
+    ),
+    Break(
+        "put back: a copy of a deletion that was lost deletes what its device wrote since",
+        "shared/core/resolution/case.py",
+        "            if doubts.is_older(state, basis.since):\n",
+        "            if False:\n",
+        ("tests/unit/core/resolution/test_late_copies.py",),
+    ),
+    Break(
         "put back: a request that may have come before wins",
         "shared/core/resolution/rebase.py",
         "side, rule = Side.OURS if self.basis.doubted else Side.THEIRS, doubts.PUT_BACK",
@@ -1159,7 +1173,7 @@ BREAKS = (
     Break(
         "versions: a value that was seen and replaced counts as an edit",
         "shared/core/resolution/superseded.py",
-        "        if ours_old == theirs_old:",
+        "        if old[0] == old[1]:",
         "        if True:",
         ("tests/unit/core/resolution/test_superseded.py", "tests/unit/core/resolution/test_by_version.py"),
     ),
@@ -1169,6 +1183,27 @@ BREAKS = (
         "if known[number] is ABSENT or not self.is_inherited(number, known)]",
         "]",
         ("tests/unit/core/resolution/test_superseded.py",),
+    ),
+    Break(
+        "versions: a value of an edit that both sides contain counts as an edit of one",
+        "shared/core/resolution/superseded.py",
+        "        if not any(old) and self.alone:",
+        "        if False:",
+        ("tests/unit/core/resolution/test_superseded.py",),
+    ),
+    Break(
+        "versions: what the head contained before it was found to contain more is forgotten",
+        "shared/core/resolution/by_version.py",
+        "            recovered = (*self.brought(decision), *self.outgrown())",
+        "            recovered = self.brought(decision)",
+        ("tests/unit/core/resolution/test_by_version.py",),
+    ),
+    Break(
+        "versions: what was sent and merged is not handed on",
+        "client/sync/versioning.py",
+        "        self._store.keep_earlier(merged)\n",
+        "",
+        ("tests/convergence/test_rings.py",),
     ),
     Break(
         "a deletion tells an upstream what that one had, and not what the file held",

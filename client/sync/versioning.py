@@ -137,13 +137,8 @@ class Versioning:
 
     def set_apart(self, pending: Mapping[DocumentId, Pending]) -> None:
         """What was sent is contained in the file and in the answer: what is merged next counts from it."""
-        self._store.keep_earlier(
-            {
-                document: Ancestor(one.version, None if one.deletes else one.body, None if one.deletes else one.hash)
-                for document, one in pending.items()
-                if one.version is not None
-            }
-        )
+        sent = {document: _sent(one) for document, one in pending.items()}
+        self._store.keep_earlier({document: one for document, one in sent.items() if one is not None})
 
     def is_copy(self, answer: UpstreamAnswer) -> bool:
         """Whether the upstream knows an edit of this folder that the folder does not: it was put back from a copy."""
@@ -156,8 +151,12 @@ class Versioning:
         known, records = self._known(told)
         versions: dict[DocumentId, FileVersion] = {}
         earlier: dict[DocumentId, Ancestor] = {}
+        merged: dict[DocumentId, Ancestor] = {}
         for document, one in told.items():
             answer, settled, before = one.answer, one.settled, one.before
+            sent = _sent(before.pending) if before.pending is not None else None
+            if sent is not None and sent.hash != answer.hash:
+                merged[document] = sent  # it tells what of the answer is of others
             kept = _agreed_hash(before)
             if before.version and kept != answer.hash:
                 earlier[document] = Ancestor(before.version, before.shadow if kept else None, kept)
@@ -175,6 +174,7 @@ class Versioning:
             versions[document] = arrived(had, version, then)
         self._store.set_file_versions(versions)
         self._store.keep_earlier(earlier)
+        self._store.keep_earlier(merged)
 
     def _known(
         self, documents: Iterable[DocumentId]
@@ -189,6 +189,15 @@ def _agreed(records: Mapping[str, tuple[ContentHash | None, Version | None]]) ->
 
 def _agreed_hash(record: Record) -> ContentHash | None:
     return None if record.outline.gone else record.outline.shadow
+
+
+def _sent(pending: Pending) -> Ancestor | None:
+    """What was sent, as an earlier state; None: it has no version."""
+    if pending.version is None:
+        return None
+    return Ancestor(
+        pending.version, None if pending.deletes else pending.body, None if pending.deletes else pending.hash
+    )
 
 
 def _is_unedited(record: Record) -> bool:

@@ -18,6 +18,17 @@ def test_all_of_it_settles_and_nothing_is_lost(population: str) -> None:
     assert {name: totals.seeds[name] for name in COUNTS if totals.counts[name]} == {}
 
 
+@pytest.mark.parametrize(
+    ("population", "seed"),
+    [
+        pytest.param("rings", 61123, id="a value that was written over, by a state that nobody at hand knows"),
+        pytest.param("restored", 60717, id="a deletion, of a state that another deletion had lost against"),
+    ],
+)
+def test_what_was_once_undone(population: str, seed: int) -> None:
+    assert play(population, [seed]).seeds == {}
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("population", POPULATIONS)
 def test_thousands_of_them(population: str) -> None:
@@ -172,6 +183,19 @@ def test_a_deletion_tells_every_upstream_what_it_had_seen(kind: str) -> None:
     g.sync("u3")
     f.sync("u3")
     assert f.files.bodies[D] == {**last, "g": 3}, "the edit wins, on what was deleted"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_was_sent_and_merged_goes_along_to_other_upstreams(kind: str) -> None:
+    """It tells them what of the merged state is of others."""
+    f, g, upstreams = pair(kind, "u1", "u2")
+    g.files.put(D, {"id": "d", "g": 1})
+    g.sync("u1")
+    f.files.put(D, {"id": "d", "f": 1})
+    f.sync("u1")
+    assert f.files.bodies[D] == {"id": "d", "f": 1, "g": 1}
+    f.sync("u2")
+    assert {"id": "d", "f": 1} in [item.body for item in upstreams["u2"].space.entries[D].past]
 
 
 def test_a_file_that_was_placed_is_not_placed_again() -> None:

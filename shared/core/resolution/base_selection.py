@@ -68,7 +68,8 @@ class Basis:
     doubted: bool = False
     """The state may have arrived before, and the head may come from it; the store has lost that."""
     since: tuple[Body, ...] = ()
-    """What was written since the store was put back: it may have arrived before, and the state may come from it."""
+    """What was written since the store was put back, as far as it is in doubt: the state may come from it, or be
+    older and have arrived before."""
     unexpected: bool = False
     """The device comes with a state of old though its memory says that it has another one, or none."""
 
@@ -169,6 +170,7 @@ def _with_own(look: Lookup, basis: Basis, pairs: tuple[Pair, ...], since: Sequen
     }
     look.need(content for hashes in sent_on.values() for content in hashes)
     own, others, earlier = (_bodies(look, hashes) for hashes in sent_on.values())
+    later = [pair for pair in since_base if pair.since > since]
     return replace(
         basis,
         rule="5 sent since" if own else basis.rule,
@@ -176,8 +178,19 @@ def _with_own(look: Lookup, basis: Basis, pairs: tuple[Pair, ...], since: Sequen
         others=others,
         earlier=earlier,
         forgotten=len(own) < len(sent_on["own"]),
-        went_on=any(pair.since > since for pair in pairs),
+        went_on=bool(later),
+        since=_bodies(look, _newest(look, _in_another_history(look, later))),
     )
+
+
+def _in_another_history(look: Lookup, later: list[Pair]) -> list[Pair]:
+    """Those of the pairs on whose base a history was begun before the head was written. The store may have been put
+    back in between, and have lost the first arrival of what the device sent before."""
+    if not later:
+        return []
+    lineage, head = look.lineage(), look.head
+    written_in = head.history or lineage.first
+    return [pair for pair in later if lineage.history_of(pair.since) != written_in]
 
 
 def _newest(look: Lookup, pairs: Iterable[Pair]) -> list[ContentHash]:

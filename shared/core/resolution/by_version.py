@@ -137,10 +137,10 @@ class _ByVersion:
     def merge(self, live: Body, state: Body, known: _Known) -> Merged:
         """The same whichever of the two is there first."""
         hash_of = self.case.hash_of
-        ours, theirs = sorted((live, state), key=hash_of)
+        (ours, mine), (theirs, other) = sorted(((live, self.held), (state, self.sent)), key=lambda s: hash_of(s[0]))
         decide = newer_or_greater(ours, theirs, self.case.request.arrived_at)
         every = (*known.ours, *known.theirs, (self.held, live), (self.sent, state))
-        found = with_superseded(known.bases, ours, theirs, every)
+        found = with_superseded(known.bases, ours, theirs, every, (mine, other))
         policies, single = self.case.policies, len(known.bases) == 1
         made = merge(found.bases, ours, theirs, policies=policies, decide=decide, explicit_base=single)
         return Merged(made.value, (*made.conflicts, *found.dropped))
@@ -259,8 +259,17 @@ class _ByVersion:
             revision = replace(decision.revision, version=self.joined, numbered=False, pairs=())
             return replace(decision, revision=revision, recovered=self.brought(decision))
         if self.look.exists and not includes(self.held, self.joined):
-            return replace(decision.with_grown(self.joined), recovered=self.brought(decision))
+            recovered = (*self.brought(decision), *self.outgrown())
+            return replace(decision.with_grown(self.joined), recovered=recovered)
         return decision
+
+    def outgrown(self) -> tuple[Received, ...]:
+        """The head as it is known until now, to be kept: a deletion that contains this much has seen all that it has,
+        though not everything that it is found to contain, a deletion that lost for example."""
+        live = self.case.head.body
+        if live is None:
+            return ()
+        return (Received(self.case.head.hash, live, frozenset(), bounded(self.held, self.lineage.sources())),)
 
     def brought(self, decision: Decision) -> tuple[Received, ...]:
         """Earlier states that the client sent along and this upstream never had, to be kept: others who come with a

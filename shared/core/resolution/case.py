@@ -77,11 +77,11 @@ class Case(DecisionBuilder):
         if head.is_named_by(base) and not isinstance(self.request.base_state, dict) and not doubted:
             return self.write(state, Outcome.RESURRECTED, "6 the deletion was seen")
         basis = by_rev(self.look, state)
-        if isinstance(basis, Refusal) or not doubted:
-            return basis if isinstance(basis, Refusal) else self.compare(state, basis)
-        if head.body is not None and basis.went_on:
+        if isinstance(basis, Refusal):
+            return basis
+        if head.body is not None and basis.went_on and (doubted or doubts.is_older(state, basis.since)):
             return self.keep_head(state, basis, tuple(doubts.of_late_copy(basis, head.body, state)))
-        return self.compare(state, replace(basis, own=(), doubted=True))
+        return self.compare(state, replace(basis, own=(), doubted=True) if doubted else basis)
 
     def sent_otherwise(self) -> bool:
         """Whether the device sent something else on this base that the head did not take: it may have set that back,
@@ -189,8 +189,11 @@ class Case(DecisionBuilder):
         if head.is_named_by(base):
             return self.delete("delete: the base is the head", unseen=doubted, doubt=doubt)
         basis = by_rev(self.look, inside)
-        if isinstance(basis, Basis) and basis.nothing_new:
-            return self.repeated_deletion(head.body)
+        if isinstance(basis, Basis):
+            if basis.nothing_new:
+                return self.repeated_deletion(head.body)
+            if doubts.is_older(state, basis.since):
+                return self.edit_wins(inside, doubts.PUT_BACK)
         if inside is not None and same_content(inside, head.body):
             return self.delete("delete: the last body is the head")
         if isinstance(basis, Refusal):
@@ -201,7 +204,8 @@ class Case(DecisionBuilder):
             return self.delete("delete: the head is as the base", unseen=unseen or doubted, doubt=doubt)
         if any(same_content(body, head.body) for body in basis.own):
             # It may have forgotten since: a backup that was put back.
-            return self.delete("delete: the head is as the device left it", unseen=True)
+            doubt = doubts.PUT_BACK if basis.is_uncertain else doubt
+            return self.delete("delete: the head is as the device left it", unseen=True, doubt=doubt)
         return self.edit_wins(inside)
 
     def repeated_deletion(self, live: Body) -> Decision:

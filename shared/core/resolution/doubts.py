@@ -217,7 +217,7 @@ def _comes_from_nowhere(look: Lookup, basis: Basis, state: Body, head: Body) -> 
     was made before what is here, so that what it has there may have been taken back before that was sent. (Of what
     the device sent on its base `taken_back_before` tells that.)"""
     if basis.guessed:
-        return _is_older(state, [head])
+        return is_older(state, [head])
     if basis.remembered:
         return look.context.device is not None and went_back(look.context.device, state)
     return basis.forgotten
@@ -250,7 +250,7 @@ def _set_back_to(look: Lookup, state: Body, head: Body, found: Sequence[Differen
     return [body for body in look.recent() if any(places.has(body, one, one.there) for one in old)] if old else []
 
 
-def _is_older(state: Body, others: Iterable[Body]) -> bool:
+def is_older(state: Body, others: Iterable[Body]) -> bool:
     """Whether it is, by its clock, older than one of the others."""
     at = clock(state)
     return at is not None and any(there is not None and at < there for there in map(clock, others))

@@ -7,6 +7,10 @@ has it still is merely behind. So the ancestor is taken to have that value there
 seem to have edited, because of what the known ancestors have they know better. A value that a merge preferred has
 earlier states that never saw the one it was preferred to: between the two the same decision is made again.
 
+Often no state is known that had the value and is contained in the other side. Then what the versions say is asked: if
+of each edit that a side contains alone an earlier state is known which has not this value, it comes from an edit that
+the other side contains too, and decided otherwise on.
+
 Laws (tests/unit/core/resolution/test_superseded.py):
     what a known ancestor tells to be edited by one side alone is not touched
     exchanging the sides gives the same ancestors
@@ -22,7 +26,7 @@ from shared.core.json.pointers import ROOT, Place
 from shared.core.json.values import ABSENT, Keys, Value
 from shared.core.merge.clock import CLOCK_POINTERS
 from shared.core.merge.conflicts import Conflict
-from shared.core.version_vectors import Version, includes
+from shared.core.version_vectors import MAX_SOURCES, Version, includes
 
 SEEN = "seen"
 """The rule by which a value is dropped that somebody had seen and written over."""
@@ -40,21 +44,29 @@ class Superseded:
     dropped: tuple[Conflict, ...]
 
 
-def with_superseded(bases: Sequence[Value], ours: Value, theirs: Value, known: Known) -> Superseded:
+def with_superseded(
+    bases: Sequence[Value],
+    ours: Value,
+    theirs: Value,
+    known: Known,
+    versions: tuple[Version, Version] | None = None,
+) -> Superseded:
     """`bases`: the newest common ancestors that are known; none: an empty one. `known`: all states of the document
-    that are known, these and both sides among them."""
-    run = _Run([version for version, _ in known], told=bool(bases))
+    that are known, these and both sides among them. `versions`: what the two sides contain; None: not known."""
+    run = _Run([version for version, _ in known], versions, told=bool(bases))
     found = run.patched(ROOT, list(bases) or [ABSENT], (ours, theirs), [state for _, state in known])
     return Superseded(tuple(found), tuple(run.dropped))
 
 
 class _Run:
-    def __init__(self, versions: Sequence[Version], *, told: bool) -> None:
+    def __init__(self, versions: Sequence[Version], of_sides: tuple[Version, Version] | None, *, told: bool) -> None:
         self.told = told
         """Ancestors are known, so they tell who edited."""
         self.keys = Keys()
+        self.versions = versions
         self.contains = [[includes(a, b) for b in versions] for a in versions]
         """By the numbers of two known states, whether the one contains the other."""
+        self.alone = [self.known_alone(a, b) for a, b in (of_sides, of_sides[::-1])] if of_sides else []
         self.dropped: list[Conflict] = []
 
     def patched(
@@ -95,10 +107,12 @@ class _Run:
     def stale(self, sides: tuple[Value, Value], known: list[Value]) -> Value:
         """The side whose value was written over; ABSENT if that is neither, or both."""
         ours, theirs = sides
-        ours_old, theirs_old = (self.is_overwritten(value, known) for value in sides)
-        if ours_old == theirs_old:
+        old = [self.is_overwritten(value, known) for value in sides]
+        if not any(old) and self.alone:
+            old = [self.is_of_both(value, alone, known) for value, alone in zip(sides, self.alone, strict=True)]
+        if old[0] == old[1]:
             return ABSENT
-        return ours if ours_old else theirs
+        return ours if old[0] else theirs
 
     def is_overwritten(self, value: Value, known: list[Value]) -> bool:
         """That a value is missing is never written over: once it was missing everywhere."""
@@ -114,6 +128,27 @@ class _Run:
         over = [number for number in seen if known[number] is ABSENT or not self.is_inherited(number, known)]
         # Unless somebody set it back after that.
         return any(not any(self.contains[again][number] for again in having) for number in over)
+
+    def known_alone(self, side: Version, other: Version) -> list[list[int]]:
+        """Of each edit that one side contains alone, the known earlier states of the side that contain it; nothing if
+        its version may leave out some."""
+        if len(side) >= MAX_SOURCES:
+            return []
+        within = [
+            n for n, version in enumerate(self.versions) if includes(side, version) and not includes(version, side)
+        ]
+        alone = {source: count for source, count in side.items() if count > other.get(source, 0)}
+        return [
+            [number for number in within if self.versions[number].get(source, 0) >= count]
+            for source, count in alone.items()
+        ]
+
+    def is_of_both(self, value: Value, alone: list[list[int]], known: list[Value]) -> bool:
+        """Whether a value comes from an edit that both sides contain, so that the other one decided otherwise on it:
+        for each edit that its side contains alone a state is known that has another value there, or none."""
+        if value is ABSENT or not alone:
+            return False
+        return all(any(not self.keys.same(known[number], value) for number in having) for having in alone)
 
     def is_inherited(self, number: int, known: list[Value]) -> bool:
         """Whether an older state has the same value."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from typing import Any
 
@@ -14,7 +15,7 @@ from shared.core.resolution.batch import Answer
 from shared.core.resolution.context import Ancestor, Refusal
 from shared.core.resolution.revs import parse_rev
 from shared.core.version_vectors import Source, Version, includes, join
-from tests.unit.core.restored_space import Upstream, dead, doc, hash_of
+from tests.unit.core.restored_space import ID, Upstream, dead, doc, hash_of
 
 
 def v(**sources: int) -> Version:
@@ -189,6 +190,21 @@ def test_a_deletion_that_lost_does_not_bring_back_what_another_one_had_seen() ->
     answer = upstream.put(doc(a=1, b=1), version=v(me=2, you=2))
     assert answer.body is None and upstream.body is None
     assert upstream.head is not None and upstream.head.version == v(me=2, you=3)
+
+
+def test_a_deletion_has_seen_a_state_that_another_deletion_lost_against_since() -> None:
+    """What the head contained until then is known, so nobody has to bring it along."""
+    upstream = Upstream()
+    upstream.put(doc(a=1), version=v(me=1))
+    upstream.put(doc(a=1, b=1), version=v(me=1, you=2))
+    lost = upstream.send(dead(a=1), version=v(me=1, other=1), ancestors=())
+    assert isinstance(lost, Answer) and lost.version == v(me=1, you=2, other=1)
+    repeated = copy.deepcopy(upstream.space.entries[ID])
+    upstream.send(dead(a=1), version=v(me=1, other=1), ancestors=())
+    assert upstream.space.entries[ID] == repeated
+    answer = upstream.send(dead(a=1), version=v(me=1, you=3), ancestors=())
+    assert isinstance(answer, Answer) and answer.outcome == "deleted"
+    assert upstream.body is None
 
 
 def test_the_hash_of_what_was_deleted_names_no_deletion() -> None:

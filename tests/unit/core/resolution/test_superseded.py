@@ -53,6 +53,27 @@ def test_what_was_set_back_is_no_value_of_old() -> None:
     assert with_superseded([BASE], OLD, NEW, known).bases == (BASE,)
 
 
+def test_a_value_of_an_edit_that_both_sides_contain_was_decided_otherwise_by_one_of_them() -> None:
+    """What edit it is of is not known, but that it is of no other than these: the state of c has no such value."""
+    ours, theirs = {"due": "v7", "c": 1}, {"due": "v17", "d": 1}
+    versions = (v(a=1, b=1, c=1), v(a=1, b=2, d=1))
+    known: list[tuple[Version, Any]] = [(versions[0], ours), (versions[1], theirs), (v(c=1), {"c": 1})]
+    assert with_superseded([], ours, theirs, known[:2], versions).bases == (ABSENT,)
+    found = with_superseded([], ours, theirs, known, versions)
+    assert found.bases == ({"due": "v7"},) and found.dropped == (Conflict("/due", "v17", "v7", "seen"),)
+    assert with_superseded([], theirs, ours, known, versions[::-1]).bases == found.bases
+    both = [*known, (v(a=1, b=2), {}), (v(d=1), {"d": 1})]
+    assert with_superseded([], ours, theirs, both, versions).bases == (ABSENT,), "each knows better"
+
+
+def test_a_version_that_may_leave_out_edits_does_not_tell_where_a_value_is_from() -> None:
+    ours, theirs = {"due": "v7", "c": 1}, {"due": "v17"}
+    others = {f"s{number}": 1 for number in range(31)}
+    versions = (v(c=1, **others), v(b=1, **others))
+    known: list[tuple[Version, Any]] = [(versions[0], ours), (versions[1], theirs), (v(c=1), {"c": 1})]
+    assert with_superseded([], ours, theirs, known, versions).bases == (ABSENT,)
+
+
 def test_what_was_removed_does_not_come_back() -> None:
     known: list[tuple[Version, Any]] = [(v(a=1), OLD), (v(a=2), {}), (v(a=1, b=1), OLD)]
     assert with_superseded([], {}, OLD, known).bases == (OLD,)
@@ -107,5 +128,8 @@ def test_laws(bases: list[Any], ours: Any, theirs: Any, known: list[Any]) -> Non
     other = with_superseded(bases, theirs, ours, known[::-1])
     assert found.bases == other.bases and {c.path for c in found.dropped} == {c.path for c in other.dropped}
     assert with_superseded(bases, ours, theirs, []).bases == (tuple(bases) or (ABSENT,))
+    versions = v(s=2, t=1), v(s=1, t=2)
+    found = with_superseded(bases, ours, theirs, known, versions)
+    assert found.bases == with_superseded(bases, theirs, ours, known[::-1], versions[::-1]).bases
     if len(bases) == 1:
         assert with_superseded(bases, ours, bases[0], known).bases == tuple(bases)

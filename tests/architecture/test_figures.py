@@ -27,7 +27,7 @@ QUOTED = {
     r"the others send (\d+) to": ("W4:", "PouchDB client", 3),
     r"the others send \d+ to (\d+) kB": ("W4:", "Kinto, memory", 3),
     r"Of ([\d,]+) edits of the same documents": ("W5:", "Hypertask", 2),
-    r"in its file (\d+) ms after": ("W7:", "Hypertask daemon", 1),
+    r"in the file of a second device (\d+) ms after": ("W7:", "Hypertask daemon", 1),
 }
 """What the README says, and where the table has it: heading, row, column."""
 

@@ -1,29 +1,10 @@
 """What the server decides for one client state: pure, without clock, randomness or order of keys.
 
-The rows, of which the first that matches decides what a live client state S is compared with:
-
-     1 null                                     nothing: answer the head
-     2 S is the head                            nothing to write
-     3 base, and S was received on it           a repeat: no edits
-     4 base 0                                   {}
-     5 base, and the device sent more since     the base; what is as the device sent it is no edit
-     6 base is a tombstone                      base_state, or {}; the server's changes count from the body
-                                                that the tombstone buried
-     7 base, its body is here                   that body
-     8 base, its body came with it              that body
-     9 base, no body                            refused, `base-unknown`
-    10 a device with memory                     what it may be on (pick), unless the guard finds a
-                                                contradiction; no edits in what it edited further before
-                                                (late)
-    11 S was received before                    merely behind: answer the head
-    12 states are near                          those; a strong value that was seen before is no edit
-    13 nothing is near                          {}, likewise
-
-A state with a version is decided by that alone (14, `shared.core.resolution.by_version`); a base that the store no
-longer knows takes the place of rows 2 to 9 (`shared.core.resolution.lost_base`).
-
-Rows 3 to 13 are `shared.core.resolution.base_selection`; `case` compares the state with what they say, `rebase` puts
-its edits onto the head, `decision_builder` says what is answered and written.
+The rules are rows, numbered as in docs/merge.md ("Which base"), which says them and the order in which they are
+asked. `resolve` asks: was the request answered before, has the state a version (row 14, `by_version`), is its base
+lost (`lost_base`), is it null (row 1), a tombstone, or live (`case`). Rows 3 to 13 are `base_selection`; `case`
+compares the state with what they say, `rebase` puts its edits onto the head, `decision_builder` says what is answered
+and written.
 
 Laws (tests/unit/core/resolution/test_resolve_laws.py):
     the same memory and submission give the same decision

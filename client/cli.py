@@ -146,7 +146,9 @@ class Root(click.Group):
             return "show", self.get_command(ctx, "show"), args
         if word[:1] in "+-(!/" or ":" in word or word[:1].isdigit():
             return "next", self.get_command(ctx, "next"), args
-        raise click.UsageError(_no_such_command(word), ctx)
+        from client.screen import fitting_error  # noqa: PLC0415  a slip
+
+        raise click.UsageError(fitting_error(_no_such_command(word)), ctx)
 
     def _takes_filter(self, ctx: click.Context, word: str) -> bool:
         return word in FILTERED or (word not in COMMANDS and self._is_own_report(ctx, word))

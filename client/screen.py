@@ -50,10 +50,10 @@ class Screen:
     def say(self, text: str) -> None:
         """What happens meanwhile."""
         if not self.as_json:
-            click.echo(_on_stderr(text), err=True)
+            click.echo(on_stderr(text), err=True)
 
     def warn(self, text: str) -> None:
-        click.secho(_on_stderr(f"Warning: {text}"), fg="yellow", err=True)
+        click.secho(on_stderr(f"Warning: {text}"), fg="yellow", err=True)
 
     def answer(self, value: Any, *lines: str) -> None:
         """The result: `value` with --json, else the lines; the last says what to do next where there is something.
@@ -105,7 +105,7 @@ class Screen:
             error = {"code": code, "message": text, **extra}
             click.echo(shown_json(json.dumps({"error": error}, ensure_ascii=False)))
         else:
-            click.secho(_on_stderr(f"Error: {text}"), fg="red", err=True)
+            click.secho(on_stderr(f"Error: {text}"), fg="red", err=True)
         sys.exit(status)
 
 
@@ -118,6 +118,22 @@ def width_of(text: str) -> int:
     return max(0, wcswidth(text))
 
 
+def cut(text: str, width: int) -> str:
+    """`text` in `width` columns, with an ellipsis where something was left out; no sign is taken apart."""
+    if width_of(text) <= width:
+        return text
+    if text.isascii():
+        return text[: max(0, width - 1)] + "…"
+    from wcwidth import iter_graphemes  # noqa: PLC0415
+
+    left, kept = max(0, width - 1), ""
+    for sign in iter_graphemes(text):
+        if width_of(kept + sign) > left:
+            break
+        kept += sign
+    return kept + "…"
+
+
 def wrapped(line: str, width: int) -> list[str]:
     """The lines that `line` takes on a terminal, broken between words and never inside a command that somebody may
     want to copy; what is longer than the terminal stays as it is."""
@@ -126,6 +142,7 @@ def wrapped(line: str, width: int) -> list[str]:
     import textwrap  # noqa: PLC0415  most lines are short
 
     indent = " " * (len(line) - len(line.lstrip()))
+    indent += "  " if indent else ""  # so that it does not look like the next line of a list
     kept = _COMMAND.sub(lambda command: command[0].replace(" ", _NO_BREAK), line)
     lines = textwrap.wrap(
         kept, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
@@ -139,9 +156,18 @@ def terminal_size() -> os.terminal_size:
     return shutil.get_terminal_size()
 
 
-def _on_stderr(text: str) -> str:
+def on_stderr(text: str) -> str:
+    """As it is shown there: nothing in it is obeyed, and on a terminal it is broken between words."""
+    if isinstance(text, Painted):
+        return text
     safe = shown(text, lines=True)
     return "\n".join(_wrapped_lines(safe, terminal_size().columns)) if sys.stderr.isatty() else safe
+
+
+def fitting_error(message: str) -> str:
+    """The message of an error that click puts its "Error: " before."""
+    start = "Error: "
+    return on_stderr(f"{start}{message}").removeprefix(start)
 
 
 def _wrapped_lines(text: str, columns: int) -> list[str]:
@@ -160,6 +186,12 @@ def clip(text: str, width: int = 40) -> str:
     """One line of at most `width` characters."""
     text = plain(" ".join(text.split()))
     return text if len(text) <= width else text[: width - 3] + "..."
+
+
+def value_text(value: Any) -> str:
+    """A value of a task inside a sentence: a text in quotes, all else as JSON. On a terminal a long one is cut."""
+    text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return clip(text, 100) if sys.stdout.isatty() else plain(text)
 
 
 def plain(text: str) -> str:

@@ -10,7 +10,7 @@ import click
 
 from client.commands.loading import load_all
 from client.commands.session import Session
-from client.commands.task_words import title
+from client.commands.task_words import title_line
 from client.screen import SHOWN, USAGE, Screen, tasks
 from client.tasks.words import OPERATORS, Text, WordError, read_words
 from shared.core.identifiers import Body, DocumentId
@@ -86,7 +86,7 @@ def confirm(screen: Screen, chosen: Chosen, verb: str, *, yes: bool) -> None:
         return
     screen.say(f"{verb} {tasks(len(documents))}:")
     for one in documents[:SHOWN]:
-        screen.say(f"  {title(bodies[one])}")
+        screen.say(title_line(bodies[one]))
     if len(documents) > SHOWN:
         screen.say(f"  ... and {len(documents) - SHOWN} more")
     if screen.as_json or not sys.stdin.isatty():

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from client.commands.task_words import title
 from client.folder.task_folder import Loaded
-from client.screen import SHOWN, clip
+from client.screen import SHOWN, value_text
 from client.sync.decided import Decided
 from client.sync.engine.own_edits import is_lives_on
 from client.workspace.workspace import Workspace
@@ -101,7 +101,7 @@ def conflict_line(row: Mapping[str, Any]) -> str:
         return f"{where}: secret ({reason})"
     if row.get("elided") and "dropped" not in row:
         return f"{where}: a large value was kept, another dropped ({reason})"
-    kept, dropped = (clip(repr(row[side])) if side in row else "no value" for side in ("kept", "dropped"))
+    kept, dropped = (value_text(row[side]) if side in row else "no value" for side in ("kept", "dropped"))
     if row.get("elided"):
         kept = "a large value"
     by = f" by {row['by']}" if row.get("by") else ""

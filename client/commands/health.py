@@ -21,7 +21,8 @@ from client.commands.sync_report import (
     waiting_of,
     without,
 )
-from client.screen import INCOMPLETE, SHOWN, Painted, Screen, tasks
+from client.commands.table import terminal_width
+from client.screen import INCOMPLETE, SHOWN, Painted, Screen, tasks, wrapped
 from client.workspace.health import Check, Status, UpstreamStatus, examine
 from client.workspace.health import status as status_of
 from client.workspace.workspace import Workspace, open_workspace
@@ -101,12 +102,14 @@ def _next(found: Status) -> str:
         return "Next: hypertask connect URL"
     if any(upstream.plan.held_here or upstream.plan.held_there for upstream in found.upstreams):
         return "Next: one of the two commands above."
-    if found.found.problems:
-        return "Next: correct the files named above; all others are synced."
     errors = [error for upstream in found.upstreams if (error := upstream.last.get("error"))]
+    waits = any(upstream.waiting or not upstream.last for upstream in found.upstreams)
+    if found.found.problems:
+        if not errors and not waits:
+            return "Next: correct the files named above; all others are synced."
+        return f"Next: correct the files named above{'.' if found.daemon is not None else ', then: hypertask sync'}"
     if any(error.get("passing") is False for error in errors):
         return "Next: correct that. To check everything: hypertask doctor"
-    waits = any(upstream.waiting or not upstream.last for upstream in found.upstreams)
     if found.daemon is not None:
         return "The daemon keeps trying." if errors else "The daemon is syncing." if waits else "In sync."
     return "Next: hypertask sync" if waits or errors else "In sync. To stay so: hypertask daemon start"
@@ -143,7 +146,8 @@ def doctor(session: Session, screen: Screen) -> None:
     lines: list[str] = []
     for check in checks:
         mark = click.style(f"{check.state:7}", fg=_COLOURS[check.state])
-        lines.append(Painted(f"{mark} {shown(f'{check.what}: {check.said}')}"))
+        first, *rest = _fitting(shown(f"{check.what}: {check.said}"))
+        lines += [Painted(f"{mark} {first}"), *(f"        {part}" for part in rest)]
         if check.fix:
             lines.append(f"        {check.fix}")
     lines.append("Nothing is wrong." if not bad else f"{len(bad)} to correct. To check again: hypertask doctor")
@@ -151,6 +155,12 @@ def doctor(session: Session, screen: Screen) -> None:
     screen.answer({"checks": value, "bad": len(bad)}, *lines)
     if bad:
         sys.exit(INCOMPLETE)
+
+
+def _fitting(text: str) -> list[str]:
+    """The text in the columns behind the mark."""
+    width = terminal_width()
+    return [text] if width is None else wrapped(text, max(20, width - 8))
 
 
 async def _all(workspace: Workspace) -> list[Check]:

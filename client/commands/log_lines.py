@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from client.commands.decision_lines import conflict_line
-from client.screen import clip
+from client.screen import clip, value_text
 from client.tasks.journal import JournalEntry
 from client.tasks.undone import BOOKKEEPING
 from shared.core.identifiers import Body, DocumentId
@@ -43,7 +43,7 @@ def local_lines(entries: Iterable[JournalEntry], document: DocumentId) -> list[s
         for step in entry.steps:
             if step.document == document and not equal(step.before, step.after):
                 done = changes_said(step.before, step.after)
-                lines.append(f"  {moment_of(entry.at)}  hypertask {clip(entry.command, 50)}: {done}")
+                lines.append(f"  {moment_of(entry.at)}  hypertask {clip(entry.command, 60)}: {done}")
     return lines
 
 
@@ -88,13 +88,32 @@ def _fields(before: Body, after: Body) -> str:
 
 
 def _field(name: str, was: Any, now: Any) -> str:
+    if name == "annotations" and (said := _notes_said(was, now)):
+        return said
     if now is ABSENT:
-        return f"{name} removed (it was {clip(repr(was))})"
+        return f"{name} removed (it was {value_text(was)})"
     if _are_words(was, now):
         marks = [f"+{word}" for word in now if was is ABSENT or word not in was]
         marks += [f"-{word}" for word in (() if was is ABSENT else was) if word not in now]
         return f"{name} {' '.join(marks) or 'in another order'}"
-    return f"{name} {clip(repr(now))}" if was is ABSENT else f"{name} {clip(repr(was))} -> {clip(repr(now))}"
+    return f"{name} {value_text(now)}" if was is ABSENT else f"{name} {value_text(was)} -> {value_text(now)}"
+
+
+def _notes_said(was: Any, now: Any) -> str:
+    """Notes that came and went, by their texts; empty where these are no notes."""
+    before, after = ([] if value is ABSENT else _note_texts(value) for value in (was, now))
+    if before is None or after is None:
+        return ""
+    came = [f"note {value_text(text)}" for text in after if text not in before]
+    went = [f"note {value_text(text)} removed" for text in before if text not in after]
+    return ", ".join([*came, *went])
+
+
+def _note_texts(value: Any) -> list[str] | None:
+    """None where it is no list of notes."""
+    rows = value if isinstance(value, list) else [None]
+    texts = [row.get("description") if isinstance(row, dict) else None for row in rows]
+    return [text for text in texts if isinstance(text, str)] if None not in texts else None
 
 
 def _are_words(was: Any, now: Any) -> bool:

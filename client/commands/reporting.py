@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import click
 
 from client.commands.session import Session
-from client.screen import INCOMPLETE, Screen
+from client.screen import INCOMPLETE, USAGE, Screen, fitting_error
 
 P = ParamSpec("P")
 
@@ -25,6 +25,10 @@ def reports(command: Callable[Concatenate[Session, Screen, P], None]) -> Callabl
         screen = Screen(as_json=as_json)
         try:
             command(context.obj, screen, *args, **options)
+        except click.UsageError as error:
+            if as_json:
+                screen.fail("wrong-usage", error.format_message(), USAGE)
+            raise click.UsageError(fitting_error(error.format_message()), context) from None
         except (BrokenPipeError, click.ClickException):
             raise  # who read the output has enough of it; what click says it says itself
         except KeyboardInterrupt:

@@ -121,6 +121,7 @@ def calendar(session: Session, screen: Screen, *, words: tuple[str, ...]) -> Non
     beside = max(1, min(3, ((terminal_width() or 80) + 3) // 33))
     lines: list[str] = []
     for start in range(0, 3, beside):
+        lines += [""] if start else []
         some = months[start : start + beside]
         height = max(map(len, some))
         padded = [month + [""] * (height - len(month)) for month in some]

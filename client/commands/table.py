@@ -13,7 +13,7 @@ from typing import Final
 
 import click
 
-from client.screen import Painted, terminal_size, width_of
+from client.screen import Painted, cut, terminal_size, width_of
 
 FLEXIBLE: Final = ("Tags", "Project", "Depends")
 """Columns that are cut where the terminal is narrow, the widest first."""
@@ -26,22 +26,6 @@ RIGHT: Final = frozenset({"Urg", "Left", "Age", "Done", "Open", "Tasks"})
 _LEAST: Final = 8
 _LEAST_MAIN: Final = 20
 _GAP: Final = 2
-
-
-def cut(text: str, width: int) -> str:
-    """`text` in `width` columns, with an ellipsis where something was left out; no sign is taken apart."""
-    if width_of(text) <= width:
-        return text
-    if text.isascii():
-        return text[: max(0, width - 1)] + "…"
-    from wcwidth import iter_graphemes  # noqa: PLC0415
-
-    left, kept = max(0, width - 1), ""
-    for sign in iter_graphemes(text):
-        if width_of(kept + sign) > left:
-            break
-        kept += sign
-    return kept + "…"
 
 
 def terminal_width() -> int | None:

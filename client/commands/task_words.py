@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from client.screen import clip
+from client.screen import Painted, clip, cut, terminal_size
 from shared.core.identifiers import Body
 
 if TYPE_CHECKING:
@@ -53,6 +54,12 @@ def title(body: Body, width: int = 60) -> str:
     """One line that says which task it is."""
     text = body.get("description")
     return clip(text if isinstance(text, str) else "(no description)", width)
+
+
+def title_line(body: Body) -> Painted:
+    """The same indented, on one line of the terminal."""
+    line = f"  {title(body)}"
+    return Painted(cut(line, terminal_size().columns) if sys.stdout.isatty() or sys.stderr.isatty() else line)
 
 
 def _known_ids(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -8,7 +8,7 @@ import click
 
 from client.commands.reporting import reports
 from client.commands.session import Session
-from client.commands.task_words import title
+from client.commands.task_words import title_line
 from client.screen import SHOWN, Screen
 from client.tasks.journal import Step
 from client.tasks.task_list import Done
@@ -51,7 +51,7 @@ def undo(session: Session, screen: Screen, *, arrivals: bool, skip: bool) -> Non
 
 def step_lines(done: Done) -> list[str]:
     """The first of what changed, a line each."""
-    lines = [f"  {title(step.after or step.before or {})}" for step in done.steps[: 5 * SHOWN]]
+    lines: list[str] = [title_line(step.after or step.before or {}) for step in done.steps[: 5 * SHOWN]]
     more = len(done.steps) - len(lines)
     return [*lines, f"  ... and {more} more"] if more > 0 else lines
 

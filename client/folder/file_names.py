@@ -35,7 +35,9 @@ _DEVICES: Final = frozenset(
 # Copies that other tools make when they cannot decide: Syncthing, ownCloud and older Nextcloud, Resilio. Those of
 # Dropbox, Nextcloud, Google Drive and the file managers have spaces or brackets and are no ids anyway.
 _COPY: Final = re.compile(r"\.sync-conflict-\d|_conflict-\d{8}|\.conflict\d*(?:\.|\Z)|\.conflicted(?:\.|\Z)")
-_COPY_IN_WORDS: Final = re.compile(r"conflict|\(\d+\)\Z| copy(?: \d+)?\Z| - \w+(?: \(\d+\))?\Z", re.IGNORECASE)
+_COPY_IN_WORDS: Final = re.compile(
+    r"conflict|\(\d+\)\Z| copy(?: \d+)?\Z| \((?:\w+ )?copy(?: \d+)?\)\Z| - \w+(?: \(\d+\))?\Z", re.IGNORECASE
+)
 
 
 def file_name(document: DocumentId) -> str:

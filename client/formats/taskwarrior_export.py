@@ -192,7 +192,7 @@ def _complaint(entry: str) -> str:
     try:
         json.loads(entry)
     except json.JSONDecodeError as error:
-        return f"{error.msg} near {_clip(entry[max(0, error.pos - 20) :])}"
+        return f"{error.msg.removesuffix(' at')} near {_clip(entry[max(0, error.pos - 20) :])}"
     return _clip(entry)
 
 

@@ -127,23 +127,7 @@ class Week:
         self._number += 1
         field, names = f"edit{self._number}x", sorted(device.documents())
         name = chosen.choice(names) if names else ""
-        action = chosen.choices(
-            (
-                "add",
-                "modify",
-                "editor",
-                "script",
-                "done",
-                "delete",
-                "undo",
-                "look",
-                "sync",
-                "gate",
-                "take",
-                "restore",
-            ),
-            (8, 14, 6, 12, 4, 3, 5, 10, 20, 5, 3, 2),
-        )[0]
+        action = chosen.choices([*ACTIONS], [*ACTIONS.values()])[0]
         if action == "add" or (not name and action not in ("sync", "gate")):
             self.type(device, "add", chosen.choice(WORDS), f"due:{chosen.randint(1, 9)}d", f"{field}:=1")
         elif action == "modify":
@@ -205,7 +189,7 @@ def gate(server: Instance) -> Iterator[Gate]:
 
 
 @pytest.mark.parametrize(
-    ("seed", "steps"), [(1, 15), *(pytest.param(seed, 300, marks=pytest.mark.soak) for seed in (2, 3))]
+    ("seed", "steps"), [(1, 15), *(pytest.param(seed, 300, marks=pytest.mark.soak) for seed in (1, 2, 3))]
 )
 def test_a_week_of_use_loses_nothing(tmp_path: Path, server: Instance, gate: Gate, seed: int, steps: int) -> None:
     week = Week(tmp_path, gate, random.Random(seed))

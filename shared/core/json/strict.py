@@ -132,7 +132,8 @@ def _decoded(raw: bytes, max_depth: int, root: str) -> Any:
             detail = f"Objects and arrays may be nested {max_depth} deep."
             raise FaultError(Fault("too deep", detail, root + deep)) from None
         where = f"line {error.lineno} column {error.colno}"
-        raise FaultError(Fault("malformed JSON", f"The text is not JSON: {error.msg} at {where}.")) from None
+        what = error.msg.removesuffix(" at")
+        raise FaultError(Fault("malformed JSON", f"The text is not JSON: {what} at {where}.")) from None
 
 
 # Nothing is tried twice: a string that does not end reaches to the end of the text.

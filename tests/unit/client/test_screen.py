@@ -54,8 +54,8 @@ def test_sentences_are_broken_between_words_and_commands_stay_whole() -> None:
     line = "  up: the disk is not there. To set it up again: hypertask connect /media/stick/tasks --sync. Or wait."
     assert wrapped(line, 50) == [
         "  up: the disk is not there. To set it up again:",
-        "  hypertask connect /media/stick/tasks --sync. Or",
-        "  wait.",
+        "    hypertask connect /media/stick/tasks --sync.",
+        "    Or wait.",
     ]
     assert wrapped("short", 50) == ["short"]
     assert wrapped("x" * 60, 50) == ["x" * 60]

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.commands.table import LEFT_OUT, cut, rendered
-from client.screen import Painted, width_of
+from client.commands.table import LEFT_OUT, rendered
+from client.screen import Painted, cut, width_of
 
 HEADER = ["No", "ID", "State", "Due", "Project", "Tags", "Description", "Urg"]
 ROW = ["1", "q7ab", "active", "2026-11-28", "work.reports.year", "+office +writing", "Write the report soon", "26.0"]

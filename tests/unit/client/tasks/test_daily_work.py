@@ -159,6 +159,23 @@ def test_a_field_that_came_since_the_last_listing_is_known(home: Path, four: dic
     assert "did you mean project?" in told(home, "modify", four["call"], "projectt:y", status=2).stderr
 
 
+def test_a_note_is_shown_with_its_time(home: Path, four: dict[str, str]) -> None:
+    told(home, "annotate", four["milk"], "of", "oat")
+    at = body(home, four["milk"])["annotations"][0]["entry"]
+    assert f"annotations  {at[:10]} {at[11:16]}  of oat\n" in told(home, "show", four["milk"]).stdout
+    told(home, "modify", four["call"], 'annotations:=[{"description": 1}]')
+    assert 'annotations  [{"description": 1}]' in told(home, "show", four["call"]).stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["add", "+errand"], ["modify", "23"], ["done"], ["annotate", "+errand", "x"], ["edit", "zz"]],
+)
+def test_what_is_wrong_with_a_command_is_an_object_with_json(words: list[str], home: Path) -> None:
+    error = json.loads(told(home, *words, "--json", status=2).stdout)["error"]
+    assert error["code"] in {"wrong-usage", "no-such-task", "word-not-understood"} and error["message"]
+
+
 def test_dependencies_exist_and_go_in_no_circle(home: Path, four: dict[str, str]) -> None:
     told(home, "list")
     told(home, "modify", "2", "depends:1")

@@ -1,0 +1,66 @@
+"""What people read when something is wrong, and what does not fit their terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from client.commands import task_words
+from client.commands.task_words import title_line
+from client.screen import width_of
+from shared.codec import parse
+from shared.core.json.strict import FaultError
+from tests.unit.client.desks import Desk
+
+WIDE = "牛乳を買う、それからパンと卵も忘れずに買って帰ること"
+
+
+def test_status_does_not_say_that_all_is_synced_while_something_waits(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, "desk")
+    stick = tmp_path / "stick"
+    desk.run("connect", str(stick))
+    milk = desk.add("buy milk")
+    desk.run("sync")
+    (desk.root / "half.json").write_text('{"id": "ha')
+    assert desk.run("status", text=True).splitlines()[-1] == (
+        "Next: correct the files named above; all others are synced."
+    )
+    stick.rename(tmp_path / "unplugged")
+    desk.run("modify", milk, "+errand")
+    desk.run("sync", fails=True)
+    told = desk.run("status", text=True)
+    assert told.splitlines()[-1] == "Next: correct the files named above, then: hypertask sync"
+    assert "1 task waits" in told and "Unterminated string starting at line 1 column 8." in told
+
+
+def test_a_text_that_is_cut_off_is_said_once_where_it_is() -> None:
+    with pytest.raises(
+        FaultError, match=r"^The text is not JSON: Unterminated string starting at line 1 column 8\.$"
+    ):
+        parse(b'{"id": "half', max_depth=8)
+
+
+def test_nothing_is_cut_when_piped(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, "desk")
+    milk = desk.add("buy milk")
+    text = "word " * 60
+    desk.run("modify", milk, f"note:={json.dumps(text)}")
+    assert f"note {text!r}" in desk.run("log", milk, text=True)
+    assert text.strip() in desk.run("show", milk, text=True)
+
+
+def test_a_title_stays_on_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert title_line({"description": WIDE}) == f"  {WIDE}"
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setattr(task_words, "terminal_size", lambda: os.terminal_size((50, 20)))
+    line = title_line({"description": WIDE})
+    assert width_of(line) <= 50 and line.endswith("…") and line[2:-1] == WIDE[: len(line) - 3]
+
+
+def test_the_months_of_a_narrow_calendar_are_apart(tmp_path: Path) -> None:
+    lines = Desk(tmp_path, "desk").run("calendar", text=True).splitlines()
+    heads = [number for number, line in enumerate(lines) if "Mo  Tu" in line]
+    assert all(number == 1 or lines[number - 2] == "" for number in heads)

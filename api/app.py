@@ -17,6 +17,7 @@ from api.cors import Cors
 from api.lifespan import LifespanOf, lifespan_of
 from api.metered import Metered
 from api.pages.routes import PAGES
+from api.pages.web_client import WEB_CLIENT
 from api.room import HOLDING, NOBODY, Holding
 from api.routes import (
     accounts,
@@ -116,7 +117,7 @@ def create_app(settings: Settings | None = None, lifespan: LifespanOf = lifespan
     settings = settings or Settings.from_env()
     # Around the whole of it: Starlette answers faults of ours outside of its middleware.
     app = Starlette(
-        routes=[*ROUTES, *PAGES],
+        routes=[*ROUTES, *PAGES, *WEB_CLIENT],
         lifespan=lifespan(settings),
         exception_handlers=dict.fromkeys(errors.RESPONDED_TO, errors.respond),
     )

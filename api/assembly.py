@@ -10,6 +10,7 @@ from typing import Protocol
 from api.access.accounts import Accounts
 from api.access.administration import Administration
 from api.access.callers import Callers
+from api.access.cookies import SessionCookie
 from api.access.grants import Grants
 from api.access.identities import Identities
 from api.access.sign_in import SignIn
@@ -93,7 +94,8 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[App
         maps = HashMaps(adapters.documents, adapters.cache, max_bytes=settings.map_cache_bytes)
         limits = LimitsInForce(adapters.stores, settings)
         admission = Admission(RequestRates(adapters.rates, adapters.rates_alone), limits)
-        devices = Devices(adapters.stores, pace, limits=limits, admission=admission)
+        cookie = SessionCookie(settings)
+        devices = Devices(adapters.stores, pace, limits=limits, admission=admission, cookie=cookie)
         feed = ChangeFeed(adapters.documents, maps)
         live = Live(feed, devices, limits)
         async with (
@@ -122,7 +124,7 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[App
                 devices=devices,
                 limits=limits,
                 admission=admission,
-                callers=Callers(adapters.stores, devices, admission, settings),
+                callers=Callers(adapters.stores, devices, admission, cookie),
                 sign_in=SignIn(adapters.stores, adapters.passwords, settings.session_days),
                 accounts=Accounts(adapters.stores, adapters.passwords, settings, live),
                 spaces=Spaces(adapters.stores, devices, live, settings, limits),

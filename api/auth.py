@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from starlette.requests import Request
 
+from api.access.cookies import SessionCookie
 from api.admission import Admission
 from api.batch_loader import BatchLoader
 from api.errors import (
@@ -45,6 +46,10 @@ TRUSTED_SECONDS: Final = 0.1
 waits as long, so that no process opens any more once it says that it is done."""
 _REVOKED_COUNT_SECONDS: Final = 24 * 3600
 _TRUSTED_KEPT: Final = 10_000
+_SESSION_KEY: Final = "session "
+"""What stands before the hash of the token of a web session, where hashes of tokens are told apart by no more."""
+_NO_SPACE: Final = SpaceId("")
+"""Where a session's request names none."""
 _CHALLENGE: Final = {"www-authenticate": 'Bearer realm="hypertask"'}
 
 
@@ -113,9 +118,13 @@ class Devices:
         *,
         limits: LimitsInForce | None = None,
         admission: Admission | None = None,
+        cookie: SessionCookie | None = None,
     ) -> None:
         """`pace`: of those who ask. `limits`: of the devices that `create_bounded` makes.
-        `admission`: counts requests."""
+        `admission`: counts requests. `cookie`: of web sessions, each of which is a device; None: only tokens are."""
+        self._sessions = stores.sessions
+        self._users = stores.users
+        self._cookie = cookie
         self._store = stores.devices
         self._members = stores.members
         self._spaces = stores.spaces
@@ -145,10 +154,12 @@ class Devices:
         held back for a moment if its space asks for most while the process is busy, and its memory is booked on the
         space."""
         # Only hashes are compared, here and in the store: how long that takes says nothing about a token.
-        device = await self.by_hash(hash_of_token(request))
+        device = await self.by_hash(self.credential(request))
         if device is None:
             raise self.revoked_error()
         asked = request.headers.get(SPACE_HEADER, device.space)
+        if asked == _NO_SPACE:
+            raise ProblemError(FORBIDDEN, f"A session opens every space of yours: name one with {SPACE_HEADER}.")
         if not is_space_id(asked) or not _names(device, SpaceId(asked)):
             raise _closed()
         space = SpaceId(asked)
@@ -171,6 +182,15 @@ class Devices:
         profile = (await self._spaces.by_ids([space])).get(space)
         called = space if profile is None else f'"{profile.name}" ({space})'
         return replace(device, space=space), ProblemError(refused[0], refused[1].format(called))
+
+    def credential(self, request: Request) -> str:
+        """What `by_hash` takes: of the token that the request carries, or of the web session, if a script of our own
+        pages made it. 401 without either."""
+        if self._cookie is not None and "authorization" not in request.headers:
+            token = self._cookie.sent_by_our_script(request)
+            if token is not None:
+                return _SESSION_KEY + token_hash(token)
+        return hash_of_token(request)
 
     async def opens(self, token_hash: str, space: SpaceId, act: Act = Act.READ) -> bool:
         """Whether the token opens the space still, for this act."""
@@ -216,7 +236,10 @@ class Devices:
         until, trusted = self._trusted.get(hash_, (0.0, None))
         if asked < until:
             return trusted
-        device = await self._by_token.get(hash_)
+        if hash_.startswith(_SESSION_KEY):
+            device = await self._of_session(hash_.removeprefix(_SESSION_KEY))
+        else:
+            device = await self._by_token.get(hash_)
         if device is None or device.is_expired(time.time()):
             self._trusted.pop(hash_, None)
             return None
@@ -224,6 +247,25 @@ class Devices:
             self._trusted.clear()
         self._trusted[hash_] = (asked + TRUSTED_SECONDS, device)
         return device
+
+    async def _of_session(self, hash_: str) -> Device | None:
+        """A browser that is signed in, as a device: it opens every space of its user, and a request names one."""
+        session = await self._sessions.by_token_hash(hash_)
+        if session is None:
+            return None
+        user = (await self._users.by_ids([session.user])).get(session.user)
+        if user is None:
+            return None
+        return Device(
+            id=DeviceId(session.id),
+            user=user.name,
+            name=session.agent,
+            space=_NO_SPACE,
+            created_at=session.created_at,
+            owner=user.id,
+            every_space=True,
+            expires_at=session.expires_at,
+        )
 
     async def create(
         self,

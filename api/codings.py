@@ -14,11 +14,12 @@ else:
     from backports import zstd
 
 IDENTITY: Final = "identity"
-CODINGS: Final = ("zstd", "gzip")
+GZIP: Final = "gzip"
+CODINGS: Final = ("zstd", GZIP)
 """The best first."""
 _LEVEL: Final = {"zstd": 1, "gzip": 1}
 _WINDOW_LOG: Final = 23  # 8 MiB, which RFC 8878 asks of every decoder
-_GZIP: Final = 16 + zlib.MAX_WBITS
+_GZIP_BITS: Final = 16 + zlib.MAX_WBITS
 
 
 _SLICE_BYTES: Final = 4096
@@ -43,7 +44,7 @@ class _Gunzip:
     """zlib's decompressor, which gives back what it did not take, with zstd's interface, which keeps it."""
 
     def __init__(self) -> None:
-        self._inner = zlib.decompressobj(_GZIP)
+        self._inner = zlib.decompressobj(_GZIP_BITS)
 
     @property
     def eof(self) -> bool:
@@ -116,7 +117,7 @@ def compress(coding: str, data: bytes) -> bytes:
     """All of `data`."""
     if coding == "zstd":
         return zstd.compress(data, _LEVEL["zstd"])
-    return zlib.compress(data, _LEVEL["gzip"], _GZIP)
+    return zlib.compress(data, _LEVEL["gzip"], _GZIP_BITS)
 
 
 class Encoder:
@@ -128,7 +129,7 @@ class Encoder:
         if coding == "zstd":
             self._compressor = zstd.ZstdCompressor(_LEVEL["zstd"])
         elif coding == "gzip":
-            self._compressor = zlib.compressobj(_LEVEL["gzip"], zlib.DEFLATED, _GZIP)
+            self._compressor = zlib.compressobj(_LEVEL["gzip"], zlib.DEFLATED, _GZIP_BITS)
 
     def feed(self, data: bytes) -> bytes:
         """What can be sent by now; may be empty."""

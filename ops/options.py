@@ -18,6 +18,7 @@ class Options:
     api: int
     workers: int
     json: bool
+    web_client: bool
 
 
 def parse(arguments: Sequence[str]) -> Options:
@@ -43,6 +44,12 @@ def parse(arguments: Sequence[str]) -> Options:
         "--json",
         action="store_true",
         help='when ready, print one line {"url", "token", "space"} on stdout and nothing else there',
+    )
+    parser.add_argument(
+        "--no-web-client",
+        dest="web_client",
+        action="store_false",
+        help="do not build the web client; one that is built is served all the same",
     )
     return Options(**vars(parser.parse_args(arguments)))
 

@@ -254,6 +254,7 @@ async def serve(options: Options, server: Server, mongod: Program, redis: Progra
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN or number is not signal.SIGHUP:  # nohup
             loop.add_signal_handler(number, stopping.set)
+    building = asyncio.create_task(_build_web_client()) if options.web_client else None
     starting = asyncio.create_task(server.start(mongod, redis))
     stopped = asyncio.create_task(stopping.wait())
     try:
@@ -264,11 +265,35 @@ async def serve(options: Options, server: Server, mongod: Program, redis: Progra
             await stopped
         say("Stopping ...")
     finally:
-        starting.cancel()
-        stopped.cancel()
-        await asyncio.gather(starting, stopped, return_exceptions=True)
+        ending = [task for task in (starting, stopped, building) if task is not None]
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
         await server.stop()
     say(f"Stopped. The data is in {options.data}.")
+
+
+async def _build_web_client() -> None:
+    """Beside the start: the server answers whether or not it can be built here. It says why not."""
+    command = [sys.executable, str(CHECKOUT / "ops" / "web"), "build"]
+    process = await asyncio.create_subprocess_exec(
+        *dying_with_parent(command),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        _, error = await process.communicate()
+    finally:
+        if process.returncode is None:
+            os.killpg(process.pid, signal.SIGKILL)  # npm has processes of its own
+            await process.wait()
+    if process.returncode == 0:
+        say("The web client is at /app/.")
+    else:
+        reason = error.decode("utf-8", "replace").strip()[-1500:]
+        say(f"There is no web client at /app/, since it could not be built; all else works. {reason}")
 
 
 def say(text: str) -> None:

@@ -132,6 +132,8 @@ class Settings:
     """Which role a group has in which space: GROUP=SPACE:ROLE, separated by commas."""
     oidc_sign_up: ProviderSignUp = ProviderSignUp.GROUPS
     """For whom of those that the provider lets in an account is made: groups (who gets a role by them), all, none."""
+    web_app: str = ""
+    """The directory of the built web client (web/app). Without it that of the checkout, if it is built; off: none."""
     cors_origins: OriginList = NO_ORIGINS
     """Origins whose pages may use the API from a browser, with tokens, separated by commas."""
     administrator: str = ""

@@ -50,7 +50,7 @@ class Instance:
         self._command = [
             sys.executable,
             str(ROOT / "ops" / "supervise.py"),
-            *("--data", str(data), "--port", "0", "--json"),
+            *("--data", str(data), "--port", "0", "--json", "--no-web-client"),
             *("--api", str(api), "--workers", str(workers)),
         ]
         self._process: subprocess.Popen[bytes] | None = None

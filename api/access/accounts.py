@@ -84,7 +84,12 @@ class Accounts:
         await self.stores.users.set_password(user, await self.passwords.hash(password), entry)
         ended = caller.origin.entry(AuditAct.SESSION_ENDED, now, user=user, all=True)
         keep = None if caller.session is None else caller.session.id
-        await self.stores.sessions.end_all(user, ended, keep=keep)
+        if await self.stores.sessions.end_all(user, ended, keep=keep):
+            await self.tell_of(user)
+
+    async def tell_of(self, user: UserId) -> None:
+        """The user opens less than before: what he holds open without being allowed to ends."""
+        await self.live.tell_access(*(member.space for member in await self.stores.members.of_user(user)))
 
     async def delete(self, caller: Caller) -> float:
         """When the account will be removed, and his spaces with it, which nobody else may be in. What he wrote in

@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import time
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
-from starlette.responses import Response
 
+from api.access.cookies import CSRF_HEADER, SessionCookie, check_csrf
 from api.admission import Admission
 from api.auth import Devices, hash_of_token, token_hash
-from api.errors import (
-    ACCOUNT_LEAVING,
-    CSRF,
-    SESSION_REQUIRED,
-    UNAUTHENTICATED,
-    ProblemError,
-)
+from api.errors import ACCOUNT_LEAVING, SESSION_REQUIRED, UNAUTHENTICATED, ProblemError
 from shared.core.access.audit import Origin
 from shared.core.access.people import AccountState, User
 from shared.core.access.sessions import WebSession
 from shared.core.documents import Device, SpaceId
 from shared.core.protocol import SPACE_HEADER
 from shared.ports.access import AccessStores
-from shared.settings import Settings
 
-CSRF_HEADER: Final = "hypertask-csrf"
 _SAFE: Final = ("GET", "HEAD", "OPTIONS")
 _SEEN_EVERY_SECONDS: Final = 60
-_COOKIE: Final = "hypertask-session"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +41,11 @@ class Caller:
 class Callers:
     """Of one process."""
 
-    def __init__(self, stores: AccessStores, devices: Devices, admission: Admission, settings: Settings) -> None:
+    def __init__(self, stores: AccessStores, devices: Devices, admission: Admission, cookie: SessionCookie) -> None:
         self._stores = stores
         self._admission = admission
         self._devices = devices
-        self._public = settings.public_url.rstrip("/")
-        self._days = settings.session_days
-        self.secure = self._public.startswith("https:")
+        self.cookie = cookie
 
     async def of(self, request: Request) -> Caller:
         """Whoever asks, with a token if one is sent. 401 if nobody does."""
@@ -97,7 +83,7 @@ class Callers:
         return Caller(user, origin, device=device)
 
     async def _by_session(self, request: Request, *, leaving: bool, csrf: str | None = None) -> Caller:
-        token = request.cookies.get(self.cookie, "")
+        token = self.cookie.sent(request)
         session = await self._stores.sessions.by_token_hash(token_hash(token)) if token else None
         now = time.time()
         user = None
@@ -109,55 +95,13 @@ class Callers:
             detail = "Sign in (POST /session), or send the header Authorization: Bearer <token>."
             raise ProblemError(UNAUTHENTICATED, detail, headers={"www-authenticate": 'Bearer realm="hypertask"'})
         if request.method not in _SAFE:
-            self.check_site(request)
-            sent = request.headers.get(CSRF_HEADER, "") if csrf is None else csrf
-            if not is_csrf_of(token, sent):
-                raise ProblemError(CSRF, f'Send the header {CSRF_HEADER} with the "csrf" that GET /session says.')
+            self.cookie.check_site(request)
+            check_csrf(token, request.headers.get(CSRF_HEADER, "") if csrf is None else csrf)
         if user.state is AccountState.LEAVING and not leaving:
             raise ProblemError(ACCOUNT_LEAVING, "The account is being deleted. POST /me/restore takes that back.")
         if now - session.last_seen > _SEEN_EVERY_SECONDS:
             await self._stores.sessions.seen(session.id, now)
         return Caller(user, Origin(f"session {session.id}", user.id, address_of(request)), session=session)
-
-    def check_site(self, request: Request) -> None:
-        """403 if a browser says that the request comes from a page of another site. Browsers say so with each request
-        that changes something."""
-        origin = request.headers.get("origin")
-        ours = {request.headers.get("host", "").lower(), urlsplit(self._public).netloc.lower()}
-        foreign = origin is not None and urlsplit(origin).netloc.lower() not in ours - {""}
-        if foreign or request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
-            raise ProblemError(CSRF, "The request comes from a page of another site.")
-
-    @property
-    def cookie(self) -> str:
-        """The name of the cookie. With its prefix browsers send it to this host alone, by https alone."""
-        return f"__Host-{_COOKIE}" if self.secure else _COOKIE
-
-    def put_cookie(self, response: Response, token: str) -> None:
-        """Gives the browser its session."""
-        response.set_cookie(
-            self.cookie,
-            token,
-            max_age=int(self._days * 86400),
-            path="/",
-            secure=self.secure,
-            httponly=True,
-            samesite="lax",  # links from elsewhere lead to one's own pages; what changes something needs more
-        )
-
-    def drop_cookie(self, response: Response) -> None:
-        response.delete_cookie(self.cookie, path="/", secure=self.secure, httponly=True, samesite="lax")
-
-
-def csrf_of(cookie: str) -> str:
-    """What the pages of this site alone can know, since they alone can read it: in their forms, and at
-    `GET /session`. `cookie`: the secret of the session, or of the form of somebody who is not signed in."""
-    return hashlib.sha256(b"csrf " + cookie.encode()).hexdigest()[:32]
-
-
-def is_csrf_of(cookie: str, sent: str) -> bool:
-    """Whether a page of this site sent it."""
-    return hmac.compare_digest(sent.encode("utf-8", "replace"), csrf_of(cookie).encode())
 
 
 def address_of(request: Request) -> str | None:

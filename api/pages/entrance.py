@@ -67,7 +67,7 @@ async def sign_out(visit: Visit) -> Response:
     response = to("/sign-in")
     if visit.caller is not None and visit.caller.session is not None:
         await ended(visit.request, visit.caller, visit.caller.session.id)
-        visit.app.callers.drop_cookie(response)
+        visit.app.callers.cookie.drop(response)
     return response
 
 
@@ -107,7 +107,7 @@ async def begun(request: Request, user: User, response: Response) -> tuple[Calle
     """A session of the user, who has proved who he is; the response brings its cookie."""
     app, address = state(request), address_of(request)
     session, token = await app.sign_in.begin(user, address=address, agent=request.headers.get("user-agent", ""))
-    app.callers.put_cookie(response, token)
+    app.callers.cookie.put(response, token)
     return Caller(user, Origin(f"session {session.id}", user.id, address), session=session), response
 
 

@@ -30,7 +30,7 @@ async def start(visit: Visit) -> Response:
     flow = await visit.app.identities.begin(_redirect(visit), target, linked)
     response = RedirectResponse(flow.address, 303)
     response.set_cookie(
-        _cookie(visit), flow.browser, max_age=600, path="/", secure=visit.app.callers.secure, httponly=True,
+        _cookie(visit), flow.browser, max_age=600, path="/", secure=visit.app.callers.cookie.secure, httponly=True,
         samesite="lax",
     )  # fmt: skip
     return response
@@ -54,7 +54,7 @@ async def callback(visit: Visit) -> Response:
         response = to(flow.target)
     else:
         _, response = await begun(visit.request, user, to(flow.target))
-    secure = visit.app.callers.secure
+    secure = visit.app.callers.cookie.secure
     response.delete_cookie(_cookie(visit), path="/", secure=secure, httponly=True, samesite="lax")
     return response
 
@@ -64,4 +64,4 @@ def _redirect(visit: Visit) -> str:
 
 
 def _cookie(visit: Visit) -> str:
-    return f"__Host-{_COOKIE}" if visit.app.callers.secure else _COOKIE
+    return f"__Host-{_COOKIE}" if visit.app.callers.cookie.secure else _COOKIE

@@ -15,7 +15,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from api import VERSION
-from api.access.callers import Caller, csrf_of, is_csrf_of
+from api.access.callers import Caller
+from api.access.cookies import csrf_of, is_csrf_of
 from api.access.forms import form_of
 from api.errors import CSRF, UNAUTHENTICATED, ProblemError, problem
 from api.state import AppState, state
@@ -24,13 +25,13 @@ from shared.ports import UnavailableError
 
 _FORM_COOKIE: Final = "hypertask-form"
 _SAFE: Final = ("GET", "HEAD")
-_LOCAL: Final = re.compile(r"/(?:account|device|join)(?:[/?][A-Za-z0-9/?&=%._~-]*)?\Z")
+_LOCAL: Final = re.compile(r"/(?:account|app|device|join)(?:[/?][A-Za-z0-9/?&=%._~-]*)?\Z")
 POLICY: Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 """Nothing comes from elsewhere, nothing is run that stands in a page, and no other site shows a page in a frame."""
-_HEADERS: Final = {
+HEADERS: Final = {
     "content-security-policy": POLICY,
     "x-frame-options": "DENY",
     "referrer-policy": "same-origin",  # without any, browsers say "null" for the origin of a form
@@ -112,12 +113,12 @@ class Visit:
             provider=self.app.settings.oidc_name if self.app.settings.oidc_issuer else None,
             **values,
         )
-        headers = {**_HEADERS, **(error.headers if error is not None else {})}
-        if self.app.callers.secure:
+        headers = {**HEADERS, **(error.headers if error is not None else {})}
+        if self.app.callers.cookie.secure:
             headers["strict-transport-security"] = "max-age=31536000"
         response = HTMLResponse(text, status, headers=headers)
         if self.form_cookie is not None:
-            secure = self.app.callers.secure
+            secure = self.app.callers.cookie.secure
             name = _form_cookie_name(self.app)
             response.set_cookie(name, self.form_cookie, path="/", secure=secure, httponly=True, samesite="lax")
         return response
@@ -158,13 +159,13 @@ async def _visit(request: Request) -> Visit:
     fields = {} if request.method in _SAFE else await form_of(request)
     try:
         caller = await app.callers.person(request, leaving=True, csrf=fields.get("csrf", ""))
-        return Visit(request, caller, csrf_of(request.cookies[app.callers.cookie]), fields=fields)
+        return Visit(request, caller, csrf_of(app.callers.cookie.sent(request)), fields=fields)
     except ProblemError as error:
         if error.kind is not UNAUTHENTICATED:
             raise
     known = request.cookies.get(_form_cookie_name(app), "")
     if request.method not in _SAFE:
-        app.callers.check_site(request)
+        app.callers.cookie.check_site(request)
         if not known or not is_csrf_of(known, fields.get("csrf", "")):
             raise ProblemError(CSRF, "The form is too old, or was sent by another site. Load the page again.")
     if known:
@@ -202,4 +203,4 @@ def local(target: str | None) -> str:
 
 
 def _form_cookie_name(app: AppState) -> str:
-    return f"__Host-{_FORM_COOKIE}" if app.callers.secure else _FORM_COOKIE
+    return f"__Host-{_FORM_COOKIE}" if app.callers.cookie.secure else _FORM_COOKIE

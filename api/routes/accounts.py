@@ -26,7 +26,7 @@ from shared.core.documents import SpaceId
 
 async def sign_up(request: Request) -> Response:
     app = state(request)
-    app.callers.check_site(request)
+    app.callers.cookie.check_site(request)
     await app.admission.sign_up(request.scope)
     found = await parsing.members_of(request, {"name", "password", "email", "invitation"})
     invitation = found.get("invitation") and parsing.any_text(found, "invitation")

@@ -7,7 +7,6 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import errors
-from api.auth import hash_of_token
 from api.change_feed import cursor_in
 from api.state import state
 from api.streams import EventStream, start
@@ -45,7 +44,7 @@ async def _opened(request: Request, send: Send) -> EventStream:
     app = state(request)
     device, position = await _position(request)
     stream = EventStream(app.live, device, position, send)
-    await app.live.follow(device, hash_of_token(request), stream)
+    await app.live.follow(device, app.devices.credential(request), stream)
     return stream
 
 

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
-from api.auth import hash_of_token
 from api.body import enter_large
 from api.codings import IDENTITY, Encoder
 from api.compression import accepted
@@ -32,7 +31,7 @@ async def get_export(request: Request) -> StreamingResponse:
     if coding != IDENTITY:
         headers["content-encoding"] = coding
     lines = space_lines(app, device.space, position) if request.method != "HEAD" else _nothing()
-    token = hash_of_token(request)
+    token = app.devices.credential(request)
 
     async def still_open() -> bool:
         return await app.devices.opens(token, device.space)

@@ -10,7 +10,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.answers import Parts
-from api.auth import hash_of_token
 from api.body import enter_large, read_body
 from api.change_feed import PAGE, Page, cursor_in
 from api.codings import IDENTITY
@@ -109,7 +108,7 @@ async def _held(
     app = state(request)
     until = time.monotonic() + _wait(request)
     wait = Wait()
-    await app.live.follow(device, hash_of_token(request), wait)
+    await app.live.follow(device, app.devices.credential(request), wait)
     try:
         while not changed(found := await look()):
             left = until - time.monotonic()

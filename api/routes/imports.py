@@ -8,7 +8,6 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.auth import hash_of_token
 from api.body import coding_of, enter_import, pieces_of
 from api.importing import ImportBounds
 from api.state import state
@@ -31,7 +30,7 @@ async def post_import(request: Request) -> Response:
     bounds = ImportBounds(max_bytes, await app.limits.quota_of(device.space))
     running = asyncio.ensure_future(app.importer(device.space, pieces_of(request, max_bytes, coding), coding, bounds))
     try:
-        async with app.live.guarded(device, hash_of_token(request), Act.WRITE, running.cancel):
+        async with app.live.guarded(device, app.devices.credential(request), Act.WRITE, running.cancel):
             await asyncio.wait([running])
     finally:
         running.cancel()

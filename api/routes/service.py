@@ -9,7 +9,7 @@ from importlib import resources
 
 import yaml
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from api import VERSION
 from api.errors import UNAVAILABLE, ProblemError
@@ -43,6 +43,9 @@ SUPPORTS = [
 
 
 async def about(request: Request) -> Response:
+    """For people who type the address into a browser: the way to the web client. Programs do not ask for a page."""
+    if request.headers.get("accept", "").startswith("text/html"):
+        return RedirectResponse("/app/", 303, headers={"vary": "Accept"})
     limits = state(request).settings.limits
     return _json(
         {

@@ -8,7 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.access import parsing
-from api.access.callers import Caller, address_of, csrf_of
+from api.access.callers import Caller, address_of
+from api.access.cookies import csrf_of
 from api.errors import NOT_FOUND, ProblemError
 from api.representations import people
 from api.state import state
@@ -20,7 +21,7 @@ from shared.core.access.sessions import WebSession, WebSessionId
 
 async def sign_in(request: Request) -> Response:
     app = state(request)
-    app.callers.check_site(request)
+    app.callers.cookie.check_site(request)
     found = await parsing.members_of(request, {"name", "password"})
     name, password = parsing.any_text(found, "name"), parsing.any_text(found, "password")
     user = await app.sign_in.user(name, password, address_of(request))
@@ -33,7 +34,7 @@ async def begun(request: Request, user: User, status: int) -> Response:
     agent = request.headers.get("user-agent", "")
     session, token = await app.sign_in.begin(user, address=address_of(request), agent=agent)
     response = _shown(user, session, token, status)
-    app.callers.put_cookie(response, token)
+    app.callers.cookie.put(response, token)
     return response
 
 
@@ -41,7 +42,7 @@ async def get_session(request: Request) -> Response:
     app = state(request)
     caller = await app.callers.person(request, leaving=True)
     assert caller.session is not None
-    return _shown(caller.user, caller.session, request.cookies[app.callers.cookie], 200)
+    return _shown(caller.user, caller.session, app.callers.cookie.sent(request), 200)
 
 
 async def sign_out(request: Request) -> Response:
@@ -50,7 +51,7 @@ async def sign_out(request: Request) -> Response:
     assert caller.session is not None
     await ended(request, caller, caller.session.id)
     response = Response(status_code=204)
-    app.callers.drop_cookie(response)
+    app.callers.cookie.drop(response)
     return response
 
 
@@ -71,9 +72,13 @@ async def end_session(request: Request) -> Response:
 
 
 async def ended(request: Request, caller: Caller, session: WebSessionId) -> bool:
-    """Ends a session of the caller's. False: he has no such session."""
+    """Ends a session of the caller's, and what it holds open. False: he has no such session."""
     entry = caller.origin.entry(AuditAct.SESSION_ENDED, time.time(), user=caller.user.id, session=session)
-    return await state(request).stores.sessions.end(session, caller.user.id, entry)
+    app = state(request)
+    if not await app.stores.sessions.end(session, caller.user.id, entry):
+        return False
+    await app.accounts.tell_of(caller.user.id)
+    return True
 
 
 def _shown(user: User, session: WebSession, token: str, status: int) -> Response:

@@ -236,7 +236,9 @@ def test_the_package_is_whole() -> None:
 
 
 def test_the_image_is_small_and_exact() -> None:
-    assert len(STAGES) == 2
+    assert len(STAGES) == 3
+    assert ("COPY", "--from=web /source/web/app/dist /opt/hypertask/web-app") in FINAL
+    assert "HYPERTASK_WEB_APP=/opt/hypertask/web-app" in (of_image("ENV") or "")
     build = " ".join(arguments for found, arguments in STAGES[0] if found == "RUN")
     assert "PIP_CONSTRAINT=/source/constraints.txt" in build
     assert "PIP_BUILD_CONSTRAINT=/source/constraints.txt" in build

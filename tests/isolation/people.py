@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from api.access.callers import csrf_of
+from api.access.cookies import csrf_of
 from api.access.sign_in import SignIn
 from api.auth import Devices, token_hash
 from shared.adapters.argon2 import Argon2Hasher

@@ -22,7 +22,7 @@ import httpx
 import psutil
 import pytest
 
-from api.access.callers import csrf_of
+from api.access.cookies import csrf_of
 from api.access.sign_in import SignIn
 from api.app import ROUTES
 from shared.adapters.argon2 import Argon2Hasher

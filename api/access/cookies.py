@@ -1,0 +1,87 @@
+"""The cookie of a web session, and how requests of this server's own pages are told from those of other sites."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.errors import CSRF, ProblemError
+from shared.settings import Settings
+
+CSRF_HEADER: Final = "hypertask-csrf"
+_COOKIE: Final = "hypertask-session"
+
+
+class SessionCookie:
+    """Given to a browser that has signed in."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._public = settings.public_url.rstrip("/")
+        self._days = settings.session_days
+        self.secure = self._public.startswith("https:")
+
+    @property
+    def name(self) -> str:
+        """With its prefix browsers send it to this host alone, by https alone."""
+        return f"__Host-{_COOKIE}" if self.secure else _COOKIE
+
+    def sent(self, request: Request) -> str:
+        """The token of the session; empty without one."""
+        return request.cookies.get(self.name, "")
+
+    def sent_by_our_script(self, request: Request) -> str | None:
+        """The token of the session, if a script of one of our pages made the request: it has sent the header, which
+        neither a form nor a link can. None without the header, whatever the method. 403 if it is not the session's,
+        or the request comes from elsewhere."""
+        header, token = request.headers.get(CSRF_HEADER), self.sent(request)
+        if header is None or not token:
+            return None
+        self.check_site(request)
+        check_csrf(token, header)
+        return token
+
+    def check_site(self, request: Request) -> None:
+        """403 if a browser says that the request comes from a page of another site. Browsers say so with each request
+        that changes something."""
+        origin = request.headers.get("origin")
+        ours = {request.headers.get("host", "").lower(), urlsplit(self._public).netloc.lower()}
+        foreign = origin is not None and urlsplit(origin).netloc.lower() not in ours - {""}
+        if foreign or request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+            raise ProblemError(CSRF, "The request comes from a page of another site.")
+
+    def put(self, response: Response, token: str) -> None:
+        """Gives the browser its session."""
+        response.set_cookie(
+            self.name,
+            token,
+            max_age=int(self._days * 86400),
+            path="/",
+            secure=self.secure,
+            httponly=True,
+            samesite="lax",  # links from elsewhere lead to one's own pages; what changes something needs more
+        )
+
+    def drop(self, response: Response) -> None:
+        response.delete_cookie(self.name, path="/", secure=self.secure, httponly=True, samesite="lax")
+
+
+def csrf_of(cookie: str) -> str:
+    """What the pages of this site alone can know, since they alone can read it: in their forms, and at
+    `GET /session`. `cookie`: the secret of the session, or of the form of somebody who is not signed in."""
+    return hashlib.sha256(b"csrf " + cookie.encode()).hexdigest()[:32]
+
+
+def is_csrf_of(cookie: str, sent: str) -> bool:
+    """Whether a page of this site sent it."""
+    return hmac.compare_digest(sent.encode("utf-8", "replace"), csrf_of(cookie).encode())
+
+
+def check_csrf(cookie: str, sent: str) -> None:
+    """403 unless a page of this site sent it."""
+    if not is_csrf_of(cookie, sent):
+        raise ProblemError(CSRF, f'Send the header {CSRF_HEADER} with the "csrf" that GET /session says.')

@@ -1,0 +1,78 @@
+"""People who look at the web client of a server, each in a real browser."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from tests.instance import Instance
+
+PASSWORD = "a long password"
+
+
+def chromium_program() -> str | None:
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@dataclass
+class Person:
+    """Has an account with a space; and what he sees."""
+
+    client: httpx.Client
+    url: str
+    space: str
+    password: str = PASSWORD
+    complaints: list[str] = field(default_factory=list)
+    """Of consoles: a policy that was violated, an error that nobody caught."""
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        answer = self.client.request(method, path, json=body, headers={"hypertask-space": self.space})
+        assert answer.is_success, answer.text
+        return answer.json() if answer.content else None
+
+    def put(self, body: dict[str, Any]) -> None:
+        self.call("POST", f"/task/{body['id']}", {"client_state": body})
+
+    def read(self, document: str) -> Any:
+        return self.call("POST", f"/task/{document}", {"client_state": None})["server_state"]
+
+    def token(self, name: str = "laptop") -> str:
+        return str(self.call("POST", "/devices", {"name": name, "space": self.space})["token"])
+
+    def context(self, browser: Browser, **options: Any) -> BrowserContext:
+        """A browser of his that is signed in."""
+        context = browser.new_context(**options)
+        [value] = [cookie.value for cookie in self.client.cookies.jar if cookie.name == "hypertask-session"]
+        context.add_cookies([{"name": "hypertask-session", "value": value or "", "url": self.url, "httpOnly": True}])
+        return context
+
+    def page(self, browser: Browser, **options: Any) -> Page:
+        return self.tab(self.context(browser, **options))
+
+    def tab(self, context: BrowserContext, address: str = "/app/") -> Page:
+        page = context.new_page()
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
+        page.goto(self.url + address)
+        return page
+
+
+def invited(server: Instance, name: str) -> Person:
+    """Somebody new, invited by the server's first administrator."""
+    made = re.search(r"The first administrator is (\S+), password (\S+) ", server.log())
+    assert made is not None, server.log()
+    with httpx.Client(base_url=server.url, timeout=30) as admin:
+        session = admin.post("/session", json={"name": made[1], "password": made[2]}).json()
+        admin.headers["hypertask-csrf"] = session["csrf"]
+        secret = admin.post("/admin/invitations", json={}).json()["secret"]
+    client = httpx.Client(base_url=server.url, timeout=30)
+    answer = client.post("/users", json={"name": name, "password": PASSWORD, "invitation": secret})
+    assert answer.is_success, answer.text
+    client.headers["hypertask-csrf"] = answer.json()["csrf"]
+    [space] = client.get("/spaces").json()["spaces"]
+    return Person(client, server.url, space["space"])

@@ -1,0 +1,105 @@
+"""Pictures of the pages of the web client, of made-up tasks: python -m tests.web.screenshots FOLDER"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import node
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.instance import Instance
+from tests.web.browsers import Person, chromium_program, invited
+
+WIDE = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 800}
+
+
+def day(ahead: int) -> str:
+    return (date.today() + timedelta(days=ahead)).isoformat()  # noqa: DTZ011  the day where the pictures are made
+
+
+TASKS: list[tuple[str, dict[str, Any]]] = [
+    ("Book the train to Vienna", {"project": "travel", "due": day(0), "priority": "H", "tags": ["errand"]}),
+    ("Write the outline of the talk", {"project": "talks.autumn", "due": day(2), "start": "2026-01-05T09:00:00Z"}),
+    ("Water the plants", {"due": day(1), "recur": "weekly", "tags": ["home"]}),
+    ("Call Ann about the garden", {"project": "home.garden", "due": day(-1), "priority": "M"}),
+    ("Read the contract", {"project": "flat", "priority": "M", "due": day(5)}),
+    ("Buy milk, bread and coffee", {"tags": ["errand", "shop"], "due": day(0)}),
+    ("Compare three offers for the windows", {"project": "flat", "tags": ["home"]}),
+    ("Ask Ben for the photographs", {"project": "travel", "tags": ["people"]}),
+    (
+        "Renew the passport",
+        {
+            "project": "travel",
+            "due": day(12),
+            "estimate": 2,
+            "annotations": [{"entry": "2026-01-04T10:00:00Z", "description": "Two photographs, and the old one"}],
+        },
+    ),
+    ("Draft the report of the quarter", {"project": "work", "due": day(9), "priority": "L"}),
+    ("Sharpen the kitchen knives", {"tags": ["home"]}),
+    ("لقاء مع سارة", {"project": "people", "due": day(3)}),
+    ("Return the library books", {"tags": ["errand"], "status": "completed", "end": "2026-01-06T10:00:00Z"}),
+]
+
+
+def fill(person: Person) -> None:
+    for place, (description, fields) in enumerate(TASKS):
+        at = f"2026-01-{place + 1:02}T08:00:00Z"
+        new = {"id": f"task{place:02}example", "status": "pending", "entry": at, "modified": at}
+        person.put({**new, "description": description, **fields})
+
+
+@contextmanager
+def shown(browser: Browser, person: Person, **options: Any) -> Iterator[Page]:
+    page = person.page(browser, **options)
+    page.locator(".row").first.wait_for()
+    yield page
+    page.context.close()
+
+
+def pictures(browser: Browser, person: Person) -> Iterator[tuple[str, Callable[[Path], Any]]]:
+    def taken(page: Page) -> Callable[[Path], Any]:
+        page.wait_for_timeout(300)
+        return lambda path: page.screenshot(path=path)
+
+    with shown(browser, person, viewport=WIDE, color_scheme="light") as page:
+        yield "list", taken(page)
+        page.get_by_role("link", name="Renew the passport").click()
+        yield "detail", taken(page)
+    with shown(browser, person, viewport=WIDE, color_scheme="dark") as page:
+        page.get_by_role("link", name="Call Ann about the garden").click()
+        yield "dark", taken(page)
+    with shown(browser, person, viewport=PHONE, color_scheme="light", has_touch=True) as page:
+        yield "phone", taken(page)
+
+
+def main(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    node.build_app()
+    with tempfile.TemporaryDirectory() as data:
+        server = Instance(Path(data) / "data")
+        server.start()
+        try:
+            person = invited(server, "Anna")
+            fill(person)
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(executable_path=chromium_program(), args=["--no-sandbox"])
+                for name, take in pictures(browser, person):
+                    take(folder / f"{name}.png")
+                    print(f"{time.strftime('%H:%M:%S')} {folder / name}.png", flush=True)
+                browser.close()
+            person.client.close()
+        finally:
+            server.stop()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

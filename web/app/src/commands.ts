@@ -1,0 +1,47 @@
+/** Every key and what it does. */
+
+import { redo, remove, targets, toggleDone, undo } from "./deeds.ts";
+import { closeDetail, current, go, helpOpen, route, selected } from "./state.ts";
+import type { Key } from "./ui/keys.ts";
+import { moveCurrent, selectAll } from "./views/list.tsx";
+import { toggleSelected } from "./views/row.tsx";
+import { syncOpen } from "./views/sync.tsx";
+
+const focusOn = (id: string) => (): void => {
+  const field = document.getElementById(id) as HTMLInputElement | null;
+  if (field) field.focus();
+  else {
+    go("list");
+    setTimeout(() => document.getElementById(id)?.focus(), 50);
+  }
+};
+
+export const KEYS: readonly Key[] = [
+  { group: "Move", keys: ["j", "ArrowDown"], label: "next task", run: () => moveCurrent(1) },
+  { group: "Move", keys: ["k", "ArrowUp"], label: "previous task", run: () => moveCurrent(-1) },
+  { group: "Move", keys: ["o"], label: "open", run: () => current.value && go(route.value.page, current.value) },
+  { group: "Move", keys: ["Escape"], label: "close, select nothing", run: leave },
+  { group: "Move", keys: ["g l"], label: "list", run: () => go("list") },
+  { group: "Move", keys: ["g b"], label: "board", run: () => go("board") },
+  { group: "Move", keys: ["g c"], label: "calendar", run: () => go("calendar") },
+  { group: "Move", keys: ["g t"], label: "table", run: () => go("table") },
+  { group: "Move", keys: ["g x"], label: "conflicts", run: () => go("conflicts") },
+  { group: "Do", keys: ["n", "q"], label: "add a task", run: focusOn("quick-add") },
+  { group: "Do", keys: ["d", "Space"], label: "check off, or reopen", run: () => void toggleDone(targets()) },
+  { group: "Do", keys: ["Delete", "#"], label: "delete", run: () => void remove(targets()) },
+  { group: "Do", keys: ["u", "$mod+z"], label: "undo", run: () => void undo() },
+  { group: "Do", keys: ["U", "$mod+Shift+z", "$mod+y"], label: "redo", run: () => void redo() },
+  { group: "Select", keys: ["x"], label: "select, or not", run: () => current.value && toggleSelected(current.value) },
+  { group: "Select", keys: ["Shift+ArrowDown", "J"], label: "select downwards", run: () => moveCurrent(1, true) },
+  { group: "Select", keys: ["Shift+ArrowUp", "K"], label: "select upwards", run: () => moveCurrent(-1, true) },
+  { group: "Select", keys: ["$mod+a"], label: "select all", run: selectAll },
+  { group: "Select", keys: ["m"], label: "change what is selected", run: focusOn("bulk-words") },
+  { group: "Find", keys: ["/", "$mod+k"], label: "search", run: focusOn("search") },
+  { group: "Find", keys: ["s"], label: "how the sync stands", run: () => void (syncOpen.value = true) },
+  { group: "Find", keys: ["?"], label: "this help", run: () => void (helpOpen.value = true) },
+];
+
+function leave(): void {
+  if (selected.value.size > 0) selected.value = new Set();
+  else closeDetail();
+}

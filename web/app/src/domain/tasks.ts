@@ -1,0 +1,113 @@
+/** What a task is, and what has to be known of the others to judge one (client/tasks/view.py). */
+
+import { dayAt, secondsAt, wallOf, DAY } from "./points.ts";
+
+export type Task = { readonly id: string } & Readonly<Record<string, unknown>>;
+
+/** `waiting`, as earlier versions of Taskwarrior stored it, and none are pending. */
+export function statusOf(task: Task): string {
+  const { status } = task as { status?: unknown };
+  return typeof status === "string" && status !== "waiting" ? status : "pending";
+}
+
+export function isOpen(task: Task): boolean {
+  const status = statusOf(task);
+  return status !== "completed" && status !== "deleted";
+}
+
+export function tagsOf(task: Task): string[] {
+  const tags = task["tags"];
+  return Array.isArray(tags) ? tags.filter((tag): tag is string => typeof tag === "string") : [];
+}
+
+/** The ids that `depends` names: a list, or a text with commas. */
+export function dependencies(task: Task): string[] {
+  const value = task["depends"];
+  if (typeof value === "string") return value.split(",").filter(Boolean);
+  return Array.isArray(value) ? value.filter((one): one is string => typeof one === "string") : [];
+}
+
+/** What people call it. */
+export function titleOf(task: Task): string {
+  for (const field of ["description", "title", "name", "text", "subject"]) {
+    const value = task[field];
+    if (typeof value === "string" && value.trim()) return value;
+  }
+  return task.id;
+}
+
+/** The view on all tasks at a moment. */
+export class View {
+  /** Seconds since 1970. */
+  readonly now: number;
+  /** Days since 1970 where the user is. */
+  readonly today: number;
+  readonly tags: ReadonlySet<string>;
+  readonly fields: ReadonlySet<string>;
+  readonly projects: ReadonlySet<string>;
+  private readonly open: ReadonlySet<string>;
+  private readonly needed: ReadonlySet<string>;
+
+  constructor(tasks: Iterable<Task>, now: number) {
+    this.now = now;
+    this.today = Math.floor(wallOf(now) / DAY);
+    const [tags, fields, projects] = [new Set<string>(), new Set<string>(), new Set<string>()];
+    const [open, needed] = [new Set<string>(), new Set<string>()];
+    for (const task of tasks) {
+      for (const field in task) fields.add(field);
+      for (const tag of tagsOf(task)) tags.add(tag);
+      if (!isOpen(task)) continue;
+      open.add(task.id);
+      if (typeof task["project"] === "string") projects.add(task["project"]);
+      if ("depends" in task) for (const one of dependencies(task)) needed.add(one);
+    }
+    [this.tags, this.fields, this.projects, this.open, this.needed] = [tags, fields, projects, open, needed];
+  }
+
+  isWaiting(task: Task): boolean {
+    if (!("wait" in task) || statusOf(task) !== "pending") return false;
+    const wait = secondsAt(task["wait"]);
+    return wait !== undefined && wait > this.now;
+  }
+
+  isBlocked(task: Task): boolean {
+    return "depends" in task && isOpen(task) && dependencies(task).some((one) => this.open.has(one));
+  }
+
+  isBlocking(task: Task): boolean {
+    return this.needed.has(task.id) && isOpen(task);
+  }
+
+  isOverdue(task: Task): boolean {
+    if (!("due" in task) || !isOpen(task) || statusOf(task) === "recurring") return false;
+    const due = secondsAt(task["due"]);
+    return due !== undefined && due < this.now;
+  }
+
+  /** Whether the due day of an open task fits. */
+  isDue(task: Task, test: (day: number) => boolean): boolean {
+    if (!("due" in task) || !isOpen(task)) return false;
+    const day = dayAt(task["due"]);
+    return day !== undefined && test(day);
+  }
+}
+
+/** What a list shows by itself: what is not done, not put off and no pattern for other tasks. */
+export function isPending(task: Task, now: number): boolean {
+  const { status } = task as { status?: unknown };
+  if (status === "completed" || status === "deleted" || status === "recurring") return false;
+  const wait = "wait" in task ? secondsAt(task["wait"]) : undefined;
+  return wait === undefined || wait <= now;
+}
+
+/** The field of that name, else the one inside others that the dots lead to; undefined: it is not there. */
+export function valueAt(task: Readonly<Record<string, unknown>>, path: string): unknown {
+  if (Object.hasOwn(task, path)) return task[path];
+  const dot = path.indexOf(".");
+  const inside = dot < 0 ? undefined : Object.hasOwn(task, path.slice(0, dot)) ? task[path.slice(0, dot)] : undefined;
+  return isRecord(inside) ? valueAt(inside, path.slice(dot + 1)) : undefined;
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,67 @@
+/** How urgent a task is: a sum of terms (client/tasks/urgency.py). The coefficients are Taskwarrior's. */
+
+import { secondsAt } from "./points.ts";
+import { tagsOf, type Task, type View } from "./tasks.ts";
+
+const COEFFICIENTS: Readonly<Record<string, number>> = {
+  next: 15,
+  due: 12,
+  blocking: 8,
+  "priority.H": 6,
+  "priority.M": 3.9,
+  "priority.L": 1.8,
+  scheduled: 5,
+  active: 4,
+  age: 2,
+  annotations: 1,
+  tags: 1,
+  project: 1,
+  waiting: -3,
+  blocked: -5,
+};
+const DAY = 86_400;
+
+export function urgency(task: Task, view: View): number {
+  let sum = 0;
+  for (const [, value] of terms(task, view)) sum += value;
+  return sum;
+}
+
+/** What each cause adds, without those that add nothing. */
+export function terms(task: Task, view: View): [string, number][] {
+  const scheduled = secondsAt(task["scheduled"]);
+  const factors: [string, number][] = [
+    ["project", Number(Boolean(task["project"]))],
+    ["active", Number("start" in task)],
+    ["scheduled", Number(scheduled !== undefined && scheduled < view.now)],
+    ["waiting", Number(view.isWaiting(task))],
+    ["blocked", Number(view.isBlocked(task))],
+    ["blocking", Number(view.isBlocking(task))],
+    ["annotations", several(task["annotations"])],
+    ["tags", several(task["tags"])],
+    ["due", dueFactor(task["due"], view)],
+    ["age", age(task["entry"], view)],
+    [`priority.${String(task["priority"])}`, 1],
+    ["next", Number(tagsOf(task).includes("next"))],
+  ];
+  return factors.flatMap(([name, factor]) => {
+    const value = (Object.hasOwn(COEFFICIENTS, name) ? COEFFICIENTS[name]! : 0) * factor;
+    return value ? [[name, value] as [string, number]] : [];
+  });
+}
+
+function several(value: unknown): number {
+  return [0, 0.8, 0.9, 1][Math.min(Array.isArray(value) ? value.length : 0, 3)]!;
+}
+
+function dueFactor(value: unknown, view: View): number {
+  const at = secondsAt(value);
+  if (at === undefined) return 0;
+  const late = (view.now - at) / DAY;
+  return Math.min(1, Math.max(0.2, ((late + 14) * 0.8) / 21 + 0.2));
+}
+
+function age(value: unknown, view: View): number {
+  const at = secondsAt(value);
+  return at === undefined ? 0 : Math.min(1, Math.max(0, (view.now - at) / DAY / 365));
+}

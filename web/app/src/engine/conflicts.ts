@@ -1,0 +1,68 @@
+/** What was decided for people where two devices edited the same field: kept until they have seen it. */
+
+import { openDB, type DBSchema, type IDBPDatabase } from "idb";
+
+export interface FieldConflict {
+  readonly path: string;
+  readonly rule: string;
+  readonly kept?: unknown;
+  readonly dropped?: unknown;
+  /** The values are left out: a secret, or too large. */
+  readonly hidden?: boolean;
+}
+
+export interface StoredConflict {
+  readonly key?: number;
+  readonly id: string;
+  readonly title: string;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** Who decided. */
+  readonly by: "here" | "server";
+  readonly fields: readonly FieldConflict[];
+}
+
+interface Schema extends DBSchema {
+  conflicts: { key: number; value: StoredConflict };
+}
+
+const MOST = 500;
+
+export class ConflictLog {
+  private readonly db: IDBPDatabase<Schema>;
+
+  private constructor(db: IDBPDatabase<Schema>) {
+    this.db = db;
+  }
+
+  static async open(name: string): Promise<ConflictLog> {
+    const db = await openDB<Schema>(name, 1, {
+      upgrade: (made) => void made.createObjectStore("conflicts", { keyPath: "key", autoIncrement: true }),
+      blocking: (_current, _wanted, event) => (event.target as IDBDatabase).close(),
+    });
+    return new ConflictLog(db);
+  }
+
+  /** Newest first. */
+  async all(): Promise<StoredConflict[]> {
+    return (await this.db.getAll("conflicts")).reverse();
+  }
+
+  async add(found: readonly StoredConflict[]): Promise<void> {
+    const { store, done } = this.db.transaction("conflicts", "readwrite");
+    for (const one of found) await store.add(one);
+    const keys = await store.getAllKeys();
+    for (const key of keys.slice(0, Math.max(0, keys.length - MOST))) await store.delete(key);
+    await done;
+  }
+
+  async remove(keys: readonly number[]): Promise<void> {
+    const { store, done } = this.db.transaction("conflicts", "readwrite");
+    for (const key of keys) await store.delete(key);
+    await done;
+  }
+
+  close(): void {
+    this.db.close();
+  }
+}

@@ -1,0 +1,351 @@
+/** One space in this tab: its documents, how its sync stands, and edits that are stored before anything else happens. */
+
+import { batch, signal } from "@preact/signals";
+
+import { Client, type Change, type ClientOptions, type Document } from "../../../sdk/src/client.ts";
+import type { SyncOptions, SyncReport } from "../../../sdk/src/engine/sync.ts";
+import { canonical } from "../../../sdk/src/json/canonical.ts";
+import { equal } from "../../../sdk/src/json/values.ts";
+import { IndexedDbStore } from "../../../sdk/src/stores/indexeddb.ts";
+import { ServerError } from "../../../sdk/src/transport/errors.ts";
+import { ConflictLog, type FieldConflict, type StoredConflict } from "./conflicts.ts";
+import { fetchBySession, standing } from "./session.ts";
+import { Tabs, type Message } from "./tabs.ts";
+import { Deeds, type Step } from "./undo.ts";
+
+export interface SyncStatus {
+  /** `ok`: everything was said; `busy`: it is being said. */
+  readonly state: "starting" | "busy" | "ok" | "offline" | "refused" | "out" | "failing";
+  readonly pending: readonly string[];
+  readonly refused: readonly { readonly id: string; readonly code: string; readonly reason: string }[];
+  /** Many deletions that wait to be confirmed: made here, and made elsewhere. */
+  readonly held: { readonly here: number; readonly there: number };
+  /** Milliseconds since 1970, 0: never. */
+  readonly agreedAt: number;
+  readonly reason: string;
+}
+
+const STARTING: SyncStatus = {
+  state: "starting",
+  pending: [],
+  refused: [],
+  held: { here: 0, there: 0 },
+  agreedAt: 0,
+  reason: "",
+};
+const PROBE_MILLISECONDS = 3_000;
+const AGREED = "hypertask-agreed:";
+
+/** Tells when a sync has ended, however. */
+class WatchedClient extends Client {
+  private readonly began: () => void;
+  private readonly ended: (report: SyncReport | undefined) => void;
+
+  constructor(options: ClientOptions, began: () => void, ended: (report: SyncReport | undefined) => void) {
+    super(options);
+    this.began = began;
+    this.ended = ended;
+  }
+
+  override async sync(options: SyncOptions = {}): Promise<SyncReport> {
+    let report: SyncReport | undefined;
+    this.began();
+    try {
+      return (report = await super.sync(options));
+    } finally {
+      this.ended(report);
+    }
+  }
+}
+
+export class SpaceEngine {
+  readonly docs = signal<ReadonlyMap<string, Document>>(new Map());
+  /** What is stored here has been read. */
+  readonly loaded = signal(false);
+  readonly status = signal<SyncStatus>(STARTING);
+  readonly conflicts = signal<readonly StoredConflict[]>([]);
+  readonly deeds = new Deeds();
+  readonly space: string;
+  readonly name: string;
+  /** This tab is the one that syncs. */
+  readonly leads = signal(false);
+  private readonly store: IndexedDbStore;
+  private readonly client: WatchedClient;
+  private readonly log: ConflictLog;
+  private readonly tabs: Tabs;
+  private readonly ending = new AbortController();
+  private probe: ReturnType<typeof setTimeout> | undefined;
+  private asked = false;
+
+  private constructor(name: string, space: string, store: IndexedDbStore, log: ConflictLog) {
+    [this.name, this.space, this.store, this.log] = [name, space, store, log];
+    const options = { url: location.origin, token: "none", space, store, fetch: fetchBySession };
+    this.client = new WatchedClient(options, () => this.busy(), (report) => void this.tellStatus(report));
+    this.client.subscribe((changes) => this.changed(changes));
+    this.tabs = new Tabs(name, (message) => void this.heard(message));
+  }
+
+  /** Opens what is stored, and syncs from now on. Rejects with StoreError. */
+  static async open(user: string, space: string): Promise<SpaceEngine> {
+    const name = databaseOf(user, space);
+    const [store, log] = await Promise.all([IndexedDbStore.open(name), ConflictLog.open(`${name}:conflicts`)]);
+    const engine = new SpaceEngine(name, space, store, log);
+    await engine.load();
+    void engine.tabs.elect(() => engine.lead());
+    engine.tabs.tell({ kind: "ask" });
+    const again = (): void => void (document.visibilityState === "visible" && engine.restart());
+    addEventListener("online", again, { signal: engine.ending.signal });
+    document.addEventListener("visibilitychange", again, { signal: engine.ending.signal });
+    return engine;
+  }
+
+  async close(): Promise<void> {
+    this.ending.abort();
+    clearTimeout(this.probe);
+    this.tabs.close();
+    await this.client.close();
+    this.log.close();
+  }
+
+  private async load(): Promise<void> {
+    const found = new Map<string, Document>();
+    for await (const doc of this.client.all()) found.set(doc.id, doc);
+    const agreedAt = Number(localStorage.getItem(AGREED + this.name) ?? 0);
+    batch(() => {
+      this.docs.value = found;
+      this.loaded.value = true;
+      this.status.value = { ...STARTING, agreedAt };
+    });
+    this.conflicts.value = await this.log.all();
+  }
+
+  // Editing
+
+  /** Stores documents, durably, and remembers how to take it back. Rejects with FaultError or StoreError. */
+  async edit(label: string, ids: readonly string[], change: (doc: Document) => Document | undefined): Promise<void> {
+    const steps: Step[] = [];
+    try {
+      for (const id of ids) {
+        let before: Document | undefined;
+        const after = await this.client.update(id, (doc) => {
+          before = doc;
+          return doc && change(doc);
+        });
+        if (!same(before, after)) steps.push({ id, before, after });
+      }
+    } finally {
+      if (steps.length > 0) this.deeds.add({ label, steps });
+      void this.persist();
+    }
+  }
+
+  /** Stores a document, as it was made from `from`; what others changed since then is merged. */
+  async put(label: string, doc: Document, from?: Document): Promise<void> {
+    const after = await this.client.put(doc, from);
+    if (!same(from, after)) this.deeds.add({ label, steps: [{ id: doc.id, before: from, after }] });
+    void this.persist();
+  }
+
+  /** Takes back what was done last; what happened to the documents since then stays. Returns its label. */
+  async undo(): Promise<string | undefined> {
+    const deed = this.deeds.back();
+    for (const { id, before, after } of deed?.steps ?? []) await this.replace(id, after, before);
+    return deed?.label;
+  }
+
+  async redo(): Promise<string | undefined> {
+    const deed = this.deeds.forth();
+    for (const { id, before, after } of deed?.steps ?? []) await this.replace(id, before, after);
+    return deed?.label;
+  }
+
+  private async replace(id: string, from: Document | undefined, to: Document | undefined): Promise<void> {
+    if (to) await this.client.put(to, from);
+    else await this.client.delete(id);
+  }
+
+  /** Asks the browser, once, not to throw away what is stored when room is short. */
+  private async persist(): Promise<void> {
+    if (this.asked) return;
+    this.asked = true;
+    await navigator.storage?.persist?.();
+  }
+
+  // Hearing of changes
+
+  private changed(changes: readonly Change[]): void {
+    const now = new Map(this.docs.value);
+    for (const { id, doc } of changes) {
+      if (doc) now.set(id, doc as Document);
+      else now.delete(id);
+    }
+    this.docs.value = now;
+    this.tabs.tell({ kind: "changed", ids: changes.map(({ id }) => id) });
+    if (changes.some(({ by }) => by === "here")) this.noteEdits();
+    const found = changes.flatMap(conflictsOf);
+    if (found.length > 0) void this.keep(found);
+  }
+
+  private noteEdits(): void {
+    const { state } = this.status.value;
+    if (state === "ok") this.status.value = { ...this.status.value, state: "busy" };
+    else if (state === "offline") void this.tellStatus(undefined);
+  }
+
+  private async keep(found: readonly StoredConflict[]): Promise<void> {
+    await this.log.add(found);
+    this.conflicts.value = await this.log.all();
+    this.tabs.tell({ kind: "conflicts" });
+  }
+
+  /** Conflicts that people have looked at. */
+  async dismiss(keys: readonly number[]): Promise<void> {
+    await this.log.remove(keys);
+    this.conflicts.value = await this.log.all();
+    this.tabs.tell({ kind: "conflicts" });
+  }
+
+  private async heard(message: Message): Promise<void> {
+    switch (message.kind) {
+      case "changed":
+        await this.reread(message.ids);
+        // It was stored in another tab, and this is the one that sends.
+        if (this.leads.value && this.status.value.state !== "offline") void this.client.sync().catch(() => undefined);
+        break;
+      case "status":
+        if (!this.leads.value) this.status.value = message.status as SyncStatus;
+        break;
+      case "conflicts":
+        this.conflicts.value = await this.log.all();
+        break;
+      case "ask":
+        if (this.leads.value) this.tabs.tell({ kind: "status", status: this.status.value });
+        break;
+      case "sync":
+        if (this.leads.value) await this.syncNow(message.confirmed);
+    }
+  }
+
+  private async reread(ids: readonly string[]): Promise<void> {
+    const rows = await this.store.get(ids);
+    const now = new Map(this.docs.value);
+    for (const id of ids) {
+      const doc = rows.get(id)?.doc;
+      if (doc) now.set(id, doc as Document);
+      else now.delete(id);
+    }
+    this.docs.value = now;
+  }
+
+  // Syncing
+
+  private lead(): void {
+    this.leads.value = true;
+    this.client.start();
+    // What another tab had stored when it ended was heard of by nobody.
+    void this.load();
+  }
+
+  /** Begins again at once, and does not wait until the pause after a failure is over. */
+  private async restart(): Promise<void> {
+    if (!this.leads.value || !["offline", "failing", "out"].includes(this.status.value.state)) return;
+    clearTimeout(this.probe);
+    await this.client.stop();
+    if (!this.ending.signal.aborted) this.client.start();
+  }
+
+  /** Syncs now, whichever tab does it. `confirmed`: many deletions are meant. */
+  async syncNow(confirmed = false): Promise<void> {
+    if (!this.leads.value) this.tabs.tell({ kind: "sync", confirmed });
+    else if (confirmed) await this.client.sync({ confirmed }).catch(() => undefined);
+    else if (this.status.value.state === "ok") await this.client.sync({ prove: true }).catch(() => undefined);
+    else await this.restart();
+  }
+
+  /** The revisions of a document, newest first, as the server keeps them. */
+  history(id: string): ReturnType<Client["history"]> {
+    return this.client.history(id);
+  }
+
+  private busy(): void {
+    const { state } = this.status.value;
+    if (state === "ok" && this.status.value.pending.length > 0) this.status.value = { ...this.status.value, state: "busy" };
+  }
+
+  private async tellStatus(report: SyncReport | undefined): Promise<void> {
+    if (this.ending.signal.aborted) return;
+    const { pending, refused, error, agreedAt, lastReport } = await this.client.status();
+    const known = report ?? lastReport;
+    const latest = Math.max(agreedAt, this.status.value.agreedAt);
+    const status: SyncStatus = {
+      state: stateOf(error, pending.length + refused.size, refused.size),
+      pending,
+      refused: [...refused].map(([id, { code, reason }]) => ({ id, code, reason })),
+      held: { here: known?.plan.heldHere.length ?? 0, there: known?.plan.heldThere.length ?? 0 },
+      agreedAt: latest,
+      reason: error?.message ?? "",
+    };
+    this.status.value = status;
+    if (this.leads.value) {
+      localStorage.setItem(AGREED + this.name, String(latest));
+      this.tabs.tell({ kind: "status", status });
+      if (status.state === "offline") this.look();
+    }
+  }
+
+  /** Looks whether the server is back while somebody looks on. */
+  private look(): void {
+    clearTimeout(this.probe);
+    this.probe = setTimeout(() => {
+      const visible = document.visibilityState === "visible";
+      const asked = visible ? fetch("/healthz", { cache: "no-store" }) : Promise.reject(new Error("nobody looks on"));
+      asked.then(
+        ({ ok }) => (ok ? this.restart() : this.look()),
+        () => this.look(),
+      );
+    }, PROBE_MILLISECONDS);
+  }
+}
+
+function stateOf(error: Error | undefined, open: number, refused: number): SyncStatus["state"] {
+  if (standing.value === "out") return "out";
+  if (error instanceof ServerError) {
+    if (error.code === "access") return "refused";
+    return error.passing ? "offline" : "failing";
+  }
+  if (error) return "failing";
+  return refused > 0 ? "refused" : open > 0 ? "busy" : "ok";
+}
+
+/** Of one space of one person in this browser. */
+export function databaseOf(user: string, space: string): string {
+  return `hypertask:${user}:${space}`;
+}
+
+function same(one: Document | undefined, other: Document | undefined): boolean {
+  return one === other || (one !== undefined && other !== undefined && equal(one, other));
+}
+
+function conflictsOf({ id, doc, conflicts, decided }: Change): StoredConflict[] {
+  const title = String((doc as Document | null)?.["description"] ?? (doc as Document | null)?.["title"] ?? id);
+  const at = Date.now();
+  const of = (by: StoredConflict["by"], found: readonly object[]): StoredConflict[] =>
+    found.length === 0 ? [] : [{ id, title, at, by, fields: found.map((one) => fieldOf(one as Record<string, unknown>)) }];
+  return [...of("here", conflicts), ...of("server", decided)];
+}
+
+function fieldOf(found: Record<string, unknown>): FieldConflict {
+  const { path, rule, kept, dropped, redacted, elided } = found;
+  return {
+    path: String(path ?? ""),
+    rule: String(rule ?? ""),
+    ...(kept === undefined ? {} : { kept }),
+    ...(dropped === undefined ? {} : { dropped }),
+    ...(redacted || elided ? { hidden: true } : {}),
+  };
+}
+
+/** How many bytes a document has as it is sent. */
+export function bytesOf(doc: Document): number {
+  return new TextEncoder().encode(canonical(doc)).length;
+}

@@ -1,0 +1,118 @@
+/** The list of tasks: filtered, sorted, grouped; and what can be done with several at once. */
+
+import { computed } from "@preact/signals";
+
+import { grouped, GROUPINGS, listed, sorted, SORTS } from "../domain/listing.ts";
+import type { Task } from "../domain/tasks.ts";
+import { current, engine, filter, grouping, mayWrite, narrow, selected, sort, tasks, view } from "../state.ts";
+import { sentence } from "../ui/messages.tsx";
+import { VirtualList } from "../ui/virtual.tsx";
+import { Empty } from "./empty.tsx";
+import { QuickAdd } from "./quick-add.tsx";
+import { Row } from "./row.tsx";
+import { SearchField } from "./search.tsx";
+
+type Item =
+  | { readonly kind: "head"; readonly key: string; readonly label: string; readonly count: number }
+  | { readonly kind: "task"; readonly key: string; readonly task: Task };
+
+const HEAD = 44;
+
+/** The tasks that fit the filter, or why it is none. */
+export const fitting = computed<{ readonly tasks: readonly Task[]; readonly error: string }>(() => {
+  try {
+    return { tasks: sorted(listed(tasks.value, filter.value, view.value), sort.value!, view.value), error: "" };
+  } catch (error) {
+    return { tasks: [], error: sentence(error) };
+  }
+});
+
+const items = computed<readonly Item[]>(() =>
+  grouped(fitting.value.tasks, grouping.value!, view.value).flatMap(({ key, label, tasks: its }): Item[] => [
+    ...(label ? [{ kind: "head" as const, key: `head ${key}`, label, count: its.length }] : []),
+    ...its.map((task) => ({ kind: "task" as const, key: `${key} ${task.id}`, task })),
+  ]),
+);
+
+/** The ids as they are shown, one below the other. */
+export const shownIds = computed(() => items.value.flatMap((item) => (item.kind === "task" ? [item.task.id] : [])));
+
+export function ListPage() {
+  const { tasks: found, error } = fitting.value;
+  const place = items.value.findIndex((item) => item.kind === "task" && item.task.id === current.value);
+  return (
+    <section class="page list-page" aria-label="Tasks">
+      <QuickAdd />
+      <div class="toolbar">
+        <SearchField />
+        <label class="pick">
+          <span>Sort</span>
+          <select value={sort.value} onChange={(event) => (sort.value = event.currentTarget.value)}>
+            {SORTS.map((name) => (
+              <option key={name}>{name}</option>
+            ))}
+          </select>
+        </label>
+        <label class="pick">
+          <span>Group</span>
+          <select value={grouping.value} onChange={(event) => (grouping.value = event.currentTarget.value)}>
+            {GROUPINGS.map((name) => (
+              <option key={name}>{name}</option>
+            ))}
+          </select>
+        </label>
+        <span class="count" role="status">
+          {found.length === 1 ? "1 task" : `${found.length} tasks`}
+        </span>
+      </div>
+      {error ? (
+        <p class="field-error page-error" role="alert">
+          {error}
+        </p>
+      ) : found.length === 0 ? (
+        <Empty />
+      ) : (
+        <VirtualList
+          items={items.value}
+          height={narrow.value ? heightOnNarrow : heightOnWide}
+          keyOf={(item) => item.key}
+          shows={place}
+          label="Tasks"
+          row={(item) =>
+            item.kind === "head" ? (
+              <h2 class="group-head">
+                <span dir="auto">{item.label}</span> <span class="group-count">{item.count}</span>
+              </h2>
+            ) : (
+              <Row task={item.task} page="list" />
+            )
+          }
+        />
+      )}
+    </section>
+  );
+}
+
+const heightOnWide = (item: Item): number => (item.kind === "head" ? HEAD : 44);
+/** What is known of a task stands below it there. */
+const heightOnNarrow = (item: Item): number => (item.kind === "head" ? HEAD : 60);
+
+/** Moves what keys act on by so many rows; `extends`: selects what it passes. */
+export function moveCurrent(by: number, extend = false): void {
+  const ids = shownIds.value;
+  if (ids.length === 0) return;
+  const place = current.value === undefined ? -1 : ids.indexOf(current.value);
+  const next = Math.min(ids.length - 1, Math.max(0, place < 0 ? (by > 0 ? 0 : ids.length - 1) : place + by));
+  if (extend) selected.value = new Set([...selected.value, ...(place < 0 ? [] : [ids[place]]), ids[next]]);
+  current.value = ids[next];
+  // After the list has scrolled there.
+  requestAnimationFrame(() => focusRow(ids[next]));
+}
+
+export function focusRow(id: string): void {
+  document.querySelector<HTMLElement>(`.row[data-id="${CSS.escape(id)}"] .row-main`)?.focus({ preventScroll: true });
+}
+
+export function selectAll(): void {
+  if (mayWrite.value && engine.value) selected.value = new Set(shownIds.value);
+}

@@ -1,0 +1,61 @@
+/**
+ * The service worker of one release. It keeps the files of that release, so that the app opens without a network, and
+ * nothing else: what the server knows of documents is no business of its. While there is a network the page itself comes
+ * from the server, so that nobody is shown an old release for long. Where the server has no app any more it sends a
+ * worker in the place of this one that removes itself.
+ */
+
+const RELEASE = __RELEASE__;
+const FILES = __FILES__;
+const PREFIX = "hypertask-app-";
+const NAME = PREFIX + RELEASE;
+const PAGE = "/app/";
+/** Milliseconds that the server has to send the page before the one that is kept is shown. */
+const PATIENCE = 2000;
+
+self.addEventListener("install", (event) => {
+  const fresh = FILES.map((path) => new Request(path, { cache: "reload" }));
+  event.waitUntil(caches.open(NAME).then((cache) => cache.addAll(fresh)));
+});
+
+self.addEventListener("activate", (event) => {
+  event.waitUntil(
+    (async () => {
+      for (const name of await caches.keys()) if (name.startsWith(PREFIX) && name !== NAME) await caches.delete(name);
+      await self.clients.claim();
+    })(),
+  );
+});
+
+self.addEventListener("message", (event) => {
+  // A page says so when nothing of the former release is open that could be disturbed.
+  if (event.data === "take over") void self.skipWaiting();
+  if (event.data === "release") event.ports[0]?.postMessage(RELEASE);
+});
+
+self.addEventListener("fetch", (event) => {
+  const { request } = event;
+  const url = new URL(request.url);
+  if (request.method !== "GET" || url.origin !== self.location.origin || !url.pathname.startsWith(PAGE)) return;
+  if (request.mode === "navigate" && url.pathname === PAGE) event.respondWith(page(request));
+  else if (url.pathname.startsWith(`${PAGE}assets/`) || FILES.includes(url.pathname)) event.respondWith(kept(request));
+});
+
+/** The page of the server; the one that is kept where there is no answer. */
+async function page(request) {
+  const keeps = await caches.match(PAGE, { cacheName: NAME });
+  if (!keeps) return fetch(request);
+  const late = new Promise((resolve) => setTimeout(resolve, PATIENCE, undefined));
+  try {
+    const answer = await Promise.race([fetch(request), late]);
+    return answer && answer.status < 500 ? answer : keeps;
+  } catch {
+    return keeps;
+  }
+}
+
+/** A file of a release never changes. */
+async function kept(request) {
+  const known = await caches.match(request, { ignoreSearch: true });
+  return known ?? fetch(request);
+}

@@ -54,7 +54,7 @@ class Instance:
         self._stdout = logs / "stdout"
         with self._stdout.open("wb") as out, self._stderr.open("wb") as error:
             self.process = subprocess.Popen(
-                [*COMMAND, "--port", "0", "--json", "--data", str(data), *arguments],
+                [*COMMAND, "--no-web-client", "--port", "0", "--json", "--data", str(data), *arguments],
                 stdout=out,
                 stderr=error,
                 start_new_session=True,

@@ -25,8 +25,8 @@ from tests.unit.api.people import People, people
 
 DOCUMENT: dict[str, Any] = yaml.safe_load((Path(errors.__file__).parent / "openapi.yaml").read_text())
 OF_HTTP = {
-    "accept", "accept-encoding", "authorization", "connection", "content-encoding", "content-length", "content-type", "cookie",
-    "host", "origin", "sec-fetch-site", "user-agent",
+    "accept", "accept-encoding", "authorization", "connection", "content-encoding", "content-length", "content-type",
+    "cookie", "host", "origin", "sec-fetch-site", "user-agent",
 }  # fmt: skip
 """Headers that are not parameters of one operation; OpenAPI wants the first ones left out."""
 BODIES: dict[str, Any] = {

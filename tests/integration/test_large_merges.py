@@ -75,7 +75,7 @@ async def test_the_lease_is_renewed_while_a_large_merge_runs(
     space = SpaceId(f"s-{uuid.uuid4().hex[:12]}")
     dice = random.Random(1)
     base, ours, theirs = (
-        document({str(n): dice.choices(range(3), k=8) for n in range(LIMIT // 50)}) for _ in range(3)
+        document({str(n): dice.choices(range(3), k=8) for n in range(LIMIT // 80)}) for _ in range(3)
     )
     assert len(codec.canonical(base)) < LIMIT
 

@@ -156,7 +156,33 @@ class Parser {
   }
 
   private enter(depth: number, at: string): void {
-    if (depth >= this.maxDepth) throw this.fault ?? tooDeep(this.maxDepth, at);
+    if (depth < this.maxDepth) return;
+    throw (this.isJson() ? this.fault : undefined) ?? tooDeep(this.maxDepth, at);
+  }
+
+  /** Whether all of the text is JSON, however deep it is nested. Without recursion; of no use to the parser then. */
+  private isJson(): boolean {
+    const closing: string[] = [];
+    this.at = 0;
+    for (;;) {
+      const opened = this.takes("{") ? "}" : this.takes("[") ? "]" : "";
+      if (opened !== "" && !this.takes(opened)) {
+        if (opened === "}" && !this.takesKey()) return false;
+        closing.push(opened);
+        continue;
+      }
+      if (opened === "" && !this.match(TEXT) && !this.match(WORD) && !this.match(NUMBER)) return false;
+      while (closing.length > 0 && !this.takes(",")) if (!this.takes(closing.pop()!)) return false;
+      if (closing.length === 0) break;
+      if (closing.at(-1) === "}" && !this.takesKey()) return false;
+    }
+    this.match(SPACE);
+    return this.at === this.text.length;
+  }
+
+  private takesKey(): boolean {
+    this.match(SPACE);
+    return this.match(TEXT) !== null && this.takes(":");
   }
 
   private string(at?: string): string {

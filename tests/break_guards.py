@@ -73,7 +73,7 @@ BREAKS = (
     Break(
         "row 3: the pair memory forgets",
         "shared/core/resolution/decision_builder.py",
-        "        return Pair(request.device, request.base, request.hash, since, request.arrived_at)",
+        "        return Pair(submission.device, submission.base, submission.hash, since, submission.arrived_at)",
         "        return None",
     ),
     Break(
@@ -85,20 +85,20 @@ BREAKS = (
     Break(
         "row 5: what the device sent since is not asked for",
         "shared/core/resolution/base_selection.py",
-        "    if look.request.device is None:\n        return basis\n",
+        "    if look.submission.device is None:\n        return basis\n",
         "    if True:\n        return basis\n",
     ),
     Break(
         "row 5: what a device may not have seen is not recorded",
         "shared/core/resolution/doubts.py",
-        "        return []\n    found = between(head, result)",
-        "        return []\n    found: list[Difference] = []",
+        "        return []\n    lost_values = between(head, result)",
+        "        return []\n    lost_values: list[Difference] = []",
     ),
     Break(
         "doubts: what a client may have set back is not recorded",
         "shared/core/resolution/doubts.py",
-        "        return []\n    found = between(state, result)",
-        "        return []\n    found: list[Difference] = []",
+        "        return []\n    untaken = between(state, result)",
+        "        return []\n    untaken: list[Difference] = []",
         DOUBTS,
     ),
     Break(
@@ -111,8 +111,8 @@ BREAKS = (
     Break(
         "doubts: a deletion that loses is not recorded",
         "shared/core/resolution/case.py",
-        "received=self.inside(inside), conflicts=(refused,))",
-        "received=self.inside(inside))",
+        "received=self.received_last_body(inside), conflicts=(refused,))",
+        "received=self.received_last_body(inside))",
         DOUBTS,
     ),
     Break(
@@ -132,7 +132,8 @@ BREAKS = (
     Break(
         "doubts: what came late on an older base counts as seen",
         "shared/core/resolution/doubts.py",
-        "        or any(before.any_differs(one) and not after.any_differs(one) for before, after in earlier)\n",
+        "        or any(before.any_differs(difference) and not after.any_differs(difference)"
+        " for before, after in earlier)\n",
         "",
         DOUBTS,
     ),
@@ -368,25 +369,25 @@ BREAKS = (
     Break(
         "row 10: pick takes every state",
         "shared/core/resolution/base_inference.py",
-        "if not any(mine < other for other in matches)",
-        "if True or any(mine < other for other in matches)",
+        "if not any(match < other for other in matches)",
+        "if True or any(match < other for other in matches)",
     ),
     Break(
         "row 10: the guard believes every memory",
         "shared/core/resolution/base_selection.py",
-        "    if not look.seen(fresh) or near.count_edits(state, picked) == 1:",
+        "    if not look.seen(fresh) or base_inference.count_edits(state, picked) == 1:",
         "    if True:",
     ),
     Break(
         "row 10: a state that is delivered twice makes its device newer",
         "shared/core/resolution/context.py",
-        "    if state is None or repeat or request.hash == known.sent:",
+        "    if state is None or repeat or submission.hash == known.sent:",
         "    if state is None or repeat:",
     ),
     Break(
         "a request that is delivered again gets another answer",
         "shared/core/resolution/case.py",
-        "if request.delivery is None or known is None or known.delivery != request.delivery:",
+        "if submission.delivery is None or known is None or known.delivery != submission.delivery:",
         "if True or known is None:",
     ),
     Break(
@@ -398,8 +399,8 @@ BREAKS = (
     Break(
         "row 10: the clock alone says what is late",
         "shared/core/resolution/base_selection.py",
-        "    return not any(\n        near.was_made_after(",
-        "    return True or not any(\n        near.was_made_after(",
+        "    return not any(\n        base_inference.was_made_after(",
+        "    return True or not any(\n        base_inference.was_made_after(",
     ),
     Break(
         "row 10: edits that are no strong values do not show what came later",
@@ -422,7 +423,7 @@ BREAKS = (
     Break(
         "a clock ahead of its time wins",
         "shared/core/resolution/rebase.py",
-        "min(arriving, self.look.request.arrived_at) < min(stored, self.look.head.arrived_at)",
+        "min(arriving, self.look.submission.arrived_at) < min(stored, self.look.head.arrived_at)",
         "arriving < stored",
     ),
     Break(
@@ -434,8 +435,8 @@ BREAKS = (
     Break(
         "a deletion beats an edit that it has not seen",
         "shared/core/resolution/case.py",
-        "        if self.policies.scope().delete_wins:\n            found",
-        "        if True:\n            found",
+        "        if self.policies.scope().delete_wins:\n            decision",
+        "        if True:\n            decision",
     ),
     Break(
         "clean rounds before the last answer count",
@@ -1181,7 +1182,7 @@ BREAKS = (
     Break(
         "versions: states that clients bring along are forgotten",
         "shared/core/resolution/by_version.py",
-        "        return tuple(found.values())",
+        "        return tuple(received.values())",
         "        return ()",
         ("tests/unit/core/resolution/test_by_version.py",),
     ),

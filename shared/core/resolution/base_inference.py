@@ -70,9 +70,9 @@ def gone(before: Body, after: Body | None) -> frozenset[ValueKey]:
     if after is None:
         return frozenset(map(key_of, strong(before)))
     # A strong value stands at its place; so members of the document that are as they were need not be looked into.
-    here = {key: value for key, value in before.items() if not (key in after and equal(value, after[key]))}
-    there = {key: after[key] for key in here if key in after}
-    return frozenset(map(key_of, strong(here) - strong(there)))
+    changed = {key: value for key, value in before.items() if not (key in after and equal(value, after[key]))}
+    replacements = {key: after[key] for key in changed if key in after}
+    return frozenset(map(key_of, strong(changed) - strong(replacements)))
 
 
 def pick(candidates: Sequence[Body], state: Body) -> list[Body]:
@@ -82,11 +82,11 @@ def pick(candidates: Sequence[Body], state: Body) -> list[Body]:
     of what another one has.
     """
     shown = strong(state)
-    every = [strong(body) for body in candidates]
-    common = frozenset.intersection(*every) if every else frozenset()
-    matches = [shown & values - common for values in every]
+    strong_values = [strong(body) for body in candidates]
+    common = frozenset.intersection(*strong_values) if strong_values else frozenset()
+    matches = [shown & values - common for values in strong_values]
     return [
-        body for body, mine in zip(candidates, matches, strict=True) if not any(mine < other for other in matches)
+        body for body, match in zip(candidates, matches, strict=True) if not any(match < other for other in matches)
     ]
 
 
@@ -97,16 +97,16 @@ def nearest(state: Body, candidates: Iterable[Body]) -> list[Body]:
     """
     shown = strong(state)
     limit = distance(state, {}) / 2 + 1
-    found: list[Body] = []
+    nearest_so_far: list[Body] = []
     for candidate in candidates:
         if shown.isdisjoint(strong(candidate)):
             continue
         away = distance(state, candidate)
         if away < limit:
-            limit, found = away, [candidate]
+            limit, nearest_so_far = away, [candidate]
         elif away == limit:
-            found.append(candidate)
-    return pick(found, state)
+            nearest_so_far.append(candidate)
+    return pick(nearest_so_far, state)
 
 
 def was_made_after(state: Body, other: Body, before: Sequence[Body]) -> bool:

@@ -8,7 +8,7 @@ from typing import Final
 
 from shared.core.documents import Body, ContentHash, Sequence
 from shared.core.merge.clock import clock
-from shared.core.resolution import base_inference as near
+from shared.core.resolution import base_inference
 from shared.core.resolution.context import (
     BEGINNING,
     DeviceMemory,
@@ -50,15 +50,17 @@ class Basis:
     server_from: Body | None = None
     """What the server's changes are counted from, if not from the bases."""
     guessed: bool = False
-    """Strong values are judged by whether they were seen."""
+    """Found by content (rows 12 and 13): a strong value counts as an edit only if it was never seen before."""
     nothing_new: bool = False
     """The state itself was received before: it has no edits."""
+    is_repeat: bool = False
+    """Row 3: the state was received on this base before."""
     nothing_near: bool = False
-    """Nobody knows what the state comes from."""
+    """Row 13: nobody knows what the state comes from."""
     late: bool = False
-    """Later states of the device are here already."""
+    """Later states of the device were received already."""
     contradicted: bool = False
-    """The memory of the device cannot be right."""
+    """What is remembered of the device cannot be right: several devices use its token."""
     went_on: bool = False
     """The device has sent something on a later base: this is an older request of its, unless it was put back."""
     lost: Body | None = None
@@ -79,9 +81,9 @@ class Basis:
         return self.doubted or self.incomplete or bool(self.since)
 
 
-def is_repeat(request: Submission, pairs: Iterable[Pair], after: float = 0.0) -> bool:
+def is_repeat(submission: Submission, pairs: Iterable[Pair], after: float = 0.0) -> bool:
     """Row 3. What came before `after`, in seconds, was another request."""
-    wanted = (request.device, request.base or "", request.hash)
+    wanted = (submission.device, submission.base or "", submission.hash)
     return any((pair.device, pair.base, pair.hash) == wanted and pair.at >= after for pair in pairs)
 
 
@@ -93,7 +95,7 @@ def base_hash(base: str) -> ContentHash:
 
 def base_sequence(look: Lookup) -> Sequence:
     """The sequence of the base; BEGINNING if it has none that is known."""
-    base = look.request.base or CREATED
+    base = look.submission.base or CREATED
     parts = parse_rev(base)
     if not look.sequences_count:
         return BEGINNING
@@ -108,44 +110,44 @@ def by_rev(look: Lookup, state: Body | None) -> Basis | Refusal:
 
     `state`: live, or the last body of a tombstone, or None.
     """
-    request = look.request
-    base = request.base or CREATED
+    submission = look.submission
+    base = submission.base or CREATED
     parts = parse_rev(base)
-    needed = [request.hash, look.buried]
+    needed = [submission.hash, look.buried]
     if base != CREATED:
         needed.append(base_hash(base))
     look.need(needed, parts.sequence if parts else BEGINNING)
     since = base_sequence(look)
     pairs = look.pairs(since)
-    if is_repeat(request, pairs):
-        return Basis(REPEAT, (state or EMPTY,), nothing_new=True)
+    if is_repeat(submission, pairs):
+        return Basis(REPEAT, (state or EMPTY,), nothing_new=True, is_repeat=True)
     if base == CREATED:
         return _with_own(look, Basis("4 created", (EMPTY,)), pairs, since)
     if parts is not None and parts.deleted:
-        body = request.base_state if isinstance(request.base_state, dict) else EMPTY
+        body = submission.base_state if isinstance(submission.base_state, dict) else EMPTY
         basis = Basis("6 base is a tombstone", (body,), server_from=look.body(parts.hash))
         return replace(_with_own(look, basis, pairs, since), rule=basis.rule, own=())
     found = look.body(base_hash(base))
     if found is not None:
         return _with_own(look, Basis("7 base", (found,)), pairs, since)
-    if isinstance(request.base_state, dict) and look.hash_of(request.base_state) == base_hash(base):
-        return _with_own(look, Basis("8 base_state", (request.base_state,)), pairs, since)
-    if request.base_state is not None:
+    if isinstance(submission.base_state, dict) and look.hash_of(submission.base_state) == base_hash(base):
+        return _with_own(look, Basis("8 base_state", (submission.base_state,)), pairs, since)
+    if submission.base_state is not None:
         return Refusal("base-unknown", "9 base unknown")
     if state is None:
         return Basis("9 nothing to go by", (EMPTY,), nothing_near=True)
-    return by_content(look, state, request.hash)
+    return by_content(look, state, submission.hash)
 
 
 def since_sent(look: Lookup) -> tuple[Body, ...]:
     """What the device sent on this base after it had sent this state on it: the newest, those that are here. A client
     that went on to another base does not come back to this one: it sent this before, and it was delivered late."""
-    request, since = look.request, base_sequence(look)
+    submission, since = look.submission, base_sequence(look)
     hashes: list[ContentHash] = []
     for pair in look.pairs(since):
         if pair.since != since:
             continue
-        if (pair.base, pair.hash) == (request.base, request.hash):
+        if (pair.base, pair.hash) == (submission.base, submission.hash):
             hashes.clear()
         else:
             hashes.append(pair.hash)
@@ -158,11 +160,11 @@ def _with_own(look: Lookup, basis: Basis, pairs: tuple[Pair, ...], since: Sequen
     """Row 5, and what else the device sent that may have arrived after its base was made. It may have set back only
     what it sent on this base: who sent something on a later one, and goes back, was restored from a backup.
     A state that is its base has no edit, whatever was sent on later ones."""
-    if look.request.device is None:
+    if look.submission.device is None:
         return basis
     since_base = [pair for pair in pairs if pair.since >= since]
     on_base = [pair for pair in since_base if pair.since == since]
-    unedited = look.request.hash == base_hash(look.request.base or CREATED)
+    unedited = look.submission.hash == base_hash(look.submission.base or CREATED)
     sent_on = {
         "own": _newest(look, on_base if unedited else since_base),
         "others": _newest(look, on_base),
@@ -195,8 +197,8 @@ def _in_another_history(look: Lookup, later: list[Pair]) -> list[Pair]:
 
 def _newest(look: Lookup, pairs: Iterable[Pair]) -> list[ContentHash]:
     """The newest OWN of these, each once, but for the submission itself and what is its base."""
-    request = look.request
-    known = {request.hash, base_hash(request.base or CREATED)}
+    submission = look.submission
+    known = {submission.hash, base_hash(submission.base or CREATED)}
     hashes = [pair.hash for pair in pairs if pair.hash not in known]
     return list(dict.fromkeys(reversed(hashes)))[:OWN]
 
@@ -204,7 +206,7 @@ def _newest(look: Lookup, pairs: Iterable[Pair]) -> list[ContentHash]:
 def by_evidence(look: Lookup, state: Body, content: ContentHash | None) -> Basis:
     """Rows 10 to 13: the client names no base. `content` is the hash of `state`."""
     device = look.context.device
-    if device is None or not look.request.single_device:
+    if device is None or not look.submission.single_device:
         return by_content(look, state, content)
     look.need([content, look.buried, *device.states, *device.before], seen=look.unlike_head(state))
     if content in device.states:
@@ -214,7 +216,7 @@ def by_evidence(look: Lookup, state: Body, content: ContentHash | None) -> Basis
         return Basis("10 late", (state,), late=True)
     # What arrived before the request that the memory tells of is an earlier one of the device, delivered late, or
     # once more with others. It does not contradict the memory, and tells nothing of what the device has now.
-    earlier = look.request.arrived_at <= device.at
+    earlier = look.submission.arrived_at <= device.at
     if content and look.stored(content) is not None:
         shared = bool(device.states) and not earlier
         return Basis(
@@ -223,7 +225,7 @@ def by_evidence(look: Lookup, state: Body, content: ContentHash | None) -> Basis
     on = _bodies(look, device.states)
     if not on:
         return by_content(look, state, content)
-    picked = near.pick(on, state)
+    picked = base_inference.pick(on, state)
     if not _is_contradicted(look, state, picked):
         unpicked = tuple(body for body in on if not any(body is one for one in picked))
         others = (*unpicked, *_bodies(look, device.before))
@@ -244,7 +246,7 @@ def _is_late(look: Lookup, state: Body, device: DeviceMemory) -> bool:
         return False
     later = [stored for stored in map(look.stored, device.states) if stored is not None]
     return not any(
-        near.was_made_after(state, stored.body, look.known_before(stored))
+        base_inference.was_made_after(state, stored.body, look.known_before(stored))
         for stored in later
         if stored.body is not None
     )
@@ -262,16 +264,16 @@ def _is_contradicted(look: Lookup, state: Body, picked: list[Body]) -> bool:
     It brings back a string that was here before, and another state is nearer to it by two paths or more. One
     edit alone is somebody who takes an edit back: as a state of old it would have been received before.
     """
-    fresh = frozenset(filter(near.is_long, near.new_strong(state, picked)))
-    if not look.seen(fresh) or near.count_edits(state, picked) == 1:
+    fresh = frozenset(filter(base_inference.is_long, base_inference.new_strong(state, picked)))
+    if not look.seen(fresh) or base_inference.count_edits(state, picked) == 1:
         return False
-    away = min(near.distance(state, body) for body in picked)
-    return any(near.distance(state, other) < away - 1 for other in look.recent())
+    away = min(base_inference.distance(state, body) for body in picked)
+    return any(base_inference.distance(state, other) < away - 1 for other in look.recent())
 
 
 def clean_body(look: Lookup, device: DeviceMemory) -> Body | None:
     """What the device was returned last, if a map that it agreed with after that listed it."""
-    agreed = look.request.agreed
+    agreed = look.submission.agreed
     if agreed is None or agreed.at <= device.at or device.returned is None:
         return None
     stored = look.stored(device.returned)
@@ -287,7 +289,7 @@ def by_content(look: Lookup, state: Body, content: ContentHash | None) -> Basis:
     look.need([content, look.buried], seen=look.unlike_head(state))
     if content and look.stored(content) is not None:
         return Basis("11 behind", (state,), nothing_new=True)
-    found = near.nearest(state, look.recent())
+    found = base_inference.nearest(state, look.recent())
     if found:
         return Basis("12 near", tuple(found), guessed=True)
     return Basis("13 nothing near", (EMPTY,), guessed=True, nothing_near=True)

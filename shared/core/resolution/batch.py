@@ -76,15 +76,15 @@ def waves(items: Sequence[Item]) -> list[list[int]]:
 
     Law: deciding group after group, each on what the ones before it stored, is deciding one by one.
     """
-    found: list[list[int]] = []
+    groups: list[list[int]] = []
     turns: dict[str, int] = {}
     for index, item in enumerate(items):
         document = item.submission.document
         turn = turns[document] = turns.get(document, -1) + 1
-        if turn == len(found):
-            found.append([])
-        found[turn].append(index)
-    return found
+        if turn == len(groups):
+            groups.append([])
+        groups[turn].append(index)
+    return groups
 
 
 class DocumentCounts:

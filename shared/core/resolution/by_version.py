@@ -76,25 +76,25 @@ class _ByVersion:
         self.joined = bounded(join(self.held, self.sent), self.lineage.sources())
 
     def decide(self) -> Decision | Refusal:
-        case, state = self.case, self.case.request.client_state
+        case, state = self.case, self.case.submission.client_state
         if state is None:
             return replace(case.answer_head("1 null"), version=self.held)
-        found = self.dead(last_body(state)) if is_tombstone(state) else self.live(state)
-        return found if isinstance(found, Refusal) else self.marked(found)
+        decision = self.decide_tombstone(last_body(state)) if is_tombstone(state) else self.decide_live(state)
+        return decision if isinstance(decision, Refusal) else self.marked(decision)
 
     @property
     def supersedes(self) -> bool:
         """Whether the state contains the head; a base that is the head says so, too."""
-        base = self.case.request.base
+        base = self.case.submission.base
         return includes(self.sent, self.held) or (base is not None and self.case.head.is_named_by(base))
 
     # Live states
 
-    def live(self, state: Body) -> Decision | Refusal:
+    def decide_live(self, state: Body) -> Decision | Refusal:
         case, head = self.case, self.case.head
         if not self.look.exists:
             return case.write(state, Outcome.APPLIED, "new")
-        if head.body is not None and head.hash == case.request.hash:
+        if head.body is not None and head.hash == case.submission.hash:
             return case.answer_head("2 equal")
         if equal(self.held, self.sent):
             return self.same_edits(state)
@@ -124,39 +124,41 @@ class _ByVersion:
 
     def merged(self, state: Body, live: Body, known: _Known) -> Decision | Refusal:
         case = self.case
-        found = self.merge(live, state, known)
-        if case.request.ancestors is None and any(conflict.rule in GUESSES for conflict in found.conflicts):
+        merged = self.merge(live, state, known)
+        if case.submission.ancestors is None and any(conflict.rule in GUESSES for conflict in merged.conflicts):
             return Refusal("base-unknown", "9 ancestors unknown")
         basis = self.basis(known)
-        conflicts = self.told(state, live, found, basis)
-        assert isinstance(found.value, dict)  # of two objects an object is made
-        if same_content(found.value, live):
+        conflicts = self.told(state, live, merged, basis)
+        assert isinstance(merged.value, dict)  # of two objects an object is made
+        if same_content(merged.value, live):
             return case.keep_head(state, basis, conflicts)
-        return case.write(found.value, Outcome.MERGED, basis.rule, basis, conflicts)
+        return case.write(merged.value, Outcome.MERGED, basis.rule, basis, conflicts)
 
     def merge(self, live: Body, state: Body, known: _Known) -> Merged:
         """The same whichever of the two is there first."""
         hash_of = self.case.hash_of
-        (ours, mine), (theirs, other) = sorted(((live, self.held), (state, self.sent)), key=lambda s: hash_of(s[0]))
-        decide = newer_or_greater(ours, theirs, self.case.request.arrived_at)
-        every = (*known.ours, *known.theirs, (self.held, live), (self.sent, state))
-        found = with_superseded(known.bases, ours, theirs, every, (mine, other))
+        (ours, our_version), (theirs, their_version) = sorted(
+            ((live, self.held), (state, self.sent)), key=lambda s: hash_of(s[0])
+        )
+        decide = newer_or_greater(ours, theirs, self.case.submission.arrived_at)
+        known_states = (*known.ours, *known.theirs, (self.held, live), (self.sent, state))
+        superseded = with_superseded(known.bases, ours, theirs, known_states, (our_version, their_version))
         policies, single = self.case.policies, len(known.bases) == 1
-        made = merge(found.bases, ours, theirs, policies=policies, decide=decide, explicit_base=single)
-        return Merged(made.value, (*made.conflicts, *found.dropped))
+        merged = merge(superseded.bases, ours, theirs, policies=policies, decide=decide, explicit_base=single)
+        return Merged(merged.value, (*merged.conflicts, *superseded.dropped))
 
     def basis(self, known: _Known) -> Basis:
         if known.bases:
             return Basis("14 merged by versions", known.bases)
         return Basis("14 nothing in common", (EMPTY,), guessed=True, nothing_near=True)
 
-    def told(self, state: Body, live: Body, found: Merged, basis: Basis) -> tuple[Conflict, ...]:
-        assert isinstance(found.value, dict)
+    def told(self, state: Body, live: Body, merged: Merged, basis: Basis) -> tuple[Conflict, ...]:
+        assert isinstance(merged.value, dict)
         doubted = [
-            *doubts.replaced_unseen(self.look, basis, live, found.value),
-            *doubts.not_taken(basis, state, found.value),
+            *doubts.replaced_unseen(self.look, basis, live, merged.value),
+            *doubts.not_taken(basis, state, merged.value),
         ]
-        return doubts.told(found.value, found.conflicts, doubted)
+        return doubts.told(merged.value, merged.conflicts, doubted)
 
     def resurrect(self, state: Body, known: _Known) -> Decision | Refusal:
         """A live state against a deletion that had not seen all of it."""
@@ -167,41 +169,41 @@ class _ByVersion:
             return case.keep_head(state, basis, ())
         if case.policies.scope().delete_wins:
             return case.keep_head(state, basis, (Conflict("", ABSENT, state, "delete-wins"),))
-        found = Merged(state, ()) if under is None else self.merge(under, state, known)
-        assert isinstance(found.value, dict)
-        undone = Conflict("", found.value, ABSENT, "edit-beats-removal")
-        return case.write(found.value, Outcome.RESURRECTED, basis.rule, basis, (undone, *found.conflicts))
+        merged = Merged(state, ()) if under is None else self.merge(under, state, known)
+        assert isinstance(merged.value, dict)
+        undone = Conflict("", merged.value, ABSENT, "edit-beats-removal")
+        return case.write(merged.value, Outcome.RESURRECTED, basis.rule, basis, (undone, *merged.conflicts))
 
     # Deletions
 
-    def dead(self, inside: Body | None) -> Decision | Refusal:
+    def decide_tombstone(self, last: Body | None) -> Decision | Refusal:
         case, live = self.case, self.case.head.body
         if not self.look.exists:
-            return case.bury_unknown(inside)
+            return case.bury_unknown(last)
         if live is None:
             return case.answer_head("deleted already")
         if includes(self.held, self.sent):
             return case.answer_head("14 behind")
         if self.supersedes:
-            return self.buried("14 contains the head", inside)
+            return self.buried("14 contains the head", last)
         known = self.known()
         if isinstance(known, Refusal):
             return known
-        seen = [*(body for _, body in known.theirs), *([inside] if inside is not None else [])]
+        seen = [*(body for _, body in known.theirs), *([last] if last is not None else [])]
         if self.is_seen(live, seen):
-            return self.buried("14 the head was seen", inside)
+            return self.buried("14 the head was seen", last)
         if case.policies.scope().delete_wins:
             conflict = Conflict("", ABSENT, live, "delete-wins")
-            return replace(self.buried("delete: delete-wins", inside), conflicts=(conflict,))
-        if inside is None:
+            return replace(self.buried("delete: delete-wins", last), conflicts=(conflict,))
+        if last is None:
             return case.edit_wins(None)
-        found = self.merge(live, inside, known)
-        assert isinstance(found.value, dict)
-        if same_content(found.value, live):
-            return case.edit_wins(inside)
-        undone = Conflict("", found.value, ABSENT, "edit-beats-removal")
+        merged = self.merge(live, last, known)
+        assert isinstance(merged.value, dict)
+        if same_content(merged.value, live):
+            return case.edit_wins(last)
+        undone = Conflict("", merged.value, ABSENT, "edit-beats-removal")
         basis = self.basis(known)
-        return case.write(found.value, Outcome.MERGED, basis.rule, basis, (undone, *found.conflicts))
+        return case.write(merged.value, Outcome.MERGED, basis.rule, basis, (undone, *merged.conflicts))
 
     def buried(self, rule: str, inside: Body | None) -> Decision:
         """Under the tombstone lies what the deleter had, not what the upstream had: that says what it has seen."""
@@ -225,26 +227,26 @@ class _ByVersion:
 
     def known(self) -> _Known | Refusal:
         """A Refusal if the client may know newer common ancestors."""
-        request = self.case.request
+        submission = self.case.submission
         stored, held = (
-            [(version, one.body if one.body is not None else EMPTY) for version, one in found]
-            for found in (contained_states(self.look, self.sent), contained_states(self.look, self.held))
+            [(version, stored.body if stored.body is not None else EMPTY) for version, stored in states]
+            for states in (contained_states(self.look, self.sent), contained_states(self.look, self.held))
         )
         common = [(version, body) for version, body in stored if includes(self.held, version)]
-        if request.ancestors is None:
+        if submission.ancestors is None:
             both = meet(self.held, self.sent)
             if not any(includes(version, both) for version, _ in common):
                 return Refusal("base-unknown", "9 ancestors unknown")
         brought = [
-            (self.lineage.closed(one.version), one.state if one.state is not None else EMPTY)
-            for one in request.ancestors or ()
+            (self.lineage.closed(ancestor.version), ancestor.state if ancestor.state is not None else EMPTY)
+            for ancestor in submission.ancestors or ()
         ]
         bases = maximal([*common, *((version, body) for version, body in brought if includes(self.held, version))])
-        every = [(version, body) for version, body in (*stored, *held, *brought) if body]
+        known_states = [(version, body) for version, body in (*stored, *held, *brought) if body]
         return _Known(
             tuple(body for _, body in bases),
-            tuple((version, body) for version, body in every if includes(self.held, version)),
-            tuple((version, body) for version, body in every if includes(self.sent, version)),
+            tuple((version, body) for version, body in known_states if includes(self.held, version)),
+            tuple((version, body) for version, body in known_states if includes(self.sent, version)),
         )
 
     # The answer
@@ -274,20 +276,20 @@ class _ByVersion:
     def brought(self, decision: Decision) -> tuple[Received, ...]:
         """Earlier states that the client sent along and this upstream never had, to be kept: others who come with a
         state that they are part of may not have them."""
-        hashes = [one.hash for one in self.case.request.ancestors or () if one.state is not None]
+        hashes = [ancestor.hash for ancestor in self.case.submission.ancestors or () if ancestor.state is not None]
         if self.look.exists:
             self.look.need(hashes)
         known = {self.case.head.hash, decision.hash, *([decision.received.hash] if decision.received else [])}
-        found: dict[str, Received] = {}
-        for one in self.case.request.ancestors or ():
-            if one.state is None or one.hash is None or one.hash in known or one.hash in found:
+        received: dict[str, Received] = {}
+        for ancestor in self.case.submission.ancestors or ():
+            if ancestor.state is None or ancestor.hash is None or ancestor.hash in known or ancestor.hash in received:
                 continue
-            if self.look.exists and self.look.stored(one.hash) is not None:
+            if self.look.exists and self.look.stored(ancestor.hash) is not None:
                 continue
-            version = bounded(self.lineage.closed(one.version), self.lineage.sources())
-            gone = base_inference.gone(one.state, decision.state)
-            found[one.hash] = Received(one.hash, one.state, gone, version)
-        return tuple(found.values())
+            version = bounded(self.lineage.closed(ancestor.version), self.lineage.sources())
+            gone = base_inference.gone(ancestor.state, decision.state)
+            received[ancestor.hash] = Received(ancestor.hash, ancestor.state, gone, version)
+        return tuple(received.values())
 
 
 def newer_or_greater(ours: Body, theirs: Body, arrived_at: float) -> Decide:

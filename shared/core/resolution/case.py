@@ -8,8 +8,7 @@ from typing import Final
 from shared.core.documents import Body
 from shared.core.merge.clock import clock
 from shared.core.merge.objects import ABSENT, Conflict
-from shared.core.resolution import base_inference as near
-from shared.core.resolution import doubts
+from shared.core.resolution import base_inference, doubts
 from shared.core.resolution.base_selection import (
     LATE,
     REPEAT,
@@ -45,8 +44,8 @@ class Case(DecisionBuilder):
         """The answer to a request that the queue delivers again; None if it is another one, or if the body is
         gone. Which of the answers arrives is not known, so they are the same: else the device would be on a
         state that its memory does not have. A client that sends a base says itself on which it is."""
-        request, known = self.request, self.context.device
-        if request.delivery is None or known is None or known.delivery != request.delivery:
+        submission, known = self.submission, self.context.device
+        if submission.delivery is None or known is None or known.delivery != submission.delivery:
             return None
         if known.answered is None:
             return Decision(Outcome.UNCHANGED, REDELIVERED, None, None, self.head.rev if self.exists else None)
@@ -58,23 +57,23 @@ class Case(DecisionBuilder):
 
     # Live states
 
-    def live(self, state: Body) -> Decision | Refusal:
-        head, base = self.head, self.request.base
+    def decide_live(self, state: Body) -> Decision | Refusal:
+        head, base = self.head, self.submission.base
         if not self.exists:
             return self.write(state, Outcome.APPLIED, "new")
-        equal = head.body is not None and head.hash == self.request.hash and not (base and counts(self.policies))
+        equal = head.body is not None and head.hash == self.submission.hash and not (base and counts(self.policies))
         if equal and not self.sent_otherwise():
             return self.answer_head("2 equal")
         if base is None:
-            return self.compare(state, by_evidence(self.look, state, self.request.hash))
-        if is_repeat(self.request, head.pairs):
+            return self.compare(state, by_evidence(self.look, state, self.submission.hash))
+        if is_repeat(self.submission, head.pairs):
             return self.repeat(state)
         if came_before(self.look):
-            return self.compare(state, Basis(REPEAT, (state,), nothing_new=True))
+            return self.compare(state, Basis(REPEAT, (state,), nothing_new=True, is_repeat=True))
         doubted = may_have_come_before(self.look)
         if head.body is not None and head.is_named_by(base):
             return self.compare(state, Basis("7 base is the head", (head.body,), doubted=doubted))
-        if head.is_named_by(base) and not isinstance(self.request.base_state, dict) and not doubted:
+        if head.is_named_by(base) and not isinstance(self.submission.base_state, dict) and not doubted:
             return self.write(state, Outcome.RESURRECTED, "6 the deletion was seen")
         basis = by_rev(self.look, state)
         if isinstance(basis, Refusal):
@@ -86,15 +85,15 @@ class Case(DecisionBuilder):
     def sent_otherwise(self) -> bool:
         """Whether the device sent something else on this base that the head did not take: it may have set that back,
         which shows only now."""
-        request = self.request
-        sent = (pair for pair in self.head.pairs if pair.device == request.device and pair.base == request.base)
-        return bool(request.base) and any(pair.hash != request.hash for pair in sent)
+        submission = self.submission
+        sent = (pair for pair in self.head.pairs if pair.device == submission.device and pair.base == submission.base)
+        return bool(submission.base) and any(pair.hash != submission.hash for pair in sent)
 
     def compare(self, state: Body, basis: Basis) -> Decision:
         """S against the head, given what S comes from."""
         head = self.head
         if basis.nothing_new:
-            return self.behind(state, basis)
+            return self.answer_behind(state, basis)
         if basis.late:
             return self.keep_head(state, basis, doubts.of_late(self.look, state))
         if head.body is None:
@@ -113,15 +112,15 @@ class Case(DecisionBuilder):
             return merged
         return Rebased(merged.body, doubts.told(merged.body, merged.conflicts, doubts.of_old(self.look, merged.body)))
 
-    def behind(self, state: Body, basis: Basis) -> Decision:
+    def answer_behind(self, state: Body, basis: Basis) -> Decision:
         """S was received before. It is behind, unless it was set back to what it was: a clock would tell."""
-        if basis.rule == REPEAT:
+        if basis.is_repeat:
             return self.repeat(state)
         decision = self.answer_head(basis.rule, basis)
         mistaken = basis.unexpected or doubts.met_a_mistaken_memory(self.look)
         if mistaken and self.head.body is None:
             return replace(decision, conflicts=doubts.deleted_unseen(self.look, basis, state))
-        is_new_here = self.request.single_device and self.context.device is None
+        is_new_here = self.submission.single_device and self.context.device is None
         if basis.late or is_new_here or (clock(state) is not None and not mistaken):
             return decision
         conflicts = self.set_back(state, replace(basis, guessed=True))
@@ -132,9 +131,9 @@ class Case(DecisionBuilder):
     def repeat(self, state: Body) -> Decision:
         """The device sent S on this base before. It means it anew, perhaps, if it sent something else on it since.
         What is recorded can be read: nothing is, if the body of S is pruned."""
-        later = since_sent(self.look) if self.look.body(self.request.hash) is not None else ()
+        later = since_sent(self.look) if self.look.body(self.submission.hash) is not None else ()
         basis = Basis(REPEAT, (state,), others=later)
-        return replace(self.answer_head(REPEAT), conflicts=self.set_back(state, basis) if later else ())
+        return replace(self.answer_head(REPEAT, repeat=True), conflicts=self.set_back(state, basis) if later else ())
 
     def set_back(self, state: Body, basis: Basis) -> tuple[Conflict, ...]:
         """What is in doubt of a state that changes nothing."""
@@ -148,7 +147,7 @@ class Case(DecisionBuilder):
     @property
     def saw_deletion(self) -> bool:
         """Whether the base is the tombstone that is the head."""
-        return self.request.base is not None and self.head.is_named_by(self.request.base)
+        return self.submission.base is not None and self.head.is_named_by(self.submission.base)
 
     def resurrect(self, state: Body, basis: Basis) -> Decision:
         """S against a tombstone: an edit that the deleter had not seen brings the document back."""
@@ -174,15 +173,15 @@ class Case(DecisionBuilder):
 
     # Tombstones
 
-    def dead(self, state: Body) -> Decision | Refusal:
-        head, base, inside = self.head, self.request.base, last_body(state)
+    def decide_tombstone(self, state: Body) -> Decision | Refusal:
+        head, base, inside = self.head, self.submission.base, last_body(state)
         if not self.exists:
             return self.bury_unknown(inside)
         if head.body is None:
             return self.answer_head("deleted already")
         if base is None:
-            return self.dead_by_evidence(state, inside, head.body)
-        if is_repeat(self.request, head.pairs):
+            return self.decide_tombstone_without_base(state, inside, head.body)
+        if is_repeat(self.submission, head.pairs):
             return self.repeated_deletion(head.body)
         doubted = may_have_come_before(self.look)
         doubt = doubts.PUT_BACK if doubted else doubts.UNSEEN
@@ -211,16 +210,16 @@ class Case(DecisionBuilder):
     def repeated_deletion(self, live: Body) -> Decision:
         """The device sent this on this base before. It means it anew, perhaps, if it sent a document on it since."""
         conflicts = (Conflict("", live, ABSENT, doubts.SENT_BEFORE),) if since_sent(self.look) else ()
-        return replace(self.answer_head(REPEAT), conflicts=conflicts)
+        return replace(self.answer_head(REPEAT, repeat=True), conflicts=conflicts)
 
-    def dead_by_evidence(self, state: Body, inside: Body | None, live: Body) -> Decision:
-        request = self.request
-        device = self.context.device if request.single_device else None
+    def decide_tombstone_without_base(self, state: Body, inside: Body | None, live: Body) -> Decision:
+        submission = self.submission
+        device = self.context.device if submission.single_device else None
         # Without a clock every deletion of a document looks the same: it is a repeat only if it comes soon.
-        since = request.arrived_at - LATE if clock(state) is None else 0.0
-        if is_repeat(request, self.look.pairs(BEGINNING), since):
+        since = submission.arrived_at - LATE if clock(state) is None else 0.0
+        if is_repeat(submission, self.look.pairs(BEGINNING), since):
             again = Conflict("", live, ABSENT, doubts.SENT_BEFORE)
-            return replace(self.answer_head(REPEAT), conflicts=(again,))
+            return replace(self.answer_head(REPEAT, repeat=True), conflicts=(again,))
         clean = clean_body(self.look, device) if device and inside is None else None
         if device is not None and clean is not None and same_content(clean, live):
             # The two rounds may be older ones that arrived late, of which the device never got the answers.
@@ -233,7 +232,7 @@ class Case(DecisionBuilder):
             if all(same_content(body, live) for body in basis.bases):
                 return self.delete("delete: the last body comes from the head", unseen=True)
             return self.edit_wins(inside)
-        if not request.single_device:
+        if not submission.single_device:
             others = self.look.recent()[1:]
             unseen = not all(same_content(body, live) for body in others)
             return self.delete("delete: an unknown device", unseen=unseen)
@@ -244,7 +243,7 @@ class Case(DecisionBuilder):
     def is_on(self, device: DeviceMemory, body: Body) -> bool:
         """Whether the device is on this content for certain."""
         on = [self.look.body(content) for content in device.states]
-        return bool(on) and all(one is not None and same_content(one, body) for one in on)
+        return bool(on) and all(known is not None and same_content(known, body) for known in on)
 
     def delete(self, rule: str, *, unseen: bool = False, doubt: str = doubts.UNSEEN) -> Decision:
         """`unseen`: the deleter may not have had what is deleted; `doubt`: how the conflict says that."""
@@ -260,20 +259,20 @@ class Case(DecisionBuilder):
         return replace(
             decision,
             revision=replace(decision.revision, hash=content),
-            received=Received(content, inside, near.gone(inside, None)),
+            received=Received(content, inside, base_inference.gone(inside, None)),
         )
 
     def edit_wins(self, inside: Body | None, rule: str = "edit-beats-removal") -> Decision:
         """Somebody changed what the deleter had not seen."""
         if self.policies.scope().delete_wins:
-            found = self.delete("delete: delete-wins")
-            return replace(found, conflicts=(Conflict("", ABSENT, self.head.body, "delete-wins"),))
+            decision = self.delete("delete: delete-wins")
+            return replace(decision, conflicts=(Conflict("", ABSENT, self.head.body, "delete-wins"),))
         decision = self.answer_head("the edit wins over the deletion")
         refused = Conflict("", self.head.body, ABSENT, rule)
-        return replace(decision, received=self.inside(inside), conflicts=(refused,))
+        return replace(decision, received=self.received_last_body(inside), conflicts=(refused,))
 
-    def inside(self, body: Body | None) -> Received | None:
+    def received_last_body(self, body: Body | None) -> Received | None:
         """The last body of a tombstone, if it is new."""
         if body is None or self.look.stored(content := self.hash_of(body)) is not None:
             return None
-        return Received(content, body, near.gone(body, self.head.body))
+        return Received(content, body, base_inference.gone(body, self.head.body))

@@ -211,27 +211,27 @@ class DeviceMemory:
 
 
 def advance(
-    known: DeviceMemory, request: Submission, answer: ContentHash | None, *, edited: bool, repeat: bool
+    known: DeviceMemory, submission: Submission, answer: ContentHash | None, *, edited: bool, repeat: bool
 ) -> DeviceMemory:
     """What is known of a device after a request: `known` itself if that tells nothing new.
 
     `answer`: hash of what is returned. `edited`: the state has an edit of its own. `repeat`: it came before,
     so it tells as little as a null of what the device has now: either answer may be the one that arrived.
     """
-    state = request.client_state
-    if state is None or repeat or request.hash == known.sent:
+    state = submission.client_state
+    if state is None or repeat or submission.hash == known.sent:
         asked = dict.fromkeys(h for h in (*known.asked, answer) if h and h != known.returned)
         now = replace(known, asked=tuple(asked)[-MAX_ASKED:])
     else:
         edited_at = (clock(state) if edited else None) or known.edited_at
-        sent = None if is_tombstone(state) else request.hash
+        sent = None if is_tombstone(state) else submission.hash
         # If its clock went back, this may have been under way since before what is known.
         went_back = edited_at is not None and known.edited_at is not None and edited_at < known.edited_at
         before = known.states[:MAX_ASKED] if went_back else ()
         now = DeviceMemory(sent, answer, edited_at=edited_at, before=before)
     if replace(now, at=known.at, delivery=known.delivery, answered=known.answered) == known:
         return known
-    return replace(now, at=request.arrived_at, delivery=request.delivery, answered=answer)
+    return replace(now, at=submission.arrived_at, delivery=submission.delivery, answered=answer)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,8 @@ from typing import Final
 from shared.core.documents import Body, ContentHash
 from shared.core.merge.objects import Conflict
 from shared.core.merge.policies import Policies
-from shared.core.resolution import base_inference as near
-from shared.core.resolution import doubts
-from shared.core.resolution.base_selection import REPEAT, Basis, base_hash, is_repeat
+from shared.core.resolution import base_inference, doubts
+from shared.core.resolution.base_selection import Basis, base_hash, is_repeat
 from shared.core.resolution.context import (
     BEGINNING,
     Decision,
@@ -36,44 +35,47 @@ _NEVER: Final = Head(BEGINNING, ContentHash(""), None, 0.0)
 class DecisionBuilder:
     """For one submission against one document."""
 
-    def __init__(self, context: DocumentContext, request: Submission, policies: Policies, hash_of: HashOf) -> None:
+    def __init__(self, context: DocumentContext, submission: Submission, policies: Policies, hash_of: HashOf) -> None:
         self.context = context
-        self.request = request
+        self.submission = submission
         self.policies = policies
         self.head = context.head or _NEVER
         self.hash_of = hash_of
-        self.look = Lookup(context, request, self.head, hash_of)
+        self.look = Lookup(context, submission, self.head, hash_of)
         self.exists = self.look.exists
 
     def pair(self) -> Pair | None:
         """What to remember of a request with a base; nothing if the state is the base."""
-        request = self.request
-        state = request.client_state
-        if request.base is None and state is not None and request.hash is not None and is_tombstone(state):
-            return Pair(request.device, "", request.hash, at=request.arrived_at)
-        if request.base is None or request.hash is None:
+        submission = self.submission
+        state = submission.client_state
+        if submission.base is None and state is not None and submission.hash is not None and is_tombstone(state):
+            return Pair(submission.device, "", submission.hash, at=submission.arrived_at)
+        if submission.base is None or submission.hash is None:
             return None
-        parts = parse_rev(request.base)
-        if base_hash(request.base) == request.hash and not (parts and parts.deleted):
+        parts = parse_rev(submission.base)
+        if base_hash(submission.base) == submission.hash and not (parts and parts.deleted):
             return None
         since = parts.sequence if parts else BEGINNING
-        return Pair(request.device, request.base, request.hash, since, request.arrived_at)
+        return Pair(submission.device, submission.base, submission.hash, since, submission.arrived_at)
 
     def remembered(self, answer: ContentHash | None, *, edited: bool, repeat: bool) -> DeviceMemory | None:
         """What the device may be on from now, if that is anything new."""
-        request, known = self.request, self.context.device
-        if request.base is not None or request.device is None or not request.single_device:
+        submission, known = self.submission, self.context.device
+        if submission.base is not None or submission.device is None or not submission.single_device:
             return None
-        now = advance(known or DeviceMemory(), request, answer, edited=edited, repeat=repeat)
+        now = advance(known or DeviceMemory(), submission, answer, edited=edited, repeat=repeat)
         return None if now == known else now
 
-    def answer_head(self, rule: str, basis: Basis | None = None, *, edited: bool = False) -> Decision:
-        """The head stays, and nothing of S is worth keeping."""
-        head, request = self.head, self.request
+    def answer_head(
+        self, rule: str, basis: Basis | None = None, *, edited: bool = False, repeat: bool = False
+    ) -> Decision:
+        """The head stays, and nothing of S is worth keeping. `repeat`: row 3."""
+        head, submission = self.head, self.submission
         content = head.hash if head.body is not None else None
-        repeat = rule == REPEAT
         pair = self.pair() if self.exists and not repeat else None
-        if pair is not None and (is_repeat(request, head.pairs) or is_repeat(request, self.look.pairs(pair.since))):
+        if pair is not None and (
+            is_repeat(submission, head.pairs) or is_repeat(submission, self.look.pairs(pair.since))
+        ):
             pair = None
         late = basis is not None and basis.late
         return Decision(
@@ -96,11 +98,11 @@ class DecisionBuilder:
     def received(self, state: Body, head: Body | None, conflicts: tuple[Conflict, ...]) -> Received | None:
         """S, to be kept beside the revisions, unless it was received before. If its body is pruned it is kept once
         more where conflicts drop values of it."""
-        content = self.request.hash
+        content = self.submission.hash
         stored = self.look.stored(content) if content is not None else None
         if content is None or (stored is not None and (stored.body is not None or not conflicts)):
             return None
-        return Received(content, state, near.gone(state, head))
+        return Received(content, state, base_inference.gone(state, head))
 
     def write(
         self,
@@ -111,15 +113,15 @@ class DecisionBuilder:
         conflicts: tuple[Conflict, ...] = (),
     ) -> Decision:
         """A new head: `body`, or a tombstone over the one that is there."""
-        head, request = self.head, self.request
+        head, submission = self.head, self.submission
         content = head.hash
         received = None
         if body is not None:
-            content = request.hash if body is request.client_state and request.hash else self.hash_of(body)
-            if content == request.hash:
+            content = submission.hash if body is submission.client_state and submission.hash else self.hash_of(body)
+            if content == submission.hash:
                 outcome = Outcome.APPLIED if outcome is Outcome.MERGED else outcome
-            elif request.client_state is not None:
-                received = self.received(request.client_state, body, conflicts)
+            elif submission.client_state is not None:
+                received = self.received(submission.client_state, body, conflicts)
         pair = self.pair()
         return Decision(
             outcome,
@@ -133,7 +135,7 @@ class DecisionBuilder:
                 content,
                 self.parents(),
                 (pair,) if pair else (),
-                near.gone(head.body, body) if head.body is not None else frozenset(),
+                base_inference.gone(head.body, body) if head.body is not None else frozenset(),
                 None if head.version is None else bounded(head.version, ()),
             ),
             received=received,
@@ -143,7 +145,7 @@ class DecisionBuilder:
 
     def parents(self) -> tuple[str, ...]:
         """The revs that a new revision comes from."""
-        base = self.request.base
+        base = self.submission.base
         found: list[str] = [self.head.rev] if self.exists else []
         if base is not None and parse_rev(base) is not None and base not in found:
             found.append(base)

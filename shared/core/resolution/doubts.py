@@ -21,7 +21,7 @@ from shared.core.json.values import ABSENT, Key, Keys, Value
 from shared.core.merge.clock import CLOCK_POINTERS, clock
 from shared.core.merge.conflicts import Conflict
 from shared.core.merge.paths import Difference, around, differences, in_stable_form, is_member, value_at
-from shared.core.resolution import base_inference as near
+from shared.core.resolution import base_inference
 from shared.core.resolution.base_selection import EMPTY, Basis, base_hash, base_sequence, went_back
 from shared.core.resolution.context import BEGINNING
 from shared.core.resolution.lookup import Lookup
@@ -39,8 +39,8 @@ _OF_SIDES = frozenset({"arriving", "clock", "came-back", "both-edited", "edit-be
 
 def between(state: Body, other: Body) -> list[Difference]:
     """Where they differ, the clock aside, by path."""
-    found = [one for one in differences(state, other) if one.path not in CLOCK_POINTERS]
-    return sorted(found, key=lambda one: one.path)
+    changed = [difference for difference in differences(state, other) if difference.path not in CLOCK_POINTERS]
+    return sorted(changed, key=lambda difference: difference.path)
 
 
 def not_taken(basis: Basis, state: Body, result: Body) -> list[Conflict]:
@@ -49,18 +49,23 @@ def not_taken(basis: Basis, state: Body, result: Body) -> list[Conflict]:
     in_the_dark = basis.guessed or basis.forgotten
     if len(alternatives) < 2 and not in_the_dark:
         return []
-    found = between(state, result)
-    if not found:
+    untaken = between(state, result)
+    if not untaken:
         return []
     named, others = _Compared(state, basis.bases), _Compared(state, basis.others)
-    earlier = [(_Compared(state, [one]), _Compared(result, [one])) for one in basis.earlier]
+    earlier = [(_Compared(state, [difference]), _Compared(result, [difference])) for difference in basis.earlier]
     return [
-        Conflict(one.path, one.there, one.here, SENT_BEFORE if basis.own and named.all_differ(one) else SET_BACK)
-        for one in found
+        Conflict(
+            difference.path,
+            difference.there,
+            difference.here,
+            SENT_BEFORE if basis.own and named.all_differ(difference) else SET_BACK,
+        )
+        for difference in untaken
         if in_the_dark
-        or named.any_differs(one)
-        or others.any_differs(one)
-        or any(before.any_differs(one) and not after.any_differs(one) for before, after in earlier)
+        or named.any_differs(difference)
+        or others.any_differs(difference)
+        or any(before.any_differs(difference) and not after.any_differs(difference) for before, after in earlier)
     ]
 
 
@@ -70,23 +75,24 @@ def replaced_unseen(
     """What the head has and the result has not, where the client may not have seen it: not all the states that it
     may have been on had it, or it was something else in between (`in_between`). On a guess that is any state. What
     the head lacks and the result has is told likewise."""
-    state = look.request.client_state or EMPTY
+    state = look.submission.client_state or EMPTY
     alternatives: Sequence[Body] = [*basis.bases, *basis.own, *basis.others]
     if len(alternatives) < 2 and not (between_them or basis.guessed or basis.remembered or basis.forgotten):
         return []
-    found = between(head, result)
-    if not found:
+    lost_values = between(head, result)
+    if not lost_values:
         return []
     if _comes_from_nowhere(look, basis, state, head):
-        return [Conflict(one.path, one.there, one.here, UNSEEN) for one in found]
+        return [Conflict(difference.path, difference.there, difference.here, UNSEEN) for difference in lost_values]
     if basis.guessed:
-        alternatives = [*look.recent(), *([EMPTY] if near.count_edits(state, [head]) > 1 else [])]
+        alternatives = [*look.recent(), *([EMPTY] if base_inference.count_edits(state, [head]) > 1 else [])]
     compared, places = _Compared(head, alternatives), _Places()
-    earlier = [*between_them, *(_set_back_to(look, state, head, found, places) if basis.remembered else ())]
+    earlier = [*between_them, *(_set_back_to(look, state, head, lost_values, places) if basis.remembered else ())]
     return [
-        Conflict(one.path, one.there, one.here, UNSEEN)
-        for one in found
-        if compared.any_differs(one) or not all(places.has(body, one, one.here) for body in earlier)
+        Conflict(difference.path, difference.there, difference.here, UNSEEN)
+        for difference in lost_values
+        if compared.any_differs(difference)
+        or not all(places.has(body, difference, difference.here) for body in earlier)
     ]
 
 
@@ -97,12 +103,12 @@ def of_loss(basis: Basis, head: Body, state: Body, result: Body) -> list[Conflic
         return []
     written = [_Compared(body, basis.bases) for body in basis.since]
     in_doubt = [
-        one
-        for other, every in ((head, basis.doubted or basis.incomplete), (state, basis.incomplete))
-        for one in between(other, result)
-        if every or any(compared.any_differs(one) for compared in written)
+        difference
+        for other, all_of_them in ((head, basis.doubted or basis.incomplete), (state, basis.incomplete))
+        for difference in between(other, result)
+        if all_of_them or any(compared.any_differs(difference) for compared in written)
     ]
-    return [Conflict(one.path, one.there, one.here, PUT_BACK) for one in in_doubt]
+    return [Conflict(difference.path, difference.there, difference.here, PUT_BACK) for difference in in_doubt]
 
 
 def decided_blindly(basis: Basis, conflicts: Iterable[Conflict]) -> list[Conflict]:
@@ -117,14 +123,16 @@ def of_late_copy(basis: Basis, head: Body, state: Body) -> list[Conflict]:
     """What a state has that its device sent before it went on, as far as anybody can tell, and that is not there."""
     edited = _Compared(state, basis.bases)
     return [
-        Conflict(one.path, one.there, one.here, PUT_BACK) for one in between(state, head) if edited.any_differs(one)
+        Conflict(difference.path, difference.there, difference.here, PUT_BACK)
+        for difference in between(state, head)
+        if edited.any_differs(difference)
     ]
 
 
 def sent_otherwise(basis: Basis, result: Body, decided: Iterable[Conflict]) -> list[Conflict]:
     """What the device itself sent where an edit of it met another one's. The request that arrives may be the older
     one: then the client has set that back, which was no edit as long as this one was not here."""
-    found: list[Conflict] = []
+    conflicts: list[Conflict] = []
     for conflict in decided if basis.own else ():
         path = in_stable_form(conflict.path, result)
         if path in CLOCK_POINTERS or is_member(path):
@@ -132,8 +140,8 @@ def sent_otherwise(basis: Basis, result: Body, decided: Iterable[Conflict]) -> l
         keys, kept = Keys(), value_at(result, path)
         known = {keys.key(kept), keys.key(conflict.dropped)}
         sent = (value_at(state, path) for state in basis.own)
-        found += [Conflict(path, kept, value, UNSEEN) for value in sent if keys.key(value) not in known]
-    return found
+        conflicts += [Conflict(path, kept, value, UNSEEN) for value in sent if keys.key(value) not in known]
+    return conflicts
 
 
 def taken_back_before(basis: Basis, state: Body, result: Body) -> list[Conflict]:
@@ -146,10 +154,10 @@ def taken_back_before(basis: Basis, state: Body, result: Body) -> list[Conflict]
     edited = _Compared(state, basis.bases)
     before = [(other, _Compared(other, basis.bases)) for other in older]
     return [
-        Conflict(one.path, one.there, one.here, UNSEEN)
+        Conflict(difference.path, difference.there, difference.here, UNSEEN)
         for other, compared in before
-        for one in between(other, result)
-        if edited.any_differs(one) and not compared.any_differs(one)
+        for difference in between(other, result)
+        if edited.any_differs(difference) and not compared.any_differs(difference)
     ]
 
 
@@ -158,12 +166,12 @@ def of_old(look: Lookup, result: Body, since: int = BEGINNING) -> list[Conflict]
 
     For where several devices use a token, or may do so: each of them may have been taken for another one, and have
     replaced it unseen."""
-    state = look.request.client_state or EMPTY
+    state = look.submission.client_state or EMPTY
     return [
-        Conflict(one.path, one.there, one.here, UNSEEN)
+        Conflict(difference.path, difference.there, difference.here, UNSEEN)
         for body in look.recent(since)
         if not same_content(body, state)
-        for one in between(body, result)
+        for difference in between(body, result)
     ]
 
 
@@ -179,9 +187,9 @@ def of_late(look: Lookup, state: Body) -> tuple[Conflict, ...]:
     if result is None:
         return tuple(decided)
     doubted: list[Conflict] = []
-    if head.body is None and any(pair.device == look.request.device for pair in head.pairs):
+    if head.body is None and any(pair.device == look.submission.device for pair in head.pairs):
         doubted.append(Conflict("", ABSENT, result, UNSEEN))
-    stored = look.stored(look.request.hash) if look.request.hash is not None else None
+    stored = look.stored(look.submission.hash) if look.submission.hash is not None else None
     if stored is not None:
         doubted += of_old(look, result, stored.sequence)
     return told(result, decided, doubted)
@@ -202,13 +210,13 @@ def met_a_mistaken_memory(look: Lookup) -> bool:
     """Whether the state was here when the token was still taken for that of one device: another one may have been
     taken for its sender, and replaced or deleted it unseen. A memory that ends with a deletion does not tell when
     that was."""
-    known, request = look.context.device, look.request
-    if known is None or request.single_device or request.hash is None:
+    known, submission = look.context.device, look.submission
+    if known is None or submission.single_device or submission.hash is None:
         return False
     if known.returned is None:
         return True
-    stored = look.stored(request.hash)
-    since = [one.sequence for one in map(look.stored, known.states) if one is not None]
+    stored = look.stored(submission.hash)
+    since = [stored.sequence for stored in map(look.stored, known.states) if stored is not None]
     return stored is not None and stored.sequence <= max(since, default=BEGINNING)
 
 
@@ -233,7 +241,7 @@ def in_between(look: Lookup, basis: Basis, head: Body) -> list[Body]:
         on = [stored.sequence for stored in map(look.stored, device.states) if stored is not None]
         return look.superseded_since(min(on, default=BEGINNING))
     since = base_sequence(look)
-    content = base_hash(look.request.base or CREATED) if since else None
+    content = base_hash(look.submission.base or CREATED) if since else None
     base = look.stored(content) if content else None
     if base is not None and base.sequence == since and base.until == look.head.sequence:
         return []  # the head came next
@@ -244,7 +252,7 @@ def _set_back_to(look: Lookup, state: Body, head: Body, found: Sequence[Differen
     """States of before that the state may come from, though the device is on another one as far as its memory tells:
     it may have been put back to a backup. They have somewhere what the state has and the head has not. A new strong
     value was in none of them."""
-    strong = near.new_strong(state, [head])
+    strong = base_inference.new_strong(state, [head])
     new = strong - look.seen(strong)
     old = [one for one in found if not (isinstance(one.there, str) and (one.path, one.there) in new)]
     return [body for body in look.recent() if any(places.has(body, one, one.there) for one in old)] if old else []

@@ -53,7 +53,7 @@ def rev_version(lineage: Lineage, parts: RevParts) -> dict[Source, int]:
 
 def base_version(look: Lookup) -> dict[Source, int]:
     """What the base of the submission contains, at least."""
-    base = look.request.base
+    base = look.submission.base
     if base is None or base == CREATED:
         return {}
     parts = parse_rev(base)
@@ -68,7 +68,7 @@ def base_version(look: Lookup) -> dict[Source, int]:
 def came_before(look: Lookup) -> bool:
     """Whether the submission is a repeat whose first arrival the store has lost: its state is here, as one that came
     after its base and that the head contains."""
-    content = look.request.hash
+    content = look.submission.hash
     if look.head.version is None or content is None or content == look.head.hash:
         return False
     stored = look.stored(content)
@@ -82,7 +82,7 @@ def may_have_come_before(look: Lookup) -> bool:
     """Whether the submission may have arrived before, and the head may come from it, without a trace of it here: the
     head contains what came after its base and what the store has lost."""
     version = look.head.version
-    if version is None or look.request.base is None:
+    if version is None or look.submission.base is None:
         return False
     lineage = look.lineage()
     seen = lineage.completed(base_version(look), version.keys())

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from shared.core.documents import Body, ContentHash, Sequence
 from shared.core.index.lineage import Lineage
-from shared.core.resolution import base_inference as near
+from shared.core.resolution import base_inference
 from shared.core.resolution.context import (
     BEGINNING,
     DocumentContext,
@@ -31,9 +31,9 @@ class Need(Exception):
 class Lookup:
     """A submission and what is known of its document; asking for what was not loaded raises Need."""
 
-    def __init__(self, context: DocumentContext, request: Submission, head: Head, hash_of: HashOf) -> None:
+    def __init__(self, context: DocumentContext, submission: Submission, head: Head, hash_of: HashOf) -> None:
         self.context = context
-        self.request = request
+        self.submission = submission
         self.head = head
         self.exists = context.head is not None
         self.hash_of = hash_of
@@ -57,7 +57,7 @@ class Lookup:
         self,
         states: Iterable[ContentHash | None] = (),
         pairs_since: Sequence | None = None,
-        seen: near.Strong = frozenset(),
+        seen: base_inference.Strong = frozenset(),
         recent: bool = False,
         ancestors: Sequence | None = None,
     ) -> None:
@@ -65,7 +65,7 @@ class Lookup:
         missing = NeedsData(
             frozenset(h for h in states if h and h not in self.context.states and not self._is_head(h)),
             pairs_since if self.context.pairs is None else None,
-            frozenset(map(near.key_of, seen)) - self.context.seen.keys(),
+            frozenset(map(base_inference.key_of, seen)) - self.context.seen.keys(),
             recent and self.context.recent is None,
             ancestors=ancestors if self.context.ancestors is None else None,
         )
@@ -96,7 +96,7 @@ class Lookup:
         """Of the submission's device, received on revisions of this sequence or later."""
         self.need(pairs_since=since)
         received = (*(self.context.pairs or ()), *self.head.pairs)
-        return tuple(pair for pair in received if pair.device == self.request.device)
+        return tuple(pair for pair in received if pair.device == self.submission.device)
 
     def recent(self, since: int = BEGINNING) -> list[Body]:
         """The states that are at hand, the head first; those of the revision of this sequence and later."""
@@ -137,12 +137,12 @@ class Lookup:
         head = self.head
         return [Stored(head.hash, head.body, head.sequence)] if head.body is not None else []
 
-    def unlike_head(self, state: Body) -> near.Strong:
+    def unlike_head(self, state: Body) -> base_inference.Strong:
         """The strong values of a state that the head does not have."""
-        return near.new_strong(state, [self.head.body] if self.head.body is not None else [])
+        return base_inference.new_strong(state, [self.head.body] if self.head.body is not None else [])
 
-    def seen(self, values: near.Strong) -> near.Strong:
+    def seen(self, values: base_inference.Strong) -> base_inference.Strong:
         """Those of these strong values that some state of the document had."""
-        held = near.strong(self.head.body) if self.head.body is not None else frozenset()
+        held = base_inference.strong(self.head.body) if self.head.body is not None else frozenset()
         self.need(seen=values - held)
-        return frozenset(v for v in values if v in held or self.context.seen[near.key_of(v)])
+        return frozenset(v for v in values if v in held or self.context.seen[base_inference.key_of(v)])

@@ -45,7 +45,7 @@ from shared.core.version_vectors import Version, bounded, includes, join, meet
 
 def lost_base(look: Lookup) -> RevParts | None:
     """The base of the submission if the store no longer knows it; None: it does, or there is none that is a rev."""
-    base, head = look.request.base, look.head
+    base, head = look.submission.base, look.head
     parts = parse_rev(base) if base is not None and base != CREATED else None
     if parts is None or (look.exists and parts.history == head.history and parts.sequence <= head.sequence):
         return None
@@ -85,25 +85,25 @@ class _LostBase:
         """The last sequence of the lineage that the base contains."""
         self.look.first_unknown = Sequence(self.reached + 1)
         if self.look.exists:
-            self.look.need([case.request.hash, parts.hash, self.look.buried], BEGINNING, ancestors=self.reached)
+            self.look.need([case.submission.hash, parts.hash, self.look.buried], BEGINNING, ancestors=self.reached)
         self.included = includes(self.held, self.version)
         self.contained = self.included or self.came_back()
 
     def decide(self) -> Decision | Refusal:
-        state = self.case.request.client_state
+        state = self.case.submission.client_state
         if state is None:  # the client has nothing, as it was answered at its base
-            return self.dead(None, None)
-        if self.look.exists and is_repeat(self.case.request, self.look.pairs(BEGINNING)):
-            return self.case.answer_head(REPEAT)
+            return self.decide_tombstone(None, None)
+        if self.look.exists and is_repeat(self.case.submission, self.look.pairs(BEGINNING)):
+            return self.case.answer_head(REPEAT, repeat=True)
         if self.look.exists and came_before(self.look):
-            return self.marked(self.case.answer_head(REPEAT), None)
+            return self.marked(self.case.answer_head(REPEAT, repeat=True), None)
         if is_tombstone(state):
             inside = last_body(state)
-            return self.dead(inside, self.known(inside))
+            return self.decide_tombstone(inside, self.known(inside))
         base = self.known(state)
-        if base is None and self.case.request.base_state is Given.NOTHING and not self.parts.deleted:
+        if base is None and self.case.submission.base_state is Given.NOTHING and not self.parts.deleted:
             return Refusal("base-unknown", "9 base unknown")
-        decision = self.live(state, base)
+        decision = self.decide_live(state, base)
         if decision.revision is None and not self.contained and self.is_edit:
             # What the state was made on is brought back as well, and edited so that it is what the head has.
             kept = decision
@@ -114,10 +114,10 @@ class _LostBase:
     @property
     def is_edit(self) -> bool:
         """Whether the state is another one than that of its base."""
-        request = self.case.request
+        submission = self.case.submission
         if self.parts.deleted:
-            return request.client_state is not None and not is_tombstone(request.client_state)
-        return request.hash != self.parts.hash
+            return submission.client_state is not None and not is_tombstone(submission.client_state)
+        return submission.hash != self.parts.hash
 
     def came_back(self) -> bool:
         """Whether the content of the base was written again after the loss, by the request that made it for example,
@@ -131,28 +131,28 @@ class _LostBase:
 
     def known(self, state: Body | None) -> Body | None:
         """The body of the base, if it is at hand."""
-        given = self.case.request.base_state
+        given = self.case.submission.base_state
         for body in (state, given if isinstance(given, dict) else None):
             if body is not None and self.case.hash_of(body) == self.parts.hash:
                 return body
         return self.look.body(self.parts.hash) if self.look.exists and self.parts.hash else None
 
-    def live(self, state: Body, base: Body | None) -> Decision:
+    def decide_live(self, state: Body, base: Body | None) -> Decision:
         case, head = self.case, self.case.head
         if not self.look.exists:
             return case.write(state, Outcome.APPLIED, "new: what it comes from was lost")
         if self.contained:
             if self.parts.deleted:
-                given = case.request.base_state
+                given = case.submission.base_state
                 began = given if isinstance(given, dict) else EMPTY
                 rule, under = "6 base is a tombstone that was lost", base or EMPTY
                 return case.compare(state, Basis(rule, (began,), others=self.own(), server_from=under))
-            if case.request.hash == self.parts.hash:
+            if case.submission.hash == self.parts.hash:
                 return case.answer_head("11 behind")
             known = self.on_lost_base(base) if base is not None else None
-            basis = known or by_content(self.look, state, case.request.hash)
+            basis = known or by_content(self.look, state, case.submission.hash)
             return case.compare(state, replace(basis, doubted=may_have_come_before(self.look)))
-        if head.body is not None and head.hash == case.request.hash:
+        if head.body is not None and head.hash == case.submission.hash:
             return case.answer_head("2 equal")
         if includes(self.version, self.held):
             if head.body is None:
@@ -183,21 +183,21 @@ class _LostBase:
         hashes = [pair.hash for pair in self.look.pairs(BEGINNING) if self.is_earlier(pair.base)]
         self.look.need(hashes)
         states = [stored for stored in map(self.look.stored, dict.fromkeys(hashes)) if stored is not None]
-        return tuple(one.body for one in states if one.body is not None and one.sequence > self.reached)
+        return tuple(stored.body for stored in states if stored.body is not None and stored.sequence > self.reached)
 
     def is_earlier(self, base: str) -> bool:
         """Whether it is of a position that the base contains."""
         parts = parse_rev(base)
-        if parts is None or base == self.case.request.base:
+        if parts is None or base == self.case.submission.base:
             return base == CREATED
         earlier = rev_version(self.look.lineage(), parts)
         return includes(self.look.lineage().completed(self.version, earlier.keys()), earlier)
 
     def on_nothing(self, state: Body, base: Body | None) -> Basis:
         """Each contains what the other lacks, and nothing is known that both come from: what either has stands."""
-        found = by_content(self.look, state, self.case.request.hash)
-        if found.nothing_new:
-            return found
+        basis = by_content(self.look, state, self.case.submission.hash)
+        if basis.nothing_new:
+            return basis
         rule, doubted = "13 nothing known that both had", may_have_come_before(self.look)
         return Basis(rule, (EMPTY,), nothing_near=True, lost=base, incomplete=True, doubted=doubted)
 
@@ -207,12 +207,14 @@ class _LostBase:
 
     def own(self) -> tuple[Body, ...]:
         """Row 5: what the device sent on this base before."""
-        request = self.case.request
-        hashes = [p.hash for p in self.look.pairs(BEGINNING) if p.base == request.base and p.hash != request.hash]
+        submission = self.case.submission
+        hashes = [
+            p.hash for p in self.look.pairs(BEGINNING) if p.base == submission.base and p.hash != submission.hash
+        ]
         self.look.need(hashes)
         return tuple(body for body in map(self.look.body, dict.fromkeys(hashes)) if body is not None)
 
-    def dead(self, inside: Body | None, base: Body | None) -> Decision:
+    def decide_tombstone(self, inside: Body | None, base: Body | None) -> Decision:
         case, live = self.case, self.case.head.body
         if not self.look.exists:
             return self.marked(case.bury_unknown(inside), base)
@@ -227,8 +229,8 @@ class _LostBase:
             seen += _bodies(common_ancestors(self.look, self.version))
         if any(same_content(body, live) for body in seen):
             doubted = may_have_come_before(self.look)
-            found = case.delete("delete: the head is as the base", unseen=doubted, doubt=doubts.PUT_BACK)
-            return self.marked(found, base)
+            decision = case.delete("delete: the head is as the base", unseen=doubted, doubt=doubts.PUT_BACK)
+            return self.marked(decision, base)
         rule = "edit-beats-removal" if self.contained else doubts.PUT_BACK
         return replace(case.edit_wins(inside, rule), forked=self.forked)
 

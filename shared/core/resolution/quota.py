@@ -46,7 +46,7 @@ def reached_by(rule: str) -> ReachedQuota | None:
 def growth_of(decision: Decision, head: Head | None, size_of: SizeOf) -> Usage:
     """By how much the space grows when the decision is stored."""
     received = (decision.received, *decision.recovered)
-    history = sum(size_of(one.body) for one in received if one is not None)
+    history = sum(size_of(stored.body) for stored in received if stored is not None)
     revision = decision.revision
     if revision is None:
         return Usage(0, 0, history)

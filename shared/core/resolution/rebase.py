@@ -18,8 +18,7 @@ from shared.core.merge.clock import CLOCK_POINTERS, clock, instant
 from shared.core.merge.objects import Conflict, Decide, Side, Value, edits, merge
 from shared.core.merge.paths import in_stable_form
 from shared.core.merge.policies import Policies, Strategy
-from shared.core.resolution import base_inference as near
-from shared.core.resolution import doubts
+from shared.core.resolution import base_inference, doubts
 from shared.core.resolution.base_selection import EMPTY, Basis, base_sequence
 from shared.core.resolution.lookup import Lookup
 
@@ -42,10 +41,10 @@ def counts(policies: Policies) -> bool:
 
 def is_edited(look: Lookup, state: Body, basis: Basis) -> bool:
     """Whether the state has an edit that is not merely stale."""
-    changes = near.count_edits(state, (*basis.bases, *basis.own))
+    changes = base_inference.count_edits(state, (*basis.bases, *basis.own))
     if not changes or not basis.guessed:
         return changes > 0
-    return len(look.seen(near.new_strong(state, basis.bases))) < changes
+    return len(look.seen(base_inference.new_strong(state, basis.bases))) < changes
 
 
 def rebase(look: Lookup, state: Body, basis: Basis, onto: Body, policies: Policies) -> Rebased:
@@ -63,7 +62,7 @@ class _Rebase:
         self.basis = basis
         self.onto = onto
         self.policies = policies
-        self.sums = look.request.base is not None and not basis.guessed
+        self.sums = look.submission.base is not None and not basis.guessed
         self.conflicts: list[Conflict] = []
         self.asked: set[str] = set()
 
@@ -143,7 +142,7 @@ class _Rebase:
             side, rule = Side.OURS if self.basis.doubted else Side.THEIRS, doubts.PUT_BACK
         elif stored is not None and arriving is not None:
             rule = "clock"
-            if min(arriving, self.look.request.arrived_at) < min(stored, self.look.head.arrived_at):
+            if min(arriving, self.look.submission.arrived_at) < min(stored, self.look.head.arrived_at):
                 side = Side.OURS
 
         def decide(pointer: str, ours: Value, theirs: Value) -> tuple[Side, str]:
@@ -158,7 +157,7 @@ class _Rebase:
         """On a guess, a strong value that nobody saw cannot be superseded, and one that was seen is stale."""
         if not self.basis.guessed:
             return otherwise
-        fresh = near.new_strong(self.state, self.basis.bases)
+        fresh = base_inference.new_strong(self.state, self.basis.bases)
         stale = self.look.seen(fresh)
 
         def decide(pointer: str, ours: Value, theirs: Value) -> tuple[Side, str]:

@@ -34,27 +34,27 @@ from shared.core.resolution.states import is_tombstone
 
 def resolve(
     context: DocumentContext,
-    request: Submission,
+    submission: Submission,
     policies: Policies = NO_POLICIES,
     *,
     hash_of: HashOf = content_hash,
 ) -> Decision | Refusal | NeedsData:
     """Decides, or says what must be loaded first: then it is called once more with that in `context`, and starts
     from the top. `hash_of` may be a faster content hash."""
-    case = Case(context, request, policies, hash_of)
-    state = request.client_state
+    case = Case(context, submission, policies, hash_of)
+    state = submission.client_state
     try:
         again = case.answered_before()
         if again is not None:
             return again
-        if request.version is not None:
-            return decide_by_version(case, request.version)
+        if submission.version is not None:
+            return decide_by_version(case, submission.version)
         lost = lost_base(case.look)
         if lost is not None and (state is not None or lost.deleted):
             return decide_on_lost_base(case, lost)
         if state is None:
             return case.answer_head("1 null")
-        return case.dead(state) if is_tombstone(state) else case.live(state)
+        return case.decide_tombstone(state) if is_tombstone(state) else case.decide_live(state)
     except Need as need:
         return need.missing
 

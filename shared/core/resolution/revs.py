@@ -68,14 +68,14 @@ def parse_rev(text: str) -> RevParts | None:
     """The parts of a rev; None for any other text, CREATED and a content hash among it."""
     number, dash, rest = text.partition("-")
     content, mark_dash, mark = rest.partition("-")
-    found = _POSITION.match(number)
-    if not dash or found is None:
+    position = _POSITION.match(number)
+    if not dash or position is None:
         return None
     if (mark != "deleted") if mark_dash else not content:
         return None
-    history = Epoch(found[2]) if found[2] else None
-    counts = (one.split("~") for one in found[3].split(".")[1:])
+    history = Epoch(position[2]) if position[2] else None
+    counts = (count.split("~") for count in position[3].split(".")[1:])
     version = {Source(source): min(int(count, 36), MAX_COUNTER) for source, count in counts}
     if version and history is not None:
-        version = {Source(history): int(found[1]), **version}
-    return RevParts(Sequence(int(found[1])), ContentHash(content), bool(mark_dash), history, version)
+        version = {Source(history): int(position[1]), **version}
+    return RevParts(Sequence(int(position[1])), ContentHash(content), bool(mark_dash), history, version)

@@ -21,11 +21,11 @@ SizeOf = Callable[[Body], int]
 
 
 def within_limit(
-    decision: Decision, context: DocumentContext, request: Submission, max_bytes: int, size_of: SizeOf
+    decision: Decision, context: DocumentContext, submission: Submission, max_bytes: int, size_of: SizeOf
 ) -> Decision | Refusal:
     """The decision, or a Refusal if the document that it makes of two is larger than `max_bytes`."""
     revision = decision.revision
-    if revision is None or revision.body is None or revision.hash == request.hash:
+    if revision is None or revision.body is None or revision.hash == submission.hash:
         return decision
     size = size_of(revision.body)
     if size <= max_bytes:

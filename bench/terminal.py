@@ -71,7 +71,7 @@ def ours(root: Path, rows: list[dict[str, object]]) -> Side:
         body = from_taskwarrior(row)
         (folder / f"{body['id']}.json").write_bytes(text_of(body))
     (root / "config.toml").write_text(f'[profiles.default]\nfolder = "{folder}"\n')
-    program = [sys.executable, "-m", "client.cli"]
+    program = [sys.executable, "-c", "from client.cli import main; main(prog_name='hypertask')"]
     compiled = {"PYTHONPYCACHEPREFIX": str(root / "compiled")}
     return Side(program, {"HYPERTASK_CONFIG": str(root / "config.toml"), "TZ": "UTC", **compiled})
 

@@ -16,6 +16,7 @@ from client.commands.task_words import WordCommand, words
 from client.commands.tasks import YES, report_change
 from client.screen import Screen
 from client.tasks.moments import written
+from client.tasks.patterns import repeating
 from client.tasks.words import WordError
 from shared.core.identifiers import Body
 
@@ -170,6 +171,8 @@ def duplicate(session: Session, screen: Screen, *, words: tuple[str, ...], yes: 
         kept = {name: value for name, value in body.items() if name not in _NOT_COPIED}
         if kept.get("status") == "completed":
             kept["status"] = "pending"
-        copies.append(modify({"id": session.new_id(), **kept, "entry": now, "modified": now}))
+        if "parent" in body:
+            kept.pop("recur", None)
+        copies.append(repeating(modify({"id": session.new_id(), **kept, "entry": now, "modified": now}), kept))
     command = " ".join(["duplicate", *session.filter_words, *words])
     report_change(screen, session.tasks, session.tasks.add(copies, command), "Added")

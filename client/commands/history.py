@@ -137,7 +137,7 @@ def conflicts(
 def _take(session: Session, workspace: Workspace, screen: Screen, number: int, path: str | None) -> None:
     row = next((row for row in workspace.store.decisions(most=5000) if row["number"] == number), None)
     if row is None:
-        raise SetUpError(f"there is no conflict {number}. To list them: hypertask conflicts")
+        raise click.UsageError(f"there is no conflict {number}. To list them: hypertask conflicts")
     document = DocumentId(row["id"])
     wanted = [conflict for conflict in row["conflicts"] if path is None or conflict["path"] == path]
     command = f"conflicts --take {number}" + (f" --path {path}" if path is not None else "")

@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from client.commands.listing import number, task_lines
+from client.commands.listing import first_of, limit_of, number, task_lines
 from client.commands.loading import load_all, problem_rows, say_problems
 from client.commands.reporting import reports
 from client.commands.session import Session
@@ -33,20 +33,22 @@ def list_tasks(session: Session, screen: Screen, *, words: tuple[str, ...], ever
     hypertask list status:completed milk
     """
     seen = load_all(session, screen)
-    words = (*session.filter_words, *words)
-    fits, here = (filter_of(part, session.now, seen.view) for part in (words, session.context))
-    everything = everything or names_hidden(words)
+    limit, filters = limit_of([*session.filter_words, *words], None)
+    fits, here = (filter_of(part, session.now, seen.view) for part in (filters, session.context))
+    everything = everything or names_hidden(filters)
     wanted = (
         body
         for body in seen.bodies.values()
         if fits(body) and here(body) and (everything or is_pending(body, session.now))
     )
-    found = in_order(wanted, session.now.tzinfo)
+    fitting = in_order(wanted, session.now.tzinfo)
+    found = fitting[:limit]
     say_problems(screen, seen.problems)
     if not screen.as_json:
         number(session, found)
     lines = task_lines(seen, found, COLUMNS, colour)
-    summary = f"{tasks(len(found))}{f' of {len(seen.bodies)}' if len(found) != len(seen.bodies) else ''}."
+    of_all = f" of {len(seen.bodies)}" if len(fitting) != len(seen.bodies) else ""
+    summary = f"{tasks(len(fitting))}{of_all}{first_of(len(found), len(fitting))}."
     hint = "Next: hypertask done NUMBER" if found else 'Next: hypertask add "water the plants"'
     if not found and seen.bodies:
         hint = "Next: fewer words, or --all"

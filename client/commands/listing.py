@@ -19,6 +19,7 @@ from client.tasks.listed import keep_numbers
 from client.tasks.reports import Report, ordered
 from client.tasks.view import dependencies, tags_of
 from client.tasks.virtual_tags import VIRTUAL_TAGS, is_active, is_overdue
+from client.tasks.words import WordError
 from shared.core.identifiers import Body, DocumentId
 
 _HEADERS: Final = {"priority": "Pri", "urgency": "Urg", "status": "State"}
@@ -27,7 +28,7 @@ _HEADERS: Final = {"priority": "Pri", "urgency": "Urg", "status": "State"}
 def show_report(session: Session, screen: Screen, report: Report, words: Sequence[str], colour: str = "auto") -> None:
     """Prints one report, narrowed by the words, the filter before the command and the context."""
     all_tasks = load_all(session, screen)
-    limit, filters = _limit([*session.filter_words, *words], report.limit)
+    limit, filters = limit_of([*session.filter_words, *words], report.limit)
     fits = [filter_of(part, session.now, all_tasks.view) for part in (report.words, session.context, filters)]
     wanted = [body for body in all_tasks.bodies.values() if all(fit(body) for fit in fits)]
     listed = ordered(wanted, report.order, all_tasks.view, all_tasks.coefficients)
@@ -36,7 +37,7 @@ def show_report(session: Session, screen: Screen, report: Report, words: Sequenc
     if not screen.as_json:
         number(session, shown)
     lines = task_lines(all_tasks, shown, report.columns, colour)
-    more = f"{tasks(len(listed))}{f', the first {len(shown)} are shown' if len(shown) < len(listed) else ''}."
+    more = f"{tasks(len(listed))}{first_of(len(shown), len(listed))}."
     hint = "Next: hypertask done NUMBER" if shown else "Next: fewer words, or hypertask list"
     rows = [{**body, "urgency": round(all_tasks.urgency(body), 2)} for body in shown]
     screen.answer({"tasks": rows, "problems": problem_rows(all_tasks.problems)}, *lines, f"{more} {hint}")
@@ -50,16 +51,25 @@ def number(session: Session, listed: Sequence[Body]) -> None:
     keep_numbers(session.folder.state, (body["id"] for body in listed))
 
 
-def _limit(words: Iterable[str], limit: int | None) -> tuple[int | None, list[str]]:
-    """`limit:20` is no filter; `limit:page` is what fits a screen of 25 lines."""
+def limit_of(words: Iterable[str], limit: int | None) -> tuple[int | None, list[str]]:
+    """`limit:20` is no filter; `limit:page` is what fits a screen of 25 lines. Raises WordError."""
     rest = []
     for word in words:
-        if word.startswith("limit:"):
-            value = word.removeprefix("limit:")
-            limit = int(value) if value.isdigit() else 25
-        else:
+        if not word.startswith("limit:"):
             rest.append(word)
+            continue
+        value = word.removeprefix("limit:")
+        if value != "page" and not (value.isdecimal() and int(value)):
+            raise WordError(f'"{word}" is no limit. Examples: limit:20, limit:page')
+        limit = 25 if value == "page" else int(value)
     return limit, rest
+
+
+def first_of(shown: int, count: int) -> str:
+    """What is said of a listing that a limit made shorter."""
+    if shown == count:
+        return ""
+    return ", the first is shown" if shown == 1 else f", the first {shown} are shown"
 
 
 def task_lines(all_tasks: AllTasks, shown: Sequence[Body], columns: Sequence[str], colour: str = "auto") -> list[str]:

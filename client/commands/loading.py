@@ -39,7 +39,7 @@ def load_all(session: Session, screen: Screen) -> AllTasks:
     """Raises FolderError."""
     seen = session.tasks.all()
     if made := session.tasks.make_occurrences(seen.bodies):
-        screen.say(f"Created {tasks(len(made))} from repeating tasks.")
+        screen.say(f"Created {tasks(len(made))} from {'a repeating task' if len(made) == 1 else 'repeating tasks'}.")
     bodies = {**seen.bodies, **{DocumentId(body["id"]): body for body in made}}
     coefficients = {**COEFFICIENTS, **session.profile.urgency}
     values = session.profile.values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from datetime import date, timedelta
 from typing import Any, Final
@@ -22,6 +23,7 @@ from client.tasks.reports import REPORTS, Report
 from client.tasks.view import is_open, status_of, tags_of
 from shared.core.identifiers import Body
 
+_YEAR: Final = re.compile(r"(?:19|20|21)\d\d\Z", re.ASCII)
 COLOURS: Final = click.Choice(["auto", "always", "never"])
 
 
@@ -109,7 +111,13 @@ def summary(session: Session, screen: Screen, *, words: tuple[str, ...]) -> None
 @words()
 @reports
 def calendar(session: Session, screen: Screen, *, words: tuple[str, ...]) -> None:
-    """Three months with the days on which something is due: `*`; today: `<`."""
+    """Three months with the days on which something is due: `*`; today: `<`.
+
+    \b
+    hypertask calendar 2031
+    hypertask calendar 5 2031
+    """
+    words, first, count = _months_of(words, session.now.date())
     all_tasks = load_all(session, screen)
     due = Counter(
         day
@@ -117,10 +125,10 @@ def calendar(session: Session, screen: Screen, *, words: tuple[str, ...]) -> Non
         if status_of(body) == "pending" and (day := moments.day_of(body.get("due"), session.now.tzinfo)) is not None
     )
     today = session.now.date()
-    months = [_month(months_later(today.replace(day=1), number), today, due) for number in range(3)]
+    months = [_month(months_later(first, number), today, due) for number in range(count)]
     beside = max(1, min(3, ((terminal_width() or 80) + 3) // 33))
     lines: list[str] = []
-    for start in range(0, 3, beside):
+    for start in range(0, count, beside):
         lines += [""] if start else []
         some = months[start : start + beside]
         height = max(map(len, some))
@@ -128,6 +136,16 @@ def calendar(session: Session, screen: Screen, *, words: tuple[str, ...]) -> Non
         lines += ["   ".join(part.ljust(30) for part in row).rstrip() for row in zip(*padded, strict=True)]
     days = {str(day): count for day, count in sorted(due.items())}
     screen.answer({"due": days}, *lines, f"{tasks(sum(due.values()))} with a day. Next: hypertask list due:DAY")
+
+
+def _months_of(words: tuple[str, ...], today: date) -> tuple[tuple[str, ...], date, int]:
+    """The filter, and the first month and how many: of a year that the words end with, and of a month before it."""
+    if not words or not _YEAR.match(words[-1]):
+        return words, today.replace(day=1), 3
+    year, before = int(words[-1]), words[:-1]
+    if before and before[-1].isdecimal() and 1 <= int(before[-1]) <= 12:
+        return before[:-1], date(year, int(before[-1]), 1), 3
+    return before, date(year, 1, 1), 12
 
 
 def _month(first: date, today: date, due: Counter[date]) -> list[str]:

@@ -50,13 +50,13 @@ def sync(session: Session, screen: Screen, *, names: tuple[str, ...], dry_run: b
 
 
 def chosen(profile: Profile, names: Sequence[str] = ()) -> tuple[UpstreamConfig, ...]:
-    """The upstreams of those names, or all. Raises SetUpError."""
+    """The upstreams of those names, or all. Raises SetUpError, UsageError."""
     known = {upstream.name: upstream for upstream in profile.upstreams}
     if not known:
         raise SetUpError(f"{profile.folder} has no server or folder to sync with yet. Next: hypertask connect URL")
     for name in names:
         if name not in known:
-            raise SetUpError(f"there is no upstream {name}. Known: {', '.join(known)}")
+            raise click.UsageError(f"there is no upstream {name}. Known: {', '.join(known)}")
     return tuple(known[name] for name in names) or tuple(known.values())
 
 

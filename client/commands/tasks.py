@@ -41,18 +41,11 @@ def add(session: Session, screen: Screen, *, words: tuple[str, ...]) -> None:
     if "description" not in body:
         raise click.UsageError('a task needs a description: hypertask add "water the plants"')
     if "recur" in body:
-        body = _as_pattern(body)
+        from client.tasks.patterns import repeating  # noqa: PLC0415  most tasks do not repeat
+
+        body = repeating(body)
     done = session.tasks.add([body], _command("add", words))
     report_change(screen, session.tasks, done, "Added", "Next: hypertask list")
-
-
-def _as_pattern(body: Body) -> Body:
-    from client.tasks.periods import repetition  # noqa: PLC0415  most tasks do not repeat
-
-    repetition(body["recur"])
-    if "due" not in body:
-        raise click.UsageError("a task that repeats has to be due for the first time: due:friday recur:weekly")
-    return {**body, "status": "recurring"}
 
 
 @click.command(cls=WordCommand)
@@ -75,10 +68,10 @@ def modify(session: Session, screen: Screen, *, words: tuple[str, ...], yes: boo
 
     def modified(body: Body) -> Body:
         after = change(body)
-        if "recur" in after and after.get("recur") != body.get("recur"):
-            from client.tasks.periods import repetition  # noqa: PLC0415  as above
+        if "recur" in after or "recur" in body:
+            from client.tasks.patterns import repeating  # noqa: PLC0415  as above
 
-            repetition(after["recur"])
+            after = repeating(after, body)
         waits_anew = after.get("depends") is not body.get("depends")
         if waits_anew and (way := view.cycle(body["id"], dependencies(after))) is not None:
             raise WordError(f"a task cannot wait for itself: {' -> '.join(way)}")

@@ -33,7 +33,7 @@ from client.tasks import moments
 from client.tasks.expressions import Both, Either, Expression, Not, Word, plain_words
 from client.tasks.expressions import parse as parse_words
 from client.tasks.ids import SHORTEST
-from client.tasks.known import check_tag, known_field
+from client.tasks.known import check_status, check_tag, known_field
 from client.tasks.named import numbered
 from client.tasks.urgency import COEFFICIENTS, urgency
 from client.tasks.view import View, status_of, tags_of
@@ -116,6 +116,8 @@ def _condition(word: Tag | Field | Text, view: View) -> Filter:
             return _text_test(text, view)
         case Field(name, modifier, text, is_json):
             name = known_field(name, view.fields)
+            if name == "status" and modifier in ("", "is", "isnt", "not") and not is_json:
+                check_status(text, view)
             test = _test(modifier, text, is_json, name, view.now)
             if name == "status":
                 return lambda body: test("waiting" if view.is_waiting(body) else status_of(body))

@@ -7,12 +7,21 @@ from typing import Final
 
 from client.tasks.view import View
 from client.tasks.virtual_tags import VIRTUAL_TAGS
-from client.tasks.words import WordError
+from client.tasks.words import MODIFIERS, WordError
 
 FIELDS: Final = (
     *("description", "status", "project", "priority", "tags", "due", "wait", "scheduled", "until", "start", "end"),
     *("entry", "modified", "recur", "depends", "parent", "annotations", "id", "urgency"),
 )
+STATUSES: Final = ("pending", "waiting", "completed", "deleted", "recurring")
+_MEANT: Final = {
+    "done": "completed",
+    "finished": "completed",
+    "closed": "completed",
+    "open": "pending",
+    "todo": "pending",
+}
+"""What people call them."""
 _SHORT: Final = {
     "desc": "description",
     "pri": "priority",
@@ -30,7 +39,12 @@ _SHORT: Final = {
 def known_field(name: str, fields: Collection[str] | None) -> str:
     """The field that is meant. `fields`: those in use; None: any may be. Raises WordError for a name that is nearly
     one of them and none: it would be an empty answer, or a field that nobody reads."""
-    if fields is None or name in fields or name in FIELDS or name.partition(".")[0] in fields:
+    head, dot, last = name.partition(".")
+    if fields is not None and dot and name not in fields and (head in FIELDS or head in _SHORT):
+        near = _near(last, MODIFIERS, 1)
+        hint = f"did you mean {head}.{near[0]}?" if near else f"these are: {' '.join(MODIFIERS)}"
+        raise WordError(f'"{last}" is no modifier; {hint} If it is meant as text, write -- before it.')
+    if fields is None or name in fields or name in FIELDS or head in fields:
         return name
     if name in _SHORT:
         return _SHORT[name]
@@ -49,6 +63,16 @@ def check_tag(name: str, view: View) -> None:
     near = _near(name, VIRTUAL_TAGS, 1)
     hint = f"did you mean +{near[0]}?" if near else f"these are: {' '.join(VIRTUAL_TAGS)}"
     raise WordError(f"no task has the tag {name}, and no virtual tag is called so; {hint}")
+
+
+def check_status(value: str, view: View) -> None:
+    """Raises WordError for a status that no task has, and that nothing here knows."""
+    known = {*STATUSES, *view.statuses, *view.values.get("status", ())}
+    if view.fields is None or not value or value in known:
+        return
+    meant = _MEANT.get(value.casefold()) or next(iter(_near(value, sorted(known), 1)), None)
+    hint = f"did you mean {meant}?" if meant else f"these are: {' '.join(STATUSES)}."
+    raise WordError(f'no task has the status "{value}"; {hint} If it is meant so: status:="{value}"')
 
 
 def _near(name: str, known: Iterable[str], count: int, cutoff: float = 0.6) -> list[str]:

@@ -23,7 +23,7 @@ from typing import Any, Final
 from client.tasks import moments
 from client.tasks.filters import value_at
 from client.tasks.ids import NoSuchTaskError
-from client.tasks.known import FIELDS, known_field
+from client.tasks.known import FIELDS, check_status, known_field
 from client.tasks.named import documents_named
 from client.tasks.view import View, tags_of
 from client.tasks.virtual_tags import VIRTUAL_TAGS
@@ -66,6 +66,8 @@ def _checked(word: Tag | Field | Text, view: View | None) -> Tag | Field | Text:
     allowed = view.values.get(name)
     if allowed is not None and word.value and not word.is_json and word.value not in allowed:
         raise WordError(f"{name}:{word.value} is not in the config; {name} is one of {', '.join(allowed)}")
+    if name == "status" and not word.is_json and not word.modifier:
+        check_status(word.value, view)
     if name == "depends" and word.is_json:
         _all_there(_json(word.value), view)
     elif name == "depends":

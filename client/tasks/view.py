@@ -42,15 +42,16 @@ class View:
         numbers: tuple[str, ...] = (),
         tags: frozenset[str] = frozenset(),
         fields: frozenset[str] | None = None,
+        statuses: frozenset[str] = frozenset(),
         values: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
         depends: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
         ids: frozenset[str] = frozenset(),
         coefficients: Mapping[str, float] | None = None,
     ) -> None:
         """`open_ids`: tasks that are neither completed nor deleted; `needed`: those that an open task depends on;
-        `numbers`: the ids that the numbers of the last listing stand for, from 1; `tags`, `fields`: those in use;
-        `values`: what a field may be, where the config says so; `depends`: what each task depends on, where it
-        depends on any; `coefficients`: of the urgency, None: the usual ones."""
+        `numbers`: the ids that the numbers of the last listing stand for, from 1; `tags`, `fields`, `statuses`: those
+        in use; `values`: what a field may be, where the config says so; `depends`: what each task depends on, where
+        it depends on any; `coefficients`: of the urgency, None: the usual ones."""
         self.now = now
         self.at = now.timestamp()
         """The same in seconds since 1970: for ten thousand tasks it is asked for as often."""
@@ -59,6 +60,7 @@ class View:
         self.numbers = numbers
         self.tags = tags
         self.fields = fields
+        self.statuses = statuses
         self.values = values
         self.depends = depends
         self.ids = ids
@@ -71,6 +73,7 @@ class View:
         needed: set[str] = set()
         tags: set[str] = set()
         fields: set[str] = set()
+        statuses: set[str] = set()
         ids: set[str] = set()
         depends: dict[str, tuple[str, ...]] = {}
         for body in bodies:
@@ -78,6 +81,8 @@ class View:
             if "depends" in body:
                 depends[body["id"]] = tuple(dependencies(body))
             fields.update(body)
+            if isinstance(status := body.get("status"), str):
+                statuses.add(status)
             if isinstance(mine := body.get("tags"), list):
                 tags.update(tag for tag in mine if isinstance(tag, str))
             if is_open(body):
@@ -91,6 +96,7 @@ class View:
             numbers=tuple(numbers),
             tags=frozenset(tags),
             fields=frozenset(fields),
+            statuses=frozenset(statuses),
             depends=depends,
             ids=frozenset(ids),
             **known,

@@ -176,6 +176,68 @@ def test_what_is_wrong_with_a_command_is_an_object_with_json(words: list[str], h
     assert error["code"] in {"wrong-usage", "no-such-task", "word-not-understood"} and error["message"]
 
 
+def test_a_task_that_gets_a_period_repeats(home: Path, four: dict[str, str]) -> None:
+    milk, read = four["milk"], four["read"]
+    told(home, "modify", milk, "recur:weekly")
+    assert body(home, milk)["status"] == "recurring"
+    [made] = [one for one in listed(home, "milk") if one.get("parent") == milk]
+    refused = told(home, "modify", made["id"], "recur:daily", status=2)
+    assert f"hypertask modify {milk} recur:daily" in refused.stderr
+    assert "due:friday recur:weekly" in told(home, "modify", milk, "due:", status=2).stderr
+    assert "is not a period" in told(home, "modify", milk, "recur:sometimes", status=2).stderr
+    told(home, "modify", milk, "recur:")
+    assert body(home, milk)["status"] == "pending" and "made_until" not in body(home, milk)
+    told(home, "modify", read, "due:")
+    assert "due:friday recur:weekly" in told(home, "modify", read, "recur:weekly", status=2).stderr
+    assert "recur" not in body(home, read)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("due.befor:eom", "list"), "did you mean due.before?"),
+        (("modify", "ID", "due.befor:eom"), "did you mean due.before?"),
+        (("add", "x", "project.hass:y"), "did you mean project.has?"),
+        (("list", "status:done"), "did you mean completed?"),
+        (("list", "status.not:pendin"), "did you mean pending?"),
+        (("modify", "ID", "status:done"), "did you mean completed?"),
+        (("list", "limit:many"), "limit:20"),
+        (("next", "limit:0"), "limit:20"),
+        (("sync", "nowhere"), "to sync with yet"),
+        (("conflicts", "--take", "9"), "no conflict 9"),
+    ],
+)
+def test_what_is_not_understood_is_never_an_empty_answer(
+    words: tuple[str, ...], said: str, home: Path, four: dict[str, str]
+) -> None:
+    before = body(home, four["milk"])
+    status = 1 if words[0] == "sync" else 2
+    assert said in told(home, *(four["milk"] if word == "ID" else word for word in words), status=status).stderr
+    assert body(home, four["milk"]) == before and len(listed(home)) == 4
+
+
+def test_a_status_of_one_s_own_is_taken_when_it_is_meant(home: Path, four: dict[str, str]) -> None:
+    told(home, "modify", four["milk"], 'status:="asleep"')
+    assert [one["description"] for one in listed(home, "status:asleep")] == ["milk"]
+    told(home, "modify", four["call"], "status:asleep")
+    assert body(home, four["call"])["status"] == "asleep"
+
+
+def test_list_takes_a_limit_as_reports_do(home: Path, four: dict[str, str]) -> None:
+    assert told(home, "list", "limit:1").stdout.endswith("4 tasks, the first is shown. Next: hypertask done NUMBER\n")
+    assert "2 tasks of 4." in told(home, "list", "+errand", "limit:2").stdout
+    assert "4 tasks, the first 2 are shown." in told(home, "next", "limit:2").stdout
+
+
+def test_a_calendar_of_a_year_or_from_a_month(home: Path, four: dict[str, str]) -> None:
+    year = told(home, "calendar", "2030").stdout
+    assert "January 2030" in year and "December 2030" in year and "2029" not in year and "2031" not in year
+    assert re.search(r" 2\* +3\* +4\* +5\*", year)
+    three = told(home, "calendar", "+errand", "11", "2029").stdout
+    assert "November 2029" in three and "January 2030" in three and "February" not in three
+    assert " 4*" not in three and " 3*" in three
+
+
 def test_dependencies_exist_and_go_in_no_circle(home: Path, four: dict[str, str]) -> None:
     told(home, "list")
     told(home, "modify", "2", "depends:1")

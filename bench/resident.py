@@ -17,6 +17,7 @@ from bench.parts import Parts
 from client.config.config_text import Profile, UpstreamConfig
 from client.config.tokens import Tokens
 from client.folder.file_text import text_of
+from client.sync.change_scope import EVERYTHING, NOTHING, ChangeScope
 from client.upstreams.http import HttpUpstream
 from client.workspace.multi_sync import Exchange
 from client.workspace.watch import Watch
@@ -45,7 +46,7 @@ class Resident:
         self._exchange = exchange
         self._told = told
 
-    async def sync(self, what: str, touched: set[DocumentId] | None) -> Row:
+    async def sync(self, what: str, touched: ChangeScope) -> Row:
         parts = Parts()
         store = self._exchange.here.store
         with parts.measured(store) if self._told is not None else nullcontext():
@@ -60,8 +61,8 @@ class Resident:
         read = result.reports["up"].files_read
         return {"what": what, "seconds": seconds, "requests": requests, "bytes": size, "files_read": read}
 
-    def edit(self, numbers: range, **fields: object) -> set[DocumentId]:
-        return {self._edited(f"t{number}", fields) for number in numbers}
+    def edit(self, numbers: range, **fields: object) -> ChangeScope:
+        return ChangeScope.of(self._edited(f"t{number}", fields) for number in numbers)
 
     def path(self, name: str) -> Path:
         return self._exchange.here.folder.path(DocumentId(name))
@@ -98,8 +99,8 @@ async def resident(place: Place, told: Told | None) -> AsyncIterator[Resident]:
 async def measure(here: Place, there: Place, count: int, told: Told | None = None) -> list[Row]:
     async with resident(here, told) as one, resident(there, told) as other:
         for device in (one, other):
-            await device.sync("settle", None)
-        agreed = [await one.sync("daemon: agreed", set()) for _ in range(REPEATS)]
+            await device.sync("settle", EVERYTHING)
+        agreed = [await one.sync("daemon: agreed", NOTHING) for _ in range(REPEATS)]
         some = max(1, count // 100)
         mine = one.edit(range(2 * some, 3 * some), here="again")
         theirs = other.edit(range(3 * some, 4 * some), there="again")
@@ -108,7 +109,7 @@ async def measure(here: Place, there: Place, count: int, told: Told | None = Non
             await one.sync("daemon: changes, first device", mine),
             await other.sync("daemon: changes, second device", theirs),
         ]
-        await one.sync("settle", set())
+        await one.sync("settle", NOTHING)
         waits = await propagation(one, other)
         name = f"daemon: file to file, median of {EDITS}"
         return [*rows, {"what": name, "seconds": statistics.median(waits), "files_read": 1}]

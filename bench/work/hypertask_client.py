@@ -17,6 +17,7 @@ from bench.resident import Place, propagation, resident
 from bench.work.columns import Column, Figures, Scale, quantiles
 from bench.work.relay import Relay
 from client.folder.file_text import text_of
+from client.sync.change_scope import EVERYTHING, NOTHING
 from client.sync.upstream import Upstream
 from client.upstreams.http import HttpUpstream
 from client.upstreams.http_channel import Channel
@@ -166,9 +167,9 @@ class DaemonColumn(ClientColumn):
     async def _agreed(self, url: str, passed: Passed = not_counted) -> tuple[list[float], int, int]:
         """Seconds of each sync; requests and bytes of one."""
         async with resident(self._place("here", url), None) as device:
-            await device.sync("settle", None)
+            await device.sync("settle", EVERYTHING)
             requests, size = passed()
-            taken = [float((await device.sync("agreed", set()))["seconds"]) for _ in range(REPEATS)]
+            taken = [float((await device.sync("agreed", NOTHING))["seconds"]) for _ in range(REPEATS)]
             after, grown = passed()
         return taken, (after - requests) // REPEATS, (grown - size) // REPEATS
 
@@ -182,7 +183,7 @@ class DaemonColumn(ClientColumn):
         """Seconds, requests and bytes of one sync."""
         some = min(self.scale.changes, self.scale.documents // 2)
         async with resident(self._place("here", url), None) as device:
-            await device.sync("settle", None)
+            await device.sync("settle", EVERYTHING)
             await asyncio.to_thread(partial(self._devices["there"].edit, range(some), status="done", turn=turn))
             await self._sync("there")
             touched = device.edit(range(some, 2 * some), status="done", turn=turn)
@@ -197,7 +198,7 @@ class DaemonColumn(ClientColumn):
             resident(self._place("there", self._url), None) as other,
         ):
             for device in (one, other):
-                await device.sync("settle", None)
+                await device.sync("settle", EVERYTHING)
             return quantiles("w7", await propagation(one, other))
 
     def _place(self, name: str, url: str) -> Place:

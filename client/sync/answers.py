@@ -7,16 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from client.sync.arrivals import Change, Placed
 from client.sync.decided import Decided
 from client.sync.engine.answer import Settled, agreed, is_forgotten, on_answer, on_fetched
 from client.sync.engine.own_edits import with_sides
 from client.sync.engine.records import NotNow, Pending, Record, Refused, Reply, UpstreamAnswer
 from client.sync.files import Held, UnreadableError
-from client.sync.outbox import NOTHING, Outbox
+from client.sync.outbox import NO_RECORD, Outbox
 from client.sync.own_edits import OwnEdits
 from client.sync.pair import SyncPair
 from client.sync.report import SyncReport, count
-from client.sync.state_store import Arriving, SeenFile
+from client.sync.state_store import Arriving
 from client.sync.versioning import Arrival, TakenState
 from shared.codec import content_hash
 from shared.core.identifiers import Body, ContentHash, DocumentId
@@ -64,7 +65,7 @@ class Answers:
         records = self._outbox.records(replies.keys())
         changes = _Changes()
         for document, reply in replies.items():
-            record = records.get(document, NOTHING)
+            record = records.get(document, NO_RECORD)
             match reply:
                 case UpstreamAnswer():
                     await self._decide(document, record, reply, changes)
@@ -73,20 +74,19 @@ class Answers:
                         content = None if record.pending.deletes else record.pending.hash
                         changes.refused[document] = replace(reply, hash=content, remote=record.outline.remote)
                 case NotNow():
-                    self._pair.recheck.files.add(document)
+                    self._pair.recheck.look_at([document])
         rows = self._pair.arrivals.stage(changes.arriving)
         report.decided += self._store(changes, rows)
         for taken in changes.taken.values():
             count(report, taken.before, taken.answer)
         report.conflicts += sum(map(len, changes.conflicts.values()))
         self._pair.step("remembered")
-        self._place(rows)
-        report.arrived.extend((row.expected, row.body) for row in rows.values())
+        report.arrived.extend(self._place(rows))
 
     async def _decide(self, document: DocumentId, record: Record, answer: UpstreamAnswer, changes: _Changes) -> None:
         applied = await self._applied(document, record, answer)
         if applied is None:
-            self._pair.recheck.files.add(document)
+            self._pair.recheck.look_at([document])
             if record.pending is None:
                 changes.remote[document] = answer.hash
             return
@@ -94,7 +94,7 @@ class Answers:
         changes.records[document] = settled.record
         if applied.apart is not None:
             changes.apart[document] = applied.apart
-            self._pair.recheck.files.add(document)
+            self._pair.recheck.look_at([document])
             return
         changes.taken[document] = TakenState(answer, settled, record)
         if answer.conflicts or settled.conflicts:
@@ -125,12 +125,14 @@ class Answers:
             store.set_arriving(rows)
         return [one for one in decided if one is not None]
 
-    def _place(self, rows: Mapping[DocumentId, Arriving]) -> None:
+    def _place(self, rows: Mapping[DocumentId, Arriving]) -> list[Change]:
+        """Returns what was changed in the files. What could not be placed is tried again, by the next plan first."""
         recheck = self._pair.recheck
         placed = self._pair.arrivals.place(rows)
-        self._pair.files.wrote(placed)
+        self._pair.files.wrote({document: one.seen for document, one in placed.items()})
         recheck.arrivals = recheck.arrivals or len(placed) < len(rows)
-        recheck.files.update(d for d, row in rows.items() if d not in placed or not _is_as_meant(row, placed[d]))
+        recheck.look_at(d for d, row in rows.items() if d not in placed or not _is_as_meant(row, placed[d]))
+        return [(one.before, one.now) for one in placed.values() if one.changed]
 
     async def _applied(self, document: DocumentId, record: Record, answer: UpstreamAnswer) -> _Applied | None:
         """None: the answer cannot be used now, so it is asked for again."""
@@ -210,6 +212,8 @@ def _hash(body: Body | None) -> ContentHash | None:
     return None if body is None else content_hash(body)
 
 
-def _is_as_meant(row: Arriving, placed: SeenFile | None) -> bool:
+def _is_as_meant(row: Arriving, placed: Placed) -> bool:
     """Whether the file holds what was to come, and its stamp proves it."""
-    return placed is None or (bool(placed.stamp) and placed.hash == row.hash)
+    if placed.seen is None:
+        return placed.now is None
+    return bool(placed.seen.stamp) and placed.seen.hash == row.hash

@@ -25,7 +25,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -53,6 +53,32 @@ TRIES: Final = 20
 
 Step = Callable[[str], None]
 """Called between any two steps; tests stop there."""
+
+Change = tuple[Body | None, Body | None]
+"""(before, now) of a file; None: no file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What became of an arrival that could be brought to its end. `seen`: the file then, as far as it is known."""
+
+    seen: SeenFile | None
+    before: Body | None
+    now: Body | None
+    """Not always what was to come: an edit that was found in the file is merged with it, or stays."""
+
+    @property
+    def changed(self) -> bool:
+        """Whether the file was changed by us."""
+        return not equal(self.before, self.now)
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """`stuck`: what still cannot be placed. `changes`: of the files that were changed, now or before the stop."""
+
+    stuck: tuple[DocumentId, ...] = ()
+    changes: tuple[Change, ...] = ()
 
 
 class Arrivals:
@@ -87,37 +113,34 @@ class Arrivals:
         self._step("staged")
         return rows
 
-    def place(
-        self, arriving: Mapping[DocumentId, Arriving], *, fresh: bool = True
-    ) -> dict[DocumentId, SeenFile | None]:
+    def place(self, arriving: Mapping[DocumentId, Arriving], *, fresh: bool = True) -> dict[DocumentId, Placed]:
         """Steps 3 and 4, after step 2 was committed. `fresh`: no try was made so far. Returns what was placed; the
         others cannot be placed, because their files cannot be read, or written, at the moment. `recover` tries
-        again."""
+        again. Raises OSError."""
         if not arriving:
             return {}
-        seen: dict[DocumentId, SeenFile | None] = {}
+        placed: dict[DocumentId, Placed] = {}
         for document, row in arriving.items():
             # Of what could not be placed nothing is said.
             with suppress(_StuckError):
                 try:
                     if row.body is not None:
-                        seen[document] = self._put(document, row, fresh=fresh)
+                        placed[document] = self._put(document, row, fresh=fresh)
                     else:
-                        self._remove(document, row)
-                        seen[document] = None
+                        placed[document] = self._remove(document, row)
                 except WriteProtectedError:
                     self.protected.add(document)
-        if seen:
+        if placed:
             make_names_durable(self._folder.root)
-            self.protected -= seen.keys()
+            self.protected -= placed.keys()
         self._step("placed all")
         with self._store.transaction():
-            self._store.saw(seen)
-            self._store.arrived(seen)
-        return seen
+            self._store.saw({document: one.seen for document, one in placed.items()})
+            self._store.arrived(placed)
+        return placed
 
-    def recover(self) -> tuple[DocumentId, ...]:
-        """Goes on with what a client that was stopped has left behind. Returns what still cannot be placed."""
+    def recover(self) -> Recovered:
+        """Goes on with what a client that was stopped has left behind. Raises OSError."""
         rows = self._store.arriving()
         names = {row.staged for row in rows.values()}
         for path in _files_of(self._stage):
@@ -128,16 +151,20 @@ class Arrivals:
             with self._store.transaction():
                 self._store.arrived(done)
         left = {document: row for document, row in rows.items() if document not in done}
-        return tuple(left.keys() - self.place(left, fresh=False).keys())
+        placed = self.place(left, fresh=False)
+        # Who placed these was stopped before anybody was told.
+        changes = [(rows[document].expected, rows[document].body) for document in done]
+        changes += [(one.before, one.now) for one in placed.values() if one.changed]
+        return Recovered(tuple(left.keys() - placed.keys()), tuple(changes))
 
     # A state that comes into its file
 
-    def _put(self, document: DocumentId, row: Arriving, *, fresh: bool) -> SeenFile:
-        """What the file holds now, as far as it is known. Raises _StuckError."""
+    def _put(self, document: DocumentId, row: Arriving, *, fresh: bool) -> Placed:
+        """Raises _StuckError."""
         if fresh and row.hash is not None and (row.expected is None or row.at is not None):
             # Where nobody is at work, this is all.
             with suppress(ChangedError):
-                return self._exchange(document, row, row.at, row.hash)
+                return Placed(self._exchange(document, row, row.at, row.hash), row.expected, row.body)
             fresh = False
             if not (self._stage / row.staged).exists():
                 row = self._again(document, row, MergedDoc(_body(row)), row.expected)
@@ -151,26 +178,27 @@ class Arrivals:
             if held is not None and not equal(held, body) and row.expected is not None:
                 if equal(held, row.expected):  # exchanged, and stopped before the old one was removed
                     staged.unlink(missing_ok=True)
-                    return SeenFile(content_hash(body), "")
+                    return Placed(SeenFile(content_hash(body), ""), row.expected, body)
                 here = now.body if isinstance(now, Loaded) else None
                 onto = here if here is not None else body
                 row = self._again(document, row, merged_onto(row.expected, onto, held), here)
                 continue
             if held is None and staged.exists():  # exchanged with what somebody was writing, and stopped
                 self._rescue(staged)
-                return SeenFile(content_hash(body), "")
+                return Placed(SeenFile(content_hash(body), ""), row.expected, body)
             if isinstance(now, FileProblem):
                 raise _StuckError
             if now is not None and (row.expected is None or not equal(now.body, row.expected)):
                 if equal(now.body, body):
                     staged.unlink(missing_ok=True)
-                    return SeenFile(now.hash, "")
+                    return Placed(SeenFile(now.hash, ""), body, body)
                 row = self._again(document, row, merged_onto(row.expected, body, now.body), now.body)
                 continue
             row = replace(row, wrote=stamp_at(staged))
             with suppress(ChangedError):
                 # Without a file now: there was none, or somebody deleted it who had not seen what arrives.
-                return self._exchange(document, row, now.stamp if now is not None else None, content_hash(body))
+                seen = self._exchange(document, row, now.stamp if now is not None else None, content_hash(body))
+                return Placed(seen, now.body if now is not None else None, body)
             if not staged.exists():
                 row = self._again(document, row, MergedDoc(body), row.expected)
         raise _StuckError
@@ -200,28 +228,31 @@ class Arrivals:
 
     # A file that goes
 
-    def _remove(self, document: DocumentId, row: Arriving) -> None:
+    def _remove(self, document: DocumentId, row: Arriving) -> Placed:
         """Raises _StuckError. What was edited in between stays."""
         target, aside = self._folder.path(document), self._leaving / f"{document}.json"
         if aside.exists():  # stopped inside of `take_away`
-            found = _parsed(aside, document)
-            if found is None or row.expected is None or not equal(found, row.expected):
-                try:
-                    put_new(aside, target)
-                except ChangedError:
-                    self._rescue(aside)
-                return
-            aside.unlink()
-            return
+            taken = _parsed(aside, document)
+            if taken is not None and row.expected is not None and equal(taken, row.expected):
+                aside.unlink()
+                return Placed(None, row.expected, None)
+            try:
+                put_new(aside, target)
+            except ChangedError:
+                self._rescue(aside)
+            return Placed(None, taken, taken)
         now = self._folder.read(document)
         if isinstance(now, FileProblem):
             raise _StuckError
-        if now is None or row.expected is None or not equal(now.body, row.expected):
-            return
+        body = now.body if now is not None else None
+        if now is None or row.expected is None or not equal(body, row.expected):
+            return Placed(None, body, body)
         self._leaving.mkdir(parents=True, exist_ok=True)
         self._step("leaving")
         with suppress(ChangedError):
             take_away(target, aside, now.stamp, self._rescue)
+            return Placed(None, body, None)
+        return Placed(None, body, body)
 
     # Files
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from client.folder.replace import Stamp
 from client.folder.task_folder import FileProblem, TaskFolder
 from client.sync.arrivals import key_of, stamp_key
+from client.sync.change_scope import EVERYTHING, ChangeScope
 from client.sync.state_store import SeenFile, SyncStateStore
 from shared.core.identifiers import Body, ContentHash, DocumentId
 
@@ -20,16 +21,14 @@ LATELY: Final = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """`hashes` of the files that are documents. `unreadable`: ids that must be left alone, because a file that may be
-    theirs is none at the moment; `problems` says why."""
+    """What a look found. `hashes`: of the files that are documents. `unreadable`: ids that must be left alone, for a
+    file that may be theirs is none at the moment; `problems` says why."""
 
     hashes: Mapping[DocumentId, ContentHash]
     unreadable: AbstractSet[DocumentId] = frozenset()
     problems: tuple[FileProblem, ...] = ()
     read: int = 0
     """How many files had to be read."""
-    changed: AbstractSet[DocumentId] = field(default_factory=frozenset)
-    """Documents that are not as they were when the folder was looked at before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +65,19 @@ class Files:
         self._found = Found({})
         return True
 
-    def look(self, *, remember: bool = True) -> Found:
-        """Reads what has a new stamp, and remembers it; that is for who holds the sync lock. Raises FolderError."""
+    def look(self, scope: ChangeScope = EVERYTHING, *, remember: bool = True) -> Found:
+        """Reads what has a new stamp, and remembers it; that is for who holds the sync lock. `scope`: no other files
+        changed since the look before. Raises FolderError."""
+        found = None if scope.documents is None else self._look_at(scope.documents)
+        self._found = found if found is not None else self._look_at_all(remember=remember)
+        return self._found
+
+    def _look_at_all(self, *, remember: bool) -> Found:
         self._lately.clear()
         scan = self._folder.scan()
         known, hashes = self._store.file_stamps(), self._store.file_hashes()
         news: dict[DocumentId, SeenFile | None] = {}
         problems = list(scan.problems)
-        changed: set[DocumentId] = set()
         other = [
             document
             for document, stamp in scan.files.items()
@@ -81,7 +85,8 @@ class Files:
             if known.get(document) != key_of(stamp) or self._may_be_too_large(stamp)
         ]
         for document in other:
-            before, loaded = hashes.pop(document, None), self._read(document)
+            hashes.pop(document, None)
+            loaded = self._read(document)
             if isinstance(loaded, FileProblem):
                 problems.append(loaded)
             elif loaded is not None:
@@ -89,58 +94,45 @@ class Files:
                     problems.append(self._folder.too_large(document))
                 hashes[document] = loaded.hash
                 news[document] = SeenFile(loaded.hash, key_of(loaded.stamp) if loaded.stamp else "")
-                if before != loaded.hash:
-                    changed.add(document)
         for document in hashes.keys() - scan.files.keys():
             del hashes[document]
         # Whose file cannot be read, or was renamed, is not deleted.
         unreadable = {problem.document for problem in problems if problem.document is not None}
         unreadable |= self._folder.held(tuple(problems)).keys()
         unreadable -= hashes.keys()
-        gone = known.keys() - hashes.keys() - unreadable
-        news.update(dict.fromkeys(gone))
-        changed |= gone
+        news.update(dict.fromkeys(known.keys() - hashes.keys() - unreadable))
         if news and remember:
             with self._store.transaction():
                 self._store.saw(news)
         self._keys, self._hashes = known, hashes
         self._keys.update((document, seen.stamp if seen is not None else "") for document, seen in news.items())
-        self._found = Found(hashes, frozenset(unreadable), tuple(problems), len(other), frozenset(changed))
-        return self._found
+        return Found(dict(hashes), frozenset(unreadable), tuple(problems), len(other))
 
-    def look_again(self, documents: Iterable[DocumentId]) -> Found:
-        """As `look`, at the files of these documents alone: what the others held a moment ago still counts, and the
-        next `look` sees what became of them. For who has just written these."""
-        before = self._found
-        if before is None or before.problems:
-            return self.look()
+    def _look_at(self, documents: Iterable[DocumentId]) -> Found | None:
+        """None: that takes a look at all."""
+        if self._found is None or self._found.problems:
+            return None
         seen: dict[DocumentId, SeenFile] = {}
-        changed: set[DocumentId] = set()
         for document in documents:
             stamp, remembered = self._folder.stamp(document), self._store.file(document)
             if stamp is None and remembered is None:
                 self._hashes.pop(document, None)
                 self._keys.pop(document, None)
-            elif stamp is None or self._may_be_too_large(
-                stamp
-            ):  # removed, or renamed: that takes a look at all names
-                return self.look()
+            elif stamp is None or self._may_be_too_large(stamp):  # removed, or renamed: all names are to be seen
+                return None
             elif remembered is not None and remembered.stamp == key_of(stamp):
                 self._hashes[document], self._keys[document] = remembered.hash, remembered.stamp
             else:
                 loaded = self._read(document)
                 if not isinstance(loaded, Held):
-                    return self.look()
+                    return None
                 self._hashes[document] = loaded.hash
                 self._keys[document] = key_of(loaded.stamp) if loaded.stamp else ""
                 seen[document] = SeenFile(loaded.hash, self._keys[document])
-                if remembered is None or remembered.hash != loaded.hash:
-                    changed.add(document)
         if seen:
             with self._store.transaction():
                 self._store.saw(seen)
-        self._found = Found(self._hashes, read=len(seen), changed=frozenset(changed))
-        return self._found
+        return Found(dict(self._hashes), read=len(seen))
 
     def wrote(self, files: Mapping[DocumentId, SeenFile | None]) -> None:
         """What was just written, or removed, by us."""

@@ -17,7 +17,7 @@ from shared.core.protocol import Limits
 from shared.core.resolution.size_limit import TOO_LARGE
 from shared.core.version_vectors import Version, unseen
 
-NOTHING: Final = Record()
+NO_RECORD: Final = Record()
 TOO_LARGE_HERE: Final = Refused(TOO_LARGE, f"it is larger than {Limits().max_document_bytes} bytes")
 
 
@@ -47,7 +47,7 @@ class Outbox:
             versions = pair.versioning.numbered(_hashes(states)) if pair.sends_versions else {}
             records = pair.store.records(pair.name, [action.id for action in actions])
             for action in actions:
-                record = records.get(action.id, NOTHING)
+                record = records.get(action.id, NO_RECORD)
                 pending = record.pending if isinstance(action, Resend) else None
                 if isinstance(action, Send | Delete):
                     if action.id not in states:
@@ -95,7 +95,7 @@ class Outbox:
         for action in actions:
             if not isinstance(action, Send | Delete):
                 continue
-            self._pair.recheck.files.add(action.id)
+            self._pair.recheck.look_at([action.id])
             with suppress(UnreadableError):
                 held = self._pair.files.now(action.id)
                 if (held is not None) == isinstance(action, Send):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from client.sync.arrivals import Step
+from client.sync.arrivals import Placed, Recovered, Step
+from client.sync.change_scope import EVERYTHING, ChangeScope, Recheck
 from client.sync.files import Found, Held
-from client.sync.recheck import Recheck
 from client.sync.state_store import Arriving, SeenFile, SyncStateStore
 from client.sync.upstream import Upstream
 from client.sync.versioning import Versioning
@@ -21,9 +21,7 @@ class FileReader(Protocol):
 
     def is_empty(self) -> bool: ...
 
-    def look(self) -> Found: ...
-
-    def look_again(self, documents: Iterable[DocumentId]) -> Found: ...
+    def look(self, scope: ChangeScope = EVERYTHING) -> Found: ...
 
     def now(
         self, document: DocumentId, likely: Sequence[tuple[ContentHash | None, Body | None]] = ()
@@ -40,9 +38,9 @@ class FileWriter(Protocol):
 
     def stage(self, wanted: Mapping[DocumentId, Arriving]) -> dict[DocumentId, Arriving]: ...
 
-    def place(self, arriving: Mapping[DocumentId, Arriving]) -> dict[DocumentId, SeenFile | None]: ...
+    def place(self, arriving: Mapping[DocumentId, Arriving]) -> dict[DocumentId, Placed]: ...
 
-    def recover(self) -> tuple[DocumentId, ...]: ...
+    def recover(self) -> Recovered: ...
 
 
 @dataclass(slots=True)

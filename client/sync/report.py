@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from client.sync.arrivals import Change
 from client.sync.decided import Decided
 from client.sync.engine.plan import Plan
 from client.sync.engine.records import Record, Refused, UpstreamAnswer
 from client.sync.files import Found
-from shared.core.identifiers import Body, DocumentId
+from shared.core.identifiers import DocumentId
 
 Progress = Callable[[int, int], None]
 """(done, of how many that are known of)."""
@@ -34,8 +35,8 @@ class SyncReport:
     conflicts: int = 0
     adopted: int = 0
     files_read: int = 0
-    arrived: list[tuple[Body | None, Body | None]] = field(default_factory=list)
-    """(before, now) of the files that were changed."""
+    arrived: list[Change] = field(default_factory=list)
+    """Of the files that were changed."""
     plan: Plan = field(default_factory=Plan)
     """The last one; its waiting documents are those that wait still."""
     found: Found | None = None
@@ -66,6 +67,15 @@ def count(report: SyncReport, record: Record, answer: UpstreamAnswer) -> None:
     else:
         report.sent += 1
     report.merged += answer.hash != (None if pending.deletes else pending.hash)
+
+
+def is_said(plan: Plan, status: Mapping[str, Any]) -> bool:
+    """Whether the status of an earlier sync says already what waits because of the files, by this plan."""
+    return (
+        status.get("held_here", 0) == len(plan.held_here)
+        and set(status.get("undeletable") or ()) == {*plan.undeletable}
+        and set(status.get("refused") or ()) == {*plan.refused}
+    )
 
 
 def status_of(report: SyncReport, *, at: float | None = None) -> dict[str, Any]:

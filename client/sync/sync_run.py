@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from client.folder.task_folder import TaskFolder
 from client.sync.answers import Answers
 from client.sync.arrivals import Arrivals, Step
+from client.sync.change_scope import EVERYTHING, NOTHING, ChangeScope
 from client.sync.engine.answer import may_be_lost
 from client.sync.engine.emptied import held_if_emptied
 from client.sync.engine.plan import Action, Adopt, Delete, Fetch, Plan, plan
 from client.sync.engine.records import NotNow, Outline, Record, Reply, UpstreamAnswer
 from client.sync.files import Files, Found, UnreadableError
-from client.sync.outbox import NOTHING, Outbox
+from client.sync.outbox import NO_RECORD, Outbox
 from client.sync.own_edits import OwnEdits
 from client.sync.pair import FileReader, FileWriter, SyncPair
-from client.sync.report import Progress, SyncReport
+from client.sync.report import Progress, SyncReport, is_said
 from client.sync.state_store import SyncStateStore, UpstreamRow
 from client.sync.upstream import (
     Copyable,
@@ -85,45 +86,58 @@ class Sync:
         self._answers = Answers(self._pair, self._outbox, self._own)
         self._unapplied: dict[DocumentId, UpstreamAnswer] = {}
         """States that were told along with the changes, and not applied so far."""
+        self.report = SyncReport(name)
+        """Of this sync; what arrived stands in it also if the sync failed."""
         self._problems: dict[DocumentId, str] = {}
         """Of the upstream's own files, as they were told last."""
 
     async def survey(self, *, confirmed: bool = False) -> tuple[Plan, Found]:
-        """What is to be done. The upstream is asked; nothing is sent, and no file changed."""
-        stuck = self._arrivals.recover()
-        await self._listen()
-        return self._planned(self._files.look(), stuck, confirmed=confirmed)
+        """What is to be done. The upstream is asked and nothing is sent; what arrived before is brought into its
+        files (`report`). Raises UpstreamError, FolderError."""
+        self._look_at(EVERYTHING)
+        return await self._next_plan(confirmed=confirmed)
 
-    async def _again(self, *, confirmed: bool) -> tuple[Plan, Found]:
-        """The same after something was done: that alone is looked at, in the folder and in the memory."""
+    def is_due(self, found: Found, scope: ChangeScope, status: Mapping[str, Any]) -> bool:
+        """Whether a sync would have something to do, or to say that is not in the `status` of the last one, without
+        asking the upstream. `found`: of a look at `scope` at least."""
+        stuck = self._store.arriving().keys()
+        if stuck if scope.documents is None else stuck & scope.documents:
+            return True
+        next_plan = self._plan(found, stuck, scope)
+        return bool(next_plan.actions) or not is_said(next_plan, status)
+
+    def _look_at(self, scope: ChangeScope) -> None:
+        self._recheck.files |= scope
+
+    async def _next_plan(self, *, confirmed: bool) -> tuple[Plan, Found]:
+        """What is to be done now. Only what may have changed is looked at, in the folder and in the memory."""
+        recheck = self._recheck
         stuck: tuple[DocumentId, ...] = ()
-        if self._recheck.arrivals:
-            self._recheck.files.update(self._store.arriving())
-            stuck = self._arrivals.recover()
-        if self._recheck.upstream:
+        if recheck.arrivals:
+            recheck.look_at(self._store.arriving())
+            recovered = self._arrivals.recover()
+            self.report.arrived.extend(recovered.changes)
+            stuck = recovered.stuck
+            recheck.arrivals = bool(stuck)
+        if recheck.upstream:
             await self._listen()
-        self._recheck.upstream = False
-        self._recheck.documents |= self._recheck.files
-        self._recheck.documents.update(stuck)
-        found = self._files.look_again(self._recheck.files)
-        self._recheck.files.clear()
-        return self._planned(found, stuck, confirmed=confirmed, among=self._recheck.documents)
+        recheck.upstream = False
+        found = self._files.look(recheck.files)
+        scope = recheck.documents | recheck.files | ChangeScope.of(stuck)
+        recheck.files = NOTHING
+        return self._plan(found, stuck, scope, confirmed=confirmed), found
 
-    def _planned(
-        self,
-        found: Found,
-        stuck: Sequence[DocumentId],
-        *,
-        confirmed: bool,
-        among: AbstractSet[DocumentId] | None = None,
-    ) -> tuple[Plan, Found]:
-        """`among`: only these, and what the upstream has otherwise, may be unsettled."""
-        if among is None:
+    def _plan(
+        self, found: Found, stuck: Iterable[DocumentId], scope: ChangeScope, *, confirmed: bool = False
+    ) -> Plan:
+        """`scope`: only these, and what the upstream has otherwise, may be unsettled."""
+        if scope.documents is None:
             outlines, settled = self._store.unsettled(self._name, found.hashes)
+            self._recheck.documents = ChangeScope.of(outlines)
         else:
-            outlines = self._store.open_outlines(self._name, among)
+            outlines = self._store.open_outlines(self._name, scope.documents)
             settled = len(found.hashes) - sum(document in found.hashes for document in outlines)
-        self._recheck.documents.update(outlines)
+            self._recheck.documents = scope | ChangeScope.of(outlines)
         local = {document: content for document in outlines if (content := found.hashes.get(document)) is not None}
         made = plan(
             local,
@@ -140,36 +154,33 @@ class Sync:
             left = settled or int(self._store.any_agreed(there))
             made = held_if_emptied(made, there, outlines, self._meant(), settled=left, before=emptied)
             self._emptied = emptied | ({*made.held_here} - before)
-        return made, found
+        return made
 
     async def run(
         self,
         *,
         confirmed: bool = False,
         progress: Progress | None = None,
-        touched: AbstractSet[DocumentId] | None = None,
+        scope: ChangeScope = EVERYTHING,
         heard: Announced | None = None,
         prove: bool = False,
     ) -> SyncReport:
-        """Raises UpstreamError; what was done until then is done, and the next run goes on from there.
+        """Once. Raises UpstreamError, FolderError, LockedError, OSError; what was done until then is done, and stands
+        in `report`, and the next sync goes on from there.
 
-        `touched`: since all was in sync, no other files changed than those of these documents. None: who knows.
-        `heard`: what the upstream told of itself. `prove`: agreement is to be proved, whenever it was before."""
-        report = SyncReport(self._name)
-        self._recheck.upstream = True
-        if touched is None:
+        `scope`: what may have changed in the folder since all was in sync. `heard`: what the upstream told of itself.
+        `prove`: agreement is to be proved, whenever it was before."""
+        report = self.report
+        if scope.is_everything:
             self._store.retry_refused(self._name, REFUSED_FOR_NOW)  # the role, or the room, may be another one by now
-        known = touched is not None or await self._copy(report, progress)
-        if touched is not None:
-            self._recheck.arrivals = True  # what another process may have left is found in the memory
-            self._recheck.files |= touched
+        if not (scope.is_everything and await self._copy(report, progress)):
+            self._look_at(scope)
         row = self._store.upstream(self._name)
         if heard is not None and heard.since == row.cursor and not self._may_have_lost(row, heard.changes):
             self._heard(row, heard.changes)
             self._recheck.upstream = False
-        for number in range(MAX_ROUNDS):
-            survey = self._again if known or number else self.survey
-            report.plan, report.found = await survey(confirmed=confirmed)
+        for _ in range(MAX_ROUNDS):
+            report.plan, report.found = await self._next_plan(confirmed=confirmed)
             report.rounds += 1
             report.files_read += report.found.read
             self._adopt([action for action in report.plan.actions if isinstance(action, Adopt)], report)
@@ -178,7 +189,6 @@ class Sync:
                     report.agreed = True
                     break
                 prove = False
-                known = False
                 continue
             await self._act(report, confirmed=confirmed, progress=progress)
             if self._recheck.forgotten:
@@ -289,13 +299,13 @@ class Sync:
                     held = self._files.now(action.id)
                 except UnreadableError:
                     continue
-                remote = records.get(action.id, NOTHING).outline.remote
+                remote = records.get(action.id, NO_RECORD).outline.remote
                 # Only if the file still is what was compared.
                 if held is not None and held.hash == remote:
                     adopted[action.id] = Record(Outline(remote, shadow=remote, remote=remote), held.body)
             self._store.set_records(self._name, adopted)
         report.adopted += len(adopted)
-        self._recheck.files.update(action.id for action in actions if action.id not in adopted)
+        self._recheck.look_at(action.id for action in actions if action.id not in adopted)
         self._step("adopted")
 
     async def _act(self, report: SyncReport, *, confirmed: bool, progress: Progress | None) -> None:

@@ -170,7 +170,7 @@ class FolderUpstream:
             async with waited_for(self._control / "lock", LOCK_SECONDS):
                 store = LedgerStore.of(path, self._policies_declared())
                 try:
-                    stuck = self._arrivals(store).recover()
+                    stuck = self._arrivals(store).recover().stuck
                     self._take_in(store, Files(self._folder, store), stuck)
                     yield store
                 finally:

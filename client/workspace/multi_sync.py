@@ -8,11 +8,15 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 from typing import Final
 
 from client.config.config_file import UpstreamConfig
 from client.folder.locks import waited_for
 from client.folder.task_folder import FolderGoneError
+from client.sync.arrivals import Change
+from client.sync.change_scope import EVERYTHING, NOTHING, ChangeScope, Unsynced
 from client.sync.engine.plan import Plan
 from client.sync.files import Files, Found
 from client.sync.report import Progress, SyncReport, status_of
@@ -20,7 +24,7 @@ from client.sync.sync_run import Announced, Sync
 from client.sync.upstream import Upstream, UpstreamError
 from client.tasks.journal import ARRIVALS, Journal, Step, deleted_by_commands
 from client.workspace.workspace import LOCK_SECONDS, Workspace
-from shared.core.identifiers import Body, DocumentId
+from shared.core.identifiers import DocumentId
 from shared.observability import event
 
 logger = logging.getLogger(__name__)
@@ -47,8 +51,8 @@ class Result:
 
 
 Drivers = dict[str, Upstream]
-Arrived = Callable[[list[tuple[Body | None, Body | None]]], None]
-"""Told (before, now) of the files that syncs changed."""
+Arrived = Callable[[list[Change]], None]
+"""Told of the files that syncs changed."""
 
 
 class Exchange:
@@ -71,8 +75,7 @@ class Exchange:
         self._several = len({upstream.name for upstream in (*workspace.profile.upstreams, *upstreams)}) > 1
         self._unproved = set(self.upstreams) if resident else set[str]()
         """Upstreams that are asked to prove that they have what is remembered of them, when they agree next."""
-        self._touched: dict[str, set[DocumentId]] = {}
-        """Of each upstream that was in sync: the documents whose files were touched since then."""
+        self._unsynced = Unsynced(self.upstreams)
 
     async def close(self) -> None:
         for driver in self._drivers.values():
@@ -96,9 +99,11 @@ class Exchange:
     async def survey(self, name: str, *, confirmed: bool = False) -> tuple[Plan, Found]:
         """What a sync would do. Raises UpstreamError, FolderError."""
         async with self._alone():
-            driver, meant = self.driver(name), self._meant
-            sync = Sync(self.here.folder, self.here.store, name, driver, several=self._several, meant=meant)
-            return await sync.survey(confirmed=confirmed)
+            sync = self._sync(name)
+            try:
+                return await sync.survey(confirmed=confirmed)
+            finally:
+                self._announce(sync.report.arrived)
 
     async def sync(
         self,
@@ -106,43 +111,57 @@ class Exchange:
         *,
         confirmed: bool = False,
         progress: Callable[[str], Progress | None] = lambda name: None,
-        touched: AbstractSet[DocumentId] | None = None,
+        touched: ChangeScope = EVERYTHING,
         heard: Mapping[str, Announced] | None = None,
     ) -> Result:
-        """One that fails does not stop the others. Raises FolderError, LockedError.
+        """One that fails does not stop the others. Raises FolderError, LockedError, OSError.
 
-        `touched`: no other files changed since the sync before; None: who knows. `heard`: what upstreams told."""
+        `touched`: what may have changed in the folder since the sync before. `heard`: what upstreams told."""
         result = Result()
         due = list(names if names is not None else self.upstreams)
         async with self._alone():
-            if self.here.store.written_elsewhere() or touched is None:
-                self._touched.clear()
-            self._touch(touched or ())
+            self._add_touched(touched)
             for _ in range(MAX_PASSES):
                 moved: set[str] = set()
                 for name in due:
-                    told = (heard or {}).get(name)
-                    report = await self._one(name, result, confirmed=confirmed, progress=progress(name), heard=told)
-                    if report is not None and report.arrived:
-                        self._record(report.arrived)
-                        self._arrived(report.arrived)
-                        self._touch(DocumentId((before or now or {})["id"]) for before, now in report.arrived)
+                    announced = (heard or {}).get(name)
+                    if await self._one(name, result, confirmed=confirmed, progress=progress(name), heard=announced):
                         moved.update(other for other in self.upstreams if other != name)
                 due = [name for name in self.upstreams if name in moved and name not in result.errors]
                 if not due:
                     break
         return result
 
-    async def folder_changed(self, touched: AbstractSet[DocumentId] | None) -> bool:
-        """Whether a file, one of `touched` or any, holds something else than when it was seen, or written, last.
-        Raises FolderError, LockedError."""
+    async def due(self, touched: ChangeScope) -> set[str]:
+        """The upstreams with which a sync would have something to do, by what is in the folder. `touched`: what may
+        have changed there since this was asked, or synced, last. Raises FolderError, LockedError, OSError."""
         async with self._alone():
-            found = self._files.look() if touched is None else self._files.look_again(touched)
-            return bool(found.changed)
+            self._add_touched(touched)
+            scopes = {name: self._unsynced.of(name) for name in self.upstreams}
+            found = self._files.look(reduce(or_, scopes.values(), NOTHING))
+            return {name for name, scope in scopes.items() if self._is_due(name, found, scope)}
 
-    def _record(self, arrived: Iterable[tuple[Body | None, Body | None]]) -> None:
+    def _is_due(self, name: str, found: Found, scope: ChangeScope) -> bool:
+        try:
+            return self._sync(name).is_due(found, scope, self.here.store.upstream(name).status)
+        except UpstreamError:
+            return True  # the sync says what is wrong
+
+    def _add_touched(self, touched: ChangeScope) -> None:
+        """What another process did may be anything."""
+        self._unsynced.add(EVERYTHING if self.here.store.written_elsewhere() else touched)
+
+    def _announce(self, arrived: list[Change]) -> None:
+        """Of changes of files: to the journal, to people, and to the other upstreams."""
+        if not arrived:
+            return
+        self._record(arrived)
+        self._arrived(arrived)
+        self._unsynced.add(ChangeScope.of(_changed_document(change) for change in arrived))
+
+    def _record(self, arrived: Iterable[Change]) -> None:
         """So that it can be taken back. What arrived stands, whether or not there is room for this."""
-        steps = [Step(DocumentId((before or now or {})["id"]), before, now) for before, now in arrived]
+        steps = [Step(_changed_document(change), *change) for change in arrived]
         try:
             Journal(self.here.folder.state, ARRIVALS).record("sync", steps)
         except OSError as error:
@@ -151,37 +170,47 @@ class Exchange:
     def _meant(self) -> AbstractSet[DocumentId]:
         return deleted_by_commands(self.here.folder.state)
 
-    def _touch(self, documents: Iterable[DocumentId]) -> None:
-        some = set(documents)
-        for name in self._touched:
-            self._touched[name] |= some
+    def _sync(self, name: str) -> Sync:
+        """Raises UpstreamError."""
+        here, driver = self.here, self.driver(name)
+        return Sync(
+            here.folder, here.store, name, driver, files=self._files, several=self._several, meant=self._meant
+        )
 
     async def _one(
         self, name: str, result: Result, *, confirmed: bool, progress: Progress | None, heard: Announced | None
-    ) -> SyncReport | None:
+    ) -> bool:
+        """Whether files were changed, also if the sync failed."""
         store = self.here.store
-        touched = self._touched.pop(name, None)
+        scope = self._unsynced.start(name)
+        arrived: list[Change] = []
         try:
-            driver, prove = self.driver(name), name in self._unproved
-            several, meant = self._several, self._meant
-            sync = Sync(self.here.folder, store, name, driver, files=self._files, several=several, meant=meant)
-            report = await sync.run(confirmed=confirmed, progress=progress, touched=touched, heard=heard, prove=prove)
+            sync, prove = self._sync(name), name in self._unproved
+            arrived = sync.report.arrived
+            report = await sync.run(confirmed=confirmed, progress=progress, scope=scope, heard=heard, prove=prove)
             if report.agreed:
                 self._unproved.discard(name)
             if report.agreed and not report.plan.waits:
-                self._touched[name] = set()
+                self._unsynced.end(name)
         except UpstreamError as error:
             result.errors[name] = error
             before = dict(store.upstream(name).status)
             since = (before.get("error") or {}).get("since", time.time())
-            told = {"code": error.code, "message": str(error), "since": since, "passing": error.passing}
-            store.set_status(name, {**before, "error": told})
-            return None
+            error_status = {"code": error.code, "message": str(error), "since": since, "passing": error.passing}
+            store.set_status(name, {**before, "error": error_status})
+            return bool(arrived)
+        finally:
+            self._announce(arrived)
         result.errors.pop(name, None)
         earlier = result.reports.get(name)
         result.reports[name] = report if earlier is None else _together(earlier, report)
         store.set_status(name, status_of(report))
-        return report
+        return bool(arrived)
+
+
+def _changed_document(change: Change) -> DocumentId:
+    before, now = change
+    return DocumentId((before or now or {})["id"])
 
 
 def _together(first: SyncReport, then: SyncReport) -> SyncReport:

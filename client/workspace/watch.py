@@ -22,10 +22,10 @@ from client.folder.disk import DISK_ERRORS, sentence
 from client.folder.file_names import document_of
 from client.folder.locks import LockedError
 from client.folder.task_folder import FolderError
+from client.sync.change_scope import EVERYTHING, NOTHING, ChangeScope
 from client.sync.sync_run import Announced
 from client.sync.upstream import UpstreamError
 from client.workspace.multi_sync import Exchange, Result
-from shared.core.identifiers import DocumentId
 from shared.observability import event
 from shared.retry import Backoff
 
@@ -62,8 +62,8 @@ class Watch:
         self._unusable = ""
         """Why nothing can be synced at the moment; empty: it can."""
         self._due: set[str] = set(exchange.upstreams)
-        self._touched: set[DocumentId] | None = None
-        """Whose files; None: any."""
+        self._touched = EVERYTHING
+        """What may have changed in the folder, as far as it was not handed on."""
         self._heard: dict[str, Announced] = {}
         self._wake = asyncio.Event()
         self._listen = {name: asyncio.Event() for name in exchange.upstreams}
@@ -84,25 +84,25 @@ class Watch:
                 async with asyncio.timeout(LOOK_SECONDS):
                     await self._wake.wait()
             except TimeoutError:
-                self._touched = None
+                self._touched = EVERYTHING
             self._wake.clear()
-            touched, self._touched = self._touched, set()
+            touched, self._touched = self._touched, NOTHING
             heard, self._heard = self._heard, {}
-            if not self._due and await self._folder_changed(touched):
-                self._due.update(self._exchange.upstreams)
+            if touched and self._due != self._exchange.upstreams.keys():
+                self._due |= await self._due_by_folder(touched)
             names = [name for name in self._exchange.upstreams if name in self._due]
             self._due.clear()
             if names:
                 await self._sync(names, touched, heard)
 
-    async def _folder_changed(self, touched: set[DocumentId] | None) -> bool:
-        """Whether a file is other than it was when it was looked at, or written by us, before."""
+    async def _due_by_folder(self, touched: ChangeScope) -> set[str]:
+        """The upstreams that lack something of the folder."""
         try:
-            return await self._exchange.folder_changed(touched)
+            return await self._exchange.due(touched)
         except (FolderError, LockedError, *DISK_ERRORS):
-            return True  # the sync says what is wrong
+            return set(self._exchange.upstreams)  # the sync says what is wrong
 
-    async def _sync(self, names: list[str], touched: set[DocumentId] | None, heard: dict[str, Announced]) -> None:
+    async def _sync(self, names: list[str], touched: ChangeScope, heard: dict[str, Announced]) -> None:
         try:
             result = await self._exchange.sync(names, touched=touched, heard=heard)
         except (FolderError, LockedError, *DISK_ERRORS) as error:
@@ -111,7 +111,7 @@ class Watch:
                 event(logger, logging.WARNING, "folder_unusable", cause=error)
                 self._stopped(said)
             self._unusable = said
-            self._touched = None
+            self._touched = EVERYTHING
             self._later(names)
             return
         self._unusable = ""
@@ -164,9 +164,9 @@ class Watch:
             return
         documents = set() if names is None else {document_of(name) for name in names}
         if names is None or len(names) > MANY or None in documents:
-            self._touched = None
-        elif self._touched is not None:
-            self._touched.update(document for document in documents if document is not None)
+            self._touched = EVERYTHING
+        else:
+            self._touched |= ChangeScope.of(document for document in documents if document is not None)
         self._wake.set()
 
     async def _watch_upstream(self, name: str) -> None:

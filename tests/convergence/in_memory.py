@@ -6,12 +6,13 @@ from __future__ import annotations
 import collections.abc
 import copy
 import random
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
-from client.sync.arrivals import Step
+from client.sync.arrivals import Placed, Recovered, Step
+from client.sync.change_scope import EVERYTHING, ChangeScope
 from client.sync.engine.answer import merged_onto
 from client.sync.engine.records import Refused, Reply
 from client.sync.files import Found, Held
@@ -74,11 +75,8 @@ class MemoryFiles:
     def is_empty(self) -> bool:
         return not self.bodies
 
-    def look(self, *, remember: bool = True) -> Found:
+    def look(self, scope: ChangeScope = EVERYTHING, *, remember: bool = True) -> Found:
         return Found(dict(self._hashes))
-
-    def look_again(self, documents: Iterable[DocumentId]) -> Found:
-        return self.look()
 
     def now(self, document: DocumentId, likely: collections.abc.Sequence[object] = ()) -> Held | None:
         body = self.bodies.get(document)
@@ -89,24 +87,22 @@ class MemoryFiles:
 
     # As client/sync/arrivals.py
 
-    def recover(self) -> tuple[DocumentId, ...]:
+    def recover(self) -> Recovered:
         rows = self._memory.arriving()
         self._staged &= rows.keys()
         done = [document for document, row in rows.items() if row.body is not None and document not in self._staged]
         with self._memory.transaction():
             self._memory.arrived(done)
         self.place({document: row for document, row in rows.items() if document not in done})
-        return ()
+        return Recovered()
 
     def stage(self, wanted: Mapping[DocumentId, Arriving]) -> dict[DocumentId, Arriving]:
         self._staged.update(document for document, row in wanted.items() if row.body is not None)
         self.step("staged")
         return dict(wanted)
 
-    def place(
-        self, arriving: Mapping[DocumentId, Arriving], *, fresh: bool = True
-    ) -> dict[DocumentId, SeenFile | None]:
-        placed: dict[DocumentId, SeenFile | None] = {}
+    def place(self, arriving: Mapping[DocumentId, Arriving], *, fresh: bool = True) -> dict[DocumentId, Placed]:
+        placed: dict[DocumentId, Placed] = {}
         for document, row in arriving.items():
             here, body = self.bodies.get(document), row.body
             if not equal(here, row.expected) and here is not None and not equal(here, body):
@@ -114,7 +110,7 @@ class MemoryFiles:
             self.put(document, body)
             self._staged.discard(document)
             self.step("placed")
-            placed[document] = None if body is None else SeenFile(content_hash(body), "known")
+            placed[document] = Placed(None if body is None else SeenFile(content_hash(body), "known"), here, body)
             with self._memory.transaction():
                 self._memory.arrived([document])
         return placed

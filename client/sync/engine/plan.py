@@ -48,7 +48,7 @@ from shared.core.resolution.states import DELETED_KEY
 from shared.core.version_vectors import Version
 
 MAX_BYTES: Final = Limits().max_document_bytes
-NOTHING: Final = Outline()
+NO_OUTLINE: Final = Outline()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ def plan(
     actions: list[Action] = []
     waiting: dict[str, list[DocumentId]] = {"refused": [], "unreadable": [], "undeletable": []}
     for document in sorted({*local, *outlines}):
-        outline, here = outlines.get(document, NOTHING), local.get(document)
+        outline, here = outlines.get(document, NO_OUTLINE), local.get(document)
         action = _action(document, here, outline, ahead=document in ahead)
         if action is None:
             continue

@@ -19,6 +19,7 @@ from typing import Any
 from client.config.config_text import Profile, UpstreamConfig
 from client.config.tokens import Tokens
 from client.folder.task_folder import Loaded, TaskFolder
+from client.sync.change_scope import EVERYTHING, NOTHING, ChangeScope
 from client.sync.engine.records import UpstreamAnswer
 from client.sync.report import SyncReport
 from client.sync.state_store import SyncStateStore
@@ -46,7 +47,7 @@ class Device:
         self._opened = open_workspace
         self.memory_path = self.folder.state / "memory.sqlite"
         self._resident: Exchange | None = None
-        self._touched: set[DocumentId] | None = None
+        self._touched = EVERYTHING
 
     def sync(self, stop_after: int | None = None) -> SyncReport | None:
         """None: it was stopped after so many steps, or by the network."""
@@ -92,19 +93,18 @@ class Device:
                 await exchange.close()
 
         result = asyncio.run(run())
-        self._touched = set()
+        self._touched = NOTHING
         return result
 
     def leave(self) -> None:
         """The daemon ends."""
         if self._resident is not None:
             self._resident.here.store.close()
-        self._resident = self._touched = None
+        self._resident, self._touched = None, EVERYTHING
 
     def touch(self, name: str) -> None:
         """The daemon is told that somebody wrote this file."""
-        if self._touched is not None:
-            self._touched.add(DocumentId(name))
+        self._touched |= ChangeScope.of([DocumentId(name)])
 
     def upstream(self) -> Upstream:
         return self._opened(self.name)

@@ -72,13 +72,15 @@ class Basis:
     since: tuple[Body, ...] = ()
     """What was written since the store was put back, as far as it is in doubt: the state may come from it, or be
     older and have arrived before."""
+    overtaken: bool = False
+    """What the device sent on a later base may have been written since the store was put back."""
     unexpected: bool = False
     """The device comes with a state of old though its memory says that it has another one, or none."""
 
     @property
     def is_uncertain(self) -> bool:
         """Whether the store has lost what would tell whether one of the two states comes from the other."""
-        return self.doubted or self.incomplete or bool(self.since)
+        return self.doubted or self.incomplete or self.overtaken or bool(self.since)
 
 
 def is_repeat(submission: Submission, pairs: Iterable[Pair], after: float = 0.0) -> bool:
@@ -173,6 +175,7 @@ def _with_own(look: Lookup, basis: Basis, pairs: tuple[Pair, ...], since: Sequen
     look.need(content for hashes in sent_on.values() for content in hashes)
     own, others, earlier = (_bodies(look, hashes) for hashes in sent_on.values())
     later = [pair for pair in since_base if pair.since > since]
+    overtaking = _in_another_history(look, later)
     return replace(
         basis,
         rule="5 sent since" if own else basis.rule,
@@ -181,7 +184,8 @@ def _with_own(look: Lookup, basis: Basis, pairs: tuple[Pair, ...], since: Sequen
         earlier=earlier,
         forgotten=len(own) < len(sent_on["own"]),
         went_on=bool(later),
-        since=_bodies(look, _newest(look, _in_another_history(look, later))),
+        since=_bodies(look, _newest(look, overtaking)),
+        overtaken=bool(overtaking),
     )
 
 

@@ -61,3 +61,14 @@ def test_a_copy_of_a_deletion_that_was_lost_does_not_delete_what_its_device_wrot
     answer = server.put(dead(**clock), x, device="a")
     assert server.body == (stays if older else None)
     assert told(answer) == [("", stays if older else None, None if older else stays, "put-back")]
+
+
+def test_a_document_that_its_device_deleted_since_comes_back_and_that_is_recorded() -> None:
+    """It may be what a device that was put back itself has edited."""
+    server = Upstream()
+    x = rev(server.put(doc(title="b"), "0", device="b"))
+    server.put_back(server.copy())
+    server.put(dead(), x, device="a")
+    answer = server.put(doc(title="made twice"), "0", device="a")
+    assert server.body == doc(title="made twice")
+    assert told(answer)[0] == ("", doc(title="made twice"), None, "put-back")

@@ -36,7 +36,7 @@ def _change(
 
 
 @click.command(cls=WordCommand)
-@words(required=True)
+@words()
 @YES
 @reports
 def annotate(session: Session, screen: Screen, *, words: tuple[str, ...], yes: bool) -> None:
@@ -58,7 +58,7 @@ def annotate(session: Session, screen: Screen, *, words: tuple[str, ...], yes: b
 
 
 @click.command(cls=WordCommand)
-@words(required=True)
+@words()
 @YES
 @reports
 def denotate(session: Session, screen: Screen, *, words: tuple[str, ...], yes: bool) -> None:
@@ -101,7 +101,7 @@ def _joined(session: Session, screen: Screen, words: tuple[str, ...], name: str,
 
 
 @click.command(cls=WordCommand)
-@words(required=True)
+@words()
 @YES
 @reports
 def append(session: Session, screen: Screen, *, words: tuple[str, ...], yes: bool) -> None:
@@ -110,7 +110,7 @@ def append(session: Session, screen: Screen, *, words: tuple[str, ...], yes: boo
 
 
 @click.command(cls=WordCommand)
-@words(required=True)
+@words()
 @YES
 @reports
 def prepend(session: Session, screen: Screen, *, words: tuple[str, ...], yes: bool) -> None:

@@ -74,7 +74,7 @@ def ids_and_rest(
     if ids and not isinstance(read_words(ids)[0], Text):
         raise WordError(f"which tasks? A filter stands before the command: hypertask {ids[0]} {usage}")
     if needed and not rest:
-        raise click.UsageError(f"something is missing: hypertask ID {usage}")
+        raise click.UsageError(f"which task, and what with it? hypertask ID {usage}")
     return ids, rest
 
 

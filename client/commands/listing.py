@@ -44,10 +44,11 @@ def show_report(session: Session, screen: Screen, report: Report, words: Sequenc
 
 
 def number(session: Session, listed: Sequence[Body]) -> None:
-    """Makes these the tasks that numbers stand for."""
-    if listed:
-        with suppress(FolderError):  # what cannot be written can be listed all the same
-            session.folder.prepare()
+    """Makes these the tasks that numbers stand for. Where nothing was listed, they stand for what they did."""
+    if not listed:
+        return
+    with suppress(FolderError):  # what cannot be written can be listed all the same
+        session.folder.prepare()
     keep_numbers(session.folder.state, (body["id"] for body in listed))
 
 

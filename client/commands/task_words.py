@@ -33,11 +33,9 @@ class WordCommand(click.Command):
         return super().parse_args(context, args)
 
 
-def words(*, required: bool = False) -> Callable[[F], F]:
+def words() -> Callable[[F], F]:
     """An argument that takes +tag, -tag, field:value and text."""
-    return click.argument(
-        "words", nargs=-1, required=required, type=click.UNPROCESSED, shell_complete=_known_words, metavar="[WORD]..."
-    )
+    return click.argument("words", nargs=-1, type=click.UNPROCESSED, shell_complete=_known_words, metavar="[WORD]...")
 
 
 def an_id() -> Callable[[F], F]:

@@ -25,7 +25,7 @@ YES: Final = click.option("--yes", "-y", is_flag=True, help="Change what the fil
 
 
 @click.command(cls=WordCommand)
-@words(required=True)
+@words()
 @reports
 def add(session: Session, screen: Screen, *, words: tuple[str, ...]) -> None:
     """Add a task: its description, +tags, field:value.
@@ -49,7 +49,7 @@ def add(session: Session, screen: Screen, *, words: tuple[str, ...]) -> None:
 
 
 @click.command(cls=WordCommand)
-@words(required=True)
+@words()
 @YES
 @reports
 def modify(session: Session, screen: Screen, *, words: tuple[str, ...], yes: bool) -> None:

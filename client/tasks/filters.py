@@ -33,7 +33,7 @@ from client.tasks import moments
 from client.tasks.expressions import Both, Either, Expression, Not, Word, plain_words
 from client.tasks.expressions import parse as parse_words
 from client.tasks.ids import SHORTEST
-from client.tasks.known import check_status, check_tag, known_field
+from client.tasks.known import check_status, check_tag, known_field, known_name
 from client.tasks.named import numbered
 from client.tasks.urgency import COEFFICIENTS, urgency
 from client.tasks.view import View, status_of, tags_of
@@ -44,6 +44,12 @@ from shared.core.identifiers import Body
 from shared.core.json.canonical import equal
 from shared.core.json.strict import FaultError
 
+_COMPARED: Final = {
+    **{"<": ".before", "<=": ".by", ">": ".after", ">=": ".after", "~": ".has", "!~": ".hasnt"},
+    **{"=": "", "==": ".is", "!=": ".not", "!==": ".isnt"},
+}
+"""Taskwarrior's signs, and what to write instead."""
+_COMPARISON: Final = re.compile(r"\s*([^\W\d][\w.]*)?\s*(<=?|>=?|==?|!==?|!?~)(?!\S*://)\s*([^<>=~]*)\Z")
 Filter = Callable[[Body], bool]
 
 _ABSENT: Final = object()
@@ -137,8 +143,21 @@ def _text_test(text: str, view: View) -> Filter:
                 f"{text} is not a pattern: {error}. If it is meant as text, write -- before it."
             ) from None
         return lambda body: any(pattern.search(place) for place in _texts(body))
+    _refuse_comparison(text, view)
     folded = text.casefold()
     return lambda body: _mentions(body, folded)
+
+
+def _refuse_comparison(text: str, view: View) -> None:
+    """Raises WordError for `due < today`, which Taskwarrior understands, and which as text would find nothing."""
+    match = _COMPARISON.match(text)
+    if match is None or (match[1] and known_name(match[1], view.fields) is None):
+        return
+    field, value = match[1] or "FIELD", match[3].strip() or "VALUE"
+    modifier = _COMPARED[match[2]]
+    raise WordError(
+        f'"{text}" is not understood: write {field}{modifier}:{value}. If it is meant as text, write -- before it.'
+    )
 
 
 def _texts(body: Body) -> list[str]:
@@ -260,7 +279,8 @@ def _json(text: str) -> Any:
     try:
         return parse(text.encode("utf-8", "surrogatepass"), max_depth=64)
     except FaultError as error:
-        raise WordError(f"{text!r} is not JSON: {error.fault.detail}") from None
+        why = error.fault.detail.removeprefix("The text is not JSON: ")
+        raise WordError(f"{text!r} is not JSON: {why}") from None
 
 
 def _number(text: str) -> float | None:

@@ -36,6 +36,11 @@ _SHORT: Final = {
 """As people shorten them; a field of that very name goes first."""
 
 
+def known_name(name: str, fields: Collection[str] | None) -> str | None:
+    """The whole name of a field that is known or in use; None: it is none."""
+    return name if name in FIELDS or name in (fields or ()) else _SHORT.get(name)
+
+
 def known_field(name: str, fields: Collection[str] | None) -> str:
     """The field that is meant. `fields`: those in use; None: any may be. Raises WordError for a name that is nearly
     one of them and none: it would be an empty answer, or a field that nobody reads."""

@@ -173,9 +173,8 @@ def _json(text: str) -> Any:
     try:
         return parse(text.encode(), max_depth=_MOST_DEEP)
     except FaultError as error:
-        raise WordError(
-            f"{text!r} is not JSON: {error.fault.detail} A text needs quotes: {json.dumps(text)}"
-        ) from None
+        why = error.fault.detail.removeprefix("The text is not JSON: ")
+        raise WordError(f"{text!r} is not JSON: {why} A text needs quotes: {json.dumps(text)}") from None
 
 
 def _check_text(text: str) -> None:

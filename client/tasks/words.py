@@ -36,6 +36,7 @@ _TAG: Final = re.compile(r"([+-])([^\W\d]\S*)\Z")
 _FIELD: Final = re.compile(r"([^\W\d][\w.-]*):(=?)(.*)\Z", re.DOTALL)
 OPERATORS: Final = frozenset({"and", "or", "xor", "!", "(", ")"})
 """Of a filter: client/tasks/expressions.py."""
+_SETTING: Final = re.compile(r"rc(?:\.[a-z][\w.]*)?[:=]\S", re.ASCII)
 NEVER_SET: Final = frozenset({"id", "_deleted"})
 
 
@@ -78,6 +79,11 @@ def read_words(words: Iterable[str]) -> list[Tag | Field | Text]:
 
 
 def _read(word: str) -> Tag | Field | Text:
+    if _SETTING.match(word):
+        raise WordError(
+            f"{word} is a setting of Taskwarrior's; ours are in the config: hypertask config show. If it is meant as "
+            "text, write -- before it."
+        )
     if match := _TAG.match(word):
         return Tag(match[2], match[1] == "+")
     match = _FIELD.match(word)

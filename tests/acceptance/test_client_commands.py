@@ -221,7 +221,8 @@ def test_the_daemon_in_the_background(server: Instance, access: Access, desk: De
         while not desk.run("log", "seen")["upstreams"]["local"]:
             assert time.monotonic() < deadline, (desk.folder.state / "daemon.log").read_text()
     finally:
-        desk.run("daemon", "stop")
+        said = desk.raw("daemon", "stop").stdout
+    assert said.startswith(f"Stopped (process {started['pid']}).\n")
     assert desk.run("daemon", "status")["running"] is False
 
 

@@ -36,6 +36,38 @@ def test_status_does_not_say_that_all_is_synced_while_something_waits(tmp_path: 
     assert "1 task waits" in told and "Unterminated string starting at line 1 column 8." in told
 
 
+def test_the_sentences_of_everyday_trouble(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, "desk")
+    milk = desk.add("buy milk", "due:2099-01-01", "recur:yearly")
+    assert "Created 1 task from a repeating task.\n" in desk.run("list", text=True)
+    assert desk.run("conflicts", text=True) == "No conflicts.\n"
+    assert desk.run("daemon", "stop", text=True).startswith("No daemon was running.\n")
+    assert f"{desk.root} has no server or folder to sync with yet. Next: hypertask connect URL" in desk.run(
+        "sync", fails=True, text=True
+    )
+    desk.run("delete", milk)
+    assert desk.run("log", milk, text=True).startswith(f"{milk}: not in this folder (deleted).\n")
+    desk.run("connect", str(tmp_path / "stick"))
+    tea = desk.add("buy tea")
+    desk.run("sync")
+    desk.path(tea).write_text('{"id": "ha')
+    desk.run("sync")
+    assert "stick: 1 task file cannot be read; see below.\n" in desk.run("status", text=True)
+
+
+def test_an_edit_that_cannot_be_read_says_that_the_task_was_not_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(tmp_path, "desk")
+    milk = desk.add("buy milk")
+    editor = tmp_path / "editor"
+    editor.write_text('#!/bin/sh\necho "{" > "$1"\n')
+    editor.chmod(0o700)
+    monkeypatch.setenv("VISUAL", str(editor))
+    assert " The task was not changed. Your draft is kept." in desk.run("edit", milk, fails=True, text=True)
+    assert desk.read(milk)["description"] == "buy milk"
+
+
 def test_a_text_that_is_cut_off_is_said_once_where_it_is() -> None:
     with pytest.raises(
         FaultError, match=r"^The text is not JSON: Unterminated string starting at line 1 column 8\.$"

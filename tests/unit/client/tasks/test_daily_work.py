@@ -204,6 +204,15 @@ def test_a_task_that_gets_a_period_repeats(home: Path, four: dict[str, str]) -> 
         (("list", "limit:many"), "limit:20"),
         (("next", "limit:0"), "limit:20"),
         (("sync", "nowhere"), "to sync with yet"),
+        (("rc.verbose=nothing", "list"), "hypertask config show"),
+        (("rc:other", "add", "x"), "hypertask config show"),
+        (("due < today", "list"), "write due.before:today."),
+        (("list", "project == home"), "write project.is:home."),
+        (("list", "description~milk"), "write description.has:milk."),
+        (("list", "due", "<", "today"), "write FIELD.before:VALUE."),
+        (("modify", "ID", "priority:=x"), "'x' is not JSON: Expecting value at line 1 column 1."),
+        (("add",), "a task needs a description"),
+        (("annotate",), "hypertask ID annotate TEXT"),
         (("conflicts", "--take", "9"), "no conflict 9"),
     ],
 )
@@ -221,6 +230,22 @@ def test_a_status_of_one_s_own_is_taken_when_it_is_meant(home: Path, four: dict[
     assert [one["description"] for one in listed(home, "status:asleep")] == ["milk"]
     told(home, "modify", four["call"], "status:asleep")
     assert body(home, four["call"])["status"] == "asleep"
+
+
+def test_an_empty_listing_leaves_the_numbers(home: Path, four: dict[str, str]) -> None:
+    told(home, "list")
+    told(home, "active")
+    told(home, "list", "nothing like that")
+    told(home, "done", "1")
+    assert body(home, four["milk"])["status"] == "completed"
+
+
+def test_signs_are_text_where_they_compare_no_field(home: Path, four: dict[str, str]) -> None:
+    told(home, "add", "a=b", "and", "x <= y", "rc.local", "https://example.org/?due=1")
+    assert [one["description"] for one in listed(home, "a=b")] == [
+        "a=b and x <= y rc.local https://example.org/?due=1"
+    ]
+    assert len(listed(home, "https://example.org/?due=1")) == len(listed(home, "--", "x <= y")) == 1
 
 
 def test_list_takes_a_limit_as_reports_do(home: Path, four: dict[str, str]) -> None:

@@ -127,7 +127,7 @@ def test_show(home: Path) -> None:
         (["add", "x", "due:sometime"], 2, '"sometime" is not a date'),
         (["add", "x", "due:friday", "recur:often"], 2, "is not a period"),
         (["add", "x", "recur:daily"], 2, "due for the first time"),
-        (["add"], 2, "Missing argument"),
+        (["add"], 2, "a task needs a description"),
         (["list", "--jsn"], 2, "there is no option --jsn"),
         (["modify", "zz", "x"], 2, "no task has an id"),
         (["done"], 2, "which tasks?"),

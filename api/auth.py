@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import re
 import secrets
@@ -31,7 +32,7 @@ from api.pace import Pace
 from api.room import HOLDING
 from api.seen import SeenDevices
 from shared.core.access.audit import AuditAct, AuditEntry, Origin
-from shared.core.access.limits import Limit
+from shared.core.access.limits import NO_LIMIT, Limit
 from shared.core.access.people import AccountState, User
 from shared.core.access.roles import Access, Act, Verdict, verdict_on
 from shared.core.documents import Device, DeviceId, SpaceId, UserId, is_space_id
@@ -74,6 +75,17 @@ def hash_of_token(request: Request) -> str:
     return token_hash(token)
 
 
+class NewDevice(NamedTuple):
+    """What is made up for a device before there is one."""
+
+    id: DeviceId
+    token: str
+
+    @classmethod
+    def random(cls) -> NewDevice:
+        return cls(DeviceId("d" + secrets.token_hex(8)), new_token())
+
+
 class _New(NamedTuple):
     device: Device
     token: str
@@ -89,11 +101,13 @@ def _new(
     every_space: bool,
     expires_at: float | None,
     shared: bool = False,
+    made: NewDevice | None = None,
 ) -> _New:
     """A device that is nowhere yet, its token, and what the audit log says of it."""
     now = time.time()
+    made = made or NewDevice.random()
     device = Device(
-        id=DeviceId("d" + secrets.token_hex(8)),
+        id=made.id,
         user=owner.name,
         name=name,
         space=space,
@@ -105,7 +119,7 @@ def _new(
     )
     act = AuditAct.DEVICE_ADDED
     entry = origin.entry(act, now, space=space, user=owner.id, device=device.id, every_space=every_space)
-    return _New(device, new_token(), entry)
+    return _New(device, made.token, entry)
 
 
 class Devices:
@@ -293,17 +307,17 @@ class Devices:
         origin: Origin,
         every_space: bool = False,
         expires_at: float | None = None,
+        made: NewDevice | None = None,
     ) -> tuple[Device, str]:
         """The same for one who may make many. 409 if the space has as many as it may have, 507 if the user has: those
-        that were revoked within a day are counted too, so that making and revoking has an end."""
-        if self._limits is None:
-            return await self.create(
-                owner, name=name, space=space, origin=origin, every_space=every_space, expires_at=expires_at
-            )
-        new = _new(owner, name, space, origin, every_space=every_space, expires_at=expires_at)
+        that were revoked within a day are counted too, so that making and revoking has an end. `made`: its id and
+        token, if they are not to be any; DeviceExistsError if there is or was one with this id."""
+        new = _new(owner, name, space, origin, every_space=every_space, expires_at=expires_at, made=made)
         since = time.time() - _REVOKED_COUNT_SECONDS
-        most = await self._limits.of_space(Limit.DEVICES_PER_SPACE, space)
-        most_of_user = await self._limits.of_user(Limit.DEVICES_PER_USER, owner.id)
+        most = most_of_user = NO_LIMIT
+        if self._limits is not None:
+            most = await self._limits.of_space(Limit.DEVICES_PER_SPACE, space)
+            most_of_user = await self._limits.of_user(Limit.DEVICES_PER_USER, owner.id)
         async with self._making:  # two at the same time would have to begin again
             reached = await self._store.add_bounded(
                 new.device, token_hash(new.token), new.entry, most=most, since=since, most_of_user=most_of_user
@@ -357,7 +371,12 @@ class Devices:
 
 def new_token() -> str:
     """256 random bits."""
-    return "ht_" + secrets.token_urlsafe(32)
+    return token_from(secrets.token_bytes(32))
+
+
+def token_from(bits: bytes) -> str:
+    """256 bits that nobody can guess, as a token."""
+    return "ht_" + base64.urlsafe_b64encode(bits).rstrip(b"=").decode("ascii")
 
 
 def _names(device: Device, space: SpaceId) -> bool:

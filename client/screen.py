@@ -178,6 +178,10 @@ def tasks(count: int) -> str:
     return "1 task" if count == 1 else f"{count} tasks"
 
 
+def edits(count: int) -> str:
+    return "1 edit" if count == 1 else f"{count} edits"
+
+
 def task_files(count: int) -> str:
     return "1 task file" if count == 1 else f"{count} task files"
 

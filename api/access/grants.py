@@ -3,6 +3,7 @@ token."""
 
 from __future__ import annotations
 
+import hmac
 import math
 import secrets
 import time
@@ -11,7 +12,7 @@ from typing import Final
 
 from api.access.callers import Caller
 from api.access.spaces import unknown_space
-from api.auth import Devices, token_hash
+from api.auth import Devices, NewDevice, token_from, token_hash
 from api.errors import (
     ACCESS_DENIED,
     AUTHORIZATION_PENDING,
@@ -36,11 +37,11 @@ from shared.core.access.device_grants import (
     poll,
     user_code_of,
 )
-from shared.core.access.people import AccountState
+from shared.core.access.people import AccountState, User
 from shared.core.access.roles import Act, Verdict, verdict_on
 from shared.core.access.sessions import NO_FAILURES, wait_of
-from shared.core.documents import Device, SpaceId
-from shared.ports.access import AccessStores
+from shared.core.documents import Device, DeviceId, SpaceId
+from shared.ports.access import AccessStores, DeviceExistsError
 from shared.ports.sign_in import GrantFailure
 
 _REFUSED: Final[dict[Poll, tuple[Kind, str]]] = {
@@ -64,7 +65,8 @@ class Grants:
         while True:
             code = UserCode("".join(secrets.choice(CODE_ALPHABET) for _ in range(CODE_LENGTH)))
             now = time.time()
-            grant = DeviceGrant(code, name, now, now + GRANT_SECONDS, address or "")
+            salt = secrets.token_urlsafe(32)
+            grant = DeviceGrant(code, name, now, now + GRANT_SECONDS, address or "", salt=salt)
             failure = await self.stores.grants.add(grant, token_hash(secret), most=GRANTS_PER_ADDRESS)
             if failure is None:
                 return grant, secret
@@ -73,26 +75,43 @@ class Grants:
                 raise ProblemError(RATE_LIMITED, detail, headers={"retry-after": "60"})
 
     async def token(self, secret: str, address: str | None) -> tuple[Device, str]:
-        """The device that was approved and its token, once. ProblemError with the answer of RFC 8628 until then."""
+        """The device that was approved, and its token. ProblemError with the answer of RFC 8628 until then; 409 and
+        507 if there are as many devices as there may be, and then the code goes on being good. An answer may be lost:
+        for REPEAT_SECONDS the address that began is given the same token again, while the device is not revoked."""
         now = time.time()
         grant = await self.stores.grants.poll(token_hash(secret), now)
         answer = poll(grant, now)
-        if answer is Poll.APPROVED:
-            grant = await self.stores.grants.use(token_hash(secret), now)
-            answer = Poll.EXPIRED if grant is None else answer
         if answer is not Poll.APPROVED or grant is None or grant.approval is None:
             raise _refused(answer)
-        approval = grant.approval
-        owner = (await self.stores.users.by_ids([approval.user])).get(approval.user)
+        if grant.used_at is not None and grant.address != (address or ""):
+            raise _refused(Poll.EXPIRED)
+        owner = (await self.stores.users.by_ids([grant.approval.user])).get(grant.approval.user)
         if owner is None or owner.state is not AccountState.ACTIVE:
             raise _refused(Poll.DENIED)
-        return await self.devices.create_bounded(
-            owner,
-            name=approval.name,
-            space=approval.space,
-            origin=Origin(approval.by, owner.id, address),
-            every_space=True,
-        )
+        made = token_of(secret, grant.salt)
+        device = await self._device(owner, grant.approval, made, address)
+        if device is None:
+            raise _refused(Poll.EXPIRED)
+        await self.stores.grants.use(token_hash(secret), now)
+        return device, made.token
+
+    async def _device(self, owner: User, approval: Approval, made: NewDevice, address: str | None) -> Device | None:
+        """The device of the grant, made if it was not before. None: it was revoked."""
+        known = await self.devices.by_hash(token_hash(made.token))
+        if known is not None:
+            return known
+        try:
+            device, _ = await self.devices.create_bounded(
+                owner,
+                name=approval.name,
+                space=approval.space,
+                origin=Origin(approval.by, owner.id, address),
+                every_space=True,
+                made=made,
+            )
+        except DeviceExistsError:
+            return await self.devices.by_hash(token_hash(made.token))
+        return device
 
     async def waiting(self, caller: Caller, typed: str) -> DeviceGrant:
         """The grant whose code the caller has typed. 404 if there is none; 429 after some wrong ones."""
@@ -126,6 +145,14 @@ class Grants:
         """404 if it does not wait any more."""
         if not await self.stores.grants.decide(grant.user_code, time.time(), None):
             raise _no_code()
+
+
+def token_of(secret: str, salt: str) -> NewDevice:
+    """The one device that a grant makes: nobody who has only the terminal's secret, or only the grant as it is
+    stored, can tell its token, and the token is stored nowhere."""
+    key, more = secret.encode(), salt.encode()
+    device = DeviceId("d" + hmac.digest(key, b"device " + more, "sha256").hex()[:16])
+    return NewDevice(device, token_from(hmac.digest(key, b"token " + more, "sha256")))
 
 
 def _refused(answer: Poll) -> ProblemError:

@@ -8,18 +8,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from api.access.accounts import FIRST_SPACE
+from api.access.accounts import FIRST_SPACE, gone
 from api.access.spaces import new_space_id
 from api.auth import token_hash
 from api.errors import ACCOUNT_DISABLED, IDENTITY_TAKEN, PROVIDER_REFUSED, SIGN_UP_CLOSED, ProblemError
 from api.live import Live
 from shared.core.access.audit import SERVER, AuditAct, Origin
 from shared.core.access.groups import Identity, ProviderSignUp, group_changes, group_rules, roles_of
+from shared.core.access.invitations import may_sign_up
 from shared.core.access.people import AccountState, User, email_key, is_user_name
 from shared.core.access.roles import Membership, Role, SpaceProfile
 from shared.core.access.sessions import ProviderFlow
 from shared.core.documents import SpaceId, UserId, UserName
-from shared.ports.access import AccessStores, Taken
+from shared.ports.access import AcceptFailure, AccessStores, Taken
 from shared.ports.sign_in import OpenIdProvider, ProviderRefusal
 from shared.settings import Settings
 
@@ -46,12 +47,17 @@ class Identities:
         self._provider = provider
         self._rules = group_rules(settings.oidc_groups)
 
-    async def begin(self, redirect: str, target: str, user: UserId | None) -> ProviderRedirect:
-        """`user`: whose account is to be connected with the identity."""
+    async def begin(
+        self, redirect: str, target: str, user: UserId | None, invitation: str | None = None
+    ) -> ProviderRedirect:
+        """`user`: whose account is to be connected with the identity. `invitation`: the hash of the secret of one
+        that is followed; whoever comes back without an account may make one with it."""
         provider = self._known_provider()
         state, nonce, verifier, browser = (secrets.token_urlsafe(32) for _ in range(4))
         address = await provider.address(redirect=redirect, state=state, nonce=nonce, verifier=verifier)
-        flow = ProviderFlow(nonce, verifier, token_hash(browser), target, time.time() + FLOW_SECONDS, user)
+        flow = ProviderFlow(
+            nonce, verifier, token_hash(browser), target, time.time() + FLOW_SECONDS, user, invitation
+        )
         await self._stores.flows.add(flow, token_hash(state))
         return ProviderRedirect(address, browser)
 
@@ -70,8 +76,9 @@ class Identities:
             raise ProblemError(PROVIDER_REFUSED, f"The provider: {claims.reason}. Begin again.")
         groups = groups_of(claims, self._settings.oidc_groups_claim)
         wanted = roles_of(groups, self._rules)
-        identity = await self._identity(claims, wanted, flow.user, address)
-        user = await self._user(identity, claims, address)
+        identity = await self._identity(claims, wanted, flow, address)
+        needed = None if self._is_welcome(wanted) else flow.invitation
+        user = await self._user(identity, claims, needed, address)
         if user.state is AccountState.DISABLED:
             raise ProblemError(ACCOUNT_DISABLED, "An administrator has disabled this account.")
         await self._give(identity, wanted, address)
@@ -83,18 +90,18 @@ class Identities:
         return self._provider
 
     async def _identity(
-        self, claims: Mapping[str, Any], wanted: Mapping[SpaceId, Role], linked: UserId | None, address: str | None
+        self, claims: Mapping[str, Any], wanted: Mapping[SpaceId, Role], flow: ProviderFlow, address: str | None
     ) -> Identity:
         """By issuer and subject alone. An address that both have connects nothing: whoever made an account with
         somebody's address, which nobody verifies here, would share the account with him."""
-        issuer, subject = self._settings.oidc_issuer.rstrip("/"), claims["sub"]
+        issuer, subject, linked = self._settings.oidc_issuer.rstrip("/"), claims["sub"], flow.user
         known = await self._stores.identities.by_subject(issuer, subject)
+        has_account = known is not None and bool(await self._stores.users.by_ids([known.user]))
+        is_welcome = linked is not None or has_account or self._is_welcome(wanted)
+        if not is_welcome and not await self._is_invited(flow.invitation):
+            detail = "No account is made for you here. Ask an administrator (HYPERTASK_OIDC_SIGN_UP)."
+            raise ProblemError(SIGN_UP_CLOSED, detail)
         if known is None:
-            mode = self._settings.oidc_sign_up
-            welcome = mode is ProviderSignUp.ALL or (mode is ProviderSignUp.GROUPS and wanted)
-            if linked is None and not welcome:
-                detail = "No account is made for you here. Ask an administrator (HYPERTASK_OIDC_SIGN_UP)."
-                raise ProblemError(SIGN_UP_CLOSED, detail)
             user = linked or UserId("u" + secrets.token_hex(12))
             origin = Origin(SERVER, user, address)
             entry = origin.entry(AuditAct.USER_LINKED, time.time(), user=user, issuer=issuer)
@@ -103,8 +110,24 @@ class Identities:
             raise ProblemError(IDENTITY_TAKEN, "Sign out, and in again in that way.")
         return known
 
-    async def _user(self, identity: Identity, claims: Mapping[str, Any], address: str | None) -> User:
-        """The identity's, who is made if he is not there yet."""
+    def _is_welcome(self, wanted: Mapping[SpaceId, Role]) -> bool:
+        """Whether an account is made for one who has none, without an invitation."""
+        mode = self._settings.oidc_sign_up
+        return mode is ProviderSignUp.ALL or (mode is ProviderSignUp.GROUPS and bool(wanted))
+
+    async def _is_invited(self, invitation: str | None) -> bool:
+        """Whether one is made for him with the invitation of that secret's hash."""
+        if invitation is None or self._settings.oidc_sign_up is ProviderSignUp.NONE:
+            return False
+        now = time.time()
+        known = await self._stores.invitations.by_secret(invitation)
+        return known is not None and known.is_valid(now) and may_sign_up(self._settings.sign_up, known, now)
+
+    async def _user(
+        self, identity: Identity, claims: Mapping[str, Any], invitation: str | None, address: str | None
+    ) -> User:
+        """The identity's, who is made if he is not there yet. `invitation`: the one that this needs; 410 if somebody
+        else was quicker."""
         found = (await self._stores.users.by_ids([identity.user])).get(identity.user)
         email = verified_email(claims)
         for name in [*names_of(claims), f"user {secrets.token_hex(4)}"]:
@@ -114,10 +137,13 @@ class Identities:
             user = User(identity.user, UserName(name), now, email)
             space = SpaceProfile(new_space_id(), FIRST_SPACE, now)
             entry = Origin(SERVER, user.id, address).entry(AuditAct.USER_ADDED, now, user=user.id)
-            taken = await self._stores.users.add(user, None, entry, space=space)
+            taken = await self._stores.users.add(user, None, entry, space=space, invitation=invitation)
             if taken is Taken.EMAIL:  # he keeps no address; the one who has it keeps the account
                 email = None
-                await self._stores.users.add(User(user.id, user.name, now), None, entry, space=space)
+                user = User(user.id, user.name, now)
+                taken = await self._stores.users.add(user, None, entry, space=space, invitation=invitation)
+            if isinstance(taken, AcceptFailure):
+                raise gone()
             found = (await self._stores.users.by_ids([identity.user])).get(identity.user)
         if found is None:
             raise ProblemError(PROVIDER_REFUSED, "No name is free for you. Begin again.")

@@ -177,9 +177,13 @@ class Spaces:
 
     async def accept(self, caller: Caller, secret: str) -> Invitation:
         """The caller is a member then. 410 if it is of no use, 409 if he is a member already."""
+        return await self.accept_hashed(caller, token_hash(secret))
+
+    async def accept_hashed(self, caller: Caller, secret_hash: str) -> Invitation:
+        """As `accept`."""
         now = time.time()
         entry = caller.origin.entry(AuditAct.INVITATION_ACCEPTED, now)
-        found = await self.stores.invitations.accept(token_hash(secret), caller.user.id, now, entry)
+        found = await self.stores.invitations.accept(secret_hash, caller.user.id, now, entry)
         if found is AcceptFailure.ALREADY_MEMBER:
             raise ProblemError(ALREADY_MEMBER, "The invitation can be used by somebody else.")
         if isinstance(found, AcceptFailure):

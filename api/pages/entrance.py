@@ -5,19 +5,19 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 from api.access import parsing
 from api.access.accounts import gone
-from api.access.callers import Caller, address_of
+from api.access.callers import address_of
 from api.auth import token_hash
 from api.errors import MALFORMED_REQUEST, ProblemError
+from api.pages.arrival import begun, joined, page_of
+from api.pages.provider import keep_invitation
 from api.pages.site import Visit, local, to
 from api.routes.sessions import ended
-from api.state import AppState, state
-from shared.core.access.audit import Origin
-from shared.core.access.invitations import Invitation, SignUp
+from api.state import AppState
+from shared.core.access.invitations import SignUp
 from shared.core.access.people import User
 from shared.core.access.roles import SpaceState
 
@@ -81,14 +81,17 @@ async def show_join(visit: Visit) -> Response:
     except ProblemError as error:
         visit.error = error
         return visit.render("join_empty.html")
-    return visit.render("join.html", invitation=secret, **shown)
+    response = visit.render("join.html", invitation=secret, **shown)
+    if visit.caller is None and visit.app.settings.oidc_issuer:
+        keep_invitation(visit, response, secret)
+    return response
 
 
 async def join(visit: Visit) -> Response:
     if visit.caller is None or visit.fields.get("act") != "accept":
         return await show_join(visit)
     invitation = await visit.app.spaces.accept(visit.caller, _secret(visit))
-    return to(_joined(invitation))
+    return to(page_of(invitation))
 
 
 async def _entered(visit: Visit, user: User, target: str) -> Response:
@@ -96,19 +99,8 @@ async def _entered(visit: Visit, user: User, target: str) -> Response:
     caller, response = await begun(visit.request, user, to(target))
     secret = _secret(visit)
     if secret:
-        try:
-            response.headers["location"] = _joined(await visit.app.spaces.accept(caller, secret))
-        except ProblemError:
-            response.headers["location"] = "/account/spaces?done=of-no-use"
+        response.headers["location"] = await joined(visit.app, caller, token_hash(secret))
     return response
-
-
-async def begun(request: Request, user: User, response: Response) -> tuple[Caller, Response]:
-    """A session of the user, who has proved who he is; the response brings its cookie."""
-    app, address = state(request), address_of(request)
-    session, token = await app.sign_in.begin(user, address=address, agent=request.headers.get("user-agent", ""))
-    app.callers.cookie.put(response, token)
-    return Caller(user, Origin(f"session {session.id}", user.id, address), session=session), response
 
 
 async def _shown(app: AppState, secret: str) -> dict[str, Any]:
@@ -124,10 +116,6 @@ async def _shown(app: AppState, secret: str) -> dict[str, Any]:
             raise gone()
     by = next((user.name for user in users.values()), None)
     return {"space": profile, "role": invitation.role, "by": by, "expires_at": invitation.expires_at}
-
-
-def _joined(invitation: Invitation) -> str:
-    return "/account/spaces" if invitation.space is None else f"/account/spaces/{invitation.space}?done=joined"
 
 
 def _secret(visit: Visit) -> str:

@@ -7,17 +7,21 @@ from typing import Final
 from starlette.responses import RedirectResponse, Response
 
 from api.access.callers import address_of
+from api.auth import token_hash
 from api.errors import PROVIDER_REFUSED, ProblemError
-from api.pages.entrance import begun
+from api.pages.arrival import begun, joined
 from api.pages.site import Visit, local, to
 from api.routes.oauth import public_url
 
 _COOKIE: Final = "hypertask-flow"
+_INVITATION_COOKIE: Final = "hypertask-invitation"
+_COOKIE_SECONDS: Final = 600
 CALLBACK: Final = "/oidc/callback"
 
 
 async def start(visit: Visit) -> Response:
-    """To the provider. With `link`, the secret of a form of whoever is signed in, his account is connected."""
+    """To the provider. With `link`, the secret of a form of whoever is signed in, his account is connected. With
+    `invitation`, the one that this browser was shown is accepted afterwards."""
     query = visit.request.query_params
     linked = None
     if "link" in query:
@@ -27,13 +31,18 @@ async def start(visit: Visit) -> Response:
     elif visit.caller is not None:
         return to(local(query.get("next")))
     target = "/account?done=linked" if linked is not None else local(query.get("next"))
-    flow = await visit.app.identities.begin(_redirect(visit), target, linked)
+    secret = visit.request.cookies.get(_named(visit, _INVITATION_COOKIE), "") if "invitation" in query else ""
+    invitation = token_hash(secret) if secret and linked is None else None
+    flow = await visit.app.identities.begin(_redirect(visit), target, linked, invitation)
     response = RedirectResponse(flow.address, 303)
-    response.set_cookie(
-        _cookie(visit), flow.browser, max_age=600, path="/", secure=visit.app.callers.cookie.secure, httponly=True,
-        samesite="lax",
-    )  # fmt: skip
+    _keep(visit, response, _COOKIE, flow.browser)
     return response
+
+
+def keep_invitation(visit: Visit, response: Response, secret: str) -> None:
+    """Until the browser goes to the provider: what is on its way there stands in addresses, which are no place for a
+    secret, and a page with our policy may send no form that leads to another site."""
+    _keep(visit, response, _INVITATION_COOKIE, secret)
 
 
 async def callback(visit: Visit) -> Response:
@@ -44,7 +53,7 @@ async def callback(visit: Visit) -> Response:
     user, flow = await visit.app.identities.finish(
         code=query.get("code", ""),
         state=query.get("state", ""),
-        browser=visit.request.cookies.get(_cookie(visit), ""),
+        browser=visit.request.cookies.get(_named(visit, _COOKIE), ""),
         redirect=_redirect(visit),
         address=address_of(visit.request),
     )
@@ -53,9 +62,11 @@ async def callback(visit: Visit) -> Response:
             raise ProblemError(PROVIDER_REFUSED, "You have signed out meanwhile. The account is connected.")
         response = to(flow.target)
     else:
-        _, response = await begun(visit.request, user, to(flow.target))
-    secure = visit.app.callers.cookie.secure
-    response.delete_cookie(_cookie(visit), path="/", secure=secure, httponly=True, samesite="lax")
+        caller, response = await begun(visit.request, user, to(flow.target))
+        if flow.invitation is not None:
+            response.headers["location"] = await joined(visit.app, caller, flow.invitation)
+            _drop(visit, response, _INVITATION_COOKIE)
+    _drop(visit, response, _COOKIE)
     return response
 
 
@@ -63,5 +74,16 @@ def _redirect(visit: Visit) -> str:
     return public_url(visit.request) + CALLBACK
 
 
-def _cookie(visit: Visit) -> str:
-    return f"__Host-{_COOKIE}" if visit.app.callers.cookie.secure else _COOKIE
+def _keep(visit: Visit, response: Response, cookie: str, value: str) -> None:
+    secure = visit.app.callers.cookie.secure
+    name = _named(visit, cookie)
+    response.set_cookie(name, value, max_age=_COOKIE_SECONDS, path="/", secure=secure, httponly=True, samesite="lax")
+
+
+def _drop(visit: Visit, response: Response, cookie: str) -> None:
+    secure = visit.app.callers.cookie.secure
+    response.delete_cookie(_named(visit, cookie), path="/", secure=secure, httponly=True, samesite="lax")
+
+
+def _named(visit: Visit, cookie: str) -> str:
+    return f"__Host-{cookie}" if visit.app.callers.cookie.secure else cookie

@@ -19,6 +19,7 @@ from api.access.callers import Caller
 from api.access.cookies import csrf_of, is_csrf_of
 from api.access.forms import form_of
 from api.errors import CSRF, UNAUTHENTICATED, ProblemError, problem
+from api.pages.words import for_people
 from api.state import AppState, state
 from shared.core.access.people import AccountState
 from shared.ports import UnavailableError
@@ -46,7 +47,7 @@ DONE: Final = {
     "ended": "The session has ended.",
     "created": "The space is there.",
     "joined": "You are a member of this space now.",
-    "of-no-use": "You are signed in. The invitation was of no use: you are a member already, or it has expired.",
+    "of-no-use": "You are signed in. The invitation was of no use: you are in the space already, or it has expired.",
     "left": "You are no member of that space any more.",
     "removed": "The member is removed.",
     "deleted": "The space is deleted. Until the day shown you can take that back.",
@@ -106,6 +107,7 @@ class Visit:
             csrf=self.csrf,
             user=None if self.caller is None else self.caller.user,
             error=error,
+            why=None if error is None else for_people(error),
             done=DONE.get(self.request.query_params.get("done", "")),
             sent=self.fields,
             path=self.request.url.path,

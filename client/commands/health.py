@@ -22,7 +22,7 @@ from client.commands.sync_report import (
     without,
 )
 from client.commands.table import terminal_width
-from client.screen import INCOMPLETE, SHOWN, Painted, Screen, tasks, wrapped
+from client.screen import INCOMPLETE, SHOWN, Painted, Screen, edits, tasks, wrapped
 from client.workspace.health import Check, Status, UpstreamStatus, examine
 from client.workspace.health import status as status_of
 from client.workspace.workspace import Workspace, open_workspace
@@ -65,10 +65,11 @@ def _upstream_lines(upstream: UpstreamStatus, now: datetime) -> list[str]:
         is_synced = last.get("agreed") and not upstream.waiting
         lines = [
             f"{name}: synced {_ago(last.get('at'), now)}{'' if is_synced else ', not in sync'}{_waits(upstream)}"
+            f"{_refused(upstream)}"
         ]
     plan = without(upstream.plan, last.get("protected") or [])
     lines += waiting_lines(name, plan, "; see below.")
-    lines += refusal_lines(name, last.get("refused") or {})
+    lines += refusal_lines(name, upstream.refused)
     lines += problem_lines(name, last.get("problems_there") or {})
     lines += alternating_lines(last.get("alternating") or [])
     return lines
@@ -78,6 +79,11 @@ def _waits(upstream: UpstreamStatus) -> str:
     if not upstream.waiting:
         return ""
     return f"; {tasks(upstream.waiting)} {'waits' if upstream.waiting == 1 else 'wait'}"
+
+
+def _refused(upstream: UpstreamStatus) -> str:
+    count = len(upstream.refused)
+    return f"; {edits(count)} {'is' if count == 1 else 'are'} not accepted" if count else ""
 
 
 def _ago(at: Any, now: datetime) -> str:
@@ -110,6 +116,10 @@ def _next(found: Status) -> str:
         return f"Next: correct the files named above{'.' if found.daemon is not None else ', then: hypertask sync'}"
     if any(error.get("passing") is False for error in errors):
         return "Next: correct that. To check everything: hypertask doctor"
+    if refused := {document for upstream in found.upstreams for document in upstream.refused}:
+        also = "" if found.daemon is not None or not waits else " All else: hypertask sync"
+        count = len(refused)
+        return f"Not in sync: {edits(count)} {'is' if count == 1 else 'are'} kept here alone; see above.{also}"
     if found.daemon is not None:
         return "The daemon keeps trying." if errors else "The daemon is syncing." if waits else "In sync."
     return "Next: hypertask sync" if waits or errors else "In sync. To stay so: hypertask daemon start"

@@ -74,7 +74,7 @@ async def _logged_in(url: str, device: str, space: str | None) -> tuple[Granted,
     try:
         code = await begin_login(channel, device)
         _show(code)
-        granted = await finish_login(channel, code)
+        granted = await finish_login(channel, code, tell=_show_no_room)
     finally:
         await channel.close()
     if space is None:
@@ -98,6 +98,10 @@ def _show(code: LoginCode) -> None:
     )
     for line in lines:
         click.echo(shown(line), err=True)
+
+
+def _show_no_room(why: str) -> None:
+    click.echo(shown(f"It is approved, but there is no room: {why} Then this goes on by itself."), err=True)
 
 
 @click.command()

@@ -139,6 +139,8 @@ def refusal_lines(name: str, refused: Mapping[Any, Mapping[str, str]]) -> list[s
         elif refusal["code"] == QUOTA_EXCEEDED:
             line += ". It is kept here, and sent by the next sync for which there is room. All else goes on."
         lines.append(line)
+    if (more := len(refused) - SHOWN) > 0:
+        lines.append(f"{name}: ... and {more} more edits that were refused; --json has all of them")
     return lines
 
 

@@ -17,6 +17,8 @@ from client.upstreams.http_channel import Channel, refusal
 CLIENT_ID: Final = "hypertask"
 DEVICE_GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
 SLOW_DOWN_SECONDS: Final = 5.0
+_NO_ROOM: Final = (409, 507)
+"""The user, or the space, has as many devices as it may have."""
 
 
 class NotApprovedError(UpstreamError):
@@ -71,11 +73,14 @@ async def finish_login(
     channel: Channel,
     code: LoginCode,
     *,
+    tell: Callable[[str], None] = lambda why: None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Granted:
-    """Waits until the code is approved. Raises NotApprovedError if it is refused or expires, and UpstreamError."""
+    """Waits until the code is approved. Raises NotApprovedError if it is refused or expires, and UpstreamError.
+    `tell`: is called once if it is approved and there is no room for another device."""
     interval, end = code.interval, clock() + code.expires_in
+    no_room = ""
     form = {"grant_type": DEVICE_GRANT, "device_code": code.secret, "client_id": CLIENT_ID}
     while clock() < end:
         await sleep(interval)
@@ -97,8 +102,15 @@ async def finish_login(
                 raise NotApprovedError(f"{channel.url}: you refused the code {code.user_code} there.")
             case "expired_token":
                 break
+            case _ if answer.status_code in _NO_ROOM:
+                if not no_room:
+                    no_room = refusal(answer).reason
+                    tell(no_room)
+                interval = max(interval, SLOW_DOWN_SECONDS)
             case _:
                 raise channel.unexpected(answer, refusal(answer).reason)
+    if no_room:
+        raise NotApprovedError(f"{channel.url}: {no_room} Then: hypertask login {channel.url}")
     raise NotApprovedError(f"The code {code.user_code} has expired. Once more: hypertask login {channel.url}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -39,6 +39,11 @@ class UpstreamStatus:
     last: dict[str, Any]
     plan: Plan
     """What would travel if the upstream were still as it was heard of."""
+
+    @property
+    def refused(self) -> Mapping[str, Mapping[str, str]]:
+        """Edits that the upstream did not take, by their documents, with `code` and `reason`."""
+        return self.last.get("refused") or {}
 
     @property
     def waiting(self) -> int:

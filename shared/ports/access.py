@@ -258,6 +258,10 @@ class SessionStore(Protocol):
         ...
 
 
+class DeviceExistsError(Exception):
+    """There is, or was, a device with this id."""
+
+
 class DeviceStore(Protocol):
     """Devices and the hashes of their tokens."""
 
@@ -278,7 +282,8 @@ class DeviceStore(Protocol):
     ) -> Limit | None:
         """As `add`, if the space has fewer than `most` devices, and their owner fewer than `most_of_user`, those
         counted too that were revoked at `since`, in seconds since 1970, or later; whoever else adds at the same time.
-        0: any number. Otherwise nothing happens, and the limit that was reached."""
+        0: any number. Otherwise nothing happens, and the limit that was reached. Raises DeviceExistsError, also for
+        one that was revoked; of several with one id that are added at the same time one is."""
         ...
 
     async def list_all(self) -> list[Device]: ...

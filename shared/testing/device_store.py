@@ -7,10 +7,12 @@ import time
 import uuid
 from dataclasses import replace
 
+import pytest
+
 from shared.core.access.audit import AuditAct, AuditEntry
 from shared.core.access.limits import Limit
 from shared.core.documents import Device, DeviceId, Sequence, SpaceId, Synced, UserId, UserName
-from shared.ports.access import AuditLog, DeviceStore
+from shared.ports.access import AuditLog, DeviceExistsError, DeviceStore
 
 
 def _device(owner: str = "", created_at: float = 1.5, *, shared: bool = False, every_space: bool = False) -> Device:
@@ -54,6 +56,15 @@ class DeviceStoreContract:
         assert await store.list_of(UserId("nobody")) == []
         assert await store.list_of(UserId(user), young.space) == [young]
         assert await store.list_of(UserId(user), foreign.space) == []
+
+    async def test_an_id_is_given_once_and_to_one(self, store: DeviceStore) -> None:
+        device = _device()
+        adds = (store.add_bounded(device, f"hash-{device.id}", ADDED, most=9, since=0.0) for _ in range(3))
+        found = await asyncio.gather(*adds, return_exceptions=True)
+        assert (found.count(None), sum(isinstance(one, DeviceExistsError) for one in found)) == (1, 2)
+        await store.revoke(device.id, REVOKED)
+        with pytest.raises(DeviceExistsError):
+            await store.add_bounded(device, "hash-" + uuid.uuid4().hex, ADDED, most=9, since=0.0)
 
     async def test_a_revoked_token_opens_nothing_from_the_next_call_on(self, store: DeviceStore) -> None:
         device, token = _device(), "hash-" + uuid.uuid4().hex

@@ -20,7 +20,7 @@ from shared.core.access.invitations import Invitation, InvitationId
 from shared.core.access.limits import Limit
 from shared.core.access.sessions import NO_FAILURES, Failures, WebSession, WebSessionId
 from shared.core.documents import Device, DeviceId, SpaceId, Synced, UserId
-from shared.ports.access import AcceptFailure, AccessStores
+from shared.ports.access import AcceptFailure, AccessStores, DeviceExistsError
 
 
 class MemoryInvitationStore:
@@ -121,6 +121,8 @@ class MemoryDeviceStore:
             return Limit.DEVICES_PER_SPACE
         if most_of_user and device.owner and sum(one.owner == device.owner for one in those) >= most_of_user:
             return Limit.DEVICES_PER_USER
+        if any(one.id == device.id for one, _ in self._tables.devices.values()):
+            raise DeviceExistsError(device.id)
         await self.add(device, token_hash, entry)
         return None
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from pymongo import ASCENDING, ReturnDocument
+from pymongo.errors import DuplicateKeyError
 
 from shared.adapters.mongodb.adoption import adopt
 from shared.adapters.mongodb.atomic import (
@@ -22,6 +23,7 @@ from shared.adapters.mongodb.rows import device_of, device_row
 from shared.core.access.audit import AuditEntry
 from shared.core.access.limits import Limit
 from shared.core.documents import Device, DeviceId, SpaceId, Synced, UserId
+from shared.ports.access import DeviceExistsError
 
 
 class MongoDeviceStore:
@@ -78,6 +80,8 @@ class MongoDeviceStore:
             await atomically(self._mongo, work)
         except LimitReachedError as full:
             return full.limit
+        except DuplicateKeyError as error:
+            raise DeviceExistsError(device.id) from error
         return None
 
     async def list_all(self) -> list[Device]:

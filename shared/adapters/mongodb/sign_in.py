@@ -170,6 +170,7 @@ def _row(grant: DeviceGrant, secret_hash: str) -> Row:
         "created_at": grant.created_at,
         "expires_at": grant.expires_at,
         "interval": grant.interval,
+        "salt": grant.salt,
     }
     return present(row)
 
@@ -188,6 +189,7 @@ def _grant(row: Row) -> DeviceGrant:
         interval=row["interval"],
         polled_at=row.get("polled_at"),
         used_at=row.get("used_at"),
+        salt=row.get("salt", ""),
         decision=GrantDecision(row["decision"]) if "decision" in row else None,
         approval=approval,
     )

@@ -1,7 +1,7 @@
 """Device grants (RFC 8628): a terminal shows a code, and a person who is signed in approves it. Pure.
 
 Laws (tests/unit/core/access/test_device_grants.py):
-    a grant gives one token at most: what was used is EXPIRED for ever
+    a grant gives one token at most: what was used is answered for REPEAT_SECONDS, then EXPIRED for ever
     whatever was decided, nothing but EXPIRED is answered from `expires_at` on
     user_code_of(shown(code)) == code, in whatever case, with whatever spaces and hyphens
 """
@@ -23,6 +23,8 @@ CODE_LENGTH: Final = 8
 """34 bits. Codes are tried by people who are signed in, some a minute: see FREE_CODES."""
 GRANT_SECONDS: Final = 600.0
 """How long a code can be approved and its token be fetched."""
+REPEAT_SECONDS: Final = 60.0
+"""How long a token that was given is given again: its answer may have been lost on the way."""
 POLL_SECONDS: Final = 2.0
 """How often a terminal may ask."""
 SLOW_DOWN_SECONDS: Final = 5.0
@@ -80,6 +82,10 @@ class DeviceGrant:
     decision: GrantDecision | None = None
     approval: Approval | None = None
     used_at: float | None = None
+    """When its token was given first."""
+    salt: str = ""
+    """With the terminal's secret it makes the token: see `token_of`. It goes with the grant, so that afterwards the
+    secret is worth nothing. A grant of an earlier release has none."""
 
     def waits(self, now: float) -> bool:
         """Whether it can be approved or denied."""
@@ -92,7 +98,9 @@ class DeviceGrant:
 
 def poll(grant: DeviceGrant | None, now: float) -> Poll:
     """What to answer at this time. None: no such grant is known."""
-    if grant is None or now >= grant.expires_at or grant.used_at is not None:
+    if grant is None or now >= grant.expires_at:
+        return Poll.EXPIRED
+    if grant.used_at is not None and now >= grant.used_at + REPEAT_SECONDS:
         return Poll.EXPIRED
     if grant.decision is GrantDecision.DENIED:
         return Poll.DENIED

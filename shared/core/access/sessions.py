@@ -55,6 +55,8 @@ class ProviderFlow:
     expires_at: float
     user: UserId | None = None
     """The account that the identity is to be connected with; None: whose it is."""
+    invitation: str | None = None
+    """The hash of the secret of the invitation that was followed, to be accepted afterwards."""
 
 
 @dataclass(frozen=True, slots=True)

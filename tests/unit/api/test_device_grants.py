@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from api.access.grants import token_of
 from api.auth import token_hash
 from client.upstreams.http_channel import Channel
 from client.upstreams.login import (
@@ -24,7 +25,8 @@ from client.upstreams.login import (
     space_named,
 )
 from shared.core.access.audit import BY_OPERATOR, AuditAct
-from shared.core.access.device_grants import FREE_CODES, GRANTS_PER_ADDRESS
+from shared.core.access.device_grants import FREE_CODES, GRANTS_PER_ADDRESS, REPEAT_SECONDS
+from shared.core.documents import UserId
 from tests.unit.api.browser import Browser
 from tests.unit.api.people import People, Person, people
 
@@ -54,7 +56,8 @@ class Terminal:
         known = self._grants._grants
         for key, grant in known.items():
             polled = None if grant.polled_at is None else grant.polled_at - seconds
-            known[key] = replace(grant, expires_at=grant.expires_at - seconds, polled_at=polled)
+            used = None if grant.used_at is None else grant.used_at - seconds
+            known[key] = replace(grant, expires_at=grant.expires_at - seconds, polled_at=polled, used_at=used)
         await asyncio.sleep(0)
 
 
@@ -83,8 +86,6 @@ async def test_a_terminal_is_approved_and_its_token_opens_every_space(server: Pe
     assert (device["device"], device["name"], device["every_space"]) == (granted.device, "Alice's laptop", True)
     [entry] = [e for e in await server.service.stores.audit.read() if e.act is AuditAct.DEVICE_ADDED]
     assert (entry.user, entry.by.partition(" ")[0]) == (alice.user, "session")
-    with pytest.raises(NotApprovedError, match="expired"):
-        await terminal.finish(code)
     assert len((await alice.call("GET", "/devices"))["devices"]) == 1
 
     signed_in = Terminal(server, granted.token)
@@ -92,6 +93,82 @@ async def test_a_terminal_is_approved_and_its_token_opens_every_space(server: Pe
     assert await log_out(signed_in.channel) == "Alice's laptop"
     assert (await server.device(granted.token).get("/hashes")).status_code == 401
     assert await log_out(signed_in.channel) is None
+
+
+async def approved(server: People, alice: Person, terminal: Terminal) -> LoginCode:
+    """A code that was approved; its token was not fetched."""
+    code = await terminal.begin()
+    browser = await page_of(alice)
+    await browser.send(code=code.user_code)
+    await browser.send({"act": "approve"})
+    return code
+
+
+async def test_an_answer_that_was_lost_is_given_again_for_a_minute(server: People) -> None:
+    alice = await server.join("alice")
+    terminal = Terminal(server)
+    code = await approved(server, alice, terminal)
+    first = await terminal.finish(code)
+    assert await terminal.finish(code) == first
+    assert [one["device"] for one in (await alice.call("GET", "/devices"))["devices"]] == [first.device]
+    await terminal._sleep(REPEAT_SECONDS)
+    with pytest.raises(NotApprovedError, match="expired"):
+        await terminal.finish(code)
+
+
+async def test_a_token_that_was_revoked_is_not_given_again(server: People) -> None:
+    alice = await server.join("alice")
+    terminal = Terminal(server)
+    code = await approved(server, alice, terminal)
+    first = await terminal.finish(code)
+    await alice.call("DELETE", f"/devices/{first.device}", 204)
+    with pytest.raises(NotApprovedError, match="expired"):
+        await terminal.finish(code)
+    assert (await alice.call("GET", "/devices"))["devices"] == []
+
+
+async def test_a_token_is_given_again_to_the_address_that_began_alone(server: People) -> None:
+    alice = await server.join("alice")
+    terminal = Terminal(server)
+    code = await approved(server, alice, terminal)
+    await terminal.finish(code)
+    for key, grant in terminal._grants._grants.items():
+        terminal._grants._grants[key] = replace(grant, address="192.0.2.1")
+    with pytest.raises(NotApprovedError, match="expired"):
+        await terminal.finish(code)
+
+
+async def test_a_token_cannot_be_told_from_the_code_alone_nor_from_what_is_stored(server: People) -> None:
+    alice = await server.join("alice")
+    terminal = Terminal(server)
+    code = await approved(server, alice, terminal)
+    granted = await terminal.finish(code)
+    [grant] = terminal._grants._grants.values()
+    assert token_of(code.secret, grant.salt) == (granted.device, granted.token)
+    for secret, salt in ((code.secret, ""), (token_hash(code.secret), grant.salt), (grant.salt, code.secret)):
+        assert token_of(secret, salt).token != granted.token
+
+
+async def test_a_code_goes_on_while_there_is_no_room_for_a_device() -> None:
+    async with people(devices_per_user=1) as server:
+        alice = await server.join("alice")
+        terminal = Terminal(server)
+        await terminal.finish(await approved(server, alice, terminal))
+        code = await approved(server, alice, terminal)
+        told: list[str] = []
+
+        async def make_room(seconds: float) -> None:
+            await terminal._sleep(seconds)
+            if len(terminal.waited) > 4:
+                entry = BY_OPERATOR.entry(AuditAct.USER_LIMITS_CHANGED, 1.0, user=UserId(alice.user))
+                await server.service.stores.users.set_overrides(UserId(alice.user), {"devices_per_user": 2}, entry)
+                server.service.state.devices._limits._users._known.clear()  # type: ignore[union-attr]
+
+        granted = await finish_login(
+            terminal.channel, code, tell=told.append, sleep=make_room, clock=lambda: sum(terminal.waited)
+        )
+        assert len(told) == 1 and "Revoke what is not used" in told[0]
+        assert (await server.device(granted.token).get("/hashes")).status_code == 200
 
 
 async def test_a_terminal_that_is_refused_gets_nothing(server: People) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from shared.core.access.audit import BY_OPERATOR, AuditAct
 from shared.core.access.groups import GroupRules, ProviderSignUp
+from shared.core.access.invitations import SignUp
 from shared.core.access.roles import Role, SpaceProfile
 from shared.core.documents import SpaceId, UserId
 from tests.openid_provider import CLIENT, SECRET, RunningProvider, running_provider
@@ -238,6 +239,89 @@ async def test_accounts_are_made_for_whom_the_setting_says(
         browser = await sign_in(server, provider, "Lou")
         assert browser.status == status
         assert len(await server.service.stores.users.search("lou", "", 9)) == (1 if status == 200 else 0)
+
+
+async def invitation(server: People, *, to_server: bool = False) -> str:
+    """The secret of a new one: to the server by an administrator, or to a space of the owner's."""
+    spaces = server.service.state.spaces
+    if to_server:
+        return (await spaces.invite(BY_OPERATOR, None, None, by_administrator=True))[1]
+    return (await spaces.invite(BY_OPERATOR, SpaceId("plans"), Role.EDITOR))[1]
+
+
+async def follow(server: People, provider: RunningProvider, secret: str, name: str) -> Browser:
+    """The link, and then the button of the provider."""
+    browser = Browser(server.client())
+    await browser.open("/join")
+    await browser.send(invitation=secret)
+    assert 'href="/oidc/start?invitation=yes"' in browser.html
+    away = await sent_to(browser, "?invitation=yes")
+    back = provider.enter(away, name)
+    assert secret not in away and secret not in back
+    await browser.open(back.removeprefix("http://test"))
+    return browser
+
+
+async def follow_used(server: People, provider: RunningProvider, secret: str, name: str) -> Browser:
+    """The same by one who was shown it while it was good."""
+    browser = Browser(server.client())
+    browser.client.cookies.set("hypertask-invitation", secret, domain="test.local")
+    back = provider.enter(await sent_to(browser, "?invitation=yes"), name)
+    await browser.open(back.removeprefix("http://test"))
+    return browser
+
+
+async def test_an_invitation_is_accepted_after_the_way_to_the_provider(
+    server: People, provider: RunningProvider
+) -> None:
+    for name in ("Pam", "Quin"):
+        provider.know(name, groups=[])
+    await sign_in(server, provider, "Pam")
+    secret = await invitation(server)
+    browser = await follow(server, provider, secret, "Pam")
+    assert browser.path == "/account/spaces/plans?done=joined"
+    assert await roles(server, "Pam") == {"plans": "editor"}
+    assert "hypertask-invitation" not in browser.client.cookies
+    browser = await follow_used(server, provider, secret, "Quin")
+    assert browser.path == "/account/spaces?done=of-no-use"
+    assert await roles(server, "Quin") == {}
+
+
+async def test_an_invitation_is_taken_by_whoever_asks_for_it_alone(server: People, provider: RunningProvider) -> None:
+    provider.know("Rae", groups=[])
+    browser = Browser(server.client())
+    await browser.open("/join")
+    await browser.send(invitation=await invitation(server))
+    await sign_in(server, provider, "Rae", browser)
+    assert await roles(server, "Rae") == {}, "the button of the sign-in page says nothing of joining"
+
+
+@pytest.mark.parametrize(
+    ("mode", "to_server", "status"),
+    [
+        (ProviderSignUp.GROUPS, True, 200),
+        (ProviderSignUp.NONE, True, 403),
+        (ProviderSignUp.GROUPS, False, 403),
+    ],
+)
+async def test_whoever_is_invited_makes_an_account_at_the_provider(
+    provider: RunningProvider, mode: ProviderSignUp, to_server: bool, status: int
+) -> None:
+    """Where accounts are for the invited of administrators, an owner's invitation is not enough."""
+    settings = settings_of(provider, oidc_sign_up=mode, oidc_groups=GroupRules(""))
+    async with people(SignUp.CLOSED, **settings) as server:
+        stores = server.service.stores
+        added = BY_OPERATOR.entry(AuditAct.SPACE_ADDED, 1.0)
+        await stores.spaces.add(SpaceProfile(SpaceId("plans"), "Plans", 1.0), UserId("u"), added)
+        for name in ("Sue", "Tom"):
+            provider.know(name, groups=[])
+        secret = await invitation(server, to_server=to_server)
+        browser = await follow(server, provider, secret, "Sue")
+        assert browser.status == status
+        assert len(await stores.users.search("sue", "", 9)) == (1 if status == 200 else 0)
+        assert (await sign_in(server, provider, "Sue")).status == status, "as the account is there, or is not"
+        browser = await follow_used(server, provider, secret, "Tom")
+        assert browser.status == 403 and await stores.users.search("tom", "", 9) == []
 
 
 async def test_a_disabled_account_is_not_signed_in_to(server: People, provider: RunningProvider) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+from api.errors import NOT_FOUND, PROVIDER_REFUSED, RATE_LIMITED, ProblemError
 from api.pages.routes import PAGES
 from api.pages.site import POLICY
+from api.pages.words import for_people
 from shared.core.access.invitations import SignUp
 from tests.unit.api.browser import Browser, attributes
 from tests.unit.api.people import PASSWORD, People, people
@@ -324,3 +328,55 @@ async def test_files_of_pages_are_kept_and_others_are_not_there(server: People) 
     assert answer.headers["cache-control"] == "public, max-age=86400"
     for name in ("pages.py", "..%2fsite.py", "%2e%2e"):
         assert (await client.get(f"/assets/{name}")).status_code == 404
+
+
+FOR_PROGRAMS = re.compile(r"(?:GET|POST|PUT|PATCH|DELETE) /|HYPERTASK_|[a-z]_[a-z]")
+
+
+async def test_pages_say_what_a_person_can_do_there() -> None:
+    async with people(spaces_per_user=2, sign_ups_per_address=2) as server:
+        alice, bob = await signed_up(server, "alice"), await signed_up(server, "bob")
+        space = await make_space(alice, "Plans")
+        told: list[str] = []
+
+        def note(browser: Browser, status: int, words: str) -> None:
+            assert (browser.status, words in browser.text) == (status, True), browser.text
+            told.append(browser.text)
+
+        await alice.open("/account/spaces")
+        await alice.send(name="One more")
+        note(alice, 507, "Spaces per user: 2 of 2 are used")
+        await alice.open("/account")
+        await alice.send({"act": "delete"}, password=PASSWORD)
+        note(alice, 409, "Take everything along")
+        await bob.open("/join")
+        await bob.send(invitation=await invite(alice, space, "reader"))
+        await bob.send({"act": "accept"})
+        await alice.open("/account")
+        await alice.send({"act": "delete"}, password=PASSWORD)
+        note(alice, 409, "hand it over")
+        await alice.post(space, {"act": "leave", "csrf": alice.forms[0].fields["csrf"]})
+        note(alice, 409, "Hand it over to another member first")
+        await alice.post("/account", {"act": "names"})
+        note(alice, 403, "Load the page again")
+        await bob.open("/account/spaces/s0123456789")
+        note(bob, 404, "You are a member of no such space")
+        carol = Browser(server.client())
+        await carol.open("/sign-up")
+        await carol.send(name="carol", email="", password=PASSWORD)
+        note(carol, 429, "Come back in")
+        assert not [text for text in told if FOR_PROGRAMS.search(text)]
+
+
+def test_no_text_of_an_error_names_a_route_or_a_setting_to_people() -> None:
+    """Whatever modules that pages call say of errors."""
+    texts = {
+        node.value
+        for path in (*Path("api/access").glob("*.py"), *map(Path, ("api/auth.py", "api/rates.py", "api/errors.py")))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and "." in node.value
+    }
+    named = {text for text in texts if re.search(r"(?:GET|POST) /|HYPERTASK_[A-Z]", text)}
+    assert len(named) > 5, "some do"
+    for kind in (NOT_FOUND, PROVIDER_REFUSED, RATE_LIMITED):
+        assert not [text for text in named if FOR_PROGRAMS.search(for_people(ProblemError(kind, text)))]

@@ -10,6 +10,7 @@ import pytest
 
 from client.commands.health import _next, _upstream_lines
 from client.commands.log_lines import changes_said, revision_lines
+from client.screen import SHOWN
 from client.sync.engine.plan import Fetch, Plan
 from client.sync.files import Found
 from client.workspace.health import Status, UpstreamStatus
@@ -107,3 +108,24 @@ def test_status_says_how_it_is(
     upstream = UpstreamStatus("home", "https://tasks.example.org", last, plan)
     assert _upstream_lines(upstream, NOW) == [f"home: {line}", *(["  Why: no answer"] if error else [])]
     assert _next(Status(Found({}), (upstream,), daemon)) == then
+
+
+REASONS = {"read-only": "You may read the space.", "quota-exceeded": "Space documents: 3 of 3 are used."}
+
+
+@pytest.mark.parametrize("code", REASONS)
+@pytest.mark.parametrize("daemon", ["7", None])
+@pytest.mark.parametrize(("count", "words", "verb"), [(1, "1 edit", "is"), (SHOWN + 2, f"{SHOWN + 2} edits", "are")])
+def test_status_is_not_in_sync_while_edits_are_not_accepted(
+    code: str, daemon: str | None, count: int, words: str, verb: str
+) -> None:
+    refused = {f"d{number}": {"code": code, "reason": REASONS[code]} for number in range(count)}
+    last = {"at": NOW.timestamp() - 15, "agreed": False, "refused": refused}
+    upstream = UpstreamStatus("home", "https://tasks.example.org", last, Plan(()))
+    first, *lines = _upstream_lines(upstream, NOW)
+    assert first == f"home: synced 15 s ago, not in sync; {words} {verb} not accepted"
+    assert f"[{code}]" in lines[0] and "kept here" in lines[0], "why, and what becomes of it"
+    more = f"home: ... and {count - SHOWN} more edits that were refused; --json has all of them"
+    assert count == 1 or lines[-1] == more
+    then = _next(Status(Found({}), (upstream,), daemon))
+    assert then == f"Not in sync: {words} {verb} kept here alone; see above."

@@ -44,21 +44,23 @@ class Person:
     def token(self, name: str = "laptop") -> str:
         return str(self.call("POST", "/devices", {"name": name, "space": self.space})["token"])
 
-    def context(self, browser: Browser, **options: Any) -> BrowserContext:
-        """A browser of his that is signed in."""
-        context = browser.new_context(**options)
+    def context(self, browser: Browser, url: str = "", **options: Any) -> BrowserContext:
+        """A browser of his that is signed in. `url`: another way to the same server."""
+        context = browser.new_context(base_url=url or self.url, **options)
         [value] = [cookie.value for cookie in self.client.cookies.jar if cookie.name == "hypertask-session"]
-        context.add_cookies([{"name": "hypertask-session", "value": value or "", "url": self.url, "httpOnly": True}])
+        context.add_cookies(
+            [{"name": "hypertask-session", "value": value or "", "url": url or self.url, "httpOnly": True}]
+        )
         return context
 
-    def page(self, browser: Browser, **options: Any) -> Page:
-        return self.tab(self.context(browser, **options))
+    def page(self, browser: Browser, url: str = "", **options: Any) -> Page:
+        return self.tab(self.context(browser, url, **options))
 
     def tab(self, context: BrowserContext, address: str = "/app/") -> Page:
         page = context.new_page()
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
-        page.goto(self.url + address)
+        page.goto(address)
         return page
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
@@ -65,20 +65,69 @@ def shown(browser: Browser, person: Person, **options: Any) -> Iterator[Page]:
     page.context.close()
 
 
-def pictures(browser: Browser, person: Person) -> Iterator[tuple[str, Callable[[Path], Any]]]:
-    def taken(page: Page) -> Callable[[Path], Any]:
-        page.wait_for_timeout(300)
-        return lambda path: page.screenshot(path=path)
+Taken = tuple[str, Page]
 
+
+def pictures(browser: Browser, person: Person) -> Iterator[Taken]:
     with shown(browser, person, viewport=WIDE, color_scheme="light") as page:
-        yield "list", taken(page)
+        yield "list", page
+        page.get_by_label("Group").select_option("project")
+        yield "grouped", page
+        page.get_by_label("Group").select_option("none")
         page.get_by_role("link", name="Renew the passport").click()
-        yield "detail", taken(page)
+        yield "detail", page
+        page.get_by_role("button", name="JSON").click()
+        yield "json", page
+        for name in ("Board", "Calendar", "All documents", "Devices", "Members", "Account"):
+            page.get_by_role("navigation", name="Pages", exact=True).get_by_role("link", name=name).click()
+            page.wait_for_timeout(500)
+            yield name.lower().replace(" ", "-"), page
+        page.keyboard.press("?")
+        yield "help", page
+    with shown(browser, person, viewport=WIDE, color_scheme="light") as page:
+        conflict(page, person)
+        yield "conflict", page
+        page.get_by_role("link", name="Read the lease").click()
+        page.get_by_role("button", name="History").click()
+        page.get_by_text("Added").wait_for()
+        yield "history", page
+        page.get_by_role("button", name="In sync").click()
+        yield "sync", page
     with shown(browser, person, viewport=WIDE, color_scheme="dark") as page:
         page.get_by_role("link", name="Call Ann about the garden").click()
-        yield "dark", taken(page)
+        yield "dark", page
+        page.get_by_role("navigation", name="Pages", exact=True).get_by_role("link", name="Board").click()
+        yield "dark-board", page
     with shown(browser, person, viewport=PHONE, color_scheme="light", has_touch=True) as page:
-        yield "phone", taken(page)
+        yield "phone", page
+        page.get_by_role("link", name="Renew the passport").click()
+        yield "phone-detail", page
+        page.get_by_role("link", name="Close the details").click()
+        for name in ("Calendar", "More"):
+            page.get_by_role("navigation", name="Pages, short").get_by_role("link", name=name).click()
+            yield f"phone-{name.lower()}", page
+    with shown(browser, person, viewport=WIDE, color_scheme="light") as page:
+        page.evaluate("document.documentElement.dir = 'rtl'")
+        page.get_by_role("link", name="لقاء مع سارة").click()
+        yield "right-to-left", page
+
+
+def conflict(page: Page, person: Person) -> None:
+    """The description is edited here while there is no network, and elsewhere meanwhile."""
+    page.get_by_role("link", name="Read the contract").click()
+    page.context.set_offline(True)
+    field = page.get_by_role("textbox", name="Description")
+    field.fill("Read the contract twice")
+    field.press("Enter")
+    [found] = [
+        row["server_state"]
+        for row in person.call("GET", "/tasks")["tasks"].values()
+        if row["server_state"]["description"] == "Read the contract"
+    ]
+    person.put({**found, "description": "Read the lease", "modified": "2099-01-01T00:00:00Z"})
+    page.context.set_offline(False)
+    page.get_by_role("navigation", name="Pages", exact=True).get_by_role("link", name="Conflicts").click()
+    page.get_by_text("Was dropped").wait_for()
 
 
 def main(folder: Path) -> None:
@@ -92,8 +141,9 @@ def main(folder: Path) -> None:
             fill(person)
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=chromium_program(), args=["--no-sandbox"])
-                for name, take in pictures(browser, person):
-                    take(folder / f"{name}.png")
+                for name, page in pictures(browser, person):
+                    page.wait_for_timeout(300)
+                    page.screenshot(path=folder / f"{name}.png")
                     print(f"{time.strftime('%H:%M:%S')} {folder / name}.png", flush=True)
                 browser.close()
             person.client.close()

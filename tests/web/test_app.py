@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.acceptance.devices import WAIT_SECONDS, Device
 from tests.instance import Instance
 from tests.web.browsers import Person, chromium_program, invited
+from tests.web.relay import Relay, relayed
 
 pytestmark = pytest.mark.usefixtures("app")
 
@@ -48,6 +49,12 @@ def chromium(anna: Person) -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(autouse=True)
+def no_complaints(anna: Person) -> None:
+    """Of the tests before: some take the network away."""
+    anna.complaints.clear()
+
+
 def in_sync(page: Page) -> None:
     expect(page.locator(".sync")).to_have_text("In sync", timeout=WAIT_SECONDS * 1000)
 
@@ -57,6 +64,26 @@ def add(page: Page, line: str) -> None:
     page.get_by_label("Add a task", exact=True).fill(line)
     page.keyboard.press("Enter")
     expect(page.get_by_label("Add a task", exact=True)).to_have_value("")
+
+
+@pytest.fixture
+def relay(anna: Person) -> Iterator[Relay]:
+    with relayed(anna.url) as found:
+        yield found
+
+
+def edit(page: Page, title: str, label: str, text: str) -> None:
+    page.get_by_role("link", name=title).first.click()
+    field = page.locator(".detail").get_by_label(label, exact=True)
+    field.fill(text)
+    field.press("Enter")
+    expect(field).to_have_value(text)
+    page.get_by_role("link", name="Close the details").click()
+
+
+def stored(page: Page) -> None:
+    """The service worker keeps the app."""
+    page.evaluate("navigator.serviceWorker.ready.then(() => undefined)")
 
 
 def one(person: Person, title: str) -> dict[str, object]:
@@ -132,5 +159,101 @@ def test_a_folder_and_the_page_see_each_others_edits_at_once(anna: Person, chrom
         expect(page.locator(".row", has_text="made in the folder")).to_be_visible(timeout=WAIT_SECONDS * 1000)
     finally:
         assert device.stop() == 0
+    assert not anna.complaints
+    page.context.close()
+
+
+def test_edits_on_both_sides_meet_field_by_field_and_survive_without_a_network(
+    anna: Person, chromium: Browser, relay: Relay
+) -> None:
+    page = anna.page(chromium, relay.url)
+    in_sync(page)
+    stored(page)
+    add(page, "meet somebody")
+    made = one(anna, "meet somebody")
+    in_sync(page)
+    base = anna.call("GET", "/hashes")[made["id"]]
+    relay.cut()
+    edit(page, "meet somebody", "Project", "people")
+    expect(page.locator(".sync")).to_have_text("Offline · 1 waiting", timeout=WAIT_SECONDS * 1000)
+    anna.call("POST", f"/task/{made['id']}", {"client_state": {**made, "estimate": 2}, "base": base})
+    page.reload()  # from what the browser keeps
+    expect(page.locator(".row", has_text="meet somebody")).to_contain_text("people")
+    add(page, "made without a network")
+    relay.restore()
+    in_sync(page)
+    found = anna.read(str(made["id"]))
+    assert (found["project"], found["estimate"]) == ("people", 2)
+    assert one(anna, "made without a network")
+    expect(page.locator(".row", has_text="meet somebody")).to_contain_text("people")
+    page.context.close()
+
+
+def test_a_tab_that_is_killed_in_the_middle_of_a_sync_loses_nothing(
+    anna: Person, chromium: Browser, relay: Relay
+) -> None:
+    context = anna.context(chromium, relay.url)
+    page = anna.tab(context)
+    in_sync(page)
+    stored(page)
+    relay.hush_after(b"POST /tasks")
+    add(page, "sent and never answered")
+    one(anna, "sent and never answered")  # it has arrived, and the tab does not know
+    edit(page, "sent and never answered", "Tags, with spaces between them", "later")
+    page.close(run_before_unload=False)
+    relay.cut()
+    relay.restore()
+    page = anna.tab(context)
+    in_sync(page)
+    found = [row for row in anna.call("GET", "/tasks")["tasks"].values() if "never" in str(row["server_state"])]
+    assert len(found) == 1 and found[0]["server_state"]["tags"] == ["later"]
+    context.close()
+
+
+def test_of_two_tabs_one_syncs_and_the_other_goes_on_when_it_is_closed(anna: Person, chromium: Browser) -> None:
+    context = anna.context(chromium)
+    first = anna.tab(context)
+    in_sync(first)
+    second = anna.tab(context)
+    in_sync(second)
+    add(second, "from the second tab")
+    expect(first.locator(".row", has_text="from the second tab")).to_be_visible()
+    one(anna, "from the second tab")
+    first.close()
+    add(second, "from the tab that is left")
+    one(anna, "from the tab that is left")
+    in_sync(second)
+    context.close()
+
+
+def test_no_page_has_a_serious_barrier(anna: Person, chromium: Browser) -> None:
+    axe = (node.APP / "node_modules" / "axe-core" / "axe.min.js").read_text()
+    page = anna.page(chromium, color_scheme="dark")
+    in_sync(page)
+    add(page, "look at this +tag due:yesterday project:home priority:H")
+
+    def looked_at(what: str) -> None:
+        page.evaluate(axe)
+        rules = "axe.run({resultTypes: ['violations']})"
+        found = page.evaluate(f"{rules}.then(({{violations}}) => violations)")
+        serious = [one for one in found if one["impact"] in ("serious", "critical")]
+        assert not serious, (what, [(one["id"], [place["html"] for place in one["nodes"]][:3]) for one in serious])
+
+    page.locator(".message").get_by_role("button", name="Close this message").click()
+    looked_at("list")
+    page.get_by_role("link", name="look at this").click()
+    for tab in ("Fields", "JSON", "History"):
+        page.get_by_role("button", name=tab, exact=True).click()
+        looked_at(tab)
+    page.get_by_role("button", name="Colours").click()
+    for name in ("Tasks", "Board", "Calendar", "All documents", "Conflicts", "Members", "Devices", "Account"):
+        page.get_by_role("navigation", name="Pages", exact=True).get_by_role("link", name=name).click()
+        expect(page.get_by_text("One moment …")).to_have_count(0)
+        looked_at(name)
+    page.keyboard.press("?")
+    looked_at("help")
+    page.keyboard.press("Escape")
+    page.keyboard.press("s")
+    looked_at("sync")
     assert not anna.complaints
     page.context.close()

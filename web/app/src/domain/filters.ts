@@ -25,7 +25,12 @@ export interface ReadFilter {
 
 /** Throws WordError, NoMomentError. */
 export function readFilter(line: string, view: View): ReadFilter {
-  const expression = parseExpression(splitLine(line));
+  return readFilterOf(splitLine(line), view);
+}
+
+/** The same of words that were taken apart. */
+export function readFilterOf(words: readonly string[], view: View): ReadFilter {
+  const expression = parseExpression(words);
   const namesHidden = [...plainWords(expression)].some(
     (word) =>
       (word.kind === "field" && word.name === "status") || (word.kind === "tag" && word.wanted && HIDDEN.has(word.name)),

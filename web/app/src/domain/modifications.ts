@@ -88,7 +88,7 @@ function step(word: Exclude<TaskWord, { kind: "text" }>, now: number): Change {
 }
 
 export function tagged(task: Task, name: string, wanted: boolean): Task {
-  const tags = task["tags"] ?? [];
+  const tags = task["tags"] === undefined ? [] : task["tags"];
   if (!Array.isArray(tags)) throw new WordError(`the "tags" of ${task.id} are not a list. To make them one: tags:${name}`);
   if (wanted) return tagsOf(task).includes(name) ? task : { ...task, tags: [...(tags as unknown[]), name] };
   const left = tags.filter((tag) => tag !== name);

@@ -1,6 +1,7 @@
 /** One space in this tab: its documents, how its sync stands, and edits that are stored before anything else happens. */
 
 import { batch, signal } from "@preact/signals";
+import { deleteDB } from "idb";
 
 import { Client, type Change, type ClientOptions, type Document } from "../../../sdk/src/client.ts";
 import type { SyncOptions, SyncReport } from "../../../sdk/src/engine/sync.ts";
@@ -320,6 +321,13 @@ function stateOf(error: Error | undefined, open: number, refused: number): SyncS
 /** Of one space of one person in this browser. */
 export function databaseOf(user: string, space: string): string {
   return `hypertask:${user}:${space}`;
+}
+
+/** Removes what this browser keeps of the spaces of a person. */
+export async function removeStored(user: string): Promise<void> {
+  const all = await indexedDB.databases();
+  await Promise.all(all.flatMap(({ name }) => (name?.startsWith(databaseOf(user, "")) ? [deleteDB(name)] : [])));
+  for (const key of Object.keys(localStorage)) if (key.startsWith(AGREED)) localStorage.removeItem(key);
 }
 
 function same(one: Document | undefined, other: Document | undefined): boolean {

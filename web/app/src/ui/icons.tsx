@@ -8,7 +8,7 @@ const PATHS: Readonly<Record<string, string>> = {
   search: "M11 5a6 6 0 1 0 0 12 6 6 0 0 0 0-12M16 16l4 4",
   plus: "M12 5v14M5 12h14",
   check: "M5 12.5l4.5 4.5L19 7.5",
-  more: "M6 12h.01M12 12h.01M18 12h.01",
+  more: "M5 7h14M5 12h14M5 17h14",
   undo: "M8 6L4 10l4 4M4 10h10a5 5 0 0 1 0 10h-3",
   redo: "M16 6l4 4-4 4M20 10H10a5 5 0 0 0 0 10h3",
   people: "M9 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7M3 20c0-4 2.5-6 6-6s6 2 6 6M16 4.5a3.5 3.5 0 0 1 0 6.5M21 20c0-3-1.2-5-3.5-5.7",

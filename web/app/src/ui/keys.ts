@@ -65,5 +65,8 @@ const SHOWN: Readonly<Record<string, string>> = {
 
 /** As it is printed on a keyboard. */
 export function shownKey(key: string): string[] {
-  return key.split(/[ +]/).map((part) => SHOWN[part] ?? (part.length === 1 ? part.toUpperCase() : part));
+  return key.split(/[ +]/).flatMap((part) => {
+    if (/^\p{Lu}$/u.test(part)) return ["Shift", part];
+    return [SHOWN[part] ?? (part.length === 1 ? part.toUpperCase() : part)];
+  });
 }

@@ -220,7 +220,7 @@ function MomentField({ name, value, disabled, store }: {
       <TextField
         value={value === undefined ? "" : shown(value)}
         label={`${LABELS[name]}: a day or a moment`}
-        placeholder="friday, 3d, 2030-01-02"
+        placeholder="friday, 3d …"
         disabled={disabled}
         error={error}
         store={(text) => {

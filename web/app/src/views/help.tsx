@@ -17,7 +17,7 @@ export function HelpDialog({ keys }: { readonly keys: readonly Key[] }) {
                 .filter((key) => key.group === group)
                 .map((key) => [
                   <dt key={`${key.label}:`}>
-                    {key.keys.map((one, place) => [
+                    {key.keys.slice(0, 2).map((one, place) => [
                       place > 0 ? " or " : "",
                       shownKey(one).map((part) => <kbd key={part}>{part}</kbd>),
                     ])}

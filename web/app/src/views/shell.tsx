@@ -15,7 +15,7 @@ import { newRelease, takeRelease } from "../release.ts";
 import { BulkBar } from "./bulk.tsx";
 import { Detail } from "./detail.tsx";
 import { HelpDialog } from "./help.tsx";
-import { PAGES } from "./pages.tsx";
+import { isShown, PAGES } from "./pages.tsx";
 import { SyncButton, SyncDialog, syncOpen } from "./sync.tsx";
 
 effect(() => {
@@ -27,7 +27,8 @@ effect(() => {
 export function Shell() {
   useEffect(() => bindKeys(() => KEYS), []);
   const { page, id } = route.value;
-  const shown = PAGES.find(({ name }) => name === page) ?? PAGES[0];
+  const asked = PAGES.find(({ name }) => name === page) ?? PAGES[0];
+  const shown = isShown(asked) ? asked : PAGES.find((one) => one.place === "main" && isShown(one))!;
   const Page = shown.page;
   const hasDetail = id !== "" && shown.detail;
   return (
@@ -54,7 +55,7 @@ export function Shell() {
         )}
         <Page />
       </main>
-      {hasDetail && <Detail id={id} page={page} />}
+      {hasDetail && <Detail id={id} page={shown.name} />}
       <BottomBar />
       <BulkBar />
       {helpOpen.value && <HelpDialog keys={KEYS} />}
@@ -133,7 +134,7 @@ function SideBar() {
   return (
     <nav class="side" aria-label="Pages">
       <ul>
-        {PAGES.filter((one) => one.place === "main" && (holdsTasks.value || one.name === "table" || one.name === "conflicts")).map((one) => (
+        {PAGES.filter((one) => one.place === "main" && isShown(one)).map((one) => (
           <li key={one.name}>
             <a href={addressOf(one.name)} aria-current={route.value.page === one.name ? "page" : undefined}>
               <Icon name={one.icon} />
@@ -155,7 +156,7 @@ function SideBar() {
         </>
       )}
       <ul class="side-end">
-        {PAGES.filter((one) => one.place === "more" && (one.name !== "admin" || person.value?.administrator)).map((one) => (
+        {PAGES.filter((one) => one.place === "more" && isShown(one)).map((one) => (
           <li key={one.name}>
             <a href={addressOf(one.name)} aria-current={route.value.page === one.name ? "page" : undefined}>
               <Icon name={one.icon} />
@@ -176,8 +177,8 @@ function FilterLink({ label, words }: { readonly label: string; readonly words: 
   const isOn = filter.value === words && route.value.page === "list";
   return (
     <li>
-      <a href={addressOf("list")} aria-current={isOn ? "true" : undefined} onClick={() => (filter.value = words)} dir="auto">
-        {label}
+      <a href={addressOf("list")} aria-current={isOn ? "true" : undefined} onClick={() => (filter.value = words)}>
+        <bdi>{label}</bdi>
       </a>
     </li>
   );
@@ -201,7 +202,7 @@ function Projects() {
 function BottomBar() {
   return (
     <nav class="bottom" aria-label="Pages, short">
-      {PAGES.filter((one) => one.bottom).map((one) => (
+      {PAGES.filter((one) => one.bottom && isShown(one)).map((one) => (
         <a key={one.name} href={addressOf(one.name)} aria-current={route.value.page === one.name ? "page" : undefined}>
           <Icon name={one.icon} />
           <span>{one.label}</span>

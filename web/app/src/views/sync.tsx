@@ -24,13 +24,16 @@ export function SyncButton() {
   const { state, pending } = engine.value!.status.value;
   const waits = pending.length > 0 && state !== "ok" ? ` · ${pending.length} waiting` : "";
   return (
-    <button class={`sync ${state}`} onClick={() => (syncOpen.value = true)} aria-haspopup="dialog">
-      <Icon name={state === "offline" || state === "out" ? "off" : "cloud"} />
-      <span role="status">
+    <>
+      <button class={`sync ${state}`} onClick={() => (syncOpen.value = true)} aria-haspopup="dialog">
+        <Icon name={state === "offline" || state === "out" ? "off" : "cloud"} />
         {WORDS[state]}
         {waits}
+      </button>
+      <span class="sr-only" role="status">
+        {["offline", "out", "refused", "failing"].includes(state) ? WORDS[state] : ""}
       </span>
-    </button>
+    </>
   );
 }
 

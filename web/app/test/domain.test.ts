@@ -1,0 +1,135 @@
+/** The words of the web client mean what they mean on the command line, which has made the vectors. */
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+
+import { columnsOf } from "../src/domain/columns.ts";
+import { stored } from "../src/domain/dates.ts";
+import { changesBetween } from "../src/domain/differences.ts";
+import { readFilterOf } from "../src/domain/filters.ts";
+import { newId } from "../src/domain/ids.ts";
+import { grouped, listed, sorted } from "../src/domain/listing.ts";
+import { modification, taskOf } from "../src/domain/modifications.ts";
+import { View, type Task } from "../src/domain/tasks.ts";
+import { urgency } from "../src/domain/urgency.ts";
+import { splitLine } from "../src/domain/words.ts";
+
+interface Outcome {
+  readonly value?: unknown;
+  readonly error?: true;
+}
+
+interface Vectors {
+  readonly dates: readonly ({ now: number; text: string } & Outcome)[];
+  readonly changes: readonly ({ now: number; words: string[]; body: Task } & Outcome)[];
+  readonly filters: readonly ({ now: number; words: string[]; bodies: Task[] } & Outcome)[];
+  readonly urgencies: readonly { now: number; bodies: Task[]; value: number[] }[];
+}
+
+const vectors = JSON.parse(readFileSync(process.env["HYPERTASK_VECTORS"]!, "utf8")) as Vectors;
+
+function outcome(make: () => unknown): Outcome {
+  try {
+    return { value: make() };
+  } catch {
+    return { error: true };
+  }
+}
+
+function same({ value, error }: Outcome, make: () => unknown, what: object): void {
+  assert.deepEqual(outcome(make), error ? { error } : { value }, JSON.stringify(what));
+}
+
+test("days and moments", () => {
+  assert.ok(vectors.dates.length > 0);
+  for (const one of vectors.dates) same(one, () => stored(one.text, one.now), one);
+});
+
+test("changes", () => {
+  assert.ok(vectors.changes.length > 0);
+  for (const one of vectors.changes) same(one, () => modification(one.words, one.now)(one.body), one);
+});
+
+test("filters", () => {
+  assert.ok(vectors.filters.length > 0);
+  for (const one of vectors.filters) {
+    const view = new View(one.bodies, one.now);
+    same(one, () => one.bodies.filter(readFilterOf(one.words, view).test).map(({ id }) => id), one);
+  }
+});
+
+test("urgency", () => {
+  assert.ok(vectors.urgencies.length > 0);
+  for (const one of vectors.urgencies) {
+    const view = new View(one.bodies, one.now);
+    for (const [place, body] of one.bodies.entries())
+      assert.ok(Math.abs(urgency(body, view) - one.value[place]) < 1e-9, JSON.stringify([one.now, body]));
+  }
+});
+
+test("a line is taken apart as people write it", () => {
+  assert.deepEqual(splitLine(`call Ann's mother  project:"my home" +a 'two words'`), [
+    "call", "Ann's", "mother", "project:my home", "+a", "two words",
+  ]);
+  assert.deepEqual(splitLine(`say "hello`), ["say", `"hello`]);
+  assert.deepEqual(splitLine("  "), []);
+});
+
+test("a new task of a line", () => {
+  const at = 1_774_647_000;
+  assert.deepEqual(taskOf("buy milk +errand", "i", at), {
+    id: "i",
+    status: "pending",
+    entry: "2026-03-27T21:30:00Z",
+    modified: "2026-03-27T21:30:00Z",
+    description: "buy milk",
+    tags: ["errand"],
+  });
+  assert.throws(() => taskOf("+errand", "i", at), /needs a description/);
+  assert.throws(() => taskOf("water recur:weekly", "i", at), /due/);
+  assert.equal(taskOf("water recur:weekly due:friday", "i", at)["status"], "recurring");
+});
+
+test("ids have no letter that is easily mistaken, and bytes that would favour some are left out", () => {
+  let next = 0;
+  const made = newId((count) => Uint8Array.from({ length: count }, () => [252, 255, 0, 27, 28, 251][next++ % 6]!));
+  assert.equal(made, "2z2z2z2z2z2z2z2z");
+  assert.match(newId(), /^[23456789abcdefghkmnpqrstwxyz]{16}$/);
+});
+
+test("a list hides what is done, put off or a pattern, unless it is asked for", () => {
+  const now = 1_774_647_000;
+  const tasks: Task[] = [
+    { id: "a", description: "a", status: "pending", project: "x", tags: ["t", "u"] },
+    { id: "b", description: "b", status: "completed" },
+    { id: "c", description: "c", wait: "2030-01-01" },
+    { id: "d", description: "d", status: "recurring" },
+    { id: "e", description: "e", due: "2026-03-27", priority: "H" },
+  ];
+  const view = new View(tasks, now);
+  const ids = (found: readonly Task[]): string => found.map(({ id }) => id).join("");
+  assert.equal(ids(listed(tasks, "", view)), "ae");
+  assert.equal(ids(listed(tasks, "status:completed", view)), "b");
+  assert.equal(ids(listed(tasks, "+WAITING", view)), "c");
+  assert.equal(ids(sorted(tasks, "due", view)), "eabcd");
+  assert.equal(ids(sorted(tasks, "priority", view)), "eabcd");
+  assert.deepEqual(
+    grouped(listed(tasks, "", view), "tags", view).map(({ label, tasks: its }) => [label, ids(its)]),
+    [["+t", "a"], ["+u", "a"], ["No tags", "e"]],
+  );
+});
+
+test("what differs, field by field", () => {
+  const found = changesBetween({ a: 1, b: { c: 1, d: 2 }, e: [1] }, { b: { c: 1, d: 3 }, e: [1], f: null });
+  assert.deepEqual(found, [
+    { path: "a", before: 1, after: undefined },
+    { path: "b.d", before: 2, after: 3 },
+    { path: "f", before: undefined, after: null },
+  ]);
+});
+
+test("a table has the columns that most documents have", () => {
+  const docs = [{ id: "1", x: 1, title: "a" }, { id: "2", x: 1 }, { id: "3", y: 1 }] as Task[];
+  assert.deepEqual(columnsOf(docs), ["title", "x", "y"]);
+});

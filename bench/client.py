@@ -31,7 +31,7 @@ from client.sync.report import SyncReport
 from client.sync.state_store import SyncStateStore
 from client.sync.sync_run import Sync
 from client.sync.upstream import Upstream
-from client.upstreams.folder import FolderUpstream
+from client.upstreams.directory import FolderUpstream
 from client.upstreams.git import GitUpstream
 from client.upstreams.http import HttpUpstream
 from client.upstreams.http_channel import Channel

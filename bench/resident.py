@@ -19,7 +19,7 @@ from client.config.tokens import Tokens
 from client.folder.file_text import text_of
 from client.sync.change_scope import EVERYTHING, NOTHING, ChangeScope
 from client.upstreams.http import HttpUpstream
-from client.workspace.multi_sync import Exchange
+from client.workspace.exchange import Exchange
 from client.workspace.watch import Watch
 from client.workspace.workspace import open_workspace
 from shared.core.documents import DocumentId
@@ -48,7 +48,7 @@ class Resident:
 
     async def sync(self, what: str, touched: ChangeScope) -> Row:
         parts = Parts()
-        store = self._exchange.here.store
+        store = self._exchange.workspace.store
         with parts.measured(store) if self._told is not None else nullcontext():
             before = self._traffic()
             started = time.perf_counter()
@@ -65,7 +65,7 @@ class Resident:
         return ChangeScope.of(self._edited(f"t{number}", fields) for number in numbers)
 
     def path(self, name: str) -> Path:
-        return self._exchange.here.folder.path(DocumentId(name))
+        return self._exchange.workspace.folder.path(DocumentId(name))
 
     async def watch(self) -> None:
         await Watch(self._exchange).run()

@@ -20,7 +20,7 @@ from client.folder.locks import is_held
 from client.screen import INCOMPLETE, Screen, tasks
 from client.sync.upstream import UpstreamUnavailableError
 from client.upstreams.http import HttpUpstream
-from client.workspace.multi_sync import Exchange
+from client.workspace.exchange import Exchange
 from client.workspace.workspace import SetUpError, Workspace, open_workspace, path_of
 
 TOKEN_VARIABLE = "HYPERTASK_TOKEN"  # noqa: S105  a name

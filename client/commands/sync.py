@@ -19,7 +19,7 @@ from client.folder.locks import held
 from client.screen import INCOMPLETE, Screen
 from client.sync.engine.plan import Plan
 from client.workspace.begin_anew import SETTINGS, BeginAnew
-from client.workspace.multi_sync import Arrived, Exchange, Result
+from client.workspace.exchange import Arrived, Exchange, Result
 from client.workspace.watch import Watch
 from client.workspace.workspace import SetUpError, Workspace, open_workspace
 from shared.core.identifiers import Body
@@ -154,8 +154,8 @@ async def _watch_for_ever(exchange: Exchange, screen: Screen) -> None:
                 )
             for line in [
                 *waiting_lines(name, without(report.plan, report.protected)),
-                *protected_lines(name, report.protected, exchange.here),
-                *decided_lines(name, report.decided, exchange.here),
+                *protected_lines(name, report.protected, exchange.workspace),
+                *decided_lines(name, report.decided, exchange.workspace),
             ]:
                 screen.say(line)
 

@@ -10,7 +10,7 @@ from typing import Any
 from client.commands.decision_lines import decided_lines, name_of
 from client.screen import SHOWN, Screen, task_files, tasks
 from client.sync.engine.plan import Adopt, Delete, Fetch, Plan, Resend, Send
-from client.workspace.multi_sync import Arrived, Result
+from client.workspace.exchange import Arrived, Result
 from client.workspace.workspace import Workspace
 from shared.core.identifiers import Body
 from shared.core.protocol import QUOTA_EXCEEDED, WRITES_REFUSED

@@ -234,7 +234,7 @@ class TaskFolder:
             results |= self._apply(texts[start : start + AT_ONCE])
         return results
 
-    def held(self, problems: Iterable[FileProblem]) -> Mapping[DocumentId, str]:
+    def withheld(self, problems: Iterable[FileProblem]) -> Mapping[DocumentId, str]:
         """The documents that are inside the files of `problems` under another name, and that name. Reads these
         files. A document whose own file is missing and that is here was renamed, not deleted."""
         found: dict[DocumentId, str] = {}

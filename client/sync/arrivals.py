@@ -51,7 +51,7 @@ HERE: Final = "here"
 TRIES: Final = 20
 """So often in a row a file may change in the moment of its replacement."""
 
-Step = Callable[[str], None]
+Checkpoint = Callable[[str], None]
 """Called between any two steps; tests stop there."""
 
 Change = tuple[Body | None, Body | None]
@@ -89,7 +89,7 @@ class Arrivals:
         self,
         folder: TaskFolder,
         store: SyncStateStore,
-        step: Step = lambda name: None,
+        step: Checkpoint = lambda name: None,
         *,
         control: Path | None = None,
     ) -> None:
@@ -105,7 +105,7 @@ class Arrivals:
         """Whose files could not be changed because we may not write into them."""
 
     def stage(self, wanted: Mapping[DocumentId, Arriving]) -> dict[DocumentId, Arriving]:
-        """Step 1: what is wanted, not staged so far. Returns the rows for step 2."""
+        """Checkpoint 1: what is wanted, not staged so far. Returns the rows for step 2."""
         if all(row.body is None for row in wanted.values()):
             return dict(wanted)
         self._stage.mkdir(parents=True, exist_ok=True)
@@ -135,8 +135,8 @@ class Arrivals:
             self.protected -= placed.keys()
         self._step("placed all")
         with self._store.transaction():
-            self._store.saw({document: one.seen for document, one in placed.items()})
-            self._store.arrived(placed)
+            self._store.record_files({document: one.seen for document, one in placed.items()})
+            self._store.delete_arriving(placed)
         return placed
 
     def recover(self) -> Recovered:
@@ -149,7 +149,7 @@ class Arrivals:
         done = [d for d, row in rows.items() if row.body is not None and not (self._stage / row.staged).exists()]
         if done:
             with self._store.transaction():
-                self._store.arrived(done)
+                self._store.delete_arriving(done)
         left = {document: row for document, row in rows.items() if document not in done}
         placed = self.place(left, fresh=False)
         # Who placed these was stopped before anybody was told.
@@ -222,7 +222,7 @@ class Arrivals:
         with self._store.transaction():
             self._store.set_arriving({document: row})
             told = conflict_rows(merged.conflicts, NO_POLICIES)
-            self._store.decided(HERE, document, [dict(conflict) for conflict in told])
+            self._store.record_conflicts(HERE, document, [dict(conflict) for conflict in told])
         (self._stage / old.staged).unlink(missing_ok=True)
         return row
 

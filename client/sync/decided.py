@@ -51,7 +51,9 @@ class DecidedConflicts:
 
     _db: sqlite3.Connection
 
-    def decided(self, upstream: str, document: DocumentId, conflicts: Sequence[Mapping[str, Any]]) -> Decided | None:
+    def record_conflicts(
+        self, upstream: str, document: DocumentId, conflicts: Sequence[Mapping[str, Any]]
+    ) -> Decided | None:
         """Keeps conflicts that were decided, there or here; the oldest are forgotten. None: there are none."""
         if not conflicts:
             return None

@@ -32,7 +32,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class FileContent:
     """What a file holds. `stamp` None: its stamp does not prove yet that it is unchanged."""
 
     body: Body
@@ -52,7 +52,7 @@ class Files:
     def __init__(self, folder: TaskFolder, store: SyncStateStore) -> None:
         self._folder = folder
         self._store = store
-        self._lately: dict[DocumentId, Held] = {}
+        self._lately: dict[DocumentId, FileContent] = {}
         self._keys: dict[DocumentId, str] = {}
         self._hashes: dict[DocumentId, ContentHash] = {}
         self._found: Found | None = None
@@ -98,12 +98,12 @@ class Files:
             del hashes[document]
         # Whose file cannot be read, or was renamed, is not deleted.
         unreadable = {problem.document for problem in problems if problem.document is not None}
-        unreadable |= self._folder.held(tuple(problems)).keys()
+        unreadable |= self._folder.withheld(tuple(problems)).keys()
         unreadable -= hashes.keys()
         news.update(dict.fromkeys(known.keys() - hashes.keys() - unreadable))
         if news and remember:
             with self._store.transaction():
-                self._store.saw(news)
+                self._store.record_files(news)
         self._keys, self._hashes = known, hashes
         self._keys.update((document, seen.stamp if seen is not None else "") for document, seen in news.items())
         return Found(dict(hashes), frozenset(unreadable), tuple(problems), len(other))
@@ -124,17 +124,17 @@ class Files:
                 self._hashes[document], self._keys[document] = remembered.hash, remembered.stamp
             else:
                 loaded = self._read(document)
-                if not isinstance(loaded, Held):
+                if not isinstance(loaded, FileContent):
                     return None
                 self._hashes[document] = loaded.hash
                 self._keys[document] = key_of(loaded.stamp) if loaded.stamp else ""
                 seen[document] = SeenFile(loaded.hash, self._keys[document])
         if seen:
             with self._store.transaction():
-                self._store.saw(seen)
+                self._store.record_files(seen)
         return Found(dict(self._hashes), read=len(seen))
 
-    def wrote(self, files: Mapping[DocumentId, SeenFile | None]) -> None:
+    def note_written(self, files: Mapping[DocumentId, SeenFile | None]) -> None:
         """What was just written, or removed, by us."""
         for document, seen in files.items():
             if seen is None:
@@ -143,9 +143,11 @@ class Files:
             else:
                 self._hashes[document], self._keys[document] = seen.hash, seen.stamp
 
-    def now(self, document: DocumentId, likely: Sequence[tuple[ContentHash | None, Body | None]] = ()) -> Held | None:
-        """What the file holds; None without a file. Raises UnreadableError. `likely`: bodies by their hashes, which
-        need not be read again if it is one of them."""
+    def now(
+        self, document: DocumentId, likely: Sequence[tuple[ContentHash | None, Body | None]] = ()
+    ) -> FileContent | None:
+        """What the file holds; None without a file. Raises UnreadableError, and FolderError without a folder. `likely`:
+        bodies by their hashes, which need not be read again if it is one of them."""
         stamp = self._folder.stamp(document)
         if stamp is None:
             if self._found is None or document in self._hashes:
@@ -162,7 +164,7 @@ class Files:
         if content is not None and key == key_of(stamp):
             for hash_, body in likely:
                 if body is not None and hash_ == content:
-                    return Held(body, content, stamp)
+                    return FileContent(body, content, stamp)
         loaded = self._read(document)
         if isinstance(loaded, FileProblem):
             raise UnreadableError(loaded.sentence)
@@ -171,12 +173,12 @@ class Files:
     def _may_be_too_large(self, stamp: Stamp) -> bool:
         return stamp.size > self._folder.max_document_bytes
 
-    def _read(self, document: DocumentId) -> Held | FileProblem | None:
+    def _read(self, document: DocumentId) -> FileContent | FileProblem | None:
         started, loaded = time.time_ns(), self._folder.read(document)
         if loaded is None or isinstance(loaded, FileProblem):
             return loaded
         proves = bool(stamp_key(loaded.stamp, started))
-        held = Held(loaded.body, loaded.hash, loaded.stamp if proves else None, loaded.too_large)
+        held = FileContent(loaded.body, loaded.hash, loaded.stamp if proves else None, loaded.too_large)
         if proves and len(self._lately) < LATELY:
             self._lately[document] = held
         return held

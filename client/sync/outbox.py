@@ -9,7 +9,7 @@ from typing import Final
 
 from client.sync.engine.plan import Action, Delete, Resend, Send, pending_for
 from client.sync.engine.records import Pending, Record, Refused
-from client.sync.files import Held, UnreadableError
+from client.sync.files import FileContent, UnreadableError
 from client.sync.pair import SyncPair
 from client.sync.upstream import Outgoing
 from shared.core.identifiers import ContentHash, DocumentId
@@ -29,7 +29,7 @@ class Outbox:
         self._records: dict[DocumentId, Record] = {}
         """Of what is on its way, as they are in the store."""
 
-    def records(self, documents: Iterable[DocumentId]) -> dict[DocumentId, Record]:
+    def take_records(self, documents: Iterable[DocumentId]) -> dict[DocumentId, Record]:
         """The records of documents that were answered, with what was sent as `pending`."""
         ids = set(documents)
         records = self._pair.store.records(self._pair.name, ids - self._records.keys())
@@ -41,10 +41,10 @@ class Outbox:
         pair = self._pair
         outgoing: list[Outgoing] = []
         stored: dict[DocumentId, Pending] = {}
-        whole = pair.store.upstream(pair.name).whole
+        agreed_once = pair.store.upstream(pair.name).agreed_once
         states = self._states(actions)
         with pair.store.transaction():
-            versions = pair.versioning.numbered(_hashes(states)) if pair.sends_versions else {}
+            versions = pair.versioning.assign_numbers(_hashes(states)) if pair.sends_versions else {}
             records = pair.store.records(pair.name, [action.id for action in actions])
             for action in actions:
                 record = records.get(action.id, NO_RECORD)
@@ -59,7 +59,9 @@ class Outbox:
                             pair.store.refuse(pair.name, action.id, refused)
                             continue
                     else:
-                        pending = self._pending(action, record, held, versions.get(action.id), whole=whole)
+                        pending = self._pending(
+                            action, record, held, versions.get(action.id), agreed_once=agreed_once
+                        )
                         if pending is None:
                             continue
                         stored[action.id] = pending
@@ -69,14 +71,20 @@ class Outbox:
         return outgoing
 
     def _pending(
-        self, action: Send | Delete, record: Record, held: Held | None, version: Version | None, *, whole: bool
+        self,
+        action: Send | Delete,
+        record: Record,
+        held: FileContent | None,
+        version: Version | None,
+        *,
+        agreed_once: bool,
     ) -> Pending | None:
         """None: nothing is to be sent after all."""
         return pending_for(
             action,
             record,
             held.body if held is not None else None,
-            whole=whole,
+            agreed_once=agreed_once,
             content=held.hash if held is not None else None,
             by_content=not self._pair.upstream.abilities.versions,
             version=version,
@@ -89,9 +97,9 @@ class Outbox:
         outline = record.outline
         return outline.base is not None and outline.remote not in (None, outline.shadow) and not outline.unverified
 
-    def _states(self, actions: Sequence[Action]) -> dict[DocumentId, Held | None]:
+    def _states(self, actions: Sequence[Action]) -> dict[DocumentId, FileContent | None]:
         """What is to be sent: what the files hold now, if that is what the plan was made for."""
-        states: dict[DocumentId, Held | None] = {}
+        states: dict[DocumentId, FileContent | None] = {}
         for action in actions:
             if not isinstance(action, Send | Delete):
                 continue
@@ -110,5 +118,5 @@ class Outbox:
         return Outgoing(document, pending, says_versions=True, ancestors=earlier, brings=brings)
 
 
-def _hashes(states: Mapping[DocumentId, Held | None]) -> dict[DocumentId, ContentHash | None]:
+def _hashes(states: Mapping[DocumentId, FileContent | None]) -> dict[DocumentId, ContentHash | None]:
     return {document: None if held is None else held.hash for document, held in states.items()}

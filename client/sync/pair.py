@@ -7,9 +7,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from client.sync.arrivals import Placed, Recovered, Step
+from client.sync.arrivals import Checkpoint, Placed, Recovered
 from client.sync.change_scope import EVERYTHING, ChangeScope, Recheck
-from client.sync.files import Found, Held
+from client.sync.files import FileContent, Found
 from client.sync.state_store import Arriving, SeenFile, SyncStateStore
 from client.sync.upstream import Upstream
 from client.sync.versioning import Versioning
@@ -25,9 +25,9 @@ class FileReader(Protocol):
 
     def now(
         self, document: DocumentId, likely: Sequence[tuple[ContentHash | None, Body | None]] = ()
-    ) -> Held | None: ...
+    ) -> FileContent | None: ...
 
-    def wrote(self, files: Mapping[DocumentId, SeenFile | None]) -> None: ...
+    def note_written(self, files: Mapping[DocumentId, SeenFile | None]) -> None: ...
 
 
 class FileWriter(Protocol):
@@ -54,7 +54,7 @@ class SyncPair:
     files: FileReader
     arrivals: FileWriter
     versioning: Versioning
-    step: Step
+    step: Checkpoint
     several: bool
     recheck: Recheck = field(default_factory=Recheck)
 

@@ -41,7 +41,7 @@ class SyncReport:
     """The last one; its waiting documents are those that wait still."""
     found: Found | None = None
     emptied: tuple[DocumentId, ...] = ()
-    """Held because the folder was emptied at once: it stays so, whatever is new in it."""
+    """FileContent because the folder was emptied at once: it stays so, whatever is new in it."""
     refused: dict[DocumentId, Refused] = field(default_factory=dict)
     problems_there: dict[DocumentId, str] = field(default_factory=dict)
     """Files that somebody put into the upstream and that cannot be taken in, and what to do."""

@@ -6,7 +6,7 @@
     file       id -> content hash and stamp: what the file held when it was read or written last
     arriving   id -> a state on its way into its file: client/sync/arrivals.py
     decided, own_edit, replaced: client/sync/decided.py
-    replica, version, earlier, returned: client/sync/file_versions.py
+    replica, version, earlier, returned: client/sync/version_store.py
 
 The files are the truth. All of this can be thrown away: the next sync asks for more and merges by content, and
 nothing is lost or doubled. What makes it worth keeping is that a change of it is one transaction.
@@ -24,10 +24,10 @@ from typing import Any, ClassVar, Final, Self
 from client.folder.replace import Stamp
 from client.sync.decided import TABLES as DECIDED_TABLES
 from client.sync.decided import DecidedConflicts
-from client.sync.file_versions import TABLES as VERSION_TABLES
-from client.sync.file_versions import FileVersions
 from client.sync.state_file import Columns, connected, dumped, loaded, move_aside
 from client.sync.upstream_records import UpstreamRecords
+from client.sync.version_store import TABLES as VERSION_TABLES
+from client.sync.version_store import FileVersions
 from shared import codec
 from shared.core.identifiers import Body, ContentHash, DocumentId
 
@@ -89,7 +89,7 @@ class UpstreamRow:
     """`place`: its address; another one is another upstream, whatever its name."""
 
     cursor: str | None
-    whole: bool
+    agreed_once: bool
     facts: Mapping[str, Any]
     status: Mapping[str, Any]
     place: str = ""
@@ -180,9 +180,9 @@ class SyncStateStore(UpstreamRecords, FileVersions, DecidedConflicts):
                 self.forget_upstream(name)
             self._set_upstream(name, place=place)
 
-    def set_cursor(self, name: str, cursor: str | None, *, whole: bool) -> None:
+    def set_cursor(self, name: str, cursor: str | None, *, agreed_once: bool) -> None:
         with self.transaction():
-            self._set_upstream(name, cursor=cursor, whole=int(whole))
+            self._set_upstream(name, cursor=cursor, whole=int(agreed_once))
 
     def set_proof(self, name: str, *, proved: float | None = None) -> None:
         """The upstream has what is remembered of it, at that time; None: a sync agreed, and did not ask."""
@@ -221,7 +221,7 @@ class SyncStateStore(UpstreamRecords, FileVersions, DecidedConflicts):
         row = self._db.execute("SELECT 1 FROM record WHERE upstream = ? LIMIT 1", (upstream,)).fetchone()
         return row is None and self.upstream(upstream).cursor is None
 
-    def doubt(self, upstream: str, *, drop_pending: bool = False) -> None:
+    def mark_unverified(self, upstream: str, *, drop_pending: bool = False) -> None:
         """The upstream may have forgotten anything that was agreed on: nothing of it is verified, and all of it is
         to be listed. `drop_pending`: what is on its way is made anew."""
         with self.transaction():
@@ -246,7 +246,7 @@ class SyncStateStore(UpstreamRecords, FileVersions, DecidedConflicts):
         row = self._db.execute("SELECT hash, stamp FROM file WHERE id = ?", (document,)).fetchone()
         return None if row is None else SeenFile(ContentHash(row[0]), row[1])
 
-    def saw(self, files: Mapping[DocumentId, SeenFile | None]) -> None:
+    def record_files(self, files: Mapping[DocumentId, SeenFile | None]) -> None:
         """None: there is no such file."""
         self._db.executemany(
             "INSERT OR REPLACE INTO file (id, hash, stamp) VALUES (?, ?, ?)",
@@ -268,5 +268,5 @@ class SyncStateStore(UpstreamRecords, FileVersions, DecidedConflicts):
             ((document, dumped(row.body), dumped(row.expected), row.staged) for document, row in arriving.items()),
         )
 
-    def arrived(self, documents: Iterable[DocumentId]) -> None:
+    def delete_arriving(self, documents: Iterable[DocumentId]) -> None:
         self._db.executemany("DELETE FROM arriving WHERE id = ?", ((document,) for document in documents))

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from client.folder.task_folder import TaskFolder
-from client.sync.answers import Answers
-from client.sync.arrivals import Arrivals, Step
+from client.sync.apply_answers import Answers
+from client.sync.arrivals import Arrivals, Checkpoint
 from client.sync.change_scope import EVERYTHING, NOTHING, ChangeScope
 from client.sync.engine.answer import may_be_lost
-from client.sync.engine.emptied import held_if_emptied
+from client.sync.engine.emptied import hold_if_emptied
 from client.sync.engine.plan import Action, Adopt, Delete, Fetch, Plan, plan
 from client.sync.engine.records import NotNow, Outline, Record, Reply, UpstreamAnswer
 from client.sync.files import Files, Found, UnreadableError
+from client.sync.lost_edits import OwnEdits
 from client.sync.outbox import NO_RECORD, Outbox
-from client.sync.own_edits import OwnEdits
 from client.sync.pair import FileReader, FileWriter, SyncPair
 from client.sync.report import Progress, SyncReport, is_said
 from client.sync.state_store import SyncStateStore, UpstreamRow
@@ -58,7 +58,7 @@ class Sync:
         store: SyncStateStore,
         name: str,
         upstream: Upstream,
-        step: Step = lambda name: None,
+        step: Checkpoint = lambda name: None,
         *,
         files: FileReader | None = None,
         arrivals: FileWriter | None = None,
@@ -70,8 +70,8 @@ class Sync:
         however little was in it."""
         self._meant = meant
         self._emptied: set[DocumentId] = store.held_as_emptied()
-        """Held because the folder was emptied, now or before, from this upstream or another: what one of them brings
-        into an emptied folder says nothing of the rest."""
+        """Documents whose deletion is held until it is confirmed. Kept across syncs and upstreams, so that what
+        arrives from one upstream does not release them."""
         self._store = store
         self._name = name
         self._upstream = upstream
@@ -152,7 +152,7 @@ class Sync:
             there, before = {*found.hashes, *found.unreadable}, {*made.held_here}
             emptied = self._emptied
             left = settled or int(self._store.any_agreed(there))
-            made = held_if_emptied(made, there, outlines, self._meant(), settled=left, before=emptied)
+            made = hold_if_emptied(made, there, outlines, self._meant(), settled=left, before=emptied)
             self._emptied = emptied | ({*made.held_here} - before)
         return made
 
@@ -177,14 +177,14 @@ class Sync:
             self._look_at(scope)
         row = self._store.upstream(self._name)
         if heard is not None and heard.since == row.cursor and not self._may_have_lost(row, heard.changes):
-            self._heard(row, heard.changes)
+            self._record_changes(row, heard.changes)
             self._recheck.upstream = False
         for _ in range(MAX_ROUNDS):
             report.plan, report.found = await self._next_plan(confirmed=confirmed)
             report.rounds += 1
             report.files_read += report.found.read
             self._adopt([action for action in report.plan.actions if isinstance(action, Adopt)], report)
-            if report.plan.agreed:
+            if report.plan.nothing_to_do:
                 if await self._is_proved(prove=prove):
                     report.agreed = True
                     break
@@ -192,12 +192,12 @@ class Sync:
                 continue
             await self._act(report, confirmed=confirmed, progress=progress)
             if self._recheck.forgotten:
-                self._doubt()
+                self._mark_unverified()
         report.decided += (dropped := await self._own.dropped())
         report.conflicts += sum(len(one.conflicts) for one in dropped)
         row = self._store.upstream(self._name)
-        if report.agreed and not row.whole:
-            self._store.set_cursor(self._name, row.cursor, whole=True)
+        if report.agreed and not row.agreed_once:
+            self._store.set_cursor(self._name, row.cursor, agreed_once=True)
         report.problems_there = self._problems
         report.alternating = self._store.alternating(time.time())
         report.protected = tuple(sorted(self._arrivals.protected & {*report.plan.unreadable}))
@@ -226,7 +226,7 @@ class Sync:
             return False
         # Of before the first page: what changed meanwhile is heard of next.
         with self._store.transaction():
-            self._store.set_cursor(self._name, cursor, whole=False)
+            self._store.set_cursor(self._name, cursor, agreed_once=False)
             self._store.set_proof(self._name, proved=time.time())
         self._step("copied all")
         return True
@@ -240,18 +240,18 @@ class Sync:
         except CursorGoneError:
             refused = True
         if refused:
-            self._doubt()
+            self._mark_unverified()
             changes = await self._upstream.changes(None)
-        self._heard(row, changes)
+        self._record_changes(row, changes)
         self._step("listened")
 
     def _may_have_lost(self, row: UpstreamRow, changes: UpstreamChanges) -> bool:
         """Whether something that was agreed on after the last cursor may be lost though the cursor is taken."""
-        return not changes.whole and may_be_lost(self._store.bases(self._name), row.cursor, changes.cursor)
+        return not changes.is_complete and may_be_lost(self._store.bases(self._name), row.cursor, changes.cursor)
 
-    def _doubt(self) -> None:
+    def _mark_unverified(self) -> None:
         """The upstream may have forgotten what was agreed on: it is asked what it has, and sent what differs."""
-        self._store.doubt(self._name, drop_pending=not self._upstream.abilities.versions)
+        self._store.mark_unverified(self._name, drop_pending=not self._upstream.abilities.versions)
         self._step("doubted")
         self._unapplied, self._recheck.forgotten, self._recheck.upstream = {}, False, True
 
@@ -266,21 +266,21 @@ class Sync:
         fingerprint = sum_of(self._store.remote_hashes(self._name)).fingerprint
         agrees = await self._upstream.agrees(row.cursor, fingerprint)
         if agrees is False:
-            self._doubt()
+            self._mark_unverified()
             return False
         if agrees:
             self._store.set_proof(self._name, proved=now)
         return True
 
-    def _heard(self, row: UpstreamRow, changes: UpstreamChanges) -> None:
-        if changes.hashes or changes.whole or changes.cursor != row.cursor:
+    def _record_changes(self, row: UpstreamRow, changes: UpstreamChanges) -> None:
+        if changes.hashes or changes.is_complete or changes.cursor != row.cursor:
             with self._store.transaction():
-                self._store.heard(self._name, changes.hashes, whole=changes.whole)
-                self._store.set_cursor(self._name, changes.cursor, whole=row.whole)
-                if changes.whole:
+                self._store.record_remote(self._name, changes.hashes, is_complete=changes.is_complete)
+                self._store.set_cursor(self._name, changes.cursor, agreed_once=row.agreed_once)
+                if changes.is_complete:
                     self._store.set_proof(self._name, proved=time.time())
         with self._store.transaction():
-            self._store.forgive(self._name, changes.problems)
+            self._store.retry_problems(self._name, changes.problems)
         self._problems = dict(changes.problems)
         self._unapplied = dict(changes.states)
         if self._upstream.abilities.facts != row.facts:

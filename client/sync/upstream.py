@@ -71,12 +71,12 @@ class Abilities:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamChanges:
-    """`hashes`: None is a document that is not live any more. `whole`: it is all of the upstream, not what changed
-    since the cursor. `cursor`: None if the upstream has none; then the next answer is whole again."""
+    """`hashes`: None is a document that is not live any more. `is_complete`: it is all of the upstream, not what
+    changed since the cursor. `cursor`: None if the upstream has none; then the next answer is complete again."""
 
     hashes: Mapping[DocumentId, ContentHash | None]
     cursor: str | None
-    whole: bool
+    is_complete: bool
     states: Mapping[DocumentId, UpstreamAnswer] = field(default_factory=dict)
     """Of some of them, or none: the state itself, as `submit` would answer it."""
     problems: Mapping[DocumentId, str] = field(default_factory=dict)

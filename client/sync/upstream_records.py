@@ -122,7 +122,7 @@ class UpstreamRecords:
             [(upstream, document) for document in again],
         )
 
-    def forgive(self, upstream: str, still: Collection[DocumentId]) -> None:
+    def retry_problems(self, upstream: str, still: Collection[DocumentId]) -> None:
         """Forgets refusals for which the upstream's own files were to blame, but for those of documents whose files
         are so `still`."""
         rows = self._db.execute(
@@ -134,9 +134,11 @@ class UpstreamRecords:
             ((upstream, document) for document in over),
         )
 
-    def heard(self, upstream: str, hashes: Mapping[DocumentId, ContentHash | None], *, whole: bool) -> None:
-        """What the upstream has. `whole`: and nothing else. What it has as it was agreed on, it has not forgotten."""
-        if whole:
+    def record_remote(
+        self, upstream: str, hashes: Mapping[DocumentId, ContentHash | None], *, is_complete: bool
+    ) -> None:
+        """What the upstream has. `is_complete`: and nothing else. What it has as it was agreed on is verified."""
+        if is_complete:
             self._db.execute("UPDATE record SET remote = NULL WHERE upstream = ?", (upstream,))
         self._db.executemany(
             "INSERT INTO record (upstream, id, gone, remote) VALUES (?, ?, 0, ?) "

@@ -63,7 +63,7 @@ class Versioning:
                 found.add(document)
         return frozenset(found)
 
-    def numbered(self, states: Mapping[DocumentId, ContentHash | None]) -> dict[DocumentId, Version]:
+    def assign_numbers(self, states: Mapping[DocumentId, ContentHash | None]) -> dict[DocumentId, Version]:
         """What each of these contains, which the files hold now. An edit that has no number so far gets one; inside
         a transaction."""
         self._store.replica()  # first: it may be another one than it was
@@ -145,7 +145,7 @@ class Versioning:
         replica, number = self._store.replica()
         return answer.version is not None and answer.version.get(replica, 0) > number
 
-    def took(self, taken: Mapping[DocumentId, TakenState]) -> None:
+    def record_taken(self, taken: Mapping[DocumentId, TakenState]) -> None:
         """Remembers what the files contain now; inside the transaction that stores the records."""
         told = {document: one for document, one in taken.items() if one.answer.version is not None}
         known, records = self._known(told)

@@ -92,9 +92,9 @@ class GitUpstream:
         if head is None:
             if cursor:
                 raise CursorGoneError
-            return UpstreamChanges({}, None, whole=True)
+            return UpstreamChanges({}, None, is_complete=True)
         if head == cursor:
-            return UpstreamChanges({}, head, whole=False, problems=self._problems())
+            return UpstreamChanges({}, head, is_complete=False, problems=self._problems())
         found = await self._git.changed(cursor or None, head)
         if found is None:
             raise CursorGoneError
@@ -128,7 +128,7 @@ class GitUpstream:
             self._facts = {**self._facts, PROBLEMS: problems}
         if cursor is None:
             hashes = {document: content for document, content in hashes.items() if content is not None}
-        return UpstreamChanges(hashes, head, whole=cursor is None, problems=self._problems())
+        return UpstreamChanges(hashes, head, is_complete=cursor is None, problems=self._problems())
 
     def _problems(self) -> dict[DocumentId, str]:
         """Files in the repository that cannot be taken in, remembered from one sync to the next."""

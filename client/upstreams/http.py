@@ -96,17 +96,17 @@ class HttpUpstream:
         headers = {"if-none-match": etag} if etag else {}
         answer = await self.channel.request("GET", "/hashes", headers=headers)
         if answer.status_code == 304:
-            return UpstreamChanges({}, f"etag:{etag}", whole=False)
+            return UpstreamChanges({}, f"etag:{etag}", is_complete=False)
         hashes = self._hashes(answer, self.channel.value_of(answer), live=True)
         current = answer.headers.get("etag")
-        return UpstreamChanges(hashes, f"etag:{current}" if current else None, whole=True)
+        return UpstreamChanges(hashes, f"etag:{current}" if current else None, is_complete=True)
 
     async def _since(self, position: str | None) -> UpstreamChanges:
         if position is None:
             answer = await self.channel.request("GET", "/hashes")
             hashes = self._hashes(answer, self.channel.value_of(answer), live=True)
             current = answer.headers.get(CURSOR_HEADER)
-            return UpstreamChanges(hashes, f"since:{current}" if current else None, whole=True)
+            return UpstreamChanges(hashes, f"since:{current}" if current else None, is_complete=True)
         changed: dict[DocumentId, ContentHash | None] = {}
         more = True
         while more:
@@ -118,7 +118,7 @@ class HttpUpstream:
                 raise self.channel.unexpected(answer, "there is no cursor in its answer")
             changed.update(self._hashes(answer, value.get("hashes"), live=False))
             position, more = value["cursor"], bool(value.get("more"))
-        return UpstreamChanges(changed, f"since:{position}", whole=False)
+        return UpstreamChanges(changed, f"since:{position}", is_complete=False)
 
     def _hashes(self, answer: httpx.Response, value: Any, *, live: bool) -> dict[DocumentId, ContentHash | None]:
         kinds = (str,) if live else (str, type(None))
@@ -145,7 +145,7 @@ class HttpUpstream:
                 coming = await self._page(str(after)) if after else None
                 states = self._states(answer, tasks)
                 hashes = {document: state.hash for document, state in states.items()}
-                yield UpstreamChanges(hashes, f"since:{cursor}", whole=False, states=states)
+                yield UpstreamChanges(hashes, f"since:{cursor}", is_complete=False, states=states)
         finally:
             if coming is not None:
                 coming.cancel()

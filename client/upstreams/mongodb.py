@@ -88,14 +88,14 @@ class MongoUpstream:
                         await self._store.begin_history(self._space, known)
                     raise CursorGoneError
                 if not behind:
-                    return UpstreamChanges({}, cursor, whole=False)
+                    return UpstreamChanges({}, cursor, is_complete=False)
             found = await self._store.changes(self._space, known.sequence if known else SequenceNumber(0))
         if known is not None and not found.lineage.holds(known):
             raise CursorGoneError
         hashes = {document: content for document, content in found.hashes.items() if is_document_id(document)}
         if known is None:
             hashes = {document: content for document, content in hashes.items() if content is not None}
-        return UpstreamChanges(hashes, cursor_of(found.position), whole=known is None)
+        return UpstreamChanges(hashes, cursor_of(found.position), is_complete=known is None)
 
     async def submit(
         self, outgoing: Sequence[Outgoing], *, confirmed: bool = False

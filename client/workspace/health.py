@@ -16,7 +16,7 @@ from client.config.tokens import TokenError
 from client.folder.locks import holder, is_held
 from client.folder.task_folder import FolderError, Loaded
 from client.screen import clip, tasks
-from client.sync.engine.emptied import held_if_emptied
+from client.sync.engine.emptied import hold_if_emptied
 from client.sync.engine.plan import Adopt, Plan, plan
 from client.sync.files import Files, Found
 from client.sync.upstream import UpstreamError
@@ -70,7 +70,7 @@ def status(workspace: Workspace) -> Status:
         there = {*found.hashes, *found.unreadable}
         before = workspace.store.held_as_emptied()
         left, meant = int(workspace.store.any_agreed(there)), deleted_by_commands(workspace.folder.state)
-        intent = held_if_emptied(intent, there, outlines, meant, settled=left, before=before)
+        intent = hold_if_emptied(intent, there, outlines, meant, settled=left, before=before)
         rows.append(UpstreamStatus(config.name, config.url, dict(row.status), intent))
     daemon = holder(workspace.daemon_lock) if is_held(workspace.daemon_lock) else None
     return Status(found, tuple(rows), daemon)

@@ -25,7 +25,7 @@ from client.folder.task_folder import FolderError
 from client.sync.change_scope import EVERYTHING, NOTHING, ChangeScope
 from client.sync.sync_run import Announced
 from client.sync.upstream import UpstreamError
-from client.workspace.multi_sync import Exchange, Result
+from client.workspace.exchange import Exchange, Result
 from shared.observability import event
 from shared.retry import Backoff
 
@@ -34,16 +34,16 @@ logger = logging.getLogger(__name__)
 DEBOUNCE_MS: Final = 60
 STEP_MS: Final = 20
 """An editor's save is several events: it is over when there is none for STEP_MS."""
-BEGUN_MS: Final = 1_000
+WATCH_READY_MS: Final = 1_000
 """A watch that has told nothing for so long has begun."""
-SOON: Final = Backoff(attempts=40, base=0.5, cap=8.0)
-LATER: Final = Backoff(attempts=sys.maxsize, base=60.0, cap=60.0)
+RETRY_FIRST: Final = Backoff(attempts=40, base=0.5, cap=8.0)
+RETRY_LATER: Final = Backoff(attempts=sys.maxsize, base=60.0, cap=60.0)
 """Of an upstream that has not been there for some minutes."""
 MOUNTED_AGAIN_SECONDS: Final = 8.0
 """So often a folder is looked for that cannot be watched."""
 LOOK_SECONDS: Final = 300.0
 """So often the folder is looked at in any case: some drives tell nothing."""
-MANY: Final = 1_000
+MAX_TOUCHED: Final = 1_000
 """Of so many files that were touched at once some may have been lost on the way: all are looked at."""
 
 
@@ -137,13 +137,13 @@ class Watch:
         self._wake.set()
 
     async def _watch_folder(self) -> None:
-        root = self._exchange.here.folder.root
+        root = self._exchange.workspace.folder.root
         failed = ""
         while True:
             try:
                 watching = awatch(
                     root, watch_filter=_is_task, recursive=False, debounce=DEBOUNCE_MS, step=STEP_MS,
-                    rust_timeout=BEGUN_MS, yield_on_timeout=True,
+                    rust_timeout=WATCH_READY_MS, yield_on_timeout=True,
                 )  # fmt: skip
                 begun = False
                 async for changes in watching:
@@ -163,7 +163,7 @@ class Watch:
         if names is not None and not names:
             return
         documents = set() if names is None else {document_of(name) for name in names}
-        if names is None or len(names) > MANY or None in documents:
+        if names is None or len(names) > MAX_TOUCHED or None in documents:
             self._touched = EVERYTHING
         else:
             self._touched |= ChangeScope.of(document for document in documents if document is not None)
@@ -174,11 +174,11 @@ class Watch:
         while True:
             await self._listen[name].wait()
             try:
-                cursor = self._exchange.here.store.upstream(name).cursor
+                cursor = self._exchange.workspace.store.upstream(name).cursor
                 changes = await self._exchange.driver(name).wait(cursor)
                 failures = 0
                 if changes is not None:
-                    if self._exchange.here.store.upstream(name).cursor != cursor:
+                    if self._exchange.workspace.store.upstream(name).cursor != cursor:
                         continue  # a sync has been there since then; this may be what it sent
                     self._heard[name] = Announced(cursor, changes)
             except (UpstreamError, *DISK_ERRORS):
@@ -191,8 +191,8 @@ class Watch:
 
 def _delay(failures: int) -> float:
     """Seconds."""
-    delay = SOON.delay(failures)
-    return delay if delay is not None else LATER.delay(1) or 0.0
+    delay = RETRY_FIRST.delay(failures)
+    return delay if delay is not None else RETRY_LATER.delay(1) or 0.0
 
 
 def _is_task(change: Change, path: str) -> bool:

@@ -99,7 +99,7 @@ def driver_for(config: UpstreamConfig, facts: object, *, token: str | None, make
             )
         return HttpUpstream(Channel(config.url, token, space=config.space), known)
     if scheme == "folder":
-        from client.upstreams.folder import FolderUpstream  # noqa: PLC0415
+        from client.upstreams.directory import FolderUpstream  # noqa: PLC0415
 
         return FolderUpstream(path_of(config.url), known, device=device_name(), make=make)
     if scheme.startswith("git+"):

@@ -59,7 +59,7 @@ def apart(tmp_path: Path, driver: upstreams.Driver) -> Device:
     store = SyncStateStore.open(a.memory_path)
     try:
         with store.transaction():
-            store.set_cursor(NAME, asyncio.run(newest_cursor(a)), whole=True)
+            store.set_cursor(NAME, asyncio.run(newest_cursor(a)), agreed_once=True)
     finally:
         store.close()
     sync(a)

@@ -117,19 +117,19 @@ def test_changes_since_a_cursor_are_all_changes(driver: Driver) -> None:
         return await upstream.changes(cursor)
 
     before = on(driver, "a", look)
-    assert before.whole and before.hashes == {}
+    assert before.is_complete and before.hashes == {}
     first = document(text="one")
     answer = send(driver, "a", first, CREATED)
     now = on(driver, "b", lambda upstream: look(upstream, before.cursor))
     assert dict(now.hashes) == {ID: content_hash(first)}
     again = on(driver, "b", lambda upstream: look(upstream, now.cursor))
-    assert not again.whole or again.hashes == now.hashes
+    assert not again.is_complete or again.hashes == now.hashes
     assert answer.rev is not None
     send(driver, "a", {**first, DELETED_KEY: True}, answer.rev, first)
     after = on(driver, "b", lambda upstream: look(upstream, now.cursor))
-    assert dict(after.hashes) == ({} if after.whole else {ID: None})
+    assert dict(after.hashes) == ({} if after.is_complete else {ID: None})
     whole = on(driver, "b", look)
-    assert whole.whole and dict(whole.hashes) == {}
+    assert whole.is_complete and dict(whole.hashes) == {}
 
 
 def test_a_cursor_of_another_life_is_no_cursor(driver: Driver) -> None:
@@ -140,7 +140,7 @@ def test_a_cursor_of_another_life_is_no_cursor(driver: Driver) -> None:
             return None
 
     found = on(driver, "a", look)
-    assert found is None or found.whole
+    assert found is None or found.is_complete
 
 
 def test_edits_of_both_are_merged(driver: Driver) -> None:
@@ -272,7 +272,7 @@ def test_waiting_ends_when_something_changes(driver: Driver) -> None:
         told = await asyncio.wait_for(waiting, 10)
         if told is not None:  # then it is what would be answered, and perhaps the states as well
             asked = await upstream.changes(cursor)
-            assert (told.hashes, told.cursor, told.whole) == (asked.hashes, asked.cursor, False)
+            assert (told.hashes, told.cursor, told.is_complete) == (asked.hashes, asked.cursor, False)
             for identity, state in told.states.items():
                 assert (state.hash, state.state) == (told.hashes[identity], body)
 
@@ -307,6 +307,6 @@ def test_a_copy_is_everything_with_its_states(driver: Driver) -> None:
         ]
         assert isinstance(replies[0], UpstreamAnswer) and replies[0].state == edited.body
         since = await upstream.changes(pages[0].cursor)
-        assert set(since.hashes) == {"d-0"} and not since.whole
+        assert set(since.hashes) == {"d-0"} and not since.is_complete
 
     on(driver, "b", copy)

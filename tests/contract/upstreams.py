@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from client.sync.upstream import Upstream
-from client.upstreams.folder import FolderUpstream
+from client.upstreams.directory import FolderUpstream
 from client.upstreams.git import GitUpstream
 from client.upstreams.http import HttpUpstream
 from client.upstreams.http_channel import Channel

@@ -11,11 +11,11 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
-from client.sync.arrivals import Placed, Recovered, Step
+from client.sync.arrivals import Checkpoint, Placed, Recovered
 from client.sync.change_scope import EVERYTHING, ChangeScope
 from client.sync.engine.answer import merged_onto
 from client.sync.engine.records import Refused, Reply
-from client.sync.files import Found, Held
+from client.sync.files import FileContent, Found
 from client.sync.report import SyncReport
 from client.sync.state_store import Arriving, SeenFile, SyncStateStore
 from client.sync.sync_run import Sync
@@ -58,7 +58,7 @@ class MemoryFiles:
         self._staged: set[DocumentId] = set()
         """Of which a state lies ready. Placing takes it away, so that nothing is placed twice: what a client that was
         stopped right after placing recovers is known to be in its file, whatever became of that since."""
-        self.step: Step = lambda name: None
+        self.step: Checkpoint = lambda name: None
         self.protected: AbstractSet[DocumentId] = frozenset()
         """Files that may not be written: none."""
 
@@ -78,11 +78,11 @@ class MemoryFiles:
     def look(self, scope: ChangeScope = EVERYTHING, *, remember: bool = True) -> Found:
         return Found(dict(self._hashes))
 
-    def now(self, document: DocumentId, likely: collections.abc.Sequence[object] = ()) -> Held | None:
+    def now(self, document: DocumentId, likely: collections.abc.Sequence[object] = ()) -> FileContent | None:
         body = self.bodies.get(document)
-        return None if body is None else Held(body, self._hashes[document])
+        return None if body is None else FileContent(body, self._hashes[document])
 
-    def wrote(self, files: Mapping[DocumentId, SeenFile | None]) -> None:
+    def note_written(self, files: Mapping[DocumentId, SeenFile | None]) -> None:
         return None
 
     # As client/sync/arrivals.py
@@ -92,7 +92,7 @@ class MemoryFiles:
         self._staged &= rows.keys()
         done = [document for document, row in rows.items() if row.body is not None and document not in self._staged]
         with self._memory.transaction():
-            self._memory.arrived(done)
+            self._memory.delete_arriving(done)
         self.place({document: row for document, row in rows.items() if document not in done})
         return Recovered()
 
@@ -112,7 +112,7 @@ class MemoryFiles:
             self.step("placed")
             placed[document] = Placed(None if body is None else SeenFile(content_hash(body), "known"), here, body)
             with self._memory.transaction():
-                self._memory.arrived([document])
+                self._memory.delete_arriving([document])
         return placed
 
 
@@ -195,7 +195,7 @@ class MemoryUpstream:
         hashes = {d: e.hash for d, e in self.space.entries.items() if cursor is None or e.head.sequence > after}
         if cursor is None:
             hashes = {d: content for d, content in hashes.items() if content is not None}
-        return UpstreamChanges(hashes, now, whole=cursor is None)
+        return UpstreamChanges(hashes, now, is_complete=cursor is None)
 
     async def submit(
         self, outgoing: collections.abc.Sequence[Outgoing], *, confirmed: bool = False

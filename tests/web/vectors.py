@@ -240,7 +240,7 @@ def pending_vector(rng: random.Random) -> Vector:
     identity = DocumentId("the-document")
     action = Delete(identity) if body is None else Send(identity, created=False)
     whole = rng.random() < 0.5
-    found = pending_for(action, Record(outline, shadow), body, whole=whole)
+    found = pending_for(action, Record(outline, shadow), body, agreed_once=whole)
     wanted = None
     if found is not None:
         wanted = {

@@ -20,7 +20,7 @@ from client.sync.engine.records import Outline
 from shared.core.identifiers import DocumentId
 
 
-def held_if_emptied(
+def hold_if_emptied(
     made: Plan,
     there: AbstractSet[DocumentId],
     outlines: Mapping[DocumentId, Outline],

@@ -108,8 +108,8 @@ class Plan:
     """Deleted here; the upstream knows no deletion."""
 
     @property
-    def agreed(self) -> bool:
-        """Nothing travels any more."""
+    def nothing_to_do(self) -> bool:
+        """Nothing travels any more, though something may wait for people (`waits`)."""
         return all(isinstance(action, Adopt) for action in self.actions)
 
     @property
@@ -204,7 +204,7 @@ def pending_for(
     record: Record,
     body: Body | None,
     *,
-    whole: bool,
+    agreed_once: bool,
     content: ContentHash | None = None,
     by_content: bool = False,
     version: Version | None = None,
@@ -213,7 +213,7 @@ def pending_for(
     """The state to send. `body`: what the file holds now, `content` its hash, where it is known. None: nothing is to
     be sent after all.
 
-    `whole`: this memory has agreed with the upstream on everything once. Without that nobody knows whether the
+    `agreed_once`: this memory has agreed with the upstream on everything once. Without that nobody knows whether the
     document is new: its own hash stands for the base, and the upstream goes by the content. So it does for an
     unverified record if the upstream does not tell its histories apart (`by_content`): it would take a base that it
     has forgotten for one that it has never seen, and the state for no edit of it. `version`: what the state contains.
@@ -242,7 +242,7 @@ def pending_for(
     if outline.base is not None:
         attach = outline.gone and record.shadow is not None
         return Pending(body, content, outline.base, shadow, attach, version)
-    if outline.remote is None and whole:
+    if outline.remote is None and agreed_once:
         return Pending(body, content, CREATED, version=version)
     return Pending(body, content, content, None, attach=True, version=version)
 

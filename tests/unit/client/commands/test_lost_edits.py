@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from client.sync.upstream import UpstreamUnreachableError
-from client.upstreams.folder import FolderUpstream
+from client.upstreams.directory import FolderUpstream
 from tests.instance import Instance
 from tests.unit.client.desks import Desk
 

@@ -300,9 +300,9 @@ def test_a_renamed_file_says_what_it_holds(folder: TaskFolder) -> None:
     folder.path(A).rename(folder.path(B))
     wrong = folder.read(B)
     assert isinstance(wrong, FileProblem) and wrong.holds == A and "mv b.json a.json" in wrong.sentence
-    assert folder.held([wrong]) == {A: "b.json"}
+    assert folder.withheld([wrong]) == {A: "b.json"}
     folder.path(B).rename(folder.root / "b (1).json")
-    assert folder.held(folder.scan().problems) == {A: "b (1).json"}
+    assert folder.withheld(folder.scan().problems) == {A: "b (1).json"}
 
 
 def test_a_folder_that_is_gone_is_not_empty(folder: TaskFolder) -> None:

@@ -25,7 +25,7 @@ from client.sync.report import SyncReport
 from client.sync.state_store import SyncStateStore
 from client.sync.sync_run import Announced, Sync
 from client.sync.upstream import CursorGoneError, Outgoing, Upstream, UpstreamError, UpstreamUnreachableError
-from client.workspace.multi_sync import Exchange, Result
+from client.workspace.exchange import Exchange, Result
 from client.workspace.workspace import Workspace
 from shared.core.documents import Body, DocumentId
 
@@ -99,7 +99,7 @@ class Device:
     def leave(self) -> None:
         """The daemon ends."""
         if self._resident is not None:
-            self._resident.here.store.close()
+            self._resident.workspace.store.close()
         self._resident, self._touched = None, EVERYTHING
 
     def touch(self, name: str) -> None:
@@ -128,7 +128,7 @@ class _Here(Workspace):
 
 async def _told(exchange: Exchange) -> Announced | None:
     """What an upstream tells that sends along the states of what changed."""
-    cursor = exchange.here.store.upstream("up").cursor
+    cursor = exchange.workspace.store.upstream("up").cursor
     if cursor is None:
         return None
     driver = exchange.driver("up")

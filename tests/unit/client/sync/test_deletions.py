@@ -9,7 +9,7 @@ from pathlib import Path
 from client.sync.report import SyncReport
 from client.sync.state_store import SyncStateStore
 from client.sync.sync_run import Sync
-from client.upstreams.folder import FolderUpstream
+from client.upstreams.directory import FolderUpstream
 from shared.core.documents import DocumentId
 from tests.contract import upstreams
 from tests.unit.client.sync.simulated import Device

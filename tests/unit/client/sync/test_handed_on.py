@@ -19,7 +19,7 @@ from client.cli import main
 from client.folder.task_folder import TaskFolder
 from client.sync.state_store import SyncStateStore
 from client.sync.sync_run import Sync
-from client.upstreams.folder import FolderUpstream
+from client.upstreams.directory import FolderUpstream
 from client.upstreams.git import GitUpstream
 from shared.core.documents import ContentHash, DocumentId
 from tests.unit.client.sync.test_too_large import commit
@@ -218,7 +218,7 @@ def test_a_document_that_returns_three_times_within_an_hour_alternates() -> None
         for number in range(5):
             change = (one, other) if number % 2 == 0 else (other, one)
             assert store.alternating(100.0) == ((D,) if number == 4 else ())
-            store.held({D: change}, 10.0 * number)
+            store.note_contents({D: change}, 10.0 * number)
         assert store.alternating(3600.0 + 15.0) == (D,)
         assert store.alternating(3600.0 + 60.0) == ()
 

@@ -49,7 +49,7 @@ def test_a_memory_of_the_first_release_is_kept(tmp_path: Path) -> None:
         store = SyncStateStore.open(path)
         assert store.rebuilt is None
         assert store.record("up", ID) == wanted
-        assert (store.upstream("up").cursor, store.upstream("up").whole) == ("since:e-7", True)
+        assert (store.upstream("up").cursor, store.upstream("up").agreed_once) == ("since:e-7", True)
         store.close()
     with sqlite3.connect(path) as old:  # as the earlier program writes
         old.execute(
@@ -64,7 +64,7 @@ def test_a_memory_of_the_first_release_is_kept(tmp_path: Path) -> None:
 
 def test_what_is_doubted_is_verified_by_what_the_upstream_still_has(tmp_path: Path) -> None:
     store = SyncStateStore.open(tmp_path / "memory.sqlite")
-    store.set_cursor("up", "since:e-7", whole=True)
+    store.set_cursor("up", "since:e-7", agreed_once=True)
     records = {
         DocumentId("same"): Record(Outline("5-aa", shadow=A, remote=A)),
         DocumentId("other"): Record(Outline("6-aa", shadow=A, remote=A)),
@@ -73,9 +73,9 @@ def test_what_is_doubted_is_verified_by_what_the_upstream_still_has(tmp_path: Pa
     }
     store.set_records("up", records)
     assert store.unverified("up") == 0
-    store.doubt("up")
+    store.mark_unverified("up")
     assert store.upstream("up").cursor is None
-    store.heard("up", {DocumentId("same"): A, DocumentId("other"): B}, whole=True)
+    store.record_remote("up", {DocumentId("same"): A, DocumentId("other"): B}, is_complete=True)
     unverified = {d for d, outline in store.outlines("up").items() if outline.unverified}
     assert unverified == {"other", "gone"}
     outlines, settled = store.unsettled("up", {DocumentId("same"): A, DocumentId("other"): A})

@@ -14,7 +14,7 @@ import pytest
 from client.sync.engine.records import Pending, UpstreamAnswer
 from client.sync.upstream import NotAnUpstreamError, Outgoing, Upstream
 from client.upstreams import ledger
-from client.upstreams.folder import FolderUpstream
+from client.upstreams.directory import FolderUpstream
 from client.upstreams.git import GitUpstream
 from client.upstreams.ledger_store import LedgerStore
 from shared.adapters.memory import Entry, HistoryItem, Provenance, SpaceChanges

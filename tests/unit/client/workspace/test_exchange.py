@@ -19,7 +19,7 @@ from client.sync.state_store import Arriving, SyncStateStore
 from client.sync.sync_run import Sync
 from client.sync.upstream import Upstream, UpstreamUnreachableError
 from client.tasks.journal import ARRIVALS, Journal
-from client.workspace.multi_sync import Exchange
+from client.workspace.exchange import Exchange
 from client.workspace.watch import Watch
 from client.workspace.workspace import Workspace, open_workspace
 from shared.core.identifiers import DocumentId
@@ -257,5 +257,5 @@ def test_what_a_sync_had_left_behind_is_said_when_it_is_placed(
 def test_what_a_look_found_stays_as_it_is(desk: Desk) -> None:
     files = Files(desk.here.folder, desk.here.store)
     found, again = files.look(), files.look(TOUCHED)
-    files.wrote({T1: None})
+    files.note_written({T1: None})
     assert found.hashes.keys() == {T1} == again.hashes.keys()

@@ -20,7 +20,7 @@ from client.config.config_file import UpstreamConfig
 from client.config.tokens import Tokens
 from client.folder.file_names import placeholder_of
 from client.folder.task_folder import TaskFolder, is_elsewhere
-from client.workspace.multi_sync import Exchange
+from client.workspace.exchange import Exchange
 from client.workspace.watch import Watch
 from client.workspace.workspace import open_workspace
 from shared.retry import Backoff
@@ -255,7 +255,7 @@ def test_every_call_that_fails_ends_in_one_line(device: Device, arguments: list[
 async def test_a_watch_stays_while_the_disk_is_full_and_goes_on(
     device: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("client.workspace.watch.SOON", Backoff(base=0.01, cap=0.01))
+    monkeypatch.setattr("client.workspace.watch.RETRY_FIRST", Backoff(base=0.01, cap=0.01))
     monkeypatch.setenv("HYPERTASK_CONFIG", str(device.home / "config.toml"))
     said: list[str] = []
     sync, left, synced = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.sync.engine.emptied import held_if_emptied
+from client.sync.engine.emptied import hold_if_emptied
 from client.sync.engine.plan import Adopt, Delete, plan
 from client.sync.engine.records import Outline
 from shared.core.documents import ContentHash, DocumentId
@@ -23,11 +23,11 @@ def test_the_laws(
     outlines = dict.fromkeys(agreed, AGREED)
     local = dict.fromkeys(there | new, HASH)
     made = plan(local, frozenset(), outlines)
-    held = held_if_emptied(made, {*local}, outlines, meant)
+    held = hold_if_emptied(made, {*local}, outlines, meant)
     gone = {action.id for action in made.actions if isinstance(action, Delete)}
     if agreed & local.keys() or gone <= meant:
         assert held == made
-        again = held_if_emptied(made, {*local}, outlines, meant, before=gone)
+        again = hold_if_emptied(made, {*local}, outlines, meant, before=gone)
         assert set(again.held_here) == gone - meant
     else:
         assert set(held.held_here) == gone
@@ -37,6 +37,6 @@ def test_the_laws(
 def test_one_that_is_settled_is_one_that_is_there() -> None:
     outlines = {DocumentId("a"): AGREED}
     made = plan({}, frozenset(), outlines, settled=1)
-    assert held_if_emptied(made, set(), outlines, set(), settled=1) == made
+    assert hold_if_emptied(made, set(), outlines, set(), settled=1) == made
     assert not any(isinstance(action, Adopt) for action in made.actions)
-    assert held_if_emptied(made, set(), outlines, set()).held_here == ("a",)
+    assert hold_if_emptied(made, set(), outlines, set()).held_here == ("a",)

@@ -127,26 +127,26 @@ class TestPending:
 
     def test_created_is_said_only_of_what_is_new(self) -> None:
         send = Send(ID, created=True)
-        assert pending_for(send, Record(), self.BODY, whole=True) == Pending(self.BODY, self.HASH, CREATED)
+        assert pending_for(send, Record(), self.BODY, agreed_once=True) == Pending(self.BODY, self.HASH, CREATED)
         for record, whole in ((Record(), False), (Record(Outline(remote=A)), True)):
-            found = pending_for(send, record, self.BODY, whole=whole)
+            found = pending_for(send, record, self.BODY, agreed_once=whole)
             assert found == Pending(self.BODY, self.HASH, self.HASH, None, attach=True)
 
     def test_an_edit_names_its_base(self) -> None:
         shadow = {"id": "a"}
         record = Record(Outline("7", shadow=A, remote=B), shadow)
-        assert pending_for(Send(ID, False), record, self.BODY, whole=True) == Pending(
+        assert pending_for(Send(ID, False), record, self.BODY, agreed_once=True) == Pending(
             self.BODY, self.HASH, "7", shadow
         )
 
     def test_an_edit_of_what_was_deleted_brings_its_base_along(self) -> None:
         shadow = {"id": "a"}
         record = Record(Outline("7-x-deleted", gone=True, shadow=A), shadow)
-        found = pending_for(Send(ID, False), record, self.BODY, whole=True)
+        found = pending_for(Send(ID, False), record, self.BODY, agreed_once=True)
         assert found is not None and found.attach
 
     def test_a_deletion_says_what_the_deleter_saw(self) -> None:
         record = Record(Outline("7", shadow=A, remote=A), {"id": "a", "x": 1})
-        found = pending_for(Delete(ID), record, None, whole=True)
+        found = pending_for(Delete(ID), record, None, agreed_once=True)
         assert found is not None and found.deletes
         assert found.body == {"id": "a", "x": 1, DELETED_KEY: True}

@@ -28,7 +28,7 @@ class OwnEdits:
         self._name = name
         self._upstream = upstream
 
-    def took(self, taken: Mapping[DocumentId, TakenState]) -> None:
+    def record_taken(self, taken: Mapping[DocumentId, TakenState]) -> None:
         """Remembers which fields are this device's now, and which are not any more; inside the transaction that
         stores the records."""
         known = self._store.own_edits(self._name, taken)
@@ -55,7 +55,7 @@ class OwnEdits:
                 conflicts = lost(history, one.since, one.was, one.fields)
                 with self._store.transaction():
                     self._store.was_asked(self._name, document)
-                    decided = self._store.decided(self._name, document, conflicts)
+                    decided = self._store.record_conflicts(self._name, document, conflicts)
                 found += [decided] if decided is not None else []
         except UpstreamError as error:
             event(logger, logging.DEBUG, "history_not_read", cause=error)

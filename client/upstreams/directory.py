@@ -90,10 +90,10 @@ class FolderUpstream:
             now = store.position()
             if cursor is None:
                 hashes = {document: content for document, content in store.hashes().items() if content is not None}
-                return UpstreamChanges(hashes, now, whole=True, problems=self._problems())
+                return UpstreamChanges(hashes, now, is_complete=True, problems=self._problems())
             if (seen := store.sequence_of(cursor)) is None:
                 raise CursorGoneError
-            return UpstreamChanges(store.hashes(after=seen), now, whole=False, problems=self._problems())
+            return UpstreamChanges(store.hashes(after=seen), now, is_complete=False, problems=self._problems())
 
     async def submit(
         self, outgoing: Sequence[Outgoing], *, confirmed: bool = False
@@ -132,7 +132,7 @@ class FolderUpstream:
             found = await self.changes(cursor)
         except CursorGoneError:
             return True
-        return found.whole or bool(found.hashes)
+        return found.is_complete or bool(found.hashes)
 
     async def story(self, document: DocumentId) -> list[dict[str, Any]]:
         async with self._opened() as store:

@@ -12,9 +12,9 @@ from client.sync.decided import Decided
 from client.sync.engine.answer import Settled, agreed, is_forgotten, on_answer, on_fetched
 from client.sync.engine.own_edits import with_sides
 from client.sync.engine.records import NotNow, Pending, Record, Refused, Reply, UpstreamAnswer
-from client.sync.files import Held, UnreadableError
+from client.sync.files import FileContent, UnreadableError
+from client.sync.lost_edits import OwnEdits
 from client.sync.outbox import NO_RECORD, Outbox
-from client.sync.own_edits import OwnEdits
 from client.sync.pair import SyncPair
 from client.sync.report import SyncReport, count
 from client.sync.state_store import Arriving
@@ -46,7 +46,7 @@ class _Applied:
     """What becomes of one answer. `held`: what the file held then. `apart`: see `_Changes`."""
 
     settled: Settled
-    held: Held | None
+    held: FileContent | None
     apart: Pending | None = None
 
 
@@ -62,7 +62,7 @@ class Answers:
 
     async def apply(self, replies: Mapping[DocumentId, Reply], report: SyncReport) -> None:
         """Raises UpstreamError, FolderError."""
-        records = self._outbox.records(replies.keys())
+        records = self._outbox.take_records(replies.keys())
         changes = _Changes()
         for document, reply in replies.items():
             record = records.get(document, NO_RECORD)
@@ -76,7 +76,7 @@ class Answers:
                 case NotNow():
                     self._pair.recheck.look_at([document])
         rows = self._pair.arrivals.stage(changes.arriving)
-        report.decided += self._store(changes, rows)
+        report.decided += self._commit(changes, rows)
         for taken in changes.taken.values():
             count(report, taken.before, taken.answer)
         report.conflicts += sum(map(len, changes.conflicts.values()))
@@ -108,18 +108,20 @@ class Answers:
         if not equal(settled.doc, held.body if held is not None else None):
             changes.arriving[document] = _arriving(settled.doc, held, answer)
 
-    def _store(self, changes: _Changes, rows: Mapping[DocumentId, Arriving]) -> list[Decided]:
+    def _commit(self, changes: _Changes, rows: Mapping[DocumentId, Arriving]) -> list[Decided]:
         """Returns the conflicts as people call them."""
         pair, store = self._pair, self._pair.store
         with store.transaction():
             if pair.sends_versions:
-                pair.versioning.took(changes.taken)
+                pair.versioning.record_taken(changes.taken)
                 pair.versioning.set_apart(changes.apart)
             store.set_records(pair.name, changes.records)
-            store.heard(pair.name, changes.remote, whole=False)
-            store.held({d: (_hash(row.expected), row.hash) for d, row in rows.items()}, time.time())
-            self._own.took(changes.taken)
-            decided = [store.decided(pair.name, document, told) for document, told in changes.conflicts.items()]
+            store.record_remote(pair.name, changes.remote, is_complete=False)
+            store.note_contents({d: (_hash(row.expected), row.hash) for d, row in rows.items()}, time.time())
+            self._own.record_taken(changes.taken)
+            decided = [
+                store.record_conflicts(pair.name, document, told) for document, told in changes.conflicts.items()
+            ]
             for document, refusal in changes.refused.items():
                 store.refuse(pair.name, document, refusal)
             store.set_arriving(rows)
@@ -129,7 +131,7 @@ class Answers:
         """Returns what was changed in the files. What could not be placed is tried again, by the next plan first."""
         recheck = self._pair.recheck
         placed = self._pair.arrivals.place(rows)
-        self._pair.files.wrote({document: one.seen for document, one in placed.items()})
+        self._pair.files.note_written({document: one.seen for document, one in placed.items()})
         recheck.arrivals = recheck.arrivals or len(placed) < len(rows)
         recheck.look_at(d for d, row in rows.items() if d not in placed or not _is_as_meant(row, placed[d]))
         return [(one.before, one.now) for one in placed.values() if one.changed]
@@ -156,7 +158,7 @@ class Answers:
         return await self._submitted(document, record, pending, answer, held)
 
     async def _fetched(
-        self, document: DocumentId, record: Record, answer: UpstreamAnswer, held: Held | None
+        self, document: DocumentId, record: Record, answer: UpstreamAnswer, held: FileContent | None
     ) -> _Applied | None:
         """An answer to nothing that was sent."""
         body = held.body if held is not None else None
@@ -173,7 +175,7 @@ class Answers:
         return _Applied(settled, held) if settled is not None else None
 
     async def _submitted(
-        self, document: DocumentId, record: Record, pending: Pending, answer: UpstreamAnswer, held: Held | None
+        self, document: DocumentId, record: Record, pending: Pending, answer: UpstreamAnswer, held: FileContent | None
     ) -> _Applied | None:
         """The answer to what was sent."""
         body, content = (held.body, held.hash) if held is not None else (None, None)
@@ -189,7 +191,7 @@ class Answers:
         unedited = pending.hash == record.outline.shadow
         return _Applied(on_answer(pending, body, answer, self._policies or NO_POLICIES, unedited=unedited), held)
 
-    async def _asked_for_policies(self, held: Held | None, sent: Body | None, answer: UpstreamAnswer) -> bool:
+    async def _asked_for_policies(self, held: FileContent | None, sent: Body | None, answer: UpstreamAnswer) -> bool:
         """Whether a merge needed the policies and they were asked for now. The file is read again then: asking took
         a while."""
         if held is None or answer.state is None or self._policies is not None or equal(held.body, sent):
@@ -198,7 +200,7 @@ class Answers:
         return True
 
 
-def _arriving(doc: Body | None, held: Held | None, answer: UpstreamAnswer) -> Arriving:
+def _arriving(doc: Body | None, held: FileContent | None, answer: UpstreamAnswer) -> Arriving:
     """`doc` in the place of what the file holds now."""
     content: ContentHash | None = None
     if doc is not None:

@@ -67,7 +67,7 @@ class Exchange:
         resident: bool = False,
     ) -> None:
         """`resident`: it is a daemon's, which proves at its start that it agrees with its upstreams."""
-        self.here = workspace
+        self.workspace = workspace
         self.upstreams = {config.name: config for config in upstreams}
         self._arrived = arrived
         self._drivers: Drivers = {}
@@ -85,15 +85,15 @@ class Exchange:
     def driver(self, name: str) -> Upstream:
         """Raises UpstreamError."""
         if name not in self._drivers:
-            self._drivers[name] = self.here.upstream(self.upstreams[name])
+            self._drivers[name] = self.workspace.upstream(self.upstreams[name])
         return self._drivers[name]
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:
         """No other process syncs the folder meanwhile. Raises FolderGoneError, LockedError."""
-        if not self.here.folder.state.is_dir():
-            raise FolderGoneError(self.here.folder.root)
-        async with waited_for(self.here.sync_lock, LOCK_SECONDS):
+        if not self.workspace.folder.state.is_dir():
+            raise FolderGoneError(self.workspace.folder.root)
+        async with waited_for(self.workspace.sync_lock, LOCK_SECONDS):
             yield
 
     async def survey(self, name: str, *, confirmed: bool = False) -> tuple[Plan, Found]:
@@ -143,13 +143,13 @@ class Exchange:
 
     def _is_due(self, name: str, found: Found, scope: ChangeScope) -> bool:
         try:
-            return self._sync(name).is_due(found, scope, self.here.store.upstream(name).status)
+            return self._sync(name).is_due(found, scope, self.workspace.store.upstream(name).status)
         except UpstreamError:
             return True  # the sync says what is wrong
 
     def _add_touched(self, touched: ChangeScope) -> None:
         """What another process did may be anything."""
-        self._unsynced.add(EVERYTHING if self.here.store.written_elsewhere() else touched)
+        self._unsynced.add(EVERYTHING if self.workspace.store.written_elsewhere() else touched)
 
     def _announce(self, arrived: list[Change]) -> None:
         """Of changes of files: to the journal, to people, and to the other upstreams."""
@@ -163,16 +163,16 @@ class Exchange:
         """So that it can be taken back. What arrived stands, whether or not there is room for this."""
         steps = [Step(_changed_document(change), *change) for change in arrived]
         try:
-            Journal(self.here.folder.state, ARRIVALS).record("sync", steps)
+            Journal(self.workspace.folder.state, ARRIVALS).record("sync", steps)
         except OSError as error:
             event(logger, logging.WARNING, "arrivals_not_recorded", cause=error)
 
     def _meant(self) -> AbstractSet[DocumentId]:
-        return deleted_by_commands(self.here.folder.state)
+        return deleted_by_commands(self.workspace.folder.state)
 
     def _sync(self, name: str) -> Sync:
         """Raises UpstreamError."""
-        here, driver = self.here, self.driver(name)
+        here, driver = self.workspace, self.driver(name)
         return Sync(
             here.folder, here.store, name, driver, files=self._files, several=self._several, meant=self._meant
         )
@@ -181,7 +181,7 @@ class Exchange:
         self, name: str, result: Result, *, confirmed: bool, progress: Progress | None, heard: Announced | None
     ) -> bool:
         """Whether files were changed, also if the sync failed."""
-        store = self.here.store
+        store = self.workspace.store
         scope = self._unsynced.start(name)
         arrived: list[Change] = []
         try:

@@ -143,7 +143,9 @@ class FileVersions:
 
     # What alternates
 
-    def held(self, changes: Mapping[DocumentId, tuple[ContentHash | None, ContentHash | None]], at: float) -> None:
+    def note_contents(
+        self, changes: Mapping[DocumentId, tuple[ContentHash | None, ContentHash | None]], at: float
+    ) -> None:
         """Arrivals changed these files. (before, then) of each; `at`: seconds since 1970."""
         rows: dict[str, tuple[list[str], list[float]]] = {
             row[0]: (codec.loads(row[1].encode()), codec.loads(row[2].encode()))

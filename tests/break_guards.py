@@ -489,7 +489,7 @@ BREAKS = (
     Break(
         "size limit: a refusal is for good, whatever the upstream has",
         "client/sync/engine/plan.py",
-        "refused.remote == outline.remote)",
+        "refused.remote == outline.remote_hash)",
         "True)",
         ("tests/unit/client/sync/test_too_large.py",),
     ),

@@ -72,7 +72,7 @@ class Answers:
                 case Refused():
                     if record.pending is not None:
                         content = None if record.pending.deletes else record.pending.hash
-                        changes.refused[document] = replace(reply, hash=content, remote=record.outline.remote)
+                        changes.refused[document] = replace(reply, hash=content, remote=record.outline.remote_hash)
                 case NotNow():
                     self._pair.recheck.look_at([document])
         rows = self._pair.arrivals.stage(changes.arriving)
@@ -139,7 +139,7 @@ class Answers:
     async def _applied(self, document: DocumentId, record: Record, answer: UpstreamAnswer) -> _Applied | None:
         """None: the answer cannot be used now, so it is asked for again."""
         pair, pending = self._pair, record.pending
-        likely: list[tuple[ContentHash | None, Body | None]] = [(record.outline.shadow, record.shadow)]
+        likely: list[tuple[ContentHash | None, Body | None]] = [(record.outline.shadow_hash, record.shadow)]
         if pending is not None:
             likely.append((pending.hash, pending.body))
         try:
@@ -166,7 +166,7 @@ class Answers:
             if await self._asked_for_policies(held, record.shadow, answer):
                 return await self._applied(document, record, answer)
             # Too large to be sent, so the edit is merged here: as if the base had been sent.
-            base = Pending(record.shadow or {}, record.outline.shadow or ContentHash(""), "", record.shadow)
+            base = Pending(record.shadow or {}, record.outline.shadow_hash or ContentHash(""), "", record.shadow)
             return _Applied(on_answer(base, body, answer, self._policies or NO_POLICIES), held)
         if self._pair.sends_versions and self._pair.versioning.is_behind(document, answer):
             self._pair.recheck.forgotten = True
@@ -182,13 +182,13 @@ class Answers:
         if self._pair.sends_versions:
             arrival = self._pair.versioning.against(document, content, pending, answer)
             if arrival is Arrival.APART:
-                left = replace(record.outline, pending=False, remote=answer.hash)
+                left = replace(record.outline, is_pending=False, remote_hash=answer.hash)
                 return _Applied(Settled(body, replace(record, outline=left, pending=None)), held, apart=pending)
             if arrival is not None:
                 return _Applied(Settled(answer.state if arrival is Arrival.TAKEN else body, agreed(answer)), held)
         if await self._asked_for_policies(held, pending.body, answer):
             return await self._applied(document, record, answer)
-        unedited = pending.hash == record.outline.shadow
+        unedited = pending.hash == record.outline.shadow_hash
         return _Applied(on_answer(pending, body, answer, self._policies or NO_POLICIES, unedited=unedited), held)
 
     async def _asked_for_policies(self, held: FileContent | None, sent: Body | None, answer: UpstreamAnswer) -> bool:

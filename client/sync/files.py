@@ -146,8 +146,8 @@ class Files:
     def now(
         self, document: DocumentId, likely: Sequence[tuple[ContentHash | None, Body | None]] = ()
     ) -> FileContent | None:
-        """What the file holds; None without a file. Raises UnreadableError, and FolderError without a folder. `likely`:
-        bodies by their hashes, which need not be read again if it is one of them."""
+        """What the file holds; None without a file. Raises UnreadableError, and FolderError if the folder is gone.
+        `likely`: bodies by their hashes, which need not be read again if it is one of them."""
         stamp = self._folder.stamp(document)
         if stamp is None:
             if self._found is None or document in self._hashes:

@@ -55,7 +55,7 @@ class Outbox:
                     held = states[action.id]
                     if held is not None and held.too_large:
                         if not self._may_shrink(record):
-                            refused = replace(TOO_LARGE_HERE, hash=held.hash, remote=record.outline.remote)
+                            refused = replace(TOO_LARGE_HERE, hash=held.hash, remote=record.outline.remote_hash)
                             pair.store.refuse(pair.name, action.id, refused)
                             continue
                     else:
@@ -95,7 +95,11 @@ class Outbox:
     def _may_shrink(record: Record) -> bool:
         """Whether what the upstream has now may make a document smaller that is too large to be sent."""
         outline = record.outline
-        return outline.base is not None and outline.remote not in (None, outline.shadow) and not outline.unverified
+        return (
+            outline.base is not None
+            and outline.remote_hash not in (None, outline.shadow_hash)
+            and not outline.unverified
+        )
 
     def _states(self, actions: Sequence[Action]) -> dict[DocumentId, FileContent | None]:
         """What is to be sent: what the files hold now, if that is what the plan was made for."""

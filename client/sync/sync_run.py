@@ -299,10 +299,10 @@ class Sync:
                     held = self._files.now(action.id)
                 except UnreadableError:
                     continue
-                remote = records.get(action.id, NO_RECORD).outline.remote
+                remote = records.get(action.id, NO_RECORD).outline.remote_hash
                 # Only if the file still is what was compared.
                 if held is not None and held.hash == remote:
-                    adopted[action.id] = Record(Outline(remote, shadow=remote, remote=remote), held.body)
+                    adopted[action.id] = Record(Outline(remote, shadow_hash=remote, remote_hash=remote), held.body)
             self._store.set_records(self._name, adopted)
         report.adopted += len(adopted)
         self._recheck.look_at(action.id for action in actions if action.id not in adopted)

@@ -49,7 +49,9 @@ class Versioning:
         asked = [
             document
             for document, outline in outlines.items()
-            if local.get(document) == outline.shadow and outline.remote != outline.shadow and not outline.pending
+            if local.get(document) == outline.shadow_hash
+            and outline.remote_hash != outline.shadow_hash
+            and not outline.is_pending
         ]
         known, records = self._known(asked)
         found: set[DocumentId] = set()
@@ -188,7 +190,7 @@ def _agreed(records: Mapping[str, tuple[ContentHash | None, Version | None]]) ->
 
 
 def _agreed_hash(record: Record) -> ContentHash | None:
-    return None if record.outline.gone else record.outline.shadow
+    return None if record.outline.gone else record.outline.shadow_hash
 
 
 def _sent(pending: Pending) -> Ancestor | None:
@@ -201,4 +203,4 @@ def _sent(pending: Pending) -> Ancestor | None:
 
 
 def _is_unedited(record: Record) -> bool:
-    return record.pending is not None and record.pending.hash == record.outline.shadow
+    return record.pending is not None and record.pending.hash == record.outline.shadow_hash

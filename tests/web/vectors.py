@@ -126,7 +126,7 @@ def _answer(rng: random.Random, base: Body) -> UpstreamAnswer:
 
 
 def _record(record: Record) -> Vector:
-    outline = asdict(record.outline)
+    outline = _outline_vector(record.outline)
     del outline["refused"], outline["pending"]
     return {**outline, "shadowBody": record.shadow}
 
@@ -140,7 +140,7 @@ def answer_vector(rng: random.Random) -> Vector:
     said = {"state": answer.state, "hash": answer.hash, "rev": answer.rev}
     if rng.random() < 0.2:
         shadow = _state(rng, base)
-        record = Record(Outline(base="1-x", shadow=_hash(shadow)), shadow)
+        record = Record(Outline(base="1-x", shadow_hash=_hash(shadow)), shadow)
         fetched = on_fetched(record, now, answer)
         wanted = {"doc": fetched.doc, **_record(fetched.record)} if fetched is not None else None
         return {"fetched": True, "shadow": shadow, "now": now, "answer": said, "wanted": wanted}
@@ -164,6 +164,12 @@ def answer_vector(rng: random.Random) -> Vector:
     }
 
 
+def _outline_vector(outline: Outline) -> dict[str, Any]:
+    """With the names that the SDK keeps in the browser's database."""
+    names = {"shadow_hash": "shadow", "remote_hash": "remote", "is_pending": "pending"}
+    return {names.get(name, name): value for name, value in asdict(outline).items()}
+
+
 def _outline(rng: random.Random) -> Outline:
     shadow = rng.choice((None, "a", "b"))
     refused = None
@@ -174,9 +180,9 @@ def _outline(rng: random.Random) -> Outline:
     return Outline(
         base=base,
         gone=shadow is None and base is not None,
-        shadow=shadow if base else None,  # type: ignore[arg-type]
-        remote=rng.choice((None, "a", "b", "c")),  # type: ignore[arg-type]
-        pending=rng.random() < 0.1,
+        shadow_hash=shadow if base else None,  # type: ignore[arg-type]
+        remote_hash=rng.choice((None, "a", "b", "c")),  # type: ignore[arg-type]
+        is_pending=rng.random() < 0.1,
         refused=refused,
         unverified=rng.random() < 0.2,
     )
@@ -203,7 +209,7 @@ def plan_vector(rng: random.Random) -> Vector:
     outlines = {name: _outline(rng) for name in names}
     if many:  # nothing but deletions, or removals
         gone = rng.random() < 0.5
-        held = Outline(base="1-x", shadow=ContentHash("a"), remote=ContentHash("a") if gone else None)
+        held = Outline(base="1-x", shadow_hash=ContentHash("a"), remote_hash=ContentHash("a") if gone else None)
         outlines = dict.fromkeys(names, held)
     local = {name: ContentHash(rng.choice("abc")) for name in names if rng.random() < 0.7}
     if many:
@@ -212,7 +218,7 @@ def plan_vector(rng: random.Random) -> Vector:
     found = plan(local, set(), outlines, confirmed=confirmed, settled=settled)
     return {
         "local": local,
-        "outlines": {name: asdict(outline) for name, outline in outlines.items()},
+        "outlines": {name: _outline_vector(outline) for name, outline in outlines.items()},
         "confirmed": confirmed,
         "settled": settled,
         "actions": [_action(action) for action in found.actions],
@@ -233,8 +239,8 @@ def pending_vector(rng: random.Random) -> Vector:
     outline = Outline(
         base=rev,
         gone=gone,
-        shadow=_hash(shadow),
-        remote=rng.choice((None, ContentHash("x"))),
+        shadow_hash=_hash(shadow),
+        remote_hash=rng.choice((None, ContentHash("x"))),
         unverified=rng.random() < 0.2,
     )
     identity = DocumentId("the-document")

@@ -119,8 +119,8 @@ def _record(answer: UpstreamAnswer, *, shadow: Body | None) -> Record:
     outline = Outline(
         base=answer.rev if answer.rev is not None else answer.hash,
         gone=answer.state is None,
-        shadow=_hash_of(shadow, answer),
-        remote=answer.hash,
+        shadow_hash=_hash_of(shadow, answer),
+        remote_hash=answer.hash,
     )
     return Record(outline, shadow, version=answer.version)
 

@@ -33,7 +33,7 @@ def hold_if_emptied(
     were agreed on are there, with this upstream or another one. `meant`: documents that commands deleted. `before`:
     documents that were held so before; they stay it."""
     gone = {action.id for action in made.actions if isinstance(action, Delete)}
-    agreed_on = {document for document, outline in outlines.items() if outline.shadow is not None}
+    agreed_on = {document for document, outline in outlines.items() if outline.shadow_hash is not None}
     if not gone or settled or agreed_on & there or meant >= gone:
         gone &= before - meant
     if not gone:

@@ -147,15 +147,15 @@ def plan(
         else:
             actions.append(action)
     found = Plan(tuple(actions), **{name: tuple(ids) for name, ids in waiting.items()})
-    agreed_on = settled + sum(outline.shadow is not None for outline in outlines.values())
+    agreed_on = settled + sum(outline.shadow_hash is not None for outline in outlines.values())
     return found if confirmed else _braked(found, outlines, agreed_on)
 
 
 def _action(
     document: DocumentId, here: ContentHash | None, outline: Outline, *, ahead: bool = False
 ) -> Action | None:
-    there, before = outline.remote, outline.shadow
-    if outline.pending:
+    there, before = outline.remote_hash, outline.shadow_hash
+    if outline.is_pending:
         return Resend(document)
     unverified = outline.unverified and outline.base is not None
     if here is None and (unverified or (ahead and there is not None)):
@@ -183,14 +183,14 @@ def _is_refused(action: Action, outline: Outline, here: ContentHash | None) -> b
     if refused is None or not isinstance(action, Send | Delete):
         return False
     # What was too much together with the one state may go with another.
-    return refused.hash == here and (refused.file or refused.remote == outline.remote)
+    return refused.hash == here and (refused.file or refused.remote == outline.remote_hash)
 
 
 def _braked(found: Plan, outlines: Mapping[DocumentId, Outline], agreed_on: int) -> Plan:
     """Holds back deletions, and removals, that are an unusual share of what was agreed on."""
     limit = removals_allowed(agreed_on)
     # A deletion that was agreed on before was let through then.
-    here = tuple(a.id for a in found.actions if isinstance(a, Delete) and outlines[a.id].shadow is not None)
+    here = tuple(a.id for a in found.actions if isinstance(a, Delete) and outlines[a.id].shadow_hash is not None)
     there = tuple(action.id for action in found.actions if isinstance(action, Fetch) and action.removes)
     held_here = here if len(here) > limit else ()
     held_there = there if len(there) > limit else ()
@@ -242,7 +242,7 @@ def pending_for(
     if outline.base is not None:
         attach = outline.gone and record.shadow is not None
         return Pending(body, content, outline.base, shadow, attach, version)
-    if outline.remote is None and agreed_once:
+    if outline.remote_hash is None and agreed_once:
         return Pending(body, content, CREATED, version=version)
     return Pending(body, content, content, None, attach=True, version=version)
 

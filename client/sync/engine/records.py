@@ -60,11 +60,11 @@ class Outline:
     """The rev of the answer that was applied last; None: nothing was agreed on so far."""
     gone: bool = False
     """The base is a tombstone."""
-    shadow: ContentHash | None = None
+    shadow_hash: ContentHash | None = None
     """None: with the base there is no document."""
-    remote: ContentHash | None = None
+    remote_hash: ContentHash | None = None
     """None: the upstream has no such live document."""
-    pending: bool = False
+    is_pending: bool = False
     refused: Refused | None = None
     unverified: bool = False
     """The upstream is not sure to know the base any more: what differs is sent, and nothing is fetched over it."""

@@ -43,7 +43,9 @@ def test_a_memory_of_the_first_release_is_kept(tmp_path: Path) -> None:
         old.execute("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
     old.close()
     wanted = Record(
-        Outline("7-aa", shadow=A, remote=A, pending=True), shadow, Pending(edited, B, "7-aa", shadow, attach=False)
+        Outline("7-aa", shadow_hash=A, remote_hash=A, is_pending=True),
+        shadow,
+        Pending(edited, B, "7-aa", shadow, attach=False),
     )
     for _ in range(2):
         store = SyncStateStore.open(path)
@@ -58,7 +60,7 @@ def test_a_memory_of_the_first_release_is_kept(tmp_path: Path) -> None:
         )
     old.close()
     store = SyncStateStore.open(path)
-    assert store.record("up", ID) == Record(Outline("8-bb", shadow=B, remote=B))
+    assert store.record("up", ID) == Record(Outline("8-bb", shadow_hash=B, remote_hash=B))
     store.close()
 
 
@@ -66,10 +68,10 @@ def test_what_is_doubted_is_verified_by_what_the_upstream_still_has(tmp_path: Pa
     store = SyncStateStore.open(tmp_path / "memory.sqlite")
     store.set_cursor("up", "since:e-7", agreed_once=True)
     records = {
-        DocumentId("same"): Record(Outline("5-aa", shadow=A, remote=A)),
-        DocumentId("other"): Record(Outline("6-aa", shadow=A, remote=A)),
+        DocumentId("same"): Record(Outline("5-aa", shadow_hash=A, remote_hash=A)),
+        DocumentId("other"): Record(Outline("6-aa", shadow_hash=A, remote_hash=A)),
         DocumentId("gone"): Record(Outline("7-aa-deleted", gone=True)),
-        DocumentId("heard"): Record(Outline(remote=A)),
+        DocumentId("heard"): Record(Outline(remote_hash=A)),
     }
     store.set_records("up", records)
     assert store.unverified("up") == 0

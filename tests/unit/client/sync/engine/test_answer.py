@@ -66,8 +66,8 @@ def test_the_table(
     assert found.record.outline == Outline(
         "9",
         gone=said is None,
-        shadow=content_hash(shadow) if shadow is not None else None,
-        remote=content_hash(said) if said is not None else None,
+        shadow_hash=content_hash(shadow) if shadow is not None else None,
+        remote_hash=content_hash(said) if said is not None else None,
     )
 
 
@@ -110,7 +110,7 @@ def test_counters_are_summed_where_the_space_says_so() -> None:
 
 class TestFetched:
     def record(self, shadow: Body | None) -> Record:
-        return Record(Outline("1", shadow=content_hash(shadow) if shadow else None), shadow)
+        return Record(Outline("1", shadow_hash=content_hash(shadow) if shadow else None), shadow)
 
     def test_it_is_taken_where_nothing_was_edited(self) -> None:
         found = on_fetched(self.record(S), S, answer(T))
@@ -166,4 +166,4 @@ def test_what_was_verified_to_be_gone_is_removed_by_the_next_plan() -> None:
     """So that the deletion guard sees all of it together."""
     found = on_answer(sent(S), S, answer(None), unedited=True)
     assert found.doc == S
-    assert found.record == Record(Outline("9", gone=True, shadow=content_hash(S)), S)
+    assert found.record == Record(Outline("9", gone=True, shadow_hash=content_hash(S)), S)

@@ -12,7 +12,7 @@ from shared.core.documents import ContentHash, DocumentId
 from shared.core.resolution.revs import Rev
 
 HASH = ContentHash("a" * 64)
-AGREED = Outline(base=Rev("1-a"), shadow=HASH, remote=HASH)
+AGREED = Outline(base=Rev("1-a"), shadow_hash=HASH, remote_hash=HASH)
 ids = st.sets(st.sampled_from("abcdefgh").map(DocumentId))
 
 

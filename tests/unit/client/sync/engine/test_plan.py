@@ -24,30 +24,30 @@ def one(here: ContentHash | None, outline: Outline) -> Plan:
 @pytest.mark.parametrize(
     ("here", "outline", "action"),
     [
-        (A, Outline("1", shadow=A, remote=A), None),
+        (A, Outline("1", shadow_hash=A, remote_hash=A), None),
         (None, Outline("1", gone=True), None),
-        (A, Outline(remote=A), Adopt(ID)),
-        (A, Outline("1", shadow=B, remote=A), Adopt(ID)),
-        (None, Outline("1", shadow=A), Fetch(ID, removes=False)),
-        (A, Outline("1", shadow=A, remote=B), Fetch(ID, removes=False)),
-        (A, Outline("1", shadow=A), Fetch(ID, removes=True)),
-        (None, Outline(remote=A), Fetch(ID, removes=False)),
-        (B, Outline("1", shadow=A, remote=A), Send(ID, created=False)),
-        (B, Outline("1", shadow=A, remote=C), Send(ID, created=False)),
-        (B, Outline("1", shadow=A), Send(ID, created=False)),
+        (A, Outline(remote_hash=A), Adopt(ID)),
+        (A, Outline("1", shadow_hash=B, remote_hash=A), Adopt(ID)),
+        (None, Outline("1", shadow_hash=A), Fetch(ID, removes=False)),
+        (A, Outline("1", shadow_hash=A, remote_hash=B), Fetch(ID, removes=False)),
+        (A, Outline("1", shadow_hash=A), Fetch(ID, removes=True)),
+        (None, Outline(remote_hash=A), Fetch(ID, removes=False)),
+        (B, Outline("1", shadow_hash=A, remote_hash=A), Send(ID, created=False)),
+        (B, Outline("1", shadow_hash=A, remote_hash=C), Send(ID, created=False)),
+        (B, Outline("1", shadow_hash=A), Send(ID, created=False)),
         (A, Outline(), Send(ID, created=True)),
         (A, Outline("1", gone=True), Send(ID, created=False)),
-        (None, Outline("1", shadow=A, remote=A), Delete(ID)),
-        (None, Outline("1", shadow=A, remote=B), Delete(ID)),
-        (A, Outline("1", shadow=A, remote=A, pending=True), Resend(ID)),
-        (A, Outline("1", shadow=A, remote=B, unverified=True), Send(ID, created=False)),
-        (A, Outline("1", shadow=A, unverified=True), Send(ID, created=False)),
-        (B, Outline("1", shadow=A, remote=C, unverified=True), Send(ID, created=False)),
-        (None, Outline("1", shadow=A, unverified=True), Delete(ID)),
+        (None, Outline("1", shadow_hash=A, remote_hash=A), Delete(ID)),
+        (None, Outline("1", shadow_hash=A, remote_hash=B), Delete(ID)),
+        (A, Outline("1", shadow_hash=A, remote_hash=A, is_pending=True), Resend(ID)),
+        (A, Outline("1", shadow_hash=A, remote_hash=B, unverified=True), Send(ID, created=False)),
+        (A, Outline("1", shadow_hash=A, unverified=True), Send(ID, created=False)),
+        (B, Outline("1", shadow_hash=A, remote_hash=C, unverified=True), Send(ID, created=False)),
+        (None, Outline("1", shadow_hash=A, unverified=True), Delete(ID)),
         (None, Outline("1", gone=True, unverified=True), Delete(ID)),
-        (None, Outline("1", gone=True, remote=A, unverified=True), Delete(ID)),
-        (A, Outline("1", gone=True, remote=A, unverified=True), Adopt(ID)),
-        (None, Outline(remote=A, unverified=True), Fetch(ID, removes=False)),
+        (None, Outline("1", gone=True, remote_hash=A, unverified=True), Delete(ID)),
+        (A, Outline("1", gone=True, remote_hash=A, unverified=True), Adopt(ID)),
+        (None, Outline(remote_hash=A, unverified=True), Fetch(ID, removes=False)),
     ],
 )
 def test_the_table(here: ContentHash | None, outline: Outline, action: object) -> None:
@@ -59,9 +59,9 @@ outlines = st.builds(
     Outline,
     base=st.sampled_from([None, "1", "2"]),
     gone=st.booleans(),
-    shadow=hashes,
-    remote=hashes,
-    pending=st.booleans(),
+    shadow_hash=hashes,
+    remote_hash=hashes,
+    is_pending=st.booleans(),
     refused=st.one_of(st.none(), st.builds(Refused, st.just("x"), st.just("y"), hashes)),
     unverified=st.booleans(),
 )
@@ -87,17 +87,17 @@ def test_each_document_is_named_once_and_unreadable_ones_are_left_alone(
     for action in found.actions:
         if isinstance(action, Delete):
             outline = known[action.id]
-            assert can_delete and (outline.shadow is not None or outline.unverified)
-        if isinstance(action, Fetch) and not known[action.id].pending:
+            assert can_delete and (outline.shadow_hash is not None or outline.unverified)
+        if isinstance(action, Fetch) and not known[action.id].is_pending:
             assert not (known[action.id].unverified and known[action.id].base), "it may be what was forgotten there"
     if not found.actions and not unreadable:
         waiting = {*found.refused, *found.held_here, *found.held_there, *found.undeletable}
         for document in {*local, *known} - waiting:
-            assert local.get(document) == known.get(document, Outline()).remote
+            assert local.get(document) == known.get(document, Outline()).remote_hash
 
 
 def test_what_was_refused_waits_until_it_is_changed() -> None:
-    outline = Outline("1", shadow=A, remote=A, refused=Refused("invalid-document", "", B, remote=A))
+    outline = Outline("1", shadow_hash=A, remote_hash=A, refused=Refused("invalid-document", "", B, remote=A))
     assert one(B, outline).refused == (ID,)
     assert one(C, outline).actions == (Send(ID, created=False),)
 
@@ -107,7 +107,7 @@ def many(outline: Outline, count: int) -> dict[DocumentId, Outline]:
 
 
 def test_many_deletions_are_held_until_they_are_confirmed() -> None:
-    known = many(Outline("1", shadow=A, remote=A), 100)
+    known = many(Outline("1", shadow_hash=A, remote_hash=A), 100)
     assert len(plan({}, frozenset(), known).held_here) == 100
     assert len(plan({}, frozenset(), known, confirmed=True).actions) == 100
     few = dict.fromkeys([*known][:80], A)
@@ -115,7 +115,7 @@ def test_many_deletions_are_held_until_they_are_confirmed() -> None:
 
 
 def test_many_removals_are_held_until_they_are_confirmed() -> None:
-    known = many(Outline("1", shadow=A, remote=None), 30)
+    known = many(Outline("1", shadow_hash=A, remote_hash=None), 30)
     local = dict.fromkeys(known, A)
     assert len(plan(local, frozenset(), known).held_there) == 30
     assert len(plan(local, frozenset(), known, confirmed=True).actions) == 30
@@ -128,25 +128,25 @@ class TestPending:
     def test_created_is_said_only_of_what_is_new(self) -> None:
         send = Send(ID, created=True)
         assert pending_for(send, Record(), self.BODY, agreed_once=True) == Pending(self.BODY, self.HASH, CREATED)
-        for record, whole in ((Record(), False), (Record(Outline(remote=A)), True)):
+        for record, whole in ((Record(), False), (Record(Outline(remote_hash=A)), True)):
             found = pending_for(send, record, self.BODY, agreed_once=whole)
             assert found == Pending(self.BODY, self.HASH, self.HASH, None, attach=True)
 
     def test_an_edit_names_its_base(self) -> None:
         shadow = {"id": "a"}
-        record = Record(Outline("7", shadow=A, remote=B), shadow)
+        record = Record(Outline("7", shadow_hash=A, remote_hash=B), shadow)
         assert pending_for(Send(ID, False), record, self.BODY, agreed_once=True) == Pending(
             self.BODY, self.HASH, "7", shadow
         )
 
     def test_an_edit_of_what_was_deleted_brings_its_base_along(self) -> None:
         shadow = {"id": "a"}
-        record = Record(Outline("7-x-deleted", gone=True, shadow=A), shadow)
+        record = Record(Outline("7-x-deleted", gone=True, shadow_hash=A), shadow)
         found = pending_for(Send(ID, False), record, self.BODY, agreed_once=True)
         assert found is not None and found.attach
 
     def test_a_deletion_says_what_the_deleter_saw(self) -> None:
-        record = Record(Outline("7", shadow=A, remote=A), {"id": "a", "x": 1})
+        record = Record(Outline("7", shadow_hash=A, remote_hash=A), {"id": "a", "x": 1})
         found = pending_for(Delete(ID), record, None, agreed_once=True)
         assert found is not None and found.deletes
         assert found.body == {"id": "a", "x": 1, DELETED_KEY: True}

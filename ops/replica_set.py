@@ -7,9 +7,11 @@ ops/serve uses it as a module; docker-compose.yml runs it as a program, see `mai
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from pymongo import AsyncMongoClient
@@ -151,21 +153,28 @@ async def _write_user(command: str, client: Client, account: Account, roles: lis
     await client.admin.command(command, account.user, pwd=account.password, roles=roles)
 
 
+def _password(name: str) -> str:
+    """Raises KeyError, OSError."""
+    file = os.environ.get(f"{name}_FILE")
+    return os.environ[name] if name in os.environ or file is None else Path(file).read_text().rstrip("\r\n")
+
+
 def main() -> str | None:
     """Prepares the mongod at MONGO_ADDRESS, whose user `root` has MONGO_ROOT_PASSWORD, and gives the user
-    `hypertask` MONGO_PASSWORD."""
+    `hypertask` MONGO_PASSWORD. Either may be in a file, whose name MONGO_..._FILE says."""
     try:
         replica_set = ReplicaSet(
             os.environ["MONGO_ADDRESS"],
-            root=Account("root", os.environ["MONGO_ROOT_PASSWORD"]),
-            application=Account("hypertask", os.environ["MONGO_PASSWORD"]),
+            root=Account("root", _password("MONGO_ROOT_PASSWORD")),
+            application=Account("hypertask", _password("MONGO_PASSWORD")),
         )
         asyncio.run(replica_set.prepare(seconds=120))
     except KeyError as error:
         return f"Set {error.args[0]}."
-    except (NotPreparedError, ConfigurationError, ValueError) as error:
+    except (NotPreparedError, ConfigurationError, ValueError, OSError) as error:
         return str(error)
-    print(f"The replica set {NAME} at {replica_set.address} takes writes.")
+    line = {"level": "info", "event": "replica_set_ready", "name": NAME, "address": replica_set.address}
+    print(json.dumps(line))
     return None
 
 

@@ -146,6 +146,8 @@ class Settings:
     """At which address."""
     metrics_token: str = field(default="", repr=False)
     """To be sent as `Authorization: Bearer`. Without one whoever reaches the port reads them."""
+    worker_probe_port: int = 0
+    """Where a worker answers `GET /healthz` and `GET /readyz`, on loopback alone. 0: nowhere."""
     log_level: str = "INFO"
 
     @property

@@ -1,4 +1,4 @@
-"""The worker's composition root: `arq worker.settings.WorkerSettings`.
+"""The worker's composition root, for `python -m worker` and for `arq worker.settings.WorkerSettings`.
 
 Nothing is read or opened when this module is imported: WorkerSettings is made when the arq command asks for
 it, from the environment (shared/settings.py).
@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import sys
 from typing import Any
 
 import uvloop
 
-from shared import gc, metrics, observability
+from shared import gc, metrics, observability, probe
 from shared.adapters import arq
 from shared.adapters.mongodb import Mongo, MongoDocumentStore, access_stores, migrate
+from shared.adapters.redis.connection import ping
 from shared.adapters.redis.inbox import ArqInbox
 from shared.settings import Settings
 from shared.space_quotas import SpaceQuotas
@@ -58,13 +60,16 @@ def settings_of(settings: Settings, *, large: bool) -> dict[str, Any]:
             ctx["pruner"] = Pruner(store, settings.retention)
             ctx["large"] = LargeProcess()
             ctx["large"].start()
-        ctx["metrics"] = contextlib.ExitStack()
-        ctx["metrics"].enter_context(metrics.served(settings))
+        ctx["seen"] = seen = contextlib.AsyncExitStack()
+        seen.enter_context(metrics.served(settings))
+        if not large:
+            checks: probe.Checks = {"database": mongo.ping, "queue": functools.partial(ping, redis)}
+            await seen.enter_async_context(probe.served(settings.worker_probe_port, checks))
         gc.freeze_after_startup()
 
     async def on_shutdown(ctx: dict[Any, Any]) -> None:
-        if "metrics" in ctx:
-            ctx["metrics"].close()
+        if "seen" in ctx:
+            await ctx["seen"].aclose()
         if "large" in ctx:
             await ctx["large"].end()
         if "mongo" in ctx:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from functools import cache
 from importlib import resources
 
@@ -14,11 +12,9 @@ from starlette.responses import RedirectResponse, Response
 from api import VERSION
 from api.errors import UNAVAILABLE, ProblemError
 from api.state import state
-from shared import codec
+from shared import codec, probe
 from shared.core.protocol import AUTH_SCHEMES, PROTOCOL_VERSIONS
-from shared.ports import UnavailableError
 
-_CHECK_SECONDS = 5
 SUPPORTS = [
     "base",
     "versions",
@@ -72,11 +68,8 @@ async def healthz(request: Request) -> Response:
 
 async def readyz(request: Request) -> Response:
     """The database and the cache answer it, too."""
-    checks = state(request).checks
-    found = dict(zip(checks, await asyncio.gather(*map(_answers, checks.values())), strict=True))
-    status = {name: "ok" if fine else "unavailable" for name, fine in found.items()}
-    if not all(found.values()):
-        missing = " and ".join(name for name, fine in found.items() if not fine)
+    status = await probe.statuses(state(request).checks)
+    if missing := " and ".join(name for name, found in status.items() if found != "ok"):
         detail = f"The {missing} does not answer."
         raise ProblemError(UNAVAILABLE, detail, headers={"retry-after": "1"}, extensions=status)
     return _json({"status": "ok", **status})
@@ -85,15 +78,6 @@ async def readyz(request: Request) -> Response:
 async def openapi(request: Request) -> Response:
     """The description of all this for machines: api/openapi.yaml."""
     return Response(_described(), headers={"cache-control": "no-cache"}, media_type="application/json")
-
-
-async def _answers(check: Callable[[], Awaitable[None]]) -> bool:
-    try:
-        async with asyncio.timeout(_CHECK_SECONDS):
-            await check()
-    except (UnavailableError, TimeoutError):
-        return False
-    return True
 
 
 @cache

@@ -101,7 +101,7 @@ def test_our_processes_have_our_packages(infested: Path, tmp_path: Path) -> None
         assert origin == str(ROOT / name / "__init__.py"), f"{name} of {command} is {origin}"
     for module, names in {
         "api.serve": {"api", "shared"},
-        "arq": {"worker", "shared"},
+        "worker": {"worker", "shared"},
         "api.cli": {"api", "shared"},
     }.items():
         assert names <= {name for name, _, command in origins if module in command}, module

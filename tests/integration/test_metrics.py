@@ -14,11 +14,13 @@ from tests.instance import Instance
 
 TOKEN = "of a scraper"
 PORT = 18_464
+PROBE_PORT = 18_484
 
 
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[Instance]:
     settings = {"HYPERTASK_METRICS_PORT": str(PORT), "HYPERTASK_METRICS_TOKEN": TOKEN}
+    settings["HYPERTASK_WORKER_PROBE_PORT"] = str(PROBE_PORT)
     made = Instance(tmp_path / "data").start(**settings)
     yield made
     made.stop()
@@ -60,3 +62,8 @@ def test_what_was_done_is_counted_and_nobody_is_named(instance: Instance) -> Non
     assert "process_resident_memory_bytes" in of_worker
     for secret in (access.space, access.device, access.token, "kitchen", "anna", "milk", "shopping"):
         assert secret not in of_api + of_worker
+    ready = httpx.get(f"http://127.0.0.1:{PROBE_PORT}/readyz")
+    assert (ready.status_code, ready.json()) == (200, {"status": "ok", "database": "ok", "queue": "ok"})
+    for log in (instance.data / "logs").glob("worker-*.log"):
+        for line in log.read_text().splitlines():
+            assert json.loads(line)["event"], "all is JSON, from the first line on"

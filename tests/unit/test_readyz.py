@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from api import errors
 from api.routes import service
+from shared import probe
 from shared.ports import UnavailableError
 
 
@@ -51,7 +52,7 @@ async def test_ready() -> None:
 async def test_what_does_not_answer_is_a_problem(
     database: Any, cache: Any, said: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "_CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(probe, "_CHECK_SECONDS", 0.05)
     asked = request(database=database, cache=cache)
     with pytest.raises(errors.ProblemError) as found:
         await service.readyz(asked)

@@ -235,7 +235,7 @@ def test_nginx_speaks_the_protocol_when_no_api_process_does(nginx: str, tmp_path
 def test_nginx_speaks_the_protocol_when_a_body_is_too_large(balanced: httpx.Client) -> None:
     with closing(HTTPConnection(balanced.base_url.netloc.decode(), timeout=20)) as connection:
         connection.putrequest("POST", "/tasks")
-        connection.putheader("Content-Length", str(65 * 1024 * 1024))
+        connection.putheader("Content-Length", str(16 * 1024 * 1024 + 1))
         connection.endheaders()
         answer = connection.getresponse()
         assert answer.status == 413

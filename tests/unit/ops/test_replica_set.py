@@ -1,5 +1,6 @@
 """On a real mongod, as docker-compose.yml uses it: one whose user root exists before it is a replica set."""
 
+import json
 import os
 import socket
 import subprocess
@@ -74,7 +75,7 @@ def test_it_is_made_ready_and_can_be_again(address: str) -> None:
     for _ in range(2):
         ran = prepare(address)
         assert (ran.returncode, ran.stderr) == (0, "")
-        assert ran.stdout == f"The replica set rs0 at {address} takes writes.\n"
+        assert json.loads(ran.stdout).items() >= {"event": "replica_set_ready", "address": address}.items()
 
     with client(address, "app") as application:
         with application.start_session() as session, session.start_transaction():
@@ -95,6 +96,24 @@ def test_a_wrong_password_is_said(address: str) -> None:
     assert ran.returncode == 1
     assert ran.stderr.startswith(f"The mongod at {address} refuses: ")
     assert "wrong" not in ran.stderr
+
+
+def test_passwords_are_read_from_files_and_the_probe_sees_a_primary(address: str, tmp_path: Path) -> None:
+    port = address.rpartition(":")[2]
+    probe = ["bash", str(OPS / "probes" / "mongod"), port]
+    assert subprocess.run(probe, check=False).returncode == 1, "it belongs to no replica set yet"
+    for name, text in (("root", "r00t\n"), ("app", "app")):
+        (tmp_path / name).write_text(text)
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MONGO_")} | {
+        "MONGO_ADDRESS": address,
+        "MONGO_ROOT_PASSWORD_FILE": str(tmp_path / "root"),
+        "MONGO_PASSWORD_FILE": str(tmp_path / "app"),
+    }
+    subprocess.run([sys.executable, str(OPS / "replica_set.py")], env=env, check=True)
+    subprocess.run(probe, check=True)
+    with client(address, "app") as application:
+        assert application["hypertask"]["documents"].find_one() is None
+    assert subprocess.run(["bash", str(OPS / "probes" / "mongod"), str(free_port())], check=False).returncode == 1
 
 
 def test_a_missing_password_is_said() -> None:

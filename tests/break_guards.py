@@ -697,6 +697,27 @@ BREAKS = (
         ACCESS_STORES,
     ),
     Break(
+        "grants: a token is given again for ever",
+        "shared/core/access/device_grants.py",
+        "    if grant.used_at is not None and now >= grant.used_at + REPEAT_SECONDS:",
+        "    if False:",
+        GRANTS,
+    ),
+    Break(
+        "grants: a token is given again to whoever has the code",
+        "api/access/grants.py",
+        '        if grant.used_at is not None and grant.address != (address or ""):',
+        "        if False:",
+        GRANTS,
+    ),
+    Break(
+        "openid: an invitation that was used makes another account",
+        "api/access/identities.py",
+        "        if not is_welcome and not await self._is_invited(flow.invitation):",
+        "        if not is_welcome and flow.invitation is None:",
+        OPENID,
+    ),
+    Break(
         "grants: codes are guessed without end",
         "api/access/grants.py",
         "            await self.stores.failures.add(keys, now)",

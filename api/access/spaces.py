@@ -25,7 +25,7 @@ from shared.core.access.audit import AuditAct, Origin
 from shared.core.access.invitations import Invitation, InvitationId
 from shared.core.access.limits import NO_LIMIT, Limit
 from shared.core.access.people import AccountState
-from shared.core.access.roles import Access, Act, Membership, Role, SpaceProfile, Verdict, verdict_on
+from shared.core.access.roles import Access, Act, Membership, Role, SpaceProfile, SpaceState, Verdict, verdict_on
 from shared.core.documents import SpaceId, UserId, is_space_id
 from shared.ports.access import AcceptFailure, AccessStores, TransferFailure
 from shared.settings import Settings
@@ -108,11 +108,13 @@ class Spaces:
             await self.live.tell_access(space)
 
     async def transfer(self, caller: Caller, space: SpaceId, to: UserId) -> None:
-        """The caller is an editor then. 404 if `to` is no member, or his account is not active; 507 if he owns as
-        many spaces as he may."""
+        """The caller is an editor then. 404 if the space is deleted, `to` is no member, or his account is not active;
+        507 if he owns as many spaces as he may."""
         access = (await self.stores.members.access([(space, to)])).get((space, to))
         if access is None or access.account is not AccountState.ACTIVE:
             raise unknown_member()
+        if access.space is SpaceState.DELETED:  # whoever got it would find it among his own, and its time running
+            raise unknown_space()
         if to == caller.user.id:
             raise ProblemError(OWNER_REQUIRED, "You are the owner.")
         most = await self.limits.of_user(Limit.SPACES_PER_USER, to)

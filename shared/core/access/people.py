@@ -23,10 +23,16 @@ MAX_EMAIL: Final = 254
 MIN_PASSWORD: Final = 10
 MAX_PASSWORD: Final = 1000
 """Characters; hashing takes time in proportion to what is hashed."""
-NAME_RULE: Final = '1 to 100 characters without control characters, without "@", and without spaces at the ends'
+NAME_RULE: Final = '1 to 100 characters, all of them visible, without "@", and without spaces at the ends'
 PASSWORD_RULE: Final = f"{MIN_PASSWORD} to {MAX_PASSWORD} characters"
 EMAIL_RULE: Final = f"an address such as name@example.org, {MAX_EMAIL} characters at most"
 
+_INVISIBLE: Final = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+"""What shows nothing (Default_Ignorable_Code_Point of Unicode, and the empty pattern of Braille). With it somebody
+could be called as another person is, to all who see the name."""
 _EMAIL: Final = re.compile(r"[^\s@\"(),:;<>\[\\\]\x00-\x1f\x7f]{1,64}@(?P<domain>[^\s@\x00-\x1f\x7f]{1,255})\Z")
 _LABEL: Final = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)\Z")
 _LEGACY_DIGITS: Final = 24
@@ -70,6 +76,8 @@ class User:
 
 def is_user_name(text: str) -> bool:
     """Whether a person may choose this name. Users of earlier releases may have others."""
+    if _INVISIBLE.search(text) is not None:
+        return False
     return is_name(text) and "@" not in text and text == text.strip() and bool(name_key(text))
 
 

@@ -332,6 +332,10 @@ async def test_a_space_is_handed_over() -> None:
         assert await alice.refused("POST", f"/spaces/{space}/transfer", json={"user": "u-no"}) == (404, "not-found")
         await alice.call("POST", f"/spaces/{space}/transfer", 204, json={"user": bob.user})
         assert (await bob.call("GET", f"/spaces/{space}"))["role"] == "owner"
+        await bob.call("DELETE", f"/spaces/{space}", 202)
+        deleted = await bob.refused("POST", f"/spaces/{space}/transfer", json={"user": alice.user})
+        assert deleted == (404, "not-found"), "she would own what she cannot see"
+        await bob.call("POST", f"/spaces/{space}/restore", 200)
         assert (await alice.call("GET", f"/spaces/{space}"))["role"] == "editor"
         again = await alice.refused("POST", f"/spaces/{space}/transfer", json={"user": bob.user})
         assert again == (403, "not-owner")

@@ -56,7 +56,28 @@ def test_a_name_that_may_be_chosen_is_no_address(name: str) -> None:
         assert email_key(name) is None and name_key(name)
 
 
-@pytest.mark.parametrize("name", ["", " ", "a ", " a", "a@b", "a\nb", "\u202e", "x" * 101, "\u3000", "\ud800"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        " ",
+        "a ",
+        " a",
+        "a@b",
+        "a\nb",
+        "\u202e",
+        "x" * 101,
+        "\u3000",
+        "\ud800",
+        "a\u200bb",
+        "a\u200db",
+        "\U000e0041x",
+        "a\ufe0f",
+        "\u3164",
+        "a\u00adb",
+        "\u2800",
+    ],
+)
 def test_these_names_may_not_be_chosen(name: str) -> None:
     assert not is_user_name(name)
 

@@ -123,7 +123,7 @@ class Tasks:
     def undo(self, *, arrivals: bool = False) -> tuple[JournalEntry, Done]:
         """Takes back what the last command did, or what the last sync brought; what happened to the documents since
         then stays. Raises NothingToUndoError, CannotUndoError with nothing changed, NotATaskError, ChangedError."""
-        from client.tasks.undone import CannotUndoError, undone  # noqa: PLC0415  it merges; other commands do not
+        from client.tasks.undone import CannotUndoError, undone  # noqa: PLC0415  other commands need it not
 
         self.folder.prepare()
         journal, entry = self._last(arrivals=arrivals)
@@ -171,10 +171,12 @@ class Tasks:
 
     def _made_by_listing(self, entry: JournalEntry) -> Iterator[Step]:
         """The tasks that were made of a pattern since the command that made it, as far as nobody changed them."""
-        from client.tasks.recurrence import is_pattern, occurrences  # noqa: PLC0415  most tasks do not repeat
-
         for step in entry.steps:
-            if step.before is not None or step.after is None or not is_pattern(step.after):
+            if step.before is not None or step.after is None or step.after.get("status") != "recurring":
+                continue
+            from client.tasks.recurrence import is_pattern, occurrences  # noqa: PLC0415  most tasks do not repeat
+
+            if not is_pattern(step.after):
                 continue
             made, _ = occurrences(step.after, self._now)
             for body in made:

@@ -7,7 +7,6 @@ from typing import Any, Final
 from client.tasks.journal import Step
 from shared.core.identifiers import Body
 from shared.core.json.canonical import equal
-from shared.core.merge.objects import merge
 
 BOOKKEEPING: Final = frozenset({"modified", "made_until"})
 """What commands write beside what they are asked for. `made_until` is written by those that only list."""
@@ -35,6 +34,8 @@ def undone(step: Step, now: Body | None) -> Body | None:
         raise CannotUndoError(f"it was changed since it was made. To delete it: hypertask delete {step.document}")
     if now is None:
         raise CannotUndoError(f"it was deleted since. To bring it back: hypertask restore {step.document}")
+    from shared.core.merge.objects import merge  # noqa: PLC0415  most is undone before anything else happens
+
     merged = merge([_plain(step.after)], _plain(now), _plain(step.before))
     lost = [conflict.path for conflict in merged.conflicts if conflict.rule not in _KEPT]
     if lost:

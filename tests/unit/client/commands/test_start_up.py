@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from bench import terminal
 from client.cli import main
 from client.folder import body_cache, replace, task_folder
 from client.folder.task_folder import TaskFolder
 from client.tasks.ids import id_of
+from tests.instance import ROOT
 
 COUNT = 60
 """So many tasks are more than the cache waits for."""
@@ -130,3 +132,12 @@ def test_what_is_read(
     result = runner.invoke(main, [] if completing else words, prog_name="hypertask", env=env)
     assert result.exit_code == 0 and result.output, result.output
     assert (counted["scan"], counted["read"]) == expected
+
+
+def test_the_page_has_what_the_measurement_prints() -> None:
+    """The rows and the sizes of `python -m bench.terminal`; the figures are of the machine that it ran on."""
+    _, _, part = (ROOT / "docs" / "taskwarrior.md").read_text(encoding="utf-8").partition("\n## How fast\n")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in part.splitlines() if line[:1] == "|"]
+    assert rows[0][1::2] == [f"{count:,}" for count in terminal.COUNTS]
+    assert [row[0] for row in rows[2:]] == [what for what, *_ in terminal.ROWS]
+    assert all(float(figure) > 0 for row in rows[2:] for figure in row[1:])

@@ -107,10 +107,10 @@ class Decoder:
     def _new(self) -> _Decompressor:
         if self._coding == "gzip":
             return _Gunzip()
-        found: _Decompressor = zstd.ZstdDecompressor(
+        decompressor: _Decompressor = zstd.ZstdDecompressor(
             options={zstd.DecompressionParameter.window_log_max: _WINDOW_LOG}
         )
-        return found
+        return decompressor
 
 
 def compress(coding: str, data: bytes) -> bytes:
@@ -133,13 +133,13 @@ class Encoder:
 
     def feed(self, data: bytes) -> bytes:
         """What can be sent by now; may be empty."""
-        found: bytes = data if self._compressor is None else self._compressor.compress(data)
-        return found
+        compressed: bytes = data if self._compressor is None else self._compressor.compress(data)
+        return compressed
 
     def close(self) -> bytes:
         """The rest."""
-        found: bytes = b"" if self._compressor is None else self._compressor.flush()
-        return found
+        compressed: bytes = b"" if self._compressor is None else self._compressor.flush()
+        return compressed
 
 
 def expected_size(coding: str, data: bytes) -> int:

@@ -151,8 +151,8 @@ def refused(refusal: Refusal) -> ProblemError:
             "header Hypertask-Confirm: deletions. If the client was wiped or restored, let it sync first."
         )
         return ProblemError(DELETIONS_HELD, detail)
-    if refusal.code == QUOTA_EXCEEDED.code and (found := reached_by(refusal.rule)) is not None:
-        return quota_exceeded(found.limit, found.used, found.most, _TIDY_UP[found.limit])
+    if refusal.code == QUOTA_EXCEEDED.code and (quota := reached_by(refusal.rule)) is not None:
+        return quota_exceeded(quota.limit, quota.used, quota.most, _TIDY_UP[quota.limit])
     if refusal.code == TOO_LARGE.code:
         detail = (
             f"With what others changed meanwhile the document would be too large: {refusal.rule}. Nothing was "
@@ -188,7 +188,7 @@ def problem(error: Exception) -> ProblemError:
 
 def members(error: ProblemError) -> dict[str, Any]:
     """The problem's members (RFC 9457)."""
-    found: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "type": f"https://hypertask.dev/problems/{error.kind.code}",
         "title": error.kind.title,
         "status": error.kind.status,
@@ -198,8 +198,8 @@ def members(error: ProblemError) -> dict[str, Any]:
     }
     if error.pointer is not None:
         # A key may hold what UTF-8 cannot; the pointer then shows it escaped.
-        found["pointer"] = error.pointer.encode("utf-8", "backslashreplace").decode()
-    return found | error.extensions
+        fields["pointer"] = error.pointer.encode("utf-8", "backslashreplace").decode()
+    return fields | error.extensions
 
 
 PROBLEM_HEADERS: Final = {
@@ -226,11 +226,11 @@ def _methods(request: Request) -> list[str]:
 
 async def respond(request: Request, error: Exception) -> Response:
     """Starlette's exception handler for everything."""
-    found = problem(error)
-    if found.kind is METHOD_NOT_ALLOWED:
-        found.headers = {"allow": ", ".join(_methods(request))}
-    if found.kind is INTERNAL:
+    problem_error = problem(error)
+    if problem_error.kind is METHOD_NOT_ALLOWED:
+        problem_error.headers = {"allow": ", ".join(_methods(request))}
+    if problem_error.kind is INTERNAL:
         logger.error("request_failed", exc_info=error, extra={"fields": {"path": request.url.path}})
-    elif found.kind is UNAVAILABLE:
+    elif problem_error.kind is UNAVAILABLE:
         event(logger, logging.WARNING, "request_unavailable", path=request.url.path, cause=error)
-    return render(found)
+    return render(problem_error)

@@ -43,7 +43,7 @@ Progress = Callable[[int, int], None]
 async def import_into(
     store: DocumentStore,
     space: SpaceId,
-    found: Import,
+    imported: Import,
     *,
     max_bytes: int,
     at: float,
@@ -54,29 +54,29 @@ async def import_into(
     """What became of it, in numbers of documents, as `POST /import` answers. Policies are set where the space has
     none. Raises UnavailableError; what was stored until then is stored, and the same again goes on."""
     policies = "none"
-    if found.policies.declared:
+    if imported.policies.declared:
         current = await store.policies(space)
-        policies = "unchanged" if current == found.policies else "kept"
+        policies = "unchanged" if current == imported.policies else "kept"
         if not current.declared:
-            await store.set_policies(space, found.policies)
+            await store.set_policies(space, imported.policies)
             policies = "set"
     fates: Counter[RestoreOutcome] = Counter()
-    done, chains = 0, found.chains()
+    done, chains = 0, imported.chains()
     while portion := await asyncio.to_thread(_portion, chains):
         work = partial(restore, chains=portion, max_bytes=max_bytes, at=at, quota=quota)
         counted, announcement = await store.transact(space, work)
         fates += counted
         done += len(portion)
-        progress(done, found.documents)
+        progress(done, imported.documents)
         if announcement is not None:
             await announce(announcement)
     return {
-        "documents": found.documents,
+        "documents": imported.documents,
         **{fate.value: fates[fate] for fate in RestoreOutcome},
-        "states": found.states,
-        "pruned": found.pruned,
+        "states": imported.states,
+        "pruned": imported.pruned,
         "policies": policies,
-        "left_out": list(found.left_out),
+        "left_out": list(imported.left_out),
     }
 
 

@@ -18,7 +18,7 @@ from api.errors import (
     NOT_FOUND,
     ProblemError,
 )
-from shared.core.access.audit import AuditAct, AuditEntry, Origin
+from shared.core.access.audit import AuditAct, Origin
 from shared.core.access.limits import OF_SPACE, OF_USER, Limit, Overrides, invalid_override, limit_of
 from shared.core.access.people import AccountState, User
 from shared.core.access.roles import Role, SpaceProfile
@@ -183,7 +183,7 @@ class Administration:
     ) -> list[Row]:
         """The newest rows first."""
         entries = await self.stores.audit.read(space=space, user=user, before=before, most=most)
-        return [audit_row(entry) for entry in entries]
+        return [entry.fields() for entry in entries]
 
     async def by_name(self, name: str) -> UserId:
         """Of the user with this name, e-mail address or id."""
@@ -256,21 +256,6 @@ def new_password() -> str:
     """About 95 random bits, in groups that can be read aloud."""
     letters = "abcdefghjkmnpqrstuvwxyz23456789"
     return "-".join("".join(secrets.choice(letters) for _ in range(5)) for _ in range(4))
-
-
-def audit_row(entry: AuditEntry) -> Row:
-    """Who did what, from where."""
-    return {
-        "act": entry.act.value,
-        "at": entry.at,
-        "by": entry.by,
-        "actor": entry.actor,
-        "address": entry.address,
-        "space": entry.space,
-        "user": entry.user,
-        "device": entry.device,
-        "details": dict(entry.details),
-    }
 
 
 def _checked(limits: Mapping[str, object], allowed: frozenset[Limit]) -> dict[str, int]:

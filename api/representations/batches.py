@@ -41,10 +41,10 @@ def parse_post_tasks(raw: bytes, limits: Limits) -> dict[str, Posted]:
     """
     tasks = _quick(raw)
     if tasks is None:
-        found = strict.parse_each(raw, "tasks", max_depth=limits.max_depth + 1)
-        if found is None:
+        members = strict.parse_each(raw, "tasks", max_depth=limits.max_depth + 1)
+        if members is None:
             raise FaultError(Fault("malformed request", _FORM))
-        tasks = dict(found)
+        tasks = dict(members)
     if len(tasks) > limits.max_batch_documents:
         detail = f"One request may carry {limits.max_batch_documents} documents; this one has {len(tasks)}."
         raise FaultError(Fault("too large", detail, "/tasks"))
@@ -60,21 +60,21 @@ def parse_post_tasks_apart(raw: bytes, limits: Limits) -> dict[str, Posted]:
         if codec.marks_in(raw) > _MOST_MARKS:
             raise FaultError(Fault("malformed request", _FORM))
         return {key: _as_text(posted) for key, posted in parse_post_tasks(raw, limits).items()}
-    found: dict[str, Posted] = {}
+    tasks: dict[str, Posted] = {}
     for key, text in members:
-        if len(found) >= limits.max_batch_documents and key not in found:
+        if len(tasks) >= limits.max_batch_documents and key not in tasks:
             detail = f"One request may carry {limits.max_batch_documents} documents; this one has more."
             raise FaultError(Fault("too large", detail, "/tasks"))
         pointer = f"/tasks/{escape(key)}"
-        if key in found:
-            found[key] = Fault("duplicate key", f"The key {orjson.dumps(key[:40]).decode()} occurs twice.", pointer)
+        if key in tasks:
+            tasks[key] = Fault("duplicate key", f"The key {orjson.dumps(key[:40]).decode()} occurs twice.", pointer)
             continue
         try:
             value: JsonValue | Fault = codec.parse(text.encode(), max_depth=limits.max_depth + 1)
         except FaultError as error:
             value = replace(error.fault, pointer=pointer + (error.fault.pointer or ""))
-        found[key] = _as_text(_posted(key, value, limits))
-    return found
+        tasks[key] = _as_text(_posted(key, value, limits))
+    return tasks
 
 
 _MOST_MARKS: Final = 2 * 1024 * 1024
@@ -93,25 +93,25 @@ def _members(raw: bytes, name: str) -> list[tuple[str, str]] | None:
         place = _after(text, _after(text, place, ":"), "{")
         if key != name:
             return None
-        found: list[tuple[str, str]] = []
+        members: list[tuple[str, str]] = []
         mark = ","
         while mark == ",":
-            if not found and text.startswith("}", _blank(text, place)):
+            if not members and text.startswith("}", _blank(text, place)):
                 mark, place = "}", _after(text, place, "}")
                 break
             key, place = _SKIPPING.raw_decode(text, _after(text, place, '"') - 1)
             begin = _blank(text, _after(text, place, ":"))
             end = _SKIPPING.raw_decode(text, begin)[1]
-            found.append((key, text[begin:end]))
+            members.append((key, text[begin:end]))
             place = _blank(text, end)
             mark, place = text[place : place + 1], place + 1
         key.encode()
         if mark != "}" or _blank(text, _after(text, place, "}")) != len(text):
             return None
-        "".join(key for key, _ in found).encode()  # a lone surrogate
+        "".join(key for key, _ in members).encode()  # a lone surrogate
     except (ValueError, RecursionError):
         return None
-    return found
+    return members
 
 
 def _blank(text: str, place: int) -> int:
@@ -191,18 +191,18 @@ def _answer_row(answer: Answer | dict[str, Any]) -> dict[str, Any]:
     return row | stored_version(answer.version)
 
 
-def page_body(found: Iterable[Current], *, cursor: str, after: str | None) -> list[bytes]:
+def page_body(documents: Iterable[Current], *, cursor: str, after: str | None) -> list[bytes]:
     """`{"tasks": {id: {"server_state", "rev", "hash"}}, "cursor", "after"}`, in parts, made of texts."""
-    return _object([_current_row(current) for current in found], _page_end(cursor, after))
+    return _object([_current_row(current) for current in documents], _page_end(cursor, after))
 
 
 def _page_end(cursor: str, after: str | None) -> bytes:
     return b',"cursor":%s,"after":%s}' % (orjson.dumps(cursor), orjson.dumps(after))
 
 
-def asked_body(found: Iterable[Current], asked: Iterable[str], *, cursor: str, after: str | None) -> list[bytes]:
+def asked_body(documents: Iterable[Current], asked: Iterable[str], *, cursor: str, after: str | None) -> list[bytes]:
     """The same for the documents that were asked for, up to `after`: null, and rev "0", for one that never was."""
-    rows = {current.document: _current_row(current) for current in found}
+    rows = {current.document: _current_row(current) for current in documents}
     nothing = b'"%s":{"server_state":null,"rev":"' + CREATED.encode() + b'","hash":null}'
     answered = [key for key in asked if after is None or key <= after]
     every = [rows.get(DocumentId(key)) or nothing % key.encode() for key in answered]

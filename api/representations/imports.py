@@ -80,7 +80,7 @@ class Import:
 
 def read_export(file: BinaryIO, limits: Limits) -> Import:
     """All of it, checked. The file has to stay open while the chains are read. Raises InvalidExportError."""
-    found = Import(_file=file)
+    read = Import(_file=file)
     last: Mapping[str, Any] | None = None
     heads = revisions = offset = 0
     longest = 2 * limits.max_request_bytes + _MIB
@@ -97,10 +97,10 @@ def read_export(file: BinaryIO, limits: Limits) -> Import:
         if number == 1:
             _check_first(row)
         elif kind == "policies":
-            found.policies = _policies(row, number)
+            read.policies = _policies(row, number)
         elif kind in ("document", "revision"):
             heads, revisions = heads + (kind == "document"), revisions + (kind == "revision")
-            _take(found, row, number, offset)
+            _take(read, row, number, offset)
         elif kind == "end":
             last = row
         else:
@@ -110,14 +110,14 @@ def read_export(file: BinaryIO, limits: Limits) -> Import:
         raise InvalidExportError("it has no end: it was cut off. Export it again")
     if (last.get("documents"), last.get("revisions")) != (heads, revisions):
         raise InvalidExportError(f"its last line counts otherwise than the {heads} and {revisions} that there are")
-    for places in found._places.values():
+    for places in read._places.values():
         places.sort(key=lambda place: (place.sequence, place.is_received))
         names = dict.fromkeys(place.name for place in places)
         if len(names) < len(places):  # what changed while it was exported may come twice
             first = {place.name: place for place in reversed(places)}
             places[:] = [first[name] for name in names]
-        found.states += len(places)
-    return found
+        read.states += len(places)
+    return read
 
 
 def read_import(file: BinaryIO, limits: Limits, *, at: float) -> Import:
@@ -130,12 +130,12 @@ def read_import(file: BinaryIO, limits: Limits, *, at: float) -> Import:
         row = None
     if isinstance(row, dict) and row.get("kind") == "space":
         return read_export(file, limits)
-    found = dump_of(file.read(), limits, at=at)
-    if found is None:
+    read = dump_of(file.read(), limits, at=at)
+    if read is None:
         raise InvalidExportError(
             "it is no export and no dump whose form is known: Kinto, CouchDB, PouchDB, MongoDB (Realm, Atlas)"
         )
-    return found
+    return read
 
 
 def dump_of(raw: bytes, limits: Limits, *, at: float) -> Import | None:
@@ -198,7 +198,7 @@ def _policies(row: Mapping[str, Any], number: int) -> Policies:
         raise InvalidExportError(error.detail, number, f"/policies{error.pointer}") from None
 
 
-def _take(found: Import, row: Mapping[str, Any], number: int, offset: int) -> None:
+def _take(read: Import, row: Mapping[str, Any], number: int, offset: int) -> None:
     """Raises InvalidExportError."""
     document, state, deleted = row.get("id"), row.get("state"), row.get("deleted")
     if not isinstance(document, str) or not is_document_id(document):
@@ -214,10 +214,10 @@ def _take(found: Import, row: Mapping[str, Any], number: int, offset: int) -> No
     if state is not None and codec.content_hash(state) != parsed.hash:
         raise InvalidExportError("its state has another hash than it says: it was changed", number, "/hash")
     if state is None and not deleted:
-        found.pruned += 1
+        read.pruned += 1
         return
     place = _Place(int(row["sequence"]), parsed.received, parsed.rev or f"{parsed.hash} {parsed.at}", offset)
-    found._places.setdefault(DocumentId(document), []).append(place)
+    read._places.setdefault(DocumentId(document), []).append(place)
 
 
 def _state_of(row: Mapping[str, Any]) -> RestoredState:

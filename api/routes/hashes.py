@@ -48,7 +48,7 @@ async def get_hashes(request: Request) -> Response:
     lineage = await look()
     if may_wait and cursor_of(lineage.position) in known:
         lineage = await _held(
-            request, device, look=look, changed=lambda found: cursor_of(found.position) not in known
+            request, device, look=look, changed=lambda newer: cursor_of(newer.position) not in known
         )
     position = lineage.position
     for told in filter(None, map(parse_cursor, known)):
@@ -81,8 +81,8 @@ async def post_diff(request: Request) -> Response:
     asked = ranges.ranges_of(await app.aside.value(device.space, received, max_depth=2), _MOST_RANGES)
     await enter_large(request, device.space)
     listing = await app.hash_maps.current(device.space)
-    found = await listing.compare(asked)
-    body = {"ranges": found.divided, "documents": found.listed, "cursor": cursor_of(listing.position)}
+    comparison = await listing.compare(asked)
+    body = {"ranges": comparison.divided, "documents": comparison.listed, "cursor": cursor_of(listing.position)}
     return Response(codec.dumps(body), headers={"cache-control": "no-store"}, media_type="application/json")
 
 
@@ -95,7 +95,7 @@ async def _since(request: Request, device: Device, since: str, limit: int, *, ma
 
     page = await look()
     if may_wait and not page.hashes and not page.more:
-        page = await _held(request, device, look=look, changed=lambda found: bool(found.hashes))
+        page = await _held(request, device, look=look, changed=lambda newer: bool(newer.hashes))
     app.devices.synced(device.id, device.space, page.position.sequence)
     body = {"hashes": page.hashes, "cursor": cursor_of(page.position), "more": page.more}
     return Response(codec.dumps(body), headers={"cache-control": "no-store"}, media_type="application/json")
@@ -110,7 +110,7 @@ async def _held(
     wait = Wait()
     await app.live.follow(device, app.devices.credential(request), wait)
     try:
-        while not changed(found := await look()):
+        while not changed(result := await look()):
             left = until - time.monotonic()
             if left <= 0 or app.live.closing or await request.is_disconnected():
                 break
@@ -118,7 +118,7 @@ async def _held(
             await app.devices.of(request)  # it may have been revoked meanwhile
     finally:
         app.live.unfollow(device.space, wait)
-    return found
+    return result
 
 
 def _headers(position: Position, coding: str) -> dict[str, str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import click
@@ -26,16 +27,24 @@ from client.workspace.workspace import SetUpError, Workspace, open_workspace, pa
 TOKEN_VARIABLE = "HYPERTASK_TOKEN"  # noqa: S105  a name
 
 
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def new_upstream_options(command: Command) -> Command:
+    """The options that all commands have which add an upstream: `folder`, and `at_once` for --sync."""
+    folder = click.option(
+        "--folder",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="The folder of the profile; with --profile NAME a profile that is not there yet is made.",
+    )
+    return folder(click.option("--sync", "at_once", is_flag=True, help="Sync at once.")(command))
+
+
 @click.command()
 @click.argument("where", metavar="URL")
 @click.option("--name", metavar="NAME", help="What to call it; by default a part of the address.")
 @click.option("--space", metavar="SPACE", help="A space of the server other than the token's own.")
-@click.option(
-    "--folder",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="The folder of the profile; with --profile NAME a profile that is not there yet is made.",
-)
-@click.option("--sync", "at_once", is_flag=True, help="Sync at once.")
+@new_upstream_options
 @reports
 def connect(
     session: Session,

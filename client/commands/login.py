@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from client.commands.connect import connect_with
+from client.commands.connect import connect_with, new_upstream_options
 from client.commands.reporting import reports, warn_of_plain_http
 from client.commands.session import Session
 from client.commands.sync import chosen
@@ -26,12 +26,7 @@ from shared.core.display import shown
 @click.option("--name", metavar="NAME", help="What to call the server; by default a part of the address.")
 @click.option("--space", metavar="SPACE", help="A space of yours, by name or id; by default your first one.")
 @click.option("--device", metavar="NAME", help="What to call this device; by default as the machine is called.")
-@click.option(
-    "--folder",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="The folder of the profile; with --profile NAME a profile that is not there yet is made.",
-)
-@click.option("--sync", "at_once", is_flag=True, help="Sync at once.")
+@new_upstream_options
 @reports
 def login(
     session: Session,

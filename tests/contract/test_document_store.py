@@ -1,18 +1,15 @@
-"""What DocumentStore promises, held against every adapter. Another one needs another parameter of `store`."""
+"""What DocumentStore promises, held against every adapter."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-import uuid
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from shared import ports
-from shared.adapters.memory.documents import MemoryDocumentStore
 from shared.adapters.mongodb import MongoDocumentStore, opened
 from shared.core.documents import ContentHash, DeviceId, DocumentId, Epoch, Position, Sequence, SpaceId
 from shared.core.json.canonical import content_hash
@@ -24,20 +21,6 @@ from shared.ports import DocumentStore, Fence, FencedError, Transaction, Unavail
 from shared.settings import Settings
 
 NOWHERE = "mongodb://127.0.0.1:1/?replicaSet=rs0"
-
-
-@pytest.fixture(params=["mongodb", "memory"])
-async def store(request: pytest.FixtureRequest) -> AsyncIterator[DocumentStore]:
-    if request.param == "memory":
-        yield MemoryDocumentStore()
-        return
-    async with opened(request.getfixturevalue("settings")) as mongo:
-        yield MongoDocumentStore(mongo, give_up_after_seconds=20)
-
-
-@pytest.fixture
-def space() -> SpaceId:
-    return SpaceId(f"s-{uuid.uuid4().hex[:12]}")
 
 
 def write_of(document: str, value: Any, rev: str = "r") -> Write:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -39,11 +38,6 @@ def cache(request: pytest.FixtureRequest) -> HashMapCache:
         return MemoryHashMapCache()
     found: HashMapCache = request.getfixturevalue("redis_cache")
     return found
-
-
-@pytest.fixture
-def space() -> SpaceId:
-    return SpaceId(f"s-{uuid.uuid4().hex[:12]}")
 
 
 def a_map(sequence: int, count: int = 300, epoch: str = "e1") -> BucketedMap:

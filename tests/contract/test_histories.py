@@ -17,9 +17,7 @@ from shared.core.version_vectors import Source
 from shared.ports import DocumentStore, Transaction
 from shared.settings import Settings
 from shared.transaction import CachedResolver, decide
-from tests.contract.test_document_store import put, space
-
-__all__ = ["space"]
+from tests.contract.test_document_store import put
 
 
 @pytest.fixture

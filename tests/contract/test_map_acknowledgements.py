@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import AsyncIterator
 
 import pytest
@@ -28,11 +27,6 @@ async def acknowledgements(request: pytest.FixtureRequest) -> AsyncIterator[MapA
     client = Redis(connection_pool=adapter.connection_pool(settings.redis_url))
     yield RedisMapAcknowledgements(client)
     await client.aclose(close_connection_pool=True)
-
-
-@pytest.fixture
-def space() -> SpaceId:
-    return SpaceId(f"s-{uuid.uuid4().hex[:12]}")
 
 
 async def agreed(

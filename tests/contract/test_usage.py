@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-import uuid
-from collections.abc import AsyncIterator
-
-import pytest
 
 from shared import codec
-from shared.adapters.memory.documents import MemoryDocumentStore
 from shared.adapters.mongodb import MongoDocumentStore, opened
 from shared.core.documents import Body, DeviceId, DocumentId, SpaceId
 from shared.core.protocol import QUOTA_EXCEEDED
@@ -27,20 +22,6 @@ from shared.settings import Settings
 from shared.transaction import CachedResolver, decide
 
 D = DeviceId("d")
-
-
-@pytest.fixture(params=["mongodb", "memory"])
-async def store(request: pytest.FixtureRequest) -> AsyncIterator[DocumentStore]:
-    if request.param == "memory":
-        yield MemoryDocumentStore()
-        return
-    async with opened(request.getfixturevalue("settings")) as mongo:
-        yield MongoDocumentStore(mongo, give_up_after_seconds=20)
-
-
-@pytest.fixture
-def space() -> SpaceId:
-    return SpaceId(f"s-{uuid.uuid4().hex[:12]}")
 
 
 def item(name: str, *, text: str | None = "", base: str | None = None, at: float = 1.0) -> Item:

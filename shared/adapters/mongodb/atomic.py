@@ -115,18 +115,7 @@ async def append(mongo: Mongo, session: Session | None, entry: AuditEntry) -> No
 
 def audit_row(entry: AuditEntry) -> Row:
     """Only what it says something about."""
-    row = {
-        "act": entry.act.value,
-        "at": entry.at,
-        "by": entry.by,
-        "actor": entry.actor,
-        "address": entry.address,
-        "space": entry.space,
-        "user": entry.user,
-        "device": entry.device,
-        "details": dict(entry.details) or None,
-    }
-    return {name: value for name, value in row.items() if value is not None}
+    return {name: value for name, value in entry.fields().items() if value is not None and value != {}}
 
 
 def is_about(error: DuplicateKeyError, field: str) -> bool:

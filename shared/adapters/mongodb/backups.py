@@ -49,11 +49,11 @@ class MongoBackups:
     async def spaces(self) -> list[SpaceId]:
         """All that have documents, or that somebody may open."""
         with errors_mapped():
-            found = {row["_id"] async for row in self._spaces.find({}, {"_id": 1})}
-            found |= {row["_id"] async for row in self._mongo.database["space_profiles"].find({}, {"_id": 1})}
+            names = {row["_id"] async for row in self._spaces.find({}, {"_id": 1})}
+            names |= {row["_id"] async for row in self._mongo.database["space_profiles"].find({}, {"_id": 1})}
             devices = self._mongo.database["devices"].aggregate([{"$group": {"_id": "$space"}}])
-            found |= {row["_id"] async for row in devices}
-        return [SpaceId(space) for space in sorted(found)]
+            names |= {row["_id"] async for row in devices}
+        return [SpaceId(space) for space in sorted(names)]
 
     async def people(self, spaces: Collection[SpaceId] | None) -> AsyncIterator[tuple[str, bytes]]:
         """The rows of PEOPLE with their collections, as they are at one moment: all, or what belongs to the
@@ -70,8 +70,8 @@ class MongoBackups:
                 "identities": {"user": {"$in": [*members, *owners]}},
                 "space_profiles": {"_id": of_spaces},
             }
-        async for found in self._at_one_moment(queries):
-            yield found
+        async for row in self._at_one_moment(queries):
+            yield row
 
     async def space(self, space: SpaceId) -> AsyncIterator[tuple[str, bytes]]:
         """The row of the space and all rows in it with their collections, as they are at one moment."""
@@ -84,8 +84,8 @@ class MongoBackups:
             "memory": keys,
             "deletions": keys,
         }
-        async for found in self._at_one_moment(queries):
-            yield found
+        async for row in self._at_one_moment(queries):
+            yield row
 
     async def _at_one_moment(self, queries: dict[str, Row]) -> AsyncIterator[tuple[str, bytes]]:
         with errors_mapped():
@@ -150,8 +150,8 @@ class MongoBackups:
 
     async def _written_meanwhile(self, rows: Sequence[Row]) -> list[DocumentId]:
         keys = [row["_id"] for row in rows]
-        found = self._mongo.database["documents"].find({"_id": {"$in": keys}}, {"seq": 1, "hash": 1})
-        current = {row["_id"]: (row["seq"], row["hash"]) async for row in found}
+        cursor = self._mongo.database["documents"].find({"_id": {"$in": keys}}, {"seq": 1, "hash": 1})
+        current = {row["_id"]: (row["seq"], row["hash"]) async for row in cursor}
         others = [row for row in rows if current.get(row["_id"]) != (row["seq"], row["hash"])]
         return [_document_of(row) for row in others]
 

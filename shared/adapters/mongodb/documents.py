@@ -101,17 +101,17 @@ class MongoDocumentStore:
     async def lineages(self, spaces: Collection[SpaceId]) -> dict[SpaceId, Lineage]:
         with errors_mapped():
             cursor = self._spaces.find({"_id": {"$in": list(spaces)}}, _LINEAGE)
-            found = {SpaceId(row["_id"]): lineage_of(row) for row in await cursor.to_list(None)}
+            lineages = {SpaceId(row["_id"]): lineage_of(row) for row in await cursor.to_list(None)}
             for space in spaces:
-                if space not in found:
+                if space not in lineages:
                     row = await self._spaces.find_one_and_update(
                         {"_id": space},
                         {"$setOnInsert": new_space(self._mongo.process())},
                         upsert=True,
                         return_document=ReturnDocument.AFTER,
                     )
-                    found[space] = lineage_of(row)
-        return found
+                    lineages[space] = lineage_of(row)
+        return lineages
 
     async def begin_history(self, space: SpaceId, told: Position) -> None:
         while True:
@@ -139,8 +139,8 @@ class MongoDocumentStore:
                         session=session,
                         batch_size=10_000,
                     )
-                    async for found in cursor:
-                        hashes[DocumentId(found["_id"][prefix:])] = found["hash"] if found["live"] else None
+                    async for row in cursor:
+                        hashes[DocumentId(row["_id"][prefix:])] = row["hash"] if row["live"] else None
         if row is None:
             return Changes((await self.lineages([space]))[space], {})
         return Changes(lineage_of(row), hashes)
@@ -173,7 +173,7 @@ class MongoDocumentStore:
         *,
         max_bytes: int | None = None,
     ) -> tuple[list[Current], DocumentId | None]:
-        found: list[Current] = []
+        documents: list[Current] = []
         prefix = len(space) + 1
         with errors_mapped():
             keys, more = await self._keys_of_page(space, after, most, among, max_bytes)
@@ -191,8 +191,10 @@ class MongoDocumentStore:
                         version=version_in(row),
                     )
                     text = body_text(row["body"]) if "body" in row else None
-                    found.append(Current(DocumentId(row["_id"][prefix:]), rev, row["hash"], text, version_in(row)))
-        return found, DocumentId(keys[-1][prefix:]) if more else None
+                    documents.append(
+                        Current(DocumentId(row["_id"][prefix:]), rev, row["hash"], text, version_in(row))
+                    )
+        return documents, DocumentId(keys[-1][prefix:]) if more else None
 
     async def _keys_of_page(
         self,
@@ -324,29 +326,29 @@ class MongoDocumentStore:
                 .allow_disk_use(True)
             )
             while portion := await old.to_list(_PRUNED_AT_ONCE):
-                found = to_prune(await self._kept(space, portion), excess, retention, now)
-                excess = found.excess
-                await self._remove(space, found)
-                bodies += len(found.bodies) + sum(kept.size > 0 for kept in found.rows)
-                size += sum(kept.size for kept in (*found.bodies, *found.rows))
-                rows += len(found.rows)
+                prunable = to_prune(await self._kept(space, portion), excess, retention, now)
+                excess = prunable.excess
+                await self._remove(space, prunable)
+                bodies += len(prunable.bodies) + sum(kept.size > 0 for kept in prunable.rows)
+                size += sum(kept.size for kept in (*prunable.bodies, *prunable.rows))
+                rows += len(prunable.rows)
         return Pruned(bodies, size, rows)
 
-    async def _remove(self, space: SpaceId, found: Prunable) -> None:
+    async def _remove(self, space: SpaceId, prunable: Prunable) -> None:
         """What is no longer kept, and from what the space is said to hold."""
-        size = sum(kept.size for kept in (*found.bodies, *found.rows))
+        size = sum(kept.size for kept in (*prunable.bodies, *prunable.rows))
 
         async def work(session: Session) -> None:
             # First: what writes to the space meanwhile begins again at once, and not when all of this is done.
             await self._spaces.update_one({"_id": space}, {"$inc": {"history_size": -size}}, session=session)
-            for those, change in ((found.bodies, {"$unset": {"body": "", "size": ""}}), (found.rows, None)):
+            for those, change in ((prunable.bodies, {"$unset": {"body": "", "size": ""}}), (prunable.rows, None)):
                 query = {"_id": {"$in": [kept.key for kept in those]}}
                 if those and change is not None:
                     await self._revisions.update_many(query, change, session=session)
                 elif those:
                     await self._revisions.delete_many(query, session=session)
 
-        if found.bodies or found.rows:
+        if prunable.bodies or prunable.rows:
             await atomically(self._mongo, work)
 
     async def usage(self, spaces: Collection[SpaceId]) -> dict[SpaceId, Usage]:

@@ -67,12 +67,12 @@ class RevisionReader:
         loaded = []
         for context, submission, missing in wanted:
             document = submission.document
-            found: dict[ContentHash, Stored | None] = {h: states.get((document, h)) for h in missing.states}
+            stored: dict[ContentHash, Stored | None] = {h: states.get((document, h)) for h in missing.states}
             held = gone.get(document, set())
             loaded.append(
                 replace(
                     context,
-                    states={**context.states, **found},
+                    states={**context.states, **stored},
                     pairs=context.pairs if missing.pairs_since is None else pairs.get(document, ()),
                     seen={**context.seen, **{key: key in held for key in missing.seen}},
                     recent=self._recent(document) if missing.recent else context.recent,
@@ -100,17 +100,17 @@ class RevisionReader:
             session=self._session,
             count=self._count,
         )
-        found: dict[tuple[DocumentId, ContentHash], Stored] = {}
+        newest_states: dict[tuple[DocumentId, ContentHash], Stored] = {}
         for row in cursor:
             if row.get("deleted"):
                 continue
             key = (DocumentId(row["id"]), ContentHash(row["hash"]))
-            this, known = stored_of(row), found.get(key)
+            state, known = stored_of(row), newest_states.get(key)
             if known is not None:
-                older, newest = sorted((known, this), key=lambda stored: (stored.until or 0, stored.sequence))
-                this = replace(newest, body=newest.body or older.body)
-            found[key] = this
-        return found
+                older, newest = sorted((known, state), key=lambda stored: (stored.until or 0, stored.sequence))
+                state = replace(newest, body=newest.body or older.body)
+            newest_states[key] = state
+        return newest_states
 
     def _pairs(self, wanted: Sequence[tuple[Submission, SequenceNumber]]) -> dict[DocumentId, tuple[Pair, ...]]:
         if not wanted:
@@ -127,12 +127,12 @@ class RevisionReader:
             {"id": 1, "pairs": 1},
             session=self._session,
         ).sort([("seq", ASCENDING), ("_id", ASCENDING)])
-        found: dict[DocumentId, tuple[Pair, ...]] = {}
+        pairs: dict[DocumentId, tuple[Pair, ...]] = {}
         for row in cursor:
             document = DocumentId(row["id"])
             theirs = (pair for pair in pairs_of(row) if pair.device == devices[document])
-            found[document] = (*found.get(document, ()), *theirs)
-        return found
+            pairs[document] = (*pairs.get(document, ()), *theirs)
+        return pairs
 
     def _gone(self, wanted: Sequence[tuple[DocumentId, Several[ValueKey]]]) -> dict[DocumentId, set[ValueKey]]:
         if not wanted:
@@ -145,10 +145,10 @@ class RevisionReader:
             {"id": 1, "gone": 1},
             session=self._session,
         )
-        found: dict[DocumentId, set[ValueKey]] = {}
+        by_document: dict[DocumentId, set[ValueKey]] = {}
         for row in cursor:
-            found.setdefault(DocumentId(row["id"]), set()).update(map(ValueKey, row["gone"]))
-        return found
+            by_document.setdefault(DocumentId(row["id"]), set()).update(map(ValueKey, row["gone"]))
+        return by_document
 
     def _recent(self, document: DocumentId) -> tuple[Stored, ...]:
         cursor = (
@@ -161,16 +161,16 @@ class RevisionReader:
             .sort([("seq", DESCENDING), ("_id", DESCENDING)])
             .limit(RECENT)
         )
-        found: list[Stored] = []
-        room = _RECENT_BYTES
+        states: list[Stored] = []
+        bytes_left = _RECENT_BYTES
         for row in cursor:
-            room -= row["size"]
+            bytes_left -= row["size"]
             self._count(row["size"])
-            if found and room < 0:
+            if states and bytes_left < 0:
                 break
-            found.append(stored_of(row))
+            states.append(stored_of(row))
         cursor.close()
-        return tuple(found)
+        return tuple(states)
 
     def _ancestors(self, document: DocumentId, until: SequenceNumber) -> tuple[Stored, ...]:
         here = {"space": self._space, "id": document}
@@ -185,13 +185,13 @@ class RevisionReader:
         """Revisions, the newest first; fewer if they are large."""
         fields = {**_STORED, "size": {"$bsonSize": "$$ROOT"}}
         cursor = self._revisions.find(query, fields, session=self._session, batch_size=8)
-        found: list[Row] = []
-        room = _RECENT_BYTES
+        rows: list[Row] = []
+        bytes_left = _RECENT_BYTES
         for row in cursor.sort([("seq", DESCENDING), ("_id", DESCENDING)]).limit(most):
-            room -= row["size"]
+            bytes_left -= row["size"]
             self._count(row["size"])
-            if found and room < 0:
+            if rows and bytes_left < 0:
                 break
-            found.append(row)
+            rows.append(row)
         cursor.close()
-        return found
+        return rows

@@ -130,14 +130,14 @@ class MongoTransaction:
         self._unverified = False
 
     def _policies_row(self) -> Row | None:
-        found: Row | None = self._spaces.find_one({"_id": self._space}, {"policies": 1}, session=self._session)
-        return found
+        row: Row | None = self._spaces.find_one({"_id": self._space}, {"policies": 1}, session=self._session)
+        return row
 
     def _remember_policies(self, row: Row | None) -> tuple[str | None, Policies]:
         if len(self._policies_of) >= _POLICIES_KEPT:
             self._policies_of.clear()
-        found = self._policies_of[self._space] = ((row or {}).get("policies"), policies_of(row))
-        return found
+        known = self._policies_of[self._space] = ((row or {}).get("policies"), policies_of(row))
+        return known
 
     def live(self) -> int:
         row = self._spaces.find_one({"_id": self._space}, {"live": 1}, session=self._session)
@@ -154,8 +154,8 @@ class MongoTransaction:
         remembering = {self._memory_key(s) for s in submissions if remembers(s)}
         devices: dict[str, DeviceMemory] = {}
         if remembering:
-            found = self._memory.find({"_id": {"$in": list(remembering)}}, session=self._session)
-            devices = {row["_id"]: device_memory_of(row) for row in found}
+            rows = self._memory.find({"_id": {"$in": list(remembering)}}, session=self._session)
+            devices = {row["_id"]: device_memory_of(row) for row in rows}
         return [
             DocumentContext(
                 head_of(self._heads.get(self._key(s.document))),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from shared.core.documents import DeviceId, SpaceId, UserId
 
@@ -72,6 +72,20 @@ class AuditEntry:
     device: DeviceId | None = None
     details: Mapping[str, Detail] = field(default_factory=dict, hash=False)
     """Roles, ids and settings; never contents, names of documents or secrets."""
+
+    def fields(self) -> dict[str, Any]:
+        """All fields by their names, as JSON values."""
+        return {
+            "act": self.act.value,
+            "at": self.at,
+            "by": self.by,
+            "actor": self.actor,
+            "address": self.address,
+            "space": self.space,
+            "user": self.user,
+            "device": self.device,
+            "details": dict(self.details),
+        }
 
 
 @dataclass(frozen=True, slots=True)

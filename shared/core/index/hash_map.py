@@ -79,11 +79,11 @@ class BucketedMap:
             else:
                 buckets.pop(prefix, None)
                 digests.pop(prefix, None)
-        found = BucketedMap(position, self.digits, buckets, digests)
+        patched_map = BucketedMap(position, self.digits, buckets, digests)
         if crowded and self.digits < MAX_DIGITS:
-            divided = found.divided()
+            divided = patched_map.divided()
             return divided, frozenset(self.buckets) | frozenset(divided.buckets)
-        return found, frozenset(grouped)
+        return patched_map, frozenset(grouped)
 
     def divided(self) -> BucketedMap:
         """The same with prefixes of one digit more: rare, and as much work as making the map."""
@@ -101,16 +101,16 @@ class BucketedMap:
 
     def parts(self) -> list[bytes]:
         """Its text, bucket by bucket."""
-        found = [b"{"]
+        texts = [b"{"]
         for prefix in sorted(self.buckets):
-            found += (self.buckets[prefix], b",")
-        return [*found[:-1], b"}"] if self.buckets else [b"{}"]
+            texts += (self.buckets[prefix], b",")
+        return [*texts[:-1], b"}"] if self.buckets else [b"{}"]
 
 
 def members_of(members: bytes) -> HashMap:
     """The documents of a bucket."""
-    found: HashMap = json.loads(b"{%s}" % members)
-    return found
+    hashes: HashMap = json.loads(b"{%s}" % members)
+    return hashes
 
 
 def digest_of(members: bytes) -> str:

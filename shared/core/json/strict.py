@@ -96,17 +96,17 @@ def parse_each(raw: bytes, name: str, *, max_depth: int) -> list[tuple[str, Json
     outer = _decoded(raw, max_depth + 2, "")
     if not isinstance(outer, _Pairs) or [key for key, _ in outer] != [name] or not isinstance(outer[0][1], _Pairs):
         return None
-    found: dict[str, JsonValue | Fault] = {}
+    members: dict[str, JsonValue | Fault] = {}
     for key, item in outer[0][1]:
         here = f"/{name}/{_escaped(key)}"
         _check(key, f"/{name}", max_depth)
         try:
-            if key in found:
+            if key in members:
                 raise FaultError(Fault("duplicate key", f"The key {json.dumps(_clip(key))} occurs twice.", here))
-            found[key] = _check(item, here, max_depth)
+            members[key] = _check(item, here, max_depth)
         except FaultError as error:
-            found[key] = error.fault
-    return list(found.items())
+            members[key] = error.fault
+    return list(members.items())
 
 
 def check(value: JsonValue, *, max_depth: int, root: str = "") -> None:
@@ -178,9 +178,9 @@ def _check(value: Any, root: str, max_depth: int) -> JsonValue:
     """`value` with its objects as dicts, which stands at `root`. Raises FaultError."""
     try:
         return _checked(value, 0, max_depth)
-    except _FoundError as found:
-        place = "".join(f"/{_escaped(str(step))}" for step in reversed(found.path))
-        raise FaultError(Fault(found.reason, found.detail, root + place)) from None
+    except _FoundError as error:
+        place = "".join(f"/{_escaped(str(step))}" for step in reversed(error.path))
+        raise FaultError(Fault(error.reason, error.detail, root + place)) from None
 
 
 class _FoundError(Exception):
@@ -242,8 +242,8 @@ def _checked_list(values: list[Any], depth: int, max_depth: int) -> JsonValue:
     try:
         for item in values:
             result.append(_checked(item, depth + 1, max_depth))
-    except _FoundError as found:
-        found.path.append(len(result))
+    except _FoundError as error:
+        error.path.append(len(result))
         raise
     return result
 
@@ -265,8 +265,8 @@ def _checked_object(value: Any, depth: int, max_depth: int) -> dict[str, JsonVal
             raise _FoundError("duplicate key", detail, key)
         try:
             result[key] = _checked(item, depth + 1, max_depth)
-        except _FoundError as found:
-            found.path.append(key)
+        except _FoundError as error:
+            error.path.append(key)
             raise
     return result
 

@@ -148,12 +148,12 @@ def possible(base: Keyed, sides: Sequence[Keyed], hunks: Sequence[Sequence[Hunk]
     return [those & there | of_both for those, there in zip(gone, come, strict=True)]
 
 
-def provable(base: Keyed, sides: Sequence[Keyed], found: Sequence[set[Key]]) -> bool:
+def provable(base: Keyed, sides: Sequence[Keyed], matched: Sequence[set[Key]]) -> bool:
     """Whether one of what can have moved is unique, as only what is proves that it did."""
-    if not any(found):
+    if not any(matched):
         return False
     before = Counter(base.keys)
-    for side, keys in zip(sides, found, strict=True):
+    for side, keys in zip(sides, matched, strict=True):
         here = Counter(side.keys)
         if any(here[key] == 1 and before[key] <= 1 for key in keys):
             return True

@@ -148,9 +148,9 @@ class _Run:
 
     def conflicts(self) -> tuple[Conflict, ...]:
         known: dict[Place, str] = {}
-        found = [Conflict(place.in_result(known), *said) for place, said in self._found]
-        found.sort(key=attrgetter("path"))
-        return tuple(found)
+        recorded = [Conflict(place.in_result(known), *said) for place, said in self._found]
+        recorded.sort(key=attrgetter("path"))
+        return tuple(recorded)
 
     def record(self, place: Place, kept: Value, dropped: Value, rule: str) -> None:
         self._found.append((place, (kept, dropped, rule)))
@@ -318,7 +318,7 @@ class _Run:
         base = bases[0]
         if ours.keys() == base.keys() == theirs.keys():
             return {}
-        found: dict[Any, Any] = {}
+        names: dict[Any, Any] = {}
         for side, other in ((ours, theirs), (theirs, ours)):
             gone = base.keys() - side.keys()
             come = side.keys() - base.keys() if gone else None
@@ -326,10 +326,10 @@ class _Run:
                 continue
             left, unknown = gone & other.keys(), come - other.keys()
             if left and unknown:
-                found.update(self.pairs(at, base, (side, other), (left, unknown), named))
+                names.update(self.pairs(at, base, (side, other), (left, unknown), named))
             if len(left) < len(gone) and len(unknown) < len(come):  # both renamed it, and to the same
-                found.update(self.pairs(at, base, (side, other), (gone - left, come - unknown), named))
-        return found
+                names.update(self.pairs(at, base, (side, other), (gone - left, come - unknown), named))
+        return names
 
     def pairs(
         self,
@@ -345,10 +345,12 @@ class _Run:
         new = {key: side[key] for key in names[1] if not self.keys.same(side[key], other.get(key, ABSENT))}
         if not edited or not new or not self.may_guess(at):
             return {}
-        found = similar.renamed(edited, new, [value for key, value in base.items() if key not in edited], self.keys)
+        old_to_new = similar.renamed(
+            edited, new, [value for key, value in base.items() if key not in edited], self.keys
+        )
         if named is None:
-            found |= self.renamed_leaves(at.place, base, {key: other.get(key, ABSENT) for key in edited}, new)
-        return {new_name: old for old, new_name in found.items()}
+            old_to_new |= self.renamed_leaves(at.place, base, {key: other.get(key, ABSENT) for key in edited}, new)
+        return {new_name: old for old, new_name in old_to_new.items()}
 
     def renamed_leaves(
         self, place: Place, base: Members, edited: Mapping[Any, Value], new: Members

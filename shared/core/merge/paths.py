@@ -55,7 +55,7 @@ class Difference(NamedTuple):
 def differences(state: Value, other: Value) -> list[Difference]:
     """The finest places at which two states differ, with what both have there; what only one has is one place."""
     keys = Keys()
-    found: list[Difference] = []
+    differing: list[Difference] = []
     paths: set[str] = set()
     for one, another in ((state, other), (other, state)):
         for place, value, member in _edits(ROOT, one, [another], keys):
@@ -63,9 +63,9 @@ def differences(state: Value, other: Value) -> list[Difference]:
                 paths.add(place.stable())
             elif value is not ABSENT:
                 here, there = (value, ABSENT) if one is state else (ABSENT, value)
-                found.append(Difference(place.stable(), here, there))
+                differing.append(Difference(place.stable(), here, there))
     inner = (path for path in sorted(paths) if paths.isdisjoint(around(path)))
-    return [*found, *(Difference(path, value_at(state, path), value_at(other, path)) for path in inner)]
+    return [*differing, *(Difference(path, value_at(state, path), value_at(other, path)) for path in inner)]
 
 
 def is_member(path: str) -> bool:
@@ -185,17 +185,17 @@ def _edits_of_array(place: Place, array: list[JsonValue], ancestors: list[Value]
     if array or lists:
         if (sets := arrays.as_sets([array, *lists], keys)) is not None:
             names = [known.keys for known in sets]
-            found = _edits_of_set(place, array, ancestors, keys)
+            edits = _edits_of_set(place, array, ancestors, keys)
         elif (field := arrays.named_by([array, *lists])) is not None:
             by_name = [
                 {member[field]: member for member in a} if isinstance(a, list) else {} for a in (array, *ancestors)
             ]
             names = [[member[field] for member in a] for a in (array, *lists)]
-            found = list(_edits_of_members(place, by_name[0], list(by_name[1:]), field, keys))
+            edits = list(_edits_of_members(place, by_name[0], list(by_name[1:]), field, keys))
         else:
-            names, found = [], []
-        if found:
-            yield from found
+            names, edits = [], []
+        if edits:
+            yield from edits
             return
         if names and lists:
             if all(orders.reordered(known, names[0]) for known in names[1:]):
@@ -211,6 +211,6 @@ def _edits_of_set(place: Place, array: list[JsonValue], ancestors: list[Value], 
     member = Place(place, "-")
     here = set(keys.keys(array))
     in_any = set.union(*known)
-    found: list[Edit] = [(member, child, True) for child in array if keys.key(child) not in in_any]
-    found += [(member, ABSENT, True) for _ in set.intersection(*known) - here]
-    return found
+    edits: list[Edit] = [(member, child, True) for child in array if keys.key(child) not in in_any]
+    edits += [(member, ABSENT, True) for _ in set.intersection(*known) - here]
+    return edits

@@ -73,15 +73,15 @@ def renamed_leaves(base: Mapping[A, JsonValue], edited: Mapping[A, Value], new: 
     for name, value in new.items():
         if is_telling(value):
             come.setdefault(value, []).append(name)
-    found: dict[A, A] = {}
+    renames: dict[A, A] = {}
     for name, value in edited.items():
         was = base[name]
         # One of many versions is often equal to another's.
         if is_telling(was) and times[was] == 1 and (versions < 2 or version_order(was) is None):
             names = {*come.get(was, ()), *(come.get(value, ()) if is_telling(value) else ())}
             if len(names) == 1:
-                found[name] = names.pop()
-    return {old: name for old, name in found.items() if list(found.values()).count(name) == 1}
+                renames[name] = names.pop()
+    return {old: name for old, name in renames.items() if list(renames.values()).count(name) == 1}
 
 
 def is_telling(value: Any) -> bool:
@@ -124,7 +124,7 @@ def _proves(common: Leaves) -> bool:
 
 def _all_leaves(values: Mapping[A, JsonValue], keys: Keys) -> dict[A, Leaves]:
     """The leaves of the objects and arrays that are not empty and have few."""
-    found = {}
+    leaves = {}
     for name, value in values.items():
         if not value or not isinstance(value, dict | list):
             continue
@@ -132,17 +132,17 @@ def _all_leaves(values: Mapping[A, JsonValue], keys: Keys) -> dict[A, Leaves]:
         if known is None:
             known = keys.leaves[id(value)] = _leaves(value, keys), value
         if known[0] is not None:
-            found[name] = known[0]
-    return found
+            leaves[name] = known[0]
+    return leaves
 
 
 def _leaves(value: JsonValue, keys: Keys) -> Leaves | None:
     """Path and key of each leaf; members of arrays have no path of their own."""
-    found: Leaves = Counter()
+    leaves: Leaves = Counter()
     rest = [("", value)]
     for read in range(2 * MAX_LEAVES):
         if not rest:
-            return found
+            return leaves
         if read + len(rest) > 2 * MAX_LEAVES:
             break
         path, value = rest.pop()
@@ -153,5 +153,5 @@ def _leaves(value: JsonValue, keys: Keys) -> Leaves | None:
         elif isinstance(value, list) and value:
             rest.extend((f"{path}/", child) for child in value)
         else:
-            found[path, keys.key(value)] += 1
+            leaves[path, keys.key(value)] += 1
     return None

@@ -144,11 +144,11 @@ class Restoration:
                 if one == space:
                     _write_export(lines, space, frames, only)
             lines.seek(0)
-            found: Import = read_export(lines, self._limits)
+            exported_space: Import = read_export(lines, self._limits)
 
             most, now = self._limits.max_request_bytes, time.time()
             report = await import_into(
-                self._store, space, found, max_bytes=most, at=now, announce=partial(self._announce, space)
+                self._store, space, exported_space, max_bytes=most, at=now, announce=partial(self._announce, space)
             )
         file.seek(place)
         return report
@@ -180,10 +180,10 @@ def _write_export(
         if frame.name == "spaces":
             lines.write(export.policies_line(policies_in(frame.payload)))
         elif frame.name in ("documents", "revisions"):
-            found = exported(frame.name, frame.payload)
-            if only is None or found.document in only:
-                counts[found.is_head] += 1
-                lines.write(export.line_of(found))
+            document = exported(frame.name, frame.payload)
+            if only is None or document.document in only:
+                counts[document.is_head] += 1
+                lines.write(export.line_of(document))
     lines.write(export.last_line(counts[True], counts[False]))
 
 

@@ -61,11 +61,11 @@ class CachedHashMaps:
         self._size = 0
 
     def get(self, space: SpaceId) -> CachedHashMap | None:
-        found = self._known.get(space)
-        if found is None:
+        cached = self._known.get(space)
+        if cached is None:
             return None
         self._known.move_to_end(space)
-        return found[0]
+        return cached[0]
 
     def put(self, space: SpaceId, listing: CachedHashMap) -> None:
         """To be called again when a body was made: its size has changed."""

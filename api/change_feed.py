@@ -27,10 +27,10 @@ class Page:
 
 def cursor_in(text: str) -> Position:
     """410 for what is no cursor."""
-    found = parse_cursor(text)
-    if found is None:
+    position = parse_cursor(text)
+    if position is None:
         raise ProblemError(CURSOR_GONE, _GONE)
-    return found
+    return position
 
 
 class ChangeFeed:

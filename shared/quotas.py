@@ -33,8 +33,8 @@ class QuotaLedger:
 
     def admit(self, transaction: Transaction, decision: Decision, context: DocumentContext) -> Refusal | None:
         """Counts the decision, which will be stored unless a Refusal is returned."""
-        found = self._count(transaction, growth_of(decision, context.head, codec.size_of))
-        return None if found is None else Refusal(QUOTA_EXCEEDED, found.rule)
+        reached_quota = self._count(transaction, growth_of(decision, context.head, codec.size_of))
+        return None if reached_quota is None else Refusal(QUOTA_EXCEEDED, reached_quota.rule)
 
     def has_room(self, transaction: Transaction, growth: Usage) -> bool:
         """Counts it, if there is room. Of an exact attempt."""
@@ -44,9 +44,9 @@ class QuotaLedger:
         if self._exact and self._quota.is_limited:
             if self._usage is None:
                 self._usage = transaction.usage()
-            found = reached(self._usage, growth, self._quota)
-            if found is not None:
-                return found
+            reached_quota = reached(self._usage, growth, self._quota)
+            if reached_quota is not None:
+                return reached_quota
             self._usage = self._usage.plus(growth)
         self.growth = self.growth.plus(growth)
         self._positive = self._positive.plus(only_growth(growth))

@@ -25,65 +25,65 @@ async def members_of(request: Request, known: Collection[str], *, key: str | Non
     body takes; of the address that it comes from, if nobody is known."""
     holder = SpaceId(f"@{key or address_of(request)}")  # no space can be called so
     raw = await read_json_body(request, holder, MAX_BYTES)
-    found = codec.parse(raw, max_depth=3)
-    if not isinstance(found, dict):
+    members = codec.parse(raw, max_depth=3)
+    if not isinstance(members, dict):
         raise ProblemError(MALFORMED_REQUEST, "The body must be a JSON object.")
-    for name in found:
+    for name in members:
         if name not in known:
             shown = ", ".join(sorted(known))
             raise ProblemError(MALFORMED_REQUEST, f"A member is not known; there are: {shown}.", pointer=f"/{name}")
-    return found
+    return members
 
 
-def wanted(found: dict[str, Any], name: str, fits: Callable[[str], bool], rule: str) -> str:
+def wanted(members: dict[str, Any], name: str, fits: Callable[[str], bool], rule: str) -> str:
     """A text that must be there."""
-    value = found.get(name)
+    value = members.get(name)
     if not isinstance(value, str) or not fits(value):
         raise ProblemError(MALFORMED_REQUEST, f'"{name}" must be a text: {rule}.', pointer=f"/{name}")
     return value
 
 
-def optional(found: dict[str, Any], name: str, fits: Callable[[str], bool], rule: str) -> str | None:
+def optional(members: dict[str, Any], name: str, fits: Callable[[str], bool], rule: str) -> str | None:
     """A text, or null, or left out."""
-    return None if found.get(name) is None else wanted(found, name, fits, rule)
+    return None if members.get(name) is None else wanted(members, name, fits, rule)
 
 
-def user_name(found: dict[str, Any]) -> str:
-    return wanted(found, "name", is_user_name, NAME_RULE)
+def user_name(members: dict[str, Any]) -> str:
+    return wanted(members, "name", is_user_name, NAME_RULE)
 
 
-def email(found: dict[str, Any]) -> str | None:
-    return optional(found, "email", lambda text: email_key(text) is not None, EMAIL_RULE)
+def email(members: dict[str, Any]) -> str | None:
+    return optional(members, "email", lambda text: email_key(text) is not None, EMAIL_RULE)
 
 
-def new_password(found: dict[str, Any], name: str) -> str:
-    return wanted(found, name, is_password, PASSWORD_RULE)
+def new_password(members: dict[str, Any], name: str) -> str:
+    return wanted(members, name, is_password, PASSWORD_RULE)
 
 
-def space_name(found: dict[str, Any]) -> str:
-    return wanted(found, "name", is_name, f"1 to {MAX_NAME} characters without control characters")
+def space_name(members: dict[str, Any]) -> str:
+    return wanted(members, "name", is_name, f"1 to {MAX_NAME} characters without control characters")
 
 
-def any_text(found: dict[str, Any], name: str) -> str:
+def any_text(members: dict[str, Any], name: str) -> str:
     """Something that is looked up or verified."""
-    return wanted(found, name, lambda text: 0 < len(text) <= 1000, "1 to 1000 characters")
+    return wanted(members, name, lambda text: 0 < len(text) <= 1000, "1 to 1000 characters")
 
 
-def role(found: dict[str, Any]) -> Role:
+def role(members: dict[str, Any]) -> Role:
     """One that can be given."""
-    return Role(wanted(found, "role", lambda text: text in set(GRANTED), " or ".join(GRANTED)))
+    return Role(wanted(members, "role", lambda text: text in set(GRANTED), " or ".join(GRANTED)))
 
 
-def flag(found: dict[str, Any], name: str) -> bool | None:
-    value = found.get(name)
+def flag(members: dict[str, Any], name: str) -> bool | None:
+    value = members.get(name)
     if value is not None and not isinstance(value, bool):
         raise ProblemError(MALFORMED_REQUEST, f'"{name}" is true or false.', pointer=f"/{name}")
     return value
 
 
-def seconds(found: dict[str, Any], name: str, most: float) -> float | None:
+def seconds(members: dict[str, Any], name: str, most: float) -> float | None:
     """How long something holds, from a second on."""
-    value = found.get(name)
+    value = members.get(name)
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= most:

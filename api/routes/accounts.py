@@ -28,12 +28,12 @@ async def sign_up(request: Request) -> Response:
     app = state(request)
     app.callers.cookie.check_site(request)
     await app.admission.sign_up(request.scope)
-    found = await parsing.members_of(request, {"name", "password", "email", "invitation"})
-    invitation = found.get("invitation") and parsing.any_text(found, "invitation")
+    members = await parsing.members_of(request, {"name", "password", "email", "invitation"})
+    invitation = members.get("invitation") and parsing.any_text(members, "invitation")
     user = await app.accounts.sign_up(
-        name=parsing.user_name(found),
-        password=parsing.new_password(found, "password"),
-        email=parsing.email(found),
+        name=parsing.user_name(members),
+        password=parsing.new_password(members, "password"),
+        email=parsing.email(members),
         invitation=token_hash(invitation) if invitation else None,
         address=address_of(request),
     )
@@ -49,14 +49,14 @@ async def patch_me(request: Request) -> Response:
     """Name and e-mail address, with the password: who has either may be taken for the user."""
     app = state(request)
     caller = await app.callers.person(request)
-    found = await parsing.members_of(request, {"name", "email", "password"}, key=caller.user.id)
-    name = parsing.user_name(found) if "name" in found else None
-    email = parsing.email(found)
-    unless_empty({member: value for member, value in found.items() if member != "password"})
-    await app.sign_in.confirm(caller.user.id, _password(found), address_of(request))
+    members = await parsing.members_of(request, {"name", "email", "password"}, key=caller.user.id)
+    name = parsing.user_name(members) if "name" in members else None
+    email = parsing.email(members)
+    unless_empty({member: value for member, value in members.items() if member != "password"})
+    await app.sign_in.confirm(caller.user.id, _password(members), address_of(request))
     if name is not None:
         await app.accounts.rename(caller, name)
-    if "email" in found:
+    if "email" in members:
         await app.accounts.set_email(caller, email)
     users = await app.stores.users.by_ids([caller.user.id])
     return _shown(users.get(caller.user.id, caller.user))
@@ -65,9 +65,9 @@ async def patch_me(request: Request) -> Response:
 async def put_password(request: Request) -> Response:
     app = state(request)
     caller = await app.callers.person(request)
-    found = await parsing.members_of(request, {"password", "new"}, key=caller.user.id)
-    new = parsing.new_password(found, "new")
-    await app.sign_in.confirm(caller.user.id, _password(found), address_of(request))
+    members = await parsing.members_of(request, {"password", "new"}, key=caller.user.id)
+    new = parsing.new_password(members, "new")
+    await app.sign_in.confirm(caller.user.id, _password(members), address_of(request))
     await app.accounts.set_password(caller, new)
     return Response(status_code=204)
 
@@ -75,8 +75,8 @@ async def put_password(request: Request) -> Response:
 async def delete_me(request: Request) -> Response:
     app = state(request)
     caller = await app.callers.person(request)
-    found = await parsing.members_of(request, {"password"}, key=caller.user.id)
-    await app.sign_in.confirm(caller.user.id, _password(found), address_of(request))
+    members = await parsing.members_of(request, {"password"}, key=caller.user.id)
+    await app.sign_in.confirm(caller.user.id, _password(members), address_of(request))
     delete_at = await app.accounts.delete(caller)
     return Response(codec.dumps({"delete_at": delete_at}), 202, media_type="application/json")
 
@@ -126,8 +126,8 @@ async def _nothing() -> AsyncIterator[bytes]:
         yield line
 
 
-def _password(found: dict[str, object]) -> str | None:
-    return parsing.optional(dict(found), "password", lambda text: len(text) <= 1000, "your password")
+def _password(members: dict[str, object]) -> str | None:
+    return parsing.optional(dict(members), "password", lambda text: len(text) <= 1000, "your password")
 
 
 def _shown(user: User) -> Response:

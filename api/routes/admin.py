@@ -42,13 +42,13 @@ async def list_users(request: Request) -> Response:
 async def add_user(request: Request) -> Response:
     app = state(request)
     caller = await _administrator(request)
-    found = await _members(request, caller, {"name", "email", "password", "administrator"})
+    members = await _members(request, caller, {"name", "email", "password", "administrator"})
     user, password = await app.administration.add_user(
         caller.origin,
-        parsing.user_name(found),
-        email=parsing.email(found),
-        password=parsing.new_password(found, "password") if found.get("password") is not None else None,
-        administrator=parsing.flag(found, "administrator") or False,
+        parsing.user_name(members),
+        email=parsing.email(members),
+        password=parsing.new_password(members, "password") if members.get("password") is not None else None,
+        administrator=parsing.flag(members, "administrator") or False,
     )
     return _json({**await app.administration.user(user.id), "password": password}, 201)
 
@@ -61,9 +61,9 @@ async def get_user(request: Request) -> Response:
 async def patch_user(request: Request) -> Response:
     app = state(request)
     caller = await _administrator(request)
-    found = await _members(request, caller, {"disabled", "administrator"})
-    disabled, administrator = parsing.flag(found, "disabled"), parsing.flag(found, "administrator")
-    unless_empty({name: value for name, value in found.items() if value is not None})
+    members = await _members(request, caller, {"disabled", "administrator"})
+    disabled, administrator = parsing.flag(members, "disabled"), parsing.flag(members, "administrator")
+    unless_empty({name: value for name, value in members.items() if value is not None})
     if administrator is not None:
         await app.administration.set_administrator(caller.origin, _user(request), administrator=administrator)
     if disabled is not None:
@@ -73,8 +73,8 @@ async def patch_user(request: Request) -> Response:
 
 async def reset_user(request: Request) -> Response:
     caller = await _administrator(request)
-    found = await _members(request, caller, {"devices"})
-    devices = parsing.flag(found, "devices") or False
+    members = await _members(request, caller, {"devices"})
+    devices = parsing.flag(members, "devices") or False
     password = await state(request).administration.reset(caller.origin, _user(request), devices=devices)
     return _json({"user": _user(request), "password": password})
 
@@ -115,8 +115,8 @@ async def list_server_invitations(request: Request) -> Response:
 async def add_server_invitation(request: Request) -> Response:
     """To the server: whoever follows it may make an account, even where sign-up is closed."""
     caller = await _administrator(request)
-    found = await _members(request, caller, {"expires_in"})
-    seconds = parsing.seconds(found, "expires_in", MAX_INVITATION_SECONDS)
+    members = await _members(request, caller, {"expires_in"})
+    seconds = parsing.seconds(members, "expires_in", MAX_INVITATION_SECONDS)
     invitation, secret = await state(request).spaces.invite(
         caller.origin, None, None, seconds=seconds, by_administrator=True
     )
@@ -158,8 +158,8 @@ async def _members(request: Request, caller: Caller, known: set[str]) -> dict[st
     return await parsing.members_of(request, known, key=caller.user.id)
 
 
-def _limits(found: dict[str, Any]) -> dict[str, object]:
-    limits = found.get("limits")
+def _limits(members: dict[str, Any]) -> dict[str, object]:
+    limits = members.get("limits")
     if not isinstance(limits, dict):
         raise ProblemError(MALFORMED_REQUEST, '"limits" is an object: limits by name.', pointer="/limits")
     return limits

@@ -136,13 +136,13 @@ class HttpOpenIdProvider:
         async with self._loading:
             if self._metadata is None or time.monotonic() - self._metadata[0] > _KEPT_SECONDS:
                 answer = await self._fetched("GET", f"{self._issuer}/.well-known/openid-configuration")
-                found = _members(answer) if answer.status_code == 200 else {}
-                if str(found.get("issuer", "")).rstrip("/") != self._issuer:
+                metadata = _members(answer) if answer.status_code == 200 else {}
+                if str(metadata.get("issuer", "")).rstrip("/") != self._issuer:
                     raise ProviderError("the OpenID provider does not call itself as HYPERTASK_OIDC_ISSUER says")
                 wanted = ("authorization_endpoint", "token_endpoint", "jwks_uri")
-                if not all(isinstance(found.get(name), str) for name in wanted):
+                if not all(isinstance(metadata.get(name), str) for name in wanted):
                     raise ProviderError("the OpenID provider does not say where to sign in")
-                self._metadata = (time.monotonic(), found)
+                self._metadata = (time.monotonic(), metadata)
             return self._metadata[1]
 
     async def _fetched(self, method: str, url: str, **options: Any) -> httpx.Response:
@@ -156,9 +156,9 @@ class HttpOpenIdProvider:
 
 def _members(answer: httpx.Response) -> dict[str, Any]:
     try:
-        found = answer.json()
+        members = answer.json()
     except ValueError as error:
         raise ProviderError("the OpenID provider does not answer with JSON") from error
-    if not isinstance(found, dict):
+    if not isinstance(members, dict):
         raise ProviderError("the OpenID provider does not answer with a JSON object")
-    return found
+    return members

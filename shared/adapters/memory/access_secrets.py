@@ -38,8 +38,8 @@ class MemoryInvitationStore:
 
     async def list_of(self, space: SpaceId | None) -> list[Invitation]:
         waiting = [one for one in self._tables.invitations.values() if one.used_at is None and one.revoked_at is None]
-        found = [one for one in waiting if one.space == space]
-        return sorted(found, key=lambda one: (one.created_at, one.id), reverse=True)
+        matching = [one for one in waiting if one.space == space]
+        return sorted(matching, key=lambda one: (one.created_at, one.id), reverse=True)
 
     async def accept(
         self, secret_hash: str, user: UserId, now: float, entry: AuditEntry
@@ -70,8 +70,8 @@ class MemorySessionStore:
         return self._tables.sessions.get(token_hash)
 
     async def list_of(self, user: UserId) -> list[WebSession]:
-        found = [session for session in self._tables.sessions.values() if session.user == user]
-        return sorted(found, key=lambda session: (session.created_at, session.id))
+        matching = [session for session in self._tables.sessions.values() if session.user == user]
+        return sorted(matching, key=lambda session: (session.created_at, session.id))
 
     async def seen(self, session: WebSessionId, at: float) -> None:
         for key, known in self._tables.sessions.items():
@@ -110,8 +110,8 @@ class MemoryDeviceStore:
         return {key: device for key, (device, revoked_at) in known.items() if revoked_at is None}
 
     async def list_of(self, owner: UserId, space: SpaceId | None = None) -> list[Device]:
-        found = [device for device in await self.list_all() if device.owner == owner]
-        return [device for device in found if space in (None, device.space)]
+        matching = [device for device in await self.list_all() if device.owner == owner]
+        return [device for device in matching if space in (None, device.space)]
 
     async def add_bounded(
         self, device: Device, token_hash: str, entry: AuditEntry, *, most: int, since: float, most_of_user: int = 0
@@ -127,8 +127,8 @@ class MemoryDeviceStore:
         return None
 
     async def list_all(self) -> list[Device]:
-        found = [device for device, revoked_at in self._tables.devices.values() if revoked_at is None]
-        return sorted(found, key=lambda device: (device.created_at, device.id))
+        devices = [device for device, revoked_at in self._tables.devices.values() if revoked_at is None]
+        return sorted(devices, key=lambda device: (device.created_at, device.id))
 
     async def rotate(
         self, device: DeviceId, token_hash: str, entry: AuditEntry, *, owner: UserId, space: SpaceId | None = None
@@ -220,14 +220,14 @@ class MemoryAuditLog:
         before: float | None = None,
         most: int = 100,
     ) -> list[AuditEntry]:
-        found = [
+        entries = [
             entry
             for entry in reversed(self._tables.audit)
             if space in (None, entry.space)
             and user in (None, entry.actor, entry.user)
             and (before is None or entry.at < before)
         ]
-        return sorted(found, key=lambda entry: -entry.at)[:most]
+        return sorted(entries, key=lambda entry: -entry.at)[:most]
 
 
 def access_stores() -> AccessStores:

@@ -149,21 +149,20 @@ class MemoryDocumentStore:
         max_bytes: int | None = None,
     ) -> list[HistoryEntry]:
         entry = self._entries(space).get(document)
-        entries = [] if entry is None else history(entry)
+        states = [] if entry is None else history(entry)
         if not bodies:
-            entries = [one if one.body is None else replace(one, body={}) for one in entries]
-        entries = sorted(entries, key=lambda one: (one.sequence, one.received), reverse=True)[:most]
-        size, found = 0, list[HistoryEntry]()
-        for one in entries:
+            states = [state if state.body is None else replace(state, body={}) for state in states]
+        size, newest = 0, list[HistoryEntry]()
+        for state in sorted(states, key=lambda state: (state.sequence, state.received), reverse=True)[:most]:
             if max_bytes is not None and size >= max_bytes:
                 break
-            found.append(one)
-            size += len(codec.dumps([one.body, *one.conflicts]))
-        return found
+            newest.append(state)
+            size += len(codec.dumps([state.body, *state.conflicts]))
+        return newest
 
     async def state(self, space: SpaceId, document: DocumentId, hash_: ContentHash) -> HistoryEntry | None:
-        found = await self.history(space, document, len(self._past(space, document)) + 1)
-        return next((one for one in found if one.hash == hash_ and one.body is not None), None)
+        entries = await self.history(space, document, len(self._past(space, document)) + 1)
+        return next((entry for entry in entries if entry.hash == hash_ and entry.body is not None), None)
 
     def _past(self, space: SpaceId, document: DocumentId) -> tuple[HistoryItem, ...]:
         entry = self._entries(space).get(document)

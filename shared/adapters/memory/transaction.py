@@ -114,9 +114,9 @@ class MemoryTransaction:
         return {device: deletions for device, deletions in counted.items() if deletions is not None}
 
     def lineage(self) -> Lineage:
-        found, newest = self._space.lineage(), self.changes.sequence
-        histories = self.changes.histories or found.histories
-        return Lineage(histories, found.sequence if newest is None else newest)
+        stored, newest = self._space.lineage(), self.changes.sequence
+        histories = self.changes.histories or stored.histories
+        return Lineage(histories, stored.sequence if newest is None else newest)
 
     def begin_history(self) -> None:
         lineage = self.lineage()

@@ -139,8 +139,8 @@ class MongoDocumentStore:
                         session=session,
                         batch_size=10_000,
                     )
-                    async for row in cursor:
-                        hashes[DocumentId(row["_id"][prefix:])] = row["hash"] if row["live"] else None
+                    async for head in cursor:
+                        hashes[DocumentId(head["_id"][prefix:])] = head["hash"] if head["live"] else None
         if row is None:
             return Changes((await self.lineages([space]))[space], {})
         return Changes(lineage_of(row), hashes)
@@ -173,7 +173,7 @@ class MongoDocumentStore:
         *,
         max_bytes: int | None = None,
     ) -> tuple[list[Current], DocumentId | None]:
-        documents: list[Current] = []
+        heads: list[Current] = []
         prefix = len(space) + 1
         with errors_mapped():
             keys, more = await self._keys_of_page(space, after, most, among, max_bytes)
@@ -191,10 +191,8 @@ class MongoDocumentStore:
                         version=version_in(row),
                     )
                     text = body_text(row["body"]) if "body" in row else None
-                    documents.append(
-                        Current(DocumentId(row["_id"][prefix:]), rev, row["hash"], text, version_in(row))
-                    )
-        return documents, DocumentId(keys[-1][prefix:]) if more else None
+                    heads.append(Current(DocumentId(row["_id"][prefix:]), rev, row["hash"], text, version_in(row)))
+        return heads, DocumentId(keys[-1][prefix:]) if more else None
 
     async def _keys_of_page(
         self,

@@ -226,7 +226,7 @@ class RedisMapAcknowledgements:
     async def posted(
         self, senders: Collection[tuple[SpaceId, DeviceId]]
     ) -> dict[tuple[SpaceId, DeviceId], AcknowledgedMap]:
-        found: dict[tuple[SpaceId, DeviceId], AcknowledgedMap] = {}
+        acknowledged: dict[tuple[SpaceId, DeviceId], AcknowledgedMap] = {}
         with errors_mapped():
             async with self._redis.pipeline(transaction=False) as pipeline:
                 for space, device in senders:
@@ -235,8 +235,8 @@ class RedisMapAcknowledgements:
                 answers = await pipeline.execute()
         for sender, (at, sequence) in zip(senders, answers, strict=True):
             if at is not None and sequence is not None:
-                found[sender] = AcknowledgedMap(float(at), SequenceNumber(int(sequence)))
-        return found
+                acknowledged[sender] = AcknowledgedMap(float(at), SequenceNumber(int(sequence)))
+        return acknowledged
 
 
 def rounds_key(space: SpaceId, device: DeviceId) -> str:
@@ -298,7 +298,7 @@ def _unpack(fields: dict[bytes, bytes]) -> BucketedMap | None:
         epoch, sequence, _, digits, _ = seal.split(b":", 4)
         position = Position(Epoch(epoch.decode("ascii")), SequenceNumber(int(sequence)))
         buckets = {name.decode("ascii"): members for name, members in fields.items()}
-        found = BucketedMap.made(position, int(digits), buckets)
+        hash_map = BucketedMap.made(position, int(digits), buckets)
     except ValueError:
         return None
-    return found if _seal(found) == seal else None
+    return hash_map if _seal(hash_map) == seal else None

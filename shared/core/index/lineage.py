@@ -160,13 +160,13 @@ class Lineage:
     def completed(self, version: Version, names: Collection[Source]) -> dict[Source, int]:
         """With what the ids of its histories say of these others: that it contains them up to where one branched off.
         An id has but the first characters of what its history comes from."""
-        found = dict(version)
+        completed_version = dict(version)
         for source in version.keys() - self._places.keys():
             for parent, first in _ancestors(Epoch(source)):
                 for name in names:
                     if name not in version and name.startswith(parent) and not _may_be_folder(name):
-                        found[name] = max(first - 1, found.get(name, 0))
-        return found
+                        completed_version[name] = max(first - 1, completed_version.get(name, 0))
+        return completed_version
 
     def closed(self, version: Version) -> dict[Source, int]:
         """With everything that a state contains which contains this much of the newest history that is named."""
@@ -234,16 +234,16 @@ def _ancestors(history: Epoch) -> list[tuple[str, int]]:
     if len(history) <= _SHORT:
         parent, number = history[4:_FIRST], history[_FIRST:]
         return [(parent, int(number, 36))] if number else []
-    found: list[tuple[str, int]] = []
+    ancestors: list[tuple[str, int]] = []
     rest = history[_RANDOM:]
     while len(rest) > _PARENT:
         length = _DIGITS.index(rest[_PARENT])
         digits = rest[_PARENT + 1 : _PARENT + 1 + length]
         if not 0 < length <= _NUMBER or len(digits) < length:
             return []
-        found.append((rest[:_PARENT], int(digits, 36)))
+        ancestors.append((rest[:_PARENT], int(digits, 36)))
         rest = rest[_PARENT + 1 + length :]
-    return found if not rest else []
+    return ancestors if not rest else []
 
 
 def without_origins(version: Version) -> dict[Source, int]:

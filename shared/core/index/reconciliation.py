@@ -113,19 +113,19 @@ class Tree:
 
     def compare(self, asked: Mapping[Prefix, Fingerprint]) -> Comparison:
         """Compares the ranges that are asked about with those here."""
-        found = Comparison({}, {})
+        comparison = Comparison({}, {})
         for prefix in sorted(asked):  # those of one bucket together: it is looked through once
             here = self.sum(prefix)
             if here.fingerprint == asked[prefix]:
                 continue
             if here.count <= LIST_AT_MOST or len(prefix) >= MAX_PREFIX:
-                found.listed[prefix] = self.documents(prefix)
+                comparison.listed[prefix] = self.documents(prefix)
                 continue
             for digit in _DIGITS:
                 part = self.sum(prefix + digit)
                 if part.count:
-                    found.divided[prefix + digit] = part.fingerprint
-        return found
+                    comparison.divided[prefix + digit] = part.fingerprint
+        return comparison
 
     def sum(self, prefix: Prefix) -> Sum:
         """Of a range."""
@@ -146,7 +146,7 @@ class Tree:
     def _added_up(self) -> dict[Prefix, Sum]:
         """The sums of all ranges that are made of whole buckets."""
         level = {prefix: self._sums[members] for prefix, members in self._map.buckets.items()}
-        found = dict(level)
+        sums = dict(level)
         for digits in reversed(range(self._map.digits)):
             parts: dict[Prefix, list[Sum]] = {}
             for prefix, part in level.items():
@@ -155,8 +155,8 @@ class Tree:
                 prefix: Sum(sum(p.count for p in those), sum(p.total for p in those) % _MODULUS)
                 for prefix, those in parts.items()
             }
-            found |= level
-        return found
+            sums |= level
+        return sums
 
 
 @lru_cache(maxsize=8)

@@ -47,17 +47,17 @@ def redacted(row: ConflictRow, policies: Policies) -> ConflictRow:
     if not policies.have_secrets:
         return row
     scope = policies.at(row["path"])
-    found = dict(row)
+    shown = dict(row)
     for side in _SIDES:
         if side in row:
             value = _public(row[side], scope)
             if value is ABSENT:
-                del found[side]
+                del shown[side]
             elif value is not row[side]:
-                found[side] = value
+                shown[side] = value
             if value is not row[side]:
-                found["redacted"] = True
-    return found
+                shown["redacted"] = True
+    return shown
 
 
 def _row(conflict: Conflict, policies: Policies) -> ConflictRow:

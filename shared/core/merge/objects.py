@@ -345,12 +345,10 @@ class _Run:
         new = {key: side[key] for key in names[1] if not self.keys.same(side[key], other.get(key, ABSENT))}
         if not edited or not new or not self.may_guess(at):
             return {}
-        old_to_new = similar.renamed(
-            edited, new, [value for key, value in base.items() if key not in edited], self.keys
-        )
+        pairs = similar.renamed(edited, new, [value for key, value in base.items() if key not in edited], self.keys)
         if named is None:
-            old_to_new |= self.renamed_leaves(at.place, base, {key: other.get(key, ABSENT) for key in edited}, new)
-        return {new_name: old for old, new_name in old_to_new.items()}
+            pairs |= self.renamed_leaves(at.place, base, {key: other.get(key, ABSENT) for key in edited}, new)
+        return {new_name: old for old, new_name in pairs.items()}
 
     def renamed_leaves(
         self, place: Place, base: Members, edited: Mapping[Any, Value], new: Members

@@ -120,7 +120,7 @@ class Scope:
                 nodes.append(node)
             else:
                 named = node.keys.get(key) if key is not None else None
-                nodes.extend(n for found in (named, node.star) if found for n in found.here())
+                nodes.extend(n for branch in (named, node.star) if branch for n in branch.here())
         return self if nodes == self._nodes else Scope(nodes, self)
 
 
@@ -194,18 +194,18 @@ def _strategies(declared: Any, at: str) -> tuple[Strategy, ...]:
     words = declared if isinstance(declared, list) else [declared]
     if not words:
         raise InvalidPolicies(at, "no strategy")
-    found: list[Strategy] = []
+    strategies: list[Strategy] = []
     for index, word in enumerate(words):
         where = f"{at}/{index}" if isinstance(declared, list) else at
         if not isinstance(word, str) or word not in _WORDS:
             raise InvalidPolicies(where, "unknown strategy; known are " + ", ".join(sorted(_WORDS)))
         strategy = Strategy(word)
-        if strategy in found:
+        if strategy in strategies:
             raise InvalidPolicies(where, "the same strategy twice")
-        if strategy not in _INHERITED and any(s not in _INHERITED for s in found):
+        if strategy not in _INHERITED and any(s not in _INHERITED for s in strategies):
             raise InvalidPolicies(where, "a second merge strategy for one pattern")
-        found.append(strategy)
-    return tuple(found)
+        strategies.append(strategy)
+    return tuple(strategies)
 
 
 _WORDS: Final = frozenset(Strategy)

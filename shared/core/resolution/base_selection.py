@@ -129,9 +129,9 @@ def by_rev(look: Lookup, state: Body | None) -> Basis | Refusal:
         body = submission.base_state if isinstance(submission.base_state, dict) else EMPTY
         basis = Basis("6 base is a tombstone", (body,), server_from=look.body(parts.hash))
         return replace(_with_own(look, basis, pairs, since), rule=basis.rule, own=())
-    found = look.body(base_hash(base))
-    if found is not None:
-        return _with_own(look, Basis("7 base", (found,)), pairs, since)
+    base_body = look.body(base_hash(base))
+    if base_body is not None:
+        return _with_own(look, Basis("7 base", (base_body,)), pairs, since)
     if isinstance(submission.base_state, dict) and look.hash_of(submission.base_state) == base_hash(base):
         return _with_own(look, Basis("8 base_state", (submission.base_state,)), pairs, since)
     if submission.base_state is not None:
@@ -293,7 +293,7 @@ def by_content(look: Lookup, state: Body, content: ContentHash | None) -> Basis:
     look.need([content, look.buried], seen=look.unlike_head(state))
     if content and look.stored(content) is not None:
         return Basis("11 behind", (state,), nothing_new=True)
-    found = base_inference.nearest(state, look.recent())
-    if found:
-        return Basis("12 near", tuple(found), guessed=True)
+    nearest = base_inference.nearest(state, look.recent())
+    if nearest:
+        return Basis("12 near", tuple(nearest), guessed=True)
     return Basis("13 nothing near", (EMPTY,), guessed=True, nothing_near=True)

@@ -96,7 +96,7 @@ class _Rebase:
         return self.put((self.basis.lost,), brought_back, self.state, decide)
 
     def put(self, ancestors: Iterable[Body], ours: Body, theirs: Body, decide: Decide) -> Body:
-        found = merge(
+        merged = merge(
             tuple(ancestors),
             ours,
             theirs,
@@ -104,10 +104,10 @@ class _Rebase:
             decide=decide,
             explicit_base=self.sums,
         )
-        self.conflicts.extend(found.conflicts)
-        if not isinstance(found.value, dict):
+        self.conflicts.extend(merged.conflicts)
+        if not isinstance(merged.value, dict):
             raise TypeError("objects merge to an object")
-        return found.value
+        return merged.value
 
     def to_be_merged(self, value: Body) -> Body:
         """What a merge has made, for the next one: in what that makes the members of arrays may have other places."""
@@ -181,12 +181,12 @@ class _Rebase:
         nested = {path for path in asked - lacked if path.count("/") > 1}
         for body in self.look.recent(since) if nested else ():
             lacked |= nested - _paths(body)
-        found: dict[str, list[Value]] = {}
+        older_values: dict[str, list[Value]] = {}
         for body in self.look.before(since) if lacked else ():
             for path, value in edits(body, [EMPTY]):
                 if path in lacked:
-                    found.setdefault(path, []).append(value)
-        return found
+                    older_values.setdefault(path, []).append(value)
+        return older_values
 
 
 def _is_large(body: Body) -> bool:

@@ -54,8 +54,8 @@ def with_superseded(
     """`bases`: the newest common ancestors that are known; none: an empty one. `known`: all states of the document
     that are known, these and both sides among them. `versions`: what the two sides contain; None: not known."""
     run = _Run([version for version, _ in known], versions, told=bool(bases))
-    found = run.patched(ROOT, list(bases) or [ABSENT], (ours, theirs), [state for _, state in known])
-    return Superseded(tuple(found), tuple(run.dropped))
+    bases_left = run.patched(ROOT, list(bases) or [ABSENT], (ours, theirs), [state for _, state in known])
+    return Superseded(tuple(bases_left), tuple(run.dropped))
 
 
 class _Run:
@@ -95,9 +95,9 @@ class _Run:
         for key in sorted({*sides[0], *sides[1]}):
             before = [_member(base, key) for base in bases]
             values = (sides[0].get(key, ABSENT), sides[1].get(key, ABSENT))
-            found = self.patched(Place(place, key), before, values, [_member(one, key) for one in known])
-            if found is not before:
-                changed[key] = found
+            patched = self.patched(Place(place, key), before, values, [_member(one, key) for one in known])
+            if patched is not before:
+                changed[key] = patched
         if not changed:
             return bases
         return [

@@ -1,6 +1,6 @@
 """Bringing states into files that people and programs may be editing at the same moment.
 
-A file and the memory cannot be changed in one transaction. So a state that arrives is written down three times:
+A file and the memory cannot be changed in one transaction. So a state arrives in four steps:
 
     1. staged      in `arriving/`, complete and synced
     2. remembered  one transaction: base, shadow, no longer pending, and the row `arriving`

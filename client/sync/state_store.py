@@ -8,8 +8,9 @@
     decided, own_edit, replaced: client/sync/decided.py
     replica, version, earlier, returned: client/sync/version_store.py
 
-The files are the truth. All of this can be thrown away: the next sync asks for more and merges by content, and
-nothing is lost or doubled. What makes it worth keeping is that a change of it is one transaction.
+The files are the truth. If all of this is lost, the next sync asks for more and merges by content: no state of a file
+is lost or doubled, but deletions that were not sent are forgotten. What makes it worth keeping is that a change of it
+is one transaction.
 """
 
 from __future__ import annotations

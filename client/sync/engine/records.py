@@ -1,7 +1,7 @@
 """What a client remembers of one document and one upstream, and what is said between them.
 
-`base`, `shadow` and `pending` are those of docs/merge.md. `remote` is the hash that the upstream was last heard to
-have, so that what is still to be done can be told from the memory alone, after a crash too.
+docs/sync.md says what each of them is. The hash that the upstream was last heard to have is among them, so that what
+is still to be done can be told from the memory alone, after a crash too.
 """
 
 from __future__ import annotations

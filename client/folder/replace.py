@@ -19,6 +19,7 @@ import errno
 import os
 import stat
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -65,17 +66,37 @@ class Stamp(NamedTuple):
     def of(cls, found: os.stat_result) -> Self:
         return cls(found.st_mtime_ns, found.st_size, found.st_ino, found.st_ctime_ns)
 
-    def racy(self, now_ns: int) -> bool:
-        """Whether the file may change after `now_ns`, when it was read, and its stamp stay the same: the clocks of
-        file systems tick in steps, up to two seconds long (FAT)."""
-        return max(self.mtime_ns, self.ctime_ns) > now_ns - TICK_NS
+    def racy(self, read_ns: int) -> bool:
+        """Whether the file may change after `read_ns`, when it was read, and its stamp stay the same: the clocks of
+        file systems tick in steps."""
+        return max(self.mtime_ns, self.ctime_ns) > read_ns - _tick_ns(self.mtime_ns, self.ctime_ns)
+
+    @property
+    def key(self) -> str:
+        """As a memory keeps it."""
+        return f"{self.mtime_ns}-{self.size}-{self.inode}-{self.ctime_ns}"
 
     def same_content(self, other: Stamp) -> bool:
         """Whether both are of one file that was renamed and not changed between: renaming moves `ctime` alone."""
         return (self.mtime_ns, self.size, self.inode) == (other.mtime_ns, other.size, other.inode)
 
 
-TICK_NS: Final = 2_000_000_000
+TICK_NS: Final = 20_000_000
+"""A file that was changed so shortly before it was read may change again without a new time;"""
+COARSE_TICK_NS: Final = 2_100_000_000
+"""so shortly where the times are multiples of milliseconds or more (FAT has two seconds)."""
+
+
+def _tick_ns(*times: int) -> int:
+    return COARSE_TICK_NS if all(time_ns % 1_000_000 == 0 for time_ns in times) else TICK_NS
+
+
+def placed_key(written: Stamp | None, now: Stamp | None) -> str:
+    """The key of a file that we wrote as `written` and renamed since; "" if the stamp does not prove that it holds
+    what we wrote. Its content is older than its name, so whoever writes into it now gives it another `mtime`."""
+    if written is None or now is None or not written.same_content(now):
+        return ""
+    return now.key if written.mtime_ns < time.time_ns() - _tick_ns(written.mtime_ns) else ""
 
 
 def stamp_at(path: Path | str) -> Stamp | None:

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -31,7 +30,16 @@ from typing import Final
 
 from client.folder.durable import make_durable, make_names_durable, write_new
 from client.folder.file_text import body_of, text_of
-from client.folder.replace import ChangedError, Stamp, WriteProtectedError, put_new, put_over, stamp_at, take_away
+from client.folder.replace import (
+    ChangedError,
+    Stamp,
+    WriteProtectedError,
+    placed_key,
+    put_new,
+    put_over,
+    stamp_at,
+    take_away,
+)
 from client.folder.task_folder import STATE, FileProblem, Loaded, TaskFolder
 from client.sync.engine.answer import MergedDoc, merged_onto
 from client.sync.state_store import Arriving, SeenFile, SyncStateStore
@@ -43,9 +51,6 @@ from shared.core.merge.conflict_rows import conflict_rows
 from shared.core.merge.policies import NO_POLICIES
 from shared.core.protocol import Limits
 
-RACY_NS: Final = 20_000_000
-COARSE_RACY_NS: Final = 2_100_000_000
-"""A file that was changed so shortly before it was read may change again without a new time."""
 HERE: Final = "here"
 """Stands for the upstream in what was decided in the folder itself."""
 TRIES: Final = 20
@@ -212,7 +217,7 @@ class Arrivals:
         else:
             put_over(staged, target, at, self._rescue)
         self._step("placed")
-        return SeenFile(content, _placed_key(row.wrote, stamp_at(target)))
+        return SeenFile(content, placed_key(row.wrote, stamp_at(target)))
 
     def _again(self, document: DocumentId, old: Arriving, merged: MergedDoc, expected: Body | None) -> Arriving:
         """Another state is to be placed instead. Its staged file has a name of its own: whoever is stopped here
@@ -280,31 +285,6 @@ class Arrivals:
 
 class _StuckError(Exception):
     """The file cannot be read now: somebody is writing it, or has written no document."""
-
-
-def stamp_key(stamp: Stamp, read_ns: int) -> str:
-    """A file with the same key was not changed since it was read at `read_ns`; "" if that cannot be told."""
-    newest = max(stamp.mtime_ns, stamp.ctime_ns)
-    # File systems with steps of milliseconds or more have stamps that are multiples of them.
-    coarse = stamp.mtime_ns % 1_000_000 == 0 and stamp.ctime_ns % 1_000_000 == 0
-    if newest > read_ns - (COARSE_RACY_NS if coarse else RACY_NS):
-        return ""
-    return key_of(stamp)
-
-
-def _placed_key(ours: Stamp | None, now: Stamp | None) -> str:
-    """Of a file that was written as `ours` and renamed since. Its content is older than its name, so whoever writes
-    into it now gives it another `mtime`."""
-    if ours is None or now is None or not ours.same_content(now):
-        return ""
-    coarse = ours.mtime_ns % 1_000_000 == 0
-    old = ours.mtime_ns < time.time_ns() - (COARSE_RACY_NS if coarse else RACY_NS)
-    return key_of(now) if old else ""
-
-
-def key_of(stamp: Stamp) -> str:
-    """A stamp as the memory keeps it."""
-    return f"{stamp.mtime_ns}-{stamp.size}-{stamp.inode}-{stamp.ctime_ns}"
 
 
 def _body(row: Arriving) -> Body:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -10,7 +9,6 @@ from typing import Final
 
 from client.folder.replace import Stamp
 from client.folder.task_folder import FileProblem, TaskFolder
-from client.sync.arrivals import key_of, stamp_key
 from client.sync.change_scope import EVERYTHING, ChangeScope
 from client.sync.state_store import SeenFile, SyncStateStore
 from shared.core.identifiers import Body, ContentHash, DocumentId
@@ -47,7 +45,13 @@ class UnreadableError(Exception):
 
 
 class Files:
-    """A folder and what the memory knows of its files."""
+    """A folder and what the memory knows of its files. The files are the truth. What the memory says of them, and the
+    fields here, are caches: each entry holds as long as the stamp of its file is the one that it was made with.
+
+    `_keys`, `_hashes`   what the memory says, with our own writes since the last look
+    `_lately`            contents that were read, from a look to the acting on it
+    `_found`             the last look: what it did not name is looked at no more, until all is
+    """
 
     def __init__(self, folder: TaskFolder, store: SyncStateStore) -> None:
         self._folder = folder
@@ -82,7 +86,7 @@ class Files:
             document
             for document, stamp in scan.files.items()
             # What is too large is read, and named, each time.
-            if known.get(document) != key_of(stamp) or self._may_be_too_large(stamp)
+            if known.get(document) != stamp.key or self._may_be_too_large(stamp)
         ]
         for document in other:
             hashes.pop(document, None)
@@ -93,7 +97,7 @@ class Files:
                 if loaded.too_large:
                     problems.append(self._folder.too_large(document))
                 hashes[document] = loaded.hash
-                news[document] = SeenFile(loaded.hash, key_of(loaded.stamp) if loaded.stamp else "")
+                news[document] = SeenFile(loaded.hash, loaded.stamp.key if loaded.stamp else "")
         for document in hashes.keys() - scan.files.keys():
             del hashes[document]
         # Whose file cannot be read, or was renamed, is not deleted.
@@ -120,14 +124,14 @@ class Files:
                 self._keys.pop(document, None)
             elif stamp is None or self._may_be_too_large(stamp):  # removed, or renamed: all names are to be seen
                 return None
-            elif remembered is not None and remembered.stamp == key_of(stamp):
+            elif remembered is not None and remembered.stamp == stamp.key:
                 self._hashes[document], self._keys[document] = remembered.hash, remembered.stamp
             else:
                 loaded = self._read(document)
                 if not isinstance(loaded, FileContent):
                     return None
                 self._hashes[document] = loaded.hash
-                self._keys[document] = key_of(loaded.stamp) if loaded.stamp else ""
+                self._keys[document] = loaded.stamp.key if loaded.stamp else ""
                 seen[document] = SeenFile(loaded.hash, self._keys[document])
         if seen:
             with self._store.transaction():
@@ -161,7 +165,7 @@ class Files:
             key, content = (seen.stamp, seen.hash) if seen is not None else ("", None)
         else:
             key, content = self._keys.get(document, ""), self._hashes.get(document)
-        if content is not None and key == key_of(stamp):
+        if content is not None and key == stamp.key:
             for hash_, body in likely:
                 if body is not None and hash_ == content:
                     return FileContent(body, content, stamp)
@@ -174,11 +178,10 @@ class Files:
         return stamp.size > self._folder.max_document_bytes
 
     def _read(self, document: DocumentId) -> FileContent | FileProblem | None:
-        started, loaded = time.time_ns(), self._folder.read(document)
+        loaded = self._folder.read(document)
         if loaded is None or isinstance(loaded, FileProblem):
             return loaded
-        proves = bool(stamp_key(loaded.stamp, started))
-        held = FileContent(loaded.body, loaded.hash, loaded.stamp if proves else None, loaded.too_large)
-        if proves and len(self._lately) < LATELY:
+        held = FileContent(loaded.body, loaded.hash, None if loaded.racy else loaded.stamp, loaded.too_large)
+        if not loaded.racy and len(self._lately) < LATELY:
             self._lately[document] = held
         return held

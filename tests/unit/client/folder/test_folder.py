@@ -48,7 +48,7 @@ def rest(folder: TaskFolder) -> list[str]:
 def test_what_is_written_is_read(folder: TaskFolder) -> None:
     stamp = folder.write(A, {"id": "a", "x": 1}, expected=None)
     found = loaded(folder)
-    assert (found.body, found.stamp, found.racy) == ({"id": "a", "x": 1}, stamp, True)
+    assert (found.body, found.stamp) == ({"id": "a", "x": 1}, stamp)
     assert folder.scan().files == {A: stamp}
     assert folder.read(B) is None
     second = folder.write(A, {"id": "a", "x": 2}, expected=stamp)
@@ -59,10 +59,19 @@ def test_what_is_written_is_read(folder: TaskFolder) -> None:
     assert (folder.state / ".gitignore").read_text() == "*\n"
 
 
-def test_a_file_at_rest_is_not_racy(folder: TaskFolder) -> None:
-    stamp = folder.write(A, {"id": "a"}, expected=None)
-    assert stamp.racy(stamp.ctime_ns + replace.TICK_NS - 1)
-    assert not stamp.racy(stamp.ctime_ns + replace.TICK_NS)
+@pytest.mark.parametrize(
+    ("mtime", "ctime", "tick"),
+    [
+        (1, 7, replace.TICK_NS),
+        (7, 1, replace.TICK_NS),
+        (1_000_000, 7_000_001, replace.TICK_NS),
+        (1_000_000, 7_000_000, replace.COARSE_TICK_NS),
+    ],
+)
+def test_a_file_at_rest_is_not_racy(mtime: int, ctime: int, tick: int) -> None:
+    stamp = replace.Stamp(mtime, 1, 1, ctime)
+    assert stamp.racy(max(mtime, ctime) + tick - 1)
+    assert not stamp.racy(max(mtime, ctime) + tick)
 
 
 def test_nothing_is_written_over_what_was_not_expected(folder: TaskFolder) -> None:

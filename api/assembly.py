@@ -39,6 +39,7 @@ from api.room import (
     Room,
 )
 from api.state import AppState
+from api.stream_counts import StreamCounts
 from shared.core.documents import DeviceId, SpaceId
 from shared.ports import (
     Announcements,
@@ -47,6 +48,7 @@ from shared.ports import (
     MapAcknowledgements,
     RateCounter,
     Resolver,
+    StreamCounter,
 )
 from shared.ports.access import AccessStores, PasswordHasher
 from shared.ports.sign_in import OpenIdProvider
@@ -83,6 +85,7 @@ class Adapters:
     rates: RateCounter
     rates_alone: RateCounter
     """See RequestRates."""
+    streams: StreamCounter
     checks: Mapping[str, Callable[[], Awaitable[None]]]
     """See State."""
 
@@ -97,7 +100,7 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[App
         cookie = SessionCookie(settings)
         devices = Devices(adapters.stores, pace, limits=limits, admission=admission, cookie=cookie)
         feed = ChangeFeed(adapters.documents, maps)
-        live = Live(feed, devices, limits)
+        live = Live(feed, devices, limits, StreamCounts(adapters.streams))
         async with (
             adapters.announcements(
                 heard=live.heard, lost=live.lost, revoked=live.revoked, access=live.access_changed

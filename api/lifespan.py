@@ -22,6 +22,7 @@ from shared.adapters.rates import memory_rates, redis_rates
 from shared.adapters.redis import connection as redis
 from shared.adapters.redis.announcements import RedisAnnouncements
 from shared.adapters.redis.resolver import ArqResolver
+from shared.adapters.redis.streams import RedisStreamCounter
 from shared.settings import Settings
 
 
@@ -42,6 +43,7 @@ def lifespan_of(settings: Settings) -> Callable[[Starlette], AbstractAsyncContex
         observability.configure(settings.log_level)
         client = arq.connect(settings.redis_url)
         rates = redis_rates(settings.redis_url)
+        streams = RedisStreamCounter(settings.redis_url)
         async with opened(settings) as mongo, ArqResolver(client, settings) as resolver:
             await mongo.prepare()
             await migrate(mongo)
@@ -57,6 +59,7 @@ def lifespan_of(settings: Settings) -> Callable[[Starlette], AbstractAsyncContex
                 provider=HttpOpenIdProvider(settings) if settings.oidc_issuer else None,
                 rates=rates,
                 rates_alone=memory_rates(),
+                streams=streams,
                 checks={"database": mongo.ping, "cache": partial(redis.ping, client)},
             )
             resolver.watch()
@@ -66,6 +69,7 @@ def lifespan_of(settings: Settings) -> Callable[[Starlette], AbstractAsyncContex
                 with metrics.served(settings):
                     yield {"hypertask": state}
         await rates.close()
+        await streams.close()
         await client.aclose(close_connection_pool=True)
 
     return lifespan

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from types import FrameType
@@ -16,10 +15,11 @@ from api.change_feed import ChangeFeed
 from api.errors import RATE_LIMITED, ProblemError
 from api.limits_in_force import LimitsInForce
 from api.representations import events
+from api.stream_counts import StreamCounts
 from shared import announcement_messages, metrics
-from shared.core.access.limits import NO_LIMIT, Limit
+from shared.core.access.limits import Limit
 from shared.core.access.roles import Act
-from shared.core.documents import Device, DeviceId, Epoch, Position, Sequence, SpaceId, UserId
+from shared.core.documents import Device, DeviceId, Epoch, Position, Sequence, SpaceId
 from shared.core.index.cursors import cursor_of
 from shared.observability import event
 from shared.ports import Announcements, UnavailableError
@@ -71,8 +71,8 @@ class Following(NamedTuple):
 
     device: DeviceId
     token_hash: str
-    counted: tuple[DeviceId | UserId, ...] = ()
-    """Whose streams it is one of."""
+    counted: tuple[str, ...] = ()
+    """Whose streams it is one of, as keys of StreamCounts."""
     act: Act = Act.READ
     """What its token must be allowed."""
 
@@ -84,26 +84,24 @@ _WHOSE: Final = {
 }
 
 
-def _unless_full(limit: Limit, used: int, most: int) -> None:
-    if most != NO_LIMIT and used >= most:
-        detail = (
-            f"{_WHOSE[limit]} may have {most} event streams and waiting requests at a time at one API process "
-            f"(HYPERTASK_{limit.upper()})."
-        )
-        extensions = {"limit": limit.value, "quota": most, "remaining": 0}
-        headers = {"retry-after": str(HEARTBEAT_SECONDS)}
-        raise ProblemError(RATE_LIMITED, detail, headers=headers, extensions=extensions)
+def _full(limit: Limit, most: int) -> ProblemError:
+    detail = (
+        f"{_WHOSE[limit]} may have {most} event streams and waiting requests at a time (HYPERTASK_{limit.upper()})."
+    )
+    extensions = {"limit": limit.value, "quota": most, "remaining": 0}
+    headers = {"retry-after": str(HEARTBEAT_SECONDS)}
+    return ProblemError(RATE_LIMITED, detail, headers=headers, extensions=extensions)
 
 
 class Live:
     """All followers of a process, under one subscription."""
 
-    def __init__(self, replays: ChangeFeed, devices: Devices, limits: LimitsInForce) -> None:
+    def __init__(self, replays: ChangeFeed, devices: Devices, limits: LimitsInForce, counts: StreamCounts) -> None:
         self.replays = replays
         self._devices = devices
         self._limits = limits
         self._followers: dict[SpaceId, dict[Follower, Following]] = {}
-        self._counts: Counter[DeviceId | UserId] = Counter()
+        self._counts = counts
         self._announcements: Announcements | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.closing = False
@@ -112,27 +110,26 @@ class Live:
     async def following(self, announcements: Announcements) -> AsyncIterator[None]:
         """Until the end of the block, or until the process is told to stop: it would wait for the streams."""
         self._announcements = announcements
-        ticker = asyncio.create_task(self._tick())
+        await self._counts.look_after()
+        tickers = [asyncio.create_task(self._tick()), asyncio.create_task(self._counts.keep())]
         with _stopping(self.close):
             yield
-        ticker.cancel()
-        await asyncio.gather(ticker, return_exceptions=True)
+        for ticker in tickers:
+            ticker.cancel()
+        await asyncio.gather(*tickers, return_exceptions=True)
+        await self._counts.close()
 
     async def follow(self, device: Device, token_hash: str, follower: Follower) -> None:
         """Tells `follower` of what is committed in the device's space from now on, until `unfollow`. 429 if the
         device follows too much already, 401 if it was revoked before this could be heard."""
-        of_device = await self._limits.of_user(Limit.STREAMS_PER_DEVICE, device.owner)
-        of_user = await self._limits.of_user(Limit.STREAMS_PER_USER, device.owner)
-        of_space = await self._limits.of_space(Limit.STREAMS_PER_SPACE, device.space)
-        _unless_full(Limit.STREAMS_PER_DEVICE, self._counts[device.id], of_device)
-        if device.owner is not None:
-            _unless_full(Limit.STREAMS_PER_USER, self._counts[device.owner], of_user)
-        _unless_full(Limit.STREAMS_PER_SPACE, len(self._followers.get(device.space, ())), of_space)
         if self.closing or self._announcements is None:
             raise UnavailableError("the server is stopping")
-        counted: tuple[DeviceId | UserId, ...] = (device.id,) if device.owner is None else (device.id, device.owner)
-        self._counts.update(counted)
-        self._followers.setdefault(device.space, {})[follower] = Following(device.id, token_hash, counted)
+        bounds = await self._bounds(device)
+        full = await self._counts.enter({key: most for key, (_, most) in bounds.items()})
+        if full is not None:
+            raise _full(*bounds[full])
+        following = Following(device.id, token_hash, tuple(bounds))
+        self._followers.setdefault(device.space, {})[follower] = following
         metrics.EVENT_STREAMS.inc()
         try:
             await self._announcements.listen(device.space)
@@ -141,6 +138,15 @@ class Live:
         except BaseException:
             self.unfollow(device.space, follower)
             raise
+
+    async def _bounds(self, device: Device) -> dict[str, tuple[Limit, int]]:
+        """Whose streams one of the device's is, as keys of StreamCounts, and how many each may have."""
+        of_device, of_user, of_space = Limit.STREAMS_PER_DEVICE, Limit.STREAMS_PER_USER, Limit.STREAMS_PER_SPACE
+        bounds = {f"device {device.id}": (of_device, await self._limits.of_user(of_device, device.owner))}
+        if device.owner is not None:
+            bounds[f"user {device.owner}"] = (of_user, await self._limits.of_user(of_user, device.owner))
+        bounds[f"space {device.space}"] = (of_space, await self._limits.of_space(of_space, device.space))
+        return bounds
 
     @asynccontextmanager
     async def guarded(
@@ -166,10 +172,8 @@ class Live:
         if known is None:
             return
         metrics.EVENT_STREAMS.dec()
-        for key in known.counted:
-            self._counts[key] -= 1
-            if not self._counts[key]:
-                del self._counts[key]
+        if known.counted:
+            self._counts.leave(known.counted)
 
     def heard(self, space: SpaceId, data: bytes) -> None:
         """An announcement came."""

@@ -59,7 +59,7 @@ class Settings:
     devices_per_space: int = 200
     """Most devices of a space, those revoked within a day counted, for one of them to make another; else 409."""
     streams_per_space: int = 1024
-    """Event streams and waiting requests of one space at one API process; beyond that 429."""
+    """Event streams and waiting requests of one space, over all API processes; beyond that 429."""
     page_bytes: int = 4 * 1024 * 1024
     """Of documents in one page of `GET /tasks`: it ends with the document that reaches it."""
     lease_seconds: float = 1.5
@@ -79,7 +79,7 @@ class Settings:
     map_cache_bytes: int = 128 * 1024 * 1024
     """Of hash maps that one API process keeps, as they are answered. 0: all come from Redis."""
     streams_per_device: int = 16
-    """Event streams and waiting requests that one device may have at one API process."""
+    """Event streams and waiting requests that one device may have, over all API processes."""
     sign_up: SignUp = SignUp.CLOSED
     """Who may make an account: closed, whom an administrator invites; invited, whom anybody invites; open, all."""
     public_url: str = ""
@@ -102,7 +102,7 @@ class Settings:
     requests_per_space: int = 600_000
     """... and about one space."""
     streams_per_user: int = 1024
-    """Event streams and waiting requests that one user may have at one API process; 0: any number."""
+    """Event streams and waiting requests that one user may have, over all API processes; 0: any number."""
     max_batch_bytes: int = Limits().max_batch_bytes
     """Of the body of one `POST /tasks`, decompressed."""
     spaces_per_user: int = 1000

@@ -9,6 +9,7 @@ from shared.ports.errors import DecisionError, Fence, FencedError, OverloadedErr
 from shared.ports.queue import EncodedItem, Envelope, Inbox, Lease, Reply, Resolver
 from shared.ports.rates import Counted, RateCounter
 from shared.ports.stores import Changes, Current, DocumentStore, Transaction
+from shared.ports.streams import StreamCounter
 
 __all__ = [
     "Announcement",
@@ -31,6 +32,7 @@ __all__ = [
     "RateCounter",
     "Reply",
     "Resolver",
+    "StreamCounter",
     "TooMuchError",
     "Transaction",
     "UnavailableError",

@@ -27,10 +27,11 @@ from shared.adapters.memory.access_secrets import access_stores
 from shared.adapters.memory.cache import MemoryAnnouncements, MemoryHashMapCache, MemoryMapAcknowledgements
 from shared.adapters.memory.documents import MemoryDocumentStore
 from shared.adapters.memory.queue import MemoryInbox, MemoryQueue, MemoryResolver
+from shared.adapters.memory.streams import MemoryStreamCounter
 from shared.adapters.rates import memory_rates
 from shared.core.access.audit import BY_OPERATOR
 from shared.core.documents import SpaceId, UserName
-from shared.ports import Announcement
+from shared.ports import Announcement, StreamCounter
 from shared.ports.access import AccessStores, PasswordHasher
 from shared.ports.sign_in import OpenIdProvider
 from shared.settings import Settings
@@ -47,6 +48,7 @@ class Service:
     documents: MemoryDocumentStore = field(default_factory=MemoryDocumentStore)
     stores: AccessStores = field(default_factory=access_stores)
     provider: OpenIdProvider | None = None
+    streams: StreamCounter = field(default_factory=MemoryStreamCounter)
     passwords: PasswordHasher = field(default_factory=lambda: Argon2Hasher(threads=1))
 
     def __post_init__(self) -> None:
@@ -108,6 +110,7 @@ class Service:
             provider=self.provider,
             rates=memory_rates(),
             rates_alone=memory_rates(),
+            streams=self.streams,
             checks={},
         )
 

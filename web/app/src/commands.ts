@@ -2,7 +2,7 @@
 
 import { redo, remove, targets, toggleDone, undo } from "./deeds.ts";
 import { closeDetail, current, go, helpOpen, route, selected } from "./state.ts";
-import type { Key } from "./ui/keys.ts";
+import { isField, type Key } from "./ui/keys.ts";
 import { moveCurrent, selectAll } from "./views/list.tsx";
 import { toggleSelected } from "./views/row.tsx";
 import { syncOpen } from "./views/sync.tsx";
@@ -20,7 +20,7 @@ export const KEYS: readonly Key[] = [
   { group: "Move", keys: ["j", "ArrowDown"], label: "next task", run: () => moveCurrent(1) },
   { group: "Move", keys: ["k", "ArrowUp"], label: "previous task", run: () => moveCurrent(-1) },
   { group: "Move", keys: ["o"], label: "open", run: () => current.value && go(route.value.page, current.value) },
-  { group: "Move", keys: ["Escape"], label: "close, select nothing", run: leave },
+  { group: "Move", keys: ["Escape"], label: "leave a field, close, select nothing", inFields: true, run: leave },
   { group: "Move", keys: ["g l"], label: "list", run: () => go("list") },
   { group: "Move", keys: ["g b"], label: "board", run: () => go("board") },
   { group: "Move", keys: ["g c"], label: "calendar", run: () => go("calendar") },
@@ -42,6 +42,8 @@ export const KEYS: readonly Key[] = [
 ];
 
 function leave(): void {
-  if (selected.value.size > 0) selected.value = new Set();
+  const { activeElement } = document;
+  if (isField(activeElement)) (activeElement as HTMLElement).blur();
+  else if (selected.value.size > 0) selected.value = new Set();
   else closeDetail();
 }

@@ -4,7 +4,7 @@ import { effect, signal } from "@preact/signals";
 import { render } from "preact";
 
 import { begin, person, RequestError, SIGN_IN } from "./engine/session.ts";
-import { SpaceEngine } from "./engine/space.ts";
+import { databaseOf, SpaceEngine } from "./engine/space.ts";
 import { keepRelease } from "./release.ts";
 import { engine, route } from "./state.ts";
 import "./ui/style.css";
@@ -44,7 +44,7 @@ function wanted(): string | undefined {
 }
 
 async function open(space: string): Promise<void> {
-  if (engine.peek()?.space === space || !person.value) return;
+  if (!person.value || engine.peek()?.name === databaseOf(person.value.user, space)) return;
   await engine.peek()?.close();
   engine.value = undefined;
   engine.value = await SpaceEngine.open(person.value.user, space);

@@ -111,6 +111,11 @@ export const fetchBySession: typeof fetch = async (input, init = {}) => {
 
 async function secret(): Promise<string> {
   csrf ??= ask().then((found) => {
+    // Somebody else has signed in, in another window: what is open here is not his.
+    if (person.value && person.value.user !== found.user) {
+      location.reload();
+      throw new RequestError(401, "unauthenticated", "Somebody else is signed in now.");
+    }
     standing.value = "in";
     return found.csrf;
   });

@@ -91,6 +91,7 @@ export class SpaceEngine {
     const name = databaseOf(user, space);
     const [store, log] = await Promise.all([IndexedDbStore.open(name), ConflictLog.open(`${name}:conflicts`)]);
     const engine = new SpaceEngine(name, space, store, log);
+    engine.status.value = { ...STARTING, agreedAt: Number(localStorage.getItem(AGREED + name) ?? 0) };
     await engine.load();
     void engine.tabs.elect(() => engine.lead());
     engine.tabs.tell({ kind: "ask" });
@@ -111,11 +112,9 @@ export class SpaceEngine {
   private async load(): Promise<void> {
     const found = new Map<string, Document>();
     for await (const doc of this.client.all()) found.set(doc.id, doc);
-    const agreedAt = Number(localStorage.getItem(AGREED + this.name) ?? 0);
     batch(() => {
       this.docs.value = found;
       this.loaded.value = true;
-      this.status.value = { ...STARTING, agreedAt };
     });
     this.conflicts.value = await this.log.all();
   }
@@ -150,19 +149,33 @@ export class SpaceEngine {
   /** Takes back what was done last; what happened to the documents since then stays. Returns its label. */
   async undo(): Promise<string | undefined> {
     const deed = this.deeds.back();
-    for (const { id, before, after } of deed?.steps ?? []) await this.replace(id, after, before);
+    try {
+      for (const { id, before, after } of deed?.steps ?? []) await this.replace(id, after, before);
+    } catch (error) {
+      this.deeds.forth();
+      throw error;
+    }
     return deed?.label;
   }
 
   async redo(): Promise<string | undefined> {
     const deed = this.deeds.forth();
-    for (const { id, before, after } of deed?.steps ?? []) await this.replace(id, before, after);
+    try {
+      for (const { id, before, after } of deed?.steps ?? []) await this.replace(id, before, after);
+    } catch (error) {
+      this.deeds.back();
+      throw error;
+    }
     return deed?.label;
   }
 
   private async replace(id: string, from: Document | undefined, to: Document | undefined): Promise<void> {
     if (to) await this.client.put(to, from);
-    else await this.client.delete(id);
+    else
+      await this.client.update(id, (now) => {
+        if (now && !same(now, from)) throw new Error("It was changed since then, so it is not removed. Delete it if you mean to");
+        return undefined;
+      });
   }
 
   /** Asks the browser, once, not to throw away what is stored when room is short. */

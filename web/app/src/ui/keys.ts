@@ -21,7 +21,8 @@ export function bindKeys(keys: () => readonly Key[]): () => void {
     const name = nameOf(event);
     const sequence = before && event.timeStamp - at < SEQUENCE_MILLISECONDS ? `${before} ${name}` : name;
     [before, at] = [name, event.timeStamp];
-    const inField = isField(event.target) || document.querySelector("dialog[open]") !== null;
+    if (document.querySelector("dialog[open]")) return;
+    const inField = isField(event.target);
     // It presses a button, and acts on a task only beside one.
     if (name === "Space" && event.target instanceof Element && event.target.closest("button, summary")) return;
     const all = keys();

@@ -1,0 +1,176 @@
+"""The service worker of the web client: what it keeps, how a new release takes its place, and how it goes. The pages
+come from files; nobody is signed in, and there is no server of documents."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import node
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from api.pages.web_client import LEAVE, POLICY
+from tests.web.browsers import chromium_program
+
+KINDS = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+ANNA = {
+    "user": "u1",
+    "name": "Anna",
+    "administrator": False,
+    "spaces": [{"space": "s1", "name": "Home", "role": "owner", "archived_at": None, "delete_at": None}],
+}
+
+
+class Files:
+    """A release in a folder, at an address."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        files = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                name = self.path.removeprefix("/app/") or "index.html"
+                path = files.root / name
+                there = self.path.startswith("/app/") and path.is_file()
+                self.send_response(200 if there else 503)
+                self.send_header("content-type", KINDS.get(path.suffix, "application/json"))
+                self.send_header("content-security-policy", POLICY)
+                self.send_header("cache-control", "no-cache")
+                self.end_headers()
+                self.wfile.write(path.read_bytes() if there else b"{}")
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def release(self, name: str) -> None:
+        """Another release: the page says so, and the worker is another one."""
+        page, worker = self.root / "index.html", self.root / "sw.js"
+        text = page.read_text()
+        page.write_text(text.replace("</head>", f'<meta name="release" content="{name}"></head>'))
+        source = worker.read_text()
+        first = source.index('"', source.index("const RELEASE")) + 1
+        worker.write_text(source[:first] + name + source[source.index('"', first) :])
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Iterator[Files]:
+    try:
+        node.build_app()
+    except node.NotInstalledError as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+    shutil.copytree(node.BUILT, tmp_path / "dist")
+    found = Files(tmp_path / "dist")
+    yield found
+    found.stop()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    program = chromium_program()
+    if program is None:
+        assert "CI" not in os.environ, "there is no chromium"
+        pytest.skip("there is no chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(files: Files, chromium: Browser) -> Iterator[Page]:
+    context = chromium.new_context(base_url=files.url)
+    context.add_init_script(f"localStorage.setItem('hypertask-person', JSON.stringify({json.dumps(ANNA)}))")
+    yield context.new_page()
+    context.close()
+
+
+def kept(page: Page) -> list[str]:
+    """The releases that the browser keeps."""
+    found: list[str] = page.evaluate("caches.keys()")
+    return found
+
+
+def ready(page: Page) -> None:
+    page.evaluate("navigator.serviceWorker.ready.then(() => undefined)")
+
+
+def look(page: Page) -> None:
+    """As the page does when somebody comes back to it, and now and then."""
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+
+def test_a_release_is_kept_replaced_when_somebody_says_so_and_goes_when_the_server_says_so(
+    files: Files, page: Page
+) -> None:
+    page.goto("/app/")
+    expect(page.get_by_label("Add a task", exact=True)).to_be_visible()
+    ready(page)
+    page.reload()  # from now on the worker is asked
+    [first] = kept(page)
+
+    files.release("two")
+    look(page)
+    page.get_by_role("button", name="Load it").click()
+    page.wait_for_selector("meta[name=release][content=two]", state="attached")
+    page.wait_for_function("caches.keys().then((names) => names.join() === 'hypertask-app-two')")
+    assert first != "hypertask-app-two"
+
+    # The page comes from the server while it answers: a release that was not taken yet is shown all the same.
+    files.release("three")
+    page.reload()
+    page.wait_for_selector("meta[name=release][content=three]", state="attached")
+
+    (files.root / "sw.js").write_bytes(LEAVE)
+    page.evaluate("navigator.serviceWorker.getRegistration().then((found) => found.update())")
+    page.wait_for_function("caches.keys().then((names) => names.length === 0)")
+    gone = "navigator.serviceWorker.getRegistrations().then((found) => found.length === 0)"
+    page.wait_for_function(gone)
+
+
+def test_without_a_server_the_release_that_is_kept_opens(files: Files, page: Page) -> None:
+    page.goto("/app/")
+    expect(page.get_by_label("Add a task", exact=True)).to_be_visible()
+    ready(page)
+    page.reload()
+    files.stop()
+    page.goto("/app/")
+    field = page.get_by_label("Add a task", exact=True)
+    field.fill("made on a mountain +trip")
+    field.press("Enter")
+    expect(page.locator(".row")).to_contain_text("made on a mountain")
+    page.reload()
+    expect(page.locator(".row")).to_contain_text("made on a mountain")
+    page.goto("/app/#/s1/devices")  # what is loaded when somebody goes there is kept, too
+    expect(page.get_by_role("heading", name="Devices")).to_be_visible()
+
+
+def test_an_edit_for_which_there_is_no_room_is_not_lost_from_sight(files: Files, page: Page) -> None:
+    page.goto("/app/")
+    field = page.get_by_label("Add a task", exact=True)
+    field.fill("a task")
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Storage.overrideQuotaForOrigin", {"origin": files.url, "quotaSize": 1})
+    field.press("Enter")
+    expect(page.get_by_role("alert").filter(has_text="no room left")).to_be_visible()
+    expect(field).to_have_value("a task")
+    assert page.locator(".row").count() == 0
+    devtools.send("Storage.overrideQuotaForOrigin", {"origin": files.url})
+    field.press("Enter")
+    expect(page.locator(".row")).to_contain_text("a task")

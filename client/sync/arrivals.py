@@ -25,6 +25,7 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from enum import Enum
 from pathlib import Path
 from typing import Final
 
@@ -175,37 +176,35 @@ class Arrivals:
                 row = self._again(document, row, MergedDoc(_body(row)), row.expected)
         for _ in range(TRIES):
             staged = self._stage / row.staged
-            if (body := row.body) is None:
-                raise _StuckError
-            held = body if fresh else _parsed(staged, document)
+            body = _body(row)
+            staged_body = body if fresh else _parsed(staged, document)
             fresh = False
             now = self._folder.read(document)
-            if held is not None and not equal(held, body) and row.expected is not None:
-                if equal(held, row.expected):  # exchanged, and stopped before the old one was removed
+            here = now.body if isinstance(now, Loaded) else None
+            match _stage_of(row, staged_body, now, is_staged=staged_body is not None or staged.exists()):
+                case _Stage.EXCHANGED:
                     staged.unlink(missing_ok=True)
                     return Placed(SeenFile(content_hash(body), ""), row.expected, body)
-                here = now.body if isinstance(now, Loaded) else None
-                onto = here if here is not None else body
-                row = self._again(document, row, merged_onto(row.expected, onto, held), here)
-                continue
-            if held is None and staged.exists():  # exchanged with what somebody was writing, and stopped
-                self._rescue(staged)
-                return Placed(SeenFile(content_hash(body), ""), row.expected, body)
-            if isinstance(now, FileProblem):
-                raise _StuckError
-            if now is not None and (row.expected is None or not equal(now.body, row.expected)):
-                if equal(now.body, body):
+                case _Stage.EXCHANGED_WITH_EDIT:
+                    onto = here if here is not None else body
+                    row = self._again(document, row, merged_onto(row.expected, onto, staged_body or {}), here)
+                case _Stage.EXCHANGED_WITH_RUBBLE:
+                    self._rescue(staged)
+                    return Placed(SeenFile(content_hash(body), ""), row.expected, body)
+                case _Stage.UNREADABLE:
+                    raise _StuckError
+                case _Stage.THERE_ALREADY:
                     staged.unlink(missing_ok=True)
-                    return Placed(SeenFile(now.hash, ""), body, body)
-                row = self._again(document, row, merged_onto(row.expected, body, now.body), now.body)
-                continue
-            row = replace(row, wrote=stamp_at(staged))
-            with suppress(ChangedError):
-                # Without a file now: there was none, or somebody deleted it who had not seen what arrives.
-                seen = self._exchange(document, row, now.stamp if now is not None else None, content_hash(body))
-                return Placed(seen, now.body if now is not None else None, body)
-            if not staged.exists():
-                row = self._again(document, row, MergedDoc(body), row.expected)
+                    return Placed(SeenFile(content_hash(body), ""), body, body)
+                case _Stage.EDITED:
+                    row = self._again(document, row, merged_onto(row.expected, body, here or {}), here)
+                case _Stage.READY:
+                    row = replace(row, wrote=stamp_at(staged))
+                    at = now.stamp if isinstance(now, Loaded) else None
+                    with suppress(ChangedError):
+                        return Placed(self._exchange(document, row, at, content_hash(body)), here, body)
+                    if not staged.exists():
+                        row = self._again(document, row, MergedDoc(body), row.expected)
         raise _StuckError
 
     def _exchange(self, document: DocumentId, row: Arriving, at: Stamp | None, content: ContentHash) -> SeenFile:
@@ -281,6 +280,42 @@ class Arrivals:
     def _rescue(self, path: Path) -> None:
         self._rescued.mkdir(parents=True, exist_ok=True)
         path.rename(self._rescued / f"{secrets.token_hex(4)}-{path.name}")
+
+
+class _Stage(Enum):
+    """How far placing came, by what lies there.
+
+    | staged | in the file | |
+    |---|---|---|
+    | what was expected in the file | any | EXCHANGED: the old content was not removed yet |
+    | another document | any | EXCHANGED_WITH_EDIT: it was in the file, edited |
+    | no document | any | EXCHANGED_WITH_RUBBLE: it was in the file, half written |
+    | what arrives, or nothing | no document | UNREADABLE |
+    | what arrives, or nothing | what arrives | THERE_ALREADY |
+    | what arrives, or nothing | another document than expected | EDITED |
+    | what arrives, or nothing | what was expected, or no file | READY: who deleted it had not seen what arrives |
+    """
+
+    EXCHANGED = 1
+    EXCHANGED_WITH_EDIT = 2
+    EXCHANGED_WITH_RUBBLE = 3
+    UNREADABLE = 4
+    THERE_ALREADY = 5
+    EDITED = 6
+    READY = 7
+
+
+def _stage_of(row: Arriving, staged: Body | None, now: Loaded | FileProblem | None, *, is_staged: bool) -> _Stage:
+    """`staged`: the document in the staged file; None: there is none, or no such file (`is_staged`)."""
+    if staged is None and is_staged:
+        return _Stage.EXCHANGED_WITH_RUBBLE
+    if staged is not None and row.expected is not None and not equal(staged, row.body):
+        return _Stage.EXCHANGED if equal(staged, row.expected) else _Stage.EXCHANGED_WITH_EDIT
+    if isinstance(now, FileProblem):
+        return _Stage.UNREADABLE
+    if now is None or (row.expected is not None and equal(now.body, row.expected)):
+        return _Stage.READY
+    return _Stage.THERE_ALREADY if equal(now.body, row.body) else _Stage.EDITED
 
 
 class _StuckError(Exception):

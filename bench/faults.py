@@ -22,11 +22,15 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from redis import Redis
 
 from tests.instance import Instance
 
@@ -34,7 +38,7 @@ DOCUMENTS = [f"shared-{number}" for number in range(10)]
 PATIENCE_SECONDS = 120.0
 """For one request with all its repetitions."""
 PAUSE_SECONDS = 0.05
-LOCAL = (("worker", 0), ("worker", 1), ("api", 0), ("api", 1), ("redis", 0), ("mongod", 0))
+CHILDREN = (("worker", 0), ("worker", 1), ("api", 0), ("api", 1), ("redis", 0), ("mongod", 0))
 
 
 @dataclass
@@ -138,33 +142,29 @@ class Load:
         ]
         self.follower = Follower(Device(url, made[0]))
         self._stopping = threading.Event()
-        self._errors: list[BaseException] = []
-        works = [writer.edit for writer in self.writers] + [self.follower.follow]
-        self._threads = [threading.Thread(target=self._repeat, args=(work,), daemon=True) for work in works]
+        self._works = [writer.edit for writer in self.writers] + [self.follower.follow]
+        self._threads = ThreadPoolExecutor(len(self._works))
+        self._running: list[Future[None]] = []
 
     def _repeat(self, work: Callable[[], None]) -> None:
-        try:
-            while not self._stopping.is_set():
-                work()
-        except (AssertionError, ValueError, KeyError) as error:
-            self._errors.append(error)
+        while not self._stopping.is_set():
+            work()
 
     def __enter__(self) -> Load:
-        for thread in self._threads:
-            thread.start()
+        self._running = [self._threads.submit(self._repeat, work) for work in self._works]
         return self
 
     def __exit__(self, *exc: object) -> None:
         self._stopping.set()
-        for thread in self._threads:
-            thread.join()
-        if self._errors:
-            raise self._errors[0]
+        for running in self._running:
+            running.result()
 
     def until_all_got_on(self, since: float) -> None:
-        """Until each writer has an edit acknowledged that began after `since`."""
+        """Until each writer has an edit acknowledged that began after `since`. Raises what one of them met."""
         while not all(writer.times and writer.times[-1][0] > since for writer in self.writers):
-            assert not self._errors, self._errors[0]
+            for running in self._running:
+                if running.done():
+                    running.result()
             time.sleep(PAUSE_SECONDS)
 
     def failures(self) -> int:
@@ -190,8 +190,24 @@ class Load:
 
 
 def of_instance(instance: Instance, chance: random.Random, count: int) -> list[Fault]:
-    chosen = [chance.choice(LOCAL) for _ in range(count)]
-    return [Fault(f"kill {kind} {index}", partial(instance.kill, kind, index)) for kind, index in chosen]
+    """Kills, pauses shorter and longer than a lease, and a Redis that is emptied."""
+
+    def wipe() -> None:
+        with closing(Redis.from_url(instance.settings.redis_url)) as redis:
+            redis.flushall()
+
+    def one() -> Fault:
+        kind, index = chance.choice(CHILDREN)
+        match chance.choice(("kill", "kill", "pause", "wipe")):
+            case "kill":
+                return Fault(f"kill {kind} {index}", partial(instance.kill, kind, index))
+            case "pause":
+                seconds = chance.choice((0.5, 2.0, 5.0))
+                return Fault(f"pause {kind} {index} for {seconds:g} s", partial(instance.pause, kind, index, seconds))
+            case _:
+                return Fault("empty Redis", wipe)
+
+    return [one() for _ in range(count)]
 
 
 def run(url: str, token: str, faults: list[Fault], writers: int, seed: int) -> list[str]:
@@ -219,7 +235,7 @@ def main() -> int:
     parser.add_argument("--token")
     parser.add_argument("--fault", action="append", default=[], metavar="COMMAND")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--faults", type=int, default=6, help="of the own server: how many kills")
+    parser.add_argument("--faults", type=int, default=6, help="of the own server: how many")
     parser.add_argument("--writers", type=int, default=4)
     options = parser.parse_args()
     if options.url:

@@ -135,6 +135,15 @@ class Instance:
             time.sleep(0.02)
         return new
 
+    def pause(self, kind: str, index: int, seconds: float) -> None:
+        """A child stands still for a while, as on a host that is suspended."""
+        pid = self._pid(kind, index)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            time.sleep(seconds)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
     def _pid(self, kind: str, index: int) -> int:
         children = self.connection["children"][kind]
         pid: int = children[index] if isinstance(children, list) else children

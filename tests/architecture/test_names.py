@@ -58,11 +58,12 @@ def infested(tmp_path: Path) -> Path:
     venv.create(folder, symlinks=True)
     [packages] = (folder / "lib").glob("python*/site-packages")
     ours = "\n".join(f"import site; site.addsitedir({path!r})" for path in site.getsitepackages())
-    (packages / "environment.pth").write_text(ours + "\n")
+    # No sitecustomize: the system's Python may have one of its own, which comes first.
+    (packages / "environment.pth").write_text(f"{ours}\nimport names_probe\n")
     for name in NAMES:
         (packages / name).mkdir()
         (packages / name / "__init__.py").write_text(FOREIGN)
-    (packages / "sitecustomize.py").write_text(PROBE.format(names=NAMES, report=str(tmp_path / "report")))
+    (packages / "names_probe.py").write_text(PROBE.format(names=NAMES, report=str(tmp_path / "report")))
     return folder / "bin" / "python"
 
 

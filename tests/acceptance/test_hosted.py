@@ -4,9 +4,7 @@ shared space. Real processes of everything; a real browser where somebody looks 
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -20,11 +18,12 @@ from typing import Any
 import httpx
 import pytest
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from tests.acceptance.devices import WAIT_SECONDS, Device
 from tests.instance import Access, Instance
 from tests.openid_provider import CLIENT, SECRET, RunningProvider, running_provider
+from tests.web.browsers import launched
 
 PASSWORD = "a long password"
 TEAM = "team"
@@ -58,14 +57,8 @@ def team(server: Instance) -> Access:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Chromium]:
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        assert "CI" not in os.environ, "there is no chromium"
-        pytest.skip("there is no chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @dataclass

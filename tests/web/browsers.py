@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-from playwright.sync_api import Browser, BrowserContext, Page
+import node
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.instance import Instance
 
@@ -17,6 +22,29 @@ PASSWORD = "a long password"
 
 def chromium_program() -> str | None:
     return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@contextmanager
+def launched() -> Iterator[Browser]:
+    """Chromium. Without it tests are skipped, but fail in continuous integration."""
+    program = chromium_program()
+    if program is None:
+        assert "CI" not in os.environ, "there is no chromium"
+        pytest.skip("there is no chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def build_app() -> node.Node:
+    """Builds the web client; with what. Without Node tests are skipped, but fail in continuous integration."""
+    try:
+        return node.build_app()
+    except node.NotInstalledError as error:
+        if "CI" in os.environ:
+            pytest.fail(str(error))
+        pytest.skip(str(error))
 
 
 @dataclass

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import node
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tests.instance import Instance
-from tests.web.browsers import Person, chromium_program, invited
+from tests.web.browsers import Person, invited, launched
 
 WIDE = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 800}
@@ -139,13 +139,11 @@ def main(folder: Path) -> None:
         try:
             person = invited(server, "Anna")
             fill(person)
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=chromium_program(), args=["--no-sandbox"])
+            with launched() as browser:
                 for name, page in pictures(browser, person):
                     page.wait_for_timeout(300)
                     page.screenshot(path=folder / f"{name}.png")
                     print(f"{time.strftime('%H:%M:%S')} {folder / name}.png", flush=True)
-                browser.close()
             person.client.close()
         finally:
             server.stop()

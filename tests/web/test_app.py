@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import node
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.acceptance.devices import WAIT_SECONDS, Device
 from tests.instance import Instance
-from tests.web.browsers import Person, chromium_program, invited
+from tests.web.browsers import Person, build_app, invited, launched
 from tests.web.relay import Relay, relayed
 
 pytestmark = pytest.mark.usefixtures("app")
@@ -22,12 +21,7 @@ pytestmark = pytest.mark.usefixtures("app")
 @pytest.fixture(scope="module")
 def app(server: Instance) -> None:
     """It is built, and the server has it."""
-    try:
-        node.build_app()
-    except node.NotInstalledError as error:
-        if os.environ.get("CI"):
-            pytest.fail(str(error))
-        pytest.skip(str(error))
+    build_app()
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +33,8 @@ def anna(server: Instance) -> Iterator[Person]:
 
 @pytest.fixture(scope="module")
 def chromium(anna: Person) -> Iterator[Browser]:
-    program = chromium_program()
-    if program is None:
-        assert "CI" not in os.environ, "there is no chromium"
-        pytest.skip("there is no chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,6 @@ come from files; nobody is signed in, and there is no server of documents."""
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -13,10 +12,10 @@ from pathlib import Path
 
 import node
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from api.pages.web_client import LEAVE, POLICY
-from tests.web.browsers import chromium_program
+from tests.web.browsers import build_app, launched
 
 KINDS = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 ANNA = {
@@ -69,12 +68,7 @@ class Files:
 
 @pytest.fixture
 def files(tmp_path: Path) -> Iterator[Files]:
-    try:
-        node.build_app()
-    except node.NotInstalledError as error:
-        if os.environ.get("CI"):
-            pytest.fail(str(error))
-        pytest.skip(str(error))
+    build_app()
     shutil.copytree(node.BUILT, tmp_path / "dist")
     found = Files(tmp_path / "dist")
     yield found
@@ -83,14 +77,8 @@ def files(tmp_path: Path) -> Iterator[Files]:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    program = chromium_program()
-    if program is None:
-        assert "CI" not in os.environ, "there is no chromium"
-        pytest.skip("there is no chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

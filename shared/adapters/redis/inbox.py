@@ -9,8 +9,9 @@ What keeps a submission from being forgotten:
     - "is there a lease?" is asked in the same step that fills the inbox, and "is the inbox empty?" in the one
       that ends the lease;
     - the API process that waits checks every half second that somebody works on the space: a lease or an arq job
-      that died with its process is replaced then, long before arq itself runs the job again; and what is no longer
-      in the inbox, because Redis was wiped, is sent again.
+      that died with its process is replaced then, long before arq itself runs the job again; and if the inbox is
+      empty, because Redis was wiped, what waits for it is sent again. (Where others have sent something since, it
+      waits until its deadline.)
 
 What keeps it bounded: a maximum of items and bytes of a space, and of bytes of all spaces. `SIZES` has the bytes of
 each space, and their sum under `*`; it is corrected when an inbox is found empty, or all of them full. What
@@ -153,7 +154,7 @@ class ArqLease:
         with errors_mapped():
             # BLMOVE from the left of the inbox to its left changes nothing, but it blocks until there is an item, or
             # until the time is over; Redis then runs the next command of the pipeline. A lease that is used up does
-            # not wait. Its time must be a millisecond at least: Redis may take less for 0, which means no time limit.
+            # not wait: Redis may take a time of a millisecond for 0, which means no time limit.
             async with self._redis.pipeline(transaction=False) as pipe:
                 if not self.used_up:
                     pipe.blmove(self._inbox, self._inbox, cast(Any, _LINGER_SECONDS), "LEFT", "LEFT")

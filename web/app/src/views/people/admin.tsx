@@ -2,6 +2,7 @@
 
 import { useState } from "preact/hooks";
 
+import { Invitation, MadeLink } from "./invitations.tsx";
 import { change, day, size, useLoaded, Waiting } from "./loaded.tsx";
 
 interface Used {
@@ -160,23 +161,13 @@ function Invitations() {
           Invite somebody to this server
         </button>
       </p>
-      {link && (
-        <div class="notice" role="status">
-          <p>Send this link to one person. It works once, and is shown this once.</p>
-          <input readOnly value={link} aria-label="The link of the invitation" onFocus={(event) => event.currentTarget.select()} />
-        </div>
-      )}
+      <MadeLink link={link} />
       <Waiting of={invitations}>
         <ul class="cards">
           {invitations.value?.invitations.map((one) => (
-            <li class="panel line" key={one.invitation}>
+            <Invitation key={one.invitation} expires={one.expires_at} path={`/admin/invitations/${one.invitation}`} said="It is withdrawn." again={invitations.again}>
               <code>{one.invitation}</code>
-              <span class="hint">until {day(one.expires_at)}</span>
-              <span class="spring" />
-              <button class="danger small" onClick={() => void change("DELETE", `/admin/invitations/${one.invitation}`, undefined, "It is withdrawn.", invitations.again)}>
-                Withdraw
-              </button>
-            </li>
+            </Invitation>
           ))}
         </ul>
       </Waiting>

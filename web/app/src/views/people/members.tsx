@@ -6,7 +6,8 @@ import { begin, person } from "../../engine/session.ts";
 import { bytesOf } from "../../engine/space.ts";
 import { engine, space } from "../../state.ts";
 import { sayError } from "../../ui/messages.tsx";
-import { change, day, size, useLoaded, Waiting } from "./loaded.tsx";
+import { Invitation, MadeLink } from "./invitations.tsx";
+import { change, size, useLoaded, Waiting } from "./loaded.tsx";
 
 interface Member {
   readonly user: string;
@@ -120,23 +121,13 @@ function Invitations({ path }: { readonly path: string }) {
         </select>
         <button class="primary">Make a link</button>
       </form>
-      {link && (
-        <div class="notice" role="status">
-          <p>Send this link to one person. It works once, and is shown this once.</p>
-          <input readOnly value={link} aria-label="The link of the invitation" onFocus={(event) => event.currentTarget.select()} />
-        </div>
-      )}
+      <MadeLink link={link} />
       <Waiting of={invitations}>
         <ul class="cards">
           {invitations.value?.invitations.map((one) => (
-            <li class="panel line" key={one.invitation}>
+            <Invitation key={one.invitation} expires={one.expires_at} path={`${path}/invitations/${one.invitation}`} said="The invitation is withdrawn." again={invitations.again}>
               <span>{ROLES[one.role] ?? one.role}</span>
-              <span class="hint">until {day(one.expires_at)}</span>
-              <span class="spring" />
-              <button class="danger small" onClick={() => void change("DELETE", `${path}/invitations/${one.invitation}`, undefined, "The invitation is withdrawn.", invitations.again)}>
-                Withdraw
-              </button>
-            </li>
+            </Invitation>
           ))}
         </ul>
       </Waiting>

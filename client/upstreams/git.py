@@ -69,6 +69,8 @@ BACKOFF: Final = Backoff(attempts=TRIES + 1, base=0.05, cap=3.2)
 PORTION: Final = 100_000
 """All of a sync is one commit."""
 POLL_SECONDS: Final = 15.0
+LOOK_MS: Final = 500
+"""A watch that has told nothing for so long has begun."""
 NAMED: Final = 20
 
 
@@ -169,10 +171,15 @@ class GitUpstream:
         if refs is None:
             await asyncio.sleep(POLL_SECONDS)
             return
+        watching = awatch(refs, step=20, debounce=100, rust_timeout=LOOK_MS, yield_on_timeout=True)
+        has_begun = False
         with suppress(TimeoutError):
             async with asyncio.timeout(2 * POLL_SECONDS):
-                async for _ in awatch(refs, step=20, debounce=100):
-                    return
+                async for events in watching:
+                    # What was pushed before the watch had begun was not told to it.
+                    if events or (not has_begun and await self._git.newest() != (cursor or "")):
+                        return
+                    has_begun = True
 
     async def story(self, document: DocumentId) -> list[dict[str, Any]]:
         entry = await self._entry(document)

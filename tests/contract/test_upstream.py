@@ -279,6 +279,20 @@ def test_waiting_ends_when_something_changes(driver: Driver) -> None:
     on(driver, "a", wait)
 
 
+def test_waiting_ends_for_what_changed_before_it_began(driver: Driver) -> None:
+    async def wait(upstream: Upstream) -> None:
+        await upstream.changes(None)
+        cursor = (await upstream.changes(None)).cursor
+        other = driver.opened("b")
+        body = document(text="news")
+        async for _ in other.submit([Outgoing(ID, Pending(body, content_hash(body), CREATED))]):
+            pass
+        await other.close()
+        await asyncio.wait_for(upstream.wait(cursor), 20)  # every driver looks by itself after 30 s
+
+    on(driver, "a", wait)
+
+
 def test_a_copy_is_everything_with_its_states(driver: Driver) -> None:
     bodies: list[Body] = [{"id": f"d-{number}", "n": number} for number in range(5)]
     for body in bodies:

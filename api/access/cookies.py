@@ -50,7 +50,8 @@ class SessionCookie:
         that changes something."""
         origin = request.headers.get("origin")
         ours = {request.headers.get("host", "").lower(), urlsplit(self._public).netloc.lower()}
-        foreign = origin is not None and urlsplit(origin).netloc.lower() not in ours - {""}
+        # Not taken apart as an address: it may be none. It is the scheme and the host alone, or "null" (RFC 6454, 7).
+        foreign = origin is not None and origin.partition("://")[2].lower() not in ours - {""}
         if foreign or request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
             raise ProblemError(CSRF, "The request comes from a page of another site.")
 

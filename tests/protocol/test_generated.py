@@ -92,7 +92,7 @@ HEADERS = {
     "upgrade": ["websocket", "h2c"],
     "range": ["bytes=0-0"],
     "x-forwarded-proto": ["javascript"],
-    "origin": ["null", "https://elsewhere.example", "\udcff"],
+    "origin": ["null", "https://elsewhere.example", "http://[", "\udcff"],
     "sec-fetch-site": ["cross-site", "same-origin", ""],
     "hypertask-csrf": ["", "x", "\udcff"],
     "cookie": ["hypertask-session=x", "hypertask-session", "=;;", "\udcff=\udcfe", "a=" + "b" * 9000],

@@ -13,6 +13,10 @@ from tests.instance import Access, Instance
 # How long an example takes says nothing on a busy machine.
 hypothesis.settings.register_profile("tests", deadline=None, max_examples=50)
 hypothesis.settings.register_profile("soak", deadline=None, max_examples=500)
+# For who only asks whether a test fails: the example is not made smaller.
+hypothesis.settings.register_profile(
+    "fails", deadline=None, max_examples=50, phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate)
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -20,7 +24,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    hypothesis.settings.load_profile("soak" if config.getoption("--soak") else "tests")
+    if config.getoption("--hypothesis-profile") is None:
+        hypothesis.settings.load_profile("soak" if config.getoption("--soak") else "tests")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

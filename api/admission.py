@@ -10,7 +10,7 @@ from api.room import HOLDING
 from shared.core.access.limits import HOUR_SECONDS, Limit, Rate, network_of
 from shared.core.documents import Device, SpaceId, UserId
 
-_UNCOUNTED = ("/healthz", "/readyz")
+UNCOUNTED = ("/healthz", "/readyz")
 """Whoever looks after the process asks them."""
 
 
@@ -24,7 +24,7 @@ class Admission:
 
     async def address(self, scope: Scope) -> None:
         """Of any request, before it is known who asks."""
-        if scope["path"] not in _UNCOUNTED:
+        if scope["path"] not in UNCOUNTED:
             rate = Rate(Limit.REQUESTS_PER_ADDRESS, self._limits.of_nobody(Limit.REQUESTS_PER_ADDRESS))
             await self._admit(scope, rate, _network(scope))
 

@@ -11,6 +11,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import errors
+from api.admission import UNCOUNTED
 from api.answers import LargeAnswers
 from api.compression import Compression
 from api.cors import Cors
@@ -144,7 +145,7 @@ class RequestEnvelope:
 
         async def send_with_id(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
-                if holding.space == NOBODY and message["status"] >= 400:
+                if holding.space == NOBODY and scope["path"] not in UNCOUNTED:
                     await scope["state"]["hypertask"].pace.throttle(NOBODY)  # they are paced as one space is
                 names = {name for name, _ in message["headers"]}
                 more = [header for header in _COMMON if header[0] not in names]

@@ -100,7 +100,7 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[App
         cookie = SessionCookie(settings)
         devices = Devices(adapters.stores, pace, limits=limits, admission=admission, cookie=cookie)
         feed = ChangeFeed(adapters.documents, maps)
-        live = Live(feed, devices, limits, StreamCounts(adapters.streams))
+        live = Live(feed, devices, limits, StreamCounts(adapters.streams), pace)
         async with (
             adapters.announcements(
                 heard=live.heard, lost=live.lost, revoked=live.revoked, access=live.access_changed

@@ -165,8 +165,8 @@ class Devices:
         need `act`. Raises 401 and 403 as `of` does if the user may not even read the space.
 
         Each request passes here once. It is counted against the rates (429), noted as the device's last sign of life,
-        held back for a moment if its space asks for most while the process is busy, and its memory is booked on the
-        space."""
+        held back for a moment if its share asks for most while the process is busy, and its memory is booked on
+        that."""
         # Only hashes are compared, here and in the store: how long that takes says nothing about a token.
         device = await self.by_hash(self.credential(request))
         if device is None:
@@ -183,19 +183,25 @@ class Devices:
         if verdict_on(access, Act.READ) is not Verdict.ALLOWED:
             # Whether the space exists is not said.
             raise _closed()
-        if HOLDING in request.scope:
-            request.scope[HOLDING].space = space
+        device = replace(device, space=space)
         if self.admission is not None:
             await self.admission.device(request.scope, device, space)
         self._seen.note(device.id, client=request.headers.get("user-agent"))
-        if self._pace is not None:
-            await self._pace.throttle(space)
+        await self.take_share(request, device.share)
         refused = _REFUSED.get(verdict_on(access, act))
         if refused is None:
-            return replace(device, space=space), None
+            return device, None
         profile = (await self._spaces.by_ids([space])).get(space)
         called = space if profile is None else f'"{profile.name}" ({space})'
-        return replace(device, space=space), ProblemError(refused[0], refused[1].format(called))
+        return device, ProblemError(refused[0], refused[1].format(called))
+
+    async def take_share(self, request: Request, share: SpaceId) -> None:
+        """Books what the request holds on the share (`Device.share`), and holds it back for a moment if that one asks
+        for most while the process is busy."""
+        if HOLDING in request.scope:
+            request.scope[HOLDING].space = share
+        if self._pace is not None:
+            await self._pace.throttle(share)
 
     def credential(self, request: Request) -> str:
         """What `by_hash` takes: of the token that the request carries, or of the web session, if a script of our own

@@ -13,7 +13,9 @@ from typing import Any, Final, NamedTuple, Protocol
 from api.auth import TRUSTED_SECONDS, Devices
 from api.change_feed import ChangeFeed
 from api.errors import RATE_LIMITED, ProblemError
+from api.fan_out import FanOut
 from api.limits_in_force import LimitsInForce
+from api.pace import Pace
 from api.representations import events
 from api.stream_counts import StreamCounts
 from shared import announcement_messages, metrics
@@ -96,11 +98,14 @@ def _full(limit: Limit, most: int) -> ProblemError:
 class Live:
     """All followers of a process, under one subscription."""
 
-    def __init__(self, replays: ChangeFeed, devices: Devices, limits: LimitsInForce, counts: StreamCounts) -> None:
+    def __init__(
+        self, replays: ChangeFeed, devices: Devices, limits: LimitsInForce, counts: StreamCounts, pace: Pace
+    ) -> None:
         self.replays = replays
         self._devices = devices
         self._limits = limits
         self._followers: dict[SpaceId, dict[Follower, Following]] = {}
+        self._fan_out = FanOut(self._followers, pace)
         self._counts = counts
         self._announcements: Announcements | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -117,6 +122,7 @@ class Live:
         for ticker in tickers:
             ticker.cancel()
         await asyncio.gather(*tickers, return_exceptions=True)
+        await self._fan_out.close()
         await self._counts.close()
 
     async def follow(self, device: Device, token_hash: str, follower: Follower) -> None:
@@ -182,13 +188,11 @@ class Live:
         except ValueError:
             self.lost(space)
             return
-        for follower in list(self._followers.get(space, ())):
-            follower.heard(announcement)
+        self._fan_out.tell(space, lambda follower: follower.heard(announcement))
 
     def lost(self, space: SpaceId) -> None:
         """Announcements may have been missed; those of revoked devices, too."""
-        for follower in list(self._followers.get(space, ())):
-            follower.lost()
+        self._fan_out.tell(space, lambda follower: follower.lost())
         self.access_changed(space)
 
     def access_changed(self, space: SpaceId) -> None:
@@ -270,8 +274,7 @@ class Live:
             if self._announcements is not None:
                 await self._announcements.unlisten(space)
             return
-        for follower in list(self._followers[space]):
-            follower.beat()
+        self._fan_out.tell(space, lambda follower: follower.beat())
         await self._close_revoked(space)
 
 

@@ -24,6 +24,10 @@ _LATE_SECONDS: Final = 0.002
 _DELAY: Final = 40.0
 """Seconds that such a request waits for each second that the loop is late."""
 _MOST_DELAY_SECONDS: Final = 1.0
+_TOGETHER: Final = 100
+"""So many requests of a space wait at a time by _DELAY alone. If there are more, one is let go after another: those
+that came together would else go on together."""
+_MOST_TURN_SECONDS: Final = 10.0
 ANSWERS_RATE: Final = 8 * 1024 * 1024
 """Bytes a second of the large answers of one space. Making them takes some 15 ns a byte."""
 _READING: Final = 4
@@ -45,6 +49,8 @@ class Pace:
         self._reading: WeakValueDictionary[SpaceId, asyncio.Semaphore] = WeakValueDictionary()
         self._due: dict[SpaceId, float] = {}
         """When the large answers of a space go on."""
+        self._turns: dict[SpaceId, float] = {}
+        """When the last request of a space that waits is let go."""
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Pace:
@@ -60,7 +66,10 @@ class Pace:
         """Before a request of the space is answered: waits if the loop is late and the space asks for most."""
         self._counts[space] += 1
         if self._late > _LATE_SECONDS and self._asks_for_most(space):
-            await asyncio.sleep(min(self._late * _DELAY, _MOST_DELAY_SECONDS))
+            delay, now = min(self._late * _DELAY, _MOST_DELAY_SECONDS), time.monotonic()
+            turn = max(self._turns.get(space, now), now) + delay / _TOGETHER
+            self._turns[space] = min(turn, now + _MOST_TURN_SECONDS)
+            await asyncio.sleep(max(delay, self._turns[space] - now))
 
     def more(self, space: SpaceId, count: int) -> None:
         """A request turned out to be as much as `count` more."""
@@ -105,3 +114,4 @@ class Pace:
             if now - self._since >= _WINDOW_SECONDS:
                 self._before, self._counts, self._since = self._counts, Counter(), now
                 self._due = {space: due for space, due in self._due.items() if due > now}
+                self._turns = {space: turn for space, turn in self._turns.items() if turn > now}

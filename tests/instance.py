@@ -108,17 +108,30 @@ class Instance:
         )
 
     def access(
-        self, *, space: str | None = None, user: str = "tester", name: str = "device", shared: bool = False
+        self,
+        *,
+        space: str | None = None,
+        user: str = "tester",
+        name: str = "device",
+        shared: bool = False,
+        every_space: bool = False,
     ) -> Access:
-        """A new device; in a new space unless one is named."""
+        """A new device; in a new space unless one is named. `every_space`: its token opens all of its user's."""
         space = space or f"s-{uuid.uuid4().hex[:12]}"
 
         async def create() -> Access:
             async with opened(self.settings) as mongo:
                 stores = access_stores(mongo)
-                device, token = await Provision(stores, Devices(stores)).device(
+                devices = Devices(stores)
+                provision = Provision(stores, devices)
+                device, token = await provision.device(
                     user=UserName(user), name=name, space=SpaceId(space), shared=shared, origin=BY_OPERATOR
                 )
+                if every_space:
+                    owner = await provision.user(UserName(user), BY_OPERATOR)
+                    device, token = await devices.create(
+                        owner, name=name, space=SpaceId(space), origin=BY_OPERATOR, every_space=True
+                    )
                 return Access(self.url, space, token, device.id, user)
 
         return asyncio.run(create())

@@ -15,7 +15,7 @@ from api.errors import ACCOUNT_LEAVING, SESSION_REQUIRED, UNAUTHENTICATED, Probl
 from shared.core.access.audit import Origin
 from shared.core.access.people import AccountState, User
 from shared.core.access.sessions import WebSession
-from shared.core.documents import Device, SpaceId
+from shared.core.documents import Device, SpaceId, share_of
 from shared.core.protocol import SPACE_HEADER
 from shared.ports.access import AccessStores
 
@@ -76,6 +76,7 @@ class Callers:
             await self._devices.of(request)
         else:
             await self._admission.device(request.scope, device, None)
+            await self._devices.take_share(request, device.share)
         user = (await self._stores.users.by_ids([device.owner])).get(device.owner)
         if user is None or user.state is not AccountState.ACTIVE:
             raise self._devices.revoked_error()
@@ -83,25 +84,36 @@ class Callers:
         return Caller(user, origin, device=device)
 
     async def _by_session(self, request: Request, *, leaving: bool, csrf: str | None = None) -> Caller:
-        token = self.cookie.sent(request)
-        session = await self._stores.sessions.by_token_hash(token_hash(token)) if token else None
         now = time.time()
-        user = None
-        if session is not None and now < session.expires_at:
-            user = (await self._stores.users.by_ids([session.user])).get(session.user)
+        session, user = await self._session(request, now)
         if user is not None:
             await self._admission.user(request.scope, user.id)
+            await self._devices.take_share(request, share_of(user.id))
         if session is None or user is None or user.state is AccountState.DISABLED:
             detail = "Sign in (POST /session), or send the header Authorization: Bearer <token>."
             raise ProblemError(UNAUTHENTICATED, detail, headers={"www-authenticate": 'Bearer realm="hypertask"'})
         if request.method not in _SAFE:
             self.cookie.check_site(request)
-            check_csrf(token, request.headers.get(CSRF_HEADER, "") if csrf is None else csrf)
+            check_csrf(self.cookie.sent(request), request.headers.get(CSRF_HEADER, "") if csrf is None else csrf)
         if user.state is AccountState.LEAVING and not leaving:
             raise ProblemError(ACCOUNT_LEAVING, "The account is being deleted. POST /me/restore takes that back.")
         if now - session.last_seen > _SEEN_EVERY_SECONDS:
             await self._stores.sessions.seen(session.id, now)
         return Caller(user, Origin(f"session {session.id}", user.id, address_of(request)), session=session)
+
+    async def has_session(self, request: Request) -> bool:
+        """Whether the web session that the request came with is still one of somebody who may do anything. For what
+        takes long."""
+        _, user = await self._session(request, time.time())
+        return user is not None and user.state is AccountState.ACTIVE
+
+    async def _session(self, request: Request, now: float) -> tuple[WebSession | None, User | None]:
+        """The web session, and whose it is unless it has expired."""
+        token = self.cookie.sent(request)
+        session = await self._stores.sessions.by_token_hash(token_hash(token)) if token else None
+        if session is None or now >= session.expires_at:
+            return session, None
+        return session, (await self._stores.users.by_ids([session.user])).get(session.user)
 
 
 def address_of(request: Request) -> str | None:

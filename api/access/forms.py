@@ -11,7 +11,7 @@ from api.access.callers import address_of
 from api.access.parsing import MAX_BYTES
 from api.body import read_json_body
 from api.errors import MALFORMED_REQUEST, UNSUPPORTED_MEDIA_TYPE, ProblemError
-from shared.core.documents import SpaceId
+from shared.core.documents import share_of
 
 FORM: Final = "application/x-www-form-urlencoded"
 _MAX_FIELDS: Final = 50
@@ -22,7 +22,7 @@ async def form_of(request: Request, *, key: str | None = None) -> dict[str, str]
     comes from, if nobody is known. 415 for a body of another kind, 400 for one that is no form."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
         raise ProblemError(UNSUPPORTED_MEDIA_TYPE, f"The body must be {FORM}.")
-    raw = await read_json_body(request, SpaceId(f"@{key or address_of(request)}"), MAX_BYTES)
+    raw = await read_json_body(request, share_of(key or str(address_of(request))), MAX_BYTES)
     try:
         fields = parse_qsl(
             raw.decode("ascii"), keep_blank_values=True, encoding="utf-8", errors="strict", max_num_fields=_MAX_FIELDS

@@ -14,7 +14,7 @@ from shared import codec
 from shared.core.access.people import EMAIL_RULE, NAME_RULE, PASSWORD_RULE, email_key, is_password, is_user_name
 from shared.core.access.roles import GRANTED, Role
 from shared.core.display import MAX_NAME, is_name
-from shared.core.documents import SpaceId
+from shared.core.documents import share_of
 
 T = TypeVar("T")
 MAX_BYTES: Final = 16 * 1024
@@ -23,8 +23,7 @@ MAX_BYTES: Final = 16 * 1024
 async def members_of(request: Request, known: Collection[str], *, key: str | None = None) -> dict[str, Any]:
     """The members of the body, which is a JSON object and has no others than those. `key`: whose share of memory the
     body takes; of the address that it comes from, if nobody is known."""
-    holder = SpaceId(f"@{key or address_of(request)}")  # no space can be called so
-    raw = await read_json_body(request, holder, MAX_BYTES)
+    raw = await read_json_body(request, share_of(key or str(address_of(request))), MAX_BYTES)
     members = codec.parse(raw, max_depth=3)
     if not isinstance(members, dict):
         raise ProblemError(MALFORMED_REQUEST, "The body must be a JSON object.")

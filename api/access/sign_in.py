@@ -28,6 +28,8 @@ from shared.core.documents import UserId
 from shared.ports.access import AccessStores, PasswordHasher
 
 _MAX_AGENT: Final = 200
+MOST_SESSIONS: Final = 200
+"""Of a user. The oldest ends when there is another one."""
 _DAY_SECONDS: Final = 86_400.0
 
 
@@ -78,6 +80,9 @@ class SignIn:
         await self._stores.sessions.add(
             session, token_hash(token), origin.entry(AuditAct.SESSION_BEGUN, now, user=user.id)
         )
+        for old in (await self._stores.sessions.list_of(user.id))[:-MOST_SESSIONS]:
+            entry = origin.entry(AuditAct.SESSION_ENDED, now, user=user.id, session=old.id)
+            await self._stores.sessions.end(old.id, user.id, entry)
         return session, token
 
     async def _matches(self, account: str, known_hash: str | None, password: str, address: str | None) -> bool:

@@ -15,6 +15,7 @@ from api.errors import (
     NOT_FOUND,
     NOT_OWNER,
     OWNER_REQUIRED,
+    RATE_LIMITED,
     SESSION_REQUIRED,
     ProblemError,
     quota_exceeded,
@@ -31,6 +32,8 @@ from shared.ports.access import AcceptFailure, AccessStores, TransferFailure
 from shared.settings import Settings
 
 _DAY_SECONDS: Final = 86_400.0
+MOST_INVITATIONS: Final = 1000
+_RETRY_SECONDS: Final = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +169,19 @@ class Spaces:
         seconds: float | None = None,
         by_administrator: bool = False,
     ) -> tuple[Invitation, str]:
-        """As `new_invitation`."""
+        """As `new_invitation`. 429 if the space has as many as it may have."""
+        if space is not None:
+            await self._check_invitations(space)
         days = self.settings.invitation_days if seconds is None else seconds / _DAY_SECONDS
         return await new_invitation(self.stores, origin, space, role, days=days, by_administrator=by_administrator)
+
+    async def _check_invitations(self, space: SpaceId) -> None:
+        now = time.time()
+        listed = await self.stores.invitations.list_of(space)
+        # Those of the last day count when they have expired, too: else one could make any number that expire at once.
+        if sum(one.expires_at > now or one.created_at > now - _DAY_SECONDS for one in listed) >= MOST_INVITATIONS:
+            detail = f"A space may have {MOST_INVITATIONS} invitations that were not used. Revoke some of them."
+            raise ProblemError(RATE_LIMITED, detail, headers={"retry-after": str(_RETRY_SECONDS)})
 
     async def revoke_invitation(self, origin: Origin, space: SpaceId | None, invitation: InvitationId) -> None:
         """404 if there is none that waits."""

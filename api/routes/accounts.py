@@ -13,15 +13,16 @@ from api.access.accounts import unless_empty
 from api.access.callers import Caller, address_of
 from api.auth import token_hash
 from api.body import enter_large
+from api.codings import IDENTITY, Encoder
 from api.representations import people
 from api.representations.answers import device_row
-from api.routes.export import space_lines
+from api.routes.export import nothing, pieces_of, space_lines
 from api.routes.sessions import begun
 from api.state import AppState, state
 from shared import codec
 from shared.core.access.people import User
 from shared.core.access.roles import Role
-from shared.core.documents import SpaceId
+from shared.core.documents import share_of
 
 
 async def sign_up(request: Request) -> Response:
@@ -90,12 +91,16 @@ async def restore_me(request: Request) -> Response:
 
 async def export_me(request: Request) -> StreamingResponse:
     """What is known of the user; then every space of his, each as `GET /export` gives it. It is whole if, and only
-    if, the last line says so."""
+    if, the last line says so; it is cut when the session ends meanwhile."""
     app = state(request)
     caller = await app.callers.person(request)
-    await enter_large(request, SpaceId(f"@{caller.user.id}"))
-    lines = _exported(app, caller) if request.method != "HEAD" else _nothing()
-    return StreamingResponse(lines, media_type="application/x-ndjson")
+    await enter_large(request, share_of(caller.user.id))
+    lines = _exported(app, caller) if request.method != "HEAD" else nothing()
+
+    async def still_open() -> bool:
+        return await app.callers.has_session(request)
+
+    return StreamingResponse(pieces_of(lines, Encoder(IDENTITY), still_open), media_type="application/x-ndjson")
 
 
 async def _exported(app: AppState, caller: Caller) -> AsyncIterator[bytes]:
@@ -119,11 +124,6 @@ async def _exported(app: AppState, caller: Caller) -> AsyncIterator[bytes]:
     now = time.time()
     await app.stores.users.exported(user.id, now)
     yield codec.dumps({"complete": True, "spaces": len(owned)}) + b"\n"
-
-
-async def _nothing() -> AsyncIterator[bytes]:
-    for line in list[bytes]():
-        yield line
 
 
 def _password(members: dict[str, object]) -> str | None:

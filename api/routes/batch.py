@@ -35,10 +35,10 @@ async def post_tasks(request: Request) -> Response:
     for parse in (is_dry_run, is_confirmed):  # what they refuse is refused whatever the body is
         parse(request)
     limits = await app.limits.of_bodies(device.owner)
-    body = await read_body(request, device.space, limits.max_batch_bytes)
-    posted = await app.aside.post_tasks(device.space, body, limits)
+    body = await read_body(request, device.share, limits.max_batch_bytes)
+    posted = await app.aside.post_tasks(device.share, body, limits)
     metrics.BATCH_DOCUMENTS.observe(len(posted))
-    app.pace.more(device.space, len(posted) // DOCUMENTS_OF_A_REQUEST)
+    app.pace.more(device.share, len(posted) // DOCUMENTS_OF_A_REQUEST)
     answers = await _answers(app, request, device, _refused(posted, refusal))
     return Parts(batches.answers_body(answers))
 
@@ -53,7 +53,7 @@ async def get_tasks(request: Request) -> Response:
     ids = _ids(request, most)
     limit, after = _whole_number(request, "limit", _PAGE, most), _after(request)
     max_bytes = app.settings.page_bytes
-    await enter_large(request, device.space)
+    await enter_large(request, device.share)
     lineage = await app.hash_maps.lineage(device.space)
     cursor = cursor_of(lineage.position)
     if ids is not None:

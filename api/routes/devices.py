@@ -18,7 +18,7 @@ from api.state import state
 from shared import codec
 from shared.core.access.roles import Act
 from shared.core.display import MAX_NAME, is_name
-from shared.core.documents import Device, DeviceId, SpaceId
+from shared.core.documents import Device, DeviceId, SpaceId, share_of
 
 _MAX_BYTES = 4096
 _MAX_SECONDS = 10 * 366 * 86400.0
@@ -46,7 +46,7 @@ async def list_devices(request: Request) -> Response:
 async def create_device(request: Request) -> Response:
     app = state(request)
     caller = await app.callers.of(request)
-    holder = caller.bound or SpaceId(f"@{caller.user.id}")
+    holder = caller.bound or share_of(caller.user.id)
     found = _wanted(await read_json_body(request, holder, _MAX_BYTES), alone=caller.bound is not None)
     expires_in = parsing.seconds(found, "expires_in", _MAX_SECONDS)
     device, token = await app.devices.create_bounded(

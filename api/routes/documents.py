@@ -28,27 +28,27 @@ async def get_task(request: Request) -> Response:
     app = state(request)
     device = await app.devices.of(request)
     document = document_of(request)
-    async with app.pace.reading(device.space):
+    async with app.pace.reading(device.share):
         head = await app.documents.head(device.space, document)
         if head is None or head.body is None:
             raise ProblemError(NOT_FOUND, "There is no such document. If it was deleted: GET /task/{id}/revisions.")
         headers = {"etag": f'"{head.hash}"', "hypertask-rev": head.rev or "", "cache-control": "private, no-cache"}
         if tags_in(request.headers.get("if-none-match")) & {"*", head.hash}:
             return Response(status_code=304, headers=headers)
-        return await _rendered(app, device.space, head.body, headers)
+        return await _rendered(app, device.share, head.body, headers)
 
 
-async def _rendered(app: AppState, space: SpaceId, body: Body, headers: dict[str, str]) -> Response:
+async def _rendered(app: AppState, share: SpaceId, body: Body, headers: dict[str, str]) -> Response:
     text = codec.dumps(body)
     if len(text) > PIECE_BYTES:
-        await app.pace.give_way(space, len(text))
+        await app.pace.give_way(share, len(text))
     return Response(text, headers=headers, media_type="application/json")
 
 
 async def get_revisions(request: Request) -> Response:
     app = state(request)
     device = await app.devices.of(request)
-    await enter_large(request, device.space)
+    await enter_large(request, device.share)
     entries = await app.documents.history(
         device.space, document_of(request), _MOST_ENTRIES, bodies=False, max_bytes=app.settings.page_bytes
     )
@@ -64,12 +64,12 @@ async def get_revision(request: Request) -> Response:
     device = await app.devices.of(request)
     content = ContentHash(request.path_params["hash"])
     document = document_of(request)
-    async with app.pace.reading(device.space):
+    async with app.pace.reading(device.share):
         entry = await app.documents.state(device.space, document, content)
         if entry is None or entry.body is None:
             raise ProblemError(NOT_FOUND, "The document has no such revision, or its body was pruned.")
         headers = {"etag": f'"{content}"', "cache-control": "private, no-cache"}
-        return await _rendered(app, device.space, entry.body, headers)
+        return await _rendered(app, device.share, entry.body, headers)
 
 
 async def post_restore(request: Request) -> Response:
@@ -78,7 +78,7 @@ async def post_restore(request: Request) -> Response:
     app = state(request)
     device = await app.devices.of(request, Act.WRITE)
     document = document_of(request)
-    content = _hash(await read_json_body(request, device.space, _MOST_BYTES))
+    content = _hash(await read_json_body(request, device.share, _MOST_BYTES))
     entry = await app.documents.state(device.space, document, content)
     if entry is None or entry.body is None:
         raise ProblemError(NOT_FOUND, "The document has no such revision, or its body was pruned.")

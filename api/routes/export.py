@@ -25,18 +25,18 @@ async def get_export(request: Request) -> StreamingResponse:
     app = state(request)
     device = await app.devices.of(request)
     position = (await app.hash_maps.lineage(device.space)).position
-    await enter_large(request, device.space)
+    await enter_large(request, device.share)
     coding = accepted(request.headers.get("accept-encoding"))
     headers = {"cache-control": "no-store", "vary": "accept-encoding"}
     if coding != IDENTITY:
         headers["content-encoding"] = coding
-    lines = space_lines(app, device.space, position) if request.method != "HEAD" else _nothing()
+    lines = space_lines(app, device.space, position) if request.method != "HEAD" else nothing()
     token = app.devices.credential(request)
 
     async def still_open() -> bool:
         return await app.devices.opens(token, device.space)
 
-    pieces = _pieces(lines, Encoder(coding), still_open)
+    pieces = pieces_of(lines, Encoder(coding), still_open)
     return StreamingResponse(pieces, headers=headers, media_type="application/x-ndjson")
 
 
@@ -52,17 +52,17 @@ async def space_lines(app: AppState, space: SpaceId, position: Position) -> Asyn
     yield export.last_line(documents, revisions)
 
 
-async def _nothing() -> AsyncIterator[bytes]:
+async def nothing() -> AsyncIterator[bytes]:
     """Of an answer that is asked for without its body."""
     for line in list[bytes]():
         yield line
 
 
-async def _pieces(
+async def pieces_of(
     lines: AsyncIterator[bytes], encoder: Encoder, still_open: Callable[[], Awaitable[bool]]
 ) -> AsyncIterator[bytes]:
     """Many lines at a time: one by one they would cost more to send than to read. Cut, without the last line, when
-    the token is revoked meanwhile."""
+    what was asked with opens it no more."""
     waiting: list[bytes] = []
     size = 0
     async for line in lines:

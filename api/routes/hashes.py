@@ -77,9 +77,9 @@ async def post_diff(request: Request) -> Response:
     """Where a client's documents differ from the server's, range by range (docs/reconciliation.md)."""
     app = state(request)
     device = await app.devices.of(request)
-    received = await read_body(request, device.space, _MOST_DIFF_BYTES)
-    asked = ranges.ranges_of(await app.aside.value(device.space, received, max_depth=2), _MOST_RANGES)
-    await enter_large(request, device.space)
+    received = await read_body(request, device.share, _MOST_DIFF_BYTES)
+    asked = ranges.ranges_of(await app.aside.value(device.share, received, max_depth=2), _MOST_RANGES)
+    await enter_large(request, device.share)
     listing = await app.hash_maps.current(device.space)
     comparison = await listing.compare(asked)
     body = {"ranges": comparison.divided, "documents": comparison.listed, "cursor": cursor_of(listing.position)}

@@ -25,7 +25,7 @@ async def post_import(request: Request) -> Response:
     app = state(request)
     device = await app.devices.of(request, Act.WRITE)
     coding = coding_of(request, _KINDS)
-    await enter_import(request, device.space)
+    await enter_import(request, device.share)
     max_bytes = await app.limits.of_user(Limit.IMPORT_BYTES, device.owner)
     bounds = ImportBounds(max_bytes, await app.limits.quota_of(device.space))
     running = asyncio.ensure_future(app.importer(device.space, pieces_of(request, max_bytes, coding), coding, bounds))

@@ -24,7 +24,7 @@ async def get_policies(request: Request) -> Response:
 async def put_policies(request: Request) -> Response:
     app = state(request)
     device = await app.devices.of(request, Act.WRITE)
-    declared = await app.aside.value(device.space, await read_body(request, device.space, _MOST_BYTES), max_depth=3)
+    declared = await app.aside.value(device.share, await read_body(request, device.share, _MOST_BYTES), max_depth=3)
     try:
         policies = parse(declared)
     except InvalidPolicies as error:

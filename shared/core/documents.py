@@ -81,8 +81,19 @@ class Device:
     """What its program calls itself."""
     synced: Mapping[SpaceId, Synced] = field(default_factory=dict, hash=False)
 
+    @property
+    def share(self) -> SpaceId:
+        """Whose share of the memory and time of a process its requests take: its space's. One that opens every space
+        of its user takes the user's, or it would have as many shares as he has spaces."""
+        return share_of(self.owner) if self.every_space and self.owner is not None else self.space
+
     def is_expired(self, now: float) -> bool:
         return self.expires_at is not None and now >= self.expires_at
+
+
+def share_of(key: str) -> SpaceId:
+    """What stands for a user, or an address, among spaces where shares are counted. No space can be called so."""
+    return SpaceId(f"@{key}")
 
 
 @dataclass(frozen=True, slots=True)

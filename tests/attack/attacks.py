@@ -86,15 +86,15 @@ async def repeated(count: int, act: Callable[[int], Awaitable[Any]]) -> None:
     await asyncio.gather(*map(one, range(count)))
 
 
+def batch(number: int) -> bytes:
+    """Gzipped: 15 documents of a megabyte."""
+    tasks = ",".join(document(f"d{number}-{i}", text(MIB - 200)) for i in range(15))
+    return gzip.compress(('{"tasks":{' + tasks + "}}").encode(), 1)
+
+
 async def batches(client: Client) -> None:
     """Gzipped batches of documents of a megabyte, 25 at a time."""
-    raw = [
-        gzip.compress(
-            ("{" + '"tasks":{' + ",".join(document(f"d{n}-{i}", text(MIB - 200)) for i in range(15)) + "}}").encode(),
-            1,
-        )
-        for n in range(2)
-    ]
+    raw = [batch(n) for n in range(2)]
     await repeated(25, lambda n: client.ask("POST", "/tasks", raw[n % 2], "Content-Encoding: gzip"))
 
 
@@ -262,8 +262,46 @@ async def flood(client: Client) -> None:
     await repeated(64, act)
 
 
+async def spaces(client: Client) -> None:
+    """Batches, documents of a megabyte, pages and small requests, all of them in 40 spaces that the token opens."""
+    opened: list[str] = []
+    while len(opened) < 40:
+        status, answer = await client.ask("POST", "/spaces", b'{"name":"x"}')
+        if status == 201:
+            opened.append(f"Hypertask-Space: {json.loads(answer)['space']}")
+        else:
+            await asyncio.sleep(0.5)
+    raw = batch(0)
+
+    async def act(number: int) -> None:
+        space = opened[number % len(opened)]
+        match number % 8:
+            case 0:
+                await client.ask("POST", "/tasks", raw, space, "Content-Encoding: gzip")
+            case 1:
+                await client.ask("POST", "/task/p", posted("p"), space)
+            case 2:
+                await client.ask("GET", "/tasks?limit=1000", b"", space)
+            case _:
+                body = b'{"client_state":{"id":"f","n":%d}}' % random.randrange(10**9)
+                await client.ask("POST", "/task/f", body, space)
+
+    await repeated(80, act)
+
+
+async def people(client: Client) -> None:
+    """Small requests about people and spaces, and without a token, on 64 connections."""
+    paths = ["/spaces", "/me", "/devices", "/openapi.json", "/docs", "/sign-in", "/app/"]
+
+    async def act(number: int) -> None:
+        await client.ask("GET", paths[number % len(paths)], b"", "Accept-Encoding: gzip")
+
+    await repeated(64, act)
+
+
 ATTACKS: dict[str, Callable[[Client], Coroutine[Any, Any, None]]] = {
-    act.__name__: act for act in (batches, plain, texts, withheld, heads, pages, stale, devices, flood)
+    act.__name__: act
+    for act in (batches, plain, texts, withheld, heads, pages, stale, devices, flood, spaces, people)
 }
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import httpx
 import pytest
 
+from api.access import sign_in, spaces
 from shared.core.access.audit import BY_OPERATOR, AuditAct
 from shared.core.access.invitations import SignUp
 from shared.core.access.sessions import FREE_ATTEMPTS
-from shared.core.documents import DeviceId, SpaceId, UserId
+from shared.core.documents import DeviceId, Exported, SpaceId, UserId
 from tests.unit.api.people import PASSWORD, People, people
 
 STATE = {"client_state": {"id": "a", "by": "me"}}
@@ -68,6 +70,7 @@ async def test_a_session_that_was_ended_opens_nothing() -> None:
         {"hypertask-csrf": "0" * 32},
         {"origin": "https://evil.example"},
         {"origin": "null"},
+        {"origin": "http://["},
         {"sec-fetch-site": "cross-site"},
     ],
 )
@@ -367,6 +370,34 @@ async def test_an_archived_space_is_read_and_a_deleted_one_can_be_taken_back() -
         assert set((await devices[1].get("/hashes")).json()) == {"a"}
 
 
+async def test_nobody_makes_invitations_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spaces, "MOST_INVITATIONS", 3)
+    async with people() as server:
+        alice = await server.join("alice")
+        space, other = await alice.home(), await server.shared(alice)
+        bodies = [{"role": "reader"}, {"role": "reader", "expires_in": 60}, {"role": "editor"}]
+        made = [await alice.call("POST", f"/spaces/{space}/invitations", 201, json=body) for body in bodies]
+        answer = await alice.client.post(f"/spaces/{space}/invitations", json={"role": "reader"})
+        assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (
+            429,
+            "rate-limited",
+            "3600",
+        )
+        await alice.call("POST", f"/spaces/{other}/invitations", 201, json={"role": "reader"})
+        await alice.call("DELETE", f"/spaces/{space}/invitations/{made[0]['invitation']}", 204)
+        await alice.call("POST", f"/spaces/{space}/invitations", 201, json={"role": "reader"})
+
+
+async def test_nobody_has_sessions_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sign_in, "MOST_SESSIONS", 3)
+    async with people() as server:
+        alice = await server.join("alice")
+        clients = [alice.client, *(server.client() for _ in range(3))]
+        for client in clients[1:]:
+            await client.post("/session", json={"name": "alice", "password": PASSWORD})
+        assert [(await client.get("/me")).status_code for client in clients] == [401, 200, 200, 200]
+
+
 async def test_invitations_are_shown_listed_used_once_and_revoked() -> None:
     async with people(public_url="https://tasks.example.org") as server:
         alice, bob, carol = [await server.join(name) for name in ("alice", "bob", "carol")]
@@ -480,6 +511,32 @@ async def test_a_device_shows_how_far_it_has_synced() -> None:
 
 
 # Leaving
+
+
+@pytest.mark.parametrize("how", ["session", "account"])
+async def test_an_export_of_everything_ends_with_the_session(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    async with people() as server:
+        alice = await server.join("alice")
+        device = server.device(await alice.token())
+        for name in "abc":
+            await device.post(f"/task/{name}", json={"client_state": {"id": name, "text": "x" * 70_000}})
+        everything = server.service.documents.everything
+        stores = server.service.stores
+
+        async def interrupted(space: SpaceId) -> AsyncIterator[Exported]:
+            async for found in everything(space):
+                yield found
+                if how == "session":
+                    await alice.client.delete("/session")
+                else:
+                    entry = BY_OPERATOR.entry(AuditAct.USER_DISABLED, 1.0, user=UserId(alice.user))
+                    await stores.users.set_disabled(UserId(alice.user), 1.0, entry)
+
+        monkeypatch.setattr(server.service.documents, "everything", interrupted)
+        lines = (await alice.client.get("/me/export")).text.splitlines()
+        assert json.loads(lines[0]).keys() == {"account"}
+        assert "".join(lines).count("x" * 70_000) == 1, "of three"
+        assert "complete" not in lines[-1]
 
 
 async def test_an_account_is_deleted_after_an_export_and_can_be_taken_back() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
@@ -180,3 +181,23 @@ async def test_who_asks_for_most_waits_when_there_is_much_to_do(
     monkeypatch.setattr(asyncio, "sleep", sleep)
     await pace.throttle(A)
     assert bool(slept) == waits
+
+
+async def test_many_that_wait_are_let_go_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    pace = Pace()
+    await pace.throttle(B)
+    pace._late = 0.01
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    for _ in range(pacing._MANY + 2_000):
+        await pace.throttle(A)
+    delay = 0.01 * pacing._DELAY
+    assert slept[0] == delay
+    half = slept[len(slept) // 2 :]
+    assert all(after > before for before, after in pairwise(half[:500])), "the loop has time between two of them"
+    assert max(slept) <= pacing._MOST_TURN_SECONDS
+    assert max(slept) > 10 * delay

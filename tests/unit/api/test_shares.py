@@ -1,0 +1,117 @@
+"""Whose share of a process's memory and time a request takes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from api.pace import Pace
+from api.room import NOBODY, Gate, Room
+from shared.core.documents import Device, DeviceId, SpaceId, UserId, UserName, share_of
+from tests.unit.api.people import People, people
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[People]:
+    async with people() as found:
+        yield found
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> set[SpaceId]:
+    """Whose requests were counted by the pace."""
+    shares: set[SpaceId] = set()
+
+    async def throttle(pace: Pace, space: SpaceId) -> None:
+        shares.add(space)
+
+    monkeypatch.setattr(Pace, "throttle", throttle)
+    return shares
+
+
+def device(*, every_space: bool, owner: str | None = "u1") -> Device:
+    user = None if owner is None else UserId(owner)
+    return Device(DeviceId("d"), UserName("u"), "d", SpaceId("s"), 0.0, owner=user, every_space=every_space)
+
+
+def test_a_token_has_one_share_however_many_spaces_it_opens() -> None:
+    assert device(every_space=True).share == share_of("u1") != SpaceId("u1")
+    assert device(every_space=False).share == device(every_space=True, owner=None).share == SpaceId("s")
+
+
+async def test_what_is_large_counts_for_the_user_in_all_of_his_spaces(
+    server: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anna = await server.join("anna")
+    other = (await anna.call("POST", "/spaces", 201, json={"name": "Other"}))["space"]
+    shares: set[SpaceId] = set()
+    entered, taken = Gate.enter, Room.take
+
+    async def enter(gate: Gate, space: SpaceId) -> None:
+        shares.add(space)
+        await entered(gate, space)
+
+    def take(room: Room, space: SpaceId, size: int) -> None:
+        shares.add(space)
+        taken(room, space, size)
+
+    monkeypatch.setattr(Gate, "enter", enter)
+    monkeypatch.setattr(Room, "take", take)
+    large = {"client_state": {"id": "a", "text": "x" * 300_000}}
+    for space in (await anna.home(), other):
+        laptop = server.device(await anna.token(every_space=True), space)
+        for method, path, body in (
+            ("POST", "/task/a", large),
+            ("POST", "/tasks", {"tasks": {"a": large}}),
+            ("POST", "/hashes/diff", {"ranges": {"": "0" * 32}}),
+            ("PUT", "/policies", {}),
+            ("GET", "/tasks", None),
+            ("GET", "/tasks?ids=a", None),
+            ("GET", "/task/a", None),
+            ("GET", "/task/a/revisions", None),
+            ("GET", "/export", None),
+        ):
+            answer = await laptop.request(method, path, json=body)
+            assert answer.status_code == 200, answer.text
+        export = (await laptop.get("/export")).content
+        answer = await laptop.post("/import", content=export, headers={"content-type": "application/x-ndjson"})
+        assert answer.status_code == 200, answer.text
+    await anna.client.get("/me/export")
+    assert shares == {share_of(anna.user)}
+
+
+async def test_requests_count_for_the_user_in_all_of_his_spaces(server: People, counted: set[SpaceId]) -> None:
+    anna = await server.join("anna")
+    token = await anna.token(every_space=True)
+    spaces = [await anna.home(), (await anna.call("POST", "/spaces", 201, json={"name": "Other"}))["space"]]
+    counted.clear()
+    for space in spaces:
+        assert (await server.device(token, space).get("/hashes")).status_code == 200
+    assert (await server.device(token).get("/spaces")).status_code == 200
+    assert counted == {share_of(anna.user)}
+
+
+@pytest.mark.parametrize("path", ["/me", "/spaces", "/sessions", "/account", "/account/spaces"])
+async def test_requests_of_a_session_count(server: People, counted: set[SpaceId], path: str) -> None:
+    anna = await server.join("anna")
+    counted.clear()
+    assert (await anna.client.get(path)).status_code == 200
+    assert counted == {share_of(anna.user)}
+
+
+@pytest.mark.parametrize(
+    ("path", "share"),
+    [
+        ("/docs", {NOBODY}),
+        ("/openapi.json", {NOBODY}),
+        ("/none", {NOBODY}),
+        ("/hashes", {NOBODY}),
+        ("/healthz", set()),
+    ],
+)
+async def test_requests_of_nobody_count_together(
+    server: People, counted: set[SpaceId], path: str, share: set[SpaceId]
+) -> None:
+    await server.client().get(path)
+    assert counted == share

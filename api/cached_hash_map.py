@@ -21,17 +21,23 @@ class CachedHashMap:
         self._before = before._tree if before is not None else None
         self._tree: Tree | None = None
         self._bodies: dict[str, bytes] = {}
+        self._compressing: dict[str, asyncio.Task[bytes]] = {}
 
     @property
     def position(self) -> Position:
         return self.map.position
 
     async def body(self, coding: str) -> list[bytes]:
-        """The JSON object, in parts. Compressing costs much more than sending the buckets, so it is done once."""
+        """The JSON object, in parts. Compressing costs much more than sending the buckets, so it is done once, for
+        those too that ask meanwhile."""
         if coding == IDENTITY:
             return self.map.parts()
         if coding not in self._bodies:
-            self._bodies[coding] = await compressed(coding, self.map.parts())
+            task = self._compressing.get(coding)
+            if task is None:
+                task = self._compressing[coding] = asyncio.create_task(compressed(coding, self.map.parts()))
+                task.add_done_callback(lambda _: self._compressing.pop(coding, None))
+            self._bodies[coding] = await asyncio.shield(task)
         return [self._bodies[coding]]
 
     async def compare(self, asked: Mapping[Prefix, Fingerprint]) -> Comparison:

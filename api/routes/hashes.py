@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from itertools import islice
 from typing import TypeVar
 
 from starlette.requests import Request
@@ -28,6 +29,8 @@ T = TypeVar("T")
 _MOST_WAIT_SECONDS = 60
 _MOST_RANGES = 4096
 _MOST_DIFF_BYTES = 512 * 1024
+_MOST_TOLD = 8
+"""Cursors in If-None-Match that are looked up. A client has one."""
 
 
 async def get_hashes(request: Request) -> Response:
@@ -51,7 +54,7 @@ async def get_hashes(request: Request) -> Response:
             request, device, look=look, changed=lambda newer: cursor_of(newer.position) not in known
         )
     position = lineage.position
-    for told in filter(None, map(parse_cursor, known)):
+    for told in islice(filter(None, map(parse_cursor, known)), _MOST_TOLD):
         await app.hash_maps.told(device.space, told, lineage)
     coding = accepted(request.headers.get("accept-encoding"))
     if known & {"*", cursor_of(position)}:

@@ -1,0 +1,56 @@
+"""What one request for the hash map may cost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from api import cached_hash_map
+from api.cached_hash_map import CachedHashMap
+from api.codings import decompressed
+from api.hash_maps import HashMaps
+from api.routes import hashes
+from shared.core.documents import ContentHash, DocumentId, Epoch, Position, SpaceId
+from shared.core.documents import Sequence as SequenceNumber
+from shared.core.index.hash_map import BucketedMap
+from shared.core.index.lineage import Lineage
+from tests.unit.api.in_memory import Service
+
+
+async def test_a_map_is_compressed_once_for_all_who_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = BucketedMap.of(
+        Position(Epoch("e"), SequenceNumber(1)), {DocumentId(f"d{n}"): ContentHash("0" * 32) for n in range(1000)}
+    )
+    asked: list[str] = []
+    compressed = cached_hash_map.compressed
+
+    async def counted(coding: str, parts: Sequence[bytes]) -> bytes:
+        asked.append(coding)
+        await asyncio.sleep(0)
+        return await compressed(coding, parts)
+
+    monkeypatch.setattr(cached_hash_map, "compressed", counted)
+    listing = CachedHashMap(made)
+    bodies = await asyncio.gather(*(listing.body(coding) for coding in ("gzip", "zstd") * 5))
+    assert sorted(asked) == ["gzip", "zstd"]
+    assert decompressed("gzip", bodies[0][0], 10**6) == decompressed("zstd", bodies[1][0], 10**6)
+    assert decompressed("gzip", bodies[0][0], 10**6) == b"".join(made.parts())
+
+
+async def test_few_cursors_of_a_request_are_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Position] = []
+
+    async def noted(maps: HashMaps, space: SpaceId, position: Position, lineage: Lineage) -> None:
+        told.append(position)
+
+    monkeypatch.setattr(HashMaps, "told", noted)
+    async with Service().client() as client:
+        cursor = (await client.get("/hashes")).headers["hypertask-cursor"]
+        epoch = cursor.rpartition("-")[0]
+        for count in (1, 1000):
+            told.clear()
+            tags = ", ".join(f'"{epoch}-{number}"' for number in range(10, 10 + count))
+            assert (await client.get("/hashes", headers={"if-none-match": tags})).status_code == 200
+            assert len(told) == min(count, hashes._MOST_TOLD)

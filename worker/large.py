@@ -18,6 +18,9 @@ from shared.observability import event
 
 logger = logging.getLogger(__name__)
 
+_ALLOCATION: Final = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "131072"}
+"""glibc's: threads that decide what is large leave their share of memory behind, if each has one of its own; and a
+threshold that is set does not grow, so that what is large goes back to the system when it is freed."""
 _AGAIN_SECONDS: Final = 0.5
 _STOP_SECONDS: Final = 1.5
 """A worker that is told to stop has five; whatever this one was at, another one does again."""
@@ -39,8 +42,7 @@ class LargeProcess:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _keep(self) -> None:
-        # Threads that decide what is large leave their share of memory behind, if each has one of its own.
-        environment = {"MALLOC_ARENA_MAX": "2", **os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        environment = {**_ALLOCATION, **os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         while True:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "worker.large_process", stdin=asyncio.subprocess.PIPE, env=environment

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from api import cached_hash_map
 from api.cached_hash_map import CachedHashMap
 from api.codings import decompressed
+from api.compression import compressed
 from api.hash_maps import HashMaps
 from api.routes import hashes
 from shared.core.documents import ContentHash, DocumentId, Epoch, Position, SpaceId
@@ -24,14 +24,13 @@ async def test_a_map_is_compressed_once_for_all_who_ask(monkeypatch: pytest.Monk
         Position(Epoch("e"), SequenceNumber(1)), {DocumentId(f"d{n}"): ContentHash("0" * 32) for n in range(1000)}
     )
     asked: list[str] = []
-    compressed = cached_hash_map.compressed
 
     async def counted(coding: str, parts: Sequence[bytes]) -> bytes:
         asked.append(coding)
         await asyncio.sleep(0)
         return await compressed(coding, parts)
 
-    monkeypatch.setattr(cached_hash_map, "compressed", counted)
+    monkeypatch.setattr("api.cached_hash_map.compressed", counted)
     listing = CachedHashMap(made)
     bodies = await asyncio.gather(*(listing.body(coding) for coding in ("gzip", "zstd") * 5))
     assert sorted(asked) == ["gzip", "zstd"]

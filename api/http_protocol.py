@@ -10,6 +10,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, NoReturn
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api import errors
@@ -73,6 +74,10 @@ class HttpProtocol(HttpToolsProtocol):
         """What came behind as many requests as may wait."""
         self._is_chunked = False
         self._body_length = 0
+        self._has_offer = False
+        """The request offers another protocol and has a body, which the parser takes for that protocol."""
+        self._is_replaying = False
+        """The parser reads the head of such a request once more."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -116,11 +121,39 @@ class HttpProtocol(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_timer is None:  # the first bytes after an answer
                 self._start_head_timer()
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self._feed(data)
+        except httptools.HttpParserError:
+            self.send_400_response("")
         if self._in_head and self._head_bytes > MOST_HEAD_BYTES:
             self._refuse(errors.HEADERS_TOO_LARGE, f"The head of a request may have {MOST_HEAD_BYTES} bytes.")
 
+    def _feed(self, data: bytes) -> None:
+        """Offers to go on in another protocol are passed over (RFC 9110, 7.8): clients that know HTTP/2 offer it with
+        any request."""
+        while data:
+            try:
+                self.parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as offer:
+                data = data[offer.args[0] :]
+                if self._has_offer:
+                    self._has_offer = False
+                    self._replay_head()
+
+    def _replay_head(self) -> None:
+        """Another parser goes on with the body."""
+        framing = b"Transfer-Encoding: chunked" if self._is_chunked else b"Content-Length: %d" % self._body_length
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
+        self._is_replaying = True
+        self.parser.feed_data(b"POST / HTTP/1.1\r\n" + framing + b"\r\n\r\n")
+        self._is_replaying = False
+
     def on_message_begin(self) -> None:
+        if self._is_replaying:
+            return
         super().on_message_begin()
         self._in_head, self._in_body = True, False
         self._chunks = self._body_bytes = self._trailers = 0
@@ -128,7 +161,13 @@ class HttpProtocol(HttpToolsProtocol):
             self._head_bytes = 0
             self._start_head_timer()
 
+    def on_url(self, url: bytes) -> None:
+        if not self._is_replaying:
+            super().on_url(url)
+
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._is_replaying:
+            return
         if not self._in_head:
             self._trailers += 1
             if self._trailers > _MOST_TRAILERS:
@@ -146,6 +185,8 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_headers_complete(self) -> None:
+        if self._is_replaying:
+            return
         query = self.url.partition(b"?")[2]
         if query.count(b"&") >= MOST_PARAMETERS or query.count(b"%") > _MOST_ESCAPES:
             detail = f"An address may have {MOST_PARAMETERS} parameters, and {_MOST_ESCAPES} escapes (%) in them."
@@ -156,6 +197,7 @@ class HttpProtocol(HttpToolsProtocol):
         fields = dict(self.headers)
         self._is_chunked = b"transfer-encoding" in fields
         self._body_length = 0 if self._is_chunked else int(fields.get(b"content-length", b"0"))
+        self._has_offer = self.parser.should_upgrade() and (self._is_chunked or self._body_length > 0)
         self._head_bytes = 0
         self._end_head_timer()
         self._waiting.pop(self, None)
@@ -169,6 +211,8 @@ class HttpProtocol(HttpToolsProtocol):
             self._give_up(errors.MALFORMED_REQUEST, "The Host header is not a name or address with a port.")
 
     def on_message_complete(self) -> None:
+        if self._has_offer:  # says the parser, but its body comes
+            return
         self._in_body = False
         super().on_message_complete()
         if self.cycle.response_complete:  # before its body had come, which ended the time that it is kept open

@@ -98,3 +98,49 @@ async def test_a_host_may_be_a_name_or_an_address(head: bytes) -> None:
         while not connection.answers:
             await asyncio.sleep(0.01)
     connection.protocol.connection_lost(None)
+
+
+OFFER = b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n"
+LENGTH = b"POST / HTTP/1.1\r\nhost: a\r\n%bcontent-length: 5\r\n\r\nabcde"
+CHUNKED = b"POST / HTTP/1.1\r\nhost: a\r\n%btransfer-encoding: chunked\r\n\r\n2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+@pytest.mark.parametrize("request_", [LENGTH, CHUNKED], ids=["length", "chunked"])
+async def test_an_offer_of_another_protocol_is_passed_over(request_: bytes, size: int) -> None:
+    """curl --http2 and Java's client make it with every request."""
+    connection = Echo()
+    offered = ONE.replace(b"\r\n\r\n", b"\r\n" + OFFER + b"\r\n")
+    raw = request_ % OFFER + offered + request_ % b"" + request_ % OFFER + ONE
+    for begin in range(0, len(raw), size):
+        connection.protocol.data_received(raw[begin : begin + size])
+    async with asyncio.timeout(20):
+        while len(connection.bodies) < 5:
+            await asyncio.sleep(0.01)
+    assert connection.bodies == [b"abcde", b"", b"abcde", b"abcde", b""]
+    connection.protocol.connection_lost(None)
+
+
+async def test_an_offer_before_a_broken_body_is_refused() -> None:
+    connection = Echo()
+    connection.protocol.data_received((CHUNKED % OFFER).replace(b"3\r\n", b"x\r\n"))
+    assert connection.sent.startswith(b"HTTP/1.1 400") and b'"malformed-request"' in connection.sent
+    connection.protocol.connection_lost(None)
+
+
+class Echo(Connection):
+    """Its application keeps the bodies."""
+
+    def __init__(self) -> None:
+        self.bodies: list[bytes] = []
+        super().__init__()
+        self.may_answer.set()
+
+    async def _app(self, scope: Any, receive: Any, send: Any) -> None:
+        body = b""
+        while (message := await receive())["type"] == "http.request":
+            body += message["body"]
+            if not message["more_body"]:
+                self.bodies.append(body)
+                break
+        await super()._app(scope, receive, send)

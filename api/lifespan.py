@@ -21,6 +21,8 @@ from shared.adapters.openid import HttpOpenIdProvider
 from shared.adapters.rates import memory_rates, redis_rates
 from shared.adapters.redis import connection as redis
 from shared.adapters.redis.announcements import RedisAnnouncements
+from shared.adapters.redis.map_acknowledgements import RedisMapAcknowledgements
+from shared.adapters.redis.map_cache import RedisHashMapCache
 from shared.adapters.redis.resolver import ArqResolver
 from shared.adapters.redis.streams import RedisStreamCounter
 from shared.settings import Settings
@@ -51,8 +53,8 @@ def lifespan_of(settings: Settings) -> Callable[[Starlette], AbstractAsyncContex
                 documents=MongoDocumentStore(mongo, give_up_after_seconds=settings.store_timeout_seconds),
                 stores=access_stores(mongo),
                 passwords=Argon2Hasher(threads=settings.password_threads),
-                cache=redis.RedisHashMapCache(client),
-                acknowledgements=redis.RedisMapAcknowledgements(client),
+                cache=RedisHashMapCache(client),
+                acknowledgements=RedisMapAcknowledgements(client),
                 resolver=resolver,
                 announcements=partial(RedisAnnouncements, client),
                 importer=partial(import_apart, settings),

@@ -481,7 +481,7 @@ BREAKS = (
     ),
     Break(
         "rounds: a post between two maps is overlooked",
-        "shared/adapters/redis/connection.py",
+        "shared/adapters/redis/scripts/note_listed.lua",
         "if last[1] and last[2] and last[3] == '0' then",
         "if last[1] and last[2] then",
         ("tests/contract/test_map_acknowledgements.py",),

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from shared.adapters.memory.cache import MemoryAnnouncements
 from shared.adapters.redis.announcements import RedisAnnouncements
-from shared.adapters.redis.connection import space_key
+from shared.adapters.redis.keys import space_key
 from shared.announcement_messages import load_announcement
 from shared.core.documents import DeviceId, Sequence, SpaceId
 from shared.ports import Announcement, Announcements

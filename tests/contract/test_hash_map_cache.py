@@ -13,7 +13,8 @@ from redis.asyncio import Redis
 
 from shared.adapters.memory.cache import MemoryHashMapCache
 from shared.adapters.redis import connection as adapter
-from shared.adapters.redis.connection import RedisHashMapCache, space_key
+from shared.adapters.redis.keys import space_key
+from shared.adapters.redis.map_cache import RedisHashMapCache
 from shared.core.documents import ContentHash, DocumentId, Epoch, Position, Sequence, SpaceId
 from shared.core.index.hash_map import BucketedMap
 from shared.ports import HashMapCache

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from shared.adapters.memory.cache import MemoryMapAcknowledgements
 from shared.adapters.redis import connection as adapter
-from shared.adapters.redis.connection import RedisMapAcknowledgements
+from shared.adapters.redis.map_acknowledgements import RedisMapAcknowledgements
 from shared.core.documents import DeviceId, Sequence, SpaceId
 from shared.core.resolution.context import AcknowledgedMap
 from shared.ports import MapAcknowledgements, UnavailableError

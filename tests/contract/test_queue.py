@@ -16,8 +16,9 @@ from redis.commands.core import AsyncScript
 
 from shared.adapters.arq import LARGE_QUEUE, WakingRedis, connect
 from shared.adapters.memory.queue import MemoryInbox, MemoryQueue, MemoryResolver
-from shared.adapters.redis.connection import RedisMapAcknowledgements, space_key
 from shared.adapters.redis.inbox import SIZES, ArqInbox, ArqLease
+from shared.adapters.redis.keys import space_key
+from shared.adapters.redis.map_acknowledgements import RedisMapAcknowledgements
 from shared.adapters.redis.resolver import ArqResolver
 from shared.core.documents import DeviceId, Sequence, SpaceId
 from shared.core.resolution.batch import Answer, Item

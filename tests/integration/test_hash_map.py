@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from bench.load import Connection
-from shared.adapters.redis.connection import space_key
+from shared.adapters.redis.keys import space_key
 from shared.core.documents import SpaceId
 from tests.instance import Access, Instance
 from tests.integration.truth import administrator, content_hash, truth

@@ -18,8 +18,8 @@ import pytest
 from shared import codec
 from shared.adapters import arq
 from shared.adapters.mongodb import MongoDocumentStore, opened
-from shared.adapters.redis.connection import space_key
 from shared.adapters.redis.inbox import ArqInbox
+from shared.adapters.redis.keys import space_key
 from shared.adapters.redis.resolver import ArqResolver
 from shared.core.documents import Body, DeviceId, DocumentId, SpaceId
 from shared.core.resolution.batch import Answer, Item

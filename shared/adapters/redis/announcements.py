@@ -11,7 +11,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from shared import announcement_messages
-from shared.adapters.redis.connection import errors_mapped, space_key
+from shared.adapters.redis.connection import errors_mapped
+from shared.adapters.redis.keys import space_key
 from shared.core.documents import DeviceId, SpaceId
 from shared.observability import event
 from shared.ports import Announcement, UnavailableError

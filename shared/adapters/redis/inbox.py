@@ -33,7 +33,8 @@ from redis.commands.core import AsyncScript
 from shared import queue_messages
 from shared.adapters.arq import LARGE_QUEUE, QUEUE, WakingRedis, enqueue
 from shared.adapters.redis.announcements import changed_message
-from shared.adapters.redis.connection import errors_mapped, process_key, space_key
+from shared.adapters.redis.connection import errors_mapped
+from shared.adapters.redis.keys import process_key, space_key
 from shared.adapters.redis.scripts import script
 from shared.core.documents import SpaceId
 from shared.core.resolution.batch import DocumentCounts

@@ -18,8 +18,9 @@ from redis.commands.core import AsyncScript
 
 from shared import metrics, queue_messages
 from shared.adapters.arq import LARGE_QUEUE, QUEUE, WakingRedis, enqueue
-from shared.adapters.redis.connection import errors_mapped, process_key, rounds_key, space_key
+from shared.adapters.redis.connection import errors_mapped
 from shared.adapters.redis.inbox import INBOX_TTL_MS, LARGE_BYTES, QUEUED_MS, SIZES
+from shared.adapters.redis.keys import process_key, rounds_key, space_key
 from shared.adapters.redis.scripts import script
 from shared.core.documents import DeviceId, JsonText, SpaceId
 from shared.core.resolution.batch import Answer, Item

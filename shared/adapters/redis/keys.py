@@ -1,0 +1,21 @@
+"""Key names. Every key of a space carries the space as its hash tag, so that a cluster keeps the keys of one space
+together."""
+
+from __future__ import annotations
+
+from shared.core.documents import DeviceId, SpaceId
+
+
+def space_key(space: SpaceId, name: str) -> str:
+    """The key `name` of a space."""
+    return f"ht:{{{space}}}:{name}"
+
+
+def process_key(process: str, name: str) -> str:
+    """The key `name` of one process; it holds nothing of a space that outlives a request."""
+    return f"ht:process:{process}:{name}"
+
+
+def rounds_key(space: SpaceId, device: DeviceId) -> str:
+    """Of a device's rounds: `posted` is 1 from when it posts until it lists the next time."""
+    return space_key(space, f"rounds:{device}")

@@ -17,7 +17,6 @@ from api.access.sign_in import SignIn
 from api.access.spaces import Spaces
 from api.acknowledgements import DeviceAcknowledgements
 from api.admission import Admission
-from api.aside import Aside
 from api.auth import Devices
 from api.change_feed import ChangeFeed
 from api.hash_maps import HashMaps
@@ -25,6 +24,7 @@ from api.importing import Importer
 from api.limits_in_force import LimitsInForce
 from api.live import Live
 from api.pace import Pace
+from api.parser_pool import ParserPool
 from api.rates import RequestRates
 from api.room import (
     IMPORTS,
@@ -93,7 +93,7 @@ class Adapters:
 @asynccontextmanager
 async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[AppState]:
     """The state of a process, which follows what is announced until the end of the block."""
-    async with Pace() as pace, Aside(settings.limits, pace) as aside:
+    async with Pace() as pace, ParserPool(settings.limits, pace) as parser_pool:
         maps = HashMaps(adapters.documents, adapters.cache, max_bytes=settings.map_cache_bytes)
         limits = LimitsInForce(adapters.stores, settings)
         admission = Admission(RequestRates(adapters.rates, adapters.rates_alone), limits)
@@ -122,7 +122,7 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[App
                     most_seconds=LARGE_ANSWER_SECONDS,
                 ),
                 imports=Gate(pace, IMPORTS, 1),
-                aside=aside,
+                parser_pool=parser_pool,
                 stores=adapters.stores,
                 devices=devices,
                 limits=limits,

@@ -8,7 +8,6 @@ from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
 
-from api.aside import SMALL_BYTES
 from api.codings import CODINGS, IDENTITY, BrokenError, ReceivedBody, decompressed, expected_size
 from api.errors import (
     MALFORMED_REQUEST,
@@ -18,6 +17,7 @@ from api.errors import (
     UNSUPPORTED_MEDIA_TYPE,
     ProblemError,
 )
+from api.parser_pool import SMALL_BYTES
 from api.room import HOLDING, RETRY_SECONDS, Holding
 from api.state import state
 from shared.core.documents import SpaceId

@@ -1,4 +1,4 @@
-"""The process that reads and stores one import for an API process (`api.import_aside`): `python -m
+"""The process that reads and stores one import for an API process (`api.import_runner`): `python -m
 api.import_process`. Reading an export is computation that takes seconds, and so is storing it.
 
 Its input is pieces, each behind its length (four bytes): first JSON that says what to do, then the body as it was

@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 
 from api.access.first_administrator import make_first_administrator
 from api.assembly import Adapters, assembled
-from api.import_aside import import_apart
+from api.import_runner import import_in_process
 from api.state import AppState
 from shared import gc, metrics, observability
 from shared.adapters import arq
@@ -23,7 +23,7 @@ from shared.adapters.redis import connection as redis
 from shared.adapters.redis.announcements import RedisAnnouncements
 from shared.adapters.redis.map_acknowledgements import RedisMapAcknowledgements
 from shared.adapters.redis.map_cache import RedisHashMapCache
-from shared.adapters.redis.resolver import ArqResolver
+from shared.adapters.redis.resolver import RedisResolver
 from shared.adapters.redis.streams import RedisStreamCounter
 from shared.settings import Settings
 
@@ -46,7 +46,7 @@ def lifespan_of(settings: Settings) -> Callable[[Starlette], AbstractAsyncContex
         client = arq.connect(settings.redis_url)
         rates = redis_rates(settings.redis_url)
         streams = RedisStreamCounter(settings.redis_url)
-        async with opened(settings) as mongo, ArqResolver(client, settings) as resolver:
+        async with opened(settings) as mongo, RedisResolver(client, settings) as resolver:
             await mongo.prepare()
             await migrate(mongo)
             adapters = Adapters(
@@ -57,7 +57,7 @@ def lifespan_of(settings: Settings) -> Callable[[Starlette], AbstractAsyncContex
                 acknowledgements=RedisMapAcknowledgements(client),
                 resolver=resolver,
                 announcements=partial(RedisAnnouncements, client),
-                importer=partial(import_apart, settings),
+                importer=partial(import_in_process, settings),
                 provider=HttpOpenIdProvider(settings) if settings.oidc_issuer else None,
                 rates=rates,
                 rates_alone=memory_rates(),

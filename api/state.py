@@ -17,13 +17,13 @@ from api.access.sign_in import SignIn
 from api.access.spaces import Spaces
 from api.acknowledgements import DeviceAcknowledgements
 from api.admission import Admission
-from api.aside import Aside
 from api.auth import Devices
 from api.hash_maps import HashMaps
 from api.importing import Importer
 from api.limits_in_force import LimitsInForce
 from api.live import Live
 from api.pace import Pace
+from api.parser_pool import ParserPool
 from api.room import ArrivingBody, Gate, Room
 from shared.ports import DocumentStore, Resolver
 from shared.ports.access import AccessStores
@@ -42,7 +42,7 @@ class AppState:
     large_bodies: Gate
     large_answers: Gate
     imports: Gate
-    aside: Aside
+    parser_pool: ParserPool
     stores: AccessStores
     devices: Devices
     limits: LimitsInForce

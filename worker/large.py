@@ -8,19 +8,16 @@ It ends with its parent, whose pipe it reads, and is replaced when it fails.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import os
-import sys
 from typing import Final
 
 from shared.observability import event
+from shared.python_process import FEW_ARENAS, end_process, start_module
 
 logger = logging.getLogger(__name__)
 
-_ALLOCATION: Final = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "131072"}
-"""glibc's: threads that decide what is large leave their share of memory behind, if each has one of its own; and a
-threshold that is set does not grow, so that what is large goes back to the system when it is freed."""
+_ALLOCATION: Final = {**FEW_ARENAS, "MALLOC_MMAP_THRESHOLD_": "131072"}
+"""glibc's: a threshold that is set does not grow, so that what is large goes back to the system when it is freed."""
 _AGAIN_SECONDS: Final = 0.5
 _STOP_SECONDS: Final = 1.5
 """A worker that is told to stop has five; whatever this one was at, another one does again."""
@@ -42,26 +39,11 @@ class LargeProcess:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _keep(self) -> None:
-        environment = {**_ALLOCATION, **os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         while True:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "worker.large_process", stdin=asyncio.subprocess.PIPE, env=environment
-            )
+            process = await start_module("worker.large_process", answers=False, defaults=_ALLOCATION)
             try:
                 status = await process.wait()
             finally:
-                if process.stdin is not None:
-                    process.stdin.close()  # it ends what it is at, and goes
-                await _ended(process)
+                await end_process(process, within=_STOP_SECONDS)  # it ends what it is at, and goes
             event(logger, logging.WARNING, "large_process_died", status=status)
             await asyncio.sleep(_AGAIN_SECONDS)
-
-
-async def _ended(process: asyncio.subprocess.Process) -> None:
-    try:
-        async with asyncio.timeout(_STOP_SECONDS):
-            await process.wait()
-    except TimeoutError:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()

@@ -18,7 +18,7 @@ from shared import gc, metrics, observability, probe
 from shared.adapters import arq
 from shared.adapters.mongodb import Mongo, MongoDocumentStore, access_stores, migrate
 from shared.adapters.redis.connection import ping
-from shared.adapters.redis.inbox import ArqInbox
+from shared.adapters.redis.inbox import RedisInbox
 from shared.settings import Settings
 from shared.space_quotas import SpaceQuotas
 from worker.large import LargeProcess
@@ -49,7 +49,7 @@ def settings_of(settings: Settings, *, large: bool) -> dict[str, Any]:
         await mongo.prepare()
         await migrate(mongo)
         store = MongoDocumentStore(mongo, give_up_after_seconds=settings.store_timeout_seconds)
-        inbox = ArqInbox(redis, settings, large=large)
+        inbox = RedisInbox(redis, settings, large=large)
         stores = access_stores(mongo)
         quotas = SpaceQuotas(stores.spaces, settings)
         ctx["resolver"] = SpaceResolver(

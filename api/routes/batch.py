@@ -36,7 +36,7 @@ async def post_tasks(request: Request) -> Response:
         parse(request)
     limits = await app.limits.of_bodies(device.owner)
     body = await read_body(request, device.share, limits.max_batch_bytes)
-    posted = await app.aside.post_tasks(device.share, body, limits)
+    posted = await app.parser_pool.post_tasks(device.share, body, limits)
     metrics.BATCH_DOCUMENTS.observe(len(posted))
     app.pace.more(device.share, len(posted) // DOCUMENTS_OF_A_REQUEST)
     answers = await _answers(app, request, device, _refused(posted, refusal))

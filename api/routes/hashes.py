@@ -81,7 +81,7 @@ async def post_diff(request: Request) -> Response:
     app = state(request)
     device = await app.devices.of(request)
     received = await read_body(request, device.share, _MOST_DIFF_BYTES)
-    asked = ranges.ranges_of(await app.aside.value(device.share, received, max_depth=2), _MOST_RANGES)
+    asked = ranges.ranges_of(await app.parser_pool.value(device.share, received, max_depth=2), _MOST_RANGES)
     await enter_large(request, device.share)
     listing = await app.hash_maps.current(device.space)
     comparison = await listing.compare(asked)

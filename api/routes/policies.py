@@ -24,7 +24,9 @@ async def get_policies(request: Request) -> Response:
 async def put_policies(request: Request) -> Response:
     app = state(request)
     device = await app.devices.of(request, Act.WRITE)
-    declared = await app.aside.value(device.share, await read_body(request, device.share, _MOST_BYTES), max_depth=3)
+    declared = await app.parser_pool.value(
+        device.share, await read_body(request, device.share, _MOST_BYTES), max_depth=3
+    )
     try:
         policies = parse(declared)
     except InvalidPolicies as error:

@@ -29,7 +29,7 @@ async def post_task(request: Request) -> Response:
     document = document_of(request)
     limits = await app.limits.of_bodies(device.owner)
     body = await read_body(request, device.share, limits.max_request_bytes)
-    posted = await app.aside.post_task(device.share, document, body, limits)
+    posted = await app.parser_pool.post_task(device.share, document, body, limits)
     if refusal is not None and posted.state is not None:
         raise refusal  # without a state it asks what there is, and changes nothing
     answer = await submit_posted(app, request, device, document, posted)

@@ -16,10 +16,10 @@ from redis.commands.core import AsyncScript
 
 from shared.adapters.arq import LARGE_QUEUE, WakingRedis, connect
 from shared.adapters.memory.queue import MemoryInbox, MemoryQueue, MemoryResolver
-from shared.adapters.redis.inbox import SIZES, ArqInbox, ArqLease
+from shared.adapters.redis.inbox import SIZES, RedisInbox, RedisLease
 from shared.adapters.redis.keys import space_key
 from shared.adapters.redis.map_acknowledgements import RedisMapAcknowledgements
-from shared.adapters.redis.resolver import ArqResolver
+from shared.adapters.redis.resolver import RedisResolver
 from shared.core.documents import DeviceId, Sequence, SpaceId
 from shared.core.resolution.batch import Answer, Item
 from shared.core.resolution.context import AcknowledgedMap
@@ -50,8 +50,8 @@ def alone(settings: Settings) -> Settings:
 class TestArqQueue(QueueContract):
     @pytest.fixture
     async def queue(self, alone: Settings) -> AsyncIterator[Queue]:
-        async with connected(alone) as redis, ArqResolver(redis, alone) as resolver:
-            yield Queue(resolver, ArqInbox(redis, alone), DEADLINE, LEASE)
+        async with connected(alone) as redis, RedisResolver(redis, alone) as resolver:
+            yield Queue(resolver, RedisInbox(redis, alone), DEADLINE, LEASE)
 
 
 class TestMemoryQueue(QueueContract):
@@ -65,7 +65,7 @@ async def test_what_is_sent_is_posted_for_the_rounds_of_its_device(alone: Settin
     """Only if the token is one device's: `single_device`."""
     one, several = an_item("d"), an_item("e")
     several = replace(several, submission=replace(several.submission, single_device=False, device=DeviceId("d2")))
-    async with connected(alone) as redis, ArqResolver(redis, alone) as resolver:
+    async with connected(alone) as redis, RedisResolver(redis, alone) as resolver:
         acknowledgements = RedisMapAcknowledgements(redis)
         devices = [DeviceId("d1"), DeviceId("d2")]
 
@@ -74,7 +74,7 @@ async def test_what_is_sent_is_posted_for_the_rounds_of_its_device(alone: Settin
                 await acknowledgements.listed(space, device, at, Sequence(int(at)))
 
         await listed(1.0)
-        async with await leased(Queue(resolver, ArqInbox(redis, alone), DEADLINE, LEASE), space) as lease:
+        async with await leased(Queue(resolver, RedisInbox(redis, alone), DEADLINE, LEASE), space) as lease:
             sending = asyncio.create_task(resolver.resolve_all(space, [one, several]))
             await answer_all(lease, await taken(lease, 2))
             await sending
@@ -85,9 +85,9 @@ async def test_what_is_sent_is_posted_for_the_rounds_of_its_device(alone: Settin
 
 async def test_more_than_may_wait_is_not_taken_in(alone: Settings) -> None:
     here = SpaceId("s-overloaded")
-    async with connected(alone) as redis, ArqResolver(redis, replace(alone, inbox_documents=2)) as resolver:
+    async with connected(alone) as redis, RedisResolver(redis, replace(alone, inbox_documents=2)) as resolver:
         sending = [asyncio.create_task(resolver.resolve(here, an_item(f"d{n}"))) for n in range(2)]
-        async with await leased(Queue(resolver, ArqInbox(redis, alone), DEADLINE, LEASE), here) as lease:
+        async with await leased(Queue(resolver, RedisInbox(redis, alone), DEADLINE, LEASE), here) as lease:
             envelopes = await taken(lease, 2)
             with pytest.raises(OverloadedError):
                 await resolver.resolve(here, an_item("more"))
@@ -100,7 +100,7 @@ async def test_a_lease_ends_though_its_renewal_misses_the_cancellation(alone: Se
     """As the client does it now and then; the space would stay with this worker until the job's time is up."""
     here = SpaceId("s-deaf")
     async with connected(alone) as redis:
-        lease = await ArqInbox(redis, alone).lease(here)
+        lease = await RedisInbox(redis, alone).lease(here)
         assert lease is not None
         renew, renewing = lease._scripts["renew"], asyncio.Event()
 
@@ -114,18 +114,18 @@ async def test_a_lease_ends_though_its_renewal_misses_the_cancellation(alone: Se
         async with asyncio.timeout(10):
             async with lease:
                 await renewing.wait()
-        assert await ArqInbox(redis, alone).lease(here)
+        assert await RedisInbox(redis, alone).lease(here)
 
 
 async def test_errors_are_ours() -> None:
     nowhere = Settings(redis_url="redis://127.0.0.1:1/0", submit_deadline_seconds=2)
-    async with connected(nowhere) as redis, ArqResolver(redis, nowhere) as resolver:
+    async with connected(nowhere) as redis, RedisResolver(redis, nowhere) as resolver:
         with pytest.raises(UnavailableError):
             await resolver.resolve(SpaceId("s"), an_item("d"))
         [reply] = await resolver.resolve_all(SpaceId("s"), [an_item("d")])
         assert isinstance(reply, UnavailableError)
         with pytest.raises(UnavailableError):
-            await ArqInbox(redis, nowhere).lease(SpaceId("s"))
+            await RedisInbox(redis, nowhere).lease(SpaceId("s"))
 
 
 def large_item(name: str, size: int) -> Item:
@@ -151,7 +151,7 @@ async def test_the_bytes_that_wait_for_a_space_have_a_bound_and_others_have_room
     async with connected(settings) as redis:
         await redis.delete(SIZES)
         # Two processes: none of them has the whole.
-        async with ArqResolver(redis, settings) as one, ArqResolver(redis, settings) as two:
+        async with RedisResolver(redis, settings) as one, RedisResolver(redis, settings) as two:
             sending = [asyncio.create_task(one.resolve(space, large_item("a", 20_000)))]
             async with ended(sending):
                 while not await redis.llen(space_key(space, "inbox")):
@@ -164,7 +164,7 @@ async def test_the_bytes_that_wait_for_a_space_have_a_bound_and_others_have_room
                 with pytest.raises(OverloadedError, match="INBOXES_BYTES"):
                     await two.resolve(third, large_item("a", 20_000))
                 await redis.delete(space_key(space, "inbox"))  # forgotten, but for its size
-                async with await leased_from(ArqInbox(redis, settings), third) as lease:
+                async with await leased_from(RedisInbox(redis, settings), third) as lease:
                     sending.append(asyncio.create_task(two.resolve(third, large_item("a", 20_000))))
                     assert len(await taken(lease, 1)) == 1, "what is not there any more takes no room"
 
@@ -173,8 +173,8 @@ async def test_what_nobody_waits_for_any_more_makes_room_whoever_has_the_lease(
     alone: Settings, space: SpaceId
 ) -> None:
     settings = replace(alone, inbox_bytes=30_000, submit_deadline_seconds=0.5)
-    async with connected(settings) as redis, ArqResolver(redis, settings) as resolver:
-        inbox = ArqInbox(redis, settings)
+    async with connected(settings) as redis, RedisResolver(redis, settings) as resolver:
+        inbox = RedisInbox(redis, settings)
         dead = await leased_from(inbox, space)  # and never ended
         for _ in range(2):  # the second one has room
             with pytest.raises(UnavailableError, match="no worker answered"):
@@ -196,8 +196,8 @@ async def test_what_expired_while_it_was_decided_does_not_take_others_with_it(
     settings = replace(alone, submit_deadline_seconds=0.6)
     async with (
         connected(settings) as redis,
-        ArqResolver(redis, settings) as resolver,
-        await leased_from(ArqInbox(redis, settings), space) as lease,
+        RedisResolver(redis, settings) as resolver,
+        await leased_from(RedisInbox(redis, settings), space) as lease,
     ):
         late = asyncio.create_task(resolver.resolve(space, an_item("late")))
         slow = await taken(lease, 1)
@@ -220,10 +220,10 @@ async def test_a_batch_is_no_more_than_fits_a_lease_and_what_is_large_goes_to_it
 ) -> None:
     settings = replace(alone, batch_bytes=100_000)
     items = [large_item(f"d{n}", 40_000) for n in range(8)]
-    async with connected(settings) as redis, ArqResolver(redis, settings) as resolver:
+    async with connected(settings) as redis, RedisResolver(redis, settings) as resolver:
         sending = asyncio.create_task(resolver.resolve_all(space, items))
         decided: list[str] = []
-        async with await leased_from(ArqInbox(redis, settings, large=True), space) as lease:
+        async with await leased_from(RedisInbox(redis, settings, large=True), space) as lease:
             while len(decided) < len(items):
                 envelopes = await taken(lease, 1)
                 names = [item.submission.document for envelope in envelopes for item in envelope.items]
@@ -235,7 +235,7 @@ async def test_a_batch_is_no_more_than_fits_a_lease_and_what_is_large_goes_to_it
         assert decided == [item.submission.document for item in items]
         again = asyncio.create_task(resolver.resolve(space, large_item("large", 200_000)))
         async with ended([again]):
-            small = await leased_from(ArqInbox(redis, settings), space)
+            small = await leased_from(RedisInbox(redis, settings), space)
             async with small:
                 while not small.used_up:
                     assert await small.take() == []
@@ -244,13 +244,13 @@ async def test_a_batch_is_no_more_than_fits_a_lease_and_what_is_large_goes_to_it
 
 
 async def test_a_lease_that_is_used_up_does_not_wait(alone: Settings, space: SpaceId) -> None:
-    async with connected(alone) as redis, await leased_from(ArqInbox(redis, alone), space) as lease:
+    async with connected(alone) as redis, await leased_from(RedisInbox(redis, alone), space) as lease:
         assert lease.hand_over() and lease.used_up
         async with asyncio.timeout(2):
             assert await lease.take() == []
 
 
-async def leased_from(inbox: ArqInbox, space: SpaceId) -> ArqLease:
+async def leased_from(inbox: RedisInbox, space: SpaceId) -> RedisLease:
     """As soon as nobody else has it."""
     async with asyncio.timeout(10):
         while True:

@@ -18,9 +18,9 @@ import pytest
 from shared import codec
 from shared.adapters import arq
 from shared.adapters.mongodb import MongoDocumentStore, opened
-from shared.adapters.redis.inbox import ArqInbox
+from shared.adapters.redis.inbox import RedisInbox
 from shared.adapters.redis.keys import space_key
-from shared.adapters.redis.resolver import ArqResolver
+from shared.adapters.redis.resolver import RedisResolver
 from shared.core.documents import Body, DeviceId, DocumentId, SpaceId
 from shared.core.resolution.batch import Answer, Item
 from shared.core.resolution.context import Outcome, Submission
@@ -33,7 +33,7 @@ LIMIT = Settings().max_document_bytes
 LEASE_SECONDS = 2.0
 """Renewed three times as often: what shares the processor with the test may hold the loop up for half a second."""
 
-Parts = tuple[arq.WakingRedis, ArqResolver, ArqInbox, SpaceResolver]
+Parts = tuple[arq.WakingRedis, RedisResolver, RedisInbox, SpaceResolver]
 
 
 def away_from_the_workers(settings: Settings) -> Settings:
@@ -51,9 +51,9 @@ def away_from_the_workers(settings: Settings) -> Settings:
 async def resolver(settings: Settings) -> AsyncIterator[Parts]:
     settings = away_from_the_workers(settings)
     redis = arq.connect(settings.redis_url, connections=20)
-    async with opened(settings) as mongo, ArqResolver(redis, settings) as sender:
+    async with opened(settings) as mongo, RedisResolver(redis, settings) as sender:
         store = MongoDocumentStore(mongo, give_up_after_seconds=20)
-        inbox = ArqInbox(redis, settings, large=True)
+        inbox = RedisInbox(redis, settings, large=True)
         yield redis, sender, inbox, SpaceResolver(store, inbox, max_bytes=LIMIT, large=True)
     await redis.aclose(close_connection_pool=True)
 

@@ -59,7 +59,7 @@ _REPLIES_BYTES: Final = 1024 * 1024
 """Of replies to one process that go together."""
 
 
-class ArqInbox:
+class RedisInbox:
     """Inbox: what a worker process drains."""
 
     def __init__(self, redis: WakingRedis, settings: Settings, *, large: bool = False) -> None:
@@ -69,16 +69,16 @@ class ArqInbox:
         self._large = large
         self._lease: AsyncScript = redis.register_script(script("lease"))
 
-    async def lease(self, space: SpaceId) -> ArqLease | None:
+    async def lease(self, space: SpaceId) -> RedisLease | None:
         token = secrets.token_hex(8)
         keys = [space_key(space, name) for name in ("lease", "queued")]
         milliseconds = int(self._settings.lease_seconds * 1000)
         with errors_mapped():
             now = await self._lease(keys=keys, args=[token, milliseconds])
-        return ArqLease(self._redis, self._settings, space, Fence(now, token), large=self._large) if now else None
+        return RedisLease(self._redis, self._settings, space, Fence(now, token), large=self._large) if now else None
 
 
-class ArqLease:
+class RedisLease:
     """Lease on Redis."""
 
     def __init__(self, redis: WakingRedis, settings: Settings, space: SpaceId, fence: Fence, *, large: bool) -> None:
@@ -118,7 +118,7 @@ class ArqLease:
         self._lost = self._lost or not holds_lease
         return holds_lease
 
-    async def __aenter__(self) -> ArqLease:
+    async def __aenter__(self) -> RedisLease:
         self._renewal = asyncio.create_task(self._renew())
         return self
 

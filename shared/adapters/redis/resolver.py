@@ -67,7 +67,7 @@ class _Pending:
     """How often."""
 
 
-class ArqResolver:
+class RedisResolver:
     """Resolver: what an API process does with client states. Use `async with`."""
 
     def __init__(self, redis: WakingRedis, settings: Settings) -> None:
@@ -84,7 +84,7 @@ class ArqResolver:
         self._tasks: list[asyncio.Task[None]] = []
         self._closed = False
 
-    async def __aenter__(self) -> ArqResolver:
+    async def __aenter__(self) -> RedisResolver:
         self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._ensure_worker())]
         return self
 

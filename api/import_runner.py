@@ -4,12 +4,9 @@ stores it (`api.import_process`)."""
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import json
 import logging
-import os
-import sys
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
@@ -19,6 +16,7 @@ from api.importing import ImportBounds
 from shared.core.documents import SpaceId
 from shared.observability import event
 from shared.ports import UnavailableError
+from shared.python_process import FEW_ARENAS, end_process, start_module
 from shared.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -26,7 +24,7 @@ logger = logging.getLogger(__name__)
 _KINDS: Final = {kind.code: kind for kind in (MALFORMED_REQUEST, TOO_LARGE)}
 
 
-async def import_apart(
+async def import_in_process(
     settings: Settings, space: SpaceId, pieces: AsyncIterator[bytes], coding: str, bounds: ImportBounds
 ) -> dict[str, Any]:
     """As `api.importing.Importer`."""
@@ -37,11 +35,11 @@ async def import_apart(
         "max_bytes": bounds.max_bytes,
         "quota": dataclasses.asdict(bounds.quota),
     }
-    process = await _started()
+    process = await start_module(import_process.__name__, defaults=FEW_ARENAS)
     try:
         answer = await _answer(process, json.dumps(head).encode(), pieces)
     finally:
-        await _ended(process)
+        await end_process(process)
     if "refused" in answer:
         raise ProblemError(_KINDS[answer["refused"]["code"]], answer["refused"]["detail"])
     if "invalid" in answer:
@@ -53,18 +51,6 @@ async def import_apart(
         raise UnavailableError(answer["unavailable"])
     report: dict[str, Any] = answer["report"]
     return report
-
-
-async def _started() -> asyncio.subprocess.Process:
-    # Threads leave their share of memory behind, if each has one of its own.
-    environment = {"MALLOC_ARENA_MAX": "2", **os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", import_process.__name__),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        env=environment,
-    )
 
 
 async def _answer(process: asyncio.subprocess.Process, head: bytes, pieces: AsyncIterator[bytes]) -> dict[str, Any]:
@@ -80,22 +66,14 @@ async def _answer(process: asyncio.subprocess.Process, head: bytes, pieces: Asyn
         pass  # it has said what is wrong before it had all of the body
     raw = await out.read()
     try:
-        found: dict[str, Any] = json.loads(raw)
+        answer: dict[str, Any] = json.loads(raw)
     except ValueError:
         event(logger, logging.ERROR, "import_process_died", status=process.returncode)
         raise UnavailableError("the process that imports ended; what it stored is stored") from None
-    return found
+    return answer
 
 
 async def _write(into: asyncio.StreamWriter, piece: bytes) -> None:
     into.write(len(piece).to_bytes(4, "big"))
     into.write(piece)
     await into.drain()
-
-
-async def _ended(process: asyncio.subprocess.Process) -> None:
-    if process.stdin is not None:
-        process.stdin.close()
-    with contextlib.suppress(ProcessLookupError):
-        process.kill()
-    await process.wait()

@@ -9,9 +9,9 @@ import signal
 import psutil
 import pytest
 
-from api.aside import Aside
 from api.codings import CODINGS, ReceivedBody, compress
 from api.pace import Pace
+from api.parser_pool import ParserPool
 from api.representations import submissions
 from shared.core.documents import DocumentId, JsonText, SpaceId
 from shared.core.json.strict import FaultError
@@ -25,23 +25,23 @@ RAW = json.dumps({"client_state": STATE, "base": "1-x", "base_state": None}).enc
 
 
 def readers() -> list[psutil.Process]:
-    return [one for one in psutil.Process().children() if "api.aside_process" in one.cmdline()]
+    return [one for one in psutil.Process().children() if "api.parser_process" in one.cmdline()]
 
 
 async def test_what_is_read_there_is_what_is_read_here() -> None:
     here = submissions.parse_post_task(RAW, D, LIMITS)
-    async with Aside(LIMITS, Pace()) as aside:
-        there = await aside.post_task(A, D, ReceivedBody(RAW), LIMITS)
+    async with ParserPool(LIMITS, Pace()) as parser_pool:
+        there = await parser_pool.post_task(A, D, ReceivedBody(RAW), LIMITS)
         assert isinstance(there.state, JsonText) and json.loads(there.state) == here.state == STATE
         assert (there.hash, there.deleted, there.base, there.base_state) == (here.hash, False, "1-x", None)
         tasks = {"d": {"client_state": STATE}, "e": {"client_state": 7}}
-        several = await aside.post_tasks(A, ReceivedBody(json.dumps({"tasks": tasks}).encode()), LIMITS)
+        several = await parser_pool.post_tasks(A, ReceivedBody(json.dumps({"tasks": tasks}).encode()), LIMITS)
         assert isinstance(several["d"], submissions.PostTask) and several["d"].hash == here.hash
         assert not isinstance(several["e"], submissions.PostTask) and several["e"].pointer == "/tasks/e/client_state"
-        assert await aside.value(A, ReceivedBody(json.dumps(STATE).encode()), max_depth=3) == STATE
+        assert await parser_pool.value(A, ReceivedBody(json.dumps(STATE).encode()), max_depth=3) == STATE
         for raw in (RAW[:-1], RAW.replace(b"[1,", b"[1e999,"), RAW.replace(b"[1,", b'["\\ud800",')):
             with pytest.raises(FaultError) as found:
-                await aside.post_task(A, D, ReceivedBody(raw), LIMITS)
+                await parser_pool.post_task(A, D, ReceivedBody(raw), LIMITS)
             with pytest.raises(FaultError) as expected:
                 submissions.parse_post_task(raw, D, LIMITS)
             assert found.value.fault == expected.value.fault
@@ -49,16 +49,16 @@ async def test_what_is_read_there_is_what_is_read_here() -> None:
 
 
 async def test_a_process_that_dies_is_replaced_and_whoever_waited_is_told() -> None:
-    async with Aside(LIMITS, Pace(), processes=1) as aside:
-        await aside.post_task(A, D, ReceivedBody(RAW), LIMITS)
+    async with ParserPool(LIMITS, Pace(), processes=1) as parser_pool:
+        await parser_pool.post_task(A, D, ReceivedBody(RAW), LIMITS)
         [process] = readers()
         process.send_signal(signal.SIGSTOP)
-        waiting = asyncio.create_task(aside.post_task(A, D, ReceivedBody(RAW), LIMITS))
+        waiting = asyncio.create_task(parser_pool.post_task(A, D, ReceivedBody(RAW), LIMITS))
         await asyncio.sleep(0.05)
         process.kill()
         with pytest.raises(UnavailableError):
             await waiting
-        assert (await aside.post_task(A, D, ReceivedBody(RAW), LIMITS)).base == "1-x"
+        assert (await parser_pool.post_task(A, D, ReceivedBody(RAW), LIMITS)).base == "1-x"
         [other] = readers()
         assert other.pid != process.pid
 
@@ -67,8 +67,8 @@ async def test_a_process_that_dies_is_replaced_and_whoever_waited_is_told() -> N
 async def test_what_is_compressed_is_decompressed_there_under_its_bound(coding: str) -> None:
     sizes: list[int] = []
     data = compress(coding, RAW)
-    async with Aside(LIMITS, Pace(), processes=1) as aside:
-        task = await aside.post_task(A, D, ReceivedBody(data, coding, len(RAW), sizes.append), LIMITS)
+    async with ParserPool(LIMITS, Pace(), processes=1) as parser_pool:
+        task = await parser_pool.post_task(A, D, ReceivedBody(data, coding, len(RAW), sizes.append), LIMITS)
         assert task.hash == submissions.parse_post_task(RAW, D, LIMITS).hash
         assert sizes[0] > len(json.dumps(STATE, ensure_ascii=False).encode()), "what it holds is told"
         for wrong, max_bytes, reason in (
@@ -77,5 +77,5 @@ async def test_what_is_compressed_is_decompressed_there_under_its_bound(coding: 
             (compress(coding, bytes(100_000_000)), len(RAW), "too large"),
         ):
             with pytest.raises(FaultError) as found:
-                await aside.value(A, ReceivedBody(wrong, coding, max_bytes), max_depth=9)
+                await parser_pool.value(A, ReceivedBody(wrong, coding, max_bytes), max_depth=9)
             assert found.value.fault.reason == reason

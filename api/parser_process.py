@@ -1,4 +1,4 @@
-"""The process that reads large bodies for an API process (`api.aside`): `python -m api.aside_process`.
+"""The process that reads large bodies for an API process (`api.parser_pool`): `python -m api.parser_process`.
 
 A message is parts: their number, their lengths, four bytes each, and the parts. The first one is JSON, the others are
 what it speaks of.

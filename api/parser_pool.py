@@ -10,18 +10,15 @@ Fairness: of a space one job runs at a time, and spaces take turns.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
-import os
-import sys
 import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from api import aside_process
+from api import parser_process
 from api.codings import IDENTITY, ReceivedBody
 from api.pace import Pace
 from api.representations import batches, submissions
@@ -32,6 +29,7 @@ from shared.core.json.strict import FaultError
 from shared.core.protocol import Limits
 from shared.observability import event
 from shared.ports import UnavailableError
+from shared.python_process import end_process, start_module
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +51,7 @@ class _Job:
     answer: asyncio.Future[list[bytes]]
 
 
-class Aside:
+class ParserPool:
     """Reads what clients send. Use `async with`."""
 
     def __init__(self, limits: Limits, pace: Pace, processes: int = PROCESSES) -> None:
@@ -66,7 +64,7 @@ class Aside:
         self._tasks: list[asyncio.Task[None]] = []
         self._resting: set[asyncio.Task[None]] = set()
 
-    async def __aenter__(self) -> Aside:
+    async def __aenter__(self) -> ParserPool:
         self._tasks = [asyncio.create_task(self._work()) for _ in range(self._count)]
         return self
 
@@ -82,15 +80,15 @@ class Aside:
         """As `submissions.parse_post_task`."""
         if _is_small(body):
             return submissions.parse_post_task(body.data, document, limits)
-        found = await self._run(space, "post_task", body, limits, document=document)
-        return aside_process.load_task(found)
+        parts = await self._run(space, "post_task", body, limits, document=document)
+        return parser_process.load_task(parts)
 
     async def post_tasks(self, space: SpaceId, body: ReceivedBody, limits: Limits) -> dict[str, batches.Posted]:
         """As `batches.parse_post_tasks`."""
         if _is_small(body):
             return batches.parse_post_tasks(body.data, limits)
-        found = await self._run(space, "post_tasks", body, limits)
-        return aside_process.load_tasks(found)
+        parts = await self._run(space, "post_tasks", body, limits)
+        return parser_process.load_tasks(parts)
 
     async def value(self, space: SpaceId, body: ReceivedBody, *, max_depth: int) -> JsonValue:
         """As `codec.parse`."""
@@ -109,7 +107,7 @@ class Aside:
             self._waiting.setdefault(space, deque()).append(job)
             self._more.notify()
         answer = await job.answer
-        if (fault := aside_process.load_fault(answer)) is not None:
+        if (fault := parser_process.load_fault(answer)) is not None:
             raise FaultError(fault)
         if body.coding != IDENTITY:
             body.on_decompressed(sum(map(len, answer)))
@@ -192,17 +190,10 @@ class _Process:
     async def call(self, parts: Sequence[bytes]) -> list[bytes]:
         """Raises EOFError or OSError if it dies meanwhile."""
         if self._process is None:
-            environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *("-m", aside_process.__name__),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                env=environment,
-            )
+            self._process = await start_module(parser_process.__name__)
         into, out = self._process.stdin, self._process.stdout
         assert into is not None and out is not None
-        for part in aside_process.framed(parts):
+        for part in parser_process.framed(parts):
             for begin in range(0, len(part), _WRITTEN_BYTES):
                 into.write(part[begin : begin + _WRITTEN_BYTES])
                 await into.drain()
@@ -212,10 +203,5 @@ class _Process:
 
     async def end(self) -> None:
         process, self._process = self._process, None
-        if process is None:
-            return
-        if process.stdin is not None:
-            process.stdin.close()
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+        if process is not None:
+            await end_process(process)

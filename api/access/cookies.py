@@ -32,7 +32,7 @@ class SessionCookie:
 
     def sent(self, request: Request) -> str:
         """The token of the session; empty without one."""
-        return request.cookies.get(self.name, "")
+        return cookie_of(request, self.name)
 
     def sent_by_our_script(self, request: Request) -> str | None:
         """The token of the session, if a script of one of our pages made the request: it has sent the header, which
@@ -69,6 +69,22 @@ class SessionCookie:
 
     def drop(self, response: Response) -> None:
         response.delete_cookie(self.name, path="/", secure=self.secure, httponly=True, samesite="lax")
+
+
+def cookie_of(request: Request, name: str) -> str:
+    """The value of a cookie of ours, none of which is quoted; empty without one. The framework would take apart all
+    that there are, and the standard library takes quadratic time for some."""
+    return cookie_in(request.headers.get("cookie", ""), name)
+
+
+def cookie_in(header: str, name: str) -> str:
+    """The same. Of several the last one counts."""
+    found = ""
+    for pair in header.split(";"):
+        known, _, value = pair.partition("=")
+        if known.strip() == name:
+            found = value.strip()
+    return found
 
 
 def csrf_of(cookie: str) -> str:

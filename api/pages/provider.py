@@ -7,6 +7,7 @@ from typing import Final
 from starlette.responses import RedirectResponse, Response
 
 from api.access.callers import address_of
+from api.access.cookies import cookie_of
 from api.auth import token_hash
 from api.errors import PROVIDER_REFUSED, ProblemError
 from api.pages.arrival import begun, joined
@@ -31,7 +32,7 @@ async def start(visit: Visit) -> Response:
     elif visit.caller is not None:
         return to(local(query.get("next")))
     target = "/account?done=linked" if linked is not None else local(query.get("next"))
-    secret = visit.request.cookies.get(_named(visit, _INVITATION_COOKIE), "") if "invitation" in query else ""
+    secret = cookie_of(visit.request, _named(visit, _INVITATION_COOKIE)) if "invitation" in query else ""
     invitation = token_hash(secret) if secret and linked is None else None
     flow = await visit.app.identities.begin(_redirect(visit), target, linked, invitation)
     response = RedirectResponse(flow.address, 303)
@@ -53,7 +54,7 @@ async def callback(visit: Visit) -> Response:
     user, flow = await visit.app.identities.finish(
         code=query.get("code", ""),
         state=query.get("state", ""),
-        browser=visit.request.cookies.get(_named(visit, _COOKIE), ""),
+        browser=cookie_of(visit.request, _named(visit, _COOKIE)),
         redirect=_redirect(visit),
         address=address_of(visit.request),
     )

@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from api import VERSION
 from api.access.callers import Caller
-from api.access.cookies import csrf_of, is_csrf_of
+from api.access.cookies import cookie_of, csrf_of, is_csrf_of
 from api.access.forms import form_of
 from api.errors import CSRF, UNAUTHENTICATED, ProblemError, problem
 from api.pages.words import for_people
@@ -165,7 +165,7 @@ async def _visit(request: Request) -> Visit:
     except ProblemError as error:
         if error.kind is not UNAUTHENTICATED:
             raise
-    known = request.cookies.get(_form_cookie_name(app), "")
+    known = cookie_of(request, _form_cookie_name(app))
     if request.method not in _SAFE:
         app.callers.cookie.check_site(request)
         if not known or not is_csrf_of(known, fields.get("csrf", "")):

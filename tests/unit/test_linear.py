@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
 
+from api.access.cookies import cookie_in
 from api.compression import accepted, tag_named, tags_in
 from api.representations import batches, ranges, submissions
 from api.representations.imports import read_export
@@ -20,6 +22,7 @@ from shared.core.json import strict
 from shared.core.json.strict import FaultError
 from shared.core.merge.policies import InvalidPolicies, parse
 from shared.core.protocol import Limits
+from tests.instance import ROOT
 
 SMALL, TIMES = 4_000, 8
 QUADRATIC = TIMES * TIMES
@@ -94,10 +97,34 @@ CASES: dict[str, tuple[Callable[[bytes], None], Callable[[int], bytes]]] = {
     "a cursor's digits": (_text(cursors.parse_cursor), lambda n: b"a-" + b"1" * n),
     "an id": (_text(documents.is_document_id), lambda n: b"a" * n + b"/"),
     "codings": (_text(accepted), lambda n: b"gzip;q=0.5," * n),
+    "a cookie of quotation marks": (_text(lambda text: cookie_in(text, "a")), lambda n: b'a="' + b'\\"' * n + b'"'),
+    "many cookies": (_text(lambda text: cookie_in(text, "a")), lambda n: b"a=b;" * n),
     "tags": (_text(tags_in), lambda n: b'W/"a.gzip",' * n),
     "a tag of endings": (_text(tags_in), lambda n: b".gzip" * n),
     "a tag among many": (_text(lambda text: tag_named(text, "a")), lambda n: b'"' * n),
 }
+
+
+def test_cookies_are_taken_apart_in_one_place() -> None:
+    for file in (ROOT / "api").rglob("*.py"):
+        assert not re.search(r"\.cookies(\.get|\.items|\[)", file.read_text()), file
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("", ""),
+        ("a=x", "x"),
+        ("b=y; a=x;c", "x"),
+        ("a", ""),
+        ("aa=y", ""),
+        ("a=x=y==", "x=y=="),
+        (" a = x ;", "x"),
+        ("a=x; a=y", "y"),
+    ],
+)
+def test_a_cookie_is_found(header: str, value: str) -> None:
+    assert cookie_in(header, "a") == value
 
 
 def _export(states: int) -> bytes:

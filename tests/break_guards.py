@@ -155,7 +155,7 @@ BREAKS = (
     Break(
         "doubts: what a device sent over a tombstone is forgotten",
         "shared/core/resolution/base_selection.py",
-        "        return replace(_with_own(look, basis, pairs, since), rule=basis.rule, own=())",
+        "        return replace(with_own, rule=basis.rule, sent=replace(with_own.sent, own=()))",
         "        return basis",
         DOUBTS,
     ),
@@ -176,15 +176,15 @@ BREAKS = (
     Break(
         "unseen: what was sent and is pruned is forgotten",
         "shared/core/resolution/doubts.py",
-        "    return basis.forgotten\n",
+        "    return basis.sent.forgotten\n",
         "    return False\n",
         UNSEEN,
     ),
     Break(
         "unseen: what was sent on a later base and is pruned is forgotten",
         "shared/core/resolution/base_selection.py",
-        '        forgotten=len(own) < len(sent_on["own"]),',
-        '        forgotten=len(others) < len(sent_on["others"]),',
+        'forgotten=len(own) < len(sent_on["own"]),',
+        'forgotten=len(others) < len(sent_on["others"]),',
         UNSEEN,
     ),
     Break(
@@ -204,8 +204,8 @@ BREAKS = (
     Break(
         "unseen: what the device may be on as well counts as seen",
         "shared/core/resolution/doubts.py",
-        "    alternatives: Sequence[Body] = [*basis.bases, *basis.own, *basis.others]\n",
-        "    alternatives: Sequence[Body] = [*basis.bases, *basis.own]\n",
+        "    alternatives: Sequence[Body] = [*basis.bases, *basis.sent.own, *basis.sent.others]\n",
+        "    alternatives: Sequence[Body] = [*basis.bases, *basis.sent.own]\n",
         UNSEEN,
     ),
     Break(
@@ -218,7 +218,7 @@ BREAKS = (
     Break(
         "unseen: a device is never put back to a backup",
         "shared/core/resolution/doubts.py",
-        "if basis.remembered else ())]",
+        "if remembered else ())]",
         "if False else ())]",
         UNSEEN,
     ),
@@ -246,7 +246,7 @@ BREAKS = (
     Break(
         "unseen: a deletion on a base that the head came back to is of who had the head",
         "shared/core/resolution/case.py",
-        "            unseen = bool(basis.own or basis.others or basis.forgotten)",
+        "            unseen = bool(basis.sent.own or basis.sent.others or basis.sent.forgotten)",
         "            unseen = False",
         UNSEEN,
     ),
@@ -330,7 +330,7 @@ BREAKS = (
     Break(
         "doubts: what a token deleted is not recorded when it turns out to be shared",
         "shared/core/resolution/doubts.py",
-        "    under = look.body(look.buried) if basis.contradicted else None\n",
+        "    under = look.body(look.buried) if basis.memory.contradicted else None\n",
         "    under = None\n",
         DOUBTS,
     ),
@@ -1091,7 +1091,7 @@ BREAKS = (
     Break(
         "lost bases: the edits of a base that was lost are not brought back by themselves",
         "shared/core/resolution/rebase.py",
-        "        if self.basis.lost is None:\n",
+        "        if self.basis.put_back.lost is None:\n",
         "        if True:\n",
         PUT_BACK,
     ),
@@ -1105,8 +1105,8 @@ BREAKS = (
     Break(
         "lost bases: an edit back to what a device had sent before its base is taken for none",
         "shared/core/resolution/lost_base.py",
-        'Basis("8 base that was lost", (base,), own=own, others=own)',
-        'Basis("8 base that was lost", (base,), own=(*own, *self.sent_before()), others=own)',
+        "sent=SentBefore(own, others=own)",
+        "sent=SentBefore((*own, *self.sent_before()), others=own)",
         PUT_BACK,
     ),
     Break(
@@ -1168,21 +1168,21 @@ BREAKS = (
     Break(
         "put back: a copy of a deletion that was lost deletes what its device wrote since",
         "shared/core/resolution/case.py",
-        "            if doubts.is_older(state, basis.since):\n",
+        "            if doubts.is_older(state, basis.put_back.since):\n",
         "            if False:\n",
         ("tests/unit/core/resolution/test_late_copies.py",),
     ),
     Break(
         "put back: a request that may have come before wins",
         "shared/core/resolution/rebase.py",
-        "side, rule = Side.OURS if self.basis.doubted else Side.THEIRS, doubts.PUT_BACK",
+        "side, rule = Side.OURS if self.basis.put_back.doubted else Side.THEIRS, doubts.PUT_BACK",
         "side, rule = Side.THEIRS, doubts.PUT_BACK",
         PUT_BACK,
     ),
     Break(
         "put back: what may have come before is not recorded",
         "shared/core/resolution/doubts.py",
-        "    if not basis.is_uncertain:\n        return []\n",
+        "    if not doubts.is_uncertain:\n        return []\n",
         "    return []\n",
         PUT_BACK,
     ),

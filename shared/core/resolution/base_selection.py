@@ -28,12 +28,9 @@ REPEAT: Final = "3 repeat"
 
 
 @dataclass(frozen=True, slots=True)
-class Basis:
-    """What a client state is compared with."""
+class SentBefore:
+    """What the device sent before this state, or after it though that arrived earlier."""
 
-    rule: str
-    bases: tuple[Body, ...]
-    """A path that differs from all of them is edited."""
     own: tuple[Body, ...] = ()
     """States that the device sent itself: what is as in one of them is no edit either."""
     others: tuple[Body, ...] = ()
@@ -45,8 +42,53 @@ class Basis:
     forgotten: bool = False
     """Some of what the device sent on this base, or on a later one, is pruned: what it may have set back, or sent
     before, is not known."""
+    went_on: bool = False
+    """The device has sent something on a later base: this is an older request of its, unless it was put back."""
+    late: bool = False
+    """Later states of the device were received already."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryEvidence:
+    """What the state says of the memory of the device, by which its base was chosen (row 10)."""
+
     remembered: bool = False
     """The bases are those that the device is on as far as its memory tells."""
+    contradicted: bool = False
+    """What is remembered of the device cannot be right: several devices use its token."""
+    unexpected: bool = False
+    """The device comes with a state of old though its memory says that it has another one, or none."""
+
+
+@dataclass(frozen=True, slots=True)
+class PutBackDoubts:
+    """What is not known any more because the store was put back to an earlier moment."""
+
+    lost: Body | None = None
+    """The base that the store has lost: its edits count from the bases, those of the state from it."""
+    incomplete: bool = False
+    """States that both come from are lost; what is not on the bases may have been removed since."""
+    doubted: bool = False
+    """The state may have arrived before, and the head may come from it."""
+    since: tuple[Body, ...] = ()
+    """What was written since then, as far as it is in doubt: the state may come from it, or be older and have
+    arrived before."""
+    overtaken: bool = False
+    """What the device sent on a later base may have been written since then."""
+
+    @property
+    def is_uncertain(self) -> bool:
+        """Whether the store has lost what would tell whether one of the two states comes from the other."""
+        return self.doubted or self.incomplete or self.overtaken or bool(self.since)
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a client state is compared with."""
+
+    rule: str
+    bases: tuple[Body, ...]
+    """A path that differs from all of them is edited."""
     server_from: Body | None = None
     """What the server's changes are counted from, if not from the bases."""
     guessed: bool = False
@@ -57,30 +99,9 @@ class Basis:
     """Row 3: the state was received on this base before."""
     nothing_near: bool = False
     """Row 13: nobody knows what the state comes from."""
-    late: bool = False
-    """Later states of the device were received already."""
-    contradicted: bool = False
-    """What is remembered of the device cannot be right: several devices use its token."""
-    went_on: bool = False
-    """The device has sent something on a later base: this is an older request of its, unless it was put back."""
-    lost: Body | None = None
-    """The base that the store has lost: its edits count from `bases`, those of the state from it."""
-    incomplete: bool = False
-    """States that both come from are lost; what is not on `bases` may have been removed since."""
-    doubted: bool = False
-    """The state may have arrived before, and the head may come from it; the store has lost that."""
-    since: tuple[Body, ...] = ()
-    """What was written since the store was put back, as far as it is in doubt: the state may come from it, or be
-    older and have arrived before."""
-    overtaken: bool = False
-    """What the device sent on a later base may have been written since the store was put back."""
-    unexpected: bool = False
-    """The device comes with a state of old though its memory says that it has another one, or none."""
-
-    @property
-    def is_uncertain(self) -> bool:
-        """Whether the store has lost what would tell whether one of the two states comes from the other."""
-        return self.doubted or self.incomplete or self.overtaken or bool(self.since)
+    sent: SentBefore = SentBefore()
+    memory: MemoryEvidence = MemoryEvidence()
+    put_back: PutBackDoubts = PutBackDoubts()
 
 
 def is_repeat(submission: Submission, pairs: Iterable[Pair], after: float = 0.0) -> bool:
@@ -128,7 +149,8 @@ def by_rev(look: Lookup, state: Body | None) -> Basis | Refusal:
     if parts is not None and parts.deleted:
         body = submission.base_state if isinstance(submission.base_state, dict) else EMPTY
         basis = Basis("6 base is a tombstone", (body,), server_from=look.body(parts.hash))
-        return replace(_with_own(look, basis, pairs, since), rule=basis.rule, own=())
+        with_own = _with_own(look, basis, pairs, since)
+        return replace(with_own, rule=basis.rule, sent=replace(with_own.sent, own=()))
     base_body = look.body(base_hash(base))
     if base_body is not None:
         return _with_own(look, Basis("7 base", (base_body,)), pairs, since)
@@ -179,13 +201,8 @@ def _with_own(look: Lookup, basis: Basis, pairs: tuple[Pair, ...], since: Sequen
     return replace(
         basis,
         rule="5 sent since" if own else basis.rule,
-        own=own,
-        others=others,
-        earlier=earlier,
-        forgotten=len(own) < len(sent_on["own"]),
-        went_on=bool(later),
-        since=_bodies(look, _newest(look, overtaking)),
-        overtaken=bool(overtaking),
+        sent=SentBefore(own, others, earlier, forgotten=len(own) < len(sent_on["own"]), went_on=bool(later)),
+        put_back=PutBackDoubts(since=_bodies(look, _newest(look, overtaking)), overtaken=bool(overtaking)),
     )
 
 
@@ -215,17 +232,16 @@ def by_evidence(look: Lookup, state: Body, content: ContentHash | None) -> Basis
     look.need([content, look.buried, *device.states, *device.before], seen=look.unlike_head(state))
     if content in device.states:
         others = () if clock(state) is not None else _bodies(look, (h for h in device.states if h != content))
-        return Basis("10 as remembered", (state,), others=others)
+        return Basis("10 as remembered", (state,), sent=SentBefore(others=others))
     if _is_late(look, state, device):
-        return Basis("10 late", (state,), late=True)
+        return Basis("10 late", (state,), sent=SentBefore(late=True))
     # What arrived before the request that the memory tells of is an earlier one of the device, delivered late, or
     # once more with others. It does not contradict the memory, and tells nothing of what the device has now.
     earlier = look.submission.arrived_at <= device.at
     if content and look.stored(content) is not None:
         shared = bool(device.states) and not earlier
-        return Basis(
-            "11 behind", (state,), nothing_new=True, late=earlier, contradicted=shared, unexpected=not earlier
-        )
+        memory = MemoryEvidence(contradicted=shared, unexpected=not earlier)
+        return Basis("11 behind", (state,), nothing_new=True, sent=SentBefore(late=earlier), memory=memory)
     on = _bodies(look, device.states)
     if not on:
         return by_content(look, state, content)
@@ -233,8 +249,9 @@ def by_evidence(look: Lookup, state: Body, content: ContentHash | None) -> Basis
     if not _is_contradicted(look, state, picked):
         unpicked = tuple(body for body in on if not any(body is one for one in picked))
         others = (*unpicked, *_bodies(look, device.before))
-        return Basis("10 pick", tuple(picked), others=others, remembered=True)
-    return replace(by_content(look, state, content), contradicted=not earlier)
+        memory = MemoryEvidence(remembered=True)
+        return Basis("10 pick", tuple(picked), sent=SentBefore(others=others), memory=memory)
+    return replace(by_content(look, state, content), memory=MemoryEvidence(contradicted=not earlier))
 
 
 def _bodies(look: Lookup, states: Iterable[ContentHash]) -> tuple[Body, ...]:

@@ -13,6 +13,8 @@ from shared.core.resolution.base_selection import (
     LATE,
     REPEAT,
     Basis,
+    PutBackDoubts,
+    SentBefore,
     by_evidence,
     by_rev,
     clean_body,
@@ -72,15 +74,19 @@ class Case(DecisionBuilder):
             return self.compare(state, Basis(REPEAT, (state,), nothing_new=True, is_repeat=True))
         doubted = may_have_come_before(self.look)
         if head.body is not None and head.is_named_by(base):
-            return self.compare(state, Basis("7 base is the head", (head.body,), doubted=doubted))
+            put_back = PutBackDoubts(doubted=doubted)
+            return self.compare(state, Basis("7 base is the head", (head.body,), put_back=put_back))
         if head.is_named_by(base) and not isinstance(self.submission.base_state, dict) and not doubted:
             return self.write(state, Outcome.RESURRECTED, "6 the deletion was seen")
         basis = by_rev(self.look, state)
         if isinstance(basis, Refusal):
             return basis
-        if head.body is not None and basis.went_on and (doubted or doubts.is_older(state, basis.since)):
+        if head.body is not None and basis.sent.went_on and (doubted or doubts.is_older(state, basis.put_back.since)):
             return self.keep_head(state, basis, tuple(doubts.of_late_copy(basis, head.body, state)))
-        return self.compare(state, replace(basis, own=(), doubted=True) if doubted else basis)
+        if doubted:
+            sent, put_back = replace(basis.sent, own=()), replace(basis.put_back, doubted=True)
+            basis = replace(basis, sent=sent, put_back=put_back)
+        return self.compare(state, basis)
 
     def sent_otherwise(self) -> bool:
         """Whether the device sent something else on this base that the head did not take: it may have set that back,
@@ -94,7 +100,7 @@ class Case(DecisionBuilder):
         head = self.head
         if basis.nothing_new:
             return self.answer_behind(state, basis)
-        if basis.late:
+        if basis.sent.late:
             return self.keep_head(state, basis, doubts.of_late(self.look, state))
         if head.body is None:
             return self.resurrect(state, basis)
@@ -108,7 +114,7 @@ class Case(DecisionBuilder):
     def rebased(self, state: Body, basis: Basis, onto: Body) -> Rebased:
         """With what is in doubt once the token turns out to be shared."""
         merged = rebase(self.look, state, basis, onto, self.policies)
-        if not basis.contradicted:
+        if not basis.memory.contradicted:
             return merged
         return Rebased(merged.body, doubts.told(merged.body, merged.conflicts, doubts.of_old(self.look, merged.body)))
 
@@ -117,14 +123,14 @@ class Case(DecisionBuilder):
         if basis.is_repeat:
             return self.repeat(state)
         decision = self.answer_head(basis.rule, basis)
-        mistaken = basis.unexpected or doubts.met_a_mistaken_memory(self.look)
+        mistaken = basis.memory.unexpected or doubts.met_a_mistaken_memory(self.look)
         if mistaken and self.head.body is None:
             return replace(decision, conflicts=doubts.deleted_unseen(self.look, basis, state))
         is_new_here = self.submission.single_device and self.context.device is None
-        if basis.late or is_new_here or (clock(state) is not None and not mistaken):
+        if basis.sent.late or is_new_here or (clock(state) is not None and not mistaken):
             return decision
         conflicts = self.set_back(state, replace(basis, guessed=True))
-        if basis.contradicted and self.head.body is not None:
+        if basis.memory.contradicted and self.head.body is not None:
             conflicts = doubts.told(self.head.body, conflicts, doubts.of_old(self.look, self.head.body))
         return replace(decision, conflicts=conflicts)
 
@@ -132,7 +138,7 @@ class Case(DecisionBuilder):
         """The device sent S on this base before. It means it anew, perhaps, if it sent something else on it since.
         What is recorded can be read: nothing is, if the body of S is pruned."""
         later = since_sent(self.look) if self.look.body(self.submission.hash) is not None else ()
-        basis = Basis(REPEAT, (state,), others=later)
+        basis = Basis(REPEAT, (state,), sent=SentBefore(others=later))
         return replace(self.answer_head(REPEAT, repeat=True), conflicts=self.set_back(state, basis) if later else ())
 
     def set_back(self, state: Body, basis: Basis) -> tuple[Conflict, ...]:
@@ -155,10 +161,10 @@ class Case(DecisionBuilder):
             if not is_edited(self.look, state, basis):
                 doubted = (
                     doubts.deleted_unseen(self.look, basis, state)
-                    if basis.contradicted
+                    if basis.memory.contradicted
                     else self.set_back(state, basis)
                 )
-                if basis.is_uncertain:
+                if basis.put_back.is_uncertain:
                     doubted = (Conflict("", ABSENT, state, doubts.PUT_BACK),)
                 return self.keep_head(state, basis, doubted)
             if self.policies.scope().delete_wins:
@@ -167,8 +173,9 @@ class Case(DecisionBuilder):
         merged = Rebased(state, ())
         if under is not None and not basis.nothing_near:
             merged = self.rebased(state, basis, under)
-        undone = Conflict("", merged.body, ABSENT, doubts.PUT_BACK if basis.is_uncertain else "edit-beats-removal")
-        conflicts = merged.conflicts if self.saw_deletion and not basis.is_uncertain else (undone, *merged.conflicts)
+        uncertain = basis.put_back.is_uncertain
+        undone = Conflict("", merged.body, ABSENT, doubts.PUT_BACK if uncertain else "edit-beats-removal")
+        conflicts = merged.conflicts if self.saw_deletion and not uncertain else (undone, *merged.conflicts)
         return self.write(merged.body, Outcome.RESURRECTED, basis.rule, basis, conflicts)
 
     # Tombstones
@@ -191,7 +198,7 @@ class Case(DecisionBuilder):
         if isinstance(basis, Basis):
             if basis.nothing_new:
                 return self.repeated_deletion(head.body)
-            if doubts.is_older(state, basis.since):
+            if doubts.is_older(state, basis.put_back.since):
                 return self.edit_wins(inside, doubts.PUT_BACK)
         if inside is not None and same_content(inside, head.body):
             return self.delete("delete: the last body is the head")
@@ -199,11 +206,11 @@ class Case(DecisionBuilder):
             return basis
         if any(same_content(body, head.body) for body in basis.bases):
             # What the device sent on its base was replaced since, by somebody who set it back.
-            unseen = bool(basis.own or basis.others or basis.forgotten)
+            unseen = bool(basis.sent.own or basis.sent.others or basis.sent.forgotten)
             return self.delete("delete: the head is as the base", unseen=unseen or doubted, doubt=doubt)
-        if any(same_content(body, head.body) for body in basis.own):
+        if any(same_content(body, head.body) for body in basis.sent.own):
             # It may have forgotten since: a backup that was put back.
-            doubt = doubts.PUT_BACK if basis.is_uncertain else doubt
+            doubt = doubts.PUT_BACK if basis.put_back.is_uncertain else doubt
             return self.delete("delete: the head is as the device left it", unseen=True, doubt=doubt)
         return self.edit_wins(inside)
 

@@ -77,7 +77,7 @@ class DecisionBuilder:
             is_repeat(submission, head.pairs) or is_repeat(submission, self.look.pairs(pair.since))
         ):
             pair = None
-        late = basis is not None and basis.late
+        late = basis is not None and basis.sent.late
         return Decision(
             Outcome.UNCHANGED,
             rule,
@@ -86,7 +86,7 @@ class DecisionBuilder:
             head.rev if self.exists else None,
             pair=pair,
             device=None if late else self.remembered(content, edited=edited, repeat=repeat),
-            token_shared=basis is not None and basis.contradicted,
+            token_shared=basis is not None and basis.memory.contradicted,
         )
 
     def keep_head(self, state: Body, basis: Basis, conflicts: tuple[Conflict, ...]) -> Decision:
@@ -140,7 +140,7 @@ class DecisionBuilder:
             ),
             received=received,
             device=self.remembered(content if body is not None else None, edited=True, repeat=False),
-            token_shared=basis is not None and basis.contradicted,
+            token_shared=basis is not None and basis.memory.contradicted,
         )
 
     def parents(self) -> tuple[str, ...]:

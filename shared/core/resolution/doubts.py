@@ -45,21 +45,21 @@ def between(state: Body, other: Body) -> list[Difference]:
 
 def not_taken(basis: Basis, state: Body, result: Body) -> list[Conflict]:
     """What `state` has and the result has not, where the client may mean it."""
-    alternatives = [*basis.bases, *basis.own, *basis.others, *basis.earlier]
-    in_the_dark = basis.guessed or basis.forgotten
+    alternatives = [*basis.bases, *basis.sent.own, *basis.sent.others, *basis.sent.earlier]
+    in_the_dark = basis.guessed or basis.sent.forgotten
     if len(alternatives) < 2 and not in_the_dark:
         return []
     untaken = between(state, result)
     if not untaken:
         return []
-    named, others = _Compared(state, basis.bases), _Compared(state, basis.others)
-    earlier = [(_Compared(state, [difference]), _Compared(result, [difference])) for difference in basis.earlier]
+    named, others = _Compared(state, basis.bases), _Compared(state, basis.sent.others)
+    earlier = [(_Compared(state, [difference]), _Compared(result, [difference])) for difference in basis.sent.earlier]
     return [
         Conflict(
             difference.path,
             difference.there,
             difference.here,
-            SENT_BEFORE if basis.own and named.all_differ(difference) else SET_BACK,
+            SENT_BEFORE if basis.sent.own and named.all_differ(difference) else SET_BACK,
         )
         for difference in untaken
         if in_the_dark
@@ -75,9 +75,9 @@ def replaced_unseen(
     """What the head has and the result has not, where the client may not have seen it: not all the states that it
     may have been on had it, or it was something else in between (`in_between`). On a guess that is any state. What
     the head lacks and the result has is told likewise."""
-    state = look.submission.client_state or EMPTY
-    alternatives: Sequence[Body] = [*basis.bases, *basis.own, *basis.others]
-    if len(alternatives) < 2 and not (between_them or basis.guessed or basis.remembered or basis.forgotten):
+    state, remembered = look.submission.client_state or EMPTY, basis.memory.remembered
+    alternatives: Sequence[Body] = [*basis.bases, *basis.sent.own, *basis.sent.others]
+    if len(alternatives) < 2 and not (between_them or basis.guessed or remembered or basis.sent.forgotten):
         return []
     lost_values = between(head, result)
     if not lost_values:
@@ -87,7 +87,7 @@ def replaced_unseen(
     if basis.guessed:
         alternatives = [*look.recent(), *([EMPTY] if base_inference.count_edits(state, [head]) > 1 else [])]
     compared, places = _Compared(head, alternatives), _Places()
-    earlier = [*between_them, *(_set_back_to(look, state, head, lost_values, places) if basis.remembered else ())]
+    earlier = [*between_them, *(_set_back_to(look, state, head, lost_values, places) if remembered else ())]
     return [
         Conflict(difference.path, difference.there, difference.here, UNSEEN)
         for difference in lost_values
@@ -99,12 +99,13 @@ def replaced_unseen(
 def of_loss(basis: Basis, head: Body, state: Body, result: Body) -> list[Conflict]:
     """What the result has not, where one of the two states may come from the other, and whoever made it had decided
     otherwise: the store was put back and has lost what would tell."""
-    if not basis.is_uncertain:
+    doubts = basis.put_back
+    if not doubts.is_uncertain:
         return []
-    written = [_Compared(body, basis.bases) for body in basis.since]
+    written = [_Compared(body, basis.bases) for body in doubts.since]
     in_doubt = [
         difference
-        for other, all_of_them in ((head, basis.doubted or basis.incomplete), (state, basis.incomplete))
+        for other, all_of_them in ((head, doubts.doubted or doubts.incomplete), (state, doubts.incomplete))
         for difference in between(other, result)
         if all_of_them or any(compared.any_differs(difference) for compared in written)
     ]
@@ -114,7 +115,7 @@ def of_loss(basis: Basis, head: Body, state: Body, result: Body) -> list[Conflic
 def decided_blindly(basis: Basis, conflicts: Iterable[Conflict]) -> list[Conflict]:
     """The conflicts of a merge, so that they say it if the sides may not be what they were taken for."""
     return [
-        conflict._replace(rule=PUT_BACK) if basis.is_uncertain and conflict.rule in _OF_SIDES else conflict
+        conflict._replace(rule=PUT_BACK) if basis.put_back.is_uncertain and conflict.rule in _OF_SIDES else conflict
         for conflict in conflicts
     ]
 
@@ -133,13 +134,13 @@ def sent_otherwise(basis: Basis, result: Body, decided: Iterable[Conflict]) -> l
     """What the device itself sent where an edit of it met another one's. The request that arrives may be the older
     one: then the client has set that back, which was no edit as long as this one was not here."""
     conflicts: list[Conflict] = []
-    for conflict in decided if basis.own else ():
+    for conflict in decided if basis.sent.own else ():
         path = in_stable_form(conflict.path, result)
         if path in CLOCK_POINTERS or is_member(path):
             continue
         keys, kept = Keys(), value_at(result, path)
         known = {keys.key(kept), keys.key(conflict.dropped)}
-        sent = (value_at(state, path) for state in basis.own)
+        sent = (value_at(state, path) for state in basis.sent.own)
         conflicts += [Conflict(path, kept, value, UNSEEN) for value in sent if keys.key(value) not in known]
     return conflicts
 
@@ -147,7 +148,7 @@ def sent_otherwise(basis: Basis, result: Body, decided: Iterable[Conflict]) -> l
 def taken_back_before(basis: Basis, state: Body, result: Body) -> list[Conflict]:
     """What the device sent itself as it is in the base, where this state has an edit. If the state is the older one,
     as the clock does not rule out, the device had edited the place and set it back, which was no edit until now."""
-    sent = [] if basis.guessed or basis.remembered else [*basis.own, *basis.others]
+    sent = [] if basis.guessed or basis.memory.remembered else [*basis.sent.own, *basis.sent.others]
     older = [other for other in sent if not _is_newer(state, [other])]
     if not older:
         return []
@@ -199,7 +200,7 @@ def deleted_unseen(look: Lookup, basis: Basis, state: Body) -> tuple[Conflict, .
     """What is in doubt of a state of old that meets a tombstone. If the token turns out to be shared, that is also
     what was buried, and what it had replaced."""
     whole = Conflict("", ABSENT, state, UNSEEN)
-    under = look.body(look.buried) if basis.contradicted else None
+    under = look.body(look.buried) if basis.memory.contradicted else None
     if under is None:
         return (whole,)
     buried = Conflict("", ABSENT, under, UNSEEN)
@@ -226,9 +227,9 @@ def _comes_from_nowhere(look: Lookup, basis: Basis, state: Body, head: Body) -> 
     the device sent on its base `taken_back_before` tells that.)"""
     if basis.guessed:
         return is_older(state, [head])
-    if basis.remembered:
+    if basis.memory.remembered:
         return look.context.device is not None and went_back(look.context.device, state)
-    return basis.forgotten
+    return basis.sent.forgotten
 
 
 def in_between(look: Lookup, basis: Basis, head: Body) -> list[Body]:
@@ -237,7 +238,7 @@ def in_between(look: Lookup, basis: Basis, head: Body) -> list[Body]:
     if basis.guessed or not look.sequences_count or any(body is head for body in basis.bases):
         return []
     device = look.context.device
-    if basis.remembered and device is not None:
+    if basis.memory.remembered and device is not None:
         on = [stored.sequence for stored in map(look.stored, device.states) if stored is not None]
         return look.superseded_since(min(on, default=BEGINNING))
     since = base_sequence(look)

@@ -19,7 +19,15 @@ from dataclasses import replace
 from shared.core.documents import Body, Position, Sequence
 from shared.core.resolution import doubts
 from shared.core.resolution.base_inference import gone
-from shared.core.resolution.base_selection import EMPTY, REPEAT, Basis, by_content, is_repeat
+from shared.core.resolution.base_selection import (
+    EMPTY,
+    REPEAT,
+    Basis,
+    PutBackDoubts,
+    SentBefore,
+    by_content,
+    is_repeat,
+)
 from shared.core.resolution.case import Case
 from shared.core.resolution.context import (
     BEGINNING,
@@ -146,12 +154,14 @@ class _LostBase:
                 given = case.submission.base_state
                 began = given if isinstance(given, dict) else EMPTY
                 rule, under = "6 base is a tombstone that was lost", base or EMPTY
-                return case.compare(state, Basis(rule, (began,), others=self.own(), server_from=under))
+                sent = SentBefore(others=self.own())
+                return case.compare(state, Basis(rule, (began,), server_from=under, sent=sent))
             if case.submission.hash == self.parts.hash:
                 return case.answer_head("11 behind")
             known = self.on_lost_base(base) if base is not None else None
             basis = known or by_content(self.look, state, case.submission.hash)
-            return case.compare(state, replace(basis, doubted=may_have_come_before(self.look)))
+            put_back = replace(basis.put_back, doubted=may_have_come_before(self.look))
+            return case.compare(state, replace(basis, put_back=put_back))
         if head.body is not None and head.hash == case.submission.hash:
             return case.answer_head("2 equal")
         if includes(self.version, self.held):
@@ -167,15 +177,14 @@ class _LostBase:
         if not bodies and not own:
             return self.case.compare(state, self.on_nothing(state, base))
         both = meet(self.held, self.version)
-        basis = Basis(
-            "7 what both had before the loss",
-            bodies or own,
-            own=own if bodies else (),
+        put_back = PutBackDoubts(
             lost=base,
             incomplete=bool(both) and not any(includes(version, both) for version, _ in known),
             doubted=may_have_come_before(self.look),
             since=tuple(self.look.recent(self.reached + 1)),
         )
+        sent = SentBefore(own=own if bodies else ())
+        basis = Basis("7 what both had before the loss", bodies or own, sent=sent, put_back=put_back)
         return self.case.compare(state, basis)
 
     def sent_before(self) -> tuple[Body, ...]:
@@ -198,12 +207,12 @@ class _LostBase:
         basis = by_content(self.look, state, self.case.submission.hash)
         if basis.nothing_new:
             return basis
-        rule, doubted = "13 nothing known that both had", may_have_come_before(self.look)
-        return Basis(rule, (EMPTY,), nothing_near=True, lost=base, incomplete=True, doubted=doubted)
+        put_back = PutBackDoubts(lost=base, incomplete=True, doubted=may_have_come_before(self.look))
+        return Basis("13 nothing known that both had", (EMPTY,), nothing_near=True, put_back=put_back)
 
     def on_lost_base(self, base: Body) -> Basis:
         own = self.own()
-        return Basis("8 base that was lost", (base,), own=own, others=own)
+        return Basis("8 base that was lost", (base,), sent=SentBefore(own, others=own))
 
     def own(self) -> tuple[Body, ...]:
         """Row 5: what the device sent on this base before."""

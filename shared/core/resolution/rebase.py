@@ -41,7 +41,7 @@ def counts(policies: Policies) -> bool:
 
 def is_edited(look: Lookup, state: Body, basis: Basis) -> bool:
     """Whether the state has an edit that is not merely stale."""
-    changes = base_inference.count_edits(state, (*basis.bases, *basis.own))
+    changes = base_inference.count_edits(state, (*basis.bases, *basis.sent.own))
     if not changes or not basis.guessed:
         return changes > 0
     return len(look.seen(base_inference.new_strong(state, basis.bases))) < changes
@@ -89,11 +89,11 @@ class _Rebase:
     def put_edits(self, decide: Decide) -> Body:
         if self.basis.server_from is not None:
             return self.onto_server(self.basis.server_from, decide)
-        bases = (*self.basis.bases, *self.basis.own)
-        if self.basis.lost is None:
+        bases = (*self.basis.bases, *self.basis.sent.own)
+        if self.basis.put_back.lost is None:
             return self.put(bases, self.onto, self.state, decide)
-        brought_back = self.to_be_merged(self.put(bases, self.onto, self.basis.lost, decide))
-        return self.put((self.basis.lost,), brought_back, self.state, decide)
+        brought_back = self.to_be_merged(self.put(bases, self.onto, self.basis.put_back.lost, decide))
+        return self.put((self.basis.put_back.lost,), brought_back, self.state, decide)
 
     def put(self, ancestors: Iterable[Body], ours: Body, theirs: Body, decide: Decide) -> Body:
         merged = merge(
@@ -138,8 +138,8 @@ class _Rebase:
         stands. If neither does, that is as good as anything."""
         stored, arriving = clock(self.onto), clock(self.state)
         side, rule = Side.THEIRS, "arriving"
-        if self.basis.doubted or self.basis.incomplete:
-            side, rule = Side.OURS if self.basis.doubted else Side.THEIRS, doubts.PUT_BACK
+        if self.basis.put_back.doubted or self.basis.put_back.incomplete:
+            side, rule = Side.OURS if self.basis.put_back.doubted else Side.THEIRS, doubts.PUT_BACK
         elif stored is not None and arriving is not None:
             rule = "clock"
             if min(arriving, self.look.submission.arrived_at) < min(stored, self.look.head.arrived_at):

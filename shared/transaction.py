@@ -53,8 +53,11 @@ def decide(
     ledger = ledger or QuotaLedger(NO_QUOTA, exact=False)
     replies: dict[int, Reply] = {}
     changes = NewHeads()
-    for indices in waves(items):
+    groups = waves(items)
+    for number, indices in enumerate(groups):
         wave = [items[index] for index in indices]
+        if number == 1:
+            _read_ahead(transaction, resolver, policies, [items[index] for group in groups[1:] for index in group])
         replies.update(
             zip(indices, _decide_wave(transaction, resolver, policies, wave, changes, ledger=ledger), strict=True)
         )
@@ -75,6 +78,17 @@ class NewHeads:
         newest = {change.document: change for change in self.heads.values()}  # in the order of their sequences
         listed = tuple(newest.values()) if len(newest) <= MAX_ANNOUNCED else None
         return Announcement(min(self.heads), max(self.heads), self.history, listed)
+
+
+def _read_ahead(
+    transaction: Transaction, resolver: CachedResolver, policies: Policies, items: Sequence[Item]
+) -> None:
+    """Loads together what submissions of the same documents need, as if each of them were decided on what is stored
+    now. That is most of what they need when their turns come, so the store is asked once and not each time. It has no
+    other effect. What is large is not decided twice."""
+    contexts = transaction.first_contexts([item.submission for item in items])
+    if not is_large(_bodies([(one, item.submission) for one, item in zip(contexts, items, strict=True)])):
+        _resolve_all(transaction, resolver, policies, items, contexts)
 
 
 def _decide_wave(

@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ import pytest
 
 from shared.codec import content_hash
 from shared.core.documents import Body, ContentHash, DeviceId, DocumentId
+from shared.core.documents import Sequence as SequenceNumber
 from shared.core.merge.policies import parse
 from shared.core.protocol import Limits
-from shared.core.resolution.batch import Answer, Item
+from shared.core.resolution.batch import Answer, Item, waves
 from shared.core.resolution.context import (
     DocumentContext,
     Given,
@@ -23,6 +25,8 @@ from shared.core.resolution.context import (
     Outcome,
     Refusal,
     Submission,
+    ValueKey,
+    value_key,
 )
 from shared.core.resolution.revs import CREATED
 from shared.ports import Reply, Transaction
@@ -276,6 +280,76 @@ def test_every_adapter_decides_as_memory_does(space: Transacted, seed: int) -> N
     every = [submission(doc(document, asked=True), "1-x") for document in DOCUMENTS[:3]]
     heads = [one.transact(lambda t: t.first_contexts(every)) for one in (space, reference)]
     assert _without_histories(heads[0]) == _without_histories(heads[1])
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("space", ["memory", "mongodb"], indirect=True)
+def test_many_of_one_document_in_one_transaction_are_decided_as_one_by_one(space: Transacted, seed: int) -> None:
+    """Of every kind: with a base that is the head, with an older one, without one, deletions and repeats."""
+    reference = InMemory()
+    together, apart = _crowd(space, seed, together=True), _crowd(reference, seed, together=False)
+    assert _without_histories(together) == _without_histories(apart)
+    hashes = {reply.hash for replies in together for reply in replies if isinstance(reply, Answer) and reply.hash}
+    wanted = NeedsData(
+        frozenset(hashes),
+        pairs_since=SequenceNumber(0),
+        seen=frozenset(_value_keys()),
+        recent=True,
+        ancestors=SequenceNumber(9),
+    )
+    for document in DOCUMENTS[:2]:
+        for device in DEVICES:
+            kept = _without_histories([space.transact(lambda t, d=document, v=device: _all_of(t, wanted, d, v))])  # type: ignore[misc]
+            assert kept == _without_histories(
+                [reference.transact(lambda t, d=document, v=device: _all_of(t, wanted, d, v))]  # type: ignore[misc]
+            )
+        assert _without_histories(space.conflicts(document)) == _without_histories(reference.conflicts(document))
+
+
+def _all_of(transaction: Transaction, wanted: NeedsData, document: DocumentId, device: DeviceId) -> DocumentContext:
+    asked = submission(doc(document, asked=True), "1-x", device)
+    (context,) = transaction.first_contexts([asked])
+    (context,) = transaction.load([(context, asked, wanted)])
+    states, seen = dict(sorted(context.states.items())), dict(sorted(context.seen.items()))
+    return replace(context, states=states, seen=seen)
+
+
+def _value_keys() -> set[ValueKey]:
+    """Of the values that somebody may set."""
+    return {value_key(f"/{field}", value) for field in ("a", "b") for value in (f"{field}-{n}" for n in range(6))}
+
+
+def _crowd(space: Transacted, seed: int, *, together: bool) -> list[Sequence[Reply]]:
+    """Three devices at two documents, most of the time each on a base of its own."""
+    chosen = random.Random(seed)
+    known: dict[tuple[DeviceId, DocumentId], tuple[str | None, Body]] = {}
+    told: list[Sequence[Reply]] = []
+    for step in range(4):
+        batch: list[Submission] = []
+        for turn in range(8):
+            device, document = chosen.choice(DEVICES), chosen.choice(DOCUMENTS[:2])
+            base, body = known.get((device, document), (CREATED, doc(document)))
+            at = 1_750_000_000.0 + 100 * step + turn
+            field = chosen.choice(["a", "b"])
+            state = {**body, field: f"{field}-{chosen.randint(0, 5)}"}
+            if chosen.random() < 0.15:
+                state = {**body, "_deleted": True}
+            batch.append(submission(state, None if device == C else base, device, at))  # type: ignore[arg-type]
+            if chosen.random() < 0.2:
+                batch.append(batch[-1])
+        if together:
+            replies = sent(space, *batch)
+        else:
+            order = [index for group in waves([Item(one, A) for one in batch]) for index in group]
+            single = {index: sent(space, batch[index])[0] for index in order}
+            replies = [single[index] for index in range(len(batch))]
+        told.append(replies)
+        for one, reply in zip(batch, replies, strict=True):
+            if isinstance(reply, Answer) and chosen.random() < 0.7:  # else the answer is lost
+                content = one.client_state if reply.same else reply.body
+                if isinstance(content, dict) and one.device is not None and "_deleted" not in content:
+                    known[one.device, one.document] = (rev(reply), content)
+    return told
 
 
 def _without_histories(found: Sequence[Any]) -> str:

@@ -88,7 +88,7 @@ def loaded(entry: Entry | None, memory: DocumentContext, request: Submission, mi
         pairs = tuple(p for item in past if item.sequence >= since for p in item.pairs if p.device == request.device)
     recent = memory.recent
     if missing.recent:
-        newest = sorted((item for item in past if item.body is not None), key=lambda i: i.sequence, reverse=True)
+        newest = sorted((item for item in past if item.body is not None), key=lambda item: item.sequence)[::-1]
         recent = tuple(_stored(item) for item in newest[:RECENT])
     gone = frozenset[ValueKey]().union(*(item.gone for item in past)) if missing.seen else frozenset[ValueKey]()
     return replace(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from bson.codec_options import CodecOptions, TypeDecoder, TypeRegistry
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
 from pymongo import ASCENDING, IndexModel
 from pymongo.errors import ConfigurationError, InvalidURI, PyMongoError
+from pymongo.monitoring import CommandListener
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
@@ -43,8 +44,8 @@ CODEC: Final[CodecOptions[Row]] = CodecOptions(type_registry=TypeRegistry([_Plai
 class Mongo:
     """One client and its database."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Raises ValueError if the address is none."""
+    def __init__(self, settings: Settings, listeners: Sequence[CommandListener] = ()) -> None:
+        """`listeners` are told of each command. Raises ValueError if the address is none."""
         milliseconds = int(settings.store_timeout_seconds * 1000)
         try:
             self.client: AsyncIOMotorClient[Row] = AsyncIOMotorClient(
@@ -53,6 +54,7 @@ class Mongo:
                 connectTimeoutMS=milliseconds,
                 socketTimeoutMS=4 * milliseconds,
                 appname="hypertask",
+                event_listeners=list(listeners),
             )
         except (InvalidURI, ConfigurationError) as error:
             raise ValueError(f"not an address of a MongoDB: {error}") from None
@@ -124,9 +126,9 @@ def errors_mapped() -> Any:
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Mongo]:
+async def opened(settings: Settings, listeners: Sequence[CommandListener] = ()) -> AsyncIterator[Mongo]:
     """A client that is closed at the end."""
-    mongo = Mongo(settings)
+    mongo = Mongo(settings, listeners)
     try:
         yield mongo
     finally:

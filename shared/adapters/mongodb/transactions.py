@@ -20,12 +20,12 @@ from shared import metrics
 from shared.adapters.mongodb.atomic import BACKOFF
 from shared.adapters.mongodb.client import DURABLE, Mongo, errors_mapped
 from shared.adapters.mongodb.faults import UNKNOWN_COMMIT, is_ended
-from shared.adapters.mongodb.transaction import MongoTransaction, PoliciesChangedError
+from shared.adapters.mongodb.space_row import PoliciesChangedError, PoliciesOf
+from shared.adapters.mongodb.transaction import MongoTransaction
 from shared.core.documents import (
     Position,
     SpaceId,
 )
-from shared.core.merge.policies import Policies
 from shared.ports import Fence, Transaction
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ class Transactions:
         self._give_up_after = give_up_after_seconds
         self._sessions: list[ClientSession] = []
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="transaction")
-        self._policies: dict[SpaceId, tuple[str | None, Policies]] = {}
+        self._policies: PoliciesOf = {}
         self._told: dict[SpaceId, Position] = {}
         """How far the spaces were when this process last wrote to them. It may be less, never more."""
 

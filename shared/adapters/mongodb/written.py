@@ -9,7 +9,7 @@ from shared.adapters.mongodb.bodies import stored
 from shared.adapters.mongodb.client import Row
 from shared.adapters.mongodb.rows import pair_row, provenance_row
 from shared.core.documents import SpaceId
-from shared.core.merge.conflict_rows import MAX_CONFLICTS
+from shared.core.merge.conflict_rows import MAX_CONFLICTS, with_more
 from shared.core.resolution.batch import Write
 from shared.core.resolution.context import BEGINNING, MAX_PAIRS, Allotted, Decision, Received, Revision
 
@@ -64,18 +64,28 @@ def received_by(decision: Decision) -> list[Received]:
     return [received for received in (decision.received, *decision.recovered) if received is not None]
 
 
-def head_change(decision: Decision) -> Row | None:
-    """What changes of a head that stays."""
+def kept_head(old: Row, write: Write) -> tuple[Row, list[UpdateOne]]:
+    """What becomes of a head that stays, and the updates that make it so; none if nothing changes."""
+    decision, row = write.decision, dict(old)
     change: Row = {}
+    updates: list[UpdateOne] = []
     if decision.pair is not None:
-        change["$push"] = {"pairs": {"$each": [pair_row(decision.pair)], "$slice": -MAX_PAIRS}}
+        pair = pair_row(decision.pair)
+        row["pairs"] = [*row.get("pairs", ()), pair][-MAX_PAIRS:]
+        change["$push"] = {"pairs": {"$each": [pair], "$slice": -MAX_PAIRS}}
     if decision.grown is not None:
-        change["$set"] = {"version": dict(decision.grown)}
-    return change or None
+        row["version"] = dict(decision.grown)
+        change["$set"] = {"version": row["version"]}
+    if change:
+        updates.append(UpdateOne({"_id": row["_id"]}, change))
+    if decision.received is None and write.conflicts:
+        more = provenance_row(write)["conflicts"]
+        row["conflicts"] = list(with_more(tuple(row.get("conflicts", ())), more))
+        updates.append(_more_conflicts(row["_id"], more))
+    return row, updates
 
 
-def more_conflicts(key: str, write: Write) -> UpdateOne:
+def _more_conflicts(key: str, rows: list[Row]) -> UpdateOne:
     """Adds conflicts to a head that stays: each once, and none if it has many."""
     has_room = {f"conflicts.{MAX_CONFLICTS - 1}": {"$exists": False}}
-    rows = provenance_row(write)["conflicts"]
     return UpdateOne({"_id": key, **has_room}, {"$addToSet": {"conflicts": {"$each": rows}}})

@@ -1,0 +1,219 @@
+"""The row of a space, as one transaction reads and changes it: policies, sequences, histories, fence, and what the
+space holds.
+
+The first `allot` changes the row in the database, and so meets every other writer. Later ones of the same transaction
+count on from it in memory; `send` brings what they add.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from pymongo import ReturnDocument
+from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
+
+from shared.adapters.mongodb.client import Row
+from shared.adapters.mongodb.rows import history_rows, lineage_of, new_epoch, policies_of, with_new_history
+from shared.adapters.mongodb.usage import USAGE_FIELDS, usage_of
+from shared.core.documents import Epoch, Position, SpaceId
+from shared.core.documents import Sequence as SequenceNumber
+from shared.core.index.lineage import Lineage
+from shared.core.merge.policies import Policies
+from shared.core.resolution.context import Allotted
+from shared.core.resolution.usage import Usage
+from shared.ports import Fence, FencedError
+from shared.ports.stores import NOTHING
+
+_POLICIES_KEPT: Final = 10_000
+_LINEAGE: Final = {"epoch": 1, "sequence": 1, "histories": 1}
+_BEFORE: Final = {
+    **dict.fromkeys(("sequence", "policies", "fence", "process", "epoch", *USAGE_FIELDS), 1),
+    "histories": {"$slice": -1},
+}
+
+PoliciesOf = dict[SpaceId, tuple[str | None, Policies]]
+"""Policies that spaces were seen to have: as they are stored, and parsed."""
+
+
+class PoliciesChangedError(Exception):
+    """The transaction decided by policies that are not those of the space any more; it runs again."""
+
+
+class SpaceRow:
+    """Of one space, on one MongoDB session."""
+
+    def __init__(
+        self,
+        spaces: Collection[Row],
+        session: ClientSession,
+        space: SpaceId,
+        fence: Fence | None,
+        policies: PoliciesOf,
+        *,
+        process: Callable[[], str | None],
+        told: Position | None,
+    ) -> None:
+        """`process` names that of the database, once it has been reached. `told`: how far the space is known to have
+        been."""
+        self.position: Position | None = None
+        """What was allotted last, if this is committed."""
+        self._spaces = spaces
+        self._session = session
+        self._space = space
+        self._fence = fence
+        self._policies_of = policies
+        self._process = process
+        self._told = told
+        self._ends_history = False
+        self._new_epoch = new_epoch()
+        self._assumed: str | None = None
+        self._unverified = False
+        self._allotted: Allotted | None = None
+        """What comes next: the sequence, its history, and what the space holds until then."""
+        self._lineage: Lineage | None = None
+        """As it was read, since a history began here."""
+        self._unsent = 0
+        """Sequences that were allotted since the row was changed,"""
+        self._unsent_growth = NOTHING
+        """and what comes with them."""
+
+    # Policies
+
+    def policies(self) -> Policies:
+        # They change rarely, and every write passes the space's row in `allot`: there a change is seen. What
+        # writes nothing is verified at the end.
+        known = self._policies_of.get(self._space)
+        self._assumed, policies = known or self._remember_policies(self._read({"policies": 1}))
+        self._unverified = True
+        return policies
+
+    def _verify_policies(self, row: Row | None) -> None:
+        if self._unverified and self._assumed != (row or {}).get("policies"):
+            self._remember_policies(row)
+            raise PoliciesChangedError
+        self._unverified = False
+
+    def _remember_policies(self, row: Row | None) -> tuple[str | None, Policies]:
+        if len(self._policies_of) >= _POLICIES_KEPT:
+            self._policies_of.clear()
+        known = self._policies_of[self._space] = ((row or {}).get("policies"), policies_of(row))
+        return known
+
+    # What the space holds
+
+    def usage(self) -> Usage:
+        known = self._allotted
+        return usage_of(self._read(USAGE_FIELDS)) if known is None or known.usage is None else known.usage
+
+    def lineage(self) -> Lineage:
+        if self._lineage is None:
+            self._lineage = lineage_of(self._read(_LINEAGE) or {"epoch": self._new_epoch, "sequence": 0})
+        return self._lineage if self._allotted is None else replace(self._lineage, sequence=_before(self._allotted))
+
+    # Sequences
+
+    def begin_history(self) -> None:
+        self._ends_history = True
+
+    def allot(self, count: int, live_change: int, growth: Usage = NOTHING) -> Allotted:
+        growth = replace(growth, documents=live_change)
+        if self._allotted is None or self._ends_history:
+            self._send_counts()
+            allotted = self._allot_in_database(count, growth)
+        else:
+            allotted = self._allotted
+            self._unsent += count
+            self._unsent_growth = self._unsent_growth.plus(growth)
+        usage = None if allotted.usage is None else allotted.usage.plus(growth)
+        self._allotted = Allotted(SequenceNumber(allotted.first + count), allotted.history, usage)
+        if allotted.history is not None:
+            self.position = Position(allotted.history, _before(self._allotted))
+        return allotted
+
+    def send(self) -> None:
+        """The last step but for the rows of documents. Raises PoliciesChangedError if the space has other policies
+        than those that were given out."""
+        if self._ends_history:
+            self.allot(0, 0)
+        if self._unverified:
+            self._verify_policies(self._read({"policies": 1}))
+        self._send_counts()
+
+    def _allot_in_database(self, count: int, growth: Usage) -> Allotted:
+        change: Row = {
+            "$inc": {**_counts(count, growth), "batches": 1, "sized": 1},
+            "$setOnInsert": {"epoch": self._new_epoch},
+        }
+        values: Row = {} if self._fence is None else {"fence": [self._fence.number, self._fence.token]}
+        process = self._process()
+        if process is not None:
+            values["process"] = process
+        if values:
+            change["$set"] = values
+        before = self._spaces.find_one_and_update(
+            {"_id": self._space},
+            change,
+            _BEFORE,
+            upsert=True,
+            return_document=ReturnDocument.BEFORE,
+            session=self._session,
+        )
+        self._verify_policies(before)
+        self._verify_fence(before)
+        first = SequenceNumber((before or {}).get("sequence", 0) + 1)
+        return Allotted(first, self._history(before, process), usage_of(before))
+
+    def _send_counts(self) -> None:
+        if self._unsent or self._unsent_growth != NOTHING:
+            change = {"$inc": _counts(self._unsent, self._unsent_growth)}
+            self._spaces.update_one({"_id": self._space}, change, session=self._session)
+            self._unsent, self._unsent_growth = 0, NOTHING
+
+    def _history(self, before: Row | None, process: str | None) -> Epoch:
+        """That the new sequences are of; begun if the store may be older than what it told somebody."""
+        if before is None:
+            self._ends_history = False
+            return self._new_epoch
+        newest = lineage_of(before)
+        ends = (
+            self._ends_history
+            or (process is not None and before.get("process") != process)
+            or (self._told is not None and newest.is_ahead(self._told))
+        )
+        self._ends_history = False
+        if not ends:
+            return newest.current
+        whole = self._read(_LINEAGE) or before
+        lineage = with_new_history(lineage_of({**whole, "sequence": before["sequence"]}))
+        self._spaces.update_one(
+            {"_id": self._space}, {"$set": {"histories": history_rows(lineage)}}, session=self._session
+        )
+        self._told = None
+        self._lineage = None
+        return lineage.current
+
+    def _verify_fence(self, before: Row | None) -> None:
+        number, token = (before or {}).get("fence", (0, ""))
+        fence = self._fence
+        if fence is not None and (number > fence.number or (number == fence.number and token != fence.token)):
+            raise FencedError(number)
+
+    def _read(self, projection: Row) -> Row | None:
+        row: Row | None = self._spaces.find_one({"_id": self._space}, projection, session=self._session)
+        return row
+
+
+def _before(next_: Allotted) -> SequenceNumber:
+    return SequenceNumber(next_.first - 1)
+
+
+def _counts(count: int, growth: Usage) -> Row:
+    return {
+        "sequence": count,
+        "live": growth.documents,
+        "size": growth.size or 0,
+        "history_size": growth.history_size or 0,
+    }

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import random
 import uuid
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import pytest
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
+from shared.adapters.memory import MemorySpace
 from shared.adapters.mongodb import MongoDocumentStore, opened
 from shared.codec import content_hash
 from shared.core.documents import Body, DeviceId, DocumentId, SpaceId
@@ -18,6 +22,7 @@ from shared.ports import Fence, Reply
 from shared.settings import Settings
 from shared.transaction import CachedResolver, decide
 
+A = DeviceId("a")
 DEVICES = [DeviceId(f"d{number}") for number in range(8)]
 
 
@@ -39,15 +44,19 @@ class Commands(CommandListener):
 class Writer:
     """A worker that holds the lease of one space."""
 
-    def __init__(self, store: MongoDocumentStore, commands: Commands, space: SpaceId) -> None:
+    def __init__(self, store: MongoDocumentStore, commands: Commands, space: SpaceId, token: str) -> None:
         self._store = store
         self._commands = commands
         self._space = space
-        self.fence = Fence(1, "a worker")
+        self.fence = Fence(1, token)
 
-    async def write(self, *submissions: Submission) -> tuple[list[Answer], list[str]]:
+    def leased(self, number: int) -> None:
+        """Holds the lease from now on."""
+        self.fence = Fence(number, self.fence.token)
+
+    async def write(self, *submissions: Submission, dry_run: bool = False) -> tuple[list[Answer], list[str]]:
         """The answers, and what the database was asked."""
-        items = [Item(one, one.device or DEVICES[0]) for one in submissions]
+        items = [Item(one, one.device or DEVICES[0], dry_run) for one in submissions]
         self._commands.seen.clear()
 
         replies: Sequence[Reply]
@@ -58,43 +67,126 @@ class Writer:
 
 
 @pytest.fixture
-async def writer(settings: Settings) -> AsyncIterator[Writer]:
-    commands, space = Commands(), SpaceId(f"s-{uuid.uuid4().hex[:12]}")
-    async with opened(settings, [commands]) as mongo:
-        found = Writer(MongoDocumentStore(mongo, give_up_after_seconds=20), commands, space)
-        await found.write(submission({"id": "first"}))  # connects, and learns the policies
+async def writers(settings: Settings) -> AsyncIterator[list[Writer]]:
+    """Two processes of workers. The first one is connected, and knows the policies."""
+    space = SpaceId(f"s-{uuid.uuid4().hex[:12]}")
+    async with AsyncExitStack() as stack:
+        found = []
+        for token in ("one", "another"):
+            commands = Commands()
+            mongo = await stack.enter_async_context(opened(settings, [commands]))
+            found.append(Writer(MongoDocumentStore(mongo, give_up_after_seconds=20), commands, space, token))
+        await found[0].write(submission({"id": "first"}))
         yield found
+
+
+@pytest.fixture
+def writer(writers: list[Writer]) -> Writer:
+    return writers[0]
 
 
 def submission(body: Body, base: str | None = CREATED, device: DeviceId = DEVICES[0]) -> Submission:
     return Submission(DocumentId(body["id"]), body, content_hash(body), 1.0, base, device=device, single_device=True)
 
 
+NEW = ["findAndModify spaces", "insert documents", "commitTransaction"]
+EDIT = ["findAndModify spaces", "update documents", "insert revisions", "commitTransaction"]
+
+
 async def test_a_new_document(writer: Writer) -> None:
-    _, asked = await writer.write(submission({"id": "a"}))
-    assert asked == ["find documents", "findAndModify spaces", "insert documents", "commitTransaction"]
+    assert (await writer.write(submission({"id": "a"})))[1] == NEW
 
 
 async def test_a_batch_of_new_documents_asks_no_more(writer: Writer) -> None:
     answers, asked = await writer.write(*(submission({"id": f"d{number}"}) for number in range(100)))
-    assert len(answers) == 100
-    assert asked == ["find documents", "findAndModify spaces", "insert documents", "commitTransaction"]
+    assert len(answers) == 100 and asked == NEW
 
 
-async def test_an_edit(writer: Writer) -> None:
+async def test_an_edit_of_what_the_worker_has_written(writer: Writer) -> None:
     [made], _ = await writer.write(submission({"id": "a", "n": 1}))
-    answers, asked = await writer.write(submission({"id": "a", "n": 2}, made.rev))
-    assert [one.outcome for one in answers] == [Outcome.FAST_FORWARD]
-    assert asked == [
-        "find documents",
-        "findAndModify spaces",
-        "update documents",
-        "insert revisions",
-        "commitTransaction",
-    ]
+    for n in (2, 3):
+        [made], asked = await writer.write(submission({"id": "a", "n": n}, made.rev))
+        assert (made.outcome, asked) == (Outcome.FAST_FORWARD, EDIT)
 
 
-@pytest.mark.parametrize("devices", [2, 8])
+async def test_an_edit_of_what_another_worker_has_written(writers: list[Writer]) -> None:
+    one, another = writers
+    [made], _ = await one.write(submission({"id": "a", "n": 1}))
+    another.leased(2)
+    [made], asked = await another.write(submission({"id": "a", "n": 2}, made.rev))
+    assert made.outcome is Outcome.FAST_FORWARD
+    assert asked[-5:] == ["find documents", *EDIT]
+    one.leased(3)
+    [made], asked = await one.write(submission({"id": "a", "n": 3}, made.rev))
+    assert made.outcome is Outcome.FAST_FORWARD
+    # It counted on the head that it had written itself, saw that somebody else has written since, and began again.
+    assert "abortTransaction" in asked and asked[-5:] == ["find documents", *EDIT]
+
+
+async def test_what_another_worker_has_written_is_seen_by_what_writes_nothing(writers: list[Writer]) -> None:
+    one, another = writers
+    [made], _ = await one.write(submission({"id": "a", "n": 1}))
+    [seen], asked = await one.write(submission({"id": "a", "n": 1}, made.rev))
+    assert (seen.rev, asked) == (made.rev, ["find spaces", "commitTransaction"])
+    another.leased(2)
+    [edited], _ = await another.write(submission({"id": "a", "n": 2}, made.rev))
+    one.leased(3)
+    [seen], _ = await one.write(submission({"id": "a", "n": 1}, made.rev))
+    assert (seen.rev, seen.body) == (edited.rev, {"id": "a", "n": 2})
+
+
+async def test_a_document_that_is_made_twice_is_read_before_the_second_time(writer: Writer) -> None:
+    for number in range(2):
+        await writer.write(submission({"id": f"a{number}", "n": 1}))
+    many = [submission({"id": f"many{number}"}) for number in range(100)]
+    await writer.write(*many)  # so that the worker does not know them
+    [again], asked = await writer.write(submission({"id": "many1", "m": 2}, device=DEVICES[1]))
+    assert again.rule == "4 created"
+    assert asked[:3] == ["findAndModify spaces", "insert documents", "abortTransaction"]
+    # For a while it takes nothing for new: a push that is repeated goes on so.
+    repeated, asked = await writer.write(*many[2:])
+    assert {one.outcome for one in repeated} == {Outcome.UNCHANGED} and asked[0] == "find documents"
+
+
+async def test_a_document_taken_for_new_that_nothing_is_written_of_is_looked_for(writer: Writer) -> None:
+    await writer.write(*(submission({"id": f"many{number}", "n": 1}) for number in range(100)))
+    [seen], asked = await writer.write(submission({"id": "many1", "n": 2}, device=DEVICES[1]), dry_run=True)
+    assert seen.rule == "4 created"
+    assert asked[:3] == ["find spaces", "find documents", "abortTransaction"]
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_workers_that_take_turns_decide_as_one_that_forgets_everything(
+    writers: list[Writer], seed: int
+) -> None:
+    chosen, reference = random.Random(seed), MemorySpace()
+    reference.transact(lambda found: decide(found, CachedResolver(10**6), [Item(submission({"id": "first"}), A)]))
+    known: dict[tuple[DeviceId, str], tuple[str, str, Body]] = {}
+    for step in range(60):
+        writer = chosen.choice(writers)
+        writer.leased(step + 2)
+        sent, items = [], []
+        for _ in range(chosen.randint(1, 4)):
+            device, document = chosen.choice(DEVICES[:3]), chosen.choice("abc")
+            base, its_base, body = known.get((device, document), (CREATED, CREATED, {"id": document}))
+            sent.append(submission({**body, chosen.choice("xyz"): chosen.randint(0, 9)}, base, device))
+            items.append(Item(replace(sent[-1], base=its_base), device))
+        answers, _ = await writer.write(*sent)
+        replies, _ = reference.transact(lambda found, items=items: decide(found, CachedResolver(10**6), items))  # type: ignore[misc]
+        expected = [one for one in replies if isinstance(one, Answer)]
+        assert [_told(one) for one in answers] == [_told(one) for one in expected]
+        for one, answer, its in zip(sent, answers, expected, strict=True):
+            state = one.client_state if answer.same else answer.body
+            if isinstance(state, dict) and answer.rev and its.rev and one.device is not None:
+                known[one.device, one.document] = (answer.rev, its.rev, state)
+
+
+def _told(answer: Answer) -> tuple[object, ...]:
+    """But for the names of histories, which are those of one space."""
+    return answer.outcome, answer.rule, answer.hash, answer.body, answer.same, answer.conflicts
+
+
+@pytest.mark.parametrize("devices", [4, 8])
 async def test_edits_of_the_same_document_are_decided_without_going_back_to_the_database(
     writer: Writer, devices: int
 ) -> None:
@@ -106,7 +198,6 @@ async def test_edits_of_the_same_document_are_decided_without_going_back_to_the_
     last = edits[-1].client_state if answers[-1].same else answers[-1].body
     assert last == {"id": "a", **dict.fromkeys(fields, 1)}
     assert asked == [
-        "find documents",
         "findAndModify spaces",
         *["find revisions"] * 3,  # states by hash, pairs, values that are gone: of all edits together
         "update spaces",  # what the later edits add to the sequences

@@ -22,6 +22,8 @@ from pymongo.errors import (
 TRANSIENT: Final = "TransientTransactionError"
 UNKNOWN_COMMIT: Final = "UnknownTransactionCommitResult"
 
+_DUPLICATE_KEY: Final = 11000
+_NO_SUCH_TRANSACTION: Final = 251
 NOT_LET_IN: Final = {
     13,  # Unauthorized
     18,  # AuthenticationFailed
@@ -82,6 +84,12 @@ NOT_NOW: Final = ENDED | {
 def is_ended(error: PyMongoError) -> bool:
     """Whether the transaction is over, nothing of it is stored, and it may be run again."""
     return error.has_error_label(TRANSIENT) or any(code in ENDED for code in _codes(error))
+
+
+def may_be_duplicate(error: PyMongoError) -> bool:
+    """Whether a bulk may have inserted what is there. That ends a transaction, so the driver, which goes on with the
+    rest of the bulk, may say no more than that there is none."""
+    return bool({_DUPLICATE_KEY, _NO_SUCH_TRANSACTION} & set(_codes(error)))
 
 
 def not_now(error: PyMongoError) -> str | None:

@@ -1,47 +1,90 @@
 """The rows of heads in one transaction: as they were read, and as they will be when it ends.
 
-What is written is kept until `send`, so a document that is written several times is read once and written once.
+What is written is kept until `send`, so a document that is written several times is read once and written once. Two
+things are not read at all but taken for granted, and verified before the commit: heads that are known from the last
+transaction, and that a document which a client says it has made is a new one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Mapping, Set
+from typing import Any
 
 from pymongo import InsertOne, ReplaceOne, UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
+from pymongo.errors import OperationFailure
 
 from shared.adapters.mongodb.client import Row
+from shared.adapters.mongodb.faults import may_be_duplicate
+from shared.adapters.mongodb.known_heads import MOST_AT_ONCE, HeadsChangedError, KnownInSpace, mark_of
 from shared.adapters.mongodb.revisions import rows_of
 
 
 class HeadRows:
     """Of one session, by key."""
 
-    def __init__(self, documents: Collection[Row], session: ClientSession, count: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        documents: Collection[Row],
+        session: ClientSession,
+        count: Callable[[int], None],
+        known: KnownInSpace | None = None,
+    ) -> None:
         """`count` is told how many bytes of heads are read or given out again, and may raise."""
         self._documents = documents
         self._session = session
         self._count = count
+        self._known = known
         self._rows: dict[str, Row | None] = {}
         self._operations: dict[str, list[InsertOne[Row] | ReplaceOne[Row] | UpdateOne]] = {}
         self._new: set[str] = set()
         """Keys of which the database has no row."""
+        self._presumed: set[str] = set()
+        """Keys that were taken for new ones."""
+        self._gave_known = False
+        self._verified = False
 
-    def read(self, keys: Set[str]) -> None:
-        """Makes sure that these are known."""
+    # Reading
+
+    def read(self, keys: Set[str], presumed: Set[str] = frozenset()) -> None:
+        """Makes sure that these are known. `presumed`: those that are taken for new."""
         for key in keys & self._operations.keys():
             self._count((self._rows[key] or {}).get("size", 0))
-        unknown = sorted(keys - self._rows.keys())
-        if unknown:
-            query = {"_id": {"$in": unknown}}
-            self._rows.update(dict.fromkeys(unknown))
+        unknown = keys - self._rows.keys()
+        if self._known is not None and (known := unknown & self._known.rows.keys()):
+            self._rows.update({key: self._known.rows[key] for key in known})
+            self._count(sum(self._known.rows[key].get("size", 0) for key in known))
+            self._gave_known = True
+            unknown -= known
+        new = unknown & presumed
+        self._presumed |= new
+        self._rows.update(dict.fromkeys(new))
+        asked = sorted(unknown - new)
+        if asked:
+            self._rows.update(dict.fromkeys(asked))
+            query = {"_id": {"$in": asked}}
             for row in rows_of(self._documents, query, None, session=self._session, count=self._count):
                 self._rows[row["_id"]] = row
 
     def get(self, key: str) -> Row | None:
         """None: there is no such document."""
         return self._rows.get(key)
+
+    @property
+    def is_unverified(self) -> bool:
+        """Whether `verify` has to be called before the commit."""
+        return self._gave_known and not self._verified
+
+    def verify(self, space_row: Mapping[str, Any] | None) -> None:
+        """Given the row of the space, as it is in this transaction and was before it. Raises HeadsChangedError."""
+        if not self._verified and self._known is not None and mark_of(space_row) != self._known.mark:
+            if self._gave_known:
+                raise HeadsChangedError(presumed=False)
+            self._known = None
+        self._verified = True
+
+    # Writing
 
     def put(self, row: Row) -> None:
         """A new head."""
@@ -61,8 +104,26 @@ class HeadRows:
             self._operations[key] = list(updates)
 
     def send(self) -> None:
-        """Writes what was put and changed."""
+        """Writes what was put and changed. Raises HeadsChangedError if a document that was taken for new is not."""
         operations = [one for several in self._operations.values() for one in several]
         if operations:
-            self._documents.bulk_write(operations, ordered=False, session=self._session)
-        self._operations.clear()
+            try:
+                self._documents.bulk_write(operations, ordered=False, session=self._session)
+            except OperationFailure as error:
+                if self._presumed and may_be_duplicate(error):
+                    raise HeadsChangedError(presumed=True) from error
+                raise
+        unproven = sorted(self._presumed - self._new)
+        if unproven and self._documents.find_one({"_id": {"$in": unproven}}, {"_id": 1}, session=self._session):
+            raise HeadsChangedError(presumed=True)
+
+    # What the next transaction may know
+
+    def known_after(self) -> tuple[dict[str, Row], dict[str, Row]]:
+        """What was known before and still is, and the heads that this transaction read or wrote, unless they are
+        many. Without those that it changed by an update: how they look then the database alone knows for certain."""
+        before = {} if self._known is None else {k: r for k, r in self._known.rows.items() if k not in self._rows}
+        if len(self._rows) > MOST_AT_ONCE:
+            return before, {}
+        updated = {key for key, several in self._operations.items() if isinstance(several[0], UpdateOne)}
+        return before, {k: row for k, row in self._rows.items() if row is not None and k not in updated}

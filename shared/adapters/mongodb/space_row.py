@@ -16,6 +16,7 @@ from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 
 from shared.adapters.mongodb.client import Row
+from shared.adapters.mongodb.known_heads import Mark
 from shared.adapters.mongodb.rows import history_rows, lineage_of, new_epoch, policies_of, with_new_history
 from shared.adapters.mongodb.usage import USAGE_FIELDS, usage_of
 from shared.core.documents import Epoch, Position, SpaceId
@@ -29,10 +30,11 @@ from shared.ports.stores import NOTHING
 
 _POLICIES_KEPT: Final = 10_000
 _LINEAGE: Final = {"epoch": 1, "sequence": 1, "histories": 1}
-_BEFORE: Final = {
-    **dict.fromkeys(("sequence", "policies", "fence", "process", "epoch", *USAGE_FIELDS), 1),
+_VERIFIED: Final[Row] = {
+    **dict.fromkeys(("sequence", "policies", "fence", "epoch", "batches"), 1),
     "histories": {"$slice": -1},
 }
+_BEFORE: Final[Row] = {**_VERIFIED, "process": 1, **USAGE_FIELDS}
 
 PoliciesOf = dict[SpaceId, tuple[str | None, Policies]]
 """Policies that spaces were seen to have: as they are stored, and parsed."""
@@ -55,9 +57,10 @@ class SpaceRow:
         *,
         process: Callable[[], str | None],
         told: Position | None,
+        verify: Callable[[Row | None], None],
     ) -> None:
         """`process` names that of the database, once it has been reached. `told`: how far the space is known to have
-        been."""
+        been. `verify` is given the row as it was before this transaction, and may raise."""
         self.position: Position | None = None
         """What was allotted last, if this is committed."""
         self._spaces = spaces
@@ -67,6 +70,9 @@ class SpaceRow:
         self._policies_of = policies
         self._process = process
         self._told = told
+        self._verify = verify
+        self.mark: Mark | None = None
+        """What the row says when this is committed; None: nothing was allotted, or not for a worker."""
         self._ends_history = False
         self._new_epoch = new_epoch()
         self._assumed: str | None = None
@@ -133,13 +139,15 @@ class SpaceRow:
             self.position = Position(allotted.history, _before(self._allotted))
         return allotted
 
-    def send(self) -> None:
-        """The last step but for the rows of documents. Raises PoliciesChangedError if the space has other policies
-        than those that were given out."""
+    def send(self, *, verify: bool) -> None:
+        """Brings what is not in the database yet. Raises PoliciesChangedError if the space has other policies than
+        those that were given out. `verify`: the row has to be seen even if nothing was allotted."""
         if self._ends_history:
             self.allot(0, 0)
-        if self._unverified:
-            self._verify_policies(self._read({"policies": 1}))
+        if self._allotted is None and (self._unverified or verify):
+            row = self._read(_VERIFIED)
+            self._verify_policies(row)
+            self._verify(row)
         self._send_counts()
 
     def _allot_in_database(self, count: int, growth: Usage) -> Allotted:
@@ -163,8 +171,14 @@ class SpaceRow:
         )
         self._verify_policies(before)
         self._verify_fence(before)
+        if self._allotted is None:
+            self._verify(before)
         first = SequenceNumber((before or {}).get("sequence", 0) + 1)
-        return Allotted(first, self._history(before, process), usage_of(before))
+        history = self._history(before, process)
+        if self._fence is not None:
+            fence = (self._fence.number, self._fence.token)
+            self.mark = Mark((before or {}).get("batches", 0) + 1, fence, history)
+        return Allotted(first, history, usage_of(before))
 
     def _send_counts(self) -> None:
         if self._unsent or self._unsent_growth != NOTHING:

@@ -12,6 +12,7 @@ from pymongo.database import Database
 
 from shared.adapters.mongodb.client import Mongo, Row
 from shared.adapters.mongodb.heads import HeadRows
+from shared.adapters.mongodb.known_heads import KnownHeads, KnownInSpace
 from shared.adapters.mongodb.revisions import Revisions
 from shared.adapters.mongodb.rows import device_memory_of, head_of, remembers, superseded_row
 from shared.adapters.mongodb.space_row import PoliciesOf, SpaceRow
@@ -23,6 +24,7 @@ from shared.core.merge.policies import Policies
 from shared.core.resolution.batch import Write
 from shared.core.resolution.context import Allotted, DeviceMemory, DocumentContext, NeedsData, Submission
 from shared.core.resolution.deletion_guard import Deletions
+from shared.core.resolution.revs import CREATED
 from shared.core.resolution.usage import Usage
 from shared.ports import Fence, TooMuchError
 from shared.ports.stores import NOTHING
@@ -42,8 +44,12 @@ class MongoTransaction:
         *,
         max_bytes: int | None = None,
         told: Position | None,
+        known: KnownInSpace | None = None,
+        presumes: bool = False,
     ) -> None:
-        """`told`: how far the space is known to have been."""
+        """`told`: how far the space is known to have been. `known`: heads that need not be read. `presumes`: what a
+        client says it has made is taken for a new document."""
+        self._presumes = presumes
         self._max_bytes = max_bytes
         self._bytes_read = 0
         self._session = session
@@ -53,8 +59,17 @@ class MongoTransaction:
         self._memory = database["memory"]
         self._devices = database["devices"]
         self._deletions = database["deletions"]
-        self._row = SpaceRow(database["spaces"], session, space, fence, policies, process=mongo.process, told=told)
-        self._heads = HeadRows(self._documents, session, self._count)
+        self._heads = HeadRows(self._documents, session, self._count, known)
+        self._row = SpaceRow(
+            database["spaces"],
+            session,
+            space,
+            fence,
+            policies,
+            process=mongo.process,
+            told=told,
+            verify=self._heads.verify,
+        )
         self._revisions = Revisions(database["revisions"], session, space, self._count)
         self._device_memories: dict[str, DeviceMemory | None] = {}
         self._new_memories: set[str] = set()
@@ -72,13 +87,18 @@ class MongoTransaction:
         """What was written last, if this is committed."""
         return self._row.position
 
+    def note_heads(self, known: KnownHeads) -> None:
+        """To be called when it is committed, and what it wrote is durable."""
+        if self._row.mark is not None:
+            known.note(self._space, self._row.mark, *self._heads.known_after())
+
     def policies(self) -> Policies:
         return self._row.policies()
 
     def finish(self) -> None:
         """The last step before the commit: sends what is to be written. Raises PoliciesChangedError if the space has
-        other policies than those that were given out."""
-        self._row.send()
+        other policies than those that were given out, HeadsChangedError if it has other heads."""
+        self._row.send(verify=self._heads.is_unverified)
         self._heads.send()
         self._revisions.send()
         if self._new_memories:
@@ -107,7 +127,9 @@ class MongoTransaction:
         return self._row.usage()
 
     def first_contexts(self, submissions: Sequence[Submission]) -> list[DocumentContext]:
-        self._heads.read({self._key(s.document) for s in submissions})
+        keys = {self._key(s.document) for s in submissions}
+        others = {self._key(s.document) for s in submissions if not (self._presumes and _makes(s))}
+        self._heads.read(keys, presumed=keys - others)
         remembering = {self._memory_key(s) for s in submissions if remembers(s)}
         unknown = sorted(remembering - self._device_memories.keys())
         if unknown:
@@ -177,3 +199,8 @@ class MongoTransaction:
 
     def _deletions_key(self, device: DeviceId) -> str:
         return f"{self._space}/{device}"
+
+
+def _makes(submission: Submission) -> bool:
+    """Whether the client says that it has made the document."""
+    return submission.base == CREATED and submission.client_state is not None

@@ -20,6 +20,7 @@ from shared import metrics
 from shared.adapters.mongodb.atomic import BACKOFF
 from shared.adapters.mongodb.client import DURABLE, Mongo, errors_mapped
 from shared.adapters.mongodb.faults import UNKNOWN_COMMIT, is_ended
+from shared.adapters.mongodb.known_heads import HeadsChangedError, KnownHeads
 from shared.adapters.mongodb.space_row import PoliciesChangedError, PoliciesOf
 from shared.adapters.mongodb.transaction import MongoTransaction
 from shared.core.documents import (
@@ -33,6 +34,8 @@ T = TypeVar("T")
 _AT_ONCE: Final = 64
 """Transactions, each of another space. More wait for their turn."""
 _SPACES_REMEMBERED: Final = 10_000
+_CAREFUL: Final = 16
+"""Transactions: a push that is repeated begins each of its batches anew at most so often."""
 
 
 class Transactions:
@@ -47,6 +50,9 @@ class Transactions:
         self._policies: PoliciesOf = {}
         self._told: dict[SpaceId, Position] = {}
         """How far the spaces were when this process last wrote to them. It may be less, never more."""
+        self._known = KnownHeads()
+        self._careful: dict[SpaceId, int] = {}
+        """In how many transactions of a space nothing is taken for new, because something was not."""
 
     async def run(
         self,
@@ -73,8 +79,15 @@ class Transactions:
                 except PoliciesChangedError:
                     session.end_session()
                     continue
+                except HeadsChangedError as error:
+                    session.end_session()
+                    self._known.forget(space)
+                    if error.presumed:
+                        self._note_careful(space)
+                    continue
                 except PyMongoError as error:
                     session.end_session()
+                    self._known.forget(space)
                     if not is_ended(error) or time.monotonic() > deadline:
                         raise
                 except BaseException:
@@ -110,7 +123,15 @@ class Transactions:
         try:
             told = self._told.get(space)
             transaction = MongoTransaction(
-                self._mongo, session, space, fence, self._policies, max_bytes=max_bytes, told=told
+                self._mongo,
+                session,
+                space,
+                fence,
+                self._policies,
+                max_bytes=max_bytes,
+                told=told,
+                known=self._known.of(space) if fence is not None else None,
+                presumes=self._presumes(space),
             )
             result = work(transaction)
             transaction.finish()
@@ -128,6 +149,7 @@ class Transactions:
             else:
                 metrics.TRANSACTION_SECONDS.labels("commit").observe(time.perf_counter() - worked)
                 self._remember(space, transaction.position)
+                transaction.note_heads(self._known)
                 return result
 
     def _remember(self, space: SpaceId, position: Position | None) -> None:
@@ -135,6 +157,19 @@ class Transactions:
             if len(self._told) >= _SPACES_REMEMBERED:
                 self._told.clear()
             self._told[space] = position
+
+    def _presumes(self, space: SpaceId) -> bool:
+        left = self._careful.get(space, 0)
+        if left > 1:
+            self._careful[space] = left - 1
+        elif left:
+            self._careful.pop(space, None)
+        return not left
+
+    def _note_careful(self, space: SpaceId) -> None:
+        if len(self._careful) >= _SPACES_REMEMBERED:
+            self._careful.clear()
+        self._careful[space] = _CAREFUL
 
 
 def _abort(session: ClientSession) -> None:

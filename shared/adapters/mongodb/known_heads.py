@@ -1,0 +1,108 @@
+"""Heads that this process wrote or read in its last transaction of a space, so that the next one need not read them.
+
+They hold as long as nobody else has written to the space. Its row tells: every transaction that writes counts
+`batches` up, and a worker leaves its fence there. If both are as this process left them, the last one was its own
+(docs/decisions/0055-heads-known-from-the-last-transaction.md).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from shared.adapters.mongodb.client import Row
+from shared.adapters.mongodb.rows import lineage_of
+from shared.core.documents import Epoch, SpaceId
+
+MOST_AT_ONCE: Final = 64
+"""A transaction about more documents is a push or an import, of which hardly any comes again soon."""
+_MOST_BYTES: Final = 2 * 1024 * 1024
+"""Of bodies, of all spaces together; as values they take several times as much."""
+_MOST_SPACE_BYTES: Final = 256 * 1024
+"""The same of one space."""
+_ROW_BYTES: Final = 512
+"""What else a row counts for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What the row of a space says after a transaction."""
+
+    batches: int
+    fence: tuple[int, str]
+    history: Epoch
+    """The current one: putting back a backup may give another name to it, in the heads as well."""
+
+
+def mark_of(row: Mapping[str, Any] | None) -> Mark | None:
+    """None: no worker has written."""
+    if row is None or "fence" not in row:
+        return None
+    number, token = row["fence"]
+    return Mark(row.get("batches", 0), (number, token), lineage_of(row).current)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownInSpace:
+    """Rows by key, the least recently used first: as long as the row of the space has this mark."""
+
+    mark: Mark
+    rows: Mapping[str, Row] = field(default_factory=dict)
+    size: int = 0
+
+
+class HeadsChangedError(Exception):
+    """The transaction decided by heads that are not those of the space; it runs again. `presumed`: a document was
+    taken for a new one."""
+
+    def __init__(self, *, presumed: bool) -> None:
+        super().__init__(presumed)
+        self.presumed = presumed
+
+
+class KnownHeads:
+    """Of one process. Used by several threads, each for another space."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._spaces: OrderedDict[SpaceId, KnownInSpace] = OrderedDict()
+        self._size = 0
+
+    def of(self, space: SpaceId) -> KnownInSpace | None:
+        """None: nothing is known."""
+        with self._lock:
+            return self._spaces.get(space)
+
+    def forget(self, space: SpaceId) -> None:
+        """Whatever it has now was written by somebody else, or nobody knows."""
+        with self._lock:
+            self._drop(space)
+
+    def note(self, space: SpaceId, mark: Mark, known: Mapping[str, Row], rows: Mapping[str, Row]) -> None:
+        """A transaction of this process left the space with this mark. `known`: what was known before and still
+        holds; `rows`: what the transaction read or wrote."""
+        kept = {key: row for key, row in known.items() if key not in rows}
+        kept.update(rows)
+        size = sum(map(_size, kept.values()))
+        for key in list(kept):
+            if size <= _MOST_SPACE_BYTES:
+                break
+            size -= _size(kept.pop(key))
+        with self._lock:
+            self._drop(space)
+            self._spaces[space] = KnownInSpace(mark, kept, size)
+            self._size += size
+            while self._size > _MOST_BYTES:
+                self._drop(next(iter(self._spaces)))
+
+    def _drop(self, space: SpaceId) -> None:
+        known = self._spaces.pop(space, None)
+        if known is not None:
+            self._size -= known.size
+
+
+def _size(row: Row) -> int:
+    return int(row.get("size", 0)) + _ROW_BYTES

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import replace
 from typing import Final, Generic, TypeVar
 
 from api.batch_loader import BatchLoader
@@ -52,7 +51,7 @@ class LimitsInForce:
             return limits
         document = limit_of(Limit.MAX_DOCUMENT_BYTES, limits.max_document_bytes, overrides)
         batch = limit_of(Limit.MAX_BATCH_BYTES, limits.max_batch_bytes, overrides)
-        return replace(limits, max_document_bytes=document, max_batch_bytes=batch)
+        return limits._replace(max_document_bytes=document, max_batch_bytes=batch)
 
     async def of_space(self, limit: Limit, space: SpaceId) -> int:
         """Of a space: its own, or else its owner's."""

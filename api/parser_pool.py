@@ -15,7 +15,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
 from api import parser_process
@@ -100,7 +100,7 @@ class ParserPool:
     async def _run(
         self, space: SpaceId, name: str, body: ReceivedBody, limits: Limits, **arguments: Any
     ) -> list[bytes]:
-        head = {"call": name, "limits": asdict(limits), **arguments}
+        head = {"call": name, "limits": limits._asdict(), **arguments}
         head |= {"coding": body.coding, "max_bytes": body.max_bytes}
         job = _Job(space, [json.dumps(head).encode(), body.data], asyncio.get_running_loop().create_future())
         async with self._more:

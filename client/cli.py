@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import gc
-import os
-import re
-from importlib import import_module
-from typing import Any, Final
 
-import click
+_YOUNG = 50_000
+_OLDER = 50
+# When the cyclic collector looks: most commands are over before that. It would look at all modules again and again
+# while they are loaded, and at all tasks while they are read: a fifth of the time of `list`.
+gc.set_threshold(_YOUNG, _OLDER, _OLDER)
 
-from shared import VERSION
+import atexit  # noqa: E402
+import os  # noqa: E402
+import re  # noqa: E402
+from importlib import import_module  # noqa: E402
+from typing import Any, Final  # noqa: E402
+
+import click  # noqa: E402
+
+from shared import VERSION  # noqa: E402
 
 COMMANDS: Final = {
     "add": "tasks:add",
@@ -99,9 +107,6 @@ FILTERED: Final = frozenset(
 """Commands that take a filter before their name: hypertask +home done."""
 ONE_TASK: Final = frozenset({"show", "edit", "log", "restore"})
 """Commands that take one task, also before their name: hypertask 3 edit."""
-_YOUNG: Final = 50_000
-_OLDER: Final = 50
-"""When the cyclic collector looks: most commands are over before that."""
 _TAG: Final = re.compile(r"-[^\W\d_]\S+\Z")
 
 
@@ -165,8 +170,9 @@ class Root(click.Group):
 
     def make_context(self, *args: Any, **options: Any) -> click.Context:
         """Here and not in the function below, which is not run when the shell asks how to complete a word."""
-        # The collector would look at all tasks again and again while they are read: a fifth of the time of `list`.
-        gc.set_threshold(_YOUNG, _OLDER, _OLDER)
+        # The system takes back all memory at the end. To look through it for what nobody uses any more takes longer
+        # than a short command does.
+        atexit.register(gc.freeze)
         context = super().make_context(*args, **options)
         from client.commands.session import Session  # noqa: PLC0415  --version needs none of it
 

@@ -29,7 +29,7 @@ USAGE: Final = 2
 
 _JOINS: Final = frozenset({"\u200c", "\u200d", "\u2060", *map(chr, range(0xE0020, 0xE0080))})
 
-_COMMAND: Final = re.compile(r"hypertask(?: (?:--?[a-z][a-z-]*|[a-z]+|[A-Z]+|\S*[\d/:]\S*))+")
+_COMMAND: Final = r"hypertask(?: (?:--?[a-z][a-z-]*|[a-z]+|[A-Z]+|\S*[\d/:]\S*))+"
 _NO_BREAK: Final = "\0"
 
 Progress = Callable[[int, int], None]
@@ -143,7 +143,7 @@ def wrapped(line: str, width: int) -> list[str]:
 
     indent = " " * (len(line) - len(line.lstrip()))
     indent += "  " if indent else ""  # so that it does not look like the next line of a list
-    kept = _COMMAND.sub(lambda command: command[0].replace(" ", _NO_BREAK), line)
+    kept = re.sub(_COMMAND, lambda command: command[0].replace(" ", _NO_BREAK), line)
     lines = textwrap.wrap(
         kept, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
     )

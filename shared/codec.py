@@ -176,6 +176,12 @@ class ClientState(NamedTuple):
 
 def checked_state(state: JsonValue, document: DocumentId, pointer: str, limits: Limits) -> ClientState:
     """`state` as a state of `document`. Raises FaultError: no object, id missing or another, too large."""
+    body, data = checked_canonical(state, document, pointer, limits)
+    return ClientState(body, reference.hash_of_canonical(data))
+
+
+def checked_canonical(state: JsonValue, document: DocumentId, pointer: str, limits: Limits) -> tuple[Body, bytes]:
+    """The same with the canonical form: not everybody needs the hash of it. Raises as `checked_state` does."""
     if not isinstance(state, dict):
         raise FaultError(Fault("not an object", "A document is a JSON object.", pointer))
     identity = state.get("id")
@@ -187,4 +193,4 @@ def checked_state(state: JsonValue, document: DocumentId, pointer: str, limits: 
     if len(data) > limits.max_document_bytes:
         detail = f"The canonical form has {len(data)} bytes; {limits.max_document_bytes} are allowed."
         raise FaultError(Fault("too large", detail, pointer))
-    return ClientState(state, reference.hash_of_canonical(data))
+    return state, data

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 import orjson
@@ -72,7 +71,7 @@ def parse_post_tasks_apart(raw: bytes, limits: Limits) -> dict[str, Posted]:
         try:
             value: JsonValue | Fault = codec.parse(text.encode(), max_depth=limits.max_depth + 1)
         except FaultError as error:
-            value = replace(error.fault, pointer=pointer + (error.fault.pointer or ""))
+            value = error.fault._replace(pointer=pointer + (error.fault.pointer or ""))
         tasks[key] = _as_text(_posted(key, value, limits))
     return tasks
 

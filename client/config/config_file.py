@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -82,7 +83,7 @@ class ConfigFile(NamedTuple):
     @classmethod
     def of_environment(cls, variables: Mapping[str, str]) -> ConfigFile:
         named = variables.get(PATH_VARIABLE)
-        path = Path(named) if named else _usual_path()
+        path = Path(named) if named else _usual_path(variables)
         return cls(path.absolute(), variables)
 
     def make(self) -> bool:
@@ -221,7 +222,10 @@ def _with_tilde(path: Path) -> str:
         return path.as_posix()
 
 
-def _usual_path() -> Path:
-    import platformdirs  # noqa: PLC0415  takes time to load, and the variable may name the file
+def _usual_path(variables: Mapping[str, str]) -> Path:
+    if sys.platform == "linux" and not variables.get("XDG_CONFIG_HOME"):
+        # What is below would say the same, and takes longer to load than a short command takes.
+        return Path.home() / ".config" / "hypertask" / "config.toml"
+    import platformdirs  # noqa: PLC0415  as above
 
     return platformdirs.user_config_path("hypertask", appauthor=False) / "config.toml"

@@ -35,6 +35,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -135,8 +136,13 @@ def read_config(text: str, path: Path, around: Surroundings) -> Config:
 class _Reader:
     def __init__(self, text: str, around: Surroundings) -> None:
         self.problems: list[ConfigProblem] = []
-        self._lines = _lines(text)
+        self._source = text
         self._around = around
+
+    @cached_property
+    def _lines(self) -> dict[tuple[str, ...], int]:
+        """Of tables and keys. Most configs are right, and it is not asked for."""
+        return _lines(self._source)
 
     def config(self, table: dict[str, Any]) -> Config:
         self._known((), table, _ROOT_KEYS)
@@ -315,8 +321,8 @@ class _Reader:
         self.problems.append(ConfigProblem(sentence, ".".join(at), line))
 
 
-_HEADER: Final = re.compile(r"\s*(\[\[?)([^\[\]]+)\]")
-_KEY: Final = re.compile(r"\s*([A-Za-z0-9_.\"'-]+)\s*=")
+_HEADER: Final = r"\s*(\[\[?)([^\[\]]+)\]"
+_KEY: Final = r"\s*([A-Za-z0-9_.\"'-]+)\s*="
 
 
 def _lines(text: str) -> dict[tuple[str, ...], int]:
@@ -325,13 +331,13 @@ def _lines(text: str) -> dict[tuple[str, ...], int]:
     found: dict[tuple[str, ...], int] = {}
     table: tuple[str, ...] = ()
     for number, line in enumerate(text.splitlines(), 1):
-        if header := _HEADER.match(line):
+        if header := re.match(_HEADER, line):
             table = tuple(_parts(header[2]))
             if header[1] == "[[":
                 count = sum(1 for key in found if key[:-1] == table and key[-1].isdigit())
                 table = (*table, str(count))
             found.setdefault(table, number)
-        elif key := _KEY.match(line):
+        elif key := re.match(_KEY, line):
             found.setdefault((*table, *_parts(key[1])), number)
     return found
 

@@ -24,9 +24,10 @@ from shared.core.identifiers import DocumentId, is_document_id
 SUFFIX: Final = ".json"
 
 _MARK: Final = "="
-_PLAIN_START: Final = re.compile(r"[a-z0-9_]")
+# Those that are used for few names are compiled when they are: that takes time.
+_PLAIN_START: Final = r"[a-z0-9_]"
 # Windows takes these for devices, whatever follows the first dot.
-_DEVICE: Final = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|\Z)")
+_DEVICE: Final = r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|\Z)"
 # What nearly all ids look like has nothing in it that any of these rules is about.
 _LONE: Final = re.compile(r"[a-z0-9]{1,128}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DEVICES: Final = frozenset(
@@ -34,10 +35,8 @@ _DEVICES: Final = frozenset(
 )
 # Copies that other tools make when they cannot decide: Syncthing, ownCloud and older Nextcloud, Resilio. Those of
 # Dropbox, Nextcloud, Google Drive and the file managers have spaces or brackets and are no ids anyway.
-_COPY: Final = re.compile(r"\.sync-conflict-\d|_conflict-\d{8}|\.conflict\d*(?:\.|\Z)|\.conflicted(?:\.|\Z)")
-_COPY_IN_WORDS: Final = re.compile(
-    r"conflict|\(\d+\)\Z| copy(?: \d+)?\Z| \((?:\w+ )?copy(?: \d+)?\)\Z| - \w+(?: \(\d+\))?\Z", re.IGNORECASE
-)
+_COPY: Final = r"\.sync-conflict-\d|_conflict-\d{8}|\.conflict\d*(?:\.|\Z)|\.conflicted(?:\.|\Z)"
+_COPY_IN_WORDS: Final = r"(?i)conflict|\(\d+\)\Z| copy(?: \d+)?\Z| \((?:\w+ )?copy(?: \d+)?\)\Z| - \w+(?: \(\d+\))?\Z"
 
 
 def file_name(document: DocumentId) -> str:
@@ -94,8 +93,8 @@ def is_copy(name: str) -> bool:
     if name.startswith(_MARK):
         return False
     stem = name.removesuffix(SUFFIX).partition(_MARK)[0].lower()
-    return (_COPY if is_document_id(stem) else _COPY_IN_WORDS).search(stem) is not None
+    return re.search(_COPY if is_document_id(stem) else _COPY_IN_WORDS, stem) is not None
 
 
 def _is_plain(lower: str) -> bool:
-    return not (_PLAIN_START.match(lower) is None or _DEVICE.match(lower) or _COPY.search(lower))
+    return not (re.match(_PLAIN_START, lower) is None or re.match(_DEVICE, lower) or re.search(_COPY, lower))

@@ -15,7 +15,7 @@ from typing import Any, Final
 import orjson
 
 from shared import codec
-from shared.core.identifiers import Body, ContentHash, DocumentId
+from shared.core.identifiers import Body, DocumentId
 from shared.core.json.canonical import JsonValue
 from shared.core.json.strict import Fault, FaultError
 from shared.core.protocol import Limits
@@ -50,8 +50,8 @@ def exact_text_of(body: Body) -> bytes:
     return orjson.dumps(ordered, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
-def body_of(text: bytes, document: DocumentId, limits: Limits) -> tuple[Body, ContentHash]:
-    """The body that `text` says, and its content hash.
+def body_of(text: bytes, document: DocumentId, limits: Limits) -> tuple[Body, bytes]:
+    """The body that `text` says, and its canonical form.
 
     Raises FaultError with a pointer for what is JSON and no body of this document, without one for what is no
     JSON. A byte order mark at the beginning, which some editors put there, is taken off.
@@ -62,21 +62,13 @@ def body_of(text: bytes, document: DocumentId, limits: Limits) -> tuple[Body, Co
     return checked(codec.parse(text, max_depth=limits.max_depth), document, limits)
 
 
-def is_too_large(body: Body, text_bytes: int, limits: Limits) -> bool:
-    """Whether the canonical form of a body is larger than a document may be. `text_bytes`: the length of its text in
-    the file."""
-    # A number is at most six times as long in the canonical form (1e20), and nothing else gets longer.
-    return 6 * text_bytes > limits.max_document_bytes < len(codec.canonical(body))
-
-
-def checked(state: JsonValue, document: DocumentId, limits: Limits) -> tuple[Body, ContentHash]:
-    """`state`, which is in the I-JSON profile, as a body of this document. Raises FaultError."""
-    found = codec.checked_state(state, document, "", limits)
-    if found.body is None or found.hash is None:
-        raise AssertionError("a state that was checked has a body")
-    if is_tombstone(found.body):
+def checked(state: JsonValue, document: DocumentId, limits: Limits) -> tuple[Body, bytes]:
+    """`state`, which is in the I-JSON profile, as a body of this document, and its canonical form. Raises
+    FaultError."""
+    body, canonical = codec.checked_canonical(state, document, "", limits)
+    if is_tombstone(body):
         raise FaultError(Fault("marked as deleted", 'It says "_deleted": true.', "/_deleted"))
-    return found.body, found.hash
+    return body, canonical
 
 
 def _ordered(value: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from shlex import quote
 from typing import NamedTuple
 
 from client.folder.file_names import file_name, is_copy, meant_by
@@ -35,6 +34,8 @@ def misnamed(name: str) -> FileProblem:
         )
         return FileProblem(name, "copy", sentence)
     if (document := meant_by(name)) is not None:
+        from shlex import quote  # noqa: PLC0415  a slip
+
         sentence = f"the file of the task {document} has another name: mv {quote(name)} {file_name(document)}"
         return FileProblem(name, "wrong-name", sentence)
     sentence = (

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 from client.folder.durable import make_durable, make_names_durable, write_new
 from client.folder.file_names import SUFFIX, document_of, file_name, placeholder_of
-from client.folder.file_text import body_of, checked, is_too_large, text_of
+from client.folder.file_text import body_of, checked, text_of
 from client.folder.problems import (
     FileProblem,
     changing,
@@ -44,6 +44,7 @@ from client.folder.replace import (
 )
 from shared.codec import parse
 from shared.core.identifiers import Body, ContentHash, DocumentId, is_document_id
+from shared.core.json.canonical import hash_of_canonical
 from shared.core.json.strict import FaultError, check
 from shared.core.protocol import Limits
 
@@ -83,12 +84,17 @@ class Loaded(NamedTuple):
     """A document that was read."""
 
     body: Body
-    hash: ContentHash
+    canonical: bytes
     stamp: Stamp
     racy: bool
     """The file had just been written: an equal stamp does not yet prove that it is unchanged."""
     too_large: bool = False
     """It is larger than a document may be: it can be read and made smaller, and no upstream takes it."""
+
+    @property
+    def hash(self) -> ContentHash:
+        """Made when it is asked for: commands ask for none, and what makes it takes time to load."""
+        return hash_of_canonical(self.canonical)
 
 
 class FileChange(NamedTuple):
@@ -254,14 +260,14 @@ class TaskFolder:
         if raw and not raw.strip(b"\0"):  # the hole that a drive has put in the place of the text
             return placeholder(document)
         try:
-            body, hash_ = body_of(raw, document, self._limits.readable)
+            body, canonical = body_of(raw, document, self._limits.readable)
         except FaultError as error:
             if error.fault.reason == "too large":
                 return too_large(document, self._limits)
             if error.fault.reason in ("id mismatch", "id missing"):
                 return wrong_id(document, self._id_inside(raw))
             return faulty(document, error.fault)
-        return Loaded(body, hash_, stamp, racy, is_too_large(body, len(raw), self._limits))
+        return Loaded(body, canonical, stamp, racy, len(canonical) > self._limits.max_document_bytes)
 
     def _id_inside(self, raw: bytes) -> DocumentId | None:
         try:

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import cache
 from typing import Any, Final
 
 from shared.core.merge.clock import instant
@@ -35,8 +36,6 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH).total_seconds()
 _END: Final = (datetime.max.replace(tzinfo=UTC, microsecond=0) - _EPOCH).total_seconds()
 """Of the instants that Python has a calendar for."""
-_DAY: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)\Z", re.ASCII)
-_LOCAL: Final = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)[Tt ](\d\d):?(\d\d)(?::?(\d\d)(?:\.\d+)?)?\Z", re.ASCII)
 
 
 class NoMomentError(ValueError):
@@ -118,11 +117,21 @@ def is_end(text: str) -> bool:
     return date_words.is_end(text)
 
 
+@cache
+def _day_and_local() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Made when they are needed: that takes time."""
+    return (
+        re.compile(r"(\d{4})-(\d\d)-(\d\d)\Z", re.ASCII),
+        re.compile(r"(\d{4})-?(\d\d)-?(\d\d)[Tt ](\d\d):?(\d\d)(?::?(\d\d)(?:\.\d+)?)?\Z", re.ASCII),
+    )
+
+
 def _on_day(word: str) -> Point | None:
     """Raises ValueError for a day that no month has."""
-    if match := _DAY.match(word):
+    day_alone, local = _day_and_local()
+    if match := day_alone.match(word):
         return date(*map(int, match.groups()))
-    if match := _LOCAL.match(word):
+    if match := local.match(word):
         year, month, day, hour, minute, second = (int(part or 0) for part in match.groups())
         return datetime(year, month, day, hour, minute, min(second, 59))  # noqa: DTZ001  a local time
     return None

@@ -13,7 +13,6 @@ from client.tasks.ids import NoSuchTaskError
 from client.tasks.journal import ARRIVALS, COMMANDS, UNDONE, Journal, JournalEntry, Step
 from client.tasks.listed import numbers
 from client.tasks.moments import written
-from client.tasks.named import documents_named
 from shared.core.identifiers import Body, DocumentId
 from shared.core.json.canonical import equal
 
@@ -62,6 +61,8 @@ class Tasks:
 
     def named(self, text: str) -> list[DocumentId]:
         """The tasks of numbers, or of beginnings of ids, with commas between them. Raises as `find` does."""
+        from client.tasks.named import documents_named  # noqa: PLC0415  undo takes no task
+
         return documents_named(text, numbers(self.folder.state), self.folder.names())
 
     def all(self) -> AllFiles:
@@ -226,18 +227,19 @@ class Tasks:
             )
 
     def _loaded(self, document: DocumentId) -> Loaded:
-        match self.folder.read(document):
-            case Loaded() as loaded:
-                return loaded
-            case FileProblem() as problem:
-                raise NotATaskError(problem)
-        raise ChangedError(self.folder.path(document))
+        if (loaded := self._loaded_if_there(document)) is None:
+            raise ChangedError(self.folder.path(document))
+        return loaded
 
     def _body_and_stamp(self, document: DocumentId) -> tuple[Body | None, Stamp | None]:
-        if self.folder.read(document) is None:
-            return None, None
-        loaded = self._loaded(document)
-        return loaded.body, loaded.stamp
+        loaded = self._loaded_if_there(document)
+        return (None, None) if loaded is None else (loaded.body, loaded.stamp)
+
+    def _loaded_if_there(self, document: DocumentId) -> Loaded | None:
+        found = self.folder.read(document)
+        if isinstance(found, FileProblem):
+            raise NotATaskError(found)
+        return found
 
     def _decide_and_carry_out(
         self,

@@ -9,6 +9,7 @@ Laws (tests/unit/core/test_display.py):
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Final
 
 MAX_NAME: Final = 100
@@ -19,8 +20,12 @@ MAX_NAME: Final = 100
 _OBEYED: Final = (
     "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"  # a range of characters
 )
-_ANY: Final = re.compile(f"[{_OBEYED}]")
-_ANY_BUT_LINES: Final = re.compile(f"(?![\n\t])[{_OBEYED}]")
+
+
+@cache
+def _obeyed(*, lines: bool) -> re.Pattern[str]:
+    """Made when it is needed: most texts have none of these characters, and making it takes time."""
+    return re.compile(f"(?![\n\t])[{_OBEYED}]" if lines else f"[{_OBEYED}]")
 
 
 def is_name(text: str) -> bool:
@@ -30,17 +35,21 @@ def is_name(text: str) -> bool:
 
 def shown(text: str, *, lines: bool = False) -> str:
     """`text` as it may go to a terminal: `\\x1b` for an escape. `lines`: line feeds and tabs stay."""
-    return (_ANY_BUT_LINES if lines else _ANY).sub(_escaped, text)
+    return text if text.isprintable() else _obeyed(lines=lines).sub(_escaped, text)
 
 
 def is_shown(text: str) -> bool:
     """Whether all of it is shown as it is."""
-    return _ANY.search(text) is None
+    return text.isprintable() or _obeyed(lines=False).search(text) is None
 
 
 def shown_json(text: str) -> str:
     """The same of a JSON text, which stays the JSON text of the same value: in strings `\\u001b`."""
-    return _ANY_BUT_LINES.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
+    return text if text.isprintable() else _obeyed(lines=True).sub(_as_json, text)
+
+
+def _as_json(match: re.Match[str]) -> str:
+    return f"\\u{ord(match.group()):04x}"
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 PROTOCOL_VERSIONS: Final = ("1.0",)
 SPACE_HEADER: Final = "hypertask-space"
@@ -20,8 +19,7 @@ REFUSED_FOR_NOW: Final = WRITES_REFUSED | {QUOTA_EXCEEDED}
 AUTH_SCHEMES: Final = ("bearer", "hypertask")
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """What a server takes; it says so at `GET /`."""
 
     max_document_bytes: int = 1024 * 1024
@@ -44,4 +42,4 @@ class Limits:
     def readable(self) -> Limits:
         """What is read of files. Two edits that were merged on a device, or somebody's editor, can make a document
         larger than it may be; whoever makes it smaller must be able to read it."""
-        return replace(self, max_document_bytes=self.max_request_bytes)
+        return self._replace(max_document_bytes=self.max_request_bytes)

@@ -11,14 +11,13 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass
-from typing import Any, Final
+from functools import cache
+from typing import Any, Final, NamedTuple
 
 from shared.core.json.canonical import MAX_SAFE_INTEGER, JsonValue, integral_double
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(NamedTuple):
     """What is wrong with a text or a value."""
 
     reason: str
@@ -45,12 +44,14 @@ class _Pairs(list[tuple[str, Any]]):
     """An object as it stood in the text, duplicate keys and all."""
 
 
-@dataclass(frozen=True, slots=True)
 class _Bad:
     """A number or a word that JSON text may not hold; kept so that the walk can say where it stood."""
 
-    text: str
-    reason: str
+    __slots__ = ("reason", "text")
+
+    def __init__(self, text: str, reason: str) -> None:
+        self.text = text
+        self.reason = reason
 
 
 _DIGITS_OF_SAFE: Final = len(str(MAX_SAFE_INTEGER))
@@ -136,8 +137,11 @@ def _decoded(raw: bytes, max_depth: int, root: str) -> Any:
         raise FaultError(Fault("malformed JSON", f"The text is not JSON: {what} at {where}.")) from None
 
 
-# Nothing is tried twice: a string that does not end reaches to the end of the text.
-_MARK: Final = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{},]', re.DOTALL)
+@cache
+def _mark() -> re.Pattern[str]:
+    """Made when it is needed, which is seldom: that takes time."""
+    # Nothing is tried twice: a string that does not end reaches to the end of the text.
+    return re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{},]', re.DOTALL)
 
 
 def _too_deep(text: str, max_depth: int) -> str | None:
@@ -146,7 +150,7 @@ def _too_deep(text: str, max_depth: int) -> str | None:
         return None
     steps: list[int | str] = []  # the index or the key in each container that is open
     word = ""
-    for match in _MARK.finditer(text):
+    for match in _mark().finditer(text):
         mark = match.group()
         if mark in "[{":
             if steps and isinstance(steps[-1], str):

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, Final
 
 CLOCK_FIELDS: Final = ("updated_at", "modified")
 """In this order; the first that holds an instant is the clock."""
 CLOCK_POINTERS: Final = frozenset(f"/{name}" for name in CLOCK_FIELDS)
 
-_INSTANT: Final = re.compile(
-    r"(\d{4})-?(\d{2})-?(\d{2})[Tt ](\d{2}):?(\d{2}):?(\d{2})(?:[.,](\d+))?(?:[Zz]|([+-])(\d{2}):?(\d{2}))",
-    re.ASCII,
-)
+
+@cache
+def _instant() -> re.Pattern[str]:
+    """Made when it is needed: that takes time, and a short command of the client reads no time."""
+    return re.compile(
+        r"(\d{4})-?(\d{2})-?(\d{2})[Tt ](\d{2}):?(\d{2}):?(\d{2})(?:[.,](\d+))?(?:[Zz]|([+-])(\d{2}):?(\d{2}))",
+        re.ASCII,
+    )
 
 
 def instant(text: Any) -> float | None:
@@ -22,7 +27,7 @@ def instant(text: Any) -> float | None:
     None for anything else: other types, a time without an offset, the 30th of February. A leap second is the
     second after it; digits beyond the microsecond are dropped.
     """
-    match = _INSTANT.fullmatch(text) if isinstance(text, str) else None
+    match = _instant().fullmatch(text) if isinstance(text, str) else None
     if match is None:
         return None
     year, month, day, hour, minute, second = map(int, match.groups()[:6])

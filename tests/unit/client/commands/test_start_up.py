@@ -22,13 +22,24 @@ from tests.instance import ROOT
 
 COUNT = 60
 """So many tasks are more than the cache waits for."""
-ALWAYS = {"asyncio", "httpx", "icalendar", "rich", "tomlkit", "watchfiles", "sqlite3", "ssl", "dateutil", "wcwidth"}
+ALWAYS = {
+    *("asyncio", "httpx", "icalendar", "rich", "tomlkit", "watchfiles", "sqlite3", "ssl", "dateutil", "wcwidth"),
+    "platformdirs",
+}
 """What no short command loads: libraries that take longer than the command."""
 SYNC = {"client.sync", "client.upstreams", "client.workspace", "client.formats", "shared.core.resolution.resolve"}
 CHOOSING = {"client.tasks.filters", "client.tasks.expressions", "client.tasks.reports", "client.commands.table"}
 CHANGING = {"client.tasks.modifications", "client.tasks.hooks", "ctypes", "shared.core.merge.objects"}
+UNDOING = {
+    "shlex",
+    "client.tasks.modifications",
+    "client.tasks.hooks",
+    "client.tasks.words",
+    "shared.core.merge.objects",
+}
 RARE = {
     "difflib",
+    "hashlib",
     "subprocess",
     "secrets",
     "random",
@@ -37,7 +48,8 @@ RARE = {
     "client.tasks.date_words",
 }
 PROGRAM = """
-import sys
+import atexit, gc, sys
+atexit.register(lambda: gc.get_freeze_count() or print("all is looked through at the end", file=sys.stderr))
 from client.cli import main
 needless = set(sys.argv.pop(1).split())
 try:
@@ -52,7 +64,9 @@ print(*sorted(needless & sys.modules.keys()), file=sys.stderr)
 def folder(tmp_path: Path) -> TaskFolder:
     made = TaskFolder(tmp_path / "tasks")
     made.make()
-    (tmp_path / "config.toml").write_text(f'[profiles.default]\nfolder = "{made.root}"\n')
+    config = tmp_path / ".config" / "hypertask" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text(f'[profiles.default]\nfolder = "{made.root}"\n')
     for number in range(COUNT):
         body = {"id": id_of(number), "description": f"task {number}", "status": "pending", "tags": ["errand"]}
         (made.root / f"{body['id']}.json").write_text(json.dumps(body))
@@ -60,7 +74,7 @@ def folder(tmp_path: Path) -> TaskFolder:
 
 
 def variables(folder: TaskFolder, words: list[str], *, completing: bool) -> dict[str, str]:
-    found = {"HYPERTASK_CONFIG": str(folder.root.parent / "config.toml"), "TZ": "UTC"}
+    found = {"HOME": str(folder.root.parent), "HYPERTASK_CONFIG": "", "XDG_CONFIG_HOME": "", "TZ": "UTC"}
     if completing:
         words = ["hypertask", *words]
         found |= {"_HYPERTASK_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(words)}
@@ -80,13 +94,16 @@ ANY = id_of(7)
         (["next"], False, SYNC | CHANGING | RARE - {"client.tasks.date_words"}),
         (["add", "buy", "milk", "+errand"], False, SYNC | RARE | {"client.commands.table", "client.tasks.reports"}),
         (["done", ANY], False, SYNC | CHOOSING | RARE | {"client.tasks.modifications"}),
+        (["undo"], False, SYNC | CHOOSING | RARE | UNDOING),
         (["done", "2"], True, SYNC | CHOOSING | CHANGING | RARE),
         (["list", "+"], True, SYNC | CHANGING | RARE),
     ],
-    ids=["version", "show", "list", "next", "add", "done", "complete-id", "complete-word"],
+    ids=["version", "show", "list", "next", "add", "done", "undo", "complete-id", "complete-word"],
 )
 def test_what_is_loaded(folder: TaskFolder, words: list[str], completing: bool, needless: set[str]) -> None:
     CliRunner().invoke(main, ["list"], env=variables(folder, [], completing=False))  # so that there is a number 2
+    if words == ["undo"]:
+        CliRunner().invoke(main, ["modify", ANY, "+shop"], env=variables(folder, [], completing=False))
     env = {**os.environ, **variables(folder, words, completing=completing)}
     given = [] if completing else words
     said = subprocess.run(
@@ -105,6 +122,7 @@ def test_what_is_loaded(folder: TaskFolder, words: list[str], completing: bool, 
         (["add", "buy", "milk", "+errand"], False, (0, 0)),
         (["modify", "1", "+shop"], False, (0, 1)),
         (["done", "1"], False, (0, 1)),
+        (["undo"], False, (0, 1)),
         (["done", "2"], True, (0, 0)),
         (["list", "+"], True, (0, 0)),
     ],
@@ -117,6 +135,8 @@ def test_what_is_read(
     runner = CliRunner()
     first = runner.invoke(main, ["list"], env=variables(folder, [], completing=False))
     assert first.exit_code == 0 and (folder.state / body_cache.NAME).exists()
+    if words == ["undo"]:
+        assert runner.invoke(main, ["modify", "1", "+shop"], env=variables(folder, [], completing=False)).output
     counted: Counter[str] = Counter()
 
     def counting(name: str, function: Any) -> Any:

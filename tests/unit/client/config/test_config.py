@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import platformdirs
 import pytest
 from click.testing import CliRunner, Result
 
@@ -45,10 +47,17 @@ def test_a_missing_file_is_made_with_comments(file: ConfigFile) -> None:
     assert profile.upstreams == ()
 
 
-def test_where_the_platform_keeps_such_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    if sys.platform == "linux":
-        assert ConfigFile.of_environment({}).path == tmp_path / "hypertask" / "config.toml"
+@pytest.mark.parametrize("configured", [None, "", "/tmp/xdg", "~/xdg", "relative"])
+def test_where_the_platform_keeps_such_files(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, configured: str | None
+) -> None:
+    """As the library says, which is not always asked: loading it takes longer than a short command does."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    if configured is not None:
+        monkeypatch.setenv("XDG_CONFIG_HOME", configured)
+    expected = platformdirs.user_config_path("hypertask", appauthor=False) / "config.toml"
+    assert ConfigFile.of_environment(os.environ).path == expected.absolute()
     assert ConfigFile.of_environment({"HYPERTASK_CONFIG": str(tmp_path / "x")}).path == tmp_path / "x"
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from client.folder.file_text import body_of, exact_text_of, text_of
 from shared.core.documents import DocumentId
-from shared.core.json.canonical import content_hash, equal
+from shared.core.json.canonical import canonical, equal
 from shared.core.json.strict import FaultError
 from shared.core.protocol import Limits
 from shared.testing.strategies import documents, respelled
@@ -18,9 +18,9 @@ ID = DocumentId("the-document")
 
 @given(documents())
 def test_it_says_the_body(body: dict[str, object]) -> None:
-    read, hash_ = body_of(text_of(body), ID, Limits())
+    read, form = body_of(text_of(body), ID, Limits())
     assert equal(read, body)
-    assert hash_ == content_hash(body)
+    assert form == canonical(body)
 
 
 @given(st.data(), documents())
@@ -93,8 +93,8 @@ def test_a_byte_order_mark_is_no_fault() -> None:
 )
 def test_a_number_may_be_spelt_in_any_way(spellings: list[str], value: float) -> None:
     bodies = [body_of(b'{"id": "the-document", "n": %s}' % text.encode(), ID, Limits()) for text in spellings]
-    for body, content in bodies:
+    for body, form in bodies:
         assert body == {"id": "the-document", "n": value}
-        assert content == content_hash({"id": "the-document", "n": value})
-        assert body_of(text_of(body), ID, Limits())[1] == content
+        assert form == canonical({"id": "the-document", "n": value})
+        assert body_of(text_of(body), ID, Limits())[1] == form
     assert len({text_of(body) for body, _ in bodies}) == 1

@@ -13,6 +13,8 @@ gc.set_threshold(_YOUNG, _OLDER, _OLDER)
 import atexit  # noqa: E402
 import os  # noqa: E402
 import re  # noqa: E402
+from collections.abc import Iterator  # noqa: E402
+from contextlib import contextmanager, nullcontext  # noqa: E402
 from importlib import import_module  # noqa: E402
 from typing import Any, Final  # noqa: E402
 
@@ -108,6 +110,8 @@ FILTERED: Final = frozenset(
 ONE_TASK: Final = frozenset({"show", "edit", "log", "restore"})
 """Commands that take one task, also before their name: hypertask 3 edit."""
 _TAG: Final = re.compile(r"-[^\W\d_]\S+\Z")
+_JSON: Final = "client.as_json"
+"""In what click keeps with a context: whether the command was given --json."""
 
 
 class Root(click.Group):
@@ -153,7 +157,8 @@ class Root(click.Group):
             return "next", self.get_command(ctx, "next"), args
         from client.screen import fitting_error  # noqa: PLC0415  a slip
 
-        raise click.UsageError(fitting_error(_no_such_command(word)), ctx)
+        message = _no_such_command(word)
+        raise click.UsageError(message if ctx.meta[_JSON] else fitting_error(message), ctx)
 
     def _takes_filter(self, ctx: click.Context, word: str) -> bool:
         return word in FILTERED or (word not in COMMANDS and self._is_own_report(ctx, word))
@@ -173,11 +178,30 @@ class Root(click.Group):
         # The system takes back all memory at the end. To look through it for what nobody uses any more takes longer
         # than a short command does.
         atexit.register(gc.freeze)
-        context = super().make_context(*args, **options)
+        words = args[1] if len(args) > 1 else options["args"]
+        as_json = "--json" in words[: words.index("--") if "--" in words else len(words)]
+        with _as_json() if as_json else nullcontext():
+            context = super().make_context(*args, **options)
+        context.meta[_JSON] = as_json
         from client.commands.session import Session  # noqa: PLC0415  --version needs none of it
 
         context.obj = Session(os.environ, context.params.get("profile"))
         return context
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _as_json() if ctx.meta[_JSON] else nullcontext():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _as_json() -> Iterator[None]:
+    """What is wrong with the words of a command is said as every other error is with --json."""
+    try:
+        yield
+    except click.ClickException as error:
+        from client.screen import Screen  # noqa: PLC0415  a slip
+
+        Screen(as_json=True).fail("wrong-usage", error.format_message(), error.exit_code)
 
 
 def _no_such_command(word: str) -> str:

@@ -111,10 +111,10 @@ def _sync_now(session: Session, screen: Screen, config: UpstreamConfig, value: d
     with open_workspace(session.profile, session.tokens) as workspace:
         result = asyncio.run(sync_once(Exchange(workspace, [config], arrivals.note), screen, confirmed=False))
         synced, lines = result_report(result, workspace)
-    if result.agreed and not result.stopped:
+    if result.agreed and not result.waits:
         lines += [*arrivals.lines(), "Next: hypertask list    (and, to stay in sync: hypertask daemon start)"]
     screen.answer({**value, "sync": synced}, *lines)
-    if not result.agreed or result.stopped:
+    if not result.agreed or result.waits:
         sys.exit(INCOMPLETE)
 
 
@@ -169,6 +169,9 @@ async def _asked(workspace: Workspace, config: UpstreamConfig, token: str | None
                 )
         changes = await driver.changes(None)
         workspace.store.set_facts(config.name, driver.abilities.facts)
+        status = workspace.store.upstream(config.name).status
+        if status.get("error"):  # it is over: the upstream answers, and lets us in
+            workspace.store.set_status(config.name, {key: row for key, row in status.items() if key != "error"})
         return {"tasks": sum(content is not None for content in changes.hashes.values()), **about}
     finally:
         await driver.close()

@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import Any, Final
 
 from client.commands.task_words import title
-from client.folder.task_folder import Loaded
+from client.folder.task_folder import FileProblem, Loaded
 from client.screen import SHOWN, value_text
 from client.sync.decided import Decided
-from client.sync.engine.own_edits import is_lives_on
+from client.sync.engine.own_edits import Conflict, is_lives_on
+from client.sync.engine.since_decided import Since, place_changed, since_decided
+from client.tasks.journal import COMMANDS, UNDONE, Journal, Step
 from client.workspace.workspace import Workspace
 from shared.core.identifiers import DocumentId
 
 SEEN: Final = "conflicts-seen"
 """A file in the folder's own part: the number of the newest decision that was listed."""
 
+_KEPT: Final = "it is kept. --take deletes it after all"
 _REASONS: Final = {
     "clock": "the later edit won",
     "arriving": "the edit that arrived last won",
@@ -54,11 +57,36 @@ def decided_lines(name: str, decided: Sequence[Decided], workspace: Workspace) -
 
 
 def unseen_lines(workspace: Workspace) -> list[str]:
-    """For `status`: the edits of this device that lost and that were not listed by `conflicts` so far."""
+    """For `status`: the edits of this device that lost, that were not listed by `conflicts` so far, and about which
+    nobody has done anything here since then."""
     rows = workspace.store.decisions(most=1000, after=_seen(workspace))
-    lost = [row for row in rows if _dropped_here(row["conflicts"])]
-    lines = [lost_line(row["id"], row["number"], row["conflicts"], workspace) for row in lost[:SHOWN]]
-    return [*lines, f"... and {len(lost) - SHOWN} more like that: hypertask conflicts"] if lost[SHOWN:] else lines
+    steps = _steps_here(workspace.folder.state) if rows else []
+    unanswered = [(row, open_) for row in rows if (open_ := _unanswered(row, steps, workspace))]
+    lines = [lost_line(row["id"], row["number"], open_, workspace) for row, open_ in unanswered[:SHOWN]]
+    more = len(unanswered) - len(lines)
+    return [*lines, f"... and {more} more like that: hypertask conflicts"] if more else lines
+
+
+def _unanswered(row: Mapping[str, Any], steps: Sequence[tuple[float, Step]], workspace: Workspace) -> list[Conflict]:
+    """The conflicts of a decision in which this device's side is dropped still, and whose place no command has
+    changed here since then."""
+    mine = _dropped_here(row["conflicts"])
+    if not mine:
+        return []
+    since = sides_since(row["id"], mine, workspace)
+    later = [step for at, step in steps if at > row["at"] and step.document == row["id"]]
+    return [
+        conflict
+        for conflict, now in zip(mine, since, strict=True)
+        if now in (Since.STANDS, Since.CHANGED)
+        and not any(place_changed(conflict, step.before, step.after) for step in later)
+    ]
+
+
+def _steps_here(state: Path) -> list[tuple[float, Step]]:
+    """What commands, and undos, did in the folder, with the time."""
+    entries = [entry for name in (COMMANDS, UNDONE) for entry in Journal(state, name).entries()]
+    return [(entry.at, step) for entry in entries for step in entry.steps]
 
 
 def see(workspace: Workspace, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -68,7 +96,7 @@ def see(workspace: Workspace, rows: Iterable[Mapping[str, Any]]) -> None:
         _path(workspace).write_text(f"{newest}\n", encoding="ascii")
 
 
-def lost_line(document: DocumentId, number: int, conflicts: Sequence[Mapping[str, Any]], workspace: Workspace) -> str:
+def lost_line(document: DocumentId, number: int, conflicts: Sequence[Conflict], workspace: Workspace) -> str:
     """One decision in which an edit of this device lost."""
     mine = _dropped_here(conflicts)
     named = name_of(document, workspace)
@@ -81,21 +109,33 @@ def lost_line(document: DocumentId, number: int, conflicts: Sequence[Mapping[str
     if any(row["path"] == "" for row in mine):
         return f"{named} was edited here, deleted elsewhere{by}. To bring it back: hypertask restore {document}"
     places = ", ".join(dict.fromkeys(place(row) for row in mine))
+    again = " and was changed again since" if Since.CHANGED in sides_since(document, mine, workspace) else ""
     return (
-        f"your edit of {places} in {named} lost to one made elsewhere{by}. To take yours back: hypertask conflicts "
-        f"--take {number}"
+        f"your edit of {places} in {named} lost to one made elsewhere{by}{again}. To take yours back: hypertask "
+        f"conflicts --take {number}"
     )
 
 
-def conflict_line(row: Mapping[str, Any]) -> str:
-    """One conflict in a list of them."""
+def conflict_line_now(row: Conflict) -> str:
+    """One conflict in a list of them; `since` in it is what happened to it since then."""
+    line, since = conflict_line(row), row["since"]
+    if is_lives_on(row):
+        return line if since is Since.STANDS else line.replace(_KEPT, "it was kept, and was deleted since")
+    if since is Since.TAKEN_BACK:
+        return f"{line}. {'It is there again' if row['path'] == '' else 'What was dropped is there again'}"
+    more = {Since.CHANGED: ". It was changed again since", Since.DELETED: ". The task was deleted since"}
+    return line + more.get(since, "")
+
+
+def conflict_line(row: Conflict) -> str:
+    """One conflict in a list of them, as it was decided."""
     reason = _REASONS.get(str(row["rule"]), str(row["rule"]))
     mine = row.get("mine")
     if is_lives_on(row):
         return {
-            "dropped": "deleted here, edited elsewhere: it is kept. --take deletes it after all",
-            "kept": "edited here, deleted elsewhere: it is kept. --take deletes it after all",
-        }.get(str(mine), "deleted on one device, edited on another: it is kept. --take deletes it after all")
+            "dropped": f"deleted here, edited elsewhere: {_KEPT}",
+            "kept": f"edited here, deleted elsewhere: {_KEPT}",
+        }.get(str(mine), f"deleted on one device, edited on another: {_KEPT}")
     where = place(row)
     if row.get("redacted"):
         return f"{where}: secret ({reason})"
@@ -122,6 +162,14 @@ def name_of(document: DocumentId, workspace: Workspace) -> str:
     """The task by its id and, where it is in the folder, its description."""
     loaded = workspace.folder.read(document)
     return f'{document} ("{title(loaded.body)}")' if isinstance(loaded, Loaded) else str(document)
+
+
+def sides_since(document: DocumentId, conflicts: Iterable[Conflict], workspace: Workspace) -> list[Since]:
+    """What became of each conflict in the document. Of one whose file cannot be read that is not known."""
+    loaded = workspace.folder.read(document)
+    if isinstance(loaded, FileProblem):
+        return [Since.STANDS for _ in conflicts]
+    return [since_decided(conflict, loaded.body if loaded else None) for conflict in conflicts]
 
 
 def _dropped_here(conflicts: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

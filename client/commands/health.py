@@ -39,7 +39,7 @@ def status(session: Session, screen: Screen) -> None:
         found = status_of(workspace)
         dropped = unseen_lines(workspace)
         protected = {
-            upstream.name: protected_lines(upstream.name, upstream.last.get("protected") or [], workspace)
+            upstream.name: protected_lines(upstream.name, upstream.protected, workspace)
             for upstream in found.upstreams
         }
     lines = [f"{session.profile.folder}: {tasks(len(found.found.hashes))}"]
@@ -67,11 +67,11 @@ def _upstream_lines(upstream: UpstreamStatus, now: datetime) -> list[str]:
             f"{name}: synced {_ago(last.get('at'), now)}{'' if is_synced else ', not in sync'}{_waits(upstream)}"
             f"{_refused(upstream)}"
         ]
-    plan = without(upstream.plan, last.get("protected") or [])
+    plan = without(upstream.plan, upstream.protected)
     lines += waiting_lines(name, plan, "; see below.")
     lines += refusal_lines(name, upstream.refused)
     lines += problem_lines(name, last.get("problems_there") or {})
-    lines += alternating_lines(last.get("alternating") or [])
+    lines += alternating_lines(upstream.alternating)
     return lines
 
 

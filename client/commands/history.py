@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from client.commands.decision_lines import conflict_line, name_of, see
+from client.commands.decision_lines import conflict_line_now, name_of, place, see, sides_since
 from client.commands.log_lines import HASH, local_lines, revision_lines
 from client.commands.reporting import reports
 from client.commands.session import Session
@@ -18,12 +18,14 @@ from client.config.config_file import UpstreamConfig
 from client.folder.task_folder import FileProblem, Loaded
 from client.screen import SHOWN, Screen
 from client.sync.engine.own_edits import is_lives_on
+from client.sync.engine.since_decided import Since
 from client.sync.upstream import UpstreamError
 from client.tasks.ids import with_prefix
 from client.tasks.journal import ARRIVALS, COMMANDS, UNDONE, Journal, JournalEntry
 from client.tasks.listed import numbers
 from client.tasks.named import numbered
 from client.tasks.take_back import TakeBackError, taken_back
+from client.tasks.task_list import Done
 from client.workspace.workspace import SetUpError, Workspace, open_workspace
 from shared.core.identifiers import Body, DocumentId
 
@@ -48,9 +50,9 @@ def log(session: Session, screen: Screen, *, document: str, everything: bool) ->
     lines = [f"{called}: {_where(loaded, local)}"]
     sections = {"here": done_here}
     sections |= {upstream: revision_lines(rows, bodies, local) for upstream, rows in stories.items()}
-    for place, told in sections.items():
+    for where, told in sections.items():
         shown = told if everything else told[:SHOWN_STATES]
-        lines += [f"{place}:", *shown] if told else []
+        lines += [f"{where}:", *shown] if told else []
         if more := len(told) - len(shown):
             lines.append(f"  ... and {more} more lines: hypertask log {document} --all")
     lines += [f"{upstream}: {error}" for upstream, error in errors.items()]
@@ -125,12 +127,22 @@ def conflicts(
         names = {row["id"]: name_of(row["id"], workspace) for row in rows}
         if document is None:
             see(workspace, rows)
+        for row in rows:
+            since = sides_since(row["id"], row["conflicts"], workspace)
+            row["conflicts"] = [{**one, "since": now} for one, now in zip(row["conflicts"], since, strict=True)]
     lines = []
     for row in rows:
         at = datetime.fromtimestamp(row["at"], UTC).astimezone().strftime("%Y-%m-%d %H:%M")
         lines.append(f"{row['number']:5}  {at}  {names[row['id']]}  ({row['upstream']})")
-        lines += [f"         {conflict_line(conflict)}" for conflict in row["conflicts"][:SHOWN]]
-    lines.append("To take the other side back: hypertask conflicts --take NUMBER" if rows else "No conflicts.")
+        lines += [f"         {conflict_line_now(one)}" for one in row["conflicts"][:SHOWN]]
+    is_left = any(one["since"] in (Since.STANDS, Since.CHANGED) for row in rows for one in row["conflicts"])
+    lines.append(
+        "To take the other side back: hypertask conflicts --take NUMBER"
+        if is_left
+        else "Nothing is left to take back."
+        if rows
+        else "No conflicts."
+    )
     screen.answer({"conflicts": rows}, *lines)
 
 
@@ -143,7 +155,9 @@ def _take(session: Session, workspace: Workspace, screen: Screen, number: int, p
     command = f"conflicts --take {number}" + (f" --path {path}" if path is not None else "")
     lives_on = bool(wanted) and all(is_lives_on(conflict) for conflict in wanted)
     try:
-        if lives_on:
+        if lives_on and workspace.folder.read(document) is None:
+            done = Done(())
+        elif lives_on:
             done = session.tasks.delete([document], command)
         elif not isinstance(workspace.folder.read(document), Loaded):
             raise TakeBackError(f"{document} is not here. To bring it back: hypertask restore {document}")
@@ -153,9 +167,13 @@ def _take(session: Session, workspace: Workspace, screen: Screen, number: int, p
         raise SetUpError(f"{error} All states: hypertask log {document}") from None
     for line in done.feedback:
         screen.say(line)
-    places = ", ".join(conflict["path"] or "the document" for conflict in wanted)
+    value = {"id": document, "number": number, "paths": [conflict["path"] for conflict in wanted]}
+    if not done.steps:
+        screen.answer(value, f"Nothing to do: {document} is {'deleted' if lives_on else 'so'} already.")
+        return
+    places = ", ".join(place(conflict) for conflict in wanted)
     screen.answer(
-        {"id": document, "number": number, "paths": [conflict["path"] for conflict in wanted]},
+        value,
         f"Deleted {document} after all." if lives_on else f"Put back what was dropped in {document} at {places}.",
         "To take it back: hypertask undo. To send it, if no daemon runs: hypertask sync",
     )

@@ -43,7 +43,7 @@ def local_lines(entries: Iterable[JournalEntry], document: DocumentId) -> list[s
         for step in entry.steps:
             if step.document == document and not equal(step.before, step.after):
                 done = changes_said(step.before, step.after)
-                lines.append(f"  {moment_of(entry.at)}  hypertask {clip(entry.command, 60)}: {done}")
+                lines.append(f"  {moment_of(entry.at)}  {done}  (hypertask {clip(entry.command, 60)})")
     return lines
 
 

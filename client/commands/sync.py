@@ -45,7 +45,7 @@ def sync(session: Session, screen: Screen, *, names: tuple[str, ...], dry_run: b
         result = asyncio.run(sync_once(exchange, screen, confirmed=confirm_deletions))
         value, lines = result_report(result, workspace)
     screen.answer(value, *lines, *arrivals.lines())
-    if not result.agreed or result.stopped:
+    if not result.agreed or result.waits:
         sys.exit(INCOMPLETE)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from client.commands.decision_lines import decided_lines, name_of
 from client.screen import SHOWN, Screen, task_files, tasks
 from client.sync.engine.plan import Adopt, Delete, Fetch, Plan, Resend, Send
+from client.sync.report import SyncReport
 from client.workspace.exchange import Arrived, Result
 from client.workspace.workspace import Workspace
 from shared.core.identifiers import Body
@@ -155,6 +156,12 @@ def alternating_lines(documents: Sequence[Any]) -> list[str]:
     return [f"{document} {todo} {document}" for document in documents[:SHOWN]]
 
 
+def _state(report: SyncReport) -> str:
+    if not report.agreed:
+        return "not in sync yet."
+    return "in sync but for what is named next." if report.waits else "in sync."
+
+
 def result_report(result: Result, workspace: Workspace) -> tuple[dict[str, Any], list[str]]:
     """What was done, as --json has it and in lines."""
     value: dict[str, Any] = {}
@@ -181,7 +188,7 @@ def result_report(result: Result, workspace: Workspace) -> tuple[dict[str, Any],
             "merged": "merged",
         }  # fmt: skip
         did = ", ".join(f"{counts[key]} {word}" for key, word in words.items() if counts[key])
-        lines.append(f"{name}: {did or 'nothing to do'}{'; in sync.' if report.agreed else '; not in sync yet.'}")
+        lines.append(f"{name}: {did or 'nothing to do'}; {_state(report)}")
         lines += waiting_lines(name, without(report.plan, report.protected))
         lines += protected_lines(name, report.protected, workspace)
         lines += refusal_lines(name, refused)

@@ -182,6 +182,17 @@ def take_away(target: Path, to: Path, expected: Stamp, rescue: Callable[[Path], 
     raise ChangedError(target)
 
 
+def is_protected(target: Path | str) -> bool:
+    """Whether there is such a file, and we may not write into it."""
+    try:
+        _mode_if_writable(target)
+    except WriteProtectedError:
+        return True
+    except ChangedError:
+        return False
+    return False
+
+
 def _mode_if_writable(target: Path | str) -> int:
     """The permissions of the file. Raises WriteProtectedError, ChangedError."""
     try:

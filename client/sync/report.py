@@ -52,6 +52,14 @@ class SyncReport:
     alternating: tuple[DocumentId, ...] = ()
     """Documents whose files went back to an earlier content again and again, as states arrived."""
 
+    @property
+    def waits(self) -> bool:
+        """Something was not done, and somebody can do something about it: an edit that is not accepted, a file that
+        cannot be read or written, deletions that must be confirmed."""
+        plan = self.plan
+        held = plan.held_here or plan.held_there
+        return bool(held or plan.refused or plan.unreadable or self.refused or self.protected)
+
 
 def count(report: SyncReport, record: Record, answer: UpstreamAnswer) -> None:
     """Adds one applied answer. `record`: as it was when the state was sent, or asked for."""

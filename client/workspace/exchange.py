@@ -45,9 +45,9 @@ class Result:
         return not self.errors and all(report.agreed for report in self.reports.values())
 
     @property
-    def stopped(self) -> bool:
-        """Something is held back until somebody says whether it is meant."""
-        return any(report.plan.held_here or report.plan.held_there for report in self.reports.values())
+    def waits(self) -> bool:
+        """Something was not done, and is left for people."""
+        return any(report.waits for report in self.reports.values())
 
 
 Drivers = dict[str, Upstream]

@@ -24,6 +24,7 @@ from client.tasks.journal import deleted_by_commands
 from client.tasks.recurrence import NoPeriodError, Series
 from client.upstreams.http import HttpUpstream
 from client.workspace.workspace import Workspace
+from shared.core.identifiers import DocumentId
 
 SKEW_SECONDS: Final = 60.0
 NAMED: Final = 5
@@ -39,11 +40,17 @@ class UpstreamStatus:
     last: dict[str, Any]
     plan: Plan
     """What would travel if the upstream were still as it was heard of."""
+    protected: tuple[DocumentId, ...] = ()
+    """Documents of which the last sync could not place a newer state, as far as their files are protected still."""
+    alternating: tuple[DocumentId, ...] = ()
+    """Documents that went back and forth in the last sync, as far as they are there still."""
 
     @property
     def refused(self) -> Mapping[str, Mapping[str, str]]:
-        """Edits that the upstream did not take, by their documents, with `code` and `reason`."""
-        return self.last.get("refused") or {}
+        """Edits that the upstream did not take, by their documents, with `code` and `reason`: those that are still as
+        they were then."""
+        refused = self.last.get("refused") or {}
+        return {document: refused[document] for document in refused if document in self.plan.refused}
 
     @property
     def waiting(self) -> int:
@@ -71,7 +78,9 @@ def status(workspace: Workspace) -> Status:
         before = workspace.store.held_as_emptied()
         left, meant = int(workspace.store.any_agreed(there)), deleted_by_commands(workspace.folder.state)
         intent = hold_if_emptied(intent, there, outlines, meant, settled=left, before=before)
-        rows.append(UpstreamStatus(config.name, config.url, dict(row.status), intent))
+        protected = tuple(d for d in row.status.get("protected") or () if workspace.folder.is_protected(d))
+        alternating = tuple(d for d in row.status.get("alternating") or () if d in there)
+        rows.append(UpstreamStatus(config.name, config.url, dict(row.status), intent, protected, alternating))
     daemon = holder(workspace.daemon_lock) if is_held(workspace.daemon_lock) else None
     return Status(found, tuple(rows), daemon)
 

@@ -47,7 +47,7 @@ def test_what_is_too_large_is_named_and_heals(connected: tuple[Device, Device]) 
     put(telephone, "other", n=2)
     desk.run("sync")
     done = telephone.raw("sync")
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 1, done.stdout + done.stderr
     for said in (done.stdout, telephone.raw("status").stdout):
         line = next(line for line in said.splitlines() if "too-large" in line)
         assert "large" in line and "the current state has 700" in line and "Make it smaller" in line

@@ -24,7 +24,7 @@ from shared.core.json.values import ABSENT
 DELETED: Final = ""
 """Stands among fields for the whole document, which was deleted."""
 NOT_EDITS: Final = frozenset({"id", "modified"})
-_BOTH_STAND: Final = frozenset({"both-inserted", "both-kept", "both-edited", "renamed"})
+BOTH_STAND: Final = frozenset({"both-inserted", "both-kept", "both-edited", "renamed"})
 """Rules under which neither edit is lost."""
 LIVES_ON: Final = "edit-beats-removal"
 """The rule of a conflict at the path "": a deleted document lives on because somebody edited it."""
@@ -86,7 +86,7 @@ def with_sides(conflicts: Sequence[Conflict], mine: Body | None) -> list[dict[st
 def _side(conflict: Conflict, mine: Body | None) -> dict[str, str]:
     if is_lives_on(conflict):
         return {"mine": "dropped" if mine is None else "kept"}
-    if mine is None or conflict["rule"] in _BOTH_STAND or conflict.get("redacted") or conflict.get("elided"):
+    if mine is None or conflict["rule"] in BOTH_STAND or conflict.get("redacted") or conflict.get("elided"):
         return {}
     value = _value_at(mine, str(conflict["path"]))
     for side in ("dropped", "kept"):
@@ -110,7 +110,7 @@ def _lost_value(conflict: Conflict, was: Body | None, fields: frozenset[str]) ->
     path = str(conflict["path"])
     if is_lives_on(conflict):
         return dict(conflict) if DELETED in fields else None
-    if conflict["rule"] in _BOTH_STAND:
+    if conflict["rule"] in BOTH_STAND:
         return None
     if not path:  # removed by somebody who may not have seen the edit
         return dict(conflict) if fields - {DELETED} else None

@@ -81,7 +81,10 @@ def test_log_tells_what_happened_here_without_any_server(tmp_path: Path) -> None
     desk.run("modify", milk, "buy oat milk", "+shop")
     told = desk.run("log", milk, text=True)
     assert f'{milk} ("buy oat milk"): here in the state' in told
-    assert "description 'buy milk' -> 'buy oat milk', tags +shop" in told
+    did = f"(hypertask modify {milk} buy oat milk +shop)"
+    assert f"description 'buy milk' -> 'buy oat milk', tags +shop  {did}" in told
+    desk.run("modify", milk, "tags:")
+    assert f'tags removed (it was ["shop"])  (hypertask modify {milk} tags:)' in desk.run("log", milk, text=True)
     desk.path(milk).write_text("{")
     assert "its file here cannot be read. What is wrong: hypertask status" in desk.run("log", milk, text=True)
     desk.path(milk).unlink()
@@ -121,7 +124,9 @@ def test_status_is_not_in_sync_while_edits_are_not_accepted(
 ) -> None:
     refused = {f"d{number}": {"code": code, "reason": REASONS[code]} for number in range(count)}
     last = {"at": NOW.timestamp() - 15, "agreed": False, "refused": refused}
-    upstream = UpstreamStatus("home", "https://tasks.example.org", last, Plan(()))
+    upstream = UpstreamStatus(
+        "home", "https://tasks.example.org", last, Plan(refused=tuple(map(DocumentId, refused)))
+    )
     first, *lines = _upstream_lines(upstream, NOW)
     assert first == f"home: synced 15 s ago, not in sync; {words} {verb} not accepted"
     assert f"[{code}]" in lines[0] and "kept here" in lines[0], "why, and what becomes of it"

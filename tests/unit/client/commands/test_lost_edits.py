@@ -136,3 +136,132 @@ def test_what_could_not_be_asked_is_asked_by_the_next_sync(
         assert "lost" not in desk.run("sync", text=True)
     assert "your edit of description" in desk.run("sync", text=True)
     assert "lost" not in desk.run("sync", text=True)
+
+
+def deleted_here_and_edited_there(connected: Connected) -> tuple[Desk, str]:
+    desk, laptop = connected("directory")
+    milk = added(desk)
+    in_sync(desk, laptop)
+    laptop.run("modify", milk, "+urgent")
+    laptop.run("sync")
+    desk.run("delete", milk)
+    desk.run("sync")
+    assert "was deleted here and edited elsewhere" in desk.run("status", text=True)
+    return desk, milk
+
+
+def edited_on_both(connected: Connected) -> tuple[Desk, str]:
+    desk, laptop = connected("directory")
+    milk = added(desk)
+    in_sync(desk, laptop)
+    laptop.edit(milk, description="buy oat milk", modified="2020-01-02T00:00:00Z")
+    desk.edit(milk, description="buy soy milk", modified="2020-01-01T00:00:00Z")
+    laptop.run("sync")
+    desk.run("sync")
+    assert "your edit of description" in desk.run("status", text=True)
+    return desk, milk
+
+
+@pytest.mark.parametrize(
+    ("answer", "then"),
+    [
+        (["delete", "ID"], "it was kept, and was deleted since"),
+        (["conflicts", "--take", "1"], "it was kept, and was deleted since"),
+        (["done", "ID"], "it is kept. --take deletes it after all"),
+    ],
+    ids=["delete", "take", "done"],
+)
+def test_nobody_is_told_any_more_of_a_task_that_was_answered(
+    connected: Connected, answer: list[str], then: str
+) -> None:
+    desk, milk = deleted_here_and_edited_there(connected)
+    desk.run(*(milk if word == "ID" else word for word in answer))
+    assert "edited elsewhere" not in desk.run("status", text=True)
+    listed = desk.run("conflicts", text=True)
+    assert then in listed
+    assert ("Nothing is left to take back." in listed) == (answer != ["done", "ID"])
+
+
+def test_a_task_that_was_removed_without_a_command_is_answered_too(connected: Connected) -> None:
+    desk, milk = deleted_here_and_edited_there(connected)
+    desk.path(milk).unlink()
+    assert "edited elsewhere" not in desk.run("status", text=True)
+    assert "Nothing to do: " in desk.run("conflicts", "--take", "1", text=True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "then"),
+    [
+        (["conflicts", "--take", "1"], "What was dropped is there again"),
+        (["modify", "ID", "buy soy milk"], "What was dropped is there again"),
+        (["modify", "ID", "buy tea"], "It was changed again since"),
+        (["delete", "ID"], "The task was deleted since"),
+    ],
+    ids=["take", "by hand", "another value", "delete"],
+)
+def test_nobody_is_told_any_more_of_an_edit_that_was_answered(
+    connected: Connected, answer: list[str], then: str
+) -> None:
+    desk, milk = edited_on_both(connected)
+    desk.run(*(milk if word == "ID" else word for word in answer))
+    assert "lost" not in desk.run("status", text=True)
+    assert then in desk.run("conflicts", text=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"priority": "H"}, "lost to one made elsewhere. To"),
+        ({"description": "tea"}, "and was changed again since. To"),
+    ],
+)
+def test_an_edit_that_lost_is_told_of_whatever_else_happens(
+    connected: Connected, change: dict[str, str], said: str
+) -> None:
+    desk, milk = edited_on_both(connected)
+    desk.run("modify", milk, "+shop")
+    desk.edit(milk, **change)
+    assert said in desk.run("status", text=True)
+
+
+def test_taking_a_side_back_twice_does_it_once(connected: Connected) -> None:
+    desk, milk = edited_on_both(connected)
+    assert "Put back what was dropped" in desk.run("conflicts", "--take", "1", text=True)
+    assert f"Nothing to do: {milk} is so already." in desk.run("conflicts", "--take", "1", text=True)
+    assert desk.run("undo")["undone"] == "conflicts --take 1"
+    assert desk.read(milk)["description"] == "buy oat milk"
+
+
+def test_what_was_refused_is_not_said_to_be_when_it_was_changed(connected: Connected) -> None:
+    desk, _ = connected("directory")
+    milk = added(desk)
+    desk.edit(milk, note="x" * 1_100_000)
+    desk.run("sync", text=True, fails=True)
+    assert "[too-large]" in desk.run("status", text=True)
+    desk.edit(milk, note="x")
+    assert "[too-large]" not in desk.run("status", text=True)
+
+
+def test_a_protected_file_is_not_named_when_it_is_none_any_more(connected: Connected) -> None:
+    desk, laptop = connected("directory")
+    milk = added(desk)
+    in_sync(desk, laptop)
+    laptop.run("modify", milk, "+urgent")
+    laptop.run("sync")
+    desk.path(milk).chmod(0o444)
+    desk.run("sync", text=True, fails=True)
+    assert "its file is protected" in desk.run("status", text=True)
+    desk.path(milk).chmod(0o644)
+    assert "its file is protected" not in desk.run("status", text=True)
+
+
+def test_an_upstream_that_was_connected_again_is_not_said_to_be_gone(connected: Connected, tmp_path: Path) -> None:
+    desk, _ = connected("directory")
+    desk.run("sync")
+    stick = tmp_path / "stick"
+    stick.rename(tmp_path / "unplugged")
+    desk.run("sync", text=True, fails=True)
+    assert "Why: " in desk.run("status", text=True)
+    (tmp_path / "unplugged").rename(stick)
+    desk.run("connect", str(stick), "--name", "up")
+    assert "Why: " not in (said := desk.run("status", text=True)) and "up: synced " in said

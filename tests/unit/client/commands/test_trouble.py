@@ -51,7 +51,7 @@ def test_the_sentences_of_everyday_trouble(tmp_path: Path) -> None:
     tea = desk.add("buy tea")
     desk.run("sync")
     desk.path(tea).write_text('{"id": "ha')
-    desk.run("sync")
+    assert "in sync but for what is named next.\n" in desk.run("sync", fails=True, text=True)
     assert "stick: 1 task file cannot be read; see below.\n" in desk.run("status", text=True)
 
 

@@ -169,7 +169,11 @@ def test_a_note_is_shown_with_its_time(home: Path, four: dict[str, str]) -> None
 
 @pytest.mark.parametrize(
     "words",
-    [["add", "+errand"], ["modify", "23"], ["done"], ["annotate", "+errand", "x"], ["edit", "zz"]],
+    [
+        *(["add", "+errand"], ["modify", "23"], ["done"], ["annotate", "+errand", "x"], ["edit", "zz"]),
+        *(["lisst"], ["show"], ["conflicts", "--take", "x"], ["sync", "--no-such-option"], ["connect", "ftp://x"]),
+        *(["daemon"], ["daemon", "statr"], ["config", "sett"], ["import", "nothing"], ["log", "1", "2"]),
+    ],
 )
 def test_what_is_wrong_with_a_command_is_an_object_with_json(words: list[str], home: Path) -> None:
     error = json.loads(told(home, *words, "--json", status=2).stdout)["error"]

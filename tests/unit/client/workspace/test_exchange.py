@@ -126,7 +126,7 @@ def test_an_edit_is_sent_after_a_sync_that_failed_once_it_had_looked(
 def test_a_deletion_that_has_to_be_confirmed_is_said_once(desk: Desk) -> None:
     desk.path.unlink()
     assert asyncio.run(desk.exchange.due(TOUCHED)) == {"a", "b"}
-    assert asyncio.run(desk.exchange.sync(touched=TOUCHED)).stopped
+    assert asyncio.run(desk.exchange.sync(touched=TOUCHED)).waits
     assert asyncio.run(desk.exchange.due(TOUCHED)) == set()
     desk.write(OLD)
     assert asyncio.run(desk.exchange.due(TOUCHED)) == {"a", "b"}  # nothing waits any more, and `status` says so

@@ -102,6 +102,16 @@ NAMED: Final = {
     "news": "CHANGELOG.md",
 }
 """What has another name here."""
+GROUPS: Final = {
+    "Tasks": (
+        *("add", "list", "show", "modify", "done", "delete", "edit", "undo", "restore", "log", "annotate"),
+        *("denotate", "append", "prepend", "start", "stop", "duplicate"),
+    ),
+    "Reports": (*REPORTS, "projects", "tags", "summary", "calendar", "burndown", "context"),
+    "Sync": ("connect", "login", "logout", "sync", "daemon", "watch", "status", "conflicts", "doctor"),
+    "Settings, import and export": ("init", "config", "import", "export", "completion", "manual"),
+}
+"""The commands as --help lists them."""
 FILTERED: Final = frozenset(
     {"list", "modify", "done", "delete", "annotate", "denotate", "append", "prepend", "start", "stop", "duplicate"}
     | {"projects", "tags", "summary", "calendar", "burndown", *REPORTS}
@@ -118,6 +128,13 @@ class Root(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted([*COMMANDS, *REPORTS])
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """By what they are for, each with its first sentence."""
+        for title, names in GROUPS.items():
+            commands = [(name, self.get_command(ctx, name)) for name in names]
+            with formatter.section(title):
+                formatter.write_dl([(name, one.get_short_help_str(1000)) for name, one in commands if one])
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         name = OTHER_NAMES.get(cmd_name, cmd_name)
         if (place := COMMANDS.get(name)) is not None:
@@ -130,7 +147,10 @@ class Root(click.Group):
         return None
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """A filter before the command may begin with a tag that is not wanted: hypertask -home list."""
+        """A filter before the command may begin with a tag that is not wanted: hypertask -home list. No word at all
+        is `next`, once there is a config."""
+        if not args and not ctx.resilient_parsing and _is_set_up():
+            args = ["next"]
         if args and _TAG.match(args[0]):
             args = ["--", *args]
         return super().parse_args(ctx, args)
@@ -191,6 +211,12 @@ class Root(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         with _as_json() if ctx.meta[_JSON] else nullcontext():
             return super().invoke(ctx)
+
+
+def _is_set_up() -> bool:
+    from client.config.config_file import ConfigFile  # noqa: PLC0415  few commands have no words
+
+    return ConfigFile.of_environment(os.environ).path.exists()
 
 
 @contextmanager

@@ -854,8 +854,8 @@ BREAKS = (
     Break(
         "texts: the nesting check tries a string again from each of its characters",
         "shared/core/json/strict.py",
-        """_MARK: Final = re.compile(r'"(?:[^"\\\\]++|\\\\.)*+(?:"|\\\\?\\Z)|[\\[\\]{},]', re.DOTALL)""",
-        """_MARK: Final = re.compile(r'"(?:[^"\\\\]|\\\\.)*"|[\\[\\]{},]', re.DOTALL)""",
+        """    return re.compile(r'"(?:[^"\\\\]++|\\\\.)*+(?:"|\\\\?\\Z)|[\\[\\]{},]', re.DOTALL)""",
+        """    return re.compile(r'"(?:[^"\\\\]|\\\\.)*"|[\\[\\]{},]', re.DOTALL)""",
         ("tests/unit/test_linear.py",),
     ),
     Break(

@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from client.commands.listing import first_of, limit_of, number, task_lines
+from client.commands.listing import fewer_words, first_of, in_context, limit_of, number, task_lines
 from client.commands.loading import load_all, problem_rows, say_problems
 from client.commands.reporting import reports
 from client.commands.session import Session
@@ -48,8 +48,8 @@ def list_tasks(session: Session, screen: Screen, *, words: tuple[str, ...], ever
         number(session, found)
     lines = task_lines(seen, found, COLUMNS, colour)
     of_all = f" of {len(seen.bodies)}" if len(fitting) != len(seen.bodies) else ""
-    summary = f"{tasks(len(fitting))}{of_all}{first_of(len(found), len(fitting))}."
+    summary = f"{tasks(len(fitting))}{of_all}{in_context(session)}{first_of(len(found), len(fitting))}."
     hint = "Next: hypertask done NUMBER" if found else 'Next: hypertask add "water the plants"'
     if not found and seen.bodies:
-        hint = "Next: fewer words, or --all"
+        hint = f"Next: {fewer_words(session, filters)}hypertask list --all"
     screen.answer({"tasks": found, "problems": problem_rows(seen.problems)}, *lines, f"{summary} {hint}")

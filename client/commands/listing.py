@@ -37,8 +37,8 @@ def show_report(session: Session, screen: Screen, report: Report, words: Sequenc
     if not screen.as_json:
         number(session, shown)
     lines = task_lines(all_tasks, shown, report.columns, colour)
-    more = f"{tasks(len(listed))}{first_of(len(shown), len(listed))}."
-    hint = "Next: hypertask done NUMBER" if shown else "Next: fewer words, or hypertask list"
+    more = f"{tasks(len(listed))}{in_context(session)}{first_of(len(shown), len(listed))}."
+    hint = "Next: hypertask done NUMBER" if shown else f"Next: {fewer_words(session, filters)}hypertask list --all"
     rows = [{**body, "urgency": round(all_tasks.urgency(body), 2)} for body in shown]
     screen.answer({"tasks": rows, "problems": problem_rows(all_tasks.problems)}, *lines, f"{more} {hint}")
 
@@ -64,6 +64,18 @@ def limit_of(words: Iterable[str], limit: int | None) -> tuple[int | None, list[
             raise WordError(f'"{word}" is no limit. Examples: limit:20, limit:page')
         limit = 25 if value == "page" else int(value)
     return limit, rest
+
+
+def in_context(session: Session) -> str:
+    """What is said of a listing that a context narrows."""
+    return "" if (name := session.context_name) is None else f" in the context {name}"
+
+
+def fewer_words(session: Session, filters: Sequence[str]) -> str:
+    """What helps, where nothing was found."""
+    tips = ["fewer words"] if filters else []
+    tips += ["hypertask context none"] if session.context_name is not None else []
+    return "".join(f"{tip}, or " for tip in tips)
 
 
 def first_of(shown: int, count: int) -> str:

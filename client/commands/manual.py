@@ -54,7 +54,8 @@ def _lines(root: click.Context) -> Iterator[str]:
     yield from (".SH NAME", "hypertask \\- tasks as files, the same on every device")
     yield from (".SH SYNOPSIS", ".B hypertask", "[\\fIfilter\\fR] \\fIcommand\\fR [\\fIword\\fR ...]")
     yield from (".SH DESCRIPTION", _escaped(inspect.cleandoc(root.command.help or "")))
-    yield "A filter may stand before the command; without a command it is next, and a number alone is show."
+    yield "A filter may stand before the command; without a command it is next, and so is no word at all; a number"
+    yield "alone is show."
     yield from (".SH FILTERS",)
     for words, meaning in _FIELDS:
         yield from (".TP", f".B {_escaped(words)}", _escaped(meaning))

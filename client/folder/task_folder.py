@@ -37,7 +37,6 @@ from client.folder.replace import (
     ChangedError,
     Stamp,
     WriteProtectedError,
-    is_protected,
     put_new,
     put_over,
     stamp_at,
@@ -142,10 +141,6 @@ class TaskFolder:
     def stamp(self, document: DocumentId) -> Stamp | None:
         """What the system says of the document's file; None: it has none, or the folder is gone."""
         return stamp_at(self.text_path(document))
-
-    def is_protected(self, document: DocumentId) -> bool:
-        """Whether the document has a file that we may not write into."""
-        return is_protected(self.text_path(document))
 
     @property
     def max_document_bytes(self) -> int:

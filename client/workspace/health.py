@@ -14,6 +14,7 @@ from typing import Any, Final
 from client.config.config_file import UpstreamConfig
 from client.config.tokens import TokenError
 from client.folder.locks import holder, is_held
+from client.folder.replace import is_protected
 from client.folder.task_folder import FolderError, Loaded
 from client.screen import clip, tasks
 from client.sync.engine.emptied import hold_if_emptied
@@ -67,7 +68,8 @@ class Status:
 
 def status(workspace: Workspace) -> Status:
     """Raises FolderError."""
-    found = Files(workspace.folder, workspace.store).look(remember=False)
+    folder = workspace.folder
+    found = Files(folder, workspace.store).look(remember=False)
     rows = []
     for config in workspace.profile.upstreams:
         row = workspace.store.upstream(config.name)
@@ -78,7 +80,7 @@ def status(workspace: Workspace) -> Status:
         before = workspace.store.held_as_emptied()
         left, meant = int(workspace.store.any_agreed(there)), deleted_by_commands(workspace.folder.state)
         intent = hold_if_emptied(intent, there, outlines, meant, settled=left, before=before)
-        protected = tuple(d for d in row.status.get("protected") or () if workspace.folder.is_protected(d))
+        protected = tuple(d for d in row.status.get("protected") or () if is_protected(folder.text_path(d)))
         alternating = tuple(d for d in row.status.get("alternating") or () if d in there)
         rows.append(UpstreamStatus(config.name, config.url, dict(row.status), intent, protected, alternating))
     daemon = holder(workspace.daemon_lock) if is_held(workspace.daemon_lock) else None

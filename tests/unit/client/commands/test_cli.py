@@ -296,3 +296,4 @@ def test_the_help_lists_every_command_whatever_the_config_is(option: str, tmp_pa
     assert found.exit_code == 0, found.output
     listed = {line.split()[0] for line in found.output.splitlines() if line.startswith("  ") and line.strip()}
     assert {*COMMANDS, *REPORTS} <= listed
+    assert not [line for line in found.output.splitlines()[1:] if "..." in line], "nothing is cut off"

@@ -144,10 +144,13 @@ class PouchDB:
         self._program.wait_for(port, "/")
         self._server = Server(port)
 
+    def empty(self) -> str:
+        """The address of another empty database."""
+        return self._server.url + self._server.database()
+
     def columns(self, scale: Scale) -> Sequence[Column]:
-        server = self._server
-        client = PouchClient(scale, self._folder / "devices", self._node, lambda: server.url + server.database())
-        return [PouchServer(scale, server), client]
+        client = PouchClient(scale, self._folder / "devices", self._node, self.empty)
+        return [PouchServer(scale, self._server), client]
 
     def stop(self) -> None:
         if self._program is not None:

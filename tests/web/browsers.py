@@ -75,11 +75,15 @@ class Person:
     def context(self, browser: Browser, url: str = "", **options: Any) -> BrowserContext:
         """A browser of his that is signed in. `url`: another way to the same server."""
         context = browser.new_context(base_url=url or self.url, **options)
+        self.sign_in(context, url)
+        return context
+
+    def sign_in(self, context: BrowserContext, url: str = "") -> None:
+        """Gives a browser his session."""
         [value] = [cookie.value for cookie in self.client.cookies.jar if cookie.name == "hypertask-session"]
         context.add_cookies(
             [{"name": "hypertask-session", "value": value or "", "url": url or self.url, "httpOnly": True}]
         )
-        return context
 
     def page(self, browser: Browser, url: str = "", **options: Any) -> Page:
         return self.tab(self.context(browser, url, **options))

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
 
+REQUEST = re.compile(rb"^(GET|POST|PUT|PATCH|DELETE) (/[^ ?]*)\S* HTTP/1\.1\r$", re.MULTILINE)
+
 
 class Relay:
-    """Copies bytes both ways."""
+    """Copies bytes both ways. `requests`: what was asked for through it, as `GET /hashes`."""
+
+    requests: list[str]
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self._target = (parts.hostname or "", parts.port or 80)
+        self.requests = []
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._silent = threading.Event()
@@ -64,6 +70,8 @@ class Relay:
     def _copy(self, source: socket.socket, sink: socket.socket, answers: bool) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
+                if not answers:
+                    self.requests += [b" ".join(match.groups()).decode() for match in REQUEST.finditer(data)]
                 if not answers and self._silent_after and self._silent_after in data:
                     self._silent.set()
                 if not (answers and self._silent.is_set()):

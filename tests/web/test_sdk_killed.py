@@ -6,6 +6,7 @@ import json
 import random
 import subprocess
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,8 @@ from tests.instance import Access, Instance
 
 NAMES = ("one", "two")
 EDITS = 14
+LINES = 3 * EDITS
+"""What a program says at least: of each edit that it begins, that it ends and what it made."""
 SECONDS = 60
 
 
@@ -30,6 +33,8 @@ class World:
     folder: Path
     tokens: dict[str, str]
     made: dict[str, set[str]] = field(default_factory=dict)
+    interrupted: Counter[str] = field(default_factory=Counter)
+    """What was under way when a program was killed, and how often."""
 
     def start(self, name: str, seed: int, edits: int) -> subprocess.Popen[str]:
         command = [*self.command, str(self.folder / name), name, str(seed), str(edits)]
@@ -47,19 +52,26 @@ class World:
                 yield said
 
 
-def kill(world: World, rng: random.Random, seed: int) -> None:
-    """Runs one program, and kills it after some lines and a moment."""
+def kill(world: World, rng: random.Random, seed: int) -> bool:
+    """Runs one program, and kills it after some lines and a moment. Whether that interrupted an edit or a sync: it
+    may have ended before, or have been between two."""
     process = world.start(rng.choice(NAMES), seed, EDITS)
-    after = rng.randrange(EDITS)
+    after = rng.randrange(LINES)
     watch = threading.Timer(SECONDS, process.kill)
     watch.start()
-    for number, _ in enumerate(world.lines(process)):
+    begun: Counter[str] = Counter()
+    for number, said in enumerate(world.lines(process)):
+        begun.update([said["begins"]] if "begins" in said else [])
+        begun.subtract([said["ends"]] if "ends" in said else [])
         if number == after:
             timer = threading.Timer(rng.random() * 0.03, process.kill)
             timer.start()
     watch.cancel()
     error = process.communicate()[1]
     assert process.returncode in (0, -9), error
+    under_way = +begun if process.returncode == -9 else Counter[str]()
+    world.interrupted.update(under_way.keys())
+    return bool(under_way)
 
 
 def finish(world: World, name: str, seed: int) -> dict[str, Any]:
@@ -84,11 +96,16 @@ def judge(world: World) -> None:
 
 
 def run(world: World, seed: int, kills: int) -> None:
+    """So many kills that each interrupted something."""
     rng = random.Random(seed)
-    for number in range(kills):
-        kill(world, rng, 1_000 * seed + number)
+    interrupting = programs = 0
+    while interrupting < kills:
+        programs += 1
+        interrupting += kill(world, rng, 1_000 * seed + programs)
+        assert programs < 10 * kills, "hardly a kill interrupts anything"
     assert sum(map(len, world.made.values())) > 2 * kills
     judge(world)
+    print(f"{programs} programs, {interrupting} killed in the middle: {dict(world.interrupted)}")
 
 
 @pytest.fixture
@@ -106,3 +123,4 @@ def test_a_client_that_is_killed_loses_and_doubles_nothing(world: World) -> None
 @pytest.mark.soak
 def test_a_client_that_is_killed_a_hundred_times_loses_and_doubles_nothing(world: World) -> None:
     run(world, seed=2, kills=100)
+    assert world.interrupted["an edit"] and world.interrupted["a sync"], world.interrupted

@@ -7,7 +7,7 @@ import { contentHash, type ContentHash } from "./json/canonical.ts";
 import { checkDocument, FaultError, isDocumentId } from "./json/strict.ts";
 import { equal } from "./json/values.ts";
 import type { Store } from "./stores/store.ts";
-import { sleep, type ChannelOptions } from "./transport/channel.ts";
+import { Bell, sleep, type ChannelOptions } from "./transport/channel.ts";
 import { ServerError } from "./transport/errors.ts";
 import { Server } from "./transport/server.ts";
 
@@ -54,7 +54,10 @@ export class Client {
   private stopping: AbortController | undefined;
   private live: Promise<unknown> = Promise.resolve();
   private told: Told[] = [];
-  private wake: () => void = () => {};
+  /** There is something to be synced, or the server may be back. */
+  private readonly work = new Bell();
+  /** The server is back: its events can be had again. */
+  private readonly back = new Bell();
   private error: Error | undefined;
   private agreedAt = 0;
   private lastReport: SyncReport | undefined;
@@ -122,7 +125,7 @@ export class Client {
       const hash: ContentHash | null = doc && contentHash(doc);
       if (!(await this.store.commit([changed(row, { doc, hash })]))) continue;
       this.tell([{ id, doc, by: "here", conflicts: [], decided: [] }]);
-      this.wake();
+      this.work.ring();
       return doc ?? undefined;
     }
   }
@@ -181,6 +184,14 @@ export class Client {
     if (this.stopping) return;
     const { signal } = (this.stopping = new AbortController());
     this.live = Promise.all([this.keepSyncing(signal), this.keepListening(signal)]);
+    // Where there is a platform that knows of networks.
+    globalThis.addEventListener?.("online", () => this.retry(), { signal });
+  }
+
+  /** Ends the pause after a failure, as each edit does: the server may be back. */
+  retry(): void {
+    this.work.ring();
+    this.back.ring();
   }
 
   /** Ends what `start` began. */
@@ -198,62 +209,64 @@ export class Client {
   }
 
   private async keepSyncing(signal: AbortSignal): Promise<void> {
-    let failures = 0;
-    while (!signal.aborted) {
-      const woken = new Promise<void>((resolve) => (this.wake = resolve));
+    for (let failures = 0; !signal.aborted; ) {
+      this.work.reset();
       // What was told in several pieces is asked for in one.
       const [told, ...more] = this.told.splice(0);
-      let pause = AT_LEAST_EVERY;
       try {
         const { agreed } = await this.sync({ told: more.length === 0 ? told : undefined, signal });
+        if (failures > 0) this.back.ring();
         failures = 0;
-        if (!agreed || this.told.length > 0) pause = 0;
+        if (!agreed || this.told.length > 0) continue;
+        await this.work.wait(AT_LEAST_EVERY, signal);
       } catch (error) {
         if (signal.aborted) return;
         failures += 1;
-        pause = pauseAfter(failures, error);
-        // An edit is no reason to ask a server again that is not there.
-        await sleep(pause, signal).catch(() => undefined);
-        continue;
+        await pauseAfter(failures, signal, this.work, error);
       }
-      if (pause > 0) {
-        await Promise.race([woken, sleep(pause, signal).catch(() => undefined)]);
-        await sleep(TOGETHER, signal).catch(() => undefined);
-      }
+      await sleep(TOGETHER, signal).catch(() => undefined);
     }
   }
 
   private async keepListening(signal: AbortSignal): Promise<void> {
     for (let failures = 0; !signal.aborted; ) {
+      this.back.reset();
+      let failure: unknown;
       try {
-        const { cursor } = await this.store.meta();
-        let since = cursor;
-        if (since !== null) {
-          for await (const changes of this.server.events(since, signal)) {
-            failures = 0;
-            this.told.push({ since, changes });
-            since = changes.cursor;
-            this.wake();
-          }
-          this.wake();
+        let since = (await this.store.meta()).cursor;
+        if (since === null) {
+          await sleep(FIRST_PAUSE, signal);
+          continue;
         }
-        failures = cursor === null ? 0 : failures + 1;
-        await sleep(cursor === null ? FIRST_PAUSE : pauseAfter(failures), signal);
+        for await (const changes of this.server.events(since, signal)) {
+          failures = 0;
+          this.told.push({ since, changes });
+          since = changes.cursor;
+          this.work.ring();
+        }
+        this.work.ring();
       } catch (error) {
-        if (signal.aborted) return;
-        failures += 1;
-        await sleep(pauseAfter(failures, error), signal).catch(() => undefined);
+        failure = error;
       }
+      if (signal.aborted) return;
+      failures += 1;
+      await pauseAfter(failures, signal, this.back, failure);
     }
   }
 }
 
-/** Doubling, with jitter; what the server said counts. Without access somebody has to do something first. */
-function pauseAfter(failures: number, error?: unknown): number {
-  const said = error instanceof ServerError ? (error.retryAfter ?? 0) * 1_000 : 0;
+/**
+ * Doubling, with jitter, until the bell rings. As long as the server said is waited for in any case; and without access
+ * somebody has to do something else first.
+ */
+async function pauseAfter(failures: number, signal: AbortSignal, bell: Bell, error?: unknown): Promise<void> {
   const access = error instanceof ServerError && !error.passing;
   const doubling = access ? LONGEST_PAUSE : Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** Math.min(failures - 1, 16));
-  return said + doubling * (0.5 + Math.random() / 2);
+  const pause = doubling * (0.5 + Math.random() / 2);
+  const said = error instanceof ServerError ? (error.retryAfter ?? 0) * 1_000 : 0;
+  if (said > 0) await sleep(said, signal).catch(() => undefined);
+  if (access) await sleep(pause, signal).catch(() => undefined);
+  else await bell.wait(pause, signal);
 }
 
 /** Whether what is here is to be sent, or is on its way. */

@@ -8,16 +8,17 @@ import test from "node:test";
 
 import "fake-indexeddb/auto";
 
-import { changed, emptyRow, type Row } from "../src/engine/rows.ts";
+import { changed } from "../src/engine/rows.ts";
 import { FileStore } from "../src/stores/file.ts";
 import { IndexedDbStore } from "../src/stores/indexeddb.ts";
 import { MemoryStore } from "../src/stores/memory.ts";
-import { StoreError, type Store } from "../src/stores/store.ts";
+import { StoreError } from "../src/stores/store.ts";
+import { edited, PROMISES, type Open } from "./store-contract.ts";
 
 interface Kind {
   readonly name: string;
-  /** Opens the same place again and again; `kept`: what was committed is there when it is opened again. */
-  readonly open: (place: string) => Promise<Store>;
+  readonly open: Open;
+  /** What was committed is there when it is opened again. */
   readonly kept: boolean;
 }
 
@@ -27,94 +28,18 @@ const kinds: Kind[] = [
   { name: "file", open: (place) => FileStore.open(place), kept: true },
 ];
 
-function edited(id: string, text = "x"): Row {
-  return changed(emptyRow(id), { doc: { id, text, ["__proto__"]: "a key as any other" }, hash: text });
-}
-
-function agreed(row: Row): Row {
-  return changed(row, { base: "1-x", shadow: row.hash, shadowBody: row.doc, remote: row.hash });
-}
-
-for (const { name, open, kept } of kinds) {
-  const withStore = (title: string, work: (store: Store, place: string) => Promise<void>): void => {
-    test(`${name}: ${title}`, async () => {
+for (const { name, open, kept } of kinds)
+  for (const promised of PROMISES) {
+    if (promised.kept && !kept) continue;
+    test(`${name}: ${promised.title}`, async () => {
       const place = await mkdtemp(join(tmpdir(), "store-"));
       try {
-        await work(await open(place), place);
+        await promised.ask(open, place);
       } finally {
         await rm(place, { recursive: true });
       }
     });
-  };
-
-  withStore("what is committed is there, and what is returned is the caller's", async (store) => {
-    const row = edited("a");
-    assert.equal(await store.commit([row, edited("b")]), true);
-    const found = (await store.get(["a", "c"])).get("a")!;
-    assert.deepEqual(found, row);
-    found.doc!["text"] = "changed by the caller";
-    row.doc!["text"] = "changed by the caller, too";
-    assert.equal((await store.get(["a"])).get("a")!.doc!["text"], "x");
-    assert.equal((await store.get(["c"])).size, 0);
-  });
-
-  withStore("a row that somebody else changed is not written over, and nothing of the commit is stored", async (store) => {
-    const first = edited("a");
-    assert.equal(await store.commit([first]), true);
-    assert.equal(await store.commit([edited("a", "of another one")]), false);
-    assert.equal(await store.commit([edited("b"), edited("a")]), false);
-    assert.equal((await store.get(["b"])).size, 0);
-    assert.equal(await store.commit([changed(first, { hash: "y" })]), true);
-    assert.equal((await store.get(["a"])).get("a")!.hash, "y");
-  });
-
-  withStore("of two that change a row at the same moment one does", async (store) => {
-    await store.commit([edited("a")]);
-    const row = (await store.get(["a"])).get("a")!;
-    const done = await Promise.all(["p", "q", "r"].map((hash) => store.commit([changed(row, { hash })])));
-    assert.equal(done.filter(Boolean).length, 1);
-    assert.equal((await store.get(["a"])).get("a")!.hash, ["p", "q", "r"][done.indexOf(true)]);
-  });
-
-  withStore("the meta data are committed with the rows, or not at all", async (store) => {
-    const meta = await store.meta();
-    assert.deepEqual(meta, { version: 0, cursor: null, whole: false, proved: 0 });
-    const next = { ...meta, version: 1, cursor: "c-1" };
-    assert.equal(await store.commit([edited("a")], next), true);
-    assert.deepEqual(await store.meta(), next);
-    assert.equal(await store.commit([edited("b")], next), false);
-    assert.equal(await store.commit([edited("a")], { ...next, version: 2, cursor: "c-2" }), false);
-    assert.deepEqual([(await store.get(["b"])).size, await store.meta()], [0, next]);
-  });
-
-  withStore("it tells what is open, what is live and what is there, by id", async (store) => {
-    const rows = ["b", "a", "c", "d"].map((id) => edited(id));
-    await store.commit(rows);
-    await store.commit([agreed(rows[0]), agreed(rows[1])]);
-    await store.commit([changed(agreed(rows[1]), { doc: null, hash: null })]);
-    await store.commit([changed(rows[3], { doc: null, hash: null })]);
-    assert.deepEqual((await store.open()).map(({ id }) => id).sort(), ["a", "c"]);
-    assert.equal(await store.live(), 1);
-    assert.deepEqual((await store.list("", 2)).map(({ id }) => id), ["a", "b"]);
-    assert.deepEqual((await store.list("b", 9)).map(({ id }) => id), ["c", "d"]);
-    assert.deepEqual(await store.list("d", 9), []);
-  });
-
-  if (!kept) continue;
-
-  withStore("what was committed is there when it is opened again", async (store, place) => {
-    const rows = Array.from({ length: 300 }, (_, at) => edited(`d${String(at).padStart(4, "0")}`, `é${at}`));
-    await store.commit(rows, { version: 1, cursor: "c", whole: true, proved: 7 });
-    await store.commit([agreed(rows[7])]);
-    await store.close();
-    const again = await open(place);
-    assert.equal((await again.list("", 1_000)).length, 300);
-    assert.deepEqual(await again.meta(), { version: 1, cursor: "c", whole: true, proved: 7 });
-    assert.deepEqual((await again.get(["d0007"])).get("d0007"), agreed(rows[7]));
-    assert.equal(await again.live(), 1);
-    await again.close();
-  });
-}
+  }
 
 async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "store-"));

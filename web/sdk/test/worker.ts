@@ -5,7 +5,8 @@
  *     node worker.js FOLDER NAME SEED EDITS
  *
  * Each edit adds a field that no other edit adds. The field's name is written to standard output once the edit is stored.
- * After EDITS edits the network is quiet; it syncs until all agrees, and writes the documents.
+ * What begins and what ends is written, too, so that whoever kills it knows what that interrupts. After EDITS edits the
+ * network is quiet; it syncs until all agrees, and writes the documents.
  */
 
 import { Client, type Document } from "../src/client.ts";
@@ -43,16 +44,24 @@ function say(what: object): void {
   process.stdout.write(`${JSON.stringify(what)}\n`);
 }
 
+/** Says when it begins and when it ends. */
+async function during(what: string, work: () => Promise<unknown>): Promise<void> {
+  say({ begins: what });
+  await work();
+  say({ ends: what });
+}
+
 const store = await FileStore.open(folder);
 const client = new Client({ url, token, store, fetch: faulty, sleep: async () => {} });
 
 async function edit(serial: string): Promise<void> {
   const id = `d${random(DOCUMENTS)}`;
-  await client.update(id, (doc) => {
+  const change = (doc: Document | undefined): Document => {
     const steps = (doc?.["steps"] ?? []) as Json[];
     const changed: Document = { ...(doc ?? { title: `made by ${name}` }), id, [serial]: random(1_000) };
     return { ...changed, count: random(100), steps: [...steps, { id: serial, done: false }] };
-  });
+  };
+  await during("an edit", () => client.update(id, change));
   say({ made: serial, id });
 }
 
@@ -60,7 +69,7 @@ for (let at = 0; at < Number(edits); at += 1) {
   await edit(`${name}-${seed}-${at}`);
   if (random(3) > 0) continue;
   // An edit is made while the sync is under way, too.
-  const syncing = client.sync().catch(() => undefined);
+  const syncing = during("a sync", () => client.sync().catch(() => undefined));
   await edit(`${name}-${seed}-${at}-meanwhile`);
   await syncing;
 }

@@ -84,9 +84,18 @@ function textTest(text: string): Filter {
   }
   const folded = text.toLowerCase();
   return (task) =>
-    texts(task).some((place) => place.toLowerCase().includes(folded)) ||
-    tagsOf(task).some((tag) => tag.toLowerCase().includes(folded)) ||
+    foldedTexts(task).some((place) => place.includes(folded)) ||
     (text.length >= SHORTEST_ID && task.id.startsWith(text));
+}
+
+/** A task is another object once it is changed. */
+const known = new WeakMap<Task, readonly string[]>();
+
+/** What text is looked for in, without regard to capitals. */
+function foldedTexts(task: Task): readonly string[] {
+  let found = known.get(task);
+  if (!found) known.set(task, (found = [...texts(task), ...tagsOf(task)].map((place) => place.toLowerCase())));
+  return found;
 }
 
 /** The description, and what annotations say. */

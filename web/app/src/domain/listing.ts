@@ -22,8 +22,9 @@ export function listed(tasks: readonly Task[], filter: string, view: View): Task
 
 /** A new list; equal ones stand by their ids, so that nothing moves without a reason. */
 export function sorted(tasks: readonly Task[], by: string, view: View): Task[] {
-  const keys = new Map(tasks.map((task) => [task, sortKey(task, by, view)]));
-  return [...tasks].sort((one, other) => compare(keys.get(one)!, keys.get(other)!) || (one.id < other.id ? -1 : 1));
+  const keyed = tasks.map((task) => ({ task, key: sortKey(task, by, view) }));
+  keyed.sort((one, other) => compare(one.key, other.key) || (one.task.id < other.task.id ? -1 : 1));
+  return keyed.map(({ task }) => task);
 }
 
 type SortKey = readonly [number, number | string];

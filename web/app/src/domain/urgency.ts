@@ -23,31 +23,35 @@ const DAY = 86_400;
 
 export function urgency(task: Task, view: View): number {
   let sum = 0;
-  for (const [, value] of terms(task, view)) sum += value;
+  each(task, view, (_, value) => (sum += value));
   return sum;
 }
 
 /** What each cause adds, without those that add nothing. */
 export function terms(task: Task, view: View): [string, number][] {
-  const scheduled = secondsAt(task["scheduled"]);
-  const factors: [string, number][] = [
-    ["project", Number(Boolean(task["project"]))],
-    ["active", Number("start" in task)],
-    ["scheduled", Number(scheduled !== undefined && scheduled < view.now)],
-    ["waiting", Number(view.isWaiting(task))],
-    ["blocked", Number(view.isBlocked(task))],
-    ["blocking", Number(view.isBlocking(task))],
-    ["annotations", several(task["annotations"])],
-    ["tags", several(task["tags"])],
-    ["due", dueFactor(task["due"], view)],
-    ["age", age(task["entry"], view)],
-    [`priority.${String(task["priority"])}`, 1],
-    ["next", Number(tagsOf(task).includes("next"))],
-  ];
-  return factors.flatMap(([name, factor]) => {
-    const value = (Object.hasOwn(COEFFICIENTS, name) ? COEFFICIENTS[name]! : 0) * factor;
-    return value ? [[name, value] as [string, number]] : [];
-  });
+  const found: [string, number][] = [];
+  each(task, view, (name, value) => found.push([name, value]));
+  return found;
+}
+
+function each(task: Task, view: View, add: (name: string, value: number) => void): void {
+  const cause = (name: string, factor: number): void => {
+    const value = factor && Object.hasOwn(COEFFICIENTS, name) ? COEFFICIENTS[name]! * factor : 0;
+    if (value) add(name, value);
+  };
+  const scheduled = "scheduled" in task ? secondsAt(task["scheduled"]) : undefined;
+  cause("project", Number(Boolean(task["project"])));
+  cause("active", Number("start" in task));
+  cause("scheduled", Number(scheduled !== undefined && scheduled < view.now));
+  cause("waiting", Number(view.isWaiting(task)));
+  cause("blocked", Number(view.isBlocked(task)));
+  cause("blocking", Number(view.isBlocking(task)));
+  cause("annotations", several(task["annotations"]));
+  cause("tags", several(task["tags"]));
+  cause("due", dueFactor(task["due"], view));
+  cause("age", age(task["entry"], view));
+  cause(`priority.${String(task["priority"])}`, 1);
+  cause("next", Number(tagsOf(task).includes("next")));
 }
 
 function several(value: unknown): number {

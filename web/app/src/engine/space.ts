@@ -77,6 +77,8 @@ export class SpaceEngine {
   private readonly ending = new AbortController();
   private probe: ReturnType<typeof setTimeout> | undefined;
   private asked = false;
+  /** What was changed since everything began to be read the last time. */
+  private meanwhile = new Set<string>();
 
   private constructor(name: string, space: string, store: IndexedDbStore, log: ConflictLog) {
     [this.name, this.space, this.store, this.log] = [name, space, store, log];
@@ -92,8 +94,11 @@ export class SpaceEngine {
     const [store, log] = await Promise.all([IndexedDbStore.open(name), ConflictLog.open(`${name}:conflicts`)]);
     const engine = new SpaceEngine(name, space, store, log);
     engine.status.value = { ...STARTING, agreedAt: Number(localStorage.getItem(AGREED + name) ?? 0) };
+    const leads = await engine.tabs.leads();
     await engine.load();
-    void engine.tabs.elect(() => engine.lead());
+    if (leads) engine.lead();
+    // What another tab had stored when it ended was heard of by nobody.
+    else void engine.tabs.elect(() => (engine.lead(), void engine.load()));
     engine.tabs.tell({ kind: "ask" });
     const again = (): void => void (document.visibilityState === "visible" && engine.restart());
     addEventListener("online", again, { signal: engine.ending.signal });
@@ -110,13 +115,16 @@ export class SpaceEngine {
   }
 
   private async load(): Promise<void> {
-    const found = new Map<string, Document>();
+    const meanwhile = (this.meanwhile = new Set<string>());
+    const [found, conflicts] = [new Map<string, Document>(), this.log.all()];
     for await (const doc of this.client.all()) found.set(doc.id, doc);
     batch(() => {
       this.docs.value = found;
       this.loaded.value = true;
     });
-    this.conflicts.value = await this.log.all();
+    // It may have been read before it was changed.
+    if (meanwhile.size > 0) await this.reread([...meanwhile]);
+    this.conflicts.value = await conflicts;
   }
 
   // Editing
@@ -194,6 +202,7 @@ export class SpaceEngine {
       else now.delete(id);
     }
     this.docs.value = now;
+    for (const { id } of changes) this.meanwhile.add(id);
     this.tabs.tell({ kind: "changed", ids: changes.map(({ id }) => id) });
     if (changes.some(({ by }) => by === "here")) this.noteEdits();
     const found = changes.flatMap(conflictsOf);
@@ -224,7 +233,7 @@ export class SpaceEngine {
       case "changed":
         await this.reread(message.ids);
         // It was stored in another tab, and this is the one that sends.
-        if (this.leads.value && this.status.value.state !== "offline") void this.client.sync().catch(() => undefined);
+        if (this.leads.value) this.client.retry();
         break;
       case "status":
         if (!this.leads.value) this.status.value = message.status as SyncStatus;
@@ -241,6 +250,7 @@ export class SpaceEngine {
   }
 
   private async reread(ids: readonly string[]): Promise<void> {
+    for (const id of ids) this.meanwhile.add(id);
     const rows = await this.store.get(ids);
     const now = new Map(this.docs.value);
     for (const id of ids) {
@@ -256,8 +266,6 @@ export class SpaceEngine {
   private lead(): void {
     this.leads.value = true;
     this.client.start();
-    // What another tab had stored when it ended was heard of by nobody.
-    void this.load();
   }
 
   /** Begins again at once, and does not wait until the pause after a failure is over. */

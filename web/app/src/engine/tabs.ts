@@ -27,17 +27,27 @@ export class Tabs {
     if (!this.ending.signal.aborted) this.channel.postMessage(message);
   }
 
-  /** Calls `lead` when this tab is the one that syncs; that it is until it is closed or killed. */
+  /** Whether this tab is the one that syncs from now on, until it is closed or killed: there is no other. */
+  async leads(): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      this.hold({ ifAvailable: true }, (has) => resolve(has)).catch(reject);
+    });
+  }
+
+  /** Calls `lead` when it is the turn of this tab. */
   async elect(lead: () => void): Promise<void> {
-    const held = new Promise<void>((resolve) => (this.release = resolve));
     try {
-      await navigator.locks.request(`${this.name}:leader`, { signal: this.ending.signal }, () => {
-        lead();
-        return held;
-      });
+      await this.hold({ signal: this.ending.signal }, lead);
     } catch (error) {
       if (!this.ending.signal.aborted) throw error;
     }
+  }
+
+  private async hold(options: LockOptions, has: (lock: boolean) => void): Promise<void> {
+    await navigator.locks.request(`${this.name}:leader`, options, (lock) => {
+      has(lock !== null);
+      return lock === null || this.ending.signal.aborted ? undefined : new Promise<void>((resolve) => (this.release = resolve));
+    });
   }
 
   close(): void {

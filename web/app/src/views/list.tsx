@@ -18,10 +18,13 @@ type Item =
 
 const HEAD = 44;
 
+/** All of them in the order that is asked for: a filter leaves it as it is, and need not sort while one types. */
+const ordered = computed(() => sorted(tasks.value, sort.value!, view.value));
+
 /** The tasks that fit the filter, or why it is none. */
 export const fitting = computed<{ readonly tasks: readonly Task[]; readonly error: string }>(() => {
   try {
-    return { tasks: sorted(listed(tasks.value, filter.value, view.value), sort.value!, view.value), error: "" };
+    return { tasks: listed(ordered.value, filter.value, view.value), error: "" };
   } catch (error) {
     return { tasks: [], error: sentence(error) };
   }

@@ -1,6 +1,6 @@
 /** The store of a browser: IndexedDB. Needs the package `idb`. */
 
-import { openDB, type DBSchema, type IDBPDatabase } from "idb";
+import { openDB, unwrap, type DBSchema, type IDBPDatabase, type IDBPObjectStore } from "idb";
 
 import { NO_META, stateOf, type Meta, type Row, type RowState } from "../engine/rows.ts";
 import { StoreError, succeeds, type Store } from "./store.ts";
@@ -11,6 +11,11 @@ interface Schema extends DBSchema {
   rows: { key: string; value: StoredRow; indexes: { state: RowState } };
   meta: { key: "meta"; value: Meta };
 }
+
+type Rows = IDBPObjectStore<Schema, ("meta" | "rows")[], "rows", IDBTransactionMode>;
+
+/** From so many ids on it is asked first whether they lie close together. */
+const MANY = 8;
 
 /** Several tabs may have it open at once. */
 export class IndexedDbStore implements Store {
@@ -38,9 +43,8 @@ export class IndexedDbStore implements Store {
   }
 
   async get(ids: readonly string[]): Promise<Map<string, Row>> {
-    const { store } = this.db.transaction("rows");
-    const found = await Promise.all(ids.map((id) => store.get(id))).catch(failed);
-    return new Map(found.flatMap((row) => (row ? [[row.id, rowOf(row)]] : [])));
+    const found = await rowsOf(this.db.transaction(["rows"]).objectStore("rows"), ids).catch(failed);
+    return new Map(found.map((row) => [row.id, rowOf(row)]));
   }
 
   async open(): Promise<Row[]> {
@@ -61,28 +65,53 @@ export class IndexedDbStore implements Store {
   }
 
   async commit(rows: readonly Row[], meta?: Meta): Promise<boolean> {
-    try {
-      // Durable when it has resolved, and not only handed to the system.
-      const tx = this.db.transaction(["rows", "meta"], "readwrite", { durability: "strict" });
-      const [stored, now] = [tx.objectStore("rows"), tx.objectStore("meta")];
-      const known = await Promise.all([now.get("meta"), ...rows.map(({ id }) => stored.get(id))]);
-      const [before, ...old] = known as [Meta | undefined, ...(Row | undefined)[]];
-      if (!rows.every((row, at) => succeeds(old[at], row)) || (meta && !succeeds(before, meta))) {
-        await tx.done;
-        return false;
-      }
-      const writes: Promise<unknown>[] = rows.map((row) => stored.put({ ...row, state: stateOf(row) }));
-      if (meta) writes.push(now.put(meta, "meta"));
-      await Promise.all([...writes, tx.done]);
-      return true;
-    } catch (error) {
-      return failed(error);
+    return this.committed(rows, meta).catch(failed);
+  }
+
+  private async committed(rows: readonly Row[], meta?: Meta): Promise<boolean> {
+    // Durable when it has resolved, and not only handed to the system.
+    const tx = this.db.transaction(["rows", "meta"], "readwrite", { durability: "strict" });
+    const [stored, now] = [tx.objectStore("rows"), tx.objectStore("meta")];
+    const [before, known] = await Promise.all([now.get("meta"), rowsOf(stored, rows.map(({ id }) => id))]);
+    const old = new Map(known.map((row) => [row.id, row]));
+    if (!rows.every((row) => succeeds(old.get(row.id), row)) || (meta && !succeeds(before, meta))) {
+      await tx.done;
+      return false;
     }
+    try {
+      // Of thousands none is waited for by itself: one that fails ends the transaction.
+      const plain = unwrap(stored);
+      for (const row of rows) plain.put({ ...row, state: stateOf(row) });
+      if (meta) unwrap(now).put(meta, "meta");
+    } catch (error) {
+      // What was put before it is not to be stored alone.
+      tx.abort();
+      await tx.done.catch(() => undefined);
+      throw error;
+    }
+    await tx.done;
+    return true;
   }
 
   async close(): Promise<void> {
     this.db.close();
   }
+}
+
+/** The rows of these ids that are there. Where they lie close together all between them are read, in one request. */
+async function rowsOf(store: Rows, ids: readonly string[]): Promise<StoredRow[]> {
+  if (ids.length >= MANY) {
+    const [first, last] = ids.reduce(([low, high], id) => [id < low ? id : low, id > high ? id : high], [ids[0], ids[0]]);
+    const range = IDBKeyRange.bound(first, last);
+    const keys = await store.getAllKeys(range, 2 * ids.length + 1);
+    if (keys.length === 0) return [];
+    if (keys.length <= 2 * ids.length) {
+      const wanted = new Set(ids);
+      return (await store.getAll(range)).filter(({ id }) => wanted.has(id));
+    }
+  }
+  const found = await Promise.all(ids.map((id) => store.get(id)));
+  return found.filter((row) => row !== undefined);
 }
 
 function rowOf({ state: _, ...row }: StoredRow): Row {

@@ -214,3 +214,28 @@ export function sleep(milliseconds: number, signal?: AbortSignal): Promise<void>
     else signal?.addEventListener("abort", aborted, { once: true });
   });
 }
+
+/** Wakes who waits for it. It is heard as well by who waits a little later. */
+export class Bell {
+  private rung = false;
+  private wake: () => void = () => {};
+
+  ring(): void {
+    this.rung = true;
+    this.wake();
+  }
+
+  /** What rang until now is forgotten. */
+  reset(): void {
+    this.rung = false;
+  }
+
+  /** Until it rings, so many milliseconds are over, or it is aborted. */
+  async wait(milliseconds: number, signal: AbortSignal): Promise<void> {
+    if (this.rung) return;
+    const { controller, release } = following(signal);
+    this.wake = () => controller.abort();
+    await sleep(milliseconds, controller.signal).catch(() => undefined);
+    release();
+  }
+}

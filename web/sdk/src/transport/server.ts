@@ -32,8 +32,10 @@ export interface Outgoing {
   readonly pending: Pending | null;
 }
 
+/** How many documents the server takes in a request and gives in one. */
 interface About {
   readonly documents: number;
+  readonly page: number;
   readonly bytes: number;
 }
 
@@ -101,8 +103,8 @@ export class Server {
 
   /** The live documents with ids greater than `after`. */
   async page(after: string, limit: number, signal?: AbortSignal): Promise<Page> {
-    const { documents } = await this.about(signal);
-    const path = `/tasks?limit=${Math.min(limit, documents)}&after=${encodeURIComponent(after)}`;
+    const { page } = await this.about(signal);
+    const path = `/tasks?limit=${Math.min(limit, page)}&after=${encodeURIComponent(after)}`;
     const value = this.channel.valueOf(await this.channel.request(path, { signal }));
     const next = typeof value["after"] === "string" ? value["after"] : null;
     return { states: this.states(value["tasks"]), cursor: this.cursor(value), after: next };
@@ -195,8 +197,10 @@ export class Server {
     if (missing.length > 0) throw this.channel.unexpected(`it does not offer ${missing.join(", ")}`);
     this.channel.compresses = offered.includes("gzip");
     const most = isObject(limits) ? limits : {};
+    const documents = Number(most["batch_documents"] ?? BATCH_DOCUMENTS);
     return {
-      documents: Math.min(BATCH_DOCUMENTS, Number(most["batch_documents"] ?? BATCH_DOCUMENTS)),
+      documents: Math.min(BATCH_DOCUMENTS, documents),
+      page: documents,
       bytes: Math.min(BATCH_BYTES, Number(most["batch_bytes"] ?? BATCH_BYTES)),
     };
   }

@@ -1355,8 +1355,22 @@ BREAKS = (
     Break(
         "sdk: a commit writes over what another tab has changed",
         "web/sdk/src/stores/indexeddb.ts",
-        "if (!rows.every((row, at) => succeeds(old[at], row)) ||",
-        "if (!rows.every((row, at) => succeeds(old[at], row) || true) ||",
+        "if (!rows.every((row) => succeeds(old.get(row.id), row)) ||",
+        "if (!rows.every((row) => succeeds(old.get(row.id), row) || true) ||",
+        SDK,
+    ),
+    Break(
+        "sdk: a part of a commit is stored where the rest cannot be",
+        "web/sdk/src/stores/indexeddb.ts",
+        "      tx.abort();\n",
+        "",
+        SDK,
+    ),
+    Break(
+        "sdk: an edit waits until the pause after a failure is over",
+        "web/sdk/src/client.ts",
+        "else await bell.wait(pause, signal);",
+        "else await sleep(pause, signal).catch(() => undefined);",
         SDK,
     ),
     Break(

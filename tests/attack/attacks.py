@@ -214,7 +214,7 @@ async def stale(client: Client) -> None:
 
 
 async def devices(client: Client) -> None:
-    """As many devices as there may be, and 2,000 streams."""
+    """As many devices as there may be, and 2,000 streams, all of which are told of each write."""
     tokens = [client.token]
 
     async def act(number: int) -> None:
@@ -223,6 +223,11 @@ async def devices(client: Client) -> None:
             tokens.append(json.loads(answer)["token"])
         else:
             await asyncio.sleep(0.5)
+
+    async def write(number: int) -> None:
+        body = b'{"client_state":{"id":"w","n":%d}}' % random.randrange(10**9)
+        await client.ask("POST", "/task/w", body)
+        await asyncio.sleep(0.1)
 
     async def stream(number: int) -> None:
         reader, writer = await client.open()
@@ -236,7 +241,7 @@ async def devices(client: Client) -> None:
                 await _all(reader)
         writer.close()
 
-    await asyncio.gather(repeated(8, act), repeated(2000, stream))
+    await asyncio.gather(repeated(8, act), repeated(2000, stream), repeated(2, write))
 
 
 async def flood(client: Client) -> None:

@@ -350,6 +350,8 @@ def test_an_edit_follows_a_renamed_leaf(theirs: str) -> None:
     ("base", "edited", "renamed"),
     [
         ({"a": "1.0-dev", "b": "1.0-dev"}, {"a": "2.0", "b": "1.0-dev"}, {"b": "1.0-dev", "c": "1.0-dev"}),
+        ({"a": "unread", "b": "unread"}, {"a": "edited", "b": "unread"}, {"b": "unread", "c": "unread"}),
+        ({"a": 1024, "b": 1024}, {"a": 2048, "b": 1024}, {"b": 1024, "c": 1024}),
         ({"a": "1.0-dev"}, {"a": "2.0"}, {"b": "1.0-dev", "c": "1.0-dev"}),
         ({"a": "^1.0", "b": "^3.0"}, {"a": "^2.0", "b": "^3.0"}, {"b": "^3.0", "c": "^1.0"}),
         ({"a": True}, {"a": False}, {"b": True}),

@@ -64,12 +64,16 @@ class FileVersions:
 
     def new_replica(self) -> tuple[Source, int]:
         """Another id from now on. What was numbered, and never agreed on with anybody, gets a number of it."""
-        replica = Source(secrets.token_hex(4))
+        replica = self.make_source()
         self._db.execute("DELETE FROM replica")
         self._db.execute("INSERT INTO replica VALUES (?, 0, ?)", (replica, self._place()))
         self._db.execute("DELETE FROM version")
         self._db.execute("UPDATE record SET pending = NULL WHERE pending IS NOT NULL")
         return replica, 0
+
+    def make_source(self) -> Source:
+        """An id that no other folder has. Simulations choose it, so that they can be repeated."""
+        return Source(secrets.token_hex(4))
 
     def next_number(self) -> tuple[Source, int]:
         """For an edit."""

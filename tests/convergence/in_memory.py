@@ -37,6 +37,7 @@ from shared.core.index.reconciliation import Fingerprint
 from shared.core.json.canonical import equal
 from shared.core.merge.policies import NO_POLICIES, Policies
 from shared.core.resolution.batch import Item
+from shared.core.version_vectors import Source
 from shared.ports import Reply as Decided
 from shared.transaction import CachedResolver, decide
 
@@ -251,12 +252,22 @@ def _is_unknown(reply: Reply) -> bool:
     return isinstance(reply, Refused) and reply.code == "base-unknown"
 
 
+class RepeatableStore(SyncStateStore):
+    """The memory of a folder whose ids are the same in each run."""
+
+    ids: random.Random
+
+    def make_source(self) -> Source:
+        return Source(f"{self.ids.randrange(1 << 32):08x}")
+
+
 class MemoryFolder:
-    """A folder that is kept in step with upstreams."""
+    """A folder that is kept in sync with upstreams."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.store = SyncStateStore.open(Path(":memory:"))
+        self.store = RepeatableStore.open(Path(":memory:"))
+        self.store.ids = random.Random(name)
         self.files = MemoryFiles(self.store)
         self.upstreams: dict[str, MemoryUpstream] = {}
         self.touched: AbstractSet[DocumentId] = frozenset()

@@ -118,6 +118,8 @@ class World:
             self.graph = _graph(folders, {"u0": kind}, [(name, "u0") for name in folders], self.choose)
         else:
             self.graph = random_graph(self.choose)
+        for folder in self.graph.folders.values():
+            folder.store.ids.seed(f"{seed} {folder.name}")
         self.documents = [DocumentId(f"d{number}") for number in range(self.choose.randint(1, 3))]
         self.truth = {document: Truth() for document in self.documents}
         self.number = 0

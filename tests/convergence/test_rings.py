@@ -7,7 +7,7 @@ import pytest
 from shared.codec import content_hash
 from shared.core.documents import DocumentId
 from tests.convergence.in_memory import KINDS, MemoryFolder, MemoryUpstream
-from tests.convergence.rings import COUNTS, POPULATIONS, play, simulate
+from tests.convergence.rings import COUNTS, POPULATIONS, World, play, simulate
 
 D = DocumentId("d")
 
@@ -22,11 +22,23 @@ def test_all_of_it_settles_and_nothing_is_lost(population: str) -> None:
     ("population", "seed"),
     [
         pytest.param("rings", 61123, id="a value that was written over, by a state that nobody at hand knows"),
+        pytest.param(
+            "rings", 9465, id="two values that were written over, each by what the other one was preferred to"
+        ),
         pytest.param("restored", 60717, id="a deletion, of a state that another deletion had lost against"),
     ],
 )
 def test_what_was_once_undone(population: str, seed: int) -> None:
     assert play(population, [seed]).seeds == {}
+
+
+@pytest.mark.parametrize("population", POPULATIONS)
+def test_a_run_is_the_same_every_time(population: str) -> None:
+    """With its ids, which are a part of the versions."""
+    told: list[list[str]] = [[], []]
+    for lines in told:
+        World(7, population, lines.append).run()
+    assert told[0] == told[1] and "version={" in "".join(told[0])
 
 
 @pytest.mark.soak

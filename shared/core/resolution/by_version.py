@@ -31,19 +31,17 @@ from dataclasses import dataclass, replace
 from shared.core.documents import Body
 from shared.core.json.canonical import canonical
 from shared.core.merge.clock import CLOCK_POINTERS, clock, instant
-from shared.core.merge.objects import ABSENT, Conflict, Decide, Merged, Side, Value, merge
+from shared.core.merge.objects import ABSENT, Conflict, Decide, Side, Value, merge
 from shared.core.resolution import base_inference, doubts
 from shared.core.resolution.base_selection import EMPTY, Basis
 from shared.core.resolution.case import Case
 from shared.core.resolution.context import Decision, Outcome, Received, Refusal
-from shared.core.resolution.known_states import contained_states, head_version
+from shared.core.resolution.known_states import contained_states, head_version, outgrown
 from shared.core.resolution.rebase import counts
 from shared.core.resolution.states import is_tombstone, last_body, same_content
-from shared.core.resolution.superseded import with_superseded
+from shared.core.resolution.superseded import GREATER, with_superseded
 from shared.core.version_vectors import Version, bounded, equal, includes, join, maximal, meet
 
-GREATER = "greater"
-"""The rule by which one of two values stands of which nobody knows more."""
 GUESSES = frozenset({GREATER, "clock"})
 
 
@@ -63,6 +61,19 @@ class _Known:
     bases: tuple[Body, ...]
     ours: States
     theirs: States
+
+
+@dataclass(frozen=True, slots=True)
+class _Merged:
+    """`decided`: by the merge. `superseded`: dropped before it; at one place there may be several."""
+
+    value: Body
+    decided: tuple[Conflict, ...] = ()
+    superseded: tuple[Conflict, ...] = ()
+
+    @property
+    def conflicts(self) -> tuple[Conflict, ...]:
+        return (*self.decided, *self.superseded)
 
 
 class _ByVersion:
@@ -129,12 +140,11 @@ class _ByVersion:
             return Refusal("base-unknown", "9 ancestors unknown")
         basis = self.basis(known)
         conflicts = self.told(state, live, merged, basis)
-        assert isinstance(merged.value, dict)  # of two objects an object is made
         if same_content(merged.value, live):
             return case.keep_head(state, basis, conflicts)
         return case.write(merged.value, Outcome.MERGED, basis.rule, basis, conflicts)
 
-    def merge(self, live: Body, state: Body, known: _Known) -> Merged:
+    def merge(self, live: Body, state: Body, known: _Known) -> _Merged:
         """The same whichever of the two is there first."""
         hash_of = self.case.hash_of
         (ours, our_version), (theirs, their_version) = sorted(
@@ -142,19 +152,21 @@ class _ByVersion:
         )
         decide = newer_or_greater(ours, theirs, self.case.submission.arrived_at)
         known_states = (*known.ours, *known.theirs, (self.held, live), (self.sent, state))
-        superseded = with_superseded(known.bases, ours, theirs, known_states, (our_version, their_version))
-        policies, single = self.case.policies, len(known.bases) == 1
-        merged = merge(superseded.bases, ours, theirs, policies=policies, decide=decide, explicit_base=single)
-        return Merged(merged.value, (*merged.conflicts, *superseded.dropped))
+        versions, policies = (our_version, their_version), self.case.policies
+        found = with_superseded(known.bases, ours, theirs, known_states, versions, policies=policies)
+        single = len(known.bases) == 1
+        merged = merge(found.bases, found.ours, found.theirs, policies=policies, decide=decide, explicit_base=single)
+        assert isinstance(merged.value, dict)  # of two objects an object is made
+        return _Merged(merged.value, merged.conflicts, found.dropped)
 
     def basis(self, known: _Known) -> Basis:
         if known.bases:
             return Basis("14 merged by versions", known.bases)
         return Basis("14 nothing in common", (EMPTY,), guessed=True, nothing_near=True)
 
-    def told(self, state: Body, live: Body, merged: Merged, basis: Basis) -> tuple[Conflict, ...]:
-        assert isinstance(merged.value, dict)
+    def told(self, state: Body, live: Body, merged: _Merged, basis: Basis) -> tuple[Conflict, ...]:
         doubted = [
+            *merged.superseded,  # of several at one place all are told
             *doubts.replaced_unseen(self.look, basis, live, merged.value),
             *doubts.not_taken(basis, state, merged.value),
         ]
@@ -169,8 +181,7 @@ class _ByVersion:
             return case.keep_head(state, basis, ())
         if case.policies.scope().delete_wins:
             return case.keep_head(state, basis, (Conflict("", ABSENT, state, "delete-wins"),))
-        merged = Merged(state, ()) if under is None else self.merge(under, state, known)
-        assert isinstance(merged.value, dict)
+        merged = _Merged(state) if under is None else self.merge(under, state, known)
         undone = Conflict("", merged.value, ABSENT, "edit-beats-removal")
         return case.write(merged.value, Outcome.RESURRECTED, basis.rule, basis, (undone, *merged.conflicts))
 
@@ -198,7 +209,6 @@ class _ByVersion:
         if last is None:
             return case.edit_wins(None)
         merged = self.merge(live, last, known)
-        assert isinstance(merged.value, dict)
         if same_content(merged.value, live):
             return case.edit_wins(last)
         undone = Conflict("", merged.value, ABSENT, "edit-beats-removal")
@@ -261,17 +271,9 @@ class _ByVersion:
             revision = replace(decision.revision, version=self.joined, numbered=False, pairs=())
             return replace(decision, revision=revision, recovered=self.brought(decision))
         if self.look.exists and not includes(self.held, self.joined):
-            recovered = (*self.brought(decision), *self.outgrown())
+            recovered = (*self.brought(decision), *outgrown(self.look))
             return replace(decision.with_grown(self.joined), recovered=recovered)
         return decision
-
-    def outgrown(self) -> tuple[Received, ...]:
-        """The head as it is known until now, to be kept: a deletion that contains this much has seen all that it has,
-        though not everything that it is found to contain, a deletion that lost for example."""
-        live = self.case.head.body
-        if live is None:
-            return ()
-        return (Received(self.case.head.hash, live, frozenset(), bounded(self.held, self.lineage.sources())),)
 
     def brought(self, decision: Decision) -> tuple[Received, ...]:
         """Earlier states that the client sent along and this upstream never had, to be kept: others who come with a

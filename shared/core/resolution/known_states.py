@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from shared.core.documents import ContentHash
 from shared.core.index.lineage import Lineage
-from shared.core.resolution.context import BEGINNING, Stored
+from shared.core.resolution.context import BEGINNING, Received, Stored
 from shared.core.resolution.lookup import Lookup
 from shared.core.resolution.revs import CREATED, RevParts, parse_rev
-from shared.core.version_vectors import Source, Version, includes, maximal
+from shared.core.version_vectors import Source, Version, bounded, includes, maximal
 
 
 def head_version(look: Lookup) -> dict[Source, int]:
@@ -18,6 +18,15 @@ def head_version(look: Lookup) -> dict[Source, int]:
     if head.version is not None:
         return lineage.closed(head.version)
     return lineage.version_of(head.sequence, head.history)
+
+
+def outgrown(look: Lookup) -> tuple[Received, ...]:
+    """The head as it is known until now, to be kept if it turns out to contain more: a deletion that lost, say, or a
+    state that the store had lost. A deletion that contains this much has seen all that the head has."""
+    head = look.head
+    if not look.exists or head.body is None:
+        return ()
+    return (Received(head.hash, head.body, frozenset(), bounded(head_version(look), look.lineage().sources())),)
 
 
 def stored_version(look: Lookup, stored: Stored) -> dict[Source, int]:

@@ -43,6 +43,7 @@ from shared.core.resolution.known_states import (
     common_ancestors,
     head_version,
     may_have_come_before,
+    outgrown,
     rev_version,
 )
 from shared.core.resolution.lookup import Lookup
@@ -244,7 +245,8 @@ class _LostBase:
         return replace(case.edit_wins(inside, rule), forked=self.forked)
 
     def marked(self, decision: Decision, base: Body | None) -> Decision:
-        """With what the result contains, and with the state at the lost position kept."""
+        """With what the result contains. The state at the lost position is kept, and the head as it was known so far,
+        if it stays and turns out to contain more."""
         sources = self.look.lineage().sources()
         version = bounded(join(self.held, self.version), sources)
         pair = replace(decision.pair, since=BEGINNING) if decision.pair is not None else None
@@ -254,15 +256,15 @@ class _LostBase:
             pairs = tuple(replace(pair, since=BEGINNING) for pair in revision.pairs)
             revision = replace(revision, version=version, pairs=pairs, numbered=self.is_edit)
             decision = replace(decision, revision=revision)
-        elif not self.included:
-            decision = decision.with_grown(version)
+        elif not self.included and self.look.exists:
+            decision = replace(decision.with_grown(version), recovered=outgrown(self.look))
         if base is None or self.included:
             return decision
         recovered = Received(self.parts.hash, base, gone(base, decision.state), bounded(self.version, sources))
         received = decision.received
         if received is not None and received.hash == recovered.hash:
             received = None
-        return replace(decision, recovered=(recovered,), received=received)
+        return replace(decision, recovered=(*decision.recovered, recovered), received=received)
 
 
 def _bodies(known: list[tuple[Version, Stored]]) -> tuple[Body, ...]:

@@ -11,25 +11,35 @@ Often no state is known that had the value and is contained in the other side. T
 of each edit that a side contains alone an earlier state is known which has not this value, it comes from an edit that
 the other side contains too, and decided otherwise on.
 
+If both values were written over, as merges had preferred something else to what wrote over them, neither may stand.
+What wrote over them does, and nobody wrote over; of several such values the greatest, wherever this is decided.
+
 Laws (tests/unit/core/resolution/test_superseded.py):
     what a known ancestor tells to be edited by one side alone is not touched
-    exchanging the sides gives the same ancestors
-    without other states the ancestors are as they were
+    exchanging the sides gives the same ancestors, and the same sides
+    without other states the ancestors and the sides are as they were
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from shared.core.json.canonical import canonical
 from shared.core.json.pointers import ROOT, Place
 from shared.core.json.values import ABSENT, Keys, Value
+from shared.core.merge.array_run import At
 from shared.core.merge.clock import CLOCK_POINTERS
 from shared.core.merge.conflicts import Conflict
+from shared.core.merge.policies import NO_POLICIES, Policies, Strategy
 from shared.core.version_vectors import MAX_SOURCES, Version, includes
 
 SEEN = "seen"
 """The rule by which a value is dropped that somebody had seen and written over."""
+
+GREATER = "greater"
+"""The rule by which one of two values stands of which nobody knows more."""
 
 Known = Sequence[tuple[Version, Value]]
 """States, and what they contain."""
@@ -37,10 +47,11 @@ Known = Sequence[tuple[Version, Value]]
 
 @dataclass(frozen=True, slots=True)
 class Superseded:
-    """`bases`: the ancestors to merge with. `dropped`: what they were told, for people; to be recorded if it holds in
-    the result."""
+    """`bases`, `ours`, `theirs`: the ancestors and sides to merge. `dropped`: what was left out so, for people."""
 
     bases: tuple[Value, ...]
+    ours: Value
+    theirs: Value
     dropped: tuple[Conflict, ...]
 
 
@@ -50,12 +61,36 @@ def with_superseded(
     theirs: Value,
     known: Known,
     versions: tuple[Version, Version] | None = None,
+    *,
+    policies: Policies = NO_POLICIES,
 ) -> Superseded:
     """`bases`: the newest common ancestors that are known; none: an empty one. `known`: all states of the document
     that are known, these and both sides among them. `versions`: what the two sides contain; None: not known."""
     run = _Run([version for version, _ in known], versions, told=bool(bases))
-    bases_left = run.patched(ROOT, list(bases) or [ABSENT], (ours, theirs), [state for _, state in known])
-    return Superseded(tuple(bases_left), tuple(run.dropped))
+    given = _Inputs(list(bases) or [ABSENT], ours, theirs)
+    found = run.patched(At(ROOT, policies.scope()), given, [state for _, state in known])
+    return Superseded(tuple(found.bases), found.ours, found.theirs, tuple(run.dropped))
+
+
+class _Inputs(NamedTuple):
+    """Of a merge, at one place."""
+
+    bases: list[Value]
+    ours: Value
+    theirs: Value
+
+    def member(self, key: str) -> _Inputs:
+        bases = [_member(base, key) for base in self.bases]
+        return _Inputs(bases, _member(self.ours, key), _member(self.theirs, key))
+
+    def with_members(self, changed: dict[str, _Inputs]) -> _Inputs:
+        bases = [
+            _with(base, {key: member.bases[number] for key, member in changed.items()})
+            for number, base in enumerate(self.bases)
+        ]
+        ours = {key: member.ours for key, member in changed.items()}
+        theirs = {key: member.theirs for key, member in changed.items()}
+        return _Inputs(bases, _with(self.ours, ours), _with(self.theirs, theirs))
 
 
 class _Run:
@@ -69,55 +104,81 @@ class _Run:
         self.alone = [self.known_alone(a, b) for a, b in (of_sides, of_sides[::-1])] if of_sides else []
         self.dropped: list[Conflict] = []
 
-    def patched(
-        self, place: Place, bases: list[Value], sides: tuple[Value, Value], known: list[Value]
-    ) -> list[Value]:
-        """The ancestors at this place; `bases` itself if nothing is to be changed. `known`: what each known state has
+    def patched(self, at: At, given: _Inputs, known: list[Value]) -> _Inputs:
+        """The inputs at this place; `given` itself if nothing is to be changed. `known`: what each known state has
         there."""
-        ours, theirs = sides
+        bases, ours, theirs = given
         if self.keys.same(ours, theirs):
-            return bases
+            return given
         if self.told and self.keys.among(ours, bases) is not self.keys.among(theirs, bases):
-            return bases
+            return given
         if isinstance(ours, dict) and isinstance(theirs, dict):
-            return self.members(place, bases, (ours, theirs), known)
-        stale = self.stale(sides, known)
-        if stale is ABSENT or place.stable() in CLOCK_POINTERS:
-            return bases
-        kept = theirs if stale is ours else ours
-        self.dropped.append(Conflict(place.stable(), kept, stale, SEEN))
-        return [stale] * len(bases)
+            return self.members(at, given, known)
+        if at.place.stable() in CLOCK_POINTERS or at.scope.strategy is Strategy.COUNTER:
+            return given
+        written_over = [bool(self.writers_over(value, known)) for value in (ours, theirs)]
+        if all(written_over):
+            return self.replaced(at.place, given, known)
+        stale = self.stale((ours, theirs), written_over, known)
+        if stale is ABSENT:
+            return given
+        self.dropped.append(Conflict(at.place.stable(), theirs if stale is ours else ours, stale, SEEN))
+        return given._replace(bases=[stale] * len(bases))
 
-    def members(
-        self, place: Place, bases: list[Value], sides: tuple[dict[str, Value], dict[str, Value]], known: list[Value]
-    ) -> list[Value]:
-        changed: dict[str, list[Value]] = {}
-        for key in sorted({*sides[0], *sides[1]}):
-            before = [_member(base, key) for base in bases]
-            values = (sides[0].get(key, ABSENT), sides[1].get(key, ABSENT))
-            patched = self.patched(Place(place, key), before, values, [_member(one, key) for one in known])
+    def members(self, at: At, given: _Inputs, known: list[Value]) -> _Inputs:
+        assert isinstance(given.ours, dict) and isinstance(given.theirs, dict)
+        changed: dict[str, _Inputs] = {}
+        for key in sorted({*given.ours, *given.theirs}):
+            before = given.member(key)
+            below = At(Place(at.place, key), at.scope.child(key))
+            patched = self.patched(below, before, [_member(one, key) for one in known])
             if patched is not before:
                 changed[key] = patched
-        if not changed:
-            return bases
-        return [
-            _with(base, {key: values[number] for key, values in changed.items()}) for number, base in enumerate(bases)
-        ]
+        return given.with_members(changed) if changed else given
 
-    def stale(self, sides: tuple[Value, Value], known: list[Value]) -> Value:
-        """The side whose value was written over; ABSENT if that is neither, or both."""
+    def replaced(self, place: Place, given: _Inputs, known: list[Value]) -> _Inputs:
+        """Both values were written over. What stands in their place is taken for the value of all that is merged."""
+        values = self.last_written((given.ours, given.theirs), known)
+        if not values:
+            return given
+        stands = max(values, key=_rank)
+        for value in (given.ours, given.theirs):
+            self.dropped.append(Conflict(place.stable(), stands, value, SEEN))
+        for value in values:
+            if value is not stands and value is not ABSENT:
+                self.dropped.append(Conflict(place.stable(), stands, value, GREATER))
+        return _Inputs([stands] * len(given.bases), stands, stands)
+
+    def last_written(self, values: tuple[Value, Value], known: list[Value]) -> list[Value]:
+        """What was written over these, or over that, and so on, and was not written over itself; each once."""
+        rest, met = list(values), {self.keys.key(value) for value in values}
+        last: list[Value] = []
+        while rest:
+            value = rest.pop()
+            writers = self.writers_over(value, known)
+            if not writers:
+                last.append(value)
+            for number in writers:
+                if (key := self.keys.key(known[number])) not in met:
+                    met.add(key)
+                    rest.append(known[number])
+        return last
+
+    def stale(self, sides: tuple[Value, Value], written_over: list[bool], known: list[Value]) -> Value:
+        """The side whose value is not to stand; ABSENT if that is neither, or both."""
         ours, theirs = sides
-        old = [self.is_overwritten(value, known) for value in sides]
+        old = written_over
         if not any(old) and self.alone:
             old = [self.is_of_both(value, alone, known) for value, alone in zip(sides, self.alone, strict=True)]
         if old[0] == old[1]:
             return ABSENT
         return ours if old[0] else theirs
 
-    def is_overwritten(self, value: Value, known: list[Value]) -> bool:
-        """That a value is missing is never written over: once it was missing everywhere."""
+    def writers_over(self, value: Value, known: list[Value]) -> list[int]:
+        """The numbers of the known states that wrote over a value. That it is missing is never written over: once it
+        was missing everywhere."""
         if value is ABSENT:
-            return False
+            return []
         having = [number for number, one in enumerate(known) if self.keys.same(one, value)]
         seen = [
             number
@@ -127,7 +188,7 @@ class _Run:
         # One that has its value from a state that had not seen this one did not write over it; a merge preferred it.
         over = [number for number in seen if known[number] is ABSENT or not self.is_inherited(number, known)]
         # Unless somebody set it back after that.
-        return any(not any(self.contains[again][number] for again in having) for number in over)
+        return [number for number in over if not any(self.contains[again][number] for again in having)]
 
     def known_alone(self, side: Version, other: Version) -> list[list[int]]:
         """Of each edit that one side contains alone, the known earlier states of the side that contain it; nothing if
@@ -162,5 +223,12 @@ def _member(value: Value, key: str) -> Value:
     return value.get(key, ABSENT) if isinstance(value, dict) else ABSENT
 
 
-def _with(base: Value, changed: dict[str, Value]) -> Value:
-    return {**(base if isinstance(base, dict) else {}), **changed}
+def _rank(value: Value) -> bytes:
+    return b"" if value is ABSENT else canonical(value)
+
+
+def _with(value: Value, changed: dict[str, Value]) -> Value:
+    """Those that are absent are left out, and make no object of what is none."""
+    members = {**(value if isinstance(value, dict) else {}), **changed}
+    present = {key: member for key, member in members.items() if member is not ABSENT}
+    return present if present or isinstance(value, dict) else value

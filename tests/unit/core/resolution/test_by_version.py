@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.core.documents import Body
+from shared.core.merge.policies import parse
 from shared.core.resolution.batch import Answer
 from shared.core.resolution.context import Ancestor, Refusal
 from shared.core.resolution.revs import parse_rev
@@ -99,6 +100,32 @@ def test_a_value_that_the_head_had_seen_is_not_brought_back_by_who_shares_no_sta
     assert ("/due", "v5", "v9", "seen") in [
         (c["path"], c["kept"], c.get("dropped"), c["rule"]) for c in answer.conflicts
     ]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_two_values_that_were_both_written_over_give_way_to_what_wrote_over_them(late: bool) -> None:
+    """Each of two merges preferred one of them to what the other side had written, and those did not meet."""
+    a = [(doc(due="v4", a=1), v(a=1)), (doc(due="v22", a=2), v(a=2))]
+    b = [(doc(due="v7", b=1), v(b=1)), (doc(due="v24", b=2), v(b=2))]
+    merged = [(doc(due="v7", a=2, b=1), v(a=2, b=1)), (doc(due="v4", a=1, b=2), v(a=1, b=2))]
+    upstream = Upstream()
+    for state, version in merged[::-1] if late else merged:
+        earlier = tuple(ancestor(*one) for one in (*a, *b) if includes(version, one[1]))
+        answer = upstream.put(state, version=version, ancestors=earlier)
+    assert upstream.body == doc(due="v24", a=2, b=2)
+    due = {(c["kept"], c["dropped"], c["rule"]) for c in answer.conflicts if c["path"] == "/due"}
+    assert due == {("v24", "v4", "seen"), ("v24", "v7", "seen"), ("v24", "v22", "greater")}
+
+
+def test_counters_count_on_whatever_numbers_they_have_been_at() -> None:
+    upstream = Upstream()
+    upstream.space.declared = parse({"/n": "counter"})
+    base = ancestor(doc(n=5), v(me=1))
+    upstream.put(doc(n=5), version=v(me=1))
+    upstream.put(doc(n=6), version=v(me=2), earlier=(base,))
+    upstream.put(doc(n=7), version=v(me=3), earlier=(base,))
+    upstream.put(doc(n=6), version=v(me=1, you=1), earlier=(base,))
+    assert upstream.body == doc(n=8)
 
 
 def test_a_value_that_the_client_had_seen_is_not_kept() -> None:

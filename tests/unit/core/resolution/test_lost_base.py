@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.core.documents import Body
 from shared.core.resolution.batch import Answer
 from shared.core.resolution.context import Refusal
+from shared.core.version_vectors import Source
 from tests.unit.core.restored_space import Upstream, dead, doc
 
 X, Y, Z = doc(a="one", b="one"), doc(a="two", b="one"), doc(a="two", b="three")
@@ -109,6 +111,28 @@ def test_a_store_that_was_put_back_unnoticed_is_found_out_by_the_base() -> None:
     assert server.put(Z, z).outcome == "fast_forward"
     assert len(server.space.histories) == 3, "unnamed, the first, and the one that the base began"
     assert server.body == Z
+
+
+@pytest.mark.parametrize(
+    ("state", "after"),
+    [pytest.param(dead(), None, id="a deletion"), pytest.param(Y, Y, id="a removal")],
+)
+def test_who_has_seen_the_head_has_seen_it_after_it_is_found_to_contain_what_was_lost(
+    state: Body, after: Body | None
+) -> None:
+    """Also a folder that does not know any more what the head was: its version says so."""
+    server = Upstream()
+    x = rev(server.put(X, "0"))
+    backup = server.copy()
+    y = rev(server.put(Y, x))
+    server.put_back(backup)
+    server.put(doc(**{**Y, "c": 1}), x, device="e")
+    assert server.head is not None
+    seen = server.space.lineage().version_of(server.head.sequence, server.head.history)
+    assert server.put(Y, y).outcome == "unchanged"
+    assert server.head is not None and server.head.version not in (None, seen), "it contains the lost position"
+    server.send(state, version={**seen, Source("folder"): 1}, ancestors=())
+    assert server.body == after
 
 
 @pytest.mark.parametrize("order", list(permutations("xyz")))

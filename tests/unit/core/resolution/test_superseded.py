@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from shared.core.json.values import ABSENT
 from shared.core.merge.conflicts import Conflict
+from shared.core.merge.policies import parse
 from shared.core.resolution.superseded import with_superseded
 from shared.core.version_vectors import Source, Version
 
@@ -79,6 +80,61 @@ def test_what_was_removed_does_not_come_back() -> None:
     assert with_superseded([], {}, OLD, known).bases == (OLD,)
 
 
+def both_written_over(*more: tuple[Version, Any]) -> list[tuple[Version, Any]]:
+    """Two merges, each of which preferred a value that the other side had written over."""
+    first = [(v(a=1), {"due": "v4"}), (v(b=1), {"due": "v7"})]
+    return [*first, *more, (v(a=1, b=2), {"due": "v4", "b": 2}), (v(a=2, b=1), {"due": "v7", "a": 2})]
+
+
+@pytest.mark.parametrize(
+    ("over_a", "over_b", "stands", "dropped"),
+    [
+        pytest.param("v22", "v24", "v24", {("v4", "seen"), ("v7", "seen"), ("v22", "greater")}, id="two values"),
+        pytest.param("v24", "v22", "v24", {("v4", "seen"), ("v7", "seen"), ("v22", "greater")}, id="the other way"),
+        pytest.param("v9", "v9", "v9", {("v4", "seen"), ("v7", "seen")}, id="the same value"),
+        pytest.param(ABSENT, "v1", "v1", {("v4", "seen"), ("v7", "seen")}, id="one was removed"),
+        pytest.param(ABSENT, ABSENT, ABSENT, {("v4", "seen"), ("v7", "seen")}, id="both were removed"),
+    ],
+)
+def test_of_two_values_that_were_written_over_what_wrote_over_them_stands(
+    over_a: Any, over_b: Any, stands: Any, dropped: set[tuple[str, str]]
+) -> None:
+    written = [{} if value is ABSENT else {"due": value} for value in (over_a, over_b)]
+    known = both_written_over((v(a=2), {**written[0], "a": 2}), (v(b=2), {**written[1], "b": 2}))
+    (our_version, ours), (their_version, theirs) = known[-2:]
+    found = with_superseded([], ours, theirs, known, (our_version, their_version))
+    due = {} if stands is ABSENT else {"due": stands}
+    assert (found.ours, found.theirs) == ({"b": 2, **due}, {"a": 2, **due})
+    assert {(conflict.dropped, conflict.rule) for conflict in found.dropped} == dropped
+    assert {conflict.kept for conflict in found.dropped} == {stands}
+    other = with_superseded([], theirs, ours, known[::-1], (their_version, our_version))
+    assert (other.theirs, other.ours) == (found.ours, found.theirs)
+
+
+def test_what_was_written_over_in_turn_does_not_stand() -> None:
+    written = ((v(a=2), {"due": "v22"}), (v(b=2), {"due": "v94"}), (v(b=3), {"due": "v10"}))
+    known = both_written_over(*written)
+    known[-2] = (v(a=1, b=3), {"due": "v4"})
+    found = with_superseded([], known[-2][1], known[-1][1], known)
+    assert (found.ours, found.theirs) == ({"due": "v22"}, {"due": "v22", "a": 2})
+
+
+def test_values_that_took_turns_are_left_to_the_merge() -> None:
+    """Each wrote one of them over the other: nothing is newer than both."""
+    ours, theirs = {"due": "v4"}, {"due": "v7"}
+    known: list[tuple[Version, Any]] = [(v(a=1), theirs), (v(a=2), ours), (v(b=1), ours), (v(b=2), theirs)]
+    found = with_superseded([BASE], ours, theirs, known)
+    assert (found.bases, found.ours, found.theirs, found.dropped) == ((BASE,), ours, theirs, ())
+
+
+def test_a_counter_that_has_been_at_the_number_is_counted_on_all_the_same() -> None:
+    """Both sides counted: that one of them passed the number where the other is shows nothing."""
+    known: list[tuple[Version, Any]] = [(v(a=1), {"n": 6}), (v(a=2), {"n": 7}), (v(b=1), {"n": 6})]
+    policies = parse({"/n": "counter"})
+    found = with_superseded([{"n": 5}], {"n": 7}, {"n": 6}, known, policies=policies)
+    assert found.bases == ({"n": 5},) and found.dropped == ()
+
+
 @pytest.mark.parametrize(
     ("bases", "ours", "theirs", "known"),
     [
@@ -127,7 +183,9 @@ def test_laws(bases: list[Any], ours: Any, theirs: Any, known: list[Any]) -> Non
     found = with_superseded(bases, ours, theirs, known)
     other = with_superseded(bases, theirs, ours, known[::-1])
     assert found.bases == other.bases and {c.path for c in found.dropped} == {c.path for c in other.dropped}
-    assert with_superseded(bases, ours, theirs, []).bases == (tuple(bases) or (ABSENT,))
+    assert (found.ours, found.theirs) == (other.theirs, other.ours)
+    alone = with_superseded(bases, ours, theirs, [])
+    assert (alone.bases, alone.ours, alone.theirs) == ((tuple(bases) or (ABSENT,)), ours, theirs)
     versions = v(s=2, t=1), v(s=1, t=2)
     found = with_superseded(bases, ours, theirs, known, versions)
     assert found.bases == with_superseded(bases, theirs, ours, known[::-1], versions[::-1]).bases

@@ -1090,6 +1090,20 @@ BREAKS = (
         STRINGS,
     ),
     Break(
+        "arrays: however many both sides changed, their elements are compared",
+        "shared/core/merge/objects.py",
+        "        if self._compared > MAX_COMPARED:\n",
+        "        if False:\n",
+        ARRAYS,
+    ),
+    Break(
+        "arrays: of very many each is decided on by itself",
+        "shared/core/merge/objects.py",
+        "        side, rule = self._of_arrays or self._decide(",
+        "        side, rule = self._decide(",
+        ARRAYS,
+    ),
+    Break(
         "renames: a value that others have too proves one",
         "shared/core/merge/similar.py",
         "        if is_telling(was) and times[was] == 1 and",

@@ -26,6 +26,7 @@ from shared.core.index.cursors import cursor_of
 from shared.core.json import canonical as exact
 from shared.core.json import strict
 from shared.core.json.strict import FaultError
+from shared.core.merge.array_run import MAX_COMPARED
 from shared.core.merge.conflicts import Conflict
 from shared.core.merge.objects import ABSENT, Value, merge
 from shared.core.merge.policies import NO_POLICIES, InvalidPolicies, Policies, parse
@@ -94,6 +95,17 @@ def merge_vector(rng: random.Random) -> Vector:
     given = _without_absent({"base": base, "ours": ours, "theirs": theirs})
     wanted = _without_absent({"result": merged.value})
     return {**given, "policies": declared, "explicit": explicit, **wanted, "conflicts": _conflicts(merged.conflicts)}
+
+
+def crowded_vector(rng: random.Random, arrays: int) -> Vector:
+    """So many small arrays that both sides changed, and a few fields."""
+    base, ours, theirs = (
+        {str(at): [0, 0, side, *rng.choices(range(3), k=4)] for at in range(arrays)} for side in (1, 2, 3)
+    )
+    given = {"base": base, "ours": {**ours, "a": "ours"}, "theirs": {**theirs, "a": "theirs", "b": 1}}
+    merged = merge([base], given["ours"], given["theirs"])
+    wanted = {"result": merged.value, "conflicts": _conflicts(merged.conflicts)}
+    return {**given, "policies": {}, "explicit": False, **wanted}
 
 
 def policies_vector(rng: random.Random) -> Vector:
@@ -314,6 +326,8 @@ def write(folder: Path, *, count: int, seed: int) -> dict[str, int]:
         vectors = [make(rng) for _ in range(count)]
         if name == "canonical":
             vectors += by_hand
+        if name == "merge":
+            vectors += [crowded_vector(rng, MAX_COMPARED + more) for more in (-1, 0, 1, 300)]
         written[name] = _write(folder / f"{name}.jsonl", vectors)
     written["folded"] = _write(folder / "folded.jsonl", list(folded_vectors()))
     return written

@@ -98,6 +98,8 @@ class Keys:
         if types <= _SCALARS:
             return [_TRUE if value is True else _FALSE if value is False else value for value in values]
         if types == _LISTS:
+            if max(map(len, values)) <= _SMALL and _PLAIN.issuperset(map(type, chain.from_iterable(values))):
+                return [(_LIST, *value) for value in values]
             return [
                 (_LIST, *value) if len(value) <= _SMALL and _PLAIN.issuperset(map(type, value)) else self.key(value)
                 for value in values

@@ -36,6 +36,8 @@ def merge_arrays(run: Run, at: At, bases: Sequence[Value], ours: Array, theirs: 
         return ours
     if len(bases) == 1 and run.keys.among(ours, bases):
         return theirs
+    if not run.compares_elements():
+        return ours if run.whole(at.place, ours, theirs) is ours else theirs
     return merge_ordered(run, at, lists, ours, theirs)
 
 

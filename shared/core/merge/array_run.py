@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from shared.core.json.canonical import JsonValue
 from shared.core.json.pointers import Place
@@ -20,6 +20,15 @@ class At(NamedTuple):
 
     place: Place
     scope: Scope
+
+
+MAX_COMPARED: Final = 1_000
+"""Arrays in one document, changed by both sides, whose elements are compared. Of more of them each is one value, and
+the same side's stands for all: so merging the result again with either side leaves it as it is."""
+
+
+class TooManyArrays(Exception):
+    """There are more than MAX_COMPARED."""
 
 
 class Run(Protocol):
@@ -44,6 +53,12 @@ class Run(Protocol):
 
     def removed(self, at: At, ours: Value, theirs: Value) -> JsonValue:
         """What stands of a removal and an edit; recorded."""
+
+    def compares_elements(self) -> bool:
+        """Whether the elements of one array more are compared. Raises TooManyArrays if those of none may be."""
+
+    def whole(self, place: Place, ours: Value, theirs: Value) -> JsonValue:
+        """What stands of two arrays whose elements are not compared; recorded."""
 
     def record(self, place: Place, kept: Value, dropped: Value, rule: str) -> None:
         """Record a conflict."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from itertools import chain, pairwise
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, islice
+from operator import le
 from typing import Any, Final, NamedTuple
 
 from shared.core.json.canonical import JsonValue, canonical, number
-from shared.core.json.values import Key, Keys, is_number
+from shared.core.json.values import Key, Keys
 
 Array = list[JsonValue]
 
@@ -32,14 +33,19 @@ class Keyed(NamedTuple):
 
 def named_by(arrays: Sequence[Array]) -> str | None:
     """The first of KEY_FIELDS that tells the members of each array apart; names are strings or numbers."""
-    if not all(isinstance(member, dict) for member in chain(*arrays)):
+    if not _are(chain(*arrays), dict):
         return None
     return next((field for field in KEY_FIELDS if all(_names(array, field) for array in arrays)), None)
 
 
 def _names(array: Array, field: str) -> bool:
     names = [member.get(field) for member in array]
-    return all(isinstance(n, str) or is_number(n) for n in names) and len(set(names)) == len(names)
+    return _are(names, str, int, float) and len(set(names)) == len(names)
+
+
+def _are(values: Iterable[Any], *types: type) -> bool:
+    """Whether all are of these types; of numbers, booleans are none."""
+    return all(issubclass(found, types) and found is not bool for found in set(map(type, values)))
 
 
 def segment_of(field: str, name: Any) -> str:
@@ -63,16 +69,20 @@ def as_sets(arrays: Sequence[Array], keys: Keys, *, of_anything: bool = False) -
 def sort_order(arrays: Sequence[Sequence[Any]]) -> Callable[[Any], Any] | None:
     """The order that all the arrays keep, or None: numbers, code points, letters without regard to case."""
     orders: tuple[Callable[[Any], Any], ...]
-    if all(isinstance(x, str) for x in chain(*arrays)):
+    if _are(chain(*arrays), str):
         orders = (str, str.casefold)
-    elif all(is_number(x) for x in chain(*arrays)):
+    elif _are(chain(*arrays), int, float):
         orders = (float,)
     else:
         return None
     for order in orders:
-        if all(a <= b for array in arrays for a, b in pairwise(map(order, array))):
+        if all(_ascends(list(map(order, array))) for array in arrays):
             return order
     return None
+
+
+def _ascends(values: list[Any]) -> bool:
+    return all(map(le, values, islice(values, 1, None)))
 
 
 def nearest(bases: Sequence[Keyed], ours: Keyed, theirs: Keyed) -> Keyed:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Final
 
 from shared.core.json.canonical import JsonValue
@@ -14,6 +16,9 @@ from shared.core.merge.sequences import Hunk
 
 Name = tuple[str, Key, int]
 """What an element is called: ("base", index in the base, 0), or ("new", its key, how many such are before it)."""
+
+COUNTED: Final = 4
+"""So few keys are counted one by one, sooner than all."""
 
 _BASE: Final = "base"
 _NEW: Final = "new"
@@ -26,19 +31,16 @@ class Matches:
         """Those that `hunks`, from base to side, leave as they are; and of the others equal ones, in order."""
         self.base = base
         self.side = side
-        self.found: dict[int, int] = {}
-        """Index in the side -> index in the base."""
+        self.hunks = hunks
+        self.matched: list[tuple[int, int]] = []
+        """Indices in the side and in the base, of those that the hunks do not leave as they are."""
         self.moved = False
         """Whether an element stands elsewhere, beyond doubt."""
         self.gone: dict[int, Hunk] = {}
         self.come: dict[int, Hunk] = {}
-        at_base = at_side = 0
-        end = Hunk(len(base.keys), len(base.keys), len(side.keys), len(side.keys))
-        for hunk in [*hunks, end]:
-            self.found.update(zip(range(at_side, hunk.b_lo), range(at_base, hunk.a_lo), strict=True))
+        for hunk in hunks:
             self.gone.update(dict.fromkeys(range(hunk.a_lo, hunk.a_hi), hunk))
             self.come.update(dict.fromkeys(range(hunk.b_lo, hunk.b_hi), hunk))
-            at_base, at_side = hunk.a_hi, hunk.b_hi
         self.equal({index: base.keys[index] for index in self.gone})
 
     def equal(self, known: dict[int, Key]) -> None:
@@ -64,7 +66,7 @@ class Matches:
         return self.gone[before] is self.come[after]
 
     def match(self, before: int, after: int) -> None:
-        self.found[after] = before
+        self.matched.append((after, before))
         del self.come[after], self.gone[before]
 
     def alike(self, keys: Keys) -> None:
@@ -90,23 +92,37 @@ class Matches:
 
     def left(self) -> list[tuple[list[int], list[int]]]:
         """What is left in each place: indices in the base and in the side."""
-        left: dict[Hunk, tuple[list[int], list[int]]] = {}
-        for which, indices in enumerate((self.gone, self.come)):
-            for index, hunk in indices.items():
-                left.setdefault(hunk, ([], []))[which].append(index)
-        return [both for both in left.values() if both[0] and both[1]]
+        if not self.gone or not self.come:
+            return []
+        gone, come = (
+            {hunk: [index for index, _ in those] for hunk, those in groupby(indices.items(), itemgetter(1))}
+            for indices in (self.gone, self.come)
+        )
+        return [(gone[hunk], come[hunk]) for hunk in gone if hunk in come]
 
     def edited(self) -> dict[int, Key]:
         """Index in the base -> the key here, of the elements that were edited."""
-        return {x: self.side.keys[y] for y, x in self.found.items() if self.base.keys[x] != self.side.keys[y]}
+        return {x: self.side.keys[y] for y, x in self.matched if self.base.keys[x] != self.side.keys[y]}
+
+    def found(self) -> dict[int, int]:
+        """Index in the side -> index in the base."""
+        found: dict[int, int] = {}
+        at_base = at_side = 0
+        end = Hunk(len(self.base.keys), len(self.base.keys), len(self.side.keys), len(self.side.keys))
+        for hunk in [*self.hunks, end]:
+            found.update(zip(range(at_side, hunk.b_lo), range(at_base, hunk.a_lo), strict=True))
+            at_base, at_side = hunk.a_hi, hunk.b_hi
+        found.update(self.matched)
+        return found
 
     def names(self) -> list[Name]:
         """What each element of the side is called."""
+        found = self.found()
         counts: Counter[Key] = Counter()
         result: list[Name] = []
         for index, key in enumerate(self.side.keys):
-            if index in self.found:
-                result.append((_BASE, self.found[index], 0))
+            if index in found:
+                result.append((_BASE, found[index], 0))
             else:
                 result.append((_NEW, key, counts[key]))
                 counts[key] += 1
@@ -150,13 +166,14 @@ def possible(base: Keyed, sides: Sequence[Keyed], hunks: Sequence[Sequence[Hunk]
 
 def provable(base: Keyed, sides: Sequence[Keyed], matched: Sequence[set[Key]]) -> bool:
     """Whether one of what can have moved is unique, as only what is proves that it did."""
-    if not any(matched):
-        return False
-    before = Counter(base.keys)
     for side, keys in zip(sides, matched, strict=True):
-        here = Counter(side.keys)
-        if any(here[key] == 1 and before[key] <= 1 for key in keys):
-            return True
+        if len(keys) <= COUNTED:
+            if any(side.keys.count(key) == 1 and base.keys.count(key) <= 1 for key in keys):
+                return True
+        else:
+            here, before = Counter(side.keys), Counter(base.keys)
+            if any(here[key] == 1 and before[key] <= 1 for key in keys):
+                return True
     return False
 
 
@@ -171,4 +188,5 @@ def of_base(base: Keyed, side: Keyed, hunks: Sequence[Hunk], keys: Keys, *, gues
     if guess:
         matches.alike(keys)
     matches.replaced()
-    return (index in matches.found for index in range(len(side.keys)))
+    found = matches.found()
+    return (index in found for index in range(len(side.keys)))

@@ -51,26 +51,25 @@ Laws (tests/unit/core/merge/test_objects.py), the first without counters:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence, Set
 from operator import attrgetter
 from typing import Any, Final
 
-from shared.core.json.canonical import MAX_SAFE_INTEGER, JsonValue
+from shared.core.json.canonical import JsonValue
 from shared.core.json.pointers import ROOT, Place
-from shared.core.json.values import ABSENT, Absent, Keys, Value, is_number
+from shared.core.json.values import ABSENT, Absent, Keys, Value
 from shared.core.merge import similar, strings
 from shared.core.merge.array_merge import merge_arrays
-from shared.core.merge.array_run import At, Members
+from shared.core.merge.array_run import MAX_COMPARED, At, Members, TooManyArrays
 from shared.core.merge.arrays import ID_FIELDS, segment_of
 from shared.core.merge.clock import CLOCK_POINTERS
 from shared.core.merge.conflicts import Conflict, Decide, Merged, Side, arriving
 from shared.core.merge.emptied import is_emptied
 from shared.core.merge.paths import differing_paths, edits, strong_values
 from shared.core.merge.policies import NO_POLICIES, Policies, Scope, Strategy
+from shared.core.merge.scalars import counted, preferred_side
 from shared.core.merge.sequences import Steps
 from shared.core.merge.text import merge_text
-from shared.core.merge.version_strings import version_order
 
 __all__ = [
     "ABSENT",
@@ -113,7 +112,8 @@ def merge(
     `steps` is filled in for who wants to know them.
     """
     bases = tuple(ancestors) or (ABSENT,)
-    run = _Run(bases, ours, theirs, decide=decide, sums=explicit_base and len(bases) == 1, steps=steps or Steps())
+    sums, steps = explicit_base and len(bases) == 1, steps or Steps()
+    run = _Run(bases, ours, theirs, decide=decide, sums=sums, steps=steps)
     # The common cases, at the speed of C.
     if not policies.declared and run.keys.same(ours, theirs):
         return Merged(ours, ())
@@ -121,7 +121,11 @@ def merge(
         return Merged(ours, ())
     if len(bases) == 1 and run.keys.among(ours, bases):  # of several, theirs may come from another one
         return Merged(theirs, ())
-    value = run.value(ROOT, policies.scope(), bases, ours, theirs)
+    try:
+        value = run.value(ROOT, policies.scope(), bases, ours, theirs)
+    except TooManyArrays:
+        run = _Run(bases, ours, theirs, decide=decide, sums=sums, steps=steps, of_arrays=decide("", ours, theirs))
+        value = run.value(ROOT, policies.scope(), bases, ours, theirs)
     return Merged(value, run.conflicts())
 
 
@@ -137,7 +141,9 @@ class _Run:
         decide: Decide,
         sums: bool,
         steps: Steps,
+        of_arrays: tuple[Side, str] | None = None,
     ) -> None:
+        """`of_arrays`: which side's stands, and the rule; None: their elements are compared."""
         self.keys = Keys()
         self.steps = steps
         self.steps.inputs = (*bases, ours, theirs)
@@ -145,10 +151,15 @@ class _Run:
         self._sums = sums
         self._found: list[tuple[Place, tuple[Value, Value, str]]] = []
         self._depth = 0
+        self._of_arrays = of_arrays
+        self._compared = 0
 
     def conflicts(self) -> tuple[Conflict, ...]:
         known: dict[Place, str] = {}
-        recorded = [Conflict(place.in_result(known), *said) for place, said in self._found]
+        recorded = [
+            Conflict(place.in_result(known) if place.in_array else place.stable(), *said)
+            for place, said in self._found
+        ]
         recorded.sort(key=attrgetter("path"))
         return tuple(recorded)
 
@@ -158,7 +169,7 @@ class _Run:
     def value(self, place: Place, scope: Scope, bases: Sequence[Value], ours: Value, theirs: Value) -> JsonValue:
         strategy = scope.strategy
         if strategy is Strategy.COUNTER and self._sums:
-            total = _sum(bases[0], ours, theirs)
+            total = counted(bases[0], ours, theirs)
             if total is not None:
                 return total
         if strategy is not Strategy.LWW and isinstance(ours, dict | list) and isinstance(theirs, dict | list):
@@ -213,7 +224,11 @@ class _Run:
                     result[key] = their
                     continue
                 if named is None and len(bases) == 1 and scope.strategy is None:
-                    result[key] = self.atom(At(Place(place, key), scope), (base,), our, their)
+                    below = Place(place, key)
+                    if type(our) is str and type(their) is str:
+                        result[key] = self.atom(At(below, scope), (base,), our, their)
+                    else:
+                        result[key] = self.decided(below, our, their)
                     continue
             if named is None:
                 below, rules = Place(place, key), scope if alike else scope.child(key)
@@ -264,7 +279,7 @@ class _Run:
             if conflict:
                 self.record(place, text, ABSENT, "both-kept")
             return text
-        side = _by_strategy(strategy, ours, theirs)
+        side = preferred_side(strategy, ours, theirs)
         if side is None and isinstance(ours, str) and isinstance(theirs, str) and len(bases) == 1:
             merged = self.string(at, bases[0], ours, theirs)
             if merged is not None:
@@ -294,9 +309,21 @@ class _Run:
     def preferred(self, place: Place, ours: Value, theirs: Value) -> JsonValue:
         return ours if self._decide(place.stable(), ours, theirs)[0] is Side.OURS else theirs
 
+    def compares_elements(self) -> bool:
+        if self._of_arrays is not None:
+            return False
+        self._compared += 1
+        if self._compared > MAX_COMPARED:
+            raise TooManyArrays
+        return True
+
+    def whole(self, place: Place, ours: Value, theirs: Value) -> JsonValue:
+        side, rule = self._of_arrays or self._decide(place.stable(), ours, theirs)
+        return self.stands(place, side, ours, theirs, rule)
+
     def stands(self, place: Place, side: Side, ours: Value, theirs: Value, rule: str) -> JsonValue:
         kept, dropped = (ours, theirs) if side is Side.OURS else (theirs, ours)
-        self.record(place, kept, dropped, rule)
+        self._found.append((place, (kept, dropped, rule)))
         return kept
 
     def may_guess(self, at: At) -> bool:
@@ -371,29 +398,3 @@ class _Run:
         if ours_renamed is not theirs_renamed:
             self.record(at.place, value, theirs if ours_renamed else ours, "renamed")
         return value
-
-
-def _by_strategy(strategy: Strategy | None, ours: Value, theirs: Value) -> Side | None:
-    """Whose value the strategy prefers; None if it has no opinion or the values do not fit."""
-    a: Any = None
-    b: Any = None
-    if strategy in (Strategy.MAX, Strategy.MIN) and is_number(ours) and is_number(theirs):
-        a, b = (ours, theirs) if strategy is Strategy.MAX else (theirs, ours)
-    elif strategy is Strategy.VERSION:
-        a, b = version_order(ours), version_order(theirs)
-    if a is None or b is None or a == b:
-        return None
-    return Side.OURS if a > b else Side.THEIRS
-
-
-def _sum(base: Any, ours: Any, theirs: Any) -> float | None:
-    """ours + theirs - base; None where they are no numbers or the sum is none that JSON has exactly."""
-    if base is ABSENT:
-        base = 0
-    if not (is_number(base) and is_number(ours) and is_number(theirs)):
-        return None
-    if all(abs(value) <= MAX_SAFE_INTEGER and value == int(value) for value in (base, ours, theirs)):
-        whole = int(ours) + int(theirs) - int(base)
-        return whole if abs(whole) <= MAX_SAFE_INTEGER else None
-    total: float = float(ours) + theirs - base
-    return total if math.isfinite(total) else None

@@ -8,9 +8,10 @@ Laws (tests/unit/core/merge/test_ordered_merge.py), R being merge(base; ours, th
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import compress, pairwise
 from typing import Any, Final, NamedTuple
 
 from shared.core.json.canonical import JsonValue
@@ -275,53 +276,77 @@ class _Ordered:
         drop, add = self.twice(base)
         if not drop and not add:
             return
-        gone: set[int] = set()
+        gone: list[int] = []
         come: dict[int, Array] = {}
         for _, inserted, at, stretch in reversed(self.alone):
-            for index in reversed(range(len(stretch.keys))):
-                key = stretch.keys[index]
-                if inserted and drop[key] > 0:
-                    drop[key] -= 1
-                    gone.add(at + index)
-                elif not inserted and add[key] > 0:
-                    add[key] -= 1
-                    come.setdefault(at, []).append(stretch.array[index])
+            last = _last(stretch.keys, drop if inserted else add)
+            if inserted:
+                gone += [at + index for index in last]
+            elif last:
+                come.setdefault(at, []).extend(stretch.array[index] for index in last)
+        gone.reverse()
         if gone:
-            once = [self.result[index] for index in sorted(gone)]
+            once = [self.result[index] for index in gone]
             self.run.record(self.at.place, once, ABSENT, "both-inserted")
+        self.change(gone, come)
+
+    def change(self, gone: list[int], come: dict[int, Array]) -> None:
+        """Take out of the result what is `gone`, indices that ascend, and put in before an index what has `come`, the
+        last first."""
+        left = bytearray(b"\1") * len(self.result)
+        for index in gone:
+            left[index] = 0
         result: Array = []
-        now: dict[int, int] = {}
-        for index, element in enumerate(self.result):
-            if index in come:
-                result += reversed(come[index])
-            if index not in gone:
-                now[index] = len(result)
-                result.append(element)
-        result += reversed(come.get(len(self.result), []))
+        start, before, added = 0, sorted(come), [0]
+        for at in before:
+            result += compress(self.result[start:at], left[start:at])
+            result += reversed(come[at])
+            start = at
+            added.append(added[-1] + len(come[at]))
+        result += compress(self.result[start:], left[start:])
         for place in self.places:
             if place.index is not None:
-                place.index = now[place.index]
+                place.index += added[bisect_right(before, place.index)] - bisect_left(gone, place.index)
         self.result = result
 
     def twice(self, base: Keyed) -> tuple[Counter[Key], Counter[Key]]:
         """What is in the result too often, and not often enough, because each side did the same elsewhere."""
-        before, ours, theirs = Counter(base.keys), Counter(self.ours.keys), Counter(self.theirs.keys)
         done = {(by_ours, inserted): Counter[Key]() for by_ours in (True, False) for inserted in (True, False)}
-        new = {True: ours - before, False: theirs - before}
-        telling = {True: Counter[Key](), False: Counter[Key]()}
+        strong: dict[bool, set[Key]] = {True: set(), False: set()}
         for by_ours, inserted, _, stretch in self.alone:
             done[by_ours, inserted].update(stretch.keys)
             if inserted:  # what is hardly equal by chance may as well be in the place of something else
-                strong = [key for key, value in zip(*stretch, strict=True) if _is_telling(value)]
-                telling[not by_ours] |= Counter({key: new[not by_ours][key] for key in strong})
-        for by_ours, those in telling.items():
-            done[by_ours, True] |= those
+                distinct = dict(zip(*stretch, strict=True))
+                strong[not by_ours].update(key for key, value in distinct.items() if _is_telling(value))
+        for by_ours, those in strong.items():
+            if those:
+                new = Counter(self.ours.keys if by_ours else self.theirs.keys) - Counter(base.keys)
+                done[by_ours, True] |= Counter({key: new[key] for key in those})
         drop, add = (done[True, inserted] & done[False, inserted] for inserted in (True, False))
         if drop or add:
-            result = Counter(self.run.keys.keys(self.result))
+            result, ours, theirs = (
+                Counter(keys) for keys in (self.run.keys.keys(self.result), self.ours.keys, self.theirs.keys)
+            )
             drop &= result - (ours | theirs)
             add &= (ours & theirs) - result
         return drop, add
+
+
+def _last(keys: Sequence[Key], counts: Counter[Key]) -> list[int]:
+    """The last indices of the keys that are counted, so many of each, the greatest first; they are taken off."""
+    left = counts.total()
+    found: list[int] = []
+    if not left or counts.keys().isdisjoint(keys):
+        return found
+    for index in range(len(keys) - 1, -1, -1):
+        key = keys[index]
+        if counts[key] > 0:
+            counts[key] -= 1
+            found.append(index)
+            left -= 1
+            if not left:
+                break
+    return found
 
 
 def _is_telling(element: JsonValue) -> bool:

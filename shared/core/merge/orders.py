@@ -37,10 +37,10 @@ Rank = Callable[[K], Any]
 
 def rank(value: JsonValue) -> tuple[int, Any, Any]:
     """A total order of all values: numbers, then strings by letters without regard to case, then the rest."""
-    if is_number(value):
-        return 0, value, 0
     if isinstance(value, str):
         return 1, value.casefold(), value
+    if is_number(value):
+        return 0, value, 0
     return 2, canonical(value), 0
 
 
@@ -212,6 +212,8 @@ def _behind(
             neighbour = anchor
         if key not in known:
             behind.setdefault(neighbour, []).append(key)
+    if not behind:
+        return list(skeleton)
     result: list[K] = []
     waiting = behind.pop(_Start.START, [])
     at = 0
@@ -220,13 +222,12 @@ def _behind(
         while end < len(skeleton) and skeleton[end] in own:
             end += 1
         stretch = skeleton[at:end]
-        around = [[by(key) for key in keys] for keys in (result[-1:], skeleton[end : end + 1])]
-        if waiting and stretch and not goes_first(waiting, stretch, by, around):
-            result += stretch
-            result += waiting
-        else:
-            result += waiting
-            result += stretch
+        first = True
+        if waiting and stretch:
+            around = [[by(key) for key in keys] for keys in (result[-1:], skeleton[end : end + 1])]
+            first = goes_first(waiting, stretch, by, around)
+        for part in (waiting, stretch) if first else (stretch, waiting):
+            result += part
         waiting, at = [], end
         if at < len(skeleton):
             result.append(skeleton[at])

@@ -15,9 +15,20 @@ from shared.core.merge.objects import merge
 from shared.core.merge.policies import NO_POLICIES, Policies
 
 SMALL, GROWTH = 8 * 1024, 4
-MOST_STEPS_A_BYTE = 100
+MOST_STEPS_A_BYTE = 15
 MOST_STEPS_OF_COMPARISON = 4_000_000
-"""What `sequences.BUDGET` costs at most, whatever the size."""
+"""What `sequences.BUDGET` costs at most, or `array_run.MAX_COMPARED` small arrays, whatever the size."""
+LINEAR = {
+    "object, both edit everything": 5.5,
+    "array of equal elements, one edit each": 8,
+    "set of numbers, both shuffled": 4.5,
+    "list of the same and one duplicate": 4,
+    "named members, both shuffled and edited all": 12,
+    "list or map of objects, both edit all": 2,
+    "list or map of renamed objects, both edit all": 4,
+    "groups of eight, half of them renamed": 12,
+}
+"""Steps a byte, at most, of the kinds in which nothing is searched for."""
 
 LARGE = {name: rest for name, *rest in cases(SMALL * GROWTH)}
 
@@ -45,6 +56,7 @@ def test_four_times_the_size_takes_four_times_the_steps(case: Any) -> None:
     before, after = steps(*small), steps(*LARGE[name])
     assert after < 1.2 * GROWTH * before + 1000, (before, after)
     assert after < MOST_STEPS_A_BYTE * SMALL * GROWTH + MOST_STEPS_OF_COMPARISON, after
+    assert after < LINEAR.get(name, after) * SMALL * GROWTH + 1, after
 
 
 @pytest.mark.parametrize(

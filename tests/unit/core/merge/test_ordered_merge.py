@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
 from shared.core.json.canonical import canonical, equal
+from shared.core.merge.array_run import MAX_COMPARED
+from shared.core.merge.conflicts import Conflict
 from shared.core.merge.objects import ABSENT, Side, Value, merge
 from shared.core.merge.policies import NO_POLICIES, Policies, parse
 
@@ -97,6 +99,45 @@ def arrays(draw: DrawFn) -> tuple[list[Any], list[Any], list[Any]]:
     elements = draw(st.sampled_from((few, records, small, texts, st.integers(0, 12), few.map(lambda n: {"x": n}))))
     base = draw(st.lists(elements, max_size=6))
     return base, draw(edited(base, elements)), draw(edited(base, elements))
+
+
+def crowded(arrays: int) -> tuple[Any, Any, Any]:
+    """So many arrays that both sides changed, at either end; one of them inside of another one."""
+    names = [f"k{number}" for number in range(arrays - 2)]
+    base, ours, theirs = (
+        {"outer": [[1, 1], [2, 2, *inner]], **{name: [*start, 1, 1, *end] for name in names}}
+        for start, inner, end in (([], [], []), ([0, 0], [3, 3], []), ([], [4, 4], [2, 2]))
+    )
+    return base, {**ours, "due": "ours"}, {**theirs, "due": "theirs", "new": 1}
+
+
+def test_of_very_many_arrays_that_both_sides_changed_each_is_one_value() -> None:
+    base, ours, theirs = crowded(MAX_COMPARED)
+    merged = merge([base], ours, theirs)
+    assert merged.value["k0"] == merged.value["k9"] == [0, 0, 1, 1, 2, 2]  # type: ignore[index]
+    base, ours, theirs = crowded(MAX_COMPARED + 1)
+    merged = merge([base], ours, theirs)
+    assert equal(merged.value, {**ours, **theirs}), "what does not lie in arrays is merged as ever"
+    paths = {conflict.path: conflict for conflict in merged.conflicts}
+    assert len(paths) == MAX_COMPARED + 1
+    assert paths["/k0"] == Conflict("/k0", theirs["k0"], ours["k0"], "arriving")
+    assert "/outer" in paths, "the one inside of another one is a part of that"
+
+
+@pytest.mark.parametrize("newer", Side)
+def test_law_merging_very_many_arrays_again_gives_the_result(newer: Side) -> None:
+    def decide(pointer: str, ours: Value, theirs: Value) -> tuple[Side, str]:
+        """Of single values another side than of the document."""
+        other = Side.THEIRS if newer is Side.OURS else Side.OURS
+        return (newer if pointer == "" else other), "test"
+
+    base, ours, theirs = crowded(MAX_COMPARED + 1)
+    result = merge([base], ours, theirs, decide=decide).value
+    kept = ours if newer is Side.OURS else theirs
+    assert all(equal(result[name], kept[name]) for name in ("k0", "k500", "outer"))  # type: ignore[index]
+    again = [merge([base], ours, result, decide=always(newer)), merge([base], result, theirs, decide=always(newer))]
+    for one in again:
+        assert all(equal(one.value[name], kept[name]) for name in ("k0", "k500", "outer"))  # type: ignore[index]
 
 
 @given(arrays(), st.sampled_from((NO_POLICIES, DELETE_WINS)), st.sampled_from(Side))

@@ -17,7 +17,7 @@ import { CLOCK_POINTERS, instant } from "./clock.ts";
 import { mergeOrdered } from "./ordered.ts";
 import { order, rank } from "./orders.ts";
 import { NO_POLICIES, type MergeStrategy, type Policies } from "./policies.ts";
-import type { At, MainRun, Members, MergedMembers } from "./run.ts";
+import { MAX_COMPARED, TooManyArrays, type At, type MainRun, type Members, type MergedMembers } from "./run.ts";
 import { sameSequence, Steps } from "./sequences.ts";
 import { renamedLeaves, renamedPairs } from "./similar.ts";
 import { mergedParts, mergedRanges } from "./strings.ts";
@@ -74,8 +74,13 @@ export function merge(base: Value, ours: Value, theirs: Value, options: MergeOpt
   if ((policies.declared.size === 0 && run.keys.same(ours, theirs)) || run.keys.same(theirs, base))
     return { value: ours, conflicts: [] };
   if (run.keys.same(ours, base)) return { value: theirs, conflicts: [] };
-  const value = run.value({ place: new Place(undefined, ""), scope: policies.scope() }, base, ours, theirs);
-  return { value, conflicts: run.conflicts() };
+  try {
+    return run.merged(policies, base, ours, theirs);
+  } catch (error) {
+    if (!(error instanceof TooManyArrays)) throw error;
+    const ofArrays = (options.decide ?? arriving)("", ours, theirs);
+    return new Merge(base, ours, theirs, options, ofArrays).merged(policies, base, ours, theirs);
+  }
 }
 
 /** One merge under way. */
@@ -85,12 +90,27 @@ class Merge implements MainRun {
   private readonly decide: Decide;
   private readonly sums: boolean;
   private readonly found: { place: Place; kept: Value; dropped: Value; rule: string }[] = [];
+  /** Of two arrays whose elements are not compared. */
+  private readonly ofArrays?: readonly [Side, string];
+  private compared = 0;
   private depth = 0;
 
-  constructor(base: Value, ours: Value, theirs: Value, options: MergeOptions) {
+  constructor(
+    base: Value,
+    ours: Value,
+    theirs: Value,
+    options: MergeOptions,
+    ofArrays?: readonly [Side, string],
+  ) {
+    this.ofArrays = ofArrays;
     this.steps.inputs = [base, ours, theirs];
     this.decide = options.decide ?? arriving;
     this.sums = options.explicitBase ?? false;
+  }
+
+  merged(policies: Policies, base: Value, ours: Value, theirs: Value): Merged {
+    const value = this.value({ place: new Place(undefined, ""), scope: policies.scope() }, base, ours, theirs);
+    return { value, conflicts: this.conflicts() };
   }
 
   conflicts(): Conflict[] {
@@ -257,6 +277,18 @@ class Merge implements MainRun {
     return this.decide(place.stable(), ours, theirs)[0] === "ours" ? ours : theirs;
   }
 
+  comparesElements(): boolean {
+    if (this.ofArrays) return false;
+    this.compared += 1;
+    if (this.compared > MAX_COMPARED) throw new TooManyArrays();
+    return true;
+  }
+
+  whole(place: Place, ours: Value, theirs: Value): Value {
+    const [side, rule] = this.ofArrays ?? this.decide(place.stable(), ours, theirs);
+    return this.stands(place, side, ours, theirs, rule);
+  }
+
   private stands(place: Place, side: Side, ours: Value, theirs: Value, rule: string): Value {
     const [kept, dropped] = side === "ours" ? [ours, theirs] : [theirs, ours];
     this.record(place, kept, dropped, rule);
@@ -335,6 +367,7 @@ class Merge implements MainRun {
     }
     if (this.keys.same(ours, theirs) || this.keys.same(theirs, before)) return ours;
     if (this.keys.same(ours, before)) return theirs;
+    if (!this.comparesElements()) return this.whole(at.place, ours, theirs) as Json[];
     return mergeOrdered(this, at, base, ours, theirs);
   }
 

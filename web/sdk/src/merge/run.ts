@@ -14,6 +14,15 @@ export interface At {
   readonly scope: Scope;
 }
 
+/**
+ * Arrays in one document, changed by both sides, whose elements are compared. Of more of them each is one value, and the
+ * same side's stands for all: so merging the result again with either side leaves it as it is.
+ */
+export const MAX_COMPARED = 1_000;
+
+/** There are more than MAX_COMPARED. */
+export class TooManyArrays extends Error {}
+
 /** One merge under way. */
 export interface Run {
   readonly keys: Keys;
@@ -34,6 +43,10 @@ export interface MainRun extends Run {
   members(at: At, base: Members, ours: Members, theirs: Members, named?: string): MergedMembers;
   /** As `decided`; not recorded. */
   preferred(place: Place, ours: Value, theirs: Value): Value;
+  /** Whether the elements of one array more are compared. Throws TooManyArrays if those of none may be. */
+  comparesElements(): boolean;
+  /** What stands of two arrays whose elements are not compared; recorded. */
+  whole(place: Place, ours: Value, theirs: Value): Value;
   /** How many conflicts are recorded so far. */
   mark(): number;
   /** Take back the conflicts that were recorded since. */

@@ -61,8 +61,8 @@ async def nothing() -> AsyncIterator[bytes]:
 async def pieces_of(
     lines: AsyncIterator[bytes], encoder: Encoder, still_open: Callable[[], Awaitable[bool]]
 ) -> AsyncIterator[bytes]:
-    """Many lines at a time: one by one they would cost more to send than to read. Cut, without the last line, when
-    what was asked with opens it no more."""
+    """Many lines at a time: one by one they would cost more to send than to read; and a long one in parts. Cut,
+    without the last line, when what was asked with opens it no more."""
     waiting: list[bytes] = []
     size = 0
     async for line in lines:
@@ -72,6 +72,8 @@ async def pieces_of(
             if not await still_open():
                 waiting = []
                 break
-            yield encoder.feed(b"".join(waiting))
+            whole = b"".join(waiting)
+            for begin in range(0, len(whole), _PIECE_BYTES):  # others come in between
+                yield encoder.feed(whole[begin : begin + _PIECE_BYTES])
             waiting, size = [], 0
     yield encoder.feed(b"".join(waiting)) + encoder.close()

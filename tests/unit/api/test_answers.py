@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, MutableMapping
+from collections.abc import AsyncIterator, Callable, MutableMapping
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -14,10 +14,11 @@ from starlette.responses import Response
 
 from api import pace as pacing
 from api.answers import PIECE_BYTES, LargeAnswers, Parts
-from api.codings import CODINGS, Decoder
+from api.codings import CODINGS, Decoder, Encoder, decompressed
 from api.compression import Compression
 from api.pace import Pace
 from api.room import HOLDING, Holding, Room
+from api.routes.export import pieces_of
 from shared.core.documents import SpaceId
 
 A, B = SpaceId("a"), SpaceId("b")
@@ -160,3 +161,31 @@ async def test_while_others_ask_those_of_a_space_share_a_rate(monkeypatch: pytes
     await pace.give_way(A, pacing.ANSWERS_RATE)
     await pace.give_way(B, pacing.ANSWERS_RATE)
     assert [round(seconds, 1) for seconds in slept[1:]] == [1.0, 2.0, 1.0]
+
+
+class NotedEncoder(Encoder):
+    """Keeps how much it was given at a time."""
+
+    def __init__(self, coding: str) -> None:
+        super().__init__(coding)
+        self.sizes: list[int] = []
+
+    def feed(self, data: bytes) -> bytes:
+        self.sizes.append(len(data))
+        return super().feed(data)
+
+
+async def test_a_long_line_of_an_export_is_compressed_in_parts() -> None:
+    sent = [b"short\n", b"x" * (10 * PIECE_BYTES) + b"\n", b"last\n"]
+
+    async def lines() -> AsyncIterator[bytes]:
+        for line in sent:
+            yield line
+
+    async def still_open() -> bool:
+        return True
+
+    encoder = NotedEncoder("gzip")
+    pieces = [piece async for piece in pieces_of(lines(), encoder, still_open)]
+    assert max(encoder.sizes) <= PIECE_BYTES
+    assert decompressed("gzip", b"".join(pieces), 10**9) == b"".join(sent)

@@ -25,6 +25,8 @@ from shared.core.documents import SpaceId
 SLOWEST: Final = 16 * 1024
 """Bytes in a second that a body has to come with, beyond the seconds that any body is given."""
 _OVERHEAD: Final = 1024
+BYTES_OF_A_REQUEST: Final = 32 * 1024
+"""A body of so many, decompressed, takes about as much as a small request."""
 _LARGE_BYTES: Final = 256 * 1024
 _CLOSE: Final = {"connection": "close"}
 
@@ -54,6 +56,7 @@ async def read_body(request: Request, space: SpaceId, max_bytes: int) -> Receive
             before, size = size, size + len(piece)
             if before < _LARGE_BYTES <= size:
                 await holding.enter(state(request).large_bodies, space)
+        state(request).pace.more(space, size // BYTES_OF_A_REQUEST)
         data = b"".join(parts)
         parts.clear()
         if coding == IDENTITY:
@@ -65,6 +68,7 @@ async def read_body(request: Request, space: SpaceId, max_bytes: int) -> Receive
             raise _too_large(max_bytes)
         expected = min(expected_size(coding, data), max_bytes)
         holding.take(room, space, expected)
+        state(request).pace.more(space, expected // BYTES_OF_A_REQUEST)
         if size < _LARGE_BYTES <= expected:
             await holding.enter(state(request).large_bodies, space)
         return ReceivedBody(data, coding, max_bytes, lambda size: holding.take(room, space, max(size - expected, 0)))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 
 import pytest
 
+from api.body import BYTES_OF_A_REQUEST
+from api.codings import compress
 from api.pace import Pace
 from api.room import NOBODY, Gate, Room
 from shared.core.documents import Device, DeviceId, SpaceId, UserId, UserName, share_of
@@ -115,3 +118,20 @@ async def test_requests_of_nobody_count_together(
 ) -> None:
     await server.client().get(path)
     assert counted == share
+
+
+@pytest.mark.parametrize("coding", ["identity", "gzip"])
+async def test_a_large_body_counts_as_many_requests(
+    server: People, monkeypatch: pytest.MonkeyPatch, coding: str
+) -> None:
+    counts: list[int] = []
+    monkeypatch.setattr(Pace, "more", lambda pace, space, count: counts.append(count))
+    anna = await server.join("anna")
+    laptop = server.device(await anna.token())
+    for size in (100, 20 * BYTES_OF_A_REQUEST):
+        counts.clear()
+        raw = json.dumps({"client_state": {"id": "a", "text": "x" * size}}).encode()
+        body = raw if coding == "identity" else compress(coding, raw)
+        answer = await laptop.post("/task/a", content=body, headers={"content-encoding": coding})
+        assert answer.status_code == 200
+        assert sum(counts) == size // BYTES_OF_A_REQUEST

@@ -47,7 +47,7 @@ class Writer:
     def __init__(self, store: MongoDocumentStore, commands: Commands, space: SpaceId, token: str) -> None:
         self._store = store
         self._commands = commands
-        self._space = space
+        self.space = space
         self.fence = Fence(1, token)
 
     def leased(self, number: int) -> None:
@@ -61,7 +61,7 @@ class Writer:
 
         replies: Sequence[Reply]
         replies, _ = await self._store.transact(
-            self._space, lambda found: decide(found, CachedResolver(10**6), items), self.fence
+            self.space, lambda found: decide(found, CachedResolver(10**6), items), self.fence
         )
         return [reply for reply in replies if isinstance(reply, Answer)], list(self._commands.seen)
 
@@ -133,6 +133,26 @@ async def test_what_another_worker_has_written_is_seen_by_what_writes_nothing(wr
     one.leased(3)
     [seen], _ = await one.write(submission({"id": "a", "n": 1}, made.rev))
     assert (seen.rev, seen.body) == (edited.rev, {"id": "a", "n": 2})
+
+
+async def test_heads_of_a_database_that_was_put_back_meanwhile_are_not_known(
+    writers: list[Writer], settings: Settings
+) -> None:
+    """Also if it has counted as many transactions again."""
+    worker, other = writers
+    [made], _ = await worker.write(submission({"id": "a", "n": 1}))
+    async with opened(settings) as mongo:
+        spaces, documents = mongo.database["spaces"], mongo.database["documents"]
+        space = await spaces.find_one({"_id": worker.space})
+        document = await documents.find_one({"_id": f"{worker.space}/a"})
+        [edited], _ = await worker.write(submission({"id": "a", "n": 2}, made.rev))
+        await spaces.replace_one({"_id": worker.space}, space or {})
+        await documents.replace_one({"_id": f"{worker.space}/a"}, document or {})
+    other.fence = worker.fence  # the lease is where it was
+    await other.write(submission({"id": "b"}))
+    [asked], _ = await worker.write(submission({"id": "a", "n": 1}, made.rev))
+    assert edited.outcome is Outcome.FAST_FORWARD
+    assert (asked.outcome, asked.rev) == (Outcome.UNCHANGED, made.rev)
 
 
 async def test_a_document_that_is_made_twice_is_read_before_the_second_time(writer: Writer) -> None:

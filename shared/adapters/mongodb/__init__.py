@@ -1,7 +1,7 @@
 """The stores on MongoDB, through Motor. The only package that imports motor or pymongo.
 
-    spaces     {_id: space, sequence, epoch, live, batches, policies?, fence?: [number, token],
-                size?, history_size?, sized?, unsized?: see usage.py}
+    spaces     {_id: space, sequence, epoch, live, batches, transaction?: the last one's name, policies?,
+                fence?: [number, token], size?, history_size?, sized?, unsized?: see usage.py}
     documents  {_id: "space/id", space, seq, hash, body | none for a tombstone, size?: of the body, by, at, outcome,
                 rule, parents, conflicts?, pairs?}
     revisions  {space, id, seq, until, hash, body | none when pruned, deleted?, received?, superseded_at, gone?,

@@ -117,7 +117,7 @@ class MongoBackups:
         the restoration of this name. `raw`: its row of `spaces`."""
         row = decode(raw, CODEC)
         lineage = with_new_history(lineage_of(row))
-        for left in ("process", "fence"):  # of the servers that the rows come from
+        for left in ("process", "fence", "transaction"):  # of the servers that the rows come from
             row.pop(left, None)
         row |= {"histories": history_rows(lineage), "restoring": {"by": restoration, "since": lineage.current}}
         with errors_mapped():

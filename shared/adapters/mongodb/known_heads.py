@@ -1,7 +1,7 @@
 """Heads that this process wrote or read in its last transaction of a space, so that the next one need not read them.
 
-They hold as long as nobody else has written to the space. Its row tells: every transaction that writes counts
-`batches` up, and a worker leaves its fence there. If both are as this process left them, the last one was its own
+They hold as long as nobody else has written to the space. Its row tells: every transaction that writes leaves a name of
+its own there, and counts `batches` up. If both are as this process left them, the last one was its own
 (docs/decisions/0055-heads-known-from-the-last-transaction.md).
 """
 
@@ -31,18 +31,19 @@ _ROW_BYTES: Final = 512
 class Mark:
     """What the row of a space says after a transaction."""
 
+    transaction: str
+    """The name of the last one. A count alone comes again when the database is put back to an earlier moment."""
     batches: int
-    fence: tuple[int, str]
+    """Counted by releases, too, that give transactions no names."""
     history: Epoch
     """The current one: putting back a backup may give another name to it, in the heads as well."""
 
 
 def mark_of(row: Mapping[str, Any] | None) -> Mark | None:
-    """None: no worker has written."""
-    if row is None or "fence" not in row:
+    """None: the last transaction is not known by name."""
+    if row is None or "transaction" not in row:
         return None
-    number, token = row["fence"]
-    return Mark(row.get("batches", 0), (number, token), lineage_of(row).current)
+    return Mark(row["transaction"], row.get("batches", 0), lineage_of(row).current)
 
 
 @dataclass(frozen=True, slots=True)

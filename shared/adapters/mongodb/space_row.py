@@ -7,6 +7,7 @@ count on from it in memory; `send` brings what they add.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
@@ -31,7 +32,7 @@ from shared.ports.stores import NOTHING
 _POLICIES_KEPT: Final = 10_000
 _LINEAGE: Final = {"epoch": 1, "sequence": 1, "histories": 1}
 _VERIFIED: Final[Row] = {
-    **dict.fromkeys(("sequence", "policies", "fence", "epoch", "batches"), 1),
+    **dict.fromkeys(("sequence", "policies", "fence", "epoch", "batches", "transaction"), 1),
     "histories": {"$slice": -1},
 }
 _BEFORE: Final[Row] = {**_VERIFIED, "process": 1, **USAGE_FIELDS}
@@ -72,9 +73,10 @@ class SpaceRow:
         self._told = told
         self._verify = verify
         self.mark: Mark | None = None
-        """What the row says when this is committed; None: nothing was allotted, or not for a worker."""
+        """What the row says when this is committed; None: nothing was allotted."""
         self._ends_history = False
         self._new_epoch = new_epoch()
+        self._name = secrets.token_hex(8)
         self._assumed: str | None = None
         self._unverified = False
         self._allotted: Allotted | None = None
@@ -151,16 +153,17 @@ class SpaceRow:
         self._send_counts()
 
     def _allot_in_database(self, count: int, growth: Usage) -> Allotted:
-        change: Row = {
-            "$inc": {**_counts(count, growth), "batches": 1, "sized": 1},
-            "$setOnInsert": {"epoch": self._new_epoch},
-        }
-        values: Row = {} if self._fence is None else {"fence": [self._fence.number, self._fence.token]}
+        values: Row = {"transaction": self._name}
+        if self._fence is not None:
+            values["fence"] = [self._fence.number, self._fence.token]
         process = self._process()
         if process is not None:
             values["process"] = process
-        if values:
-            change["$set"] = values
+        change: Row = {
+            "$inc": {**_counts(count, growth), "batches": 1, "sized": 1},
+            "$setOnInsert": {"epoch": self._new_epoch},
+            "$set": values,
+        }
         before = self._spaces.find_one_and_update(
             {"_id": self._space},
             change,
@@ -175,9 +178,7 @@ class SpaceRow:
             self._verify(before)
         first = SequenceNumber((before or {}).get("sequence", 0) + 1)
         history = self._history(before, process)
-        if self._fence is not None:
-            fence = (self._fence.number, self._fence.token)
-            self.mark = Mark((before or {}).get("batches", 0) + 1, fence, history)
+        self.mark = Mark(self._name, (before or {}).get("batches", 0) + 1, history)
         return Allotted(first, history, usage_of(before))
 
     def _send_counts(self) -> None:

@@ -149,7 +149,8 @@ class Transactions:
             else:
                 metrics.TRANSACTION_SECONDS.labels("commit").observe(time.perf_counter() - worked)
                 self._remember(space, transaction.position)
-                transaction.note_heads(self._known)
+                if fence is not None:
+                    transaction.note_heads(self._known)
                 return result
 
     def _remember(self, space: SpaceId, position: Position | None) -> None:

@@ -1,7 +1,7 @@
 """Heads that this process wrote or read in its last transaction of a space, so that the next one need not read them.
 
-They hold as long as nobody else has written to the space. Its row tells: every transaction that writes leaves a name of
-its own there, and counts `batches` up. If both are as this process left them, the last one was its own
+They hold as long as nobody else has written to the space. Its row tells: every transaction that writes leaves a name
+of its own there, and counts `batches` up. If both are as this process left them, the last one was its own
 (docs/decisions/0055-heads-known-from-the-last-transaction.md).
 """
 

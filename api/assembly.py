@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from api.pace import Pace
 from api.parser_pool import ParserPool
 from api.rates import RequestRates
 from api.room import (
+    DECISIONS_OF_SHARE,
     IMPORTS,
     LARGE_ANSWER_SECONDS,
     LARGE_ANSWERS,
@@ -122,6 +124,7 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[App
                     most_seconds=LARGE_ANSWER_SECONDS,
                 ),
                 imports=Gate(pace, IMPORTS, 1),
+                decisions=Gate(pace, sys.maxsize, DECISIONS_OF_SHARE),
                 parser_pool=parser_pool,
                 stores=adapters.stores,
                 devices=devices,

@@ -20,7 +20,7 @@ from api.errors import (
 from api.parser_pool import SMALL_BYTES
 from api.room import HOLDING, RETRY_SECONDS, Holding
 from api.state import state
-from shared.core.documents import SpaceId
+from shared.core.documents import Device, SpaceId
 
 SLOWEST: Final = 16 * 1024
 """Bytes in a second that a body has to come with, beyond the seconds that any body is given."""
@@ -170,6 +170,13 @@ async def enter_large(request: Request, space: SpaceId) -> None:
 async def enter_import(request: Request, space: SpaceId) -> None:
     """Before the body of an import is read: waits for its turn, which ends when it is answered."""
     await _holding(request).enter(state(request).imports, space)
+
+
+async def enter_decisions(request: Request, device: Device) -> None:
+    """Before what the device sent goes to the workers. What waits for one space is decided together, but each of many
+    spaces takes a worker's turn of its own: a token that opens them has a few at a time."""
+    if device.share != device.space:
+        await _holding(request).enter(state(request).decisions, device.share)
 
 
 def _holding(request: Request) -> Holding:

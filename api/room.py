@@ -32,6 +32,8 @@ LARGE_ANSWERS_BESIDE_OTHERS: Final = 1
 LARGE_ANSWER_SECONDS: Final = 2.0
 """So long one counts among them, however slowly it is read: making it is what takes the processor."""
 BODIES_ARRIVING: Final = 64
+DECISIONS_OF_SHARE: Final = 8
+"""At a time in one process, of a token that opens many spaces."""
 IMPORTS: Final = 2
 """At a time in one process, one of a space."""
 _MOST_REST_SECONDS: Final = 1.0

@@ -42,6 +42,7 @@ class AppState:
     large_bodies: Gate
     large_answers: Gate
     imports: Gate
+    decisions: Gate
     parser_pool: ParserPool
     stores: AccessStores
     devices: Devices

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from starlette.requests import Request
 
+from api.body import enter_decisions
 from api.errors import MALFORMED_REQUEST, NOT_FOUND, ProblemError, refused
 from api.representations.submissions import PostTask
 from api.state import AppState
@@ -27,7 +28,7 @@ async def submit(app: AppState, request: Request, device: Device, submission: Su
     if needs_acknowledgement(submission.base, deletes=state is not None and is_tombstone(state)):
         submission = replace(submission, agreed=await app.acknowledgements.posted(device))
     item = Item(submission, by=device.id, dry_run=is_dry_run(request), confirmed=is_confirmed(request))
-    return await _resolve(app, device, item)
+    return await _resolve(app, request, device, item)
 
 
 async def submit_posted(
@@ -36,10 +37,11 @@ async def submit_posted(
     """The server's answer to what the device posted. Raises ProblemError for a refusal."""
     at = time.time()
     [agreed] = await acknowledgements(app, device, [posted])
-    return await _resolve(app, device, item_of(posted, request, document, device, at=at, agreed=agreed))
+    return await _resolve(app, request, device, item_of(posted, request, document, device, at=at, agreed=agreed))
 
 
-async def _resolve(app: AppState, device: Device, item: Item | EncodedItem) -> Answer:
+async def _resolve(app: AppState, request: Request, device: Device, item: Item | EncodedItem) -> Answer:
+    await enter_decisions(request, device)
     reply = await app.resolver.resolve(device.space, item)
     if isinstance(reply, Refusal):
         raise refused(reply)

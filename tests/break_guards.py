@@ -1514,6 +1514,20 @@ BREAKS = (
         ("tests/unit/api/test_http_protocol.py",),
     ),
     Break(
+        "a token of many spaces takes every turn of the workers",
+        "api/body.py",
+        "    if device.share != device.space:\n",
+        "    if False:\n",
+        SHARES,
+    ),
+    Break(
+        "a large body counts as one request",
+        "api/body.py",
+        "        state(request).pace.more(space, size // BYTES_OF_A_REQUEST)\n",
+        "",
+        SHARES,
+    ),
+    Break(
         "all who follow a space are told at once",
         "api/fan_out.py",
         "if len(followers) <= AT_ONCE:",

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from api import errors
 from api.answers import Parts
-from api.body import enter_large, read_body
+from api.body import enter_decisions, enter_large, read_body
 from api.errors import MALFORMED_REQUEST, ProblemError
 from api.representations import batches, submissions
 from api.state import AppState, state
@@ -76,6 +76,8 @@ async def _answers(
         key: item_of(task, request, key, device, at=now, agreed=agreed)
         for (key, task), agreed in zip(tasks.items(), acknowledged, strict=True)
     }
+    if items:
+        await enter_decisions(request, device)
     replies = dict(zip(items, await app.resolver.resolve_all(device.space, list(items.values())), strict=True))
     if (
         replies

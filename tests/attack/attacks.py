@@ -268,9 +268,9 @@ async def flood(client: Client) -> None:
 
 
 async def spaces(client: Client) -> None:
-    """Batches, documents of a megabyte, pages and small requests, all of them in 40 spaces that the token opens."""
+    """Batches, documents of a megabyte, pages and small requests, all of them in 200 spaces that the token opens."""
     opened: list[str] = []
-    while len(opened) < 40:
+    while len(opened) < 200:
         status, answer = await client.ask("POST", "/spaces", b'{"name":"x"}')
         if status == 201:
             opened.append(f"Hypertask-Space: {json.loads(answer)['space']}")
@@ -291,7 +291,7 @@ async def spaces(client: Client) -> None:
                 body = b'{"client_state":{"id":"f","n":%d}}' % random.randrange(10**9)
                 await client.ask("POST", "/task/f", body, space)
 
-    await repeated(80, act)
+    await repeated(200, act)
 
 
 async def people(client: Client) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
+from typing import Any
 
+import httpx
 import pytest
 
 from api.body import BYTES_OF_A_REQUEST
 from api.codings import compress
 from api.pace import Pace
-from api.room import NOBODY, Gate, Room
+from api.room import DECISIONS_OF_SHARE, NOBODY, Gate, Room
 from shared.core.documents import Device, DeviceId, SpaceId, UserId, UserName, share_of
 from tests.unit.api.people import People, people
 
@@ -135,3 +138,39 @@ async def test_a_large_body_counts_as_many_requests(
         answer = await laptop.post("/task/a", content=body, headers={"content-encoding": coding})
         assert answer.status_code == 200
         assert sum(counts) == size // BYTES_OF_A_REQUEST
+
+
+async def test_a_token_of_many_spaces_has_few_requests_at_the_workers(
+    server: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anna = await server.join("anna")
+    app = server.service.state
+    spaces = [(await anna.call("POST", "/spaces", 201, json={"name": f"{n}"}))["space"] for n in range(20)]
+    token, bound = await anna.token(every_space=True), await server.service.token()
+    inside, most = 0, 0
+    resolve, resolve_all = app.resolver.resolve, app.resolver.resolve_all
+
+    async def counted(call: Awaitable[Any]) -> Any:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        await asyncio.sleep(0.001)
+        found = await call
+        inside -= 1
+        return found
+
+    monkeypatch.setattr(app.resolver, "resolve", lambda *arguments: counted(resolve(*arguments)))
+    monkeypatch.setattr(app.resolver, "resolve_all", lambda *arguments: counted(resolve_all(*arguments)))
+    state = {"client_state": {"id": "a"}}
+
+    async def write(client: httpx.AsyncClient, number: int) -> int:
+        if number % 2:
+            return (await client.post("/task/a", json=state)).status_code
+        return (await client.post("/tasks", json={"tasks": {"a": state}})).status_code
+
+    writes = [write(server.device(token, space), number) for number, space in enumerate(spaces)]
+    assert set(await asyncio.gather(*writes)) == {200}
+    assert most == DECISIONS_OF_SHARE
+    most = 0
+    assert set(await asyncio.gather(*(write(server.device(bound), number) for number in range(20)))) == {200}
+    assert most > DECISIONS_OF_SHARE, "what is of one space is decided together"

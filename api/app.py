@@ -39,7 +39,7 @@ from api.routes import (
 )
 from shared.core.access.limits import rate_fields
 from shared.core.origins import origins_of
-from shared.observability import request_id
+from shared.observability import begin_request
 from shared.settings import Settings
 
 _COMMON = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
@@ -141,7 +141,7 @@ class RequestEnvelope:
             await self._app(scope, receive, send)
             return
         identity = secrets.token_hex(8)
-        request_id.set(identity)
+        begin_request(identity)
 
         async def send_with_id(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":

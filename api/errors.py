@@ -194,7 +194,7 @@ def members(error: ProblemError) -> dict[str, Any]:
         "status": error.kind.status,
         "code": error.kind.code,
         "detail": error.detail,
-        "request_id": request_id.get(),
+        "request_id": request_id(),
     }
     if error.pointer is not None:
         # A key may hold what UTF-8 cannot; the pointer then shows it escaped.

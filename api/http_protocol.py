@@ -331,7 +331,7 @@ class HttpProtocol(HttpToolsProtocol):
         head = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
         self.transport.write(f"HTTP/1.1 {kind.status} {_PHRASES[kind.status]}\r\n{head}\r\n".encode("ascii") + body)
         self.transport.close()
-        event(logger, logging.INFO, "request_refused", code=kind.code, request=identity)
+        event(logger, logging.INFO, "request_refused", code=kind.code, request_id=identity)
 
 
 _PHRASES: Final = {

@@ -23,6 +23,7 @@ from typing import Any, BinaryIO, Final
 from api.codings import IDENTITY, BrokenError, Decoder
 from api.importing import import_into
 from api.representations.imports import Import, InvalidExportError, read_export
+from shared import observability
 from shared.adapters.mongodb import MongoDocumentStore, opened
 from shared.adapters.redis import connection as redis
 from shared.adapters.redis.announcements import announce_changed
@@ -49,6 +50,9 @@ def run(source: BinaryIO) -> dict[str, Any]:
     """What is answered."""
     head = json.loads(_piece(source))
     settings = Settings(**head["settings"])
+    observability.configure(settings.log_level)
+    if head["request"] is not None:
+        observability.begin_request(head["request"])
     try:
         with tempfile.TemporaryFile() as file:
             _receive(source, file, head["coding"], head["max_bytes"])

@@ -14,7 +14,7 @@ from api import import_process
 from api.errors import INVALID_EXPORT, MALFORMED_REQUEST, TOO_LARGE, ProblemError
 from api.importing import ImportBounds
 from shared.core.documents import SpaceId
-from shared.observability import event
+from shared.observability import event, request_id
 from shared.ports import UnavailableError
 from shared.python_process import FEW_ARENAS, end_process, start_module
 from shared.settings import Settings
@@ -31,6 +31,7 @@ async def import_in_process(
     head = {
         "settings": dataclasses.asdict(settings),
         "space": space,
+        "request": request_id(),
         "coding": coding,
         "max_bytes": bounds.max_bytes,
         "quota": dataclasses.asdict(bounds.quota),

@@ -1,7 +1,8 @@
-"""Counts requests by their routes: how many, how they were answered, how soon, and their bytes."""
+"""Counts requests by their routes: how many, how they were answered, how soon, and their bytes; and logs each."""
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, MutableMapping
 from typing import Any, Final
@@ -11,6 +12,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.routes import events
 from shared import metrics
+from shared.observability import event, level_of
+
+logger = logging.getLogger(__name__)
 
 _OTHER: Final = "other"
 """Of an address that is no route: whoever asks chooses it, so it is no label. The same of methods."""
@@ -50,8 +54,12 @@ class Metered:
                 route = self._routes.get(id(scope.get("endpoint")), _OTHER)
                 method = scope["method"] if scope["method"] in _METHODS else _OTHER
                 metrics.REQUESTS.labels(route, method, str(message["status"])).inc()
+                seconds = time.perf_counter() - began
                 if not waits:
-                    metrics.REQUEST_SECONDS.labels(route, method).observe(time.perf_counter() - began)
+                    metrics.REQUEST_SECONDS.labels(route, method).observe(seconds)
+                level = logging.DEBUG if waits else level_of(seconds)
+                fields = {"route": route, "method": method, "status": message["status"]}
+                event(logger, level, "request_answered", **fields, seconds=round(seconds, 4))
             elif body := message.get("body"):
                 metrics.SENT_BYTES.inc(len(body))
             await send(message)

@@ -27,7 +27,7 @@ from shared.core.documents import DocumentId, SpaceId
 from shared.core.json.canonical import JsonValue
 from shared.core.json.strict import FaultError
 from shared.core.protocol import Limits
-from shared.observability import event
+from shared.observability import event, on_behalf_of, request_id
 from shared.ports import UnavailableError
 from shared.python_process import end_process, start_module
 
@@ -49,6 +49,8 @@ class _Job:
     space: SpaceId
     parts: Sequence[bytes]
     answer: asyncio.Future[list[bytes]]
+    request: str | None
+    """The id of the request that the body came with."""
 
 
 class ParserPool:
@@ -102,7 +104,9 @@ class ParserPool:
     ) -> list[bytes]:
         head = {"call": name, "limits": limits._asdict(), **arguments}
         head |= {"coding": body.coding, "max_bytes": body.max_bytes}
-        job = _Job(space, [json.dumps(head).encode(), body.data], asyncio.get_running_loop().create_future())
+        job = _Job(
+            space, [json.dumps(head).encode(), body.data], asyncio.get_running_loop().create_future(), request_id()
+        )
         async with self._more:
             self._waiting.setdefault(space, deque()).append(job)
             self._more.notify()
@@ -125,7 +129,8 @@ class ParserPool:
                     async with asyncio.timeout(_JOB_SECONDS):
                         answer = await process.call(job.parts)
                 except (TimeoutError, OSError, EOFError) as error:
-                    event(logger, logging.WARNING, "reading_failed", space=job.space, cause=error)
+                    with on_behalf_of([job.request]):
+                        event(logger, logging.WARNING, "reading_failed", space=job.space, cause=error)
                     await process.end()
                     _settle(job, UnavailableError("the body could not be read in time"))
                 else:

@@ -1,6 +1,7 @@
 """Logging in one place: constant events with fields, one JSON object a line on stderr.
 
-A document's body, a token or a secret is never a field.
+A document's body, a token or a secret is never a field. A line names the request that it is about: an API process has
+its id in the answer's header `X-Request-Id`, and sends it along with what a worker does for the request.
 """
 
 from __future__ import annotations
@@ -9,13 +10,46 @@ import json
 import logging
 import sys
 import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from shared.core.display import shown_json
 
-request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+OURS: Final = ("api", "worker", "shared", "client")
+"""The loggers of which HYPERTASK_LOG_LEVEL says how much is logged."""
+SLOW_SECONDS: Final = 1.0
+"""What takes longer is logged at INFO, other work that succeeds at DEBUG."""
+
+_requests: ContextVar[tuple[str, ...]] = ContextVar("requests", default=())
+
+
+def begin_request(identity: str) -> None:
+    """What this task logs from now on is about the request."""
+    _requests.set((identity,))
+
+
+@contextmanager
+def on_behalf_of(identities: Iterable[str | None]) -> Iterator[None]:
+    """What is logged in the block is about these requests; None: about one that has no id."""
+    token = _requests.set(tuple(dict.fromkeys(identity for identity in identities if identity is not None)))
+    try:
+        yield
+    finally:
+        _requests.reset(token)
+
+
+def request_id() -> str | None:
+    """Of the request that is being answered."""
+    identities = _requests.get()
+    return identities[0] if len(identities) == 1 else None
+
+
+def level_of(seconds: float) -> int:
+    """At which level work that succeeded is logged."""
+    return logging.INFO if seconds >= SLOW_SECONDS else logging.DEBUG
 
 
 def event(logger: logging.Logger, level: int, name: str, **fields: object) -> None:
@@ -32,8 +66,10 @@ class _JsonLines(logging.Formatter):
             "event": record.getMessage(),
             "logger": record.name,
         }
-        if (identity := request_id.get()) is not None:
+        if (identity := request_id()) is not None:
             line["request_id"] = identity
+        elif identities := _requests.get():
+            line["request_ids"] = identities
         line.update({name: _plain(value) for name, value in getattr(record, "fields", {}).items()})
         if record.exc_info:
             line["exception"] = _without_message(record.exc_info[1])
@@ -44,12 +80,18 @@ def configure(level: str) -> None:
     """Sends all logging to stderr as JSON lines. For entry points."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLines())
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    # At DEBUG libraries log what they send: the database's driver whole commands, with the documents in them.
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    root = logging.getLogger()
+    wanted = logging.getLevelNamesMapping()[level.upper()]
+    root.setLevel(max(wanted, logging.INFO))
+    for name in (*OURS, "__main__"):
+        logging.getLogger(name).setLevel(wanted)
     for name, least in (("arq", logging.WARNING), ("uvicorn", logging.INFO), ("uvicorn.error", logging.INFO)):
         other = logging.getLogger(name)
         other.handlers = []
         other.propagate = True
-        other.setLevel(max(logging.getLogger().level, least))
+        other.setLevel(max(root.level, least))
 
 
 def _without_message(error: BaseException | None) -> str:

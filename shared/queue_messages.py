@@ -2,8 +2,9 @@
 process of another reads them.
 
     envelope     b'<name> <items> ["<process>", <number>, [[<submission>, <item>], ...]]'
-                 name: "<process>.<number>". In the inbox its expiry stands in front of it, in milliseconds since 1970
-                 and a space (adapters/redis/scripts/put.lua).
+                 name: "<process>.<number>", and "/<request id>" if it comes from a request: workers of an earlier
+                 release do not look into it. In the inbox its expiry stands in front of it, in milliseconds since
+                 1970 and a space (adapters/redis/scripts/put.lua).
     submission   [document, state, hash, arrived_at, base, base_state, device, single_device, acknowledged] and, if
                  there is a version, [..., version, ancestors]
                  base_state: [] if none was sent. acknowledged: null or [at, sequence].
@@ -30,6 +31,7 @@ from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, JsonT
 from shared.core.resolution.batch import Answer, Item
 from shared.core.resolution.context import AcknowledgedMap, Ancestor, Given, Outcome, Refusal, Submission
 from shared.core.version_vectors import Version
+from shared.observability import request_id
 from shared.ports import DecisionError, EncodedItem, Envelope, Reply, UnavailableError
 
 _AS_TEXT_BYTES: Final = 16 * 1024
@@ -89,25 +91,36 @@ def encode_fields(
 def dump_envelope(process: str, number: int, items: Sequence[EncodedItem]) -> bytes:
     """A name of its own and the number of items stand in front."""
     rows = b",".join([item.row for item in items])
-    return b'%s.%d %d ["%s",%d,[%s]]' % (process.encode(), number, len(items), process.encode(), number, rows)
+    name = envelope_name(process, number)
+    return b'%s %d ["%s",%d,[%s]]' % (name.encode(), len(items), process.encode(), number, rows)
+
+
+def envelope_name(process: str, number: int) -> str:
+    """With the id of the request that is being answered."""
+    request = request_id()
+    return f"{process}.{number}" if request is None else f"{process}.{number}/{request}"
 
 
 def load_envelope(data: bytes) -> Envelope:
     """Raises ValueError for anything else."""
-    process, number, rows = orjson.loads(data.split(b" ", 2)[2])
+    name, _, content = data.split(b" ", 2)
+    process, number, rows = orjson.loads(content)
     delivery = f"{process}.{number}"
-    return Envelope(process, number, tuple(_item(row, delivery) for row in rows))
+    request = name.decode("ascii").partition("/")[2] or None
+    return Envelope(process, number, tuple(_item(row, delivery, request) for row in rows))
 
 
-def _item(row: list[Any], delivery: str) -> Item:
-    fields, rest = row
+def _item(row: list[Any], delivery: str, request: str | None) -> Item:
+    fields, (by, dry_run, confirmed) = row
     document, state, hash_, arrived_at, base, base_state, device, single, agreed, *more = fields
     version, earlier = more or (None, None)
     ancestors = None if earlier is None else tuple(Ancestor(*ancestor) for ancestor in earlier)
     given: Body | Given | None = Given.NOTHING if base_state == [] else base_state
     agreed = None if agreed is None else AcknowledgedMap(*agreed)
     submission = Submission(document, state, hash_, arrived_at, base, given, device, single, agreed, delivery)
-    return Item(replace(submission, version=version, ancestors=ancestors) if more else submission, *rest)
+    if more:
+        submission = replace(submission, version=version, ancestors=ancestors)
+    return Item(submission, by, dry_run, confirmed, request)
 
 
 def _ancestors_text(ancestors: Sequence[Ancestor]) -> JsonText:

@@ -18,6 +18,7 @@ from shared.core.json.canonical import content_hash
 from shared.core.resolution.batch import MAX_PER_DOCUMENT, Answer, Item
 from shared.core.resolution.context import Given, Outcome, Refusal, Submission
 from shared.core.resolution.revs import Rev
+from shared.observability import on_behalf_of
 from shared.ports import DecisionError, Envelope, Inbox, Lease, Reply, Resolver, UnavailableError
 
 
@@ -57,6 +58,11 @@ def sent(envelopes: Sequence[Envelope]) -> list[Item]:
     """The items as they were sent: without the name that the queue gives each request."""
     items = [item for envelope in envelopes for item in envelope.items]
     return [replace(item, submission=replace(item.submission, delivery=None)) for item in items]
+
+
+def request_ids(envelopes: Sequence[Envelope]) -> list[str | None]:
+    """Those of the requests that brought the items."""
+    return [item.request for envelope in envelopes for item in envelope.items]
 
 
 def requests(envelopes: Sequence[Envelope]) -> list[str | None]:
@@ -105,6 +111,19 @@ class QueueContract:
             assert None not in names and len(set(names)) == len(items), "each is a request of its own"
             await answer_all(lease, envelopes)
             assert await asyncio.gather(*sending) == [echo(item) for item in items]
+            assert await lease.take() == []
+
+    async def test_the_id_of_a_request_goes_with_its_items(self, queue: Queue, space: SpaceId) -> None:
+        async with await leased(queue, space) as lease:
+            with on_behalf_of(["r1"]):
+                sending = [asyncio.create_task(queue.resolver.resolve_all(space, [an_item("d1"), an_item("d2")]))]
+            with on_behalf_of(["r2"]):
+                sending.append(asyncio.create_task(queue.resolver.resolve_all(space, [an_item("d3")])))
+            sending.append(asyncio.create_task(queue.resolver.resolve_all(space, [an_item("d4")])))
+            envelopes = await taken(lease, 4)
+            assert request_ids(envelopes) == ["r1", "r1", "r2", None]
+            await answer_all(lease, envelopes)
+            await asyncio.gather(*sending)
             assert await lease.take() == []
 
     async def test_many_at_once_are_answered_one_by_one(self, queue: Queue, space: SpaceId) -> None:

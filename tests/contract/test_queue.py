@@ -25,7 +25,7 @@ from shared.core.resolution.batch import Answer, Item
 from shared.core.resolution.context import AcknowledgedMap
 from shared.ports import OverloadedError, UnavailableError
 from shared.settings import Settings
-from shared.testing.queue import Queue, QueueContract, an_item, answer_all, leased, space, taken
+from shared.testing.queue import Queue, QueueContract, an_item, answer_all, echo, leased, space, taken
 
 __all__ = ["space"]
 
@@ -81,6 +81,51 @@ async def test_what_is_sent_is_posted_for_the_rounds_of_its_device(alone: Settin
         await listed(2.0)
         found = await acknowledgements.posted([(space, device) for device in devices])
     assert found == {(space, DeviceId("d2")): AcknowledgedMap(1.0, Sequence(1))}
+
+
+async def test_what_a_wiped_redis_has_lost_is_sent_again_though_others_wait_in_the_inbox(
+    alone: Settings, space: SpaceId
+) -> None:
+    patient = replace(alone, submit_deadline_seconds=60)
+    async with (
+        connected(patient) as redis,
+        ArqResolver(redis, patient) as one,
+        ArqResolver(redis, patient) as other,
+        await leased(Queue(one, ArqInbox(redis, patient), DEADLINE, LEASE), space) as lease,
+    ):
+        lost = [asyncio.create_task(one.resolve(space, an_item(name))) for name in ("a", "b")]
+        async with ended(lost):
+            assert len(await taken(lease, 2)) == 2
+            await redis.flushdb()
+            sending = [*lost, asyncio.create_task(other.resolve(space, an_item("c")))]
+            async with (
+                ended(sending),
+                await leased(Queue(one, ArqInbox(redis, patient), DEADLINE, LEASE), space) as new,
+            ):
+                envelopes = await taken(new, 3)
+                await answer_all(new, envelopes)
+                assert await asyncio.gather(*sending) == [echo(an_item(name)) for name in ("a", "b", "c")]
+
+
+async def test_a_reply_that_was_lost_is_asked_for_again_and_what_still_waits_is_not(
+    alone: Settings, space: SpaceId
+) -> None:
+    patient = replace(alone, submit_deadline_seconds=60)
+    async with (
+        connected(patient) as redis,
+        ArqResolver(redis, patient) as resolver,
+        await leased(Queue(resolver, ArqInbox(redis, patient), DEADLINE, LEASE), space) as lease,
+    ):
+        sending = [asyncio.create_task(resolver.resolve(space, an_item("a")))]
+        async with ended(sending):
+            await lease.reply(
+                [(replace(envelope, process="x"), [echo(envelope.items[0])]) for envelope in await taken(lease, 1)]
+            )
+            sending.append(asyncio.create_task(resolver.resolve(space, an_item("b"))))
+            envelopes = await taken(lease, 2)
+            assert [item.submission.document for envelope in envelopes for item in envelope.items] == ["b", "a"]
+            await answer_all(lease, envelopes)
+            assert await asyncio.gather(*sending) == [echo(an_item("a")), echo(an_item("b"))]
 
 
 async def test_more_than_may_wait_is_not_taken_in(alone: Settings) -> None:

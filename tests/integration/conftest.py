@@ -9,8 +9,7 @@ from tests.instance import Instance
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    """An instance of a module's own, with two processes of each kind. What a wiped Redis has forgotten is
-    answered 503 after three seconds here instead of ten."""
+    """An instance of a module's own, with two processes of each kind."""
     instance = Instance(tmp_path_factory.mktemp("pair") / "data", api=2, workers=2)
-    yield instance.start(HYPERTASK_SUBMIT_DEADLINE_SECONDS="3", HYPERTASK_MAP_CACHE_BYTES="0")
+    yield instance.start(HYPERTASK_MAP_CACHE_BYTES="0")
     instance.stop()

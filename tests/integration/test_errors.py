@@ -331,6 +331,9 @@ def test_a_document_that_cannot_be_stored_fails_alone_and_is_not_shown_in_a_log(
     assert client.post(f"/task/{bad}", json={"client_state": {"id": bad, "text": mark}}).status_code == 200
     assert problem["request_id"] in logs(server)
     assert mark not in logs(server)
+    lines = [line for log in (server.data / "logs").glob("worker-*.log") for line in log.read_text().splitlines()]
+    [failed] = [json.loads(line) for line in lines if problem["request_id"] in line]
+    assert (failed["event"], failed["request_id"]) == ("submission_failed", answer.headers["x-request-id"])
 
 
 def test_a_failure_that_nobody_foresaw_is_a_problem_too(

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -20,7 +21,7 @@ PROBE_PORT = 18_484
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[Instance]:
     settings = {"HYPERTASK_METRICS_PORT": str(PORT), "HYPERTASK_METRICS_TOKEN": TOKEN}
-    settings["HYPERTASK_WORKER_PROBE_PORT"] = str(PROBE_PORT)
+    settings |= {"HYPERTASK_WORKER_PROBE_PORT": str(PROBE_PORT), "HYPERTASK_LOG_LEVEL": "DEBUG"}
     made = Instance(tmp_path / "data").start(**settings)
     yield made
     made.stop()
@@ -42,7 +43,8 @@ def test_what_was_done_is_counted_and_nobody_is_named(instance: Instance) -> Non
     with httpx.Client(base_url=access.url, headers=access.headers) as http:
         tasks = {key: {"client_state": {"id": key, "text": "shopping"}} for key in ("milk", "bread")}
         http.post("/tasks", json={"tasks": tasks}).raise_for_status()
-        http.post("/task/milk", json={"client_state": {"id": "milk", "text": "more"}}).raise_for_status()
+        state = {"id": "milk", "text": "more"}
+        request = http.post("/task/milk", json={"client_state": state}).raise_for_status().headers["x-request-id"]
         http.get("/hashes").raise_for_status()
         assert http.get("/nothing/of/the/kind").status_code == 404
     of_api, of_worker = scraped(instance, "api"), scraped(instance, "worker")
@@ -64,6 +66,15 @@ def test_what_was_done_is_counted_and_nobody_is_named(instance: Instance) -> Non
         assert secret not in of_api + of_worker
     ready = httpx.get(f"http://127.0.0.1:{PROBE_PORT}/readyz")
     assert (ready.status_code, ready.json()) == (200, {"status": "ok", "database": "ok", "queue": "ok"})
-    for log in (instance.data / "logs").glob("worker-*.log"):
-        for line in log.read_text().splitlines():
-            assert json.loads(line)["event"], "all is JSON, from the first line on"
+    lines = {kind: logged(instance, kind) for kind in ("api", "worker")}
+    about = {kind: [line for line in lines[kind] if line.get("request_id") == request] for kind in lines}
+    assert [line["event"] for line in about["api"]] == ["request_answered"]
+    assert [(line["event"], line["count"]) for line in about["worker"]] == [("submissions_decided", 1)]
+    for secret in (access.token, "milk", "shopping"):
+        assert secret not in json.dumps(lines), "what libraries log of their own at this level"
+
+
+def logged(instance: Instance, kind: str) -> list[dict[str, Any]]:
+    """All lines of the processes of one kind: each is JSON, from the first one on."""
+    logs = (instance.data / "logs").glob(f"{kind}-*.log")
+    return [json.loads(line) for log in logs for line in log.read_text().splitlines()]

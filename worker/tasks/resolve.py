@@ -16,7 +16,7 @@ from shared.core.protocol import QUOTA_EXCEEDED
 from shared.core.resolution.batch import Answer, Item
 from shared.core.resolution.context import Refusal
 from shared.core.resolution.usage import NO_QUOTA, Quota
-from shared.observability import event
+from shared.observability import event, level_of, on_behalf_of
 from shared.ports import (
     Announcement,
     DecisionError,
@@ -102,16 +102,21 @@ class SpaceResolver:
             oldest = min(item.submission.arrived_at for item in items)
             metrics.INBOX_WAIT_SECONDS.observe(max(0.0, time.time() - oldest))
         began = time.monotonic()
-        try:
-            replies, announcement = await self._replies(space, lease, items)
-        except TooMuchError:
-            lease.hand_over()
-            return False
-        metrics.count_decisions(replies)
-        next_reply = iter(replies)
-        by_envelope = [(envelope, [next(next_reply) for _ in envelope.items]) for envelope in envelopes]
-        await lease.reply(by_envelope, announcement)
-        await asyncio.sleep(self._shares.took(space, time.monotonic() - began))
+        with on_behalf_of(item.request for item in items):
+            try:
+                replies, announcement = await self._replies(space, lease, items)
+            except TooMuchError:
+                lease.hand_over()
+                return False
+            metrics.count_decisions(replies)
+            next_reply = iter(replies)
+            by_envelope = [(envelope, [next(next_reply) for _ in envelope.items]) for envelope in envelopes]
+            await lease.reply(by_envelope, announcement)
+            took = time.monotonic() - began
+            event(
+                logger, level_of(took), "submissions_decided", space=space, count=len(items), seconds=round(took, 4)
+            )
+        await asyncio.sleep(self._shares.took(space, took))
         return True
 
     async def _replies(
@@ -138,7 +143,8 @@ class SpaceResolver:
             return [error] * len(items), None
         except Exception as error:
             if len(items) == 1:
-                logger.exception("submission_failed", extra={"fields": {"space": space}})
+                with on_behalf_of([items[0].request]):
+                    logger.exception("submission_failed", extra={"fields": {"space": space}})
                 return [DecisionError(str(error))], None
             # A faulty document fails alone: the others go one by one.
             return _join([await self._replies(space, lease, [item]) for item in items])

@@ -9,9 +9,8 @@ What keeps a submission from being forgotten:
     - "is there a lease?" is asked in the same step that fills the inbox, and "is the inbox empty?" in the one
       that ends the lease;
     - the API process that waits checks every half second that somebody works on the space: a lease or an arq job
-      that died with its process is replaced then, long before arq itself runs the job again; and if the inbox is
-      empty, because Redis was wiped, what waits for it is sent again. (Where others have sent something since, it
-      waits until its deadline.)
+      that died with its process is replaced then, long before arq itself runs the job again; and what it waits for
+      that is not in the inbox, because Redis was wiped or a reply was lost, it sends again.
 
 What keeps it bounded: a maximum of items and bytes of a space, and of bytes of all spaces. `SIZES` has the bytes of
 each space, and their sum under `*`; it is corrected when an inbox is found empty, or all of them full. What

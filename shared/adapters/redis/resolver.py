@@ -65,6 +65,13 @@ class _Pending:
     checked_at: float
     sent: int = 0
     """How often."""
+    sent_at: float = 0.0
+    """When it was put into the inbox the last time, by the monotonic clock."""
+
+    @property
+    def name(self) -> bytes:
+        """By which it is known in the inbox."""
+        return self.data[: self.data.index(b" ")]
 
 
 class RedisResolver:
@@ -76,6 +83,7 @@ class RedisResolver:
         self._process = secrets.token_hex(8)
         self._replies = process_key(self._process, "replies")
         self._put: AsyncScript = redis.register_script(script("put"))
+        self._missing: AsyncScript = redis.register_script(script("missing"))
         self._numbers = itertools.count(1)
         self._pending: dict[int, _Pending] = {}
         self._pending_bytes: Counter[SpaceId] = Counter()
@@ -218,9 +226,18 @@ class RedisResolver:
             size += len(entry.data)
         return portion, []
 
-    async def _is_at_work(self, space: SpaceId) -> bool:
-        """Enqueues a job if something waits in the inbox and nobody works on it. False: nothing waits."""
-        return await self._put_in(space, ())
+    async def _not_in_inbox(self, space: SpaceId, numbers: Sequence[int]) -> list[int]:
+        """Those that were sent and are not in the inbox: Redis was wiped, or a reply was lost with its connection, or
+        is on its way. Enqueues a job if something waits in the inbox and nobody works on it."""
+        if not await self._put_in(space, ()):
+            return list(numbers)
+        sent = [(entry.sent_at, number) for number in numbers if (entry := self._pending.get(number)) and entry.sent]
+        sent.sort()
+        names = [self._pending[number].name for _, number in sent]
+        if not names:
+            return []
+        missing = await self._missing(keys=[space_key(space, "inbox")], args=names)
+        return [sent[place - 1][1] for place in missing]
 
     async def _put_in(self, space: SpaceId, entries: Sequence[_Pending]) -> bool:
         """Puts the entries into the inbox and enqueues a job if nobody works on it. Those for which it is full fail
@@ -231,8 +248,10 @@ class RedisResolver:
         now = time.monotonic() + _ON_THE_WAY_SECONDS
         items = (part for entry in entries for part in (max(int(1000 * (entry.until - now)), 1), entry.data))
         verdict, taken, full = await self._put(keys=keys, args=[space, *bounds, INBOX_TTL_MS, QUEUED_MS, *items])
+        moment = time.monotonic()
         for entry in entries[:taken]:
             entry.sent += 1
+            entry.sent_at = moment
         _fail(entries[taken:], OverloadedError(_FULL.get(full.decode(), "")))
         if verdict == 1:
             large = sum(len(entry.data) for entry in entries) > LARGE_BYTES
@@ -269,7 +288,7 @@ class RedisResolver:
                 entry.future.set_result(replies)
 
     async def _ensure_worker(self) -> None:
-        """Makes sure that somebody is at work on what has been waiting for a while."""
+        """Makes sure that what has been waiting for a while is in the inbox, and that somebody is at work on it."""
         while not self._closed:
             await asyncio.sleep(_CHECK_SECONDS)
             now = time.monotonic()
@@ -281,10 +300,8 @@ class RedisResolver:
             for space, numbers in waiting.items():
                 # If Redis is away the reader notices, and sends all again.
                 with contextlib.suppress(UnavailableError), errors_mapped():
-                    if not await self._is_at_work(space):
-                        # Redis was wiped, or the reply is on its way: what is sent twice changes nothing.
-                        for number in numbers:
-                            self._send_again(space, number)
+                    for number in await self._not_in_inbox(space, numbers):
+                        self._send_again(space, number)  # what is sent twice changes nothing
 
     def _send_again(self, space: SpaceId, number: int) -> None:
         """Not for ever: what comes into the inbox and is gone again has another reason."""

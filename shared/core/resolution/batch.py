@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, JsonText
@@ -29,6 +29,8 @@ class Item:
     """Decide and store nothing."""
     confirmed: bool = False
     """Many deletions are meant (shared/core/resolution/deletion_guard.py)."""
+    request: str | None = field(default=None, compare=False)
+    """The id of the request that brought it, for the log; nothing is decided by it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,69 @@
+"""One client's connection to a server that has several addresses, as behind a balancer."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+PATIENCE_SECONDS = 120.0
+"""For one request with all its repetitions."""
+PAUSE_SECONDS = 0.05
+_ANSWER_SECONDS = 15.0
+"""For one attempt; the server gives up after ten."""
+
+
+@dataclass
+class Device:
+    """`failed` has the status of each answer that was to be repeated; 0: there was none."""
+
+    urls: Sequence[str]
+    token: str
+    at: int = 0
+    failed: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._connection = self._opened()
+
+    def _opened(self) -> http.client.HTTPConnection:
+        address = urlsplit(self.urls[self.at % len(self.urls)])
+        return http.client.HTTPConnection(address.hostname or "", address.port, timeout=_ANSWER_SECONDS)
+
+    def ask(self, method: str, path: str, body: object = None, *, also: Collection[int] = ()) -> Any:
+        """The answer, however often it takes; None for a status of `also`. AssertionError for one that repeating does
+        not help, or no more."""
+        headers, text = self.ask_whole(method, path, body, also=also)
+        return json.loads(text) if headers is not None else None
+
+    def ask_whole(
+        self, method: str, path: str, body: object = None, *, also: Collection[int] = ()
+    ) -> tuple[http.client.HTTPMessage | None, bytes]:
+        """The same, with the headers and the text; no headers for a status of `also`."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        sent = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        content = None if body is None else json.dumps(body)
+        while True:
+            try:
+                self._connection.request(method, path, content, sent)
+                answer = self._connection.getresponse()
+                status, text = answer.status, answer.read()
+            except (OSError, http.client.HTTPException):
+                status, text = 0, b""
+            if 200 <= status < 300:
+                return answer.headers, text
+            if status in also:
+                return None, text
+            assert status in (0, 502, 503, 504), (method, path, status, text)
+            self.failed.append(status)
+            assert time.monotonic() < deadline, f"{method} {path} is not answered"
+            self._connection.close()
+            self.at += 1  # another address is tried
+            self._connection = self._opened()
+            time.sleep(PAUSE_SECONDS)
+
+    def close(self) -> None:
+        self._connection.close()

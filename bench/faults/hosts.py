@@ -1,0 +1,167 @@
+"""A server on several hosts: an instance that is supervised, and hosts beside it whose connections to its MongoDB and
+Redis, to clients too, go through links that can be cut, and whose clocks can be set.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from types import TracebackType
+from urllib.parse import urlsplit, urlunsplit
+from urllib.request import urlopen
+
+from bench.faults import clock
+from bench.faults.links import Link, Links
+from tests.instance import ROOT, Instance
+
+START_SECONDS = 60.0
+ENDS = ("redis", "mongod", "clients")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _through(url: str, port: int, query: str | None = None) -> str:
+    """The same address at another port of this machine."""
+    parts = urlsplit(url)
+    account = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""
+    netloc = f"{account}127.0.0.1:{port}"
+    return urlunsplit(parts._replace(netloc=netloc, query=parts.query if query is None else query))
+
+
+class Host:
+    """An API process and a worker."""
+
+    def __init__(self, name: str, instance: Instance, links: Links, folder: Path) -> None:
+        self.name = name
+        settings = instance.settings
+        self._folder = folder
+        self._clock = folder / f"{name}.clock"
+        clock.write(self._clock, 0.0)
+        port = _free_port()
+        self.links: dict[str, Link] = {
+            "redis": links.to(urlsplit(settings.redis_url).port or 0),
+            "mongod": links.to(urlsplit(settings.mongo_url).port or 0),
+            "clients": links.to(port),
+        }
+        self.url = f"http://127.0.0.1:{self.links['clients'].port}"
+        self._environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            # A driver asks a replica set where its members are, and would go around the link.
+            "HYPERTASK_MONGO_URL": _through(
+                settings.mongo_url, self.links["mongod"].port, "authSource=admin&directConnection=true"
+            ),
+            "HYPERTASK_MONGO_DATABASE": settings.mongo_database,
+            "HYPERTASK_REDIS_URL": _through(settings.redis_url, self.links["redis"].port),
+        }
+        self._commands = {"api": ["api.serve", "--port", str(port)], "worker": ["worker"]}
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self) -> None:
+        """Returns when it answers."""
+        for kind in self._commands:
+            self._start(kind)
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            with suppress(OSError), urlopen(f"{self.url}/readyz", timeout=5) as answer:
+                if answer.status == 200:
+                    return
+            assert time.monotonic() < deadline, f"host {self.name} does not answer; its logs: {self._folder}"
+            time.sleep(0.05)
+
+    def _start(self, kind: str) -> None:
+        with (self._folder / f"{self.name}-{kind}.log").open("ab") as log:
+            self._processes[kind] = subprocess.Popen(
+                [
+                    *(sys.executable, "-I", "-S", str(ROOT / "ops" / "die_with_parent.py")),
+                    *(str(os.getpid()), str(int(signal.SIGKILL))),
+                    *(sys.executable, "-m", "bench.faults.clock", str(self._clock), *self._commands[kind]),
+                ],
+                env=self._environment,
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    def kill(self, kind: str) -> None:
+        """And starts it again, as a supervisor does."""
+        self._processes[kind].kill()
+        self._processes[kind].wait()
+        self._start(kind)
+
+    def pause(self, kind: str, seconds: float) -> None:
+        process = self._processes[kind]
+        process.send_signal(signal.SIGSTOP)
+        try:
+            time.sleep(seconds)
+        finally:
+            process.send_signal(signal.SIGCONT)
+
+    def part(self, ends: tuple[str, ...], seconds: float, *, answers_alone: bool) -> None:
+        """Cuts its connections for so long."""
+        for end in ends:
+            self.links[end].cut(answers_alone=answers_alone)
+        try:
+            time.sleep(seconds)
+        finally:
+            for end in ends:
+                self.links[end].heal()
+
+    def set_clock(self, seconds: float) -> None:
+        """Shifts it by so much, from now on."""
+        clock.write(self._clock, seconds)
+
+    def stop(self) -> None:
+        for process in self._processes.values():
+            process.terminate()
+        for process in self._processes.values():
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+class Fleet:
+    """Use as a context: an instance, and hosts beside it."""
+
+    def __init__(self, folder: Path, names: Sequence[str]) -> None:
+        self.folder = folder
+        self._names = names
+        self.hosts: list[Host] = []
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Fleet:
+        with ExitStack() as stack:
+            self.instance = Instance(self.folder / "data").start()
+            stack.callback(self.instance.stop)
+            links = stack.enter_context(Links())
+            for name in self._names:
+                host = Host(name, self.instance, links, self.folder)
+                stack.callback(host.stop)
+                self.hosts.append(host)
+                host.start()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    @property
+    def urls(self) -> list[str]:
+        return [*(host.url for host in self.hosts), self.instance.url]

@@ -96,7 +96,7 @@ class Lease(Protocol):
         """The oldest submissions, as many as make a batch, and of one document MAX_PER_DOCUMENT at most
         (shared/core/resolution/batch.py). They stay in the inbox until `reply`: a worker that dies loses none. Those
         whose sender has given up are removed. Waits a moment for the first, as one who writes one document after
-        another is about to send it."""
+        another is about to send it. Nothing if another one holds the lease by now; it is used up then."""
         ...
 
     async def reply(

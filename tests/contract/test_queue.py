@@ -89,9 +89,9 @@ async def test_what_a_wiped_redis_has_lost_is_sent_again_though_others_wait_in_t
     patient = replace(alone, submit_deadline_seconds=60)
     async with (
         connected(patient) as redis,
-        ArqResolver(redis, patient) as one,
-        ArqResolver(redis, patient) as other,
-        await leased(Queue(one, ArqInbox(redis, patient), DEADLINE, LEASE), space) as lease,
+        RedisResolver(redis, patient) as one,
+        RedisResolver(redis, patient) as other,
+        await leased(Queue(one, RedisInbox(redis, patient), DEADLINE, LEASE), space) as lease,
     ):
         lost = [asyncio.create_task(one.resolve(space, an_item(name))) for name in ("a", "b")]
         async with ended(lost):
@@ -100,11 +100,23 @@ async def test_what_a_wiped_redis_has_lost_is_sent_again_though_others_wait_in_t
             sending = [*lost, asyncio.create_task(other.resolve(space, an_item("c")))]
             async with (
                 ended(sending),
-                await leased(Queue(one, ArqInbox(redis, patient), DEADLINE, LEASE), space) as new,
+                await leased(Queue(one, RedisInbox(redis, patient), DEADLINE, LEASE), space) as new,
             ):
                 envelopes = await taken(new, 3)
                 await answer_all(new, envelopes)
                 assert await asyncio.gather(*sending) == [echo(an_item(name)) for name in ("a", "b", "c")]
+
+
+async def test_a_lease_has_a_later_number_though_the_clock_is_set_back(alone: Settings, space: SpaceId) -> None:
+    async with connected(alone) as redis:
+        inbox = RedisInbox(redis, alone)
+        first = await inbox.lease(space)
+        assert first is not None
+        tomorrow = first.fence.number + 86_400_000_000
+        await redis.set(space_key(space, "fence"), tomorrow)  # as given before the clock was set back by a day
+        await redis.delete(space_key(space, "lease"))
+        later = await inbox.lease(space)
+        assert later is not None and later.fence.number == tomorrow + 1
 
 
 async def test_a_reply_that_was_lost_is_asked_for_again_and_what_still_waits_is_not(
@@ -113,8 +125,8 @@ async def test_a_reply_that_was_lost_is_asked_for_again_and_what_still_waits_is_
     patient = replace(alone, submit_deadline_seconds=60)
     async with (
         connected(patient) as redis,
-        ArqResolver(redis, patient) as resolver,
-        await leased(Queue(resolver, ArqInbox(redis, patient), DEADLINE, LEASE), space) as lease,
+        RedisResolver(redis, patient) as resolver,
+        await leased(Queue(resolver, RedisInbox(redis, patient), DEADLINE, LEASE), space) as lease,
     ):
         sending = [asyncio.create_task(resolver.resolve(space, an_item("a")))]
         async with ended(sending):

@@ -166,6 +166,9 @@ class MemoryLease:
     async def take(self) -> list[Envelope]:
         await asyncio.sleep(0)  # who writes one after another is about to send the next
         self._drop_expired()
+        if self._here.holder != self._fence.token:
+            self._lost = True
+            return []
         counts = DocumentCounts()
         self._taken = list(itertools.takewhile(lambda one: counts.admit(one.envelope.items), self._here.waiting))
         return [one.envelope for one in self._taken]

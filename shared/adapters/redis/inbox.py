@@ -47,6 +47,8 @@ SIZES: Final = "ht:inbox:bytes"
 QUEUED_MS: Final = 1000
 """How long a space counts as queued though no worker has begun with it; then it may be queued again."""
 INBOX_TTL_MS: Final = 60_000
+_NUMBER_TTL_MS: Final = 3_600_000
+"""How long the number of a lease is known: longer than a worker stands still and then goes on with it."""
 _DRAIN_SECONDS: Final = 1.0
 """After so long a job hands the space on, so that spaces share the workers fairly."""
 _LINGER_SECONDS: Final = 0.03
@@ -70,11 +72,13 @@ class RedisInbox:
 
     async def lease(self, space: SpaceId) -> RedisLease | None:
         token = secrets.token_hex(8)
-        keys = [space_key(space, name) for name in ("lease", "queued")]
+        keys = [space_key(space, name) for name in ("lease", "queued", "fence")]
         milliseconds = int(self._settings.lease_seconds * 1000)
         with errors_mapped():
-            now = await self._lease(keys=keys, args=[token, milliseconds])
-        return RedisLease(self._redis, self._settings, space, Fence(now, token), large=self._large) if now else None
+            number = await self._lease(keys=keys, args=[token, milliseconds, _NUMBER_TTL_MS])
+        if not number:
+            return None
+        return RedisLease(self._redis, self._settings, space, Fence(number, token), large=self._large)
 
 
 class RedisLease:
@@ -151,6 +155,7 @@ class RedisLease:
     async def _first_waiting(self) -> list[bytes]:
         """The oldest envelopes, as many as make a batch. Waits up to _LINGER_SECONDS for the first one."""
         bounds = [str(self._settings.batch_documents), str(self._settings.batch_bytes), str(INBOX_TTL_MS)]
+        keys = (self._inbox, SIZES, self._key)
         with errors_mapped():
             # BLMOVE from the left of the inbox to its left changes nothing, but it blocks until there is an item, or
             # until the time is over; Redis then runs the next command of the pipeline. A lease that is used up does
@@ -158,8 +163,12 @@ class RedisLease:
             async with self._redis.pipeline(transaction=False) as pipe:
                 if not self.used_up:
                     pipe.blmove(self._inbox, self._inbox, cast(Any, _LINGER_SECONDS), "LEFT", "LEFT")
-                pipe.eval(script("take"), 2, self._inbox, SIZES, self._space, *bounds)
+                pipe.eval(script("take"), len(keys), *keys, self._space, *bounds, self._token)
                 *_, raw_envelopes = await pipe.execute()
+        if raw_envelopes is None:
+            self._lost = True
+            event(logger, logging.WARNING, "lease_lost", space=self._space)
+            return []
         return cast("list[bytes]", raw_envelopes)
 
     def _decoded(self, raw_envelopes: Sequence[bytes]) -> list[Envelope]:

@@ -1,6 +1,7 @@
 -- The oldest items of an inbox within so many documents and bytes, one at least; what expired goes first, whoever has
--- the lease.
--- KEYS inbox, sizes; ARGV space, documents, bytes, lifetime of the inbox in ms
+-- the lease. Answers nil if that is another one, or nobody: who has it now may have taken less than waits by now, and
+-- would store it after what this one stores.
+-- KEYS inbox, sizes, lease; ARGV space, documents, bytes, lifetime of the inbox in ms, token
 local inbox, sizes, space = KEYS[1], KEYS[2], ARGV[1]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -12,6 +13,7 @@ while true do
   redis.call('HINCRBY', sizes, space, -#first)
   redis.call('HINCRBY', sizes, '*', -#first)
 end
+if redis.call('GET', KEYS[3]) ~= ARGV[5] then return false end
 local found, documents, bytes, first, step = {}, 0, 0, 0, 1
 while true do
   local slice = redis.call('LRANGE', inbox, first, first + step - 1)

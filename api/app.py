@@ -37,6 +37,7 @@ from api.routes import (
     spaces,
     sync,
 )
+from api.traced import Traced
 from shared.core.access.limits import rate_fields
 from shared.core.origins import origins_of
 from shared.observability import begin_request
@@ -125,7 +126,8 @@ def create_app(settings: Settings | None = None, lifespan: LifespanOf = lifespan
     # An address is what it is: a redirect would go to whatever the Host header says, and lose the body.
     app.router.redirect_slashes = False
     inner = RequestEnvelope(events.Events(Compression(LargeAnswers(app))))
-    return Metered(Cors(inner, origins_of(settings.cors_origins)), app.routes)
+    metered = Metered(Cors(inner, origins_of(settings.cors_origins)), app.routes)
+    return Traced(metered, app.routes) if settings.traces_url else metered
 
 
 class RequestEnvelope:

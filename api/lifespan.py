@@ -13,7 +13,7 @@ from api.access.first_administrator import make_first_administrator
 from api.assembly import Adapters, assembled
 from api.import_runner import import_in_process
 from api.state import AppState
-from shared import gc, metrics, observability
+from shared import gc, metrics, observability, tracing
 from shared.adapters import arq
 from shared.adapters.argon2 import Argon2Hasher
 from shared.adapters.mongodb import MongoDocumentStore, access_stores, migrate, opened
@@ -26,6 +26,7 @@ from shared.adapters.redis.map_cache import RedisHashMapCache
 from shared.adapters.redis.resolver import RedisResolver
 from shared.adapters.redis.streams import RedisStreamCounter
 from shared.settings import Settings
+from shared.startup import explained
 
 
 class Lifespan(TypedDict):
@@ -46,30 +47,31 @@ def lifespan_of(settings: Settings) -> Callable[[Starlette], AbstractAsyncContex
         client = arq.connect(settings.redis_url)
         rates = redis_rates(settings.redis_url)
         streams = RedisStreamCounter(settings.redis_url)
-        async with opened(settings) as mongo, RedisResolver(client, settings) as resolver:
-            await mongo.prepare()
-            await migrate(mongo)
-            adapters = Adapters(
-                documents=MongoDocumentStore(mongo, give_up_after_seconds=settings.store_timeout_seconds),
-                stores=access_stores(mongo),
-                passwords=Argon2Hasher(threads=settings.password_threads),
-                cache=RedisHashMapCache(client),
-                acknowledgements=RedisMapAcknowledgements(client),
-                resolver=resolver,
-                announcements=partial(RedisAnnouncements, client),
-                importer=partial(import_in_process, settings),
-                provider=HttpOpenIdProvider(settings) if settings.oidc_issuer else None,
-                rates=rates,
-                rates_alone=memory_rates(),
-                streams=streams,
-                checks={"database": mongo.ping, "cache": partial(redis.ping, client)},
-            )
-            resolver.watch()
-            async with assembled(settings, adapters) as state:
-                await make_first_administrator(state.administration, settings)
-                gc.freeze_after_startup()
-                with metrics.served(settings):
-                    yield {"hypertask": state}
+        with explained(), tracing.traced(settings, "hypertask-api"):
+            async with opened(settings) as mongo, RedisResolver(client, settings) as resolver:
+                await mongo.prepare()
+                await migrate(mongo)
+                adapters = Adapters(
+                    documents=MongoDocumentStore(mongo, give_up_after_seconds=settings.store_timeout_seconds),
+                    stores=access_stores(mongo),
+                    passwords=Argon2Hasher(threads=settings.password_threads),
+                    cache=RedisHashMapCache(client),
+                    acknowledgements=RedisMapAcknowledgements(client),
+                    resolver=resolver,
+                    announcements=partial(RedisAnnouncements, client),
+                    importer=partial(import_in_process, settings),
+                    provider=HttpOpenIdProvider(settings) if settings.oidc_issuer else None,
+                    rates=rates,
+                    rates_alone=memory_rates(),
+                    streams=streams,
+                    checks={"database": mongo.ping, "cache": partial(redis.ping, client)},
+                )
+                resolver.watch()
+                async with assembled(settings, adapters) as state:
+                    await make_first_administrator(state.administration, settings)
+                    gc.freeze_after_startup()
+                    with metrics.served(settings):
+                        yield {"hypertask": state}
         await rates.close()
         await streams.close()
         await client.aclose(close_connection_pool=True)

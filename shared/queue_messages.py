@@ -2,9 +2,9 @@
 process of another reads them.
 
     envelope     b'<name> <items> ["<process>", <number>, [[<submission>, <item>], ...]]'
-                 name: "<process>.<number>", and "/<request id>" if it comes from a request: workers of an earlier
-                 release do not look into it. In the inbox its expiry stands in front of it, in milliseconds since
-                 1970 and a space (adapters/redis/scripts/put.lua).
+                 name: "<process>.<number>/<request id>/<traceparent>", the last two only if there are such: workers
+                 of an earlier release do not look into it. In the inbox its expiry stands in front of it, in
+                 milliseconds since 1970 and a space (adapters/redis/scripts/put.lua).
     submission   [document, state, hash, arrived_at, base, base_state, device, single_device, acknowledged] and, if
                  there is a version, [..., version, ancestors]
                  base_state: [] if none was sent. acknowledged: null or [at, sequence].
@@ -26,7 +26,7 @@ from typing import Any, Final
 
 import orjson
 
-from shared import codec
+from shared import codec, tracing
 from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, JsonText
 from shared.core.resolution.batch import Answer, Item
 from shared.core.resolution.context import AcknowledgedMap, Ancestor, Given, Outcome, Refusal, Submission
@@ -96,9 +96,9 @@ def dump_envelope(process: str, number: int, items: Sequence[EncodedItem]) -> by
 
 
 def envelope_name(process: str, number: int) -> str:
-    """With the id of the request that is being answered."""
-    request = request_id()
-    return f"{process}.{number}" if request is None else f"{process}.{number}/{request}"
+    """With the id of the request that is being answered, and its trace."""
+    parts = (f"{process}.{number}", request_id() or "", tracing.current() or "")
+    return "/".join(parts).rstrip("/")
 
 
 def load_envelope(data: bytes) -> Envelope:
@@ -106,8 +106,8 @@ def load_envelope(data: bytes) -> Envelope:
     name, _, content = data.split(b" ", 2)
     process, number, rows = orjson.loads(content)
     delivery = f"{process}.{number}"
-    request = name.decode("ascii").partition("/")[2] or None
-    return Envelope(process, number, tuple(_item(row, delivery, request) for row in rows))
+    _, request, trace = (*name.decode("ascii").split("/"), "", "")[:3]
+    return Envelope(process, number, tuple(_item(row, delivery, request or None) for row in rows), trace or None)
 
 
 def _item(row: list[Any], delivery: str, request: str | None) -> Item:

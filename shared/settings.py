@@ -149,6 +149,11 @@ class Settings:
     worker_probe_port: int = 0
     """Where a worker answers `GET /healthz` and `GET /readyz`, on loopback alone. 0: nowhere."""
     log_level: str = "INFO"
+    traces_url: str = ""
+    """Where traces are sent: OTLP over HTTP, http://collector:4318/v1/traces, or file:/path. Without it there are
+    none."""
+    traces_share: float = 1.0
+    """Of requests that bring no `traceparent`: the share that is traced."""
 
     @property
     def limits(self) -> Limits:

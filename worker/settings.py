@@ -14,13 +14,14 @@ from typing import Any
 
 import uvloop
 
-from shared import gc, metrics, observability, probe
+from shared import gc, metrics, observability, probe, tracing
 from shared.adapters import arq
 from shared.adapters.mongodb import Mongo, MongoDocumentStore, access_stores, migrate
 from shared.adapters.redis.connection import ping
 from shared.adapters.redis.inbox import RedisInbox
 from shared.settings import Settings
 from shared.space_quotas import SpaceQuotas
+from shared.startup import explained
 from worker.large import LargeProcess
 from worker.tasks.prune import Pruner, prune_all
 from worker.tasks.purge import Purger, purge_all
@@ -45,9 +46,12 @@ def settings_of(settings: Settings, *, large: bool) -> dict[str, Any]:
     async def on_startup(ctx: dict[Any, Any]) -> None:
         observability.configure(settings.log_level)
         sys.setswitchinterval(_SWITCH_SECONDS)
-        ctx["mongo"] = mongo = Mongo(settings)
-        await mongo.prepare()
-        await migrate(mongo)
+        ctx["seen"] = seen = contextlib.AsyncExitStack()
+        with explained():
+            seen.enter_context(tracing.traced(settings, "hypertask-worker"))
+            ctx["mongo"] = mongo = Mongo(settings)
+            await mongo.prepare()
+            await migrate(mongo)
         store = MongoDocumentStore(mongo, give_up_after_seconds=settings.store_timeout_seconds)
         inbox = RedisInbox(redis, settings, large=large)
         stores = access_stores(mongo)
@@ -60,7 +64,6 @@ def settings_of(settings: Settings, *, large: bool) -> dict[str, Any]:
             ctx["pruner"] = Pruner(store, settings.retention)
             ctx["large"] = LargeProcess()
             ctx["large"].start()
-        ctx["seen"] = seen = contextlib.AsyncExitStack()
         seen.enter_context(metrics.served(settings))
         if not large:
             checks: probe.Checks = {"database": mongo.ping, "queue": functools.partial(ping, redis)}

@@ -62,6 +62,8 @@ class Envelope:
     process: str
     number: int
     items: tuple[Item, ...]
+    trace: str | None = None
+    """The `traceparent` of the request, if it is traced."""
 
 
 class Lease(Protocol):

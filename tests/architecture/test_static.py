@@ -56,6 +56,7 @@ def test_each_driver_is_imported_by_one_adapter() -> None:
         "authlib": ("openid.py",),
         "joserfc": ("openid.py",),
         "prometheus_client": ("../metrics.py",),
+        "opentelemetry": ("opentelemetry.py",),
     }
     for path in [p for room in ("api", "worker", "shared", "client") for p in (ROOT / room).rglob("*.py")]:
         if "testing" in path.parts:

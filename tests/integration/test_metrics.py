@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,14 @@ from tests.instance import Instance
 TOKEN = "of a scraper"
 PORT = 18_464
 PROBE_PORT = 18_484
+TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[Instance]:
     settings = {"HYPERTASK_METRICS_PORT": str(PORT), "HYPERTASK_METRICS_TOKEN": TOKEN}
     settings |= {"HYPERTASK_WORKER_PROBE_PORT": str(PROBE_PORT), "HYPERTASK_LOG_LEVEL": "DEBUG"}
+    settings |= {"HYPERTASK_TRACES_URL": (tmp_path / "spans").as_uri(), "HYPERTASK_TRACES_SHARE": "0"}
     made = Instance(tmp_path / "data").start(**settings)
     yield made
     made.stop()
@@ -38,13 +41,15 @@ def scraped(instance: Instance, kind: str) -> str:
     return "\n".join(httpx.get(f"http://127.0.0.1:{port}/metrics", headers=headers).text for port in ports)
 
 
-def test_what_was_done_is_counted_and_nobody_is_named(instance: Instance) -> None:
+def test_what_was_done_is_counted_logged_and_traced_and_nobody_is_named(instance: Instance, tmp_path: Path) -> None:
     access = instance.access(name="kitchen", user="anna")
     with httpx.Client(base_url=access.url, headers=access.headers) as http:
         tasks = {key: {"client_state": {"id": key, "text": "shopping"}} for key in ("milk", "bread")}
         http.post("/tasks", json={"tasks": tasks}).raise_for_status()
         state = {"id": "milk", "text": "more"}
-        request = http.post("/task/milk", json={"client_state": state}).raise_for_status().headers["x-request-id"]
+        headers = {"traceparent": f"00-{TRACE}-{CALLER}-01"}
+        answer = http.post("/task/milk", json={"client_state": state}, headers=headers).raise_for_status()
+        request = answer.headers["x-request-id"]
         http.get("/hashes").raise_for_status()
         assert http.get("/nothing/of/the/kind").status_code == 404
     of_api, of_worker = scraped(instance, "api"), scraped(instance, "worker")
@@ -72,6 +77,40 @@ def test_what_was_done_is_counted_and_nobody_is_named(instance: Instance) -> Non
     assert [(line["event"], line["count"]) for line in about["worker"]] == [("submissions_decided", 1)]
     for secret in (access.token, "milk", "shopping"):
         assert secret not in json.dumps(lines), "what libraries log of their own at this level"
+    spans = until_spans(tmp_path / "spans", "POST /task/{id}")
+    for secret in (access.space, access.device, access.token, "kitchen", "anna", "milk", "shopping"):
+        assert secret not in json.dumps(spans)
+    assert {span["trace"] for span in spans} == {TRACE}, "the others were not asked for"
+    by_id = {span["span"]: span for span in spans}
+    ways = {way(span, by_id) for span in spans}
+    assert {
+        "api POST /task/{id}",
+        "api POST /task/{id} > api submit",
+        "api POST /task/{id} > api submit > worker wait in the inbox",
+        "api POST /task/{id} > api submit > worker resolve",
+        "api POST /task/{id} > api submit > worker resolve > worker find documents",
+        "api POST /task/{id} > api submit > worker resolve > worker commitTransaction",
+    } <= ways
+    [root] = [span for span in spans if span["parent"] == CALLER]
+    assert (root["kind"], root["attributes"]["request.id"]) == ("server", request)
+    assert root["attributes"]["http.response.status_code"] == 200
+
+
+def way(span: dict[str, Any], by_id: dict[str, dict[str, Any]]) -> str:
+    """Service and name of the span, behind those of the spans around it."""
+    own = f"{span['service'].removeprefix('hypertask-')} {span['name']}"
+    return own if span["parent"] == CALLER else f"{way(by_id[span['parent']], by_id)} > {own}"
+
+
+def until_spans(file: Path, name: str) -> list[dict[str, Any]]:
+    """All, when there is one of that name: it ends after its answer was sent."""
+    deadline = time.monotonic() + 30
+    while True:
+        spans = [json.loads(line) for line in file.read_text().splitlines()]
+        if any(span["name"] == name for span in spans):
+            return spans
+        assert time.monotonic() < deadline, spans
+        time.sleep(0.01)
 
 
 def logged(instance: Instance, kind: str) -> list[dict[str, Any]]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -27,7 +29,7 @@ from shared.core.access.people import legacy_user_id
 from shared.core.access.roles import Role
 from shared.core.documents import DeviceId, SpaceId
 from shared.settings import Settings
-from tests.instance import Instance
+from tests.instance import ROOT, Instance
 from tests.integration.truth import administrator
 from tests.unit.api.in_memory import running
 
@@ -157,3 +159,26 @@ async def test_data_of_a_later_release_are_left_alone(mongo: mongodb.Mongo) -> N
     with pytest.raises(Exception, match="later release"):
         await mongodb.migrate(mongo)
     assert await mongo.database["users"].count_documents({}) == 0
+
+
+@pytest.mark.parametrize("module", ["api.serve", "worker"])
+async def test_an_earlier_release_says_that_it_cannot_read_them_and_ends(
+    old: Settings, mongo: mongodb.Mongo, module: str
+) -> None:
+    await mongo.database["schema"].insert_one({"_id": "schema", "version": 9, "readable_by": 9})
+    names = ("mongo_url", "mongo_database", "redis_url")
+    environment = {f"HYPERTASK_{name.upper()}": getattr(old, name) for name in names}
+    arguments = ["--port", "0"] if module == "api.serve" else []
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", module, *arguments),
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, said = await process.communicate()
+    lines = [json.loads(line) for line in said.splitlines() if line.startswith(b"{")]
+    [line] = [line for line in lines if line["event"] == "cannot_start"]
+    assert line["reason"] == "the data are of a later release (schema 9), which this one (schema 1) cannot read"
+    assert process.returncode != 0

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from shared import codec, metrics
+from shared import codec, metrics, tracing
 from shared.core.documents import SpaceId
 from shared.core.protocol import QUOTA_EXCEEDED
 from shared.core.resolution.batch import Answer, Item
@@ -21,6 +22,7 @@ from shared.ports import (
     Announcement,
     DecisionError,
     DocumentStore,
+    Envelope,
     FencedError,
     Inbox,
     Lease,
@@ -102,7 +104,7 @@ class SpaceResolver:
             oldest = min(item.submission.arrived_at for item in items)
             metrics.INBOX_WAIT_SECONDS.observe(max(0.0, time.time() - oldest))
         began = time.monotonic()
-        with on_behalf_of(item.request for item in items):
+        with on_behalf_of(item.request for item in items), _span(envelopes):
             try:
                 replies, announcement = await self._replies(space, lease, items)
             except TooMuchError:
@@ -178,6 +180,26 @@ class SpaceResolver:
                 # Redis was set back: it goes on with a later fence.
                 if not await lease.confirm(fenced.number):
                     raise
+
+
+@contextmanager
+def _span(envelopes: Sequence[Envelope]) -> Iterator[None]:
+    """Of a batch, in the trace of the first request that has one. The others' traces have a span that links to it."""
+    traces = [envelope.trace for envelope in envelopes if envelope.trace is not None]
+    if not traces:
+        yield
+        return
+    began = time.time()
+    for envelope in envelopes:
+        if envelope.trace is not None and envelope.items:
+            arrived = min(item.submission.arrived_at for item in envelope.items)
+            tracing.past("wait in the inbox", min(arrived, began), began, parent=envelope.trace)
+    first, *others = traces
+    count = sum(len(envelope.items) for envelope in envelopes)
+    with tracing.span("resolve", "consumer", parent=first, links=others, attributes={"count": count}) as span:
+        yield
+    for other in others:
+        tracing.past("resolve", began, time.time(), parent=other, links=[span.traceparent or first])
 
 
 def _decided(

@@ -16,6 +16,8 @@ from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
+from shared import tracing
+from shared.adapters.mongodb.command_spans import CommandSpans
 from shared.adapters.mongodb.faults import not_now
 from shared.ports import UnavailableError
 from shared.settings import Settings
@@ -54,7 +56,7 @@ class Mongo:
                 connectTimeoutMS=milliseconds,
                 socketTimeoutMS=4 * milliseconds,
                 appname="hypertask",
-                event_listeners=list(listeners),
+                event_listeners=[*listeners, *([CommandSpans()] if tracing.is_on() else [])],
             )
         except (InvalidURI, ConfigurationError) as error:
             raise ValueError(f"not an address of a MongoDB: {error}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -64,7 +65,8 @@ class Transactions:
         # In one thread from its beginning to its end, on the client that Motor wraps. Motor hands each call to a
         # thread and waits for it, and a transaction makes half a dozen, one after another.
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._transact, space, work, fence, max_bytes)
+        context = contextvars.copy_context()  # which requests it is for, and which trace
+        return await loop.run_in_executor(self._threads, context.run, self._transact, space, work, fence, max_bytes)
 
     def _transact(
         self, space: SpaceId, work: Callable[[Transaction], T], fence: Fence | None, max_bytes: int | None

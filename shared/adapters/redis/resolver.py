@@ -16,7 +16,7 @@ from typing import Final, cast
 
 from redis.commands.core import AsyncScript
 
-from shared import metrics, queue_messages
+from shared import metrics, queue_messages, tracing
 from shared.adapters.arq import LARGE_QUEUE, QUEUE, WakingRedis, enqueue
 from shared.adapters.redis.connection import errors_mapped
 from shared.adapters.redis.inbox import INBOX_TTL_MS, LARGE_BYTES, QUEUED_MS, SIZES
@@ -161,6 +161,10 @@ class RedisResolver:
 
     async def _resolve_together(self, space: SpaceId, items: Sequence[EncodedItem]) -> list[Reply]:
         """In one envelope. Raises UnavailableError for all of them."""
+        with tracing.span("submit", "producer", attributes={"count": len(items)}):
+            return await self._answered(space, items)
+
+    async def _answered(self, space: SpaceId, items: Sequence[EncodedItem]) -> list[Reply]:
         deadline = self._settings.submit_deadline_seconds
         number = next(self._numbers)
         data = queue_messages.dump_envelope(self._process, number, items)

@@ -90,6 +90,7 @@ def upstream(name: str) -> Iterator[ThreadingHTTPServer]:
 def rendered(folder: Path, listen: int, servers: list[int]) -> str:
     """The configuration as it is, but for addresses and paths; `resolve` too, which an old nginx lacks."""
     text = NGINX_CONF.replace("listen 8080 ", f"listen 127.0.0.1:{listen} ")
+    text = text.replace("listen 127.0.0.1:8081;", f"listen unix:{folder}/own;")
     text, count = re.subn(
         r"server api:8480 resolve (.+;)", "\n".join(rf"server 127.0.0.1:{port} \1" for port in servers), text
     )
@@ -282,3 +283,14 @@ def test_nginx_logs_no_token(balanced: httpx.Client, tmp_path: Path) -> None:
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert [line["path"] for line in lines] == ["/hashes", '/with"quote']
     assert "secret" not in (tmp_path / "access").read_text()
+
+
+def test_it_says_in_its_container_to_whom_it_passes_requests_on(nginx: str, tmp_path: Path) -> None:
+    with upstream("one") as one, upstream("two") as two:
+        ports = [one.server_port, two.server_port]
+        with proxying(nginx, tmp_path, ports):
+            transport = httpx.HTTPTransport(uds=str(tmp_path / "own"))
+            with httpx.Client(transport=transport, base_url="http://here") as client:
+                named = {client.get("/upstream").headers["x-upstream"] for _ in range(4)}
+                assert named == {f"127.0.0.1:{port}" for port in ports}
+                assert client.get("/hashes").status_code == 404

@@ -90,7 +90,6 @@ def upstream(name: str) -> Iterator[ThreadingHTTPServer]:
 def rendered(folder: Path, listen: int, servers: list[int]) -> str:
     """The configuration as it is, but for addresses and paths; `resolve` too, which an old nginx lacks."""
     text = NGINX_CONF.replace("listen 8080 ", f"listen 127.0.0.1:{listen} ")
-    text = text.replace("listen 127.0.0.1:8081;", f"listen unix:{folder}/own;")
     text, count = re.subn(
         r"server api:8480 resolve (.+;)", "\n".join(rf"server 127.0.0.1:{port} \1" for port in servers), text
     )
@@ -100,6 +99,7 @@ def rendered(folder: Path, listen: int, servers: list[int]) -> str:
         .replace("/dev/stdout", f"{folder}/access")
         .replace("/dev/stderr", f"{folder}/error")
     )
+    text = text.replace("listen 127.0.0.1:8081;", f"listen unix:{folder}/own;")
     # The only lines that not everybody may use as they are.
     return text.replace("worker_rlimit_nofile 65536;", "").replace(
         "worker_connections 30000", "worker_connections 500"

@@ -7,6 +7,7 @@ import contextvars
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final, TypeVar
 
 from pymongo.client_session import ClientSession
@@ -66,7 +67,8 @@ class Transactions:
         # thread and waits for it, and a transaction makes half a dozen, one after another.
         loop = asyncio.get_running_loop()
         context = contextvars.copy_context()  # which requests it is for, and which trace
-        return await loop.run_in_executor(self._threads, context.run, self._transact, space, work, fence, max_bytes)
+        transact = partial(self._transact, space, work, fence, max_bytes)
+        return await loop.run_in_executor(self._threads, context.run, transact)
 
     def _transact(
         self, space: SpaceId, work: Callable[[Transaction], T], fence: Fence | None, max_bytes: int | None

@@ -88,7 +88,7 @@ def test_what_was_done_is_counted_logged_and_traced_and_nobody_is_named(instance
         "api POST /task/{id} > api submit",
         "api POST /task/{id} > api submit > worker wait in the inbox",
         "api POST /task/{id} > api submit > worker resolve",
-        "api POST /task/{id} > api submit > worker resolve > worker find documents",
+        "api POST /task/{id} > api submit > worker resolve > worker findAndModify spaces",
         "api POST /task/{id} > api submit > worker resolve > worker commitTransaction",
     } <= ways
     [root] = [span for span in spans if span["parent"] == CALLER]

@@ -156,10 +156,7 @@ class _Run:
 
     def conflicts(self) -> tuple[Conflict, ...]:
         known: dict[Place, str] = {}
-        recorded = [
-            Conflict(place.in_result(known) if place.in_array else place.stable(), *said)
-            for place, said in self._found
-        ]
+        recorded = [Conflict(place.in_result(known), *said) for place, said in self._found]
         recorded.sort(key=attrgetter("path"))
         return tuple(recorded)
 
@@ -206,7 +203,8 @@ class _Run:
         if renamed and named is None:  # an edit of what is secret must not turn up, in a conflict, where nothing is
             renamed = {n: o for n, o in renamed.items() if scope.child(n).secret or not scope.child(o).secret}
         old_names = set(renamed.values())
-        alike = scope.child(None) is scope  # the same policies for all members
+        of_members = scope.child(None)
+        alike = of_members is scope  # the same policies for all members
         plain = not renamed and alike and scope.strategy is not Strategy.COUNTER
         names: Iterable[Any] = ours
         if ours.keys() != theirs.keys():
@@ -233,7 +231,7 @@ class _Run:
             if named is None:
                 below, rules = Place(place, key), scope if alike else scope.child(key)
             else:
-                below, rules = Place(place, segment_of(named, key), of_array=True), scope.child(None)
+                below, rules = Place(place, segment_of(named, key), of_array=True), of_members
             if key in renamed:
                 base = bases[0][renamed[key]]
                 our, their = ours.get(key, ours.get(renamed[key])), theirs.get(key, theirs.get(renamed[key]))

@@ -83,6 +83,8 @@ def _is_sorted(ranks: Sequence[Any]) -> bool:
 def reordered(base: Sequence[K], side: Sequence[K]) -> bool:
     """Whether the elements that both have stand in another order. No duplicates in either."""
     in_base, in_side = set(base), set(side)
+    if in_base == in_side:
+        return list(base) != list(side)
     return [k for k in base if k in in_side] != [k for k in side if k in in_base]
 
 
@@ -181,6 +183,8 @@ def interleave(base: Sequence[K], skeleton: Sequence[K], other: Sequence[K], by:
     of the three.
     """
     known, in_base, in_other = set(skeleton), set(base), set(other)
+    if in_base <= known and in_other <= known:
+        return list(skeleton)
     ghosts = _behind(skeleton, [(key, key) for key in base], frozenset(), by)
     places = {key: at for at, key in enumerate(base)}
     anchored: list[tuple[K, K | _Start]] = []

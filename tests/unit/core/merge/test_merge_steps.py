@@ -21,9 +21,9 @@ MOST_STEPS_OF_COMPARISON = 4_000_000
 LINEAR = {
     "object, both edit everything": 5.5,
     "array of equal elements, one edit each": 8,
-    "set of numbers, both shuffled": 4.5,
-    "list of the same and one duplicate": 4,
-    "named members, both shuffled and edited all": 12,
+    "set of numbers, both shuffled": 1.5,
+    "list of the same and one duplicate": 3,
+    "named members, both shuffled and edited all": 10.5,
     "list or map of objects, both edit all": 2,
     "list or map of renamed objects, both edit all": 4,
     "groups of eight, half of them renamed": 12,

@@ -32,12 +32,11 @@ def test_what_was_once_undone(population: str, seed: int) -> None:
     assert play(population, [seed]).seeds == {}
 
 
-@pytest.mark.parametrize("population", POPULATIONS)
-def test_a_run_is_the_same_every_time(population: str) -> None:
+def test_a_run_is_the_same_every_time() -> None:
     """With its ids, which are a part of the versions."""
     told: list[list[str]] = [[], []]
     for lines in told:
-        World(7, population, lines.append).run()
+        World(7, "restored", lines.append).run()
     assert told[0] == told[1] and "version={" in "".join(told[0])
 
 

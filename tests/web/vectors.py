@@ -327,7 +327,7 @@ def write(folder: Path, *, count: int, seed: int) -> dict[str, int]:
         if name == "canonical":
             vectors += by_hand
         if name == "merge":
-            vectors += [crowded_vector(rng, MAX_COMPARED + more) for more in (-1, 0, 1, 300)]
+            vectors += [crowded_vector(rng, MAX_COMPARED + more) for more in (0, 1)]
         written[name] = _write(folder / f"{name}.jsonl", vectors)
     written["folded"] = _write(folder / "folded.jsonl", list(folded_vectors()))
     return written

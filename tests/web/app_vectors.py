@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from random import Random
 from typing import Any
@@ -16,6 +17,8 @@ from client.tasks.filters import filter_of
 from client.tasks.local_time import Here
 from client.tasks.modifications import modification_of
 from client.tasks.moments import NoMomentError, stored
+from client.tasks.periods import NoPeriodError
+from client.tasks.recurrence import is_pattern, occurrences
 from client.tasks.urgency import urgency
 from client.tasks.view import View
 from client.tasks.words import WordError
@@ -41,6 +44,13 @@ MODIFIERS = ["is", "isnt", "not", "has", "hasnt", "before", "after", "by", "any"
              "word", "noword", "over", "under", "contains"]  # fmt: skip
 TAGS = ["errand", "shop", "next", "OVERDUE", "TODAY", "WEEK", "BLOCKED", "READY", "DUE", "MONTH", "WAITING", "UDA",
         "TAGGED", "YEAR", "QUARTER", "PENDING", "COMPLETED", "TOMORROW", "BLOCKING", "ACTIVE"]  # fmt: skip
+
+PERIODS = ["daily", "weekdays", "weekly", "biweekly", "monthly", "quarterly", "yearly", "3d", "2w", "6m", "1y", "36h",
+           "12hrs", "P1W", "P1M2D", "PT12H", "90min", "1.5d", "nothing", "", 3]  # fmt: skip
+STARTS = ["2026-03-27", "2026-01-31", "2024-02-29", "2025-06-07", "2026-10-25T02:30:00", "2026-03-29T02:30:00",
+          "2026-03-01T09:00:00", "2026-03-20T17:00:00Z", "20260301T180000Z", "2025-10-26T00:30:00Z", "9999-11-30",
+          "2030-01-01", "0001-01-05", "soon"]  # fmt: skip
+PLACES = ["Europe/Berlin", "America/New_York", "Asia/Kolkata", "UTC", "Nowhere/At_All", ""]
 
 
 def change_word(random: Random) -> str:
@@ -105,6 +115,38 @@ def body(random: Random, number: int, now: datetime) -> dict[str, Any]:
     return found
 
 
+def pattern(random: Random) -> dict[str, Any]:
+    found: dict[str, Any] = {"id": f"pattern{random.randrange(9)}", "description": "water", "status": "recurring"}
+    found |= {"due": random.choice(STARTS), "recur": random.choice(PERIODS), "tags": ["home"]}
+    if random.random() < 0.05:
+        found["status"] = "pending"
+    chance: dict[str, Callable[[], Any]] = {
+        "wait": lambda: random.choice(["2026-03-25", "2026-03-20T08:00:00", "2026-03-19T08:00:00Z", "x"]),
+        "scheduled": lambda: random.choice(["2026-03-26", "20260319T080000Z"]),
+        "until": lambda: random.choice(["2026-04-01", "2026-03-28", "2026-11-01T00:00:00Z", "2027-01-01T12:00:00"]),
+        "made_until": lambda: random.choice(["2026-03-28", "2026-03-27T17:00:00Z", "2026-10-25T02:30:00"]),
+        "exdates": lambda: random.sample(["2026-03-28", "2026-03-29", "2026-04-03T17:00:00Z", "2026-10-25", 3], 3),
+        "timezone": lambda: random.choice(PLACES),
+        "mask": lambda: random.choice(["", "-", "+-X", "------"]),
+    }
+    for name, value in chance.items():
+        if random.random() < 0.25:
+            found[name] = value()
+    return found
+
+
+def repeats(random: Random) -> dict[str, Any]:
+    """A pattern, and what is to be made of it: null where it is none."""
+    at, task = random.choice(MOMENTS), pattern(random)
+    taken = random.sample(range(6), random.randrange(3))
+    found: dict[str, Any] = {"now": at, "pattern": task, "taken": taken, "made": None}
+    if is_pattern(task):
+        with suppress(NoPeriodError):
+            made, after = occurrences(task, datetime.fromtimestamp(at, Here()), frozenset(taken))
+            found["made"] = {"occurrences": made, "pattern": after}
+    return found
+
+
 def outcome(make: Callable[[], Any]) -> Any:
     """What comes of it; `{"error"}` if it is refused."""
     try:
@@ -115,12 +157,13 @@ def outcome(make: Callable[[], Any]) -> Any:
 
 def vectors(seed: int, count: int) -> dict[str, Any]:
     random = Random(seed)
-    found: dict[str, list[Any]] = {"dates": [], "changes": [], "filters": [], "urgencies": []}
+    found: dict[str, list[Any]] = {"dates": [], "changes": [], "filters": [], "urgencies": [], "repeats": []}
     for at in MOMENTS:
         now = datetime.fromtimestamp(at, Here())
         for text in DATES:
             found["dates"].append({"now": at, "text": text, **outcome(lambda: stored(text, now))})  # noqa: B023
     for number in range(count):
+        found["repeats"].append(repeats(random))
         at = random.choice(MOMENTS)
         now = datetime.fromtimestamp(at, Here())
         bodies = [body(random, place, now) for place in range(12)]

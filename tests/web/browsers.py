@@ -96,14 +96,22 @@ class Person:
         return page
 
 
-def invited(server: Instance, name: str) -> Person:
-    """Somebody new, invited by the server's first administrator."""
+def administrator(server: Instance) -> Person:
+    """The server's first one."""
     made = re.search(r"The first administrator is (\S+), password (\S+) ", server.log())
     assert made is not None, server.log()
-    with httpx.Client(base_url=server.url, timeout=30) as admin:
-        session = admin.post("/session", json={"name": made[1], "password": made[2]}).json()
-        admin.headers["hypertask-csrf"] = session["csrf"]
-        secret = admin.post("/admin/invitations", json={}).json()["secret"]
+    client = httpx.Client(base_url=server.url, timeout=30)
+    session = client.post("/session", json={"name": made[1], "password": made[2]}).json()
+    client.headers["hypertask-csrf"] = session["csrf"]
+    spaces = client.get("/spaces").json()["spaces"]
+    return Person(client, server.url, spaces[0]["space"] if spaces else "", made[2])
+
+
+def invited(server: Instance, name: str) -> Person:
+    """Somebody new, invited by the server's first administrator."""
+    admin = administrator(server)
+    secret = admin.client.post("/admin/invitations", json={}).json()["secret"]
+    admin.client.close()
     client = httpx.Client(base_url=server.url, timeout=30)
     answer = client.post("/users", json={"name": name, "password": PASSWORD, "invitation": secret})
     assert answer.is_success, answer.text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,9 +13,11 @@ import node
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from client.tasks.local_time import Here
+from client.tasks.recurrence import occurrences
 from tests.acceptance.devices import WAIT_SECONDS, Device
 from tests.instance import Instance
-from tests.web.browsers import Person, build_app, invited, launched
+from tests.web.browsers import Person, administrator, build_app, invited, launched
 from tests.web.relay import Relay, relayed
 
 pytestmark = pytest.mark.usefixtures("app")
@@ -247,34 +250,88 @@ def test_of_two_tabs_one_syncs_and_the_other_goes_on_when_it_is_closed(anna: Per
     context.close()
 
 
+def without_barriers(page: Page, what: str) -> None:
+    page.evaluate((node.APP / "node_modules" / "axe-core" / "axe.min.js").read_text())
+    rules = "axe.run({resultTypes: ['violations']})"
+    found = page.evaluate(f"{rules}.then(({{violations}}) => violations)")
+    serious = [one for one in found if one["impact"] in ("serious", "critical")]
+    assert not serious, (what, [(one["id"], [place["html"] for place in one["nodes"]][:3]) for one in serious])
+
+
+def test_what_a_repeating_task_has_due_is_made_as_on_the_command_line(anna: Person, chromium: Browser) -> None:
+    first = datetime.now(UTC).date() - timedelta(days=10)
+    pattern = {"id": "waterplants", "description": "water the plants", "due": first.isoformat(), "recur": "weekly"}
+    anna.put({**pattern, "status": "recurring", "tags": ["home"]})
+    made, after = occurrences(anna.read("waterplants"), datetime.now(Here()))
+    assert len(made) == 3  # two are due, and the next one
+    page = anna.page(chromium)
+    rows = page.locator(".list-page .row", has_text="water the plants")
+    expect(rows).to_have_count(3, timeout=WAIT_SECONDS * 1000)
+    until(lambda: bool(anna.read("waterplants") == after), lambda: str(anna.read("waterplants")))
+    assert [anna.read(one["id"]) for one in made] == made
+    page.get_by_role("checkbox", name="Check off: water the plants").first.click()
+    expect(rows).to_have_count(2)
+    in_sync(page)
+    page.reload()
+    expect(rows).to_have_count(2)
+    page.context.close()
+
+
+def test_an_administrator_finds_people_sets_limits_and_makes_passwords(server: Instance, chromium: Browser) -> None:
+    bert, admin = invited(server, "bert"), administrator(server)
+    page = admin.page(chromium)
+    page.get_by_role("link", name="Administration").first.click()
+    page.get_by_label("A part of the name or address").fill("ber")
+    page.keyboard.press("Enter")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    without_barriers(page, "people")
+
+    page.get_by_role("button", name="Limits of bert").click()
+    field = page.get_by_role("spinbutton").first
+    name = str(field.get_attribute("name"))
+    field.fill("123")
+    without_barriers(page, "limits")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    [row] = admin.call("GET", "/admin/users?search=bert")["users"]
+    assert row["overrides"] == {name: 123}
+
+    page.get_by_role("button", name="New password for bert").click()
+    page.get_by_role("button", name="Make a new password").click()
+    password = page.get_by_label("The new password").input_value()
+    assert bert.client.get("/session").status_code == 401
+    assert bert.client.post("/session", json={"name": "bert", "password": password}).is_success
+    without_barriers(page, "a password")
+    for tab in ("Spaces", "Invitations", "Log"):
+        page.get_by_role("button", name=tab, exact=True).click()
+        expect(page.get_by_text("Asking the server")).to_have_count(0)
+        without_barriers(page, tab)
+    assert not admin.complaints
+    page.context.close()
+    for one in (bert, admin):
+        one.client.close()
+
+
 def test_no_page_has_a_serious_barrier(anna: Person, chromium: Browser) -> None:
-    axe = (node.APP / "node_modules" / "axe-core" / "axe.min.js").read_text()
     page = anna.page(chromium, color_scheme="dark")
     in_sync(page)
     add(page, "look at this +tag due:yesterday project:home priority:H")
 
-    def looked_at(what: str) -> None:
-        page.evaluate(axe)
-        rules = "axe.run({resultTypes: ['violations']})"
-        found = page.evaluate(f"{rules}.then(({{violations}}) => violations)")
-        serious = [one for one in found if one["impact"] in ("serious", "critical")]
-        assert not serious, (what, [(one["id"], [place["html"] for place in one["nodes"]][:3]) for one in serious])
-
     page.locator(".message").get_by_role("button", name="Close this message").click()
-    looked_at("list")
+    without_barriers(page, "list")
     page.get_by_role("link", name="look at this").click()
     for tab in ("Fields", "JSON", "History"):
         page.get_by_role("button", name=tab, exact=True).click()
-        looked_at(tab)
+        without_barriers(page, tab)
     page.get_by_role("button", name="Colours").click()
     for name in ("Tasks", "Board", "Calendar", "All documents", "Conflicts", "Members", "Devices", "Account"):
         page.get_by_role("navigation", name="Pages", exact=True).get_by_role("link", name=name).click()
         expect(page.get_by_text("One moment …")).to_have_count(0)
-        looked_at(name)
+        without_barriers(page, name)
     page.keyboard.press("?")
-    looked_at("help")
+    without_barriers(page, "help")
     page.keyboard.press("Escape")
     page.keyboard.press("s")
-    looked_at("sync")
+    without_barriers(page, "sync")
     assert not anna.complaints
     page.context.close()

@@ -5,6 +5,7 @@ import { render } from "preact";
 
 import { begin, person, RequestError, SIGN_IN } from "./engine/session.ts";
 import { databaseOf, SpaceEngine } from "./engine/space.ts";
+import { keepMaking } from "./occurrences.ts";
 import { keepRelease } from "./release.ts";
 import { engine, route } from "./state.ts";
 import "./ui/style.css";
@@ -71,4 +72,5 @@ async function start(): Promise<void> {
 }
 
 void start();
+keepMaking();
 void keepRelease().catch(() => undefined);

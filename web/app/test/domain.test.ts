@@ -11,6 +11,8 @@ import { readFilterOf } from "../src/domain/filters.ts";
 import { newId } from "../src/domain/ids.ts";
 import { grouped, listed, sorted } from "../src/domain/listing.ts";
 import { modification, taskOf } from "../src/domain/modifications.ts";
+import { namesOf, withOther } from "../src/domain/places.ts";
+import { isPattern, occurrences } from "../src/domain/recurrence.ts";
 import { View, type Task } from "../src/domain/tasks.ts";
 import { urgency } from "../src/domain/urgency.ts";
 import { splitLine } from "../src/domain/words.ts";
@@ -25,6 +27,12 @@ interface Vectors {
   readonly changes: readonly ({ now: number; words: string[]; body: Task } & Outcome)[];
   readonly filters: readonly ({ now: number; words: string[]; bodies: Task[] } & Outcome)[];
   readonly urgencies: readonly { now: number; bodies: Task[]; value: number[] }[];
+  readonly repeats: readonly {
+    now: number;
+    pattern: Task;
+    taken: number[];
+    made: { occurrences: Task[]; pattern: Task } | null;
+  }[];
 }
 
 const vectors = JSON.parse(readFileSync(process.env["HYPERTASK_VECTORS"]!, "utf8")) as Vectors;
@@ -65,6 +73,16 @@ test("urgency", () => {
     const view = new View(one.bodies, one.now);
     for (const [place, body] of one.bodies.entries())
       assert.ok(Math.abs(urgency(body, view) - one.value[place]) < 1e-9, JSON.stringify([one.now, body]));
+  }
+});
+
+test("repeating tasks", () => {
+  assert.ok(vectors.repeats.some(({ made }) => made !== null && made.occurrences.length > 1));
+  for (const { now, pattern, taken, made } of vectors.repeats) {
+    const found = isPattern(pattern) ? occurrences(pattern, now, new Set(taken)) : undefined;
+    assert.deepEqual(found ?? null, made, JSON.stringify({ now, pattern, taken }));
+    // Nothing is made twice.
+    if (found) assert.deepEqual(occurrences(found.pattern, now, new Set(taken))!.occurrences, []);
   }
 });
 
@@ -127,6 +145,21 @@ test("what differs, field by field", () => {
     { path: "b.d", before: 2, after: 3 },
     { path: "f", before: undefined, after: null },
   ]);
+});
+
+test("the other side of a conflict is taken where the field still is", () => {
+  const doc = { id: "a", steps: [{ title: "x" }, { title: "y", n: 1 }], place: { "a/b": 1 }, list: [1, 2] };
+  const take = (pointer: string, kept: unknown, other: unknown): unknown => withOther(doc, namesOf(pointer), kept, other);
+  assert.deepEqual(take("/title", undefined, "new"), { ...doc, title: "new" });
+  assert.deepEqual(take("/place/a~1b", 3, 2), { ...doc, place: { "a/b": 2 } });
+  assert.deepEqual(take("/place/a~1b", 1, undefined), { ...doc, place: {} });
+  assert.deepEqual(take("/steps/1/title", "y", "z"), { ...doc, steps: [doc.steps[0], { title: "z", n: 1 }] });
+  assert.deepEqual(take("/list/0", 1, 7), { ...doc, list: [7, 2] });
+  assert.deepEqual(take("/list/0", 1, undefined), { ...doc, list: [2] });
+  // Another one stands there now, or none.
+  for (const [pointer, kept] of [["/steps/0/title", "y"], ["/steps/2/title", "y"], ["/list/-", 1], ["/list/1", 1], ["", doc], ["/place/x/y", 1]] as const)
+    assert.equal(take(pointer, kept, "z"), undefined, pointer);
+  assert.deepEqual(Object.keys(withOther({}, ["__proto__"], 1, 2) as object), ["__proto__"]);
 });
 
 test("a table has the columns that most documents have", () => {

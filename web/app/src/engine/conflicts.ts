@@ -2,6 +2,8 @@
 
 import { openDB, type DBSchema, type IDBPDatabase } from "idb";
 
+import type { Change, Document } from "../../../sdk/src/client.ts";
+
 export interface FieldConflict {
   readonly path: string;
   readonly rule: string;
@@ -65,4 +67,24 @@ export class ConflictLog {
   close(): void {
     this.db.close();
   }
+}
+
+/** What was decided about a document that is another one now. */
+export function conflictsOf({ id, doc, conflicts, decided }: Change): StoredConflict[] {
+  const title = String((doc as Document | null)?.["description"] ?? (doc as Document | null)?.["title"] ?? id);
+  const at = Date.now();
+  const of = (by: StoredConflict["by"], found: readonly object[]): StoredConflict[] =>
+    found.length === 0 ? [] : [{ id, title, at, by, fields: found.map((one) => fieldOf(one as Record<string, unknown>)) }];
+  return [...of("here", conflicts), ...of("server", decided)];
+}
+
+function fieldOf(found: Record<string, unknown>): FieldConflict {
+  const { path, rule, kept, dropped, redacted, elided } = found;
+  return {
+    path: String(path ?? ""),
+    rule: String(rule ?? ""),
+    ...(kept === undefined ? {} : { kept }),
+    ...(dropped === undefined ? {} : { dropped }),
+    ...(redacted || elided ? { hidden: true } : {}),
+  };
 }

@@ -8,33 +8,16 @@ import type { SyncOptions, SyncReport } from "../../../sdk/src/engine/sync.ts";
 import { canonical } from "../../../sdk/src/json/canonical.ts";
 import { equal } from "../../../sdk/src/json/values.ts";
 import { IndexedDbStore } from "../../../sdk/src/stores/indexeddb.ts";
-import { ServerError } from "../../../sdk/src/transport/errors.ts";
-import { ConflictLog, type FieldConflict, type StoredConflict } from "./conflicts.ts";
+import { ConflictLog, conflictsOf, type StoredConflict } from "./conflicts.ts";
 import { fetchBySession, standing } from "./session.ts";
+import { STARTING, stateOf, type SyncStatus } from "./status.ts";
 import { Tabs, type Message } from "./tabs.ts";
 import { Deeds, type Step } from "./undo.ts";
 
-export interface SyncStatus {
-  /** `ok`: everything was said; `busy`: it is being said. */
-  readonly state: "starting" | "busy" | "ok" | "offline" | "refused" | "out" | "failing";
-  readonly pending: readonly string[];
-  readonly refused: readonly { readonly id: string; readonly code: string; readonly reason: string }[];
-  /** Many deletions that wait to be confirmed: made here, and made elsewhere. */
-  readonly held: { readonly here: number; readonly there: number };
-  /** Milliseconds since 1970, 0: never. */
-  readonly agreedAt: number;
-  readonly reason: string;
-}
-
-const STARTING: SyncStatus = {
-  state: "starting",
-  pending: [],
-  refused: [],
-  held: { here: 0, there: 0 },
-  agreedAt: 0,
-  reason: "",
-};
 const PROBE_MILLISECONDS = 3_000;
+/** Documents that arrive together from which on they are shown a little later, with those that follow. */
+const BULK = 100;
+const BULK_MILLISECONDS = 500;
 const AGREED = "hypertask-agreed:";
 
 /** Tells when a sync has ended, however. */
@@ -79,12 +62,18 @@ export class SpaceEngine {
   private asked = false;
   /** What was changed since everything began to be read the last time. */
   private meanwhile = new Set<string>();
+  private arriving: Change[] = [];
+  private gathering: ReturnType<typeof setTimeout> | undefined;
 
   private constructor(name: string, space: string, store: IndexedDbStore, log: ConflictLog) {
     [this.name, this.space, this.store, this.log] = [name, space, store, log];
     const options = { url: location.origin, token: "none", space, store, fetch: fetchBySession };
-    this.client = new WatchedClient(options, () => this.busy(), (report) => void this.tellStatus(report));
-    this.client.subscribe((changes) => this.changed(changes));
+    const ended = (report: SyncReport | undefined): void => {
+      this.showArriving();
+      void this.tellStatus(report);
+    };
+    this.client = new WatchedClient(options, () => this.busy(), ended);
+    this.client.subscribe((changes) => this.heardOf(changes));
     this.tabs = new Tabs(name, (message) => void this.heard(message));
   }
 
@@ -94,8 +83,7 @@ export class SpaceEngine {
     const [store, log] = await Promise.all([IndexedDbStore.open(name), ConflictLog.open(`${name}:conflicts`)]);
     const engine = new SpaceEngine(name, space, store, log);
     engine.status.value = { ...STARTING, agreedAt: Number(localStorage.getItem(AGREED + name) ?? 0) };
-    const leads = await engine.tabs.leads();
-    await engine.load();
+    const [leads] = await Promise.all([engine.tabs.leads(), engine.load()]);
     if (leads) engine.lead();
     // What another tab had stored when it ended was heard of by nobody.
     else void engine.tabs.elect(() => (engine.lead(), void engine.load()));
@@ -109,6 +97,7 @@ export class SpaceEngine {
   async close(): Promise<void> {
     this.ending.abort();
     clearTimeout(this.probe);
+    clearTimeout(this.gathering);
     this.tabs.close();
     await this.client.close();
     this.log.close();
@@ -154,6 +143,12 @@ export class SpaceEngine {
     void this.persist();
   }
 
+  /** Makes tasks that are not there, and leaves a pattern as it then is unless somebody has changed it meanwhile. */
+  async makeOccurrences(made: readonly Document[], pattern: Document, after: Document): Promise<void> {
+    for (const one of made) await this.client.update(one.id, (doc) => doc ?? one);
+    await this.client.update(pattern.id, (doc) => (same(doc, pattern) ? after : doc));
+  }
+
   /** Takes back what was done last; what happened to the documents since then stays. Returns its label. */
   async undo(): Promise<string | undefined> {
     const deed = this.deeds.back();
@@ -194,6 +189,23 @@ export class SpaceEngine {
   }
 
   // Hearing of changes
+
+  /** Thousands arrive in portions: the first is shown at once, the others a few times a second. */
+  private heardOf(changes: readonly Change[]): void {
+    this.arriving.push(...changes);
+    const isBulk = changes.length > BULK;
+    if (isBulk && this.gathering !== undefined) return;
+    this.showArriving();
+    if (isBulk) this.gathering = setTimeout(() => this.showArriving(), BULK_MILLISECONDS);
+  }
+
+  private showArriving(): void {
+    clearTimeout(this.gathering);
+    this.gathering = undefined;
+    const changes = this.arriving;
+    this.arriving = [];
+    if (changes.length > 0) this.changed(changes);
+  }
 
   private changed(changes: readonly Change[]): void {
     const now = new Map(this.docs.value);
@@ -250,6 +262,7 @@ export class SpaceEngine {
   }
 
   private async reread(ids: readonly string[]): Promise<void> {
+    this.showArriving();
     for (const id of ids) this.meanwhile.add(id);
     const rows = await this.store.get(ids);
     const now = new Map(this.docs.value);
@@ -300,7 +313,7 @@ export class SpaceEngine {
     const known = report ?? lastReport;
     const latest = Math.max(agreedAt, this.status.value.agreedAt);
     const status: SyncStatus = {
-      state: stateOf(error, pending.length + refused.size, refused.size),
+      state: stateOf(error, pending.length + refused.size, refused.size, standing.value === "out"),
       pending,
       refused: [...refused].map(([id, { code, reason }]) => ({ id, code, reason })),
       held: { here: known?.plan.heldHere.length ?? 0, there: known?.plan.heldThere.length ?? 0 },
@@ -329,16 +342,6 @@ export class SpaceEngine {
   }
 }
 
-function stateOf(error: Error | undefined, open: number, refused: number): SyncStatus["state"] {
-  if (standing.value === "out") return "out";
-  if (error instanceof ServerError) {
-    if (error.code === "access") return "refused";
-    return error.passing ? "offline" : "failing";
-  }
-  if (error) return "failing";
-  return refused > 0 ? "refused" : open > 0 ? "busy" : "ok";
-}
-
 /** Of one space of one person in this browser. */
 export function databaseOf(user: string, space: string): string {
   return `hypertask:${user}:${space}`;
@@ -353,25 +356,6 @@ export async function removeStored(user: string): Promise<void> {
 
 function same(one: Document | undefined, other: Document | undefined): boolean {
   return one === other || (one !== undefined && other !== undefined && equal(one, other));
-}
-
-function conflictsOf({ id, doc, conflicts, decided }: Change): StoredConflict[] {
-  const title = String((doc as Document | null)?.["description"] ?? (doc as Document | null)?.["title"] ?? id);
-  const at = Date.now();
-  const of = (by: StoredConflict["by"], found: readonly object[]): StoredConflict[] =>
-    found.length === 0 ? [] : [{ id, title, at, by, fields: found.map((one) => fieldOf(one as Record<string, unknown>)) }];
-  return [...of("here", conflicts), ...of("server", decided)];
-}
-
-function fieldOf(found: Record<string, unknown>): FieldConflict {
-  const { path, rule, kept, dropped, redacted, elided } = found;
-  return {
-    path: String(path ?? ""),
-    rule: String(rule ?? ""),
-    ...(kept === undefined ? {} : { kept }),
-    ...(dropped === undefined ? {} : { dropped }),
-    ...(redacted || elided ? { hidden: true } : {}),
-  };
 }
 
 /** How many bytes a document has as it is sent. */

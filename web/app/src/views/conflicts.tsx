@@ -2,7 +2,7 @@
 
 import { set } from "../deeds.ts";
 import type { FieldConflict, StoredConflict } from "../engine/conflicts.ts";
-import { without } from "../domain/modifications.ts";
+import { namesOf, withOther } from "../domain/places.ts";
 import type { Task } from "../domain/tasks.ts";
 import { addressOf, engine, mayWrite, now } from "../state.ts";
 import { text } from "./history.tsx";
@@ -68,8 +68,9 @@ function ConflictCard({ conflict }: { readonly conflict: StoredConflict }) {
 }
 
 function Field({ id, field }: { readonly id: string; readonly field: FieldConflict }) {
-  const path = names(field.path);
-  const canTake = mayWrite.value && !field.hidden && path.length === 1 && engine.value!.docs.value.has(id);
+  const path = namesOf(field.path);
+  const now = engine.value!.docs.value.get(id);
+  const canTake = mayWrite.value && !field.hidden && withOther(now, path, field.kept, field.dropped) !== undefined;
   return (
     <div class="sides">
       <h3 dir="auto">{path.join(" › ") || "The whole document"}</h3>
@@ -83,7 +84,7 @@ function Field({ id, field }: { readonly id: string; readonly field: FieldConfli
           <dd dir="auto">
             {shown(field.dropped)}
             {canTake && (
-              <button class="link" onClick={() => void take(id, path[0], field.dropped)}>
+              <button class="link" onClick={() => void take(id, path, field)}>
                 Take the other side
               </button>
             )}
@@ -98,14 +99,6 @@ function shown(value: unknown): string {
   return value === undefined ? "nothing" : text(value);
 }
 
-/** The members that a JSON pointer names. */
-function names(pointer: string): string[] {
-  return pointer
-    .split("/")
-    .slice(1)
-    .map((part) => part.replace(/~1/g, "/").replace(/~0/g, "~"));
-}
-
-async function take(id: string, field: string, value: unknown): Promise<void> {
-  await set([id], (task) => (value === undefined ? (without(task, field) as Task) : { ...task, [field]: value }));
+async function take(id: string, path: readonly string[], { kept, dropped }: FieldConflict): Promise<void> {
+  await set([id], (task) => (withOther(task, path, kept, dropped) as Task | undefined) ?? task);
 }

@@ -84,8 +84,8 @@ export function Facts({ task }: { readonly task: Task }) {
     <span class="facts">
       {now.isBlocked(task) && <span class="fact quiet">blocked</span>}
       {now.isWaiting(task) && <span class="fact quiet">waits until {dueText(task["wait"], now)}</span>}
-      {"recur" in task && (
-        <span class="fact quiet" title={String(task["recur"])}>
+      {("recur" in task || typeof task["parent"] === "string") && (
+        <span class="fact quiet" title={String(task["recur"] ?? "one of a series")}>
           <Icon name="repeat" />
           <span class="sr-only">repeats</span>
         </span>

@@ -3,7 +3,7 @@
 import { signal } from "@preact/signals";
 
 import { SIGN_IN } from "../engine/session.ts";
-import type { SyncStatus } from "../engine/space.ts";
+import type { SyncStatus } from "../engine/status.ts";
 import { addressOf, engine, now } from "../state.ts";
 import { Dialog } from "../ui/dialog.tsx";
 import { Icon } from "../ui/icons.tsx";

@@ -2,7 +2,9 @@
 
 import { useState } from "preact/hooks";
 
+import { Dialog } from "../../ui/dialog.tsx";
 import { Invitation, MadeLink } from "./invitations.tsx";
+import { LimitsButton, type Limits } from "./limits.tsx";
 import { change, day, size, useLoaded, Waiting } from "./loaded.tsx";
 
 interface Used {
@@ -18,6 +20,7 @@ interface UserRow {
   readonly name: string;
   readonly state: string;
   readonly administrator: boolean;
+  readonly overrides: Limits;
   readonly used: Used;
 }
 
@@ -25,6 +28,7 @@ interface SpaceRow {
   readonly space: string;
   readonly name: string;
   readonly state: string;
+  readonly overrides: Limits;
   readonly used: Used;
 }
 
@@ -58,92 +62,169 @@ export function AdminPage() {
   );
 }
 
-function Users() {
+/** The page of a list: what is searched for, and where the page begins. */
+function usePage(path: string) {
   const [after, setAfter] = useState("");
-  const users = useLoaded<{ users: readonly UserRow[]; after: string | null }>(`/admin/users${after && `?after=${after}`}`);
+  const [search, setSearch] = useState("");
+  const query = new URLSearchParams({ ...(search && { search }), ...(after && { after }) }).toString();
+  const find = (text: string): void => {
+    setSearch(text);
+    setAfter("");
+  };
+  return { address: query ? `${path}?${query}` : path, after, go: setAfter, search, find };
+}
+
+function Search({ label, find }: { readonly label: string; readonly find: (text: string) => void }) {
+  const asked = (event: SubmitEvent): void => {
+    event.preventDefault();
+    find(String(new FormData(event.currentTarget as HTMLFormElement).get("search") ?? "").trim());
+  };
+  return (
+    <form class="inline-form" role="search" onSubmit={asked}>
+      <input name="search" type="search" aria-label={label} placeholder={label} maxLength={200} dir="auto" />
+      <button class="quiet">Search</button>
+    </form>
+  );
+}
+
+/** A new password, which is shown this once. */
+function MadePassword({ made }: { readonly made: { readonly name: string; readonly password: string } | undefined }) {
+  if (!made) return null;
+  return (
+    <div class="notice" role="status">
+      <p>
+        The new password of <bdi>{made.name}</bdi>, shown this once. All browsers of this person are signed out.
+      </p>
+      <input readOnly value={made.password} aria-label="The new password" onFocus={(event) => event.currentTarget.select()} />
+    </div>
+  );
+}
+
+function Users() {
+  const page = usePage("/admin/users");
+  const users = useLoaded<{ users: readonly UserRow[]; after: string | null }>(page.address);
+  const [made, setMade] = useState<{ name: string; password: string } | undefined>(undefined);
+  const [asking, setAsking] = useState<UserRow | undefined>(undefined);
+  const reset = async ({ user, name }: UserRow): Promise<void> => {
+    setAsking(undefined);
+    const found = await change<{ password: string }>("POST", `/admin/users/${user}/reset`, {}, "", users.again);
+    if (found) setMade({ name, password: found.password });
+  };
   const set = (one: UserRow, body: object, done: string): void =>
     void change("PATCH", `/admin/users/${one.user}`, body, done, users.again);
   return (
-    <Waiting of={users}>
-      <div class="wide-table">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Name</th>
-              <th scope="col">Spaces</th>
-              <th scope="col">Devices</th>
-              <th scope="col">Documents</th>
-              <th scope="col">Room</th>
-              <th scope="col">
-                <span class="sr-only">What can be done</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {users.value?.users.map((one) => (
-              <tr key={one.user}>
-                <th scope="row" dir="auto">
-                  {one.name} {one.administrator && <span class="badge plain">administrator</span>}{" "}
-                  {one.state !== "active" && <span class="badge plain">{one.state}</span>}
+    <>
+      <Search label="A part of the name or address" find={page.find} />
+      <MadePassword made={made} />
+      {asking && (
+        <Dialog title={`A new password for ${asking.name}`} onClose={() => setAsking(undefined)}>
+          <p>The present one opens nothing any more, and all browsers of this person are signed out.</p>
+          <div class="dialog-actions">
+            <button class="quiet" onClick={() => setAsking(undefined)}>
+              Cancel
+            </button>
+            <button class="danger" onClick={() => void reset(asking)}>
+              Make a new password
+            </button>
+          </div>
+        </Dialog>
+      )}
+      <Waiting of={users}>
+        <div class="wide-table">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">Name</th>
+                <th scope="col">Spaces</th>
+                <th scope="col">Devices</th>
+                <th scope="col">Documents</th>
+                <th scope="col">Room</th>
+                <th scope="col">
+                  <span class="sr-only">What can be done</span>
                 </th>
-                <td>{one.used.spaces}</td>
-                <td>{one.used.devices}</td>
-                <td>{one.used.documents ?? "–"}</td>
-                <td>{size(one.used.bytes)}</td>
-                <td class="actions">
-                  {one.state === "disabled" ? (
-                    <button class="quiet small" onClick={() => set(one, { disabled: false }, `${one.name} may sign in again.`)}>
-                      Enable
-                    </button>
-                  ) : (
-                    <button class="danger small" aria-label={`Disable ${one.name}`} onClick={() => set(one, { disabled: true }, `Nothing opens for ${one.name} any more.`)}>
-                      Disable
-                    </button>
-                  )}
-                </td>
               </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
-      <Pages after={after} next={users.value?.after ?? null} go={setAfter} />
-    </Waiting>
+            </thead>
+            <tbody>
+              {users.value?.users.map((one) => (
+                <tr key={one.user}>
+                  <th scope="row" dir="auto">
+                    {one.name} {one.administrator && <span class="badge plain">administrator</span>}{" "}
+                    {one.state !== "active" && <span class="badge plain">{one.state}</span>}
+                  </th>
+                  <td>{one.used.spaces}</td>
+                  <td>{one.used.devices}</td>
+                  <td>{one.used.documents ?? "–"}</td>
+                  <td>{size(one.used.bytes)}</td>
+                  <td class="actions">
+                    <LimitsButton path={`/admin/users/${one.user}`} name={one.name} overrides={one.overrides} again={users.again} />{" "}
+                    <button class="quiet small" aria-label={`New password for ${one.name}`} onClick={() => setAsking(one)}>
+                      New password
+                    </button>{" "}
+                    {one.state === "disabled" ? (
+                      <button class="quiet small" onClick={() => set(one, { disabled: false }, `${one.name} may sign in again.`)}>
+                        Enable
+                      </button>
+                    ) : (
+                      <button class="danger small" aria-label={`Disable ${one.name}`} onClick={() => set(one, { disabled: true }, `Nothing opens for ${one.name} any more.`)}>
+                        Disable
+                      </button>
+                    )}
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+        {users.value?.users.length === 0 && <p class="hint">Nobody is called so.</p>}
+        <Pages after={page.after} next={users.value?.after ?? null} go={page.go} />
+      </Waiting>
+    </>
   );
 }
 
 function Spaces() {
-  const [after, setAfter] = useState("");
-  const spaces = useLoaded<{ spaces: readonly SpaceRow[]; after: string | null }>(`/admin/spaces${after && `?after=${after}`}`);
+  const page = usePage("/admin/spaces");
+  const spaces = useLoaded<{ spaces: readonly SpaceRow[]; after: string | null }>(page.address);
   return (
-    <Waiting of={spaces}>
-      <div class="wide-table">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Space</th>
-              <th scope="col">Documents</th>
-              <th scope="col">Room</th>
-              <th scope="col">History</th>
-            </tr>
-          </thead>
-          <tbody>
-            {spaces.value?.spaces.map((one) => (
-              <tr key={one.space}>
-                <th scope="row" dir="auto">
-                  {one.name} {one.state !== "active" && <span class="badge plain">{one.state}</span>}
-                  <br />
-                  <span class="hint">{one.space}</span>
+    <>
+      <Search label="A part of the name or id" find={page.find} />
+      <Waiting of={spaces}>
+        <div class="wide-table">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">Space</th>
+                <th scope="col">Documents</th>
+                <th scope="col">Room</th>
+                <th scope="col">History</th>
+                <th scope="col">
+                  <span class="sr-only">What can be done</span>
                 </th>
-                <td>{one.used.documents ?? "–"}</td>
-                <td>{size(one.used.bytes)}</td>
-                <td>{size(one.used.history_bytes)}</td>
               </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
-      <Pages after={after} next={spaces.value?.after ?? null} go={setAfter} />
-    </Waiting>
+            </thead>
+            <tbody>
+              {spaces.value?.spaces.map((one) => (
+                <tr key={one.space}>
+                  <th scope="row" dir="auto">
+                    {one.name} {one.state !== "active" && <span class="badge plain">{one.state}</span>}
+                    <br />
+                    <span class="hint">{one.space}</span>
+                  </th>
+                  <td>{one.used.documents ?? "–"}</td>
+                  <td>{size(one.used.bytes)}</td>
+                  <td>{size(one.used.history_bytes)}</td>
+                  <td class="actions">
+                    <LimitsButton path={`/admin/spaces/${one.space}`} name={one.name} overrides={one.overrides} again={spaces.again} />
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+        {spaces.value?.spaces.length === 0 && <p class="hint">No space is called so.</p>}
+        <Pages after={page.after} next={spaces.value?.after ?? null} go={page.go} />
+      </Waiting>
+    </>
   );
 }
 
@@ -177,7 +258,7 @@ function Invitations() {
 
 function Log() {
   const [before, setBefore] = useState("");
-  const log = useLoaded<{ entries: readonly Entry[]; before: number | null }>(`/admin/audit${before && `?before=${before}`}`);
+  const log = useLoaded<{ entries: readonly Entry[]; before: number | null }>(`/admin/audit${before && `?before=${encodeURIComponent(before)}`}`);
   return (
     <Waiting of={log}>
       <div class="wide-table">
@@ -217,7 +298,7 @@ function Pages({ after, next, go }: { readonly after: string; readonly next: str
       <button class="quiet small" disabled={!after} onClick={() => go("")}>
         First page
       </button>
-      <button class="quiet small" disabled={next === null} onClick={() => go(encodeURIComponent(next!))}>
+      <button class="quiet small" disabled={next === null} onClick={() => go(next!)}>
         Next page
       </button>
     </div>

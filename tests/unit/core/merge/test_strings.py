@@ -24,6 +24,8 @@ from shared.core.merge.strings import MAX_LENGTH, merged_parts, merged_ranges
         ("v1 of 2", "v3 of 2", "v1 of 4", None),
         ("the red house", "the blue house", "the red boat", None),
         ("x-1", "x-2", "x-3", None),
+        ("v1 of 2 and 1", "v2 of 2 and 1", "v1 of 2 and 3", None),  # the first has the numbers of the base, elsewhere
+        ("1 red house", "1 blue house", "1 red boat", None),
         # One changed numbers and words.
         ("a-1", "b-2", "c-1", None),
         ("", "a", "b", None),
@@ -43,6 +45,7 @@ def test_parts_of_a_string(base: str, ours: str, theirs: str, merged: str | None
         ("^1.0|^2.0", "^1.0|^2.1|^3.0", "^1.4|^2.0", "^1.4|^2.1|^3.0"),
         ("^1.0", "^1.2", "^1.1", None),  # no alternatives: as any two values
         ("^1.0|^2.0", "^2.0|^3.0", "^1.4|^2.0", None),  # one was removed
+        ("^1.0|^2.0", "^1.2|^2.0|^3.0", "^2.0|^3.0", None),
         ("^1.0", "^1.0|^2.0", "^1.0|^3.0", None),  # each added another one
         ("^1.0", "^1.0|^1.5", "^1.1", None),
         ("^0.1", "^0.2|^1.0", "^0.3", None),  # below 1 another minor version is another range

@@ -176,7 +176,7 @@ def _opener(kind: str, root: Path, access: dict[str, Access]) -> Callable[[str],
 async def asked(url: str, token: str, facts: dict[str, object]) -> None:
     """What is remembered of a server after the first contact."""
     upstream = HttpUpstream(Channel(url, token), {})
-    await upstream.ask()
+    await upstream.read_capabilities()
     facts.update(upstream.abilities.facts)
     await upstream.close()
 

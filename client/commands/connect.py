@@ -160,7 +160,7 @@ async def _asked(workspace: Workspace, config: UpstreamConfig, token: str | None
     try:
         about: dict[str, Any] = {}
         if isinstance(driver, HttpUpstream):
-            server = await driver.ask()
+            server = await driver.read_capabilities()
             about = {"server": str(server.get("version", "")), "v1_only": not driver.abilities.bases}
             ready = await driver.channel.request("GET", "/readyz") if server else None
             if ready is not None and ready.status_code != 200:

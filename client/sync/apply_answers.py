@@ -9,7 +9,7 @@ from typing import Any
 
 from client.sync.arrivals import Change, Placed
 from client.sync.decided import Decided
-from client.sync.engine.answer import Settled, agreed, is_forgotten, on_answer, on_fetched
+from client.sync.engine.answer import Settled, agreed, edits_since, is_forgotten, on_answer, on_fetched
 from client.sync.engine.own_edits import with_sides
 from client.sync.engine.records import NotNow, Pending, Record, Refused, Reply, UpstreamAnswer
 from client.sync.files import FileContent, UnreadableError
@@ -120,12 +120,13 @@ class Answers:
             store.note_contents({d: (_hash(row.expected), row.hash) for d, row in rows.items()}, time.time())
             self._own.record_taken(changes.taken)
             decided = [
-                store.record_conflicts(pair.name, document, told) for document, told in changes.conflicts.items()
+                store.record_conflicts(pair.name, document, conflicts)
+                for document, conflicts in changes.conflicts.items()
             ]
             for document, refusal in changes.refused.items():
                 store.refuse(pair.name, document, refusal)
             store.set_arriving(rows)
-        return [one for one in decided if one is not None]
+        return [conflict for conflict in decided if conflict is not None]
 
     def _place(self, rows: Mapping[DocumentId, Arriving]) -> list[Change]:
         """Returns what was changed in the files. What could not be placed is tried again, by the next plan first."""
@@ -137,7 +138,8 @@ class Answers:
         return [(one.before, one.now) for one in placed.values() if one.changed]
 
     async def _applied(self, document: DocumentId, record: Record, answer: UpstreamAnswer) -> _Applied | None:
-        """None: the answer cannot be used now, so it is asked for again."""
+        """None: the answer cannot be used now, so it is asked for again. Why not is noted where the next plan looks:
+        `recheck.forgotten` if the upstream lacks what was agreed on, another replica id if this folder is a copy."""
         pair, pending = self._pair, record.pending
         likely: list[tuple[ContentHash | None, Body | None]] = [(record.outline.shadow_hash, record.shadow)]
         if pending is not None:
@@ -166,9 +168,9 @@ class Answers:
             if await self._asked_for_policies(held, record.shadow, answer):
                 return await self._applied(document, record, answer)
             # Too large to be sent, so the edit is merged here: as if the base had been sent.
-            base = Pending(record.shadow or {}, record.outline.shadow_hash or ContentHash(""), "", record.shadow)
-            return _Applied(on_answer(base, body, answer, self._policies or NO_POLICIES), held)
+            return _Applied(edits_since(record.shadow or {}, body, answer, self._policies or NO_POLICIES), held)
         if self._pair.sends_versions and self._pair.versioning.is_behind(document, answer):
+            # It has not seen all that the file contains, though nothing was edited here since they agreed.
             self._pair.recheck.forgotten = True
             return None
         settled = on_fetched(record, body, answer)

@@ -88,7 +88,7 @@ class Outbox:
             content=held.hash if held is not None else None,
             by_content=not self._pair.upstream.abilities.versions,
             version=version,
-            last=self._pair.versioning.removed(action.id, version) if held is None else None,
+            removed=self._pair.versioning.removed(action.id, version) if held is None else None,
         )
 
     @staticmethod

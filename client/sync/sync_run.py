@@ -72,15 +72,11 @@ class Sync:
         self._emptied: set[DocumentId] = store.held_as_emptied()
         """Documents whose deletion is held until it is confirmed. Kept across syncs and upstreams, so that what
         arrives from one upstream does not release them."""
-        self._store = store
-        self._name = name
-        self._upstream = upstream
-        self._step = step
-        self._files = files or Files(folder, store)
-        self._arrivals = arrivals or Arrivals(folder, store, step)
+        arrivals = arrivals or Arrivals(folder, store, step)
         versioning, several = Versioning(store, name), several or store.is_replica()
-        self._pair = SyncPair(store, name, upstream, self._files, self._arrivals, versioning, step, several)
-        self._recheck = self._pair.recheck
+        self._pair = SyncPair(
+            store, name, upstream, files or Files(folder, store), arrivals, versioning, step, several
+        )
         self._outbox = Outbox(self._pair)
         self._own = OwnEdits(store, name, upstream)
         self._answers = Answers(self._pair, self._outbox, self._own)
@@ -100,29 +96,29 @@ class Sync:
     def is_due(self, found: Found, scope: ChangeScope, status: Mapping[str, Any]) -> bool:
         """Whether a sync would have something to do, or to say that is not in the `status` of the last one, without
         asking the upstream. `found`: of a look at `scope` at least."""
-        stuck = self._store.arriving().keys()
+        stuck = self._pair.store.arriving().keys()
         if stuck if scope.documents is None else stuck & scope.documents:
             return True
         next_plan = self._plan(found, stuck, scope)
         return bool(next_plan.actions) or not is_said(next_plan, status)
 
     def _look_at(self, scope: ChangeScope) -> None:
-        self._recheck.files |= scope
+        self._pair.recheck.files |= scope
 
     async def _next_plan(self, *, confirmed: bool) -> tuple[Plan, Found]:
         """What is to be done now. Only what may have changed is looked at, in the folder and in the memory."""
-        recheck = self._recheck
+        recheck = self._pair.recheck
         stuck: tuple[DocumentId, ...] = ()
         if recheck.arrivals:
-            recheck.look_at(self._store.arriving())
-            recovered = self._arrivals.recover()
+            recheck.look_at(self._pair.store.arriving())
+            recovered = self._pair.arrivals.recover()
             self.report.arrived.extend(recovered.changes)
             stuck = recovered.stuck
             recheck.arrivals = bool(stuck)
         if recheck.upstream:
             await self._listen()
         recheck.upstream = False
-        found = self._files.look(recheck.files)
+        found = self._pair.files.look(recheck.files)
         scope = recheck.documents | recheck.files | ChangeScope.of(stuck)
         recheck.files = NOTHING
         return self._plan(found, stuck, scope, confirmed=confirmed), found
@@ -132,18 +128,18 @@ class Sync:
     ) -> Plan:
         """`scope`: only these, and what the upstream has otherwise, may be unsettled."""
         if scope.documents is None:
-            outlines, settled = self._store.unsettled(self._name, found.hashes)
-            self._recheck.documents = ChangeScope.of(outlines)
+            outlines, settled = self._pair.store.unsettled(self._pair.name, found.hashes)
+            self._pair.recheck.documents = ChangeScope.of(outlines)
         else:
-            outlines = self._store.open_outlines(self._name, scope.documents)
+            outlines = self._pair.store.open_outlines(self._pair.name, scope.documents)
             settled = len(found.hashes) - sum(document in found.hashes for document in outlines)
-            self._recheck.documents = scope | ChangeScope.of(outlines)
+            self._pair.recheck.documents = scope | ChangeScope.of(outlines)
         local = {document: content for document in outlines if (content := found.hashes.get(document)) is not None}
         made = plan(
             local,
             {*found.unreadable, *stuck},
             outlines,
-            can_delete=self._upstream.abilities.bases,
+            can_delete=self._pair.upstream.abilities.bases,
             confirmed=confirmed,
             settled=settled,
             ahead=self._pair.versioning.ahead(local, outlines) if self._pair.sends_versions else frozenset(),
@@ -151,7 +147,7 @@ class Sync:
         if self._meant is not None and not confirmed and any(isinstance(action, Delete) for action in made.actions):
             there, before = {*found.hashes, *found.unreadable}, {*made.held_here}
             emptied = self._emptied
-            left = settled or int(self._store.any_agreed(there))
+            left = settled or int(self._pair.store.any_agreed(there))
             made = hold_if_emptied(made, there, outlines, self._meant(), settled=left, before=emptied)
             self._emptied = emptied | ({*made.held_here} - before)
         return made
@@ -172,13 +168,14 @@ class Sync:
         `prove`: agreement is to be proved, whenever it was before."""
         report = self.report
         if scope.is_everything:
-            self._store.retry_refused(self._name, REFUSED_FOR_NOW)  # the role, or the room, may be another one by now
-        if not (scope.is_everything and await self._copy(report, progress)):
+            self._pair.store.retry_refused(self._pair.name, REFUSED_FOR_NOW)  # the role or the quota may have changed
+        was_copied = scope.is_everything and await self._copy(report, progress)
+        if not was_copied:
             self._look_at(scope)
-        row = self._store.upstream(self._name)
+        row = self._pair.store.upstream(self._pair.name)
         if heard is not None and heard.since == row.cursor and not self._may_have_lost(row, heard.changes):
             self._record_changes(row, heard.changes)
-            self._recheck.upstream = False
+            self._pair.recheck.upstream = False
         for _ in range(MAX_ROUNDS):
             report.plan, report.found = await self._next_plan(confirmed=confirmed)
             report.rounds += 1
@@ -191,33 +188,33 @@ class Sync:
                 prove = False
                 continue
             await self._act(report, confirmed=confirmed, progress=progress)
-            if self._recheck.forgotten:
+            if self._pair.recheck.forgotten:
                 self._mark_unverified()
         report.decided += (dropped := await self._own.dropped())
         report.conflicts += sum(len(one.conflicts) for one in dropped)
-        row = self._store.upstream(self._name)
+        row = self._pair.store.upstream(self._pair.name)
         if report.agreed and not row.agreed_once:
-            self._store.set_cursor(self._name, row.cursor, agreed_once=True)
+            self._pair.store.set_cursor(self._pair.name, row.cursor, agreed_once=True)
         report.problems_there = self._problems
-        report.alternating = self._store.alternating(time.time())
-        report.protected = tuple(sorted(self._arrivals.protected & {*report.plan.unreadable}))
+        report.alternating = self._pair.store.alternating(time.time())
+        report.protected = tuple(sorted(self._pair.arrivals.protected & {*report.plan.unreadable}))
         report.emptied = tuple(sorted(self._emptied & {*report.plan.held_here}))
-        waiting = self._store.records(self._name, report.plan.refused)
+        waiting = self._pair.store.records(self._pair.name, report.plan.refused)
         report.refused = {d: refused for d, record in waiting.items() if (refused := record.outline.refused)}
         return report
 
     async def _copy(self, report: SyncReport, progress: Progress | None) -> bool:
         """Into an empty folder everything comes as it is, without a list of it before. False: the folder is not
         empty, or the upstream does not show what it has in pages."""
-        if not isinstance(self._upstream, Copyable) or not self._store.is_new(self._name):
+        if not isinstance(self._pair.upstream, Copyable) or not self._pair.store.is_new(self._pair.name):
             return False
-        if self._store.arriving() or not self._files.is_empty():
+        if self._pair.store.arriving() or not self._pair.files.is_empty():
             return False
         cursor: str | None = None
         done = 0
-        async for page in self._upstream.copy():
+        async for page in self._pair.upstream.copy():
             cursor = cursor or page.cursor
-            self._step("copied")
+            self._pair.step("copied")
             await self._answers.apply(page.states, report)
             done += len(page.states)
             if progress is not None:
@@ -225,122 +222,124 @@ class Sync:
         if cursor is None:
             return False
         # Of before the first page: what changed meanwhile is heard of next.
-        with self._store.transaction():
-            self._store.set_cursor(self._name, cursor, agreed_once=False)
-            self._store.set_proof(self._name, proved=time.time())
-        self._step("copied all")
+        with self._pair.store.transaction():
+            self._pair.store.set_cursor(self._pair.name, cursor, agreed_once=False)
+            self._pair.store.set_proof(self._pair.name, proved=time.time())
+        self._pair.step("copied all")
         return True
 
     async def _listen(self) -> None:
         """Takes down what the upstream has now."""
-        row = self._store.upstream(self._name)
+        row = self._pair.store.upstream(self._pair.name)
         try:
-            changes = await self._upstream.changes(row.cursor)
+            changes = await self._pair.upstream.changes(row.cursor)
             refused = self._may_have_lost(row, changes)
         except CursorGoneError:
             refused = True
         if refused:
             self._mark_unverified()
-            changes = await self._upstream.changes(None)
+            changes = await self._pair.upstream.changes(None)
         self._record_changes(row, changes)
-        self._step("listened")
+        self._pair.step("listened")
 
     def _may_have_lost(self, row: UpstreamRow, changes: UpstreamChanges) -> bool:
         """Whether something that was agreed on after the last cursor may be lost though the cursor is taken."""
-        return not changes.is_complete and may_be_lost(self._store.bases(self._name), row.cursor, changes.cursor)
+        return not changes.is_complete and may_be_lost(
+            self._pair.store.bases(self._pair.name), row.cursor, changes.cursor
+        )
 
     def _mark_unverified(self) -> None:
         """The upstream may have forgotten what was agreed on: it is asked what it has, and sent what differs."""
-        self._store.mark_unverified(self._name, drop_pending=not self._upstream.abilities.versions)
-        self._step("doubted")
-        self._unapplied, self._recheck.forgotten, self._recheck.upstream = {}, False, True
+        self._pair.store.mark_unverified(self._pair.name, drop_pending=not self._pair.upstream.abilities.versions)
+        self._pair.step("doubted")
+        self._unapplied, self._pair.recheck.forgotten, self._pair.recheck.upstream = {}, False, True
 
     async def _is_proved(self, *, prove: bool) -> bool:
         """Whether the upstream has what is remembered of it, by the content. It is asked now and then: a cursor says
         nothing of an upstream that was put back, and written to since, unless it tells its histories apart."""
-        row = self._store.upstream(self._name)
+        row = self._pair.store.upstream(self._pair.name)
         now = time.time()
         if not prove and row.unproved < PROVE_SYNCS and abs(now - row.proved) < PROVE_SECONDS:
-            self._store.set_proof(self._name)
+            self._pair.store.set_proof(self._pair.name)
             return True
-        fingerprint = sum_of(self._store.remote_hashes(self._name)).fingerprint
-        agrees = await self._upstream.agrees(row.cursor, fingerprint)
+        fingerprint = sum_of(self._pair.store.remote_hashes(self._pair.name)).fingerprint
+        agrees = await self._pair.upstream.agrees(row.cursor, fingerprint)
         if agrees is False:
             self._mark_unverified()
             return False
         if agrees:
-            self._store.set_proof(self._name, proved=now)
+            self._pair.store.set_proof(self._pair.name, proved=now)
         return True
 
     def _record_changes(self, row: UpstreamRow, changes: UpstreamChanges) -> None:
         if changes.hashes or changes.is_complete or changes.cursor != row.cursor:
-            with self._store.transaction():
-                self._store.record_remote(self._name, changes.hashes, is_complete=changes.is_complete)
-                self._store.set_cursor(self._name, changes.cursor, agreed_once=row.agreed_once)
+            with self._pair.store.transaction():
+                self._pair.store.record_remote(self._pair.name, changes.hashes, is_complete=changes.is_complete)
+                self._pair.store.set_cursor(self._pair.name, changes.cursor, agreed_once=row.agreed_once)
                 if changes.is_complete:
-                    self._store.set_proof(self._name, proved=time.time())
-        with self._store.transaction():
-            self._store.retry_problems(self._name, changes.problems)
+                    self._pair.store.set_proof(self._pair.name, proved=time.time())
+        with self._pair.store.transaction():
+            self._pair.store.retry_problems(self._pair.name, changes.problems)
         self._problems = dict(changes.problems)
         self._unapplied = dict(changes.states)
-        if self._upstream.abilities.facts != row.facts:
-            self._store.set_facts(self._name, self._upstream.abilities.facts)
+        if self._pair.upstream.abilities.facts != row.facts:
+            self._pair.store.set_facts(self._pair.name, self._pair.upstream.abilities.facts)
 
     # Acting
 
     def _adopt(self, actions: Sequence[Adopt], report: SyncReport) -> None:
         if not actions:
             return
-        with self._store.transaction():
-            records = self._store.records(self._name, [action.id for action in actions])
+        with self._pair.store.transaction():
+            records = self._pair.store.records(self._pair.name, [action.id for action in actions])
             adopted: dict[DocumentId, Record] = {}
             for action in actions:
                 try:
-                    held = self._files.now(action.id)
+                    held = self._pair.files.now(action.id)
                 except UnreadableError:
                     continue
                 remote = records.get(action.id, NO_RECORD).outline.remote_hash
                 # Only if the file still is what was compared.
                 if held is not None and held.hash == remote:
                     adopted[action.id] = Record(Outline(remote, shadow_hash=remote, remote_hash=remote), held.body)
-            self._store.set_records(self._name, adopted)
+            self._pair.store.set_records(self._pair.name, adopted)
         report.adopted += len(adopted)
-        self._recheck.look_at(action.id for action in actions if action.id not in adopted)
-        self._step("adopted")
+        self._pair.recheck.look_at(action.id for action in actions if action.id not in adopted)
+        self._pair.step("adopted")
 
     async def _act(self, report: SyncReport, *, confirmed: bool, progress: Progress | None) -> None:
         actions = [action for action in report.plan.actions if not isinstance(action, Adopt)]
         done = 0
-        told: list[str] = []
+        reasons: list[str] = []
         async for replies in self._replies(actions, confirmed=confirmed):
-            self._step("answered")
+            self._pair.step("answered")
             await self._answers.apply(replies, report)
             done += len(replies)
-            told.extend(reply.reason for reply in replies.values() if isinstance(reply, NotNow))
+            reasons.extend(reply.reason for reply in replies.values() if isinstance(reply, NotNow))
             if progress is not None:
                 progress(done, len(actions))
-        if told and len(told) == done:
-            raise UpstreamUnavailableError(f"nothing is accepted now: {told[0]}")
+        if reasons and len(reasons) == done:
+            raise UpstreamUnavailableError(f"nothing is accepted now: {reasons[0]}")
 
     async def _replies(
         self, actions: Sequence[Action], *, confirmed: bool
     ) -> AsyncIterator[Mapping[DocumentId, Reply]]:
         """The replies to what is to be done. What was heard along with the changes need not be asked for."""
         came, self._unapplied = self._unapplied, {}
-        here = {
+        known = {
             action.id: answer
             for action in actions
             if isinstance(action, Fetch) and (answer := came.get(action.id)) is not None
         }
-        if here:
-            yield here
-        left = [action for action in actions if action.id not in here]
+        if known:
+            yield known
+        left = [action for action in actions if action.id not in known]
         # After an answer the upstream is asked again whether that is all. What it told by itself is.
-        self._recheck.upstream = bool(left)
-        for portion in _portions(left, self._upstream.abilities.portion):
+        self._pair.recheck.upstream = bool(left)
+        for portion in _portions(left, self._pair.upstream.abilities.portion):
             outgoing = self._outbox.outgoing(portion)
-            self._step("pending")
-            async for replies in self._upstream.submit(outgoing, confirmed=confirmed):
+            self._pair.step("pending")
+            async for replies in self._pair.upstream.submit(outgoing, confirmed=confirmed):
                 yield replies
 
 

@@ -55,16 +55,16 @@ class Abilities:
     """What an upstream can do beyond v1.0."""
 
     bases: bool = True
-    """It goes by `base`, and knows tombstones."""
+    """It decides by `base`, and knows tombstones."""
     history: bool = True
     """`story` and `restore` work."""
     versions: bool = True
-    """It tells its histories apart: a base that it does not know any more, because it was put back to an earlier
-    state, it does not take for one that it has never seen; and it goes by the versions of states."""
+    """It decides by the versions of states. Then it also tells its histories apart: after it was put back to an
+    earlier state it knows which bases it has lost, and does not take them for ones that it has never seen."""
     local: bool = False
-    """No server is asked: versions cost nothing, and are always said."""
+    """No server is asked. Versions are sent to it also by a folder that has no other upstream."""
     portion: int = 500
-    """So many documents are best submitted at a time."""
+    """The number of documents that are best submitted at a time."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Whatever a driver wants to be told again the next time, so that it need not ask."""
 

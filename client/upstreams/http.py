@@ -34,6 +34,9 @@ from shared.core.merge.policies import NO_POLICIES, InvalidPolicies, Policies
 from shared.core.merge.policies import parse as parse_policies
 
 CURSOR_HEADER: Final = "hypertask-cursor"
+SINCE: Final = "since"
+ETAG: Final = "etag"
+"""What the position in a cursor of this driver is: of `GET /hashes?since=`, or of a map's ETag."""
 PORTION: Final = 2_000
 """Several batches, so that one is on its way while another is applied."""
 PAGE_DOCUMENTS: Final = 1_000
@@ -48,8 +51,8 @@ class HttpUpstream:
     """See the port."""
 
     def __init__(self, channel: Channel, facts: Mapping[str, Any]) -> None:
-        self.channel = channel
         """`facts`: what `abilities` gave an earlier driver of the same server."""
+        self.channel = channel
         self._facts = ServerFacts.stored(facts)
         self._names: dict[str, str] | None = None
         self._set_coding()
@@ -66,7 +69,7 @@ class HttpUpstream:
             facts=self._facts.as_stored(),
         )
 
-    async def ask(self) -> Mapping[str, Any]:
+    async def read_capabilities(self) -> Mapping[str, Any]:
         """What `GET /` says; {} of a server that has nothing there. Raises UpstreamError."""
         answer = await self.channel.request("GET", "/")
         value: Any = None
@@ -81,32 +84,31 @@ class HttpUpstream:
     def _set_coding(self) -> None:
         self.channel.coding = coding_for(frozenset(self._facts.supports))
 
-    async def _ask_if_old(self) -> None:
+    async def _refresh_capabilities(self) -> None:
         if self._facts.is_old():
-            await self.ask()
+            await self.read_capabilities()
 
     async def changes(self, cursor: str | None) -> UpstreamChanges:
-        await self._ask_if_old()
-        kind, _, position = (cursor or "").partition(":")
+        await self._refresh_capabilities()
         if self._facts.offers("since"):
-            return await self._since(position if kind == "since" else None)
-        return await self._map(position if kind == "etag" else None)
+            return await self._since(_position(cursor, SINCE))
+        return await self._map(_position(cursor, ETAG))
 
     async def _map(self, etag: str | None) -> UpstreamChanges:
         headers = {"if-none-match": etag} if etag else {}
         answer = await self.channel.request("GET", "/hashes", headers=headers)
         if answer.status_code == 304:
-            return UpstreamChanges({}, f"etag:{etag}", is_complete=False)
+            return UpstreamChanges({}, _cursor(ETAG, etag), is_complete=False)
         hashes = self._hashes(answer, self.channel.value_of(answer), live=True)
         current = answer.headers.get("etag")
-        return UpstreamChanges(hashes, f"etag:{current}" if current else None, is_complete=True)
+        return UpstreamChanges(hashes, _cursor(ETAG, current), is_complete=True)
 
     async def _since(self, position: str | None) -> UpstreamChanges:
         if position is None:
             answer = await self.channel.request("GET", "/hashes")
             hashes = self._hashes(answer, self.channel.value_of(answer), live=True)
             current = answer.headers.get(CURSOR_HEADER)
-            return UpstreamChanges(hashes, f"since:{current}" if current else None, is_complete=True)
+            return UpstreamChanges(hashes, _cursor(SINCE, current), is_complete=True)
         changed: dict[DocumentId, ContentHash | None] = {}
         more = True
         while more:
@@ -118,7 +120,7 @@ class HttpUpstream:
                 raise self.channel.unexpected(answer, "there is no cursor in its answer")
             changed.update(self._hashes(answer, value.get("hashes"), live=False))
             position, more = value["cursor"], bool(value.get("more"))
-        return UpstreamChanges(changed, f"since:{position}", is_complete=False)
+        return UpstreamChanges(changed, _cursor(SINCE, position), is_complete=False)
 
     def _hashes(self, answer: httpx.Response, value: Any, *, live: bool) -> dict[DocumentId, ContentHash | None]:
         kinds = (str,) if live else (str, type(None))
@@ -130,7 +132,7 @@ class HttpUpstream:
 
     async def copy(self) -> AsyncIterator[UpstreamChanges]:
         """While a page is written, the next one is on its way."""
-        await self._ask_if_old()
+        await self._refresh_capabilities()
         if not (self._facts.offers("pages") and self._facts.offers("base") and self._facts.offers("since")):
             return
         coming: asyncio.Task[httpx.Response] | None = await self._page("")
@@ -145,7 +147,7 @@ class HttpUpstream:
                 coming = await self._page(str(after)) if after else None
                 states = self._states(answer, tasks)
                 hashes = {document: state.hash for document, state in states.items()}
-                yield UpstreamChanges(hashes, f"since:{cursor}", is_complete=False, states=states)
+                yield UpstreamChanges(hashes, _cursor(SINCE, cursor), is_complete=False, states=states)
         finally:
             if coming is not None:
                 coming.cancel()
@@ -224,7 +226,7 @@ class HttpUpstream:
             value = loads_answer(data.encode())
             hashes = self._hashes(answer, value["hashes"], live=False)
             return UpstreamChanges(
-                hashes, f"since:{value['cursor']}", False, self._states(answer, value.get("tasks") or {})
+                hashes, _cursor(SINCE, value["cursor"]), False, self._states(answer, value.get("tasks") or {})
             )
         except (ValueError, KeyError, TypeError) as error:
             raise self.channel.unexpected(answer, "its events are not valid") from error
@@ -257,3 +259,14 @@ class HttpUpstream:
 
     async def close(self) -> None:
         await self.channel.close()
+
+
+def _cursor(kind: str, position: str | None) -> str | None:
+    """None if the server gave no position."""
+    return f"{kind}:{position}" if position else None
+
+
+def _position(cursor: str | None, kind: str) -> str | None:
+    """None if there is no cursor, or it is of another kind: the server learned, or forgot, something since."""
+    its_kind, _, position = (cursor or "").partition(":")
+    return position if its_kind == kind else None

@@ -168,7 +168,7 @@ async def _upstream(workspace: Workspace, config: UpstreamConfig) -> AsyncIterat
         if isinstance(driver, HttpUpstream):
             yield Check(name, "ok", f"there is a token for {config.url}")
             yield await _clock(driver, name)
-            said = await driver.ask()
+            said = await driver.read_capabilities()
             if not said:
                 yield Check(name, "warning", "it speaks only version 1.0 of the protocol: deletions cannot be sent")
             else:

@@ -55,6 +55,18 @@ def on_answer(
     if unedited and answer.state is None and sent is not None and _same(now, sent):
         # It is gone there. The next plan removes all such files together, so that the deletion guard sees how many.
         return Settled(now, _record(answer, shadow=sent))
+    return edits_since(sent, now, answer, policies, removed=pending.shadow)
+
+
+def edits_since(
+    sent: Body | None,
+    now: Body | None,
+    answer: UpstreamAnswer,
+    policies: Policies = NO_POLICIES,
+    *,
+    removed: Body | None = None,
+) -> Settled:
+    """What was edited between `sent` and `now`, on what was answered. `sent` None: a deletion, of `removed`."""
     if _same(now, sent):
         return Settled(answer.state, agreed(answer))
     if now is None:  # deleted since
@@ -62,7 +74,7 @@ def on_answer(
         return Settled(answer.state if unseen else None, agreed(answer))
     if answer.state is None:
         return Settled(now, _record(answer, shadow=sent))
-    merged = merged_onto(sent if sent is not None else pending.shadow, answer.state, now, policies)
+    merged = merged_onto(sent if sent is not None else removed, answer.state, now, policies)
     return Settled(merged.doc, agreed(answer), merged.conflicts)
 
 

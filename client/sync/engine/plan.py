@@ -1,22 +1,22 @@
 """What has to travel between a folder and one upstream.
 
-| here | there | since the last agreement | action |
-|---|---|---|---|
-| any | any | a state is on its way | Resend |
-| A | A | | Adopt, if the memory does not say so yet |
-| none | none | there was one | Fetch: the rev of the tombstone |
-| A | other | not edited here | Fetch |
-| A | other | edited here | Send |
-| none | A | deleted here | Delete |
+| | here | there | since the last agreement | action |
+|---|---|---|---|---|
+| 1 | any | any | a state is on its way | Resend |
+| 4 | A | A | | Adopt, if the memory does not say so yet |
+| 5 | none | none | there was one | Fetch: the rev of the tombstone |
+| 6 | A | other | not edited here | Fetch |
+| 7 | none | A | deleted here | Delete |
+| 8 | A | other | edited here | Send |
 
 An upstream that was put back to an earlier state does not know what was agreed on since. So after a refused cursor,
 or when fingerprints differ, each record is *unverified* until the upstream has answered what is here:
 
-| here | there | action for an unverified record |
-|---|---|---|
-| A, as agreed | other, or none | Send: the upstream says who is behind |
-| none, deletion agreed | any | Delete: it may have forgotten the deletion |
-| the rest | | as above |
+| | here | there | action for an unverified record |
+|---|---|---|---|
+| 2 | none, deletion agreed | any | Delete: it may have forgotten the deletion |
+| 3 | A, as agreed | other, or none | Send: the upstream says who is behind |
+| | the rest | | as above |
 
 So it is with a document of which the file contains what the upstream has never seen though nothing was edited since
 their last agreement: what came from another upstream, or an edit that was taken back (`ahead`).
@@ -146,31 +146,32 @@ def plan(
             waiting["undeletable"].append(document)
         else:
             actions.append(action)
-    found = Plan(tuple(actions), **{name: tuple(ids) for name, ids in waiting.items()})
+    planned = Plan(tuple(actions), **{name: tuple(ids) for name, ids in waiting.items()})
     agreed_on = settled + sum(outline.shadow_hash is not None for outline in outlines.values())
-    return found if confirmed else _braked(found, outlines, agreed_on)
+    return planned if confirmed else _guarded(planned, outlines, agreed_on)
 
 
 def _action(
     document: DocumentId, here: ContentHash | None, outline: Outline, *, ahead: bool = False
 ) -> Action | None:
+    """By the first row that matches, in the order of their numbers. None: both agree, and the memory says so."""
     there, before = outline.remote_hash, outline.shadow_hash
     if outline.is_pending:
-        return Resend(document)
+        return Resend(document)  # 1
     unverified = outline.unverified and outline.base is not None
     if here is None and (unverified or (ahead and there is not None)):
-        return Delete(document)
+        return Delete(document)  # 2
     if here is not None and here == before != there and (unverified or ahead):
-        return Send(document, created=False)
+        return Send(document, created=False)  # 3
     if here == there:
         if here == before and (outline.base is not None or here is None):
             return None
-        return Adopt(document) if here is not None else Fetch(document, removes=False)
+        return Adopt(document) if here is not None else Fetch(document, removes=False)  # 4, 5
     if here == before:
-        return Fetch(document, removes=there is None)
+        return Fetch(document, removes=there is None)  # 6
     if here is None:
-        return Delete(document)
-    return Send(document, created=outline.base is None and there is None)
+        return Delete(document)  # 7
+    return Send(document, created=outline.base is None and there is None)  # 8
 
 
 def removals_allowed(agreed_on: int) -> float:
@@ -186,17 +187,17 @@ def _is_refused(action: Action, outline: Outline, here: ContentHash | None) -> b
     return refused.hash == here and (refused.file or refused.remote == outline.remote_hash)
 
 
-def _braked(found: Plan, outlines: Mapping[DocumentId, Outline], agreed_on: int) -> Plan:
+def _guarded(planned: Plan, outlines: Mapping[DocumentId, Outline], agreed_on: int) -> Plan:
     """Holds back deletions, and removals, that are an unusual share of what was agreed on."""
     limit = removals_allowed(agreed_on)
     # A deletion that was agreed on before was let through then.
-    here = tuple(a.id for a in found.actions if isinstance(a, Delete) and outlines[a.id].shadow_hash is not None)
-    there = tuple(action.id for action in found.actions if isinstance(action, Fetch) and action.removes)
+    here = tuple(a.id for a in planned.actions if isinstance(a, Delete) and outlines[a.id].shadow_hash is not None)
+    there = tuple(action.id for action in planned.actions if isinstance(action, Fetch) and action.removes)
     held_here = here if len(here) > limit else ()
     held_there = there if len(there) > limit else ()
     held = {*held_here, *held_there}
-    actions = tuple(action for action in found.actions if action.id not in held)
-    return replace(found, actions=actions, held_here=held_here, held_there=held_there)
+    actions = tuple(action for action in planned.actions if action.id not in held)
+    return replace(planned, actions=actions, held_here=held_here, held_there=held_there)
 
 
 def pending_for(
@@ -208,16 +209,25 @@ def pending_for(
     content: ContentHash | None = None,
     by_content: bool = False,
     version: Version | None = None,
-    last: Body | None = None,
+    removed: Body | None = None,
 ) -> Pending | None:
-    """The state to send. `body`: what the file holds now, `content` its hash, where it is known. None: nothing is to
-    be sent after all.
+    """The state to send, with its base. The first row that matches:
 
-    `agreed_once`: this memory has agreed with the upstream on everything once. Without that nobody knows whether the
-    document is new: its own hash stands for the base, and the upstream goes by the content. So it does for an
-    unverified record if the upstream does not tell its histories apart (`by_content`): it would take a base that it
-    has forgotten for one that it has never seen, and the state for no edit of it. `version`: what the state contains.
-    `last`: what a deletion with a version removed, where that is known; it may be more than this upstream ever had.
+    | the file | the record | base | `base_state` |
+    |---|---|---|---|
+    | deleted | nothing is known to be deleted at the upstream, and there is no `version` | nothing is sent: None | |
+    | deleted | unverified, `by_content` | the hash of the shadow | null, at once |
+    | deleted | else | its base, or "0" | the shadow, if asked for |
+    | there | unverified, `by_content` | its own hash | null, at once |
+    | there | has a base | that | the shadow: at once on a tombstone, else if asked for |
+    | there | no base, the upstream has none such, `agreed_once` | "0" | |
+    | there | else: nobody knows whether it is new | its own hash | null, at once |
+
+    With its own hash as base the upstream goes by the content. `by_content`: the upstream does not tell its histories
+    apart, so it would take a base that it has forgotten for one that it has never seen, and the state for no edit of
+    it. `body`: what the file holds now, `content` its hash, where it is known. `agreed_once`: this memory has agreed
+    with the upstream on everything once. `version`: what the state contains. `removed`: what a deletion with a
+    version removed, where that is known; it may be more than this upstream ever had.
     """
     outline = record.outline
     # One that an earlier release stored is taken by nobody; its hash says enough.
@@ -227,8 +237,8 @@ def pending_for(
         unknown = outline.base is None or (record.shadow is None and not outline.unverified)
         if unknown and version is None:
             return None
-        inside = last if version is not None else record.shadow
-        tombstone: Body = {**(inside or {}), "id": action.id, DELETED_KEY: True}
+        last_body = removed if version is not None else record.shadow
+        tombstone: Body = {**(last_body or {}), "id": action.id, DELETED_KEY: True}
         if _is_too_large(tombstone):  # its base says enough
             tombstone = {"id": action.id, DELETED_KEY: True}
         if by_content and record.shadow is not None:

@@ -113,7 +113,7 @@ def test_an_edit_is_sent_after_a_sync_that_failed_once_it_had_looked(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(self: Sync, *arguments: Any) -> None:
-        self._files.look()
+        self._pair.files.look()
         raise UpstreamUnreachableError("away")
 
     desk.write(NEW)

@@ -1344,8 +1344,8 @@ BREAKS = (
     Break(
         "a deletion tells an upstream what that one had, and not what the file held",
         "client/sync/engine/plan.py",
-        "        inside = last if version is not None else record.shadow\n",
-        "        inside = record.shadow\n",
+        "        last_body = removed if version is not None else record.shadow\n",
+        "        last_body = record.shadow\n",
         ("tests/convergence/test_rings.py",),
     ),
     Break(

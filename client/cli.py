@@ -114,7 +114,7 @@ GROUPS: Final = {
 """The commands as --help lists them."""
 FILTERED: Final = frozenset(
     {"list", "modify", "done", "delete", "annotate", "denotate", "append", "prepend", "start", "stop", "duplicate"}
-    | {"projects", "tags", "summary", "calendar", "burndown", *REPORTS}
+    | {"projects", "tags", "summary", "calendar", "burndown", "export", *REPORTS}
 )
 """Commands that take a filter before their name: hypertask +home done."""
 ONE_TASK: Final = frozenset({"show", "edit", "log", "restore"})
@@ -171,14 +171,19 @@ class Root(click.Group):
                 ctx.obj.filter_words = tuple(args[:place])
                 return command.name, command, args[place + 1 :]
         word = args[0]
+        if args[-1] in NAMED:  # as Taskwarrior has it: a filter, then the command
+            raise self._no_command(ctx, args[-1])
         if word.isdigit() and len(args) == 1:
             return "show", self.get_command(ctx, "show"), args
-        if word[:1] in "+-(!/" or ":" in word or word[:1].isdigit():
+        if word[:1] in "+-(!/" or word[:1].isdigit() or any(sign in word for sign in ":<>="):
             return "next", self.get_command(ctx, "next"), args
+        raise self._no_command(ctx, word)
+
+    def _no_command(self, ctx: click.Context, word: str) -> click.UsageError:
         from client.screen import fitting_error  # noqa: PLC0415  a slip
 
         message = _no_such_command(word)
-        raise click.UsageError(message if ctx.meta[_JSON] else fitting_error(message), ctx)
+        return click.UsageError(message if ctx.meta[_JSON] else fitting_error(message), ctx)
 
     def _takes_filter(self, ctx: click.Context, word: str) -> bool:
         return word in FILTERED or (word not in COMMANDS and self._is_own_report(ctx, word))
@@ -236,7 +241,9 @@ def _no_such_command(word: str) -> str:
     from difflib import get_close_matches  # noqa: PLC0415  it is needed here alone, and takes time to load
 
     near = get_close_matches(word, [*COMMANDS, *REPORTS, *OTHER_NAMES], 1)
-    hint = f"Did you mean {OTHER_NAMES.get(near[0], near[0])}?" if near else "All commands: hypertask --help"
+    hint = f"Did you mean {OTHER_NAMES.get(near[0], near[0])}?" if near else "All commands: hypertask --help."
+    if not near:
+        hint += f" Tasks with that word: hypertask list {word}" if word.isalnum() else ""
     return f'There is no command "{word}". {hint}'
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,17 @@ def _shown(profile: Profile, *, chosen: bool) -> list[str]:
     lines = [f"[{profile.name}]{'  (in use)' if chosen else ''}", f"folder    {profile.folder}"]
     lines += [f"hooks     {profile.hooks}{'' if profile.hooks.is_dir() else '  (missing)'}"]
     lines += [f"editor    {profile.editor}"] if profile.editor else []
-    lines += [f"upstream  {upstream.name}: {upstream.url}" for upstream in profile.upstreams]
+    for one in profile.upstreams:
+        lines.append(f"upstream  {one.name}: {one.url}{f' (space {one.space})' if one.space else ''}")
+    lines += [f"urgency   {name}: {number:g}" for name, number in profile.urgency.items()]
+    lines += [f"context   {name}: {shlex.join(words)}" for name, words in profile.contexts.items()]
+    lines += [f"values    {name}: {', '.join(values)}" for name, values in profile.values.items()]
+    for name, report in profile.reports.items():
+        parts = (("sort", report.sort), ("columns", report.columns))
+        more = "".join(f"; {key} {','.join(value)}" for key, value in parts if value)
+        more += f"; limit {report.limit}" if report.limit is not None else ""
+        about = f"{report.about}: " if report.about else ""
+        lines.append(f"report    {name}: {about}{shlex.join(report.filter) or 'all tasks'}{more}")
     return lines
 
 
@@ -145,7 +156,11 @@ def _as_object(config: Config, chosen: str, path: Path) -> dict[str, Any]:
                 "folder": str(profile.folder),
                 "hooks": str(profile.hooks),
                 "editor": profile.editor,
-                "upstreams": [{"name": u.name, "url": u.url, "space": u.space} for u in profile.upstreams],
+                "upstreams": [upstream._asdict() for upstream in profile.upstreams],
+                "urgency": dict(profile.urgency),
+                "contexts": {name: list(words) for name, words in profile.contexts.items()},
+                "values": {name: list(values) for name, values in profile.values.items()},
+                "reports": {name: report._asdict() for name, report in profile.reports.items()},
             }
             for name, profile in config.profiles.items()
         },

@@ -21,7 +21,7 @@ from client.commands.sync_report import (
     waiting_of,
     without,
 )
-from client.commands.table import terminal_width
+from client.commands.table import in_colour, terminal_width
 from client.screen import INCOMPLETE, SHOWN, Painted, Screen, edits, tasks, wrapped
 from client.workspace.health import Check, Status, UpstreamStatus, examine
 from client.workspace.health import status as status_of
@@ -56,7 +56,12 @@ def status(session: Session, screen: Screen) -> None:
 
 def _upstream_lines(upstream: UpstreamStatus, now: datetime) -> list[str]:
     last, name = upstream.last, upstream.name
-    if not last:
+    if upstream.no_token:
+        lines = [
+            f"{name}: signed out{_waits(upstream)}. To sync again: hypertask login {upstream.url}, or with a token: "
+            f"hypertask connect {upstream.url}"
+        ]
+    elif not last:
         lines = [f"{name}: never synced ({upstream.url})"]
     elif error := last.get("error"):
         word = "offline" if error.get("passing") else "stopped"
@@ -114,6 +119,8 @@ def _next(found: Status) -> str:
         if not errors and not waits:
             return "Next: correct the files named above; all others are synced."
         return f"Next: correct the files named above{'.' if found.daemon is not None else ', then: hypertask sync'}"
+    if any(upstream.no_token for upstream in found.upstreams):
+        return "Next: sign in, as above."
     if any(error.get("passing") is False for error in errors):
         return "Next: correct that. To check everything: hypertask doctor"
     if refused := {document for upstream in found.upstreams for document in upstream.refused}:
@@ -155,7 +162,8 @@ def doctor(session: Session, screen: Screen) -> None:
     bad = [check for check in checks if check.state == "bad"]
     lines: list[str] = []
     for check in checks:
-        mark = click.style(f"{check.state:7}", fg=_COLOURS[check.state])
+        mark = f"{check.state:7}"
+        mark = click.style(mark, fg=_COLOURS[check.state]) if in_colour("auto") else mark
         first, *rest = _fitting(shown(f"{check.what}: {check.said}"))
         lines += [Painted(f"{mark} {first}"), *(f"        {part}" for part in rest)]
         if check.fix:

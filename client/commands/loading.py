@@ -41,12 +41,17 @@ def load_all(session: Session, screen: Screen) -> AllTasks:
     if made := session.tasks.make_occurrences(seen.bodies):
         screen.say(f"Created {tasks(len(made))} from {'a repeating task' if len(made) == 1 else 'repeating tasks'}.")
     bodies = {**seen.bodies, **{DocumentId(body["id"]): body for body in made}}
+    return all_tasks_of(session, bodies, seen.problems)
+
+
+def all_tasks_of(session: Session, bodies: Mapping[DocumentId, Body], problems: tuple[FileProblem, ...]) -> AllTasks:
+    """What was read, with the view on it."""
     coefficients = {**COEFFICIENTS, **session.profile.urgency}
     values = session.profile.values
     view = View.of(
         bodies.values(), session.now, numbers(session.folder.state), values=values, coefficients=coefficients
     )
-    return AllTasks(bodies, view, seen.problems, coefficients)
+    return AllTasks(bodies, view, problems, coefficients)
 
 
 def change_of(session: Session, screen: Screen, words: Sequence[str]) -> tuple[Modification, View]:

@@ -19,6 +19,7 @@ from client.screen import INCOMPLETE, SHOWN, Screen, tasks
 from client.tasks.moments import moment
 from client.workspace.earlier import Earlier, States
 from client.workspace.workspace import Workspace, open_workspace
+from shared.core.identifiers import DocumentId
 
 _SPAN = re.compile(r"\d{1,5}(?:min|h|d|w|m|y)\Z", re.ASCII)
 
@@ -63,7 +64,7 @@ def restore(
     lines = [f"{name} could not be asked: {reason}" for name, reason in found.unreachable.items()]
     for line in lines:
         screen.say(line)
-    missing = [f"{one}: no earlier state is known." for one in found.unknown[:SHOWN]]
+    missing = [_missing(one, state) for one in found.unknown[:SHOWN]]
     value: dict[str, Any] = {"unknown": found.unknown, "not_asked": found.unreachable}
     if not found.bodies:
         screen.answer({"restored": [], **value}, *(missing or ["Nothing to bring back."]))
@@ -80,9 +81,9 @@ def restore(
             "Nothing was changed.",
         )
         return
-    words = [document or "", *(["--all"] if everything else []), *(["--held"] if held else [])]
-    words += ["--since", when] if when is not None else []
-    done = session.tasks.restore(found.bodies, " ".join(["restore", *filter(None, words)]))
+    options = (("--all", everything), ("--held", held), (f"--since {when}", when), (f"--state {state}", state))
+    words = ["restore", *([document] if document else []), *(option for option, given in options if given)]
+    done = session.tasks.restore(found.bodies, " ".join(words))
     screen.answer(
         {"restored": [step_row(step) for step in done.steps], **value},
         f"Brought back {tasks(len(done.steps))}:",
@@ -90,6 +91,11 @@ def restore(
         *missing,
         "To take it back: hypertask undo",
     )
+
+
+def _missing(document: DocumentId, state: str | None) -> str:
+    which = "no earlier state" if state is None else f"no state of which the hash begins with {state}"
+    return f"{document}: {which} is known. All states: hypertask log {document}"
 
 
 async def _found(

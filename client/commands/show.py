@@ -10,9 +10,12 @@ import click
 
 from client.commands.reporting import reports
 from client.commands.session import Session
-from client.commands.task_words import an_id
+from client.commands.task_words import an_id, title
+from client.folder.replace import ChangedError
 from client.screen import Screen, plain, terminal_size, width_of, wrapped
 from client.tasks.moments import shown
+from client.tasks.task_list import NotATaskError
+from shared.core.identifiers import DocumentId
 
 
 @click.command()
@@ -46,9 +49,20 @@ def _texts(name: str, value: Any, session: Session) -> list[str]:
         return [plain(line) for line in shown(value, session.now).split("\n")]
     if name == "tags" and isinstance(value, list):
         return [plain(" ".join(map(str, value)))]
+    if name == "depends" and isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return [_called(one, session) for one in value]
     if name == "annotations" and isinstance(value, list) and (notes := list(map(_note, value))) and all(notes):
         return [f"{plain(shown(at, session.now))}  {plain(text)}" for at, text in filter(None, notes)]
     return [plain(json.dumps(value, ensure_ascii=False))]
+
+
+def _called(document: str, session: Session) -> str:
+    """Another task by its id and its description."""
+    try:
+        body = session.tasks.read(DocumentId(document))
+    except (ChangedError, NotATaskError, ValueError):  # there is none, or none that can be read; or no id at all
+        return plain(f"{document}  (not here)")
+    return f"{document}  {title(body)}"
 
 
 def _note(value: Any) -> tuple[str, str] | None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import click
 
-from client.commands.loading import say_problems
+from client.commands.loading import all_tasks_of, say_problems
 from client.commands.reporting import reports
 from client.commands.session import Session
 from client.commands.task_rows import in_order, table
@@ -221,8 +221,8 @@ def _importer(name: str, module: str, what: str) -> click.Command:
 def _exporter(name: str, what: str, writer: Callable[[], Writer]) -> click.Command:
     @reports
     def run(session: Session, screen: Screen, *, words: tuple[str, ...], output: Path | None) -> None:
-        fits = filter_of(words, session.now)
-        seen = session.tasks.all()
+        seen = all_tasks_of(session, *session.tasks.all())
+        fits = filter_of([*session.filter_words, *words], session.now, seen.view)
         zone = session.now.tzinfo or UTC
         bodies = in_order((body for body in seen.bodies.values() if fits(body)), zone)
         say_problems(screen, seen.problems)

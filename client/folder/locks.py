@@ -59,8 +59,9 @@ def held(path: Path) -> Iterator[HeldLock]:
                 raise
             raise LockedError(path, holder(path)) from None
         # Says who, for people. What counts is the lock, not the content.
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        line = f"{os.getpid()}\n".encode()
+        os.pwrite(descriptor, line, 0)
+        os.ftruncate(descriptor, len(line))
         yield HeldLock(path, descriptor)
     finally:
         os.close(descriptor)
@@ -108,7 +109,7 @@ def is_held(path: Path) -> bool:
 def holder(path: Path) -> str:
     """The id of the process that held it last; "" if it is not known."""
     with suppress(OSError):
-        return path.read_text(encoding="ascii").strip()
+        return path.read_text(encoding="ascii").partition("\n")[0].strip()
     return ""
 
 

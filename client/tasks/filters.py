@@ -122,6 +122,8 @@ def _condition(word: Tag | Field | Text, view: View) -> Filter:
             return _text_test(text, view)
         case Field(name, modifier, text, is_json):
             name = known_field(name, view.fields)
+            if name == "limit" and view.fields is not None and "limit" not in view.fields:
+                raise WordError("limit is for list and the reports, and no task has such a field")
             if name == "status" and modifier in ("", "is", "isnt", "not") and not is_json:
                 check_status(text, view)
             test = _test(modifier, text, is_json, name, view.now)

@@ -27,6 +27,11 @@ def documents_named(text: str, numbers: Sequence[str], ids: Iterable[DocumentId]
                     f'"{part}" is neither a number of the last listing nor long enough for the beginning of an id: '
                     "type two characters or more"
                 )
+            if part.isdecimal() and len(part) < SHORTEST and not any(one.startswith(part) for one in known):
+                listed = f"the last listing has the numbers 1 to {len(numbers)}" if numbers else "nothing was listed"
+                raise NoSuchTaskError(
+                    f"{part} is no number of a task: {listed}, and no id begins so. List again: hypertask list"
+                )
             named.append(with_prefix(part, known))
             continue
         if gone := sorted(places - known):

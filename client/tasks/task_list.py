@@ -4,6 +4,7 @@ somebody else makes at the same moment."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -149,8 +150,10 @@ class Tasks:
             )
         taken_back = _changed([step for step, _ in pairs])
         if taken_back:
-            Journal(self.folder.state, UNDONE).record(f"undo {entry.command}", taken_back)
-        self._apply(pairs)
+            record = Journal(self.folder.state, UNDONE)
+            told = record.record("undo --sync" if arrivals else f"undo, of: {entry.command}", taken_back)
+            with self._told_as_done(record, told):
+                self._apply(pairs)
         journal.drop(entry)
         return entry, Done(taken_back)
 
@@ -272,14 +275,27 @@ class Tasks:
             entry = self._journal.record(command, [step for step, _ in meant])
         except OSError as error:
             raise FolderError(f"{error.filename}: {error.strerror}. Make room or correct the permissions.") from error
-        failed = self._apply(meant, tolerant=True)
+        with self._told_as_done(self._journal, entry):
+            failed = self._apply(meant, tolerant=True)
         if failed:
-            self._journal.drop(entry)
-            if done := [step for step, _ in meant if step.document not in failed]:
-                self._journal.record(command, done)
+            _keep(self._journal, entry, [step for step in entry.steps if step.document not in failed])
             if not tolerant:
                 raise ChangedError(self.folder.path(failed[0]))
         return failed
+
+    @contextmanager
+    def _told_as_done(self, journal: Journal, entry: JournalEntry) -> Iterator[None]:
+        """What fails inside was not done, or not all of it: the entry tells then what was."""
+        try:
+            yield
+        except (ChangedError, FolderError):
+            with suppress(FolderError, OSError):  # the folder is gone: the entry tells of it all
+                _keep(journal, entry, [step for step in entry.steps if self._may_be_done(step)])
+            raise
+
+    def _may_be_done(self, step: Step) -> bool:
+        found = self.folder.read(step.document)
+        return isinstance(found, FileProblem) or not equal(found.body if found else None, step.before)
 
     def _apply(self, pairs: Iterable[tuple[Step, Stamp | None]], *, tolerant: bool = False) -> list[DocumentId]:
         changes = [FileChange(step.document, step.after, stamp) for step, stamp in pairs if not _same(step)]
@@ -298,6 +314,13 @@ def _numbers(bodies: Iterable[Body]) -> dict[str, set[int]]:
         if isinstance(number, int | float) and isinstance(parent, str):
             found.setdefault(parent, set()).add(int(number))
     return found
+
+
+def _keep(journal: Journal, entry: JournalEntry, done: list[Step]) -> None:
+    """Of what an entry tells, these steps alone."""
+    journal.drop(entry)
+    if done:
+        journal.record(entry.command, done)
 
 
 def _same(step: Step) -> bool:

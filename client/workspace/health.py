@@ -43,6 +43,8 @@ class UpstreamStatus:
     """What would travel if the upstream were still as it was heard of."""
     protected: tuple[DocumentId, ...] = ()
     """Documents of which the last sync could not place a newer state, as far as their files are protected still."""
+    no_token: bool = False
+    """Nothing can be synced before somebody signs in."""
     alternating: tuple[DocumentId, ...] = ()
     """Documents that went back and forth in the last sync, as far as they are there still."""
 
@@ -82,9 +84,21 @@ def status(workspace: Workspace) -> Status:
         intent = hold_if_emptied(intent, there, outlines, meant, settled=left, before=before)
         protected = tuple(d for d in row.status.get("protected") or () if is_protected(folder.text_path(d)))
         alternating = tuple(d for d in row.status.get("alternating") or () if d in there)
-        rows.append(UpstreamStatus(config.name, config.url, dict(row.status), intent, protected, alternating))
+        no_token = _lacks_token(workspace, config)
+        rows.append(
+            UpstreamStatus(config.name, config.url, dict(row.status), intent, protected, no_token, alternating)
+        )
     daemon = holder(workspace.daemon_lock) if is_held(workspace.daemon_lock) else None
     return Status(found, tuple(rows), daemon)
+
+
+def _lacks_token(workspace: Workspace, config: UpstreamConfig) -> bool:
+    if not config.url.startswith(("http://", "https://")):
+        return False
+    try:
+        return workspace.tokens.token_for(workspace.profile.name, config.name) is None
+    except TokenError:  # there is one, with which something is wrong: the next sync says what
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,3 +134,11 @@ def test_status_is_not_in_sync_while_edits_are_not_accepted(
     assert count == 1 or lines[-1] == more
     then = _next(Status(Found({}), (upstream,), daemon))
     assert then == f"Not in sync: {words} {verb} kept here alone; see above."
+
+
+def test_status_says_that_nobody_is_signed_in() -> None:
+    last = {"at": NOW.timestamp() - 15, "agreed": True}
+    upstream = UpstreamStatus("home", "https://tasks.example.org", last, Plan(), no_token=True)
+    [line] = _upstream_lines(upstream, NOW)
+    assert line.startswith("home: signed out. To sync again: hypertask login https://tasks.example.org")
+    assert _next(Status(Found({}), (upstream,), None)) == "Next: sign in, as above."

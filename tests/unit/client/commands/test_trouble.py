@@ -42,6 +42,7 @@ def test_the_sentences_of_everyday_trouble(tmp_path: Path) -> None:
     assert "Created 1 task from a repeating task.\n" in desk.run("list", text=True)
     assert desk.run("conflicts", text=True) == "No conflicts.\n"
     assert desk.run("daemon", "stop", text=True).startswith("No daemon was running.\n")
+    assert "\x1b" not in desk.run("doctor", text=True), "no colours where nobody sees them"
     assert f"{desk.root} has no server or folder to sync with yet. Next: hypertask connect URL" in desk.run(
         "sync", fails=True, text=True
     )

@@ -271,3 +271,27 @@ def test_a_wrong_file_can_be_edited(file: ConfigFile, tmp_path: Path) -> None:
     assert failed.exit_code == 1 and "status 3" in failed.stderr
     failed = run(file, "config", "edit", VISUAL="", EDITOR=str(tmp_path / "none"))
     assert failed.exit_code == 1 and "config set editor" in failed.stderr
+
+
+def test_all_settings_are_shown(file: ConfigFile) -> None:
+    values = {
+        "urgency.due": "10",
+        "contexts.work": "project:work or +office",
+        "values.priority": "H,M,L",
+        "reports.mine.filter": "+READY 'two words'",
+        "reports.mine.limit": "5",
+    }
+    for key, value in values.items():
+        assert run(file, "config", "set", key, value).exit_code == 0
+    shown = run(file, "config", "show").stdout
+    for line in (
+        "urgency   due: 10",
+        "context   work: project:work or +office",
+        "values    priority: H, M, L",
+        "report    mine: +READY 'two words'; limit 5",
+    ):
+        assert line in shown
+    profile = json.loads(run(file, "config", "show", "--json").stdout)["profiles"]["default"]
+    assert profile["contexts"] == {"work": ["project:work", "or", "+office"]}
+    assert (profile["urgency"], profile["values"]["priority"]) == ({"due": 10.0}, ["H", "M", "L"])
+    assert profile["reports"]["mine"]["limit"] == 5

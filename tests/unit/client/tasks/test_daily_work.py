@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from client.cli import COMMANDS, FILTERED, GROUPS, NAMED, ONE_TASK, OTHER_NAMES, REPORTS, main
+from client.cli import COMMANDS, FILTERED, GROUPS, NAMED, ONE_TASK, OTHER_NAMES, REPORTS
 from client.tasks import reports
 from tests.unit.client.tasks.test_task_commands import add, file, home, listed, run
 
@@ -64,27 +64,6 @@ def test_one_character_changes_nothing_unless_it_is_a_number(home: Path, four: d
     for command in (["done"], ["delete"], ["start"], ["edit"]):
         assert "two characters or more" in told(home, *command, letter, status=2).stderr
     assert len(listed(home)) == 4
-
-
-def test_no_word_at_all_is_next(home: Path, four: dict[str, str]) -> None:
-    assert told(home).stdout == told(home, "next").stdout
-
-
-def test_no_word_at_all_is_the_help_where_nothing_was_set_up(tmp_path: Path) -> None:
-    found = CliRunner().invoke(main, [], env={"HYPERTASK_CONFIG": str(tmp_path / "config.toml")})
-    assert "Usage:" in found.output and not (tmp_path / "config.toml").exists()
-
-
-def test_a_listing_says_what_narrows_it(home: Path, four: dict[str, str]) -> None:
-    told(home, "config", "set", "contexts.work", "project:work")
-    told(home, "context", "work")
-    assert "1 task of 4 in the context work." in told(home, "list").stdout
-    assert "1 task in the context work." in told(home, "next").stdout
-    hint = "Next: fewer words, or hypertask context none, or hypertask list --all"
-    for report in ("list", "ready"):
-        assert hint in told(home, report, "+nothing").stdout
-    told(home, "context", "none")
-    assert "0 tasks. Next: hypertask list --all" in told(home, "waiting").stdout
 
 
 def test_a_task_that_is_gone_keeps_its_number(home: Path, four: dict[str, str]) -> None:

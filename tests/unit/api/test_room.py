@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 
@@ -189,6 +190,7 @@ async def test_many_that_wait_are_let_go_one_after_another(monkeypatch: pytest.M
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
+    monkeypatch.setattr(pacing, "time", SimpleNamespace(monotonic=lambda: 1000.0))
     pace = Pace()
     await pace.throttle(B)
     pace._late = 0.01

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from typing import Any
 
 import httpx
@@ -147,17 +147,14 @@ async def test_a_token_of_many_spaces_has_few_requests_at_the_workers(
     app = server.service.state
     spaces = [(await anna.call("POST", "/spaces", 201, json={"name": f"{n}"}))["space"] for n in range(20)]
     token, bound = await anna.token(every_space=True), await server.service.token()
-    inside, most = 0, 0
+    inside, may_go = 0, asyncio.Event()
     resolve, resolve_all = app.resolver.resolve, app.resolver.resolve_all
 
     async def counted(call: Awaitable[Any]) -> Any:
-        nonlocal inside, most
+        nonlocal inside
         inside += 1
-        most = max(most, inside)
-        await asyncio.sleep(0.001)
-        found = await call
-        inside -= 1
-        return found
+        await may_go.wait()
+        return await call
 
     monkeypatch.setattr(app.resolver, "resolve", lambda *arguments: counted(resolve(*arguments)))
     monkeypatch.setattr(app.resolver, "resolve_all", lambda *arguments: counted(resolve_all(*arguments)))
@@ -168,9 +165,20 @@ async def test_a_token_of_many_spaces_has_few_requests_at_the_workers(
             return (await client.post("/task/a", json=state)).status_code
         return (await client.post("/tasks", json={"tasks": {"a": state}})).status_code
 
-    writes = [write(server.device(token, space), number) for number, space in enumerate(spaces)]
-    assert set(await asyncio.gather(*writes)) == {200}
-    assert most == DECISIONS_OF_SHARE
-    most = 0
-    assert set(await asyncio.gather(*(write(server.device(bound), number) for number in range(20)))) == {200}
-    assert most > DECISIONS_OF_SHARE, "what is of one space is decided together"
+    async def inside_when_all_came(writes: Iterable[Awaitable[int]]) -> int:
+        nonlocal inside
+        inside = 0
+        may_go.clear()
+        under_way = [asyncio.ensure_future(one) for one in writes]
+        async with asyncio.timeout(60):
+            while inside + len(app.decisions._waiting.get(share_of(anna.user), ())) < len(under_way):
+                await asyncio.sleep(0)
+        found = inside
+        may_go.set()
+        assert set(await asyncio.gather(*under_way)) == {200}
+        return found
+
+    of_many = [write(server.device(token, space), number) for number, space in enumerate(spaces)]
+    assert await inside_when_all_came(of_many) == DECISIONS_OF_SHARE
+    of_one = [write(server.device(bound), number) for number in range(20)]
+    assert await inside_when_all_came(of_one) == 20, "what is of one space is decided together"

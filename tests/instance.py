@@ -45,12 +45,16 @@ class Access:
 class Instance:
     """Started by `start`, ended by `stop`; `connection` is what the supervisor writes down."""
 
-    def __init__(self, data: Path, *, api: int = 1, workers: int = 1) -> None:
+    def __init__(self, data: Path, *, api: int = 1, workers: int = 1, root: Path = ROOT) -> None:
+        """`root`: the checkout whose programs run."""
         self.data = data
+        self._root = root
         self._command = [
             sys.executable,
-            str(ROOT / "ops" / "supervise.py"),
-            *("--data", str(data), "--port", "0", "--json", "--no-web-client"),
+            str(root / "ops" / "supervise.py"),
+            *("--data", str(data), "--port", "0", "--json"),
+            # Earlier releases have none.
+            *(["--no-web-client"] if "web-client" in (root / "ops" / "options.py").read_text() else []),
             *("--api", str(api), "--workers", str(workers)),
         ]
         self._process: subprocess.Popen[bytes] | None = None
@@ -64,10 +68,10 @@ class Instance:
         with log:
             self._process = subprocess.Popen(
                 self._command,
-                cwd=ROOT,
+                cwd=self._root,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+                env={**os.environ, "PYTHONPATH": str(self._root), **environment},
             )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()  # ends with the process, so a start that fails is seen

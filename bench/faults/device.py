@@ -25,6 +25,8 @@ class Device:
     token: str
     at: int = 0
     failed: list[int] = field(default_factory=list)
+    moves: bool = False
+    """It asks at the next address from the next request on."""
 
     def __post_init__(self) -> None:
         self._connection = self._opened()
@@ -46,6 +48,9 @@ class Device:
         deadline = time.monotonic() + PATIENCE_SECONDS
         sent = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         content = None if body is None else json.dumps(body)
+        if self.moves:
+            self.moves = False
+            self._next()
         while True:
             try:
                 self._connection.request(method, path, content, sent)
@@ -60,10 +65,14 @@ class Device:
             assert status in (0, 502, 503, 504), (method, path, status, text)
             self.failed.append(status)
             assert time.monotonic() < deadline, f"{method} {path} is not answered"
-            self._connection.close()
-            self.at += 1  # another address is tried
-            self._connection = self._opened()
+            self._next()
             time.sleep(PAUSE_SECONDS)
+
+    def _next(self) -> None:
+        """Another address is tried."""
+        self._connection.close()
+        self.at += 1
+        self._connection = self._opened()
 
     def close(self) -> None:
         self._connection.close()

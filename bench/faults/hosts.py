@@ -43,8 +43,10 @@ def _through(url: str, port: int, query: str | None = None) -> str:
 class Host:
     """An API process and a worker."""
 
-    def __init__(self, name: str, instance: Instance, links: Links, folder: Path) -> None:
+    def __init__(self, name: str, instance: Instance, links: Links, folder: Path, root: Path = ROOT) -> None:
+        """`root`: the checkout whose programs run. The clock of an earlier release is not shifted."""
         self.name = name
+        self._root = root
         settings = instance.settings
         self._folder = folder
         self._clock = folder / f"{name}.clock"
@@ -58,7 +60,7 @@ class Host:
         self.url = f"http://127.0.0.1:{self.links['clients'].port}"
         self._environment = {
             **os.environ,
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": str(root),
             # A driver asks a replica set where its members are, and would go around the link.
             "HYPERTASK_MONGO_URL": _through(
                 settings.mongo_url, self.links["mongod"].port, "authSource=admin&directConnection=true"
@@ -66,7 +68,11 @@ class Host:
             "HYPERTASK_MONGO_DATABASE": settings.mongo_database,
             "HYPERTASK_REDIS_URL": _through(settings.redis_url, self.links["redis"].port),
         }
-        self._commands = {"api": ["api.serve", "--port", str(port)], "worker": ["worker"]}
+        shifted = ["bench.faults.clock", str(self._clock)] if root == ROOT else []
+        self._commands = {
+            "api": [*shifted, "api.serve", "--port", str(port)],
+            "worker": [*shifted, "worker"] if root == ROOT else ["arq", "worker.settings.WorkerSettings"],
+        }
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self) -> None:
@@ -87,10 +93,10 @@ class Host:
                 [
                     *(sys.executable, "-I", "-S", str(ROOT / "ops" / "die_with_parent.py")),
                     *(str(os.getpid()), str(int(signal.SIGKILL))),
-                    *(sys.executable, "-m", "bench.faults.clock", str(self._clock), *self._commands[kind]),
+                    *(sys.executable, "-m", *self._commands[kind]),
                 ],
                 env=self._environment,
-                cwd=ROOT,
+                cwd=self._root,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -138,30 +144,46 @@ class Host:
 class Fleet:
     """Use as a context: an instance, and hosts beside it."""
 
-    def __init__(self, folder: Path, names: Sequence[str]) -> None:
+    def __init__(self, folder: Path, names: Sequence[str], root: Path = ROOT) -> None:
+        """`root`: the checkout that the instance and the first hosts are of."""
         self.folder = folder
         self._names = names
+        self._root = root
         self.hosts: list[Host] = []
+        self.urls: list[str] = []
+        """Where clients reach it; hosts that join are added."""
         self._stack = ExitStack()
 
     def __enter__(self) -> Fleet:
         with ExitStack() as stack:
-            self.instance = Instance(self.folder / "data").start()
+            self.instance = Instance(self.folder / "data", root=self._root).start()
+            self.urls.append(self.instance.url)
             stack.callback(self.instance.stop)
-            links = stack.enter_context(Links())
-            for name in self._names:
-                host = Host(name, self.instance, links, self.folder)
-                stack.callback(host.stop)
-                self.hosts.append(host)
-                host.start()
+            self._links = stack.enter_context(Links())
             self._stack = stack.pop_all()
+            for name in self._names:
+                self.join(name, self._root)
         return self
+
+    def join(self, name: str, root: Path = ROOT) -> Host:
+        """One host more, which is started."""
+        host = Host(name, self.instance, self._links, self.folder, root)
+        self._stack.callback(host.stop)
+        self.hosts.append(host)
+        host.start()
+        self.urls.append(host.url)
+        return host
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
 
-    @property
-    def urls(self) -> list[str]:
-        return [*(host.url for host in self.hosts), self.instance.url]
+    def take_over(self) -> None:
+        """What the instance runs is of this checkout from now on. It is stopped meanwhile, MongoDB and Redis too."""
+        self.instance.stop()
+        url = self.instance.url
+        self.instance = Instance(self.instance.data)
+        self.instance.url = url
+        self.instance.start_again()
+        self._stack.callback(self.instance.stop)

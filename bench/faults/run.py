@@ -94,6 +94,11 @@ class Load:
                     running.result()
             time.sleep(PAUSE_SECONDS)
 
+    def move_on(self) -> None:
+        """Each client asks another process from now on."""
+        for device in (*(writer.device for writer in self.writers), self.follower.device):
+            device.moves = True
+
     def edits(self) -> list[check.Edit]:
         return [edit for writer in self.writers for edit in list(writer.edits)]
 

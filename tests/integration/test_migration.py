@@ -24,6 +24,7 @@ from bson import json_util
 
 from api.app import create_app
 from shared.adapters import mongodb
+from shared.adapters.mongodb.rows import device_memory_of, device_memory_row
 from shared.core.access.audit import SERVER
 from shared.core.access.people import legacy_user_id
 from shared.core.access.roles import Role
@@ -182,3 +183,14 @@ async def test_an_earlier_release_says_that_it_cannot_read_them_and_ends(
     [line] = [line for line in lines if line["event"] == "cannot_start"]
     assert line["reason"] == "the data are of a later release (schema 9), which this one (schema 1) cannot read"
     assert process.returncode != 0
+
+
+def test_what_it_remembers_of_devices_is_read_and_written_under_the_same_names() -> None:
+    """Devices without a base could not write any more when a name changed."""
+    for row in MADE["collections"]["memory"]:
+        memory = device_memory_of(row)
+        assert memory.delivery == row["request"]
+        assert {"_id": row["_id"], **device_memory_row(memory)} == row
+    this_morning = {**row, "delivery": row["request"]}
+    del this_morning["request"]
+    assert device_memory_of(this_morning) == memory

@@ -6,7 +6,7 @@
                 rule, parents, conflicts?, pairs?}
     revisions  {space, id, seq, until, hash, body | none when pruned, deleted?, received?, superseded_at, gone?,
                 and the rest as in documents}
-    memory     {_id: "space/device/id", and the fields of DeviceMemory}
+    memory     {_id: "space/device/id", sent, returned, asked, at, edited_at, request, answered, before: DeviceMemory}
     devices    {_id: device, token_hash, user (its name), owner, name, space, created_at, last_seen, shared?,
                 every_space?, expires_at?, client?, synced?: {space: {at, sequence}}, revoked_at?}
     deletions  {_id: "space/device", since, count}: of clients without a server as well

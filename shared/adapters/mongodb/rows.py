@@ -67,10 +67,31 @@ def remembers(submission: Submission) -> bool:
     return submission.base is None and submission.device is not None
 
 
+def device_memory_row(memory: DeviceMemory) -> Row:
+    """The names are those of every release: processes of another one read them, and know no others."""
+    return {
+        "sent": memory.sent,
+        "returned": memory.returned,
+        "asked": list(memory.asked),
+        "at": memory.at,
+        "edited_at": memory.edited_at,
+        "request": memory.delivery,
+        "answered": memory.answered,
+        "before": list(memory.before),
+    }
+
+
 def device_memory_of(row: Mapping[str, Any]) -> DeviceMemory:
-    fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
-    del fields["_id"]
-    return DeviceMemory(**fields)
+    return DeviceMemory(
+        sent=row["sent"],
+        returned=row["returned"],
+        asked=tuple(row["asked"]),
+        at=row["at"],
+        edited_at=row.get("edited_at"),
+        delivery=row.get("request", row.get("delivery")),  # what it was called for a few hours
+        answered=row.get("answered"),
+        before=tuple(row.get("before", ())),
+    )
 
 
 def pair_row(pair: Pair) -> list[Any]:

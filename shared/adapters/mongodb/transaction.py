@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection as Several
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 
 from pymongo import ReplaceOne, UpdateOne
 from pymongo.client_session import ClientSession
@@ -14,7 +13,7 @@ from shared.adapters.mongodb.client import Mongo, Row
 from shared.adapters.mongodb.heads import HeadRows
 from shared.adapters.mongodb.known_heads import KnownHeads, KnownInSpace
 from shared.adapters.mongodb.revisions import Revisions
-from shared.adapters.mongodb.rows import device_memory_of, head_of, remembers, superseded_row
+from shared.adapters.mongodb.rows import device_memory_of, device_memory_row, head_of, remembers, superseded_row
 from shared.adapters.mongodb.space_row import PoliciesOf, SpaceRow
 from shared.adapters.mongodb.written import head_row, kept_head, received_by, received_row
 from shared.core.documents import DeviceId, DocumentId, Position, SpaceId
@@ -103,7 +102,7 @@ class MongoTransaction:
         self._revisions.send()
         if self._new_memories:
             memories = [
-                ReplaceOne({"_id": key}, asdict(memory), upsert=True)
+                ReplaceOne({"_id": key}, device_memory_row(memory), upsert=True)
                 for key, memory in self._device_memories.items()
                 if key in self._new_memories and memory is not None
             ]
@@ -115,7 +114,11 @@ class MongoTransaction:
             self._devices.bulk_write(shared, ordered=True, session=self._session)
         if self._new_deletions:
             counts = [
-                ReplaceOne({"_id": self._deletions_key(device)}, asdict(counted), upsert=True)
+                ReplaceOne(
+                    {"_id": self._deletions_key(device)},
+                    {"since": counted.since, "count": counted.count},
+                    upsert=True,
+                )
                 for device, counted in self._new_deletions.items()
             ]
             self._deletions.bulk_write(counts, ordered=False, session=self._session)

@@ -12,7 +12,7 @@ import itertools
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, BinaryIO, Final
@@ -26,13 +26,12 @@ from shared.adapters.mongodb.migrations import VERSION as SCHEMA
 from shared.backup_file import SPACE, BackupReader, BackupWriter, Frame, Header, InvalidBackupError
 from shared.core.documents import DocumentId, SpaceId, is_space_id
 from shared.core.protocol import Limits
-from shared.ports import Announcement, DocumentStore
+from shared.ports import Announce, DocumentStore
 
 _ROWS_AT_ONCE: Final = 500
 _BYTES_AT_ONCE: Final = 8 * 1024 * 1024
 
-Announce = Callable[[SpaceId, Announcement], Awaitable[None]]
-Tell = Callable[[str], None]
+PrintLine = Callable[[str], None]
 
 
 async def back_up(
@@ -41,7 +40,7 @@ async def back_up(
     file: BinaryIO,
     *,
     everybody: bool,
-    tell: Tell = lambda line: None,
+    tell: PrintLine = lambda line: None,
 ) -> dict[str, int]:
     """Writes a backup of these spaces and of whoever has to do with them; with `everybody`, of all people. Each
     space as it is at one moment, while others write to it. Returns how many rows there are of each collection."""
@@ -94,7 +93,7 @@ class Restoration:
     """Puts a backup back."""
 
     def __init__(
-        self, backups: MongoBackups, store: DocumentStore, limits: Limits, announce: Announce, tell: Tell
+        self, backups: MongoBackups, store: DocumentStore, limits: Limits, announce: Announce, tell: PrintLine
     ) -> None:
         self._backups = backups
         self._store = store

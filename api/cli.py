@@ -17,7 +17,7 @@ from api.access.provision import Provision
 from api.admin_commands import audit, quota, setup
 from api.auth import Devices
 from api.backup_commands import backup, restore
-from api.explain import story
+from api.explain import history_lines
 from api.importing import import_into
 from api.live import HEARTBEAT_SECONDS
 from api.operating import announcing, connection_of, run, settings_of
@@ -223,7 +223,7 @@ async def _import(settings: Settings, mongo: Mongo, space: SpaceId, found: Impor
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @click.pass_obj
 def explain(data: Path | None, space: str, document: str, as_json: bool) -> None:
-    """Tell the story of one document: every revision, what was decided, and how to go back."""
+    """Tell the history of one document: every revision, what was decided, and how to go back."""
     if not is_space_id(space) or not is_document_id(document):
         raise click.BadParameter("a space's or a document's id cannot look like that")
 
@@ -241,7 +241,7 @@ def explain(data: Path | None, space: str, document: str, as_json: bool) -> None
         click.echo(shown_json(codec.dumps({"document": document, "space": space, "revisions": rows}).decode()))
         return
     names = {device.id: device.name for device in devices}
-    for line in story(DocumentId(document), entries, names, policies, url=_url(data)):
+    for line in history_lines(DocumentId(document), entries, names, policies, url=_url(data)):
         click.echo(shown(line))
 
 

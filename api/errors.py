@@ -74,7 +74,7 @@ INVALID_POLICIES: Final = Kind(422, "invalid-policies", "The declaration of poli
 TOO_MANY_DEVICES: Final = Kind(409, "too-many-devices", "There are as many devices as there may be")
 HEADERS_TOO_LARGE: Final = Kind(431, "headers-too-large", "The headers are too large")
 RATE_LIMITED: Final = Kind(429, "rate-limited", "That is too much at a time")
-INTERNAL: Final = Kind(500, "internal", "A fault of the server's")
+INTERNAL: Final = Kind(500, "internal", "Internal server error")
 QUOTA_EXCEEDED: Final = Kind(507, protocol.QUOTA_EXCEEDED, "There is no room left")
 QUOTA_RETRY_SECONDS: Final = 3600
 _TIDY_UP: Final = {
@@ -176,7 +176,7 @@ def problem(error: Exception) -> ProblemError:
         case HTTPException():
             return _from_http(error)
         case OverloadedError():
-            return ProblemError(UNAVAILABLE, f"Too much waits: {error}.", headers={"retry-after": "2"})
+            return ProblemError(UNAVAILABLE, f"Overloaded: {error}.", headers={"retry-after": "2"})
         case UnavailableError():
             detail = f"It cannot be done now: {error}. Repeat the request; that is always safe."
             return ProblemError(UNAVAILABLE, detail, headers={"retry-after": "1"})

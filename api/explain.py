@@ -1,4 +1,4 @@
-"""The story of one document, for people: every revision, whose it is, what was decided, what was dropped and how to
+"""The history of one document, for people: every revision, whose it is, what was decided, what was dropped and how to
 bring it back. Pure: entries in, text out; values of secret fields are left out."""
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from shared.core.merge.conflict_rows import redacted
 from shared.core.merge.policies import Policies
 
 
-def story(
+def history_lines(
     document: DocumentId,
     entries: Sequence[HistoryEntry],
     names: Mapping[DeviceId, str],

@@ -18,7 +18,7 @@ MOST_WAITING: Final = 16
 _MOST_REST_SECONDS: Final = 0.05
 
 
-class Told(Protocol):
+class SpaceFollower(Protocol):
     """A follower. Must not block."""
 
     def lost(self) -> None:
@@ -26,7 +26,7 @@ class Told(Protocol):
         ...
 
 
-F = TypeVar("F", bound=Told)
+F = TypeVar("F", bound=SpaceFollower)
 
 
 class FanOut(Generic[F]):
@@ -84,5 +84,5 @@ class FanOut(Generic[F]):
             await asyncio.sleep(min(time.monotonic() - began, _MOST_REST_SECONDS))
 
 
-def _lost(follower: Told) -> None:
+def _lost(follower: SpaceFollower) -> None:
     follower.lost()

@@ -22,7 +22,7 @@ _STATES: Final = 1000
 _BYTES: Final = 8 * 1024 * 1024
 """Of bodies. A transaction is ended when it takes a minute (docs/decisions/0007)."""
 
-Announce = Callable[[Announcement], Awaitable[None]]
+AnnounceImport = Callable[[Announcement], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ Importer = Callable[[SpaceId, AsyncIterator[bytes], str, ImportBounds], Awaitabl
 """Takes the body of an import as it comes, and how it is compressed, and returns what `import_into` does. Raises
 ProblemError, and UnavailableError: then what was stored is stored, and the same again goes on. Cancelled, it stores
 nothing more."""
-Progress = Callable[[int, int], None]
+ImportProgress = Callable[[int, int], None]
 
 
 async def import_into(
@@ -47,9 +47,9 @@ async def import_into(
     *,
     max_bytes: int,
     at: float,
-    announce: Announce,
+    announce: AnnounceImport,
     quota: Quota = NO_QUOTA,
-    progress: Progress = lambda done, total: None,
+    progress: ImportProgress = lambda done, total: None,
 ) -> dict[str, Any]:
     """What became of it, in numbers of documents, as `POST /import` answers. Policies are set where the space has
     none. Raises UnavailableError; what was stored until then is stored, and the same again goes on."""

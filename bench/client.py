@@ -3,7 +3,7 @@
     first push      COUNT files, an upstream that is empty
     first pull      an empty folder, an upstream with COUNT documents
     agreed          nothing changed: wall time, requests, bytes of bodies both ways, files that were read
-    changes         a hundredth of the files edited in each of two folders, other ones: both in step afterwards
+    changes         a hundredth of the files edited in each of two folders, other ones: both in sync afterwards
     daemon          the last two again with everything kept open, and an edit from file to file (bench/resident.py)
 
 Real files, real memories, a real server in processes of its own on the same machine. Loopback only; ends by itself.
@@ -38,14 +38,14 @@ from client.upstreams.http_channel import Channel
 from tests.instance import Access, Instance
 
 Row = dict[str, float | int | str]
-Told = Callable[[str, Parts], None]
+StepCallback = Callable[[str, Parts], None]
 REPEATS = 5
 
 
 class Device:
     """A folder, its memory, and one upstream."""
 
-    def __init__(self, root: Path, opened: Callable[[], Upstream], told: Told | None = None) -> None:
+    def __init__(self, root: Path, opened: Callable[[], Upstream], told: StepCallback | None = None) -> None:
         self._told = told
         self.folder = TaskFolder(root)
         self.folder.make()
@@ -93,7 +93,7 @@ class Device:
             new.replace(path)
 
 
-def measure(root: Path, count: int, opened: Callable[[str], Upstream], told: Told | None = None) -> list[Row]:
+def measure(root: Path, count: int, opened: Callable[[str], Upstream], told: StepCallback | None = None) -> list[Row]:
     """All of the work over one kind of upstream. `told` hears where the time went."""
     here = Device(root / "here", lambda: opened("here"), told)
     there = Device(root / "there", lambda: opened("there"), told)

@@ -25,7 +25,7 @@ from client.workspace.workspace import open_workspace
 from shared.core.documents import DocumentId
 
 Row = dict[str, float | int | str]
-Told = Callable[[str, Parts], None]
+StepCallback = Callable[[str, Parts], None]
 REPEATS = 5
 EDITS = 20
 
@@ -42,7 +42,7 @@ class Place:
 class Resident:
     """What a daemon has open."""
 
-    def __init__(self, exchange: Exchange, told: Told | None) -> None:
+    def __init__(self, exchange: Exchange, told: StepCallback | None) -> None:
         self._exchange = exchange
         self._told = told
 
@@ -84,7 +84,7 @@ class Resident:
 
 
 @asynccontextmanager
-async def resident(place: Place, told: Told | None) -> AsyncIterator[Resident]:
+async def resident(place: Place, told: StepCallback | None) -> AsyncIterator[Resident]:
     config = UpstreamConfig("up", place.url)
     tokens = Tokens(place.root.parent / f"{place.root.name}-config" / "config.toml")
     tokens.put("bench", "up", place.token)
@@ -96,7 +96,7 @@ async def resident(place: Place, told: Told | None) -> AsyncIterator[Resident]:
             await exchange.close()
 
 
-async def measure(here: Place, there: Place, count: int, told: Told | None = None) -> list[Row]:
+async def measure(here: Place, there: Place, count: int, told: StepCallback | None = None) -> list[Row]:
     async with resident(here, told) as one, resident(there, told) as other:
         for device in (one, other):
             await device.sync("settle", EVERYTHING)
@@ -137,5 +137,5 @@ async def propagation(one: Resident, other: Resident) -> list[float]:
     return waits
 
 
-def run(here: Place, there: Place, count: int, told: Told | None = None) -> Sequence[Row]:
+def run(here: Place, there: Place, count: int, told: StepCallback | None = None) -> Sequence[Row]:
     return asyncio.run(measure(here, there, count, told))

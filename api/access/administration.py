@@ -30,9 +30,9 @@ from shared.settings import Settings
 
 FIRST_SPACE: Final = "My documents"
 PAGE: Final = 100
-Tell = Callable[[Sequence[SpaceId]], Awaitable[None]]
+TellFollowers = Callable[[Sequence[SpaceId]], Awaitable[None]]
 """After something was taken away: whoever holds something open in these spaces is looked at again."""
-Row = dict[str, Any]
+AdminRow = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Administration:
     documents: DocumentStore
     passwords: PasswordHasher
     settings: Settings
-    tell: Tell
+    tell: TellFollowers
 
     # Users
 
@@ -72,12 +72,12 @@ class Administration:
             raise ProblemError(EMAIL_TAKEN, "An account has this e-mail address.", pointer="/email")
         return user, made
 
-    async def users(self, text: str, after: str, most: int) -> list[Row]:
+    async def users(self, text: str, after: str, most: int) -> list[AdminRow]:
         """Whose name or e-mail address has the text in it, with what they use; by id."""
         found = await self.stores.users.search(text, after, most)
         return list(await asyncio.gather(*map(self._user_row, found)))
 
-    async def user(self, identity: UserId) -> Row:
+    async def user(self, identity: UserId) -> AdminRow:
         """With the limits that hold for him, and his spaces."""
         user = await self._user(identity)
         members = await self.stores.members.of_user(identity)
@@ -124,7 +124,7 @@ class Administration:
         await self._tell_of(identity)
         return password
 
-    async def set_user_limits(self, origin: Origin, identity: UserId, limits: Mapping[str, object]) -> Row:
+    async def set_user_limits(self, origin: Origin, identity: UserId, limits: Mapping[str, object]) -> AdminRow:
         """All that are other than the settings say. 400 for what is no limit of a user."""
         overrides = _checked(limits, OF_USER)
         await self._user(identity)
@@ -135,13 +135,13 @@ class Administration:
 
     # Spaces
 
-    async def spaces(self, text: str, after: str, most: int) -> list[Row]:
+    async def spaces(self, text: str, after: str, most: int) -> list[AdminRow]:
         """Whose id or name has the text in it, with what they hold; by id."""
         found = await self.stores.spaces.search(text, after, most)
         used = await self.documents.usage([space.id for space in found])
         return [_space_row(space, used.get(space.id, Usage())) for space in found]
 
-    async def space(self, identity: SpaceId) -> Row:
+    async def space(self, identity: SpaceId) -> AdminRow:
         """How a space is: what it holds, who is in it, how far devices are behind, and the limits that hold."""
         known = (await self.stores.spaces.by_ids([identity])).get(identity)
         if known is None:
@@ -167,7 +167,7 @@ class Administration:
             "limits": _limits_row(self.settings, OF_SPACE, overrides.own, overrides.of_owner),
         }
 
-    async def set_space_limits(self, origin: Origin, identity: SpaceId, limits: Mapping[str, object]) -> Row:
+    async def set_space_limits(self, origin: Origin, identity: SpaceId, limits: Mapping[str, object]) -> AdminRow:
         """All that are other than its owner's, or the settings, say. 400 for what is no limit of a space."""
         overrides = _checked(limits, OF_SPACE)
         entry = origin.entry(AuditAct.SPACE_LIMITS_CHANGED, time.time(), space=identity)
@@ -180,7 +180,7 @@ class Administration:
 
     async def audit(
         self, *, space: SpaceId | None = None, user: UserId | None = None, before: float | None = None, most: int
-    ) -> list[Row]:
+    ) -> list[AdminRow]:
         """The newest rows first."""
         entries = await self.stores.audit.read(space=space, user=user, before=before, most=most)
         return [entry.fields() for entry in entries]
@@ -198,7 +198,7 @@ class Administration:
             raise ProblemError(NOT_FOUND, "There is no such user.")
         return known
 
-    async def _user_row(self, user: User) -> Row:
+    async def _user_row(self, user: User) -> AdminRow:
         members = await self.stores.members.of_user(user.id)
         owned = [member.space for member in members if member.role is Role.OWNER]
         used = await self.documents.usage(owned)
@@ -222,7 +222,7 @@ class Administration:
             },
         }
 
-    async def _followers(self, space: SpaceId, users: Sequence[UserId], sequence: int) -> list[Row]:
+    async def _followers(self, space: SpaceId, users: Sequence[UserId], sequence: int) -> list[AdminRow]:
         rows = []
         for user in users:
             for device in await self.stores.devices.list_of(user):
@@ -268,16 +268,16 @@ def _checked(limits: Mapping[str, object], allowed: frozenset[Limit]) -> dict[st
     return found
 
 
-def _limits_row(settings: Settings, which: frozenset[Limit], *overrides: Overrides) -> Row:
+def _limits_row(settings: Settings, which: frozenset[Limit], *overrides: Overrides) -> AdminRow:
     return {limit.value: limit_of(limit, getattr(settings, limit.value), *overrides) for limit in sorted(which)}
 
 
-def _usage_row(usage: Usage) -> Row:
+def _usage_row(usage: Usage) -> AdminRow:
     """Null: it is not counted yet."""
     return {"documents": usage.documents, "bytes": usage.size, "history_bytes": usage.history_size}
 
 
-def _space_row(space: SpaceProfile, usage: Usage) -> Row:
+def _space_row(space: SpaceProfile, usage: Usage) -> AdminRow:
     return {
         "space": space.id,
         "name": space.name,

@@ -127,10 +127,12 @@ class Visit:
 
 
 Show = Callable[[Visit], Awaitable[Response]]
-Act = Callable[[Visit], Awaitable[Response]]
+FormAction = Callable[[Visit], Awaitable[Response]]
 
 
-def page(show: Show, act: Act | None = None, *, signed_in: bool = True) -> Callable[[Request], Awaitable[Response]]:
+def page(
+    show: Show, act: FormAction | None = None, *, signed_in: bool = True
+) -> Callable[[Request], Awaitable[Response]]:
     """The endpoint of a page. `act`: what its forms do; when that is refused, the page is shown again and says why.
     `signed_in`: whoever is not is asked to sign in first."""
 

@@ -1,4 +1,4 @@
-"""One document, read: its state, its story, and going back in it."""
+"""One document, read: its state, its history, and going back in it."""
 
 from __future__ import annotations
 

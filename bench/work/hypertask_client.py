@@ -1,4 +1,4 @@
-"""This project's client: folders of task files, in step with the server through everything that a sync does."""
+"""This project's client: folders of task files, in sync with the server through everything that a sync does."""
 
 from __future__ import annotations
 

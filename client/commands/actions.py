@@ -20,14 +20,14 @@ from client.tasks.patterns import repeating
 from client.tasks.words import WordError
 from shared.core.identifiers import Body
 
-Change = Callable[[Body], Body]
+EditBody = Callable[[Body], Body]
 _NOT_COPIED: Final = frozenset(
     {"id", "start", "end", "uuid", "imask", "parent", "mask", "made_until", "taskwarrior_id", "urgency"}
 )
 
 
 def _change(
-    session: Session, screen: Screen, ids: tuple[str, ...], change: Change, *, verb: str, name: str, yes: bool
+    session: Session, screen: Screen, ids: tuple[str, ...], change: EditBody, *, verb: str, name: str, yes: bool
 ) -> None:
     wanted = chosen(session, screen, ids)
     confirm(screen, wanted, verb, yes=yes)

@@ -10,11 +10,12 @@ from client.commands.task_words import title
 from client.folder.task_folder import FileProblem, Loaded
 from client.screen import SHOWN, value_text
 from client.sync.decided import Decided
-from client.sync.engine.own_edits import Conflict, is_lives_on
+from client.sync.engine.own_edits import is_lives_on
 from client.sync.engine.since_decided import Since, place_changed, since_decided
 from client.tasks.journal import COMMANDS, UNDONE, Journal, Step
 from client.workspace.workspace import Workspace
 from shared.core.identifiers import DocumentId
+from shared.core.merge.conflict_rows import ConflictRow
 
 SEEN: Final = "conflicts-seen"
 """A file in the folder's own part: the number of the newest decision that was listed."""
@@ -67,7 +68,9 @@ def unseen_lines(workspace: Workspace) -> list[str]:
     return [*lines, f"... and {more} more like that: hypertask conflicts"] if more else lines
 
 
-def _unanswered(row: Mapping[str, Any], steps: Sequence[tuple[float, Step]], workspace: Workspace) -> list[Conflict]:
+def _unanswered(
+    row: Mapping[str, Any], steps: Sequence[tuple[float, Step]], workspace: Workspace
+) -> list[ConflictRow]:
     """The conflicts of a decision in which this device's side is dropped still, and whose place no command has
     changed here since then."""
     mine = _dropped_here(row["conflicts"])
@@ -96,7 +99,7 @@ def see(workspace: Workspace, rows: Iterable[Mapping[str, Any]]) -> None:
         _path(workspace).write_text(f"{newest}\n", encoding="ascii")
 
 
-def lost_line(document: DocumentId, number: int, conflicts: Sequence[Conflict], workspace: Workspace) -> str:
+def lost_line(document: DocumentId, number: int, conflicts: Sequence[ConflictRow], workspace: Workspace) -> str:
     """One decision in which an edit of this device lost."""
     mine = _dropped_here(conflicts)
     named = name_of(document, workspace)
@@ -116,7 +119,7 @@ def lost_line(document: DocumentId, number: int, conflicts: Sequence[Conflict], 
     )
 
 
-def conflict_line_now(row: Conflict) -> str:
+def conflict_line_now(row: ConflictRow) -> str:
     """One conflict in a list of them; `since` in it is what happened to it since then."""
     line, since = conflict_line(row), row["since"]
     if is_lives_on(row):
@@ -127,7 +130,7 @@ def conflict_line_now(row: Conflict) -> str:
     return line + more.get(since, "")
 
 
-def conflict_line(row: Conflict) -> str:
+def conflict_line(row: ConflictRow) -> str:
     """One conflict in a list of them, as it was decided."""
     reason = _REASONS.get(str(row["rule"]), str(row["rule"]))
     mine = row.get("mine")
@@ -164,7 +167,7 @@ def name_of(document: DocumentId, workspace: Workspace) -> str:
     return f'{document} ("{title(loaded.body)}")' if isinstance(loaded, Loaded) else str(document)
 
 
-def sides_since(document: DocumentId, conflicts: Iterable[Conflict], workspace: Workspace) -> list[Since]:
+def sides_since(document: DocumentId, conflicts: Iterable[ConflictRow], workspace: Workspace) -> list[Since]:
     """What became of each conflict in the document. Of one whose file cannot be read that is not known."""
     loaded = workspace.folder.read(document)
     if isinstance(loaded, FileProblem):

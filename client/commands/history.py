@@ -41,7 +41,7 @@ def log(session: Session, screen: Screen, *, document: str, everything: bool) ->
     most = sys.maxsize if everything else SHOWN_STATES
     with open_workspace(session.profile, session.tokens) as workspace:
         name = named(workspace, document)
-        stories, bodies, errors = asyncio.run(_stories(workspace, session.profile.upstreams, name, most))
+        histories, bodies, errors = asyncio.run(_hihistories(workspace, session.profile.upstreams, name, most))
         decisions = workspace.store.decisions(name)
         loaded = workspace.folder.read(name)
         called = name_of(name, workspace)
@@ -49,7 +49,7 @@ def log(session: Session, screen: Screen, *, document: str, everything: bool) ->
     local = loaded.hash if isinstance(loaded, Loaded) else None
     lines = [f"{called}: {_where(loaded, local)}"]
     sections = {"here": done_here}
-    sections |= {upstream: revision_lines(rows, bodies, local) for upstream, rows in stories.items()}
+    sections |= {upstream: revision_lines(rows, bodies, local) for upstream, rows in histories.items()}
     for where, told in sections.items():
         shown = told if everything else told[:SHOWN_STATES]
         lines += [f"{where}:", *shown] if told else []
@@ -58,9 +58,9 @@ def log(session: Session, screen: Screen, *, document: str, everything: bool) ->
     lines += [f"{upstream}: {error}" for upstream, error in errors.items()]
     if decisions:
         lines.append(f"Conflicts that were decided: hypertask conflicts --task {name}")
-    if any(stories.values()):
+    if any(histories.values()):
         lines.append(f"To go back to a state: hypertask restore {name} --state HASH")
-    value = {"id": name, "here": local, "upstreams": stories, "errors": errors, "decided": decisions}
+    value = {"id": name, "here": local, "upstreams": histories, "errors": errors, "decided": decisions}
     screen.answer(value, *lines)
 
 
@@ -80,19 +80,19 @@ def _entries(workspace: Workspace) -> list[JournalEntry]:
     return sorted(entries, key=lambda entry: entry.at, reverse=True)
 
 
-async def _stories(
+async def _hihistories(
     workspace: Workspace, upstreams: Sequence[UpstreamConfig], document: DocumentId, most: int
 ) -> tuple[dict[str, list[dict[str, Any]]], dict[str, Body], dict[str, str]]:
     """The revisions by upstream, the bodies of the newest by hash, and which upstream did not answer."""
-    stories: dict[str, list[dict[str, Any]]] = {}
+    histories: dict[str, list[dict[str, Any]]] = {}
     bodies: dict[str, Body] = {}
     errors: dict[str, str] = {}
     for config in upstreams:
         try:
             driver = workspace.upstream(config)
             try:
-                rows = await driver.story(document) if driver.abilities.history else []
-                stories[config.name] = rows
+                rows = await driver.history(document) if driver.abilities.history else []
+                histories[config.name] = rows
                 for row in rows[: most + 1]:
                     content = str(row.get("hash"))
                     if content not in bodies and not row.get("deleted"):
@@ -102,7 +102,7 @@ async def _stories(
                 await driver.close()
         except UpstreamError as error:
             errors[config.name] = str(error)
-    return stories, bodies, errors
+    return histories, bodies, errors
 
 
 @click.command()

@@ -18,11 +18,11 @@ HASH: Final = 12
 """So many characters of a hash name a state, as `restore --state` takes it."""
 INDENT: Final = " " * 37
 
-Row = Mapping[str, Any]
-"""A revision, as `Upstream.story` lists them."""
+RevisionRow = Mapping[str, Any]
+"""A revision, as `Upstream.history` lists them."""
 
 
-def revision_lines(rows: Sequence[Row], bodies: Mapping[str, Body], local: str | None) -> list[str]:
+def revision_lines(rows: Sequence[RevisionRow], bodies: Mapping[str, Body], local: str | None) -> list[str]:
     """The revisions, the newest first. `bodies`: those that are known, by hash. `local`: of the file here."""
     lines: list[str] = []
     for number, row in enumerate(rows):
@@ -61,7 +61,7 @@ def moment_of(at: Any) -> str:
     return datetime.fromtimestamp(float(at or 0), UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _said(row: Row, before: Row | None, bodies: Mapping[str, Body]) -> str:
+def _said(row: RevisionRow, before: RevisionRow | None, bodies: Mapping[str, Body]) -> str:
     by = f"on {row.get('device')}"
     if row.get("received"):
         return f"received from {row.get('device')}, and merged or replaced at once"

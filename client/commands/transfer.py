@@ -20,13 +20,14 @@ from client.folder.task_folder import Loaded
 from client.formats import faults, taskwarrior
 from client.formats.context import Context, Reading
 from client.formats.faults import ExportError
-from client.formats.imports import Brought, ImportMemory, ImportOutcome, Reconcile, bring
+from client.formats.imports import Brought, ImportMemory, ImportOutcome, bring
 from client.screen import INCOMPLETE, SHOWN, USAGE, Screen, plain, tasks
+from client.sync.direct import Reconcile
 from client.tasks.filters import filter_of
 from shared.core.display import shown
 from shared.core.identifiers import Body, DocumentId
 
-Writer = Callable[[Iterable[Body], Context], tuple[bytes, list[str]]]
+ExportWriter = Callable[[Iterable[Body], Context], tuple[bytes, list[str]]]
 
 _FORMATS: Final = {
     "todo.txt": ("client.formats.todotxt", "a todo.txt file"),
@@ -218,7 +219,7 @@ def _importer(name: str, module: str, what: str) -> click.Command:
     return command
 
 
-def _exporter(name: str, what: str, writer: Callable[[], Writer]) -> click.Command:
+def _exporter(name: str, what: str, writer: Callable[[], ExportWriter]) -> click.Command:
     @reports
     def run(session: Session, screen: Screen, *, words: tuple[str, ...], output: Path | None) -> None:
         seen = all_tasks_of(session, *session.tasks.all())

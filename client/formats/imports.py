@@ -15,7 +15,7 @@ Laws (tests/unit/client/formats/test_imports.py):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -23,6 +23,8 @@ from typing import Any, Final
 
 from client.folder.durable import make_durable, write_new
 from client.folder.task_folder import FileProblem, FolderError, Loaded, Stamp
+from client.screen import Progress
+from client.sync.direct import Reconcile
 from client.tasks.journal import Step
 from client.tasks.task_list import Tasks
 from shared import codec
@@ -31,9 +33,7 @@ from shared.core.json.canonical import equal
 from shared.core.merge.clock import clock
 from shared.core.merge.objects import Side, merge
 
-Reconcile = Callable[[Body, Body], Body]
 """(what is imported, what is known) -> what is imported, without differences that are no edits."""
-Progress = Callable[[int, int], None]
 _NAME: Final = "imported-2.ndjson"
 _EARLIER: Final = "imported.ndjson"
 

@@ -18,7 +18,7 @@ from client.tasks.recurrence import zone_named
 from shared.core.identifiers import Body
 from shared.dumps import documents_in
 
-Service = Callable[[Any], list[Body] | None]
+ServiceReader = Callable[[Any], list[Body] | None]
 
 
 def tasks_in(value: Any) -> list[Body] | None:
@@ -232,7 +232,7 @@ def _dump(value: Any) -> list[Body] | None:
     return None if found is None else [dict(body) for body in found.documents]
 
 
-SERVICES: Final[tuple[Service, ...]] = (_google, _trello, _todoist, _microsoft, _dump)
+SERVICES: Final[tuple[ServiceReader, ...]] = (_google, _trello, _todoist, _microsoft, _dump)
 
 
 def walk(value: Any) -> Iterator[Any]:

@@ -13,10 +13,10 @@ from client.tasks.periods import NoPeriodError, repetition
 from client.tasks.recurrence import zone_named
 from shared.core.identifiers import Body
 
-Row = tuple[int, Mapping[str, str]]
+TableRow = tuple[int, Mapping[str, str]]
 """The line that it ends in, and its cells by the names of their columns."""
 Note = Callable[[FormatProblem], None]
-TableReader = Callable[[Iterable[Row], Note], list[tuple[int, Body]]]
+TableReader = Callable[[Iterable[TableRow], Note], list[tuple[int, Body]]]
 
 _TODOIST: Final = frozenset({"TYPE", "CONTENT", "PRIORITY", "INDENT"})
 _TICKTICK: Final = frozenset({"List Name", "Title", "Kind", "Is Check list"})
@@ -43,7 +43,7 @@ def reader_for(header: Sequence[str]) -> TableReader | None:
     return _ticktick if set(header) >= _TICKTICK else None
 
 
-def _todoist(rows: Iterable[Row], note: Note) -> list[tuple[int, Body]]:
+def _todoist(rows: Iterable[TableRow], note: Note) -> list[tuple[int, Body]]:
     found: list[tuple[int, Body]] = []
     section, above = "", dict[int, str]()
     for line, cells in rows:
@@ -84,7 +84,7 @@ def _put_date(body: Body, field: str, text: str, line: int, note: Note) -> None:
 _PRIORITIES: Final = {"1": "L", "3": "M", "5": "H"}
 
 
-def _ticktick(rows: Iterable[Row], note: Note) -> list[tuple[int, Body]]:
+def _ticktick(rows: Iterable[TableRow], note: Note) -> list[tuple[int, Body]]:
     found: list[tuple[int, Body]] = []
     for line, cells in rows:
         title = cells.get("Title", "").strip()

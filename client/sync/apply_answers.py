@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from client.sync.arrivals import Change, Placed
+from client.sync.arrivals import BeforeAndAfter, Placed
 from client.sync.decided import Decided
 from client.sync.engine.answer import Settled, agreed, edits_since, is_forgotten, on_answer, on_fetched
 from client.sync.engine.own_edits import with_sides
-from client.sync.engine.records import NotNow, Pending, Record, Refused, Reply, UpstreamAnswer
+from client.sync.engine.records import NotNow, Pending, Record, Refused, UpstreamAnswer, UpstreamReply
 from client.sync.files import FileContent, UnreadableError
 from client.sync.lost_edits import OwnEdits
 from client.sync.outbox import NO_RECORD, Outbox
@@ -60,7 +60,7 @@ class Answers:
         self._policies: Policies | None = None
         """Of the upstream; None: not asked for so far."""
 
-    async def apply(self, replies: Mapping[DocumentId, Reply], report: SyncReport) -> None:
+    async def apply(self, replies: Mapping[DocumentId, UpstreamReply], report: SyncReport) -> None:
         """Raises UpstreamError, FolderError."""
         records = self._outbox.take_records(replies.keys())
         changes = _Changes()
@@ -128,7 +128,7 @@ class Answers:
             store.set_arriving(rows)
         return [conflict for conflict in decided if conflict is not None]
 
-    def _place(self, rows: Mapping[DocumentId, Arriving]) -> list[Change]:
+    def _place(self, rows: Mapping[DocumentId, Arriving]) -> list[BeforeAndAfter]:
         """Returns what was changed in the files. What could not be placed is tried again, by the next plan first."""
         recheck = self._pair.recheck
         placed = self._pair.arrivals.place(rows)

@@ -60,7 +60,7 @@ TRIES: Final = 20
 Checkpoint = Callable[[str], None]
 """Called between any two steps; tests stop there."""
 
-Change = tuple[Body | None, Body | None]
+BeforeAndAfter = tuple[Body | None, Body | None]
 """(before, now) of a file; None: no file."""
 
 
@@ -84,7 +84,7 @@ class Recovered:
     """`stuck`: what still cannot be placed. `changes`: of the files that were changed, now or before the stop."""
 
     stuck: tuple[DocumentId, ...] = ()
-    changes: tuple[Change, ...] = ()
+    changes: tuple[BeforeAndAfter, ...] = ()
 
 
 class Arrivals:

@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from client.sync.engine.records import NotNow, Pending, Refused, Reply, UpstreamAnswer
+from client.screen import Progress
+from client.sync.engine.records import NotNow, Pending, Refused, UpstreamAnswer, UpstreamReply
 from client.sync.upstream import Outgoing, Upstream
 from shared.codec import content_hash
 from shared.core.identifiers import Body, ContentHash, DocumentId
@@ -27,8 +28,6 @@ from shared.core.identifiers import Body, ContentHash, DocumentId
 MAX_ROUNDS: Final = 5
 """Two are enough without concurrent writers."""
 
-Progress = Callable[[int, int], None]
-"""(done, total), after each document."""
 Reconcile = Callable[[Body, Body], Body]
 """(mine, theirs) -> mine, without the differences that mean nothing."""
 
@@ -140,7 +139,7 @@ class _Sending:
         body = self.states[document]
         return Outgoing(document, Pending(body, content_hash(body), None))
 
-    def take(self, replies: Mapping[DocumentId, Reply]) -> None:
+    def take(self, replies: Mapping[DocumentId, UpstreamReply]) -> None:
         for document, reply in replies.items():
             self.unanswered.pop(document, None)
             if isinstance(reply, NotNow):

@@ -51,7 +51,7 @@ class OwnEdits:
         found: list[Decided] = []
         try:
             for document, one in self._store.replaced(self._name, ASKED).items():
-                history = await self._upstream.story(document) if self._upstream.abilities.history else []
+                history = await self._upstream.history(document) if self._upstream.abilities.history else []
                 conflicts = lost(history, one.since, one.was, one.fields)
                 with self._store.transaction():
                     self._store.was_asked(self._name, document)

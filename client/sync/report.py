@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from client.sync.arrivals import Change
+from client.sync.arrivals import BeforeAndAfter
 from client.sync.decided import Decided
 from client.sync.engine.plan import Plan
 from client.sync.engine.records import Record, Refused, UpstreamAnswer
 from client.sync.files import Found
 from shared.core.identifiers import DocumentId
-
-Progress = Callable[[int, int], None]
-"""(done, of how many that are known of)."""
 
 
 @dataclass(slots=True)
@@ -35,7 +32,7 @@ class SyncReport:
     conflicts: int = 0
     adopted: int = 0
     files_read: int = 0
-    arrived: list[Change] = field(default_factory=list)
+    arrived: list[BeforeAndAfter] = field(default_factory=list)
     """Of the files that were changed."""
     plan: Plan = field(default_factory=Plan)
     """The last one; its waiting documents are those that wait still."""

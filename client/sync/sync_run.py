@@ -9,18 +9,19 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from client.folder.task_folder import TaskFolder
+from client.screen import Progress
 from client.sync.apply_answers import Answers
 from client.sync.arrivals import Arrivals, Checkpoint
 from client.sync.change_scope import EVERYTHING, NOTHING, ChangeScope
 from client.sync.engine.answer import may_be_lost
 from client.sync.engine.emptied import hold_if_emptied
 from client.sync.engine.plan import Action, Adopt, Delete, Fetch, Plan, plan
-from client.sync.engine.records import NotNow, Outline, Record, Reply, UpstreamAnswer
+from client.sync.engine.records import NotNow, Outline, Record, UpstreamAnswer, UpstreamReply
 from client.sync.files import Files, Found, UnreadableError
 from client.sync.lost_edits import OwnEdits
 from client.sync.outbox import NO_RECORD, Outbox
 from client.sync.pair import FileReader, FileWriter, SyncPair
-from client.sync.report import Progress, SyncReport, is_said
+from client.sync.report import SyncReport, is_said
 from client.sync.state_store import SyncStateStore, UpstreamRow
 from client.sync.upstream import (
     Copyable,
@@ -323,7 +324,7 @@ class Sync:
 
     async def _replies(
         self, actions: Sequence[Action], *, confirmed: bool
-    ) -> AsyncIterator[Mapping[DocumentId, Reply]]:
+    ) -> AsyncIterator[Mapping[DocumentId, UpstreamReply]]:
         """The replies to what is to be done. What was heard along with the changes need not be asked for."""
         came, self._unapplied = self._unapplied, {}
         known = {

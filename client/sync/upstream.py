@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from client.sync.engine.records import Ancestor, Pending, Reply, UpstreamAnswer
+from client.sync.engine.records import Ancestor, Pending, UpstreamAnswer, UpstreamReply
 from shared.core.identifiers import ContentHash, DocumentId
 from shared.core.index.reconciliation import Fingerprint, sum_of
 from shared.core.merge.policies import Policies
@@ -57,7 +57,7 @@ class Abilities:
     bases: bool = True
     """It decides by `base`, and knows tombstones."""
     history: bool = True
-    """`story` and `restore` work."""
+    """`history` and `restore` work."""
     versions: bool = True
     """It decides by the versions of states. Then it also tells its histories apart: after it was put back to an
     earlier state it knows which bases it has lost, and does not take them for ones that it has never seen."""
@@ -122,7 +122,7 @@ class Upstream(Protocol):
 
     def submit(
         self, outgoing: Sequence[Outgoing], *, confirmed: bool = False
-    ) -> AsyncIterator[dict[DocumentId, Reply]]:
+    ) -> AsyncIterator[dict[DocumentId, UpstreamReply]]:
         """Decides each by the rules of docs/merge.md, durably before it is answered, and answers in portions.
 
         Each document once at most. A state that was sent before on the same base, by the same device, is no new
@@ -145,7 +145,7 @@ class Upstream(Protocol):
         answer, where that was told; None: ask."""
         ...
 
-    async def story(self, document: DocumentId) -> list[dict[str, Any]]:
+    async def history(self, document: DocumentId) -> list[dict[str, Any]]:
         """Its revisions, newest first, as protocol.md lists them. Empty where there is no history."""
         ...
 

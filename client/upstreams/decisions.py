@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from client.sync.engine.records import NotNow, Pending, Refused, Reply, UpstreamAnswer
+from client.sync.engine.records import NotNow, Pending, Refused, UpstreamAnswer, UpstreamReply
 from client.sync.upstream import NotAnUpstreamError, Outgoing
 from shared import codec
 from shared.adapters.memory import Entry
@@ -21,8 +21,7 @@ from shared.core.resolution.revs import CREATED
 from shared.core.resolution.size_limit import TOO_LARGE
 from shared.core.resolution.states import DELETED_KEY
 from shared.core.version_vectors import Source, Version, join
-from shared.ports import Reply as Found
-from shared.ports import Transaction
+from shared.ports import Reply, Transaction
 from shared.transaction import CachedResolver, decide
 
 BY_HAND: Final = DeviceId("by hand")
@@ -82,7 +81,7 @@ def edit_by_hand(
 
 def decided(
     transaction: Transaction, outgoing: Sequence[Outgoing], device: DeviceId, at: float, *, confirmed: bool
-) -> dict[DocumentId, Reply]:
+) -> dict[DocumentId, UpstreamReply]:
     """The replies; what is to be stored is in the transaction."""
     refused = refusals(outgoing)
     taken = [one for one in outgoing if one.id not in refused]
@@ -91,7 +90,7 @@ def decided(
     return {**refused, **{one.id: reply_of(one, reply) for one, reply in zip(taken, replies, strict=True)}}
 
 
-def refusals(outgoing: Sequence[Outgoing]) -> dict[DocumentId, Reply]:
+def refusals(outgoing: Sequence[Outgoing]) -> dict[DocumentId, UpstreamReply]:
     """Of the states that are larger than a document may be: as a server measures what arrives."""
     return {
         one.id: refused for one in outgoing if one.pending and (refused := too_large(one.pending.body)) is not None
@@ -120,18 +119,20 @@ def size_of(body: Body) -> int:
     return len(codec.canonical(body))
 
 
-def reply_of(one: Outgoing, found: Found) -> Reply:
+def reply_of(one: Outgoing, decided: Reply) -> UpstreamReply:
     """A decision as the sync engine takes it."""
-    if isinstance(found, Refusal):
-        if found.code == "deletions-held":
-            return Refused(found.code, f"{found.rule}. If they are intended: hypertask sync --confirm-deletions")
-        return Refused(found.code, found.rule)
-    if not isinstance(found, Decided):
-        return NotNow(str(found))
-    state = one.pending.body if found.same and one.pending is not None else found.body
-    conflicts = tuple(dict(row) for row in found.conflicts)
+    if isinstance(decided, Refusal):
+        if decided.code == "deletions-held":
+            return Refused(decided.code, f"{decided.rule}. If they are intended: hypertask sync --confirm-deletions")
+        return Refused(decided.code, decided.rule)
+    if not isinstance(decided, Decided):
+        return NotNow(str(decided))
+    state = one.pending.body if decided.same and one.pending is not None else decided.body
+    conflicts = tuple(dict(row) for row in decided.conflicts)
     assert not isinstance(state, JsonText), "nothing was sent as text"
-    return UpstreamAnswer(state, found.hash, found.rev, str(found.outcome), found.rule, conflicts, found.version)
+    return UpstreamAnswer(
+        state, decided.hash, decided.rev, str(decided.outcome), decided.rule, conflicts, decided.version
+    )
 
 
 def policies_in(text: bytes | None, where: str) -> Policies:

@@ -26,7 +26,7 @@ from watchfiles import awatch
 from client.folder.locks import LockedError, waited_for
 from client.folder.task_folder import STATE, FolderError, TaskFolder
 from client.sync.arrivals import Arrivals
-from client.sync.engine.records import NotNow, Refused, Reply, UpstreamAnswer
+from client.sync.engine.records import NotNow, Refused, UpstreamAnswer, UpstreamReply
 from client.sync.files import Files, UnreadableError
 from client.sync.state_store import Arriving
 from client.sync.upstream import (
@@ -97,7 +97,7 @@ class FolderUpstream:
 
     async def submit(
         self, outgoing: Sequence[Outgoing], *, confirmed: bool = False
-    ) -> AsyncIterator[dict[DocumentId, Reply]]:
+    ) -> AsyncIterator[dict[DocumentId, UpstreamReply]]:
         async with self._opened() as store:
             replies = self._decide(store, outgoing, DeviceId(self._facts["device"]), confirmed=confirmed)
         yield replies
@@ -134,7 +134,7 @@ class FolderUpstream:
             return True
         return found.is_complete or bool(found.hashes)
 
-    async def story(self, document: DocumentId) -> list[dict[str, Any]]:
+    async def history(self, document: DocumentId) -> list[dict[str, Any]]:
         async with self._opened() as store:
             entry = store.entry(document)
             if entry is None:
@@ -247,9 +247,9 @@ class FolderUpstream:
 
     def _decide(
         self, store: LedgerStore, outgoing: Sequence[Outgoing], device: DeviceId, *, confirmed: bool
-    ) -> dict[DocumentId, Reply]:
+    ) -> dict[DocumentId, UpstreamReply]:
         """Decides, and stores what was decided: the ledger at once, then the files."""
-        replies: dict[DocumentId, Reply] = {}
+        replies: dict[DocumentId, UpstreamReply] = {}
         stuck = store.arriving()
         taken: list[Outgoing] = []
         for one in outgoing:

@@ -27,7 +27,7 @@ from watchfiles import awatch
 from client.folder.file_names import document_of, file_name
 from client.folder.file_text import body_of as body_in
 from client.folder.file_text import text_of
-from client.sync.engine.records import Refused, Reply
+from client.sync.engine.records import Refused, UpstreamReply
 from client.sync.upstream import (
     Abilities,
     CursorGoneError,
@@ -138,7 +138,7 @@ class GitUpstream:
 
     async def submit(
         self, outgoing: Sequence[Outgoing], *, confirmed: bool = False
-    ) -> AsyncIterator[dict[DocumentId, Reply]]:
+    ) -> AsyncIterator[dict[DocumentId, UpstreamReply]]:
         for attempt in range(1, TRIES + 1):
             head = await self._git.fetch()
             attempted = await self._decided(head, outgoing, confirmed=confirmed)
@@ -181,7 +181,7 @@ class GitUpstream:
                         return
                     has_begun = True
 
-    async def story(self, document: DocumentId) -> list[dict[str, Any]]:
+    async def history(self, document: DocumentId) -> list[dict[str, Any]]:
         entry = await self._entry(document)
         if entry is None:
             return []
@@ -260,7 +260,7 @@ class GitUpstream:
 class _Attempt:
     """What a push would bring."""
 
-    replies: dict[DocumentId, Reply] = field(default_factory=dict)
+    replies: dict[DocumentId, UpstreamReply] = field(default_factory=dict)
     files: dict[str, bytes | None] = field(default_factory=dict)
     documents: list[DocumentId] = field(default_factory=list)
 

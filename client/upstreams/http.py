@@ -14,7 +14,7 @@ from urllib.parse import quote
 import httpx
 from httpx_sse import EventSource
 
-from client.sync.engine.records import Reply, UpstreamAnswer
+from client.sync.engine.records import UpstreamAnswer, UpstreamReply
 from client.sync.upstream import (
     Abilities,
     CursorGoneError,
@@ -173,7 +173,7 @@ class HttpUpstream:
 
     def submit(
         self, outgoing: Sequence[Outgoing], *, confirmed: bool = False
-    ) -> AsyncIterator[dict[DocumentId, Reply]]:
+    ) -> AsyncIterator[dict[DocumentId, UpstreamReply]]:
         return HttpSubmission(self.channel, self._facts, confirmed=confirmed).submit(outgoing)
 
     async def agrees(self, cursor: str | None, fingerprint: Fingerprint) -> bool | None:
@@ -231,7 +231,7 @@ class HttpUpstream:
         except (ValueError, KeyError, TypeError) as error:
             raise self.channel.unexpected(answer, "its events are not valid") from error
 
-    async def story(self, document: DocumentId) -> list[dict[str, Any]]:
+    async def history(self, document: DocumentId) -> list[dict[str, Any]]:
         answer = await self.channel.request("GET", f"/task/{quote(document, safe='')}/revisions")
         if answer.status_code == 404:
             return []

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import httpx
 
-from client.sync.engine.records import NotNow, Refused, Reply, UpstreamAnswer
+from client.sync.engine.records import NotNow, Refused, UpstreamAnswer, UpstreamReply
 from client.sync.upstream import Outgoing
 from client.upstreams.http_channel import CONNECTIONS, Channel, refusal, refused
 from client.upstreams.server_facts import ServerFacts
@@ -36,7 +36,7 @@ class HttpSubmission:
         self._facts = facts
         self._headers = {CONFIRM_HEADER: CONFIRM_DELETIONS} if confirmed else {}
 
-    async def submit(self, outgoing: Sequence[Outgoing]) -> AsyncIterator[dict[DocumentId, Reply]]:
+    async def submit(self, outgoing: Sequence[Outgoing]) -> AsyncIterator[dict[DocumentId, UpstreamReply]]:
         """See the port."""
         if not self._facts.offers("batch"):
             async for replies in self._one_by_one(outgoing):
@@ -87,12 +87,12 @@ class HttpSubmission:
         value = {"tasks": {one.id: state for one, state in batch}}
         return await self._channel.begun("POST", "/tasks", value, headers=self._headers)
 
-    def _replies(self, answer: httpx.Response, batch: Batch) -> dict[DocumentId, Reply]:
+    def _replies(self, answer: httpx.Response, batch: Batch) -> dict[DocumentId, UpstreamReply]:
         value = self._channel.value_of(answer)
         tasks = value.get("tasks") if isinstance(value, dict) else None
         if not isinstance(tasks, dict):
             raise self._channel.unexpected(answer, "there are no tasks in its answer")
-        replies: dict[DocumentId, Reply] = {}
+        replies: dict[DocumentId, UpstreamReply] = {}
         for one, _ in batch:
             row = tasks.get(one.id)
             if isinstance(row, dict):
@@ -101,13 +101,15 @@ class HttpSubmission:
                 replies[one.id] = NotNow("no answer")
         return replies
 
-    async def _one_by_one(self, outgoing: Sequence[Outgoing]) -> AsyncIterator[dict[DocumentId, Reply]]:
+    async def _one_by_one(self, outgoing: Sequence[Outgoing]) -> AsyncIterator[dict[DocumentId, UpstreamReply]]:
         """CONNECTIONS at a time; answered in portions, so that what was answered is applied while others wait."""
         for start in range(0, len(outgoing), 4 * CONNECTIONS):
             left = iter(outgoing[start : start + 4 * CONNECTIONS])
-            replies: dict[DocumentId, Reply] = {}
+            replies: dict[DocumentId, UpstreamReply] = {}
 
-            async def work(left: Iterator[Outgoing] = left, replies: dict[DocumentId, Reply] = replies) -> None:
+            async def work(
+                left: Iterator[Outgoing] = left, replies: dict[DocumentId, UpstreamReply] = replies
+            ) -> None:
                 for one in left:
                     replies[one.id] = await self._single(one)
 
@@ -123,7 +125,7 @@ class HttpSubmission:
                 raise
             yield replies
 
-    async def _single(self, one: Outgoing) -> Reply:
+    async def _single(self, one: Outgoing) -> UpstreamReply:
         answer = await self._post_one(one, self._state(one))
         problem = refusal(answer) if answer.status_code != 200 else None
         if problem is not None and problem.code == "base-unknown" and one.pending is not None:
@@ -163,7 +165,7 @@ def state_of(one: Outgoing, *, bases: bool, with_base: bool = False) -> dict[str
     return state
 
 
-def reply_of(channel: Channel, answer: httpx.Response, one: Outgoing, row: Mapping[str, Any]) -> Reply:
+def reply_of(channel: Channel, answer: httpx.Response, one: Outgoing, row: Mapping[str, Any]) -> UpstreamReply:
     """What a server says of one document. Raises NotAnUpstreamError."""
     problem = row.get("error")
     if isinstance(problem, dict):
@@ -189,5 +191,5 @@ def reply_of(channel: Channel, answer: httpx.Response, one: Outgoing, row: Mappi
     )
 
 
-def _refused(problem: Refused, status: int) -> Reply:
+def _refused(problem: Refused, status: int) -> UpstreamReply:
     return problem if status in OF_THE_DOCUMENT or problem.code in REFUSED_FOR_NOW else NotNow(problem.reason)

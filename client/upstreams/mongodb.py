@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
-from client.sync.engine.records import Refused, Reply
+from client.sync.engine.records import Refused, UpstreamReply
 from client.sync.upstream import (
     Abilities,
     CursorGoneError,
@@ -99,7 +99,7 @@ class MongoUpstream:
 
     async def submit(
         self, outgoing: Sequence[Outgoing], *, confirmed: bool = False
-    ) -> AsyncIterator[dict[DocumentId, Reply]]:
+    ) -> AsyncIterator[dict[DocumentId, UpstreamReply]]:
         most = self.abilities.portion
         for first in range(0, len(outgoing), most):
             portion = outgoing[first : first + most]
@@ -129,7 +129,7 @@ class MongoUpstream:
             if known is None or is_behind(known, now) is not False:
                 return
 
-    async def story(self, document: DocumentId) -> list[dict[str, Any]]:
+    async def history(self, document: DocumentId) -> list[dict[str, Any]]:
         with self._errors():
             entries = await self._store.history(self._space, document, MOST_ENTRIES)
             policies = await self._store.policies(self._space)
@@ -147,7 +147,7 @@ class MongoUpstream:
 
     async def _decided(
         self, outgoing: Sequence[Outgoing], *, confirmed: bool, with_base: bool = False
-    ) -> dict[DocumentId, Reply]:
+    ) -> dict[DocumentId, UpstreamReply]:
         replies = refusals(outgoing)
         taken = [one for one in outgoing if one.id not in replies]
         device = DeviceId(self._facts["device"])

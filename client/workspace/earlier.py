@@ -166,7 +166,7 @@ class States:
                 continue
             try:
                 driver = self._driver(config.name)
-                for row in await driver.story(document) if driver.abilities.history else ():
+                for row in await driver.history(document) if driver.abilities.history else ():
                     if not _fits(row, here, content, moment):
                         continue
                     if row.get("deleted"):  # so it was at that moment

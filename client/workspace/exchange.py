@@ -15,11 +15,12 @@ from typing import Final
 from client.config.config_file import UpstreamConfig
 from client.folder.locks import waited_for
 from client.folder.task_folder import FolderGoneError
-from client.sync.arrivals import Change
+from client.screen import Progress
+from client.sync.arrivals import BeforeAndAfter
 from client.sync.change_scope import EVERYTHING, NOTHING, ChangeScope, Unsynced
 from client.sync.engine.plan import Plan
 from client.sync.files import Files, Found
-from client.sync.report import Progress, SyncReport, status_of
+from client.sync.report import SyncReport, status_of
 from client.sync.sync_run import Announced, Sync
 from client.sync.upstream import Upstream, UpstreamError
 from client.tasks.journal import ARRIVALS, Journal, Step, deleted_by_commands
@@ -51,7 +52,7 @@ class Result:
 
 
 Drivers = dict[str, Upstream]
-Arrived = Callable[[list[Change]], None]
+Arrived = Callable[[list[BeforeAndAfter]], None]
 """Told of the files that syncs changed."""
 
 
@@ -151,7 +152,7 @@ class Exchange:
         """What another process did may be anything."""
         self._unsynced.add(EVERYTHING if self.workspace.store.written_elsewhere() else touched)
 
-    def _announce(self, arrived: list[Change]) -> None:
+    def _announce(self, arrived: list[BeforeAndAfter]) -> None:
         """Of changes of files: to the journal, to people, and to the other upstreams."""
         if not arrived:
             return
@@ -159,7 +160,7 @@ class Exchange:
         self._arrived(arrived)
         self._unsynced.add(ChangeScope.of(_changed_document(change) for change in arrived))
 
-    def _record(self, arrived: Iterable[Change]) -> None:
+    def _record(self, arrived: Iterable[BeforeAndAfter]) -> None:
         """So that it can be taken back. What arrived stands, whether or not there is room for this."""
         steps = [Step(_changed_document(change), *change) for change in arrived]
         try:
@@ -183,7 +184,7 @@ class Exchange:
         """Whether files were changed, also if the sync failed."""
         store = self.workspace.store
         scope = self._unsynced.start(name)
-        arrived: list[Change] = []
+        arrived: list[BeforeAndAfter] = []
         try:
             sync, prove = self._sync(name), name in self._unproved
             arrived = sync.report.arrived
@@ -208,7 +209,7 @@ class Exchange:
         return bool(arrived)
 
 
-def _changed_document(change: Change) -> DocumentId:
+def _changed_document(change: BeforeAndAfter) -> DocumentId:
     before, now = change
     return DocumentId((before or now or {})["id"])
 

@@ -48,17 +48,18 @@ MAX_TOUCHED: Final = 1_000
 
 
 class Watch:
-    """`told` hears of every sync; `stopped` why there can be none, once for each reason. It goes on by itself."""
+    """`on_result` is called with every sync, `on_unusable` with the reason why there can be none, once for each.
+    It goes on by itself."""
 
     def __init__(
         self,
         exchange: Exchange,
-        told: Callable[[Result], None] = lambda result: None,
-        stopped: Callable[[str], None] = lambda sentence: None,
+        on_result: Callable[[Result], None] = lambda result: None,
+        on_unusable: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         self._exchange = exchange
-        self._told = told
-        self._stopped = stopped
+        self._on_result = on_result
+        self._on_unusable = on_unusable
         self._unusable = ""
         """Why nothing can be synced at the moment; empty: it can."""
         self._due: set[str] = set(exchange.upstreams)
@@ -107,10 +108,10 @@ class Watch:
             result = await self._exchange.sync(names, touched=touched, heard=heard)
         except (FolderError, LockedError, *DISK_ERRORS) as error:
             # A disk that is full, or was taken away, may have room again, or be back: it is tried again.
-            if (said := sentence(error) if isinstance(error, DISK_ERRORS) else str(error)) != self._unusable:
+            if (reason := sentence(error) if isinstance(error, DISK_ERRORS) else str(error)) != self._unusable:
                 event(logger, logging.WARNING, "folder_unusable", cause=error)
-                self._stopped(said)
-            self._unusable = said
+                self._on_unusable(reason)
+            self._unusable = reason
             self._touched = EVERYTHING
             self._later(names)
             return
@@ -124,7 +125,7 @@ class Watch:
             for name in result.errors:
                 self._listen[name].clear()
             self._later(list(result.errors))
-        self._told(result)
+        self._on_result(result)
 
     def _later(self, names: list[str]) -> None:
         for name in names:

@@ -80,7 +80,7 @@ def place_of(config: UpstreamConfig) -> str:
 
 
 def device_name() -> str:
-    """How this machine is called in the stories of documents."""
+    """How this machine is called in the histories of documents."""
     return re.sub(r"[^a-z0-9-]+", "-", platform.node().lower()).strip("-")[:32] or "device"
 
 

@@ -99,7 +99,7 @@ def _wake_key(queue: str) -> str:
 
 
 async def enqueue(redis: ArqRedis, space: SpaceId, queue: str = QUEUE) -> None:
-    """A job that drains the space, and a knock on a worker's door."""
+    """Enqueues a job that drains the space, and wakes a worker."""
     # Due a while ago: arq fixes "now" before it polls, that is before our wait, and compares the clocks of
     # two hosts. A job that seems to lie in the future would wait for the next poll.
     due = datetime.now(UTC) - _CLOCK_TOLERANCE

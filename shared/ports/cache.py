@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol
@@ -77,6 +77,10 @@ class Announcement:
     last: SequenceNumber
     history: Epoch | None
     changes: tuple[Change, ...] | None
+
+
+Announce = Callable[[SpaceId, Announcement], Awaitable[None]]
+"""As `Announcements.tell_changed`."""
 
 
 class Announcements(Protocol):

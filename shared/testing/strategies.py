@@ -6,14 +6,11 @@ touching what the other touched) is what merging is about.
 
 from __future__ import annotations
 
-from typing import Any
-
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
+from shared.core.json.canonical import JsonValue
 from shared.core.merge.arrays import KEY_FIELDS
-
-JsonValue = Any
 
 WORDS = ("", "a", "b", "A", "ab", "é", "\U0001f600", "a string that is strong", "another strong string")
 KEYS = ("a", "b", "c", "", "a/b", "m~n", "a.b", "$set", "-", "0", "tags", "x y", *KEY_FIELDS, "updated_at")

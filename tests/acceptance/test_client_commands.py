@@ -79,8 +79,8 @@ def test_sync_status_doctor_log(server: Instance, access: Access, desk: Device, 
     checks = telephone.run("doctor")
     assert checks["bad"] == 0
     assert any("same content" in check["said"] for check in checks["checks"])
-    story = telephone.run("log", "a-ta")
-    assert [row["outcome"] for row in story["upstreams"]["local"]] == ["applied"]
+    history = telephone.run("log", "a-ta")
+    assert [row["outcome"] for row in history["upstreams"]["local"]] == ["applied"]
     for command in ("status", "doctor", "sync", "conflicts", "log a-task"):
         done = telephone.raw(*command.split())
         assert done.returncode == 0 and done.stdout, done.stderr

@@ -171,8 +171,8 @@ class Load:
         for document, number in last.items():
             found = held.bodies[document].get(process.name)
             assert found == number, f"a lost update in {document}: {process.name} is {found}, not {number}"
-            story = [row for row in held.history(document) if process.name in row["body"]]
-            for before, after in pairwise(story):
+            history = [row for row in held.history(document) if process.name in row["body"]]
+            for before, after in pairwise(history):
                 undone = before["body"][process.name] > after["body"][process.name]
                 assert not undone, f"{document}: an edit of {process.name} was undone: {before}, then {after}"
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from client.sync.engine.records import Pending, Refused, Reply, UpstreamAnswer
+from client.sync.engine.records import Pending, Refused, UpstreamAnswer, UpstreamReply
 from client.sync.upstream import Copyable, CursorGoneError, Outgoing, Upstream
 from shared.codec import content_hash
 from shared.core.documents import Body, DocumentId
@@ -52,9 +52,9 @@ def document(**fields: Any) -> Body:
     return {"id": ID, **fields}
 
 
-def submit(driver: Driver, device: str, *outgoing: Outgoing) -> dict[DocumentId, Reply]:
-    async def work(upstream: Upstream) -> dict[DocumentId, Reply]:
-        replies: dict[DocumentId, Reply] = {}
+def submit(driver: Driver, device: str, *outgoing: Outgoing) -> dict[DocumentId, UpstreamReply]:
+    async def work(upstream: Upstream) -> dict[DocumentId, UpstreamReply]:
+        replies: dict[DocumentId, UpstreamReply] = {}
         async for portion in upstream.submit(outgoing):
             replies.update(portion)
         return replies
@@ -216,8 +216,10 @@ def test_two_that_are_too_large_together_are_refused_and_go_when_one_is_smaller(
 def test_many_deletions_wait_until_they_are_confirmed(driver: Driver) -> None:
     bodies: list[Body] = [{"id": f"d-{number}", "n": number} for number in range(30)]
 
-    async def work(upstream: Upstream, wanted: list[Outgoing], *, confirmed: bool = False) -> dict[DocumentId, Reply]:
-        replies: dict[DocumentId, Reply] = {}
+    async def work(
+        upstream: Upstream, wanted: list[Outgoing], *, confirmed: bool = False
+    ) -> dict[DocumentId, UpstreamReply]:
+        replies: dict[DocumentId, UpstreamReply] = {}
         async for portion in upstream.submit(wanted, confirmed=confirmed):
             replies.update(portion)
         return replies
@@ -252,10 +254,10 @@ def test_its_story_is_told(driver: Driver) -> None:
     rev = send(driver, "a", first, CREATED).rev
     assert rev is not None
     send(driver, "a", document(text="two"), rev, first)
-    rows = on(driver, "b", lambda upstream: upstream.story(ID))
+    rows = on(driver, "b", lambda upstream: upstream.history(ID))
     assert [row["hash"] for row in rows] == [content_hash(document(text="two")), content_hash(first)]
     assert on(driver, "b", lambda upstream: upstream.state(ID, content_hash(first))) == first
-    assert on(driver, "b", lambda upstream: upstream.story(DocumentId("nothing"))) == []
+    assert on(driver, "b", lambda upstream: upstream.history(DocumentId("nothing"))) == []
 
 
 def test_waiting_ends_when_something_changes(driver: Driver) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from client.sync.arrivals import Checkpoint, Placed, Recovered
 from client.sync.change_scope import EVERYTHING, ChangeScope
 from client.sync.engine.answer import merged_onto
-from client.sync.engine.records import Refused, Reply
+from client.sync.engine.records import Refused, UpstreamReply
 from client.sync.files import FileContent, Found
 from client.sync.report import SyncReport
 from client.sync.state_store import Arriving, SeenFile, SyncStateStore
@@ -38,7 +38,7 @@ from shared.core.json.canonical import equal
 from shared.core.merge.policies import NO_POLICIES, Policies
 from shared.core.resolution.batch import Item
 from shared.core.version_vectors import Source
-from shared.ports import Reply as Decided
+from shared.ports import Reply
 from shared.transaction import CachedResolver, decide
 
 KINDS = ("server", "mongodb", "folder", "git")
@@ -200,14 +200,16 @@ class MemoryUpstream:
 
     async def submit(
         self, outgoing: collections.abc.Sequence[Outgoing], *, confirmed: bool = False
-    ) -> AsyncIterator[dict[DocumentId, Reply]]:
+    ) -> AsyncIterator[dict[DocumentId, UpstreamReply]]:
         replies = self._decided(outgoing, with_base=self.local)
         again = [one for one in outgoing if _is_unknown(replies[one.id])]
         if again:
             replies |= self._decided(again, with_base=True)
         yield replies
 
-    def _decided(self, outgoing: collections.abc.Sequence[Outgoing], *, with_base: bool) -> dict[DocumentId, Reply]:
+    def _decided(
+        self, outgoing: collections.abc.Sequence[Outgoing], *, with_base: bool
+    ) -> dict[DocumentId, UpstreamReply]:
         fate = self._reach()
         self.time += 1
         items = items_of(outgoing, self.device, self.time, confirmed=True, with_base=with_base)
@@ -221,8 +223,8 @@ class MemoryUpstream:
             raise UpstreamUnreachableError("lost on the way back")
         return {one.id: reply_of(one, reply) for one, reply in zip(outgoing, replies, strict=True)}
 
-    def _transact(self, items: collections.abc.Sequence[Item]) -> list[Decided]:
-        def work(transaction: MemoryTransaction) -> list[Decided]:
+    def _transact(self, items: collections.abc.Sequence[Item]) -> list[Reply]:
+        def work(transaction: MemoryTransaction) -> list[Reply]:
             replies, _ = decide(transaction, CachedResolver(MAX_BYTES), items)
             self.writer = transaction.writer
             return replies
@@ -238,7 +240,7 @@ class MemoryUpstream:
     async def wait(self, cursor: str | None) -> None:
         return None
 
-    async def story(self, document: DocumentId) -> list[dict[str, Any]]:
+    async def history(self, document: DocumentId) -> list[dict[str, Any]]:
         return []
 
     async def state(self, document: DocumentId, content: str) -> dict[str, Any] | None:
@@ -248,7 +250,7 @@ class MemoryUpstream:
         return None
 
 
-def _is_unknown(reply: Reply) -> bool:
+def _is_unknown(reply: UpstreamReply) -> bool:
     return isinstance(reply, Refused) and reply.code == "base-unknown"
 
 

@@ -19,7 +19,7 @@ Token = Callable[[str, bool], str]
 class OverHttp:
     """`tests.convergence.servers.Server` on the routes of the API.
 
-    Time is the real time. The conflicts that a v1.0 client is not told are read from the story of the document.
+    Time is the real time. The conflicts that a v1.0 client is not told are read from the history of the document.
     """
 
     def __init__(self, http: httpx.Client, token: Token) -> None:
@@ -50,7 +50,7 @@ class OverHttp:
         return found
 
     def bodies(self, document: str) -> Iterable[Body]:
-        """Every body that the story of the document says can be read."""
+        """Every body that the history of the document says can be read."""
         found = []
         for row in self._story(document):
             if row["has_body"]:

@@ -1,4 +1,4 @@
-"""What the protocol adds to v1.0, over HTTP: base, dry run, deletes, the story of a document, going back,
+"""What the protocol adds to v1.0, over HTTP: base, dry run, deletes, the history of a document, going back,
 policies, the deletion guard."""
 
 from __future__ import annotations

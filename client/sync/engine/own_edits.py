@@ -20,6 +20,7 @@ from shared.core.identifiers import Body
 from shared.core.json.canonical import equal
 from shared.core.json.pointers import split
 from shared.core.json.values import ABSENT
+from shared.core.merge.conflict_rows import ConflictRow
 
 DELETED: Final = ""
 """Stands among fields for the whole document, which was deleted."""
@@ -29,7 +30,6 @@ BOTH_STAND: Final = frozenset({"both-inserted", "both-kept", "both-edited", "ren
 LIVES_ON: Final = "edit-beats-removal"
 """The rule of a conflict at the path "": a deleted document lives on because somebody edited it."""
 
-Conflict = Mapping[str, Any]
 """As in `UpstreamAnswer.conflicts`."""
 
 
@@ -61,11 +61,11 @@ def own_fields(own: frozenset[str], before: Record, answer: UpstreamAnswer) -> O
 
 def lost(
     history: Iterable[Mapping[str, Any]], since: str | None, was: Body | None, fields: frozenset[str]
-) -> list[Conflict]:
+) -> list[ConflictRow]:
     """The conflicts in which edits of this device lost: those that were decided after the rev `since`, when the
     document was `was`. `history`: the revisions, the newest first. Each says `by` whose edit won, and that `mine` was
     dropped."""
-    found: list[Conflict] = []
+    found: list[ConflictRow] = []
     for row in history:
         if row.get("rev") == since:
             break
@@ -77,13 +77,13 @@ def lost(
     return found
 
 
-def with_sides(conflicts: Sequence[Conflict], mine: Body | None) -> list[dict[str, Any]]:
+def with_sides(conflicts: Sequence[ConflictRow], mine: Body | None) -> list[dict[str, Any]]:
     """Conflicts of which one side is the state `mine` (None: a deletion), each with `mine`: kept or dropped, where it
     can be told."""
     return [{**conflict, **_side(conflict, mine)} for conflict in conflicts]
 
 
-def _side(conflict: Conflict, mine: Body | None) -> dict[str, str]:
+def _side(conflict: ConflictRow, mine: Body | None) -> dict[str, str]:
     if is_lives_on(conflict):
         return {"mine": "dropped" if mine is None else "kept"}
     if mine is None or conflict["rule"] in BOTH_STAND or conflict.get("redacted") or conflict.get("elided"):
@@ -95,7 +95,7 @@ def _side(conflict: Conflict, mine: Body | None) -> dict[str, str]:
     return {}
 
 
-def is_lives_on(conflict: Conflict) -> bool:
+def is_lives_on(conflict: ConflictRow) -> bool:
     """Whether the decision is that a deleted document lives on."""
     return bool(conflict["path"] == "" and conflict["rule"] == LIVES_ON)
 
@@ -105,7 +105,7 @@ def equal_or_absent(a: Any, b: Any) -> bool:
     return a is b if a is ABSENT or b is ABSENT else equal(a, b)
 
 
-def _lost_value(conflict: Conflict, was: Body | None, fields: frozenset[str]) -> dict[str, Any] | None:
+def _lost_value(conflict: ConflictRow, was: Body | None, fields: frozenset[str]) -> dict[str, Any] | None:
     """The conflict with the value that was ours; None: it is not about one of ours."""
     path = str(conflict["path"])
     if is_lives_on(conflict):

@@ -14,7 +14,7 @@ from shared.core.resolution.context import Ancestor
 from shared.core.resolution.states import is_tombstone
 from shared.core.version_vectors import Version
 
-__all__ = ["Ancestor", "NotNow", "Outline", "Pending", "Record", "Refused", "Reply", "UpstreamAnswer"]
+__all__ = ["Ancestor", "NotNow", "Outline", "Pending", "Record", "Refused", "UpstreamAnswer", "UpstreamReply"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,4 +103,4 @@ class NotNow:
     reason: str
 
 
-Reply = UpstreamAnswer | Refused | NotNow
+UpstreamReply = UpstreamAnswer | Refused | NotNow

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
-from client.sync.engine.own_edits import BOTH_STAND, Conflict, equal_or_absent, is_lives_on
+from client.sync.engine.own_edits import BOTH_STAND, equal_or_absent, is_lives_on
 from shared.core.identifiers import Body
 from shared.core.json.pointers import split
 from shared.core.json.values import ABSENT
+from shared.core.merge.conflict_rows import ConflictRow
 
 
 class Since(StrEnum):
@@ -30,7 +31,7 @@ class Since(StrEnum):
     """The document is not there any more."""
 
 
-def since_decided(conflict: Conflict, body: Body | None) -> Since:
+def since_decided(conflict: ConflictRow, body: Body | None) -> Since:
     """`body`: the document now; None: it is not there."""
     if is_lives_on(conflict):
         return Since.TAKEN_BACK if body is None else Since.STANDS
@@ -52,7 +53,7 @@ def since_decided(conflict: Conflict, body: Body | None) -> Since:
     return Since.STANDS if is_kept or last == "-" else Since.CHANGED
 
 
-def place_changed(conflict: Conflict, before: Body | None, after: Body | None) -> bool:
+def place_changed(conflict: ConflictRow, before: Body | None, after: Body | None) -> bool:
     """Whether a step from one state of the document to another changed the field in which the conflict is; of a
     conflict about the whole document: whether it changed anything."""
     if before is None or after is None:

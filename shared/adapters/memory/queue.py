@@ -7,16 +7,23 @@ import itertools
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from shared import queue_messages
 from shared.core.documents import SpaceId
 from shared.core.resolution.batch import Answer, DocumentCounts, Item
 from shared.core.resolution.context import Refusal
-from shared.ports import Announcement, EncodedItem, Envelope, Fence, MapAcknowledgements, Reply, UnavailableError
-
-Announce = Callable[[SpaceId, Announcement], Awaitable[None]]
+from shared.ports import (
+    Announce,
+    Announcement,
+    EncodedItem,
+    Envelope,
+    Fence,
+    MapAcknowledgements,
+    Reply,
+    UnavailableError,
+)
 
 
 @dataclass(slots=True)

@@ -20,7 +20,7 @@ from shared.core.access.limits import Limit
 from shared.retry import Backoff
 
 T = TypeVar("T")
-Session = AsyncIOMotorClientSession
+MongoSession = AsyncIOMotorClientSession
 
 _GIVE_UP_SECONDS: Final = 5.0
 BACKOFF: Final = Backoff(attempts=sys.maxsize, base=0.003, cap=0.15)
@@ -39,14 +39,14 @@ class LimitReachedError(Exception):
         self.limit = limit
 
 
-async def note_addition(mongo: Mongo, whose: str, session: Session) -> None:
+async def note_addition(mongo: Mongo, whose: str, session: MongoSession) -> None:
     """Before one counts what somebody has, to add another one: two who do that at the same time collide here."""
     await mongo.database["device_additions"].update_one(
         {"_id": whose}, {"$inc": {"n": 1}}, upsert=True, session=session
     )
 
 
-async def atomically(mongo: Mongo, work: Callable[[Session], Awaitable[T]]) -> T:
+async def atomically(mongo: Mongo, work: Callable[[MongoSession], Awaitable[T]]) -> T:
     """What `work` returns when it is committed. `work` is run again if it met another transaction, so it must have no
     effect but through its session. Raises DuplicateKeyError, and what `work` raises; nothing is stored then."""
     deadline = time.monotonic() + _GIVE_UP_SECONDS
@@ -70,7 +70,7 @@ async def atomically(mongo: Mongo, work: Callable[[Session], Awaitable[T]]) -> T
                 await asyncio.sleep(BACKOFF.delay(failures) or 0.0)
 
 
-async def _commit(session: Session, deadline: float) -> None:
+async def _commit(session: MongoSession, deadline: float) -> None:
     while True:
         try:
             await session.commit_transaction()
@@ -81,7 +81,7 @@ async def _commit(session: Session, deadline: float) -> None:
             return
 
 
-async def is_stored(mongo: Mongo, work: Callable[[Session], Awaitable[None]], refusal: type[Exception]) -> bool:
+async def is_stored(mongo: Mongo, work: Callable[[MongoSession], Awaitable[None]], refusal: type[Exception]) -> bool:
     """Whether `work` was committed; False if it ended with `refusal`."""
     try:
         await atomically(mongo, work)
@@ -98,7 +98,7 @@ def set_or_unset(name: str, value: object) -> Row:
 async def changed(mongo: Mongo, collection: str, query: Row, update: Row, entry: AuditEntry) -> bool:
     """Updates the row that the query finds, and stores the entry. False if there is none."""
 
-    async def work(session: Session) -> bool:
+    async def work(session: MongoSession) -> bool:
         found = await mongo.database[collection].update_one(query, update, session=session)
         if not found.matched_count:
             return False
@@ -108,7 +108,7 @@ async def changed(mongo: Mongo, collection: str, query: Row, update: Row, entry:
     return await atomically(mongo, work)
 
 
-async def append(mongo: Mongo, session: Session | None, entry: AuditEntry) -> None:
+async def append(mongo: Mongo, session: MongoSession | None, entry: AuditEntry) -> None:
     """Stores the entry, in the transaction if there is one."""
     await mongo.database["audit"].insert_one(audit_row(entry), session=session)
 

@@ -18,7 +18,7 @@ from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from shared.adapters.mongodb.atomic import Session, atomically
+from shared.adapters.mongodb.atomic import MongoSession, atomically
 from shared.adapters.mongodb.client import CODEC, Mongo, Row, errors_mapped
 from shared.adapters.mongodb.rows import entry_of, history_rows, lineage_of, policies_of, with_new_history
 from shared.core.access.people import name_key
@@ -159,7 +159,7 @@ class MongoBackups:
         """To be called when all rows of a space are put back. What was written meanwhile is of the new history
         too."""
 
-        async def work(session: Session) -> None:
+        async def work(session: MongoSession) -> None:
             row = await self._spaces.find_one({"_id": space, "restoring.by": restoration}, session=session)
             if row is not None:
                 lineage, renamed = _renamed(lineage_of(row), row["restoring"]["since"])
@@ -170,7 +170,7 @@ class MongoBackups:
         await atomically(self._mongo, work)
 
     async def _rename(
-        self, space: SpaceId, lineage: Lineage, renamed: Mapping[Epoch, Begun], session: Session
+        self, space: SpaceId, lineage: Lineage, renamed: Mapping[Epoch, Begun], session: MongoSession
     ) -> None:
         """What was written in these histories is said to be of those that took their places."""
         first = min(new.first for new in renamed.values())

@@ -12,8 +12,8 @@ from pymongo.errors import DuplicateKeyError
 from shared.adapters.mongodb.adoption import adopt
 from shared.adapters.mongodb.atomic import (
     LimitReachedError,
+    MongoSession,
     NothingChangedError,
-    Session,
     append,
     atomically,
     note_addition,
@@ -34,7 +34,7 @@ class MongoDeviceStore:
         self._devices = mongo.database["devices"]
 
     async def add(self, device: Device, token_hash: str, entry: AuditEntry) -> None:
-        async def work(session: Session) -> None:
+        async def work(session: MongoSession) -> None:
             await self._devices.insert_one(device_row(device, token_hash), session=session)
             await append(self._mongo, session, entry)
 
@@ -64,7 +64,7 @@ class MongoDeviceStore:
         if device.owner is not None:
             bounds.append((Limit.DEVICES_PER_USER, "owner", device.owner, most_of_user))
 
-        async def work(session: Session) -> None:
+        async def work(session: MongoSession) -> None:
             for limit, field, whose, bound in bounds:
                 if bound:
                     # Whoever adds to them writes this row: of two at the same time one has to begin again, and counts
@@ -103,7 +103,7 @@ class MongoDeviceStore:
         return await self._change(device, {"revoked_at": time.time()}, entry, _only(owner=owner, space=space))
 
     async def _change(self, device: DeviceId, fields: Row, entry: AuditEntry, only: Row) -> Device | None:
-        async def work(session: Session) -> Device:
+        async def work(session: MongoSession) -> Device:
             row = await self._devices.find_one_and_update(
                 {"_id": device, "revoked_at": {"$exists": False}, **only},
                 {"$set": fields},

@@ -12,7 +12,7 @@ from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 from pymongo import ASCENDING, DESCENDING, ReturnDocument
 
-from shared.adapters.mongodb.atomic import Session, atomically
+from shared.adapters.mongodb.atomic import MongoSession, atomically
 from shared.adapters.mongodb.bodies import body_text
 from shared.adapters.mongodb.client import CODEC, Mongo, Row, errors_mapped
 from shared.adapters.mongodb.rows import (
@@ -336,7 +336,7 @@ class MongoDocumentStore:
         """What is no longer kept, and from what the space is said to hold."""
         size = sum(kept.size for kept in (*prunable.bodies, *prunable.rows))
 
-        async def work(session: Session) -> None:
+        async def work(session: MongoSession) -> None:
             # First: what writes to the space meanwhile begins again at once, and not when all of this is done.
             await self._spaces.update_one({"_id": space}, {"$inc": {"history_size": -size}}, session=session)
             for those, change in ((prunable.bodies, {"$unset": {"body": "", "size": ""}}), (prunable.rows, None)):

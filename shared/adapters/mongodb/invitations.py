@@ -7,7 +7,7 @@ from dataclasses import replace
 from pymongo import DESCENDING, ReturnDocument
 
 from shared.adapters.mongodb.access_rows import invitation_of, invitation_row, member_key, member_row
-from shared.adapters.mongodb.atomic import NothingChangedError, Session, append, atomically, changed
+from shared.adapters.mongodb.atomic import MongoSession, NothingChangedError, append, atomically, changed
 from shared.adapters.mongodb.client import Mongo, Row, errors_mapped
 from shared.core.access.audit import AuditAct, AuditEntry
 from shared.core.access.invitations import Invitation, InvitationId
@@ -24,7 +24,7 @@ class MongoInvitationStore:
         self._invitations = mongo.database["invitations"]
 
     async def add(self, invitation: Invitation, secret_hash: str, entry: AuditEntry) -> None:
-        async def work(session: Session) -> None:
+        async def work(session: MongoSession) -> None:
             await self._invitations.insert_one(invitation_row(invitation, secret_hash), session=session)
             await append(self._mongo, session, entry)
 
@@ -51,7 +51,7 @@ class MongoInvitationStore:
     ) -> Invitation | AcceptFailure:
         failure = AcceptFailure.GONE
 
-        async def work(session: Session) -> Invitation:
+        async def work(session: MongoSession) -> Invitation:
             nonlocal failure
             found = await accept_in(self._mongo, session, secret_hash, user=user, now=now, entry=entry)
             if isinstance(found, AcceptFailure):
@@ -77,7 +77,7 @@ class MongoInvitationStore:
 
 
 async def accept_in(
-    mongo: Mongo, session: Session, secret_hash: str, *, user: UserId, now: float, entry: AuditEntry
+    mongo: Mongo, session: MongoSession, secret_hash: str, *, user: UserId, now: float, entry: AuditEntry
 ) -> Invitation | AcceptFailure:
     """As `InvitationStore.accept`, in a transaction that is to be aborted if this fails."""
     row: Row | None = await mongo.database["invitations"].find_one_and_update(

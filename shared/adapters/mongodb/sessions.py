@@ -9,7 +9,7 @@ from typing import Final
 from pymongo import ASCENDING, DESCENDING
 
 from shared.adapters.mongodb.access_rows import audit_of, session_of, session_row
-from shared.adapters.mongodb.atomic import Session, append, atomically
+from shared.adapters.mongodb.atomic import MongoSession, append, atomically
 from shared.adapters.mongodb.client import Mongo, Row, errors_mapped
 from shared.core.access.audit import AuditEntry
 from shared.core.access.sessions import FORGET_SECONDS, Failures, WebSession, WebSessionId
@@ -26,7 +26,7 @@ class MongoSessionStore:
         self._sessions = mongo.database["sessions"]
 
     async def add(self, session: WebSession, token_hash: str, entry: AuditEntry) -> None:
-        async def work(transaction: Session) -> None:
+        async def work(transaction: MongoSession) -> None:
             await self._sessions.insert_one(session_row(session, token_hash), session=transaction)
             await append(self._mongo, transaction, entry)
 
@@ -57,7 +57,7 @@ class MongoSessionStore:
             return int((await self._sessions.delete_many({"expires_at": {"$lte": now}})).deleted_count)
 
     async def _delete(self, query: Row, entry: AuditEntry) -> int:
-        async def work(transaction: Session) -> int:
+        async def work(transaction: MongoSession) -> int:
             count = int((await self._sessions.delete_many(query, session=transaction)).deleted_count)
             if count:
                 await append(self._mongo, transaction, entry)

@@ -11,7 +11,7 @@ from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from shared.adapters.mongodb.access_rows import present
-from shared.adapters.mongodb.atomic import Session, append, atomically
+from shared.adapters.mongodb.atomic import MongoSession, append, atomically
 from shared.adapters.mongodb.client import Mongo, Row, errors_mapped
 from shared.core.access.audit import AuditEntry
 from shared.core.access.device_grants import (
@@ -106,7 +106,7 @@ class MongoIdentityStore:
         return [_identity(row) for row in rows]
 
     async def add(self, identity: Identity, entry: AuditEntry | None) -> Identity:
-        async def work(session: Session) -> None:
+        async def work(session: MongoSession) -> None:
             row = {"issuer": identity.issuer, "subject": identity.subject, "user": identity.user}
             await self._identities.insert_one({**row, "granted": _granted(identity.granted)}, session=session)
             if entry is not None:

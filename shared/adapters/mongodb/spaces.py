@@ -20,8 +20,8 @@ from shared.adapters.mongodb.access_rows import (
 )
 from shared.adapters.mongodb.atomic import (
     LimitReachedError,
+    MongoSession,
     NothingChangedError,
-    Session,
     append,
     atomically,
     changed,
@@ -51,7 +51,7 @@ class MongoSpaceStore:
     async def add(self, space: SpaceProfile, owner: UserId, entry: AuditEntry) -> bool:
         member = Membership(space.id, owner, Role.OWNER, space.created_at)
 
-        async def work(session: Session) -> None:
+        async def work(session: MongoSession) -> None:
             await self._profiles.insert_one(profile_row(space), session=session)
             await self._members.insert_one(member_row(member), session=session)
             await append(self._mongo, session, entry)
@@ -61,7 +61,7 @@ class MongoSpaceStore:
     async def add_bounded(self, space: SpaceProfile, owner: UserId, entry: AuditEntry, *, most: int) -> bool:
         member = Membership(space.id, owner, Role.OWNER, space.created_at)
 
-        async def work(session: Session) -> None:
+        async def work(session: MongoSession) -> None:
             await note_addition(self._mongo, owner, session)
             query = {"user": owner, "role": Role.OWNER.value}
             if await self._members.count_documents(query, limit=most, session=session) >= most:
@@ -115,7 +115,7 @@ class MongoSpaceStore:
         return [SpaceId(row["_id"]) for row in rows]
 
     async def remove(self, space: SpaceId, now: float, entry: AuditEntry) -> bool:
-        async def work(session: Session) -> None:
+        async def work(session: MongoSession) -> None:
             found = await self._profiles.delete_one({"_id": space, "delete_at": {"$lte": now}}, session=session)
             if not found.deleted_count:
                 raise NothingChangedError
@@ -167,7 +167,7 @@ class MongoMembershipStore:
         return await self._list({"space": space})
 
     async def add(self, membership: Membership, entry: AuditEntry) -> bool:
-        async def work(session: Session) -> None:
+        async def work(session: MongoSession) -> None:
             await self._members.insert_one(member_row(membership), session=session)
             await append(self._mongo, session, entry)
 
@@ -179,7 +179,7 @@ class MongoMembershipStore:
         return await changed(self._mongo, "members", query, update, entry)
 
     async def remove(self, space: SpaceId, user: UserId, entry: AuditEntry) -> bool:
-        async def work(session: Session) -> bool:
+        async def work(session: MongoSession) -> bool:
             query: Row = {"_id": member_key(space, user), "role": _NOT_OWNER}
             if not (await self._members.delete_one(query, session=session)).deleted_count:
                 return False
@@ -191,7 +191,7 @@ class MongoMembershipStore:
     async def transfer(
         self, space: SpaceId, owner: UserId, to: UserId, entry: AuditEntry, *, most: int = 0
     ) -> TransferFailure | None:
-        async def work(session: Session) -> None:
+        async def work(session: MongoSession) -> None:
             if most:
                 await note_addition(self._mongo, to, session)
                 owned = {"user": to, "role": Role.OWNER.value}

@@ -10,8 +10,8 @@ from pymongo.errors import DuplicateKeyError
 
 from shared.adapters.mongodb.access_rows import member_row, profile_row, user_of, user_row
 from shared.adapters.mongodb.atomic import (
+    MongoSession,
     NothingChangedError,
-    Session,
     append,
     atomically,
     changed,
@@ -46,7 +46,7 @@ class MongoUserStore:
     ) -> Taken | AcceptFailure | None:
         failure: AcceptFailure | None = None
 
-        async def work(session: Session) -> None:
+        async def work(session: MongoSession) -> None:
             nonlocal failure
             failure = None
             await self._users.insert_one(user_row(user, password_hash), session=session)
@@ -143,7 +143,7 @@ class MongoUserStore:
         return [UserId(row["_id"]) for row in rows]
 
     async def remove(self, user: UserId, now: float, entry: AuditEntry) -> bool:
-        async def work(session: Session) -> None:
+        async def work(session: MongoSession) -> None:
             members = self._mongo.database["members"]
             owns = await members.find_one({"user": user, "role": Role.OWNER.value}, session=session)
             found = await self._users.delete_one({"_id": user, "delete_at": {"$lte": now}}, session=session)

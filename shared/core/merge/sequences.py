@@ -21,7 +21,7 @@ from typing import Final, NamedTuple
 
 from shared.core.json.values import Value, weigh
 
-Keys = Sequence[Hashable]
+ElementKeys = Sequence[Hashable]
 
 BUDGET: Final = 100_000
 """Steps of exact comparison that all sequences of one merge share, in proportion to their lengths."""
@@ -99,7 +99,7 @@ class Region(NamedTuple):
     by_theirs: bool
 
 
-def difference(a: Keys, b: Keys, steps: Steps) -> list[Hunk]:
+def difference(a: ElementKeys, b: ElementKeys, steps: Steps) -> list[Hunk]:
     """What makes `b` of `a`: a shortest script where that is cheap, else a longer one, always the same."""
     hunks = []
     i = j = 0
@@ -110,7 +110,7 @@ def difference(a: Keys, b: Keys, steps: Steps) -> list[Hunk]:
     return hunks
 
 
-def three_ways(base: Keys, ours: Keys, theirs: Keys, steps: Steps) -> list[Region]:
+def three_ways(base: ElementKeys, ours: ElementKeys, theirs: ElementKeys, steps: Steps) -> list[Region]:
     """The regions, in order, that cover the base: untouched, touched by one side, touched by both.
 
     Hunks meet if they have a base element in common or are insertions at one place.
@@ -118,7 +118,9 @@ def three_ways(base: Keys, ours: Keys, theirs: Keys, steps: Steps) -> list[Regio
     return regions_of(base, ours, theirs, difference(base, ours, steps), difference(base, theirs, steps))
 
 
-def regions_of(base: Keys, ours: Keys, theirs: Keys, left: Sequence[Hunk], right: Sequence[Hunk]) -> list[Region]:
+def regions_of(
+    base: ElementKeys, ours: ElementKeys, theirs: ElementKeys, left: Sequence[Hunk], right: Sequence[Hunk]
+) -> list[Region]:
     """The same, from what leads from the base to ours and to theirs.
 
     What one side inserted and the other has at the edge of what it changed there is the same insertion.
@@ -157,7 +159,7 @@ def regions_of(base: Keys, ours: Keys, theirs: Keys, left: Sequence[Hunk], right
     return regions
 
 
-def _split(hunks: Sequence[Hunk], others: Sequence[Hunk], side: Keys, other: Keys) -> list[Hunk]:
+def _split(hunks: Sequence[Hunk], others: Sequence[Hunk], side: ElementKeys, other: ElementKeys) -> list[Hunk]:
     """The hunks, without the insertions of the other side that they start or end with: these are hunks of theirs."""
     inserted = {hunk.a_lo: other[hunk.b_lo : hunk.b_hi] for hunk in others if hunk.a_lo == hunk.a_hi}
     result: list[Hunk] = []
@@ -183,7 +185,7 @@ def _untouched(at: int, ours_at: int, theirs_at: int, length: int) -> Region:
 class _Comparison:
     """Two sequences; i, n and j, m bound a stretch of each."""
 
-    def __init__(self, a: Keys, b: Keys, steps: Steps) -> None:
+    def __init__(self, a: ElementKeys, b: ElementKeys, steps: Steps) -> None:
         self.a = a
         self.b = b
         self.steps = steps
@@ -266,7 +268,7 @@ def _reach(limit: int, equal: Callable[[int, int], bool]) -> int:
     return at
 
 
-def _once(keys: Keys, lo: int, hi: int) -> dict[Hashable, int]:
+def _once(keys: ElementKeys, lo: int, hi: int) -> dict[Hashable, int]:
     """Key -> index of the keys that occur once, by ascending index."""
     stretch = keys[lo:hi]
     counts = Counter(stretch)
@@ -301,7 +303,7 @@ def _longest_increasing(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return result
 
 
-def _shortest(a: Keys, b: Keys, steps: Steps) -> list[tuple[int, int, int]]:
+def _shortest(a: ElementKeys, b: ElementKeys, steps: Steps) -> list[tuple[int, int, int]]:
     """Myers: the runs of a longest common subsequence; nothing if that takes more steps than allowed."""
     n, m = len(a), len(b)
     allowed = steps.minimum(n + m)

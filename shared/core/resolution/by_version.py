@@ -50,7 +50,7 @@ def decide_by_version(case: Case, version: Version) -> Decision | Refusal:
     return _ByVersion(case, version).decide()
 
 
-States = tuple[tuple[Version, Body], ...]
+VersionedStates = tuple[tuple[Version, Body], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,8 @@ class _Known:
     known to contain."""
 
     bases: tuple[Body, ...]
-    ours: States
-    theirs: States
+    ours: VersionedStates
+    theirs: VersionedStates
 
 
 @dataclass(frozen=True, slots=True)

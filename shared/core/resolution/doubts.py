@@ -302,18 +302,18 @@ class _Compared:
     def all_differ(self, at: Difference) -> bool:
         return all(map(self._differs, repeat(at), self._places, self._outer))
 
-    def _differs(self, at: Difference, places: frozenset[Place], outer: frozenset[str]) -> bool:
+    def _differs(self, at: Difference, places: frozenset[PlaceKey], outer: frozenset[str]) -> bool:
         if self._name(at) in places or any((above, None) in places for above in around(at.path)):
             return True
         return not is_member(at.path) and at.path in outer
 
-    def _name(self, at: Difference) -> Place:
+    def _name(self, at: Difference) -> PlaceKey:
         if not is_member(at.path):
             return at.path, None
         return at.path, self._keys.key(at.there if at.here is ABSENT else at.here)
 
 
-Place = tuple[str, Key | None]
+PlaceKey = tuple[str, Key | None]
 """A path, and of a member of a set which one."""
 
 

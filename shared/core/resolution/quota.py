@@ -10,15 +10,13 @@ Laws (tests/unit/core/resolution/test_quota.py):
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from shared.core.documents import Body
 from shared.core.resolution.context import Decision, Head
+from shared.core.resolution.size_limit import SizeOf
 from shared.core.resolution.usage import Quota, Usage
 
-SizeOf = Callable[[Body], int]
 """Bytes of a body as JSON."""
 _RULE: Final = re.compile(r"(\w+): (\d+) of (\d+)\Z")
 

@@ -132,7 +132,7 @@ def test_what_could_not_be_asked_is_asked_by_the_next_sync(
         raise UpstreamUnreachableError("gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr(FolderUpstream, "story", gone)
+        patch.setattr(FolderUpstream, "history", gone)
         assert "lost" not in desk.run("sync", text=True)
     assert "your edit of description" in desk.run("sync", text=True)
     assert "lost" not in desk.run("sync", text=True)

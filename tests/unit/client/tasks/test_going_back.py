@@ -119,8 +119,8 @@ def test_restore_asks_the_upstream_for_what_is_not_in_the_journal(both: tuple[De
     shutil.rmtree(laptop.root / ".hypertask" / "arrived")
     laptop.run("restore", milk)
     assert laptop.read(milk)["description"] == "buy milk"
-    story = laptop.run("log", milk)["upstreams"]["stick"]
-    newest = next(row for row in story if row["hash"] != story[-1]["hash"])
+    history = laptop.run("log", milk)["upstreams"]["stick"]
+    newest = next(row for row in history if row["hash"] != history[-1]["hash"])
     laptop.run("restore", milk, "--state", newest["hash"][:12])
     assert laptop.read(milk)["description"] == "buy cheese"
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from client.sync.engine.records import NotNow, Pending, Refused, Reply
+from client.sync.engine.records import NotNow, Pending, Refused, UpstreamReply
 from client.sync.upstream import (
     NotAnUpstreamError,
     Outgoing,
@@ -33,7 +33,7 @@ STATE = Outgoing(A, Pending({"id": "a"}, hash_of({"id": "a"}), None))  # type: i
 Call = Callable[[HttpUpstream], Any]
 
 
-async def submitted(upstream: HttpUpstream, one: Outgoing) -> Reply:
+async def submitted(upstream: HttpUpstream, one: Outgoing) -> UpstreamReply:
     [replies] = [portion async for portion in upstream.submit([one])]
     return replies[A]
 

@@ -12,7 +12,7 @@ import pytest
 
 from client.config.config_text import Profile, UpstreamConfig
 from client.config.tokens import Tokens
-from client.sync.arrivals import Arrivals, Change
+from client.sync.arrivals import Arrivals, BeforeAndAfter
 from client.sync.change_scope import EVERYTHING, NOTHING, ChangeScope
 from client.sync.files import Files
 from client.sync.state_store import Arriving, SyncStateStore
@@ -37,7 +37,7 @@ class Desk:
         configs = [UpstreamConfig(name, f"folder://{path}") for name, path in self.ups.items()]
         for config in configs:
             asyncio.run(made(here.upstream(config, make=True)))
-        self.changes: list[Change] = []
+        self.changes: list[BeforeAndAfter] = []
         self.exchange = Exchange(here, configs, self.changes.extend)
         self.write(OLD)
         assert asyncio.run(self.exchange.sync()).agreed
@@ -59,7 +59,7 @@ class Desk:
     def there(self) -> list[Any]:
         return [json.loads((up / "t1.json").read_text()) for up in self.ups.values()]
 
-    def journal(self) -> list[Change]:
+    def journal(self) -> list[BeforeAndAfter]:
         entries = Journal(self.here.folder.state, ARRIVALS).entries()
         return [(step.before, step.after) for entry in entries for step in entry.steps]
 

@@ -29,7 +29,7 @@ NAMES = ("t1", "t2", "t3")
 
 
 class Device:
-    """A folder with a few tasks, in step with a directory."""
+    """A folder with a few tasks, in sync with a directory."""
 
     def __init__(self, home: Path) -> None:
         self.home, self.tasks, self.up = home, home / "tasks", home / "up"

@@ -62,16 +62,23 @@ class MongoBackups:
         if spaces is not None:
             of_spaces = {"$in": list(spaces)}
             with errors_mapped():
-                members = await self._mongo.database["members"].distinct("user", {"space": of_spaces})
-                owners = await self._mongo.database["devices"].distinct("owner", {"space": of_spaces})
+                people = [
+                    *await self._values("members", "user", {"space": of_spaces}),
+                    *await self._values("devices", "owner", {"space": of_spaces}),
+                ]
             queries = {
                 **{collection: {"space": of_spaces} for collection in PEOPLE},
-                "users": {"_id": {"$in": [*members, *owners]}},
-                "identities": {"user": {"$in": [*members, *owners]}},
+                "users": {"_id": {"$in": people}},
+                "identities": {"user": {"$in": people}},
                 "space_profiles": {"_id": of_spaces},
             }
         async for row in self._at_one_moment(queries):
             yield row
+
+    async def _values(self, collection: str, field: str, query: Row) -> list[Any]:
+        """Of the rows that have the field, each once. (`distinct` is not in the stable API.)"""
+        stages = [{"$match": {**query, field: {"$exists": True}}}, {"$group": {"_id": f"${field}"}}]
+        return [row["_id"] async for row in self._mongo.database[collection].aggregate(stages)]
 
     async def space(self, space: SpaceId) -> AsyncIterator[tuple[str, bytes]]:
         """The row of the space and all rows in it with their collections, as they are at one moment."""

@@ -14,6 +14,7 @@ from pymongo.errors import ConfigurationError, InvalidURI, PyMongoError
 from pymongo.monitoring import CommandListener
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
+from pymongo.server_api import ServerApi
 from pymongo.write_concern import WriteConcern
 
 from shared import tracing
@@ -26,6 +27,9 @@ Row = dict[str, Any]
 
 DURABLE: Final = WriteConcern(w="majority", j=True)
 _MAJORITY: Final = ReadConcern("majority")
+_STABLE: Final = ServerApi("1", strict=True, deprecation_errors=True)
+"""MongoDB's stable API, which all versions from 5.0 on keep: what is not in it is refused, so whatever runs on one of
+them runs on the others."""
 
 
 _TAKE_WRITES: Final = {"RSPrimary", "Standalone"}
@@ -56,6 +60,7 @@ class Mongo:
                 connectTimeoutMS=milliseconds,
                 socketTimeoutMS=4 * milliseconds,
                 appname="hypertask",
+                server_api=_STABLE,
                 event_listeners=[*listeners, *([CommandSpans()] if tracing.is_on() else [])],
             )
         except (InvalidURI, ConfigurationError) as error:

@@ -62,7 +62,10 @@ def known_field(name: str, fields: Collection[str] | None) -> str:
 
 
 def check_tag(name: str, view: View) -> None:
-    """Raises WordError for a tag in capitals that is neither virtual nor in use."""
+    """Raises WordError for a tag in capitals that is neither virtual nor in use, and for a virtual one in small
+    letters that no task has."""
+    if view.fields is not None and name not in view.tags and name.upper() in VIRTUAL_TAGS:
+        raise WordError(f"no task has the tag {name}; did you mean +{name.upper()}?")
     if view.fields is None or not name.isupper() or len(name) < 3 or name in view.tags:
         return
     near = _near(name, VIRTUAL_TAGS, 1)

@@ -42,6 +42,8 @@ def modification_of(words: Iterable[str], now: datetime, view: View | None = Non
     text = " ".join(word.text for word in read if isinstance(word, Text))
     steps = [_step(word, now) for word in read if not isinstance(word, Text)]
     _check_text(text)
+    if text and any(isinstance(word, Field) and word.name == "description" for word in read):
+        raise WordError(f'the description is given twice: as description:..., and as "{text}"')
 
     def modify(body: Body) -> Body:
         changed = {**body, "description": text} if text else body
@@ -77,6 +79,11 @@ def _checked(word: Tag | Field | Text, view: View | None) -> Tag | Field | Text:
 
 def depended(text: str, view: View) -> list[str]:
     """The ids that `depends:2,q7ab` names. Raises WordError where a task does not exist, or several are meant."""
+    if text.startswith(("-", "+")) and (others := text.lstrip("+-")):
+        raise WordError(
+            f"depends: sets all that a task waits for, so write them without {text[0]}: depends:{others}. To remove "
+            "them all: depends:"
+        )
     try:
         return [*documents_named(text, view.numbers, map(DocumentId, view.ids))]
     except NoSuchTaskError as error:

@@ -119,7 +119,7 @@ FILTERED: Final = frozenset(
 """Commands that take a filter before their name: hypertask +home done."""
 ONE_TASK: Final = frozenset({"show", "edit", "log", "restore"})
 """Commands that take one task, also before their name: hypertask 3 edit."""
-_TAG: Final = re.compile(r"-[^\W\d_]\S+\Z")
+_TAG: Final = r"-[^\W\d_]\S+\Z"
 _JSON: Final = "client.as_json"
 """In what click keeps with a context: whether the command was given --json."""
 
@@ -151,7 +151,7 @@ class Root(click.Group):
         is `next`, once there is a config."""
         if not args and not ctx.resilient_parsing and _is_set_up():
             args = ["next"]
-        if args and _TAG.match(args[0]):
+        if args and args[0].startswith("-") and re.match(_TAG, args[0]):
             args = ["--", *args]
         return super().parse_args(ctx, args)
 

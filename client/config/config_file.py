@@ -114,7 +114,7 @@ class ConfigFile(NamedTuple):
         """The profile of that name, else the one that HYPERTASK_PROFILE names, else the default. Raises
         ConfigError, NoProfileError."""
         config = self.config()
-        name = self.chosen(name)
+        name = name or self.variables.get(PROFILE_VARIABLE) or config.default_profile
         if name not in config.profiles:
             raise NoProfileError(name, config, self.path)
         return config.profiles[name]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import calendar
 import time
 from datetime import datetime, timedelta, tzinfo
 from typing import Final
 
 _DAY: Final = 86_400
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001  without a zone, as what is compared with it
 
 
 class Here(tzinfo):
@@ -18,7 +18,7 @@ class Here(tzinfo):
         the offset of before the change, as RFC 5545 has it."""
         if moment is None:
             return timedelta(seconds=time.localtime().tm_gmtoff)
-        wall = calendar.timegm(moment.timetuple())
+        wall = _as_utc(moment)
         before, after = _offset(wall - _DAY), _offset(wall + _DAY)
         if before == after:
             return timedelta(seconds=before)
@@ -34,14 +34,20 @@ class Here(tzinfo):
     def tzname(self, moment: datetime | None) -> str:
         if moment is None:
             return time.localtime().tm_zone
-        at = calendar.timegm(moment.timetuple()) - self.utcoffset(moment).total_seconds()
+        at = _as_utc(moment) - self.utcoffset(moment).total_seconds()
         return time.localtime(at).tm_zone
 
     def fromutc(self, moment: datetime) -> datetime:
-        wall = time.localtime(calendar.timegm(moment.timetuple()))
+        wall = time.localtime(_as_utc(moment))
         local = datetime(*wall[:5], min(wall.tm_sec, 59), moment.microsecond, tzinfo=self)
         first = self.utcoffset(local) == timedelta(seconds=wall.tm_gmtoff)
         return local if first else local.replace(fold=1)
+
+
+def _as_utc(moment: datetime) -> int:
+    """The seconds since 1970 if its clock were that of UTC, without parts of one."""
+    since = moment.replace(tzinfo=None) - _EPOCH
+    return since.days * _DAY + since.seconds
 
 
 def _offset(at: float) -> int:

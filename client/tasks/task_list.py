@@ -8,7 +8,6 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from client.folder.body_cache import AllFiles, read_all, recalled
 from client.folder.task_folder import ChangedError, FileChange, FileProblem, FolderError, Loaded, Stamp, TaskFolder
 from client.tasks.ids import NoSuchTaskError
 from client.tasks.journal import ARRIVALS, COMMANDS, UNDONE, Journal, JournalEntry, Step
@@ -18,6 +17,7 @@ from shared.core.identifiers import Body, DocumentId
 from shared.core.json.canonical import equal
 
 if TYPE_CHECKING:
+    from client.folder.body_cache import AllFiles
     from client.tasks.hooks import Hooks
 
 ATTEMPTS: Final = 5
@@ -68,6 +68,8 @@ class Tasks:
 
     def all(self) -> AllFiles:
         """Raises FolderError."""
+        from client.folder.body_cache import read_all  # noqa: PLC0415  who names his tasks reads these alone
+
         files = read_all(self.folder)
         if not files.bodies:
             self._is_set_up()
@@ -76,6 +78,8 @@ class Tasks:
     def recalled(self) -> Mapping[DocumentId, Body]:
         """The bodies as they were read last, for what need not know whether a file was changed since: hints. Raises
         FolderError."""
+        from client.folder.body_cache import recalled  # noqa: PLC0415  as above
+
         return recalled(self.folder)
 
     def read(self, document: DocumentId) -> Body:

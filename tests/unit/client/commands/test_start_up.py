@@ -31,7 +31,9 @@ SYNC = {"client.sync", "client.upstreams", "client.workspace", "client.formats",
 CHOOSING = {"client.tasks.filters", "client.tasks.expressions", "client.tasks.reports", "client.commands.table"}
 CHANGING = {"client.tasks.modifications", "client.tasks.hooks", "ctypes", "shared.core.merge.objects"}
 UNDOING = {
+    "calendar",
     "shlex",
+    "client.folder.body_cache",
     "client.tasks.modifications",
     "client.tasks.hooks",
     "client.tasks.words",

@@ -30,7 +30,8 @@ _WAKE_TOKENS: Final = 64
 _JOB_SECONDS: Final = 60
 _PAST_THE_HOUR: Final = 17
 _CRON_SECONDS: Final = 300
-_CLOCK_TOLERANCE: Final = timedelta(seconds=5)
+_CLOCK_TOLERANCE: Final = timedelta(days=365)
+"""By so much the clock of an API process may be ahead of a worker's."""
 
 
 class WakingRedis(ArqRedis):

@@ -5,16 +5,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime, timedelta, tzinfo
 from typing import Any, cast
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from redis.commands.core import AsyncScript
 
-from shared.adapters.arq import LARGE_QUEUE, WakingRedis, connect
+from shared.adapters.arq import LARGE_QUEUE, QUEUE, WakingRedis, connect, enqueue
 from shared.adapters.memory.queue import MemoryInbox, MemoryQueue, MemoryResolver
 from shared.adapters.redis.inbox import SIZES, RedisInbox, RedisLease
 from shared.adapters.redis.keys import space_key
@@ -105,6 +107,25 @@ async def test_what_a_wiped_redis_has_lost_is_sent_again_though_others_wait_in_t
                 envelopes = await taken(new, 3)
                 await answer_all(new, envelopes)
                 assert await asyncio.gather(*sending) == [echo(an_item(name)) for name in ("a", "b", "c")]
+
+
+async def test_a_job_is_due_at_once_though_the_clock_of_who_enqueues_it_is_ahead(
+    alone: Settings, space: SpaceId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker takes what is due by its own clock: it would be answered 503 until then."""
+
+    class Tomorrow(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime.now(tz) + timedelta(days=1)
+
+    monkeypatch.setattr("shared.adapters.arq.datetime", Tomorrow)
+    queue = f"{QUEUE}:{space}"
+    async with connected(alone) as redis:
+        await enqueue(redis, space, queue)
+        [(_, due)] = await cast("Awaitable[list[tuple[bytes, float]]]", redis.zrange(queue, 0, -1, withscores=True))
+        await redis.delete(queue, f"{queue}:wake")
+    assert due < 1000 * time.time()
 
 
 async def test_a_lease_has_a_later_number_though_the_clock_is_set_back(alone: Settings, space: SpaceId) -> None:

@@ -9,11 +9,11 @@ import { stored } from "../src/domain/dates.ts";
 import { changesBetween } from "../src/domain/differences.ts";
 import { readFilterOf } from "../src/domain/filters.ts";
 import { newId } from "../src/domain/ids.ts";
-import { grouped, listed, sorted } from "../src/domain/listing.ts";
+import { dueText, grouped, GROUPINGS, listed, sorted, SORTS } from "../src/domain/listing.ts";
 import { modification, taskOf } from "../src/domain/modifications.ts";
 import { namesOf, withOther } from "../src/domain/places.ts";
 import { isPattern, occurrences } from "../src/domain/recurrence.ts";
-import { View, type Task } from "../src/domain/tasks.ts";
+import { titleOf, View, type Task } from "../src/domain/tasks.ts";
 import { urgency } from "../src/domain/urgency.ts";
 import { splitLine } from "../src/domain/words.ts";
 
@@ -145,6 +145,19 @@ test("what differs, field by field", () => {
     { path: "b.d", before: 2, after: 3 },
     { path: "f", before: undefined, after: null },
   ]);
+});
+
+test("a value that cannot be made a text breaks no list", () => {
+  const value = { toString: 1, valueOf: 2, toJSON: 3 };
+  const fields = ["description", "project", "priority", "due", "tags", "recur", "status", "entry"];
+  const tasks: Task[] = [value, [value], null, "x".repeat(100_000)].map((one, at) => ({
+    id: `t${at}`,
+    ...Object.fromEntries(fields.map((name) => [name, one])),
+  }));
+  const view = new View(tasks, 1_774_647_000);
+  for (const by of SORTS) assert.equal(sorted(tasks, by, view).length, 4);
+  for (const by of GROUPINGS) for (const { label } of grouped(tasks, by, view)) assert.ok(label.length <= 101);
+  for (const task of tasks) assert.ok(dueText(task["due"], view).length <= 41 && titleOf(task).length <= 301);
 });
 
 test("the other side of a conflict is taken where the field still is", () => {

@@ -2,7 +2,7 @@
 
 import { readFilter } from "./filters.ts";
 import { dayAt, dayText, secondsAt } from "./points.ts";
-import { isPending, statusOf, tagsOf, titleOf, valueAt, type Task, type View } from "./tasks.ts";
+import { clipped, isPending, readable, statusOf, tagsOf, titleOf, valueAt, type Task, type View } from "./tasks.ts";
 import { urgency } from "./urgency.ts";
 
 export const SORTS = ["urgency", "due", "entry", "modified", "project", "description", "priority"] as const;
@@ -41,14 +41,14 @@ function sortKey(task: Task, by: string, view: View): SortKey {
     case "modified":
       return ordered(negative(secondsAt(task[by])));
     case "priority": {
-      const place = PRIORITIES.indexOf(String(task["priority"]));
+      const place = PRIORITIES.indexOf(readable(task["priority"]));
       return ordered(place < 0 ? undefined : place);
     }
     case "description":
       return [0, titleOf(task).toLowerCase()];
     default: {
       const value = valueAt(task, by);
-      return ordered(typeof value === "number" ? value : value === undefined ? undefined : String(value).toLowerCase());
+      return ordered(typeof value === "number" ? value : value === undefined ? undefined : readable(value).toLowerCase());
     }
   }
 }
@@ -79,7 +79,7 @@ export function grouped(tasks: readonly Task[], by: string, view: View): Group[]
       else groups.set(key, [task]);
     }
   const keys = [...groups.keys()].sort((one, other) => groupRank(one, by) - groupRank(other, by) || one.localeCompare(other));
-  return keys.map((key) => ({ key, label: groupLabel(key, by), tasks: groups.get(key)! }));
+  return keys.map((key) => ({ key, label: clipped(groupLabel(key, by), LONGEST_LABEL), tasks: groups.get(key)! }));
 }
 
 const DUE = ["overdue", "today", "tomorrow", "this week", "later", ""];
@@ -92,7 +92,7 @@ function groupKeys(task: Task, by: string, view: View): string[] {
   if (by === "status") return [view.isWaiting(task) ? "waiting" : statusOf(task)];
   if (by === "due") return [dueKey(task, view)];
   const value = valueAt(task, by);
-  if (Array.isArray(value)) return value.length > 0 ? value.map(String) : [""];
+  if (Array.isArray(value)) return value.length > 0 ? value.map(readable) : [""];
   return [value === undefined || value === null || typeof value === "object" ? "" : String(value)];
 }
 
@@ -109,6 +109,9 @@ function groupRank(key: string, by: string): number {
   if (by === "priority") return PRIORITIES.includes(key) ? PRIORITIES.indexOf(key) : 500;
   return 0;
 }
+
+const LONGEST_DATE = 40;
+const LONGEST_LABEL = 100;
 
 const NONE: Readonly<Record<string, string>> = {
   project: "No project",
@@ -127,7 +130,7 @@ function groupLabel(key: string, by: string): string {
 /** How a due day is called near today. */
 export function dueText(value: unknown, view: View): string {
   const day = dayAt(value);
-  if (day === undefined) return String(value);
+  if (day === undefined) return clipped(readable(value), LONGEST_DATE);
   const away = day - view.today;
   const clock = /[T ]\d\d:?\d\d/.test(String(value)) ? clockOf(value) : "";
   const near = away === 0 ? "Today" : away === 1 ? "Tomorrow" : away === -1 ? "Yesterday" : undefined;

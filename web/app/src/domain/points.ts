@@ -175,7 +175,7 @@ export function dayAt(value: unknown): number | undefined {
 /** The day, and the time if it is not midnight, where the user is; what is no moment as it stands. */
 export function shown(value: unknown): string {
   const point = pointOf(value);
-  if (!point) return String(value);
+  if (!point) return typeof value === "object" ? JSON.stringify(value) : String(value);
   if (point.kind === "day") return dayText(point.day);
   const wall = point.kind === "local" ? point.wall : wallOf(point.at);
   const clock = clockText(wall);

@@ -27,13 +27,27 @@ export function dependencies(task: Task): string[] {
   return Array.isArray(value) ? value.filter((one): one is string => typeof one === "string") : [];
 }
 
-/** What people call it. */
+const LONGEST_TITLE = 300;
+
+/** What people call it; of a long text the beginning. */
 export function titleOf(task: Task): string {
   for (const field of ["description", "title", "name", "text", "subject"]) {
     const value = task[field];
-    if (typeof value === "string" && value.trim()) return value;
+    if (typeof value === "string" && value.trim()) return clipped(value, LONGEST_TITLE);
   }
   return task.id;
+}
+
+/** The first characters, with a mark if there are more; no character is cut in two. */
+export function clipped(text: string, most: number): string {
+  if (text.length <= most) return text;
+  const start = text.slice(0, most);
+  return `${/[\ud800-\udbff]$/.test(start) ? start.slice(0, -1) : start}…`;
+}
+
+/** As people read it: what is no plain value as JSON. An object may have any fields, `toString` among them. */
+export function readable(value: unknown): string {
+  return typeof value === "object" && value !== null ? JSON.stringify(value) : String(value);
 }
 
 /** The view on all tasks at a moment. */

@@ -50,7 +50,7 @@ function each(task: Task, view: View, add: (name: string, value: number) => void
   cause("tags", several(task["tags"]));
   cause("due", dueFactor(task["due"], view));
   cause("age", age(task["entry"], view));
-  cause(`priority.${String(task["priority"])}`, 1);
+  if (typeof task["priority"] === "string") cause(`priority.${task["priority"]}`, 1);
   cause("next", Number(tagsOf(task).includes("next")));
 }
 

@@ -2,7 +2,8 @@
 
 import { openDB, type DBSchema, type IDBPDatabase } from "idb";
 
-import type { Change, Document } from "../../../sdk/src/client.ts";
+import type { Change } from "../../../sdk/src/client.ts";
+import { titleOf, type Task } from "../domain/tasks.ts";
 
 export interface FieldConflict {
   readonly path: string;
@@ -71,7 +72,7 @@ export class ConflictLog {
 
 /** What was decided about a document that is another one now. */
 export function conflictsOf({ id, doc, conflicts, decided }: Change): StoredConflict[] {
-  const title = String((doc as Document | null)?.["description"] ?? (doc as Document | null)?.["title"] ?? id);
+  const title = titleOf((doc ?? { id }) as Task);
   const at = Date.now();
   const of = (by: StoredConflict["by"], found: readonly object[]): StoredConflict[] =>
     found.length === 0 ? [] : [{ id, title, at, by, fields: found.map((one) => fieldOf(one as Record<string, unknown>)) }];

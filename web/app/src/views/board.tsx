@@ -6,7 +6,7 @@ import { set } from "../deeds.ts";
 import { withValue, without } from "../domain/modifications.ts";
 import { written } from "../domain/points.ts";
 import { grouped } from "../domain/listing.ts";
-import { titleOf, valueAt, type Task } from "../domain/tasks.ts";
+import { readable, titleOf, valueAt, type Task } from "../domain/tasks.ts";
 import { addressOf, boardField, current, engine, mayWrite, tasks, view } from "../state.ts";
 import { say } from "../ui/messages.tsx";
 import { fitting } from "./list.tsx";
@@ -61,7 +61,7 @@ const columns = computed<readonly Column[]>(() => {
 function byProgress(): Column[] {
   const open = fitting.value.tasks;
   const done = tasks.value.filter((task) => task["status"] === "completed");
-  const lately = done.sort((one, other) => (String(one["end"]) < String(other["end"]) ? 1 : -1)).slice(0, 30);
+  const lately = done.sort((one, other) => (readable(one["end"]) < readable(other["end"]) ? 1 : -1)).slice(0, 30);
   return [
     { key: "pending", label: "To do", tasks: open.filter((task) => !("start" in task)) },
     { key: "active", label: "Begun", tasks: open.filter((task) => "start" in task) },

@@ -8,7 +8,7 @@ import { remove, set, stamped } from "../deeds.ts";
 import { stored } from "../domain/dates.ts";
 import { without } from "../domain/modifications.ts";
 import { MOMENTS, shown, written } from "../domain/points.ts";
-import { dependencies, isRecord, tagsOf, titleOf, type Task } from "../domain/tasks.ts";
+import { dependencies, isRecord, readable, tagsOf, titleOf, type Task } from "../domain/tasks.ts";
 import { terms, urgency } from "../domain/urgency.ts";
 import { addressOf, engine, mayWrite, now, view } from "../state.ts";
 import { Icon } from "../ui/icons.tsx";
@@ -97,7 +97,7 @@ function Fields({ task, page }: { readonly task: Task; readonly page: string }) 
         <label class="field">
           <span>Priority</span>
           <select
-            value={String(task["priority"] ?? "")}
+            value={readable(task["priority"] ?? "")}
             disabled={disabled}
             onChange={(event) => change("priority", event.currentTarget.value || undefined)}
           >
@@ -144,9 +144,9 @@ function Fields({ task, page }: { readonly task: Task; readonly page: string }) 
           <h3>More fields</h3>
           <dl class="facts-list">
             {others.map(([name, value]) => [
-              <dt key={`${name}:`}>{name}</dt>,
-              <dd key={name} dir="auto">
-                {typeof value === "object" ? <code>{JSON.stringify(value)}</code> : String(value)}
+              <dt key={`name ${name}`}>{name}</dt>,
+              <dd key={`value ${name}`} dir="auto">
+                {typeof value === "object" ? <code>{readable(value)}</code> : readable(value)}
               </dd>,
             ])}
           </dl>
@@ -285,7 +285,7 @@ function Notes({ task, disabled }: { readonly task: Task; readonly disabled: boo
       <ul class="plain-list notes">
         {notes.map((note, place) => (
           <li key={place}>
-            <span dir="auto">{isRecord(note) ? String(note["description"] ?? "") : JSON.stringify(note)}</span>
+            <span dir="auto">{readable(isRecord(note) ? (note["description"] ?? "") : note)}</span>
             {isRecord(note) && note["entry"] !== undefined && <span class="hint">{shown(note["entry"])}</span>}
           </li>
         ))}

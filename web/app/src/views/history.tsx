@@ -126,8 +126,8 @@ export function Differences({ changes }: { readonly changes: readonly FieldChang
       {changes
         .filter(({ path }) => path !== "modified" && path !== "id")
         .map(({ path, before, after }) => [
-          <dt key={`${path}:`}>{path}</dt>,
-          <dd key={path} dir="auto">
+          <dt key={`name ${path}`}>{path}</dt>,
+          <dd key={`value ${path}`} dir="auto">
             {before !== undefined && <del>{text(before)}</del>}
             {before !== undefined && after !== undefined && " "}
             {after !== undefined && <ins>{text(after)}</ins>}

@@ -2,10 +2,14 @@
 
 import { dueText } from "../domain/listing.ts";
 import { pointOf } from "../domain/points.ts";
-import { isOpen, tagsOf, titleOf, type Task } from "../domain/tasks.ts";
+import { clipped, isOpen, readable, tagsOf, titleOf, type Task } from "../domain/tasks.ts";
 import { addressOf, current, engine, mayWrite, route, selected, view } from "../state.ts";
 import { toggleDone } from "../deeds.ts";
 import { Icon } from "../ui/icons.tsx";
+
+/** What of a document may be any length, as a line has room for. */
+const LONGEST = 60;
+const MOST_TAGS = 12;
 
 export function Check({ task }: { readonly task: Task }) {
   const done = !isOpen(task);
@@ -77,6 +81,7 @@ export function Row({ task, page }: { readonly task: Task; readonly page: string
 export function Facts({ task }: { readonly task: Task }) {
   const now = view.value;
   const { project, due, priority } = task as Record<string, unknown>;
+  const tags = [...new Set(tagsOf(task))];
   // What is due today and has no time is late tomorrow.
   const isToday = now.isDue(task, (one) => one === now.today) && pointOf(due)?.kind === "day";
   const day = isToday ? "today" : now.isOverdue(task) ? "late" : now.isDue(task, (one) => one === now.today) ? "today" : "";
@@ -85,17 +90,18 @@ export function Facts({ task }: { readonly task: Task }) {
       {now.isBlocked(task) && <span class="fact quiet">blocked</span>}
       {now.isWaiting(task) && <span class="fact quiet">waits until {dueText(task["wait"], now)}</span>}
       {("recur" in task || typeof task["parent"] === "string") && (
-        <span class="fact quiet" title={String(task["recur"] ?? "one of a series")}>
+        <span class="fact quiet" title={clipped(readable(task["recur"] ?? "one of a series"), LONGEST)}>
           <Icon name="repeat" />
           <span class="sr-only">repeats</span>
         </span>
       )}
-      {typeof project === "string" && <span class="fact project">{project}</span>}
-      {tagsOf(task).map((tag) => (
+      {typeof project === "string" && <span class="fact project">{clipped(project, LONGEST)}</span>}
+      {tags.slice(0, MOST_TAGS).map((tag) => (
         <span class="fact tag" key={tag}>
-          {tag}
+          {clipped(tag, LONGEST)}
         </span>
       ))}
+      {tags.length > MOST_TAGS && <span class="fact quiet">{tags.length - MOST_TAGS} more</span>}
       {priority === "H" && <span class="fact high">High</span>}
       {due !== undefined && <span class={`fact due ${isOpen(task) ? day : ""}`}>{dueText(due, now)}</span>}
     </span>

@@ -5,6 +5,7 @@ import { useEffect } from "preact/hooks";
 
 import { KEYS } from "../commands.ts";
 import { redo, undo } from "../deeds.ts";
+import { clipped, titleOf, type Task } from "../domain/tasks.ts";
 import { person, SIGN_IN, standing } from "../engine/session.ts";
 import { addressOf, engine, filter, helpOpen, holdsTasks, route, space, tasks, view } from "../state.ts";
 import { Icon } from "../ui/icons.tsx";
@@ -20,8 +21,8 @@ import { SyncButton, SyncDialog, syncOpen } from "./sync.tsx";
 
 effect(() => {
   const open = engine.value?.docs.value.get(route.value.id);
-  const what = open?.["description"] ?? PAGES.find(({ name }) => name === route.value.page)?.label ?? "Tasks";
-  document.title = `${String(what)} - Hypertask`;
+  const what = (open && titleOf(open as Task)) ?? PAGES.find(({ name }) => name === route.value.page)?.label ?? "Tasks";
+  document.title = `${what} - Hypertask`;
 });
 
 export function Shell() {
@@ -192,7 +193,7 @@ function Projects() {
       <h2 class="side-head">Projects</h2>
       <ul>
         {names.map((name) => (
-          <FilterLink key={name} label={name} words={`project:${/\s/.test(name) ? `"${name}"` : name}`} />
+          <FilterLink key={name} label={clipped(name, 60)} words={`project:${/\s/.test(name) ? `"${name}"` : name}`} />
         ))}
       </ul>
     </>

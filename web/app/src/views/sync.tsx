@@ -3,6 +3,7 @@
 import { signal } from "@preact/signals";
 
 import { SIGN_IN } from "../engine/session.ts";
+import { titleOf, type Task } from "../domain/tasks.ts";
 import type { SyncStatus } from "../engine/status.ts";
 import { addressOf, engine, now } from "../state.ts";
 import { Dialog } from "../ui/dialog.tsx";
@@ -72,7 +73,7 @@ export function SyncDialog() {
             {refused.map(({ id, code, reason: why }) => (
               <li key={id}>
                 <a href={addressOf("list", id)} onClick={() => (syncOpen.value = false)}>
-                  {String(space.docs.value.get(id)?.["description"] ?? id)}
+                  {titleOf((space.docs.value.get(id) ?? { id }) as Task)}
                 </a>
                 <span class="hint">
                   {why} {ADVICE[code] ?? ""}

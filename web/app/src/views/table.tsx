@@ -6,7 +6,7 @@ import type { Document } from "../../../sdk/src/client.ts";
 import { columnsOf } from "../domain/columns.ts";
 import { newId } from "../domain/ids.ts";
 import { sorted } from "../domain/listing.ts";
-import type { Task } from "../domain/tasks.ts";
+import { clipped, type Task } from "../domain/tasks.ts";
 import { addressOf, current, engine, filter, go, mayWrite, route, tasks, view } from "../state.ts";
 import { sayError } from "../ui/messages.tsx";
 import { VirtualList } from "../ui/virtual.tsx";
@@ -56,7 +56,7 @@ export function TablePage() {
               aria-label={`Sort by ${name}`}
               onClick={() => ([by.value, downwards.value] = [name, by.value === name && !downwards.value])}
             >
-              <span dir="auto">{name}</span>
+              <span dir="auto">{clipped(name, 60)}</span>
               {by.value === name && <span aria-hidden="true">{downwards.value ? "↓" : "↑"}</span>}
             </button>
           ))}

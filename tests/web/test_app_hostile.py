@@ -38,7 +38,8 @@ def documents() -> Iterator[dict[str, Any]]:
     yield {"id": "series", "description": SCRIPT, "status": "recurring", "due": "2026-01-01", "recur": "P99999Y"}
     yield {"id": "many", "description": "many tags", "tags": [f"tag{number}" for number in range(5_000)]}
     yield {"id": "long", "description": "long " * 100_000, "project": "p" * 100_000}
-    for number, value in enumerate((NO_TEXT, [NO_TEXT], [[]], 1e300, -0.5, True, None, "", "9999-12-31T23:59:59Z")):
+    kinds: list[Any] = [NO_TEXT, [NO_TEXT], [[]], 1e300, -0.5, True, None, "", "9999-12-31T23:59:59Z"]
+    for number, value in enumerate(kinds):
         yield {"id": f"kinds{number}", **dict.fromkeys(FIELDS, value)}
     yield {"id": "constructor", "description": "an id like a name of the language"}
     yield {"id": "..a~_-", "description": "an id with points"}

@@ -243,8 +243,10 @@ class CachedResolver:
 
 
 def _bodies(cases: Sequence[_Case]) -> Iterator[Value]:
-    """What the rules may compare."""
+    """What the rules may compare. A state of which there is no document meets nothing."""
     for context, submission in cases:
+        if context.head is None and submission.ancestors is None and not isinstance(submission.base_state, dict):
+            continue
         stored = (*context.states.values(), *(context.recent or ()), *(context.ancestors or ()))
         bodies = [context.head.body if context.head else None, *(s.body for s in stored if s)]
         if isinstance(submission.base_state, dict):

@@ -14,6 +14,8 @@ from typing import Any, Final
 
 import orjson
 
+from shared import codec
+
 _REF: Final = b'$ref":'
 """How a key that ends so looks in compact JSON; text that looks so is walked for nothing."""
 _ESCAPED: Final = re.compile(r"~+\$ref\Z")
@@ -22,6 +24,12 @@ _ESCAPED: Final = re.compile(r"~+\$ref\Z")
 def stored(value: Any) -> Any:
     """What is given to the driver: `value` itself where nothing needs another name."""
     return _renamed(value, _name) if _may_have_ref(value) else value
+
+
+def stored_and_size(body: dict[str, Any]) -> tuple[Any, int]:
+    """The same of a document, and how many bytes its JSON text has, of one look at it."""
+    text = codec.dumps(body)
+    return (_renamed(body, _name) if _REF in text else body), len(text)
 
 
 def restored(value: Any) -> Any:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pymongo import UpdateOne
 
-from shared import codec
-from shared.adapters.mongodb.bodies import stored
+from shared.adapters.mongodb.bodies import stored_and_size
 from shared.adapters.mongodb.client import Row
 from shared.adapters.mongodb.rows import pair_row, provenance_row
 from shared.core.documents import SpaceId
@@ -30,14 +29,14 @@ def head_row(space: SpaceId, write: Write, revision: Revision, position: Allotte
     if revision.pairs:
         row["pairs"] = [pair_row(pair) for pair in revision.pairs]
     if revision.body is not None:
-        row["body"] = stored(revision.body)
-        row["size"] = codec.size_of(revision.body)
+        row["body"], row["size"] = stored_and_size(revision.body)
     return row
 
 
 def received_row(space: SpaceId, write: Write, received: Received, old: Row | None) -> Row:
     """Of a state that never was the head; `old`: the head that it met."""
     provenance = provenance_row(write)
+    body, size = stored_and_size(received.body)
     if write.decision.revision is not None:
         provenance.pop("conflicts", None)  # they stand with the revision
     row = {
@@ -46,8 +45,8 @@ def received_row(space: SpaceId, write: Write, received: Received, old: Row | No
         "seq": old["seq"] if old is not None else 0,
         "until": BEGINNING,
         "hash": received.hash,
-        "body": stored(received.body),
-        "size": codec.size_of(received.body),
+        "body": body,
+        "size": size,
         **provenance,
         "received": True,
         "superseded_at": write.item.submission.arrived_at,

@@ -8,7 +8,7 @@ Laws (tests/unit/core/merge/test_conflict_rows.py):
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from shared.core.json.canonical import JsonValue, canonical
@@ -27,9 +27,9 @@ the revisions all the same."""
 _SIDES: Final = ("kept", "dropped")
 
 
-def conflict_rows(conflicts: Iterable[Conflict], policies: Policies) -> tuple[ConflictRow, ...]:
+def conflict_rows(conflicts: Sequence[Conflict], policies: Policies) -> tuple[ConflictRow, ...]:
     """The first MAX_CONFLICTS."""
-    return tuple(_row(c, policies) for c, _ in zip(conflicts, range(MAX_CONFLICTS), strict=False))
+    return tuple([_row(conflict, policies) for conflict in conflicts[:MAX_CONFLICTS]]) if conflicts else ()
 
 
 def with_more(known: tuple[ConflictRow, ...], more: Iterable[ConflictRow]) -> tuple[ConflictRow, ...]:

@@ -376,9 +376,10 @@ class Decision:
     @property
     def writes(self) -> bool:
         """Whether anything is to be stored."""
-        parts = (self.revision, self.received, self.pair, self.device, self.grown)
+        parts = (self.received, self.pair, self.device, self.grown)
         return (
-            self.token_shared
+            self.revision is not None
+            or self.token_shared
             or bool(self.conflicts)
             or bool(self.recovered)
             or any(part is not None for part in parts)

@@ -67,9 +67,11 @@ def make_rev(
 def parse_rev(text: str) -> RevParts | None:
     """The parts of a rev; None for any other text, CREATED and a content hash among it."""
     number, dash, rest = text.partition("-")
+    if not dash:
+        return None
     content, mark_dash, mark = rest.partition("-")
     position = _POSITION.match(number)
-    if not dash or position is None:
+    if position is None:
         return None
     if (mark != "deleted") if mark_dash else not content:
         return None

@@ -42,6 +42,8 @@ MAX_ANNOUNCED: Final = 200
 _MAX_PASSES: Final = 8
 """How often one submission is resolved, with a read between two times. The rules need five: the first read and four
 more (shared/core/resolution/context.py, DocumentContext)."""
+_PASSES_AHEAD: Final = 2
+"""Of these what comes before a merge, as a rule: what the base was, and what came since."""
 
 
 def decide(
@@ -85,10 +87,19 @@ def _read_ahead(
 ) -> None:
     """Loads together what submissions of the same documents need, as if each of them were decided on what is stored
     now. That is most of what they need when their turns come, so the store is asked once and not each time. It has no
-    other effect. What is large is not decided twice."""
+    other effect. What is large is not looked at twice."""
     contexts = transaction.first_contexts([item.submission for item in items])
-    if not is_large(_bodies([(one, item.submission) for one, item in zip(contexts, items, strict=True)])):
-        _resolve_all(transaction, resolver, policies, items, contexts)
+    if is_large(_bodies([(one, item.submission) for one, item in zip(contexts, items, strict=True)])):
+        return
+    todo = list(range(len(items)))
+    for _ in range(_PASSES_AHEAD):
+        cases = [(contexts[index], items[index].submission) for index in todo]
+        resolved = zip(todo, resolver.resolve_all(cases, policies), strict=True)
+        wanted = [(index, result) for index, result in resolved if isinstance(result, NeedsData)]
+        if not wanted:
+            return
+        _load(transaction, items, contexts, wanted)
+        todo = [index for index, _ in wanted]
 
 
 def _decide_wave(
@@ -277,12 +288,22 @@ def _resolve_all(
                 results[index] = result
         if not wanted:
             return [results[index] for index in range(len(items))]
-        loaded = transaction.load([(current[index], items[index].submission, missing) for index, missing in wanted])
-        lineage = transaction.lineage() if any(missing.lineage for _, missing in wanted) else None
+        _load(transaction, items, current, wanted)
         todo = [index for index, _ in wanted]
-        for (index, missing), context in zip(wanted, loaded, strict=True):
-            current[index] = replace(context, lineage=lineage) if missing.lineage else context
     raise RuntimeError("a decision asks for ever more")
+
+
+def _load(
+    transaction: Transaction,
+    items: Sequence[Item],
+    contexts: list[DocumentContext],
+    wanted: Sequence[tuple[int, NeedsData]],
+) -> None:
+    """Puts in place of the contexts at these places those with what is missing."""
+    loaded = transaction.load([(contexts[index], items[index].submission, missing) for index, missing in wanted])
+    lineage = transaction.lineage() if any(missing.lineage for _, missing in wanted) else None
+    for (index, missing), context in zip(wanted, loaded, strict=True):
+        contexts[index] = replace(context, lineage=lineage) if missing.lineage else context
 
 
 def _apply_deletion_guard(transaction: Transaction, decided: Sequence[_Entry]) -> Mapping[DeviceId, Deletions]:

@@ -175,8 +175,17 @@ def _edits_of_members(
     for known in maps:
         names.update(dict.fromkeys(known))
     for name in names:
+        value, before = members.get(name, ABSENT), [m.get(name, ABSENT) for m in maps]
+        plain = not isinstance(value, dict | list)
+        if (plain or place is ROOT) and keys.among(value, before):
+            # Most members are as before: those of the document need not be looked into. Deeper down that would read
+            # what is nested at every depth.
+            continue
         below = Place(place, name if named is None else arrays.segment_of(named, name))
-        yield from _edits(below, members.get(name, ABSENT), [m.get(name, ABSENT) for m in maps], keys)
+        if plain:
+            yield below, value, False
+        else:
+            yield from _edits(below, value, before, keys)
 
 
 def _edits_of_array(place: Place, array: list[JsonValue], ancestors: list[Value], keys: Keys) -> Iterator[Edit]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, NewType
 
 from shared.core.documents import ContentHash, Epoch, Sequence
@@ -64,6 +65,7 @@ def make_rev(
     return Rev(f"{number}-{content}-deleted" if deleted else f"{number}-{content}")
 
 
+@lru_cache(maxsize=4096)
 def parse_rev(text: str) -> RevParts | None:
     """The parts of a rev; None for any other text, CREATED and a content hash among it."""
     number, dash, rest = text.partition("-")

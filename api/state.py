@@ -23,6 +23,7 @@ from api.importing import Importer
 from api.limits_in_force import LimitsInForce
 from api.live import Live
 from api.pace import Pace
+from api.page_cache import PageCache
 from api.parser_pool import ParserPool
 from api.room import ArrivingBody, Gate, Room
 from shared.ports import DocumentStore, Resolver
@@ -56,6 +57,7 @@ class AppState:
     grants: Grants
     identities: Identities
     hash_maps: HashMaps
+    pages: PageCache
     live: Live
     acknowledgements: DeviceAcknowledgements
     documents: DocumentStore

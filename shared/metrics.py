@@ -59,6 +59,12 @@ BATCH_DOCUMENTS: Final = Histogram(
 EVENT_STREAMS: Final = Gauge(
     "hypertask_event_streams", "Event streams, and requests that wait for a change.", registry=REGISTRY
 )
+PAGES: Final = Counter(
+    "hypertask_pages",
+    "Pages of documents that were asked for, by how they were had: known to the process, or made.",
+    ["how"],
+    registry=REGISTRY,
+)
 HASH_MAPS: Final = Counter(
     "hypertask_hash_maps",
     "Hash maps that were asked for, by how they were had: known to the process, patched with what changed since,"

@@ -78,6 +78,8 @@ class Settings:
     """How long the server knows a superseded revision by its hash, whatever became of its body."""
     map_cache_bytes: int = 128 * 1024 * 1024
     """Of hash maps that one API process keeps, as they are answered. 0: all come from Redis."""
+    page_cache_bytes: int = 32 * 1024 * 1024
+    """Of pages of documents that one API process keeps, as they are answered. 0: none."""
     streams_per_device: int = 16
     """Event streams and waiting requests that one device may have, over all API processes."""
     sign_up: SignUp = SignUp.CLOSED

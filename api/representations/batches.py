@@ -190,9 +190,10 @@ def _answer_row(answer: Answer | dict[str, Any]) -> dict[str, Any]:
     return row | stored_version(answer.version)
 
 
-def page_body(documents: Iterable[Current], *, cursor: str, after: str | None) -> list[bytes]:
-    """`{"tasks": {id: {"server_state", "rev", "hash"}}, "cursor", "after"}`, in parts, made of texts."""
-    return _object([_current_row(current) for current in documents], _page_end(cursor, after))
+def page_body(rows: Sequence[bytes], *, cursor: str, after: str | None) -> list[bytes]:
+    """`{"tasks": {id: {"server_state", "rev", "hash"}}, "cursor", "after"}`, in parts, of rows as `current_row` makes
+    them."""
+    return _object(rows, _page_end(cursor, after))
 
 
 def _page_end(cursor: str, after: str | None) -> bytes:
@@ -201,14 +202,15 @@ def _page_end(cursor: str, after: str | None) -> bytes:
 
 def asked_body(documents: Iterable[Current], asked: Iterable[str], *, cursor: str, after: str | None) -> list[bytes]:
     """The same for the documents that were asked for, up to `after`: null, and rev "0", for one that never was."""
-    rows = {current.document: _current_row(current) for current in documents}
+    rows = {current.document: current_row(current) for current in documents}
     nothing = b'"%s":{"server_state":null,"rev":"' + CREATED.encode() + b'","hash":null}'
     answered = [key for key in asked if after is None or key <= after]
     every = [rows.get(DocumentId(key)) or nothing % key.encode() for key in answered]
     return _object(every, _page_end(cursor, after))
 
 
-def _current_row(current: Current) -> bytes:
+def current_row(current: Current) -> bytes:
+    """A document as a member of `tasks`."""
     # Neither ids, revs nor hashes hold a character that JSON escapes.
     rev = current.rev.encode()
     version = b"" if current.version is None else b',"version":' + orjson.dumps(current.version)

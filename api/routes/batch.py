@@ -11,6 +11,8 @@ from starlette.responses import Response
 from api import errors
 from api.answers import Parts
 from api.body import enter_decisions, enter_large, read_body
+from api.codings import IDENTITY
+from api.compression import accepted
 from api.errors import MALFORMED_REQUEST, ProblemError
 from api.representations import batches, submissions
 from api.state import AppState, state
@@ -25,6 +27,7 @@ from shared.core.resolution.context import Refusal
 from shared.ports import Reply, UnavailableError
 
 _PAGE = 500
+_PRIVATE = {"cache-control": "private, no-cache"}
 DOCUMENTS_OF_A_REQUEST = 4
 """A batch of so many takes about as much as a request."""
 
@@ -60,10 +63,12 @@ async def get_tasks(request: Request) -> Response:
         asked = [document for document in ids if document > after]
         found, last = await app.documents.page(device.space, "", most, asked, max_bytes=max_bytes)
         body = batches.asked_body(found, asked, cursor=cursor, after=last)
-    else:
-        found, last = await app.documents.page(device.space, after, limit, max_bytes=max_bytes)
-        body = batches.page_body(found, cursor=cursor, after=last)
-    return Parts(body, {"cache-control": "private, no-cache"})
+        return Parts(body, _PRIVATE)
+    coding = accepted(request.headers.get("accept-encoding"))
+    parts, coding = await app.pages.answer(device.space, lineage, after, limit, coding)
+    if coding == IDENTITY:
+        return Parts(parts, _PRIVATE)
+    return Parts(parts, {**_PRIVATE, "content-encoding": coding, "vary": "accept-encoding"}, shared=True)
 
 
 async def _answers(

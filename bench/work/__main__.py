@@ -217,6 +217,7 @@ def measured(options: argparse.Namespace, log: Log) -> dict[str, Any]:
         changes=min(100, documents // 4),
         singles=max(3000 * documents // 10_000, 64) if small else 3000,
         rounds=3 if small else 20,
+        crowded=min(documents, 10_000),
     )
     runs, means = measure(options, scale, log)
     sizes = measure_sizes(options, scale, log)

@@ -24,6 +24,8 @@ class Scale:
     """W4: on each side."""
     singles: int = 3_000
     """W1 one by one, W6: at most so many writes over 32 connections, a tenth of it over one ..."""
+    crowded: int = 10_000
+    """W6: at most so many over 500 connections."""
     seconds: float = 5.0
     """... and at most for so long."""
     checks: int = 100

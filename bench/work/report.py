@@ -34,6 +34,7 @@ def works(documents: int) -> Sequence[Work]:
             (
                 Figure("w1_batched", "batched, documents/s", True),
                 Figure("w1_bulk", "`bulk_write`, documents/s", True),
+                Figure("w1_cpu", "servers' CPU, µs a document", False),
             ),
         ),
         Work(
@@ -42,12 +43,18 @@ def works(documents: int) -> Sequence[Work]:
                 Figure("w6_rate", "one by one over 32 connections, writes/s", True),
                 Figure("w6_p50", "at 1 connection, p50 ms", False),
                 Figure("w6_p99", "p99 ms", False),
+                Figure("w6_cpu", "servers' CPU at 32, µs a write", False),
+                Figure("w6_crowd", "over 500 connections, writes/s", True),
+                Figure("w6_worst", "the slowest of those, ms", False),
             ),
         ),
         Work(
             "W2: fresh pull of all of them",
             (
                 Figure("w2", "documents/s", True),
+                Figure("w2_again", "by another device after that, documents/s", True),
+                Figure("w2_cpu", "servers' CPU, µs a document", False),
+                Figure("w2_again_cpu", "after that", False),
                 Figure("w2_requests", "requests"),
                 Figure("w2_bytes", "bytes a document", False),
             ),
@@ -131,7 +138,7 @@ def _contention(found: Medians) -> Iterator[str]:
     if not rows:
         return
     yield from ("", "### W5: edits of the same documents at the same time", "")
-    yield "| | way | edits | lost | lost % | copies that stay stale | edits/s |"
+    yield "| | way | edits | lost | lost % | copies that stay stale | edits (each of one document)/s |"
     yield "|---|---|---|---|---|---|---|"
     for column, way in rows:
         lost, made, stale, rate = (found[column][f"w5_{n} {way}"] for n in ("lost", "made", "stale", "rate"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
@@ -10,6 +11,7 @@ from typing import Any
 
 from bench.documents import Document, changed, document, names
 from bench.load import Connection, Request, Result, run
+from bench.processes import children_cpu_seconds
 from bench.work.columns import Column, Figures, quantiles
 from bench.work.contention import Replica, contend
 
@@ -17,6 +19,16 @@ MADE_BEFORE = 20_000
 """Up to so many documents the requests of a push are made before the clock starts."""
 Arrival = Callable[[str], Awaitable[None]]
 """Returns when the document of that id has been heard of."""
+
+
+def servers_cpu() -> float:
+    """Seconds so far, of all that this process has started."""
+    return children_cpu_seconds(os.getpid())
+
+
+def cpu_since(before: float, documents: int) -> float:
+    """Microseconds of the servers a document."""
+    return max(servers_cpu() - before, 0.0) / documents * 1e6
 
 
 class WireColumn(Column):
@@ -103,8 +115,9 @@ class WireColumn(Column):
 
     async def w1(self) -> Figures:
         self.ids = names(self.scale.documents)
+        before = servers_cpu()
         taken = await self.push(self.ids)
-        return {"w1_batched": len(self.ids) / taken}
+        return {"w1_batched": len(self.ids) / taken, "w1_cpu": cpu_since(before, len(self.ids))}
 
     async def push(self, ids: list[str]) -> float:
         """Seconds."""
@@ -119,14 +132,18 @@ class WireColumn(Column):
         return (await self.send(requests, 2)).seconds
 
     async def w2(self) -> Figures:
-        device = await self.opened()
-        start = time.perf_counter()
-        found = await self.pull(device)
-        taken = time.perf_counter() - start
-        device.close()
-        if found != len(self.ids):
-            raise RuntimeError(f"{found} documents of {len(self.ids)} came")
-        return {"w2": found / taken, "w2_requests": device.requests, "w2_bytes": device.bytes / found}
+        """By one device, then by another one."""
+        figures: Figures = {}
+        for name in ("w2", "w2_again"):
+            device = await self.opened()
+            before, start = servers_cpu(), time.perf_counter()
+            found = await self.pull(device)
+            taken = time.perf_counter() - start
+            device.close()
+            if found != len(self.ids):
+                raise RuntimeError(f"{found} documents of {len(self.ids)} came")
+            figures |= {name: found / taken, f"{name}_cpu": cpu_since(before, found)}
+        return figures | {"w2_requests": device.requests, "w2_bytes": device.bytes / found}
 
     async def w3(self) -> Figures:
         device = await self.opened()
@@ -176,8 +193,17 @@ class WireColumn(Column):
             return lambda: iter(made)
 
         one = await self.send(singles(max(self.scale.singles // 10, 1)), 1, self.scale.seconds)
+        before = servers_cpu()
         many = await self.send(singles(self.scale.singles), 32, self.scale.seconds)
-        return {**quantiles("w6", one.latencies), "w6_rate": many.per_second}
+        cpu = cpu_since(before, len(many.latencies))
+        crowd = await self.send(singles(self.scale.crowded), 500, self.scale.seconds)
+        return {
+            **quantiles("w6", one.latencies),
+            "w6_rate": many.per_second,
+            "w6_cpu": cpu,
+            "w6_crowd": crowd.per_second,
+            "w6_worst": crowd.latencies[-1] * 1e3,
+        }
 
     async def w7(self) -> Figures:
         """A negative difference - it was there before the acknowledgement - counts as such."""

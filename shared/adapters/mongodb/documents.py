@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Sequence
 from typing import Final, TypeVar
 
-from bson import decode, decode_iter
+from bson import decode, decode_all, decode_iter
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 from pymongo import ASCENDING, DESCENDING, ReturnDocument
@@ -133,14 +133,17 @@ class MongoDocumentStore:
             async with await self._client.start_session(snapshot=True) as session:
                 row = await self._spaces.find_one({"_id": space}, session=session)
                 if row is not None:
-                    cursor = self._documents.find(
+                    batches = self._documents.find_raw_batches(
                         {"space": space, "seq": {"$gt": after}},
                         {"hash": 1, "live": {"$gt": ["$body", None]}},
                         session=session,
                         batch_size=10_000,
                     )
-                    async for head in cursor:
-                        hashes[DocumentId(head["_id"][prefix:])] = head["hash"] if head["live"] else None
+                    async for batch in batches:
+                        if len(batch) <= _SLICE_BYTES:
+                            hashes.update(_hashes_in(batch, prefix))
+                        else:
+                            hashes.update(await asyncio.to_thread(_hashes_in, batch, prefix))
         if row is None:
             return Changes((await self.lineages([space]))[space], {})
         return Changes(lineage_of(row), hashes)
@@ -377,6 +380,11 @@ class MongoDocumentStore:
             )
             for row in portion
         ]
+
+
+def _hashes_in(batch: bytes, prefix: int) -> dict[DocumentId, ContentHash | None]:
+    """Of heads that were asked for their hashes. A row at a time on the event loop would take three times as long."""
+    return {DocumentId(row["_id"][prefix:]): row["hash"] if row["live"] else None for row in decode_all(batch)}
 
 
 async def _one_by_one(batches: AsyncIterable[bytes]) -> AsyncIterator[Row]:

@@ -1,0 +1,104 @@
+"""How often Redis is asked for a write: counted, so a step too many shows on any machine."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from redis.asyncio.connection import AbstractConnection
+
+from shared.adapters import arq
+from shared.adapters.memory.documents import MemoryDocumentStore
+from shared.adapters.redis import inbox as inboxes
+from shared.adapters.redis import resolver as resolvers
+from shared.adapters.redis.inbox import RedisInbox
+from shared.adapters.redis.resolver import RedisResolver
+from shared.codec import content_hash
+from shared.core.documents import DeviceId, DocumentId, SpaceId
+from shared.core.resolution.batch import Answer, Item
+from shared.core.resolution.context import Submission
+from shared.core.resolution.revs import CREATED
+from shared.settings import Settings
+from tests.integration.test_large_merges import away_from_the_workers
+from worker.tasks.resolve import SpaceResolver
+
+COMMAND = re.compile(rb"\*\d+\r\n\$\d+\r\n([A-Z]+)\r\n")
+LONG = 60.0
+"""Seconds, of what would ask by the clock."""
+
+
+@pytest.fixture
+async def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is sent to Redis, each time with the names of the commands in it."""
+    sent: list[str] = []
+    send = AbstractConnection.send_packed_command
+
+    async def noted(self: AbstractConnection, command: Any, *args: Any, **kwargs: Any) -> None:
+        text = command if isinstance(command, bytes) else b"".join(command)
+        sent.append(" ".join(name.decode() for name in COMMAND.findall(text)))
+        await send(self, command, *args, **kwargs)
+
+    monkeypatch.setattr(AbstractConnection, "send_packed_command", noted)
+    monkeypatch.setattr(resolvers, "_CHECK_SECONDS", LONG)
+    monkeypatch.setattr(inboxes, "_LINGER_SECONDS", LONG)
+    return sent
+
+
+@pytest.fixture
+async def sender(settings: Settings, asked: list[str]) -> AsyncIterator[tuple[RedisResolver, SpaceId]]:
+    """A process of the API, and a space that a worker has the lease of and waits for."""
+    settings = replace(away_from_the_workers(settings), lease_seconds=LONG)
+    space = SpaceId(f"s-{uuid.uuid4().hex[:12]}")
+    redis = arq.connect(settings.redis_url, connections=20)
+    worker = SpaceResolver(MemoryDocumentStore(), RedisInbox(redis, settings), max_bytes=10**6)
+    async with RedisResolver(redis, settings) as resolver:
+        first = asyncio.create_task(resolver.resolve(space, item("first")))
+        await _until(asked, "ZADD")  # the job that a worker would find
+        draining = asyncio.create_task(worker.drain(space))
+        await first
+        await _until(asked, "BLMOVE EVAL", times=2)
+        yield resolver, space
+        draining.cancel()
+        await asyncio.gather(draining, return_exceptions=True)
+    await redis.aclose(close_connection_pool=True)
+
+
+async def _until(asked: list[str], wanted: str, times: int = 1) -> None:
+    while sum(wanted in command for command in asked) < times:
+        await asyncio.sleep(0.001)
+
+
+async def _settled(asked: list[str]) -> None:
+    """Until both sides wait for what comes next."""
+    await _until(asked, "BLMOVE EVAL")
+    await _until(asked, "BLPOP")
+
+
+def item(document: str) -> Item:
+    body = {"id": document}
+    submission = Submission(DocumentId(document), body, content_hash(body), 1.0, CREATED, device=DeviceId("d"))
+    return Item(submission, DeviceId("d"))
+
+
+async def test_a_write_asks_four_times(sender: tuple[RedisResolver, SpaceId], asked: list[str]) -> None:
+    resolver, space = sender
+    for document in ("a", "b"):
+        asked.clear()
+        assert isinstance(await resolver.resolve(space, item(document)), Answer)
+        await _settled(asked)
+        # In: the submission. Out: the answer, the announcement, and what was taken removed. Both wait for the next.
+        assert sorted(asked) == ["BLMOVE EVAL", "BLPOP", "EVALSHA", "RPUSH PEXPIRE PUBLISH EVAL"]
+
+
+async def test_a_batch_asks_no_more(sender: tuple[RedisResolver, SpaceId], asked: list[str]) -> None:
+    resolver, space = sender
+    asked.clear()
+    replies = await resolver.resolve_all(space, [item(f"d{number}") for number in range(100)])
+    assert all(isinstance(reply, Answer) for reply in replies)
+    await _settled(asked)
+    assert sorted(asked) == ["BLMOVE EVAL", "BLPOP", "EVALSHA", "RPUSH PEXPIRE PUBLISH EVAL"]

@@ -225,3 +225,15 @@ async def test_edits_of_the_same_document_are_decided_without_going_back_to_the_
         "insert revisions",
         "commitTransaction",
     ]
+
+
+async def test_a_long_history_is_read_in_two_portions(writer: Writer) -> None:
+    body: Body = {"id": "a", "x": "0" * 20, "y": "0" * 20, "z": 0}
+    [made], _ = await writer.write(submission(body))
+    first = made.rev
+    for n in range(40):
+        [made], _ = await writer.write(submission({**body, "x": f"{n}" * 20}, made.rev))
+    _, asked = await writer.write(submission({**body, "z": 1}, first, DEVICES[1]))
+    history = [command for command in asked if command.endswith("revisions") or command.startswith("getMore")]
+    # States by hash, pairs, then the newest ones, of which eight come first; and what is written.
+    assert history == [*["find revisions"] * 4, "insert revisions"]

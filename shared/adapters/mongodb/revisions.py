@@ -12,7 +12,9 @@ from collections.abc import Collection as Several
 from dataclasses import replace
 from typing import Final, cast
 
-from bson import decode_all
+from bson import decode, decode_all, decode_iter
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
 from pymongo import ASCENDING, DESCENDING
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
@@ -34,7 +36,12 @@ from shared.core.resolution.context import (
 
 _STORED: Final = {"hash": 1, "seq": 1, "until": 1, "body": 1, "deleted": 1, "history": 1, "version": 1}
 _RECENT_BYTES: Final = 16 * 1024 * 1024
-"""Of bodies that are read to find one that is near."""
+"""Of revisions that are read to find one that is near."""
+_FIRST: Final = 8
+"""So many of these are read first."""
+_FIRST_BYTES: Final = 128 * 1024
+"""If they have no more, all the others are read at once."""
+_RAW: Final[CodecOptions[RawBSONDocument]] = CodecOptions(RawBSONDocument)
 _Asker = tuple[DocumentId, DeviceId | None]
 
 
@@ -215,26 +222,8 @@ class Revisions:
         return rows_of(self._revisions, query, projection, session=self._session, count=self._count)
 
     def _read_recent(self, document: DocumentId) -> tuple[Stored, ...]:
-        cursor = (
-            self._revisions.find(
-                {"space": self._space, "id": document, "body": {"$exists": True}},
-                {**_STORED, "size": {"$bsonSize": "$body"}},
-                session=self._session,
-                batch_size=8,
-            )
-            .sort([("seq", DESCENDING), ("_id", DESCENDING)])
-            .limit(RECENT)
-        )
-        states: list[Stored] = []
-        bytes_left = _RECENT_BYTES
-        for row in cursor:
-            bytes_left -= row["size"]
-            self._count(row["size"])
-            if states and bytes_left < 0:
-                break
-            states.append(stored_of(row))
-        cursor.close()
-        return tuple(states)
+        query = {"space": self._space, "id": document, "body": {"$exists": True}}
+        return tuple(map(stored_of, self._newest(query, RECENT)))
 
     def _read_ancestors(self, document: DocumentId, until: SequenceNumber) -> tuple[Stored, ...]:
         here = {"space": self._space, "id": document}
@@ -246,19 +235,35 @@ class Revisions:
         return tuple(stored_of(row) for row in rows if "body" in row or row.get("deleted"))
 
     def _newest(self, query: Row, most: int) -> list[Row]:
-        """Revisions, the newest first; fewer if they are large."""
-        fields = {**_STORED, "size": {"$bsonSize": "$$ROOT"}}
-        cursor = self._revisions.find(query, fields, session=self._session, batch_size=8)
+        """Revisions, the newest first; fewer if they are large. A few are read, and all others at once if those are
+        small: no more of them comes at a time than `_FIRST` large ones are, as a rule."""
         rows: list[Row] = []
-        bytes_left = _RECENT_BYTES
-        for row in cursor.sort([("seq", DESCENDING), ("_id", DESCENDING)]).limit(most):
-            bytes_left -= row["size"]
-            self._count(row["size"])
-            if rows and bytes_left < 0:
+        size = 0
+        for row, length in self._sized(query, min(most, _FIRST)):
+            size += length
+            if rows and size > _RECENT_BYTES:
+                return rows
+            rows.append(row)
+        if len(rows) < _FIRST or most <= _FIRST:
+            return rows
+        for row, length in self._sized(query, most - _FIRST, skip=_FIRST, together=size <= _FIRST_BYTES):
+            size += length
+            if size > _RECENT_BYTES:
                 break
             rows.append(row)
-        cursor.close()
         return rows
+
+    def _sized(self, query: Row, most: int, *, skip: int = 0, together: bool = True) -> Iterator[tuple[Row, int]]:
+        """Rows and their bytes, which are counted before they are made values; `together`: in one answer."""
+        cursor = self._revisions.find_raw_batches(
+            query, _STORED, session=self._session, batch_size=most if together else _FIRST
+        )
+        newest = cursor.sort([("seq", DESCENDING), ("_id", DESCENDING)])
+        with newest.skip(skip).limit(most) as batches:
+            for batch in batches:
+                for raw in decode_iter(cast(bytes, batch), _RAW):
+                    self._count(len(raw.raw))
+                    yield decode(raw.raw, self._revisions.codec_options), len(raw.raw)
 
 
 def _asker(submission: Submission) -> _Asker:

@@ -18,7 +18,7 @@ from redis.commands.core import AsyncScript
 
 from shared.adapters.arq import LARGE_QUEUE, QUEUE, WakingRedis, connect, enqueue
 from shared.adapters.memory.queue import MemoryInbox, MemoryQueue, MemoryResolver
-from shared.adapters.redis.inbox import SIZES, RedisInbox, RedisLease
+from shared.adapters.redis.inbox import LARGE_BYTES, SIZES, RedisInbox, RedisLease
 from shared.adapters.redis.keys import space_key
 from shared.adapters.redis.map_acknowledgements import RedisMapAcknowledgements
 from shared.adapters.redis.resolver import RedisResolver
@@ -311,7 +311,7 @@ async def test_a_batch_is_no_more_than_fits_a_lease_and_what_is_large_goes_to_it
         replies = await sending
         assert [reply.hash for reply in replies if isinstance(reply, Answer)] == [i.submission.hash for i in items]
         assert decided == [item.submission.document for item in items]
-        again = asyncio.create_task(resolver.resolve(space, large_item("large", 200_000)))
+        again = asyncio.create_task(resolver.resolve(space, large_item("large", LARGE_BYTES)))
         async with ended([again]):
             small = await leased_from(RedisInbox(redis, settings), space)
             async with small:

@@ -54,7 +54,7 @@ _DRAIN_SECONDS: Final = 1.0
 _LINGER_SECONDS: Final = 0.03
 """How long a worker waits for more when an inbox is empty, so that a client that writes one document after another
 finds it still there."""
-LARGE_BYTES: Final = 128 * 1024
+LARGE_BYTES: Final = 256 * 1024
 """Of submissions that are taken together: more are decided in the process for what is large."""
 _REPLIES_BYTES: Final = 1024 * 1024
 """Of replies to one process that go together."""

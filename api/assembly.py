@@ -98,7 +98,6 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[App
     """The state of a process, which follows what is announced until the end of the block."""
     async with Pace() as pace, ParserPool(settings.limits, pace) as parser_pool:
         maps = HashMaps(adapters.documents, adapters.cache, max_bytes=settings.map_cache_bytes)
-        pages = PageCache(adapters.documents, max_bytes=settings.page_cache_bytes, page_bytes=settings.page_bytes)
         limits = LimitsInForce(adapters.stores, settings)
         admission = Admission(RequestRates(adapters.rates, adapters.rates_alone), limits)
         cookie = SessionCookie(settings)
@@ -146,7 +145,7 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[App
                 grants=Grants(adapters.stores, devices),
                 identities=Identities(adapters.stores, settings, live, adapters.provider),
                 hash_maps=maps,
-                pages=pages,
+                pages=PageCache(adapters.documents, settings),
                 live=live,
                 acknowledgements=DeviceAcknowledgements(adapters.acknowledgements),
                 documents=adapters.documents,

@@ -22,6 +22,7 @@ from shared.core.documents import DocumentId, Position, SpaceId
 from shared.core.index.cursors import cursor_of
 from shared.core.index.lineage import Lineage
 from shared.ports import DocumentStore
+from shared.settings import Settings
 
 _MOST_CHANGES: Final = 1000
 """Of a space since a page was looked at; if there are more it is made anew."""
@@ -46,19 +47,18 @@ class _Page:
         return texts + _ROW_BYTES * len(self.rows)
 
 
-Key = tuple[SpaceId, str, int]
+_Key = tuple[SpaceId, str, int]
 """A space, the id after which a page begins, and how many documents it may have."""
 
 
 class PageCache:
     """Pages of one process, those that were asked for last."""
 
-    def __init__(self, store: DocumentStore, *, max_bytes: int, page_bytes: int) -> None:
-        """`max_bytes`: of all that are kept. `page_bytes`: a page ends with the document that reaches it."""
+    def __init__(self, store: DocumentStore, settings: Settings) -> None:
         self._store = store
-        self._most = max_bytes
-        self._page_bytes = page_bytes
-        self._pages: OrderedDict[Key, tuple[_Page, int]] = OrderedDict()
+        self._most = settings.page_cache_bytes
+        self._page_bytes = settings.page_bytes
+        self._pages: OrderedDict[_Key, tuple[_Page, int]] = OrderedDict()
         self._size = 0
 
     async def answer(
@@ -79,7 +79,7 @@ class PageCache:
         self._keep(key, page)
         return [known[1]], coding
 
-    async def _current(self, key: Key, lineage: Lineage) -> _Page:
+    async def _current(self, key: _Key, lineage: Lineage) -> _Page:
         kept = self._pages.get(key)
         if kept is not None and await self._is_as_before(key, kept[0], lineage):
             metrics.PAGES.labels("known").inc()
@@ -89,7 +89,7 @@ class PageCache:
         found, last = await self._store.page(space, after, limit, max_bytes=self._page_bytes)
         return _Page(lineage.position, [batches.current_row(one) for one in found], last)
 
-    async def _is_as_before(self, key: Key, page: _Page, lineage: Lineage) -> bool:
+    async def _is_as_before(self, key: _Key, page: _Page, lineage: Lineage) -> bool:
         """Whether nothing in it has changed until `lineage`."""
         if page.position == lineage.position:
             return True
@@ -105,7 +105,7 @@ class PageCache:
         page.position = lineage.position
         return True
 
-    def _keep(self, key: Key, page: _Page) -> None:
+    def _keep(self, key: _Key, page: _Page) -> None:
         _, old = self._pages.pop(key, (None, 0))
         size = page.size
         self._size += size - old

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from typing import Final, TypeVar
 
-from bson import decode, decode_all, decode_iter
-from bson.codec_options import CodecOptions
-from bson.raw_bson import RawBSONDocument
 from pymongo import ASCENDING, DESCENDING, ReturnDocument
 
 from shared.adapters.mongodb.atomic import MongoSession, atomically
 from shared.adapters.mongodb.bodies import body_text
-from shared.adapters.mongodb.client import CODEC, Mongo, Row, errors_mapped
+from shared.adapters.mongodb.client import Mongo, Row, errors_mapped
+from shared.adapters.mongodb.raw_rows import hashes_in, one_by_one, sized
 from shared.adapters.mongodb.rows import (
     entry_of,
     history_in,
@@ -49,8 +46,6 @@ _PRUNED_AT_ONCE: Final = 1000
 _DROPPED_AT_ONCE: Final = 1000
 _CURRENT: Final = {"seq": 1, "hash": 1, "body": 1, "history": 1, "version": 1}
 _LINEAGE: Final = {"epoch": 1, "sequence": 1, "histories": 1}
-_RAW: Final[CodecOptions[RawBSONDocument]] = CodecOptions(RawBSONDocument)
-_SLICE_BYTES: Final = 256 * 1024
 _FIRST_SIZES: Final = 16
 _HISTORY_ROWS: Final = 50
 """Of a history that are read at a time: each may say what conflicted, and be as large as a document."""
@@ -140,10 +135,7 @@ class MongoDocumentStore:
                         batch_size=10_000,
                     )
                     async for batch in batches:
-                        if len(batch) <= _SLICE_BYTES:
-                            hashes.update(_hashes_in(batch, prefix))
-                        else:
-                            hashes.update(await asyncio.to_thread(_hashes_in, batch, prefix))
+                        hashes.update(await hashes_in(batch, prefix))
         if row is None:
             return Changes((await self.lineages([space]))[space], {})
         return Changes(lineage_of(row), hashes)
@@ -185,7 +177,7 @@ class MongoDocumentStore:
                 if among is None:
                     query["body"] = {"$exists": True}
                 rows = self._documents.find_raw_batches(query, _CURRENT, batch_size=len(keys))
-                async for row in _one_by_one(rows.sort("_id", ASCENDING)):
+                async for row in one_by_one(rows.sort("_id", ASCENDING)):
                     rev = make_rev(
                         row["seq"],
                         row["hash"],
@@ -246,7 +238,7 @@ class MongoDocumentStore:
         with errors_mapped():
             query = {"space": space, "id": document}
             rows = self._revisions.find_raw_batches(query, *stages, batch_size=_HISTORY_ROWS)
-            async for row, length in _sized(rows.sort([("seq", DESCENDING), ("_id", DESCENDING)]).limit(most)):
+            async for row, length in sized(rows.sort([("seq", DESCENDING), ("_id", DESCENDING)]).limit(most)):
                 entries.append(entry_of(row))
                 size += length
                 if max_bytes is not None and size >= max_bytes:
@@ -273,10 +265,10 @@ class MongoDocumentStore:
         prefix = len(space) + 1
         with errors_mapped():
             heads = self._documents.find_raw_batches({"_id": {"$gt": f"{space}/", "$lt": f"{space}0"}})
-            async for row in _one_by_one(heads.sort("_id", ASCENDING)):
+            async for row in one_by_one(heads.sort("_id", ASCENDING)):
                 yield Exported(DocumentId(row["_id"][prefix:]), is_head=True, entry=entry_of(row))
             others = self._revisions.find_raw_batches({"space": space}).sort([("id", ASCENDING), ("seq", ASCENDING)])
-            async for row in _one_by_one(others.hint("space_id_seq")):
+            async for row in one_by_one(others.hint("space_id_seq")):
                 yield Exported(DocumentId(row["id"]), is_head=False, entry=entry_of(row))
 
     async def policies(self, space: SpaceId) -> Policies:
@@ -380,27 +372,3 @@ class MongoDocumentStore:
             )
             for row in portion
         ]
-
-
-def _hashes_in(batch: bytes, prefix: int) -> dict[DocumentId, ContentHash | None]:
-    """Of heads that were asked for their hashes. A row at a time on the event loop would take three times as long."""
-    return {DocumentId(row["_id"][prefix:]): row["hash"] if row["live"] else None for row in decode_all(batch)}
-
-
-async def _one_by_one(batches: AsyncIterable[bytes]) -> AsyncIterator[Row]:
-    """The rows of raw batches."""
-    async for row, _ in _sized(batches):
-        yield row
-
-
-async def _sized(batches: AsyncIterable[bytes]) -> AsyncIterator[tuple[Row, int]]:
-    """The same, and their bytes. Each is made a value when its turn comes, which takes ten times its bytes or more,
-    and others have their turn between them."""
-    since = 0
-    async for batch in batches:
-        for raw in decode_iter(batch, _RAW):
-            since += len(raw.raw)
-            if since >= _SLICE_BYTES:
-                since = 0
-                await asyncio.sleep(0)
-            yield decode(raw.raw, CODEC), len(raw.raw)

@@ -13,13 +13,12 @@ from dataclasses import replace
 from typing import Final, cast
 
 from bson import decode, decode_all, decode_iter
-from bson.codec_options import CodecOptions
-from bson.raw_bson import RawBSONDocument
 from pymongo import ASCENDING, DESCENDING
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 
 from shared.adapters.mongodb.client import Row
+from shared.adapters.mongodb.raw_rows import RAW
 from shared.adapters.mongodb.rows import pairs_of, stored_of
 from shared.core.documents import ContentHash, DeviceId, DocumentId, SpaceId
 from shared.core.documents import Sequence as SequenceNumber
@@ -41,7 +40,6 @@ _FIRST: Final = 8
 """So many of these are read first."""
 _FIRST_BYTES: Final = 128 * 1024
 """If they have no more, all the others are read at once."""
-_RAW: Final[CodecOptions[RawBSONDocument]] = CodecOptions(RawBSONDocument)
 _Asker = tuple[DocumentId, DeviceId | None]
 
 
@@ -261,7 +259,7 @@ class Revisions:
         newest = cursor.sort([("seq", DESCENDING), ("_id", DESCENDING)])
         with newest.skip(skip).limit(most) as batches:
             for batch in batches:
-                for raw in decode_iter(cast(bytes, batch), _RAW):
+                for raw in decode_iter(cast(bytes, batch), RAW):
                     self._count(len(raw.raw))
                     yield decode(raw.raw, self._revisions.codec_options), len(raw.raw)
 

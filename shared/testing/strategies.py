@@ -2,9 +2,14 @@
 
 Small alphabets on purpose: what is rare in JSON at large (equal elements, equal keys, True beside 1, one side
 touching what the other touched) is what merging is about.
+
+A strategy is made once: Hypothesis works out what it can draw when it is first drawn from, and that takes longer than
+drawing.
 """
 
 from __future__ import annotations
+
+from functools import cache
 
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
@@ -13,9 +18,11 @@ from shared.core.json.canonical import JsonValue
 from shared.core.merge.arrays import KEY_FIELDS
 
 WORDS = ("", "a", "b", "A", "ab", "é", "\U0001f600", "a string that is strong", "another strong string")
+_LETTERS = st.sampled_from("abcdefgh")
 KEYS = ("a", "b", "c", "", "a/b", "m~n", "a.b", "$set", "-", "0", "tags", "x y", *KEY_FIELDS, "updated_at")
 
 
+@cache
 def scalars() -> SearchStrategy[JsonValue]:
     """All kinds; those that Python takes for equal and JSON does not, and the other way round, often."""
     return st.one_of(
@@ -25,11 +32,13 @@ def scalars() -> SearchStrategy[JsonValue]:
     )
 
 
+@cache
 def keys() -> SearchStrategy[str]:
     """Keys of objects, awkward ones too."""
     return st.sampled_from(KEYS)
 
 
+@cache
 def arrays(elements: SearchStrategy[JsonValue], max_size: int = 6) -> SearchStrategy[list[JsonValue]]:
     """Sets, sorted sets, with duplicates, with named members, and anything."""
     words = st.lists(st.sampled_from("abcdefgh"), max_size=max_size, unique=True)
@@ -49,12 +58,21 @@ def arrays(elements: SearchStrategy[JsonValue], max_size: int = 6) -> SearchStra
 def named_members(draw: DrawFn, elements: SearchStrategy[JsonValue], max_size: int = 6) -> list[JsonValue]:
     """Objects, told apart by one of the fields that can."""
     field = draw(st.sampled_from(KEY_FIELDS))
-    name = st.one_of(st.sampled_from("abcdef"), st.integers(0, 3))
-    names = draw(st.lists(name, max_size=max_size, unique=True))
-    fields = st.dictionaries(st.sampled_from(("a", "b", "title")), elements, max_size=3)
-    return [{**draw(fields), field: name} for name in names]
+    names = draw(_names(max_size))
+    return [{**draw(_fields(elements)), field: name} for name in names]
 
 
+@cache
+def _names(max_size: int) -> SearchStrategy[list[JsonValue]]:
+    return st.lists(st.one_of(st.sampled_from("abcdef"), st.integers(0, 3)), max_size=max_size, unique=True)
+
+
+@cache
+def _fields(elements: SearchStrategy[JsonValue]) -> SearchStrategy[dict[str, JsonValue]]:
+    return st.dictionaries(st.sampled_from(("a", "b", "title")), elements, max_size=3)
+
+
+@cache
 def json_values(max_leaves: int = 12) -> SearchStrategy[JsonValue]:
     """Any JSON value."""
     return st.recursive(
@@ -64,6 +82,7 @@ def json_values(max_leaves: int = 12) -> SearchStrategy[JsonValue]:
     )
 
 
+@cache
 def documents(max_leaves: int = 12) -> SearchStrategy[dict[str, JsonValue]]:
     """Bodies of documents: objects with an `id`, the same for all."""
     fields = st.dictionaries(keys(), json_values(max_leaves), max_size=5)
@@ -141,7 +160,7 @@ def _edit_array(draw: DrawFn, value: list[JsonValue]) -> JsonValue:
             changed.insert(draw(st.integers(0, len(value) - 1)), changed.pop(index))
         case _:
             if all(isinstance(element, str) for element in value):
-                changed = sorted([*value, draw(st.sampled_from("abcdefgh"))])
+                changed = sorted([*value, draw(_LETTERS)])
     return changed
 
 
@@ -151,5 +170,5 @@ def _like(draw: DrawFn, value: list[JsonValue]) -> JsonValue:
     if isinstance(first, dict):
         return {**first, **{field: draw(st.sampled_from("ghij")) for field in KEY_FIELDS if field in first}}
     if isinstance(first, str):
-        return draw(st.sampled_from("abcdefgh"))
+        return draw(_LETTERS)
     return draw(json_values(2))

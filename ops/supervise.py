@@ -77,7 +77,7 @@ class Server:
         processes = [child for children in self._processes.values() for child in children]
         for child in processes:
             await child.start()
-        works = self._take_first_token(), self._until_api_answers(), self._until_worker_works()
+        works = self._take_first_token(), self._until_all_work()
         self._first_token, *_ = await while_alive(processes, _together(*works))
         for child in processes:
             child.keep_alive(say, self._publish)
@@ -142,6 +142,12 @@ class Server:
                 "children": pids,
             }
         )
+
+    async def _until_all_work(self) -> None:
+        # The worker is asked by a process of its own, which takes the time that those who start need: so it is asked
+        # when it is likely to be ready.
+        await self._until_api_answers()
+        await self._until_worker_works()
 
     async def _until_api_answers(self) -> None:
         said = "nothing"

@@ -59,7 +59,8 @@ def test_thirty_documents(tmp_path: Path, kind: str, written_first: bool) -> Non
         for number in range(12, 19):
             world.write("behind", f"d{number}", late=True)
             wanted[f"d{number}"]["late"] = True
-        for number in range(20):
+        # Past the positions that were told before. Those of a repository are hashes: none is met again.
+        for number in range(20 if kind == "folder" else 3):
             world.write("behind", f"more{number}", n=number)
             wanted[f"more{number}"] = {"id": f"more{number}", "n": number}
             world.sync("behind")

@@ -10,11 +10,28 @@ from tests.contract import upstreams
 from tests.unit.client.sync.simulated import run
 
 
-@pytest.mark.parametrize("seed", range(12))
+def over_a_directory(root: Path, seed: int) -> None:
+    run(root / "world", upstreams.directory(root / "shared").opened, seed)
+
+
+def over_a_repository(root: Path, seed: int) -> None:
+    run(root / "world", upstreams.repository(root).opened, seed, actions=50)
+
+
+@pytest.mark.parametrize("seed", range(8))
 def test_no_edit_is_lost_over_a_directory(tmp_path: Path, seed: int) -> None:
-    run(tmp_path / "world", upstreams.directory(tmp_path / "shared").opened, seed)
+    over_a_directory(tmp_path, seed)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_no_edit_is_lost_over_a_repository(tmp_path: Path, seed: int) -> None:
-    run(tmp_path / "world", upstreams.repository(tmp_path).opened, seed, actions=50)
+    over_a_repository(tmp_path, seed)
+
+
+@pytest.mark.soak
+def test_no_edit_is_lost_in_a_hundred_runs(tmp_path: Path) -> None:
+    for seed in range(8, 100):
+        over_a_directory(tmp_path / str(seed), seed)
+    for seed in range(2, 10):
+        (tmp_path / f"git-{seed}").mkdir()
+        over_a_repository(tmp_path / f"git-{seed}", seed)

@@ -18,10 +18,18 @@ from client.upstreams import decisions
 from client.upstreams.git import GitUpstream
 from client.upstreams.mongodb import MongoUpstream
 from shared.core.documents import DocumentId
+from shared.core.protocol import Limits
 from tests.contract import upstreams
 from tests.unit.client.sync.simulated import Device
 
-HALF = 700_000
+REAL, SMALL = 700_000, 14_000
+"""A document may have one and a half of them: by the limit as it is, and by one so low that little is moved about."""
+LIMITS = (
+    "client.upstreams.decisions",
+    "client.upstreams.directory",
+    "client.upstreams.git",
+    "client.sync.engine.plan",
+)
 DOC, OTHER = DocumentId("large"), DocumentId("other")
 
 
@@ -33,8 +41,18 @@ class Place:
     by_hand: Callable[[dict[str, Any]], None] | None
 
 
+@pytest.fixture
+def half(request: pytest.FixtureRequest) -> int:
+    return int(getattr(request, "param", SMALL))
+
+
 @pytest.fixture(params=["folder", "git", "mongodb"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+def place(request: pytest.FixtureRequest, tmp_path: Path, half: int, monkeypatch: pytest.MonkeyPatch) -> Place:
+    if half != REAL:
+        limits = Limits(max_document_bytes=3 * half // 2)
+        monkeypatch.setattr("client.folder.task_folder.Limits", lambda: limits)
+        for module in LIMITS:
+            monkeypatch.setattr(f"{module}.MAX_BYTES", limits.max_document_bytes)
     if request.param == "folder":
         root = tmp_path / "shared"
 
@@ -53,7 +71,15 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
             return known[name]
 
         return Place(opened, lambda body: commit(tmp_path, body))
-    return Place(upstreams.database(request.getfixturevalue("server")).opened, None)
+    database = upstreams.database(request.getfixturevalue("server"))
+
+    def in_database(name: str) -> Upstream:
+        upstream = database.opened(name)
+        assert isinstance(upstream, MongoUpstream)
+        upstream._max_bytes = decisions.MAX_BYTES
+        return upstream
+
+    return Place(in_database, None)
 
 
 def commit(root: Path, body: dict[str, Any]) -> None:
@@ -100,24 +126,24 @@ def settled(*devices: Device) -> list[dict[str, Any]]:
     return [device.documents() for device in devices]
 
 
-@pytest.mark.parametrize("who", ["a", "b"])
-def test_two_edits_that_are_too_large_together(tmp_path: Path, place: Place, who: str) -> None:
+@pytest.mark.parametrize(("who", "half"), [("a", SMALL), ("b", REAL)], indirect=["half"])
+def test_two_edits_that_are_too_large_together(tmp_path: Path, place: Place, who: str, half: int) -> None:
     a, b = two_devices(tmp_path / "devices", place)
-    write(a, a="x" * HALF, b="")
-    write(b, a="", b="y" * HALF)
+    write(a, a="x" * half, b="")
+    write(b, a="", b="y" * half)
     synced(a)
     write(b, id=OTHER, n=2)
     report = synced(b)
     assert {d: r.code for d, r in report.refused.items()} == {DOC: "too-large"}
-    assert str(HALF)[:2] in report.refused[DOC].reason
+    assert str(half)[:2] in report.refused[DOC].reason
     synced(a)
-    assert a.documents() == {DOC: {"id": DOC, "a": "x" * HALF, "b": ""}, OTHER: {"id": OTHER, "n": 2}}
-    assert b.documents()[DOC] == {"id": DOC, "a": "", "b": "y" * HALF}
+    assert a.documents() == {DOC: {"id": DOC, "a": "x" * half, "b": ""}, OTHER: {"id": OTHER, "n": 2}}
+    assert b.documents()[DOC] == {"id": DOC, "a": "", "b": "y" * half}
     if who == "a":
         write(a, a="x", b="")
     else:
         write(b, a="", b="y")
-    wanted = {"id": DOC, "a": "x" if who == "a" else "x" * HALF, "b": "y" if who == "b" else "y" * HALF}
+    wanted = {"id": DOC, "a": "x" if who == "a" else "x" * half, "b": "y" if who == "b" else "y" * half}
     synced(a)
     mine, theirs = settled(b, a)
     assert mine == theirs and mine[DOC] == wanted
@@ -125,24 +151,17 @@ def test_two_edits_that_are_too_large_together(tmp_path: Path, place: Place, who
 
 @pytest.mark.parametrize("who", ["a", "b"])
 def test_an_upstream_that_holds_one_from_an_earlier_release(
-    tmp_path: Path, place: Place, who: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, place: Place, who: str, half: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unlimited = 1 << 40
-
-    def opened(name: str) -> Upstream:
-        upstream = place.opened(name)
-        if isinstance(upstream, MongoUpstream):
-            upstream._max_bytes = decisions.MAX_BYTES
-        return upstream
-
-    a, b = two_devices(tmp_path / "devices", Place(opened, None))
+    a, b = two_devices(tmp_path / "devices", place)
     with monkeypatch.context() as patch:
         patch.setattr(decisions, "MAX_BYTES", unlimited)
-        write(a, a="x" * HALF, b="")
-        write(b, a="", b="y" * HALF)
+        write(a, a="x" * half, b="")
+        write(b, a="", b="y" * half)
         for device in (a, b, a):
             synced(device)
-    together = {"id": DOC, "a": "x" * HALF, "b": "y" * HALF}
+    together = {"id": DOC, "a": "x" * half, "b": "y" * half}
     assert a.documents()[DOC] == b.documents()[DOC] == together
     write(b, id=OTHER, n=2)
     for device in (b, a):
@@ -150,9 +169,9 @@ def test_an_upstream_that_holds_one_from_an_earlier_release(
         assert report.found is not None
         assert [(p.code, p.document) for p in report.found.problems] == [("too-large", DOC)]
     assert a.documents()[OTHER] == {"id": OTHER, "n": 2}
-    write(a if who == "a" else b, a="x", b="y" * HALF)
+    write(a if who == "a" else b, a="x", b="y" * half)
     mine, theirs = settled(a, b)
-    assert mine == theirs and mine[DOC] == {"id": DOC, "a": "x", "b": "y" * HALF}
+    assert mine == theirs and mine[DOC] == {"id": DOC, "a": "x", "b": "y" * half}
 
 
 def test_a_large_document_from_an_earlier_release_can_be_deleted(
@@ -170,11 +189,11 @@ def test_a_large_document_from_an_earlier_release_can_be_deleted(
     assert mine == theirs == {OTHER: {"id": OTHER, "n": 1}}
 
 
-def test_one_that_somebody_made_too_large_in_the_upstream(tmp_path: Path, place: Place) -> None:
+def test_one_that_somebody_made_too_large_in_the_upstream(tmp_path: Path, place: Place, half: int) -> None:
     if place.by_hand is None:
         pytest.skip("nobody edits a database by hand")
     a, b = two_devices(tmp_path / "devices", place)
-    place.by_hand({"id": DOC, "a": "x" * HALF, "b": "y" * HALF})
+    place.by_hand({"id": DOC, "a": "x" * half, "b": "y" * half})
     write(a, id=OTHER, n=2)
     write(a, a="mine", b="")
     report = synced(a)
@@ -184,16 +203,16 @@ def test_one_that_somebody_made_too_large_in_the_upstream(tmp_path: Path, place:
     assert synced(b).problems_there.keys() == {DOC}, "it is named to everybody, and each time"
     assert synced(a).problems_there.keys() == {DOC}
     assert b.documents() == {DOC: {"id": DOC, "a": "", "b": ""}, OTHER: {"id": OTHER, "n": 2}}
-    place.by_hand({"id": DOC, "a": "", "b": "y" * HALF})
+    place.by_hand({"id": DOC, "a": "", "b": "y" * half})
     mine, theirs = settled(a, b)
-    assert mine == theirs and mine[DOC] == {"id": DOC, "a": "mine", "b": "y" * HALF}
+    assert mine == theirs and mine[DOC] == {"id": DOC, "a": "mine", "b": "y" * half}
 
 
-def test_one_that_was_put_back_in_the_upstream_as_it_was(tmp_path: Path, place: Place) -> None:
+def test_one_that_was_put_back_in_the_upstream_as_it_was(tmp_path: Path, place: Place, half: int) -> None:
     if place.by_hand is None:
         pytest.skip("nobody edits a database by hand")
     a, b = two_devices(tmp_path / "devices", place)
-    place.by_hand({"id": DOC, "a": "x" * HALF, "b": "y" * HALF})
+    place.by_hand({"id": DOC, "a": "x" * half, "b": "y" * half})
     write(a, a="mine", b="")
     assert synced(a).refused.keys() == {DOC}
     place.by_hand({"id": DOC, "a": "", "b": ""})
@@ -201,23 +220,23 @@ def test_one_that_was_put_back_in_the_upstream_as_it_was(tmp_path: Path, place: 
     assert mine == theirs and mine[DOC] == {"id": DOC, "a": "mine", "b": ""}
 
 
-def test_one_that_is_too_large_here_and_smaller_there_is_merged_here(tmp_path: Path, place: Place) -> None:
+def test_one_that_is_too_large_here_and_smaller_there_is_merged_here(tmp_path: Path, place: Place, half: int) -> None:
     a, b = two_devices(tmp_path / "devices", place)
-    write(a, a="x" * HALF, b="")
+    write(a, a="x" * half, b="")
     synced(a)
     synced(b)
-    write(b, a="x" * HALF, b="y" * HALF)
+    write(b, a="x" * half, b="y" * half)
     report = synced(b)
-    assert report.refused[DOC].code == "too-large" and b.documents()[DOC]["b"] == "y" * HALF
+    assert report.refused[DOC].code == "too-large" and b.documents()[DOC]["b"] == "y" * half
     write(a, a="x", b="")
     synced(a)
     mine, theirs = settled(b, a)
-    assert mine == theirs and mine[DOC] == {"id": DOC, "a": "x", "b": "y" * HALF}
+    assert mine == theirs and mine[DOC] == {"id": DOC, "a": "x", "b": "y" * half}
 
 
-def test_a_new_one_that_is_too_large_waits_here(tmp_path: Path, place: Place) -> None:
+def test_a_new_one_that_is_too_large_waits_here(tmp_path: Path, place: Place, half: int) -> None:
     a, b = two_devices(tmp_path / "devices", place)
-    write(a, id="new", text="x" * 2 * HALF)
+    write(a, id="new", text="x" * 2 * half)
     write(a, id=OTHER, n=2)
     assert synced(a).refused[DocumentId("new")].code == "too-large"
     write(a, id="new", text="x")

@@ -22,13 +22,19 @@ def is_described(method: str, path: str, status: int) -> bool:
 
 
 @cache
+def openapi_document() -> Any:
+    """api/openapi.yaml, read once: it is long."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return yaml.load((ROOT / "api" / "openapi.yaml").read_text(), loader)
+
+
+@cache
 def _operations() -> list[tuple[Any, dict[str, set[str]]]]:
     """Pattern of the path, and the statuses by method."""
-    document = yaml.safe_load((ROOT / "api" / "openapi.yaml").read_text())
     return [
         (
             compile_path(path)[0],
             {name.upper(): set(one["responses"]) for name, one in item.items() if name != "parameters"},
         )
-        for path, item in document["paths"].items()
+        for path, item in openapi_document()["paths"].items()
     ]

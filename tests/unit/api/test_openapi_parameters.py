@@ -5,25 +5,23 @@ from __future__ import annotations
 import contextlib
 from collections import defaultdict
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import yaml
 from starlette.datastructures import Headers, QueryParams
 from starlette.requests import Request
 
-from api import errors
 from api.app import ROUTES
 from api.pages.routes import PAGES
 from api.representations.imports import InvalidExportError
 from shared.core.access.audit import BY_OPERATOR, AuditAct
 from shared.core.documents import UserId
+from tests.described import openapi_document
 from tests.instance import ROOT
 from tests.unit.api.people import People, people
 
-DOCUMENT: dict[str, Any] = yaml.safe_load((Path(errors.__file__).parent / "openapi.yaml").read_text())
+DOCUMENT = openapi_document()
 OF_HTTP = {
     "accept", "accept-encoding", "authorization", "connection", "content-encoding", "content-length", "content-type",
     "cookie", "host", "origin", "sec-fetch-site", "user-agent",

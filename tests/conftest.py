@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 import hypothesis
 import pytest
+from httpx._config import DEFAULT_TIMEOUT_CONFIG
+from httpx._transports import default as transports
 
 from shared.settings import Settings
-from tests.instance import Access, Instance
+from tests.instance import ROOT, Access, Instance
+from tests.patience import PATIENCE_SECONDS
 
+# By itself it gives up after five seconds.
+for _kind in ("connect", "read", "write", "pool"):
+    setattr(DEFAULT_TIMEOUT_CONFIG, _kind, PATIENCE_SECONDS)
+# What a client trusts takes twenty milliseconds to read, and thousands of clients are made.
+vars(transports)["create_ssl_context"] = cache(vars(transports)["create_ssl_context"])
 # How long an example takes says nothing on a busy machine.
 hypothesis.settings.register_profile("tests", deadline=None, max_examples=50)
 hypothesis.settings.register_profile("soak", deadline=None, max_examples=500)
@@ -17,6 +26,26 @@ hypothesis.settings.register_profile("soak", deadline=None, max_examples=500)
 hypothesis.settings.register_profile(
     "fails", deadline=None, max_examples=50, phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate)
 )
+
+
+LONGEST = (
+    "acceptance/test_rings_of_daemons.py",
+    "chaos/test_kill.py",
+    "acceptance/test_three_daemons.py",
+    "acceptance/test_serve.py",
+    "protocol/test_openapi.py",
+    "integration/test_put_back_devices.py",
+    "acceptance/test_restored_server.py",
+    "web/test_app.py",
+    "isolation/test_isolation.py",
+    "integration/test_bounds.py",
+    "integration/test_live.py",
+    "convergence/test_convergence.py",
+    "acceptance/test_hosted.py",
+    "acceptance/test_wheel.py",
+    "web/test_sdk.py",
+)
+"""Are begun first, so that no process works on one of them when the others have nothing left."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,6 +58,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    order = {ROOT / "tests" / name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
     if not config.getoption("--soak"):
         for item in items:
             if "soak" in item.keywords:
@@ -40,7 +71,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """One instance for the tests that do not kill its parts."""
     instance = Instance(tmp_path_factory.mktemp("server") / "data").start()
     yield instance
-    instance.stop()
+    instance.discard()
 
 
 @pytest.fixture

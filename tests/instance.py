@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
-from contextlib import suppress
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from api.access.provision import Provision
 from api.auth import Devices
@@ -21,10 +24,49 @@ from shared.adapters.mongodb import access_stores, opened
 from shared.core.access.audit import BY_OPERATOR
 from shared.core.documents import SpaceId, UserName
 from shared.settings import Settings
+from tests.patience import PATIENCE_SECONDS
 
+T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
-START_SECONDS = 60
-STOP_SECONDS = 30
+
+
+class Operator:
+    """Makes devices, over one connection to the server's MongoDB: logging in there takes longer than all the rest."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._left = AsyncExitStack()
+        self._mongo = self._run(self._left.enter_async_context(opened(settings)))
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def device(self, user: str, name: str, space: str, *, shared: bool, every_space: bool) -> tuple[str, str]:
+        """Its id and its token."""
+
+        async def create() -> tuple[str, str]:
+            stores = access_stores(self._mongo)
+            devices = Devices(stores)
+            provision = Provision(stores, devices)
+            device, token = await provision.device(
+                user=UserName(user), name=name, space=SpaceId(space), shared=shared, origin=BY_OPERATOR
+            )
+            if every_space:
+                owner = await provision.user(UserName(user), BY_OPERATOR)
+                device, token = await devices.create(
+                    owner, name=name, space=SpaceId(space), origin=BY_OPERATOR, every_space=True
+                )
+            return device.id, token
+
+        return self._run(create())
+
+    def close(self) -> None:
+        self._run(self._left.aclose())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
 
 @dataclass(frozen=True)
@@ -58,6 +100,8 @@ class Instance:
             *("--api", str(api), "--workers", str(workers)),
         ]
         self._process: subprocess.Popen[bytes] | None = None
+        self._operator: Operator | None = None
+        self._lock = threading.Lock()
         self.url = ""
         self.token = ""
         self.space = ""
@@ -86,12 +130,20 @@ class Instance:
         return self.start()
 
     def stop(self) -> None:
+        if self._operator is not None:
+            self._operator.close()
+            self._operator = None
         if self._process is not None:
             if self._process.poll() is None:
                 self._process.send_signal(signal.SIGTERM)
-            assert self._process.wait(STOP_SECONDS) == 0, self.log()[-2000:]
+            assert self._process.wait(PATIENCE_SECONDS) == 0, self.log()[-2000:]
             assert self._process.stdout is not None
             self._process.stdout.close()
+
+    def discard(self) -> None:
+        """After the last test: `stop`, and MongoDB's files go. A few servers' are a gigabyte."""
+        self.stop()
+        shutil.rmtree(self.data / "mongo")
 
     def log(self) -> str:
         return self.data.with_suffix(".log").read_text()
@@ -122,23 +174,11 @@ class Instance:
     ) -> Access:
         """A new device; in a new space unless one is named. `every_space`: its token opens all of its user's."""
         space = space or f"s-{uuid.uuid4().hex[:12]}"
-
-        async def create() -> Access:
-            async with opened(self.settings) as mongo:
-                stores = access_stores(mongo)
-                devices = Devices(stores)
-                provision = Provision(stores, devices)
-                device, token = await provision.device(
-                    user=UserName(user), name=name, space=SpaceId(space), shared=shared, origin=BY_OPERATOR
-                )
-                if every_space:
-                    owner = await provision.user(UserName(user), BY_OPERATOR)
-                    device, token = await devices.create(
-                        owner, name=name, space=SpaceId(space), origin=BY_OPERATOR, every_space=True
-                    )
-                return Access(self.url, space, token, device.id, user)
-
-        return asyncio.run(create())
+        with self._lock:
+            if self._operator is None:
+                self._operator = Operator(self.settings)
+        device, token = self._operator.device(user, name, space, shared=shared, every_space=every_space)
+        return Access(self.url, space, token, device, user)
 
     def kill(self, kind: str, index: int = 0) -> int:
         """kill -9 of a child: 'api', 'worker', 'mongod' or 'redis'. Returns when the supervisor has replaced
@@ -146,7 +186,7 @@ class Instance:
         old = self._pid(kind, index)
         with suppress(ProcessLookupError):  # it fell with what was killed before it, and is being replaced
             os.kill(old, signal.SIGKILL)
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while (new := self._pid(kind, index)) == old:
             assert time.monotonic() < deadline, f"{kind} was not restarted: {self.log()[-2000:]}"
             time.sleep(0.02)

@@ -32,6 +32,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from tests.instance import ROOT
+from tests.patience import PATIENCE_SECONDS
 
 CLIENT, SECRET = "hypertask", "a secret of both"
 
@@ -176,7 +177,7 @@ def running_provider() -> Iterator[RunningProvider]:
         yield RunningProvider(process.stdout.readline().strip())
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE_SECONDS)
         process.stdout.close()
 
 

@@ -13,8 +13,7 @@ from typing import Any
 
 from client.folder.task_folder import Loaded, TaskFolder
 from tests.instance import ROOT
-
-WAIT_SECONDS = 60
+from tests.patience import PATIENCE_SECONDS
 
 
 class Device:
@@ -49,7 +48,7 @@ class Device:
             cwd=self.home,
             capture_output=True,
             text=True,
-            timeout=WAIT_SECONDS,
+            timeout=PATIENCE_SECONDS,
             stdin=subprocess.DEVNULL,
         )
 
@@ -69,14 +68,14 @@ class Device:
         """kill -9 of the daemon."""
         assert self._daemon is not None
         self._daemon.kill()
-        self._daemon.wait(WAIT_SECONDS)
+        self._daemon.wait(PATIENCE_SECONDS)
 
     def stop(self) -> int:
         """SIGTERM. Returns the exit status."""
         if self._daemon is None or self._daemon.poll() is not None:
             return 0
         self._daemon.send_signal(signal.SIGTERM)
-        return self._daemon.wait(WAIT_SECONDS)
+        return self._daemon.wait(PATIENCE_SECONDS)
 
     def log(self) -> str:
         return (self.home / "daemon.log").read_text()
@@ -90,19 +89,19 @@ class Device:
         return found
 
 
-def until_equal(devices: list[Device], has: dict[str, set[str]], seconds: float = 30) -> float:
-    """Waits until all folders are equal and every document has the fields it must have. Returns how long it took."""
+def until_equal(devices: list[Device], has: dict[str, set[str]]) -> None:
+    """Waits until all folders are equal and every document has the fields it must have."""
     started = time.monotonic()
     while True:
         found = [device.documents() for device in devices]
         complete = all(fields <= found[0].get(name, {}).keys() for name, fields in has.items())
         if complete and all(other == found[0] for other in found[1:]):
-            return time.monotonic() - started
-        if time.monotonic() - started > seconds:
+            return
+        if time.monotonic() - started > PATIENCE_SECONDS:
             missing = {
                 name: {d.name: sorted(fields - f.get(name, {}).keys()) for d, f in zip(devices, found, strict=True)}
                 for name, fields in has.items()
             }
             logs = "\n".join(f"--- {device.name}\n{device.log()[-1500:]}" for device in devices)
-            raise AssertionError(f"not equal after {seconds} s; missing: {missing}\n{logs}")
+            raise AssertionError(f"not equal; missing: {missing}\n{logs}")
         time.sleep(0.05)

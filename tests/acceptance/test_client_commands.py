@@ -12,6 +12,7 @@ import pytest
 
 from tests.acceptance.devices import Device
 from tests.instance import Access, Instance
+from tests.patience import PATIENCE_SECONDS
 
 
 @pytest.fixture
@@ -217,7 +218,7 @@ def test_the_daemon_in_the_background(server: Instance, access: Access, desk: De
         assert started["running"] and desk.run("daemon", "status")["pid"] == started["pid"]
         assert desk.raw("watch").returncode == 1  # one a folder
         put(desk, "seen", text="by the daemon")
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not desk.run("log", "seen")["upstreams"]["local"]:
             assert time.monotonic() < deadline, (desk.folder.state / "daemon.log").read_text()
     finally:

@@ -50,7 +50,7 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """Two API and two worker processes."""
     instance = Instance(tmp_path_factory.mktemp("wide") / "data", api=2, workers=2).start()
     yield instance
-    instance.stop()
+    instance.discard()
 
 
 @pytest.mark.parametrize("rounds", [4, pytest.param(20, marks=pytest.mark.soak)])

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests import patience
 from tests.acceptance.devices import Device
 from tests.instance import Access, Instance
-
-SECONDS = 30.0
 
 
 @pytest.fixture
@@ -23,10 +21,7 @@ def desk(tmp_path: Path) -> Iterator[Device]:
 
 
 def until(is_so: Callable[[], bool], device: Device) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline, device.log()
-        time.sleep(0.05)
+    patience.until(is_so, device.log)
 
 
 def put(place: Path, name: str) -> None:

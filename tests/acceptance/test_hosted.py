@@ -20,10 +20,11 @@ import pytest
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Page
 
-from tests.acceptance.devices import WAIT_SECONDS, Device
+from tests.acceptance.devices import Device
 from tests.instance import Access, Instance
 from tests.openid_provider import CLIENT, SECRET, RunningProvider, running_provider
-from tests.web.browsers import launched
+from tests.patience import PATIENCE_SECONDS
+from tests.web.browsers import launched, window
 
 PASSWORD = "a long password"
 TEAM = "team"
@@ -46,7 +47,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, provider: RunningProvider) 
         HYPERTASK_OIDC_GROUPS=f"staff={TEAM}:editor",
         HYPERTASK_OIDC_NAME="the company",
     )
-    instance.stop()
+    instance.discard()
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +85,7 @@ class Person:
 
 
 def person(url: str, path: str, body: dict[str, Any]) -> Person:
-    client = httpx.Client(base_url=url, timeout=30)
+    client = httpx.Client(base_url=url)
     answer = client.post(path, json=body)
     assert answer.is_success, answer.text
     client.headers["hypertask-csrf"] = answer.json()["csrf"]
@@ -110,7 +111,7 @@ class Login:
         raise AssertionError("".join(lines))
 
     def done(self) -> str:
-        out, error = self._process.communicate(timeout=WAIT_SECONDS)
+        out, error = self._process.communicate(timeout=PATIENCE_SECONDS)
         assert self._process.returncode == 0, out + error
         return out
 
@@ -168,17 +169,17 @@ def his_streams_end_when_he_is_removed(anna: Person, ben: Person, tablet: Device
 
     def follow() -> None:
         headers = {"authorization": f"Bearer {token}", "hypertask-space": plans}
-        with httpx.stream("GET", anna.client.base_url.join("/events"), headers=headers, timeout=30) as answer:
+        with httpx.stream("GET", anna.client.base_url.join("/events"), headers=headers) as answer:
             for line in answer.iter_lines():
                 if line == "event: ready":
                     begun.set()
         ended.set()
 
     threading.Thread(target=follow, daemon=True).start()
-    assert begun.wait(WAIT_SECONDS)
+    assert begun.wait(PATIENCE_SECONDS)
     began = time.monotonic()
     anna.call("DELETE", f"/spaces/{plans}/members/{ben.user}")
-    assert ended.wait(10) and time.monotonic() - began < 5, "it ended with a heartbeat, not at once"
+    assert ended.wait(PATIENCE_SECONDS) and time.monotonic() - began < 5, "it ended with a heartbeat, not at once"
 
 
 def test_people_are_invited_connect_devices_share_a_space_and_are_removed(server: Instance, tmp_path: Path) -> None:
@@ -223,7 +224,7 @@ def test_people_are_invited_connect_devices_share_a_space_and_are_removed(server
 
 def new_page(chromium: Chromium, **options: Any) -> tuple[Page, list[str]]:
     """A window of somebody else's, and what its console complains of: a policy that was violated, for example."""
-    page = chromium.new_context(**options).new_page()
+    page = window(chromium, **options).new_page()
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))

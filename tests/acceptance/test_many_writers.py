@@ -23,7 +23,7 @@ EDITS = 60
 def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     instance = Instance(tmp_path_factory.mktemp("writers") / "data", api=2, workers=2)
     yield instance.start()
-    instance.stop()
+    instance.discard()
 
 
 class Follower:

@@ -66,7 +66,7 @@ class Home:
     def written_by_another_client(self, times: int) -> Documents:
         """So often, past every position that was told before. Returns what it wrote last."""
         wrote: Documents = {}
-        with httpx.Client(base_url=self.access.url, headers=self.access.headers, timeout=30) as http:
+        with httpx.Client(base_url=self.access.url, headers=self.access.headers) as http:
             for number in range(times):
                 name = WRITTEN_SINCE[number % len(WRITTEN_SINCE)]
                 state = http.get(f"/task/{name}").raise_for_status().json()
@@ -75,7 +75,7 @@ class Home:
         return wrote
 
     def on_server(self) -> Documents:
-        with httpx.Client(base_url=self.access.url, headers=self.access.headers, timeout=30) as http:
+        with httpx.Client(base_url=self.access.url, headers=self.access.headers) as http:
             tasks = http.get("/tasks").raise_for_status().json()["tasks"]
         return {name: task["server_state"] for name, task in tasks.items()}
 

@@ -111,7 +111,7 @@ def test_rings_of_daemons_settle(tmp_path: Path, server: Callable[[], Instance],
     for device in ring.devices:
         device.start()
     try:
-        until_equal(ring.devices, editors.has, seconds=90)
+        until_equal(ring.devices, editors.has)
         for step in range(12):
             device, name = choose.choice(ring.devices), choose.choice(tasks)
             if choose.random() < 0.5:
@@ -125,7 +125,7 @@ def test_rings_of_daemons_settle(tmp_path: Path, server: Callable[[], Instance],
                 victim = choose.choice(ring.devices)
                 victim.kill()
                 victim.start()
-        until_equal(ring.devices, editors.has, seconds=90)
+        until_equal(ring.devices, editors.has)
     finally:
         statuses = [device.stop() for device in ring.devices]
     assert statuses == [0] * len(ring.devices)

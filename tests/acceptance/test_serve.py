@@ -21,6 +21,8 @@ import pymongo
 import pymongo.errors
 import pytest
 
+from tests.patience import PATIENCE_SECONDS
+
 CHECKOUT = Path(__file__).parents[2]
 # In the checkout's own environment that is the very command; elsewhere it would first have to make one.
 COMMAND = (
@@ -28,20 +30,19 @@ COMMAND = (
     if Path(sys.prefix) == CHECKOUT / ".venv"
     else [sys.executable, str(CHECKOUT / "ops" / "supervise.py")]
 )
-DEADLINE_SECONDS = 60.0
 
 T = TypeVar("T")
 
 
 def until(ask: Callable[[], T | None], what: str) -> T:
     """The first answer that is not None or False."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         answer = ask()
         if answer is not None and answer is not False:
             return answer
         time.sleep(0.02)
-    raise AssertionError(f"not within {DEADLINE_SECONDS:g} s: {what}")
+    raise AssertionError(f"not within {PATIENCE_SECONDS:g} s: {what}")
 
 
 class Instance:
@@ -93,7 +94,7 @@ class Instance:
         return httpx.Client(
             base_url=self.result["url"],
             headers={"Authorization": f"Bearer {self.result['token']}"},
-            timeout=20,
+            timeout=PATIENCE_SECONDS,
             trust_env=False,
         )
 
@@ -117,14 +118,14 @@ class Instance:
         return [psutil.Process(self.process.pid), *psutil.Process(self.process.pid).children(recursive=True)]
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """It ends within seconds, with status 0, and leaves no process and no connection.json."""
+        """It ends with status 0, and leaves no process and no connection.json."""
         family = self.family()
         started_before = self.stderr.count("restarted")
         if number is signal.SIGINT:  # Ctrl-C is for the whole group, and the supervisor alone must mind it
             os.killpg(self.process.pid, number)
         else:
             self.process.send_signal(number)
-        assert self.process.wait(20) == 0, self.stderr
+        assert self.process.wait(PATIENCE_SECONDS) == 0, self.stderr
         assert alive(family) == []
         assert not (self.data / "connection.json").exists()
         assert self.stderr.count("restarted") == started_before
@@ -153,7 +154,7 @@ def starting(folder: Path) -> Iterator[Start]:
             if instance.process.poll() is None:
                 instance.process.terminate()
                 try:
-                    instance.process.wait(30)
+                    instance.process.wait(PATIENCE_SECONDS)
                 except subprocess.TimeoutExpired:
                     instance.process.kill()  # the kernel ends its children with it
                     instance.process.wait()
@@ -257,7 +258,7 @@ def test_while_an_api_process_is_replaced_nobody_is_refused(running: Instance) -
 
 def test_a_second_one_on_the_same_folder_is_refused(running: Instance, start: Start) -> None:
     second = start(running.data)
-    assert second.process.wait(DEADLINE_SECONDS) == 1
+    assert second.process.wait(PATIENCE_SECONDS) == 1
     assert second.stdout == ""
     assert f"already runs on {running.data} (pid {running.process.pid})" in second.stderr
     assert "--data DIR" in second.stderr
@@ -267,7 +268,7 @@ def test_a_second_one_on_the_same_folder_is_refused(running: Instance, start: St
 def test_a_second_one_on_the_same_port_is_refused(running: Instance, start: Start) -> None:
     port = running.result["url"].rpartition(":")[2]
     second = start("data", "--port", port)
-    assert second.process.wait(DEADLINE_SECONDS) == 1
+    assert second.process.wait(PATIENCE_SECONDS) == 1
     assert f"port {port}" in second.stderr
     assert "--port 0" in second.stderr
 

@@ -14,6 +14,7 @@ import pytest
 
 from tests.acceptance.devices import Device
 from tests.instance import Instance
+from tests.patience import PATIENCE_SECONDS
 
 PASSWORD = "a long password"
 
@@ -22,14 +23,14 @@ PASSWORD = "a long password"
 def hosted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     instance = Instance(tmp_path_factory.mktemp("hosted") / "data", api=2)
     yield instance.start(HYPERTASK_SIGN_UP="open")
-    instance.stop()
+    instance.discard()
 
 
 class Browser:
     """Of a person who has just signed up."""
 
     def __init__(self, url: str, name: str) -> None:
-        self.client = httpx.Client(base_url=url, timeout=30)
+        self.client = httpx.Client(base_url=url)
         made = self.call("POST", "/users", {"name": name, "password": PASSWORD})
         self.user = made["user"]
         self.client.headers["hypertask-csrf"] = made["csrf"]
@@ -102,7 +103,7 @@ def test_the_streams_of_one_who_is_removed_end_at_once(
 
     def follow(number: int, token: str, begun: threading.Event) -> None:
         headers = {"authorization": f"Bearer {token}", "hypertask-space": space}
-        with httpx.stream("GET", f"{hosted.url}/events", headers=headers, timeout=20) as answer:
+        with httpx.stream("GET", f"{hosted.url}/events", headers=headers) as answer:
             lines = answer.iter_lines()
             assert next(lines) == "event: ready"
             begun.set()
@@ -116,15 +117,15 @@ def test_the_streams_of_one_who_is_removed_end_at_once(
         ready.append(threading.Event())
         threads.append(threading.Thread(target=follow, args=(number, token, ready[-1]), daemon=True))
         threads[-1].start()
-    assert all(event.wait(20) for event in ready)
+    assert all(event.wait(PATIENCE_SECONDS) for event in ready)
     owner = {"authorization": f"Bearer {alice.token()}", "hypertask-space": space}
-    with httpx.stream("GET", f"{hosted.url}/events", headers=owner, timeout=20) as others:
+    with httpx.stream("GET", f"{hosted.url}/events", headers=owner) as others:
         lines = others.iter_lines()
         assert next(lines) == "event: ready"
         began = time.monotonic()
         alice.call("DELETE", f"/spaces/{space}/members/{bob.user}")
         for thread in threads:
-            thread.join(10)
+            thread.join(PATIENCE_SECONDS)
         assert len(ended) == len(tokens), "some of them go on"
         assert max(ended.values()) - began < 5, "they ended with a heartbeat, not at once"
         headers = {"authorization": f"Bearer {tokens[0]}", "hypertask-space": space}

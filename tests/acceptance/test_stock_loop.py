@@ -18,7 +18,7 @@ class Device:
     """The five steps of the protocol page. A deletion is the state with the mark."""
 
     def __init__(self, access: Access) -> None:
-        self._http = httpx.Client(base_url=access.url, headers=access.headers, timeout=30)
+        self._http = httpx.Client(base_url=access.url, headers=access.headers)
         self.documents: dict[str, dict[str, Any]] = {}
         self.deleted: set[str] = set()
 

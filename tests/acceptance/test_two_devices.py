@@ -25,7 +25,7 @@ EDITED = 200
 CREATED = 50
 CONNECTIONS = 64
 SECONDS = 60
-"""For all of it, with ten thousand tasks."""
+"""For all of it, with ten thousand tasks: a measurement, and therefore a long run."""
 
 
 class Device(V1Client):
@@ -107,4 +107,4 @@ def test_two_devices_agree(server: Instance, count: int) -> None:
         assert len(wanted) == count + 2 * CREATED
         assert desk.documents == telephone.documents == wanted
         assert desk.hashes() == {identity: content_hash(document) for identity, document in wanted.items()}
-    assert time.monotonic() - started < SECONDS
+    assert count < 10_000 or time.monotonic() - started < SECONDS

@@ -24,6 +24,7 @@ import pytest
 from shared import codec
 from shared.core.json import canonical as exact
 from tests.instance import ROOT, Access, Instance
+from tests.patience import PATIENCE_SECONDS
 
 PAGE = (ROOT / "docs" / "writing-a-client.md").read_text()
 VECTORS = json.loads((ROOT / "tests" / "vectors" / "content_hash.json").read_text())
@@ -117,7 +118,9 @@ def test_one_that_is_refused_does_not_stop_the_others(client: list[str], tmp_pat
     for name, text in refused.items():
         (folder / f"{name}.json").write_text(text)
     environment = {**os.environ, "HYPERTASK_URL": access.url, "HYPERTASK_TOKEN": access.token}
-    done = subprocess.run([*client, str(folder)], env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [*client, str(folder)], env=environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS
+    )
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     missing = [name for name in refused if f"{name}: " not in done.stderr]

@@ -61,7 +61,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp("attacked")
     instance = Instance(folder / "data", api=request.param, workers=request.param)
     yield instance.start()
-    instance.stop()
+    instance.discard()
 
 
 async def quiet(instance: Instance, headers: dict[str, str], seconds: float) -> Pace:
@@ -69,7 +69,7 @@ async def quiet(instance: Instance, headers: dict[str, str], seconds: float) -> 
     pace = Pace()
     until = time.monotonic() + seconds
     number = 0
-    async with httpx.AsyncClient(base_url=instance.url, headers=headers, timeout=30, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=instance.url, headers=headers, trust_env=False) as http:
         while time.monotonic() < until:
             number += 1
             state = {"id": f"q{number % 50}", "n": number, "text": "quiet" * 20}
@@ -141,7 +141,7 @@ async def test_a_quiet_client_keeps_its_pace(name: str, server: Instance, reques
 async def _until_well(instance: Instance, headers: dict[str, str]) -> None:
     """The hostile client's own space takes writes again."""
     began = time.monotonic()
-    async with httpx.AsyncClient(base_url=instance.url, headers=headers, timeout=30, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=instance.url, headers=headers, trust_env=False) as http:
         while True:
             body = {"client_state": {"id": "well", "at": time.time()}}
             answer = await http.post("/task/well", json=body)

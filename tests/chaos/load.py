@@ -14,8 +14,7 @@ from typing import Any
 
 from tests.instance import ROOT, Access, Instance
 from tests.integration.truth import Truth, truth
-
-PROGRESS_SECONDS = 90.0
+from tests.patience import PATIENCE_SECONDS
 
 Row = dict[str, Any]
 
@@ -115,7 +114,7 @@ class Load:
 
     def wait_for_progress(self, since: float) -> None:
         """Until every client has had a write acknowledged that it began after `since` (time.monotonic())."""
-        deadline = time.monotonic() + PROGRESS_SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not all(_has_written_since(process.journal, since) for process in self._processes):
             for process in self._processes:
                 assert process.process.poll() is None, process.log_tail()

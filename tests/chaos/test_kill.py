@@ -11,6 +11,7 @@ import random
 import signal
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -23,14 +24,15 @@ CLIENTS = 4
 TAKEN_UP_SECONDS = 5.0
 """How soon the batch of a killed worker is in the hands of another."""
 BACK_SECONDS = 30.0
-"""How soon a write goes through after anything else was killed."""
+"""How soon a write goes through after anything else was killed. Both are measured in the long runs; in the others
+every client gets on, whenever that is."""
 
 
 @pytest.fixture(scope="module")
 def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     instance = Instance(tmp_path_factory.mktemp("chaos") / "data", api=2, workers=2)
     yield instance.start()
-    instance.stop()
+    instance.discard()
 
 
 @pytest.fixture
@@ -45,6 +47,25 @@ def kill(instance: Instance, load: Load, kind: str, index: int = 0) -> float:
     instance.kill(kind, index)
     load.wait_for_progress(moment)
     return moment
+
+
+@dataclass
+class Measured:
+    """What the report says goes into the record of the test; how long is judged in a long run."""
+
+    record: Callable[[str, object], None]
+    judges: bool
+
+    def request(self, report: Report) -> None:
+        assert not self.judges or report.longest() < TAKEN_UP_SECONDS
+
+    def outage(self, report: Report) -> None:
+        assert not self.judges or report.longest_outage() < BACK_SECONDS
+
+
+@pytest.fixture
+def measured(record_property: Callable[[str, object], None], request: pytest.FixtureRequest) -> Measured:
+    return Measured(record_property, request.config.getoption("--soak"))
 
 
 def finish(load: Load, what: str, record: Callable[[str, object], None]) -> Report:
@@ -74,20 +95,17 @@ def stop_the_worker_that_is_at_work(instance: Instance, load: Load) -> tuple[int
     raise AssertionError("no worker was met at work")
 
 
-def test_a_killed_workers_batch_is_taken_up_by_the_other(
-    instance: Instance, load: Load, record_property: Callable[[str, object], None]
-) -> None:
+def test_a_killed_workers_batch_is_taken_up_by_the_other(instance: Instance, load: Load, measured: Measured) -> None:
     for _ in range(3):
         index, _ = stop_the_worker_that_is_at_work(instance, load)
         kill(instance, load, "worker", index)
-    report = finish(load, "worker killed at work", record_property)
+    report = finish(load, "worker killed at work", measured.record)
     assert report.failures == []  # to the clients it was no more than a delay
-    assert 0.4 < report.longest() < TAKEN_UP_SECONDS
+    assert report.longest() > 0.4
+    measured.request(report)
 
 
-def test_a_worker_that_was_away_for_a_while_does_no_harm(
-    instance: Instance, load: Load, record_property: Callable[[str, object], None]
-) -> None:
+def test_a_worker_that_was_away_for_a_while_does_no_harm(instance: Instance, load: Load, measured: Measured) -> None:
     """It comes back with a batch that another has taken up meanwhile, while that one is at work."""
     for _ in range(4):
         _, pid = stop_the_worker_that_is_at_work(instance, load)
@@ -96,52 +114,48 @@ def test_a_worker_that_was_away_for_a_while_does_no_harm(
         finally:
             os.kill(pid, signal.SIGCONT)
         load.wait_for_progress(time.monotonic())
-    report = finish(load, "worker away for a while", record_property)
-    assert report.longest_outage() < BACK_SECONDS
+    report = finish(load, "worker away for a while", measured.record)
+    measured.outage(report)
 
 
-def test_workers_killed_at_any_moment(
-    instance: Instance, load: Load, record_property: Callable[[str, object], None]
-) -> None:
+def test_workers_killed_at_any_moment(instance: Instance, load: Load, measured: Measured) -> None:
     for index in (0, 1, 0, 1):
         kill(instance, load, "worker", index)
-    report = finish(load, "worker killed", record_property)
+    report = finish(load, "worker killed", measured.record)
     assert report.failures == []
-    assert report.longest() < TAKEN_UP_SECONDS
+    measured.request(report)
 
 
-def test_api_processes_killed(instance: Instance, load: Load, record_property: Callable[[str, object], None]) -> None:
+def test_api_processes_killed(instance: Instance, load: Load, measured: Measured) -> None:
     for index in (0, 1, 0, 1):
         kill(instance, load, "api", index)
-    report = finish(load, "API process killed", record_property)
+    report = finish(load, "API process killed", measured.record)
     assert any(row["status"] == 0 for row in report.failures)
-    assert report.longest_outage() < BACK_SECONDS
+    measured.outage(report)
 
 
-def test_redis_killed_and_back_empty(
-    instance: Instance, load: Load, record_property: Callable[[str, object], None]
-) -> None:
+def test_redis_killed_and_back_empty(instance: Instance, load: Load, measured: Measured) -> None:
     for _ in range(2):
         kill(instance, load, "redis")
-    report = finish(load, "redis-server killed", record_property)
-    assert report.longest_outage() < BACK_SECONDS
+    report = finish(load, "redis-server killed", measured.record)
+    measured.outage(report)
 
 
-def test_redis_wiped(instance: Instance, load: Load, record_property: Callable[[str, object], None]) -> None:
+def test_redis_wiped(instance: Instance, load: Load, measured: Measured) -> None:
     with Redis.from_url(instance.settings.redis_url) as redis:
         for _ in range(2):
             moment = time.monotonic()
             redis.flushall()
             load.wait_for_progress(moment)
-    report = finish(load, "Redis wiped", record_property)
-    assert report.longest_outage() < BACK_SECONDS
+    report = finish(load, "Redis wiped", measured.record)
+    measured.outage(report)
 
 
-def test_mongod_killed(instance: Instance, load: Load, record_property: Callable[[str, object], None]) -> None:
+def test_mongod_killed(instance: Instance, load: Load, measured: Measured) -> None:
     for _ in range(2):
         kill(instance, load, "mongod")
-    report = finish(load, "mongod killed", record_property)
-    assert report.longest_outage() < BACK_SECONDS
+    report = finish(load, "mongod killed", measured.record)
+    measured.outage(report)
 
 
 @pytest.mark.soak

@@ -17,6 +17,7 @@ from shared.announcement_messages import load_announcement
 from shared.core.documents import DeviceId, Sequence, SpaceId
 from shared.ports import Announcement, Announcements
 from shared.settings import Settings
+from tests.patience import PATIENCE_SECONDS
 
 
 class Heard:
@@ -65,15 +66,15 @@ async def test_who_listens_to_a_space_hears_what_is_said_of_it_and_of_no_other(
     for sequence, space in enumerate((other, mine), 1):
         await announcements.tell_revoked(space, DeviceId("d"))
         await announcements.tell_changed(space, Announcement(Sequence(sequence), Sequence(sequence), None, None))
-    assert await asyncio.wait_for(heard.revoked.get(), 10) == (mine, "d")
+    assert await asyncio.wait_for(heard.revoked.get(), PATIENCE_SECONDS) == (mine, "d")
     await announcements.tell_access(mine)
-    assert await asyncio.wait_for(heard.access.get(), 10) == mine
-    assert await asyncio.wait_for(heard.changed.get(), 10) == (mine, 2)
+    assert await asyncio.wait_for(heard.access.get(), PATIENCE_SECONDS) == mine
+    assert await asyncio.wait_for(heard.changed.get(), PATIENCE_SECONDS) == (mine, 2)
     await announcements.listen(other)
     await announcements.unlisten(mine)
     for sequence, space in enumerate((mine, other), 3):
         await announcements.tell_changed(space, Announcement(Sequence(sequence), Sequence(sequence), None, None))
-    assert await asyncio.wait_for(heard.changed.get(), 10) == (other, 4)
+    assert await asyncio.wait_for(heard.changed.get(), PATIENCE_SECONDS) == (other, 4)
     assert heard.changed.empty() and heard.revoked.empty()
 
 
@@ -94,5 +95,5 @@ async def test_after_leaving_every_space_another_one_is_heard(settings: Settings
         await asyncio.sleep(1.5)
         await announcements.listen(spaces[1])
         await redis.publish(space_key(spaces[1], "changed"), b"news")
-        assert await asyncio.wait_for(heard.get(), 10) == (spaces[1], b"news")
+        assert await asyncio.wait_for(heard.get(), PATIENCE_SECONDS) == (spaces[1], b"news")
     await redis.aclose()

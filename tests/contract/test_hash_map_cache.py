@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -19,6 +20,7 @@ from shared.core.documents import ContentHash, DocumentId, Epoch, Position, Sequ
 from shared.core.index.hash_map import BucketedMap
 from shared.ports import HashMapCache
 from shared.settings import Settings
+from tests.patience import TIMES
 
 
 @pytest.fixture
@@ -107,7 +109,15 @@ async def test_a_mixture_of_two_maps_is_not_believed(
     assert await redis_cache.load(space) == a_map(7)
 
 
-async def test_one_builds_and_the_others_are_called_when_it_is_done(cache: HashMapCache, space: SpaceId) -> None:
+async def test_one_builds_and_the_others_are_called_when_it_is_done(cache: HashMapCache) -> None:
+    took = [await seconds_to_call_the_others(cache)]
+    while took[-1] > 2.0:  # by itself each looks again after three seconds
+        assert len(took) < TIMES, took
+        took.append(await seconds_to_call_the_others(cache))
+
+
+async def seconds_to_call_the_others(cache: HashMapCache) -> float:
+    space = SpaceId(f"s-{uuid.uuid4().hex[:12]}")
     building = asyncio.Event()
     builders = 0
 
@@ -127,4 +137,4 @@ async def test_one_builds_and_the_others_are_called_when_it_is_done(cache: HashM
     building.set()
     ends = [end for end in await asyncio.gather(*tasks) if end]
     assert builders == 1 and len(ends) == 7
-    assert max(ends) - at < 1.0  # by the signal; without it they would look again after three seconds
+    return max(ends) - at

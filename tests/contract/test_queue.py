@@ -28,6 +28,7 @@ from shared.core.resolution.context import AcknowledgedMap
 from shared.ports import OverloadedError, UnavailableError
 from shared.settings import Settings
 from shared.testing.queue import Queue, QueueContract, an_item, answer_all, echo, leased, space, taken
+from tests.patience import PATIENCE_SECONDS
 
 __all__ = ["space"]
 
@@ -189,7 +190,7 @@ async def test_a_lease_ends_though_its_renewal_misses_the_cancellation(alone: Se
             return await renew(**arguments)
 
         lease._scripts["renew"] = cast(AsyncScript, deaf)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             async with lease:
                 await renewing.wait()
         assert await RedisInbox(redis, alone).lease(here)
@@ -321,16 +322,19 @@ async def test_a_batch_is_no_more_than_fits_a_lease_and_what_is_large_goes_to_it
             assert await redis.zscore(LARGE_QUEUE, (await redis.zrange(LARGE_QUEUE, -1, -1))[0])
 
 
-async def test_a_lease_that_is_used_up_does_not_wait(alone: Settings, space: SpaceId) -> None:
+async def test_a_lease_that_is_used_up_does_not_wait(
+    alone: Settings, space: SpaceId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.adapters.redis.inbox._LINGER_SECONDS", 10 * PATIENCE_SECONDS)
     async with connected(alone) as redis, await leased_from(RedisInbox(redis, alone), space) as lease:
         assert lease.hand_over() and lease.used_up
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             assert await lease.take() == []
 
 
 async def leased_from(inbox: RedisInbox, space: SpaceId) -> RedisLease:
     """As soon as nobody else has it."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             lease = await inbox.lease(space)
             if lease is not None:

@@ -12,6 +12,7 @@ from shared.adapters.redis.streams import RedisStreamCounter
 from shared.ports import StreamCounter, UnavailableError
 from shared.settings import Settings
 from shared.testing.streams import StreamCounterContract, new_process
+from tests.patience import PATIENCE_SECONDS
 
 
 class TestRedisStreams(StreamCounterContract):
@@ -35,7 +36,7 @@ async def test_a_process_that_says_nothing_is_forgotten_with_what_it_held(settin
     )
     dead, process = await new_process(counter), await new_process(patient)
     assert await counter.enter(dead, {f"of {dead}": 1}) is None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while await patient.enter(process, {f"of {dead}": 1}) is not None:
             await asyncio.sleep(0.02)
     assert not await counter.lives(dead), "it has to begin anew"

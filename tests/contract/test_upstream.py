@@ -18,6 +18,7 @@ from shared.core.resolution.revs import CREATED
 from shared.core.resolution.states import DELETED_KEY
 from tests.contract import upstreams
 from tests.contract.upstreams import Driver
+from tests.patience import PATIENCE_SECONDS
 
 ID = DocumentId("pb67wndxge8293xd")
 OF_ANOTHER_LIFE = {"http": "since:another.7", "folder": "another.7", "git": "7" * 40, "mongodb": "another-7"}
@@ -260,6 +261,14 @@ def test_its_story_is_told(driver: Driver) -> None:
     assert on(driver, "b", lambda upstream: upstream.history(DocumentId("nothing"))) == []
 
 
+@pytest.fixture
+def _nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drivers that watch a directory would look by themselves after a while."""
+    monkeypatch.setattr("client.upstreams.directory.WAIT_SECONDS", 10 * PATIENCE_SECONDS)
+    monkeypatch.setattr("client.upstreams.git.POLL_SECONDS", 10 * PATIENCE_SECONDS)
+
+
+@pytest.mark.usefixtures("_nobody_looks")
 def test_waiting_ends_when_something_changes(driver: Driver) -> None:
     async def wait(upstream: Upstream) -> None:
         await upstream.changes(None)
@@ -271,7 +280,7 @@ def test_waiting_ends_when_something_changes(driver: Driver) -> None:
         async for _ in other.submit([Outgoing(ID, Pending(body, content_hash(body), CREATED))]):
             pass
         await other.close()
-        told = await asyncio.wait_for(waiting, 10)
+        told = await asyncio.wait_for(waiting, PATIENCE_SECONDS)
         if told is not None:  # then it is what would be answered, and perhaps the states as well
             asked = await upstream.changes(cursor)
             assert (told.hashes, told.cursor, told.is_complete) == (asked.hashes, asked.cursor, False)
@@ -281,6 +290,7 @@ def test_waiting_ends_when_something_changes(driver: Driver) -> None:
     on(driver, "a", wait)
 
 
+@pytest.mark.usefixtures("_nobody_looks")
 def test_waiting_ends_for_what_changed_before_it_began(driver: Driver) -> None:
     async def wait(upstream: Upstream) -> None:
         await upstream.changes(None)
@@ -290,7 +300,7 @@ def test_waiting_ends_for_what_changed_before_it_began(driver: Driver) -> None:
         async for _ in other.submit([Outgoing(ID, Pending(body, content_hash(body), CREATED))]):
             pass
         await other.close()
-        await asyncio.wait_for(upstream.wait(cursor), 20)  # every driver looks by itself after 30 s
+        await asyncio.wait_for(upstream.wait(cursor), PATIENCE_SECONDS)
 
     on(driver, "a", wait)
 

@@ -25,7 +25,7 @@ class Client:
 
     def __init__(self, access: Access) -> None:
         self.access = access
-        self.http = httpx.Client(base_url=access.url, headers=access.headers, timeout=30)
+        self.http = httpx.Client(base_url=access.url, headers=access.headers)
 
     def post(self, body: dict[str, Any], **members: Any) -> Answer:
         members, query = {k: v for k, v in members.items() if k != "dry_run"}, members.get("dry_run")

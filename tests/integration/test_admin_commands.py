@@ -56,7 +56,7 @@ def test_an_operator_manages_a_user(server: Instance, run: Run, name: str, tmp_p
         run("user", "administrator", name)
         assert client.get("/admin").status_code == 200
         run("user", "administrator", name, "--revoke")
-        with client.stream("GET", "/events", headers=opens, timeout=10) as stream:
+        with client.stream("GET", "/events", headers=opens) as stream:
             lines = stream.iter_lines()
             assert next(lines) == "event: ready"
             run("user", "disable", name)

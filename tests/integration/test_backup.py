@@ -22,6 +22,7 @@ from shared.core.documents import DocumentId, SpaceId
 from shared.ports import Announcement
 from tests.instance import Access, Instance
 from tests.integration.test_import import client, filled, post
+from tests.patience import PATIENCE_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """Another server, with a database of its own."""
     instance = Instance(tmp_path_factory.mktemp("fleet") / "data").start()
     yield instance
-    instance.stop()
+    instance.discard()
 
 
 def command(instance: Instance, *arguments: str | Path) -> Result:
@@ -162,11 +163,11 @@ def test_each_space_is_saved_as_it_is_at_one_moment(server: Instance, fleet: Ins
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        assert written.wait(60)
+        assert written.wait(PATIENCE_SECONDS)
         succeeded(server, "backup", file, "--space", access.space)
     finally:
         stop.set()
-        writer.join(60)
+        writer.join(PATIENCE_SECONDS)
     succeeded(fleet, "restore", file)
     with on(fleet, access) as http:
         tasks = http.get("/tasks").json()["tasks"]

@@ -15,7 +15,7 @@ from tests.instance import Access, Instance
 
 @pytest.fixture
 def http(access: Access) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=access.url, headers=access.headers, timeout=30, trust_env=False) as client:
+    with httpx.Client(base_url=access.url, headers=access.headers, trust_env=False) as client:
         yield client
 
 

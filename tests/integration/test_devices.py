@@ -16,6 +16,7 @@ import pytest
 from pymongo import MongoClient
 
 from tests.instance import ROOT, Access, Instance
+from tests.patience import PATIENCE_SECONDS
 
 Row = dict[str, Any]
 
@@ -95,7 +96,7 @@ def test_when_a_device_was_last_heard_of(first: Access) -> None:
     second = create(first)
     before = time.time()
     assert opens(second)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while (seen := listed(first)[second.device]["last_seen"]) is None:
         assert time.monotonic() < deadline
     assert before - 1 <= seen <= time.time() + 1
@@ -199,7 +200,9 @@ def test_a_token_is_kept_nowhere(server: Instance, first: Access) -> None:
 def cli(*arguments: str, data: Path, status: int = 0) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-W", "error", "-m", "api.cli", "--data", str(data), *arguments]
     env = {**os.environ, "HYPERTASK_STORE_TIMEOUT_SECONDS": "2"}
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
     assert done.returncode == status, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done

@@ -13,7 +13,7 @@ from tests.unit.core.index.test_reconciliation import differences, truly
 
 
 def test_the_difference_is_found_and_followed(access: Access) -> None:
-    with httpx.Client(base_url=access.url, headers=access.headers, trust_env=False, timeout=30) as http:
+    with httpx.Client(base_url=access.url, headers=access.headers, trust_env=False) as http:
 
         def post(asked: dict[str, str]) -> dict[str, Any]:
             answer = http.post("/hashes/diff", json={"ranges": asked})

@@ -22,6 +22,7 @@ from shared.core.access.audit import BY_OPERATOR
 from shared.core.documents import DeviceId
 from tests.instance import Access, Instance
 from tests.integration.truth import administrator
+from tests.patience import PATIENCE_SECONDS
 
 BODY_LIMIT = 2 * 4 * 1024 * 1024 + 1024  # a state and the state of its base
 DOCUMENT_LIMIT = 1024 * 1024
@@ -181,7 +182,7 @@ def check_problem(answer: httpx.Response, status: int, code: str, pointer: str |
 
 @pytest.fixture
 def client(access: Access) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=access.url, headers=access.headers, trust_env=False, timeout=30) as client:
+    with httpx.Client(base_url=access.url, headers=access.headers, trust_env=False) as client:
         yield client
 
 
@@ -249,7 +250,7 @@ class Raw:
 
     def __init__(self, access: Access, head: str) -> None:
         address = urlsplit(access.url)
-        self._socket = socket.create_connection((address.hostname or "", address.port or 0), timeout=20)
+        self._socket = socket.create_connection((address.hostname or "", address.port or 0), timeout=PATIENCE_SECONDS)
         lines = [*head.split("\n"), f"host: {address.netloc}", f"authorization: Bearer {access.token}", "", ""]
         self._socket.sendall("\r\n".join(lines).encode())
 

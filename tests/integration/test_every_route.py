@@ -11,11 +11,12 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-import yaml
 
 from api.app import ROUTES
-from tests.instance import ROOT, Access
+from tests.described import openapi_document
+from tests.instance import Access
 from tests.integration.test_errors import Raw, check_problem
+from tests.patience import PATIENCE_SECONDS
 
 PATHS = sorted({route.path for route in ROUTES})
 READ = [route.path for route in ROUTES if "GET" in (route.methods or ())]
@@ -111,7 +112,7 @@ def test_nothing_is_redirected(access: Access, path: str) -> None:
 def test_the_description_is_served(access: Access) -> None:
     answer = httpx.get(f"{access.url}/openapi.json")
     assert answer.headers["content-type"] == "application/json"
-    assert answer.json() == yaml.safe_load((ROOT / "api" / "openapi.yaml").read_text())
+    assert answer.json() == openapi_document()
     assert answer.json()["openapi"].startswith("3.1.")
 
 
@@ -144,7 +145,9 @@ def test_malformed_http_is_answered_with_a_problem(access: Access, head: str) ->
 def pipelined(access: Access, *requests: str) -> list[tuple[int, bytes]]:
     """Status and body of each answer, in the order in which they come, until the connection ends."""
     address = urlsplit(access.url)
-    with socket.create_connection((address.hostname or "", address.port or 0), timeout=20) as connection:
+    with socket.create_connection(
+        (address.hostname or "", address.port or 0), timeout=PATIENCE_SECONDS
+    ) as connection:
         sending = Thread(target=connection.sendall, args=["".join(requests).encode()])
         sending.start()
         left, answers = b"".join(iter(lambda: connection.recv(65536), b"")), []

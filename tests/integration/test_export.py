@@ -15,7 +15,7 @@ from tests.instance import Access, Instance
 
 @pytest.fixture
 def http(access: Access) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=access.url, headers=access.headers, timeout=60, trust_env=False) as client:
+    with httpx.Client(base_url=access.url, headers=access.headers, trust_env=False) as client:
         yield client
 
 
@@ -63,6 +63,6 @@ def test_an_export_has_everything(http: httpx.Client, coding: str) -> None:
 def test_an_export_has_one_space_alone(http: httpx.Client, server: Instance) -> None:
     post(http, a={})
     other = server.access()
-    with httpx.Client(base_url=other.url, headers=other.headers, timeout=60, trust_env=False) as theirs:
+    with httpx.Client(base_url=other.url, headers=other.headers, trust_env=False) as theirs:
         assert [row["kind"] for row in exported(theirs)] == ["space", "policies", "end"]
     assert httpx.get(f"{other.url}/export", trust_env=False).status_code == 401

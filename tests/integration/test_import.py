@@ -20,12 +20,11 @@ from api.representations.imports import read_export
 from shared import codec
 from shared.core.protocol import Limits
 from tests.instance import Access, Instance
-
-ENDLESS = 60
+from tests.patience import PATIENCE_SECONDS
 
 
 def client(access: Access) -> httpx.Client:
-    return httpx.Client(base_url=access.url, headers=access.headers, timeout=ENDLESS, trust_env=False)
+    return httpx.Client(base_url=access.url, headers=access.headers, trust_env=False)
 
 
 @pytest.fixture
@@ -229,9 +228,9 @@ def test_who_follows_the_space_hears_of_it(http: httpx.Client, other: httpx.Clie
 
     listener = threading.Thread(target=listen, daemon=True)
     listener.start()
-    assert ready.wait(20)
+    assert ready.wait(PATIENCE_SECONDS)
     put(other, export)
-    listener.join(20)
+    listener.join(PATIENCE_SECONDS)
     assert heard
 
 

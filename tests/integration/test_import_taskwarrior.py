@@ -20,6 +20,7 @@ from client.formats.taskwarrior_fields import to_taskwarrior
 from shared.settings import Settings
 from tests.instance import ROOT, Access, Instance
 from tests.integration.truth import truth
+from tests.patience import PATIENCE_SECONDS
 from tests.protocol.v1_client import V1Client
 
 Task = dict[str, Any]
@@ -184,7 +185,7 @@ def program(access: Access, *arguments: str, given: bytes) -> subprocess.Complet
         cwd=ROOT,
         input=given,
         capture_output=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
     )
 
 

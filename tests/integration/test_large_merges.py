@@ -117,7 +117,7 @@ def test_what_is_large() -> None:
 
 def test_two_that_are_too_large_together_are_refused_and_nothing_is_lost(access: Access) -> None:
     most = LIMIT // 2 - 100
-    with httpx.Client(base_url=access.url, headers=access.headers, timeout=60) as http:
+    with httpx.Client(base_url=access.url, headers=access.headers) as http:
 
         def post(body: Body, **members: Any) -> httpx.Response:
             return http.post("/task/d", content=json.dumps({"client_state": body, **members}))

@@ -18,7 +18,8 @@ import pytest
 from shared.adapters.mongodb import access_stores, opened
 from shared.core.access.audit import BY_OPERATOR, AuditAct
 from shared.core.documents import SpaceId
-from tests.instance import ROOT, START_SECONDS, Access, Instance
+from tests.instance import ROOT, Access, Instance
+from tests.patience import PATIENCE_SECONDS
 
 PROCESSES = 3
 PER_TOKEN = 800
@@ -52,16 +53,16 @@ def urls(server: Instance) -> Iterator[list[str]]:
         ]
         found = [f"http://127.0.0.1:{one.getsockname()[1]}" for one in sockets]
         for url in found:  # the socket takes the request; it is answered when the process has started
-            assert httpx.get(f"{url}/readyz", timeout=START_SECONDS).status_code == 200
+            assert httpx.get(f"{url}/readyz", timeout=PATIENCE_SECONDS).status_code == 200
         yield found
         for process in started:
             process.terminate()
-            process.wait(START_SECONDS)
+            process.wait(PATIENCE_SECONDS)
 
 
 async def flood(url: str, access: Access, count: int) -> Counter[int]:
     """How often each status was answered."""
-    async with httpx.AsyncClient(base_url=url, headers=access.headers, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=url, headers=access.headers) as client:
 
         async def some(those: int) -> list[int]:
             return [(await client.head("/hashes")).status_code for _ in range(those)]
@@ -94,7 +95,7 @@ async def test_a_quota_holds_however_many_write_at_the_same_time(server: Instanc
 
     async def write(url: str, writer: int) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
-        async with httpx.AsyncClient(base_url=url, headers=access.headers, timeout=30) as client:
+        async with httpx.AsyncClient(base_url=url, headers=access.headers) as client:
             for turn in range(4):
                 names = [f"w{writer}-{turn}-{number}" for number in range(6)]
                 answer = await client.post("/tasks", json={"tasks": {n: {"client_state": {"id": n}} for n in names}})

@@ -26,7 +26,7 @@ def database(server: Instance) -> Iterator[Database[Row]]:
 
 @pytest.fixture
 def http(access: Access) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=access.url, headers=access.headers, timeout=30) as client:
+    with httpx.Client(base_url=access.url, headers=access.headers) as client:
         yield client
 
 

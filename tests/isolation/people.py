@@ -127,7 +127,7 @@ class Stage:
     def client(self, *, token: str | None = None, session: str | None = None) -> httpx.Client:
         headers = {} if token is None else {"authorization": f"Bearer {token}"}
         cookies = {} if session is None else {"hypertask-session": session}
-        return httpx.Client(base_url=self.url, headers=headers, cookies=cookies, timeout=30)
+        return httpx.Client(base_url=self.url, headers=headers, cookies=cookies)
 
     def by_token(self, name: str, kind: str, token: str | None) -> Attacker:
         return Attacker(name, kind, self.client(token=token))

@@ -19,6 +19,7 @@ from tests.instance import Instance
 from tests.isolation.people import Attacker, Names, Scene, staged
 from tests.isolation.rows import ADMIN, PARAMETERS, ROWS, Row
 from tests.isolation.rows import Names as By
+from tests.patience import TIMES
 from tests.unit.api.test_openapi_parameters import DOCUMENT, resolved
 
 OPERATIONS = sorted(
@@ -218,10 +219,15 @@ def test_a_space_of_others_takes_as_long_as_none(scene: Scene) -> None:
     """The same look-up: within a factor of two, of the medians of requests that take turns."""
     [other] = [one for one in scene.attackers if one.name == "another user"]
     took: dict[str, list[float]] = {scene.victim.names.space: [], Names.of_nobody().space: []}
-    for _ in range(40):
-        for space, seconds in took.items():
-            began = time.perf_counter()
-            assert other.client.get("/hashes", headers={"hypertask-space": space}).status_code == 403
-            seconds.append(time.perf_counter() - began)
-    one, two = (statistics.median(seconds) for seconds in took.values())
-    assert 0.5 < one / two < 2, took
+    ratios = []
+    for _ in range(TIMES):
+        for _ in range(40):
+            for space, seconds in took.items():
+                began = time.perf_counter()
+                assert other.client.get("/hashes", headers={"hypertask-space": space}).status_code == 403
+                seconds.append(time.perf_counter() - began)
+        one, two = (statistics.median(seconds) for seconds in took.values())
+        ratios.append(one / two)
+        if 0.5 < ratios[-1] < 2:
+            return
+    raise AssertionError(ratios)

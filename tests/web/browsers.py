@@ -13,9 +13,10 @@ from typing import Any
 import httpx
 import node
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.instance import Instance
+from tests.patience import PATIENCE_SECONDS
 
 PASSWORD = "a long password"
 
@@ -31,10 +32,18 @@ def launched() -> Iterator[Browser]:
     if program is None:
         assert "CI" not in os.environ, "there is no chromium"
         pytest.skip("there is no chromium")
+    expect.set_options(timeout=1000 * PATIENCE_SECONDS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+def window(browser: Browser, **options: Any) -> BrowserContext:
+    """A browser of somebody's; what is done in it is waited for."""
+    context = browser.new_context(**options)
+    context.set_default_timeout(1000 * PATIENCE_SECONDS)
+    return context
 
 
 def build_app() -> node.Node:
@@ -74,7 +83,7 @@ class Person:
 
     def context(self, browser: Browser, url: str = "", **options: Any) -> BrowserContext:
         """A browser of his that is signed in. `url`: another way to the same server."""
-        context = browser.new_context(base_url=url or self.url, **options)
+        context = window(browser, base_url=url or self.url, **options)
         self.sign_in(context, url)
         return context
 
@@ -100,7 +109,7 @@ def administrator(server: Instance) -> Person:
     """The server's first one."""
     made = re.search(r"The first administrator is (\S+), password (\S+) ", server.log())
     assert made is not None, server.log()
-    client = httpx.Client(base_url=server.url, timeout=30)
+    client = httpx.Client(base_url=server.url)
     session = client.post("/session", json={"name": made[1], "password": made[2]}).json()
     client.headers["hypertask-csrf"] = session["csrf"]
     spaces = client.get("/spaces").json()["spaces"]
@@ -112,7 +121,7 @@ def invited(server: Instance, name: str) -> Person:
     admin = administrator(server)
     secret = admin.client.post("/admin/invitations", json={}).json()["secret"]
     admin.client.close()
-    client = httpx.Client(base_url=server.url, timeout=30)
+    client = httpx.Client(base_url=server.url)
     answer = client.post("/users", json={"name": name, "password": PASSWORD, "invitation": secret})
     assert answer.is_success, answer.text
     client.headers["hypertask-csrf"] = answer.json()["csrf"]

@@ -20,6 +20,7 @@ from tests.convergence.clients import Client, Disk, Pending, live
 from tests.convergence.ledger import Seen
 from tests.convergence.run import Run, Schedule, make_schedule
 from tests.convergence.servers import Answer, Request, Server
+from tests.patience import PATIENCE_SECONDS
 
 
 class Node:
@@ -38,7 +39,7 @@ class Node:
         assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.stdout.close()
-        assert self._process.wait(30) == 0
+        assert self._process.wait(PATIENCE_SECONDS) == 0
 
     def ask(self, client: str, document: str, op: str, **given: Any) -> Any:
         assert self._process.stdin is not None

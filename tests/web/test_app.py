@@ -15,9 +15,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from client.tasks.local_time import Here
 from client.tasks.recurrence import occurrences
-from tests.acceptance.devices import WAIT_SECONDS, Device
+from tests.acceptance.devices import Device
 from tests.instance import Instance
-from tests.web.browsers import Person, administrator, build_app, invited, launched
+from tests.patience import PATIENCE_SECONDS, until
+from tests.web.browsers import Person, administrator, build_app, invited, launched, window
 from tests.web.relay import Relay, relayed
 
 pytestmark = pytest.mark.usefixtures("app")
@@ -49,7 +50,7 @@ def no_complaints(anna: Person) -> None:
 
 
 def in_sync(page: Page) -> None:
-    expect(page.locator(".sync")).to_have_text("In sync", timeout=WAIT_SECONDS * 1000)
+    expect(page.locator(".sync")).to_have_text("In sync")
 
 
 def add(page: Page, line: str) -> None:
@@ -79,17 +80,9 @@ def stored(page: Page) -> None:
     page.evaluate("navigator.serviceWorker.ready.then(() => undefined)")
 
 
-def until(condition: Callable[[], bool], log: Callable[[], str]) -> None:
-    """Waits; `log` says what is known if it never holds."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, log()
-        time.sleep(0.02)
-
-
 def one(person: Person, title: str) -> dict[str, object]:
     """The task of that description, once the server has it."""
-    deadline = time.monotonic() + WAIT_SECONDS
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         found = [
             row["server_state"]
@@ -105,7 +98,7 @@ def one(person: Person, title: str) -> dict[str, object]:
 def test_somebody_signs_in_adds_edits_checks_off_and_takes_back(
     server: Instance, anna: Person, chromium: Browser
 ) -> None:
-    page = chromium.new_context().new_page()
+    page = window(chromium).new_page()
     page.on("console", lambda said: anna.complaints.append(said.text) if said.type == "error" else None)
     page.goto(f"{server.url}/app/")
     page.wait_for_url("**/sign-in?**")
@@ -174,7 +167,7 @@ def test_a_folder_and_the_page_see_each_others_edits_at_once(
     def into_the_page() -> list[str]:
         before, title = len(asked_by_page), f"made in the folder {next(numbers)}"
         device.run("add", title)
-        expect(page.locator(".row", has_text=title)).to_be_visible(timeout=WAIT_SECONDS * 1000)
+        expect(page.locator(".row", has_text=title)).to_be_visible()
         return asked_by_page[before:]
 
     try:
@@ -199,7 +192,7 @@ def test_edits_on_both_sides_meet_field_by_field_and_survive_without_a_network(
     base = anna.call("GET", "/hashes")[made["id"]]
     relay.cut()
     edit(page, "meet somebody", "Project", "people")
-    expect(page.locator(".sync")).to_have_text("Offline · 1 waiting", timeout=WAIT_SECONDS * 1000)
+    expect(page.locator(".sync")).to_have_text("Offline · 1 waiting")
     anna.call("POST", f"/task/{made['id']}", {"client_state": {**made, "estimate": 2}, "base": base})
     page.reload()  # from what the browser keeps
     expect(page.locator(".row", has_text="meet somebody")).to_contain_text("people")
@@ -266,7 +259,7 @@ def test_what_a_repeating_task_has_due_is_made_as_on_the_command_line(anna: Pers
     assert len(made) == 3  # two are due, and the next one
     page = anna.page(chromium)
     rows = page.locator(".list-page .row", has_text="water the plants")
-    expect(rows).to_have_count(3, timeout=WAIT_SECONDS * 1000)
+    expect(rows).to_have_count(3)
     until(lambda: bool(anna.read("waterplants") == after), lambda: str(anna.read("waterplants")))
     assert [anna.read(one["id"]) for one in made] == made
     page.get_by_role("checkbox", name="Check off: water the plants").first.click()

@@ -12,6 +12,7 @@ import node
 import pytest
 
 from tests.instance import ROOT
+from tests.patience import PATIENCE_SECONDS
 from tests.web.browsers import build_app
 
 ZONES = ("Europe/Berlin", "America/New_York", "Pacific/Auckland", "UTC")
@@ -26,7 +27,12 @@ def built() -> node.Node:
 def run(tools: node.Node, script: str, **environment: str) -> str:
     command = [*tools.npm, "run", "--silent", script]
     done = subprocess.run(
-        command, cwd=node.APP, env={**tools.environ(), **environment}, capture_output=True, text=True, timeout=120
+        command,
+        cwd=node.APP,
+        env={**tools.environ(), **environment},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
     )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     return done.stdout

@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from api.pages.web_client import LEAVE, POLICY
-from tests.web.browsers import build_app, launched
+from tests.web.browsers import build_app, launched, window
 
 KINDS = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 ANNA = {
@@ -83,7 +83,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(files: Files, chromium: Browser) -> Iterator[Page]:
-    context = chromium.new_context(base_url=files.url)
+    context = window(chromium, base_url=files.url)
     context.add_init_script(f"localStorage.setItem('hypertask-person', JSON.stringify({json.dumps(ANNA)}))")
     yield context.new_page()
     context.close()

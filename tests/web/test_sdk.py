@@ -13,6 +13,7 @@ import pytest
 
 from api import VERSION
 from shared.codec import content_hash
+from tests.patience import PATIENCE_SECONDS
 from tests.web import vectors
 
 PACKAGE = json.loads((node.SDK / "package.json").read_text())
@@ -37,7 +38,7 @@ def test_its_own_tests_and_the_vectors_of_the_rules(sdk: node.Node, build: Path,
     print(f"vectors of the seed {seed}")
     written = vectors.write(tmp_path, count=1_500, seed=seed)
     assert min(written.values()) >= 1_500
-    run_tests(sdk, build, tmp_path, runs=200, seconds=120)
+    run_tests(sdk, build, tmp_path, runs=200, seconds=PATIENCE_SECONDS)
 
 
 @pytest.mark.soak

@@ -48,7 +48,7 @@ def check_over_http(clients: Node, server: Instance, seeds: range) -> None:
         def token(name: str, shared: bool, space: str = space) -> str:
             return server.access(space=space, name=name, shared=shared).token
 
-        with httpx.Client(base_url=server.url, timeout=30) as http:
+        with httpx.Client(base_url=server.url) as http:
             verdict = verdict_of(clients, seed, OverHttp(http, token))
         assert verdict.edits > 10
         assert [name for name in MUST_NOT if getattr(verdict, name)] == [], (seed, verdict.details)

@@ -16,12 +16,12 @@ import node
 import pytest
 
 from tests.instance import Access, Instance
+from tests.patience import PATIENCE_SECONDS
 
 NAMES = ("one", "two")
 EDITS = 14
 LINES = 3 * EDITS
 """What a program says at least: of each edit that it begins, that it ends and what it made."""
-SECONDS = 60
 
 
 @dataclass
@@ -57,7 +57,7 @@ def kill(world: World, rng: random.Random, seed: int) -> bool:
     may have ended before, or have been between two."""
     process = world.start(rng.choice(NAMES), seed, EDITS)
     after = rng.randrange(LINES)
-    watch = threading.Timer(SECONDS, process.kill)
+    watch = threading.Timer(PATIENCE_SECONDS, process.kill)
     watch.start()
     begun: Counter[str] = Counter()
     for number, said in enumerate(world.lines(process)):
@@ -77,7 +77,7 @@ def kill(world: World, rng: random.Random, seed: int) -> bool:
 def finish(world: World, name: str, seed: int) -> dict[str, Any]:
     process = world.start(name, seed, 0)
     *_, last = world.lines(process)
-    assert process.wait(SECONDS) == 0
+    assert process.wait(PATIENCE_SECONDS) == 0
     documents: dict[str, Any] = last["documents"]
     process.communicate()
     return documents

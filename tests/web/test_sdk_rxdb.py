@@ -13,6 +13,7 @@ import node
 import pytest
 
 from tests.instance import Access, Instance
+from tests.patience import PATIENCE_SECONDS
 
 
 class Peer:
@@ -49,7 +50,7 @@ class Peer:
         assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.stdout.close()
-        assert self._process.wait(30) == 0
+        assert self._process.wait(PATIENCE_SECONDS) == 0
         return errors
 
 

@@ -11,6 +11,7 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 
 from api.http_protocol import HttpProtocol
+from tests.patience import PATIENCE_SECONDS
 
 ONE = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
 
@@ -54,7 +55,7 @@ async def test_few_requests_wait_and_all_are_answered() -> None:
     assert len(connection.protocol.pipeline) <= 16 + 2048 // len(ONE) + 1
     assert not connection.is_read()
     connection.may_answer.set()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while connection.answers < 3010:
             await asyncio.sleep(0.01)
             assert len(connection.protocol.pipeline) <= 16 + 2048 // len(ONE) + 1
@@ -94,7 +95,7 @@ async def test_a_host_may_be_a_name_or_an_address(head: bytes) -> None:
     connection = Connection()
     connection.may_answer.set()
     connection.protocol.data_received(head + b"\r\n")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not connection.answers:
             await asyncio.sleep(0.01)
     connection.protocol.connection_lost(None)

@@ -9,6 +9,7 @@ import pytest
 
 from shared.core.access.audit import BY_OPERATOR, AuditAct
 from shared.core.documents import SpaceId, UserId
+from tests.patience import PATIENCE_SECONDS
 from tests.unit.api.in_memory import Service
 from tests.unit.api.people import People, Person, people
 
@@ -55,6 +56,6 @@ async def test_an_import_that_is_under_way_is_cut(ends: Ends, status: int) -> No
         running = asyncio.create_task(client.post("/import", content=body()))
         await has_begun.wait()
         await ends(server, anna, berta, space)
-        answer = await asyncio.wait_for(running, 5)
+        answer = await asyncio.wait_for(running, PATIENCE_SECONDS)
         assert answer.status_code == status
         assert (await server.service.documents.page(SpaceId(space), "", 10))[0] == []

@@ -15,6 +15,7 @@ from api.pace import Pace
 from api.room import ArrivingBody, Gate, Holding, Room
 from shared.core.documents import SpaceId
 from shared.ports import OverloadedError
+from tests.patience import PATIENCE_SECONDS
 
 A, B, C = SpaceId("a"), SpaceId("b"), SpaceId("c")
 
@@ -106,13 +107,13 @@ async def test_who_reads_slowly_holds_up_nobody() -> None:
     gate = Gate(Pace(), 1, 1, most_seconds=0.01)
     slow, other = Holding(), Holding()
     await slow.enter(gate, A)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await other.enter(gate, A)
     slow.end()
     third = asyncio.create_task(gate.enter(A))
     await asyncio.sleep(0)
     assert not third.done(), "a turn ends once"
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await third
 
 

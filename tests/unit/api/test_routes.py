@@ -14,6 +14,7 @@ from api.codings import CODINGS, compress
 from shared.codec import content_hash
 from shared.core.documents import DocumentId, SpaceId
 from shared.settings import Settings
+from tests.patience import PATIENCE_SECONDS
 from tests.unit.api.in_memory import Service
 
 A, B = {"id": "a", "title": "one", "tags": ["x"]}, {"id": "b", "title": "two"}
@@ -108,12 +109,12 @@ async def test_no_worker_is_503_with_a_time_to_come_back() -> None:
 async def test_a_change_wakes_who_waits_for_it(service: Service, client: httpx.AsyncClient) -> None:
     cursor = (await client.get("/hashes")).headers["hypertask-cursor"]
     waiting = asyncio.create_task(client.get("/hashes", params={"since": cursor, "wait": 20}))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not service.is_followed(SpaceId("s")):
             await asyncio.sleep(0.001)
     assert not waiting.done()
     await client.post("/task/a", json={"client_state": A})
-    assert (await asyncio.wait_for(waiting, 10)).json()["hashes"] == {"a": content_hash(A)}
+    assert (await asyncio.wait_for(waiting, PATIENCE_SECONDS)).json()["hashes"] == {"a": content_hash(A)}
 
 
 async def test_what_is_exported_is_what_is_there(service: Service, client: httpx.AsyncClient) -> None:

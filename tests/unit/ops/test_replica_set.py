@@ -13,6 +13,8 @@ import pymongo
 import pymongo.errors
 import pytest
 
+from tests.patience import PATIENCE_SECONDS
+
 OPS = Path(__file__).parents[3] / "ops"
 
 
@@ -51,7 +53,7 @@ class running:
 
     def __exit__(self, *exc: object) -> None:
         self._process.terminate()
-        assert self._process.wait(30) == 0
+        assert self._process.wait(PATIENCE_SECONDS) == 0
 
 
 def prepare(address: str, **changes: str) -> "subprocess.CompletedProcess[str]":
@@ -66,7 +68,7 @@ def prepare(address: str, **changes: str) -> "subprocess.CompletedProcess[str]":
         env=env,
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
 

@@ -23,6 +23,7 @@ from client.workspace.exchange import Exchange
 from client.workspace.watch import Watch
 from client.workspace.workspace import Workspace, open_workspace
 from shared.core.identifiers import DocumentId
+from tests.patience import PATIENCE_SECONDS
 
 T1 = DocumentId("t1")
 TOUCHED = ChangeScope.of([T1])
@@ -152,11 +153,11 @@ async def test_a_file_that_is_touched_while_one_upstream_is_due_is_sent_to_the_o
     watch = Watch(desk.exchange)
     running = asyncio.create_task(watch.run())
     try:
-        assert await asyncio.wait_for(synced.get(), 20) == ["a", "b"]
+        assert await asyncio.wait_for(synced.get(), PATIENCE_SECONDS) == ["a", "b"]
         desk.write(NEW)
         watch._touch([(2, str(desk.path))])  # type: ignore[list-item]  # a change of watchfiles
         watch._now_due("a")
-        assert await asyncio.wait_for(synced.get(), 20) == ["a", "b"]
+        assert await asyncio.wait_for(synced.get(), PATIENCE_SECONDS) == ["a", "b"]
     finally:
         running.cancel()
         await asyncio.wait([running])

@@ -24,6 +24,7 @@ from client.workspace.exchange import Exchange
 from client.workspace.watch import Watch
 from client.workspace.workspace import open_workspace
 from shared.retry import Backoff
+from tests.patience import PATIENCE_SECONDS
 
 NAMES = ("t1", "t2", "t3")
 
@@ -275,7 +276,7 @@ async def test_a_watch_stays_while_the_disk_is_full_and_goes_on(
         exchange = Exchange(here, [UpstreamConfig("up", f"folder://{device.up}")])
         (device.tasks / "t4.json").write_text('{"id": "t4"}')
         watch = asyncio.create_task(Watch(exchange, lambda result: synced.set(), said.append).run())
-        await asyncio.wait_for(synced.wait(), 20)
+        await asyncio.wait_for(synced.wait(), PATIENCE_SECONDS)
         watch.cancel()
         await asyncio.gather(watch, return_exceptions=True)
         await exchange.close()

@@ -4,18 +4,17 @@ policies, the deletion guard."""
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
+from click.testing import CliRunner
 
+from api.cli import main
 from shared.core.json.canonical import content_hash
 from shared.core.resolution.deletion_guard import ALWAYS_ALLOWED
-from tests.instance import ROOT, Access, Instance
+from tests.instance import Access, Instance
 
 Answer = dict[str, Any]
 
@@ -257,11 +256,9 @@ def test_a_terminal_does_not_obey_what_a_story_tells(server: Instance, client: C
 
 
 def _explain(server: Instance, access: Access, document: str, *arguments: str) -> str:
-    command = [sys.executable, "-m", "api.cli", "--data", str(server.data), "explain", access.space, document]
-    command += arguments
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    found = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
-    assert found.returncode == 0, found.stderr
+    command = ["--data", str(server.data), "explain", access.space, document, *arguments]
+    found = CliRunner().invoke(main, command)
+    assert found.exit_code == 0, found.output
     return found.stdout
 
 

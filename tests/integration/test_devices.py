@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
 import uuid
 from pathlib import Path
@@ -13,9 +10,11 @@ from typing import Any
 
 import httpx
 import pytest
+from click.testing import CliRunner, Result
 from pymongo import MongoClient
 
-from tests.instance import ROOT, Access, Instance
+from api.cli import main
+from tests.instance import Access, Instance
 from tests.patience import PATIENCE_SECONDS
 
 Row = dict[str, Any]
@@ -197,14 +196,12 @@ def test_a_token_is_kept_nowhere(server: Instance, first: Access) -> None:
 # hypertask-server
 
 
-def cli(*arguments: str, data: Path, status: int = 0) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-W", "error", "-m", "api.cli", "--data", str(data), *arguments]
-    env = {**os.environ, "HYPERTASK_STORE_TIMEOUT_SECONDS": "2"}
-    done = subprocess.run(
-        command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
-    )
-    assert done.returncode == status, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
+def cli(*arguments: str, data: Path, status: int = 0) -> Result:
+    """In this process: that the programs start as they are installed is tests/acceptance/test_wheel.py."""
+    env = {"HYPERTASK_STORE_TIMEOUT_SECONDS": "2"}
+    done = CliRunner().invoke(main, ["--data", str(data), *arguments], env=env)
+    assert done.exit_code == status, done.output
+    assert done.exception is None or isinstance(done.exception, SystemExit), repr(done.exception)
     return done
 
 

@@ -23,6 +23,7 @@ import pytest
 
 from tests.attack.attacks import ATTACKS
 from tests.instance import ROOT, Instance
+from tests.patience import PATIENCE_SECONDS
 
 PACE_SECONDS = 0.05
 MAX_RATIO = 3.0
@@ -35,7 +36,8 @@ BOUNDS_MIB = {"api": 600, "worker": 500, "redis": 450, "reading": 400, "large": 
 SHORT = ("batches", "texts")
 MANY_SPACES = ("spaces", "people")
 """These have a token that opens every space of its user."""
-HELD_UP_SECONDS = 1.0
+HELD_UP_TIMES = 50
+"""Of the median before: who is held up waits until the attack ends."""
 
 
 @dataclass
@@ -46,12 +48,15 @@ class Pace:
     failed: list[Any] = field(default_factory=list)
 
     @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
+
+    @property
     def p99(self) -> float:
         return statistics.quantiles(self.seconds, n=100)[98]
 
     def __str__(self) -> str:
-        middle = statistics.median(self.seconds)
-        return f"{len(self.seconds)} requests, p50 {1000 * middle:.1f} ms, p99 {1000 * self.p99:.1f} ms"
+        return f"{len(self.seconds)} requests, p50 {1000 * self.median:.1f} ms, p99 {1000 * self.p99:.1f} ms"
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["one and one", "two and two"])
@@ -126,7 +131,7 @@ async def test_a_quiet_client_keeps_its_pace(name: str, server: Instance, reques
         out, _ = await asyncio.to_thread(attacker.communicate)
     statuses = json.loads(out or b"{}")
     print(f"\n{name}: before {before}; during {during}; sent {statuses}; peaks {peaks} MiB")
-    await _until_well(server, hostile.headers)
+    await _until_well(server, hostile.headers, WELL_AGAIN_SECONDS if soak else PATIENCE_SECONDS)
     after = await quiet(server, calm.headers, 0.5)
     watching.cancel()
     assert not before.failed and not during.failed and not after.failed
@@ -135,11 +140,11 @@ async def test_a_quiet_client_keeps_its_pace(name: str, server: Instance, reques
     if soak:  # a few seconds on a busy machine tell nothing about a hundredth
         assert during.p99 <= MAX_RATIO * max(before.p99, FLOOR_SECONDS)
     else:
-        assert statistics.median(during.seconds) <= HELD_UP_SECONDS
+        assert during.median <= HELD_UP_TIMES * max(before.median, FLOOR_SECONDS)
 
 
-async def _until_well(instance: Instance, headers: dict[str, str]) -> None:
-    """The hostile client's own space takes writes again."""
+async def _until_well(instance: Instance, headers: dict[str, str], seconds: float) -> None:
+    """The hostile client's own space takes writes again, so soon."""
     began = time.monotonic()
     async with httpx.AsyncClient(base_url=instance.url, headers=headers, trust_env=False) as http:
         while True:
@@ -147,7 +152,7 @@ async def _until_well(instance: Instance, headers: dict[str, str]) -> None:
             answer = await http.post("/task/well", json=body)
             if answer.status_code == 200:
                 break
-            assert time.monotonic() - began < WELL_AGAIN_SECONDS, answer.text
+            assert time.monotonic() - began < seconds, answer.text
             await asyncio.sleep(0.2)
 
 

@@ -27,6 +27,7 @@ from shared.core.resolution.context import Outcome, Submission
 from shared.large import LARGE, is_large
 from shared.settings import Settings
 from tests.instance import Access
+from tests.patience import PATIENCE_SECONDS
 from worker.tasks.resolve import SpaceResolver
 
 LIMIT = Settings().max_document_bytes
@@ -43,7 +44,7 @@ def away_from_the_workers(settings: Settings) -> Settings:
         settings,
         redis_url=urlunsplit(parts._replace(path="/1")),
         lease_seconds=LEASE_SECONDS,
-        submit_deadline_seconds=60,
+        submit_deadline_seconds=PATIENCE_SECONDS,
     )
 
 

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -75,12 +76,18 @@ async def flood(url: str, access: Access, count: int) -> Counter[int]:
 async def test_rates_hold_over_three_processes(server: Instance, urls: list[str]) -> None:
     access = await asyncio.to_thread(server.access)
     other = await asyncio.to_thread(server.access, space=access.space)
+    began = time.monotonic()
+
+    def most(a_minute: int) -> float:
+        """What was full is full again after a minute."""
+        return 1.05 * a_minute * (1 + (time.monotonic() - began) / 60)
+
     first = await asyncio.gather(*(flood(url, access, 400) for url in urls))
-    assert sum(first, Counter()).keys() == {200, 429}
-    assert 0.95 * PER_TOKEN <= sum(one[200] for one in first) <= 1.05 * PER_TOKEN
+    assert sum(first, Counter()).keys() <= {200, 429}
+    assert 0.95 * PER_TOKEN <= sum(one[200] for one in first) <= most(PER_TOKEN)
     second = await asyncio.gather(*(flood(url, other, 300) for url in urls))
     both = sum(one[200] for one in (*first, *second))
-    assert 0.95 * PER_SPACE <= both <= 1.05 * PER_SPACE, "two tokens of one space"
+    assert 0.95 * PER_SPACE <= both <= most(PER_SPACE), "two tokens of one space"
     elsewhere = await asyncio.to_thread(server.access)
     third = await asyncio.gather(*(flood(url, elsewhere, 20) for url in urls))
     assert sum(third, Counter()) == {200: 60}, "another space has lost nothing"

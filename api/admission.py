@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from starlette.types import Scope
 
+from api.bounds import HOLDING
 from api.limits_in_force import LimitsInForce
 from api.rates import RequestRates, refused
-from api.room import HOLDING
 from shared.core.access.limits import HOUR_SECONDS, Limit, Rate, network_of
 from shared.core.documents import Device, SpaceId, UserId
 

@@ -14,9 +14,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import errors
+from api.bounds import HOLDING, ByteBudget, Holding
 from api.errors import ProblemError
 from api.pace import Pace
-from api.room import HOLDING, Holding, Room
 from shared.ports import OverloadedError
 
 PIECE_BYTES: Final = 64 * 1024
@@ -116,16 +116,16 @@ class _Sending:
         length = int(Headers(raw=start["headers"]).get("content-length", "0"))
         if length > PIECE_BYTES and not shared and not self._is_head:
             try:
-                self._holding.take(self._room(), self._holding.space, length)
+                self._holding.take(self._budget(), self._holding.space, length)
             except (ProblemError, OverloadedError) as error:
                 self._refused = True
                 await errors.render(errors.problem(error))(self._scope, self._receive, self._send)
                 return
         await self._send(start)
 
-    def _room(self) -> Room:
-        room: Room = self._scope["state"]["hypertask"].answers
-        return room
+    def _budget(self) -> ByteBudget:
+        budget: ByteBudget = self._scope["state"]["hypertask"].answers
+        return budget
 
     def _pace(self) -> Pace:
         pace: Pace = self._scope["state"]["hypertask"].pace

@@ -13,13 +13,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api import errors
 from api.admission import UNCOUNTED
 from api.answers import LargeAnswers
+from api.bounds import HOLDING, NOBODY, Holding
 from api.compression import Compression
 from api.cors import Cors
 from api.lifespan import LifespanOf, lifespan_of
 from api.metered import Metered
 from api.pages.routes import PAGES
 from api.pages.web_client import WEB_CLIENT
-from api.room import HOLDING, NOBODY, Holding
 from api.routes import (
     accounts,
     admin,

@@ -19,16 +19,7 @@ from api.access.spaces import Spaces
 from api.acknowledgements import DeviceAcknowledgements
 from api.admission import Admission
 from api.auth import Devices
-from api.change_feed import ChangeFeed
-from api.hash_maps import HashMaps
-from api.importing import Importer
-from api.limits_in_force import LimitsInForce
-from api.live import Live
-from api.pace import Pace
-from api.page_cache import PageCache
-from api.parser_pool import ParserPool
-from api.rates import RequestRates
-from api.room import (
+from api.bounds import (
     DECISIONS_OF_SHARE,
     IMPORTS,
     LARGE_ANSWER_SECONDS,
@@ -38,9 +29,18 @@ from api.room import (
     LARGE_BODIES,
     LARGE_BODIES_OF_SPACE,
     ArrivingBody,
+    ByteBudget,
     Gate,
-    Room,
 )
+from api.change_feed import ChangeFeed
+from api.hash_maps import HashMaps
+from api.importing import Importer
+from api.limits_in_force import LimitsInForce
+from api.live import Live
+from api.pace import Pace
+from api.page_cache import PageCache
+from api.parser_pool import ParserPool
+from api.rates import RequestRates
 from api.state import AppState
 from api.stream_counts import StreamCounts
 from shared.core.documents import DeviceId, SpaceId
@@ -113,9 +113,11 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[App
             yield AppState(
                 settings=settings,
                 pace=pace,
-                bodies=Room(settings.bodies_bytes, settings.space_bodies_bytes),
+                bodies=ByteBudget(settings.bodies_bytes, settings.space_bodies_bytes),
                 arriving=ArrivingBody(),
-                answers=Room(settings.answers_bytes, settings.space_answers_bytes, "answers", first_always=True),
+                answers=ByteBudget(
+                    settings.answers_bytes, settings.space_answers_bytes, "answers", first_always=True
+                ),
                 large_bodies=Gate(pace, LARGE_BODIES, LARGE_BODIES_OF_SPACE),
                 large_answers=Gate(
                     pace,

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from api.access.cookies import SessionCookie
 from api.admission import Admission
 from api.batch_loader import BatchLoader
+from api.bounds import HOLDING
 from api.errors import (
     FORBIDDEN,
     READ_ONLY,
@@ -29,7 +30,6 @@ from api.errors import (
 )
 from api.limits_in_force import LimitsInForce
 from api.pace import Pace
-from api.room import HOLDING
 from api.seen import SeenDevices
 from shared.core.access.audit import AuditAct, AuditEntry, Origin
 from shared.core.access.limits import NO_LIMIT, Limit

@@ -8,6 +8,7 @@ from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
 
+from api.bounds import HOLDING, RETRY_SECONDS, Holding
 from api.codings import CODINGS, IDENTITY, BrokenError, ReceivedBody, decompressed, expected_size
 from api.errors import (
     MALFORMED_REQUEST,
@@ -18,7 +19,6 @@ from api.errors import (
     ProblemError,
 )
 from api.parser_pool import SMALL_BYTES
-from api.room import HOLDING, RETRY_SECONDS, Holding
 from api.state import state
 from shared.core.documents import Device, SpaceId
 
@@ -45,13 +45,13 @@ async def read_body(request: Request, space: SpaceId, max_bytes: int) -> Receive
     What is compressed is decompressed when all of it is there, not before: bodies whose end is withheld cost no more
     than was sent. Content-Type may be missing, and curl's default for --data is let pass: v1.0 asks for no header.
     """
-    room, holding = state(request).bodies, _holding(request)
+    budget, holding = state(request).bodies, _holding(request)
     parts: list[bytes] = []
     size = 0
     try:
         coding = coding_of(request, ("application/json",))
         async for piece in _arriving(request, space, pieces_of(request, max_bytes, coding)):
-            holding.take(room, space, len(piece))
+            holding.take(budget, space, len(piece))
             parts.append(piece)
             before, size = size, size + len(piece)
             if before < _LARGE_BYTES <= size:
@@ -67,11 +67,13 @@ async def read_body(request: Request, space: SpaceId, max_bytes: int) -> Receive
         if max_bytes <= SMALL_BYTES:
             raise _too_large(max_bytes)
         expected = min(expected_size(coding, data), max_bytes)
-        holding.take(room, space, expected)
+        holding.take(budget, space, expected)
         state(request).pace.more(space, expected // BYTES_OF_A_REQUEST)
         if size < _LARGE_BYTES <= expected:
             await holding.enter(state(request).large_bodies, space)
-        return ReceivedBody(data, coding, max_bytes, lambda size: holding.take(room, space, max(size - expected, 0)))
+        return ReceivedBody(
+            data, coding, max_bytes, lambda size: holding.take(budget, space, max(size - expected, 0))
+        )
     except ProblemError as error:
         if error.kind is RATE_LIMITED:
             # Who does not wait as it is told to is made to, and holds nothing meanwhile.

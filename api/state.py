@@ -18,6 +18,7 @@ from api.access.spaces import Spaces
 from api.acknowledgements import DeviceAcknowledgements
 from api.admission import Admission
 from api.auth import Devices
+from api.bounds import ArrivingBody, ByteBudget, Gate
 from api.hash_maps import HashMaps
 from api.importing import Importer
 from api.limits_in_force import LimitsInForce
@@ -25,7 +26,6 @@ from api.live import Live
 from api.pace import Pace
 from api.page_cache import PageCache
 from api.parser_pool import ParserPool
-from api.room import ArrivingBody, Gate, Room
 from shared.ports import DocumentStore, Resolver
 from shared.ports.access import AccessStores
 from shared.settings import Settings
@@ -37,9 +37,9 @@ class AppState:
 
     settings: Settings
     pace: Pace
-    bodies: Room
+    bodies: ByteBudget
     arriving: ArrivingBody
-    answers: Room
+    answers: ByteBudget
     large_bodies: Gate
     large_answers: Gate
     imports: Gate

@@ -34,7 +34,8 @@ async def submit(app: AppState, request: Request, device: Device, submission: Su
 async def submit_posted(
     app: AppState, request: Request, device: Device, document: DocumentId, posted: PostTask
 ) -> Answer:
-    """The server's answer to what the device posted. Raises ProblemError for a refusal."""
+    """The server's answer to what the device posted. Raises ProblemError for a refusal. (A null is submitted like a
+    state: with the answer the device may have another state than before, and its memory is kept in that order.)"""
     at = time.time()
     [agreed] = await acknowledgements(app, device, [posted])
     return await _resolve(app, request, device, item_of(posted, request, document, device, at=at, agreed=agreed))

@@ -146,9 +146,9 @@ class DocumentStore(Protocol):
         space is made when it is first asked for."""
         ...
 
-    async def begin_history(self, space: SpaceId, told: Position) -> None:
-        """Ends the current history if it is that of `told` and has not come that far: the store is older than what
-        it told somebody. Nothing else happens, then or otherwise."""
+    async def begin_history(self, space: SpaceId, known_position: Position) -> None:
+        """Ends the current history if it is that of `known_position` and has not come that far: the store is older
+        than what it told somebody. Nothing else happens, then or otherwise."""
         ...
 
     async def changes(self, space: SpaceId, after: SequenceNumber) -> Changes:

@@ -95,8 +95,8 @@ class MemoryDocumentStore:
     async def lineages(self, spaces: Collection[SpaceId]) -> dict[SpaceId, Lineage]:
         return {space: self._kept(space).space.lineage() for space in spaces}
 
-    async def begin_history(self, space: SpaceId, told: Position) -> None:
-        if space in self._spaces and (lineage := self._spaces[space].space.lineage()).is_ahead(told):
+    async def begin_history(self, space: SpaceId, known_position: Position) -> None:
+        if space in self._spaces and (lineage := self._spaces[space].space.lineage()).is_ahead(known_position):
             first = SequenceNumber(lineage.sequence + 1)
             new = next_history(lineage.history_of(lineage.sequence), first, secrets.randbits(40))
             self._spaces[space].space.histories = lineage.begun(new).histories

@@ -108,11 +108,11 @@ class MongoDocumentStore:
                     lineages[space] = lineage_of(row)
         return lineages
 
-    async def begin_history(self, space: SpaceId, told: Position) -> None:
+    async def begin_history(self, space: SpaceId, known_position: Position) -> None:
         while True:
             with errors_mapped():
                 row = await self._spaces.find_one({"_id": space}, _LINEAGE)
-            if row is None or not (lineage := lineage_of(row)).is_ahead(told):
+            if row is None or not (lineage := lineage_of(row)).is_ahead(known_position):
                 return
             # The row as it was read: a write that comes between may have reached the position.
             unchanged = {"_id": space, "sequence": lineage.sequence, "histories": row.get("histories")}

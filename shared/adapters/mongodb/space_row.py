@@ -57,11 +57,11 @@ class SpaceRow:
         policies: PoliciesOf,
         *,
         process: Callable[[], str | None],
-        told: Position | None,
+        known_position: Position | None,
         verify: Callable[[Row | None], None],
     ) -> None:
-        """`process` names that of the database, once it has been reached. `told`: how far the space is known to have
-        been. `verify` is given the row as it was before this transaction, and may raise."""
+        """`process` names that of the database, once it has been reached. `known_position`: how far the space is
+        known to have been. `verify` is given the row as it was before this transaction, and may raise."""
         self.position: Position | None = None
         """What was allotted last, if this is committed."""
         self._spaces = spaces
@@ -70,7 +70,7 @@ class SpaceRow:
         self._fence = fence
         self._policies_of = policies
         self._process = process
-        self._told = told
+        self._known_position = known_position
         self._verify = verify
         self.mark: Mark | None = None
         """What the row says when this is committed; None: nothing was allotted."""
@@ -196,7 +196,7 @@ class SpaceRow:
         ends = (
             self._ends_history
             or (process is not None and before.get("process") != process)
-            or (self._told is not None and newest.is_ahead(self._told))
+            or (self._known_position is not None and newest.is_ahead(self._known_position))
         )
         self._ends_history = False
         if not ends:
@@ -206,7 +206,7 @@ class SpaceRow:
         self._spaces.update_one(
             {"_id": self._space}, {"$set": {"histories": history_rows(lineage)}}, session=self._session
         )
-        self._told = None
+        self._known_position = None
         self._lineage = None
         return lineage.current
 

@@ -42,12 +42,12 @@ class MongoTransaction:
         policies: PoliciesOf,
         *,
         max_bytes: int | None = None,
-        told: Position | None,
+        known_position: Position | None,
         known: KnownInSpace | None = None,
         presumes: bool = False,
     ) -> None:
-        """`told`: how far the space is known to have been. `known`: heads that need not be read. `presumes`: what a
-        client says it has made is taken for a new document."""
+        """`known_position`: how far the space is known to have been. `known`: heads that need not be read.
+        `presumes`: what a client says it has made is taken for a new document."""
         self._presumes = presumes
         self._max_bytes = max_bytes
         self._bytes_read = 0
@@ -66,7 +66,7 @@ class MongoTransaction:
             fence,
             policies,
             process=mongo.process,
-            told=told,
+            known_position=known_position,
             verify=self._heads.verify,
         )
         self._revisions = Revisions(database["revisions"], session, space, self._count)

@@ -50,7 +50,7 @@ class Transactions:
         self._sessions: list[ClientSession] = []
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="transaction")
         self._policies: PoliciesOf = {}
-        self._told: dict[SpaceId, Position] = {}
+        self._known_positions: dict[SpaceId, Position] = {}
         """How far the spaces were when this process last wrote to them. It may be less, never more."""
         self._known = KnownHeads()
         self._careful: dict[SpaceId, int] = {}
@@ -125,7 +125,7 @@ class Transactions:
         began = time.perf_counter()
         session.start_transaction(ReadConcern("snapshot"), DURABLE, ReadPreference.PRIMARY)
         try:
-            told = self._told.get(space)
+            known_position = self._known_positions.get(space)
             transaction = MongoTransaction(
                 self._mongo,
                 session,
@@ -133,7 +133,7 @@ class Transactions:
                 fence,
                 self._policies,
                 max_bytes=max_bytes,
-                told=told,
+                known_position=known_position,
                 known=self._known.of(space) if fence is not None else None,
                 presumes=self._presumes(space),
             )
@@ -159,9 +159,9 @@ class Transactions:
 
     def _remember(self, space: SpaceId, position: Position | None) -> None:
         if position is not None:
-            if len(self._told) >= _SPACES_REMEMBERED:
-                self._told.clear()
-            self._told[space] = position
+            if len(self._known_positions) >= _SPACES_REMEMBERED:
+                self._known_positions.clear()
+            self._known_positions[space] = position
 
     def _presumes(self, space: SpaceId) -> bool:
         left = self._careful.get(space, 0)

@@ -14,10 +14,10 @@ from starlette.responses import Response
 
 from api import pace as pacing
 from api.answers import PIECE_BYTES, LargeAnswers, Parts
+from api.bounds import HOLDING, ByteBudget, Holding
 from api.codings import CODINGS, Decoder, Encoder, decompressed
 from api.compression import Compression
 from api.pace import Pace
-from api.room import HOLDING, Holding, Room
 from api.routes.export import pieces_of
 from shared.core.documents import SpaceId
 
@@ -29,7 +29,7 @@ WHOLE = b"".join(TEXTS)
 class Asking:
     """One request, and what came of it. Nothing more is taken while `held` is set."""
 
-    def __init__(self, room: Room, pace: Pace, **scope: Any) -> None:
+    def __init__(self, budget: ByteBudget, pace: Pace, **scope: Any) -> None:
         self.holding = Holding()
         self.holding.space = A
         self.scope: dict[str, Any] = {
@@ -38,7 +38,7 @@ class Asking:
             "http_version": "1.1",
             "headers": [],
             HOLDING: self.holding,
-            "state": {"hypertask": SimpleNamespace(answers=room, pace=pace)},
+            "state": {"hypertask": SimpleNamespace(answers=budget, pace=pace)},
             **scope,
         }
         self.messages: list[MutableMapping[str, Any]] = []
@@ -81,7 +81,7 @@ def json_answer() -> Response:
 
 @pytest.mark.parametrize("answer", [json_answer(), Parts(TEXTS), Parts([WHOLE]), Parts([b"", WHOLE, b""])])
 async def test_a_large_answer_leaves_in_pieces(answer: Response) -> None:
-    asking = Asking(Room(10**6, 10**6), Pace())
+    asking = Asking(ByteBudget(10**6, 10**6), Pace())
     await asking.run(answer)
     assert b"".join(asking.pieces) == WHOLE and int(asking.headers["content-length"]) == len(WHOLE)
     assert max(map(len, asking.pieces)) <= 2 * PIECE_BYTES and len(asking.pieces) >= len(WHOLE) // (2 * PIECE_BYTES)
@@ -89,7 +89,7 @@ async def test_a_large_answer_leaves_in_pieces(answer: Response) -> None:
 
 @pytest.mark.parametrize("texts", [[], [b"{}"], [b"[", b"1", b"]"]])
 async def test_a_small_one_leaves_as_one(texts: list[bytes]) -> None:
-    asking = Asking(Room(0, 0), Pace())
+    asking = Asking(ByteBudget(0, 0), Pace())
     await asking.run(Parts(texts, {"x-more": "1"}))
     assert asking.pieces == [b"".join(texts)]
     assert (asking.headers["content-length"], asking.headers["x-more"]) == (str(sum(map(len, texts))), "1")
@@ -98,7 +98,7 @@ async def test_a_small_one_leaves_as_one(texts: list[bytes]) -> None:
 @pytest.mark.parametrize("coding", CODINGS)
 @pytest.mark.parametrize("answer", [json_answer, partial(Parts, TEXTS)])
 async def test_it_is_compressed_piece_by_piece(answer: Callable[[], Response], coding: str) -> None:
-    asking = Asking(Room(10**6, 10**6), Pace(), headers=[(b"accept-encoding", coding.encode())])
+    asking = Asking(ByteBudget(10**6, 10**6), Pace(), headers=[(b"accept-encoding", coding.encode())])
     await asking.run(answer())
     decoder = Decoder(coding)
     assert b"".join(part for piece in asking.pieces for part in decoder.feed(piece)) == WHOLE
@@ -107,7 +107,7 @@ async def test_it_is_compressed_piece_by_piece(answer: Callable[[], Response], c
 
 
 async def test_http_1_0_has_no_answers_without_a_length() -> None:
-    asking = Asking(Room(10**6, 10**6), Pace(), http_version="1.0", headers=[(b"accept-encoding", b"gzip")])
+    asking = Asking(ByteBudget(10**6, 10**6), Pace(), http_version="1.0", headers=[(b"accept-encoding", b"gzip")])
     await asking.run(Parts(TEXTS))
     assert b"".join(asking.pieces) == WHOLE and int(asking.headers["content-length"]) == len(WHOLE)
     assert "content-encoding" not in asking.headers
@@ -115,7 +115,7 @@ async def test_http_1_0_has_no_answers_without_a_length() -> None:
 
 @pytest.mark.parametrize("accepts", ["", "gzip"])
 async def test_head_has_the_head_alone(accepts: str) -> None:
-    asking = Asking(Room(0, 0), Pace(), method="HEAD", headers=[(b"accept-encoding", accepts.encode())])
+    asking = Asking(ByteBudget(0, 0), Pace(), method="HEAD", headers=[(b"accept-encoding", accepts.encode())])
     await asking.run(Parts(TEXTS))
     if accepts:
         assert asking.headers["content-encoding"] == "gzip" and "content-length" not in asking.headers
@@ -124,23 +124,23 @@ async def test_head_has_the_head_alone(accepts: str) -> None:
 
 
 async def test_answers_that_are_not_read_have_a_bound() -> None:
-    room, pace = Room(3 * len(WHOLE), len(WHOLE) + 1, "answers", first_always=True), Pace()
-    unread = Asking(room, pace)
+    budget, pace = ByteBudget(3 * len(WHOLE), len(WHOLE) + 1, "answers", first_always=True), Pace()
+    unread = Asking(budget, pace)
     unread.taking.clear()
     under_way = asyncio.create_task(unread.run(json_answer()))
     await asyncio.sleep(0)
-    assert room.held == len(WHOLE)
-    refused = Asking(room, pace)
+    assert budget.held == len(WHOLE)
+    refused = Asking(budget, pace)
     await refused.run(json_answer())
     assert (refused.status, json.loads(refused.pieces[0])["code"]) == (429, "rate-limited")
     assert "SPACE_ANSWERS_BYTES" in json.loads(refused.pieces[0])["detail"] and refused.headers["retry-after"]
-    shared = Asking(room, pace)
+    shared = Asking(budget, pace)
     await shared.run(Parts(TEXTS, shared=True))
-    assert shared.status == 200, "what is kept in any case takes no room"
+    assert shared.status == 200, "what is kept in any case takes nothing of the budget"
     unread.taking.set()
     await under_way
-    assert unread.status == 200 and room.held == 0
-    again = Asking(Room(10, 10, "answers", first_always=True), pace)
+    assert unread.status == 200 and budget.held == 0
+    again = Asking(ByteBudget(10, 10, "answers", first_always=True), pace)
     await again.run(json_answer())
     assert again.status == 200, "an only one is always sent"
 

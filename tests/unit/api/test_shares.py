@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from api.body import BYTES_OF_A_REQUEST
+from api.bounds import DECISIONS_OF_SHARE, NOBODY, ByteBudget, Gate
 from api.codings import compress
 from api.pace import Pace
-from api.room import DECISIONS_OF_SHARE, NOBODY, Gate, Room
 from shared.core.documents import Device, DeviceId, SpaceId, UserId, UserName, share_of
 from tests.unit.api.people import People, people
 
@@ -52,18 +52,18 @@ async def test_what_is_large_counts_for_the_user_in_all_of_his_spaces(
     anna = await server.join("anna")
     other = (await anna.call("POST", "/spaces", 201, json={"name": "Other"}))["space"]
     shares: set[SpaceId] = set()
-    entered, taken = Gate.enter, Room.take
+    entered, taken = Gate.enter, ByteBudget.take
 
     async def enter(gate: Gate, space: SpaceId) -> None:
         shares.add(space)
         await entered(gate, space)
 
-    def take(room: Room, space: SpaceId, size: int) -> None:
+    def take(budget: ByteBudget, space: SpaceId, size: int) -> None:
         shares.add(space)
-        taken(room, space, size)
+        taken(budget, space, size)
 
     monkeypatch.setattr(Gate, "enter", enter)
-    monkeypatch.setattr(Room, "take", take)
+    monkeypatch.setattr(ByteBudget, "take", take)
     large = {"client_state": {"id": "a", "text": "x" * 300_000}}
     for space in (await anna.home(), other):
         laptop = server.device(await anna.token(every_space=True), space)

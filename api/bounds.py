@@ -1,4 +1,5 @@
-"""Room for what requests and answers hold in memory: so many bytes of a space, and of all spaces together."""
+"""Bounds of what is under way in a process, for a space and for all of them: bytes of requests and answers, and how
+much of what is large."""
 
 from __future__ import annotations
 
@@ -39,7 +40,7 @@ IMPORTS: Final = 2
 _MOST_REST_SECONDS: Final = 1.0
 
 
-class Room:
+class ByteBudget:
     """Bytes that are held at the moment. `name`: what holds them, "bodies" or "answers"."""
 
     def __init__(self, most: int, most_of_space: int, name: str = "bodies", *, first_always: bool = False) -> None:
@@ -197,10 +198,10 @@ class Holding:
         """What the request found of the rates that it was counted for."""
         self._returns: list[Callable[[], None]] = []
 
-    def take(self, room: Room, space: SpaceId, size: int) -> None:
-        """As `Room.take`."""
-        room.take(space, size)
-        self._returns.append(partial(room.give_back, space, size))
+    def take(self, budget: ByteBudget, space: SpaceId, size: int) -> None:
+        """As `ByteBudget.take`."""
+        budget.take(space, size)
+        self._returns.append(partial(budget.give_back, space, size))
 
     async def enter(self, gate: Gate, space: SpaceId) -> None:
         """As `Gate.enter`."""

@@ -1,4 +1,4 @@
-"""Room for bodies, turns of large answers, and the pace of who asks for most."""
+"""Byte budgets of bodies, turns of large answers, and the pace of who asks for most."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from api import bounds as rooms
 from api import pace as pacing
-from api import room as rooms
+from api.bounds import ArrivingBody, ByteBudget, Gate, Holding
 from api.errors import RATE_LIMITED, ProblemError
 from api.pace import Pace
-from api.room import ArrivingBody, Gate, Holding, Room
 from shared.core.documents import SpaceId
 from shared.ports import OverloadedError
 from tests.patience import PATIENCE_SECONDS
@@ -21,21 +21,21 @@ A, B, C = SpaceId("a"), SpaceId("b"), SpaceId("c")
 
 
 def test_a_space_has_its_share_and_all_have_what_there_is() -> None:
-    room = Room(100, 60)
+    budget = ByteBudget(100, 60)
     one, other = Holding(), Holding()
-    one.take(room, A, 60)
+    one.take(budget, A, 60)
     with pytest.raises(ProblemError, match="60 bytes") as refused:
-        other.take(room, A, 1)
+        other.take(budget, A, 1)
     assert refused.value.kind is RATE_LIMITED and "retry-after" in refused.value.headers
-    other.take(room, B, 40)
+    other.take(budget, B, 40)
     with pytest.raises(OverloadedError, match="BODIES_BYTES"):
-        other.take(room, C, 1)
+        other.take(budget, C, 1)
     one.end()
     one.end()
-    other.take(room, C, 60)
-    assert room.held == 100
+    other.take(budget, C, 60)
+    assert budget.held == 100
     other.end()
-    assert room.held == 0
+    assert budget.held == 0
 
 
 def test_so_many_bodies_of_a_space_arrive_at_a_time() -> None:

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from api.access.callers import Caller
-from api.access.spaces import new_space_id
+from api.access.spaces import gone, new_space_id
 from api.errors import (
     ACCOUNT_LEAVING,
     EMAIL_TAKEN,
     EXPORT_FIRST,
-    INVITATION_GONE,
     MALFORMED_REQUEST,
     NAME_TAKEN,
     OWNS_SHARED_SPACES,
@@ -127,11 +126,6 @@ class Accounts:
         profiles = await self.stores.spaces.by_ids(owned)
         stays = [space for space in owned if space not in profiles or profiles[space].delete_at is None]
         return [space for space in stays if len(await self.stores.members.of_space(space)) > 1]
-
-
-def gone() -> ProblemError:
-    """An invitation that was never made, was used or revoked, or has expired: which of them is not said."""
-    return ProblemError(INVITATION_GONE, "It was used or revoked, or has expired. Ask for another one.")
 
 
 def _unless_taken(taken: Taken | None) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from api.access.accounts import FIRST_SPACE, gone
-from api.access.spaces import new_space_id
+from api.access.accounts import FIRST_SPACE
+from api.access.spaces import gone, new_space_id
 from api.auth import token_hash
 from api.errors import ACCOUNT_DISABLED, IDENTITY_TAKEN, PROVIDER_REFUSED, SIGN_UP_CLOSED, ProblemError
 from api.live import Live

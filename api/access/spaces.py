@@ -27,13 +27,24 @@ from shared.core.access.invitations import Invitation, InvitationId
 from shared.core.access.limits import NO_LIMIT, Limit
 from shared.core.access.people import AccountState
 from shared.core.access.roles import Access, Act, Membership, Role, SpaceProfile, SpaceState, Verdict, verdict_on
-from shared.core.documents import SpaceId, UserId, is_space_id
+from shared.core.documents import SpaceId, UserId, UserName, is_space_id
 from shared.ports.access import AcceptFailure, AccessStores, TransferFailure
 from shared.settings import Settings
 
 _DAY_SECONDS: Final = 86_400.0
 MOST_INVITATIONS: Final = 1000
 _RETRY_SECONDS: Final = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationPreview:
+    """What somebody is told who has the secret of an invitation, before signing in or up."""
+
+    invitation: Invitation
+    space: SpaceProfile | None
+    """None: it is an invitation to the server alone."""
+    by: UserName | None
+    """Who made it; None: an operator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +201,19 @@ class Spaces:
         if not await self.stores.invitations.revoke(invitation, space, now, entry):
             raise ProblemError(NOT_FOUND, "There is no such invitation, or it was used or revoked before.")
 
+    async def preview(self, secret: str) -> InvitationPreview:
+        """Who invites to what. 410 if the invitation is of no use."""
+        invitation = await self.stores.invitations.by_secret(token_hash(secret))
+        if invitation is None or not invitation.is_valid(time.time()):
+            raise gone()
+        users = await self.stores.users.by_ids([invitation.created_by] if invitation.created_by else [])
+        profile = None
+        if invitation.space is not None:
+            profile = (await self.stores.spaces.by_ids([invitation.space])).get(invitation.space)
+            if profile is None or profile.state is SpaceState.DELETED:
+                raise gone()
+        return InvitationPreview(invitation, profile, next((user.name for user in users.values()), None))
+
     async def accept(self, caller: Caller, secret: str) -> Invitation:
         """The caller is a member then. 410 if it is of no use, 409 if he is a member already."""
         return await self.accept_hashed(caller, token_hash(secret))
@@ -202,7 +226,7 @@ class Spaces:
         if found is AcceptFailure.ALREADY_MEMBER:
             raise ProblemError(ALREADY_MEMBER, "The invitation can be used by somebody else.")
         if isinstance(found, AcceptFailure):
-            raise ProblemError(INVITATION_GONE, "It was used or revoked, or has expired. Ask for another one.")
+            raise gone()
         return found
 
 
@@ -231,6 +255,11 @@ async def new_invitation(
 def new_space_id() -> SpaceId:
     """That nobody can guess, and nobody chooses: who may choose learns which there are."""
     return SpaceId("s" + secrets.token_hex(10))
+
+
+def gone() -> ProblemError:
+    """An invitation that was never made, was used or revoked, or has expired: which of them is not said."""
+    return ProblemError(INVITATION_GONE, "It was used or revoked, or has expired. Ask for another one.")
 
 
 def unknown_space() -> ProblemError:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from typing import Any
-
 from starlette.responses import Response
 
 from api.access import parsing
-from api.access.accounts import gone
 from api.access.callers import address_of
 from api.auth import token_hash
 from api.errors import MALFORMED_REQUEST, ProblemError
@@ -16,10 +12,8 @@ from api.pages.arrival import begun, joined, page_of
 from api.pages.provider import keep_invitation
 from api.pages.site import Visit, local, to
 from api.routes.sessions import ended
-from api.state import AppState
 from shared.core.access.invitations import SignUp
 from shared.core.access.people import User
-from shared.core.access.roles import SpaceState
 
 
 async def show_sign_in(visit: Visit) -> Response:
@@ -77,11 +71,19 @@ async def show_join(visit: Visit) -> Response:
     if not secret:
         return visit.render("join_empty.html")
     try:
-        shown = await _shown(visit.app, secret)
+        preview = await visit.app.spaces.preview(secret)
     except ProblemError as error:
         visit.error = error
         return visit.render("join_empty.html")
-    response = visit.render("join.html", invitation=secret, **shown)
+    offer = preview.invitation
+    response = visit.render(
+        "join.html",
+        invitation=secret,
+        space=preview.space,
+        role=offer.role,
+        by=preview.by,
+        expires_at=offer.expires_at,
+    )
     if visit.caller is None and visit.app.settings.oidc_issuer:
         keep_invitation(visit, response, secret)
     return response
@@ -101,21 +103,6 @@ async def _entered(visit: Visit, user: User, target: str) -> Response:
     if secret:
         response.headers["location"] = await joined(visit.app, caller, token_hash(secret))
     return response
-
-
-async def _shown(app: AppState, secret: str) -> dict[str, Any]:
-    """Who invites to what. ProblemError if the invitation is of no use."""
-    invitation = await app.stores.invitations.by_secret(token_hash(secret))
-    if invitation is None or not invitation.is_valid(time.time()):
-        raise gone()
-    users = await app.stores.users.by_ids([invitation.created_by] if invitation.created_by else [])
-    profile = None
-    if invitation.space is not None:
-        profile = (await app.stores.spaces.by_ids([invitation.space])).get(invitation.space)
-        if profile is None or profile.state is SpaceState.DELETED:
-            raise gone()
-    by = next((user.name for user in users.values()), None)
-    return {"space": profile, "role": invitation.role, "by": by, "expires_at": invitation.expires_at}
 
 
 def _secret(visit: Visit) -> str:

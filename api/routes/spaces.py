@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import time
-
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api.access import parsing
-from api.access.accounts import gone, unless_empty
+from api.access.accounts import unless_empty
 from api.access.callers import Caller
 from api.access.spaces import unknown_space
-from api.auth import token_hash
 from api.representations import people
 from api.state import state
 from shared import codec
@@ -136,19 +133,14 @@ async def show_invitation(request: Request) -> Response:
     """For one who has its secret, before he signs in or up."""
     app = state(request)
     found = await parsing.members_of(request, {"secret"})
-    invitation = await _by_secret(request, parsing.any_text(found, "secret"))
-    users = await app.stores.users.by_ids([invitation.created_by] if invitation.created_by else [])
-    profile = None
-    if invitation.space is not None:
-        profile = (await app.stores.spaces.by_ids([invitation.space])).get(invitation.space)
-        if profile is None or profile.state is SpaceState.DELETED:
-            raise gone()
+    preview = await app.spaces.preview(parsing.any_text(found, "secret"))
+    role = preview.invitation.role
     return _json(
         {
-            "space": None if profile is None else profile.name,
-            "role": None if invitation.role is None else invitation.role.value,
-            "by": next((user.name for user in users.values()), None),
-            "expires_at": invitation.expires_at,
+            "space": None if preview.space is None else preview.space.name,
+            "role": None if role is None else role.value,
+            "by": preview.by,
+            "expires_at": preview.invitation.expires_at,
         }
     )
 
@@ -167,13 +159,6 @@ def invited(request: Request, invitation: Invitation, secret: str) -> dict[str, 
     to no server, so no log has it."""
     public = state(request).settings.public_url.rstrip("/") or str(request.base_url).rstrip("/")
     return {**people.invitation_row(invitation), "secret": secret, "url": f"{public}/join#{secret}"}
-
-
-async def _by_secret(request: Request, secret: str) -> Invitation:
-    invitation = await state(request).stores.invitations.by_secret(token_hash(secret))
-    if invitation is None or not invitation.is_valid(time.time()):
-        raise gone()
-    return invitation
 
 
 async def _entered(request: Request, act: Act) -> tuple[Caller, SpaceId, Access]:

@@ -32,9 +32,6 @@ _JOINS: Final = frozenset({"\u200c", "\u200d", "\u2060", *map(chr, range(0xE0020
 _COMMAND: Final = r"hypertask(?: (?:--?[a-z][a-z-]*|[a-z]+|[A-Z]+|\S*[\d/:]\S*))+"
 _NO_BREAK: Final = "\0"
 
-Progress = Callable[[int, int], None]
-"""Called with how many are done, and of how many."""
-
 
 class Painted(str):
     """A text with colours or line feeds of ours; what is in it of others has passed through `shown`."""
@@ -76,7 +73,7 @@ class Screen:
             click.echo("\n".join(safe), color=True if any(isinstance(line, Painted) for line in safe) else None)
 
     @contextmanager
-    def progress(self, label: str, *, sending: bool) -> Iterator[Progress]:
+    def progress(self, label: str, *, sending: bool) -> Iterator[Callable[[int, int], None]]:
         """A bar on a terminal, elsewhere a line now and then. `sending`: what is done is done for good."""
         with ExitStack() as stack:
             bar: Any = None

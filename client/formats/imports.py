@@ -23,8 +23,8 @@ from typing import Any, Final
 
 from client.folder.durable import make_durable, write_new
 from client.folder.task_folder import FileProblem, FolderError, Loaded, Stamp
-from client.screen import Progress
 from client.sync.direct import Reconcile
+from client.sync.report import Progress
 from client.tasks.journal import Step
 from client.tasks.task_list import Tasks
 from shared import codec

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from client.screen import Progress
 from client.sync.engine.records import NotNow, Pending, Refused, UpstreamAnswer, UpstreamReply
+from client.sync.report import Progress
 from client.sync.upstream import Outgoing, Upstream
 from shared.codec import content_hash
 from shared.core.identifiers import Body, ContentHash, DocumentId

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,9 @@ from client.sync.engine.plan import Plan
 from client.sync.engine.records import Record, Refused, UpstreamAnswer
 from client.sync.files import Found
 from shared.core.identifiers import DocumentId
+
+Progress = Callable[[int, int], None]
+"""(done, of how many that are known of)."""
 
 
 @dataclass(slots=True)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from client.folder.task_folder import TaskFolder
-from client.screen import Progress
 from client.sync.apply_answers import Answers
 from client.sync.arrivals import Arrivals, Checkpoint
 from client.sync.change_scope import EVERYTHING, NOTHING, ChangeScope
@@ -21,7 +20,7 @@ from client.sync.files import Files, Found, UnreadableError
 from client.sync.lost_edits import OwnEdits
 from client.sync.outbox import NO_RECORD, Outbox
 from client.sync.pair import FileReader, FileWriter, SyncPair
-from client.sync.report import SyncReport, is_said
+from client.sync.report import Progress, SyncReport, is_said
 from client.sync.state_store import SyncStateStore, UpstreamRow
 from client.sync.upstream import (
     Copyable,

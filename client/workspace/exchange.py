@@ -15,12 +15,11 @@ from typing import Final
 from client.config.config_file import UpstreamConfig
 from client.folder.locks import waited_for
 from client.folder.task_folder import FolderGoneError
-from client.screen import Progress
 from client.sync.arrivals import BeforeAndAfter
 from client.sync.change_scope import EVERYTHING, NOTHING, ChangeScope, Unsynced
 from client.sync.engine.plan import Plan
 from client.sync.files import Files, Found
-from client.sync.report import SyncReport, status_of
+from client.sync.report import Progress, SyncReport, status_of
 from client.sync.sync_run import Announced, Sync
 from client.sync.upstream import Upstream, UpstreamError
 from client.tasks.journal import ARRIVALS, Journal, Step, deleted_by_commands

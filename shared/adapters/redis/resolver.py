@@ -44,6 +44,10 @@ _PUT_BYTES: Final = 1024 * 1024
 """Of what goes to Redis in one call, or one envelope: it does nothing else meanwhile."""
 _ON_THE_WAY_SECONDS: Final = 0.05
 """A submission expires in the inbox by so much earlier than its sender gives up."""
+_ENQUEUE: Final = 1
+_NOTHING_WAITS: Final = 2
+"""Verdicts of put.lua: nobody works on the inbox, and it is for the caller to enqueue a job; it is empty, which is
+possible without entries only."""
 _FULL: Final = {
     "count": "too many submissions wait for this space (HYPERTASK_INBOX_DOCUMENTS)",
     "space": "too many bytes wait for this space (HYPERTASK_INBOX_BYTES)",
@@ -233,7 +237,7 @@ class RedisResolver:
     async def _not_in_inbox(self, space: SpaceId, numbers: Sequence[int]) -> list[int]:
         """Those that were sent and are not in the inbox: Redis was wiped, or a reply was lost with its connection, or
         is on its way. Enqueues a job if something waits in the inbox and nobody works on it."""
-        if not await self._put_in(space, ()):
+        if not await self._something_waits(space):
             return list(numbers)
         sent = [(entry.sent_at, number) for number in numbers if (entry := self._pending.get(number)) and entry.sent]
         sent.sort()
@@ -243,9 +247,13 @@ class RedisResolver:
         missing = await self._missing(keys=[space_key(space, "inbox")], args=names)
         return [sent[place - 1][1] for place in missing]
 
-    async def _put_in(self, space: SpaceId, entries: Sequence[_Pending]) -> bool:
+    async def _something_waits(self, space: SpaceId) -> bool:
+        """Whether anything is in the inbox; if so, and nobody works on it, a job is enqueued."""
+        return await self._put_in(space, ()) != _NOTHING_WAITS
+
+    async def _put_in(self, space: SpaceId, entries: Sequence[_Pending]) -> int:
         """Puts the entries into the inbox and enqueues a job if nobody works on it. Those for which it is full fail
-        with OverloadedError. False: nothing waits, which is possible without entries only."""
+        with OverloadedError. Returns the verdict of put.lua."""
         keys = [*(space_key(space, name) for name in ("inbox", "lease", "queued")), SIZES]
         keys += {rounds_key(space, device) for entry in entries for device in entry.devices}
         bounds = self._settings.inbox_documents, self._settings.inbox_bytes, self._settings.inboxes_bytes
@@ -257,10 +265,10 @@ class RedisResolver:
             entry.sent += 1
             entry.sent_at = moment
         _fail(entries[taken:], OverloadedError(_FULL.get(full.decode(), "")))
-        if verdict == 1:
+        if verdict == _ENQUEUE:
             large = sum(len(entry.data) for entry in entries) > LARGE_BYTES
             await enqueue(self._redis, space, LARGE_QUEUE if large else QUEUE)
-        return bool(verdict != 2)
+        return int(verdict)
 
     async def _read(self) -> None:
         """The one reader of this process's replies."""

@@ -115,9 +115,7 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[App
                 pace=pace,
                 bodies=ByteBudget(settings.bodies_bytes, settings.space_bodies_bytes),
                 arriving=ArrivingBody(),
-                answers=ByteBudget(
-                    settings.answers_bytes, settings.space_answers_bytes, "answers", first_always=True
-                ),
+                answers=_answers_budget(settings),
                 large_bodies=Gate(pace, LARGE_BODIES, LARGE_BODIES_OF_SPACE),
                 large_answers=Gate(
                     pace,
@@ -156,3 +154,7 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[App
                 checks=adapters.checks,
             )
         await devices.close()
+
+
+def _answers_budget(settings: Settings) -> ByteBudget:
+    return ByteBudget(settings.answers_bytes, settings.space_answers_bytes, "answers", first_always=True)

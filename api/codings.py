@@ -174,4 +174,4 @@ class ReceivedBody:
     max_bytes: int = 0
     """That the body may have decompressed; used only if it is compressed."""
     on_decompressed: Callable[[int], None] = lambda size: None
-    """Is told how many bytes these are, once it is known. Raises what `Room.take` raises."""
+    """Is told how many bytes these are, once it is known. Raises what `ByteBudget.take` raises."""

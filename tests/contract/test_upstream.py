@@ -250,7 +250,7 @@ def test_many_deletions_wait_until_they_are_confirmed(driver: Driver) -> None:
     asyncio.run(run())
 
 
-def test_its_story_is_told(driver: Driver) -> None:
+def test_its_history_is_told(driver: Driver) -> None:
     first = document(text="one")
     rev = send(driver, "a", first, CREATED).rev
     assert rev is not None

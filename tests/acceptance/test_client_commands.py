@@ -98,7 +98,8 @@ def test_what_is_broken_is_named_and_left_alone(
     (desk.root / "broken.json").write_text('{"id": "broken", "te')
     (desk.root / "renamed.json").rename(desk.root / "my copy.json")
     put(desk, "whole", text="edited")
-    desk.run("sync")
+    told = desk.run("sync", check=False)
+    assert (told["agreed"], told["upstreams"]["local"]["unreadable"]) == (True, ["broken", "renamed"])
     assert (desk.root / "broken.json").read_text() == '{"id": "broken", "te'
     assert {problem["file"] for problem in desk.run("status")["problems"]} == {"broken.json", "my copy.json"}
     assert desk.run("doctor", check=False)["bad"] == 2

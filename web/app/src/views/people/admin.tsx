@@ -1,5 +1,6 @@
 /** For administrators: people, spaces, invitations to the server, and what was done. */
 
+import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 
 import { Dialog } from "../../ui/dialog.tsx";
@@ -100,6 +101,31 @@ function MadePassword({ made }: { readonly made: { readonly name: string; readon
   );
 }
 
+/** Rows below their headings, wider than the screen where need be. `actions`: the last cell of each is of buttons. */
+function Table({ columns, actions, children }: { readonly columns: readonly string[]; readonly actions?: boolean; readonly children: ComponentChildren }) {
+  return (
+    <div class="wide-table">
+      <table>
+        <thead>
+          <tr>
+            {columns.map((name) => (
+              <th key={name} scope="col">
+                {name}
+              </th>
+            ))}
+            {actions && (
+              <th scope="col">
+                <span class="sr-only">What can be done</span>
+              </th>
+            )}
+          </tr>
+        </thead>
+        <tbody>{children}</tbody>
+      </table>
+    </div>
+  );
+}
+
 function Users() {
   const page = usePage("/admin/users");
   const users = useLoaded<{ users: readonly UserRow[]; after: string | null }>(page.address);
@@ -130,51 +156,35 @@ function Users() {
         </Dialog>
       )}
       <Waiting of={users}>
-        <div class="wide-table">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">Name</th>
-                <th scope="col">Spaces</th>
-                <th scope="col">Devices</th>
-                <th scope="col">Documents</th>
-                <th scope="col">Room</th>
-                <th scope="col">
-                  <span class="sr-only">What can be done</span>
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {users.value?.users.map((one) => (
-                <tr key={one.user}>
-                  <th scope="row" dir="auto">
-                    {one.name} {one.administrator && <span class="badge plain">administrator</span>}{" "}
-                    {one.state !== "active" && <span class="badge plain">{one.state}</span>}
-                  </th>
-                  <td>{one.used.spaces}</td>
-                  <td>{one.used.devices}</td>
-                  <td>{one.used.documents ?? "–"}</td>
-                  <td>{size(one.used.bytes)}</td>
-                  <td class="actions">
-                    <LimitsButton path={`/admin/users/${one.user}`} name={one.name} overrides={one.overrides} again={users.again} />{" "}
-                    <button class="quiet small" aria-label={`New password for ${one.name}`} onClick={() => setAsking(one)}>
-                      New password
-                    </button>{" "}
-                    {one.state === "disabled" ? (
-                      <button class="quiet small" onClick={() => set(one, { disabled: false }, `${one.name} may sign in again.`)}>
-                        Enable
-                      </button>
-                    ) : (
-                      <button class="danger small" aria-label={`Disable ${one.name}`} onClick={() => set(one, { disabled: true }, `Nothing opens for ${one.name} any more.`)}>
-                        Disable
-                      </button>
-                    )}
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table columns={["Name", "Spaces", "Devices", "Documents", "Room"]} actions>
+          {users.value?.users.map((one) => (
+            <tr key={one.user}>
+              <th scope="row" dir="auto">
+                {one.name} {one.administrator && <span class="badge plain">administrator</span>}{" "}
+                {one.state !== "active" && <span class="badge plain">{one.state}</span>}
+              </th>
+              <td>{one.used.spaces}</td>
+              <td>{one.used.devices}</td>
+              <td>{one.used.documents ?? "–"}</td>
+              <td>{size(one.used.bytes)}</td>
+              <td class="actions">
+                <LimitsButton path={`/admin/users/${one.user}`} name={one.name} overrides={one.overrides} again={users.again} />{" "}
+                <button class="quiet small" aria-label={`New password for ${one.name}`} onClick={() => setAsking(one)}>
+                  New password
+                </button>{" "}
+                {one.state === "disabled" ? (
+                  <button class="quiet small" onClick={() => set(one, { disabled: false }, `${one.name} may sign in again.`)}>
+                    Enable
+                  </button>
+                ) : (
+                  <button class="danger small" aria-label={`Disable ${one.name}`} onClick={() => set(one, { disabled: true }, `Nothing opens for ${one.name} any more.`)}>
+                    Disable
+                  </button>
+                )}
+              </td>
+            </tr>
+          ))}
+        </Table>
         {users.value?.users.length === 0 && <p class="hint">Nobody is called so.</p>}
         <Pages after={page.after} next={users.value?.after ?? null} go={page.go} />
       </Waiting>
@@ -189,38 +199,23 @@ function Spaces() {
     <>
       <Search label="A part of the name or id" find={page.find} />
       <Waiting of={spaces}>
-        <div class="wide-table">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">Space</th>
-                <th scope="col">Documents</th>
-                <th scope="col">Room</th>
-                <th scope="col">History</th>
-                <th scope="col">
-                  <span class="sr-only">What can be done</span>
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {spaces.value?.spaces.map((one) => (
-                <tr key={one.space}>
-                  <th scope="row" dir="auto">
-                    {one.name} {one.state !== "active" && <span class="badge plain">{one.state}</span>}
-                    <br />
-                    <span class="hint">{one.space}</span>
-                  </th>
-                  <td>{one.used.documents ?? "–"}</td>
-                  <td>{size(one.used.bytes)}</td>
-                  <td>{size(one.used.history_bytes)}</td>
-                  <td class="actions">
-                    <LimitsButton path={`/admin/spaces/${one.space}`} name={one.name} overrides={one.overrides} again={spaces.again} />
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table columns={["Space", "Documents", "Room", "History"]} actions>
+          {spaces.value?.spaces.map((one) => (
+            <tr key={one.space}>
+              <th scope="row" dir="auto">
+                {one.name} {one.state !== "active" && <span class="badge plain">{one.state}</span>}
+                <br />
+                <span class="hint">{one.space}</span>
+              </th>
+              <td>{one.used.documents ?? "–"}</td>
+              <td>{size(one.used.bytes)}</td>
+              <td>{size(one.used.history_bytes)}</td>
+              <td class="actions">
+                <LimitsButton path={`/admin/spaces/${one.space}`} name={one.name} overrides={one.overrides} again={spaces.again} />
+              </td>
+            </tr>
+          ))}
+        </Table>
         {spaces.value?.spaces.length === 0 && <p class="hint">No space is called so.</p>}
         <Pages after={page.after} next={spaces.value?.after ?? null} go={page.go} />
       </Waiting>
@@ -261,31 +256,19 @@ function Log() {
   const log = useLoaded<{ entries: readonly Entry[]; before: number | null }>(`/admin/audit${before && `?before=${encodeURIComponent(before)}`}`);
   return (
     <Waiting of={log}>
-      <div class="wide-table">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">When</th>
-              <th scope="col">What</th>
-              <th scope="col">By</th>
-              <th scope="col">About</th>
-            </tr>
-          </thead>
-          <tbody>
-            {log.value?.entries.map((one, place) => (
-              <tr key={place}>
-                <td>{day(one.at)}</td>
-                <td>{one.act}</td>
-                <td>
-                  {one.by}
-                  {one.address && <span class="hint"> {one.address}</span>}
-                </td>
-                <td>{[one.space, one.user].filter(Boolean).join(" ")}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table columns={["When", "What", "By", "About"]}>
+        {log.value?.entries.map((one, place) => (
+          <tr key={place}>
+            <td>{day(one.at)}</td>
+            <td>{one.act}</td>
+            <td>
+              {one.by}
+              {one.address && <span class="hint"> {one.address}</span>}
+            </td>
+            <td>{[one.space, one.user].filter(Boolean).join(" ")}</td>
+          </tr>
+        ))}
+      </Table>
       <Pages after={before} next={log.value?.before == null ? null : String(log.value.before)} go={setBefore} />
     </Waiting>
   );

@@ -1,4 +1,4 @@
-"""Keeping the cyclic collector of a server process from holding up requests.
+"""Keeping the cyclic collector of a process that goes on from holding up what it is asked.
 
 A batch makes thousands of small objects that are gone when it is answered. Each some hundred of them make Python's
 collector look, and every now and then at all that there is, libraries included: ten to thirty milliseconds in which

@@ -22,6 +22,7 @@ from client.workspace.begin_anew import SETTINGS, BeginAnew
 from client.workspace.exchange import Arrived, Exchange, Result
 from client.workspace.watch import Watch
 from client.workspace.workspace import SetUpError, Workspace, open_workspace
+from shared import gc
 from shared.core.identifiers import Body
 from shared.observability import configure
 
@@ -99,6 +100,7 @@ def hooks_runner(session: Session, screen: Screen) -> Arrived:
 def watch(session: Session, screen: Screen) -> None:
     """Stay in sync until it is stopped: whatever changes here or there is synced within a second."""
     configure("WARNING")
+    gc.freeze_after_startup()  # a command that is soon over collects hardly ever, and one that stays would grow
     while (why := _watch_until_changed(session, screen)) is not None:
         session.read_settings_again()
         screen.say("The settings changed." if why == SETTINGS else "The folder was moved or replaced. Looking again.")

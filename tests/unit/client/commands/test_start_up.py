@@ -163,3 +163,19 @@ def test_the_page_has_what_the_measurement_prints() -> None:
     assert rows[0][1::2] == [f"{count:,}" for count in terminal.COUNTS]
     assert [row[0] for row in rows[2:]] == [what for what, *_ in terminal.ROWS]
     assert all(float(figure) > 0 for row in rows[2:] for figure in row[1:])
+
+
+def test_what_goes_on_collects_what_is_garbage(tmp_path: Path) -> None:
+    """A short command hardly ever looks for it. A daemon that kept that up would grow."""
+    config = str(tmp_path / "config.toml")
+    program = (
+        "import gc, sys; from client.cli import main; from client.commands import sync\n"
+        "short = gc.get_threshold()\n"
+        "sync._watch_until_changed = lambda session, screen: None\n"
+        f"main(['init', {str(tmp_path / 'tasks')!r}], standalone_mode=False)\n"
+        "main(['watch'], standalone_mode=False)\n"
+        "sys.exit(not all(now < before for now, before in zip(gc.get_threshold(), short, strict=True)))\n"
+    )
+    environment = {**os.environ, "HYPERTASK_CONFIG": config, "HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr

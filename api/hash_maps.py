@@ -119,21 +119,33 @@ class HashMaps:
 
     async def _through_cache(self, space: SpaceId, lineage: Lineage) -> BucketedMap:
         for _ in range(_LOOKS):
-            cached = await self._cache.load(space)
-            if cached is not None and lineage.is_ahead(cached.position):
-                # It may be a moment newer; or the store has lost what the map was made of.
-                lineage = await self.lineage(space)
-                if lineage.is_ahead(cached.position):
-                    lineage = await self._ended(space, cached.position)
-            if cached is not None and lineage.holds(cached.position):
-                metrics.HASH_MAPS.labels("cached").inc()
-                return await self._up_to_date(space, cached, lineage)
-            async with await self._cache.build(space) as mine:
-                if mine:
-                    built = await self._built(space)
-                    await self._cache.replace(space, built)
-                    return built
+            current = await self._from_cache(space, lineage)
+            if current is None:
+                async with await self._cache.build(space) as mine:
+                    if mine:
+                        # Another process may have built it between the look and the lock.
+                        current = await self._from_cache(space, lineage)
+                        if current is None:
+                            current = await self._built(space)
+                            await self._cache.replace(space, current)
+            if current is not None:
+                return current
         return await self._built(space)
+
+    async def _from_cache(self, space: SpaceId, lineage: Lineage) -> BucketedMap | None:
+        """What is cached, brought up to date; None if there is none of this lineage."""
+        cached = await self._cache.load(space)
+        if cached is None:
+            return None
+        if lineage.is_ahead(cached.position):
+            # It may be a moment newer; or the store has lost what the map was made of.
+            lineage = await self.lineage(space)
+            if lineage.is_ahead(cached.position):
+                lineage = await self._ended(space, cached.position)
+        if not lineage.holds(cached.position):
+            return None
+        metrics.HASH_MAPS.labels("cached").inc()
+        return await self._up_to_date(space, cached, lineage)
 
     async def _up_to_date(self, space: SpaceId, cached: BucketedMap, lineage: Lineage) -> BucketedMap:
         if cached.position == lineage.position:

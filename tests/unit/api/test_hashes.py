@@ -12,10 +12,13 @@ from api.codings import decompressed
 from api.compression import compressed
 from api.hash_maps import HashMaps
 from api.routes import hashes
+from shared.adapters.memory.cache import MemoryHashMapCache
+from shared.adapters.memory.documents import MemoryDocumentStore
 from shared.core.documents import ContentHash, DocumentId, Epoch, Position, SpaceId
 from shared.core.documents import Sequence as SequenceNumber
 from shared.core.index.hash_map import BucketedMap
 from shared.core.index.lineage import Lineage
+from shared.ports import Changes
 from tests.unit.api.in_memory import Service
 
 
@@ -53,3 +56,32 @@ async def test_few_cursors_of_a_request_are_looked_up(monkeypatch: pytest.Monkey
             tags = ", ".join(f'"{epoch}-{number}"' for number in range(10, 10 + count))
             assert (await client.get("/hashes", headers={"if-none-match": tags})).status_code == 200
             assert len(told) == min(count, hashes._MOST_TOLD)
+
+
+async def test_a_map_that_is_built_between_the_look_and_the_lock_is_not_built_again() -> None:
+    class Store(MemoryDocumentStore):
+        read_whole = 0
+
+        async def changes(self, space: SpaceId, after: SequenceNumber) -> Changes:
+            self.read_whole += after == 0
+            return await super().changes(space, after)
+
+    class Cache(MemoryHashMapCache):
+        between: HashMaps | None = None
+
+        async def load(self, space: SpaceId) -> BucketedMap | None:
+            loaded = await super().load(space)
+            if self.between is not None:
+                other, self.between = self.between, None
+                await other.current(space)
+            return loaded
+
+    service = Service(documents=Store())
+    async with service.client() as client:
+        assert (await client.post("/task/a", json={"client_state": {"id": "a"}})).status_code == 200
+    store, cache = service.documents, Cache()
+    assert isinstance(store, Store)
+    one, cache.between = (HashMaps(store, cache, max_bytes=10**6) for _ in range(2))
+    store.read_whole = 0
+    assert [document for document, _ in (await one.current(SpaceId("s"))).map.items()] == ["a"]
+    assert store.read_whole == 1

@@ -1,8 +1,9 @@
-"""Who asks for most goes slower when there is much to do and somebody else asks too.
+"""Who asks for much goes slower when there is much to do and somebody else asks for little.
 
-The event loop says itself that it has much to do: it is late. Then a request of a space that sent most of the
-requests of the last second waits in proportion, before anything is done for it. A space that is alone is never held
-up.
+The event loop says itself that it has much to do: it is late. Then requests of a space that asks for much are let go
+one after another, at a rate that falls while the loop is late and grows while it is not (additive increase would be
+too slow: both are factors). So they fill the time that is there, and do not come in waves. A space that is alone is
+never held up, nor are spaces that ask for as much as each other.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import chain
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -21,36 +23,39 @@ _LOOK_SECONDS: Final = 0.02
 _WINDOW_SECONDS: Final = 1.0
 _LATE_SECONDS: Final = 0.002
 """A loop that is late by less has time."""
-_DELAY: Final = 40.0
-"""Seconds that such a request waits for each second that the loop is late."""
-_MOST_DELAY_SECONDS: Final = 1.0
-_TOGETHER: Final = 100
-"""So many requests of a space wait at a time by _DELAY alone. If there are more, one is let go after another: those
-that came together would else go on together."""
+_SLOWER: Final = 0.7
+_FASTER: Final = 1.02
+"""What the rate of a space that is paced is multiplied by at each look: it doubles in 0.7 s."""
+_LEAST_RATE: Final = 100.0
+"""Requests a second. A loop that is late in spite of this is late for something else."""
 _MOST_TURN_SECONDS: Final = 10.0
+"""So long a request waits at most."""
 ANSWERS_RATE: Final = 8 * 1024 * 1024
 """Bytes a second of the large answers of one space. Making them takes some 15 ns a byte."""
 _READING: Final = 4
 """Documents of one space that are read and written as text at a time."""
-_SHARE: Final = 0.5
-"""Of the requests of the last second: a space with more asks for most."""
 _MANY: Final = 200
-"""Requests in one to two seconds: a space with fewer is not what the loop is late for, whatever its share."""
+"""Requests in one to two seconds: a space with fewer is not what the loop is late for."""
+_TIMES: Final = 4
+"""A space that asks for so many times as much as somebody else asks for much."""
 
 
 class Pace:
     """Of one event loop. Use `async with`."""
 
     def __init__(self) -> None:
-        self._late = 0.0
         self._counts: Counter[SpaceId] = Counter()
         self._before: Counter[SpaceId] = Counter()
         self._since = time.monotonic()
+        self._many: set[SpaceId] = set()
+        """The spaces with more than _MANY requests of late, and perhaps some that had them."""
         self._reading: WeakValueDictionary[SpaceId, asyncio.Semaphore] = WeakValueDictionary()
         self._due: dict[SpaceId, float] = {}
         """When the large answers of a space go on."""
+        self._rates: dict[SpaceId, float] = {}
+        """Requests a second of the spaces that are paced."""
         self._turns: dict[SpaceId, float] = {}
-        """When the last request of a space that waits is let go."""
+        """When the last request of each of these is let go, or was."""
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Pace:
@@ -63,17 +68,23 @@ class Pace:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def throttle(self, space: SpaceId) -> None:
-        """Before a request of the space is answered: waits if the loop is late and the space asks for most."""
-        self._counts[space] += 1
-        if self._late > _LATE_SECONDS and self._asks_for_most(space):
-            delay, now = min(self._late * _DELAY, _MOST_DELAY_SECONDS), time.monotonic()
-            turn = max(self._turns.get(space, now), now) + delay / _TOGETHER
-            self._turns[space] = min(turn, now + _MOST_TURN_SECONDS)
-            await asyncio.sleep(max(delay, self._turns[space] - now))
+        """Before a request of the space is answered: waits for its turn if the space is paced."""
+        now = time.monotonic()
+        self._count(space, 1, now)
+        if space in self._rates:
+            await asyncio.sleep(self._turns[space] - now)
 
     def more(self, space: SpaceId, count: int) -> None:
-        """A request turned out to be as much as `count` more."""
+        """A request turned out to be as much as `count` more: those after it wait for that."""
+        self._count(space, count, time.monotonic())
+
+    def _count(self, space: SpaceId, count: int, now: float) -> None:
         self._counts[space] += count
+        if self._asked(space) > _MANY:
+            self._many.add(space)
+        if space in self._rates:
+            turn = max(self._turns[space], now) + count / self._rates[space]
+            self._turns[space] = min(turn, now + _MOST_TURN_SECONDS)
 
     async def give_way(self, space: SpaceId, size: int) -> None:
         """After so many bytes of a large answer. While others ask for something, those of a space come to
@@ -99,19 +110,38 @@ class Pace:
         """Whether nobody else asked for something of late."""
         return not (self._counts.keys() | self._before.keys()) - {space}
 
-    def _asks_for_most(self, space: SpaceId) -> bool:
-        mine = self._counts[space] + self._before[space]
-        everything = self._counts.total() + self._before.total()
-        return mine > _MANY and _SHARE * everything < mine < everything
-
     async def _look(self) -> None:
         while True:
             asked = time.monotonic()
             await asyncio.sleep(_LOOK_SECONDS)
             now = time.monotonic()
-            late = now - asked - _LOOK_SECONDS
-            self._late = max(late, 0.8 * self._late + 0.2 * late)
+            self._adjust(now - asked - _LOOK_SECONDS, now)
             if now - self._since >= _WINDOW_SECONDS:
                 self._before, self._counts, self._since = self._counts, Counter(), now
+                self._many = {space for space in self._many if self._asked(space) > _MANY}
                 self._due = {space: due for space, due in self._due.items() if due > now}
-                self._turns = {space: turn for space, turn in self._turns.items() if turn > now}
+
+    def _adjust(self, late: float, now: float) -> None:
+        """Sets the rates of the spaces that ask for much, by how many seconds the loop was late just now."""
+        for space in list(self._rates):
+            # Or nobody waits: the space asks for less than it may.
+            if self.is_alone(space) or self._turns[space] < now - _WINDOW_SECONDS:
+                del self._rates[space]
+                del self._turns[space]
+        if late <= _LATE_SECONDS:
+            for space in self._rates:
+                self._rates[space] *= _FASTER
+            return
+        seconds = now - self._since + _WINDOW_SECONDS
+        for space in {*self._rates, *filter(self._asks_for_much, self._many)}:
+            rate = self._rates.get(space, self._asked(space) / seconds)
+            self._rates[space] = max(_SLOWER * rate, _LEAST_RATE)
+            self._turns.setdefault(space, now)
+
+    def _asked(self, space: SpaceId) -> int:
+        return self._counts[space] + self._before[space]
+
+    def _asks_for_much(self, space: SpaceId) -> bool:
+        """Beside somebody who asks for little. That one is found soon: there are few of the others."""
+        mine = self._asked(space)
+        return mine > _MANY and any(_TIMES * self._asked(one) < mine for one in chain(self._counts, self._before))

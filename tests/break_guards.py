@@ -1579,8 +1579,22 @@ BREAKS = (
     Break(
         "those that wait are let go together",
         "api/pace.py",
-        "max(self._turns.get(space, now), now) + delay / _TOGETHER",
-        "now + delay / _TOGETHER",
+        "max(self._turns[space], now) + count / self._rates[space]",
+        "now + count / self._rates[space]",
+        ("tests/unit/api/test_bounds.py",),
+    ),
+    Break(
+        "two who flood together are not paced",
+        "api/pace.py",
+        "return mine > _MANY and any(",
+        "return 2 * mine > self._counts.total() + self._before.total() and any(",
+        ("tests/unit/api/test_bounds.py",),
+    ),
+    Break(
+        "who floods is let go at once when the process is in time again",
+        "api/pace.py",
+        "self._rates[space] *= _FASTER",
+        "self._rates[space] = 1e9",
         ("tests/unit/api/test_bounds.py",),
     ),
     Break(

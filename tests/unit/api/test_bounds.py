@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -157,50 +156,93 @@ async def test_while_others_ask_half_of_the_time_is_theirs(monkeypatch: pytest.M
     assert asyncio.get_running_loop().time() - began >= 0.04
 
 
+C = SpaceId("c")
+
+
+class Clock:
+    """Of the pace, in place of `time` and of `asyncio.sleep`, which notes how long it was asked for."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        self.slept: list[float] = []
+        monkeypatch.setattr(pacing, "time", SimpleNamespace(monotonic=lambda: self.now))
+        monkeypatch.setattr(pacing, "asyncio", SimpleNamespace(sleep=self.sleep))
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+
 @pytest.mark.parametrize(
-    ("mine", "others", "late", "waits"),
+    ("requests", "late", "waits"),
     [
-        (300, 10, 0.02, True),
-        (300, 10, 0.0, False),  # there is time
-        (300, 0, 0.02, False),  # nobody else asks
-        (100, 10, 0.02, False),  # it is not for these that the loop is late
-        (300, 400, 0.02, False),  # others ask for more
+        ({A: 300, B: 10}, 0.02, {A}),
+        ({A: 300, B: 10}, 0.0, set()),  # there is time
+        ({A: 300}, 0.02, set()),  # nobody else asks
+        ({A: 100, B: 10}, 0.02, set()),  # it is not for these that the loop is late
+        ({A: 300, B: 400}, 0.02, set()),  # the other asks for as much
+        ({A: 300, B: 400, C: 10}, 0.02, {A, B}),  # neither has most of it: two who attack together
     ],
 )
-async def test_who_asks_for_most_waits_when_there_is_much_to_do(
-    mine: int, others: int, late: float, waits: bool, monkeypatch: pytest.MonkeyPatch
+async def test_who_asks_for_much_waits_when_there_is_much_to_do(
+    requests: dict[SpaceId, int], late: float, waits: set[SpaceId], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slept: list[float] = []
-
-    async def sleep(seconds: float) -> None:
-        slept.append(seconds)
-
-    pace = Pace()
-    for space, count in ((A, mine - 1), (B, others)):
+    clock, pace = Clock(monkeypatch), Pace()
+    for space, count in requests.items():
         for _ in range(count):
             await pace.throttle(space)
-    pace._late = late
-    monkeypatch.setattr(asyncio, "sleep", sleep)
-    await pace.throttle(A)
-    assert bool(slept) == waits
+    assert not clock.slept
+    pace._adjust(late, clock.now)
+    for space in requests:
+        clock.slept.clear()
+        await pace.throttle(space)
+        assert bool(clock.slept) == (space in waits)
 
 
-async def test_many_that_wait_are_let_go_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    slept: list[float] = []
-
-    async def sleep(seconds: float) -> None:
-        slept.append(seconds)
-
-    monkeypatch.setattr(pacing, "time", SimpleNamespace(monotonic=lambda: 1000.0))
-    pace = Pace()
+async def paced(monkeypatch: pytest.MonkeyPatch) -> tuple[Clock, Pace]:
+    """At the least rate."""
+    clock, pace = Clock(monkeypatch), Pace()
     await pace.throttle(B)
-    pace._late = 0.01
-    monkeypatch.setattr(asyncio, "sleep", sleep)
-    for _ in range(pacing._MANY + 2_000):
+    pace.more(A, 1000)
+    for _ in range(20):
+        pace._adjust(0.02, clock.now)
+    return clock, pace
+
+
+async def test_who_is_paced_is_let_go_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, pace = await paced(monkeypatch)
+    for _ in range(2000):
         await pace.throttle(A)
-    delay = 0.01 * pacing._DELAY
-    assert slept[0] == delay
-    half = slept[len(slept) // 2 :]
-    assert all(after > before for before, after in pairwise(half[:500])), "the loop has time between two of them"
-    assert max(slept) <= pacing._MOST_TURN_SECONDS
-    assert max(slept) > 10 * delay
+    turns = [n / pacing._LEAST_RATE for n in range(1, 2001)]
+    assert clock.slept == pytest.approx([min(turn, pacing._MOST_TURN_SECONDS) for turn in turns])
+
+
+async def test_a_large_request_takes_the_turns_of_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, pace = await paced(monkeypatch)
+    await pace.throttle(A)
+    pace.more(A, 31)
+    await pace.throttle(A)
+    assert clock.slept == pytest.approx([1 / pacing._LEAST_RATE, 33 / pacing._LEAST_RATE])
+
+
+async def test_the_rate_grows_until_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, pace = await paced(monkeypatch)
+    rates = []
+    for _ in range(200):
+        clock.now += pacing._LOOK_SECONDS
+        await pace.throttle(A)
+        pace._adjust(0.0, clock.now)
+        rates.append(1 / clock.slept[-1])
+    assert rates[-1] > 10 * pacing._LEAST_RATE
+    clock.now += 2 * pacing._WINDOW_SECONDS
+    pace._adjust(0.0, clock.now)
+    clock.slept.clear()
+    await pace.throttle(A)
+    assert not clock.slept
+
+
+async def test_who_is_alone_then_waits_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, pace = await paced(monkeypatch)
+    del pace._counts[B]
+    pace._adjust(0.02, clock.now)
+    await pace.throttle(A)
+    assert not clock.slept

@@ -13,7 +13,7 @@ from api.access.first_administrator import make_first_administrator
 from api.assembly import Adapters, assembled
 from api.import_runner import import_in_process
 from api.state import AppState
-from shared import gc, metrics, observability, tracing
+from shared import gc, metrics, observability, threads, tracing
 from shared.adapters import arq
 from shared.adapters.argon2 import Argon2Hasher
 from shared.adapters.mongodb import MongoDocumentStore, access_stores, migrate, opened
@@ -44,6 +44,7 @@ def lifespan_of(settings: Settings) -> Callable[[Starlette], AbstractAsyncContex
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[Lifespan]:
         observability.configure(settings.log_level)
+        threads.switch_soon()
         client = arq.connect(settings.redis_url)
         rates = redis_rates(settings.redis_url)
         streams = RedisStreamCounter(settings.redis_url)

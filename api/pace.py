@@ -23,9 +23,9 @@ _LOOK_SECONDS: Final = 0.02
 _WINDOW_SECONDS: Final = 1.0
 _LATE_SECONDS: Final = 0.002
 """A loop that is late by less has time."""
-_SLOWER: Final = 0.7
-_FASTER: Final = 1.02
-"""What the rate of a space that is paced is multiplied by at each look: it doubles in 0.7 s."""
+_SLOWER: Final = 0.5
+_FASTER: Final = 1.007
+"""What the rate of a space that is paced is multiplied by at each look: it doubles in two seconds."""
 _LEAST_RATE: Final = 100.0
 """Requests a second. A loop that is late in spite of this is late for something else."""
 _MOST_TURN_SECONDS: Final = 10.0

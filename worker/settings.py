@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import sys
 from typing import Any
 
 import uvloop
 
-from shared import gc, metrics, observability, probe, tracing
+from shared import gc, metrics, observability, probe, threads, tracing
 from shared.adapters import arq
 from shared.adapters.mongodb import Mongo, MongoDocumentStore, access_stores, migrate
 from shared.adapters.redis.connection import ping
@@ -26,9 +25,6 @@ from worker.large import LargeProcess
 from worker.tasks.prune import Pruner, prune_all
 from worker.tasks.purge import Purger, purge_all
 from worker.tasks.resolve import SpaceResolver, resolve_space
-
-_SWITCH_SECONDS = 0.001
-"""How long a thread that decides may hold up the event loop: less than Python's own five milliseconds."""
 
 
 async def hourly(ctx: dict[Any, Any]) -> None:
@@ -45,7 +41,7 @@ def settings_of(settings: Settings, *, large: bool) -> dict[str, Any]:
 
     async def on_startup(ctx: dict[Any, Any]) -> None:
         observability.configure(settings.log_level)
-        sys.setswitchinterval(_SWITCH_SECONDS)
+        threads.switch_soon()
         ctx["seen"] = seen = contextlib.AsyncExitStack()
         with explained():
             seen.enter_context(tracing.traced(settings, "hypertask-worker"))

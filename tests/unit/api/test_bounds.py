@@ -227,7 +227,7 @@ async def test_a_large_request_takes_the_turns_of_many(monkeypatch: pytest.Monke
 async def test_the_rate_grows_until_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, pace = await paced(monkeypatch)
     rates = []
-    for _ in range(200):
+    for _ in range(400):
         clock.now += pacing._LOOK_SECONDS
         await pace.throttle(A)
         pace._adjust(0.0, clock.now)

@@ -49,7 +49,7 @@ def administer(data: Path | None, call: Callable[[Administration], Awaitable[T]]
 
 async def _tell(settings: Settings, spaces: Sequence[SpaceId]) -> None:
     await asyncio.sleep(1.1 * TRUSTED_SECONDS)
-    client = redis.client(settings.redis_url)
+    client = redis.client(settings)
     try:
         for one in spaces:
             await announce_access(client, one)

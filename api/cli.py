@@ -246,7 +246,7 @@ def explain(data: Path | None, space: str, document: str, as_json: bool) -> None
 
 
 async def _announced(settings: Settings, device: Device, spaces: list[SpaceId]) -> bool:
-    client = redis.client(settings.redis_url)
+    client = redis.client(settings)
     try:
         for space in spaces:
             await announce_revoked(client, space, device.id)

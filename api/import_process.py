@@ -110,7 +110,7 @@ def _end_with_parent(source: BinaryIO) -> None:
 
 
 async def _store(settings: Settings, space: SpaceId, found: Import, quota: Quota) -> dict[str, Any]:
-    client = redis.client(settings.redis_url)
+    client = redis.client(settings)
 
     async def announce(announcement: Announcement) -> None:
         # Without Redis it is heard of with the next change.

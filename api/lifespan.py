@@ -45,9 +45,9 @@ def lifespan_of(settings: Settings) -> Callable[[Starlette], AbstractAsyncContex
     async def lifespan(app: Starlette) -> AsyncIterator[Lifespan]:
         observability.configure(settings.log_level)
         threads.switch_soon()
-        client = arq.connect(settings.redis_url)
-        rates = redis_rates(settings.redis_url)
-        streams = RedisStreamCounter(settings.redis_url)
+        client = arq.connect(settings)
+        rates = redis_rates(settings)
+        streams = RedisStreamCounter(settings)
         with explained(), tracing.traced(settings, "hypertask-api"):
             async with opened(settings) as mongo, RedisResolver(client, settings) as resolver:
                 await mongo.prepare()

@@ -43,7 +43,7 @@ def run(data: Path | None, call: Callable[[Mongo], Awaitable[T]]) -> T:
 @asynccontextmanager
 async def announcing(settings: Settings) -> AsyncIterator[Callable[[SpaceId, Announcement], Awaitable[None]]]:
     """Tells API processes what a command changed in a space. Without Redis they hear of it with the next change."""
-    client = redis.client(settings.redis_url)
+    client = redis.client(settings)
 
     async def announce(space: SpaceId, announcement: Announcement) -> None:
         with suppress(UnavailableError):
@@ -62,6 +62,7 @@ def settings_of(data: Path | None) -> Settings:
         environment["HYPERTASK_MONGO_URL"] = connection["mongo_url"]
         environment["HYPERTASK_MONGO_DATABASE"] = connection["mongo_database"]
         environment["HYPERTASK_REDIS_URL"] = connection["redis_url"]
+        environment["HYPERTASK_REDIS_SENTINELS"] = ""
     try:
         return Settings.from_env(environment)
     except ValueError as error:

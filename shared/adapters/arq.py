@@ -7,6 +7,9 @@ second, which is arq's own pace.
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
+import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
@@ -14,12 +17,17 @@ from typing import Any, Final, cast
 import orjson
 from arq import cron, func
 from arq.connections import ArqRedis, RedisSettings
-from arq.worker import run_worker
-from redis.asyncio import BlockingConnectionPool
+from arq.worker import Worker
+from redis.asyncio.connection import parse_url
 
-from shared.adapters.redis.connection import connection_pool
+from shared.adapters.redis.connection import connection_pool, errors_mapped
+from shared.addresses import addresses_of
 from shared.core.documents import SpaceId
+from shared.observability import event
+from shared.ports import UnavailableError
 from shared.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 QUEUE: Final = "ht:queue"
 LARGE_QUEUE: Final = "ht:queue:large"
@@ -30,6 +38,8 @@ _WAKE_TOKENS: Final = 64
 _JOB_SECONDS: Final = 60
 _PAST_THE_HOUR: Final = 17
 _CRON_SECONDS: Final = 300
+_AGAIN_SECONDS: Final = 0.2
+"""So often Redis is looked for while it is away."""
 _CLOCK_TOLERANCE: Final = timedelta(days=365)
 """By so much the clock of an API process may be ahead of a worker's."""
 
@@ -43,12 +53,37 @@ class WakingRedis(ArqRedis):
         return await super().zrangebyscore(name, *args, **kwargs)
 
 
-def connect(url: str, *, connections: int = 64) -> WakingRedis:
+class PatientWorker(Worker):
+    """arq's worker, which would end when Redis is away for longer than a call is repeated: this one waits for it, and
+    goes on."""
+
+    _away = False
+
+    async def _poll_iteration(self) -> None:
+        try:
+            with errors_mapped():
+                await super()._poll_iteration()
+        except UnavailableError as error:
+            if not self._away:
+                event(logger, logging.WARNING, "queue_unreachable", cause=error.__cause__)
+            self._away = True
+            await asyncio.sleep(_AGAIN_SECONDS)
+            self._free_slots()
+        else:
+            self._away = False
+
+    def _free_slots(self) -> None:
+        """Those of jobs that were about to begin when Redis went away; arq does not give them back."""
+        running = sum(not task.done() for task in self.tasks.values())
+        while self.job_counter > running:
+            self._release_sem_dec_counter_on_complete()
+
+
+def connect(settings: Settings, *, connections: int = 64) -> WakingRedis:
     """A client for enqueuing and for a worker. It connects when it is first used. A worker waits on one connection
     for each space that it serves, besides those that it works with."""
-    pool: BlockingConnectionPool = connection_pool(url, connections=connections)
     return WakingRedis(
-        pool,
+        connection_pool(settings, connections=connections),
         job_serializer=orjson.dumps,
         job_deserializer=orjson.loads,
         default_queue_name=QUEUE,
@@ -74,7 +109,7 @@ def worker_settings(
         "cron_jobs": crons,
         "queue_name": queue,
         "redis_pool": redis,
-        "redis_settings": RedisSettings.from_dsn(settings.redis_url),  # for `arq --check`
+        "redis_settings": redis_settings(settings),  # for `arq --check`
         "on_startup": on_startup,
         "on_shutdown": on_shutdown,
         "max_jobs": spaces,
@@ -90,9 +125,23 @@ def worker_settings(
     }
 
 
+def redis_settings(settings: Settings) -> RedisSettings:
+    """For arq's own connections. They ask sentinels without an account."""
+    account = parse_url(settings.redis_url)
+    found = dataclasses.replace(
+        RedisSettings.from_dsn(settings.redis_url),  # which leaves them percent-encoded
+        username=account.get("username"),
+        password=account.get("password"),
+    )
+    if not settings.redis_sentinels:
+        return found
+    sentinels = addresses_of(settings.redis_sentinels)
+    return dataclasses.replace(found, host=sentinels, sentinel=True, sentinel_master=settings.redis_master)
+
+
 def run(settings: dict[str, Any]) -> None:
-    """A worker with what `worker_settings` made, as the `arq` command runs one, until it is told to stop."""
-    run_worker(cast(Any, settings))
+    """A worker with what `worker_settings` made, until it is told to stop."""
+    PatientWorker(**settings).run()
 
 
 def _wake_key(queue: str) -> str:

@@ -11,6 +11,7 @@ from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from shared.adapters.redis.connection import errors_mapped, impatient_pool
 from shared.core.access.limits import Rate, window_left
 from shared.ports import Counted
+from shared.settings import Settings
 
 _PREFIX: Final = "ht:rate"
 _CONNECTIONS: Final = 16
@@ -44,10 +45,10 @@ class LimitsRateCounter:
             await self._storage.bridge.get_connection().aclose(close_connection_pool=True)  # type: ignore[attr-defined]
 
 
-def redis_rates(url: str) -> LimitsRateCounter:
+def redis_rates(settings: Settings) -> LimitsRateCounter:
     """On connections of its own, which give up soon: whoever asks has something to go on with. It connects when it is
     first used."""
-    pool = impatient_pool(url, _ANSWER_SECONDS, connections=_CONNECTIONS)
+    pool = impatient_pool(settings, _ANSWER_SECONDS, connections=_CONNECTIONS)
     options: dict[str, Any] = {"connection_pool": pool}  # which says where it is
     return LimitsRateCounter(RedisStorage("async+redis://", implementation="redispy", key_prefix=_PREFIX, **options))
 

@@ -25,7 +25,7 @@ from tests.patience import TIMES
 
 @pytest.fixture
 async def client(settings: Settings) -> AsyncIterator[Redis]:
-    client = Redis(connection_pool=adapter.connection_pool(settings.redis_url))
+    client = Redis(connection_pool=adapter.connection_pool(settings))
     yield client
     await client.aclose(close_connection_pool=True)
 

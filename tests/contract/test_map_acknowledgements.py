@@ -24,7 +24,7 @@ async def acknowledgements(request: pytest.FixtureRequest) -> AsyncIterator[MapA
         yield MemoryMapAcknowledgements()
         return
     settings: Settings = request.getfixturevalue("settings")
-    client = Redis(connection_pool=adapter.connection_pool(settings.redis_url))
+    client = Redis(connection_pool=adapter.connection_pool(settings))
     yield RedisMapAcknowledgements(client)
     await client.aclose(close_connection_pool=True)
 

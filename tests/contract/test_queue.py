@@ -37,7 +37,7 @@ DEADLINE, LEASE = 3.0, 0.4
 
 @asynccontextmanager
 async def connected(settings: Settings) -> AsyncIterator[WakingRedis]:
-    redis = connect(settings.redis_url, connections=20)
+    redis = connect(settings, connections=20)
     try:
         yield redis
     finally:

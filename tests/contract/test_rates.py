@@ -16,7 +16,7 @@ from shared.testing.rates import RateCounterContract
 class TestRedisRates(RateCounterContract):
     @pytest.fixture
     async def counter(self, settings: Settings) -> AsyncIterator[RateCounter]:
-        counter: LimitsRateCounter = redis_rates(settings.redis_url)
+        counter: LimitsRateCounter = redis_rates(settings)
         yield counter
         await counter.close()
 
@@ -28,7 +28,7 @@ class TestMemoryRates(RateCounterContract):
 
 
 async def test_a_counter_that_is_away_says_so_soon() -> None:
-    counter = redis_rates("redis://127.0.0.1:1/0")
+    counter = redis_rates(Settings(redis_url="redis://127.0.0.1:1/0"))
     with pytest.raises(UnavailableError):
         await counter.take(Rate(Limit.REQUESTS_PER_USER, 5), "k", 1)
     await counter.close()

@@ -18,7 +18,7 @@ from tests.patience import PATIENCE_SECONDS
 class TestRedisStreams(StreamCounterContract):
     @pytest.fixture
     async def counter(self, settings: Settings) -> AsyncIterator[StreamCounter]:
-        counter = RedisStreamCounter(settings.redis_url)
+        counter = RedisStreamCounter(settings)
         yield counter
         await counter.close()
 
@@ -31,8 +31,8 @@ class TestMemoryStreams(StreamCounterContract):
 
 async def test_a_process_that_says_nothing_is_forgotten_with_what_it_held(settings: Settings) -> None:
     counter, patient = (
-        RedisStreamCounter(settings.redis_url, lives_seconds=0.1),
-        RedisStreamCounter(settings.redis_url),
+        RedisStreamCounter(settings, lives_seconds=0.1),
+        RedisStreamCounter(settings),
     )
     dead, process = await new_process(counter), await new_process(patient)
     assert await counter.enter(dead, {f"of {dead}": 1}) is None
@@ -45,7 +45,7 @@ async def test_a_process_that_says_nothing_is_forgotten_with_what_it_held(settin
 
 
 async def test_a_counter_that_is_away_says_so_soon() -> None:
-    counter = RedisStreamCounter("redis://127.0.0.1:1/0")
+    counter = RedisStreamCounter(Settings(redis_url="redis://127.0.0.1:1/0"))
     with pytest.raises(UnavailableError):
         await counter.enter("p", {"k": 1})
     await counter.close()

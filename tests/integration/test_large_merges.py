@@ -53,7 +53,7 @@ def away_from_the_workers(settings: Settings) -> Settings:
 @pytest.fixture
 async def resolver(settings: Settings) -> AsyncIterator[Parts]:
     settings = away_from_the_workers(settings)
-    redis = arq.connect(settings.redis_url, connections=20)
+    redis = arq.connect(settings, connections=20)
     async with opened(settings) as mongo, RedisResolver(redis, settings) as sender:
         store = MongoDocumentStore(mongo, give_up_after_seconds=20)
         inbox = RedisInbox(redis, settings, large=True)

@@ -60,7 +60,7 @@ async def sender(
     """A process of the API, and a space that a worker has the lease of and waits for."""
     settings = replace(away_from_the_workers(settings), lease_seconds=LONG)
     space = SpaceId(f"s-{uuid.uuid4().hex[:12]}")
-    redis = arq.connect(settings.redis_url, connections=20)
+    redis = arq.connect(settings, connections=20)
     worker = SpaceResolver(MemoryDocumentStore(), RedisInbox(redis, settings), max_bytes=10**6)
     async with RedisResolver(redis, settings) as resolver:
         first = asyncio.create_task(resolver.resolve(space, item("first")))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
@@ -22,17 +22,21 @@ from redis.exceptions import (
     TryAgainError,
 )
 
+from shared.adapters.redis.sentinel import master_pool
 from shared.ports import UnavailableError
+from shared.settings import Settings
 
-_NOT_NOW: Final = re.compile(r"(?:\A|-)(?:OOM|MISCONF|NOREPLICAS|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|UNKILLABLE) ")
+_NOT_NOW: Final = re.compile(
+    r"(?:\A|-)(?:READONLY|OOM|MISCONF|NOREPLICAS|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|UNKILLABLE) "
+)
 """How an error of the server begins when it is out of memory or disk, or busy; inside a script it is quoted, and the
 driver has no class for it."""
 
 
-def connection_pool(url: str, *, connections: int = 64) -> BlockingConnectionPool:
+def connection_pool(settings: Settings, *, connections: int = 64) -> BlockingConnectionPool:
     """Connections that come back by themselves; no call waits for ever."""
-    return BlockingConnectionPool.from_url(
-        url,
+    return _pool(
+        settings,
         max_connections=connections,
         timeout=5,
         socket_connect_timeout=2,
@@ -43,10 +47,10 @@ def connection_pool(url: str, *, connections: int = 64) -> BlockingConnectionPoo
     )
 
 
-def impatient_pool(url: str, seconds: float, *, connections: int) -> BlockingConnectionPool:
+def impatient_pool(settings: Settings, seconds: float, *, connections: int) -> BlockingConnectionPool:
     """Connections for one who has something to go on with if there is no answer so soon. Nothing is asked twice."""
-    return BlockingConnectionPool.from_url(
-        url,
+    return _pool(
+        settings,
         max_connections=connections,
         timeout=seconds,
         socket_connect_timeout=seconds,
@@ -55,9 +59,15 @@ def impatient_pool(url: str, seconds: float, *, connections: int) -> BlockingCon
     )
 
 
-def client(url: str) -> Redis:
+def _pool(settings: Settings, **options: Any) -> BlockingConnectionPool:
+    if settings.redis_sentinels:
+        return master_pool(settings, **options)
+    return BlockingConnectionPool.from_url(settings.redis_url, **options)
+
+
+def client(settings: Settings) -> Redis:
     """A client for a few calls of a command. It connects when it is first used."""
-    return Redis(connection_pool=connection_pool(url, connections=1))
+    return Redis(connection_pool=connection_pool(settings, connections=1))
 
 
 @contextmanager

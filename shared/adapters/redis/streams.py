@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from shared.adapters.redis.connection import errors_mapped, impatient_pool
 from shared.adapters.redis.scripts import script
+from shared.settings import Settings
 
 _PREFIX: Final = "ht:{streams}:"
 _LIVES: Final = f"{_PREFIX}process:"
@@ -26,8 +27,10 @@ class RedisStreamCounter:
     """On connections of its own, which give up soon: whoever asks has something to go on with. It connects when it is
     first used."""
 
-    def __init__(self, url: str, *, lives_seconds: float = LIVES_SECONDS) -> None:
-        self._redis: Redis = Redis(connection_pool=impatient_pool(url, _ANSWER_SECONDS, connections=_CONNECTIONS))
+    def __init__(self, settings: Settings, *, lives_seconds: float = LIVES_SECONDS) -> None:
+        self._redis: Redis = Redis(
+            connection_pool=impatient_pool(settings, _ANSWER_SECONDS, connections=_CONNECTIONS)
+        )
         self._enter = self._redis.register_script(script("enter_streams"))
         self._add = self._redis.register_script(script("add_streams"))
         self._lives_ms = int(lives_seconds * 1000)

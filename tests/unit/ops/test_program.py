@@ -1,9 +1,13 @@
 import dataclasses
+import tomllib
 from pathlib import Path
 
 import program
 import pytest
 from data_directory import CannotStartError
+from packaging.requirements import Requirement
+
+from tests.instance import ROOT
 
 
 @pytest.fixture
@@ -63,6 +67,25 @@ def test_one_on_path_that_does_not_fit_is_said_and_passed_over(
     assert program.find(program.MONGOD, said.append).from_wheel
     assert said[0].startswith(f"Not using {path}: ")
     assert reason in said[0]
+
+
+@pytest.mark.parametrize(
+    ("platform", "machine", "needed"),
+    [
+        ("linux", "x86_64", {"mongod", "redis-server"}),
+        ("linux", "aarch64", {"redis-server"}),
+        ("darwin", "arm64", {"mongod"}),
+    ],
+)
+def test_the_wheels_that_are_looked_into_are_those_that_are_installed(
+    platform: str, machine: str, needed: set[str]
+) -> None:
+    local = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["local"]
+    here = {"sys_platform": platform, "platform_machine": machine}
+    installed = {one.name for one in map(Requirement, local) if one.marker is None or one.marker.evaluate(here)}
+    wanted = {"mongod": program.mongod(platform).wheel, "redis-server": program.REDIS.wheel}
+    assert {name for name, wheel in wanted.items() if wheel in installed} == needed
+    assert installed <= set(wanted.values())
 
 
 def test_without_any_it_is_said_what_to_install(on_path: Path, said: list[str]) -> None:

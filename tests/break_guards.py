@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PARTS = ("api", "worker", "shared", "client", "web", "ops", "tests", "bench", "pyproject.toml", "README.md")
+PARTS = ("api", "worker", "shared", "client", "web", "ops", "tests", "bench", "docs", "pyproject.toml", "README.md")
 
 MADE = ("__pycache__", "node_modules", "build")
 """What is not copied."""

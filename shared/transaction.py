@@ -7,14 +7,13 @@ conflict records are applied here, so they hold wherever documents are stored.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from shared import codec
 from shared.core.documents import DeviceId, Epoch
 from shared.core.documents import Sequence as SequenceNumber
-from shared.core.json.values import Value
 from shared.core.merge.conflict_rows import ConflictRow, conflict_rows
 from shared.core.merge.policies import Policies
 from shared.core.resolution.batch import Change, Item, Write, answer, live_change, waves
@@ -33,17 +32,16 @@ from shared.core.resolution.revs import Rev
 from shared.core.resolution.size_limit import within_limit
 from shared.core.resolution.usage import NO_QUOTA
 from shared.core.version_vectors import Version
-from shared.large import LARGE_MERGE_LOCK, is_large
+from shared.large import LARGE_MERGE_LOCK, ContextAndSubmission, Weights
 from shared.ports import Announcement, Reply, Transaction
 from shared.quotas import QuotaLedger
+from shared.read_ahead import load, read_ahead
 
 MAX_ANNOUNCED: Final = 200
 """Changes that an announcement says one by one."""
 _MAX_PASSES: Final = 8
 """How often one submission is resolved, with a read between two times. The rules need five: the first read and four
 more (shared/core/resolution/context.py, DocumentContext)."""
-_PASSES_AHEAD: Final = 2
-"""Of these what comes before a merge, as a rule: what the base was, and what came since."""
 
 
 def decide(
@@ -56,13 +54,16 @@ def decide(
     replies: dict[int, Reply] = {}
     changes = NewHeads()
     groups = waves(items)
+    asked: Mapping[int, NeedsData] = {}
     for number, indices in enumerate(groups):
-        wave = [items[index] for index in indices]
         if number == 1:
-            _read_ahead(transaction, resolver, policies, [items[index] for group in groups[1:] for index in group])
-        replies.update(
-            zip(indices, _decide_wave(transaction, resolver, policies, wave, changes, ledger=ledger), strict=True)
-        )
+            asked = _read_ahead(transaction, resolver, policies, items, groups[1:])
+        wave = [items[index] for index in indices]
+        known = {place: asked[index] for place, index in enumerate(indices) if index in asked}
+        decided = _decide_wave(transaction, resolver, policies, wave, changes, asked=known, ledger=ledger)
+        replies.update(zip(indices, decided, strict=True))
+        if changes.forked:
+            asked = {}  # it was asked of another history
     return [replies[index] for index in range(len(items))], changes.announcement()
 
 
@@ -72,6 +73,8 @@ class NewHeads:
 
     heads: dict[SequenceNumber, Change] = field(default_factory=dict)
     history: Epoch | None = None
+    forked: bool = False
+    """A history was begun for one of them."""
 
     def announcement(self) -> Announcement | None:
         """None: there are no new heads."""
@@ -83,23 +86,17 @@ class NewHeads:
 
 
 def _read_ahead(
-    transaction: Transaction, resolver: CachedResolver, policies: Policies, items: Sequence[Item]
-) -> None:
-    """Loads together what submissions of the same documents need, as if each of them were decided on what is stored
-    now. That is most of what they need when their turns come, so the store is asked once and not each time. It has no
-    other effect. What is large is not looked at twice."""
-    contexts = transaction.first_contexts([item.submission for item in items])
-    if is_large(_bodies([(one, item.submission) for one, item in zip(contexts, items, strict=True)])):
-        return
-    todo = list(range(len(items)))
-    for _ in range(_PASSES_AHEAD):
-        cases = [(contexts[index], items[index].submission) for index in todo]
-        resolved = zip(todo, resolver.resolve_all(cases, policies), strict=True)
-        wanted = [(index, result) for index, result in resolved if isinstance(result, NeedsData)]
-        if not wanted:
-            return
-        _load(transaction, items, contexts, wanted)
-        todo = [index for index, _ in wanted]
+    transaction: Transaction,
+    resolver: CachedResolver,
+    policies: Policies,
+    items: Sequence[Item],
+    groups: Sequence[Sequence[int]],
+) -> dict[int, NeedsData]:
+    """By the indices of items what is to be loaded at their turns. `groups`: those that are not decided yet."""
+    indices = [index for group in groups for index in group]
+    submissions = [items[index].submission for index in indices]
+    asked = read_ahead(transaction, resolver, policies, submissions, len(groups[0]))
+    return {indices[place]: needs for place, needs in asked.items()}
 
 
 def _decide_wave(
@@ -109,11 +106,16 @@ def _decide_wave(
     items: Sequence[Item],
     changes: NewHeads,
     *,
+    asked: Mapping[int, NeedsData],
     ledger: QuotaLedger,
 ) -> list[Reply]:
-    """Items of different documents. `changes` gets the new heads."""
-    contexts = transaction.first_contexts([item.submission for item in items])
-    resolved = _resolve_all(transaction, resolver, policies, items, contexts)
+    """Items of different documents. `changes` gets the new heads. `asked`: by the places of items what they asked
+    before."""
+    submissions = [item.submission for item in items]
+    contexts = transaction.first_contexts(submissions)
+    with_more = list(contexts)
+    load(transaction, submissions, with_more, asked)
+    resolved = _resolve_all(transaction, resolver, policies, submissions, with_more)
     decided = [
         _Entry(item, context, resolution.result, resolution.conflicts)
         for item, context, resolution in zip(items, contexts, resolved, strict=True)
@@ -124,6 +126,7 @@ def _decide_wave(
         isinstance(entry.result, Decision) and entry.result.forked and not entry.item.dry_run for entry in decided
     ):
         transaction.begin_history()
+        changes.forked = True
     _store(transaction, decided, deletions, changes, ledger)
     return [_reply(entry) for entry in decided]
 
@@ -207,9 +210,6 @@ class Resolved:
     conflicts: tuple[ConflictRow, ...] = ()
 
 
-_Case = tuple[DocumentContext, Submission]
-
-
 class CachedResolver:
     """Decides the submissions of a batch. If they are large it remembers what it decided, because the transaction may
     have to begin again. That is sound: the rules are pure."""
@@ -218,16 +218,21 @@ class CachedResolver:
         """`max_bytes`: of the canonical form of a document that is made of two. `hash_of`: a content hash."""
         self._max_bytes = max_bytes
         self._hash_of = hash_of
-        self._cache: list[tuple[Sequence[_Case], Policies, list[Resolved | NeedsData]]] = []
+        self._cache: list[tuple[Sequence[ContextAndSubmission], Policies, list[Resolved | NeedsData]]] = []
+        self._weights = Weights()
 
     @property
     def cached(self) -> int:
         """How many times something large was decided."""
         return len(self._cache)
 
-    def resolve_all(self, cases: Sequence[_Case], policies: Policies) -> list[Resolved | NeedsData]:
+    def are_large(self, cases: Sequence[ContextAndSubmission]) -> bool:
+        """Whether these together may take long to decide."""
+        return self._weights.are_large(cases)
+
+    def resolve_all(self, cases: Sequence[ContextAndSubmission], policies: Policies) -> list[Resolved | NeedsData]:
         """For each case, in order, what was decided, or what must be loaded first."""
-        if not is_large(_bodies(cases)):
+        if not self.are_large(cases):
             return self._decided(cases, policies)
         for earlier_cases, earlier_policies, results in self._cache:
             if earlier_cases == cases and earlier_policies == policies:
@@ -237,7 +242,7 @@ class CachedResolver:
         self._cache.append((cases, policies, results))
         return results
 
-    def _decided(self, cases: Sequence[_Case], policies: Policies) -> list[Resolved | NeedsData]:
+    def _decided(self, cases: Sequence[ContextAndSubmission], policies: Policies) -> list[Resolved | NeedsData]:
         return [self._resolve(context, submission, policies) for context, submission in cases]
 
     def _resolve(self, context: DocumentContext, submission: Submission, policies: Policies) -> Resolved | NeedsData:
@@ -253,57 +258,29 @@ class CachedResolver:
         return Resolved(result, conflict_rows(result.conflicts, policies))
 
 
-def _bodies(cases: Sequence[_Case]) -> Iterator[Value]:
-    """What the rules may compare. A state of which there is no document meets nothing."""
-    for context, submission in cases:
-        if context.head is None and submission.ancestors is None and not isinstance(submission.base_state, dict):
-            continue
-        stored = (*context.states.values(), *(context.recent or ()), *(context.ancestors or ()))
-        bodies = [context.head.body if context.head else None, *(s.body for s in stored if s)]
-        if isinstance(submission.base_state, dict):
-            bodies.append(submission.base_state)
-        bodies += [ancestor.state for ancestor in submission.ancestors or ()]
-        yield submission.client_state
-        yield from bodies
-
-
 def _resolve_all(
     transaction: Transaction,
     resolver: CachedResolver,
     policies: Policies,
-    items: Sequence[Item],
-    contexts: Sequence[DocumentContext],
-) -> list[Resolved]:
-    """Resolves each, loading for all of them together what is missing."""
-    current = list(contexts)
-    results: dict[int, Resolved] = {}
-    todo = list(range(len(items)))
-    for _ in range(_MAX_PASSES):
-        wanted: list[tuple[int, NeedsData]] = []
-        cases = [(current[index], items[index].submission) for index in todo]
-        for index, result in zip(todo, resolver.resolve_all(cases, policies), strict=True):
-            if isinstance(result, NeedsData):
-                wanted.append((index, result))
-            else:
-                results[index] = result
-        if not wanted:
-            return [results[index] for index in range(len(items))]
-        _load(transaction, items, current, wanted)
-        todo = [index for index, _ in wanted]
-    raise RuntimeError("a decision asks for ever more")
-
-
-def _load(
-    transaction: Transaction,
-    items: Sequence[Item],
+    submissions: Sequence[Submission],
     contexts: list[DocumentContext],
-    wanted: Sequence[tuple[int, NeedsData]],
-) -> None:
-    """Puts in place of the contexts at these places those with what is missing."""
-    loaded = transaction.load([(contexts[index], items[index].submission, missing) for index, missing in wanted])
-    lineage = transaction.lineage() if any(missing.lineage for _, missing in wanted) else None
-    for (index, missing), context in zip(wanted, loaded, strict=True):
-        contexts[index] = replace(context, lineage=lineage) if missing.lineage else context
+) -> list[Resolved]:
+    """Resolves each, loading for all of them together what is missing in the contexts."""
+    results: dict[int, Resolved] = {}
+    todo = list(range(len(submissions)))
+    for _ in range(_MAX_PASSES):
+        wanted: dict[int, NeedsData] = {}
+        cases = [(contexts[place], submissions[place]) for place in todo]
+        for place, result in zip(todo, resolver.resolve_all(cases, policies), strict=True):
+            if isinstance(result, NeedsData):
+                wanted[place] = result
+            else:
+                results[place] = result
+        if not wanted:
+            return [results[place] for place in range(len(submissions))]
+        load(transaction, submissions, contexts, wanted)
+        todo = list(wanted)
+    raise RuntimeError("a decision asks for ever more")
 
 
 def _apply_deletion_guard(transaction: Transaction, decided: Sequence[_Entry]) -> Mapping[DeviceId, Deletions]:

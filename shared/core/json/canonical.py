@@ -11,6 +11,7 @@ Laws (tests/unit/test_codec.py):
 
 from __future__ import annotations
 
+import marshal
 import math
 import re
 from typing import Any, Final
@@ -22,6 +23,7 @@ JsonValue = Any
 
 MAX_SAFE_INTEGER: Final = 2**53 - 1
 HASH_HEX_DIGITS: Final = 32
+_CONTAINERS: Final = (dict, list)
 _MOST_DIGITS: Final = 310
 """Of an integer that a double can hold, its sign included."""
 
@@ -58,12 +60,21 @@ def equal(a: JsonValue, b: JsonValue) -> bool:
     """
     if a is b:
         return True
+    if not (isinstance(a, _CONTAINERS) and isinstance(b, _CONTAINERS)):
+        return _equal(a, b)
+    # Most are not even equal by Python's ==, and most that are have the same bytes. Both is seen at the speed of C.
+    return bool(a == b) and (marshal.dumps(a, 2) == marshal.dumps(b, 2) or _equal(a, b))
+
+
+def _equal(a: JsonValue, b: JsonValue) -> bool:
+    if a is b:
+        return True
     if isinstance(a, bool) or isinstance(b, bool) or a is None or b is None:
         return False  # singletons: equal ones are identical
     if isinstance(a, dict):
-        return isinstance(b, dict) and len(a) == len(b) and all(k in b and equal(v, b[k]) for k, v in a.items())
+        return isinstance(b, dict) and len(a) == len(b) and all(k in b and _equal(v, b[k]) for k, v in a.items())
     if isinstance(a, list):
-        return isinstance(b, list) and len(a) == len(b) and all(map(equal, a, b))
+        return isinstance(b, list) and len(a) == len(b) and all(map(_equal, a, b))
     if isinstance(b, dict | list):
         return False
     return bool(a == b)

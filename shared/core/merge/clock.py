@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 CLOCK_FIELDS: Final = ("updated_at", "modified")
 """In this order; the first that holds an instant is the clock."""
 CLOCK_POINTERS: Final = frozenset(f"/{name}" for name in CLOCK_FIELDS)
+_MOST_KEPT: Final = 40
+"""Characters of a time that is remembered."""
 
 
 @cache
@@ -27,7 +29,14 @@ def instant(text: Any) -> float | None:
     None for anything else: other types, a time without an offset, the 30th of February. A leap second is the
     second after it; digits beyond the microsecond are dropped.
     """
-    match = _instant().fullmatch(text) if isinstance(text, str) else None
+    if not isinstance(text, str):
+        return None
+    # The same few times are asked for again and again while a document is decided.
+    return _known_instant(text) if len(text) <= _MOST_KEPT else _read(text)
+
+
+def _read(text: str) -> float | None:
+    match = _instant().fullmatch(text)
     if match is None:
         return None
     year, month, day, hour, minute, second = map(int, match.groups()[:6])
@@ -41,6 +50,9 @@ def instant(text: Any) -> float | None:
         return None
     seconds = second + int((fraction or "0").ljust(6, "0")[:6]) / 1_000_000
     return at + seconds - offset.total_seconds() * (-1 if sign == "-" else 1)
+
+
+_known_instant = lru_cache(maxsize=1024)(_read)
 
 
 def clock(body: Any) -> float | None:

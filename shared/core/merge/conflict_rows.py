@@ -18,6 +18,8 @@ from shared.core.merge.policies import Policies, Scope
 
 MAX_CONFLICTS: Final = 200
 MAX_CONFLICT_VALUE_BYTES: Final = 4096
+_SURELY_SMALL: Final = (MAX_CONFLICT_VALUE_BYTES - 2) // 6
+"""Characters of a string: none takes more than six bytes in canonical form."""
 
 ConflictRow = Mapping[str, Any]
 """`path`, `rule`, and `kept` and `dropped` where there was something. Secret values are left out, also from
@@ -67,10 +69,16 @@ def _row(conflict: Conflict, policies: Policies) -> ConflictRow:
             row[side] = value
     row = dict(redacted(row, policies))
     for side in _SIDES:
-        if side in row and len(canonical(row[side])) > MAX_CONFLICT_VALUE_BYTES:
+        if side in row and _is_large(row[side]):
             del row[side]
             row["elided"] = True
     return row
+
+
+def _is_large(value: JsonValue) -> bool:
+    if isinstance(value, str) and len(value) <= _SURELY_SMALL:
+        return False
+    return len(canonical(value)) > MAX_CONFLICT_VALUE_BYTES
 
 
 def _public(value: JsonValue, scope: Scope) -> Any:

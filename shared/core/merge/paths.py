@@ -55,6 +55,8 @@ class Difference(NamedTuple):
 def differences(state: Value, other: Value) -> list[Difference]:
     """The finest places at which two states differ, with what both have there; what only one has is one place."""
     keys = Keys()
+    if isinstance(state, dict) and isinstance(other, dict):
+        state, other = _where_unlike(state, other, keys)
     differing: list[Difference] = []
     paths: set[str] = set()
     for one, another in ((state, other), (other, state)):
@@ -68,6 +70,22 @@ def differences(state: Value, other: Value) -> list[Difference]:
     return [*differing, *(Difference(path, value_at(state, path), value_at(other, path)) for path in inner)]
 
 
+def _where_unlike(
+    state: dict[str, JsonValue], other: dict[str, JsonValue], keys: Keys
+) -> tuple[dict[str, JsonValue], dict[str, JsonValue]]:
+    """What both have where they are not the same: most members of most documents are, and are looked at once here."""
+    unlike = [
+        name
+        for name, value in state.items()
+        if not (value == other.get(name) if type(value) is str else keys.same(value, other.get(name, ABSENT)))
+    ]
+    here = {name: state[name] for name in unlike}
+    there = {name: other[name] for name in unlike if name in other}
+    if len(other) > len(state) - len(unlike) + len(there):
+        there.update((name, value) for name, value in other.items() if name not in state)
+    return here, there
+
+
 def is_member(path: str) -> bool:
     """Whether the place is that of the members of a set."""
     return path.endswith("/-")
@@ -75,6 +93,8 @@ def is_member(path: str) -> bool:
 
 def value_at(state: Value, path: str) -> Value:
     """What stands at a stable path; ABSENT if nothing does."""
+    if isinstance(state, dict) and path.rfind("/") == 0 and "~" not in path:  # most differ in members of the document
+        return state.get(path[1:], ABSENT)
     for segment in split(path):
         if isinstance(state, dict):
             state = state.get(segment, ABSENT)
@@ -129,6 +149,9 @@ def strong_values(state: Value) -> Iterator[tuple[str, JsonValue]]:
         if is_strong(value):
             yield place.stable(), value
         elif isinstance(value, dict):
+            if place is ROOT:  # where most of them are
+                yield from ((f"/{escape(key)}", child) for key, child in value.items() if is_strong(child))
+                value = {key: child for key, child in value.items() if isinstance(child, dict | list)}
             rest.extend((Place(place, key), child) for key, child in value.items() if _may_be_strong(child))
         elif isinstance(value, list) and value:
             if arrays.as_sets([value], keys) is not None:
@@ -174,8 +197,12 @@ def _edits_of_members(
     names = dict.fromkeys(members)
     for known in maps:
         names.update(dict.fromkeys(known))
+    one = maps[0] if len(maps) == 1 else {}
     for name in names:
-        value, before = members.get(name, ABSENT), [m.get(name, ABSENT) for m in maps]
+        value = members.get(name, ABSENT)
+        if type(value) is str and value == one.get(name):  # most members, without ceremony
+            continue
+        before = [m.get(name, ABSENT) for m in maps]
         plain = not isinstance(value, dict | list)
         if (plain or place is ROOT) and keys.among(value, before):
             # Most members are as before: those of the document need not be looked into. Deeper down that would read

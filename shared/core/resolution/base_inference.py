@@ -70,7 +70,11 @@ def gone(before: Body, after: Body | None) -> frozenset[ValueKey]:
     if after is None:
         return frozenset(map(key_of, strong(before)))
     # A strong value stands at its place; so members of the document that are as they were need not be looked into.
-    changed = {key: value for key, value in before.items() if not (key in after and equal(value, after[key]))}
+    changed = {
+        key: value
+        for key, value in before.items()
+        if key not in after or not (value == after[key] if type(value) is str else equal(value, after[key]))
+    }
     replacements = {key: after[key] for key in changed if key in after}
     return frozenset(map(key_of, strong(changed) - strong(replacements)))
 

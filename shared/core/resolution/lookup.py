@@ -62,15 +62,14 @@ class Lookup:
         ancestors: Sequence | None = None,
     ) -> None:
         """Ask for several things at once, so that they are read in one round."""
-        missing = NeedsData(
-            frozenset(h for h in states if h and h not in self.context.states and not self._is_head(h)),
-            pairs_since if self.context.pairs is None else None,
-            frozenset(map(base_inference.key_of, seen)) - self.context.seen.keys(),
-            recent and self.context.recent is None,
-            ancestors=ancestors if self.context.ancestors is None else None,
-        )
-        if missing != NeedsData():
-            raise Need(missing)
+        context = self.context
+        unknown = [h for h in states if h and h not in context.states and not self._is_head(h)]
+        pairs_since = None if context.pairs is not None else pairs_since
+        unseen = frozenset(map(base_inference.key_of, seen)) - context.seen.keys() if seen else frozenset()
+        recent = recent and context.recent is None
+        ancestors = None if context.ancestors is not None else ancestors
+        if unknown or pairs_since is not None or unseen or recent or ancestors is not None:
+            raise Need(NeedsData(frozenset(unknown), pairs_since, unseen, recent, ancestors=ancestors))
 
     def _is_head(self, content: ContentHash) -> bool:
         return self.head.body is not None and self.head.hash == content

@@ -1,0 +1,22 @@
+"""Deciding takes no more steps than it should. A step is a line of Python that runs: that is the same on every
+machine, so what makes the rules slower shows without a clock (`python -m bench.decisions` prints both)."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.decisions import KINDS, lines
+
+MOST_LINES = {
+    "new documents": 280,
+    "edits of the head": 520,
+    "edits without a base (v1.0)": 5_400,
+    "eight devices edit one document, in one transaction": 3_700,
+    "eight devices edit one document, one after another": 3_800,
+}
+"""A sixth more than it takes now."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_decision_takes_few_steps(kind: str) -> None:
+    assert lines(kind) < MOST_LINES[kind]

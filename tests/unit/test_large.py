@@ -1,0 +1,72 @@
+"""What is large to decide: told by texts where they suffice, as by looking at every value."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from shared import codec
+from shared.core.documents import ContentHash, DocumentId, Sequence
+from shared.core.json.values import weigh
+from shared.core.resolution.context import DocumentContext, Head, Stored, Submission
+from shared.large import LARGE, ContextAndSubmission, Weights, is_large
+from shared.testing import strategies
+
+HASH = ContentHash("0" * 32)
+
+
+def case(head: Any, state: Any, recent: tuple[Any, ...] = ()) -> ContextAndSubmission:
+    stored = tuple(Stored(HASH, body, Sequence(1)) for body in recent)
+    context = DocumentContext(Head(Sequence(2), HASH, head, 1.0), recent=stored)
+    return context, Submission(DocumentId("a"), state, HASH, 1.0, "0")
+
+
+@given(strategies.json_values())
+def test_law_a_text_tells_no_less_than_there_is(value: Any) -> None:
+    assert Weights()._most(value) >= weigh([value])
+
+
+@pytest.mark.parametrize("size", [LARGE // 2 - 2, LARGE // 2])
+def test_cases_are_large_together(size: int) -> None:
+    weights = Weights()
+    half = case([1] * (size // 2), [2] * (size // 2))
+    for _ in range(2):
+        assert not weights.are_large([half])
+        assert weights.are_large([half, half]) is is_large([[1] * size, [2] * size])
+
+
+def test_commas_in_prose_make_nothing_large() -> None:
+    assert not Weights().are_large([case({"text": "a, b" * LARGE}, {"text": "\\n" * LARGE})])
+
+
+def test_lines_are_counted() -> None:
+    assert Weights().are_large([case({"text": "\n" * LARGE}, {})])
+
+
+def test_states_of_before_count() -> None:
+    assert Weights().are_large([case({}, {}, ([1] * LARGE,))])
+
+
+def test_what_is_nested_too_deeply_for_a_text_is_looked_at() -> None:
+    value: Any = 1
+    for _ in range(500):
+        value = [value]
+    assert not Weights().are_large([case(value, value)])
+    assert Weights().are_large([case([value] * 50, {})])
+
+
+def test_a_document_is_weighed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts: list[Any] = []
+
+    def dumps(value: Any) -> bytes:
+        texts.append(value)
+        return json.dumps(value).encode()
+
+    monkeypatch.setattr(codec, "dumps", dumps)
+    weights, body = Weights(), {"a": [1, 2, 3]}
+    for n in range(3):
+        assert not weights.are_large([case(body, {"n": n}, (body,))])
+    assert sum(value is body for value in texts) == 1

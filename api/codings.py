@@ -17,7 +17,7 @@ IDENTITY: Final = "identity"
 GZIP: Final = "gzip"
 CODINGS: Final = ("zstd", GZIP)
 """The best first."""
-_LEVEL: Final = {"zstd": 1, "gzip": 1}
+LEVEL: Final = {"zstd": 1, "gzip": 1}
 _WINDOW_LOG: Final = 23  # 8 MiB, which RFC 8878 asks of every decoder
 _GZIP_BITS: Final = 16 + zlib.MAX_WBITS
 
@@ -116,8 +116,8 @@ class Decoder:
 def compress(coding: str, data: bytes) -> bytes:
     """All of `data`."""
     if coding == "zstd":
-        return zstd.compress(data, _LEVEL["zstd"])
-    return zlib.compress(data, _LEVEL["gzip"], _GZIP_BITS)
+        return zstd.compress(data, LEVEL["zstd"])
+    return zlib.compress(data, LEVEL["gzip"], _GZIP_BITS)
 
 
 class Encoder:
@@ -127,9 +127,9 @@ class Encoder:
         """`coding`: one of CODINGS, or IDENTITY."""
         self._compressor: Any = None
         if coding == "zstd":
-            self._compressor = zstd.ZstdCompressor(_LEVEL["zstd"])
+            self._compressor = zstd.ZstdCompressor(LEVEL["zstd"])
         elif coding == "gzip":
-            self._compressor = zlib.compressobj(_LEVEL["gzip"], zlib.DEFLATED, _GZIP_BITS)
+            self._compressor = zlib.compressobj(LEVEL["gzip"], zlib.DEFLATED, _GZIP_BITS)
 
     def feed(self, data: bytes) -> bytes:
         """What can be sent by now; may be empty."""

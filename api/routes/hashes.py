@@ -72,8 +72,8 @@ async def get_hashes(request: Request) -> Response:
     headers = _headers(listing.position, coding)
     if coding != IDENTITY:
         headers["content-encoding"] = coding
-    # A map that is compressed is kept once for all who ask, unless it changes from one to the next.
-    return Parts(body, headers, shared=coding == IDENTITY)
+    # A map that is compressed as a whole is kept once for all who ask, unless it changes from one to the next.
+    return Parts(body, headers, shared=coding == IDENTITY or listing.is_segmented)
 
 
 async def post_diff(request: Request) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import aclosing
 from typing import Final, TypeVar
 
 from pymongo import ASCENDING, DESCENDING, ReturnDocument
@@ -11,7 +12,7 @@ from pymongo import ASCENDING, DESCENDING, ReturnDocument
 from shared.adapters.mongodb.atomic import MongoSession, atomically
 from shared.adapters.mongodb.bodies import body_text
 from shared.adapters.mongodb.client import Mongo, Row, errors_mapped
-from shared.adapters.mongodb.raw_rows import hashes_in, one_by_one, sized
+from shared.adapters.mongodb.raw_rows import hashes_in, one_by_one, sized, with_next_under_way
 from shared.adapters.mongodb.rows import (
     entry_of,
     history_in,
@@ -134,8 +135,9 @@ class MongoDocumentStore:
                         session=session,
                         batch_size=10_000,
                     )
-                    async for batch in batches:
-                        hashes.update(await hashes_in(batch, prefix))
+                    async with aclosing(with_next_under_way(batches)) as read:
+                        async for batch in read:
+                            hashes.update(await hashes_in(batch, prefix))
         if row is None:
             return Changes((await self.lineages([space]))[space], {})
         return Changes(lineage_of(row), hashes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from typing import Final
 
 from bson import decode, decode_all, decode_iter
@@ -29,6 +29,24 @@ async def hashes_in(batch: bytes, prefix: int) -> dict[DocumentId, ContentHash |
 
 def _hashes_in(batch: bytes, prefix: int) -> dict[DocumentId, ContentHash | None]:
     return {DocumentId(row["_id"][prefix:]): row["hash"] if row["live"] else None for row in decode_all(batch)}
+
+
+async def with_next_under_way(batches: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
+    """The batches; while one is looked at the next one is read. To be closed (`aclosing`): what is under way then
+    uses the session, so its end is waited for."""
+    rest = aiter(batches)
+    upcoming = asyncio.create_task(_next(rest))
+    try:
+        while (batch := await upcoming) is not None:
+            upcoming = asyncio.create_task(_next(rest))
+            yield batch
+    finally:
+        await asyncio.gather(upcoming, return_exceptions=True)
+
+
+async def _next(batches: AsyncIterator[bytes]) -> bytes | None:
+    """None: there are no more."""
+    return await anext(batches, None)
 
 
 async def one_by_one(batches: AsyncIterable[bytes]) -> AsyncIterator[Row]:

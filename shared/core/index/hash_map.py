@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -29,6 +30,7 @@ MAX_DIGITS: Final = 4
 ROOM: Final = 256
 """Documents of a bucket, on average, for which a new map is divided; with four times as many it is divided again."""
 CROWDED: Final = 4 * ROOM
+_KEY_BYTES: Final = 32
 
 
 def key_of(document: DocumentId) -> str:
@@ -70,12 +72,11 @@ class BucketedMap:
         buckets, digests = dict(self.buckets), dict(self.digests)
         crowded = False
         for prefix, part in grouped.items():
-            content: dict[DocumentId, ContentHash | None] = {**members_of(buckets.get(prefix, b"")), **part}
-            left = {document: hash_ for document, hash_ in content.items() if hash_ is not None}
-            crowded = crowded or len(left) > CROWDED
-            if left:
-                buckets[prefix] = _members(left)
-                digests[prefix] = digest_of(buckets[prefix])
+            members, count = _patched(buckets.get(prefix, b""), part)
+            crowded = crowded or count > CROWDED
+            if members:
+                buckets[prefix] = members
+                digests[prefix] = digest_of(members)
             else:
                 buckets.pop(prefix, None)
                 digests.pop(prefix, None)
@@ -119,13 +120,42 @@ def digest_of(members: bytes) -> str:
 
 
 def _grouped(digits: int, items: Iterable[tuple[DocumentId, ContentHash]]) -> dict[str, bytes]:
-    # The keys of a whole map would take more memory than the map; so they are made again, bucket by bucket.
-    grouped: dict[str, HashMap] = {}
+    grouped: dict[str, list[bytes]] = {}
     for document, hash_ in items:
-        grouped.setdefault(key_of(document)[:digits], {})[document] = hash_
-    return {prefix: _members(content) for prefix, content in grouped.items()}
+        # The key goes before the member, in the same bytes: that is what they are sorted by, and takes least memory.
+        key = hashlib.sha256(document.encode("ascii")).digest()
+        prefix = key[:2].hex()[:digits]
+        entries = grouped.get(prefix)
+        if entries is None:
+            entries = grouped[prefix] = []
+        entries.append(b"%b%b" % (key, _member(document, hash_)))
+    buckets: dict[str, bytes] = {}
+    while grouped:
+        prefix, entries = grouped.popitem()
+        entries.sort()
+        buckets[prefix] = b",".join([entry[_KEY_BYTES:] for entry in entries])
+    return buckets
 
 
-def _members(content: HashMap) -> bytes:
-    # Neither ids nor hashes hold a character that JSON escapes.
-    return ",".join([f'"{one}":"{content[one]}"' for one in sorted(content, key=key_of)]).encode("ascii")
+def _patched(members: bytes, changes: Mapping[DocumentId, ContentHash | None]) -> tuple[bytes, int]:
+    """A bucket with changes made, and how many documents are in it. The keys of a few of the others are made."""
+    entries = members.split(b",") if members else []
+    for document, hash_ in changes.items():
+        at = bisect_left(entries, key_of(document), key=_key_of_entry)
+        there = at < len(entries) and _document_in(entries[at]) == document
+        new = [] if hash_ is None else [_member(document, hash_)]
+        entries[at : at + there] = new
+    return b",".join(entries), len(entries)
+
+
+def _member(document: DocumentId, hash_: ContentHash) -> bytes:
+    # Neither ids nor hashes hold a character that JSON escapes, nor a comma.
+    return f'"{document}":"{hash_}"'.encode("ascii")
+
+
+def _document_in(entry: bytes) -> DocumentId:
+    return DocumentId(entry[1 : entry.index(b'"', 1)].decode("ascii"))
+
+
+def _key_of_entry(entry: bytes) -> str:
+    return key_of(_document_in(entry))

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import pytest
 
 from api.cached_hash_map import CachedHashMap
-from api.codings import decompressed
+from api.codings import CODINGS, decompressed
 from api.compression import compressed
 from api.hash_maps import HashMaps
 from api.routes import hashes
+from api.segments import segment
 from shared.adapters.memory.cache import MemoryHashMapCache
 from shared.adapters.memory.documents import MemoryDocumentStore
 from shared.core.documents import ContentHash, DocumentId, Epoch, Position, SpaceId
@@ -39,6 +40,37 @@ async def test_a_map_is_compressed_once_for_all_who_ask(monkeypatch: pytest.Monk
     assert sorted(asked) == ["gzip", "zstd"]
     assert decompressed("gzip", bodies[0][0], 10**6) == decompressed("zstd", bodies[1][0], 10**6)
     assert decompressed("gzip", bodies[0][0], 10**6) == b"".join(made.parts())
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+async def test_of_a_large_map_a_write_compresses_one_bucket(coding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    compressed_texts: list[bytes] = []
+
+    def counted(coding: str, text: bytes) -> bytes:
+        compressed_texts.append(text)
+        return segment(coding, text)
+
+    monkeypatch.setattr("api.cached_hash_map.segment", counted)
+    monkeypatch.setattr("api.cached_hash_map.SEGMENTED_BYTES", 1000)
+    epoch = Epoch("e")
+    made = BucketedMap.of(
+        Position(epoch, SequenceNumber(1)), {DocumentId(f"d{n}"): ContentHash("0" * 32) for n in range(2000)}
+    )
+    listing = CachedHashMap(made)
+    assert decompressed(coding, b"".join(await listing.body(coding)), 10**6) == made.text()
+    assert len([text for text in compressed_texts if len(text) > 1]) == len(made.buckets)
+    for turn in range(2, 5):
+        compressed_texts.clear()
+        changes = {DocumentId("d7"): ContentHash(f"{turn}" * 32) if turn < 4 else None}
+        patched, _ = listing.map.patched(Position(epoch, SequenceNumber(turn)), changes)
+        before, listing = listing, CachedHashMap(patched, listing)
+        if turn != 3:  # then nobody asks
+            assert decompressed(coding, b"".join(await listing.body(coding)), 10**6) == patched.text()
+            assert len([text for text in compressed_texts if len(text) > 1]) == 1
+            assert abs(listing.size - before.size) < 3000
+    rebuilt = CachedHashMap(BucketedMap.of(patched.position, dict(patched.items())))
+    await rebuilt.body(coding)
+    assert rebuilt.size == listing.size
 
 
 async def test_few_cursors_of_a_request_are_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -114,12 +114,17 @@ async def under_load(
     turns: dict[str, int] = {}
     for token in tokens:
         turns |= await stored(url, token)
-    outcome.missing = [
+    outcome.missing = missing(outcome.acknowledged, turns)
+    return outcome
+
+
+def missing(acknowledged: Mapping[str, int], turns: Mapping[str, int]) -> list[str]:
+    """What was acknowledged and is not among the turns that documents have."""
+    return [
         f"{identity}: turn {turn} was acknowledged, {turns.get(identity)} is stored"
-        for identity, turn in outcome.acknowledged.items()
+        for identity, turn in acknowledged.items()
         if turns.get(identity, 0) < turn
     ]
-    return outcome
 
 
 async def until_written(outcome: Outcome, count: int) -> None:

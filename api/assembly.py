@@ -64,7 +64,7 @@ class OpenAnnouncements(Protocol):
     def __call__(
         self,
         *,
-        heard: Callable[[SpaceId, bytes], None],
+        changed: Callable[[SpaceId, bytes], None],
         lost: Callable[[SpaceId], None],
         revoked: Callable[[SpaceId, DeviceId], None],
         access: Callable[[SpaceId], None],
@@ -106,7 +106,7 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[App
         live = Live(feed, devices, limits, StreamCounts(adapters.streams), pace)
         async with (
             adapters.announcements(
-                heard=live.heard, lost=live.lost, revoked=live.revoked, access=live.access_changed
+                changed=live.on_announcement, lost=live.lost, revoked=live.revoked, access=live.access_changed
             ) as announcements,
             live.following(announcements),
         ):

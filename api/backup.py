@@ -164,10 +164,10 @@ class Restoration:
 
 def _outcome(restored: Restored, space: SpaceId) -> str:
     put, merged = restored.put.get(space), restored.merged.get(space)
-    said = [] if put is None else [f"{put} documents put back"]
+    parts = [] if put is None else [f"{put} documents put back"]
     if merged is not None:
-        said.append(f"{merged['documents']} documents merged into what is there")
-    return ", ".join(said)
+        parts.append(f"{merged['documents']} documents merged into what is there")
+    return ", ".join(parts)
 
 
 def _write_export(

@@ -60,7 +60,7 @@ def backup(data: Path | None, file: Path, spaces: tuple[str, ...], *, force: boo
     if as_json:
         click.echo(json.dumps({"file": str(file), "bytes": size, "rows": counts}))
         return
-    click.echo(f"Saved {_said(counts)} in {shown(str(file))} ({size:,} bytes).")
+    click.echo(f"Saved {_summary(counts)} in {shown(str(file))} ({size:,} bytes).")
     click.echo(f"Check it with: hypertask-server restore --check {shown(str(file))}")
 
 
@@ -127,10 +127,10 @@ def _say_whole(file: Path, header: Header, counts: dict[str, int], *, as_json: b
         click.echo(json.dumps({**row, "rows": {name: n for name, n in counts.items() if name != "space"}}))
         return
     at = datetime.fromtimestamp(header.at, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    click.echo(f"{shown(str(file))} is whole: {_said(counts)}, saved {at} by release {shown(header.release)}.")
+    click.echo(f"{shown(str(file))} is whole: {_summary(counts)}, saved {at} by release {shown(header.release)}.")
 
 
-def _said(counts: dict[str, int]) -> str:
+def _summary(counts: dict[str, int]) -> str:
     return ", ".join(f"{counts.get(name, 0):,} {name}" for name in _COUNTED)
 
 

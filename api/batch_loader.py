@@ -44,7 +44,7 @@ class BatchLoader(Generic[K, V]):
 
     async def _answer(self, batch: dict[K, asyncio.Future[V | None]]) -> None:
         try:
-            found = await self._fetch(batch.keys())
+            values = await self._fetch(batch.keys())
         except Exception as error:  # noqa: BLE001  whoever asked is told, whatever it was
             for future in batch.values():
                 if not future.cancelled():
@@ -53,4 +53,4 @@ class BatchLoader(Generic[K, V]):
             return
         for key, future in batch.items():
             if not future.cancelled():
-                future.set_result(found.get(key))
+                future.set_result(values.get(key))

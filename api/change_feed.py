@@ -47,7 +47,7 @@ class ChangeFeed:
         now = await self._maps.lineage(space)
         behind = is_behind(cursor, now)
         if behind is None:
-            await self._maps.told(space, cursor, now)
+            await self._maps.note_position(space, cursor, now)
             raise ProblemError(CURSOR_GONE, _GONE)
         if not behind:
             return Page({}, now.position, more=False)

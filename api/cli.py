@@ -159,14 +159,14 @@ def revoke(data: Path | None, device: str, user: str | None, space: str | None) 
             return None, False
         return revoked, await _announced(settings, revoked, await devices.reach(revoked))
 
-    revoked, told = _with_stores(data, call)
+    revoked, announced = _with_stores(data, call)
     if revoked is None:
         whose = "".join([f" of {shown(user)}"] if user else []) + (f" for {shown(space)}" if space else "")
         raise click.ClickException(
             f"There is no device {shown(device)}{whose}, or it was revoked before. See: hypertask-server token list"
         )
     click.echo(f"Revoked {revoked.id}: its token opens nothing any more. What it wrote stays.")
-    if not told:
+    if not announced:
         click.echo(
             "Redis does not answer, so the API processes could not be told: streams that the device has open end "
             f"within {HEARTBEAT_SECONDS} seconds.",
@@ -189,8 +189,8 @@ def import_(data: Path | None, space: str, file: Path, *, as_json: bool) -> None
     settings = settings_of(data)
     try:
         with file.open("rb") as source:
-            found = read_import(source, settings.limits, at=time.time())
-            report = run(data, lambda mongo: _import(settings, mongo, SpaceId(space), found))
+            content = read_import(source, settings.limits, at=time.time())
+            report = run(data, lambda mongo: _import(settings, mongo, SpaceId(space), content))
     except InvalidExportError as error:
         raise click.ClickException(f"Nothing was stored of {shown(str(file))}: {shown(str(error))}.") from error
     if as_json:
@@ -204,12 +204,12 @@ def import_(data: Path | None, space: str, file: Path, *, as_json: bool) -> None
         click.echo(f"Left out: {shown(what)}")
 
 
-async def _import(settings: Settings, mongo: Mongo, space: SpaceId, found: Import) -> dict[str, Any]:
+async def _import(settings: Settings, mongo: Mongo, space: SpaceId, content: Import) -> dict[str, Any]:
     async with announcing(settings) as announce:
         return await import_into(
             MongoDocumentStore(mongo, give_up_after_seconds=60),
             space,
-            found,
+            content,
             max_bytes=settings.limits.max_request_bytes,
             at=time.time(),
             announce=partial(announce, space),

@@ -55,13 +55,13 @@ def tag_of(cursor: str, coding: str) -> str:
 
 def tags_in(header: str | None) -> set[str]:
     """What If-None-Match names, without quotes and without the coding; "*" for anything."""
-    found = set()
+    tags = set()
     for part in (header or "").split(","):
         text = part.strip().removeprefix("W/").strip('"')
         for coding in CODINGS:
             text = text.removesuffix(f".{coding}")
-        found.add(text)
-    return found - {""}
+        tags.add(text)
+    return tags - {""}
 
 
 def tag_named(header: str | None, cursor: str) -> str:

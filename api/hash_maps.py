@@ -20,7 +20,7 @@ from shared.ports import Changes, DocumentStore, HashMapCache, UnavailableError
 logger = logging.getLogger(__name__)
 
 _NOTHING = Sequence(0)
-_LOOKS = 4
+_ATTEMPTS = 4
 _SPACES_AT_ONCE = 500
 _SPACES_REMEMBERED = 10_000
 
@@ -37,28 +37,28 @@ class HashMaps:
         self._store = store
         self._cache = cache
         self._lineages = BatchLoader(store.lineages, most=_SPACES_AT_ONCE)
-        self._told: OrderedDict[SpaceId, Position] = OrderedDict()
+        self._reached: OrderedDict[SpaceId, Position] = OrderedDict()
         self._listings = CachedHashMaps(max_bytes)
         self._locks: WeakValueDictionary[SpaceId, asyncio.Lock] = WeakValueDictionary()
 
     async def lineage(self, space: SpaceId) -> Lineage:
         """Where the space stands: every write that was acknowledged before the call is in it."""
         lineage = await self._read(space)
-        told = self._told.get(space)
-        if told is not None and lineage.is_ahead(told):
-            lineage = await self._ended(space, told)
-        self._told[space] = lineage.position
-        self._told.move_to_end(space)
-        if len(self._told) > _SPACES_REMEMBERED:
-            self._told.popitem(last=False)
+        reached = self._reached.get(space)
+        if reached is not None and lineage.is_ahead(reached):
+            lineage = await self._end_history(space, reached)
+        self._reached[space] = lineage.position
+        self._reached.move_to_end(space)
+        if len(self._reached) > _SPACES_REMEMBERED:
+            self._reached.popitem(last=False)
         return lineage
 
-    async def told(self, space: SpaceId, position: Position, lineage: Lineage) -> None:
+    async def note_position(self, space: SpaceId, position: Position, lineage: Lineage) -> None:
         """A client has this position. If it is further than the store, which was at `lineage` just now, the store was
         put back. A history without a write cannot have been told further, so that a client can only end one in
         which something happened since."""
         if lineage.is_ahead(position) and lineage.sequence >= lineage.histories[-1].first:
-            await self._ended(space, position)
+            await self._end_history(space, position)
 
     async def _read(self, space: SpaceId) -> Lineage:
         lineage = await self._lineages.get(space)
@@ -66,11 +66,11 @@ class HashMaps:
             raise UnavailableError("the database does not know the space")
         return lineage
 
-    async def _ended(self, space: SpaceId, told: Position) -> Lineage:
-        await self._store.begin_history(space, told)
+    async def _end_history(self, space: SpaceId, reached: Position) -> Lineage:
+        await self._store.begin_history(space, reached)
         lineage = await self._read(space)
-        if lineage.current != told.epoch:
-            event(logger, logging.WARNING, "store_put_back", space=space, told=told.sequence, has=lineage.sequence)
+        if lineage.current != reached.epoch:
+            event(logger, logging.WARNING, "store_put_back", space=space, told=reached.sequence, has=lineage.sequence)
         return lineage
 
     async def current(self, space: SpaceId) -> CachedHashMap:
@@ -118,7 +118,7 @@ class HashMaps:
             return CachedHashMap(await self._built(space))
 
     async def _through_cache(self, space: SpaceId, lineage: Lineage) -> BucketedMap:
-        for _ in range(_LOOKS):
+        for _ in range(_ATTEMPTS):
             current = await self._from_cache(space, lineage)
             if current is None:
                 async with await self._cache.build(space) as mine:
@@ -141,7 +141,7 @@ class HashMaps:
             # It may be a moment newer; or the store has lost what the map was made of.
             lineage = await self.lineage(space)
             if lineage.is_ahead(cached.position):
-                lineage = await self._ended(space, cached.position)
+                lineage = await self._end_history(space, cached.position)
         if not lineage.holds(cached.position):
             return None
         metrics.HASH_MAPS.labels("cached").inc()

@@ -58,8 +58,8 @@ def run(source: BinaryIO) -> dict[str, Any]:
             _receive(source, file, head["coding"], head["max_bytes"])
             _end_with_parent(source)
             file.seek(0)
-            found = read_export(file, settings.limits)
-            return {"report": asyncio.run(_store(settings, SpaceId(head["space"]), found, Quota(**head["quota"])))}
+            content = read_export(file, settings.limits)
+            return {"report": asyncio.run(_store(settings, SpaceId(head["space"]), content, Quota(**head["quota"])))}
     except InvalidExportError as error:
         return {"invalid": {"detail": str(error), "line": error.line, "pointer": error.pointer}}
     except _RefusedError as error:
@@ -109,7 +109,7 @@ def _end_with_parent(source: BinaryIO) -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-async def _store(settings: Settings, space: SpaceId, found: Import, quota: Quota) -> dict[str, Any]:
+async def _store(settings: Settings, space: SpaceId, content: Import, quota: Quota) -> dict[str, Any]:
     client = redis.client(settings)
 
     async def announce(announcement: Announcement) -> None:
@@ -122,7 +122,7 @@ async def _store(settings: Settings, space: SpaceId, found: Import, quota: Quota
             return await import_into(
                 MongoDocumentStore(mongo, give_up_after_seconds=settings.store_timeout_seconds),
                 space,
-                found,
+                content,
                 max_bytes=settings.limits.max_request_bytes,
                 at=time.time(),
                 announce=announce,

@@ -36,8 +36,8 @@ class LimitsInForce:
 
     def of_nobody(self, limit: Limit) -> int:
         """What the setting says."""
-        found: int = getattr(self._settings, limit.value)
-        return found
+        setting: int = getattr(self._settings, limit.value)
+        return setting
 
     async def of_user(self, limit: Limit, user: UserId | None) -> int:
         """Of a user."""

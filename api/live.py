@@ -56,7 +56,7 @@ class RenderedAnnouncement:
 class Follower(Protocol):
     """Told of changes; must not block."""
 
-    def heard(self, announcement: RenderedAnnouncement) -> None: ...
+    def on_announcement(self, announcement: RenderedAnnouncement) -> None: ...
     def lost(self) -> None:
         """Something may have changed that was not announced."""
         ...
@@ -181,14 +181,14 @@ class Live:
         if known.counted:
             self._counts.leave(known.counted)
 
-    def heard(self, space: SpaceId, data: bytes) -> None:
+    def on_announcement(self, space: SpaceId, data: bytes) -> None:
         """An announcement came."""
         try:
             announcement = RenderedAnnouncement(*announcement_messages.load_announcement(data))
         except ValueError:
             self.lost(space)
             return
-        self._fan_out.tell(space, lambda follower: follower.heard(announcement))
+        self._fan_out.tell(space, lambda follower: follower.on_announcement(announcement))
 
     def lost(self, space: SpaceId) -> None:
         """Announcements may have been missed; those of revoked devices, too."""
@@ -284,7 +284,7 @@ class _Guard:
     def __init__(self, end: Callable[[], object]) -> None:
         self._end = end
 
-    def heard(self, announcement: RenderedAnnouncement) -> None:
+    def on_announcement(self, announcement: RenderedAnnouncement) -> None:
         """Nothing."""
 
     def lost(self) -> None:
@@ -303,7 +303,7 @@ class Wait:
     def __init__(self) -> None:
         self._changed = asyncio.Event()
 
-    def heard(self, announcement: RenderedAnnouncement) -> None:
+    def on_announcement(self, announcement: RenderedAnnouncement) -> None:
         self._changed.set()
 
     def lost(self) -> None:

@@ -71,7 +71,7 @@ def settings_of(data: Path | None) -> Settings:
 
 def connection_of(data: Path) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads((data / _CONNECTION).read_text())
+        connection: dict[str, Any] = json.loads((data / _CONNECTION).read_text())
     except FileNotFoundError:
         raise click.ClickException(f"No instance has run on {data}. Start one: ops/serve --data {data}") from None
-    return found
+    return connection

@@ -59,7 +59,7 @@ class Pace:
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Pace:
-        self._task = asyncio.create_task(self._look())
+        self._task = asyncio.create_task(self._measure())
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -110,7 +110,7 @@ class Pace:
         """Whether nobody else asked for something of late."""
         return not (self._counts.keys() | self._before.keys()) - {space}
 
-    async def _look(self) -> None:
+    async def _measure(self) -> None:
         while True:
             asked = time.monotonic()
             await asyncio.sleep(_LOOK_SECONDS)

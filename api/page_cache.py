@@ -86,8 +86,8 @@ class PageCache:
             return kept[0]
         metrics.PAGES.labels("made").inc()
         space, after, limit = key
-        found, last = await self._store.page(space, after, limit, max_bytes=self._page_bytes)
-        return _Page(lineage.position, [batches.current_row(one) for one in found], last)
+        rows, last = await self._store.page(space, after, limit, max_bytes=self._page_bytes)
+        return _Page(lineage.position, [batches.current_row(one) for one in rows], last)
 
     async def _is_as_before(self, key: _Key, page: _Page, lineage: Lineage) -> bool:
         """Whether nothing in it has changed until `lineage`."""

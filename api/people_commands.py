@@ -202,11 +202,11 @@ def create_invitation(
         public = settings.public_url or (str(connection_of(data)["url"]) if data is not None else "")
         return {**people.invitation_row(invitation), "secret": secret, "url": f"{public}/join#{secret}"}
 
-    made = administer(data, call)
+    link = administer(data, call)
     if as_json:
-        click.echo(json.dumps(made))
+        click.echo(json.dumps(link))
     else:
-        click.echo(f"Whoever opens this link first, until {time_shown(made['expires_at'])}:\n\n  {made['url']}\n")
+        click.echo(f"Whoever opens this link first, until {time_shown(link['expires_at'])}:\n\n  {link['url']}\n")
 
 
 @invite.command("list")

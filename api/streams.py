@@ -83,7 +83,7 @@ class EventStream:
         if self._closed and not self._stuck:  # whoever takes nothing would not take the end either
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    def heard(self, announcement: RenderedAnnouncement) -> None:
+    def on_announcement(self, announcement: RenderedAnnouncement) -> None:
         if len(self._waiting) >= _MOST_WAITING:
             self._waiting.clear()
             self._behind = True

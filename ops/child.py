@@ -128,11 +128,11 @@ class Child:
             file.seek(max(self._log_starts_at, file.seek(0, os.SEEK_END) - 100_000))
             lines = file.read().decode("utf-8", "replace").splitlines()
         lines = [line for line in lines if self._telling and self._telling in line] or lines
-        told = [f"    {line[:500]}" for line in lines[-_LAST_WORDS:]] or ["    (it said nothing)"]
-        told.append(f"    The whole log: {self.log}")
+        shown = [f"    {line[:500]}" for line in lines[-_LAST_WORDS:]] or ["    (it said nothing)"]
+        shown.append(f"    The whole log: {self.log}")
         if self.status is not None and self.status in self._meanings:
-            told.append(self._meanings[self.status])
-        return "\n".join(told)
+            shown.append(self._meanings[self.status])
+        return "\n".join(shown)
 
     async def stop(self, say: Say) -> None:
         """Ends it: politely at first. Nothing is left of it when this returns."""

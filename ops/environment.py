@@ -169,15 +169,15 @@ class Progress:
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
         self._packages = 0
-        self._said = -SAY_EVERY_SECONDS
+        self._said_at = -SAY_EVERY_SECONDS
 
     def read(self, line: str, now: float) -> None:
         """`now`: seconds of a clock that only goes forwards."""
         word, _, rest = line.strip().partition(" ")
         if word == "Collecting":
             self._packages += 1
-            if now - self._said >= SAY_EVERY_SECONDS:
-                self._said = now
+            if now - self._said_at >= SAY_EVERY_SECONDS:
+                self._said_at = now
                 self._say(f"  package {self._packages}: {rest.split(' (from')[0]}")
         elif line.startswith("Installing collected packages"):
             self._say(f"  all {self._packages} packages are here; unpacking them ...")

@@ -49,7 +49,7 @@ class Node:
         return {**os.environ, "PATH": f"{Path(self.node).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
 
 
-def found() -> Node:
+def find_node() -> Node:
     """Raises NodeError."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is not None and npm is not None and _major(node) >= OLDEST:
@@ -83,7 +83,7 @@ def _major(node: str) -> int:
 
 def ensure(project: Path = SDK) -> Node:
     """Node, with the packages of the project installed and its TypeScript compiled. Raises NodeError."""
-    node = found()
+    node = find_node()
     with _alone(project):
         packages = _with_packages(node, project)
         # Another process may be running what is compiled: it is left alone while it is up to date.
@@ -99,7 +99,7 @@ def ensure(project: Path = SDK) -> Node:
 
 def build_app() -> Node:
     """Builds the web client, unless what is built is of these sources. Raises NodeError."""
-    node = found()
+    node = find_node()
     with _alone(APP):
         rooms = [*(APP / room for room in ("src", "worker", "public")), SDK / "src"]
         files = [path for room in rooms for path in sorted(room.rglob("*")) if path.is_file()]
@@ -139,11 +139,11 @@ def _with_packages(node: Node, project: Path) -> str:
 
 
 def _hash_of(paths: Sequence[Path], also: str) -> str:
-    found = hashlib.sha256(also.encode())
+    digest = hashlib.sha256(also.encode())
     for path in paths:
         data = path.read_bytes()
-        found.update(f"{path} {len(data)}\n".encode() + data)
-    return found.hexdigest()
+        digest.update(f"{path} {len(data)}\n".encode() + data)
+    return digest.hexdigest()
 
 
 def _run(node: Node, project: Path, command: Sequence[str], purpose: str) -> None:

@@ -73,18 +73,18 @@ def find(wanted: Wanted, say: Say) -> Program:
     """The program from PATH if it is new enough, or else the wheel's. Raises CannotStartError."""
     on_path = shutil.which(wanted.name)
     if on_path is not None:
-        found = _probe(Path(on_path), wanted, from_wheel=False)
-        if isinstance(found, Program):
-            return found
-        say(f"Not using {on_path}: {found}.")
+        program = _probe(Path(on_path), wanted, from_wheel=False)
+        if isinstance(program, Program):
+            return program
+        say(f"Not using {on_path}: {program}.")
     in_wheel = _in_wheel(wanted)
     if in_wheel is None:
         reason = f"the wheel {wanted.wheel} does not exist for this platform"
     else:
-        found = _probe(in_wheel, wanted, from_wheel=True)
-        if isinstance(found, Program):
-            return found
-        reason = f"that of the wheel {wanted.wheel} does not run here ({found}); it needs {wanted.libraries}"
+        program = _probe(in_wheel, wanted, from_wheel=True)
+        if isinstance(program, Program):
+            return program
+        reason = f"that of the wheel {wanted.wheel} does not run here ({program}); it needs {wanted.libraries}"
     raise CannotStartError(
         f"No {wanted.name} to start: there is none on PATH that fits, and {reason}.\n"
         f"Either {wanted.install}, so that `{wanted.name}` is on PATH; or use Docker: docker compose up"
@@ -118,8 +118,8 @@ def _probe(path: Path, wanted: Wanted, *, from_wheel: bool) -> Program | str:
         return f"it died with signal {-ran.returncode}"
     match = wanted.version.search(ran.stdout)
     if ran.returncode != 0 or match is None:
-        said = ran.stderr.strip() or ran.stdout.strip() or f"it ended with status {ran.returncode}"
-        return said.splitlines()[0]
+        reason = ran.stderr.strip() or ran.stdout.strip() or f"it ended with status {ran.returncode}"
+        return reason.splitlines()[0]
     version = match.group(1)
     if tuple(map(int, version.split(".")[:2])) < wanted.minimum:
         return f"it is version {version}, and {'.'.join(map(str, wanted.minimum))} is needed"

@@ -21,29 +21,29 @@ def place(folder: Path = IN_MEMORY, needed: int = NEEDED) -> Path | None:
     disk, the suite would wait for that for a good part of its time, and no test turns the power off. None: the place
     for temporary files will do."""
     try:
-        found = os.statvfs(folder)
+        disk = os.statvfs(folder)
     except OSError:
         return None
-    may_run_programs = not found.f_flag & getattr(os, "ST_NOEXEC", 0)  # tests install some
-    has_room = found.f_bavail * found.f_frsize >= needed and _available() >= needed
+    may_run_programs = not disk.f_flag & getattr(os, "ST_NOEXEC", 0)  # tests install some
+    has_room = disk.f_bavail * disk.f_frsize >= needed and _available() >= needed
     return folder if may_run_programs and has_room and os.access(folder, os.W_OK | os.X_OK) else None
 
 
 def _available() -> int:
     """Bytes of memory, of this machine or of the container that this runs in."""
-    found = [1024 * _number("/proc/meminfo", r"MemAvailable: +(\d+) kB")]
+    limits = [1024 * _number("/proc/meminfo", r"MemAvailable: +(\d+) kB")]
     for group, limit, used in _GROUPS:
         allowed = _number(f"{group}/{limit}", r"^(\d+)$")
         if allowed:
             cached = _number(f"{group}/memory.stat", r"^inactive_file (\d+)$")
-            found.append(allowed - _number(f"{group}/{used}", r"^(\d+)$") + cached)
-    return min(found)
+            limits.append(allowed - _number(f"{group}/{used}", r"^(\d+)$") + cached)
+    return min(limits)
 
 
 def _number(path: str, pattern: str) -> int:
     """0: there is none."""
     try:
-        told = re.search(pattern, Path(path).read_text(), re.MULTILINE)
+        match = re.search(pattern, Path(path).read_text(), re.MULTILINE)
     except OSError:
         return 0
-    return int(told[1]) if told else 0
+    return int(match[1]) if match else 0

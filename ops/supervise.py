@@ -151,7 +151,7 @@ class Server:
         await self._until_worker_works()
 
     async def _until_api_answers(self) -> None:
-        said = "nothing"
+        answer = "nothing"
         with suppress(TimeoutError):
             async with asyncio.timeout(_READY_SECONDS), _client() as client:
                 while True:
@@ -162,10 +162,10 @@ class Server:
                     else:
                         if response.status_code == 200:
                             return
-                        said = f"{response.status_code} {response.text[:500]}"
+                        answer = f"{response.status_code} {response.text[:500]}"
                     await asyncio.sleep(_ASK_AGAIN_SECONDS)
         raise CannotStartError(
-            f"The API was not ready after {_READY_SECONDS:g} s; to GET /readyz it answered: {said}\n"
+            f"The API was not ready after {_READY_SECONDS:g} s; to GET /readyz it answered: {answer}\n"
             f"{self._processes['api'][0].log_tail()}"
         )
 
@@ -201,14 +201,14 @@ class Server:
         status, out, error = await self._run(f"{_SETUP} {option}")
         if status != 0:
             raise CannotStartError(f"The server could not be set up: {error or out}")
-        made: dict[str, Any] = json.loads(out)
-        administrator = made.pop("administrator")
+        access: dict[str, Any] = json.loads(out)
+        administrator = access.pop("administrator")
         if administrator is not None:
             say(
                 f"The first administrator is {administrator['name']}, password {administrator['password']} (shown "
                 f"this once; hypertask-server user reset makes another one). Sign in at {self.url}/sign-in"
             )
-        return made
+        return access
 
     async def _opens(self, token: str) -> bool:
         headers = {"Authorization": f"Bearer {token}"}
@@ -344,10 +344,10 @@ Ctrl-C stops it. The data stays in {data}; the logs are in {data}/logs.
 def _listening(host: str, port: int) -> Iterator[socket.socket]:
     """The socket that all API processes accept from."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
         raise CannotStartError(f"--host {host} is no address of this machine ({error.strerror}).") from None
-    family, _, _, _, address = found[0]
+    family, _, _, _, address = addresses[0]
     with socket.socket(family, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Accepted sockets inherit it. uvicorn takes a socket it is handed for a Unix one and does not set it,

@@ -179,12 +179,12 @@ class BackupReader:
 
 def _object(frame: Frame) -> dict[str, Any]:
     try:
-        found = json.loads(frame.payload)
+        value = json.loads(frame.payload)
     except ValueError:
-        found = None
-    if not isinstance(found, dict):
+        value = None
+    if not isinstance(value, dict):
         raise InvalidBackupError(f"it is damaged: its frame {frame.name!r} says nothing")
-    return found
+    return value
 
 
 def _header_of(row: dict[str, Any]) -> Header:

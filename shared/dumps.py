@@ -41,8 +41,8 @@ def documents_in(value: Any) -> Dump | None:
     """The documents, if the value has one of the forms. `value`: what a JSON text says, or the list of what its lines
     say."""
     for kind in (_kinto, _couchdb, _pouchdb, _mongodb):
-        if (found := kind(value)) is not None:
-            return found
+        if (dump := kind(value)) is not None:
+            return dump
     return None
 
 

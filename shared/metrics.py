@@ -161,8 +161,8 @@ def _behind_token(token: str) -> Callable[[dict[str, Any], Any], Iterable[bytes]
             headers = [("content-type", "text/plain"), ("www-authenticate", "Bearer")]
             start_response("401 Unauthorized", headers)
             return [b"Send the header Authorization: Bearer <HYPERTASK_METRICS_TOKEN>.\n"]
-        found: Sequence[bytes] = metrics(environ, start_response)
-        return found
+        body: Sequence[bytes] = metrics(environ, start_response)
+        return body
 
     return application
 

@@ -25,8 +25,8 @@ Checks = Mapping[str, Callable[[], Awaitable[None]]]
 
 async def statuses(checks: Checks) -> dict[str, str]:
     """`ok` or `unavailable` of each, asked at the same time."""
-    found = await asyncio.gather(*map(_answers, checks.values()))
-    return {name: "ok" if fine else "unavailable" for name, fine in zip(checks, found, strict=True)}
+    reached = await asyncio.gather(*map(_answers, checks.values()))
+    return {name: "ok" if fine else "unavailable" for name, fine in zip(checks, reached, strict=True)}
 
 
 @contextlib.asynccontextmanager
@@ -53,12 +53,12 @@ async def served(port: int, checks: Checks) -> AsyncIterator[int | None]:
 
 async def _answer(head: bytes, checks: Checks) -> bytes:
     path = head.split(b" ", 2)[1] if head.startswith(b"GET ") else b""
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     status = 200 if path in (b"/healthz", b"/readyz") else 404
     if path == b"/readyz":
-        found = await statuses(checks)
-        status = 200 if set(found.values()) <= {"ok"} else 503
-    body = json.dumps({"status": _REASONS[status].lower(), **found}).encode()
+        result = await statuses(checks)
+        status = 200 if set(result.values()) <= {"ok"} else 503
+    body = json.dumps({"status": _REASONS[status].lower(), **result}).encode()
     lines = (
         f"HTTP/1.1 {status} {_REASONS[status]}",
         "content-type: application/json",

@@ -94,7 +94,7 @@ BREAKS = (
     Break(
         "row 5: what the device sent since is not asked for",
         "shared/core/resolution/base_selection.py",
-        "    if look.submission.device is None:\n        return basis\n",
+        "    if lookup.submission.device is None:\n        return basis\n",
         "    if True:\n        return basis\n",
     ),
     Break(
@@ -171,7 +171,7 @@ BREAKS = (
     Break(
         "doubts: a deletion that is sent again after something else leaves no record",
         "shared/core/resolution/case.py",
-        '        conflicts = (Conflict("", live, ABSENT, doubts.SENT_BEFORE),) if since_sent(self.look) else ()\n',
+        '        conflicts = (Conflict("", live, ABSENT, doubts.SENT_BEFORE),) if since_sent(self.lookup) else ()\n',
         "        conflicts = ()\n",
         DOUBTS,
     ),
@@ -199,7 +199,7 @@ BREAKS = (
     Break(
         "unseen: a clock that went back leaves no record",
         "shared/core/resolution/doubts.py",
-        "        return look.context.device is not None and went_back(look.context.device, state)\n",
+        "        return lookup.context.device is not None and went_back(lookup.context.device, state)\n",
         "        return False\n",
         UNSEEN,
     ),
@@ -332,7 +332,7 @@ BREAKS = (
     Break(
         "doubts: what a token deleted is not recorded when it turns out to be shared",
         "shared/core/resolution/doubts.py",
-        "    under = look.body(look.buried) if basis.memory.contradicted else None\n",
+        "    under = lookup.body(lookup.buried) if basis.memory.contradicted else None\n",
         "    under = None\n",
         DOUBTS,
     ),
@@ -346,7 +346,7 @@ BREAKS = (
     Break(
         "doubts: what a device did since it sent what comes late is not recorded",
         "shared/core/resolution/doubts.py",
-        "        doubted += of_old(look, result, stored.sequence)\n",
+        "        doubted += of_old(lookup, result, stored.sequence)\n",
         "        pass\n",
         DOUBTS,
     ),
@@ -360,7 +360,7 @@ BREAKS = (
     Break(
         "row 6: the server's changes are counted from the client's base",
         "shared/core/resolution/base_selection.py",
-        "(body,), server_from=look.body(parts.hash))",
+        "(body,), server_from=lookup.body(parts.hash))",
         "(body,), server_from=None)",
     ),
     Break(
@@ -384,7 +384,7 @@ BREAKS = (
     Break(
         "row 10: the guard believes every memory",
         "shared/core/resolution/base_selection.py",
-        "    if not look.seen(fresh) or base_inference.count_edits(state, picked) == 1:",
+        "    if not lookup.seen(fresh) or base_inference.count_edits(state, picked) == 1:",
         "    if True:",
     ),
     Break(
@@ -432,14 +432,14 @@ BREAKS = (
     Break(
         "a clock ahead of its time wins",
         "shared/core/resolution/rebase.py",
-        "min(arriving, self.look.submission.arrived_at) < min(stored, self.look.head.arrived_at)",
+        "min(arriving, self.lookup.submission.arrived_at) < min(stored, self.lookup.head.arrived_at)",
         "arriving < stored",
     ),
     Break(
         "a stale state brings back what was deleted",
         "shared/core/resolution/case.py",
-        "            if not is_edited(self.look, state, basis):",
-        "            if False and not is_edited(self.look, state, basis):",
+        "            if not is_edited(self.lookup, state, basis):",
+        "            if False and not is_edited(self.lookup, state, basis):",
     ),
     Break(
         "a deletion beats an edit that it has not seen",
@@ -834,7 +834,7 @@ BREAKS = (
     Break(
         "people: a space is handed over to who is no member",
         "shared/adapters/mongodb/spaces.py",
-        "if not found.matched_count:\n                    raise NothingChangedError",
+        "if not result.matched_count:\n                    raise NothingChangedError",
         "",
         ACCESS_STORES,
     ),
@@ -1170,7 +1170,7 @@ BREAKS = (
     Break(
         "a lost base is taken for one that is known",
         "shared/core/resolution/lost_base.py",
-        "    return None if look.exists and lineage.is_full and _is_given_up(look, parts) else parts\n",
+        "    return None if lookup.exists and lineage.is_full and _is_given_up(lookup, parts) else parts\n",
         "    return None\n",
         LOST,
     ),
@@ -1261,7 +1261,7 @@ BREAKS = (
     Break(
         "put back: a request that came before is not known",
         "shared/core/resolution/known_states.py",
-        "    return includes(version, base_version(look)) and includes(head_version(look), version)\n",
+        "    return includes(version, base_version(lookup)) and includes(head_version(lookup), version)\n",
         "    return False\n",
         PUT_BACK,
     ),
@@ -1345,7 +1345,7 @@ BREAKS = (
     Break(
         "put back: what the head contained before it was found to contain what was lost is forgotten",
         "shared/core/resolution/lost_base.py",
-        "recovered=outgrown(self.look))",
+        "recovered=outgrown(self.lookup))",
         "recovered=())",
         LOST,
     ),
@@ -1366,7 +1366,7 @@ BREAKS = (
     Break(
         "versions: what the head contained before it was found to contain more is forgotten",
         "shared/core/resolution/by_version.py",
-        "            recovered = (*self.brought(decision), *outgrown(self.look))",
+        "            recovered = (*self.brought(decision), *outgrown(self.lookup))",
         "            recovered = self.brought(decision)",
         ("tests/unit/core/resolution/test_by_version.py",),
     ),
@@ -1394,7 +1394,7 @@ BREAKS = (
     Break(
         "a cursor that is taken proves what was answered after it",
         "client/sync/engine/answer.py",
-        "    return any(parts.sequence > then.sequence and parts.history != here.epoch for parts in found)",
+        "    return any(parts.sequence > then.sequence and parts.history != here.epoch for parts in known)",
         "    return False",
         ("tests/unit/client/sync/engine/test_answer.py", "tests/convergence/test_rings.py"),
     ),

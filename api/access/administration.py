@@ -58,24 +58,24 @@ class Administration:
     ) -> tuple[User, str | None]:
         """A new user with a space of his own, and the password that was made for him if none is given, which is
         nowhere else. 409 if somebody has that name or address."""
-        made = None if password is not None else new_password()
+        password_made = None if password is not None else new_password()
         now = time.time()
         identity = UserId("u" + secrets.token_hex(12))
         user = User(identity, UserName(name), now, email, administrator=administrator, has_password=True)
         entry = origin.entry(AuditAct.USER_ADDED, now, user=identity, administrator=administrator)
         space = SpaceProfile(new_space_id(), FIRST_SPACE, now)
-        hash_ = await self.passwords.hash(password or made or "")
+        hash_ = await self.passwords.hash(password or password_made or "")
         taken = await self.stores.users.add(user, hash_, entry, space=space)
         if taken is Taken.NAME:
             raise ProblemError(NAME_TAKEN, "Choose another name; names are compared without case.", pointer="/name")
         if taken is not None:
             raise ProblemError(EMAIL_TAKEN, "An account has this e-mail address.", pointer="/email")
-        return user, made
+        return user, password_made
 
     async def users(self, text: str, after: str, most: int) -> list[AdminRow]:
         """Whose name or e-mail address has the text in it, with what they use; by id."""
-        found = await self.stores.users.search(text, after, most)
-        return list(await asyncio.gather(*map(self._user_row, found)))
+        users = await self.stores.users.search(text, after, most)
+        return list(await asyncio.gather(*map(self._user_row, users)))
 
     async def user(self, identity: UserId) -> AdminRow:
         """With the limits that hold for him, and his spaces."""
@@ -137,9 +137,9 @@ class Administration:
 
     async def spaces(self, text: str, after: str, most: int) -> list[AdminRow]:
         """Whose id or name has the text in it, with what they hold; by id."""
-        found = await self.stores.spaces.search(text, after, most)
-        used = await self.documents.usage([space.id for space in found])
-        return [_space_row(space, used.get(space.id, Usage())) for space in found]
+        spaces = await self.stores.spaces.search(text, after, most)
+        used = await self.documents.usage([space.id for space in spaces])
+        return [_space_row(space, used.get(space.id, Usage())) for space in spaces]
 
     async def space(self, identity: SpaceId) -> AdminRow:
         """How a space is: what it holds, who is in it, how far devices are behind, and the limits that hold."""
@@ -259,13 +259,13 @@ def new_password() -> str:
 
 
 def _checked(limits: Mapping[str, object], allowed: frozenset[Limit]) -> dict[str, int]:
-    found: dict[str, int] = {}
+    checked: dict[str, int] = {}
     for name, value in limits.items():
         wrong = invalid_override(name, value, allowed)
         if wrong is not None or not isinstance(value, int):
             raise ProblemError(MALFORMED_REQUEST, f"{wrong}.", pointer=f"/limits/{name}")
-        found[Limit(name).value] = value
-    return found
+        checked[Limit(name).value] = value
+    return checked
 
 
 def _limits_row(settings: Settings, which: frozenset[Limit], *overrides: Overrides) -> AdminRow:

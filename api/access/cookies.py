@@ -79,12 +79,12 @@ def cookie_of(request: Request, name: str) -> str:
 
 def cookie_in(header: str, name: str) -> str:
     """The same. Of several the last one counts."""
-    found = ""
+    last = ""
     for pair in header.split(";"):
         known, _, value = pair.partition("=")
         if known.strip() == name:
-            found = value.strip()
-    return found
+            last = value.strip()
+    return last
 
 
 def csrf_of(cookie: str) -> str:

@@ -29,7 +29,7 @@ async def form_of(request: Request, *, key: str | None = None) -> dict[str, str]
         )
     except ValueError:
         raise ProblemError(MALFORMED_REQUEST, "The body is not a form in UTF-8.") from None
-    found = dict(fields)
-    if len(found) != len(fields):
+    values = dict(fields)
+    if len(values) != len(fields):
         raise ProblemError(MALFORMED_REQUEST, "A field of the form is there twice.")
-    return found
+    return values

@@ -88,12 +88,12 @@ class Grants:
         owner = (await self.stores.users.by_ids([grant.approval.user])).get(grant.approval.user)
         if owner is None or owner.state is not AccountState.ACTIVE:
             raise _refused(Poll.DENIED)
-        made = token_of(secret, grant.salt)
-        device = await self._device(owner, grant.approval, made, address)
+        token = token_of(secret, grant.salt)
+        device = await self._device(owner, grant.approval, token, address)
         if device is None:
             raise _refused(Poll.EXPIRED)
         await self.stores.grants.use(token_hash(secret), now)
-        return device, made.token
+        return device, token.token
 
     async def _device(self, owner: User, approval: Approval, made: NewDevice, address: str | None) -> Device | None:
         """The device of the grant, made if it was not before. None: it was revoked."""

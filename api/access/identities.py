@@ -128,11 +128,11 @@ class Identities:
     ) -> User:
         """The identity's, who is made if he is not there yet. `invitation`: the one that this needs; 410 if somebody
         else was quicker."""
-        found = (await self._stores.users.by_ids([identity.user])).get(identity.user)
+        known = (await self._stores.users.by_ids([identity.user])).get(identity.user)
         email = verified_email(claims)
         for name in [*names_of(claims), f"user {secrets.token_hex(4)}"]:
-            if found is not None:
-                return found
+            if known is not None:
+                return known
             now = time.time()
             user = User(identity.user, UserName(name), now, email)
             space = SpaceProfile(new_space_id(), FIRST_SPACE, now)
@@ -144,10 +144,10 @@ class Identities:
                 taken = await self._stores.users.add(user, None, entry, space=space, invitation=invitation)
             if isinstance(taken, AcceptFailure):
                 raise gone()
-            found = (await self._stores.users.by_ids([identity.user])).get(identity.user)
-        if found is None:
+            known = (await self._stores.users.by_ids([identity.user])).get(identity.user)
+        if known is None:
             raise ProblemError(PROVIDER_REFUSED, "No name is free for you. Begin again.")
-        return found
+        return known
 
     async def _give(self, identity: Identity, wanted: Mapping[SpaceId, Role], address: str | None) -> None:
         """The roles. What is to be taken back is known before anything is given."""
@@ -178,21 +178,21 @@ class Identities:
 
 def groups_of(claims: Mapping[str, Any], name: str) -> set[str]:
     """A list of texts, or one text; anything else is no group."""
-    found = claims.get(name)
-    values = found if isinstance(found, list) else [found]
+    groups = claims.get(name)
+    values = groups if isinstance(groups, list) else [groups]
     return {value for value in values if isinstance(value, str)}
 
 
 def verified_email(claims: Mapping[str, Any]) -> str | None:
     """The address, if the provider has verified it."""
-    found = claims.get("email")
-    is_fine = isinstance(found, str) and claims.get("email_verified") is True and email_key(found) is not None
-    return str(found) if is_fine else None
+    email = claims.get("email")
+    is_fine = isinstance(email, str) and claims.get("email_verified") is True and email_key(email) is not None
+    return str(email) if is_fine else None
 
 
 def names_of(claims: Mapping[str, Any]) -> list[str]:
     """What he may be called, most wanted first."""
-    found = [claims.get(name) for name in ("preferred_username", "name", "email", "sub")]
-    names = [value.partition("@")[0].strip()[:80] for value in found if isinstance(value, str)]
+    values = [claims.get(name) for name in ("preferred_username", "name", "email", "sub")]
+    names = [value.partition("@")[0].strip()[:80] for value in values if isinstance(value, str)]
     names = [name for name in names if is_user_name(name)][:1]
     return [*names, *(f"{name} {number}" for name in names for number in range(2, _NAMES))]

@@ -47,12 +47,12 @@ class SignIn:
         nobody has; 429 to an address that has failed often; 403 for an account that is disabled."""
         # One attempt of an address at a time: all of them are counted.
         async with self._lock(network_of(address or "")):
-            found = await self._stores.users.by_login(login)
-            account = found[0].id if found is not None else name_key(login)
-            if not await self._matches(account, None if found is None else found[1], password, address):
+            by_login = await self._stores.users.by_login(login)
+            account = by_login[0].id if by_login is not None else name_key(login)
+            if not await self._matches(account, None if by_login is None else by_login[1], password, address):
                 raise ProblemError(WRONG_CREDENTIALS, "No account has this name, or e-mail address, and password.")
-        assert found is not None
-        user, known_hash = found
+        assert by_login is not None
+        user, known_hash = by_login
         if user.state is AccountState.DISABLED:
             raise ProblemError(ACCOUNT_DISABLED, "An administrator has disabled this account.")
         if known_hash is not None and self._passwords.is_outdated(known_hash):

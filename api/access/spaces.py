@@ -222,12 +222,12 @@ class Spaces:
         """As `accept`."""
         now = time.time()
         entry = caller.origin.entry(AuditAct.INVITATION_ACCEPTED, now)
-        found = await self.stores.invitations.accept(secret_hash, caller.user.id, now, entry)
-        if found is AcceptFailure.ALREADY_MEMBER:
+        accepted = await self.stores.invitations.accept(secret_hash, caller.user.id, now, entry)
+        if accepted is AcceptFailure.ALREADY_MEMBER:
             raise ProblemError(ALREADY_MEMBER, "The invitation can be used by somebody else.")
-        if isinstance(found, AcceptFailure):
+        if isinstance(accepted, AcceptFailure):
             raise gone()
-        return found
+        return accepted
 
 
 async def new_invitation(

@@ -78,8 +78,8 @@ async def devices(visit: Visit) -> Response:
 
 async def show_sessions(visit: Visit) -> Response:
     caller = visit.person
-    found = await visit.app.stores.sessions.list_of(caller.user.id)
-    sessions = [session for session in found if time.time() < session.expires_at]
+    known = await visit.app.stores.sessions.list_of(caller.user.id)
+    sessions = [session for session in known if time.time() < session.expires_at]
     current = None if caller.session is None else caller.session.id
     return visit.render("sessions.html", sessions=sessions, current=current)
 

@@ -44,7 +44,7 @@ async def asset(request: Request) -> Response:
 def _read(name: str) -> bytes:
     if name not in _SWAGGER_UI:
         return resources.files("api.pages").joinpath("static", name).read_bytes()
-    found = find_spec("swagger_ui")
-    if found is None or found.origin is None:
+    package = find_spec("swagger_ui")
+    if package is None or package.origin is None:
         raise RuntimeError("swagger-ui-py is not installed")
-    return Path(found.origin).with_name("static").joinpath(name).read_bytes()
+    return Path(package.origin).with_name("static").joinpath(name).read_bytes()

@@ -107,7 +107,7 @@ async def _entered(visit: Visit, user: User, target: str) -> Response:
 
 def _secret(visit: Visit) -> str:
     """Of an invitation, from a form: what stands behind the # of a link that was pasted as a whole."""
-    found = visit.fields.get("invitation", "").strip().rpartition("#")[2]
-    if len(found) > 200:
+    secret = visit.fields.get("invitation", "").strip().rpartition("#")[2]
+    if len(secret) > 200:
         raise ProblemError(MALFORMED_REQUEST, "That is no invitation.")
-    return found
+    return secret

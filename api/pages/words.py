@@ -42,5 +42,5 @@ def for_people(error: ProblemError) -> str:
     """Why it was not done, and what to do on a page: without routes and settings."""
     if error.kind in _INSTEAD:
         return _INSTEAD[error.kind]
-    text = _LIMITS.sub(lambda found: found.group().replace("_", " ").capitalize(), _ASIDE.sub("", error.detail))
+    text = _LIMITS.sub(lambda match: match.group().replace("_", " ").capitalize(), _ASIDE.sub("", error.detail))
     return " ".join(sentence for sentence in _SENTENCE.split(text) if not _FOR_PROGRAMS.search(sentence))

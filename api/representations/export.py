@@ -21,12 +21,12 @@ def policies_line(policies: Policies) -> bytes:
     return _line({"kind": "policies", "policies": representations.policies_row(policies)})
 
 
-def line_of(found: Exported) -> bytes:
+def line_of(exported: Exported) -> bytes:
     """Nothing is redacted: an export is for whom the space belongs to."""
-    entry = found.entry
+    entry = exported.entry
     row: dict[str, Any] = {
-        "kind": "document" if found.is_head else "revision",
-        "id": found.document,
+        "kind": "document" if exported.is_head else "revision",
+        "id": exported.document,
         "rev": entry.rev,
         "hash": entry.hash,
         "deleted": entry.deleted,
@@ -39,7 +39,7 @@ def line_of(found: Exported) -> bytes:
         "parents": entry.parents,
         "conflicts": entry.conflicts,
     }
-    if not found.is_head:
+    if not exported.is_head:
         row["received"] = entry.received
     return _line(row | stored_version(entry.version))
 

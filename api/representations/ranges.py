@@ -21,10 +21,10 @@ def ranges_of(request: JsonValue, most: int) -> dict[Prefix, Fingerprint]:
         raise FaultError(Fault("malformed request", 'The body must be {"ranges": {"<prefix>": "<fingerprint>"}}.'))
     if len(ranges) > most:
         raise FaultError(Fault("too large", f"One request may ask about {most} ranges.", "/ranges"))
-    found: dict[Prefix, Fingerprint] = {}
+    fingerprints: dict[Prefix, Fingerprint] = {}
     for prefix, fingerprint in ranges.items():
         if not is_prefix(prefix) or not isinstance(fingerprint, str) or not is_fingerprint(fingerprint):
             detail = "A range is 0 to 16 hex digits, its fingerprint 32, in lower case."
             raise FaultError(Fault("malformed request", detail, f"/ranges/{escape(prefix)}"))
-        found[prefix] = fingerprint
-    return found
+        fingerprints[prefix] = fingerprint
+    return fingerprints

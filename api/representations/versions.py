@@ -33,14 +33,14 @@ def version_of(value: JsonValue, pointer: str) -> Version:
         raise FaultError(Fault("malformed request", 'A version is {"<source>": <number>, ...}.', pointer))
     if len(value) > MAX_SENT_SOURCES:
         raise FaultError(Fault("malformed request", f"A version names {MAX_SENT_SOURCES} sources at most.", pointer))
-    found: dict[Source, int] = {}
+    version: dict[Source, int] = {}
     for source, number in value.items():
         counts = isinstance(number, int) and not isinstance(number, bool) and 0 < number <= MAX_COUNTER
         if not is_source(source) or not counts:
             detail = "A source has 1 to 64 characters of 0-9 a-z, its number is a whole one from 1 to 2^53-1."
             raise FaultError(Fault("malformed request", detail, f"{pointer}/{escape(source)}"))
-        found[Source(source)] = cast(int, number)
-    return found
+        version[Source(source)] = cast(int, number)
+    return version
 
 
 def ancestors_of(request: dict[str, JsonValue], check: CheckState, pointer: str) -> list[list[Any]]:

@@ -47,14 +47,14 @@ async def create_device(request: Request) -> Response:
     app = state(request)
     caller = await app.callers.of(request)
     holder = caller.bound or share_of(caller.user.id)
-    found = _wanted(await read_json_body(request, holder, _MAX_BYTES), alone=caller.bound is not None)
-    expires_in = parsing.seconds(found, "expires_in", _MAX_SECONDS)
+    members = _wanted(await read_json_body(request, holder, _MAX_BYTES), alone=caller.bound is not None)
+    expires_in = parsing.seconds(members, "expires_in", _MAX_SECONDS)
     device, token = await app.devices.create_bounded(
         caller.user,
-        name=found["name"],
-        space=await _space(request, caller, found),
+        name=members["name"],
+        space=await _space(request, caller, members),
         origin=caller.origin,
-        every_space=caller.bound is None and parsing.flag(found, "every_space") is not False,
+        every_space=caller.bound is None and parsing.flag(members, "every_space") is not False,
         expires_at=None if expires_in is None else time.time() + expires_in,
     )
     return _with_token(device, token, 201)
@@ -83,13 +83,13 @@ async def revoke_device(request: Request) -> Response:
     return Response(status_code=204)
 
 
-async def _space(request: Request, caller: Caller, found: dict[str, Any]) -> SpaceId:
+async def _space(request: Request, caller: Caller, wanted: dict[str, Any]) -> SpaceId:
     """The space that the token opens where a request names none: the one that is asked for, that of the token that
     asks, or the oldest that the user is in."""
     app = state(request)
     if caller.bound is not None:
         return caller.bound
-    asked = parsing.optional(found, "space", lambda text: True, "the id of a space of yours")
+    asked = parsing.optional(wanted, "space", lambda text: True, "the id of a space of yours")
     if asked is None and caller.device is not None:
         asked = caller.device.space
     if asked is None:

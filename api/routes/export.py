@@ -45,10 +45,10 @@ async def space_lines(app: AppState, space: SpaceId, position: Position) -> Asyn
     yield export.first_line(space, cursor_of(position), time.time())
     yield export.policies_line(await app.documents.policies(space))
     documents = revisions = 0
-    async for found in app.documents.everything(space):
-        documents += found.is_head
-        revisions += not found.is_head
-        yield export.line_of(found)
+    async for exported in app.documents.everything(space):
+        documents += exported.is_head
+        revisions += not exported.is_head
+        yield export.line_of(exported)
     yield export.last_line(documents, revisions)
 
 
@@ -72,8 +72,8 @@ async def pieces_of(
             if not await still_open():
                 waiting = []
                 break
-            whole = b"".join(waiting)
-            for begin in range(0, len(whole), _PIECE_BYTES):  # others come in between
-                yield encoder.feed(whole[begin : begin + _PIECE_BYTES])
+            data = b"".join(waiting)
+            for begin in range(0, len(data), _PIECE_BYTES):  # others come in between
+                yield encoder.feed(data[begin : begin + _PIECE_BYTES])
             waiting, size = [], 0
     yield encoder.feed(b"".join(waiting)) + encoder.close()

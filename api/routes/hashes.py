@@ -29,7 +29,7 @@ T = TypeVar("T")
 _MOST_WAIT_SECONDS = 60
 _MOST_RANGES = 4096
 _MOST_DIFF_BYTES = 512 * 1024
-_MOST_TOLD = 8
+_MOST_CURSORS = 8
 """Cursors in If-None-Match that are looked up. A client has one."""
 
 
@@ -43,19 +43,19 @@ async def get_hashes(request: Request) -> Response:
     known = tags_in(request.headers.get("if-none-match"))
     asked_at = time.time()
 
-    async def look() -> Lineage:
+    async def read() -> Lineage:
         nonlocal asked_at
         asked_at = time.time()
         return await app.hash_maps.lineage(device.space)
 
-    lineage = await look()
+    lineage = await read()
     if may_wait and cursor_of(lineage.position) in known:
         lineage = await _held(
-            request, device, look=look, changed=lambda newer: cursor_of(newer.position) not in known
+            request, device, read=read, changed=lambda newer: cursor_of(newer.position) not in known
         )
     position = lineage.position
-    for told in islice(filter(None, map(parse_cursor, known)), _MOST_TOLD):
-        await app.hash_maps.told(device.space, told, lineage)
+    for position_known in islice(filter(None, map(parse_cursor, known)), _MOST_CURSORS):
+        await app.hash_maps.note_position(device.space, position_known, lineage)
     coding = accepted(request.headers.get("accept-encoding"))
     if known & {"*", cursor_of(position)}:
         await app.acknowledgements.listed(device, asked_at, position.sequence)
@@ -93,27 +93,27 @@ async def _since(request: Request, device: Device, since: str, limit: int, *, ma
     app = state(request)
     cursor = cursor_in(since)
 
-    async def look() -> Page:
+    async def read() -> Page:
         return await app.live.replays.page(device.space, cursor, limit)
 
-    page = await look()
+    page = await read()
     if may_wait and not page.hashes and not page.more:
-        page = await _held(request, device, look=look, changed=lambda newer: bool(newer.hashes))
+        page = await _held(request, device, read=read, changed=lambda newer: bool(newer.hashes))
     app.devices.synced(device.id, device.space, page.position.sequence)
     body = {"hashes": page.hashes, "cursor": cursor_of(page.position), "more": page.more}
     return Response(codec.dumps(body), headers={"cache-control": "no-store"}, media_type="application/json")
 
 
 async def _held(
-    request: Request, device: Device, *, look: Callable[[], Awaitable[T]], changed: Callable[[T], bool]
+    request: Request, device: Device, *, read: Callable[[], Awaitable[T]], changed: Callable[[T], bool]
 ) -> T:
-    """What `look` finds when it has changed, or when the time that the request gives is over."""
+    """What `read` returns when it has changed, or when the time that the request gives is over."""
     app = state(request)
     until = time.monotonic() + _wait(request)
     wait = Wait()
     await app.live.follow(device, app.devices.credential(request), wait)
     try:
-        while not changed(result := await look()):
+        while not changed(result := await read()):
             left = until - time.monotonic()
             if left <= 0 or app.live.closing or await request.is_disconnected():
                 break

@@ -69,7 +69,7 @@ async def healthz(request: Request) -> Response:
 async def readyz(request: Request) -> Response:
     """The database and the cache answer it, too."""
     status = await probe.statuses(state(request).checks)
-    if missing := " and ".join(name for name, found in status.items() if found != "ok"):
+    if missing := " and ".join(name for name, reached in status.items() if reached != "ok"):
         detail = f"The {missing} does not answer."
         raise ProblemError(UNAVAILABLE, detail, headers={"retry-after": "1"}, extensions=status)
     return _json({"status": "ok", **status})

@@ -22,8 +22,8 @@ from shared.core.access.sessions import WebSession, WebSessionId
 async def sign_in(request: Request) -> Response:
     app = state(request)
     app.callers.cookie.check_site(request)
-    found = await parsing.members_of(request, {"name", "password"})
-    name, password = parsing.any_text(found, "name"), parsing.any_text(found, "password")
+    members = await parsing.members_of(request, {"name", "password"})
+    name, password = parsing.any_text(members, "name"), parsing.any_text(members, "password")
     user = await app.sign_in.user(name, password, address_of(request))
     return await begun(request, user, 200)
 

@@ -50,9 +50,9 @@ async def get_space(request: Request) -> Response:
 async def patch_space(request: Request) -> Response:
     app = state(request)
     caller, space, access = await _entered(request, Act.MANAGE)
-    found = await parsing.members_of(request, {"name", "archived"}, key=caller.user.id)
-    name = parsing.space_name(found) if "name" in found else None
-    archived = parsing.flag(found, "archived")
+    members = await parsing.members_of(request, {"name", "archived"}, key=caller.user.id)
+    name = parsing.space_name(members) if "name" in members else None
+    archived = parsing.flag(members, "archived")
     unless_empty({"name": name} if name is not None else {"archived": archived} if archived is not None else {})
     if name is not None:
         await app.spaces.rename(caller, space, name)
@@ -75,8 +75,8 @@ async def restore_space(request: Request) -> Response:
 
 async def transfer_space(request: Request) -> Response:
     caller, space, _ = await _entered(request, Act.MANAGE)
-    found = await parsing.members_of(request, {"user"}, key=caller.user.id)
-    await state(request).spaces.transfer(caller, space, UserId(parsing.any_text(found, "user")))
+    members = await parsing.members_of(request, {"user"}, key=caller.user.id)
+    await state(request).spaces.transfer(caller, space, UserId(parsing.any_text(members, "user")))
     return Response(status_code=204)
 
 
@@ -116,9 +116,9 @@ async def add_invitation(request: Request) -> Response:
     caller, space, access = await _entered(request, Act.MANAGE)
     if access.space is SpaceState.DELETED:
         raise unknown_space()
-    found = await parsing.members_of(request, {"role", "expires_in"}, key=caller.user.id)
-    seconds = parsing.seconds(found, "expires_in", MAX_INVITATION_SECONDS)
-    invitation, secret = await app.spaces.invite(caller.origin, space, parsing.role(found), seconds=seconds)
+    members = await parsing.members_of(request, {"role", "expires_in"}, key=caller.user.id)
+    seconds = parsing.seconds(members, "expires_in", MAX_INVITATION_SECONDS)
+    invitation, secret = await app.spaces.invite(caller.origin, space, parsing.role(members), seconds=seconds)
     return _json(invited(request, invitation, secret), 201)
 
 
@@ -132,8 +132,8 @@ async def revoke_invitation(request: Request) -> Response:
 async def show_invitation(request: Request) -> Response:
     """For one who has its secret, before he signs in or up."""
     app = state(request)
-    found = await parsing.members_of(request, {"secret"})
-    preview = await app.spaces.preview(parsing.any_text(found, "secret"))
+    members = await parsing.members_of(request, {"secret"})
+    preview = await app.spaces.preview(parsing.any_text(members, "secret"))
     role = preview.invitation.role
     return _json(
         {
@@ -148,8 +148,8 @@ async def show_invitation(request: Request) -> Response:
 async def accept_invitation(request: Request) -> Response:
     app = state(request)
     caller = await app.callers.at_large(request)
-    found = await parsing.members_of(request, {"secret"}, key=caller.user.id)
-    invitation = await app.spaces.accept(caller, parsing.any_text(found, "secret"))
+    members = await parsing.members_of(request, {"secret"}, key=caller.user.id)
+    invitation = await app.spaces.accept(caller, parsing.any_text(members, "secret"))
     role = None if invitation.role is None else invitation.role.value
     return _json({"space": invitation.space, "role": role})
 

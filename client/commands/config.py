@@ -31,9 +31,9 @@ def init(session: Session, screen: Screen, *, folder: Path | None) -> None:
     if folder is not None:
         session.make_profile(folder)
     profile = file.profile(name)
-    made = TaskFolder(profile.folder)
-    made.make()
-    count = len(made.scan().files)
+    folder_made = TaskFolder(profile.folder)
+    folder_made.make()
+    count = len(folder_made.scan().files)
     screen.answer(
         {"profile": name, "folder": str(profile.folder), "config": str(file.path), "tasks": count},
         f"The folder of the profile {name} is {profile.folder}; it has {tasks(count)}.",
@@ -59,9 +59,9 @@ def path(session: Session, screen: Screen) -> None:
 def init_config(session: Session, screen: Screen) -> None:
     """Make the config file, with comments, if it is missing."""
     file = session.config_file
-    made = file.make()
-    did = f"Created {file.path}." if made else f"{file.path} exists already; nothing was changed."
-    screen.answer({"path": str(file.path), "made": made}, did, "Next: hypertask config edit")
+    is_new = file.make()
+    did = f"Created {file.path}." if is_new else f"{file.path} exists already; nothing was changed."
+    screen.answer({"path": str(file.path), "made": is_new}, did, "Next: hypertask config edit")
 
 
 @config.command()

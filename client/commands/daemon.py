@@ -98,8 +98,8 @@ def stop(session: Session, screen: Screen) -> None:
                 f"process {holder(lock)} does not stop. To end it, which loses nothing: kill -9 {holder(lock)}"
             )
         time.sleep(0.05)
-    said = f"Stopped (process {pid})." if running else "No daemon was running."
-    screen.answer({"running": False}, said, "Next: hypertask sync, or: hypertask daemon start")
+    sentence = f"Stopped (process {pid})." if running else "No daemon was running."
+    screen.answer({"running": False}, sentence, "Next: hypertask sync, or: hypertask daemon start")
 
 
 @daemon.command()
@@ -109,11 +109,11 @@ def status(session: Session, screen: Screen) -> None:
     lock, service = _lock(session), _service_or_none(session)
     held = is_held(lock)
     installed = service is not None and service.installed
-    said = f"The daemon runs (process {holder(lock)})." if held else "No daemon runs."
+    sentence = f"The daemon runs (process {holder(lock)})." if held else "No daemon runs."
     where = f"Installed: {service.path}" if installed and service else "Not installed as a service."
     then = "Next: hypertask status" if held else "Next: hypertask daemon start"
     value = {"running": held, "pid": holder(lock) if held else None, "installed": installed}
-    screen.answer(value, said, where, then)
+    screen.answer(value, sentence, where, then)
 
 
 def _spawn(session: Session) -> None:

@@ -64,8 +64,8 @@ def _refusals(intent: Survey, report: SendReport) -> None:
     for document, refusal in list(report.refused.items())[:SHOWN]:
         title = intent.documents[document].get("description")
         named = f" ({clip(title)})" if isinstance(title, str) else ""
-        said = shown(f"refused: {document}{named}: {refusal.reason} [{refusal.code}]")
-        click.secho(said, fg="red", err=True)
+        sentence = shown(f"refused: {document}{named}: {refusal.reason} [{refusal.code}]")
+        click.secho(sentence, fg="red", err=True)
     if (more := len(report.refused) - SHOWN) > 0:
         click.echo(f"... and {more} more; --json has all of them", err=True)
 

@@ -36,22 +36,22 @@ _COLOURS = {"ok": "green", "warning": "yellow", "bad": "red"}
 def status(session: Session, screen: Screen) -> None:
     """When the last sync was, what waits, what is wrong, and what to do. Asks no server."""
     with open_workspace(session.profile, session.tokens) as workspace:
-        found = status_of(workspace)
+        health = status_of(workspace)
         dropped = unseen_lines(workspace)
         protected = {
             upstream.name: protected_lines(upstream.name, upstream.protected, workspace)
-            for upstream in found.upstreams
+            for upstream in health.upstreams
         }
-    lines = [f"{session.profile.folder}: {tasks(len(found.found.hashes))}"]
-    lines.append(f"daemon: running (process {found.daemon})" if found.daemon else "daemon: not running")
-    for upstream in found.upstreams:
+    lines = [f"{session.profile.folder}: {tasks(len(health.contents.hashes))}"]
+    lines.append(f"daemon: running (process {health.daemon})" if health.daemon else "daemon: not running")
+    for upstream in health.upstreams:
         lines += [*_upstream_lines(upstream, session.now), *protected[upstream.name]]
     lines += dropped
-    lines += [f"{p.name}: {p.sentence}" for p in found.found.problems[:SHOWN]]
-    if (more := len(found.found.problems) - SHOWN) > 0:
+    lines += [f"{p.name}: {p.sentence}" for p in health.contents.problems[:SHOWN]]
+    if (more := len(health.contents.problems) - SHOWN) > 0:
         lines.append(f"... and {more} more files that are ignored; --json has all of them")
-    lines.append(_next(found))
-    screen.answer(_as_object(found, session), *lines)
+    lines.append(_next(health))
+    screen.answer(_as_object(health, session), *lines)
 
 
 def _upstream_lines(upstream: UpstreamStatus, now: datetime) -> list[str]:
@@ -108,37 +108,37 @@ def _span(at: float, now: datetime) -> str:
     return f"{seconds:.0f} s"
 
 
-def _next(found: Status) -> str:
-    if not found.upstreams:
+def _next(health: Status) -> str:
+    if not health.upstreams:
         return "Next: hypertask connect URL"
-    if any(upstream.plan.held_here or upstream.plan.held_there for upstream in found.upstreams):
+    if any(upstream.plan.held_here or upstream.plan.held_there for upstream in health.upstreams):
         return "Next: one of the two commands above."
-    errors = [error for upstream in found.upstreams if (error := upstream.last.get("error"))]
-    waits = any(upstream.waiting or not upstream.last for upstream in found.upstreams)
-    if found.found.problems:
+    errors = [error for upstream in health.upstreams if (error := upstream.last.get("error"))]
+    waits = any(upstream.waiting or not upstream.last for upstream in health.upstreams)
+    if health.contents.problems:
         if not errors and not waits:
             return "Next: correct the files named above; all others are synced."
-        return f"Next: correct the files named above{'.' if found.daemon is not None else ', then: hypertask sync'}"
-    if any(upstream.no_token for upstream in found.upstreams):
+        return f"Next: correct the files named above{'.' if health.daemon is not None else ', then: hypertask sync'}"
+    if any(upstream.no_token for upstream in health.upstreams):
         return "Next: sign in, as above."
     if any(error.get("passing") is False for error in errors):
         return "Next: correct that. To check everything: hypertask doctor"
-    if refused := {document for upstream in found.upstreams for document in upstream.refused}:
-        also = "" if found.daemon is not None or not waits else " All else: hypertask sync"
+    if refused := {document for upstream in health.upstreams for document in upstream.refused}:
+        also = "" if health.daemon is not None or not waits else " All else: hypertask sync"
         count = len(refused)
         return f"Not in sync: {edits(count)} {'is' if count == 1 else 'are'} kept here alone; see above.{also}"
-    if found.daemon is not None:
+    if health.daemon is not None:
         return "The daemon keeps trying." if errors else "The daemon is syncing." if waits else "In sync."
     return "Next: hypertask sync" if waits or errors else "In sync. To stay so: hypertask daemon start"
 
 
-def _as_object(found: Status, session: Session) -> dict[str, Any]:
+def _as_object(health: Status, session: Session) -> dict[str, Any]:
     return {
         "profile": session.profile.name,
         "folder": str(session.profile.folder),
-        "tasks": len(found.found.hashes),
-        "daemon": found.daemon,
-        "problems": [{"file": p.name, "code": p.code, "sentence": p.sentence} for p in found.found.problems],
+        "tasks": len(health.contents.hashes),
+        "daemon": health.daemon,
+        "problems": [{"file": p.name, "code": p.code, "sentence": p.sentence} for p in health.contents.problems],
         "upstreams": {
             upstream.name: {
                 "url": upstream.url,
@@ -146,7 +146,7 @@ def _as_object(found: Status, session: Session) -> dict[str, Any]:
                 "waiting": upstream.waiting,
                 **waiting_of(upstream.plan),
             }
-            for upstream in found.upstreams
+            for upstream in health.upstreams
         },
     }
 
@@ -164,12 +164,12 @@ def doctor(session: Session, screen: Screen) -> None:
     for check in checks:
         mark = f"{check.state:7}"
         mark = click.style(mark, fg=_COLOURS[check.state]) if in_colour("auto") else mark
-        first, *rest = _fitting(shown(f"{check.what}: {check.said}"))
+        first, *rest = _fitting(shown(f"{check.what}: {check.sentence}"))
         lines += [Painted(f"{mark} {first}"), *(f"        {part}" for part in rest)]
         if check.fix:
             lines.append(f"        {check.fix}")
     lines.append("Nothing is wrong." if not bad else f"{len(bad)} to correct. To check again: hypertask doctor")
-    value = [{"what": c.what, "state": c.state, "said": c.said, "fix": c.fix} for c in checks]
+    value = [{"what": c.what, "state": c.state, "said": c.sentence, "fix": c.fix} for c in checks]
     screen.answer({"checks": value, "bad": len(bad)}, *lines)
     if bad:
         sys.exit(INCOMPLETE)

@@ -50,10 +50,10 @@ def log(session: Session, screen: Screen, *, document: str, everything: bool) ->
     lines = [f"{called}: {_where(loaded, local)}"]
     sections = {"here": done_here}
     sections |= {upstream: revision_lines(rows, bodies, local) for upstream, rows in histories.items()}
-    for where, told in sections.items():
-        shown = told if everything else told[:SHOWN_STATES]
-        lines += [f"{where}:", *shown] if told else []
-        if more := len(told) - len(shown):
+    for where, states in sections.items():
+        shown = states if everything else states[:SHOWN_STATES]
+        lines += [f"{where}:", *shown] if states else []
+        if more := len(states) - len(shown):
             lines.append(f"  ... and {more} more lines: hypertask log {document} --all")
     lines += [f"{upstream}: {error}" for upstream, error in errors.items()]
     if decisions:

@@ -42,14 +42,14 @@ def list_tasks(session: Session, screen: Screen, *, words: tuple[str, ...], ever
         if fits(body) and here(body) and (everything or is_pending(body, session.now))
     )
     fitting = in_order(wanted, session.now.tzinfo)
-    found = fitting[:limit]
+    listed = fitting[:limit]
     say_problems(screen, seen.problems)
     if not screen.as_json:
-        number(session, found)
-    lines = task_lines(seen, found, COLUMNS, colour)
+        number(session, listed)
+    lines = task_lines(seen, listed, COLUMNS, colour)
     of_all = f" of {len(seen.bodies)}" if len(fitting) != len(seen.bodies) else ""
-    summary = f"{tasks(len(fitting))}{of_all}{in_context(session)}{first_of(len(found), len(fitting))}."
-    hint = "Next: hypertask done NUMBER" if found else 'Next: hypertask add "water the plants"'
-    if not found and seen.bodies:
+    summary = f"{tasks(len(fitting))}{of_all}{in_context(session)}{first_of(len(listed), len(fitting))}."
+    hint = "Next: hypertask done NUMBER" if listed else 'Next: hypertask add "water the plants"'
+    if not listed and seen.bodies:
         hint = f"Next: {fewer_words(session, filters)}hypertask list --all"
-    screen.answer({"tasks": found, "problems": problem_rows(seen.problems)}, *lines, f"{summary} {hint}")
+    screen.answer({"tasks": listed, "problems": problem_rows(seen.problems)}, *lines, f"{summary} {hint}")

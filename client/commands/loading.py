@@ -38,9 +38,11 @@ class AllTasks(NamedTuple):
 def load_all(session: Session, screen: Screen) -> AllTasks:
     """Raises FolderError."""
     seen = session.tasks.all()
-    if made := session.tasks.make_occurrences(seen.bodies):
-        screen.say(f"Created {tasks(len(made))} from {'a repeating task' if len(made) == 1 else 'repeating tasks'}.")
-    bodies = {**seen.bodies, **{DocumentId(body["id"]): body for body in made}}
+    if created := session.tasks.make_occurrences(seen.bodies):
+        screen.say(
+            f"Created {tasks(len(created))} from {'a repeating task' if len(created) == 1 else 'repeating tasks'}."
+        )
+    bodies = {**seen.bodies, **{DocumentId(body["id"]): body for body in created}}
     return all_tasks_of(session, bodies, seen.problems)
 
 

@@ -29,7 +29,7 @@ def revision_lines(rows: Sequence[RevisionRow], bodies: Mapping[str, Body], loca
         before = next((one for one in rows[number + 1 :] if not one.get("received")), None)
         here = "  <- here" if row.get("hash") == local and not row.get("deleted") else ""
         state = str(row.get("hash"))[:HASH]
-        lines.append(f"  {moment_of(row.get('at'))}  {state}  {_said(row, before, bodies)}{here}")
+        lines.append(f"  {moment_of(row.get('at'))}  {state}  {_change(row, before, bodies)}{here}")
         lines += [
             f"{INDENT}{conflict_line(conflict).partition('. --take')[0]}" for conflict in row.get("conflicts") or ()
         ]
@@ -61,7 +61,7 @@ def moment_of(at: Any) -> str:
     return datetime.fromtimestamp(float(at or 0), UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _said(row: RevisionRow, before: RevisionRow | None, bodies: Mapping[str, Body]) -> str:
+def _change(row: RevisionRow, before: RevisionRow | None, bodies: Mapping[str, Body]) -> str:
     by = f"on {row.get('device')}"
     if row.get("received"):
         return f"received from {row.get('device')}, and merged or replaced at once"
@@ -88,8 +88,8 @@ def _fields(before: Body, after: Body) -> str:
 
 
 def _field(name: str, was: Any, now: Any) -> str:
-    if name == "annotations" and (said := _notes_said(was, now)):
-        return said
+    if name == "annotations" and (sentence := _notes_said(was, now)):
+        return sentence
     if now is ABSENT:
         return f"{name} removed (it was {value_text(was)})"
     if _are_words(was, now):

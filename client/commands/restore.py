@@ -60,22 +60,22 @@ def restore(
         raise click.UsageError("--state goes with an ID, and without --since: hypertask restore ID --state HASH")
     since = _past(when, session.now) if when is not None else None
     with open_workspace(session.profile, session.tokens) as workspace:
-        found = asyncio.run(_found(workspace, document, since, state, everything=everything))
-    lines = [f"{name} could not be asked: {reason}" for name, reason in found.unreachable.items()]
+        earlier = asyncio.run(_earlier(workspace, document, since, state, everything=everything))
+    lines = [f"{name} could not be asked: {reason}" for name, reason in earlier.unreachable.items()]
     for line in lines:
         screen.say(line)
-    missing = [_missing(one, state) for one in found.unknown[:SHOWN]]
-    value: dict[str, Any] = {"unknown": found.unknown, "not_asked": found.unreachable}
-    if not found.bodies:
+    missing = [_missing(one, state) for one in earlier.unknown[:SHOWN]]
+    value: dict[str, Any] = {"unknown": earlier.unknown, "not_asked": earlier.unreachable}
+    if not earlier.bodies:
         screen.answer({"restored": [], **value}, *(missing or ["Nothing to bring back."]))
-        if found.unknown:
+        if earlier.unknown:
             sys.exit(INCOMPLETE)
         return
     if dry_run:
-        shown = [f"  {one}  {title(body)}" for one, body in list(found.bodies.items())[: 5 * SHOWN]]
+        shown = [f"  {one}  {title(body)}" for one, body in list(earlier.bodies.items())[: 5 * SHOWN]]
         screen.answer(
-            {"restored": [], "would_restore": list(found.bodies), **value},
-            f"{tasks(len(found.bodies))} would be brought back:",
+            {"restored": [], "would_restore": list(earlier.bodies), **value},
+            f"{tasks(len(earlier.bodies))} would be brought back:",
             *shown,
             *missing,
             "Nothing was changed.",
@@ -83,7 +83,7 @@ def restore(
         return
     options = (("--all", everything), ("--held", held), (f"--since {when}", when), (f"--state {state}", state))
     words = ["restore", *([document] if document else []), *(option for option, given in options if given)]
-    done = session.tasks.restore(found.bodies, " ".join(words))
+    done = session.tasks.restore(earlier.bodies, " ".join(words))
     screen.answer(
         {"restored": [step_row(step) for step in done.steps], **value},
         f"Brought back {tasks(len(done.steps))}:",
@@ -98,7 +98,7 @@ def _missing(document: DocumentId, state: str | None) -> str:
     return f"{document}: {which} is known. All states: hypertask log {document}"
 
 
-async def _found(
+async def _earlier(
     workspace: Workspace, document: str | None, since: float | None, state: str | None, *, everything: bool
 ) -> Earlier:
     states = States(workspace)
@@ -111,8 +111,8 @@ async def _found(
     one = named(workspace, document or "")
     if since is None:
         return await states.of(one, content=state)
-    found = await states.since(since, only=one)
-    return found if found.bodies else Earlier(unknown=[one], unreachable=found.unreachable)
+    earlier = await states.since(since, only=one)
+    return earlier if earlier.bodies else Earlier(unknown=[one], unreachable=earlier.unreachable)
 
 
 def _past(text: str, now: datetime) -> float:

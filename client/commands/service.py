@@ -63,8 +63,8 @@ def run(commands: Sequence[Sequence[str]]) -> None:
             raise ServiceError(f"there is no {command[0]} here. Start it yourself: hypertask daemon start")
         done = subprocess.run(list(command), capture_output=True, text=True, check=False)  # noqa: S603  ours
         if done.returncode != 0:
-            said = (done.stderr or done.stdout).strip()
-            raise ServiceError(f"{shlex.join(command)} failed: {said}. Without it: hypertask daemon start")
+            reason = (done.stderr or done.stdout).strip()
+            raise ServiceError(f"{shlex.join(command)} failed: {reason}. Without it: hypertask daemon start")
 
 
 def _program() -> list[str]:

@@ -56,9 +56,9 @@ class Session:
     @cached_property
     def profile(self) -> Profile:
         """Raises ConfigError, NoProfileError. Where nothing was ever set up, config and folder are made."""
-        made = self.config_file.make()
+        is_new = self.config_file.make()
         profile = self.config_file.profile(self._wanted)
-        if made:
+        if is_new:
             TaskFolder(profile.folder).make()
         return profile
 

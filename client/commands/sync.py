@@ -140,7 +140,7 @@ async def _watched(exchange: Exchange, screen: Screen, anew: BeginAnew) -> str |
 async def _watch_for_ever(exchange: Exchange, screen: Screen) -> None:
     failing: set[str] = set()
 
-    def told(result: Result) -> None:
+    def on_result(result: Result) -> None:
         for name, error in result.errors.items():
             if name not in failing:
                 screen.say(f"{name}: {error}")
@@ -161,4 +161,4 @@ async def _watch_for_ever(exchange: Exchange, screen: Screen) -> None:
             ]:
                 screen.say(line)
 
-    await Watch(exchange, told, screen.warn).run()
+    await Watch(exchange, on_result, screen.warn).run()

@@ -125,8 +125,10 @@ def edit(session: Session, screen: Screen, *, prefix: str, discard: bool) -> Non
     draft = Draft(session.folder, document)
     if discard:
         there = draft.discard()
-        said = "The draft was thrown away; the task was not changed." if there else "There is no draft of this task."
-        screen.answer({"discarded": there}, said)
+        sentence = (
+            "The draft was thrown away; the task was not changed." if there else "There is no draft of this task."
+        )
+        screen.answer({"discarded": there}, sentence)
         return
     body = session.tasks.read(document)
     before = draft.open(body)

@@ -123,8 +123,8 @@ def _known(session: Session) -> Callable[[str, Body], bool]:
         nonlocal memory
         memory = memory or ImportMemory(session.folder.state)
         document = DocumentId(identity)
-        found = session.folder.read(document)
-        bodies = [found.body if isinstance(found, Loaded) else None, memory.base(document)]
+        loaded = session.folder.read(document)
+        bodies = [loaded.body if isinstance(loaded, Loaded) else None, memory.base(document)]
         return any(one is not None and one.get("description") == body.get("description") for one in bodies)
 
     return known
@@ -145,7 +145,7 @@ def bring_into_folder(
     with screen.progress("Read" if dry_run else "Imported", sending=False) as progress:
         brought = bring(session.tasks, documents, command, reconcile=reconcile, dry_run=dry_run, progress=progress)
     counts = {fate: brought.count(fate) for fate in ImportOutcome}
-    said = ", ".join(f"{n} {fate.value.replace('_', ' ')}" for fate, n in counts.items() if n or fate in _ALWAYS)
+    summary = ", ".join(f"{n} {fate.value.replace('_', ' ')}" for fate, n in counts.items() if n or fate in _ALWAYS)
     value: dict[str, Any] = {
         "dry_run": dry_run,
         "tasks": len(documents),
@@ -159,7 +159,7 @@ def bring_into_folder(
     if reading.numbered and source:
         lines.append(f"{tasks(reading.numbered)} with ids of the file itself: they count within {source} (--source).")
         value["source"] = source
-    did = f"Nothing was changed. It would be: {said}." if dry_run else f"{said}."
+    did = f"Nothing was changed. It would be: {summary}." if dry_run else f"{summary}."
     screen.answer(
         {**value, "notes": _rows(reading.notes), "problems": problems}, *lines, did, _next(brought, dry_run=dry_run)
     )

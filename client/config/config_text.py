@@ -208,13 +208,13 @@ class _Reader:
 
     def _numbers(self, at: tuple[str, ...], table: dict[str, Any]) -> dict[str, float]:
         """Nested tables are dots: priority.H."""
-        found: dict[str, float] = {}
+        numbers: dict[str, float] = {}
         for name, value in table.items():
             if isinstance(value, dict):
-                found |= {f"{name}.{inner}": n for inner, n in self._numbers((*at, name), value).items()}
+                numbers |= {f"{name}.{inner}": n for inner, n in self._numbers((*at, name), value).items()}
             else:
-                found[name] = self._number((*at, name), value)
-        return found
+                numbers[name] = self._number((*at, name), value)
+        return numbers
 
     def _number(self, at: tuple[str, ...], value: Any) -> float:
         try:
@@ -328,18 +328,18 @@ _KEY: Final = r"\s*([A-Za-z0-9_.\"'-]+)\s*="
 def _lines(text: str) -> dict[tuple[str, ...], int]:
     """On which line each table and key is, in the plain style: one key a line. Entries of an array of tables are
     counted from 0."""
-    found: dict[tuple[str, ...], int] = {}
+    lines: dict[tuple[str, ...], int] = {}
     table: tuple[str, ...] = ()
     for number, line in enumerate(text.splitlines(), 1):
         if header := re.match(_HEADER, line):
             table = tuple(_parts(header[2]))
             if header[1] == "[[":
-                count = sum(1 for key in found if key[:-1] == table and key[-1].isdigit())
+                count = sum(1 for key in lines if key[:-1] == table and key[-1].isdigit())
                 table = (*table, str(count))
-            found.setdefault(table, number)
+            lines.setdefault(table, number)
         elif key := re.match(_KEY, line):
-            found.setdefault((*table, *_parts(key[1])), number)
-    return found
+            lines.setdefault((*table, *_parts(key[1])), number)
+    return lines
 
 
 def _parts(dotted: str) -> Iterator[str]:

@@ -79,7 +79,7 @@ def _from_keyring(profile: str, upstream: str) -> str | None:
     except ImportError:
         return None
     try:
-        found = keyring.get_password(SERVICE, f"{profile}.{upstream}")
+        token = keyring.get_password(SERVICE, f"{profile}.{upstream}")
     except errors.KeyringError as error:
         raise TokenError(f"the system's keyring did not give the token: {error}") from None
-    return None if found is None else checked(found)
+    return None if token is None else checked(token)

@@ -63,8 +63,8 @@ class Stamp(NamedTuple):
     """Of the last change of the file or its name: sees also what sets `mtime` back, as unpacking and copying do."""
 
     @classmethod
-    def of(cls, found: os.stat_result) -> Self:
-        return cls(found.st_mtime_ns, found.st_size, found.st_ino, found.st_ctime_ns)
+    def of(cls, status: os.stat_result) -> Self:
+        return cls(status.st_mtime_ns, status.st_size, status.st_ino, status.st_ctime_ns)
 
     def racy(self, read_ns: int) -> bool:
         """Whether the file may change after `read_ns`, when it was read, and its stamp stay the same: the clocks of
@@ -134,12 +134,12 @@ def put_over(new: Path | str, target: Path | str, expected: Stamp, rescue: Calla
     if stamp_at(target) != expected:
         raise ChangedError(target)
     mode = _mode_if_writable(target)
-    made = os.stat(new)  # noqa: PTH116
-    if stat.S_IMODE(made.st_mode) != mode:
+    status = os.stat(new)  # noqa: PTH116
+    if stat.S_IMODE(status.st_mode) != mode:
         with suppress(PermissionError):  # a disk that has no permissions
             os.chmod(new, mode)  # noqa: PTH101
-        made = os.stat(new)  # noqa: PTH116
-    ours = Stamp.of(made)
+        status = os.stat(new)  # noqa: PTH116
+    ours = Stamp.of(status)
     call = _system_call()
     if call is None or not _renamed(new, target, call, call.exchange):
         os.replace(new, target)  # noqa: PTH105

@@ -166,13 +166,13 @@ class TaskFolder:
                     problems.append(misnamed(entry.name))
                     continue
                 try:
-                    found = entry.stat(follow_symlinks=False)
+                    status = entry.stat(follow_symlinks=False)
                 except FileNotFoundError:  # removed since the names were read
                     continue
-                if is_elsewhere(found):
+                if is_elsewhere(status):
                     problems.append(placeholder(document))
-                elif stat.S_ISREG(found.st_mode):
-                    files[document] = Stamp.of(found)
+                elif stat.S_ISREG(status.st_mode):
+                    files[document] = Stamp.of(status)
                 else:
                     problems.append(not_a_file(document))
             problems += [placeholder(d, name) for d, name in placeholders.items() if d not in files]
@@ -243,7 +243,7 @@ class TaskFolder:
     def withheld(self, problems: Iterable[FileProblem]) -> Mapping[DocumentId, str]:
         """The documents that are inside the files of `problems` under another name, and that name. Reads these
         files. A document whose own file is missing and that is here was renamed, not deleted."""
-        found: dict[DocumentId, str] = {}
+        withheld: dict[DocumentId, str] = {}
         for problem in problems:
             holds = problem.holds
             if problem.document is None and problem.code != "rescued":
@@ -253,8 +253,8 @@ class TaskFolder:
                     continue
                 holds = None if isinstance(read, str) else self._id_inside(read[0])
             if holds is not None:
-                found[holds] = problem.name
-        return found
+                withheld[holds] = problem.name
+        return withheld
 
     def _understood(self, raw: bytes, stamp: Stamp, racy: bool, document: DocumentId) -> Loaded | FileProblem:
         if raw and not raw.strip(b"\0"):  # the hole that a drive has put in the place of the text
@@ -338,8 +338,8 @@ class TaskFolder:
         if not (ignored := self.state / ".gitignore").exists():
             ignored.write_text("*\n", encoding="ascii")
         for left_over in self._temporary.iterdir():
-            found = stamp_at(left_over)  # gone by now, if another process is at work
-            if found is not None and found.mtime_ns < time.time_ns() - LEFT_OVER_SECONDS * 1_000_000_000:
+            stamp = stamp_at(left_over)  # gone by now, if another process is at work
+            if stamp is not None and stamp.mtime_ns < time.time_ns() - LEFT_OVER_SECONDS * 1_000_000_000:
                 left_over.unlink(missing_ok=True)
         self._prepared = True
 
@@ -373,9 +373,9 @@ _DATALESS: Final = 0x40000000
 """macOS."""
 
 
-def is_elsewhere(found: os.stat_result) -> bool:
+def is_elsewhere(status: os.stat_result) -> bool:
     """Whether the system says that reading the file would fetch it from somewhere."""
-    attributes, flags = getattr(found, "st_file_attributes", 0), getattr(found, "st_flags", 0)
+    attributes, flags = getattr(status, "st_file_attributes", 0), getattr(status, "st_flags", 0)
     return bool(attributes & _RECALLED or flags & _DATALESS)
 
 
@@ -384,14 +384,14 @@ def _read(path: Path, most: int) -> tuple[bytes, Stamp, bool] | str:
     OSError."""
     for _ in range(3):
         with os.fdopen(os.open(path, READ_ONLY), "rb") as file:
-            found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode):
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
                 return "not-a-file"
-            if found.st_size > most:
+            if status.st_size > most:
                 return "too-large"
             now = time.time_ns()
             raw = file.read()
             stamp = Stamp.of(os.fstat(file.fileno()))
-        if stamp == Stamp.of(found) and len(raw) == stamp.size:
+        if stamp == Stamp.of(status) and len(raw) == stamp.size:
             return raw, stamp, stamp.racy(now)
     return "changing"

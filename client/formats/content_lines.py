@@ -65,9 +65,9 @@ def line_of(text: str, number: int = 0) -> Line:
     if match is None:
         return Line("", {}, text, text, number)
     place, parameters = match.end(), dict[str, str]()
-    while found := _PARAMETER.match(text, place):
-        parameters.setdefault(found[1].upper(), found[2].strip('"'))
-        place = found.end()
+    while parameter := _PARAMETER.match(text, place):
+        parameters.setdefault(parameter[1].upper(), parameter[2].strip('"'))
+        place = parameter.end()
     if not text.startswith(":", place):
         return Line("", {}, text, text, number)
     return Line(match.group().upper(), parameters, text[place + 1 :], text, number)
@@ -98,15 +98,15 @@ def components_of(raw: bytes) -> list[Component]:
     calendar."""
     outer = Component("")
     stack = [outer]
-    found = [*lines_of(raw)]
-    for line in found:
+    lines = [*lines_of(raw)]
+    for line in lines:
         if line.name == "BEGIN":
             component = Component(line.value.strip().upper(), line.number)
             stack[-1].parts.append(component)
             stack.append(component)
         elif line.name == "END" and len(stack) > 1:
             name = line.value.strip().upper()
-            if name != stack[-1].name and line is found[-1]:
+            if name != stack[-1].name and line is lines[-1]:
                 break  # the end of the file is in the middle of this line
             if name != stack[-1].name:
                 detail = f"END:{name} ends no {stack[-1].name}, which began in line {stack[-1].number}"
@@ -154,11 +154,11 @@ def escaped(text: str) -> str:
 
 def pieces(value: str) -> list[str]:
     """A value that lists several texts with commas between them."""
-    found, place = list[str](), 0
+    parts, place = list[str](), 0
     while True:
         match = _PIECE.match(value, place)
         end = match.end() if match else len(value)
-        found.append(unescaped(value[place:end]))
+        parts.append(unescaped(value[place:end]))
         if end >= len(value):
-            return found
+            return parts
         place = end + 1

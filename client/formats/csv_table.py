@@ -74,8 +74,8 @@ def text_of(bodies: Iterable[Body], context: Context | None = None) -> tuple[byt
 
 def _without_excel_s_line(text: str) -> tuple[str, int]:
     first, _, rest = text.partition("\n")
-    said = first.strip().strip('"').lower()
-    if len(said) == 5 and said.startswith("sep="):
+    lowered = first.strip().strip('"').lower()
+    if len(lowered) == 5 and lowered.startswith("sep="):
         return rest, 1
     return text, 0
 

@@ -83,9 +83,9 @@ def read(raw: bytes, context: Context) -> Reading:
     zones, names, notes = Zones(outer), Names("ical", context), list[FormatProblem]()
     documents: dict[DocumentId, Body] = {}
     problems: list[FormatProblem] = []
-    found = [Todo(todo, zones, entry, notes) for entry, todo in enumerate(todos, 1)]
-    masters = {todo.uid: todo for todo in found if todo.uid is not None and todo.moment is None}
-    for todo in found:
+    entries = [Todo(todo, zones, entry, notes) for entry, todo in enumerate(todos, 1)]
+    masters = {todo.uid: todo for todo in entries if todo.uid is not None and todo.moment is None}
+    for todo in entries:
         if todo.is_empty:
             notes.append(
                 FormatProblem("it has nothing to do in it and is left out", todo.component.number, todo.entry)
@@ -111,10 +111,10 @@ def _check_whole(outer: list[Component], todos: list[Component]) -> None:
         return
     if not outer:
         raise ExportError(FormatProblem("it is not an iCalendar file: no component begins in it", 1))
-    whole = [unescaped(todo.value("SUMMARY") or "(no summary)") for todo in todos if todo.is_whole]
+    titles = [unescaped(todo.value("SUMMARY") or "(no summary)") for todo in todos if todo.is_whole]
     cut = next((todo for todo in todos if not todo.is_whole), outer[-1])
-    named = f": {', '.join(whole[:5])}{' ...' if len(whole) > 5 else ''}" if whole else ""
-    detail = f"it ends early, inside of this {cut.name}: is it cut off? Whole in it were {len(whole)} tasks{named}"
+    named = f": {', '.join(titles[:5])}{' ...' if len(titles) > 5 else ''}" if titles else ""
+    detail = f"it ends early, inside of this {cut.name}: is it cut off? Whole in it were {len(titles)} tasks{named}"
     raise ExportError(FormatProblem(detail, cut.number))
 
 
@@ -304,8 +304,8 @@ class Todo:
     # --- what we wrote ---
 
     def _own(self) -> Body:
-        found = self._json(OWN)
-        return {name: value for name, value in found.items() if name not in PLACES}
+        members = self._json(OWN)
+        return {name: value for name, value in members.items() if name not in PLACES}
 
     def _as_it_was(self, body: Body) -> Body:
         """Fields that no property says, where the properties are as they were written."""
@@ -320,7 +320,7 @@ class Todo:
     def _json(self, name: str) -> dict[str, Any]:
         value = self.component.value(name)
         try:
-            found = parse(unescaped(value).encode(), max_depth=Limits().max_depth + 3) if value is not None else {}
+            members = parse(unescaped(value).encode(), max_depth=Limits().max_depth + 3) if value is not None else {}
         except FaultError:
             return {}  # another program cut it off
-        return found if isinstance(found, dict) else {}
+        return members if isinstance(members, dict) else {}

@@ -43,8 +43,8 @@ class Zones:
         """The name that the IANA database has for it."""
         inside = "/".join(text.strip("/").split("/")[-2:])  # /example.org/Europe/Berlin
         definition = self._defined.get(text)
-        said = definition.value("X-LIC-LOCATION") if definition is not None else None
-        return next((name for name in (text, inside, said) if zone_named(name) is not None), None)
+        lic_location = definition.value("X-LIC-LOCATION") if definition is not None else None
+        return next((name for name in (text, inside, lic_location) if zone_named(name) is not None), None)
 
     def zone(self, text: str) -> tzinfo | None:
         """None where it is neither known nor defined."""
@@ -139,8 +139,8 @@ def later(at: Point, span: timedelta) -> Point:
 def recur_of(rule: str, first: Point) -> tuple[str, Point | None]:
     """What `recur` and `until` say for a rule whose first occurrence is that. Raises NoPeriodError."""
     parts = parts_of(rule)
-    found = repetition(rule)
-    assert isinstance(found, Rule)
+    repeated = repetition(rule)
+    assert isinstance(repeated, Rule)
     days = (first.month, first.day)
     plain = {name: value for name, value in parts.items() if name not in ("UNTIL", "WKST")}
     short = _short(plain, days)
@@ -148,9 +148,9 @@ def recur_of(rule: str, first: Point) -> tuple[str, Point | None]:
         return rule, None
     every = repetition(short)
     assert isinstance(every, Every)
-    if found.until is not None and not _reaches_the_second(every, first, found.until):
+    if repeated.until is not None and not _reaches_the_second(every, first, repeated.until):
         return rule, None
-    return short, found.until
+    return short, repeated.until
 
 
 def _short(parts: Mapping[str, str], first: tuple[int, int]) -> str | None:
@@ -186,12 +186,12 @@ _LEAP_DAY: Final = {"BYMONTH": "2", "BYMONTHDAY": "28,29", "BYSETPOS": "-1"}
 def rule_of(recur: object, first: Point) -> str | None:
     """The rule that says the same, without UNTIL; None where none does."""
     try:
-        found = repetition(recur)
+        repeated = repetition(recur)
     except NoPeriodError:
         return None
-    if isinstance(found, Rule):
-        return found.text
-    parts = _parts(found, first)
+    if isinstance(repeated, Rule):
+        return repeated.text
+    parts = _parts(repeated, first)
     return None if parts is None else ";".join(f"{name}={value}" for name, value in parts.items() if value != "1")
 
 
@@ -209,10 +209,10 @@ def _parts(every: Every, first: Point) -> dict[str, str] | None:
     if not every.seconds:
         weeks, days = divmod(every.days, 7)
         return {"FREQ": "DAILY", "INTERVAL": str(every.days)} if days else {"FREQ": "WEEKLY", "INTERVAL": str(weeks)}
-    whole = every.days * 86_400 + every.seconds
+    seconds = every.days * 86_400 + every.seconds
     for name, size in (("HOURLY", 3600), ("MINUTELY", 60), ("SECONDLY", 1)):
-        if whole % size == 0:
-            return {"FREQ": name, "INTERVAL": str(whole // size)}
+        if seconds % size == 0:
+            return {"FREQ": name, "INTERVAL": str(seconds // size)}
     return None
 
 

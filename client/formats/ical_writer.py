@@ -66,10 +66,10 @@ class Exceptions:
         self.pattern = pattern
         self.moments: dict[str, Point] = {}
         self.gone: list[Point] = []
-        made = point_of(pattern.get("made_until"))
+        made_until = point_of(pattern.get("made_until"))
         try:
             series = Series.of(pattern, context.zone)
-            moments = self._made(series, made) if made is not None else []
+            moments = self._made(series, made_until) if made_until is not None else []
         except NoPeriodError:
             return
         for one in moments:
@@ -79,14 +79,16 @@ class Exceptions:
                 self.gone.append(series.point(one.wall))
 
     @staticmethod
-    def _made(series: Series, made: Point) -> list[Occurrence]:
-        last = series.wall_of(made)
-        found = [
+    def _made(series: Series, made_until: Point) -> list[Occurrence]:
+        last = series.wall_of(made_until)
+        occurrences = [
             one
             for one in islice(series.around(placed(last, series.here), _MOST_DATES), 2 * _MOST_DATES)
             if one.wall <= last and not series.is_over(one.wall)
         ]
-        return found if series.mask is None else [one for one in found if one.number >= (series.mask or 0)]
+        return (
+            occurrences if series.mask is None else [one for one in occurrences if one.number >= (series.mask or 0)]
+        )
 
 
 class Writer:
@@ -113,23 +115,23 @@ class Writer:
     def lines(self) -> list[str]:
         body = self._body
         stamp = utc(body.get("modified")) or utc(body.get("entry")) or datetime.fromtimestamp(0, UTC)
-        said = [*self._identity(), property_of("DTSTAMP", stamp)]
+        lines = [*self._identity(), property_of("DTSTAMP", stamp)]
         for name in ("SUMMARY", "DESCRIPTION", "CREATED", "LAST-MODIFIED", "DTSTART", "DUE", "COMPLETED"):
-            said += self._property(name, self._text(name) if name in TEXTS else self._time(name))
+            lines += self._property(name, self._text(name) if name in TEXTS else self._time(name))
         tags = tags_of(body)
-        said += [f"CATEGORIES:{','.join(map(escaped, tags))}"] if tags else []
-        said += self._property("STATUS", self._status())
-        said += self._property("PRIORITY", self._priority())
-        said += self._rule()
-        said += self._others()
+        lines += [f"CATEGORIES:{','.join(map(escaped, tags))}"] if tags else []
+        lines += self._property("STATUS", self._status())
+        lines += self._property("PRIORITY", self._priority())
+        lines += self._rule()
+        lines += self._others()
         if own := {name: value for name, value in body.items() if self._is_own(name)}:
-            said.append(f"{OWN}:{escaped(dumps(own).decode())}")
+            lines.append(f"{OWN}:{escaped(dumps(own).decode())}")
         elif not isinstance(body.get("description"), str) or not body["description"].strip():
-            said.append(f"{OWN}:{{}}")  # without it there would be nothing to do in it
+            lines.append(f"{OWN}:{{}}")  # without it there would be nothing to do in it
         blocks = [line for text in self._blocks if text not in self.definitions for line in text.split("\r\n")]
-        was = self._was([*said, *blocks])
-        said += [f"{WAS}:{escaped(dumps(was).decode())}"] if was else []
-        return ["BEGIN:VTODO", *said, *blocks, "END:VTODO"]
+        was = self._was([*lines, *blocks])
+        lines += [f"{WAS}:{escaped(dumps(was).decode())}"] if was else []
+        return ["BEGIN:VTODO", *lines, *blocks, "END:VTODO"]
 
     def used_zones(self) -> list[tuple[str, int]]:
         """Names of zones, and a year that they are needed in."""
@@ -254,9 +256,9 @@ class Writer:
 
     # --- exactness ---
 
-    def _was(self, said: list[str]) -> dict[str, Any]:
+    def _was(self, lines: list[str]) -> dict[str, Any]:
         """Fields that would be read otherwise: as they are, and as they would be read."""
-        text = b"".join(map(folded, ["BEGIN:VCALENDAR", "BEGIN:VTODO", *said, "END:VTODO", "END:VCALENDAR"]))
+        text = b"".join(map(folded, ["BEGIN:VCALENDAR", "BEGIN:VTODO", *lines, "END:VTODO", "END:VCALENDAR"]))
         again = self._again(text)
         was: dict[str, Any] = {}
         for name in sorted({*self._body, *again}):
@@ -330,5 +332,5 @@ def _read_all(lines: list[str], zones: Zones) -> Body:
 
 
 def _read(line: Line, field: str, zones: Zones) -> Any:
-    found = _read_all([line.text], zones)
-    return found.get(field) if field != "status" or line.name == "STATUS" else None
+    fields = _read_all([line.text], zones)
+    return fields.get(field) if field != "status" or line.name == "STATUS" else None

@@ -54,7 +54,7 @@ class Brought:
     problems: tuple[FileProblem, ...]
 
     def count(self, fate: ImportOutcome) -> int:
-        return sum(1 for found in self.fates.values() if found is fate)
+        return sum(1 for outcome in self.fates.values() if outcome is fate)
 
 
 class ImportMemory:
@@ -118,17 +118,17 @@ def bring(
     problems: list[FileProblem] = []
     pairs: list[tuple[Step, Stamp | None]] = []
     for number, (document, body) in enumerate(documents.items(), 1):
-        found = tasks.folder.read(document)
-        if isinstance(found, FileProblem):
-            problems.append(found)
+        loaded = tasks.folder.read(document)
+        if isinstance(loaded, FileProblem):
+            problems.append(loaded)
             fates[document] = ImportOutcome.LEFT_ALONE
             continue
-        base, local = memory.base(document), found.body if isinstance(found, Loaded) else None
+        base, local = memory.base(document), loaded.body if isinstance(loaded, Loaded) else None
         known = local if base is None else base
         new = body if reconcile is None or known is None else reconcile(body, known)
         is_earlier = memory.is_of_an_earlier_version(document)
         fates[document], after = decided(new, base, local, is_earlier=is_earlier)
-        pairs.append((Step(document, local, after), found.stamp if isinstance(found, Loaded) else None))
+        pairs.append((Step(document, local, after), loaded.stamp if isinstance(loaded, Loaded) else None))
         memory.remember(document, new)
         progress(number, len(documents))
     if not dry_run:

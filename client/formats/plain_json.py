@@ -84,11 +84,11 @@ def _tasks(raw: bytes, context: Context, problems: list[FormatProblem]) -> Itera
     if problems:
         return
     try:
-        found = tasks_in(values)
+        bodies = tasks_in(values)
     except ValueError as error:
         raise ExportError(FormatProblem(str(error))) from None
-    if found is not None:
-        yield from ((None, entry, body) for entry, body in enumerate(found, 1))
+    if bodies is not None:
+        yield from ((None, entry, body) for entry, body in enumerate(bodies, 1))
         return
     if isinstance(values, dict):
         yield from _inside(values, context)
@@ -101,21 +101,21 @@ def _tasks(raw: bytes, context: Context, problems: list[FormatProblem]) -> Itera
     yield from rows
 
 
-def _inside(whole: Body, context: Context) -> Iterable[_Row]:
+def _inside(outer: Body, context: Context) -> Iterable[_Row]:
     """The tasks of one object: those in `tasks`, or the object itself."""
-    tasks = whole.get("tasks")
+    tasks = outer.get("tasks")
     if isinstance(tasks, list):
         yield from ((None, entry, value) for entry, value in enumerate(tasks, 1))
-    elif "description" in whole or OWN_ID in whole or _is_only_an_id(whole):
-        yield None, 1, whole
+    elif "description" in outer or OWN_ID in outer or _is_only_an_id(outer):
+        yield None, 1, outer
     else:
-        yield None, 1, _mapped(whole, context)
+        yield None, 1, _mapped(outer, context)
 
 
-def _is_only_an_id(whole: Body) -> bool:
+def _is_only_an_id(outer: Body) -> bool:
     """A document that has no description, as long as it holds no others."""
-    lists = [value for value in whole.values() if isinstance(value, list | dict) and value]
-    return "id" in whole and not lists
+    lists = [value for value in outer.values() if isinstance(value, list | dict) and value]
+    return "id" in outer and not lists
 
 
 def _mapped(value: Body, context: Context) -> Body:
@@ -142,23 +142,23 @@ def _mapped(value: Body, context: Context) -> Body:
 def _values(raw: bytes, problems: list[FormatProblem]) -> tuple[list[_Row], Any]:
     """The rows of the file, and the value that it is: the list of its lines if it is no JSON as a whole."""
     try:
-        whole = codec.parse(raw, max_depth=_DEEP + 8)
+        parsed = codec.parse(raw, max_depth=_DEEP + 8)
     except FaultError as error:
         if b"\n" not in raw.strip() or not error.fault.malformed:
             at = f" (at {error.fault.pointer})" if error.fault.pointer else ""
             problems.append(FormatProblem(f"{error.fault.detail}{at}"))
             return [], None
     else:
-        rows = whole if isinstance(whole, list) else [whole]
-        return [(None, entry, value) for entry, value in enumerate(rows, 1)], whole
-    found: list[_Row] = []
+        rows = parsed if isinstance(parsed, list) else [parsed]
+        return [(None, entry, value) for entry, value in enumerate(rows, 1)], parsed
+    values: list[_Row] = []
     for number, line in enumerate(raw.split(b"\n"), 1):
         if line.strip():
             try:
-                found.append((number, None, codec.parse(line, max_depth=_DEEP + 8)))
+                values.append((number, None, codec.parse(line, max_depth=_DEEP + 8)))
             except FaultError as error:
                 problems.append(FormatProblem(error.fault.detail, number))
-    return found, [value for _, _, value in found]
+    return values, [value for _, _, value in values]
 
 
 # --- ids -----------------------------------------------------------------------------------------------------

@@ -24,8 +24,8 @@ ServiceReader = Callable[[Any], list[Body] | None]
 def tasks_in(value: Any) -> list[Body] | None:
     """The tasks, if the form of the whole is known."""
     for service in SERVICES:
-        if (found := service(value)) is not None:
-            return found
+        if (bodies := service(value)) is not None:
+            return bodies
     return None
 
 
@@ -65,11 +65,11 @@ def _objects(value: Any) -> list[dict[str, Any]]:
 
 def _todoist(value: Any) -> list[Body] | None:
     """The tasks of its REST interface, a list or in `results`, or what its sync interface gives."""
-    whole = value if isinstance(value, dict) else {}
-    rows = _objects(whole.get("items", whole.get("results")) if whole else value)
+    members = value if isinstance(value, dict) else {}
+    rows = _objects(members.get("items", members.get("results")) if members else value)
     if not rows or not all("content" in row and _is_todoist(row) for row in rows):
         return None
-    projects = {row.get("id"): row.get("name") for row in _objects(whole.get("projects"))}
+    projects = {row.get("id"): row.get("name") for row in _objects(members.get("projects"))}
     return [_todoist_task(row, projects) for row in rows]
 
 
@@ -228,8 +228,8 @@ def _trello_card(
 
 def _dump(value: Any) -> list[Body] | None:
     """Documents of Kinto, CouchDB, PouchDB, or MongoDB (Realm, Atlas)."""
-    found = documents_in(value)
-    return None if found is None else [dict(body) for body in found.documents]
+    dump = documents_in(value)
+    return None if dump is None else [dict(body) for body in dump.documents]
 
 
 SERVICES: Final[tuple[ServiceReader, ...]] = (_google, _trello, _todoist, _microsoft, _dump)

@@ -44,14 +44,14 @@ def reader_for(header: Sequence[str]) -> TableReader | None:
 
 
 def _todoist(rows: Iterable[TableRow], note: Note) -> list[tuple[int, Body]]:
-    found: list[tuple[int, Body]] = []
+    tasks: list[tuple[int, Body]] = []
     section, above = "", dict[int, str]()
     for line, cells in rows:
         content, kind = cells.get("CONTENT", "").strip(), cells.get("TYPE", "").strip().lower()
         if kind == "section":
             section, above = content, {}
-        elif kind == "note" and found:
-            body = found[-1][1]
+        elif kind == "note" and tasks:
+            body = tasks[-1][1]
             body["notes"] = "\n".join(filter(None, [body.get("notes"), content]))
         elif kind == "task" and content:
             body = {"description": content, "status": "pending"}
@@ -67,8 +67,8 @@ def _todoist(rows: Iterable[TableRow], note: Note) -> list[tuple[int, Body]]:
             body |= {name: value for name, value in optional.items() if value}
             _put_date(body, "due", cells.get("DATE", ""), line, note)
             _put_date(body, "until", cells.get("DEADLINE", ""), line, note)
-            found.append((line, body))
-    return found
+            tasks.append((line, body))
+    return tasks
 
 
 def _put_date(body: Body, field: str, text: str, line: int, note: Note) -> None:
@@ -85,7 +85,7 @@ _PRIORITIES: Final = {"1": "L", "3": "M", "5": "H"}
 
 
 def _ticktick(rows: Iterable[TableRow], note: Note) -> list[tuple[int, Body]]:
-    found: list[tuple[int, Body]] = []
+    tasks: list[tuple[int, Body]] = []
     for line, cells in rows:
         title = cells.get("Title", "").strip()
         if not title and not cells.get("Content", "").strip():
@@ -108,8 +108,8 @@ def _ticktick(rows: Iterable[TableRow], note: Note) -> list[tuple[int, Body]]:
             _put_date(body, field, cells.get(column, ""), line, note)
         body["status"] = "completed" if cells.get("Status", "0").strip() in ("1", "2") else "pending"
         _put_rule(body, cells.get("Repeat", "").strip(), line, note)
-        found.append((line, finished(body)))
-    return found
+        tasks.append((line, finished(body)))
+    return tasks
 
 
 def _in_zone(text: str, zone_name: str | None, *, all_day: bool) -> str:

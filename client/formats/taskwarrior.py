@@ -88,8 +88,8 @@ def _task(body: Body, numbers: Mapping[str, Body], context: Context) -> dict[str
         task = {"description": "", "status": "pending", "entry": stamp, "modified": stamp, **task}
         if task["status"] == "recurring":
             task.setdefault("rtype", "periodic")  # which Taskwarrior gives them all
-        said = {name: _said(name, value, context) for name, value in task.items()}
-        written = {name: value for name, value in said.items() if value is not None}
+        converted = {name: _converted(name, value, context) for name, value in task.items()}
+        written = {name: value for name, value in converted.items() if value is not None}
         written = {"entry": stamp, "modified": stamp, **written, "uuid": _uuid_of(body["id"]), OWN_ID: body["id"]}
     again = _read_back(from_taskwarrior(written))
     was: dict[str, Any] = {}
@@ -112,7 +112,7 @@ def _respelt(value: Any, context: Context) -> str | None:
     return None if not isinstance(value, str) or _BASIC.match(value) else _moment(value, context)
 
 
-def _said(name: str, value: Any, context: Context) -> Any:
+def _converted(name: str, value: Any, context: Context) -> Any:
     """The value that Taskwarrior takes for it; None: it takes none."""
     if name in FIELDS or name == "modified":
         return _moment(value, context)
@@ -171,16 +171,20 @@ def _is_annotation(value: Any) -> bool:
 def _numbers(rows: list[Body], context: Context) -> dict[str, Body]:
     """`mask` of patterns that we made occurrences of, and their `imask`, by the id of the task."""
     known = {**context.everything, **{DocumentId(body["id"]): body for body in rows}}
-    found: dict[str, Body] = {}
+    numbers: dict[str, Body] = {}
     for pattern in filter(is_pattern, known.values()):
         try:
             series = Series.of(pattern, context.zone)
         except NoPeriodError:
             continue
-        made = point_of(pattern.get("made_until"))
-        if made is None or not isinstance(series.repeats, Every):
+        made_until = point_of(pattern.get("made_until"))
+        if made_until is None or not isinstance(series.repeats, Every):
             continue
-        last, first, marks = series.wall_of(made), series.wall_of(series.first), [*str(pattern.get("mask") or "")]
+        last, first, marks = (
+            series.wall_of(made_until),
+            series.wall_of(series.first),
+            [*str(pattern.get("mask") or "")],
+        )
         for number in range(len(marks), _MOST_NUMBERS):
             try:
                 wall = series.repeats.nth(first, number)
@@ -192,10 +196,10 @@ def _numbers(rows: list[Body], context: Context) -> dict[str, Body]:
             there = known.get(DocumentId(identity))
             marks.append(_MARKS.get(str(there.get("status")), "-") if there is not None else "X")
             if there is not None:
-                found[identity] = {"imask": number}
+                numbers[identity] = {"imask": number}
         if marks:
-            found[pattern["id"]] = {"mask": "".join(marks)}
-    return found
+            numbers[pattern["id"]] = {"mask": "".join(marks)}
+    return numbers
 
 
 _MOST_NUMBERS: Final = 5000
@@ -240,14 +244,14 @@ def _as_day(value: Any, context: Context) -> str | None:
 
 def _was(value: Any) -> dict[str, tuple[list[Any], list[Any]]]:
     try:
-        found = codec.parse(value.encode(), max_depth=Limits().max_depth + 3) if isinstance(value, str) else {}
+        members = codec.parse(value.encode(), max_depth=Limits().max_depth + 3) if isinstance(value, str) else {}
     except FaultError:
         return {}
-    if not isinstance(found, dict):
+    if not isinstance(members, dict):
         return {}
     return {
         name: (pair[0], pair[1])
-        for name, pair in found.items()
+        for name, pair in members.items()
         if isinstance(pair, list) and len(pair) == 2 and all(isinstance(one, list) for one in pair)
     }
 

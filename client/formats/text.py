@@ -26,10 +26,10 @@ def decoded(raw: bytes) -> str:
         raise ExportError(not_utf_8(raw[error.start : error.end], raw.count(b"\n", 0, error.start) + 1)) from None
 
 
-def not_utf_8(found: bytes, line: int) -> FormatProblem:
+def not_utf_8(raw: bytes, line: int) -> FormatProblem:
     """What is wrong with that line, in which these bytes are no UTF-8."""
-    name = "UTF-16" if b"\0" in found else "Windows-1252 or ISO 8859-1"
-    return FormatProblem(f"it is not UTF-8 but probably {name} (byte 0x{found[0]:02x}); {_ADVICE}", line)
+    name = "UTF-16" if b"\0" in raw else "Windows-1252 or ISO 8859-1"
+    return FormatProblem(f"it is not UTF-8 but probably {name} (byte 0x{raw[0]:02x}); {_ADVICE}", line)
 
 
 _ADVICE: Final = "save it as UTF-8"

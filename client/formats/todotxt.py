@@ -106,8 +106,8 @@ def _body(line: str, names: Names, context: Context) -> Body:
     else:
         _take_foreign(body, words, names)
     for name in _DAYS:  # the moment, if it is one of the day that stands in its place
-        exact, said = body.pop(f"{name}:", None), body.get(name)
-        if exact is not None and (said is None or _is_about(exact, said, context.zone)):
+        exact, written = body.pop(f"{name}:", None), body.get(name)
+        if exact is not None and (written is None or _is_about(exact, written, context.zone)):
             body[name] = exact
     return body
 
@@ -197,21 +197,21 @@ def _take_key(body: Body, word: str) -> bool:
         if (identity := _own_id(word)) is None:
             return not is_json and is_document_id(value)
         return bool("id" not in body and body.setdefault("id", identity) is identity)
-    found: Any = _json(value) if is_json else value
-    if is_json and found is None and value != "null":
+    parsed: Any = _json(value) if is_json else value
+    if is_json and parsed is None and value != "null":
         return False
-    if name == _CATCH_ALL and is_json and isinstance(found, dict):
-        _take_rest(body, found)
+    if name == _CATCH_ALL and is_json and isinstance(parsed, dict):
+        _take_rest(body, parsed)
     elif is_json and name in (*_BESIDE, *_DAYS):
-        body[name] = found
+        body[name] = parsed
     elif name == "pri":
-        return bool("priority" not in body and body.setdefault("priority", found) is found)
+        return bool("priority" not in body and body.setdefault("priority", parsed) is parsed)
     elif name in _DAYS:
-        return bool(body.setdefault(f"{name}:", found) is found)
+        return bool(body.setdefault(f"{name}:", parsed) is parsed)
     elif name in _BESIDE or name in body:
         return False
     else:
-        body[name] = found
+        body[name] = parsed
     return True
 
 
@@ -229,9 +229,9 @@ def _json(text: str) -> Any:
         return None
 
 
-def _is_about(exact: str, said: str, zone: tzinfo) -> bool:
+def _is_about(exact: str, written: str, zone: tzinfo) -> bool:
     """A day there may be another one here."""
-    day, other = day_of(exact, zone), day_of(said, zone)
+    day, other = day_of(exact, zone), day_of(written, zone)
     return day is not None and other is not None and abs(day - other) <= _LATER
 
 
@@ -290,9 +290,9 @@ def _moments(body: Body) -> list[str]:
     in_head = {"end": completed, "entry": not completed or day_of(body.get("end"), UTC) is not None}
     for name in _DAYS:
         value = body.get(name)
-        said = in_head[name] and is_day(value)
+        is_in_head = in_head[name] and is_day(value)
         match = _FIELD.match(f"{name}:{value}")
-        if not said and _is_word(value) and match is not None and not match[2]:
+        if not is_in_head and _is_word(value) and match is not None and not match[2]:
             words.append(f"{name}:{value}")
     return words
 

@@ -225,8 +225,8 @@ class Arrivals:
         self._step("again")
         with self._store.transaction():
             self._store.set_arriving({document: row})
-            told = conflict_rows(merged.conflicts, NO_POLICIES)
-            self._store.record_conflicts(HERE, document, [dict(conflict) for conflict in told])
+            rows = conflict_rows(merged.conflicts, NO_POLICIES)
+            self._store.record_conflicts(HERE, document, [dict(conflict) for conflict in rows])
         (self._stage / old.staged).unlink(missing_ok=True)
         return row
 
@@ -262,20 +262,20 @@ class Arrivals:
 
     def _written(self, rows: Mapping[DocumentId, Arriving]) -> dict[DocumentId, Arriving]:
         """Staged, durably, each under a name that nothing ever had."""
-        found: dict[DocumentId, Arriving] = {}
+        rows_written: dict[DocumentId, Arriving] = {}
         paths: list[Path] = []
         mark = secrets.token_hex(8)
         for number, (document, row) in enumerate(rows.items()):
             if row.body is None:
-                found[document] = row
+                rows_written[document] = row
                 continue
             name = f"{mark}{number:x}.json"
             wrote = write_new(f"{self._stage_text}/{name}", text_of(row.body))
             paths.append(self._stage / name)
-            found[document] = Arriving(row.body, row.expected, name, row.hash, row.at, wrote)
+            rows_written[document] = Arriving(row.body, row.expected, name, row.hash, row.at, wrote)
         make_durable(paths)
         make_names_durable(self._stage)
-        return found
+        return rows_written
 
     def _rescue(self, path: Path) -> None:
         self._rescued.mkdir(parents=True, exist_ok=True)

@@ -85,13 +85,13 @@ async def survey(
     progress: Progress | None = None,
 ) -> Survey:
     """With `reconcile` the documents that differ are read and reconciled first. Raises UpstreamError."""
-    found = await _compared(upstream, documents)
-    if reconcile is None or not found.differing:
-        return found
+    compared = await _compared(upstream, documents)
+    if reconcile is None or not compared.differing:
+        return compared
     mine = dict(documents)
-    left = set(found.differing)
+    left = set(compared.differing)
     done = 0
-    async for replies in upstream.submit([Outgoing(document) for document in found.differing]):
+    async for replies in upstream.submit([Outgoing(document) for document in compared.differing]):
         for document, reply in replies.items():
             if isinstance(reply, UpstreamAnswer) and reply.state is not None:
                 mine[document] = reconcile(mine[document], reply.state)
@@ -99,8 +99,8 @@ async def survey(
                     left.discard(document)
         done += len(replies)
         if progress is not None:
-            progress(done, len(found.differing))
-    return Survey(mine, found.missing, tuple(document for document in found.differing if document in left))
+            progress(done, len(compared.differing))
+    return Survey(mine, compared.missing, tuple(document for document in compared.differing if document in left))
 
 
 async def send(

@@ -18,7 +18,7 @@ LATELY: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FolderContents:
     """What a look found. `hashes`: of the files that are documents. `unreadable`: ids that must be left alone, for a
     file that may be theirs is none at the moment; `problems` says why."""
 
@@ -50,7 +50,7 @@ class Files:
 
     `_keys`, `_hashes`   what the memory says, with our own writes since the last look
     `_lately`            contents that were read, from a look to the acting on it
-    `_found`             the last look: what it did not name is looked at no more, until all is
+    `_last`              the last look: what it did not name is looked at no more, until all is
     """
 
     def __init__(self, folder: TaskFolder, store: SyncStateStore) -> None:
@@ -59,24 +59,24 @@ class Files:
         self._lately: dict[DocumentId, FileContent] = {}
         self._keys: dict[DocumentId, str] = {}
         self._hashes: dict[DocumentId, ContentHash] = {}
-        self._found: Found | None = None
+        self._last: FolderContents | None = None
 
     def is_empty(self) -> bool:
         """Whether there is no file here, nor was when the folder was looked at last. Raises FolderError."""
         scan = self._folder.scan()
         if scan.files or scan.problems or self._store.file_hashes():
             return False
-        self._found = Found({})
+        self._last = FolderContents({})
         return True
 
-    def look(self, scope: ChangeScope = EVERYTHING, *, remember: bool = True) -> Found:
+    def refresh(self, scope: ChangeScope = EVERYTHING, *, remember: bool = True) -> FolderContents:
         """Reads what has a new stamp, and remembers it; that is for who holds the sync lock. `scope`: no other files
         changed since the look before. Raises FolderError."""
-        found = None if scope.documents is None else self._look_at(scope.documents)
-        self._found = found if found is not None else self._look_at_all(remember=remember)
-        return self._found
+        partial = None if scope.documents is None else self._refresh_some(scope.documents)
+        self._last = partial if partial is not None else self._refresh_all(remember=remember)
+        return self._last
 
-    def _look_at_all(self, *, remember: bool) -> Found:
+    def _refresh_all(self, *, remember: bool) -> FolderContents:
         self._lately.clear()
         scan = self._folder.scan()
         known, hashes = self._store.file_stamps(), self._store.file_hashes()
@@ -110,11 +110,11 @@ class Files:
                 self._store.record_files(news)
         self._keys, self._hashes = known, hashes
         self._keys.update((document, seen.stamp if seen is not None else "") for document, seen in news.items())
-        return Found(dict(hashes), frozenset(unreadable), tuple(problems), len(other))
+        return FolderContents(dict(hashes), frozenset(unreadable), tuple(problems), len(other))
 
-    def _look_at(self, documents: Iterable[DocumentId]) -> Found | None:
+    def _refresh_some(self, documents: Iterable[DocumentId]) -> FolderContents | None:
         """None: that takes a look at all."""
-        if self._found is None or self._found.problems:
+        if self._last is None or self._last.problems:
             return None
         seen: dict[DocumentId, SeenFile] = {}
         for document in documents:
@@ -136,7 +136,7 @@ class Files:
         if seen:
             with self._store.transaction():
                 self._store.record_files(seen)
-        return Found(dict(self._hashes), read=len(seen))
+        return FolderContents(dict(self._hashes), read=len(seen))
 
     def note_written(self, files: Mapping[DocumentId, SeenFile | None]) -> None:
         """What was just written, or removed, by us."""
@@ -154,13 +154,13 @@ class Files:
         `likely`: bodies by their hashes, which need not be read again if it is one of them."""
         stamp = self._folder.stamp(document)
         if stamp is None:
-            if self._found is None or document in self._hashes:
+            if self._last is None or document in self._hashes:
                 self._folder.prepare()  # it is gone, if the folder is not
             return None
         lately = self._lately.get(document)
         if lately is not None and lately.stamp == stamp:
             return lately
-        if self._found is None:
+        if self._last is None:
             seen = self._store.file(document)
             key, content = (seen.stamp, seen.hash) if seen is not None else ("", None)
         else:

@@ -48,7 +48,7 @@ class OwnEdits:
     async def dropped(self) -> list[Decided]:
         """Asks the upstream about what was replaced, and keeps as conflicts what was dropped. If it does not answer,
         the next sync asks."""
-        found: list[Decided] = []
+        decisions: list[Decided] = []
         try:
             for document, one in self._store.replaced(self._name, ASKED).items():
                 history = await self._upstream.history(document) if self._upstream.abilities.history else []
@@ -56,7 +56,7 @@ class OwnEdits:
                 with self._store.transaction():
                     self._store.was_asked(self._name, document)
                     decided = self._store.record_conflicts(self._name, document, conflicts)
-                found += [decided] if decided is not None else []
+                decisions += [decided] if decided is not None else []
         except UpstreamError as error:
             event(logger, logging.DEBUG, "history_not_read", cause=error)
-        return found
+        return decisions

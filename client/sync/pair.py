@@ -9,7 +9,7 @@ from typing import Protocol
 
 from client.sync.arrivals import Checkpoint, Placed, Recovered
 from client.sync.change_scope import EVERYTHING, ChangeScope, Recheck
-from client.sync.files import FileContent, Found
+from client.sync.files import FileContent, FolderContents
 from client.sync.state_store import Arriving, SeenFile, SyncStateStore
 from client.sync.upstream import Upstream
 from client.sync.versioning import Versioning
@@ -21,7 +21,7 @@ class FileReader(Protocol):
 
     def is_empty(self) -> bool: ...
 
-    def look(self, scope: ChangeScope = EVERYTHING) -> Found: ...
+    def refresh(self, scope: ChangeScope = EVERYTHING) -> FolderContents: ...
 
     def now(
         self, document: DocumentId, likely: Sequence[tuple[ContentHash | None, Body | None]] = ()

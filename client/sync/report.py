@@ -11,7 +11,7 @@ from client.sync.arrivals import BeforeAndAfter
 from client.sync.decided import Decided
 from client.sync.engine.plan import Plan
 from client.sync.engine.records import Record, Refused, UpstreamAnswer
-from client.sync.files import Found
+from client.sync.files import FolderContents
 from shared.core.identifiers import DocumentId
 
 Progress = Callable[[int, int], None]
@@ -39,7 +39,7 @@ class SyncReport:
     """Of the files that were changed."""
     plan: Plan = field(default_factory=Plan)
     """The last one; its waiting documents are those that wait still."""
-    found: Found | None = None
+    contents: FolderContents | None = None
     emptied: tuple[DocumentId, ...] = ()
     """FileContent because the folder was emptied at once: it stays so, whatever is new in it."""
     refused: dict[DocumentId, Refused] = field(default_factory=dict)

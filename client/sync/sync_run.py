@@ -16,7 +16,7 @@ from client.sync.engine.answer import may_be_lost
 from client.sync.engine.emptied import hold_if_emptied
 from client.sync.engine.plan import Action, Adopt, Delete, Fetch, Plan, plan
 from client.sync.engine.records import NotNow, Outline, Record, UpstreamAnswer, UpstreamReply
-from client.sync.files import Files, Found, UnreadableError
+from client.sync.files import Files, FolderContents, UnreadableError
 from client.sync.lost_edits import OwnEdits
 from client.sync.outbox import NO_RECORD, Outbox
 from client.sync.pair import FileReader, FileWriter, SyncPair
@@ -87,25 +87,25 @@ class Sync:
         self._problems: dict[DocumentId, str] = {}
         """Of the upstream's own files, as they were told last."""
 
-    async def survey(self, *, confirmed: bool = False) -> tuple[Plan, Found]:
+    async def survey(self, *, confirmed: bool = False) -> tuple[Plan, FolderContents]:
         """What is to be done. The upstream is asked and nothing is sent; what arrived before is brought into its
         files (`report`). Raises UpstreamError, FolderError."""
         self._look_at(EVERYTHING)
         return await self._next_plan(confirmed=confirmed)
 
-    def is_due(self, found: Found, scope: ChangeScope, status: Mapping[str, Any]) -> bool:
+    def is_due(self, contents: FolderContents, scope: ChangeScope, status: Mapping[str, Any]) -> bool:
         """Whether a sync would have something to do, or to say that is not in the `status` of the last one, without
-        asking the upstream. `found`: of a look at `scope` at least."""
+        asking the upstream. `contents`: of a look at `scope` at least."""
         stuck = self._pair.store.arriving().keys()
         if stuck if scope.documents is None else stuck & scope.documents:
             return True
-        next_plan = self._plan(found, stuck, scope)
+        next_plan = self._plan(contents, stuck, scope)
         return bool(next_plan.actions) or not is_said(next_plan, status)
 
     def _look_at(self, scope: ChangeScope) -> None:
         self._pair.recheck.files |= scope
 
-    async def _next_plan(self, *, confirmed: bool) -> tuple[Plan, Found]:
+    async def _next_plan(self, *, confirmed: bool) -> tuple[Plan, FolderContents]:
         """What is to be done now. Only what may have changed is looked at, in the folder and in the memory."""
         recheck = self._pair.recheck
         stuck: tuple[DocumentId, ...] = ()
@@ -118,39 +118,43 @@ class Sync:
         if recheck.upstream:
             await self._listen()
         recheck.upstream = False
-        found = self._pair.files.look(recheck.files)
+        contents = self._pair.files.refresh(recheck.files)
         scope = recheck.documents | recheck.files | ChangeScope.of(stuck)
         recheck.files = NOTHING
-        return self._plan(found, stuck, scope, confirmed=confirmed), found
+        return self._plan(contents, stuck, scope, confirmed=confirmed), contents
 
     def _plan(
-        self, found: Found, stuck: Iterable[DocumentId], scope: ChangeScope, *, confirmed: bool = False
+        self, contents: FolderContents, stuck: Iterable[DocumentId], scope: ChangeScope, *, confirmed: bool = False
     ) -> Plan:
         """`scope`: only these, and what the upstream has otherwise, may be unsettled."""
         if scope.documents is None:
-            outlines, settled = self._pair.store.unsettled(self._pair.name, found.hashes)
+            outlines, settled = self._pair.store.unsettled(self._pair.name, contents.hashes)
             self._pair.recheck.documents = ChangeScope.of(outlines)
         else:
             outlines = self._pair.store.open_outlines(self._pair.name, scope.documents)
-            settled = len(found.hashes) - sum(document in found.hashes for document in outlines)
+            settled = len(contents.hashes) - sum(document in contents.hashes for document in outlines)
             self._pair.recheck.documents = scope | ChangeScope.of(outlines)
-        local = {document: content for document in outlines if (content := found.hashes.get(document)) is not None}
-        made = plan(
+        local = {document: content for document in outlines if (content := contents.hashes.get(document)) is not None}
+        planned = plan(
             local,
-            {*found.unreadable, *stuck},
+            {*contents.unreadable, *stuck},
             outlines,
             can_delete=self._pair.upstream.abilities.bases,
             confirmed=confirmed,
             settled=settled,
             ahead=self._pair.versioning.ahead(local, outlines) if self._pair.sends_versions else frozenset(),
         )
-        if self._meant is not None and not confirmed and any(isinstance(action, Delete) for action in made.actions):
-            there, before = {*found.hashes, *found.unreadable}, {*made.held_here}
+        if (
+            self._meant is not None
+            and not confirmed
+            and any(isinstance(action, Delete) for action in planned.actions)
+        ):
+            there, before = {*contents.hashes, *contents.unreadable}, {*planned.held_here}
             emptied = self._emptied
             left = settled or int(self._pair.store.any_agreed(there))
-            made = hold_if_emptied(made, there, outlines, self._meant(), settled=left, before=emptied)
-            self._emptied = emptied | ({*made.held_here} - before)
-        return made
+            planned = hold_if_emptied(planned, there, outlines, self._meant(), settled=left, before=emptied)
+            self._emptied = emptied | ({*planned.held_here} - before)
+        return planned
 
     async def run(
         self,
@@ -158,14 +162,14 @@ class Sync:
         confirmed: bool = False,
         progress: Progress | None = None,
         scope: ChangeScope = EVERYTHING,
-        heard: Announced | None = None,
+        announced: Announced | None = None,
         prove: bool = False,
     ) -> SyncReport:
         """Once. Raises UpstreamError, FolderError, LockedError, OSError; what was done until then is done, and stands
         in `report`, and the next sync goes on from there.
 
-        `scope`: what may have changed in the folder since all was in sync. `heard`: what the upstream told of itself.
-        `prove`: agreement is to be proved, whenever it was before."""
+        `scope`: what may have changed in the folder since all was in sync. `announced`: what the upstream said of
+        itself. `prove`: agreement is to be proved, whenever it was before."""
         report = self.report
         if scope.is_everything:
             self._pair.store.retry_refused(self._pair.name, REFUSED_FOR_NOW)  # the role or the quota may have changed
@@ -173,13 +177,17 @@ class Sync:
         if not was_copied:
             self._look_at(scope)
         row = self._pair.store.upstream(self._pair.name)
-        if heard is not None and heard.since == row.cursor and not self._may_have_lost(row, heard.changes):
-            self._record_changes(row, heard.changes)
+        if (
+            announced is not None
+            and announced.since == row.cursor
+            and not self._may_have_lost(row, announced.changes)
+        ):
+            self._record_changes(row, announced.changes)
             self._pair.recheck.upstream = False
         for _ in range(MAX_ROUNDS):
-            report.plan, report.found = await self._next_plan(confirmed=confirmed)
+            report.plan, report.contents = await self._next_plan(confirmed=confirmed)
             report.rounds += 1
-            report.files_read += report.found.read
+            report.files_read += report.contents.read
             self._adopt([action for action in report.plan.actions if isinstance(action, Adopt)], report)
             if report.plan.nothing_to_do:
                 if await self._is_proved(prove=prove):

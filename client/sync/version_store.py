@@ -85,8 +85,8 @@ class FileVersions:
         path = self._db.execute("PRAGMA database_list").fetchone()[2]
         if not path:
             return ""
-        found = Path(path).stat()
-        return f"{found.st_dev}-{found.st_ino}"
+        status = Path(path).stat()
+        return f"{status.st_dev}-{status.st_ino}"
 
     # What files contain
 
@@ -107,12 +107,12 @@ class FileVersions:
         self, documents: Iterable[DocumentId]
     ) -> dict[DocumentId, dict[str, tuple[ContentHash | None, Version | None]]]:
         """By document and upstream: what was agreed on, and what that contains. Of what was agreed on at all."""
-        found: dict[DocumentId, dict[str, tuple[ContentHash | None, Version | None]]] = {}
+        recorded: dict[DocumentId, dict[str, tuple[ContentHash | None, Version | None]]] = {}
         chosen = "SELECT id, upstream, shadow_hash, version, gone FROM record WHERE base IS NOT NULL AND id IN"
         for document, upstream, content, version, gone in rows_of(self._db, chosen, documents):
             known = None if version is None else codec.loads(version.encode())
-            found.setdefault(DocumentId(document), {})[upstream] = (None if gone else content, known)
-        return found
+            recorded.setdefault(DocumentId(document), {})[upstream] = (None if gone else content, known)
+        return recorded
 
     # Earlier states
 
@@ -131,7 +131,7 @@ class FileVersions:
 
     def earlier(self, documents: Iterable[DocumentId]) -> dict[DocumentId, list[Ancestor]]:
         """States that were agreed on with some upstream, now or before."""
-        found: dict[DocumentId, list[Ancestor]] = {}
+        ancestors: dict[DocumentId, list[Ancestor]] = {}
         wanted = list(documents)
         kept = "SELECT id, version, hash, body FROM earlier WHERE id IN"
         shadows = (
@@ -142,8 +142,8 @@ class FileVersions:
             for document, version, content, body in rows_of(self._db, chosen, wanted):
                 state = None if body is None else codec.loads(body)
                 ancestor = Ancestor(codec.loads(version.encode()), state, content)
-                found.setdefault(DocumentId(document), []).append(ancestor)
-        return found
+                ancestors.setdefault(DocumentId(document), []).append(ancestor)
+        return ancestors
 
     # What alternates
 

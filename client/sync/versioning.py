@@ -54,7 +54,7 @@ class Versioning:
             and not outline.is_pending
         ]
         known, records = self._known(asked)
-        found: set[DocumentId] = set()
+        documents: set[DocumentId] = set()
         for document in asked:
             here, agreed = local.get(document), _agreed(records.get(document, {}))
             if document not in known and not agreed:
@@ -62,8 +62,8 @@ class Versioning:
             _, mine = records.get(document, {}).get(self._upstream, (None, None))
             holds = contained(known.get(document), agreed)
             if is_edited(known.get(document), here, agreed) or not includes(mine or {}, holds):
-                found.add(document)
-        return frozenset(found)
+                documents.add(document)
+        return frozenset(documents)
 
     def assign_numbers(self, states: Mapping[DocumentId, ContentHash | None]) -> dict[DocumentId, Version]:
         """What each of these contains, which the files hold now. An edit that has no number so far gets one; inside
@@ -149,12 +149,12 @@ class Versioning:
 
     def record_taken(self, taken: Mapping[DocumentId, TakenState]) -> None:
         """Remembers what the files contain now; inside the transaction that stores the records."""
-        told = {document: one for document, one in taken.items() if one.answer.version is not None}
-        known, records = self._known(told)
+        with_versions = {document: one for document, one in taken.items() if one.answer.version is not None}
+        known, records = self._known(with_versions)
         versions: dict[DocumentId, FileVersion] = {}
         earlier: dict[DocumentId, Ancestor] = {}
         merged: dict[DocumentId, Ancestor] = {}
-        for document, one in told.items():
+        for document, one in with_versions.items():
             answer, settled, before = one.answer, one.settled, one.before
             sent = _sent(before.pending) if before.pending is not None else None
             if sent is not None and sent.hash != answer.hash:

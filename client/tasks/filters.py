@@ -131,7 +131,7 @@ def _condition(word: Tag | Field | Text, view: View) -> Filter:
                 return lambda body: test("waiting" if view.is_waiting(body) else status_of(body))
             if name == "urgency":
                 return lambda body: test(urgency(body, view, view.coefficients or COEFFICIENTS))
-            return lambda body: test(_found(body, name))
+            return lambda body: test(_value_at(body, name))
 
 
 def _text_test(text: str, view: View) -> Filter:
@@ -167,12 +167,12 @@ def _texts(body: Body) -> list[str]:
     description, notes = body.get("description"), body.get("annotations")
     texts = [description] if isinstance(description, str) else []
     for note in notes if isinstance(notes, list) else ():
-        if isinstance(note, dict) and isinstance(said := note.get("description"), str):
-            texts.append(said)
+        if isinstance(note, dict) and isinstance(text := note.get("description"), str):
+            texts.append(text)
     return texts
 
 
-def _found(body: Body, path: str) -> Any:
+def _value_at(body: Body, path: str) -> Any:
     try:
         return value_at(body, path)
     except KeyError:

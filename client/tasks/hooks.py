@@ -77,10 +77,10 @@ class Hooks:
     def _asked(self, event: str, before: list[Body], body: Body) -> HookResult:
         feedback: list[str] = []
         for hook in self._files(event):
-            said = self._run(hook, [*before, body])
-            if said and said[0].startswith("{"):
-                body = _answered(hook, said.pop(0), body)
-            feedback += said
+            lines = self._run(hook, [*before, body])
+            if lines and lines[0].startswith("{"):
+                body = _answered(hook, lines.pop(0), body)
+            feedback += lines
         return HookResult(body, tuple(feedback))
 
     def _files(self, event: str) -> list[Path]:
@@ -102,11 +102,11 @@ class Hooks:
             raise HookError(f"the hook {hook.name} took longer than {SECONDS} seconds and was stopped") from None
         except OSError as error:
             raise HookError(f"the hook {hook} cannot be run: {error.strerror}. Is its first line right?") from None
-        said = (ended.stdout + ended.stderr).decode("utf-8", "replace").splitlines()
+        output = (ended.stdout + ended.stderr).decode("utf-8", "replace").splitlines()
         if ended.returncode != 0:
-            why = " ".join(line for line in said if not line.startswith("{")) or f"exit status {ended.returncode}"
+            why = " ".join(line for line in output if not line.startswith("{")) or f"exit status {ended.returncode}"
             raise HookError(f"the hook {hook.name} refused: {why}")
-        return said
+        return output
 
 
 def _answered(hook: Path, line: str, body: Body) -> Body:

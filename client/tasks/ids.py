@@ -41,14 +41,14 @@ def derived_id(*parts: str) -> DocumentId:
 
 def with_prefix(prefix: str, ids: Iterable[DocumentId]) -> DocumentId:
     """The id that is `prefix`, else the only one that begins so. Raises NoSuchTaskError."""
-    found = sorted(document for document in ids if document.startswith(prefix)) if prefix else []
-    if prefix in found or len(found) == 1:
-        return found[0]
-    if not found:
+    matching = sorted(document for document in ids if document.startswith(prefix)) if prefix else []
+    if prefix in matching or len(matching) == 1:
+        return matching[0]
+    if not matching:
         raise NoSuchTaskError(f'no task has an id that begins with "{prefix}". To list them: hypertask list')
-    shown = ", ".join([*shortest(found).values()][:_NAMED])
-    more = " ..." if len(found) > _NAMED else ""
-    raise NoSuchTaskError(f'{len(found)} ids begin with "{prefix}": {shown}{more}. Type one character more.')
+    shown = ", ".join([*shortest(matching).values()][:_NAMED])
+    more = " ..." if len(matching) > _NAMED else ""
+    raise NoSuchTaskError(f'{len(matching)} ids begin with "{prefix}": {shown}{more}. Type one character more.')
 
 
 def shortest(ids: Iterable[DocumentId], least: int = SHORTEST) -> dict[DocumentId, str]:
@@ -67,12 +67,12 @@ def shortest_of(some: Sequence[DocumentId], ids: Collection[DocumentId]) -> dict
     if len(some) > _FEW:
         every = shortest(ids)
         return {document: every[document] for document in some}
-    found = {}
+    prefixes = {}
     for document in some:
         near = [one for one in ids if one.startswith(document[:SHORTEST]) and one != document]
         longest = max((_in_common(document, one) for one in near), default=0)
-        found[document] = document[: max(SHORTEST, longest + 1)]
-    return found
+        prefixes[document] = document[: max(SHORTEST, longest + 1)]
+    return prefixes
 
 
 def _in_common(a: str, b: str) -> int:

@@ -93,8 +93,8 @@ class Journal:
 def deleted_by_commands(state: Path) -> set[DocumentId]:
     """Documents that commands, `undo` among them, have deleted, and none has made again since then."""
     entries = [*Journal(state, COMMANDS).entries(), *Journal(state, UNDONE).entries()]
-    found: set[DocumentId] = set()
+    deleted: set[DocumentId] = set()
     for entry in sorted(entries, key=lambda entry: entry.at):
-        found -= {step.document for step in entry.steps if step.after is not None}
-        found |= {step.document for step in entry.steps if step.after is None}
-    return found
+        deleted -= {step.document for step in entry.steps if step.after is not None}
+        deleted |= {step.document for step in entry.steps if step.after is None}
+    return deleted

@@ -46,8 +46,8 @@ class Every:
             weeks, day = divmod(first.weekday() + number, 5)
             return first + timedelta(days=7 * weeks + day - first.weekday())
         start = months_later(first.date(), number * self.months) if self.months else first.date()
-        whole = datetime.combine(start, first.time())
-        return whole + timedelta(days=number * self.days, seconds=number * self.seconds)
+        begin = datetime.combine(start, first.time())
+        return begin + timedelta(days=number * self.days, seconds=number * self.seconds)
 
     def moments(self, first: datetime, now: datetime, most: int) -> Iterator[tuple[int, datetime]]:
         """With their numbers, in order: the last `most` that are not after `now`, and on. Without end."""
@@ -85,8 +85,8 @@ class Rule:
     def moments(self, first: datetime, now: datetime, most: int) -> Iterator[tuple[int, datetime]]:
         """In order: at least those of the `most` times twenty periods before `now`, and on. They are not counted:
         each has the number 0."""
-        found = _dates(self.text, _near(self.text, first, now, 20 * most))
-        return ((0, at) for at in dropwhile(lambda at: at < first, found))
+        dates = _dates(self.text, _near(self.text, first, now, 20 * most))
+        return ((0, at) for at in dropwhile(lambda at: at < first, dates))
 
 
 Repetition = Every | Rule
@@ -98,8 +98,8 @@ def repetition(text: Any) -> Repetition:
         word = text.strip()
         if word.upper().startswith(("FREQ=", "RRULE:")) or ";FREQ=" in word.upper():
             return _rule(word)
-        if (found := _every(word.lower())) is not None:
-            return found
+        if (period := _every(word.lower())) is not None:
+            return period
     raise _no_period(text)
 
 

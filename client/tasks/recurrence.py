@@ -55,16 +55,16 @@ def occurrences(pattern: Body, now: datetime, taken: AbstractSet[int] = frozense
     that Taskwarrior has made.
     """
     series = Series.of(pattern, now.tzinfo)
-    found: deque[Occurrence] = deque(maxlen=MOST)
+    due: deque[Occurrence] = deque(maxlen=MOST)
     for one in series.around(now):
         if series.is_over(one.wall):
             break
         if series.is_to_be_made(one) and one.number not in taken:
-            found.append(one)
+            due.append(one)
         if series.at(one.wall) > now.timestamp():
             break
-    after = {**pattern, "made_until": series.text(found[-1].wall, basic=False)} if found else pattern
-    return [series.body(one) for one in found], after
+    after = {**pattern, "made_until": series.text(due[-1].wall, basic=False)} if due else pattern
+    return [series.body(one) for one in due], after
 
 
 def occurrence(pattern: Body, due: Point, number: int = 0) -> Body:
@@ -109,13 +109,18 @@ class Series:
             raise NoPeriodError(f"{pattern.get('due')!r} is neither a day nor a time that a task can repeat from")
         here = here or UTC
         mask = pattern.get("mask")
-        made = len(mask) if isinstance(mask, str) else None
+        made_count = len(mask) if isinstance(mask, str) else None
         named = pattern.get("timezone")
         zone: tzinfo | None = UTC if named is None else zone_named(named)
         if zone is None:
             raise NoPeriodError(f"{named!r} is not a known time zone")
         return Series(
-            pattern, repetition(pattern.get("recur")), first, here if made is not None else zone, here, made
+            pattern,
+            repetition(pattern.get("recur")),
+            first,
+            here if made_count is not None else zone,
+            here,
+            made_count,
         )
 
     def around(self, now: datetime, most: int = MOST) -> Iterator[Occurrence]:
@@ -134,8 +139,8 @@ class Series:
         """Whether it was not made before, nor taken out."""
         if self.mask is not None and one.number < self.mask:
             return False
-        made = point_of(self.pattern.get("made_until"))
-        if made is not None and not self._is_after(one.wall, made):
+        made_until = point_of(self.pattern.get("made_until"))
+        if made_until is not None and not self._is_after(one.wall, made_until):
             return False
         exdates = self.pattern.get("exdates")
         excluded = map(point_of, exdates if isinstance(exdates, list) else ())

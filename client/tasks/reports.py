@@ -140,17 +140,17 @@ def ordered(
 ) -> list[Body]:
     """Sorted by the fields; what lacks a field comes last whichever way it goes; equal ones by
     id. Raises WordError."""
-    found = sorted(bodies, key=lambda body: str(body["id"]))
+    rows = sorted(bodies, key=lambda body: str(body["id"]))
     for part in reversed(list(order)):
         field, sign = part.rstrip("/")[:-1], part.rstrip("/")[-1:]
         if sign not in ("+", "-") or not field:
             raise WordError(f'"{part}" is not an order. Examples: due+, urgency-')
         key = _key(field, view, coefficients)
-        pairs = [(key(body), body) for body in found]
+        pairs = [(key(body), body) for body in rows]
         there = [pair for pair in pairs if pair[0] is not None]
         there.sort(key=lambda pair: pair[0], reverse=sign == "-")
-        found = [body for _, body in there] + [body for value, body in pairs if value is None]
-    return found
+        rows = [body for _, body in there] + [body for value, body in pairs if value is None]
+    return rows
 
 
 def _key(field: str, view: View, coefficients: Mapping[str, float]) -> Callable[[Body], Any]:

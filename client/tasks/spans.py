@@ -68,15 +68,15 @@ def _numbered(word: str) -> Span | None:
         return None
     # 24h are hours that pass; a day may have 23 of them.
     return (
-        Span(seconds=whole)
-        if seconds < 86_400 and (whole := int(count * seconds))
+        Span(seconds=total)
+        if seconds < 86_400 and (total := int(count * seconds))
         else _of_seconds(int(count * seconds))
     )
 
 
-def _of_seconds(whole: int) -> Span | None:
-    days, seconds = divmod(whole, 86_400)
-    return Span(days=days, seconds=seconds) if whole else None
+def _of_seconds(total: int) -> Span | None:
+    days, seconds = divmod(total, 86_400)
+    return Span(days=days, seconds=seconds) if total else None
 
 
 def _iso(text: str) -> Span | None:

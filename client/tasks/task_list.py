@@ -91,9 +91,9 @@ class Tasks:
         feedback: list[str] = []
         steps: list[Step] = []
         for body in bodies:
-            heard = self._hooks().added(body)
-            feedback += heard.feedback
-            steps.append(Step(DocumentId(body["id"]), None, heard.body))
+            hooked = self._hooks().added(body)
+            feedback += hooked.feedback
+            steps.append(Step(DocumentId(body["id"]), None, hooked.body))
         self.carry_out(command, [(step, None) for step in steps])
         return Done(tuple(steps), tuple(feedback))
 
@@ -108,9 +108,9 @@ class Tasks:
             loaded = self._loaded(document)
             after = modify(loaded.body)
             if not equal(after, loaded.body):
-                heard = self._hooks().modified(loaded.body, {**after, "modified": written(self._now)})
-                feedback.extend(heard.feedback)
-                after = heard.body
+                hooked = self._hooks().modified(loaded.body, {**after, "modified": written(self._now)})
+                feedback.extend(hooked.feedback)
+                after = hooked.body
             return Step(document, loaded.body, after), loaded.stamp
 
         return Done(self._decide_and_carry_out(documents, decide, command), tuple(feedback))
@@ -155,8 +155,8 @@ class Tasks:
         taken_back = _changed([step for step, _ in pairs])
         if taken_back:
             record = Journal(self.folder.state, UNDONE)
-            told = record.record("undo --sync" if arrivals else f"undo, of: {entry.command}", taken_back)
-            with self._told_as_done(record, told):
+            entry_made = record.record("undo --sync" if arrivals else f"undo, of: {entry.command}", taken_back)
+            with self._told_as_done(record, entry_made):
                 self._apply(pairs)
         journal.drop(entry)
         return entry, Done(taken_back)
@@ -209,7 +209,7 @@ class Tasks:
             return ()
         from client.tasks.recurrence import NoPeriodError, is_pattern, occurrences  # noqa: PLC0415  as above
 
-        made: list[Body] = []
+        created: list[Body] = []
         numbers = _numbers(bodies.values())
         for pattern in filter(is_pattern, patterns):
             try:
@@ -218,11 +218,11 @@ class Tasks:
                 continue
             changes = [FileChange(DocumentId(body["id"]), body, None) for body in new]
             results = self.folder.apply(changes)
-            made += [body for body in new if isinstance(results[DocumentId(body["id"])], Stamp)]
+            created += [body for body in new if isinstance(results[DocumentId(body["id"])], Stamp)]
             now, stamp = self._body_and_stamp(DocumentId(pattern["id"]))
             if new and equal(now, pattern):
                 self.folder.apply([FileChange(DocumentId(pattern["id"]), after, stamp)])
-        return tuple(made)
+        return tuple(created)
 
     def _is_set_up(self) -> None:
         """Raises FolderError where nothing was ever ours: a disk that is not mounted looks like that, and what is
@@ -243,10 +243,10 @@ class Tasks:
         return (None, None) if loaded is None else (loaded.body, loaded.stamp)
 
     def _loaded_if_there(self, document: DocumentId) -> Loaded | None:
-        found = self.folder.read(document)
-        if isinstance(found, FileProblem):
-            raise NotATaskError(found)
-        return found
+        loaded = self.folder.read(document)
+        if isinstance(loaded, FileProblem):
+            raise NotATaskError(loaded)
+        return loaded
 
     def _decide_and_carry_out(
         self,
@@ -298,8 +298,8 @@ class Tasks:
             raise
 
     def _may_be_done(self, step: Step) -> bool:
-        found = self.folder.read(step.document)
-        return isinstance(found, FileProblem) or not equal(found.body if found else None, step.before)
+        loaded = self.folder.read(step.document)
+        return isinstance(loaded, FileProblem) or not equal(loaded.body if loaded else None, step.before)
 
     def _apply(self, pairs: Iterable[tuple[Step, Stamp | None]], *, tolerant: bool = False) -> list[DocumentId]:
         changes = [FileChange(step.document, step.after, stamp) for step, stamp in pairs if not _same(step)]
@@ -312,12 +312,12 @@ class Tasks:
 
 def _numbers(bodies: Iterable[Body]) -> dict[str, set[int]]:
     """Which occurrences are there by their number, by the id of their pattern."""
-    found: dict[str, set[int]] = {}
+    by_parent: dict[str, set[int]] = {}
     for body in bodies:
         number, parent = body.get("imask"), body.get("parent")
         if isinstance(number, int | float) and isinstance(parent, str):
-            found.setdefault(parent, set()).add(int(number))
-    return found
+            by_parent.setdefault(parent, set()).add(int(number))
+    return by_parent
 
 
 def _keep(journal: Journal, entry: JournalEntry, done: list[Step]) -> None:

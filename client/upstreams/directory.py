@@ -129,10 +129,10 @@ class FolderUpstream:
 
     async def _is_behind(self, cursor: str | None) -> bool:
         try:
-            found = await self.changes(cursor)
+            changes = await self.changes(cursor)
         except CursorGoneError:
             return True
-        return found.is_complete or bool(found.hashes)
+        return changes.is_complete or bool(changes.hashes)
 
     async def history(self, document: DocumentId) -> list[dict[str, Any]]:
         async with self._opened() as store:
@@ -187,21 +187,21 @@ class FolderUpstream:
 
     def _take_in(self, store: LedgerStore, files: Files, stuck: Sequence[DocumentId]) -> None:
         """Edits that were made in the directory."""
-        found = files.look()
+        contents = files.refresh()
         known = store.hashes()
         self._unusable = {
             problem.document: Refused(problem.code, f"{problem.name} in {self._folder.root}: {problem.sentence}")
-            for problem in found.problems
-            if problem.document is not None and problem.document in found.unreadable
+            for problem in contents.problems
+            if problem.document is not None and problem.document in contents.unreadable
         }
         differing = [
             document
-            for document in sorted({*found.hashes, *known})
-            if known.get(document) != found.hashes.get(document)
-            and document not in found.unreadable
+            for document in sorted({*contents.hashes, *known})
+            if known.get(document) != contents.hashes.get(document)
+            and document not in contents.unreadable
             and document not in stuck
         ]
-        gone = [document for document in differing if document not in found.hashes]
+        gone = [document for document in differing if document not in contents.hashes]
         live = sum(content is not None for content in known.values())
         if len(gone) > max(ALWAYS_ALLOWED, SHARE * live) or (gone and len(gone) == live):
             raise NotAnUpstreamError(
@@ -235,8 +235,8 @@ class FolderUpstream:
         items = items_of(outgoing, BY_HAND, time.time(), confirmed=True)
         replies, _ = decide(transaction, CachedResolver(MAX_BYTES), items)
         wanted: dict[DocumentId, Arriving] = {}
-        for one, found in zip(outgoing, replies, strict=True):
-            reply, pending = reply_of(one, found), one.pending
+        for one, decision in zip(outgoing, replies, strict=True):
+            reply, pending = reply_of(one, decision), one.pending
             assert pending is not None
             here = None if pending.deletes else pending.body
             if isinstance(reply, Refused):

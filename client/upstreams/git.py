@@ -97,10 +97,10 @@ class GitUpstream:
             return UpstreamChanges({}, None, is_complete=True)
         if head == cursor:
             return UpstreamChanges({}, head, is_complete=False, problems=self._problems())
-        found = await self._git.changed(cursor or None, head)
-        if found is None:
+        changed = await self._git.changed(cursor or None, head)
+        if changed is None:
             raise CursorGoneError
-        blobs = {name: blob for path, blob in found.items() if (name := document_of(path)) is not None}
+        blobs = {name: blob for path, blob in changed.items() if (name := document_of(path)) is not None}
         texts = await self._git.read([blob for blob in blobs.values() if blob is not None])
         hashes: dict[DocumentId, ContentHash | None] = {}
         doubtful: dict[DocumentId, Body | None] = {}

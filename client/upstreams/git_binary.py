@@ -95,12 +95,12 @@ class Git:
             return None
         raw = await self._run("diff-tree", "-r", "-z", "--no-renames", "--no-commit-id", before, now)
         fields = raw.decode().split("\0")
-        found: dict[str, str | None] = {}
+        blobs: dict[str, str | None] = {}
         for place in range(0, len(fields) - 1, 2):
             # :100644 100644 <old> <new> M
             _, _, _, blob, letter = fields[place].split()
-            found[fields[place + 1]] = None if letter == "D" else blob
-        return found
+            blobs[fields[place + 1]] = None if letter == "D" else blob
+        return blobs
 
     async def names(self, commit: str) -> list[str]:
         """The names at the top of the tree."""
@@ -111,7 +111,7 @@ class Git:
         if not objects:
             return {}
         out = await self._run("cat-file", "--batch", text="".join(f"{name}\n" for name in objects).encode())
-        found: dict[str, bytes] = {}
+        contents: dict[str, bytes] = {}
         place = 0
         for name in objects:
             end = out.index(b"\n", place)
@@ -120,9 +120,9 @@ class Git:
             if header[-1] == b"missing":
                 continue
             size = int(header[2])
-            found[name] = out[place : place + size]
+            contents[name] = out[place : place + size]
             place += size + 1
-        return found
+        return contents
 
     async def commit(self, onto: str | None, files: Mapping[str, bytes | None], message: str, author: str) -> None:
         """A commit with these files on `onto`, as NEXT."""
@@ -157,19 +157,19 @@ class Git:
     def _check(self, code: int, error: str) -> None:
         if code == 0:
             return
-        told = error.strip().rpartition("\n")[2] or f"git ended with {code}"
+        reason = error.strip().rpartition("\n")[2] or f"git ended with {code}"
         if any(word in error for word in _NO_ACCESS):
-            raise RefusedAccessError(f"{self._url} refused access: {told}. Does `git ls-remote` work there?")
+            raise RefusedAccessError(f"{self._url} refused access: {reason}. Does `git ls-remote` work there?")
         if any(word in error for word in _NO_REPOSITORY):
             raise NotAnUpstreamError(f"there is no repository at {self._url}. To make one: git init --bare DIRECTORY")
-        raise UpstreamUnreachableError(f"git did not reach {self._url}: {told}")
+        raise UpstreamUnreachableError(f"git did not reach {self._url}: {reason}")
 
     async def _run(self, *arguments: str, text: bytes | None = None, bare: bool = False) -> bytes:
         code, out, error = await self._call(*arguments, text=text, bare=bare)
         if code != 0:
-            told = error.strip().rpartition("\n")[2]
+            reason = error.strip().rpartition("\n")[2]
             raise NotAnUpstreamError(
-                f"git {arguments[0]} failed: {told}. If it fails again, delete {self._mirror}; it is rebuilt."
+                f"git {arguments[0]} failed: {reason}. If it fails again, delete {self._mirror}; it is rebuilt."
             )
         return out
 

@@ -77,7 +77,7 @@ class HttpUpstream:
             with suppress(ValueError):
                 value = value_of(answer)
         about: dict[str, Any] = value if isinstance(value, dict) and value.get("protocol_versions") else {}
-        self._facts = ServerFacts.told(about)
+        self._facts = ServerFacts.from_answer(about)
         self._set_coding()
         return about
 
@@ -242,11 +242,11 @@ class HttpUpstream:
     async def _device_names(self) -> dict[str, str]:
         """How people call the devices, by id; those of other users are not told."""
         if self._names is None:
-            found: Any = None
+            rows: Any = None
             with suppress(RefusedAccessError):  # then they are called by their ids
                 answer = await self.channel.request("GET", "/devices")
-                found = self.channel.value_of(answer).get("devices") if answer.status_code == 200 else None
-            self._names = {str(row.get("device")): str(row.get("name") or row.get("device")) for row in found or ()}
+                rows = self.channel.value_of(answer).get("devices") if answer.status_code == 200 else None
+            self._names = {str(row.get("device")): str(row.get("name") or row.get("device")) for row in rows or ()}
         return self._names
 
     async def state(self, document: DocumentId, content: str) -> dict[str, Any] | None:

@@ -208,10 +208,10 @@ def _setting(sent: asyncio.Event) -> Callable[[str, Mapping[str, Any]], Awaitabl
 def refusal(answer: httpx.Response) -> Refused:
     """From `application/problem+json`, or from the status alone."""
     try:
-        found = value_of(answer)
+        value = value_of(answer)
     except ValueError:
-        found = None
-    problem: dict[str, Any] = found if isinstance(found, dict) else {}
+        value = None
+    problem: dict[str, Any] = value if isinstance(value, dict) else {}
     return refused(problem, answer.status_code, answer.reason_phrase)
 
 

@@ -55,15 +55,15 @@ async def begin_login(channel: Channel, device_name: str) -> LoginCode:
         raise NotAnUpstreamError(
             f"{channel.url} has no accounts that one could sign in to. With a token: hypertask connect {channel.url}"
         )
-    found = _members(channel, answer)
+    members = _members(channel, answer)
     try:
         return LoginCode(
-            str(found["user_code"]),
-            str(found["verification_uri"]),
-            str(found.get("verification_uri_complete") or found["verification_uri"]),
-            str(found["device_code"]),
-            float(found["expires_in"]),
-            max(float(found.get("interval", 5)), 0.0),
+            str(members["user_code"]),
+            str(members["verification_uri"]),
+            str(members.get("verification_uri_complete") or members["verification_uri"]),
+            str(members["device_code"]),
+            float(members["expires_in"]),
+            max(float(members.get("interval", 5)), 0.0),
         )
     except (KeyError, TypeError, ValueError):
         raise channel.unexpected(answer, "there is no code in its answer") from None
@@ -137,31 +137,31 @@ async def space_named(channel: Channel, wanted: str) -> str:
     spaces = {str(row.get("space")): str(row.get("name")) for row in rows} if isinstance(rows, list) else {}
     if wanted in spaces:
         return wanted
-    found = [space for space, name in spaces.items() if name == wanted]
-    if len(found) == 1:
-        return found[0]
+    named = [space for space, name in spaces.items() if name == wanted]
+    if len(named) == 1:
+        return named[0]
     listed = ", ".join(f"{name} ({space})" for space, name in spaces.items())
-    why = "you are in no space that is called" if not found else "more than one of your spaces is called"
+    why = "you are in no space that is called" if not named else "more than one of your spaces is called"
     raise NotAnUpstreamError(f"{channel.url}: {why} {wanted}. Your spaces: {listed}")
 
 
 def _granted(channel: Channel, answer: httpx.Response) -> Granted:
-    found = _members(channel, answer)
-    if not isinstance(found.get("access_token"), str):
+    members = _members(channel, answer)
+    if not isinstance(members.get("access_token"), str):
         raise channel.unexpected(answer, "there is no token in its answer")
-    return Granted(found["access_token"], str(found.get("device", "")), str(found.get("space", "")))
+    return Granted(members["access_token"], str(members.get("device", "")), str(members.get("space", "")))
 
 
 def _members(channel: Channel, answer: httpx.Response) -> Mapping[str, Any]:
-    found = channel.value_of(answer)
-    if not isinstance(found, dict):
+    members = channel.value_of(answer)
+    if not isinstance(members, dict):
         raise channel.unexpected(answer, "its answer is not a JSON object")
-    return found
+    return members
 
 
 def _error(answer: httpx.Response) -> str:
     try:
-        found = value_of(answer)
+        value = value_of(answer)
     except ValueError:
         return ""
-    return str(found.get("error", "")) if isinstance(found, dict) else ""
+    return str(value.get("error", "")) if isinstance(value, dict) else ""

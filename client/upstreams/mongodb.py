@@ -89,13 +89,13 @@ class MongoUpstream:
                     raise CursorGoneError
                 if not behind:
                     return UpstreamChanges({}, cursor, is_complete=False)
-            found = await self._store.changes(self._space, known.sequence if known else SequenceNumber(0))
-        if known is not None and not found.lineage.holds(known):
+            changes = await self._store.changes(self._space, known.sequence if known else SequenceNumber(0))
+        if known is not None and not changes.lineage.holds(known):
             raise CursorGoneError
-        hashes = {document: content for document, content in found.hashes.items() if is_document_id(document)}
+        hashes = {document: content for document, content in changes.hashes.items() if is_document_id(document)}
         if known is None:
             hashes = {document: content for document, content in hashes.items() if content is not None}
-        return UpstreamChanges(hashes, cursor_of(found.position), is_complete=known is None)
+        return UpstreamChanges(hashes, cursor_of(changes.position), is_complete=known is None)
 
     async def submit(
         self, outgoing: Sequence[Outgoing], *, confirmed: bool = False
@@ -155,10 +155,10 @@ class MongoUpstream:
         with self._errors():
             await self._prepared()
             resolver = CachedResolver(self._max_bytes)
-            found, _ = await self._store.transact(
+            decided, _ = await self._store.transact(
                 self._space, lambda transaction: decide(transaction, resolver, items)
             )
-        return {**replies, **{one.id: reply_of(one, reply) for one, reply in zip(taken, found, strict=True)}}
+        return {**replies, **{one.id: reply_of(one, reply) for one, reply in zip(taken, decided, strict=True)}}
 
     async def _prepared(self) -> None:
         """The indexes, of a database that is new to us."""

@@ -24,7 +24,7 @@ class ServerFacts:
     limits: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def told(cls, about: Mapping[str, Any]) -> Self:
+    def from_answer(cls, about: Mapping[str, Any]) -> Self:
         """From the answer to `GET /`; {} of a server that has nothing there."""
         limits = about.get("limits")
         return cls(

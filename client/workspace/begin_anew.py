@@ -26,16 +26,16 @@ FOLDER: Final = "folder"
 
 
 class BeginAnew:
-    """What a daemon was started with. `said`: told once why settings that are wrong are not used."""
+    """What a daemon was started with. `warn`: is told once why settings that are wrong are not used."""
 
     def __init__(
-        self, config: ConfigFile, profile: Profile, tokens: Tokens, lock: HeldLock, said: Callable[[str], None]
+        self, config: ConfigFile, profile: Profile, tokens: Tokens, lock: HeldLock, warn: Callable[[str], None]
     ) -> None:
         self._config = config
         self._profile = profile
         self._tokens = tokens
         self._lock = lock
-        self._said = said
+        self._warn = warn
         self._folder = TaskFolder(profile.folder)
         self._stamp = stamp_at(config.path)
         self._token_stamps = self._tokens_now(profile)
@@ -70,7 +70,7 @@ class BeginAnew:
             profile = self._config.profile(self._profile.name)
         except (ConfigError, NoProfileError) as error:  # somebody is writing it
             if str(error) != self._wrong:
-                self._said(f"{error}\nUntil then the settings from before are used.")
+                self._warn(f"{error}\nUntil then the settings from before are used.")
             self._wrong = str(error)
             return False
         self._stamp, self._wrong = now, ""

@@ -49,7 +49,7 @@ class States:
         entries = [entry for name in (COMMANDS, ARRIVALS, UNDONE) for entry in Journal(state, name).entries()]
         self._entries: list[JournalEntry] = sorted(entries, key=lambda entry: entry.at, reverse=True)
         self._drivers: dict[str, Upstream] = {}
-        self._found = Earlier()
+        self._earlier = Earlier()
 
     async def of(self, document: DocumentId, *, content: str | None = None) -> Earlier:
         """The state before the last change of a document, or before its deletion. `content`: the state of which the
@@ -62,7 +62,7 @@ class States:
             self._keep(document, body, now)
         finally:
             await self._close()
-        return self._found
+        return self._earlier
 
     async def gone(self) -> Earlier:
         """The last state of every document that was deleted, here or elsewhere."""
@@ -73,10 +73,10 @@ class States:
             for document in sorted(absent):
                 body = self._before(document, None) or await self._revision(document, None)
                 if body is not None:
-                    self._found.bodies[document] = body
+                    self._earlier.bodies[document] = body
         finally:
             await self._close()
-        return self._found
+        return self._earlier
 
     async def since(self, moment: float, *, only: DocumentId | None = None) -> Earlier:
         """What was changed or deleted since then, as it was at that moment (seconds since 1970). What was made since
@@ -91,31 +91,31 @@ class States:
                 now = self._now(document)
                 body = await self._revision(document, now, moment=moment) or self._at(document, moment)
                 if body is not None and (now is None or content_hash(body) != content_hash(now)):
-                    self._found.bodies[document] = body
+                    self._earlier.bodies[document] = body
         finally:
             await self._close()
-        return self._found
+        return self._earlier
 
     def held(self) -> Earlier:
         """What is held back until somebody says whether its deletion is meant: the last state of each."""
-        found = self._found
+        earlier = self._earlier
         for upstream in status(self._workspace).upstreams:
             for document in upstream.plan.held_here:
                 if (body := self._now(document) or self._before(document, None)) is not None:
-                    found.bodies[document] = body
-                elif document not in found.unknown:
-                    found.unknown.append(document)
+                    earlier.bodies[document] = body
+                elif document not in earlier.unknown:
+                    earlier.unknown.append(document)
             for document in upstream.plan.held_there:
                 if (body := self._now(document)) is not None:
                     # A newer clock alone is no edit, and would not stand against a deletion.
-                    found.bodies[document] = {**body, RESTORED: time.time_ns() // 1_000_000}
-        return found
+                    earlier.bodies[document] = {**body, RESTORED: time.time_ns() // 1_000_000}
+        return earlier
 
     def _keep(self, document: DocumentId, body: Body | None, now: Body | None) -> None:
         if body is None or (now is not None and content_hash(body) == content_hash(now)):
-            self._found.unknown.append(document)
+            self._earlier.unknown.append(document)
         else:
-            self._found.bodies[document] = body
+            self._earlier.bodies[document] = body
 
     def _now(self, document: DocumentId) -> Body | None:
         loaded = self._workspace.folder.read(document)
@@ -148,21 +148,21 @@ class States:
 
     def _at(self, document: DocumentId, moment: float) -> Body | None:
         """By the oldest change of the journals since then."""
-        found: Body | None = None
+        body: Body | None = None
         for entry in self._entries:
             if entry.at < moment:
                 break
             for step in entry.steps:
                 if step.document == document:
-                    found = step.before
-        return found
+                    body = step.before
+        return body
 
     async def _revision(
         self, document: DocumentId, now: Body | None, *, content: str | None = None, moment: float | None = None
     ) -> Body | None:
         here = content_hash(now) if now is not None else None
         for config in self._workspace.profile.upstreams:
-            if config.name in self._found.unreachable:
+            if config.name in self._earlier.unreachable:
                 continue
             try:
                 driver = self._driver(config.name)
@@ -175,7 +175,7 @@ class States:
                         return body
             except UpstreamError as error:
                 event(logger, logging.DEBUG, "revisions_not_read", cause=error)
-                self._found.unreachable[config.name] = str(error)
+                self._earlier.unreachable[config.name] = str(error)
         return None
 
     def _driver(self, name: str) -> Upstream:

@@ -18,7 +18,7 @@ from client.folder.task_folder import FolderGoneError
 from client.sync.arrivals import BeforeAndAfter
 from client.sync.change_scope import EVERYTHING, NOTHING, ChangeScope, Unsynced
 from client.sync.engine.plan import Plan
-from client.sync.files import Files, Found
+from client.sync.files import Files, FolderContents
 from client.sync.report import Progress, SyncReport, status_of
 from client.sync.sync_run import Announced, Sync
 from client.sync.upstream import Upstream, UpstreamError
@@ -96,7 +96,7 @@ class Exchange:
         async with waited_for(self.workspace.sync_lock, LOCK_SECONDS):
             yield
 
-    async def survey(self, name: str, *, confirmed: bool = False) -> tuple[Plan, Found]:
+    async def survey(self, name: str, *, confirmed: bool = False) -> tuple[Plan, FolderContents]:
         """What a sync would do. Raises UpstreamError, FolderError."""
         async with self._alone():
             sync = self._sync(name)
@@ -112,11 +112,11 @@ class Exchange:
         confirmed: bool = False,
         progress: Callable[[str], Progress | None] = lambda name: None,
         touched: ChangeScope = EVERYTHING,
-        heard: Mapping[str, Announced] | None = None,
+        announced: Mapping[str, Announced] | None = None,
     ) -> Result:
         """One that fails does not stop the others. Raises FolderError, LockedError, OSError.
 
-        `touched`: what may have changed in the folder since the sync before. `heard`: what upstreams told."""
+        `touched`: what may have changed in the folder since the sync before. `announced`: what upstreams said."""
         result = Result()
         due = list(names if names is not None else self.upstreams)
         async with self._alone():
@@ -124,8 +124,8 @@ class Exchange:
             for _ in range(MAX_PASSES):
                 moved: set[str] = set()
                 for name in due:
-                    announced = (heard or {}).get(name)
-                    if await self._one(name, result, confirmed=confirmed, progress=progress(name), heard=announced):
+                    mine = (announced or {}).get(name)
+                    if await self._one(name, result, confirmed=confirmed, progress=progress(name), announced=mine):
                         moved.update(other for other in self.upstreams if other != name)
                 due = [name for name in self.upstreams if name in moved and name not in result.errors]
                 if not due:
@@ -138,12 +138,12 @@ class Exchange:
         async with self._alone():
             self._add_touched(touched)
             scopes = {name: self._unsynced.of(name) for name in self.upstreams}
-            found = self._files.look(reduce(or_, scopes.values(), NOTHING))
-            return {name for name, scope in scopes.items() if self._is_due(name, found, scope)}
+            contents = self._files.refresh(reduce(or_, scopes.values(), NOTHING))
+            return {name for name, scope in scopes.items() if self._is_due(name, contents, scope)}
 
-    def _is_due(self, name: str, found: Found, scope: ChangeScope) -> bool:
+    def _is_due(self, name: str, contents: FolderContents, scope: ChangeScope) -> bool:
         try:
-            return self._sync(name).is_due(found, scope, self.workspace.store.upstream(name).status)
+            return self._sync(name).is_due(contents, scope, self.workspace.store.upstream(name).status)
         except UpstreamError:
             return True  # the sync says what is wrong
 
@@ -178,7 +178,7 @@ class Exchange:
         )
 
     async def _one(
-        self, name: str, result: Result, *, confirmed: bool, progress: Progress | None, heard: Announced | None
+        self, name: str, result: Result, *, confirmed: bool, progress: Progress | None, announced: Announced | None
     ) -> bool:
         """Whether files were changed, also if the sync failed."""
         store = self.workspace.store
@@ -187,7 +187,9 @@ class Exchange:
         try:
             sync, prove = self._sync(name), name in self._unproved
             arrived = sync.report.arrived
-            report = await sync.run(confirmed=confirmed, progress=progress, scope=scope, heard=heard, prove=prove)
+            report = await sync.run(
+                confirmed=confirmed, progress=progress, scope=scope, announced=announced, prove=prove
+            )
             if report.agreed:
                 self._unproved.discard(name)
             if report.agreed and not report.plan.waits:

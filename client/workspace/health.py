@@ -19,7 +19,7 @@ from client.folder.task_folder import FolderError, Loaded
 from client.screen import clip, tasks
 from client.sync.engine.emptied import hold_if_emptied
 from client.sync.engine.plan import Adopt, Plan, plan
-from client.sync.files import Files, Found
+from client.sync.files import Files, FolderContents
 from client.sync.upstream import UpstreamError
 from client.tasks.journal import deleted_by_commands
 from client.tasks.recurrence import NoPeriodError, Series
@@ -62,7 +62,7 @@ class UpstreamStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    found: Found
+    contents: FolderContents
     upstreams: tuple[UpstreamStatus, ...]
     daemon: str | None
     """The id of its process; None: it does not run."""
@@ -71,14 +71,14 @@ class Status:
 def status(workspace: Workspace) -> Status:
     """Raises FolderError."""
     folder = workspace.folder
-    found = Files(folder, workspace.store).look(remember=False)
+    contents = Files(folder, workspace.store).refresh(remember=False)
     rows = []
     for config in workspace.profile.upstreams:
         row = workspace.store.upstream(config.name)
         outlines = workspace.store.outlines(config.name)
         can_delete = not row.facts.get("asked_at") or "base" in row.facts.get("supports", ())
-        intent = plan(found.hashes, found.unreadable, outlines, can_delete=can_delete)
-        there = {*found.hashes, *found.unreadable}
+        intent = plan(contents.hashes, contents.unreadable, outlines, can_delete=can_delete)
+        there = {*contents.hashes, *contents.unreadable}
         before = workspace.store.held_as_emptied()
         left, meant = int(workspace.store.any_agreed(there)), deleted_by_commands(workspace.folder.state)
         intent = hold_if_emptied(intent, there, outlines, meant, settled=left, before=before)
@@ -89,7 +89,7 @@ def status(workspace: Workspace) -> Status:
             UpstreamStatus(config.name, config.url, dict(row.status), intent, protected, no_token, alternating)
         )
     daemon = holder(workspace.daemon_lock) if is_held(workspace.daemon_lock) else None
-    return Status(found, tuple(rows), daemon)
+    return Status(contents, tuple(rows), daemon)
 
 
 def _lacks_token(workspace: Workspace, config: UpstreamConfig) -> bool:
@@ -107,7 +107,7 @@ class Check:
 
     what: str
     state: str
-    said: str
+    sentence: str
     fix: str = ""
 
 
@@ -136,14 +136,14 @@ def _folder(workspace: Workspace) -> Iterator[Check]:
         "" if room else "Make room on that disk.",
     )
     try:
-        found = Files(workspace.folder, workspace.store).look(remember=False)
+        contents = Files(workspace.folder, workspace.store).refresh(remember=False)
     except FolderError as error:
         yield Check("files", "bad", str(error))
         return
-    yield Check("files", "ok", f"{tasks(len(found.hashes))} can be read")
-    for problem in found.problems:
+    yield Check("files", "ok", f"{tasks(len(contents.hashes))} can be read")
+    for problem in contents.problems:
         yield Check("files", "bad", f"{problem.name}: {problem.sentence}")
-    yield from _patterns(workspace, found)
+    yield from _patterns(workspace, contents)
     if workspace.store.rebuilt:
         yield Check("memory", "warning", workspace.store.rebuilt, "Nothing is lost. Next: hypertask sync")
     else:
@@ -157,9 +157,9 @@ def _folder(workspace: Workspace) -> Iterator[Check]:
     )
 
 
-def _patterns(workspace: Workspace, found: Found) -> Iterator[Check]:
+def _patterns(workspace: Workspace, contents: FolderContents) -> Iterator[Check]:
     """Tasks that are to repeat, and do not."""
-    for document in sorted(found.hashes):
+    for document in sorted(contents.hashes):
         loaded = workspace.folder.read(document)
         if not isinstance(loaded, Loaded) or loaded.body.get("status") != "recurring":
             continue
@@ -182,12 +182,14 @@ async def _upstream(workspace: Workspace, config: UpstreamConfig) -> AsyncIterat
         if isinstance(driver, HttpUpstream):
             yield Check(name, "ok", f"there is a token for {config.url}")
             yield await _clock(driver, name)
-            said = await driver.read_capabilities()
-            if not said:
+            capabilities = await driver.read_capabilities()
+            if not capabilities:
                 yield Check(name, "warning", "it speaks only version 1.0 of the protocol: deletions cannot be sent")
             else:
                 yield Check(
-                    name, "ok", f"Hypertask {said.get('version', '?')}: {', '.join(said.get('supports', ()))}"
+                    name,
+                    "ok",
+                    f"Hypertask {capabilities.get('version', '?')}: {', '.join(capabilities.get('supports', ()))}",
                 )
         started = time.monotonic()
         changes = await driver.changes(None)
@@ -210,13 +212,13 @@ async def _clock(driver: HttpUpstream, name: str) -> Check:
     skew = (now - there).total_seconds()
     if abs(skew) > SKEW_SECONDS:
         word = "ahead of" if skew > 0 else "behind"
-        said = f"the clock here is {abs(skew):.0f} s {word} the server's; ties between edits go by it"
-        return Check(name, "warning", said, "Set the clock: timedatectl set-ntp true")
+        warning = f"the clock here is {abs(skew):.0f} s {word} the server's; ties between edits go by it"
+        return Check(name, "warning", warning, "Set the clock: timedatectl set-ntp true")
     return Check(name, "ok", f"the clocks agree within {max(1, abs(skew)):.0f} s")
 
 
 def _agreement(workspace: Workspace, name: str, theirs: dict[Any, Any]) -> Check:
-    mine = Files(workspace.folder, workspace.store).look(remember=False).hashes
+    mine = Files(workspace.folder, workspace.store).refresh(remember=False).hashes
     differing = sorted(document for document in {*mine, *theirs} if mine.get(document) != theirs.get(document))
     if not differing:
         return Check(name, "ok", f"all {tasks(len(mine))} have the same content on both sides")

@@ -65,7 +65,7 @@ class Watch:
         self._due: set[str] = set(exchange.upstreams)
         self._touched = EVERYTHING
         """What may have changed in the folder, as far as it was not handed on."""
-        self._heard: dict[str, Announced] = {}
+        self._announced: dict[str, Announced] = {}
         self._wake = asyncio.Event()
         self._listen = {name: asyncio.Event() for name in exchange.upstreams}
         self._failures: dict[str, int] = dict.fromkeys(exchange.upstreams, 0)
@@ -88,13 +88,13 @@ class Watch:
                 self._touched = EVERYTHING
             self._wake.clear()
             touched, self._touched = self._touched, NOTHING
-            heard, self._heard = self._heard, {}
+            announced, self._announced = self._announced, {}
             if touched and self._due != self._exchange.upstreams.keys():
                 self._due |= await self._due_by_folder(touched)
             names = [name for name in self._exchange.upstreams if name in self._due]
             self._due.clear()
             if names:
-                await self._sync(names, touched, heard)
+                await self._sync(names, touched, announced)
 
     async def _due_by_folder(self, touched: ChangeScope) -> set[str]:
         """The upstreams that lack something of the folder."""
@@ -103,9 +103,9 @@ class Watch:
         except (FolderError, LockedError, *DISK_ERRORS):
             return set(self._exchange.upstreams)  # the sync says what is wrong
 
-    async def _sync(self, names: list[str], touched: ChangeScope, heard: dict[str, Announced]) -> None:
+    async def _sync(self, names: list[str], touched: ChangeScope, announced: dict[str, Announced]) -> None:
         try:
-            result = await self._exchange.sync(names, touched=touched, heard=heard)
+            result = await self._exchange.sync(names, touched=touched, announced=announced)
         except (FolderError, LockedError, *DISK_ERRORS) as error:
             # A disk that is full, or was taken away, may have room again, or be back: it is tried again.
             if (reason := sentence(error) if isinstance(error, DISK_ERRORS) else str(error)) != self._unusable:
@@ -181,7 +181,7 @@ class Watch:
                 if changes is not None:
                     if self._exchange.workspace.store.upstream(name).cursor != cursor:
                         continue  # a sync has been there since then; this may be what it sent
-                    self._heard[name] = Announced(cursor, changes)
+                    self._announced[name] = Announced(cursor, changes)
             except (UpstreamError, *DISK_ERRORS):
                 # The next sync says whether it is gone. If it is not, it does not let us listen; then it is asked.
                 failures += 1

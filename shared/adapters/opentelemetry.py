@@ -63,8 +63,8 @@ class OpenTelemetrySpans:
             links=_links(links),
             attributes=attributes,
             record_exception=False,  # its text may quote a document
-        ) as made:
-            yield OpenTelemetrySpan(made)
+        ) as started:
+            yield OpenTelemetrySpan(started)
 
     def begin(self, name: str, kind: str, attributes: Mapping[str, Attribute]) -> OpenTelemetrySpan | None:
         if not get_current_span().is_recording():
@@ -72,14 +72,14 @@ class OpenTelemetrySpans:
         return OpenTelemetrySpan(self._tracer.start_span(name, kind=_kind(kind), attributes=attributes))
 
     def past(self, name: str, began: float, ended: float, parent: str, links: Sequence[str]) -> None:
-        made = self._tracer.start_span(
+        span = self._tracer.start_span(
             name,
             _context(parent),
             kind=SpanKind.CONSUMER,
             links=_links(links),
             start_time=int(began * _SECOND),
         )
-        made.end(int(ended * _SECOND))
+        span.end(int(ended * _SECOND))
 
     def current(self) -> str | None:
         return _traceparent(get_current_span().get_span_context())

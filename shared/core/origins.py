@@ -23,11 +23,11 @@ def origin_list(text: str) -> OriginList:
 def origins_of(text: str) -> frozenset[str]:
     """Origins, separated by white space or commas: scheme, host, and port if it is not the scheme's. ValueError for
     what is none; `*` is none, nor is `null`."""
-    found = text.replace(",", " ").split()
-    for origin in found:
+    origins = text.replace(",", " ").split()
+    for origin in origins:
         scheme, separator, host = origin.partition("://")
         if scheme not in ("http", "https") or not separator or not host or set("/?#@*") & set(host):
             raise ValueError(f"{origin!r} is no origin; one looks like https://app.example.org")
         if origin != origin.lower():
             raise ValueError(f"{origin!r} has capital letters, and browsers send none")
-    return frozenset(found)
+    return frozenset(origins)

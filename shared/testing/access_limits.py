@@ -20,10 +20,10 @@ class AccessLimitsContract:
         await stores.users.set_overrides(user.id, {"space_documents": 5}, new_entry())
         await stores.spaces.set_overrides(space.id, {"space_bytes": 7}, new_entry())
         await stores.users.set_overrides(other.id, {"space_documents": 9}, new_entry())
-        found = await stores.spaces.overrides([space.id])
-        assert found == {space.id: SpaceOverrides({"space_bytes": 7}, {"space_documents": 5})}
-        assert found[space.id].own == {"space_bytes": 7}
-        assert found[space.id].of_owner == {"space_documents": 5}
+        overrides = await stores.spaces.overrides([space.id])
+        assert overrides == {space.id: SpaceOverrides({"space_bytes": 7}, {"space_documents": 5})}
+        assert overrides[space.id].own == {"space_bytes": 7}
+        assert overrides[space.id].of_owner == {"space_documents": 5}
 
     async def test_of_several_spaces_that_are_added_at_the_same_time_there_are_no_more_than_may(
         self, stores: AccessStores

@@ -45,8 +45,8 @@ class UserStoreContract:
     async def test_of_several_who_take_a_name_one_gets_it(self, stores: AccessStores) -> None:
         name = UserName(new_id("n"))
         users = [User(UserId(new_id("u")), name, 1.0) for _ in range(5)]
-        found = await asyncio.gather(*(stores.users.add(user, None, new_entry()) for user in users))
-        assert sorted(map(str, found)) == ["None", *["name"] * 4]
+        failures = await asyncio.gather(*(stores.users.add(user, None, new_entry()) for user in users))
+        assert sorted(map(str, failures)) == ["None", *["name"] * 4]
 
     async def test_what_changes_of_a_user(self, stores: AccessStores) -> None:
         user = await new_user(stores)
@@ -85,8 +85,8 @@ class UserStoreContract:
         assert roles == {first.id: Role.OWNER, shared.id: Role.READER}
         again = replace(user, id=UserId(new_id("u")), name=UserName(new_id("n")))
         other = replace(first, id=SpaceId(new_id("s")))
-        found = await stores.users.add(again, None, new_entry(), space=other, invitation=secret)
-        assert found is AcceptFailure.GONE
+        failure = await stores.users.add(again, None, new_entry(), space=other, invitation=secret)
+        assert failure is AcceptFailure.GONE
         assert await stores.users.by_ids([again.id]) == {}
         assert await stores.spaces.by_ids([other.id]) == {}
         assert await stores.audit.read(user=again.id) == []
@@ -224,13 +224,13 @@ class MembershipStoreContract:
         no_member = TransferFailure.NO_MEMBER
         assert await stores.members.transfer(space.id, owner.id, stranger.id, transferred) is no_member
         assert await stores.members.transfer(space.id, others[0].id, others[1].id, transferred) is no_member
-        found = await asyncio.gather(
+        outcomes = await asyncio.gather(
             *(stores.members.transfer(space.id, owner.id, other.id, transferred) for other in others)
         )
-        assert (found.count(no_member), found.count(None)) == (2, 1)
+        assert (outcomes.count(no_member), outcomes.count(None)) == (2, 1)
         roles = {member.user: member.role for member in await stores.members.of_space(space.id)}
         assert roles[owner.id] is Role.EDITOR
-        assert [user for user, role in roles.items() if role is Role.OWNER] == [others[found.index(None)].id]
+        assert [user for user, role in roles.items() if role is Role.OWNER] == [others[outcomes.index(None)].id]
 
     async def test_no_one_is_handed_more_spaces_than_he_may_own(self, stores: AccessStores) -> None:
         """Whoever else hands him one at the same time."""
@@ -242,8 +242,8 @@ class MembershipStoreContract:
             stores.members.transfer(space.id, owner.id, user.id, new_entry(), most=2)
             for space, owner in zip(spaces, owners, strict=True)
         )
-        found = await asyncio.gather(*transfers)
-        assert (found.count(None), found.count(TransferFailure.FULL)) == (2, 2)
+        outcomes = await asyncio.gather(*transfers)
+        assert (outcomes.count(None), outcomes.count(TransferFailure.FULL)) == (2, 2)
         held = [member.role for member in await stores.members.of_user(user.id)]
         assert (held.count(Role.OWNER), held.count(Role.READER)) == (2, 2)
 
@@ -256,9 +256,9 @@ class InvitationStoreContract:
         assert await stores.invitations.list_of(space.id) == [invitation]
         users = [await new_user(stores) for _ in range(4)]
         accepts = (stores.invitations.accept(secret, user.id, 9.0, ACCEPTED) for user in users)
-        found = await asyncio.gather(*accepts)
-        [used] = [one for one in found if isinstance(one, Invitation)]
-        assert found.count(AcceptFailure.GONE) == 3
+        outcomes = await asyncio.gather(*accepts)
+        [used] = [one for one in outcomes if isinstance(one, Invitation)]
+        assert outcomes.count(AcceptFailure.GONE) == 3
         assert used == replace(invitation, used_at=9.0, used_by=used.used_by)
         assert await stores.invitations.list_of(space.id) == []
         [member] = [one for one in await stores.members.of_space(space.id) if one.role is Role.EDITOR]

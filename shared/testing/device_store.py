@@ -60,8 +60,8 @@ class DeviceStoreContract:
     async def test_an_id_is_given_once_and_to_one(self, store: DeviceStore) -> None:
         device = _device()
         adds = (store.add_bounded(device, f"hash-{device.id}", ADDED, most=9, since=0.0) for _ in range(3))
-        found = await asyncio.gather(*adds, return_exceptions=True)
-        assert (found.count(None), sum(isinstance(one, DeviceExistsError) for one in found)) == (1, 2)
+        outcomes = await asyncio.gather(*adds, return_exceptions=True)
+        assert (outcomes.count(None), sum(isinstance(one, DeviceExistsError) for one in outcomes)) == (1, 2)
         await store.revoke(device.id, REVOKED)
         with pytest.raises(DeviceExistsError):
             await store.add_bounded(device, "hash-" + uuid.uuid4().hex, ADDED, most=9, since=0.0)
@@ -142,9 +142,9 @@ class DeviceStoreContract:
         one, other = SpaceId("one"), SpaceId("another")
         await store.seen(device.id, 5.0, client="client/1", synced={one: Synced(5.0, Sequence(7))})
         await store.seen(device.id, 6.0, synced={one: Synced(4.0, Sequence(6)), other: Synced(6.0, Sequence(1))})
-        found = (await store.by_token_hashes([token]))[token]
-        assert found.client == "client/1"
-        assert found.synced == {one: Synced(5.0, Sequence(7)), other: Synced(6.0, Sequence(1))}
+        stored = (await store.by_token_hashes([token]))[token]
+        assert stored.client == "client/1"
+        assert stored.synced == {one: Synced(5.0, Sequence(7)), other: Synced(6.0, Sequence(1))}
 
     async def test_a_device_that_gets_another_token_keeps_everything_else(
         self, store: DeviceStore, audit: AuditLog

@@ -45,8 +45,8 @@ class SignInStoresContract:
         assert not await stores.grants.decide(code, NOW, None), "it is decided"
         assert await stores.grants.waiting(code, NOW) is None
         used = replace(grant, decision=GrantDecision.APPROVED, approval=APPROVAL, used_at=NOW + 1)
-        found = await asyncio.gather(*(stores.grants.use(secret, NOW + 1) for _ in range(4)))
-        assert [one for one in found if one is not None] == [used]
+        grants = await asyncio.gather(*(stores.grants.use(secret, NOW + 1) for _ in range(4)))
+        assert [one for one in grants if one is not None] == [used]
         assert poll(await stores.grants.poll(secret, NOW + 2), NOW + 2) is Answer.APPROVED, "it may be repeated"
         assert poll(await stores.grants.poll(secret, NOW + 61), NOW + 61) is Answer.EXPIRED
 
@@ -66,11 +66,11 @@ class SignInStoresContract:
     async def test_whoever_asks_too_often_is_slowed_down(self, stores: AccessStores) -> None:
         grant, secret = await _added(stores)
         times = (0.0, 2.0, 3.0, 10.0, 10.1, 22.0)
-        found = [await stores.grants.poll(secret, NOW + at) for at in times]
-        answers = [poll(one, NOW + at) for one, at in zip(found, times, strict=True)]
+        polls = [await stores.grants.poll(secret, NOW + at) for at in times]
+        answers = [poll(one, NOW + at) for one, at in zip(polls, times, strict=True)]
         pending, slow = Answer.PENDING, Answer.SLOW_DOWN
         assert answers == [pending, pending, slow, pending, slow, pending]
-        assert [None if one is None else one.interval for one in found] == [2.0, 2.0, 2.0, 7.0, 7.0, 12.0]
+        assert [None if one is None else one.interval for one in polls] == [2.0, 2.0, 2.0, 7.0, 7.0, 12.0]
         assert await stores.grants.poll("unknown", NOW) is None
         assert await stores.grants.waiting(grant.user_code, NOW) is not None
 
@@ -93,9 +93,9 @@ class SignInStoresContract:
         users = [UserId("u" + uuid.uuid4().hex) for _ in range(4)]
         wanted = [Identity("https://a.example", subject, user) for user in users]
         entries = [BY_OPERATOR.entry(AuditAct.USER_LINKED, NOW, user=user) for user in users]
-        found = await asyncio.gather(*map(stores.identities.add, wanted, entries))
-        assert len(set(found)) == 1
-        [known] = set(found)
+        added = await asyncio.gather(*map(stores.identities.add, wanted, entries))
+        assert len(set(added)) == 1
+        [known] = set(added)
         assert await stores.identities.by_subject("https://a.example", subject) == known
         assert await stores.identities.of_user(known.user) == [known]
         logged = [entry for user in users for entry in await stores.audit.read(user=user)]
@@ -109,8 +109,8 @@ class SignInStoresContract:
         await stores.identities.add(identity, None)
         for granted in ({SpaceId("s-1"): Role.EDITOR, SpaceId("s-2"): Role.READER}, {}):
             await stores.identities.set_granted(identity.issuer, identity.subject, granted)
-            found = await stores.identities.by_subject(identity.issuer, identity.subject)
-            assert found == replace(identity, granted=granted) and found.granted == granted
+            known = await stores.identities.by_subject(identity.issuer, identity.subject)
+            assert known == replace(identity, granted=granted) and known.granted == granted
 
     async def test_an_identity_goes_with_its_user(self, stores: AccessStores) -> None:
         user = User(UserId("u" + uuid.uuid4().hex), UserName(uuid.uuid4().hex), 1.0)
@@ -127,6 +127,6 @@ class SignInStoresContract:
         for one, state in zip((flow, late), states, strict=True):
             await stores.flows.add(one, state)
         assert await stores.flows.take(states[1], NOW + 100) is None
-        found = await asyncio.gather(*(stores.flows.take(states[0], NOW + 99) for _ in range(4)))
-        assert [one for one in found if one is not None] == [flow]
+        flows = await asyncio.gather(*(stores.flows.take(states[0], NOW + 99) for _ in range(4)))
+        assert [one for one in flows if one is not None] == [flow]
         assert await stores.flows.take("unknown", NOW) is None

@@ -28,8 +28,8 @@ class StreamCounterContract:
 
     async def test_a_bound_holds_over_all_processes(self, counter: StreamCounter, key: str) -> None:
         processes = [await new_process(counter) for _ in range(3)]
-        found = await asyncio.gather(*(counter.enter(name, {key: 4}) for name in processes * 4))
-        assert (found.count(None), found.count(key)) == (4, 8)
+        refusals = await asyncio.gather(*(counter.enter(name, {key: 4}) for name in processes * 4))
+        assert (refusals.count(None), refusals.count(key)) == (4, 8)
         assert await counter.enter(processes[0], {key: 0}) is None, "any number"
 
     async def test_what_one_key_refuses_no_other_one_counts(self, counter: StreamCounter, key: str) -> None:

@@ -71,6 +71,27 @@ def test_no_private_word_is_left() -> None:
             assert match is None, f"{page.relative_to(ROOT)}: {match[0]!r} is {term!r}"
 
 
+def names_given(tree: ast.AST) -> set[str]:
+    """To functions, parameters, local names and attributes of objects."""
+    given: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.arg(arg=name):
+                given.add(name)
+            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
+                given.add(name)
+    return given
+
+
+def test_no_name_says_only_that_something_was_found_or_told() -> None:
+    """Such a name fits any value; the value has a noun of its own."""
+    paths = [path for package in (*PACKAGES, "ops") for path in (ROOT / package).rglob("*.py")]
+    assert len(paths) > 300
+    for path in paths:
+        names = {name.strip("_") for name in names_given(ast.parse(path.read_text()))}
+        assert names.isdisjoint({"found", "told", "said", "heard", "look"}), path.relative_to(ROOT)
+
+
 def test_decision_records_have_numbers_of_their_own_and_the_gaps_are_named() -> None:
     decisions = ROOT / "docs" / "decisions"
     pages = sorted(decisions.glob("[0-9]*.md"))

@@ -43,7 +43,7 @@ def heard() -> Heard:
 @pytest.fixture(params=["redis", "memory"])
 async def announcements(request: pytest.FixtureRequest, heard: Heard) -> AsyncIterator[Announcements]:
     callbacks: Any = {
-        "heard": heard.on_changed,
+        "changed": heard.on_changed,
         "lost": lambda space: None,
         "revoked": heard.on_revoked,
         "access": heard.access.put_nowait,
@@ -85,7 +85,7 @@ async def test_after_leaving_every_space_another_one_is_heard(settings: Settings
     spaces = [SpaceId(f"s-{uuid.uuid4().hex[:12]}") for _ in range(2)]
     async with RedisAnnouncements(
         redis,
-        heard=lambda space, data: heard.put_nowait((space, data)),
+        changed=lambda space, data: heard.put_nowait((space, data)),
         lost=lambda space: None,
         revoked=lambda space, device: None,
         access=lambda space: None,

@@ -15,7 +15,7 @@ from client.sync.arrivals import Checkpoint, Placed, Recovered
 from client.sync.change_scope import EVERYTHING, ChangeScope
 from client.sync.engine.answer import merged_onto
 from client.sync.engine.records import Refused, UpstreamReply
-from client.sync.files import FileContent, Found
+from client.sync.files import FileContent, FolderContents
 from client.sync.report import SyncReport
 from client.sync.state_store import Arriving, SeenFile, SyncStateStore
 from client.sync.sync_run import Sync
@@ -76,8 +76,8 @@ class MemoryFiles:
     def is_empty(self) -> bool:
         return not self.bodies
 
-    def look(self, scope: ChangeScope = EVERYTHING, *, remember: bool = True) -> Found:
-        return Found(dict(self._hashes))
+    def refresh(self, scope: ChangeScope = EVERYTHING, *, remember: bool = True) -> FolderContents:
+        return FolderContents(dict(self._hashes))
 
     def now(self, document: DocumentId, likely: collections.abc.Sequence[object] = ()) -> FileContent | None:
         body = self.bodies.get(document)

@@ -103,8 +103,8 @@ def may_be_lost(bases: Iterable[str], listened: str | None, now: str | None) -> 
     then, here = (parse_cursor(cursor) if cursor is not None else None for cursor in (listened, now))
     if then is None or here is None or then.epoch == here.epoch:
         return False
-    found = (parts for base in bases if (parts := parse_rev(base)) is not None)
-    return any(parts.sequence > then.sequence and parts.history != here.epoch for parts in found)
+    known = (parts for base in bases if (parts := parse_rev(base)) is not None)
+    return any(parts.sequence > then.sequence and parts.history != here.epoch for parts in known)
 
 
 def agreed(answer: UpstreamAnswer) -> Record:

@@ -21,7 +21,7 @@ from shared.core.identifiers import DocumentId
 
 
 def hold_if_emptied(
-    made: Plan,
+    planned: Plan,
     there: AbstractSet[DocumentId],
     outlines: Mapping[DocumentId, Outline],
     meant: AbstractSet[DocumentId],
@@ -32,11 +32,11 @@ def hold_if_emptied(
     """`there`: documents that have a file, readable or not; `outlines` as for `plan`. `settled`: so many more that
     were agreed on are there, with this upstream or another one. `meant`: documents that commands deleted. `before`:
     documents that were held so before; they stay it."""
-    gone = {action.id for action in made.actions if isinstance(action, Delete)}
+    gone = {action.id for action in planned.actions if isinstance(action, Delete)}
     agreed_on = {document for document, outline in outlines.items() if outline.shadow_hash is not None}
     if not gone or settled or agreed_on & there or meant >= gone:
         gone &= before - meant
     if not gone:
-        return made
-    actions = tuple(action for action in made.actions if not (isinstance(action, Delete) and action.id in gone))
-    return replace(made, actions=actions, held_here=tuple(sorted({*made.held_here, *gone})))
+        return planned
+    actions = tuple(action for action in planned.actions if not (isinstance(action, Delete) and action.id in gone))
+    return replace(planned, actions=actions, held_here=tuple(sorted({*planned.held_here, *gone})))

@@ -65,7 +65,7 @@ def lost(
     """The conflicts in which edits of this device lost: those that were decided after the rev `since`, when the
     document was `was`. `history`: the revisions, the newest first. Each says `by` whose edit won, and that `mine` was
     dropped."""
-    found: list[ConflictRow] = []
+    rows: list[ConflictRow] = []
     for row in history:
         if row.get("rev") == since:
             break
@@ -73,8 +73,8 @@ def lost(
             continue
         for conflict in row.get("conflicts") or ():
             if (ours := _lost_value(conflict, was, fields)) is not None:
-                found.append({**ours, "mine": "dropped", "by": str(row.get("device") or "")})
-    return found
+                rows.append({**ours, "mine": "dropped", "by": str(row.get("device") or "")})
+    return rows
 
 
 def with_sides(conflicts: Sequence[ConflictRow], mine: Body | None) -> list[dict[str, Any]]:

@@ -63,8 +63,8 @@ def arrived(known: FileVersion | None, answer: FileVersion, then: ContentHash | 
 
 def ancestors(version: Version, content: ContentHash | None, earlier: Iterable[Ancestor]) -> tuple[Ancestor, ...]:
     """Those that the state can be based on, each once, the newest first."""
-    found: dict[tuple[ContentHash | None, frozenset[tuple[Source, int]]], Ancestor] = {}
+    distinct: dict[tuple[ContentHash | None, frozenset[tuple[Source, int]]], Ancestor] = {}
     for one in earlier:
         if one.version and one.hash != content and includes(version, one.version):
-            found[one.hash, frozenset(one.version.items())] = one
-    return tuple(sorted(found.values(), key=lambda one: sum(one.version.values()), reverse=True))
+            distinct[one.hash, frozenset(one.version.items())] = one
+    return tuple(sorted(distinct.values(), key=lambda one: sum(one.version.values()), reverse=True))

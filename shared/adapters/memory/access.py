@@ -53,9 +53,9 @@ class MemoryUserStore:
         if (taken := self._taken(user)) is not None:
             return taken
         if invitation is not None:
-            found = accept(tables, invitation, user.id, user.created_at, entry)
-            if isinstance(found, AcceptFailure):
-                return found
+            accepted = accept(tables, invitation, user.id, user.created_at, entry)
+            if isinstance(accepted, AcceptFailure):
+                return accepted
         tables.users[user.id] = (replace(user, has_password=password_hash is not None), password_hash)
         tables.audit.append(entry)
         if space is not None:
@@ -126,8 +126,8 @@ class MemoryUserStore:
     async def search(self, text: str, after: str, most: int) -> list[User]:
         part = name_key(text)
         users = [user for user, _ in self._tables.users.values() if user.id > after]
-        found = [u for u in users if part in name_key(u.name) or part in (email_key(u.email or "") or "")]
-        return sorted(found, key=lambda user: user.id)[:most]
+        matching = [u for u in users if part in name_key(u.name) or part in (email_key(u.email or "") or "")]
+        return sorted(matching, key=lambda user: user.id)[:most]
 
     async def administrators(self) -> list[User]:
         return [user for user, _ in self._tables.users.values() if user.administrator]
@@ -231,8 +231,8 @@ class MemorySpaceStore:
     async def search(self, text: str, after: str, most: int) -> list[SpaceProfile]:
         part = text.lower()
         spaces = [space for space in self._tables.spaces.values() if space.id > after]
-        found = [space for space in spaces if part in space.id.lower() or part in space.name.lower()]
-        return sorted(found, key=lambda space: space.id)[:most]
+        matching = [space for space in spaces if part in space.id.lower() or part in space.name.lower()]
+        return sorted(matching, key=lambda space: space.id)[:most]
 
     async def due(self, now: float, most: int) -> list[SpaceId]:
         spaces = self._tables.spaces.values()

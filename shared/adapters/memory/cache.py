@@ -97,12 +97,12 @@ class MemoryAnnouncements:
     def __init__(
         self,
         *,
-        heard: Callable[[SpaceId, bytes], None],
+        changed: Callable[[SpaceId, bytes], None],
         lost: Callable[[SpaceId], None],
         revoked: Callable[[SpaceId, DeviceId], None],
         access: Callable[[SpaceId], None],
     ) -> None:
-        self._heard = heard
+        self._changed = changed
         self._revoked = revoked
         self._access = access
         self.listened_to: set[SpaceId] = set()
@@ -121,7 +121,7 @@ class MemoryAnnouncements:
 
     async def tell_changed(self, space: SpaceId, announcement: Announcement) -> None:
         if space in self.listened_to:
-            self._heard(space, announcement_messages.dump_announcement(announcement))
+            self._changed(space, announcement_messages.dump_announcement(announcement))
 
     async def tell_revoked(self, space: SpaceId, device: DeviceId) -> None:
         if space in self.listened_to:

@@ -145,18 +145,18 @@ def after_write(entry: Entry | None, write: Write, sequence: Sequence, history: 
         if entry is not None:
             past.append(_superseded(entry, sequence, new.gone))
         version = new.version_at(history, sequence)
-        made = Head(sequence, new.hash, new.body, request.arrived_at, new.pairs, history, version)
-        return Entry(made, provenance, tuple(past))
+        new_head = Head(sequence, new.hash, new.body, request.arrived_at, new.pairs, history, version)
+        return Entry(new_head, provenance, tuple(past))
     if entry is None:
         return None
-    stays, told = entry.head, entry.provenance
+    stays, provenance_now = entry.head, entry.provenance
     if write.conflicts and decision.received is None:
-        told = replace(told, conflicts=with_more(told.conflicts, write.conflicts))
+        provenance_now = replace(provenance_now, conflicts=with_more(provenance_now.conflicts, write.conflicts))
     if decision.pair is not None:
         stays = replace(stays, pairs=(*stays.pairs, decision.pair)[-MAX_PAIRS:])
     if decision.grown is not None:
         stays = replace(stays, version=decision.grown)
-    return Entry(stays, told, tuple(past))
+    return Entry(stays, provenance_now, tuple(past))
 
 
 def _superseded(entry: Entry, until: Sequence, gone: frozenset[ValueKey]) -> HistoryItem:

@@ -40,8 +40,8 @@ class MemoryDeviceGrantStore:
         return grant
 
     async def waiting(self, code: UserCode, now: float) -> DeviceGrant | None:
-        found = [grant for grant in self._grants.values() if grant.user_code == code and grant.waits(now)]
-        return found[0] if found else None
+        grants = [grant for grant in self._grants.values() if grant.user_code == code and grant.waits(now)]
+        return grants[0] if grants else None
 
     async def decide(self, code: UserCode, now: float, approval: Approval | None) -> bool:
         for key, grant in self._grants.items():

@@ -62,10 +62,10 @@ async def _member(mongo: Mongo, space: SpaceId, user: UserId, at: float, *, revo
     for role in (Role.OWNER,) if revoked else (Role.OWNER, Role.EDITOR):
         row = member_row(Membership(space, user, role, at))
         try:
-            found = await members.update_one({"_id": row["_id"]}, {"$setOnInsert": row}, upsert=True)
+            result = await members.update_one({"_id": row["_id"]}, {"$setOnInsert": row}, upsert=True)
         except DuplicateKeyError:
             continue  # the space has an owner
-        if found.upserted_id is not None:
+        if result.upserted_id is not None:
             entry = AuditEntry(
                 AuditAct.MEMBER_ADDED, at, SERVER, space=space, user=user, details={"role": role.value}
             )

@@ -99,8 +99,8 @@ async def changed(mongo: Mongo, collection: str, query: Row, update: Row, entry:
     """Updates the row that the query finds, and stores the entry. False if there is none."""
 
     async def work(session: MongoSession) -> bool:
-        found = await mongo.database[collection].update_one(query, update, session=session)
-        if not found.matched_count:
+        result = await mongo.database[collection].update_one(query, update, session=session)
+        if not result.matched_count:
             return False
         await append(mongo, session, entry)
         return True

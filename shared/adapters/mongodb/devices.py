@@ -43,15 +43,15 @@ class MongoDeviceStore:
     async def by_token_hashes(self, token_hashes: Collection[str]) -> dict[str, Device]:
         with errors_mapped():
             rows = await self._devices.find({"token_hash": {"$in": list(token_hashes)}}).to_list(None)
-        found: dict[str, Device] = {}
+        devices: dict[str, Device] = {}
         for row in rows:
             if "revoked_at" in row:
                 continue
             device = device_of(row)
             if device.owner is None:
                 device = replace(device, owner=await adopt(self._mongo, row))
-            found[row["token_hash"]] = device
-        return found
+            devices[row["token_hash"]] = device
+        return devices
 
     async def list_of(self, owner: UserId, space: SpaceId | None = None) -> list[Device]:
         return await self._list({"owner": owner, "revoked_at": {"$exists": False}, **_only(space=space)})

@@ -53,11 +53,11 @@ class MongoInvitationStore:
 
         async def work(session: MongoSession) -> Invitation:
             nonlocal failure
-            found = await accept_in(self._mongo, session, secret_hash, user=user, now=now, entry=entry)
-            if isinstance(found, AcceptFailure):
-                failure = found
+            accepted = await accept_in(self._mongo, session, secret_hash, user=user, now=now, entry=entry)
+            if isinstance(accepted, AcceptFailure):
+                failure = accepted
                 raise NothingChangedError
-            return found
+            return accepted
 
         try:
             return await atomically(self._mongo, work)

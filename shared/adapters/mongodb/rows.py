@@ -135,8 +135,8 @@ def history_in(row: Mapping[str, Any]) -> Epoch | None:
 
 
 def version_in(row: Mapping[str, Any]) -> Version | None:
-    found: Version | None = row.get("version")
-    return found
+    version: Version | None = row.get("version")
+    return version
 
 
 def body_of(row: Mapping[str, Any]) -> Body | None:

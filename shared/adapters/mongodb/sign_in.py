@@ -71,8 +71,8 @@ class MongoDeviceGrantStore:
             approved = {"user": approval.user, "name": approval.name, "space": approval.space, "by": approval.by}
             change = {"decision": GrantDecision.APPROVED.value, "approval": approved}
         with errors_mapped():
-            found = await self._grants.update_one({"user_code": code, **_waits(now)}, {"$set": change})
-        return bool(found.modified_count)
+            result = await self._grants.update_one({"user_code": code, **_waits(now)}, {"$set": change})
+        return bool(result.modified_count)
 
     async def use(self, secret_hash: str, now: float) -> DeviceGrant | None:
         query = {

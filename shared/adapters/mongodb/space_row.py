@@ -201,8 +201,8 @@ class SpaceRow:
         self._ends_history = False
         if not ends:
             return newest.current
-        whole = self._read(_LINEAGE) or before
-        lineage = with_new_history(lineage_of({**whole, "sequence": before["sequence"]}))
+        row = self._read(_LINEAGE) or before
+        lineage = with_new_history(lineage_of({**row, "sequence": before["sequence"]}))
         self._spaces.update_one(
             {"_id": self._space}, {"$set": {"histories": history_rows(lineage)}}, session=self._session
         )

@@ -116,8 +116,8 @@ class MongoSpaceStore:
 
     async def remove(self, space: SpaceId, now: float, entry: AuditEntry) -> bool:
         async def work(session: MongoSession) -> None:
-            found = await self._profiles.delete_one({"_id": space, "delete_at": {"$lte": now}}, session=session)
-            if not found.deleted_count:
+            result = await self._profiles.delete_one({"_id": space, "delete_at": {"$lte": now}}, session=session)
+            if not result.deleted_count:
                 raise NothingChangedError
             for collection in ("members", "invitations"):
                 await self._mongo.database[collection].delete_many({"space": space}, session=session)
@@ -157,8 +157,8 @@ class MongoMembershipStore:
         ]
         with errors_mapped():
             rows = await self._members.aggregate(stages).to_list(None)
-        found = {(SpaceId(row["space"]), UserId(row["user"])): access_of(row) for row in rows}
-        return {pair: access for pair, access in found.items() if access is not None}
+        roles = {(SpaceId(row["space"]), UserId(row["user"])): access_of(row) for row in rows}
+        return {pair: access for pair, access in roles.items() if access is not None}
 
     async def of_user(self, user: UserId) -> list[Membership]:
         return await self._list({"user": user})
@@ -199,8 +199,8 @@ class MongoMembershipStore:
                     raise LimitReachedError(Limit.SPACES_PER_USER)
             for user, before, role in ((owner, Role.OWNER.value, Role.EDITOR), (to, _NOT_OWNER, Role.OWNER)):
                 query: Row = {"_id": member_key(space, user), "role": before}
-                found = await self._members.update_one(query, {"$set": {"role": role.value}}, session=session)
-                if not found.matched_count:
+                result = await self._members.update_one(query, {"$set": {"role": role.value}}, session=session)
+                if not result.matched_count:
                     raise NothingChangedError
             await append(self._mongo, session, entry)
 

@@ -68,5 +68,5 @@ async def count_sizes(mongo: Mongo, space: SpaceId) -> bool:
 
 async def _sum(mongo: Mongo, collection: str, query: Row, session: AsyncIOMotorClientSession) -> int:
     stages = [{"$match": {**query, "body": {"$exists": True}}}, {"$group": {"_id": None, "size": {"$sum": SIZE}}}]
-    found = mongo.database[collection].aggregate(stages, session=session)
-    return sum([int(row["size"]) async for row in found])
+    sizes = mongo.database[collection].aggregate(stages, session=session)
+    return sum([int(row["size"]) async for row in sizes])

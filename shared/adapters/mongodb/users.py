@@ -56,11 +56,11 @@ class MongoUserStore:
                 await self._mongo.database["space_profiles"].insert_one(profile_row(space), session=session)
                 await self._mongo.database["members"].insert_one(member_row(owner), session=session)
             if invitation is not None:
-                found = await accept_in(
+                accepted = await accept_in(
                     self._mongo, session, invitation, user=user.id, now=user.created_at, entry=entry
                 )
-                if isinstance(found, AcceptFailure):
-                    failure = found
+                if isinstance(accepted, AcceptFailure):
+                    failure = accepted
                     raise NothingChangedError
 
         try:
@@ -146,8 +146,8 @@ class MongoUserStore:
         async def work(session: MongoSession) -> None:
             members = self._mongo.database["members"]
             owns = await members.find_one({"user": user, "role": Role.OWNER.value}, session=session)
-            found = await self._users.delete_one({"_id": user, "delete_at": {"$lte": now}}, session=session)
-            if owns is not None or not found.deleted_count:
+            result = await self._users.delete_one({"_id": user, "delete_at": {"$lte": now}}, session=session)
+            if owns is not None or not result.deleted_count:
                 raise NothingChangedError
             await members.delete_many({"user": user}, session=session)
             await self._mongo.database["sessions"].delete_many({"user": user}, session=session)

@@ -36,7 +36,7 @@ class RedisAnnouncements:
         self,
         redis: Redis,
         *,
-        heard: Callable[[SpaceId, bytes], None],
+        changed: Callable[[SpaceId, bytes], None],
         lost: Callable[[SpaceId], None],
         revoked: Callable[[SpaceId, DeviceId], None],
         access: Callable[[SpaceId], None],
@@ -45,7 +45,7 @@ class RedisAnnouncements:
         self._revoked = revoked
         self._access = access
         self._pubsub = redis.pubsub()
-        self._heard = heard
+        self._changed = changed
         self._lost = lost
         self._spaces: dict[bytes, SpaceId] = {}
         self._confirmed: dict[bytes, asyncio.Event] = {}
@@ -120,7 +120,7 @@ class RedisAnnouncements:
         elif kind == "message" and channel in self._spaces and data == _ACCESS:
             self._access(self._spaces[channel])
         elif kind == "message" and channel in self._spaces:
-            self._heard(self._spaces[channel], data)
+            self._changed(self._spaces[channel], data)
 
 
 _NOBODY: Final = b"ht:nobody"

@@ -77,8 +77,8 @@ def limit_of(limit: Limit, setting: int, *overrides: Overrides) -> int:
     """The limit that holds: the first override that has one, or else the setting."""
     for those in overrides:
         if limit in those:
-            found = int(those[limit])
-            return min(found, setting) if limit in ONLY_LOWER else found
+            limit_value = int(those[limit])
+            return min(limit_value, setting) if limit in ONLY_LOWER else limit_value
     return setting
 
 

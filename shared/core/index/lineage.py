@@ -248,11 +248,11 @@ def _ancestors(history: Epoch) -> list[tuple[str, int]]:
 
 def without_origins(version: Version) -> dict[Source, int]:
     """Without the sources of which the ids of others tell that these are contained."""
-    told = [origin for source in version for origin in _ancestors(Epoch(source))]
+    known = [origin for source in version for origin in _ancestors(Epoch(source))]
     return {
         source: number
         for source, number in version.items()
-        if _may_be_folder(source) or not any(source.startswith(parent) and number < first for parent, first in told)
+        if _may_be_folder(source) or not any(source.startswith(parent) and number < first for parent, first in known)
     }
 
 

@@ -94,10 +94,10 @@ def number(value: float) -> str:
         return "0"
     sign = "-" if value < 0 else ""
     mantissa, _, exponent = repr(abs(value)).partition("e")
-    whole, _, fraction = mantissa.partition(".")
-    digits = (whole + fraction).lstrip("0")
+    integer, _, fraction = mantissa.partition(".")
+    digits = (integer + fraction).lstrip("0")
     # n: the value is 0.DIGITS x 10**n, ECMA-262's n
-    n = len(whole) + int(exponent or 0) - (len(whole + fraction) - len(digits))
+    n = len(integer) + int(exponent or 0) - (len(integer + fraction) - len(digits))
     digits = digits.rstrip("0")
     k = len(digits)
     if k <= n <= 21:

@@ -45,7 +45,7 @@ def _names(array: Array, field: str) -> bool:
 
 def _are(values: Iterable[Any], *types: type) -> bool:
     """Whether all are of these types; of numbers, booleans are none."""
-    return all(issubclass(found, types) and found is not bool for found in set(map(type, values)))
+    return all(issubclass(kind, types) and kind is not bool for kind in set(map(type, values)))
 
 
 def segment_of(field: str, name: Any) -> str:
@@ -55,15 +55,15 @@ def segment_of(field: str, name: Any) -> str:
 
 def as_sets(arrays: Sequence[Array], keys: Keys, *, of_anything: bool = False) -> list[Keyed] | None:
     """The arrays, if none has an element twice and all elements are scalars (or `of_anything`)."""
-    found = []
+    keyed = []
     for array in arrays:
         if not of_anything and not _CONTAINERS.isdisjoint(map(type, array)):
             return None
         names = keys.keys(array)
         if len(set(names)) != len(names):
             return None
-        found.append(Keyed(names, array))
-    return found
+        keyed.append(Keyed(names, array))
+    return keyed
 
 
 def sort_order(arrays: Sequence[Sequence[Any]]) -> Callable[[Any], Any] | None:

@@ -104,25 +104,25 @@ class Matches:
         """Index in the base -> the key here, of the elements that were edited."""
         return {x: self.side.keys[y] for y, x in self.matched if self.base.keys[x] != self.side.keys[y]}
 
-    def found(self) -> dict[int, int]:
+    def base_indices(self) -> dict[int, int]:
         """Index in the side -> index in the base."""
-        found: dict[int, int] = {}
+        by_side: dict[int, int] = {}
         at_base = at_side = 0
         end = Hunk(len(self.base.keys), len(self.base.keys), len(self.side.keys), len(self.side.keys))
         for hunk in [*self.hunks, end]:
-            found.update(zip(range(at_side, hunk.b_lo), range(at_base, hunk.a_lo), strict=True))
+            by_side.update(zip(range(at_side, hunk.b_lo), range(at_base, hunk.a_lo), strict=True))
             at_base, at_side = hunk.a_hi, hunk.b_hi
-        found.update(self.matched)
-        return found
+        by_side.update(self.matched)
+        return by_side
 
     def names(self) -> list[Name]:
         """What each element of the side is called."""
-        found = self.found()
+        by_side = self.base_indices()
         counts: Counter[Key] = Counter()
         result: list[Name] = []
         for index, key in enumerate(self.side.keys):
-            if index in found:
-                result.append((_BASE, found[index], 0))
+            if index in by_side:
+                result.append((_BASE, by_side[index], 0))
             else:
                 result.append((_NEW, key, counts[key]))
                 counts[key] += 1
@@ -188,5 +188,5 @@ def of_base(base: Keyed, side: Keyed, hunks: Sequence[Hunk], keys: Keys, *, gues
     if guess:
         matches.alike(keys)
     matches.replaced()
-    found = matches.found()
-    return (index in found for index in range(len(side.keys)))
+    placed = matches.base_indices()
+    return (index in placed for index in range(len(side.keys)))

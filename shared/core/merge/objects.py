@@ -149,19 +149,19 @@ class _Run:
         self.steps.inputs = (*bases, ours, theirs)
         self._decide = decide
         self._sums = sums
-        self._found: list[tuple[Place, tuple[Value, Value, str]]] = []
+        self._conflicts: list[tuple[Place, tuple[Value, Value, str]]] = []
         self._depth = 0
         self._of_arrays = of_arrays
         self._compared = 0
 
     def conflicts(self) -> tuple[Conflict, ...]:
         known: dict[Place, str] = {}
-        recorded = [Conflict(place.in_result(known), *said) for place, said in self._found]
+        recorded = [Conflict(place.in_result(known), *values) for place, values in self._conflicts]
         recorded.sort(key=attrgetter("path"))
         return tuple(recorded)
 
     def record(self, place: Place, kept: Value, dropped: Value, rule: str) -> None:
-        self._found.append((place, (kept, dropped, rule)))
+        self._conflicts.append((place, (kept, dropped, rule)))
 
     def value(self, place: Place, scope: Scope, bases: Sequence[Value], ours: Value, theirs: Value) -> JsonValue:
         strategy = scope.strategy
@@ -321,7 +321,7 @@ class _Run:
 
     def stands(self, place: Place, side: Side, ours: Value, theirs: Value, rule: str) -> JsonValue:
         kept, dropped = (ours, theirs) if side is Side.OURS else (theirs, ours)
-        self._found.append((place, (kept, dropped, rule)))
+        self._conflicts.append((place, (kept, dropped, rule)))
         return kept
 
     def may_guess(self, at: At) -> bool:
@@ -329,10 +329,10 @@ class _Run:
         return not at.scope.exact and not at.place.guessed and not self.steps.heavy()
 
     def mark(self) -> int:
-        return len(self._found)
+        return len(self._conflicts)
 
     def forget(self, mark: int) -> None:
-        del self._found[mark:]
+        del self._conflicts[mark:]
 
     def renamed(
         self, at: At, bases: Sequence[Members], ours: Members, theirs: Members, named: str | None

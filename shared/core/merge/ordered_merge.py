@@ -153,10 +153,10 @@ class _Ordered:
 
     def both_inserted(self, ours: Keyed, theirs: Keyed) -> None:
         """What they have in common once, and what each has of its own."""
-        found, hunks = orders.union(ours, theirs, self.run.steps, self.result[-1:])
-        self.result += found
+        union, hunks = orders.union(ours, theirs, self.run.steps, self.result[-1:])
+        self.result += union
         if orders.compete(hunks):
-            self.run.record(self.at.place, found, ABSENT, "both-inserted")
+            self.run.record(self.at.place, union, ABSENT, "both-inserted")
 
     def one_removed(self, base: Keyed, ours: Keyed, theirs: Keyed, *, guess: bool) -> None:
         """One side removed the stretch, the other changed it: an edit in it stands with all of it, or falls; without
@@ -335,18 +335,18 @@ class _Ordered:
 def _last(keys: Sequence[Key], counts: Counter[Key]) -> list[int]:
     """The last indices of the keys that are counted, so many of each, the greatest first; they are taken off."""
     left = counts.total()
-    found: list[int] = []
+    indices: list[int] = []
     if not left or counts.keys().isdisjoint(keys):
-        return found
+        return indices
     for index in range(len(keys) - 1, -1, -1):
         key = keys[index]
         if counts[key] > 0:
             counts[key] -= 1
-            found.append(index)
+            indices.append(index)
             left -= 1
             if not left:
                 break
-    return found
+    return indices
 
 
 def _is_telling(element: JsonValue) -> bool:

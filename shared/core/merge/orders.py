@@ -165,8 +165,8 @@ def order(
     elif by_ours != by_theirs:
         ours_first = by_ours
     else:
-        whole, other_whole = kept <= set(ours), kept <= set(theirs)
-        ours_first = whole if whole != other_whole else precedes(here, there, by)
+        is_complete, other_is_complete = kept <= set(ours), kept <= set(theirs)
+        ours_first = is_complete if is_complete != other_is_complete else precedes(here, there, by)
     first, second = (ours, theirs) if ours_first else (theirs, ours)
     if kept <= set(second):
         both = kept & set(first)

@@ -32,7 +32,7 @@ def counted(base: Any, ours: Any, theirs: Any) -> float | None:
     if not (is_number(base) and is_number(ours) and is_number(theirs)):
         return None
     if all(abs(value) <= MAX_SAFE_INTEGER and value == int(value) for value in (base, ours, theirs)):
-        whole = int(ours) + int(theirs) - int(base)
-        return whole if abs(whole) <= MAX_SAFE_INTEGER else None
+        summed = int(ours) + int(theirs) - int(base)
+        return summed if abs(summed) <= MAX_SAFE_INTEGER else None
     total: float = float(ours) + theirs - base
     return total if math.isfinite(total) else None

@@ -128,8 +128,8 @@ def _alternatives(text: str) -> dict[str, str] | None:
     parts = _BAR.split(text)[::2] if len(text) <= MAX_LENGTH else [""]
     if not all(_RANGE.fullmatch(part) for part in parts):
         return None
-    found = {_major(part): part for part in parts}
-    return found if len(found) == len(parts) else None
+    by_major = {_major(part): part for part in parts}
+    return by_major if len(by_major) == len(parts) else None
 
 
 def _major(part: str) -> str:

@@ -116,59 +116,59 @@ def base_hash(base: str) -> ContentHash:
     return parts.hash if parts else ContentHash(base)
 
 
-def base_sequence(look: Lookup) -> Sequence:
+def base_sequence(lookup: Lookup) -> Sequence:
     """The sequence of the base; BEGINNING if it has none that is known."""
-    base = look.submission.base or CREATED
+    base = lookup.submission.base or CREATED
     parts = parse_rev(base)
-    if not look.sequences_count:
+    if not lookup.sequences_count:
         return BEGINNING
     if parts is not None:
         return parts.sequence
-    stored = look.stored(ContentHash(base)) if base != CREATED else None
+    stored = lookup.stored(ContentHash(base)) if base != CREATED else None
     return stored.sequence if stored else BEGINNING
 
 
-def by_rev(look: Lookup, state: Body | None) -> Basis | Refusal:
+def by_rev(lookup: Lookup, state: Body | None) -> Basis | Refusal:
     """Rows 3 to 9, and on to 11 for a client that has lost its base.
 
     `state`: live, or the last body of a tombstone, or None.
     """
-    submission = look.submission
+    submission = lookup.submission
     base = submission.base or CREATED
     parts = parse_rev(base)
-    needed = [submission.hash, look.buried]
+    needed = [submission.hash, lookup.buried]
     if base != CREATED:
         needed.append(base_hash(base))
-    look.need(needed, parts.sequence if parts else BEGINNING)
-    since = base_sequence(look)
-    pairs = look.pairs(since)
+    lookup.need(needed, parts.sequence if parts else BEGINNING)
+    since = base_sequence(lookup)
+    pairs = lookup.pairs(since)
     if is_repeat(submission, pairs):
         return Basis(REPEAT, (state or EMPTY,), nothing_new=True, is_repeat=True)
     if base == CREATED:
-        return _with_own(look, Basis("4 created", (EMPTY,)), pairs, since)
+        return _with_own(lookup, Basis("4 created", (EMPTY,)), pairs, since)
     if parts is not None and parts.deleted:
         body = submission.base_state if isinstance(submission.base_state, dict) else EMPTY
-        basis = Basis("6 base is a tombstone", (body,), server_from=look.body(parts.hash))
-        with_own = _with_own(look, basis, pairs, since)
+        basis = Basis("6 base is a tombstone", (body,), server_from=lookup.body(parts.hash))
+        with_own = _with_own(lookup, basis, pairs, since)
         return replace(with_own, rule=basis.rule, sent=replace(with_own.sent, own=()))
-    base_body = look.body(base_hash(base))
+    base_body = lookup.body(base_hash(base))
     if base_body is not None:
-        return _with_own(look, Basis("7 base", (base_body,)), pairs, since)
-    if isinstance(submission.base_state, dict) and look.hash_of(submission.base_state) == base_hash(base):
-        return _with_own(look, Basis("8 base_state", (submission.base_state,)), pairs, since)
+        return _with_own(lookup, Basis("7 base", (base_body,)), pairs, since)
+    if isinstance(submission.base_state, dict) and lookup.hash_of(submission.base_state) == base_hash(base):
+        return _with_own(lookup, Basis("8 base_state", (submission.base_state,)), pairs, since)
     if submission.base_state is not None:
         return Refusal("base-unknown", "9 base unknown")
     if state is None:
         return Basis("9 nothing to go by", (EMPTY,), nothing_near=True)
-    return by_content(look, state, submission.hash)
+    return by_content(lookup, state, submission.hash)
 
 
-def since_sent(look: Lookup) -> tuple[Body, ...]:
+def since_sent(lookup: Lookup) -> tuple[Body, ...]:
     """What the device sent on this base after it had sent this state on it: the newest, those that are here. A client
     that went on to another base does not come back to this one: it sent this before, and it was delivered late."""
-    submission, since = look.submission, base_sequence(look)
+    submission, since = lookup.submission, base_sequence(lookup)
     hashes: list[ContentHash] = []
-    for pair in look.pairs(since):
+    for pair in lookup.pairs(since):
         if pair.since != since:
             continue
         if (pair.base, pair.hash) == (submission.base, submission.hash):
@@ -176,98 +176,98 @@ def since_sent(look: Lookup) -> tuple[Body, ...]:
         else:
             hashes.append(pair.hash)
     newest = list(dict.fromkeys(reversed(hashes)))[:OWN]
-    look.need(newest)
-    return _bodies(look, newest)
+    lookup.need(newest)
+    return _bodies(lookup, newest)
 
 
-def _with_own(look: Lookup, basis: Basis, pairs: tuple[Pair, ...], since: Sequence) -> Basis:
+def _with_own(lookup: Lookup, basis: Basis, pairs: tuple[Pair, ...], since: Sequence) -> Basis:
     """Row 5, and what else the device sent that may have arrived after its base was made. It may have set back only
     what it sent on this base: who sent something on a later one, and goes back, was restored from a backup.
     A state that is its base has no edit, whatever was sent on later ones."""
-    if look.submission.device is None:
+    if lookup.submission.device is None:
         return basis
     since_base = [pair for pair in pairs if pair.since >= since]
     on_base = [pair for pair in since_base if pair.since == since]
-    unedited = look.submission.hash == base_hash(look.submission.base or CREATED)
+    unedited = lookup.submission.hash == base_hash(lookup.submission.base or CREATED)
     sent_on = {
-        "own": _newest(look, on_base if unedited else since_base),
-        "others": _newest(look, on_base),
-        "earlier": _newest(look, (pair for pair in pairs if pair.since < since)),
+        "own": _newest(lookup, on_base if unedited else since_base),
+        "others": _newest(lookup, on_base),
+        "earlier": _newest(lookup, (pair for pair in pairs if pair.since < since)),
     }
-    look.need(content for hashes in sent_on.values() for content in hashes)
-    own, others, earlier = (_bodies(look, hashes) for hashes in sent_on.values())
+    lookup.need(content for hashes in sent_on.values() for content in hashes)
+    own, others, earlier = (_bodies(lookup, hashes) for hashes in sent_on.values())
     later = [pair for pair in since_base if pair.since > since]
-    overtaking = _in_another_history(look, later)
+    overtaking = _in_another_history(lookup, later)
     return replace(
         basis,
         rule="5 sent since" if own else basis.rule,
         sent=SentBefore(own, others, earlier, forgotten=len(own) < len(sent_on["own"]), went_on=bool(later)),
-        put_back=PutBackDoubts(since=_bodies(look, _newest(look, overtaking)), overtaken=bool(overtaking)),
+        put_back=PutBackDoubts(since=_bodies(lookup, _newest(lookup, overtaking)), overtaken=bool(overtaking)),
     )
 
 
-def _in_another_history(look: Lookup, later: list[Pair]) -> list[Pair]:
+def _in_another_history(lookup: Lookup, later: list[Pair]) -> list[Pair]:
     """Those of the pairs on whose base a history was begun before the head was written. The store may have been put
     back in between, and have lost the first arrival of what the device sent before."""
     if not later:
         return []
-    lineage, head = look.lineage(), look.head
+    lineage, head = lookup.lineage(), lookup.head
     written_in = head.history or lineage.first
     return [pair for pair in later if lineage.history_of(pair.since) != written_in]
 
 
-def _newest(look: Lookup, pairs: Iterable[Pair]) -> list[ContentHash]:
+def _newest(lookup: Lookup, pairs: Iterable[Pair]) -> list[ContentHash]:
     """The newest OWN of these, each once, but for the submission itself and what is its base."""
-    submission = look.submission
+    submission = lookup.submission
     known = {submission.hash, base_hash(submission.base or CREATED)}
     hashes = [pair.hash for pair in pairs if pair.hash not in known]
     return list(dict.fromkeys(reversed(hashes)))[:OWN]
 
 
-def by_evidence(look: Lookup, state: Body, content: ContentHash | None) -> Basis:
+def by_evidence(lookup: Lookup, state: Body, content: ContentHash | None) -> Basis:
     """Rows 10 to 13: the client names no base. `content` is the hash of `state`."""
-    device = look.context.device
-    if device is None or not look.submission.single_device:
-        return by_content(look, state, content)
-    look.need([content, look.buried, *device.states, *device.before], seen=look.unlike_head(state))
+    device = lookup.context.device
+    if device is None or not lookup.submission.single_device:
+        return by_content(lookup, state, content)
+    lookup.need([content, lookup.buried, *device.states, *device.before], seen=lookup.unlike_head(state))
     if content in device.states:
-        others = () if clock(state) is not None else _bodies(look, (h for h in device.states if h != content))
+        others = () if clock(state) is not None else _bodies(lookup, (h for h in device.states if h != content))
         return Basis("10 as remembered", (state,), sent=SentBefore(others=others))
-    if _is_late(look, state, device):
+    if _is_late(lookup, state, device):
         return Basis("10 late", (state,), sent=SentBefore(late=True))
     # What arrived before the request that the memory tells of is an earlier one of the device, delivered late, or
     # once more with others. It does not contradict the memory, and tells nothing of what the device has now.
-    earlier = look.submission.arrived_at <= device.at
-    if content and look.stored(content) is not None:
+    earlier = lookup.submission.arrived_at <= device.at
+    if content and lookup.stored(content) is not None:
         shared = bool(device.states) and not earlier
         memory = MemoryEvidence(contradicted=shared, unexpected=not earlier)
         return Basis("11 behind", (state,), nothing_new=True, sent=SentBefore(late=earlier), memory=memory)
-    on = _bodies(look, device.states)
+    on = _bodies(lookup, device.states)
     if not on:
-        return by_content(look, state, content)
+        return by_content(lookup, state, content)
     picked = base_inference.pick(on, state)
-    if not _is_contradicted(look, state, picked):
+    if not _is_contradicted(lookup, state, picked):
         unpicked = tuple(body for body in on if not any(body is one for one in picked))
-        others = (*unpicked, *_bodies(look, device.before))
+        others = (*unpicked, *_bodies(lookup, device.before))
         memory = MemoryEvidence(remembered=True)
         return Basis("10 pick", tuple(picked), sent=SentBefore(others=others), memory=memory)
-    return replace(by_content(look, state, content), memory=MemoryEvidence(contradicted=not earlier))
+    return replace(by_content(lookup, state, content), memory=MemoryEvidence(contradicted=not earlier))
 
 
-def _bodies(look: Lookup, states: Iterable[ContentHash]) -> tuple[Body, ...]:
+def _bodies(lookup: Lookup, states: Iterable[ContentHash]) -> tuple[Body, ...]:
     """Those of these states that are here."""
-    return tuple(body for body in map(look.body, states) if body is not None)
+    return tuple(body for body in map(lookup.body, states) if body is not None)
 
 
-def _is_late(look: Lookup, state: Body, device: DeviceMemory) -> bool:
+def _is_late(lookup: Lookup, state: Body, device: DeviceMemory) -> bool:
     """Whether the state was made before another one of the device that is here already: by what they hold, and by
     the clock of the device where that tells nothing. A clock may be put back between two edits."""
     at, edited_at = clock(state), device.edited_at
     if at is None or edited_at is None or not edited_at - LATE <= at < edited_at:
         return False
-    later = [stored for stored in map(look.stored, device.states) if stored is not None]
+    later = [stored for stored in map(lookup.stored, device.states) if stored is not None]
     return not any(
-        base_inference.was_made_after(state, stored.body, look.known_before(stored))
+        base_inference.was_made_after(state, stored.body, lookup.known_before(stored))
         for stored in later
         if stored.body is not None
     )
@@ -279,25 +279,25 @@ def went_back(device: DeviceMemory, state: Body) -> bool:
     return at is not None and device.edited_at is not None and at < device.edited_at
 
 
-def _is_contradicted(look: Lookup, state: Body, picked: list[Body]) -> bool:
+def _is_contradicted(lookup: Lookup, state: Body, picked: list[Body]) -> bool:
     """The guard: the state shows that the device was somewhere else than its memory says.
 
     It brings back a string that was here before, and another state is nearer to it by two paths or more. One
     edit alone is somebody who takes an edit back: as a state of old it would have been received before.
     """
     fresh = frozenset(filter(base_inference.is_long, base_inference.new_strong(state, picked)))
-    if not look.seen(fresh) or base_inference.count_edits(state, picked) == 1:
+    if not lookup.seen(fresh) or base_inference.count_edits(state, picked) == 1:
         return False
     away = min(base_inference.distance(state, body) for body in picked)
-    return any(base_inference.distance(state, other) < away - 1 for other in look.recent())
+    return any(base_inference.distance(state, other) < away - 1 for other in lookup.recent())
 
 
-def clean_body(look: Lookup, device: DeviceMemory) -> Body | None:
+def clean_body(lookup: Lookup, device: DeviceMemory) -> Body | None:
     """What the device was returned last, if a map that it agreed with after that listed it."""
-    agreed = look.submission.agreed
+    agreed = lookup.submission.agreed
     if agreed is None or agreed.at <= device.at or device.returned is None:
         return None
-    stored = look.stored(device.returned)
+    stored = lookup.stored(device.returned)
     if stored is None or stored.sequence > agreed.sequence:
         return None
     if stored.until is not None and stored.until <= agreed.sequence:
@@ -305,12 +305,12 @@ def clean_body(look: Lookup, device: DeviceMemory) -> Body | None:
     return stored.body
 
 
-def by_content(look: Lookup, state: Body, content: ContentHash | None) -> Basis:
+def by_content(lookup: Lookup, state: Body, content: ContentHash | None) -> Basis:
     """Rows 11 to 13: nothing but the states themselves."""
-    look.need([content, look.buried], seen=look.unlike_head(state))
-    if content and look.stored(content) is not None:
+    lookup.need([content, lookup.buried], seen=lookup.unlike_head(state))
+    if content and lookup.stored(content) is not None:
         return Basis("11 behind", (state,), nothing_new=True)
-    nearest = base_inference.nearest(state, look.recent())
+    nearest = base_inference.nearest(state, lookup.recent())
     if nearest:
         return Basis("12 near", tuple(nearest), guessed=True)
     return Basis("13 nothing near", (EMPTY,), guessed=True, nothing_near=True)

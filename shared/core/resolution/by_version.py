@@ -79,11 +79,11 @@ class _Merged:
 class _ByVersion:
     def __init__(self, case: Case, version: Version) -> None:
         self.case = case
-        self.look = case.look
-        self.look.sequences_count = False
-        self.lineage = self.look.lineage()
+        self.lookup = case.lookup
+        self.lookup.sequences_count = False
+        self.lineage = self.lookup.lineage()
         self.sent = self.lineage.closed(version)
-        self.held = head_version(self.look)
+        self.held = head_version(self.lookup)
         self.joined = bounded(join(self.held, self.sent), self.lineage.sources())
 
     def decide(self) -> Decision | Refusal:
@@ -103,7 +103,7 @@ class _ByVersion:
 
     def decide_live(self, state: Body) -> Decision | Refusal:
         case, head = self.case, self.case.head
-        if not self.look.exists:
+        if not self.lookup.exists:
             return case.write(state, Outcome.APPLIED, "new")
         if head.body is not None and head.hash == case.submission.hash:
             return case.answer_head("2 equal")
@@ -139,7 +139,7 @@ class _ByVersion:
         if case.submission.ancestors is None and any(conflict.rule in GUESSES for conflict in merged.conflicts):
             return Refusal("base-unknown", "9 ancestors unknown")
         basis = self.basis(known)
-        conflicts = self.told(state, live, merged, basis)
+        conflicts = self.conflicts(state, live, merged, basis)
         if same_content(merged.value, live):
             return case.keep_head(state, basis, conflicts)
         return case.write(merged.value, Outcome.MERGED, basis.rule, basis, conflicts)
@@ -153,29 +153,29 @@ class _ByVersion:
         decide = newer_or_greater(ours, theirs, self.case.submission.arrived_at)
         known_states = (*known.ours, *known.theirs, (self.held, live), (self.sent, state))
         versions, policies = (our_version, their_version), self.case.policies
-        found = with_superseded(known.bases, ours, theirs, known_states, versions, policies=policies)
+        sides = with_superseded(known.bases, ours, theirs, known_states, versions, policies=policies)
         single = len(known.bases) == 1
-        merged = merge(found.bases, found.ours, found.theirs, policies=policies, decide=decide, explicit_base=single)
+        merged = merge(sides.bases, sides.ours, sides.theirs, policies=policies, decide=decide, explicit_base=single)
         assert isinstance(merged.value, dict)  # of two objects an object is made
-        return _Merged(merged.value, merged.conflicts, found.dropped)
+        return _Merged(merged.value, merged.conflicts, sides.dropped)
 
     def basis(self, known: _Known) -> Basis:
         if known.bases:
             return Basis("14 merged by versions", known.bases)
         return Basis("14 nothing in common", (EMPTY,), guessed=True, nothing_near=True)
 
-    def told(self, state: Body, live: Body, merged: _Merged, basis: Basis) -> tuple[Conflict, ...]:
+    def conflicts(self, state: Body, live: Body, merged: _Merged, basis: Basis) -> tuple[Conflict, ...]:
         doubted = [
             *merged.superseded,  # of several at one place all are told
-            *doubts.replaced_unseen(self.look, basis, live, merged.value),
+            *doubts.replaced_unseen(self.lookup, basis, live, merged.value),
             *doubts.not_taken(basis, state, merged.value),
         ]
-        return doubts.told(merged.value, merged.conflicts, doubted)
+        return doubts.recorded_conflicts(merged.value, merged.conflicts, doubted)
 
     def resurrect(self, state: Body, known: _Known) -> Decision | Refusal:
         """A live state against a deletion that had not seen all of it."""
         case, basis = self.case, self.basis(known)
-        under = self.look.body(self.look.buried)
+        under = self.lookup.body(self.lookup.buried)
         seen = [*(body for _, body in known.ours), *([under] if under is not None else [])]
         if self.is_seen(state, seen):
             return case.keep_head(state, basis, ())
@@ -189,7 +189,7 @@ class _ByVersion:
 
     def decide_tombstone(self, last: Body | None) -> Decision | Refusal:
         case, live = self.case, self.case.head.body
-        if not self.look.exists:
+        if not self.lookup.exists:
             return case.bury_unknown(last)
         if live is None:
             return case.answer_head("deleted already")
@@ -222,7 +222,7 @@ class _ByVersion:
             return decision
         content = self.case.hash_of(inside)
         received: Received | None = Received(content, inside, base_inference.gone(inside, None), self.sent)
-        if content == self.case.head.hash or self.look.stored(content) is not None:
+        if content == self.case.head.hash or self.lookup.stored(content) is not None:
             received = None
         return replace(decision, revision=replace(decision.revision, hash=content), received=received)
 
@@ -240,7 +240,7 @@ class _ByVersion:
         submission = self.case.submission
         stored, held = (
             [(version, stored.body if stored.body is not None else EMPTY) for version, stored in states]
-            for states in (contained_states(self.look, self.sent), contained_states(self.look, self.held))
+            for states in (contained_states(self.lookup, self.sent), contained_states(self.lookup, self.held))
         )
         common = [(version, body) for version, body in stored if includes(self.held, version)]
         if submission.ancestors is None:
@@ -270,8 +270,8 @@ class _ByVersion:
         if decision.revision is not None:
             revision = replace(decision.revision, version=self.joined, numbered=False, pairs=())
             return replace(decision, revision=revision, recovered=self.brought(decision))
-        if self.look.exists and not includes(self.held, self.joined):
-            recovered = (*self.brought(decision), *outgrown(self.look))
+        if self.lookup.exists and not includes(self.held, self.joined):
+            recovered = (*self.brought(decision), *outgrown(self.lookup))
             return replace(decision.with_grown(self.joined), recovered=recovered)
         return decision
 
@@ -279,14 +279,14 @@ class _ByVersion:
         """Earlier states that the client sent along and this upstream never had, to be kept: others who come with a
         state that they are part of may not have them."""
         hashes = [ancestor.hash for ancestor in self.case.submission.ancestors or () if ancestor.state is not None]
-        if self.look.exists:
-            self.look.need(hashes)
+        if self.lookup.exists:
+            self.lookup.need(hashes)
         known = {self.case.head.hash, decision.hash, *([decision.received.hash] if decision.received else [])}
         received: dict[str, Received] = {}
         for ancestor in self.case.submission.ancestors or ():
             if ancestor.state is None or ancestor.hash is None or ancestor.hash in known or ancestor.hash in received:
                 continue
-            if self.look.exists and self.look.stored(ancestor.hash) is not None:
+            if self.lookup.exists and self.lookup.stored(ancestor.hash) is not None:
                 continue
             version = bounded(self.lineage.closed(ancestor.version), self.lineage.sources())
             gone = base_inference.gone(ancestor.state, decision.state)

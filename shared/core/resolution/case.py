@@ -51,7 +51,7 @@ class Case(DecisionBuilder):
             return None
         if known.answered is None:
             return Decision(Outcome.UNCHANGED, REDELIVERED, None, None, self.head.rev if self.exists else None)
-        stored = self.look.stored(known.answered)
+        stored = self.lookup.stored(known.answered)
         if stored is None or stored.body is None:
             return None
         rev = make_rev(stored.sequence, stored.hash, deleted=False, history=stored.history, version=stored.version)
@@ -67,18 +67,18 @@ class Case(DecisionBuilder):
         if equal and not self.sent_otherwise():
             return self.answer_head("2 equal")
         if base is None:
-            return self.compare(state, by_evidence(self.look, state, self.submission.hash))
+            return self.compare(state, by_evidence(self.lookup, state, self.submission.hash))
         if is_repeat(self.submission, head.pairs):
             return self.repeat(state)
-        if came_before(self.look):
+        if came_before(self.lookup):
             return self.compare(state, Basis(REPEAT, (state,), nothing_new=True, is_repeat=True))
-        doubted = may_have_come_before(self.look)
+        doubted = may_have_come_before(self.lookup)
         if head.body is not None and head.is_named_by(base):
             put_back = PutBackDoubts(doubted=doubted)
             return self.compare(state, Basis("7 base is the head", (head.body,), put_back=put_back))
         if head.is_named_by(base) and not isinstance(self.submission.base_state, dict) and not doubted:
             return self.write(state, Outcome.RESURRECTED, "6 the deletion was seen")
-        basis = by_rev(self.look, state)
+        basis = by_rev(self.lookup, state)
         if isinstance(basis, Refusal):
             return basis
         if head.body is not None and basis.sent.went_on and (doubted or doubts.is_older(state, basis.put_back.since)):
@@ -101,7 +101,7 @@ class Case(DecisionBuilder):
         if basis.nothing_new:
             return self.answer_behind(state, basis)
         if basis.sent.late:
-            return self.keep_head(state, basis, doubts.of_late(self.look, state))
+            return self.keep_head(state, basis, doubts.of_late(self.lookup, state))
         if head.body is None:
             return self.resurrect(state, basis)
         merged = self.rebased(state, basis, head.body)
@@ -113,31 +113,36 @@ class Case(DecisionBuilder):
 
     def rebased(self, state: Body, basis: Basis, onto: Body) -> Rebased:
         """With what is in doubt once the token turns out to be shared."""
-        merged = rebase(self.look, state, basis, onto, self.policies)
+        merged = rebase(self.lookup, state, basis, onto, self.policies)
         if not basis.memory.contradicted:
             return merged
-        return Rebased(merged.body, doubts.told(merged.body, merged.conflicts, doubts.of_old(self.look, merged.body)))
+        return Rebased(
+            merged.body,
+            doubts.recorded_conflicts(merged.body, merged.conflicts, doubts.of_old(self.lookup, merged.body)),
+        )
 
     def answer_behind(self, state: Body, basis: Basis) -> Decision:
         """S was received before. It is behind, unless it was set back to what it was: a clock would tell."""
         if basis.is_repeat:
             return self.repeat(state)
         decision = self.answer_head(basis.rule, basis)
-        mistaken = basis.memory.unexpected or doubts.met_a_mistaken_memory(self.look)
+        mistaken = basis.memory.unexpected or doubts.met_a_mistaken_memory(self.lookup)
         if mistaken and self.head.body is None:
-            return replace(decision, conflicts=doubts.deleted_unseen(self.look, basis, state))
+            return replace(decision, conflicts=doubts.deleted_unseen(self.lookup, basis, state))
         is_new_here = self.submission.single_device and self.context.device is None
         if basis.sent.late or is_new_here or (clock(state) is not None and not mistaken):
             return decision
         conflicts = self.set_back(state, replace(basis, guessed=True))
         if basis.memory.contradicted and self.head.body is not None:
-            conflicts = doubts.told(self.head.body, conflicts, doubts.of_old(self.look, self.head.body))
+            conflicts = doubts.recorded_conflicts(
+                self.head.body, conflicts, doubts.of_old(self.lookup, self.head.body)
+            )
         return replace(decision, conflicts=conflicts)
 
     def repeat(self, state: Body) -> Decision:
         """The device sent S on this base before. It means it anew, perhaps, if it sent something else on it since.
         What is recorded can be read: nothing is, if the body of S is pruned."""
-        later = since_sent(self.look) if self.look.body(self.submission.hash) is not None else ()
+        later = since_sent(self.lookup) if self.lookup.body(self.submission.hash) is not None else ()
         basis = Basis(REPEAT, (state,), sent=SentBefore(others=later))
         return replace(self.answer_head(REPEAT, repeat=True), conflicts=self.set_back(state, basis) if later else ())
 
@@ -145,7 +150,7 @@ class Case(DecisionBuilder):
         """What is in doubt of a state that changes nothing."""
         if self.head.body is not None:
             return tuple(doubts.not_taken(basis, state, self.head.body))
-        under = self.look.body(self.look.buried)
+        under = self.lookup.body(self.lookup.buried)
         if under is None or not doubts.not_taken(basis, state, under):
             return ()
         return (Conflict("", ABSENT, state, doubts.SET_BACK),)
@@ -158,9 +163,9 @@ class Case(DecisionBuilder):
     def resurrect(self, state: Body, basis: Basis) -> Decision:
         """S against a tombstone: an edit that the deleter had not seen brings the document back."""
         if not self.saw_deletion:
-            if not is_edited(self.look, state, basis):
+            if not is_edited(self.lookup, state, basis):
                 doubted = (
-                    doubts.deleted_unseen(self.look, basis, state)
+                    doubts.deleted_unseen(self.lookup, basis, state)
                     if basis.memory.contradicted
                     else self.set_back(state, basis)
                 )
@@ -169,7 +174,7 @@ class Case(DecisionBuilder):
                 return self.keep_head(state, basis, doubted)
             if self.policies.scope().delete_wins:
                 return self.keep_head(state, basis, (Conflict("", ABSENT, state, "delete-wins"),))
-        under = self.look.body(self.look.buried)
+        under = self.lookup.body(self.lookup.buried)
         merged = Rebased(state, ())
         if under is not None and not basis.nothing_near:
             merged = self.rebased(state, basis, under)
@@ -190,11 +195,11 @@ class Case(DecisionBuilder):
             return self.decide_tombstone_without_base(state, inside, head.body)
         if is_repeat(self.submission, head.pairs):
             return self.repeated_deletion(head.body)
-        doubted = may_have_come_before(self.look)
+        doubted = may_have_come_before(self.lookup)
         doubt = doubts.PUT_BACK if doubted else doubts.UNSEEN
         if head.is_named_by(base):
             return self.delete("delete: the base is the head", unseen=doubted, doubt=doubt)
-        basis = by_rev(self.look, inside)
+        basis = by_rev(self.lookup, inside)
         if isinstance(basis, Basis):
             if basis.nothing_new:
                 return self.repeated_deletion(head.body)
@@ -216,7 +221,7 @@ class Case(DecisionBuilder):
 
     def repeated_deletion(self, live: Body) -> Decision:
         """The device sent this on this base before. It means it anew, perhaps, if it sent a document on it since."""
-        conflicts = (Conflict("", live, ABSENT, doubts.SENT_BEFORE),) if since_sent(self.look) else ()
+        conflicts = (Conflict("", live, ABSENT, doubts.SENT_BEFORE),) if since_sent(self.lookup) else ()
         return replace(self.answer_head(REPEAT, repeat=True), conflicts=conflicts)
 
     def decide_tombstone_without_base(self, state: Body, inside: Body | None, live: Body) -> Decision:
@@ -224,10 +229,10 @@ class Case(DecisionBuilder):
         device = self.context.device if submission.single_device else None
         # Without a clock every deletion of a document looks the same: it is a repeat only if it comes soon.
         since = submission.arrived_at - LATE if clock(state) is None else 0.0
-        if is_repeat(submission, self.look.pairs(BEGINNING), since):
+        if is_repeat(submission, self.lookup.pairs(BEGINNING), since):
             again = Conflict("", live, ABSENT, doubts.SENT_BEFORE)
             return replace(self.answer_head(REPEAT, repeat=True), conflicts=(again,))
-        clean = clean_body(self.look, device) if device and inside is None else None
+        clean = clean_body(self.lookup, device) if device and inside is None else None
         if device is not None and clean is not None and same_content(clean, live):
             # The two rounds may be older ones that arrived late, of which the device never got the answers.
             unseen = went_back(device, state) or not self.is_on(device, live)
@@ -235,12 +240,12 @@ class Case(DecisionBuilder):
         if inside is not None:
             if same_content(inside, live):
                 return self.delete("delete: the last body is the head")
-            basis = by_evidence(self.look, inside, self.hash_of(inside))
+            basis = by_evidence(self.lookup, inside, self.hash_of(inside))
             if all(same_content(body, live) for body in basis.bases):
                 return self.delete("delete: the last body comes from the head", unseen=True)
             return self.edit_wins(inside)
         if not submission.single_device:
-            others = self.look.recent()[1:]
+            others = self.lookup.recent()[1:]
             unseen = not all(same_content(body, live) for body in others)
             return self.delete("delete: an unknown device", unseen=unseen)
         if device is not None and self.is_on(device, live):
@@ -249,7 +254,7 @@ class Case(DecisionBuilder):
 
     def is_on(self, device: DeviceMemory, body: Body) -> bool:
         """Whether the device is on this content for certain."""
-        on = [self.look.body(content) for content in device.states]
+        on = [self.lookup.body(content) for content in device.states]
         return bool(on) and all(known is not None and same_content(known, body) for known in on)
 
     def delete(self, rule: str, *, unseen: bool = False, doubt: str = doubts.UNSEEN) -> Decision:
@@ -280,6 +285,6 @@ class Case(DecisionBuilder):
 
     def received_last_body(self, body: Body | None) -> Received | None:
         """The last body of a tombstone, if it is new."""
-        if body is None or self.look.stored(content := self.hash_of(body)) is not None:
+        if body is None or self.lookup.stored(content := self.hash_of(body)) is not None:
             return None
         return Received(content, body, base_inference.gone(body, self.head.body))

@@ -41,8 +41,8 @@ class DecisionBuilder:
         self.policies = policies
         self.head = context.head or _NEVER
         self.hash_of = hash_of
-        self.look = Lookup(context, submission, self.head, hash_of)
-        self.exists = self.look.exists
+        self.lookup = Lookup(context, submission, self.head, hash_of)
+        self.exists = self.lookup.exists
 
     def pair(self) -> Pair | None:
         """What to remember of a request with a base; nothing if the state is the base."""
@@ -74,7 +74,7 @@ class DecisionBuilder:
         content = head.hash if head.body is not None else None
         pair = self.pair() if self.exists and not repeat else None
         if pair is not None and (
-            is_repeat(submission, head.pairs) or is_repeat(submission, self.look.pairs(pair.since))
+            is_repeat(submission, head.pairs) or is_repeat(submission, self.lookup.pairs(pair.since))
         ):
             pair = None
         late = basis is not None and basis.sent.late
@@ -99,7 +99,7 @@ class DecisionBuilder:
         """S, to be kept beside the revisions, unless it was received before. If its body is pruned it is kept once
         more where conflicts drop values of it."""
         content = self.submission.hash
-        stored = self.look.stored(content) if content is not None else None
+        stored = self.lookup.stored(content) if content is not None else None
         if content is None or (stored is not None and (stored.body is not None or not conflicts)):
             return None
         return Received(content, state, base_inference.gone(state, head))
@@ -146,7 +146,7 @@ class DecisionBuilder:
     def parents(self) -> tuple[str, ...]:
         """The revs that a new revision comes from."""
         base = self.submission.base
-        found: list[str] = [self.head.rev] if self.exists else []
-        if base is not None and parse_rev(base) is not None and base not in found:
-            found.append(base)
-        return tuple(found)
+        revs: list[str] = [self.head.rev] if self.exists else []
+        if base is not None and parse_rev(base) is not None and base not in revs:
+            revs.append(base)
+        return tuple(revs)

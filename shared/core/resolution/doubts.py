@@ -70,24 +70,24 @@ def not_taken(basis: Basis, state: Body, result: Body) -> list[Conflict]:
 
 
 def replaced_unseen(
-    look: Lookup, basis: Basis, head: Body, result: Body, between_them: Sequence[Body] = ()
+    lookup: Lookup, basis: Basis, head: Body, result: Body, between_them: Sequence[Body] = ()
 ) -> list[Conflict]:
     """What the head has and the result has not, where the client may not have seen it: not all the states that it
     may have been on had it, or it was something else in between (`in_between`). On a guess that is any state. What
     the head lacks and the result has is told likewise."""
-    state, remembered = look.submission.client_state or EMPTY, basis.memory.remembered
+    state, remembered = lookup.submission.client_state or EMPTY, basis.memory.remembered
     alternatives: Sequence[Body] = [*basis.bases, *basis.sent.own, *basis.sent.others]
     if len(alternatives) < 2 and not (between_them or basis.guessed or remembered or basis.sent.forgotten):
         return []
     lost_values = between(head, result)
     if not lost_values:
         return []
-    if _comes_from_nowhere(look, basis, state, head):
+    if _comes_from_nowhere(lookup, basis, state, head):
         return [Conflict(difference.path, difference.there, difference.here, UNSEEN) for difference in lost_values]
     if basis.guessed:
-        alternatives = [*look.recent(), *([EMPTY] if base_inference.count_edits(state, [head]) > 1 else [])]
+        alternatives = [*lookup.recent(), *([EMPTY] if base_inference.count_edits(state, [head]) > 1 else [])]
     compared, places = _Compared(head, alternatives), _Places()
-    earlier = [*between_them, *(_set_back_to(look, state, head, lost_values, places) if remembered else ())]
+    earlier = [*between_them, *(_set_back_to(lookup, state, head, lost_values, places) if remembered else ())]
     return [
         Conflict(difference.path, difference.there, difference.here, UNSEEN)
         for difference in lost_values
@@ -162,101 +162,101 @@ def taken_back_before(basis: Basis, state: Body, result: Body) -> list[Conflict]
     ]
 
 
-def of_old(look: Lookup, result: Body, since: int = BEGINNING) -> list[Conflict]:
+def of_old(lookup: Lookup, result: Body, since: int = BEGINNING) -> list[Conflict]:
     """What states of old, received on the revision of this sequence or later, had and the result has not.
 
     For where several devices use a token, or may do so: each of them may have been taken for another one, and have
     replaced it unseen."""
-    state = look.submission.client_state or EMPTY
+    state = lookup.submission.client_state or EMPTY
     return [
         Conflict(difference.path, difference.there, difference.here, UNSEEN)
-        for body in look.recent(since)
+        for body in lookup.recent(since)
         if not same_content(body, state)
         for difference in between(body, result)
     ]
 
 
-def of_late(look: Lookup, state: Body) -> tuple[Conflict, ...]:
+def of_late(lookup: Lookup, state: Body) -> tuple[Conflict, ...]:
     """Everything in which a late state differs from the head, which stays. It may also be of another device with the
     same token that was put back to a backup: what that one did since it sent this, or had when the token deleted it,
     may be lost unseen."""
-    head = look.head
+    head = lookup.head
     decided = [Conflict("", ABSENT, state, LATE)]
     if head.body is not None:
         decided = [Conflict(path, kept, mine, LATE) for path, mine, kept in between(state, head.body)]
-    result = head.body if head.body is not None else look.body(look.buried)
+    result = head.body if head.body is not None else lookup.body(lookup.buried)
     if result is None:
         return tuple(decided)
     doubted: list[Conflict] = []
-    if head.body is None and any(pair.device == look.submission.device for pair in head.pairs):
+    if head.body is None and any(pair.device == lookup.submission.device for pair in head.pairs):
         doubted.append(Conflict("", ABSENT, result, UNSEEN))
-    stored = look.stored(look.submission.hash) if look.submission.hash is not None else None
+    stored = lookup.stored(lookup.submission.hash) if lookup.submission.hash is not None else None
     if stored is not None:
-        doubted += of_old(look, result, stored.sequence)
-    return told(result, decided, doubted)
+        doubted += of_old(lookup, result, stored.sequence)
+    return recorded_conflicts(result, decided, doubted)
 
 
-def deleted_unseen(look: Lookup, basis: Basis, state: Body) -> tuple[Conflict, ...]:
+def deleted_unseen(lookup: Lookup, basis: Basis, state: Body) -> tuple[Conflict, ...]:
     """What is in doubt of a state of old that meets a tombstone. If the token turns out to be shared, that is also
     what was buried, and what it had replaced."""
-    whole = Conflict("", ABSENT, state, UNSEEN)
-    under = look.body(look.buried) if basis.memory.contradicted else None
+    whole_state = Conflict("", ABSENT, state, UNSEEN)
+    under = lookup.body(lookup.buried) if basis.memory.contradicted else None
     if under is None:
-        return (whole,)
+        return (whole_state,)
     buried = Conflict("", ABSENT, under, UNSEEN)
-    return told(under, (), [whole, buried, *of_old(look, under)])
+    return recorded_conflicts(under, (), [whole_state, buried, *of_old(lookup, under)])
 
 
-def met_a_mistaken_memory(look: Lookup) -> bool:
+def met_a_mistaken_memory(lookup: Lookup) -> bool:
     """Whether the state was here when the token was still taken for that of one device: another one may have been
     taken for its sender, and replaced or deleted it unseen. A memory that ends with a deletion does not tell when
     that was."""
-    known, submission = look.context.device, look.submission
+    known, submission = lookup.context.device, lookup.submission
     if known is None or submission.single_device or submission.hash is None:
         return False
     if known.returned is None:
         return True
-    stored = look.stored(submission.hash)
-    since = [stored.sequence for stored in map(look.stored, known.states) if stored is not None]
+    stored = lookup.stored(submission.hash)
+    since = [stored.sequence for stored in map(lookup.stored, known.states) if stored is not None]
     return stored is not None and stored.sequence <= max(since, default=BEGINNING)
 
 
-def _comes_from_nowhere(look: Lookup, basis: Basis, state: Body, head: Body) -> bool:
+def _comes_from_nowhere(lookup: Lookup, basis: Basis, state: Body, head: Body) -> bool:
     """Whether the state may come from one of which nothing is known: what the device sent before it is pruned; or it
     was made before what is here, so that what it has there may have been taken back before that was sent. (Of what
     the device sent on its base `taken_back_before` tells that.)"""
     if basis.guessed:
         return is_older(state, [head])
     if basis.memory.remembered:
-        return look.context.device is not None and went_back(look.context.device, state)
+        return lookup.context.device is not None and went_back(lookup.context.device, state)
     return basis.sent.forgotten
 
 
-def in_between(look: Lookup, basis: Basis, head: Body) -> list[Body]:
+def in_between(lookup: Lookup, basis: Basis, head: Body) -> list[Body]:
     """What was the head between the base and the head. If somebody set a place to something and back, it is as in the
     base, and was edited all the same."""
-    if basis.guessed or not look.sequences_count or any(body is head for body in basis.bases):
+    if basis.guessed or not lookup.sequences_count or any(body is head for body in basis.bases):
         return []
-    device = look.context.device
+    device = lookup.context.device
     if basis.memory.remembered and device is not None:
-        on = [stored.sequence for stored in map(look.stored, device.states) if stored is not None]
-        return look.superseded_since(min(on, default=BEGINNING))
-    since = base_sequence(look)
-    content = base_hash(look.submission.base or CREATED) if since else None
-    base = look.stored(content) if content else None
-    if base is not None and base.sequence == since and base.until == look.head.sequence:
+        on = [stored.sequence for stored in map(lookup.stored, device.states) if stored is not None]
+        return lookup.superseded_since(min(on, default=BEGINNING))
+    since = base_sequence(lookup)
+    content = base_hash(lookup.submission.base or CREATED) if since else None
+    base = lookup.stored(content) if content else None
+    if base is not None and base.sequence == since and base.until == lookup.head.sequence:
         return []  # the head came next
-    return look.superseded_since(since)
+    return lookup.superseded_since(since)
 
 
-def _set_back_to(look: Lookup, state: Body, head: Body, found: Sequence[Difference], places: _Places) -> list[Body]:
+def _set_back_to(lookup: Lookup, state: Body, head: Body, edits: Sequence[Difference], places: _Places) -> list[Body]:
     """States of before that the state may come from, though the device is on another one as far as its memory tells:
     it may have been put back to a backup. They have somewhere what the state has and the head has not. A new strong
     value was in none of them."""
     strong = base_inference.new_strong(state, [head])
-    new = strong - look.seen(strong)
-    old = [one for one in found if not (isinstance(one.there, str) and (one.path, one.there) in new)]
-    return [body for body in look.recent() if any(places.has(body, one, one.there) for one in old)] if old else []
+    new = strong - lookup.seen(strong)
+    old = [one for one in edits if not (isinstance(one.there, str) and (one.path, one.there) in new)]
+    return [body for body in lookup.recent() if any(places.has(body, one, one.there) for one in old)] if old else []
 
 
 def is_older(state: Body, others: Iterable[Body]) -> bool:
@@ -317,11 +317,13 @@ PlaceKey = tuple[str, Key | None]
 """A path, and of a member of a set which one."""
 
 
-def told(result: Body, decided: Iterable[Conflict], doubted: Iterable[Conflict]) -> tuple[Conflict, ...]:
+def recorded_conflicts(
+    result: Body, decided: Iterable[Conflict], doubted: Iterable[Conflict]
+) -> tuple[Conflict, ...]:
     """All conflicts, each once and by path; what was decided is not in doubt as well."""
     keys = Keys()
-    found: dict[tuple[str, Key, Key], Conflict] = {}
-    whole: set[str] = set()
+    conflicts: dict[tuple[str, Key, Key], Conflict] = {}
+    dropped_at: set[str] = set()
 
     def name(path: str, conflict: Conflict) -> tuple[str, Key, Key]:
         return path, keys.key(conflict.dropped), keys.key(conflict.kept) if is_member(path) else None
@@ -330,10 +332,10 @@ def told(result: Body, decided: Iterable[Conflict], doubted: Iterable[Conflict])
     for conflict in last.values():
         if conflict.path not in CLOCK_POINTERS:
             path = in_stable_form(conflict.path, result)
-            found[name(path, conflict)] = conflict
+            conflicts[name(path, conflict)] = conflict
             if conflict.dropped is not ABSENT:
-                whole.add(path)
+                dropped_at.add(path)
     for conflict in doubted:
-        if whole.isdisjoint(around(conflict.path)):
-            found.setdefault(name(conflict.path, conflict), conflict)
-    return tuple(sorted(found.values(), key=lambda conflict: conflict.path))
+        if dropped_at.isdisjoint(around(conflict.path)):
+            conflicts.setdefault(name(conflict.path, conflict), conflict)
+    return tuple(sorted(conflicts.values(), key=lambda conflict: conflict.path))

@@ -52,25 +52,25 @@ from shared.core.resolution.states import is_tombstone, last_body, same_content
 from shared.core.version_vectors import Version, bounded, includes, join, meet
 
 
-def lost_base(look: Lookup) -> RevParts | None:
+def lost_base(lookup: Lookup) -> RevParts | None:
     """The base of the submission if the store no longer knows it; None: it does, or there is none that is a rev."""
-    base, head = look.submission.base, look.head
+    base, head = lookup.submission.base, lookup.head
     parts = parse_rev(base) if base is not None and base != CREATED else None
-    if parts is None or (look.exists and parts.history == head.history and parts.sequence <= head.sequence):
+    if parts is None or (lookup.exists and parts.history == head.history and parts.sequence <= head.sequence):
         return None
-    lineage = look.lineage()
+    lineage = lookup.lineage()
     history = parts.history or lineage.first
-    if look.exists and parts.sequence <= head.sequence and lineage.holds(Position(history, parts.sequence)):
+    if lookup.exists and parts.sequence <= head.sequence and lineage.holds(Position(history, parts.sequence)):
         return None
-    return None if look.exists and lineage.is_full and _is_given_up(look, parts) else parts
+    return None if lookup.exists and lineage.is_full and _is_given_up(lookup, parts) else parts
 
 
-def _is_given_up(look: Lookup, parts: RevParts) -> bool:
+def _is_given_up(lookup: Lookup, parts: RevParts) -> bool:
     """Whether the revision is known, though the lineage has given up its history."""
-    head = look.head
+    head = lookup.head
     if (parts.sequence, parts.hash, parts.deleted) == (head.sequence, head.hash, head.body is None):
         return True
-    stored = look.stored(parts.hash) if parts.hash else None
+    stored = lookup.stored(parts.hash) if parts.hash else None
     return stored is not None and stored.until != BEGINNING and stored.sequence == parts.sequence
 
 
@@ -82,19 +82,21 @@ def decide_on_lost_base(case: Case, parts: RevParts) -> Decision | Refusal:
 class _LostBase:
     def __init__(self, case: Case, parts: RevParts) -> None:
         self.case = case
-        self.look = case.look
-        self.look.sequences_count = False
+        self.lookup = case.lookup
+        self.lookup.sequences_count = False
         self.parts = parts
-        lineage = self.look.lineage()
+        lineage = self.lookup.lineage()
         history = parts.history or lineage.first
         self.forked = history == lineage.current
-        version, held = rev_version(lineage, parts), head_version(self.look)
+        version, held = rev_version(lineage, parts), head_version(self.lookup)
         self.version, self.held = lineage.completed(version, held.keys()), lineage.completed(held, version.keys())
         self.reached = lineage.reach(self.version)
         """The last sequence of the lineage that the base contains."""
-        self.look.first_unknown = Sequence(self.reached + 1)
-        if self.look.exists:
-            self.look.need([case.submission.hash, parts.hash, self.look.buried], BEGINNING, ancestors=self.reached)
+        self.lookup.first_unknown = Sequence(self.reached + 1)
+        if self.lookup.exists:
+            self.lookup.need(
+                [case.submission.hash, parts.hash, self.lookup.buried], BEGINNING, ancestors=self.reached
+            )
         self.included = includes(self.held, self.version)
         self.contained = self.included or self.came_back()
 
@@ -102,9 +104,9 @@ class _LostBase:
         state = self.case.submission.client_state
         if state is None:  # the client has nothing, as it was answered at its base
             return self.decide_tombstone(None, None)
-        if self.look.exists and is_repeat(self.case.submission, self.look.pairs(BEGINNING)):
+        if self.lookup.exists and is_repeat(self.case.submission, self.lookup.pairs(BEGINNING)):
             return self.case.answer_head(REPEAT, repeat=True)
-        if self.look.exists and came_before(self.look):
+        if self.lookup.exists and came_before(self.lookup):
             return self.marked(self.case.answer_head(REPEAT, repeat=True), None)
         if is_tombstone(state):
             inside = last_body(state)
@@ -131,9 +133,9 @@ class _LostBase:
     def came_back(self) -> bool:
         """Whether the content of the base was written again after the loss, by the request that made it for example,
         which came once more. Then the head comes from it, though not from that position."""
-        if self.parts.deleted or not self.parts.hash or not self.look.exists:
+        if self.parts.deleted or not self.parts.hash or not self.lookup.exists:
             return False
-        stored = self.look.stored(self.parts.hash)
+        stored = self.lookup.stored(self.parts.hash)
         if stored is None or stored.until == BEGINNING or stored.deleted:
             return False
         return stored.sequence > self.reached
@@ -144,11 +146,11 @@ class _LostBase:
         for body in (state, given if isinstance(given, dict) else None):
             if body is not None and self.case.hash_of(body) == self.parts.hash:
                 return body
-        return self.look.body(self.parts.hash) if self.look.exists and self.parts.hash else None
+        return self.lookup.body(self.parts.hash) if self.lookup.exists and self.parts.hash else None
 
     def decide_live(self, state: Body, base: Body | None) -> Decision:
         case, head = self.case, self.case.head
-        if not self.look.exists:
+        if not self.lookup.exists:
             return case.write(state, Outcome.APPLIED, "new: what it comes from was lost")
         if self.contained:
             if self.parts.deleted:
@@ -160,8 +162,8 @@ class _LostBase:
             if case.submission.hash == self.parts.hash:
                 return case.answer_head("11 behind")
             known = self.on_lost_base(base) if base is not None else None
-            basis = known or by_content(self.look, state, case.submission.hash)
-            put_back = replace(basis.put_back, doubted=may_have_come_before(self.look))
+            basis = known or by_content(self.lookup, state, case.submission.hash)
+            put_back = replace(basis.put_back, doubted=may_have_come_before(self.lookup))
             return case.compare(state, replace(basis, put_back=put_back))
         if head.body is not None and head.hash == case.submission.hash:
             return case.answer_head("2 equal")
@@ -173,7 +175,7 @@ class _LostBase:
 
     def compare_with_both_had(self, state: Body, base: Body | None) -> Decision:
         """Each contains what the other lacks. The edits of the base come first, those of the state on it then."""
-        known = common_ancestors(self.look, self.version)
+        known = common_ancestors(self.lookup, self.version)
         bodies, own = _bodies(known), self.sent_before()
         if not bodies and not own:
             return self.case.compare(state, self.on_nothing(state, base))
@@ -181,8 +183,8 @@ class _LostBase:
         put_back = PutBackDoubts(
             lost=base,
             incomplete=bool(both) and not any(includes(version, both) for version, _ in known),
-            doubted=may_have_come_before(self.look),
-            since=tuple(self.look.recent(self.reached + 1)),
+            doubted=may_have_come_before(self.lookup),
+            since=tuple(self.lookup.recent(self.reached + 1)),
         )
         sent = SentBefore(own=own if bodies else ())
         basis = Basis("7 what both had before the loss", bodies or own, sent=sent, put_back=put_back)
@@ -190,9 +192,9 @@ class _LostBase:
 
     def sent_before(self) -> tuple[Body, ...]:
         """What the device sent on earlier bases and came once more after the loss: its base comes from that."""
-        hashes = [pair.hash for pair in self.look.pairs(BEGINNING) if self.is_earlier(pair.base)]
-        self.look.need(hashes)
-        states = [stored for stored in map(self.look.stored, dict.fromkeys(hashes)) if stored is not None]
+        hashes = [pair.hash for pair in self.lookup.pairs(BEGINNING) if self.is_earlier(pair.base)]
+        self.lookup.need(hashes)
+        states = [stored for stored in map(self.lookup.stored, dict.fromkeys(hashes)) if stored is not None]
         return tuple(stored.body for stored in states if stored.body is not None and stored.sequence > self.reached)
 
     def is_earlier(self, base: str) -> bool:
@@ -200,15 +202,15 @@ class _LostBase:
         parts = parse_rev(base)
         if parts is None or base == self.case.submission.base:
             return base == CREATED
-        earlier = rev_version(self.look.lineage(), parts)
-        return includes(self.look.lineage().completed(self.version, earlier.keys()), earlier)
+        earlier = rev_version(self.lookup.lineage(), parts)
+        return includes(self.lookup.lineage().completed(self.version, earlier.keys()), earlier)
 
     def on_nothing(self, state: Body, base: Body | None) -> Basis:
         """Each contains what the other lacks, and nothing is known that both come from: what either has stands."""
-        basis = by_content(self.look, state, self.case.submission.hash)
+        basis = by_content(self.lookup, state, self.case.submission.hash)
         if basis.nothing_new:
             return basis
-        put_back = PutBackDoubts(lost=base, incomplete=True, doubted=may_have_come_before(self.look))
+        put_back = PutBackDoubts(lost=base, incomplete=True, doubted=may_have_come_before(self.lookup))
         return Basis("13 nothing known that both had", (EMPTY,), nothing_near=True, put_back=put_back)
 
     def on_lost_base(self, base: Body) -> Basis:
@@ -219,14 +221,14 @@ class _LostBase:
         """Row 5: what the device sent on this base before."""
         submission = self.case.submission
         hashes = [
-            p.hash for p in self.look.pairs(BEGINNING) if p.base == submission.base and p.hash != submission.hash
+            p.hash for p in self.lookup.pairs(BEGINNING) if p.base == submission.base and p.hash != submission.hash
         ]
-        self.look.need(hashes)
-        return tuple(body for body in map(self.look.body, dict.fromkeys(hashes)) if body is not None)
+        self.lookup.need(hashes)
+        return tuple(body for body in map(self.lookup.body, dict.fromkeys(hashes)) if body is not None)
 
     def decide_tombstone(self, inside: Body | None, base: Body | None) -> Decision:
         case, live = self.case, self.case.head.body
-        if not self.look.exists:
+        if not self.lookup.exists:
             return self.marked(case.bury_unknown(inside), base)
         if live is None:
             return self.marked(case.answer_head("deleted already"), base)
@@ -236,9 +238,9 @@ class _LostBase:
         if not self.contained:
             if includes(self.version, self.held):
                 return self.marked(case.delete("delete: the head was lost with its base"), base)
-            seen += _bodies(common_ancestors(self.look, self.version))
+            seen += _bodies(common_ancestors(self.lookup, self.version))
         if any(same_content(body, live) for body in seen):
-            doubted = may_have_come_before(self.look)
+            doubted = may_have_come_before(self.lookup)
             decision = case.delete("delete: the head is as the base", unseen=doubted, doubt=doubts.PUT_BACK)
             return self.marked(decision, base)
         rule = "edit-beats-removal" if self.contained else doubts.PUT_BACK
@@ -247,7 +249,7 @@ class _LostBase:
     def marked(self, decision: Decision, base: Body | None) -> Decision:
         """With what the result contains. The state at the lost position is kept, and the head as it was known so far,
         if it stays and turns out to contain more."""
-        sources = self.look.lineage().sources()
+        sources = self.lookup.lineage().sources()
         version = bounded(join(self.held, self.version), sources)
         pair = replace(decision.pair, since=BEGINNING) if decision.pair is not None else None
         decision = replace(decision, forked=self.forked, pair=pair)
@@ -256,8 +258,8 @@ class _LostBase:
             pairs = tuple(replace(pair, since=BEGINNING) for pair in revision.pairs)
             revision = replace(revision, version=version, pairs=pairs, numbered=self.is_edit)
             decision = replace(decision, revision=revision)
-        elif not self.included and self.look.exists:
-            decision = replace(decision.with_grown(version), recovered=outgrown(self.look))
+        elif not self.included and self.lookup.exists:
+            decision = replace(decision.with_grown(version), recovered=outgrown(self.lookup))
         if base is None or self.included:
             return decision
         recovered = Received(self.parts.hash, base, gone(base, decision.state), bounded(self.version, sources))

@@ -37,8 +37,8 @@ class ReachedQuota:
 
 def reached_by(rule: str) -> ReachedQuota | None:
     """What the rule of a Refusal says."""
-    said = _RULE.match(rule)
-    return None if said is None else ReachedQuota(said[1], int(said[2]), int(said[3]))
+    match = _RULE.match(rule)
+    return None if match is None else ReachedQuota(match[1], int(match[2]), int(match[3]))
 
 
 def growth_of(decision: Decision, head: Head | None, size_of: SizeOf) -> Usage:

@@ -39,38 +39,38 @@ def counts(policies: Policies) -> bool:
     return any(Strategy.COUNTER in strategies for strategies in policies.declared.values())
 
 
-def is_edited(look: Lookup, state: Body, basis: Basis) -> bool:
+def is_edited(lookup: Lookup, state: Body, basis: Basis) -> bool:
     """Whether the state has an edit that is not merely stale."""
     changes = base_inference.count_edits(state, (*basis.bases, *basis.sent.own))
     if not changes or not basis.guessed:
         return changes > 0
-    return len(look.seen(base_inference.new_strong(state, basis.bases))) < changes
+    return len(lookup.seen(base_inference.new_strong(state, basis.bases))) < changes
 
 
-def rebase(look: Lookup, state: Body, basis: Basis, onto: Body, policies: Policies) -> Rebased:
+def rebase(lookup: Lookup, state: Body, basis: Basis, onto: Body, policies: Policies) -> Rebased:
     """The edits that `state` has on its basis, put onto the head, or onto the body under a tombstone."""
     if len(basis.bases) == 1 and basis.bases[0] is onto:
         lost = doubts.of_loss(basis, onto, state, state)
-        return Rebased(state, tuple(lost or doubts.replaced_unseen(look, basis, onto, state)))
-    return _Rebase(look, state, basis, onto, policies).run()
+        return Rebased(state, tuple(lost or doubts.replaced_unseen(lookup, basis, onto, state)))
+    return _Rebase(lookup, state, basis, onto, policies).run()
 
 
 class _Rebase:
-    def __init__(self, look: Lookup, state: Body, basis: Basis, onto: Body, policies: Policies) -> None:
-        self.look = look
+    def __init__(self, lookup: Lookup, state: Body, basis: Basis, onto: Body, policies: Policies) -> None:
+        self.lookup = lookup
         self.state = state
         self.basis = basis
         self.onto = onto
         self.policies = policies
-        self.sums = look.submission.base is not None and not basis.guessed
+        self.sums = lookup.submission.base is not None and not basis.guessed
         self.conflicts: list[Conflict] = []
         self.asked: set[str] = set()
 
     def run(self) -> Rebased:
         # First, as what has to be loaded for it begins all this again.
-        in_between = doubts.in_between(self.look, self.basis, self.onto)
+        in_between = doubts.in_between(self.lookup, self.basis, self.onto)
         if self.since and _is_large(self.state):
-            self.look.need(recent=True)
+            self.lookup.need(recent=True)
         decide = self.noting(self.by_novelty(self.by_clock()))
         value = self.put_edits(decide)
         older = self.older()
@@ -79,12 +79,14 @@ class _Rebase:
             value = self.put_edits(_by_age(older, decide))
         doubted = [
             *doubts.of_loss(self.basis, self.onto, self.state, value),
-            *doubts.replaced_unseen(self.look, self.basis, self.onto, value, in_between),
+            *doubts.replaced_unseen(self.lookup, self.basis, self.onto, value, in_between),
             *doubts.not_taken(self.basis, self.state, value),
             *doubts.sent_otherwise(self.basis, value, self.conflicts),
             *doubts.taken_back_before(self.basis, self.state, value),
         ]
-        return Rebased(value, doubts.told(value, doubts.decided_blindly(self.basis, self.conflicts), doubted))
+        return Rebased(
+            value, doubts.recorded_conflicts(value, doubts.decided_blindly(self.basis, self.conflicts), doubted)
+        )
 
     def put_edits(self, decide: Decide) -> Body:
         if self.basis.server_from is not None:
@@ -142,7 +144,7 @@ class _Rebase:
             side, rule = Side.OURS if self.basis.put_back.doubted else Side.THEIRS, doubts.PUT_BACK
         elif stored is not None and arriving is not None:
             rule = "clock"
-            if min(arriving, self.look.submission.arrived_at) < min(stored, self.look.head.arrived_at):
+            if min(arriving, self.lookup.submission.arrived_at) < min(stored, self.lookup.head.arrived_at):
                 side = Side.OURS
 
         def decide(pointer: str, ours: Value, theirs: Value) -> tuple[Side, str]:
@@ -158,7 +160,7 @@ class _Rebase:
         if not self.basis.guessed:
             return otherwise
         fresh = base_inference.new_strong(self.state, self.basis.bases)
-        stale = self.look.seen(fresh)
+        stale = self.lookup.seen(fresh)
 
         def decide(pointer: str, ours: Value, theirs: Value) -> tuple[Side, str]:
             if isinstance(theirs, str) and (pointer, theirs) in fresh:
@@ -170,7 +172,7 @@ class _Rebase:
     @property
     def since(self) -> int:
         """The revision before which older states are looked for; 0: nowhere."""
-        return 0 if self.basis.guessed else self.look.first_unknown or base_sequence(self.look)
+        return 0 if self.basis.guessed else self.lookup.first_unknown or base_sequence(self.lookup)
 
     def older(self) -> Mapping[str, list[Value]]:
         """What stood, before the base, at places that both sides have and that the base lacks, or a state since."""
@@ -179,10 +181,10 @@ class _Rebase:
             return {}
         lacked = asked - _paths(self.basis.server_from or self.basis.bases[0])
         nested = {path for path in asked - lacked if path.count("/") > 1}
-        for body in self.look.recent(since) if nested else ():
+        for body in self.lookup.recent(since) if nested else ():
             lacked |= nested - _paths(body)
         older_values: dict[str, list[Value]] = {}
-        for body in self.look.before(since) if lacked else ():
+        for body in self.lookup.before(since) if lacked else ():
             for path, value in edits(body, [EMPTY]):
                 if path in lacked:
                     older_values.setdefault(path, []).append(value)

@@ -49,7 +49,7 @@ def resolve(
             return again
         if submission.version is not None:
             return decide_by_version(case, submission.version)
-        lost = lost_base(case.look)
+        lost = lost_base(case.lookup)
         if lost is not None and (state is not None or lost.deleted):
             return decide_on_lost_base(case, lost)
         if state is None:

@@ -58,10 +58,10 @@ def make_rev(
     number = f"{sequence}.{history}" if history else str(sequence)
     if version is not None:
         own = {} if history is None else {Source(history): sequence}
-        told = {source: count for source, count in version.items() if own.get(source) != count}
-        told = bounded(without_origins(told), (), MAX_REV_SOURCES - 1)
-        told |= {source: version.get(source, 0) for source, count in own.items() if version.get(source) != count}
-        number += "".join(f".{source}~{in_base_36(count)}" for source, count in sorted(told.items()))
+        given = {source: count for source, count in version.items() if own.get(source) != count}
+        given = bounded(without_origins(given), (), MAX_REV_SOURCES - 1)
+        given |= {source: version.get(source, 0) for source, count in own.items() if version.get(source) != count}
+        number += "".join(f".{source}~{in_base_36(count)}" for source, count in sorted(given.items()))
     return Rev(f"{number}-{content}-deleted" if deleted else f"{number}-{content}")
 
 

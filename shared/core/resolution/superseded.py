@@ -66,10 +66,10 @@ def with_superseded(
 ) -> Superseded:
     """`bases`: the newest common ancestors that are known; none: an empty one. `known`: all states of the document
     that are known, these and both sides among them. `versions`: what the two sides contain; None: not known."""
-    run = _Run([version for version, _ in known], versions, told=bool(bases))
+    run = _Run([version for version, _ in known], versions, with_ancestors=bool(bases))
     given = _Inputs(list(bases) or [ABSENT], ours, theirs)
-    found = run.patched(At(ROOT, policies.scope()), given, [state for _, state in known])
-    return Superseded(tuple(found.bases), found.ours, found.theirs, tuple(run.dropped))
+    patched = run.patched(At(ROOT, policies.scope()), given, [state for _, state in known])
+    return Superseded(tuple(patched.bases), patched.ours, patched.theirs, tuple(run.dropped))
 
 
 class _Inputs(NamedTuple):
@@ -94,8 +94,10 @@ class _Inputs(NamedTuple):
 
 
 class _Run:
-    def __init__(self, versions: Sequence[Version], of_sides: tuple[Version, Version] | None, *, told: bool) -> None:
-        self.told = told
+    def __init__(
+        self, versions: Sequence[Version], of_sides: tuple[Version, Version] | None, *, with_ancestors: bool
+    ) -> None:
+        self.with_ancestors = with_ancestors
         """Ancestors are known, so they tell who edited."""
         self.keys = Keys()
         self.versions = versions
@@ -110,7 +112,7 @@ class _Run:
         bases, ours, theirs = given
         if self.keys.same(ours, theirs):
             return given
-        if self.told and self.keys.among(ours, bases) is not self.keys.among(theirs, bases):
+        if self.with_ancestors and self.keys.among(ours, bases) is not self.keys.among(theirs, bases):
             return given
         if isinstance(ours, dict) and isinstance(theirs, dict):
             return self.members(at, given, known)

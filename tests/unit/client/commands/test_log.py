@@ -12,7 +12,7 @@ from client.commands.health import _next, _upstream_lines
 from client.commands.log_lines import changes_said, revision_lines
 from client.screen import SHOWN
 from client.sync.engine.plan import Fetch, Plan
-from client.sync.files import Found
+from client.sync.files import FolderContents
 from client.workspace.health import Status, UpstreamStatus
 from shared.core.documents import DocumentId
 from tests.unit.client.desks import Desk
@@ -110,7 +110,7 @@ def test_status_says_how_it_is(
     plan = Plan(tuple(Fetch(DocumentId(f"d{number}"), removes=False) for number in range(waiting)))
     upstream = UpstreamStatus("home", "https://tasks.example.org", last, plan)
     assert _upstream_lines(upstream, NOW) == [f"home: {line}", *(["  Why: no answer"] if error else [])]
-    assert _next(Status(Found({}), (upstream,), daemon)) == then
+    assert _next(Status(FolderContents({}), (upstream,), daemon)) == then
 
 
 REASONS = {"read-only": "You may read the space.", "quota-exceeded": "Space documents: 3 of 3 are used."}
@@ -132,7 +132,7 @@ def test_status_is_not_in_sync_while_edits_are_not_accepted(
     assert f"[{code}]" in lines[0] and "kept here" in lines[0], "why, and what becomes of it"
     more = f"home: ... and {count - SHOWN} more edits that were refused; --json has all of them"
     assert count == 1 or lines[-1] == more
-    then = _next(Status(Found({}), (upstream,), daemon))
+    then = _next(Status(FolderContents({}), (upstream,), daemon))
     assert then == f"Not in sync: {words} {verb} kept here alone; see above."
 
 
@@ -141,4 +141,4 @@ def test_status_says_that_nobody_is_signed_in() -> None:
     upstream = UpstreamStatus("home", "https://tasks.example.org", last, Plan(), no_token=True)
     [line] = _upstream_lines(upstream, NOW)
     assert line.startswith("home: signed out. To sync again: hypertask login https://tasks.example.org")
-    assert _next(Status(Found({}), (upstream,), None)) == "Next: sign in, as above."
+    assert _next(Status(FolderContents({}), (upstream,), None)) == "Next: sign in, as above."

@@ -87,7 +87,7 @@ class Device:
             try:
                 with contextlib.suppress(UpstreamError, CursorGoneError):
                     told = await _told(exchange)
-                    return await exchange.sync(touched=touched, heard={"up": told} if told is not None else None)
+                    return await exchange.sync(touched=touched, announced={"up": told} if told is not None else None)
                 return await exchange.sync(touched=touched)
             finally:
                 await exchange.close()

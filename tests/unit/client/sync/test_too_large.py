@@ -166,8 +166,8 @@ def test_an_upstream_that_holds_one_from_an_earlier_release(
     write(b, id=OTHER, n=2)
     for device in (b, a):
         report = synced(device)
-        assert report.found is not None
-        assert [(p.code, p.document) for p in report.found.problems] == [("too-large", DOC)]
+        assert report.contents is not None
+        assert [(p.code, p.document) for p in report.contents.problems] == [("too-large", DOC)]
     assert a.documents()[OTHER] == {"id": OTHER, "n": 2}
     write(a if who == "a" else b, a="x", b="y" * half)
     mine, theirs = settled(a, b)

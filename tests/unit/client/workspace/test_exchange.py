@@ -114,7 +114,7 @@ def test_an_edit_is_sent_after_a_sync_that_failed_once_it_had_looked(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(self: Sync, *arguments: Any) -> None:
-        self._pair.files.look()
+        self._pair.files.refresh()
         raise UpstreamUnreachableError("away")
 
     desk.write(NEW)
@@ -257,6 +257,6 @@ def test_what_a_sync_had_left_behind_is_said_when_it_is_placed(
 
 def test_what_a_look_found_stays_as_it_is(desk: Desk) -> None:
     files = Files(desk.here.folder, desk.here.store)
-    found, again = files.look(), files.look(TOUCHED)
+    before, again = files.refresh(), files.refresh(TOUCHED)
     files.note_written({T1: None})
-    assert found.hashes.keys() == {T1} == again.hashes.keys()
+    assert before.hashes.keys() == {T1} == again.hashes.keys()

@@ -332,12 +332,12 @@ def test_law_every_difference_is_recorded_if_nothing_is_known(mine: list[str], k
 def test_what_was_decided_is_not_in_doubt_as_well() -> None:
     decided = [Conflict("/steps/0/n", 1, 2, "clock")]
     doubted = [Conflict("/steps/id=a/n", 1, 2, "perhaps-set-back"), Conflict("/m", 1, 2, "perhaps-unseen")]
-    assert doubts.told({"steps": [{"id": "a", "n": 1}]}, decided, doubted) == (doubted[1], decided[0])
+    assert doubts.recorded_conflicts({"steps": [{"id": "a", "n": 1}]}, decided, doubted) == (doubted[1], decided[0])
 
 
 def test_members_of_a_set_are_told_one_by_one() -> None:
     doubted = [Conflict("/tags/-", member, ABSENT, "perhaps-set-back") for member in ("c", "d")]
-    assert doubts.told({"tags": ["c", "d"]}, (), doubted) == tuple(doubted)
+    assert doubts.recorded_conflicts({"tags": ["c", "d"]}, (), doubted) == tuple(doubted)
 
 
 def _same(a: Any, b: Any) -> bool:

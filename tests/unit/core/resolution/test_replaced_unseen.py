@@ -240,7 +240,7 @@ def test_a_path_in_stable_form_stays_as_it_is() -> None:
 
 def test_two_members_that_were_dropped_are_two_records() -> None:
     decided = [Conflict("/steps/-/n", ABSENT, n, "late") for n in (1, 2)]
-    assert doubts.told({"steps": []}, decided, ()) == tuple(decided)
+    assert doubts.recorded_conflicts({"steps": []}, decided, ()) == tuple(decided)
 
 
 # Deletions without a base

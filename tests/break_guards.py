@@ -199,7 +199,7 @@ BREAKS = (
     Break(
         "unseen: a clock that went back leaves no record",
         "shared/core/resolution/doubts.py",
-        "        return lookup.context.device is not None and went_back(lookup.context.device, state)\n",
+        "        return device is not None and went_back(device, state)\n",
         "        return False\n",
         UNSEEN,
     ),

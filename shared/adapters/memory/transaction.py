@@ -147,8 +147,8 @@ class MemoryTransaction:
             if after is not None and after != before:
                 self.changes.entries[submission.document] = self._retained(after)
             if submission.device is not None:
-                if decision.device is not None:
-                    self.changes.device_memories[submission.device, submission.document] = decision.device
+                if decision.device_memory is not None:
+                    self.changes.device_memories[submission.device, submission.document] = decision.device_memory
                 if decision.token_shared:
                     self.changes.shared_tokens.add(submission.device)
         self.changes.deletions.update(deletions)

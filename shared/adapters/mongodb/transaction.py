@@ -186,9 +186,9 @@ class MongoTransaction:
                 row, updates = kept_head(old, write)
                 if updates:
                     self._heads.change(row, *updates)
-            if decision.device is not None:
+            if decision.device_memory is not None:
                 memory_key = self._memory_key(submission)
-                self._device_memories[memory_key] = decision.device
+                self._device_memories[memory_key] = decision.device_memory
                 self._new_memories.add(memory_key)
             if decision.token_shared and submission.device is not None:
                 self._shared_tokens.add(submission.device)

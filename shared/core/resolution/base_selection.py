@@ -226,7 +226,7 @@ def _newest(lookup: Lookup, pairs: Iterable[Pair]) -> list[ContentHash]:
 
 def by_evidence(lookup: Lookup, state: Body, content: ContentHash | None) -> Basis:
     """Rows 10 to 13: the client names no base. `content` is the hash of `state`."""
-    device = lookup.context.device
+    device = lookup.context.device_memory
     if device is None or not lookup.submission.single_device:
         return by_content(lookup, state, content)
     lookup.need([content, lookup.buried, *device.states, *device.before], seen=lookup.unlike_head(state))

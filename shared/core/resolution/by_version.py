@@ -263,7 +263,7 @@ class _ByVersion:
 
     def marked(self, decision: Decision) -> Decision:
         """With what the result contains."""
-        decision = replace(decision, pair=None, device=None, token_shared=False, version=self.joined)
+        decision = replace(decision, pair=None, device_memory=None, token_shared=False, version=self.joined)
         if decision.received is not None and decision.received.version is None:
             version = bounded(self.sent, self.lineage.sources())
             decision = replace(decision, received=replace(decision.received, version=version))

@@ -46,7 +46,7 @@ class Case(DecisionBuilder):
         """The answer to a request that the queue delivers again; None if it is another one, or if the body is
         gone. Which of the answers arrives is not known, so they are the same: else the device would be on a
         state that its memory does not have. A client that sends a base says itself on which it is."""
-        submission, known = self.submission, self.context.device
+        submission, known = self.submission, self.context.device_memory
         if submission.delivery is None or known is None or known.delivery != submission.delivery:
             return None
         if known.answered is None:
@@ -129,7 +129,7 @@ class Case(DecisionBuilder):
         mistaken = basis.memory.unexpected or doubts.met_a_mistaken_memory(self.lookup)
         if mistaken and self.head.body is None:
             return replace(decision, conflicts=doubts.deleted_unseen(self.lookup, basis, state))
-        is_new_here = self.submission.single_device and self.context.device is None
+        is_new_here = self.submission.single_device and self.context.device_memory is None
         if basis.sent.late or is_new_here or (clock(state) is not None and not mistaken):
             return decision
         conflicts = self.set_back(state, replace(basis, guessed=True))
@@ -226,7 +226,7 @@ class Case(DecisionBuilder):
 
     def decide_tombstone_without_base(self, state: Body, inside: Body | None, live: Body) -> Decision:
         submission = self.submission
-        device = self.context.device if submission.single_device else None
+        device = self.context.device_memory if submission.single_device else None
         # Without a clock every deletion of a document looks the same: it is a repeat only if it comes soon.
         since = submission.arrived_at - LATE if clock(state) is None else 0.0
         if is_repeat(submission, self.lookup.pairs(BEGINNING), since):

@@ -175,13 +175,18 @@ class Stored:
     sequence: Sequence
     """A revision's own; of a received state that of the head that it met."""
     until: Sequence | None = None
-    """What superseded it; BEGINNING for a received state, which no map ever listed; None: the head."""
+    """What superseded it; None: it is the head; BEGINNING: a received state, see `was_head`."""
     history: Epoch | None = None
     """As in Head."""
     version: Version | None = None
     """As in Head; for a received state None: not known."""
     deleted: bool = False
     """A tombstone."""
+
+    @property
+    def was_head(self) -> bool:
+        """A revision, so that a map may have listed it; False: a received state."""
+        return self.until != BEGINNING
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,13 +243,14 @@ def advance(
 class DocumentContext:
     """What is known of one document. What was not loaded is None, or no key of its mapping.
 
-    The first read is `head` and, for a submission without a base, `device`: one
-    point read each. A new document, an equal hash without a base, and a base that is the head need no more.
-    Everything else is asked for by NeedsData: in one more read as a rule, in at most four more.
+    The first read is `head` and, for a submission without a base, `device_memory`: one point read each. A new
+    document, an equal hash without a base, and a base that is the head need no more. Everything else is asked for by
+    NeedsData: in one more read as a rule, in at most four more.
     """
 
     head: Head | None
-    device: DeviceMemory | None = None
+    device_memory: DeviceMemory | None = None
+    """Of the submission's device; None: of this device nothing is known, or the submission has a base."""
     states: Mapping[ContentHash, Stored | None] = field(default_factory=dict)
     """By hash, the newest; None: never received for this document."""
     pairs: tuple[Pair, ...] | None = None
@@ -341,7 +347,7 @@ class Decision:
     received: Received | None = None
     pair: Pair | None = None
     """To be added to the pairs of the head that stays; a new one comes with its own."""
-    device: DeviceMemory | None = None
+    device_memory: DeviceMemory | None = None
     """Replaces what is known of the device; None: leave it."""
     token_shared: bool = False
     """Several devices use the token: from now on `single_device` is false for it."""
@@ -376,7 +382,7 @@ class Decision:
     @property
     def writes(self) -> bool:
         """Whether anything is to be stored."""
-        parts = (self.received, self.pair, self.device, self.grown)
+        parts = (self.received, self.pair, self.device_memory, self.grown)
         return (
             self.revision is not None
             or self.token_shared

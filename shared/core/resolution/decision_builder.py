@@ -60,7 +60,7 @@ class DecisionBuilder:
 
     def remembered(self, answer: ContentHash | None, *, edited: bool, repeat: bool) -> DeviceMemory | None:
         """What the device may be on from now, if that is anything new."""
-        submission, known = self.submission, self.context.device
+        submission, known = self.submission, self.context.device_memory
         if submission.base is not None or submission.device is None or not submission.single_device:
             return None
         now = advance(known or DeviceMemory(), submission, answer, edited=edited, repeat=repeat)
@@ -85,7 +85,7 @@ class DecisionBuilder:
             content,
             head.rev if self.exists else None,
             pair=pair,
-            device=None if late else self.remembered(content, edited=edited, repeat=repeat),
+            device_memory=None if late else self.remembered(content, edited=edited, repeat=repeat),
             token_shared=basis is not None and basis.memory.contradicted,
         )
 
@@ -139,7 +139,7 @@ class DecisionBuilder:
                 None if head.version is None else bounded(head.version, ()),
             ),
             received=received,
-            device=self.remembered(content if body is not None else None, edited=True, repeat=False),
+            device_memory=self.remembered(content if body is not None else None, edited=True, repeat=False),
             token_shared=basis is not None and basis.memory.contradicted,
         )
 

@@ -211,7 +211,7 @@ def met_a_mistaken_memory(lookup: Lookup) -> bool:
     """Whether the state was here when the token was still taken for that of one device: another one may have been
     taken for its sender, and replaced or deleted it unseen. A memory that ends with a deletion does not tell when
     that was."""
-    known, submission = lookup.context.device, lookup.submission
+    known, submission = lookup.context.device_memory, lookup.submission
     if known is None or submission.single_device or submission.hash is None:
         return False
     if known.returned is None:
@@ -228,7 +228,8 @@ def _comes_from_nowhere(lookup: Lookup, basis: Basis, state: Body, head: Body) -
     if basis.guessed:
         return is_older(state, [head])
     if basis.memory.remembered:
-        return lookup.context.device is not None and went_back(lookup.context.device, state)
+        device = lookup.context.device_memory
+        return device is not None and went_back(device, state)
     return basis.sent.forgotten
 
 
@@ -237,7 +238,7 @@ def in_between(lookup: Lookup, basis: Basis, head: Body) -> list[Body]:
     base, and was edited all the same."""
     if basis.guessed or not lookup.sequences_count or any(body is head for body in basis.bases):
         return []
-    device = lookup.context.device
+    device = lookup.context.device_memory
     if basis.memory.remembered and device is not None:
         on = [stored.sequence for stored in map(lookup.stored, device.states) if stored is not None]
         return lookup.superseded_since(min(on, default=BEGINNING))

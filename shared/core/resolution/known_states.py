@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared.core.documents import ContentHash
 from shared.core.index.lineage import Lineage
-from shared.core.resolution.context import BEGINNING, Received, Stored
+from shared.core.resolution.context import Received, Stored
 from shared.core.resolution.lookup import Lookup
 from shared.core.resolution.revs import CREATED, RevParts, parse_rev
 from shared.core.version_vectors import Source, Version, bounded, includes, maximal
@@ -69,7 +69,7 @@ def base_version(lookup: Lookup) -> dict[Source, int]:
     if parts is not None:
         return rev_version(lookup.lineage(), parts)
     stored = lookup.stored(ContentHash(base)) if lookup.exists else None
-    if stored is None or (stored.until == BEGINNING and stored.version is None):
+    if stored is None or (not stored.was_head and stored.version is None):
         return {}
     return stored_version(lookup, stored)
 
@@ -81,7 +81,7 @@ def came_before(lookup: Lookup) -> bool:
     if lookup.head.version is None or content is None or content == lookup.head.hash:
         return False
     stored = lookup.stored(content)
-    if stored is None or (stored.until == BEGINNING and stored.version is None):
+    if stored is None or (not stored.was_head and stored.version is None):
         return False
     version = stored_version(lookup, stored)
     return includes(version, base_version(lookup)) and includes(head_version(lookup), version)

@@ -107,7 +107,7 @@ class Lookup:
         """Those of them that were the head after the revision of this sequence, and are not."""
         self.need(recent=True)
         recent = self.context.recent or ()
-        return [s.body for s in recent if s.sequence > sequence and s.until != BEGINNING and s.body is not None]
+        return [s.body for s in recent if s.sequence > sequence and s.was_head and s.body is not None]
 
     def before(self, sequence: int) -> list[Body]:
         """Those that were received before the revision of this sequence."""
@@ -124,12 +124,12 @@ class Lookup:
         """Those that were received before this one: also the head that a received state met."""
         self.need(recent=True)
         every = [*self._head_as_stored(), *(self.context.recent or ())]
-        met = stored.sequence if stored.until == BEGINNING else None
+        met = None if stored.was_head else stored.sequence
         return [
             other.body
             for other in every
             if other.body is not None
-            and (other.sequence < stored.sequence or (other.sequence == met and other.until != BEGINNING))
+            and (other.sequence < stored.sequence or (other.sequence == met and other.was_head))
         ]
 
     def _head_as_stored(self) -> list[Stored]:

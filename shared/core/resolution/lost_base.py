@@ -71,7 +71,7 @@ def _is_given_up(lookup: Lookup, parts: RevParts) -> bool:
     if (parts.sequence, parts.hash, parts.deleted) == (head.sequence, head.hash, head.body is None):
         return True
     stored = lookup.stored(parts.hash) if parts.hash else None
-    return stored is not None and stored.until != BEGINNING and stored.sequence == parts.sequence
+    return stored is not None and stored.was_head and stored.sequence == parts.sequence
 
 
 def decide_on_lost_base(case: Case, parts: RevParts) -> Decision | Refusal:
@@ -136,7 +136,7 @@ class _LostBase:
         if self.parts.deleted or not self.parts.hash or not self.lookup.exists:
             return False
         stored = self.lookup.stored(self.parts.hash)
-        if stored is None or stored.until == BEGINNING or stored.deleted:
+        if stored is None or not stored.was_head or stored.deleted:
             return False
         return stored.sequence > self.reached
 

@@ -206,7 +206,7 @@ def test_guard_a_token_used_by_two_devices_counts_as_shared_for_good() -> None:
     assert server.decision.rule == "12 near"
     assert server.head == doc(title="title two", note="note two", tags=["t", "u"], n=1)
     assert server.state.shared_tokens == {"T"}
-    assert server.state.first_read(server.request(doc(title="x"), device="T")).device is not None
+    assert server.state.first_read(server.request(doc(title="x"), device="T")).device_memory is not None
     server.post(doc(title="title two", note="note two", tags=["t", "u"], n=2), device="T")
     assert server.decision.rule == "12 near"
 

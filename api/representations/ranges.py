@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from shared import codec
 from shared.core.index.reconciliation import Fingerprint, Prefix, is_fingerprint, is_prefix
 from shared.core.json.canonical import JsonValue
 from shared.core.json.pointers import escape
 from shared.core.json.strict import Fault, FaultError
 
 
-def parse_ranges(raw: bytes, most: int) -> dict[Prefix, Fingerprint]:
-    """`{"ranges": {prefix: fingerprint}}`. Raises FaultError."""
-    return ranges_of(codec.parse(raw, max_depth=2), most)
-
-
 def ranges_of(request: JsonValue, most: int) -> dict[Prefix, Fingerprint]:
-    """The same of a value inside the profile."""
+    """Of `{"ranges": {prefix: fingerprint}}`. Raises FaultError."""
     ranges = request.get("ranges") if isinstance(request, dict) and len(request) == 1 else None
     if not isinstance(ranges, dict):
         raise FaultError(Fault("malformed request", 'The body must be {"ranges": {"<prefix>": "<fingerprint>"}}.'))

@@ -62,11 +62,6 @@ def filter_of(words: Iterable[str], now: datetime, view: View | None = None) -> 
     return _test_of(parse_words(words), view or View(now))
 
 
-def names_field(words: Iterable[str], field: str) -> bool:
-    """Whether one of the words asks for that field."""
-    return any(isinstance(word, Field) and word.name == field for word in plain_words(parse_words(words)))
-
-
 def names_hidden(words: Iterable[str]) -> bool:
     """Whether the words ask for tasks that a list leaves out: by their status, or by a virtual tag for it."""
     return any(

@@ -46,7 +46,7 @@ def _policies(raw: bytes) -> None:
 
 
 def _ranges(raw: bytes) -> None:
-    ranges.parse_ranges(raw, 10**9)
+    ranges.ranges_of(codec.parse(raw, max_depth=2), 10**9)
 
 
 def _text(call: Callable[[str], object]) -> Callable[[bytes], None]:

@@ -16,8 +16,6 @@ from typing import Final
 from shared.core.access.people import AccountState
 from shared.core.documents import SpaceId, UserId
 
-MAX_SPACE_NAME: Final = 100
-
 
 class Role(StrEnum):
     """Of a member in a space. A space has one owner, always."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -49,6 +50,13 @@ def test_packages_are_few_and_import_downwards(root: str) -> None:
     floors = import_graph.floors_of(imports)
     assert 4 < len(imports) <= import_graph.MAX_PACKAGES
     assert 2 < len(floors) <= import_graph.MAX_FLOORS
+
+
+@pytest.mark.parametrize("root", ["shared/core", "client"])
+def test_the_page_names_every_package(root: str) -> None:
+    _, _, layout = (ROOT / "docs" / "architecture.md").read_text().partition("## Repository layout")
+    packages = {f"{root}/{init.parent.name}" for init in (ROOT / root).glob("*/__init__.py")}
+    assert packages <= set(re.findall(r"`([^`]+)`", layout))
 
 
 def test_a_circle_is_named() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from math import prod
 
 import pytest
 
@@ -52,3 +54,23 @@ def test_the_readme_quotes_the_benchmarks(said: str) -> None:
 def test_the_readme_quotes_the_growth() -> None:
     (streams,) = re.findall(r"holds 10,000 event streams with (\d+) MiB", README)
     assert re.search(rf"\b{streams} MiB", GROWTH)
+
+
+def constants_of(module: str) -> dict[str, int]:
+    """The numbers that a module names at its top, written as products or not."""
+    assigned = [node for node in ast.parse((ROOT / module).read_text()).body if isinstance(node, ast.AnnAssign)]
+    known: dict[str, int] = {}
+    for node in assigned:
+        text = "" if node.value is None else ast.unparse(node.value)
+        if isinstance(node.target, ast.Name) and re.fullmatch(r"[\d_]+( \* [\d_]+)*", text):
+            known[node.target.id] = prod(map(int, text.split(" * ")))
+    return known
+
+
+def test_the_table_of_what_is_large_has_the_numbers_of_the_code() -> None:
+    _, _, part = (ROOT / "docs" / "architecture.md").read_text().partition("### What is large")
+    rows = re.findall(r"\| ([\d,]+)( KiB| MiB)? \|.*\| `(\w+)` in `([\w/.]+)` \|", part)
+    assert len(rows) == 6
+    for number, unit, name, module in rows:
+        factor = {"": 1, " KiB": 1024, " MiB": 1024 * 1024}[unit]
+        assert constants_of(module)[name] == int(number.replace(",", "")) * factor, name

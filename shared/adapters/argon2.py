@@ -24,9 +24,9 @@ MAX_WAITING: Final = 64
 class Argon2Hasher:
     """PasswordHasher. The library lets go of the interpreter while it computes, so threads are enough."""
 
-    def __init__(self, *, threads: int) -> None:
-        """`threads`: how many passwords are hashed at a time."""
-        self._hasher = argon2.PasswordHasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=1)
+    def __init__(self, *, threads: int, passes: int = PASSES, memory_kib: int = MEMORY_KIB) -> None:
+        """`threads`: how many passwords are hashed at a time. `passes` and `memory_kib` are less in tests alone."""
+        self._hasher = argon2.PasswordHasher(time_cost=passes, memory_cost=memory_kib, parallelism=1)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="password")
         self._waiting = 0
         self._nobodys = self._hasher.hash(b"of nobody")

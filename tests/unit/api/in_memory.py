@@ -49,7 +49,8 @@ class Service:
     stores: AccessStores = field(default_factory=access_stores)
     provider: OpenIdProvider | None = None
     streams: StreamCounter = field(default_factory=MemoryStreamCounter)
-    passwords: PasswordHasher = field(default_factory=lambda: Argon2Hasher(threads=1))
+    passwords: PasswordHasher = field(default_factory=lambda: Argon2Hasher(threads=1, passes=1, memory_kib=8))
+    """What passwords cost is tested with the adapter."""
 
     def __post_init__(self) -> None:
         self._announcements: list[MemoryAnnouncements] = []

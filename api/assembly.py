@@ -50,8 +50,8 @@ from shared.ports import (
     HashMapCache,
     MapAcknowledgements,
     RateCounter,
-    Resolver,
     StreamCounter,
+    SubmissionQueue,
 )
 from shared.ports.access import AccessStores, PasswordHasher
 from shared.ports.sign_in import OpenIdProvider
@@ -80,7 +80,7 @@ class Adapters:
     passwords: PasswordHasher
     cache: HashMapCache
     acknowledgements: MapAcknowledgements
-    resolver: Resolver
+    submissions: SubmissionQueue
     announcements: OpenAnnouncements
     importer: Importer
     provider: OpenIdProvider | None
@@ -149,7 +149,7 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[App
                 live=live,
                 acknowledgements=DeviceAcknowledgements(adapters.acknowledgements),
                 documents=adapters.documents,
-                resolver=adapters.resolver,
+                submissions=adapters.submissions,
                 importer=adapters.importer,
                 checks=adapters.checks,
             )

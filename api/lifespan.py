@@ -23,8 +23,8 @@ from shared.adapters.redis import connection as redis
 from shared.adapters.redis.announcements import RedisAnnouncements
 from shared.adapters.redis.map_acknowledgements import RedisMapAcknowledgements
 from shared.adapters.redis.map_cache import RedisHashMapCache
-from shared.adapters.redis.resolver import RedisResolver
 from shared.adapters.redis.streams import RedisStreamCounter
+from shared.adapters.redis.submission_queue import RedisSubmissionQueue
 from shared.settings import Settings
 from shared.startup import explained
 
@@ -49,7 +49,7 @@ def lifespan_of(settings: Settings) -> Callable[[Starlette], AbstractAsyncContex
         rates = redis_rates(settings)
         streams = RedisStreamCounter(settings)
         with explained(), tracing.traced(settings, "hypertask-api"):
-            async with opened(settings) as mongo, RedisResolver(client, settings) as resolver:
+            async with opened(settings) as mongo, RedisSubmissionQueue(client, settings) as submissions:
                 await mongo.prepare()
                 await migrate(mongo)
                 adapters = Adapters(
@@ -58,7 +58,7 @@ def lifespan_of(settings: Settings) -> Callable[[Starlette], AbstractAsyncContex
                     passwords=Argon2Hasher(threads=settings.password_threads),
                     cache=RedisHashMapCache(client),
                     acknowledgements=RedisMapAcknowledgements(client),
-                    resolver=resolver,
+                    submissions=submissions,
                     announcements=partial(RedisAnnouncements, client),
                     importer=partial(import_in_process, settings),
                     provider=HttpOpenIdProvider(settings) if settings.oidc_issuer else None,
@@ -67,7 +67,7 @@ def lifespan_of(settings: Settings) -> Callable[[Starlette], AbstractAsyncContex
                     streams=streams,
                     checks={"database": mongo.ping, "cache": partial(redis.ping, client)},
                 )
-                resolver.watch()
+                submissions.watch()
                 async with assembled(settings, adapters) as state:
                     await make_first_administrator(state.administration, settings)
                     gc.freeze_after_startup()

@@ -26,7 +26,7 @@ from api.live import Live
 from api.pace import Pace
 from api.page_cache import PageCache
 from api.parser_pool import ParserPool
-from shared.ports import DocumentStore, Resolver
+from shared.ports import DocumentStore, SubmissionQueue
 from shared.ports.access import AccessStores
 from shared.settings import Settings
 
@@ -61,7 +61,7 @@ class AppState:
     live: Live
     acknowledgements: DeviceAcknowledgements
     documents: DocumentStore
-    resolver: Resolver
+    submissions: SubmissionQueue
     importer: Importer
     checks: Mapping[str, Callable[[], Awaitable[None]]]
     """What must answer for the process to be ready; each raises UnavailableError if it does not."""

@@ -28,7 +28,7 @@ async def submit(app: AppState, request: Request, device: Device, submission: Su
     if needs_acknowledgement(submission.base, deletes=state is not None and is_tombstone(state)):
         submission = replace(submission, agreed=await app.acknowledgements.posted(device))
     item = Item(submission, by=device.id, dry_run=is_dry_run(request), confirmed=is_confirmed(request))
-    return await _resolve(app, request, device, item)
+    return await _submitted(app, request, device, item)
 
 
 async def submit_posted(
@@ -38,12 +38,12 @@ async def submit_posted(
     state: with the answer the device may have another state than before, and its memory is kept in that order.)"""
     at = time.time()
     [agreed] = await acknowledgements(app, device, [posted])
-    return await _resolve(app, request, device, item_of(posted, request, document, device, at=at, agreed=agreed))
+    return await _submitted(app, request, device, item_of(posted, request, document, device, at=at, agreed=agreed))
 
 
-async def _resolve(app: AppState, request: Request, device: Device, item: Item | EncodedItem) -> Answer:
+async def _submitted(app: AppState, request: Request, device: Device, item: Item | EncodedItem) -> Answer:
     await enter_decisions(request, device)
-    reply = await app.resolver.resolve(device.space, item)
+    reply = await app.submissions.submit(device.space, item)
     if isinstance(reply, Refusal):
         raise refused(reply)
     return reply

@@ -24,7 +24,7 @@ from shared.startup import explained
 from worker.large import LargeProcess
 from worker.tasks.prune import Pruner, prune_all
 from worker.tasks.purge import Purger, purge_all
-from worker.tasks.resolve import SpaceResolver, resolve_space
+from worker.tasks.resolve import InboxDrain, resolve_space
 
 
 async def hourly(ctx: dict[Any, Any]) -> None:
@@ -52,9 +52,7 @@ def settings_of(settings: Settings, *, large: bool) -> dict[str, Any]:
         inbox = RedisInbox(redis, settings, large=large)
         stores = access_stores(mongo)
         quotas = SpaceQuotas(stores.spaces, settings)
-        ctx["resolver"] = SpaceResolver(
-            store, inbox, max_bytes=settings.max_document_bytes, large=large, quotas=quotas
-        )
+        ctx["drain"] = InboxDrain(store, inbox, max_bytes=settings.max_document_bytes, large=large, quotas=quotas)
         if not large:
             ctx["purger"] = Purger(stores, store)
             ctx["pruner"] = Pruner(store, settings.retention)

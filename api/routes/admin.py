@@ -97,7 +97,7 @@ async def get_any_space(request: Request) -> Response:
     await _administrator(request)
     space = _space(request)
     row = await app.administration.space(space)
-    return _json({**row, "waiting": await app.resolver.waiting(space)})
+    return _json({**row, "waiting": await app.submissions.waiting(space)})
 
 
 async def put_space_limits(request: Request) -> Response:

@@ -83,7 +83,7 @@ async def _answers(
     }
     if items:
         await enter_decisions(request, device)
-    replies = dict(zip(items, await app.resolver.resolve_all(device.space, list(items.values())), strict=True))
+    replies = dict(zip(items, await app.submissions.submit_all(device.space, list(items.values())), strict=True))
     if (
         replies
         and all(isinstance(reply, UnavailableError) for reply in replies.values())

@@ -6,7 +6,7 @@ space: shared/ports/access.py.)
 
 from shared.ports.cache import Announce, Announcement, Announcements, BuilderLock, HashMapCache, MapAcknowledgements
 from shared.ports.errors import DecisionError, Fence, FencedError, OverloadedError, TooMuchError, UnavailableError
-from shared.ports.queue import EncodedItem, Envelope, Inbox, Lease, Reply, Resolver
+from shared.ports.queue import EncodedItem, Envelope, Inbox, Lease, Reply, SubmissionQueue
 from shared.ports.rates import Counted, RateCounter
 from shared.ports.stores import Changes, Current, DocumentStore, Transaction
 from shared.ports.streams import StreamCounter
@@ -32,8 +32,8 @@ __all__ = [
     "OverloadedError",
     "RateCounter",
     "Reply",
-    "Resolver",
     "StreamCounter",
+    "SubmissionQueue",
     "TooMuchError",
     "Transaction",
     "UnavailableError",

@@ -32,10 +32,10 @@ class EncodedItem:
     row: bytes
 
 
-class Resolver(Protocol):
+class SubmissionQueue(Protocol):
     """Where client states are sent to be resolved. MapAcknowledgements hears that their devices post."""
 
-    async def resolve(self, space: SpaceId, item: Item | EncodedItem) -> Answer | Refusal:
+    async def submit(self, space: SpaceId, item: Item | EncodedItem) -> Answer | Refusal:
         """The server's decision, durable when this returns. A Refusal stored nothing.
 
         Raises UnavailableError when there is none in time: the submission may have been stored, and may be
@@ -44,8 +44,8 @@ class Resolver(Protocol):
         """
         ...
 
-    async def resolve_all(self, space: SpaceId, items: Sequence[Item | EncodedItem]) -> list[Reply]:
-        """The same for each of several items of different documents, in order; what `resolve` raises stands in
+    async def submit_all(self, space: SpaceId, items: Sequence[Item | EncodedItem]) -> list[Reply]:
+        """The same for each of several items of different documents, in order; what `submit` raises stands in
         the place of the item that it is about. If the answers together are very long, an UnavailableError stands
         for some of them: those documents are to be sent again."""
         ...

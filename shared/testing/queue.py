@@ -1,4 +1,4 @@
-"""What Resolver and Inbox promise together. A test class of an adapter inherits this and has a fixture `queue`.
+"""What SubmissionQueue and Inbox promise together. A test class of an adapter inherits this, with a fixture `queue`.
 
 No worker but the test's may drain the queue's spaces.
 """
@@ -19,15 +19,15 @@ from shared.core.resolution.batch import MAX_PER_DOCUMENT, Answer, Item
 from shared.core.resolution.context import Given, Outcome, Refusal, Submission
 from shared.core.resolution.revs import Rev
 from shared.observability import on_behalf_of
-from shared.ports import DecisionError, Envelope, Inbox, Lease, Reply, Resolver, UnavailableError
+from shared.ports import DecisionError, Envelope, Inbox, Lease, Reply, SubmissionQueue, UnavailableError
 
 
 @dataclass(frozen=True)
 class Queue:
-    """The two ends of one queue. `deadline_seconds`: how long the resolver waits; `lease_seconds`: how long a
+    """The two ends of one queue. `deadline_seconds`: how long whoever submits waits; `lease_seconds`: how long a
     space stays with a worker that gives no sign of life."""
 
-    resolver: Resolver
+    submissions: SubmissionQueue
     inbox: Inbox
     deadline_seconds: float
     lease_seconds: float
@@ -104,7 +104,7 @@ class QueueContract:
         sending = []
         async with await leased(queue, space) as lease:
             for count, item in enumerate(items, 1):
-                sending.append(asyncio.create_task(queue.resolver.resolve(space, item)))
+                sending.append(asyncio.create_task(queue.submissions.submit(space, item)))
                 envelopes = await taken(lease, count)
             assert sent(envelopes) == items
             names = requests(envelopes)
@@ -116,10 +116,10 @@ class QueueContract:
     async def test_the_id_of_a_request_goes_with_its_items(self, queue: Queue, space: SpaceId) -> None:
         async with await leased(queue, space) as lease:
             with on_behalf_of(["r1"]):
-                sending = [asyncio.create_task(queue.resolver.resolve_all(space, [an_item("d1"), an_item("d2")]))]
+                sending = [asyncio.create_task(queue.submissions.submit_all(space, [an_item("d1"), an_item("d2")]))]
             with on_behalf_of(["r2"]):
-                sending.append(asyncio.create_task(queue.resolver.resolve_all(space, [an_item("d3")])))
-            sending.append(asyncio.create_task(queue.resolver.resolve_all(space, [an_item("d4")])))
+                sending.append(asyncio.create_task(queue.submissions.submit_all(space, [an_item("d3")])))
+            sending.append(asyncio.create_task(queue.submissions.submit_all(space, [an_item("d4")])))
             envelopes = await taken(lease, 4)
             assert request_ids(envelopes) == ["r1", "r1", "r2", None]
             await answer_all(lease, envelopes)
@@ -134,19 +134,19 @@ class QueueContract:
             others: dict[str, Reply] = {"d1": refusal, "d2": DecisionError("x"), "d3": UnavailableError("x")}
             return others.get(item.submission.document) or echo(item)
 
-        sending = asyncio.create_task(queue.resolver.resolve_all(space, items))
+        sending = asyncio.create_task(queue.submissions.submit_all(space, items))
         async with await leased(queue, space) as lease:
             await answer_all(lease, await taken(lease, len(items)), reply)
             replies = await sending
         assert [replies[0], replies[1], replies[4]] == [echo(items[0]), refusal, echo(items[4])]
         assert isinstance(replies[2], DecisionError) and isinstance(replies[3], UnavailableError)
-        assert await queue.resolver.resolve_all(space, []) == []
+        assert await queue.submissions.submit_all(space, []) == []
 
     @pytest.mark.parametrize("error", [DecisionError("x"), UnavailableError("x")])
     async def test_what_could_not_be_decided_or_stored_is_raised(
         self, queue: Queue, space: SpaceId, error: Exception
     ) -> None:
-        sending = asyncio.create_task(queue.resolver.resolve(space, an_item("d")))
+        sending = asyncio.create_task(queue.submissions.submit(space, an_item("d")))
         async with await leased(queue, space) as lease:
             await answer_all(lease, await taken(lease, 1), lambda item: error)
             with pytest.raises(type(error)):
@@ -158,7 +158,7 @@ class QueueContract:
         items = [an_item("hot", n) for n in range(2 * MAX_PER_DOCUMENT)]
         items[3] = an_item("other")
         async with await leased(queue, space) as lease:
-            sending = [asyncio.create_task(queue.resolver.resolve(space, item)) for item in items]
+            sending = [asyncio.create_task(queue.submissions.submit(space, item)) for item in items]
             first = await taken(lease, MAX_PER_DOCUMENT + 1)
             assert sent(first) == items[: MAX_PER_DOCUMENT + 1]
             await answer_all(lease, first)
@@ -171,7 +171,7 @@ class QueueContract:
         asked = Item(Submission(DocumentId("d"), None, None, 1.0, base_state=Given.NOTHING), DeviceId("d1"))
         refusal = Refusal("base-unknown", "9 no body")
         for reply in (refusal, Answer(Outcome.UNCHANGED, "1 null", ContentHash(""), None, None)):
-            sending = asyncio.create_task(queue.resolver.resolve(space, asked))
+            sending = asyncio.create_task(queue.submissions.submit(space, asked))
             async with await leased(queue, space) as lease:
                 envelopes = await taken(lease, 1)
                 assert sent(envelopes) == [asked]
@@ -192,7 +192,7 @@ class QueueContract:
     async def test_what_a_dead_worker_took_is_there_for_the_next_one_with_a_later_fence(
         self, queue: Queue, space: SpaceId
     ) -> None:
-        sending = asyncio.create_task(queue.resolver.resolve(space, an_item("d")))
+        sending = asyncio.create_task(queue.submissions.submit(space, an_item("d")))
         dead = await leased(queue, space)  # never entered: nobody renews it
         envelopes = await taken(dead, 1)
         async with await leased(queue, space) as lease:
@@ -204,7 +204,7 @@ class QueueContract:
             )
             await answer_all(lease, again)
             assert await sending == echo(an_item("d"))
-            other = asyncio.create_task(queue.resolver.resolve(space, an_item("e")))
+            other = asyncio.create_task(queue.submissions.submit(space, an_item("e")))
             mine = await taken(lease, 1)
             await answer_all(dead, envelopes)  # wakes up, and must not remove what is not its own
             assert await lease.take() == mine
@@ -213,11 +213,11 @@ class QueueContract:
 
     async def test_who_has_lost_the_lease_takes_nothing_more(self, queue: Queue, space: SpaceId) -> None:
         """Else it would store what came later before what the other one has taken, which sets old values back."""
-        sending = [asyncio.create_task(queue.resolver.resolve(space, an_item("d", 1)))]
+        sending = [asyncio.create_task(queue.submissions.submit(space, an_item("d", 1)))]
         late = await leased(queue, space)  # never entered: nobody renews it
         async with await leased(queue, space) as lease:
             await taken(lease, 1)
-            sending.append(asyncio.create_task(queue.resolver.resolve(space, an_item("d", 2))))
+            sending.append(asyncio.create_task(queue.submissions.submit(space, an_item("d", 2))))
             await taken(lease, 2)
             assert await late.take() == []
             assert late.used_up and not await late.release_if_empty()
@@ -233,7 +233,7 @@ class QueueContract:
             assert lease.fence.number > number
 
     async def test_a_lease_ends_only_when_nothing_waits(self, queue: Queue, space: SpaceId) -> None:
-        sending = asyncio.create_task(queue.resolver.resolve(space, an_item("d")))
+        sending = asyncio.create_task(queue.submissions.submit(space, an_item("d")))
         async with await leased(queue, space) as lease:
             envelopes = await taken(lease, 1)
             assert not await lease.release_if_empty(), "it is in the inbox until it is answered"
@@ -246,9 +246,9 @@ class QueueContract:
     async def test_who_waited_too_long_is_told_and_forgotten(self, queue: Queue, space: SpaceId) -> None:
         began = time.monotonic()
         with pytest.raises(UnavailableError):
-            await queue.resolver.resolve(space, an_item("late"))
+            await queue.submissions.submit(space, an_item("late"))
         assert queue.deadline_seconds * 0.9 < time.monotonic() - began < queue.deadline_seconds + 5
-        sending = asyncio.create_task(queue.resolver.resolve(space, an_item("d")))
+        sending = asyncio.create_task(queue.submissions.submit(space, an_item("d")))
         async with await leased(queue, space) as lease:
             envelopes = await taken(lease, 1)
             assert sent(envelopes) == [an_item("d")], "what nobody waits for was taken"
@@ -257,7 +257,7 @@ class QueueContract:
 
     async def test_what_nobody_waits_for_does_not_hold_a_lease(self, queue: Queue, space: SpaceId) -> None:
         with pytest.raises(UnavailableError):
-            await queue.resolver.resolve(space, an_item("late"))
+            await queue.submissions.submit(space, an_item("late"))
         async with await leased(queue, space) as lease:
             assert await lease.take() == []
             assert await lease.release_if_empty(), "it waits still"

@@ -197,7 +197,7 @@ async def test_errors_are_ours(settings: Settings) -> None:
     [
         ports.DocumentStore,
         ports.HashMapCache,
-        ports.Resolver,
+        ports.SubmissionQueue,
         ports.Inbox,
         ports.MapAcknowledgements,
         ports.Announcements,

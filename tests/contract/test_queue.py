@@ -1,4 +1,4 @@
-"""Resolver and Inbox on arq and Redis, in a database of it of which the server's workers know nothing; and in
+"""SubmissionQueue and Inbox on arq and Redis, in a database of it of which the server's workers know nothing; and in
 memory."""
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import pytest
 from redis.commands.core import AsyncScript
 
 from shared.adapters.arq import LARGE_QUEUE, QUEUE, WakingRedis, connect, enqueue
-from shared.adapters.memory.queue import MemoryInbox, MemoryQueue, MemoryResolver
+from shared.adapters.memory.queue import MemoryInbox, MemoryQueue, MemorySubmissionQueue
 from shared.adapters.redis.inbox import LARGE_BYTES, SIZES, RedisInbox, RedisLease
 from shared.adapters.redis.keys import space_key
 from shared.adapters.redis.map_acknowledgements import RedisMapAcknowledgements
-from shared.adapters.redis.resolver import RedisResolver
+from shared.adapters.redis.submission_queue import RedisSubmissionQueue
 from shared.core.documents import DeviceId, Sequence, SpaceId
 from shared.core.resolution.batch import Answer, Item
 from shared.core.resolution.context import AcknowledgedMap
@@ -53,22 +53,22 @@ def alone(settings: Settings) -> Settings:
 class TestArqQueue(QueueContract):
     @pytest.fixture
     async def queue(self, alone: Settings) -> AsyncIterator[Queue]:
-        async with connected(alone) as redis, RedisResolver(redis, alone) as resolver:
-            yield Queue(resolver, RedisInbox(redis, alone), DEADLINE, LEASE)
+        async with connected(alone) as redis, RedisSubmissionQueue(redis, alone) as submissions:
+            yield Queue(submissions, RedisInbox(redis, alone), DEADLINE, LEASE)
 
 
 class TestMemoryQueue(QueueContract):
     @pytest.fixture
     def queue(self) -> Queue:
         queue = MemoryQueue(deadline_seconds=DEADLINE, lease_seconds=LEASE)
-        return Queue(MemoryResolver(queue), MemoryInbox(queue), DEADLINE, LEASE)
+        return Queue(MemorySubmissionQueue(queue), MemoryInbox(queue), DEADLINE, LEASE)
 
 
 async def test_what_is_sent_is_posted_for_the_rounds_of_its_device(alone: Settings, space: SpaceId) -> None:
     """Only if the token is one device's: `single_device`."""
     one, several = an_item("d"), an_item("e")
     several = replace(several, submission=replace(several.submission, single_device=False, device=DeviceId("d2")))
-    async with connected(alone) as redis, RedisResolver(redis, alone) as resolver:
+    async with connected(alone) as redis, RedisSubmissionQueue(redis, alone) as submissions:
         acknowledgements = RedisMapAcknowledgements(redis)
         devices = [DeviceId("d1"), DeviceId("d2")]
 
@@ -77,8 +77,8 @@ async def test_what_is_sent_is_posted_for_the_rounds_of_its_device(alone: Settin
                 await acknowledgements.listed(space, device, at, Sequence(int(at)))
 
         await listed(1.0)
-        async with await leased(Queue(resolver, RedisInbox(redis, alone), DEADLINE, LEASE), space) as lease:
-            sending = asyncio.create_task(resolver.resolve_all(space, [one, several]))
+        async with await leased(Queue(submissions, RedisInbox(redis, alone), DEADLINE, LEASE), space) as lease:
+            sending = asyncio.create_task(submissions.submit_all(space, [one, several]))
             await answer_all(lease, await taken(lease, 2))
             await sending
         await listed(2.0)
@@ -92,15 +92,15 @@ async def test_what_a_wiped_redis_has_lost_is_sent_again_though_others_wait_in_t
     patient = replace(alone, submit_deadline_seconds=60)
     async with (
         connected(patient) as redis,
-        RedisResolver(redis, patient) as one,
-        RedisResolver(redis, patient) as other,
+        RedisSubmissionQueue(redis, patient) as one,
+        RedisSubmissionQueue(redis, patient) as other,
         await leased(Queue(one, RedisInbox(redis, patient), DEADLINE, LEASE), space) as lease,
     ):
-        lost = [asyncio.create_task(one.resolve(space, an_item(name))) for name in ("a", "b")]
+        lost = [asyncio.create_task(one.submit(space, an_item(name))) for name in ("a", "b")]
         async with ended(lost):
             assert len(await taken(lease, 2)) == 2
             await redis.flushdb()
-            sending = [*lost, asyncio.create_task(other.resolve(space, an_item("c")))]
+            sending = [*lost, asyncio.create_task(other.submit(space, an_item("c")))]
             async with (
                 ended(sending),
                 await leased(Queue(one, RedisInbox(redis, patient), DEADLINE, LEASE), space) as new,
@@ -147,15 +147,15 @@ async def test_a_reply_that_was_lost_is_asked_for_again_and_what_still_waits_is_
     patient = replace(alone, submit_deadline_seconds=60)
     async with (
         connected(patient) as redis,
-        RedisResolver(redis, patient) as resolver,
-        await leased(Queue(resolver, RedisInbox(redis, patient), DEADLINE, LEASE), space) as lease,
+        RedisSubmissionQueue(redis, patient) as submissions,
+        await leased(Queue(submissions, RedisInbox(redis, patient), DEADLINE, LEASE), space) as lease,
     ):
-        sending = [asyncio.create_task(resolver.resolve(space, an_item("a")))]
+        sending = [asyncio.create_task(submissions.submit(space, an_item("a")))]
         async with ended(sending):
             await lease.reply(
                 [(replace(envelope, process="x"), [echo(envelope.items[0])]) for envelope in await taken(lease, 1)]
             )
-            sending.append(asyncio.create_task(resolver.resolve(space, an_item("b"))))
+            sending.append(asyncio.create_task(submissions.submit(space, an_item("b"))))
             envelopes = await taken(lease, 2)
             assert [item.submission.document for envelope in envelopes for item in envelope.items] == ["b", "a"]
             await answer_all(lease, envelopes)
@@ -164,12 +164,13 @@ async def test_a_reply_that_was_lost_is_asked_for_again_and_what_still_waits_is_
 
 async def test_more_than_may_wait_is_not_taken_in(alone: Settings) -> None:
     here = SpaceId("s-overloaded")
-    async with connected(alone) as redis, RedisResolver(redis, replace(alone, inbox_documents=2)) as resolver:
-        sending = [asyncio.create_task(resolver.resolve(here, an_item(f"d{n}"))) for n in range(2)]
-        async with await leased(Queue(resolver, RedisInbox(redis, alone), DEADLINE, LEASE), here) as lease:
+    few = replace(alone, inbox_documents=2)
+    async with connected(few) as redis, RedisSubmissionQueue(redis, few) as submissions:
+        sending = [asyncio.create_task(submissions.submit(here, an_item(f"d{n}"))) for n in range(2)]
+        async with await leased(Queue(submissions, RedisInbox(redis, alone), DEADLINE, LEASE), here) as lease:
             envelopes = await taken(lease, 2)
             with pytest.raises(OverloadedError):
-                await resolver.resolve(here, an_item("more"))
+                await submissions.submit(here, an_item("more"))
             await answer_all(lease, envelopes)
             await asyncio.gather(*sending)
             assert await lease.take() == []
@@ -203,10 +204,10 @@ async def test_a_lease_ends_though_its_renewal_misses_the_cancellation(alone: Se
 
 async def test_errors_are_ours() -> None:
     nowhere = Settings(redis_url="redis://127.0.0.1:1/0", submit_deadline_seconds=2)
-    async with connected(nowhere) as redis, RedisResolver(redis, nowhere) as resolver:
+    async with connected(nowhere) as redis, RedisSubmissionQueue(redis, nowhere) as submissions:
         with pytest.raises(UnavailableError):
-            await resolver.resolve(SpaceId("s"), an_item("d"))
-        [reply] = await resolver.resolve_all(SpaceId("s"), [an_item("d")])
+            await submissions.submit(SpaceId("s"), an_item("d"))
+        [reply] = await submissions.submit_all(SpaceId("s"), [an_item("d")])
         assert isinstance(reply, UnavailableError)
         with pytest.raises(UnavailableError):
             await RedisInbox(redis, nowhere).lease(SpaceId("s"))
@@ -235,21 +236,21 @@ async def test_the_bytes_that_wait_for_a_space_have_a_bound_and_others_have_room
     async with connected(settings) as redis:
         await redis.delete(SIZES)
         # Two processes: none of them has the whole.
-        async with RedisResolver(redis, settings) as one, RedisResolver(redis, settings) as two:
-            sending = [asyncio.create_task(one.resolve(space, large_item("a", 20_000)))]
+        async with RedisSubmissionQueue(redis, settings) as one, RedisSubmissionQueue(redis, settings) as two:
+            sending = [asyncio.create_task(one.submit(space, large_item("a", 20_000)))]
             async with ended(sending):
                 while not await redis.llen(space_key(space, "inbox")):
                     await asyncio.sleep(0.01)
                 with pytest.raises(OverloadedError, match="INBOX_BYTES"):
-                    await two.resolve(space, large_item("b", 20_000))
-                sending.append(asyncio.create_task(two.resolve(other, large_item("a", 20_000))))
+                    await two.submit(space, large_item("b", 20_000))
+                sending.append(asyncio.create_task(two.submit(other, large_item("a", 20_000))))
                 while not await redis.llen(space_key(other, "inbox")):
                     await asyncio.sleep(0.01)
                 with pytest.raises(OverloadedError, match="INBOXES_BYTES"):
-                    await two.resolve(third, large_item("a", 20_000))
+                    await two.submit(third, large_item("a", 20_000))
                 await redis.delete(space_key(space, "inbox"))  # forgotten, but for its size
                 async with await leased_from(RedisInbox(redis, settings), third) as lease:
-                    sending.append(asyncio.create_task(two.resolve(third, large_item("a", 20_000))))
+                    sending.append(asyncio.create_task(two.submit(third, large_item("a", 20_000))))
                     assert len(await taken(lease, 1)) == 1, "what is not there any more takes no room"
 
 
@@ -257,14 +258,14 @@ async def test_what_nobody_waits_for_any_more_makes_room_whoever_has_the_lease(
     alone: Settings, space: SpaceId
 ) -> None:
     settings = replace(alone, inbox_bytes=30_000, submit_deadline_seconds=0.5)
-    async with connected(settings) as redis, RedisResolver(redis, settings) as resolver:
+    async with connected(settings) as redis, RedisSubmissionQueue(redis, settings) as submissions:
         inbox = RedisInbox(redis, settings)
         dead = await leased_from(inbox, space)  # and never ended
         for _ in range(2):  # the second one has room
             with pytest.raises(UnavailableError, match="no worker answered"):
-                await resolver.resolve(space, large_item("a", 20_000))
+                await submissions.submit(space, large_item("a", 20_000))
         assert len(await dead.take()) == 0, "it expired"
-        late = asyncio.create_task(resolver.resolve(space, large_item("b", 20_000)))
+        late = asyncio.create_task(submissions.submit(space, large_item("b", 20_000)))
         async with await leased_from(inbox, space) as lease:
             envelopes = await taken(lease, 1)
             assert [item.submission.document for item in envelopes[0].items] == ["b"]
@@ -280,16 +281,16 @@ async def test_what_expired_while_it_was_decided_does_not_take_others_with_it(
     settings = replace(alone, submit_deadline_seconds=0.6)
     async with (
         connected(settings) as redis,
-        RedisResolver(redis, settings) as resolver,
+        RedisSubmissionQueue(redis, settings) as submissions,
         await leased_from(RedisInbox(redis, settings), space) as lease,
     ):
-        late = asyncio.create_task(resolver.resolve(space, an_item("late")))
+        late = asyncio.create_task(submissions.submit(space, an_item("late")))
         slow = await taken(lease, 1)
         with pytest.raises(UnavailableError):
             await late
         key = space_key(space, "inbox")
         first = await redis.lindex(key, 0)
-        sending = asyncio.create_task(resolver.resolve(space, an_item("b")))
+        sending = asyncio.create_task(submissions.submit(space, an_item("b")))
         while await redis.lindex(key, 0) == first:  # it is dropped when the other one comes
             await asyncio.sleep(0.01)
         await answer_all(lease, slow)
@@ -304,8 +305,8 @@ async def test_a_batch_is_no_more_than_fits_a_lease_and_what_is_large_goes_to_it
 ) -> None:
     settings = replace(alone, batch_bytes=100_000)
     items = [large_item(f"d{n}", 40_000) for n in range(8)]
-    async with connected(settings) as redis, RedisResolver(redis, settings) as resolver:
-        sending = asyncio.create_task(resolver.resolve_all(space, items))
+    async with connected(settings) as redis, RedisSubmissionQueue(redis, settings) as submissions:
+        sending = asyncio.create_task(submissions.submit_all(space, items))
         decided: list[str] = []
         async with await leased_from(RedisInbox(redis, settings, large=True), space) as lease:
             while len(decided) < len(items):
@@ -317,7 +318,7 @@ async def test_a_batch_is_no_more_than_fits_a_lease_and_what_is_large_goes_to_it
         replies = await sending
         assert [reply.hash for reply in replies if isinstance(reply, Answer)] == [i.submission.hash for i in items]
         assert decided == [item.submission.document for item in items]
-        again = asyncio.create_task(resolver.resolve(space, large_item("large", LARGE_BYTES)))
+        again = asyncio.create_task(submissions.submit(space, large_item("large", LARGE_BYTES)))
         async with ended([again]):
             small = await leased_from(RedisInbox(redis, settings), space)
             async with small:

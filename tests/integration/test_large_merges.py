@@ -20,7 +20,7 @@ from shared.adapters import arq
 from shared.adapters.mongodb import MongoDocumentStore, opened
 from shared.adapters.redis.inbox import RedisInbox
 from shared.adapters.redis.keys import space_key
-from shared.adapters.redis.resolver import RedisResolver
+from shared.adapters.redis.submission_queue import RedisSubmissionQueue
 from shared.core.documents import Body, DeviceId, DocumentId, SpaceId
 from shared.core.merge.objects import merge
 from shared.core.merge.policies import NO_POLICIES
@@ -30,13 +30,13 @@ from shared.large import LARGE, is_large
 from shared.settings import Settings
 from tests.instance import Access
 from tests.patience import PATIENCE_SECONDS
-from worker.tasks.resolve import SpaceResolver
+from worker.tasks.resolve import InboxDrain
 
 LIMIT = Settings().max_document_bytes
 LEASE_SECONDS = 2.0
 """Renewed three times as often: what shares the processor with the test may hold the loop up for half a second."""
 
-Parts = tuple[arq.WakingRedis, RedisResolver, RedisInbox, SpaceResolver]
+Parts = tuple[arq.WakingRedis, RedisSubmissionQueue, RedisInbox, InboxDrain]
 
 
 def away_from_the_workers(settings: Settings) -> Settings:
@@ -51,13 +51,13 @@ def away_from_the_workers(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-async def resolver(settings: Settings) -> AsyncIterator[Parts]:
+async def submissions(settings: Settings) -> AsyncIterator[Parts]:
     settings = away_from_the_workers(settings)
     redis = arq.connect(settings, connections=20)
-    async with opened(settings) as mongo, RedisResolver(redis, settings) as sender:
+    async with opened(settings) as mongo, RedisSubmissionQueue(redis, settings) as sender:
         store = MongoDocumentStore(mongo, give_up_after_seconds=20)
         inbox = RedisInbox(redis, settings, large=True)
-        yield redis, sender, inbox, SpaceResolver(store, inbox, max_bytes=LIMIT, large=True)
+        yield redis, sender, inbox, InboxDrain(store, inbox, max_bytes=LIMIT, large=True)
     await redis.aclose(close_connection_pool=True)
 
 
@@ -71,10 +71,10 @@ def item(body: Body, base: str) -> Item:
 
 
 async def test_the_lease_is_renewed_while_a_large_merge_runs(
-    resolver: Parts,
+    submissions: Parts,
 ) -> None:
     """On the event loop it could not be: another worker would take the space, and be stopped by the same merge."""
-    redis, sender, inbox, worker = resolver
+    redis, sender, inbox, worker = submissions
     space = SpaceId(f"s-{uuid.uuid4().hex[:12]}")
     dice = random.Random(1)
     base, ours, theirs = (
@@ -86,7 +86,7 @@ async def test_the_lease_is_renewed_while_a_large_merge_runs(
 
     async def submitted(body: Body, on: str) -> tuple[Answer, int, float]:
         """The answer, how often the loop turned meanwhile, and how long it took."""
-        sending = asyncio.create_task(sender.resolve(space, item(body, on)))
+        sending = asyncio.create_task(sender.submit(space, item(body, on)))
         while not await redis.llen(space_key(space, "inbox")):
             await asyncio.sleep(0.001)
         draining = asyncio.create_task(worker.drain(space))

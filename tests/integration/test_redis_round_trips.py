@@ -15,9 +15,9 @@ from redis.asyncio.connection import AbstractConnection
 from shared.adapters import arq
 from shared.adapters.memory.documents import MemoryDocumentStore
 from shared.adapters.redis import inbox as inboxes
-from shared.adapters.redis import resolver as resolvers
+from shared.adapters.redis import submission_queue as submission_queues
 from shared.adapters.redis.inbox import RedisInbox
-from shared.adapters.redis.resolver import RedisResolver
+from shared.adapters.redis.submission_queue import RedisSubmissionQueue
 from shared.codec import content_hash
 from shared.core.documents import DeviceId, DocumentId, SpaceId
 from shared.core.resolution.batch import Answer, Item
@@ -25,7 +25,7 @@ from shared.core.resolution.context import Submission
 from shared.core.resolution.revs import CREATED
 from shared.settings import Settings
 from tests.integration.test_large_merges import away_from_the_workers
-from worker.tasks.resolve import SpaceResolver
+from worker.tasks.resolve import InboxDrain
 
 CONNECTING = {"AUTH", "HELLO", "CLIENT", "SELECT"}
 """Commands of a connection that begins. Whether one is free when it is needed is left to chance."""
@@ -48,7 +48,7 @@ async def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         await send(self, command, *args, **kwargs)
 
     monkeypatch.setattr(AbstractConnection, "send_packed_command", noted)
-    monkeypatch.setattr(resolvers, "_CHECK_SECONDS", LONG)
+    monkeypatch.setattr(submission_queues, "_CHECK_SECONDS", LONG)
     monkeypatch.setattr(inboxes, "_LINGER_SECONDS", LONG)
     return sent
 
@@ -56,21 +56,21 @@ async def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.fixture
 async def sender(
     settings: Settings, asked: list[str], monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[tuple[RedisResolver, SpaceId]]:
+) -> AsyncIterator[tuple[RedisSubmissionQueue, SpaceId]]:
     """A process of the API, and a space that a worker has the lease of and waits for."""
     settings = replace(away_from_the_workers(settings), lease_seconds=LONG)
     space = SpaceId(f"s-{uuid.uuid4().hex[:12]}")
     redis = arq.connect(settings, connections=20)
-    worker = SpaceResolver(MemoryDocumentStore(), RedisInbox(redis, settings), max_bytes=10**6)
-    async with RedisResolver(redis, settings) as resolver:
-        first = asyncio.create_task(resolver.resolve(space, item("first")))
+    worker = InboxDrain(MemoryDocumentStore(), RedisInbox(redis, settings), max_bytes=10**6)
+    async with RedisSubmissionQueue(redis, settings) as submissions:
+        first = asyncio.create_task(submissions.submit(space, item("first")))
         await _until(asked, "ZADD")  # the job that a worker would find
         draining = asyncio.create_task(worker.drain(space))
         await first
         await _until(asked, "BLMOVE EVAL", times=2)
-        yield resolver, space
+        yield submissions, space
         monkeypatch.setattr(inboxes, "_LINGER_SECONDS", 0.01)
-        await resolver.resolve(space, item("last"))
+        await submissions.submit(space, item("last"))
         await draining
     await redis.aclose(close_connection_pool=True)
 
@@ -92,20 +92,20 @@ def item(document: str) -> Item:
     return Item(submission, DeviceId("d"))
 
 
-async def test_a_write_asks_four_times(sender: tuple[RedisResolver, SpaceId], asked: list[str]) -> None:
-    resolver, space = sender
+async def test_a_write_asks_four_times(sender: tuple[RedisSubmissionQueue, SpaceId], asked: list[str]) -> None:
+    submissions, space = sender
     for document in ("a", "b"):
         asked.clear()
-        assert isinstance(await resolver.resolve(space, item(document)), Answer)
+        assert isinstance(await submissions.submit(space, item(document)), Answer)
         await _settled(asked)
         # In: the submission. Out: the answer, the announcement, and what was taken removed. Both wait for the next.
         assert sorted(asked) == ["BLMOVE EVAL", "BLPOP", "EVALSHA", "RPUSH PEXPIRE PUBLISH EVAL"]
 
 
-async def test_a_batch_asks_no_more(sender: tuple[RedisResolver, SpaceId], asked: list[str]) -> None:
-    resolver, space = sender
+async def test_a_batch_asks_no_more(sender: tuple[RedisSubmissionQueue, SpaceId], asked: list[str]) -> None:
+    submissions, space = sender
     asked.clear()
-    replies = await resolver.resolve_all(space, [item(f"d{number}") for number in range(100)])
+    replies = await submissions.submit_all(space, [item(f"d{number}") for number in range(100)])
     assert all(isinstance(reply, Answer) for reply in replies)
     await _settled(asked)
     assert sorted(asked) == ["BLMOVE EVAL", "BLPOP", "EVALSHA", "RPUSH PEXPIRE PUBLISH EVAL"]

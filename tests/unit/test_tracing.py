@@ -17,12 +17,12 @@ import pytest
 
 from shared import tracing
 from shared.adapters.memory.documents import MemoryDocumentStore
-from shared.adapters.memory.queue import MemoryInbox, MemoryQueue, MemoryResolver
+from shared.adapters.memory.queue import MemoryInbox, MemoryQueue, MemorySubmissionQueue
 from shared.core.documents import SpaceId
 from shared.settings import Settings
 from shared.testing.queue import an_item
 from shared.tracing import TracesNotPossibleError, traced
-from worker.tasks.resolve import SpaceResolver
+from worker.tasks.resolve import InboxDrain
 
 SAMPLED = "00-{:032x}-{:016x}-01"
 
@@ -83,17 +83,17 @@ def test_an_error_is_marked_and_its_text_left_out(tmp_path: Path) -> None:
 async def test_a_batch_is_in_the_trace_of_one_request_and_those_of_the_others_lead_to_it(tmp_path: Path) -> None:
     file, space = tmp_path / "spans", SpaceId("s")
     queue = MemoryQueue(deadline_seconds=30, lease_seconds=30)
-    resolver = MemoryResolver(queue)
+    submissions = MemorySubmissionQueue(queue)
 
     async def sent(number: int) -> None:
         with tracing.span("request", parent=SAMPLED.format(number, 1)):
-            await resolver.resolve(space, an_item(f"d{number}"))
+            await submissions.submit(space, an_item(f"d{number}"))
 
     with traced(Settings(traces_url=file.as_uri()), "worker"):
         sending = [asyncio.create_task(sent(number)) for number in (1, 2, 3)]
-        while await resolver.waiting(space) < len(sending):
+        while await submissions.waiting(space) < len(sending):
             await asyncio.sleep(0)
-        await SpaceResolver(MemoryDocumentStore(), MemoryInbox(queue), max_bytes=1_000_000).drain(space)
+        await InboxDrain(MemoryDocumentStore(), MemoryInbox(queue), max_bytes=1_000_000).drain(space)
         await asyncio.gather(*sending)
     resolved = {int(span["trace"], 16): span for span in spans(file) if span["name"] == "resolve"}
     assert resolved.keys() == {1, 2, 3}

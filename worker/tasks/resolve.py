@@ -49,10 +49,10 @@ read any amount."""
 
 async def resolve_space(ctx: dict[Any, Any], space: str) -> None:
     """The arq job."""
-    await ctx["resolver"].drain(SpaceId(space))
+    await ctx["drain"].drain(SpaceId(space))
 
 
-class SpaceResolver:
+class InboxDrain:
     """Decides what waits in the inboxes."""
 
     def __init__(

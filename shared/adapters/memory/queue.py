@@ -43,8 +43,8 @@ class _Space:
 
 
 class MemoryQueue:
-    """What a MemoryResolver puts in and leases of a MemoryInbox take out. `lease_seconds`: how long a space stays
-    with a worker that gives no sign of life. `on_waiting` is called when something waits for a space."""
+    """What a MemorySubmissionQueue puts in and leases of a MemoryInbox take out. `lease_seconds`: how long a space
+    stays with a worker that gives no sign of life. `on_waiting` is called when something waits for a space."""
 
     def __init__(
         self,
@@ -62,8 +62,8 @@ class MemoryQueue:
         self.fences = itertools.count(1)
 
 
-class MemoryResolver:
-    """Resolver."""
+class MemorySubmissionQueue:
+    """SubmissionQueue."""
 
     def __init__(self, queue: MemoryQueue, acknowledgements: MapAcknowledgements | None = None) -> None:
         self._queue = queue
@@ -71,13 +71,13 @@ class MemoryResolver:
         self._process = secrets.token_hex(8)
         self._numbers = itertools.count(1)
 
-    async def resolve(self, space: SpaceId, item: Item | EncodedItem) -> Answer | Refusal:
+    async def submit(self, space: SpaceId, item: Item | EncodedItem) -> Answer | Refusal:
         [reply] = await self._together(space, [item])
         if isinstance(reply, Exception):
             raise reply
         return reply
 
-    async def resolve_all(self, space: SpaceId, items: Sequence[Item | EncodedItem]) -> list[Reply]:
+    async def submit_all(self, space: SpaceId, items: Sequence[Item | EncodedItem]) -> list[Reply]:
         if not items:
             return []
         try:

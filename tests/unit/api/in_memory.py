@@ -26,7 +26,7 @@ from shared.adapters.argon2 import Argon2Hasher
 from shared.adapters.memory.access_secrets import access_stores
 from shared.adapters.memory.cache import MemoryAnnouncements, MemoryHashMapCache, MemoryMapAcknowledgements
 from shared.adapters.memory.documents import MemoryDocumentStore
-from shared.adapters.memory.queue import MemoryInbox, MemoryQueue, MemoryResolver
+from shared.adapters.memory.queue import MemoryInbox, MemoryQueue, MemorySubmissionQueue
 from shared.adapters.memory.streams import MemoryStreamCounter
 from shared.adapters.rates import memory_rates
 from shared.core.access.audit import BY_OPERATOR
@@ -37,7 +37,7 @@ from shared.ports.sign_in import OpenIdProvider
 from shared.settings import Settings
 from shared.space_quotas import SpaceQuotas
 from tests.described import is_described
-from worker.tasks.resolve import SpaceResolver
+from worker.tasks.resolve import InboxDrain
 
 
 @dataclass
@@ -61,7 +61,7 @@ class Service:
             announce=self._announce,
             on_waiting=self._drain,
         )
-        self.worker = SpaceResolver(
+        self.worker = InboxDrain(
             self.documents,
             MemoryInbox(self.queue),
             max_bytes=self.settings.max_document_bytes,
@@ -105,7 +105,7 @@ class Service:
             passwords=self.passwords,
             cache=MemoryHashMapCache(),
             acknowledgements=acknowledgements,
-            resolver=MemoryResolver(self.queue, acknowledgements),
+            submissions=MemorySubmissionQueue(self.queue, acknowledgements),
             announcements=self._open_announcements,
             importer=self._import,
             provider=self.provider,

@@ -148,7 +148,7 @@ async def test_a_token_of_many_spaces_has_few_requests_at_the_workers(
     spaces = [(await anna.call("POST", "/spaces", 201, json={"name": f"{n}"}))["space"] for n in range(20)]
     token, bound = await anna.token(every_space=True), await server.service.token()
     inside, may_go = 0, asyncio.Event()
-    resolve, resolve_all = app.resolver.resolve, app.resolver.resolve_all
+    submit, submit_all = app.submissions.submit, app.submissions.submit_all
 
     async def counted(call: Awaitable[Any]) -> Any:
         nonlocal inside
@@ -156,8 +156,8 @@ async def test_a_token_of_many_spaces_has_few_requests_at_the_workers(
         await may_go.wait()
         return await call
 
-    monkeypatch.setattr(app.resolver, "resolve", lambda *arguments: counted(resolve(*arguments)))
-    monkeypatch.setattr(app.resolver, "resolve_all", lambda *arguments: counted(resolve_all(*arguments)))
+    monkeypatch.setattr(app.submissions, "submit", lambda *arguments: counted(submit(*arguments)))
+    monkeypatch.setattr(app.submissions, "submit_all", lambda *arguments: counted(submit_all(*arguments)))
     state = {"client_state": {"id": "a"}}
 
     async def write(client: httpx.AsyncClient, number: int) -> int:

@@ -10,13 +10,13 @@ from typing import Any, TypeVar
 import pytest
 
 from shared.adapters.memory.documents import MemoryDocumentStore
-from shared.adapters.memory.queue import MemoryInbox, MemoryQueue, MemoryResolver
+from shared.adapters.memory.queue import MemoryInbox, MemoryQueue, MemorySubmissionQueue
 from shared.codec import content_hash
 from shared.core.documents import DeviceId, DocumentId, SpaceId
 from shared.core.resolution.batch import Answer, Item
 from shared.core.resolution.context import Outcome, Submission
 from shared.ports import Announcement, DecisionError, Fence, FencedError, TooMuchError, Transaction, UnavailableError
-from worker.tasks.resolve import SpaceResolver
+from worker.tasks.resolve import InboxDrain
 
 T = TypeVar("T")
 SPACE = SpaceId("s")
@@ -49,15 +49,15 @@ class Worker:
 
     def __post_init__(self) -> None:
         self.queue = MemoryQueue(deadline_seconds=5, lease_seconds=5, announce=self._announce)
-        self.resolver = MemoryResolver(self.queue)
+        self.submissions = MemorySubmissionQueue(self.queue)
 
     async def _announce(self, space: SpaceId, announcement: Announcement) -> None:
         self.announced.append(announcement)
 
     async def answers(self, *items: Item, large: bool = False) -> list[Any]:
-        waiting = asyncio.create_task(self.resolver.resolve_all(SPACE, items))
+        waiting = asyncio.create_task(self.submissions.submit_all(SPACE, items))
         await asyncio.sleep(0)
-        await SpaceResolver(self.store, MemoryInbox(self.queue), max_bytes=1_000_000, large=large).drain(SPACE)
+        await InboxDrain(self.store, MemoryInbox(self.queue), max_bytes=1_000_000, large=large).drain(SPACE)
         return await waiting
 
 
@@ -95,7 +95,7 @@ async def test_who_was_taken_over_leaves_the_submissions_to_the_next_worker() ->
 
     worker = Worker(FailingStore(FencedError(5)))
     lease = worker.queue.spaces[SPACE]
-    waiting = asyncio.create_task(worker.resolver.resolve(SPACE, item("a")))
+    waiting = asyncio.create_task(worker.submissions.submit(SPACE, item("a")))
     await asyncio.sleep(0)
     transact = worker.store.transact
 
@@ -104,10 +104,10 @@ async def test_who_was_taken_over_leaves_the_submissions_to_the_next_worker() ->
         return await transact(*args, **kwargs)
 
     worker.store.transact = taken_over  # type: ignore[method-assign]
-    await SpaceResolver(worker.store, MemoryInbox(worker.queue), max_bytes=1_000_000).drain(SPACE)
+    await InboxDrain(worker.store, MemoryInbox(worker.queue), max_bytes=1_000_000).drain(SPACE)
     assert not waiting.done() and len(lease.waiting) == 1
     worker.store.transact, lease.holder = transact, None  # type: ignore[method-assign]
-    await SpaceResolver(worker.store, MemoryInbox(worker.queue), max_bytes=1_000_000).drain(SPACE)
+    await InboxDrain(worker.store, MemoryInbox(worker.queue), max_bytes=1_000_000).drain(SPACE)
     assert isinstance(await waiting, Answer)
 
 

@@ -78,8 +78,8 @@ class _Pending:
         return self.data[: self.data.index(b" ")]
 
 
-class RedisResolver:
-    """Resolver: what an API process does with client states. Use `async with`."""
+class RedisSubmissionQueue:
+    """SubmissionQueue: what an API process does with client states. Use `async with`."""
 
     def __init__(self, redis: WakingRedis, settings: Settings) -> None:
         self._redis = redis
@@ -96,7 +96,7 @@ class RedisResolver:
         self._tasks: list[asyncio.Task[None]] = []
         self._closed = False
 
-    async def __aenter__(self) -> RedisResolver:
+    async def __aenter__(self) -> RedisSubmissionQueue:
         self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._ensure_worker())]
         return self
 
@@ -118,13 +118,13 @@ class RedisResolver:
             return 0.0
         return max(0.0, time.monotonic() - (oldest.until - self._settings.submit_deadline_seconds))
 
-    async def resolve(self, space: SpaceId, item: Item | EncodedItem) -> Answer | Refusal:
-        [reply] = await self._resolve_together(space, [_encoded(item)])
+    async def submit(self, space: SpaceId, item: Item | EncodedItem) -> Answer | Refusal:
+        [reply] = await self._submit_together(space, [_encoded(item)])
         if isinstance(reply, Exception):
             raise reply
         return reply
 
-    async def resolve_all(self, space: SpaceId, items: Sequence[Item | EncodedItem]) -> list[Reply]:
+    async def submit_all(self, space: SpaceId, items: Sequence[Item | EncodedItem]) -> list[Reply]:
         chunks = list(self._chunks([_encoded(item) for item in items]))
         answered: list[Reply] = []
         bytes_left = _MOST_ANSWER_BYTES
@@ -134,7 +134,7 @@ class RedisResolver:
                 error = UnavailableError("the answer together with the others would be too long")
                 answered += [error] * sum(map(len, some))
                 continue
-            for replies in await asyncio.gather(*(self._resolve_chunk(space, chunk) for chunk in some)):
+            for replies in await asyncio.gather(*(self._submit_chunk(space, chunk) for chunk in some)):
                 answered += replies
                 bytes_left -= sum(map(_size, replies))
         return answered
@@ -157,13 +157,13 @@ class RedisResolver:
         if chunk:
             yield chunk
 
-    async def _resolve_chunk(self, space: SpaceId, items: Sequence[EncodedItem]) -> Sequence[Reply]:
+    async def _submit_chunk(self, space: SpaceId, items: Sequence[EncodedItem]) -> Sequence[Reply]:
         try:
-            return await self._resolve_together(space, items)
+            return await self._submit_together(space, items)
         except UnavailableError as error:
             return [error] * len(items)
 
-    async def _resolve_together(self, space: SpaceId, items: Sequence[EncodedItem]) -> list[Reply]:
+    async def _submit_together(self, space: SpaceId, items: Sequence[EncodedItem]) -> list[Reply]:
         """In one envelope. Raises UnavailableError for all of them."""
         with tracing.span("submit", "producer", attributes={"count": len(items)}):
             return await self._answered(space, items)

@@ -74,7 +74,7 @@ class Answers:
                         content = None if record.pending.deletes else record.pending.hash
                         changes.refused[document] = replace(reply, hash=content, remote=record.outline.remote_hash)
                 case NotNow():
-                    self._pair.recheck.look_at([document])
+                    self._pair.recheck.include([document])
         rows = self._pair.arrivals.stage(changes.arriving)
         report.decided += self._commit(changes, rows)
         for taken in changes.taken.values():
@@ -86,7 +86,7 @@ class Answers:
     async def _decide(self, document: DocumentId, record: Record, answer: UpstreamAnswer, changes: _Changes) -> None:
         applied = await self._applied(document, record, answer)
         if applied is None:
-            self._pair.recheck.look_at([document])
+            self._pair.recheck.include([document])
             if record.pending is None:
                 changes.remote[document] = answer.hash
             return
@@ -94,7 +94,7 @@ class Answers:
         changes.records[document] = settled.record
         if applied.apart is not None:
             changes.apart[document] = applied.apart
-            self._pair.recheck.look_at([document])
+            self._pair.recheck.include([document])
             return
         changes.taken[document] = TakenState(answer, settled, record)
         if answer.conflicts or settled.conflicts:
@@ -134,7 +134,7 @@ class Answers:
         placed = self._pair.arrivals.place(rows)
         self._pair.files.note_written({document: one.seen for document, one in placed.items()})
         recheck.arrivals = recheck.arrivals or len(placed) < len(rows)
-        recheck.look_at(d for d, row in rows.items() if d not in placed or not _is_as_meant(row, placed[d]))
+        recheck.include(d for d, row in rows.items() if d not in placed or not _is_as_meant(row, placed[d]))
         return [(one.before, one.now) for one in placed.values() if one.changed]
 
     async def _applied(self, document: DocumentId, record: Record, answer: UpstreamAnswer) -> _Applied | None:

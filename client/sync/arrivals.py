@@ -111,7 +111,7 @@ class Arrivals:
         """Whose files could not be changed because we may not write into them."""
 
     def stage(self, wanted: Mapping[DocumentId, Arriving]) -> dict[DocumentId, Arriving]:
-        """Checkpoint 1: what is wanted, not staged so far. Returns the rows for step 2."""
+        """Step 1. `wanted`: rows without a staged file. Returns the rows for step 2. Raises OSError."""
         if all(row.body is None for row in wanted.values()):
             return dict(wanted)
         self._stage.mkdir(parents=True, exist_ok=True)

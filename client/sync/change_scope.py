@@ -76,6 +76,6 @@ class Recheck:
         self.forgotten = False
         """An answer showed that the upstream does not know any more what was agreed on."""
 
-    def look_at(self, documents: Iterable[DocumentId]) -> None:
+    def include(self, documents: Iterable[DocumentId]) -> None:
         """Their files may hold something else."""
         self.files |= ChangeScope.of(documents)

@@ -13,14 +13,14 @@ from client.sync.change_scope import EVERYTHING, ChangeScope
 from client.sync.state_store import SeenFile, SyncStateStore
 from shared.core.identifiers import Body, ContentHash, DocumentId
 
-LATELY: Final = 20_000
-"""So many bodies are kept from a look to the acting on it."""
+MAX_KEPT_BODIES: Final = 20_000
+"""So many bodies are kept from a refresh until they are used."""
 
 
 @dataclass(frozen=True, slots=True)
 class FolderContents:
-    """What a look found. `hashes`: of the files that are documents. `unreadable`: ids that must be left alone, for a
-    file that may be theirs is none at the moment; `problems` says why."""
+    """What the files held at a refresh. `hashes`: of the files that are documents. `unreadable`: ids to be left
+    alone, because a file that may be theirs holds no document at the moment; `problems` says why."""
 
     hashes: Mapping[DocumentId, ContentHash]
     unreadable: AbstractSet[DocumentId] = frozenset()
@@ -48,9 +48,9 @@ class Files:
     """A folder and what the memory knows of its files. The files are the truth. What the memory says of them, and the
     fields here, are caches: each entry holds as long as the stamp of its file is the one that it was made with.
 
-    `_keys`, `_hashes`   what the memory says, with our own writes since the last look
-    `_lately`            contents that were read, from a look to the acting on it
-    `_last`              the last look: what it did not name is looked at no more, until all is
+    `_keys`, `_hashes`   what the memory says, with our own writes since the last refresh
+    `_lately`            contents that were read, from a refresh until they are used
+    `_last`              what the last refresh returned; None: there was none, so the memory alone is asked
     """
 
     def __init__(self, folder: TaskFolder, store: SyncStateStore) -> None:
@@ -62,7 +62,7 @@ class Files:
         self._last: FolderContents | None = None
 
     def is_empty(self) -> bool:
-        """Whether there is no file here, nor was when the folder was looked at last. Raises FolderError."""
+        """Whether there is no file now, nor was at the last refresh. Raises FolderError."""
         scan = self._folder.scan()
         if scan.files or scan.problems or self._store.file_hashes():
             return False
@@ -71,7 +71,7 @@ class Files:
 
     def refresh(self, scope: ChangeScope = EVERYTHING, *, remember: bool = True) -> FolderContents:
         """Reads what has a new stamp, and remembers it; that is for who holds the sync lock. `scope`: no other files
-        changed since the look before. Raises FolderError."""
+        changed since the last refresh. Raises FolderError."""
         partial = None if scope.documents is None else self._refresh_some(scope.documents)
         self._last = partial if partial is not None else self._refresh_all(remember=remember)
         return self._last
@@ -113,7 +113,7 @@ class Files:
         return FolderContents(dict(hashes), frozenset(unreadable), tuple(problems), len(other))
 
     def _refresh_some(self, documents: Iterable[DocumentId]) -> FolderContents | None:
-        """None: that takes a look at all."""
+        """None: all files must be read."""
         if self._last is None or self._last.problems:
             return None
         seen: dict[DocumentId, SeenFile] = {}
@@ -182,6 +182,6 @@ class Files:
         if loaded is None or isinstance(loaded, FileProblem):
             return loaded
         held = FileContent(loaded.body, loaded.hash, None if loaded.racy else loaded.stamp, loaded.too_large)
-        if not loaded.racy and len(self._lately) < LATELY:
+        if not loaded.racy and len(self._lately) < MAX_KEPT_BODIES:
             self._lately[document] = held
         return held

@@ -107,7 +107,7 @@ class Outbox:
         for action in actions:
             if not isinstance(action, Send | Delete):
                 continue
-            self._pair.recheck.look_at([action.id])
+            self._pair.recheck.include([action.id])
             with suppress(UnreadableError):
                 held = self._pair.files.now(action.id)
                 if (held is not None) == isinstance(action, Send):

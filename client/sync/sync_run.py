@@ -90,19 +90,19 @@ class Sync:
     async def survey(self, *, confirmed: bool = False) -> tuple[Plan, FolderContents]:
         """What is to be done. The upstream is asked and nothing is sent; what arrived before is brought into its
         files (`report`). Raises UpstreamError, FolderError."""
-        self._look_at(EVERYTHING)
+        self._recheck_files(EVERYTHING)
         return await self._next_plan(confirmed=confirmed)
 
     def is_due(self, contents: FolderContents, scope: ChangeScope, status: Mapping[str, Any]) -> bool:
         """Whether a sync would have something to do, or to say that is not in the `status` of the last one, without
-        asking the upstream. `contents`: of a look at `scope` at least."""
+        asking the upstream. `contents`: refreshed for `scope` at least."""
         stuck = self._pair.store.arriving().keys()
         if stuck if scope.documents is None else stuck & scope.documents:
             return True
         next_plan = self._plan(contents, stuck, scope)
         return bool(next_plan.actions) or not is_said(next_plan, status)
 
-    def _look_at(self, scope: ChangeScope) -> None:
+    def _recheck_files(self, scope: ChangeScope) -> None:
         self._pair.recheck.files |= scope
 
     async def _next_plan(self, *, confirmed: bool) -> tuple[Plan, FolderContents]:
@@ -110,7 +110,7 @@ class Sync:
         recheck = self._pair.recheck
         stuck: tuple[DocumentId, ...] = ()
         if recheck.arrivals:
-            recheck.look_at(self._pair.store.arriving())
+            recheck.include(self._pair.store.arriving())
             recovered = self._pair.arrivals.recover()
             self.report.arrived.extend(recovered.changes)
             stuck = recovered.stuck
@@ -175,7 +175,7 @@ class Sync:
             self._pair.store.retry_refused(self._pair.name, REFUSED_FOR_NOW)  # the role or the quota may have changed
         was_copied = scope.is_everything and await self._copy(report, progress)
         if not was_copied:
-            self._look_at(scope)
+            self._recheck_files(scope)
         row = self._pair.store.upstream(self._pair.name)
         if (
             announced is not None
@@ -312,7 +312,7 @@ class Sync:
                     adopted[action.id] = Record(Outline(remote, shadow_hash=remote, remote_hash=remote), held.body)
             self._pair.store.set_records(self._pair.name, adopted)
         report.adopted += len(adopted)
-        self._pair.recheck.look_at(action.id for action in actions if action.id not in adopted)
+        self._pair.recheck.include(action.id for action in actions if action.id not in adopted)
         self._pair.step("adopted")
 
     async def _act(self, report: SyncReport, *, confirmed: bool, progress: Progress | None) -> None:

@@ -500,14 +500,14 @@ BREAKS = (
         "client/sync/engine/plan.py",
         "refused.remote == outline.remote_hash)",
         "True)",
-        ("tests/unit/client/sync/test_too_large.py",),
+        ("tests/integration/test_too_large.py",),
     ),
     Break(
         "size limit: what was edited by hand is not measured",
         "client/upstreams/decisions.py",
         "    if refused is None or (before",
         "    if True or (before",
-        ("tests/unit/client/sync/test_too_large.py",),
+        ("tests/integration/test_too_large.py",),
     ),
     Break(
         "ledger: the body that a tombstone buried is pruned",

@@ -1,7 +1,7 @@
 """docker-compose.yml and what belongs to it: .env.example, ops/Dockerfile, .dockerignore, ops/nginx.conf.
 
 There need not be a Docker here: what can be known without one is checked. nginx itself is run in
-tests/unit/ops/test_nginx.py.
+tests/integration/test_nginx.py.
 """
 
 import importlib.util

@@ -22,7 +22,7 @@ from client.sync.sync_run import Sync
 from client.upstreams.directory import FolderUpstream
 from client.upstreams.git import GitUpstream
 from shared.core.documents import ContentHash, DocumentId
-from tests.unit.client.sync.test_too_large import commit
+from tests.integration.test_too_large import commit
 
 D = DocumentId("d")
 

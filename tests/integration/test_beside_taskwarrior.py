@@ -30,7 +30,7 @@ TASK = shutil.which("task")
 pytestmark = pytest.mark.skipif(TASK is None and "CI" not in os.environ, reason="Taskwarrior is not installed")
 Ask = Callable[..., list[dict[str, object]]]
 
-PAGE = Path(__file__).parents[4] / "docs" / "taskwarrior.md"
+PAGE = Path(__file__).parents[2] / "docs" / "taskwarrior.md"
 
 
 def same(heading: str) -> list[str]:

@@ -50,11 +50,17 @@ def in_sync(first: Desk, then: Desk) -> None:
         desk.run("sync")
 
 
-@pytest.mark.parametrize("kind", ["directory", "git", "server"])
-def test_who_synced_first_and_lost_is_told(connected: Connected, kind: str) -> None:
+def with_milk(connected: Connected, kind: str = "directory") -> tuple[Desk, Desk, str]:
+    """Both have a task."""
     desk, laptop = connected(kind)
     milk = added(desk)
     in_sync(desk, laptop)
+    return desk, laptop, milk
+
+
+@pytest.mark.parametrize("kind", ["directory", "git", "server"])
+def test_who_synced_first_and_lost_is_told(connected: Connected, kind: str) -> None:
+    desk, laptop, milk = with_milk(connected, kind)
     desk.edit(milk, description="buy oat milk", priority="H", modified="2020-01-01T00:00:00Z")
     laptop.edit(milk, description="buy soy milk", modified="2020-01-02T00:00:00Z")
     desk.run("sync")
@@ -75,9 +81,7 @@ def test_who_synced_first_and_lost_is_told(connected: Connected, kind: str) -> N
 
 
 def test_who_synced_second_and_lost_is_told(connected: Connected) -> None:
-    desk, laptop = connected("directory")
-    milk = added(desk)
-    in_sync(desk, laptop)
+    desk, laptop, milk = with_milk(connected)
     desk.edit(milk, description="buy oat milk", modified="2020-01-02T00:00:00Z")
     laptop.edit(milk, description="buy soy milk", modified="2020-01-01T00:00:00Z")
     desk.run("sync")
@@ -88,9 +92,7 @@ def test_who_synced_second_and_lost_is_told(connected: Connected) -> None:
 
 @pytest.mark.parametrize("first", ["desk", "laptop"])
 def test_a_deleter_is_told_that_the_task_lives_on(connected: Connected, first: str) -> None:
-    desk, laptop = connected("directory")
-    milk = added(desk)
-    in_sync(desk, laptop)
+    desk, laptop, milk = with_milk(connected)
     desk.run("delete", milk)
     laptop.run("modify", milk, "+urgent")
     order = (desk, laptop) if first == "desk" else (laptop, desk)
@@ -106,9 +108,7 @@ def test_a_deleter_is_told_that_the_task_lives_on(connected: Connected, first: s
 
 
 def test_an_edit_by_somebody_who_had_seen_ours_is_no_loss(connected: Connected) -> None:
-    desk, laptop = connected("directory")
-    milk = added(desk)
-    in_sync(desk, laptop)
+    desk, laptop, milk = with_milk(connected)
     desk.run("modify", milk, "buy oat milk")
     in_sync(desk, laptop)
     laptop.run("modify", milk, "buy soy milk", "+shop")
@@ -120,9 +120,7 @@ def test_an_edit_by_somebody_who_had_seen_ours_is_no_loss(connected: Connected) 
 def test_what_could_not_be_asked_is_asked_by_the_next_sync(
     connected: Connected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk, laptop = connected("directory")
-    milk = added(desk)
-    in_sync(desk, laptop)
+    desk, laptop, milk = with_milk(connected)
     desk.edit(milk, description="buy oat milk", modified="2020-01-01T00:00:00Z")
     laptop.edit(milk, description="buy soy milk", modified="2020-01-02T00:00:00Z")
     desk.run("sync")
@@ -139,9 +137,7 @@ def test_what_could_not_be_asked_is_asked_by_the_next_sync(
 
 
 def deleted_here_and_edited_there(connected: Connected) -> tuple[Desk, str]:
-    desk, laptop = connected("directory")
-    milk = added(desk)
-    in_sync(desk, laptop)
+    desk, laptop, milk = with_milk(connected)
     laptop.run("modify", milk, "+urgent")
     laptop.run("sync")
     desk.run("delete", milk)
@@ -151,9 +147,7 @@ def deleted_here_and_edited_there(connected: Connected) -> tuple[Desk, str]:
 
 
 def edited_on_both(connected: Connected) -> tuple[Desk, str]:
-    desk, laptop = connected("directory")
-    milk = added(desk)
-    in_sync(desk, laptop)
+    desk, laptop, milk = with_milk(connected)
     laptop.edit(milk, description="buy oat milk", modified="2020-01-02T00:00:00Z")
     desk.edit(milk, description="buy soy milk", modified="2020-01-01T00:00:00Z")
     laptop.run("sync")
@@ -243,9 +237,7 @@ def test_what_was_refused_is_not_said_to_be_when_it_was_changed(connected: Conne
 
 
 def test_a_protected_file_is_not_named_when_it_is_none_any_more(connected: Connected) -> None:
-    desk, laptop = connected("directory")
-    milk = added(desk)
-    in_sync(desk, laptop)
+    desk, laptop, milk = with_milk(connected)
     laptop.run("modify", milk, "+urgent")
     laptop.run("sync")
     desk.path(milk).chmod(0o444)

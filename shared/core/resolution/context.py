@@ -250,7 +250,6 @@ class DocumentContext:
 
     head: Head | None
     device_memory: DeviceMemory | None = None
-    """Of the submission's device; None: of this device nothing is known, or the submission has a base."""
     states: Mapping[ContentHash, Stored | None] = field(default_factory=dict)
     """By hash, the newest; None: never received for this document."""
     pairs: tuple[Pair, ...] | None = None

@@ -74,20 +74,20 @@ async def test_of_a_large_map_a_write_compresses_one_bucket(coding: str, monkeyp
 
 
 async def test_few_cursors_of_a_request_are_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[Position] = []
+    noted_positions: list[Position] = []
 
     async def noted(maps: HashMaps, space: SpaceId, position: Position, lineage: Lineage) -> None:
-        told.append(position)
+        noted_positions.append(position)
 
-    monkeypatch.setattr(HashMaps, "told", noted)
+    monkeypatch.setattr(HashMaps, "note_position", noted)
     async with Service().client() as client:
         cursor = (await client.get("/hashes")).headers["hypertask-cursor"]
         epoch = cursor.rpartition("-")[0]
         for count in (1, 1000):
-            told.clear()
+            noted_positions.clear()
             tags = ", ".join(f'"{epoch}-{number}"' for number in range(10, 10 + count))
             assert (await client.get("/hashes", headers={"if-none-match": tags})).status_code == 200
-            assert len(told) == min(count, hashes._MOST_TOLD)
+            assert len(noted_positions) == min(count, hashes._MOST_CURSORS)
 
 
 async def test_a_map_that_is_built_between_the_look_and_the_lock_is_not_built_again() -> None:

@@ -24,8 +24,8 @@ def address_list(text: str) -> AddressList:
 def addresses_of(text: str) -> list[tuple[str, int]]:
     """Hosts with their ports, separated by white space or commas: `redis-1:26379`, `[::1]:26379`. ValueError for
     anything else."""
-    found = text.replace(",", " ").split()
-    return [_address(one) for one in found]
+    addresses = text.replace(",", " ").split()
+    return [_address(one) for one in addresses]
 
 
 def _address(text: str) -> tuple[str, int]:

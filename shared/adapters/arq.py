@@ -128,15 +128,15 @@ def worker_settings(
 def redis_settings(settings: Settings) -> RedisSettings:
     """For arq's own connections. They ask sentinels without an account."""
     account = parse_url(settings.redis_url)
-    found = dataclasses.replace(
+    connected = dataclasses.replace(
         RedisSettings.from_dsn(settings.redis_url),  # which leaves them percent-encoded
         username=account.get("username"),
         password=account.get("password"),
     )
     if not settings.redis_sentinels:
-        return found
+        return connected
     sentinels = addresses_of(settings.redis_sentinels)
-    return dataclasses.replace(found, host=sentinels, sentinel=True, sentinel_master=settings.redis_master)
+    return dataclasses.replace(connected, host=sentinels, sentinel=True, sentinel_master=settings.redis_master)
 
 
 def run(settings: dict[str, Any]) -> None:

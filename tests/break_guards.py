@@ -1615,16 +1615,16 @@ BREAKS = (
     Break(
         "hash maps: any number of cursors of a request is looked up",
         "api/routes/hashes.py",
-        "islice(filter(None, map(parse_cursor, known)), _MOST_TOLD)",
+        "islice(filter(None, map(parse_cursor, known)), _MOST_CURSORS)",
         "filter(None, map(parse_cursor, known))",
         HASH_MAPS,
     ),
     Break(
         "exports: a long line is compressed at once",
         "api/routes/export.py",
-        "            for begin in range(0, len(whole), _PIECE_BYTES):  # others come in between\n"
-        "                yield encoder.feed(whole[begin : begin + _PIECE_BYTES])\n",
-        "            yield encoder.feed(whole)\n",
+        "            for begin in range(0, len(data), _PIECE_BYTES):  # others come in between\n"
+        "                yield encoder.feed(data[begin : begin + _PIECE_BYTES])\n",
+        "            yield encoder.feed(data)\n",
         ("tests/unit/api/test_answers.py",),
     ),
     Break(

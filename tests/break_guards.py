@@ -1620,6 +1620,13 @@ BREAKS = (
         HASH_MAPS,
     ),
     Break(
+        "a change wakes nobody who waits for it",
+        "api/live.py",
+        "RenderedAnnouncement) -> None:\n        self._changed.set()\n",
+        "RenderedAnnouncement) -> None:\n        pass\n",
+        ("tests/unit/api/test_routes.py",),
+    ),
+    Break(
         "exports: a long line is compressed at once",
         "api/routes/export.py",
         "            for begin in range(0, len(data), _PIECE_BYTES):  # others come in between\n"

@@ -106,7 +106,12 @@ async def test_no_worker_is_503_with_a_time_to_come_back() -> None:
     assert answer.status_code == 503 and "retry-after" in answer.headers
 
 
-async def test_a_change_wakes_who_waits_for_it(service: Service, client: httpx.AsyncClient) -> None:
+async def test_a_change_wakes_who_waits_for_it(
+    service: Service, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # By itself it looks again after some seconds, and at the end of its time.
+    monkeypatch.setattr("api.live._RECHECK_SECONDS", 10 * PATIENCE_SECONDS)
+    monkeypatch.setattr("api.routes.hashes._wait", lambda request: 10 * PATIENCE_SECONDS)
     cursor = (await client.get("/hashes")).headers["hypertask-cursor"]
     waiting = asyncio.create_task(client.get("/hashes", params={"since": cursor, "wait": 20}))
     async with asyncio.timeout(PATIENCE_SECONDS):

@@ -129,6 +129,20 @@ async def test_a_job_is_due_at_once_though_the_clock_of_who_enqueues_it_is_ahead
     assert due < 1000 * time.time()
 
 
+async def test_a_job_wakes_a_worker_that_waits_for_one(
+    alone: Settings, space: SpaceId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not only when it looks by itself."""
+    monkeypatch.setattr("shared.adapters.arq._WAKE_WAIT_SECONDS", 10 * PATIENCE_SECONDS)
+    async with connected(alone) as redis, connected(alone) as worker:
+        await redis.delete(f"{QUEUE}:wake")  # of what was enqueued before, and nobody took
+        waiting = asyncio.create_task(worker.zrangebyscore(QUEUE, "-inf", "+inf"))
+        await enqueue(redis, space)
+        async with ended([waiting]):
+            assert await asyncio.wait_for(waiting, PATIENCE_SECONDS)
+        await redis.delete(QUEUE)
+
+
 async def test_a_lease_has_a_later_number_though_the_clock_is_set_back(alone: Settings, space: SpaceId) -> None:
     async with connected(alone) as redis:
         inbox = RedisInbox(redis, alone)

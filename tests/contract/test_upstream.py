@@ -263,7 +263,8 @@ def test_its_history_is_told(driver: Driver) -> None:
 
 @pytest.fixture
 def _nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drivers that watch a directory would look by themselves after a while."""
+    """Drivers that watch a directory would look by themselves after a while; one that looks would have an end."""
+    monkeypatch.setattr("client.upstreams.mongodb.WAIT_SECONDS", 10 * PATIENCE_SECONDS)
     monkeypatch.setattr("client.upstreams.directory.WAIT_SECONDS", 10 * PATIENCE_SECONDS)
     monkeypatch.setattr("client.upstreams.git.POLL_SECONDS", 10 * PATIENCE_SECONDS)
 

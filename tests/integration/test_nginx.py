@@ -326,8 +326,14 @@ def certificate(folder: Path, name: str) -> None:
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
         .sign(key, SHA256())
     )
-    (folder / "certificate.pem").write_bytes(made.public_bytes(Encoding.PEM))
-    (folder / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    files = {
+        "certificate.pem": made.public_bytes(Encoding.PEM),
+        "key.pem": key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+    }
+    for file, content in files.items():
+        # As another file: nginx takes one of the same second for the one that it has read.
+        (folder / f".{file}").write_bytes(content)
+        (folder / f".{file}").replace(folder / file)
 
 
 def served_name(port: int) -> str:

@@ -6,7 +6,7 @@ RUN apt-get -qq update && \
     rm -f /usr/lib/python3*/EXTERNALLY-MANAGED && \
     ln -s /usr/bin/python3 /usr/local/bin/python
 RUN --mount=type=bind,target=/context \
-    PYTHONPATH=/context/wheel python -m pip install --no-index --quiet --root-user-action=ignore /context/pip-*.whl
+    PYTHONPATH=/context/wheel python -m pip install --no-index --ignore-installed --quiet --root-user-action=ignore /context/pip-*.whl
 COPY certificates.cr[t] /etc/ssl/certs/ca-certificates.crt
 COPY pip.conf /etc/pip.conf
 CMD ["python3"]

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import threading
 import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from without_registry import project
 from without_registry.scratch import CHECKOUT, Scratch, StepFailedError
 
+_KILL: Final = Path(__file__).with_name("kill-containers")
+_REPEATS: Final = 3
+"""So often each fault happens, but for those that take long."""
 _HEALTHY_WITHIN_SECONDS: Final = 120.0
 _CONTAINERS: Final = sum(project.SCALE.values()) + 3  # nginx, mongo, redis
 
@@ -23,6 +28,7 @@ class Row:
     """What one fault did."""
 
     what: str
+    times: int
     edits: int
     failed: int
     """Answers that were to be repeated."""
@@ -32,22 +38,21 @@ class Row:
 
 
 def killed(*containers: str) -> str:
-    """A command. The engine is not told, so that it is it that starts them again."""
-    found = " ".join(f"$(docker inspect --format '{{{{.State.Pid}}}}' {name})" for name in containers)
-    return f'sh -c "kill -9 {found}"'
+    """A command."""
+    return shlex.join([str(_KILL), *containers])
 
 
 def names(scratch: Scratch, service: str) -> list[str]:
     return sorted(scratch.compose("ps", "--format", "{{.Name}}", service).split())
 
 
-def faults(scratch: Scratch) -> list[tuple[str, str]]:
-    """What, and the command that does it."""
+def faults(scratch: Scratch) -> list[tuple[str, list[str]]]:
+    """What, and the commands that do it, one after the other."""
     [nginx], [mongo], [redis] = (names(scratch, one) for one in ("nginx", "mongo", "redis"))
     apis, workers = names(scratch, "api"), names(scratch, "worker")
     compose = f"docker compose --project-directory {scratch.clone}"
     again = f"{compose} up --detach --wait {' '.join(project.SCALES)}"
-    return [
+    often = [
         (f"one API process of {len(apis)} killed", killed(apis[0])),
         (f"all {len(apis)} API processes killed", killed(*apis)),
         (f"one worker of {len(workers)} killed", killed(workers[0])),
@@ -57,17 +62,21 @@ def faults(scratch: Scratch) -> list[tuple[str, str]]:
         ("nginx killed", killed(nginx)),
         ("nginx restarted (`docker compose restart nginx`), event streams open", f"{compose} restart nginx"),
         ("`nginx -s reload`", f"{compose} exec -T nginx nginx -s reload"),
+    ]
+    once = [
         ("`ops/rolling-restart`: worker and api", f"{scratch.clone}/ops/rolling-restart"),
         ("`docker compose up` after a change: all at once", f"env HYPERTASK_LOG_LEVEL=WARNING {again}"),
     ]
+    return [(what, [command] * _REPEATS) for what, command in often] + [(what, [command]) for what, command in once]
 
 
-def happen(scratch: Scratch, what: str, command: str) -> Row:
-    """One fault under load, from all containers healthy to all healthy. Raises StepFailedError: the load ended."""
+def happen(scratch: Scratch, what: str, commands: list[str]) -> Row:
+    """Faults under load, from all containers healthy to all healthy. Raises StepFailedError: the load ended."""
     until_healthy(scratch)
     record = scratch.root / "record.jsonl"
     record.unlink(missing_ok=True)
-    words = ["--url", project.address(scratch), "--token", project.token(scratch), "--fault", command]
+    words = ["--url", project.address(scratch), "--token", project.token(scratch)]
+    words += [word for command in commands for word in ("--fault", command)]
     done = subprocess.run(
         [str(project.python()), "-m", "bench.faults", *words, "--record", str(record)],
         cwd=CHECKOUT,
@@ -80,7 +89,9 @@ def happen(scratch: Scratch, what: str, command: str) -> Row:
         raise StepFailedError(f"{what}: {(done.stdout + done.stderr)[-3000:]}")
     row: dict[str, Any] = json.loads(record.read_text())
     until_healthy(scratch)
-    return Row(what, sum(row["edits"].values()), row["repeated"], max(row["longest"].values()), row["missing"])
+    return Row(
+        what, len(commands), sum(row["edits"].values()), row["repeated"], max(row["longest"].values()), row["missing"]
+    )
 
 
 def until_healthy(scratch: Scratch) -> None:
@@ -131,11 +142,13 @@ class Streams:
 
 def table(rows: list[Row]) -> str:
     lines = [
-        "| what, under load | edits acknowledged | answers to repeat | longest edit, s | missing |",
-        "|---|---|---|---|---|",
+        "| what, under load | times | edits acknowledged | answers to repeat | longest edit, s | missing |",
+        "|---|---|---|---|---|---|",
     ]
     for row in rows:
-        lines.append(f"| {row.what} | {row.edits:,} | {row.failed} | {row.longest:.2f} | {len(row.missing)} |")
+        lines.append(
+            f"| {row.what} | {row.times} | {row.edits:,} | {row.failed} | {row.longest:.2f} | {len(row.missing)} |"
+        )
     return "\n".join(lines)
 
 

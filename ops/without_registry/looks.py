@@ -13,8 +13,6 @@ from typing import Any
 
 from without_registry.scratch import Scratch
 
-SERVICES = ("nginx", "api", "worker", "mongo", "redis")
-
 
 def containers(scratch: Scratch) -> list[dict[str, Any]]:
     """As `docker inspect` shows them, those that have ended too."""
@@ -72,7 +70,7 @@ def shown_secrets(scratch: Scratch) -> list[str]:
         places[f"image {image}"] = scratch.docker("image", "inspect", image) + scratch.docker(
             "history", "--no-trunc", image
         )
-    places["logs"] = scratch.compose("logs", "--no-color")
+    places |= {f"the log of {name}": text for name, text in logs(scratch).items()}
     for one in containers(scratch):
         if one["State"]["Running"]:
             places[f"processes of {one['Name']}"] = scratch.docker("top", one["Name"].lstrip("/"), "-eo", "pid,args")
@@ -139,13 +137,19 @@ def counted(log: str) -> tuple[int, Counter[str]]:
     return objects, others
 
 
-def log_lines(scratch: Scratch) -> dict[str, tuple[int, Counter[str]]]:
-    """Of each service."""
-    logs = ("logs", "--no-color", "--no-log-prefix")
-    return {name: counted(scratch.compose(*logs, name)) for name in (*SERVICES, "mongo-init")}
+def logs(scratch: Scratch) -> dict[str, str]:
+    """Of each service, all that its containers have written."""
+    written: dict[str, str] = {}
+    for one in containers(scratch):
+        command = ["docker", "logs", one["Name"].lstrip("/")]
+        done = subprocess.run(
+            command, env=scratch.environ(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True
+        )
+        written[service(one)] = written.get(service(one), "") + done.stdout
+    return written
 
 
 def sizes(scratch: Scratch) -> dict[str, int]:
     """Of images, in bytes."""
-    shown = scratch.docker("images", "--format", "{{.Repository}}:{{.Tag}}").split()
+    shown = scratch.docker("images", "--filter", "dangling=false", "--format", "{{.Repository}}:{{.Tag}}").split()
     return {name: int(scratch.docker("image", "inspect", "--format", "{{.Size}}", name)) for name in sorted(shown)}

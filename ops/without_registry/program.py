@@ -118,15 +118,15 @@ def _looks(scratch: Scratch, _: argparse.Namespace) -> None:
     for name, size in looks.sizes(scratch).items():
         print(f"| {name} | {size / 1e6:.0f} |")
     for what, found in (("Rights and limits", looks.rights(scratch)), ("Passwords", looks.shown_secrets(scratch))):
-        print(f"\n{what}: {'nothing is wrong' if not found else ''}")
-        print("\n".join(f"- {one}" for one in found), flush=True)
+        print("\n".join(["", f"{what}: {len(found)} things are wrong", *(f"- {one}" for one in found)]), flush=True)
     with Step(f"Looking at idle containers for {_IDLE_SECONDS:.0f} s"):
         idle = looks.use(scratch, _IDLE_SECONDS)
     print("\n| idle container | cores | MB |\n|---|---|---|")
     for name, use in idle.items():
         print(f"| {name} | {use.cpu:.3f} | {use.memory / 1e6:.0f} |")
     print("\n| log of | lines of JSON | others |\n|---|---|---|")
-    for name, (objects, others) in looks.log_lines(scratch).items():
+    for name, text in looks.logs(scratch).items():
+        objects, others = looks.counted(text)
         print(f"| {name} | {objects} | {others.total()} |")
         for line, count in others.most_common(5):
             print(f"    {count} x {line[:200]}", file=sys.stderr)
@@ -136,12 +136,12 @@ def _looks(scratch: Scratch, _: argparse.Namespace) -> None:
 def _faults(scratch: Scratch, chosen: argparse.Namespace) -> None:
     rows: list[Row] = []
     with Streams(scratch, _STREAMS) as streams:
-        for what, command in faults(scratch):
+        for what, commands in faults(scratch):
             if chosen.fault and not any(word in what for word in chosen.fault):
                 continue
             opened, refused = streams.opened, streams.refused
             with Step(what):
-                rows.append(happen(scratch, what, command))
+                rows.append(happen(scratch, what, commands))
             said = f"{streams.opened - opened} event streams opened again, {streams.refused - refused} refused"
             print(f"    {said}; {rows[-1]}", file=sys.stderr, flush=True)
     print("\n" + table(rows), flush=True)

@@ -59,16 +59,38 @@ def test_rules_of_others_stay_in_the_firewall() -> None:
     assert engine.foreign_rules([*theirs[:3], *ours, *theirs[3:]]) == theirs
 
 
-def test_a_fault_is_one_command_that_the_fault_run_takes(tmp_path: Path) -> None:
-    program_ = tmp_path / "docker"
-    program_.write_text('#!/bin/sh\necho docker "$@" >&2; echo 0\n')
-    program_.chmod(0o700)
-    words = shlex.split(faults.killed("one", "two").replace("kill -9", "echo kill"))
-    done = subprocess.run(words, env={"PATH": f"{tmp_path}:{os.environ['PATH']}"}, capture_output=True, text=True)
-    assert done.stdout == "kill 0 0\n"
-    assert done.stderr.splitlines() == [
-        f"docker inspect --format {{{{.State.Pid}}}} {name}" for name in ("one", "two")
-    ]
+DOCKER = """#!/bin/sh
+# Containers with the process id 0, or that of a process that is there; healthy when they were asked for twice.
+cd "$(dirname "$0")"
+case "$3" in
+    *Pid*) cat "$4" ;;
+    *Health*) echo "later $(cat health || echo starting)"; echo healthy > health ;;
+    *) echo before ;;
+esac 2> /dev/null
+"""
+
+
+def kill(folder: Path, process: int) -> subprocess.CompletedProcess[str]:
+    docker = folder / "docker"
+    docker.write_text(DOCKER)
+    docker.chmod(0o700)
+    (folder / "one").write_text(f"{process}\n")
+    environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
+    return subprocess.run(
+        shlex.split(faults.killed("one")), env=environment, capture_output=True, text=True, start_new_session=True
+    )
+
+
+def test_a_container_is_killed_and_waited_for(tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "1000"]) as victim:
+        assert kill(tmp_path, victim.pid).returncode == 0
+        assert victim.wait() == -9
+    assert (tmp_path / "health").exists()
+
+
+def test_where_no_container_runs_nothing_is_killed(tmp_path: Path) -> None:
+    """0 would be the whole group of processes."""
+    assert kill(tmp_path, 0).returncode == 1
 
 
 def test_lines_of_a_log_are_counted() -> None:
@@ -77,8 +99,11 @@ def test_lines_of_a_log_are_counted() -> None:
 
 
 def test_the_table_has_a_line_for_each_fault() -> None:
-    rows = [faults.Row("mongod killed", 1234, 5, 1.5, []), faults.Row("nginx killed", 1, 0, 0.1, ["one", "two"])]
+    rows = [
+        faults.Row("mongod killed", 3, 1234, 5, 1.5, []),
+        faults.Row("nginx killed", 1, 1, 0, 0.1, ["one", "two"]),
+    ]
     assert faults.table(rows).splitlines()[2:] == [
-        "| mongod killed | 1,234 | 5 | 1.50 | 0 |",
-        "| nginx killed | 1 | 0 | 0.10 | 2 |",
+        "| mongod killed | 3 | 1,234 | 5 | 1.50 | 0 |",
+        "| nginx killed | 1 | 1 | 0 | 0.10 | 2 |",
     ]

@@ -17,7 +17,7 @@ from without_registry.scratch import Scratch, Step, StepFailedError
 
 _NEEDED_BYTES: Final = 12 * 2**30
 _MARK: Final = "of-compose-without-registry"
-_STREAMS: Final = 10
+_STREAMS: Final = 5
 _IDLE_SECONDS: Final = 60.0
 _STEPS: Final = ("engine", "images", "up", "looks", "faults", "tls")
 

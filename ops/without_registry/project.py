@@ -38,6 +38,8 @@ def up(scratch: Scratch) -> float:
     if "listen" not in scratch.state():
         with socket.create_server(("127.0.0.1", 0)) as one:
             scratch.keep(listen=f"127.0.0.1:{one.getsockname()[1]}")
+    if "hypertask_mongo" not in scratch.docker("volume", "ls", "--quiet").split():
+        scratch.keep(token=None)
     scratch.run("ops/make-secrets", cwd=scratch.clone)
     with Step("Building the project's image by ops/Dockerfile"):
         scratch.compose("build")
@@ -52,7 +54,7 @@ def address(scratch: Scratch) -> str:
 
 def token(scratch: Scratch) -> str:
     """A device's. Made once in a life of the database."""
-    if "token" not in scratch.state():
+    if scratch.state().get("token") is None:
         command = ("hypertask-server", "token", "create", "--name", "first", "--json")
         said = json.loads(scratch.compose("exec", "-T", "api", *command))
         scratch.keep(token=said["token"])

@@ -356,6 +356,7 @@ def test_the_image_is_small_and_exact() -> None:
     build = " ".join(arguments for found, arguments in STAGES[0] if found == "RUN")
     assert "PIP_CONSTRAINT=/source/constraints.txt" in build
     assert "PIP_BUILD_CONSTRAINT=/source/constraints.txt" in build
+    assert "strip --strip-unneeded" in build, "of what wheels bring, a fourth is symbols"
     kept = re.findall(r"! -name (\S+)", build)
     assert kept and set(kept) == set(assets._SWAGGER_UI), "what is served of a package that is large"
     final = " ".join(arguments for found, arguments in FINAL if found == "RUN")

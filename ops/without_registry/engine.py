@@ -35,8 +35,8 @@ def sources(scratch: Scratch) -> list[tuple[str, str, str]]:
     lines = scratch.run(
         "apt-get", "indextargets", "--format", "$(SITE) $(RELEASE) $(COMPONENT)", "Created-By: Packages"
     )
-    found = dict.fromkeys(tuple(line.split()) for line in lines.splitlines())
-    ours = [(one[0], one[1], one[2]) for one in found if len(one) == 3 and one[1].startswith(codename())]
+    targets = dict.fromkeys(tuple(line.split()) for line in lines.splitlines())
+    ours = [(one[0], one[1], one[2]) for one in targets if len(one) == 3 and one[1].startswith(codename())]
     if not ours:
         raise StepFailedError(f"apt has no sources of {codename()}: apt-get update")
     return sorted(ours, key=lambda one: one[1] != codename())
@@ -75,10 +75,10 @@ def _name_programs(scratch: Scratch) -> None:
     """What installation would have done."""
     plugins = scratch.root / "docker-config" / "cli-plugins"
     plugins.mkdir(parents=True, exist_ok=True)
-    for found in scratch.engine.rglob("cli-plugins/docker-*"):
-        _link(plugins / found.name, found)
+    for plugin in scratch.engine.rglob("cli-plugins/docker-*"):
+        _link(plugins / plugin.name, plugin)
     scratch.programs.mkdir(exist_ok=True)
-    for found in scratch.engine.rglob("xtables-nft-multi"):
+    for program in scratch.engine.rglob("xtables-nft-multi"):
         for name in (
             "iptables",
             "iptables-save",
@@ -87,9 +87,9 @@ def _name_programs(scratch: Scratch) -> None:
             "ip6tables-save",
             "ip6tables-restore",
         ):
-            _link(scratch.programs / name, found)
-    for found in scratch.engine.rglob("tini-static"):
-        _link(scratch.programs / "docker-init", found)
+            _link(scratch.programs / name, program)
+    for program in scratch.engine.rglob("tini-static"):
+        _link(scratch.programs / "docker-init", program)
 
 
 def _link(name: Path, target: Path) -> None:

@@ -75,23 +75,23 @@ def build(scratch: Scratch) -> None:
 
 def versions(scratch: Scratch) -> dict[str, str]:
     """What each of the images really has."""
-    said = {}
+    by_image = {}
     for image in wanted():
         command = stand_for(image).version
         shown = scratch.docker(
             "run", "--rm", "--network=none", "--entrypoint=sh", image, "-c", f"{' '.join(command)} 2>&1"
         )
-        said[image] = shown.splitlines()[0]
-    return said
+        by_image[image] = shown.splitlines()[0]
+    return by_image
 
 
 def _import_base(scratch: Scratch) -> None:
     root = scratch.root / "base"
     if root.exists():  # of a call that was interrupted
         shutil.rmtree(root)
-    (address, suite, _), *_ = found = sources(scratch)
+    (address, suite, _), *_ = entries = sources(scratch)
     scratch.run("debootstrap", "--variant=minbase", suite, root, address)
-    lines = [f"deb {address} {suite} {component}\n" for address, suite, component in found]
+    lines = [f"deb {address} {suite} {component}\n" for address, suite, component in entries]
     (root / "etc/apt/sources.list").write_text("".join(lines))
     # An image is written anew if the power goes: dpkg need not wait for the disk.
     (root / "etc/dpkg/dpkg.cfg.d/unsafe-io").write_text("force-unsafe-io\n")
@@ -140,8 +140,8 @@ def _wheel(scratch: Scratch, requirement: str, context: Path) -> None:
 def _pip_configuration(scratch: Scratch) -> str:
     lines = ["[global]", f"cert = {_CERTIFICATES}"]
     for line in scratch.run(sys.executable, "-m", "pip", "config", "list").splitlines():
-        if found := re.fullmatch(r".+\.index-url='(.+)'", line):
-            lines.append(f"index-url = {found[1]}")
+        if setting := re.fullmatch(r".+\.index-url='(.+)'", line):
+            lines.append(f"index-url = {setting[1]}")
     return "\n".join([*lines, ""])
 
 

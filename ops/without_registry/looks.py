@@ -16,10 +16,10 @@ from without_registry.scratch import Scratch
 
 def containers(scratch: Scratch) -> list[dict[str, Any]]:
     """As `docker inspect` shows them, those that have ended too."""
-    found: list[dict[str, Any]] = json.loads(
+    inspected: list[dict[str, Any]] = json.loads(
         scratch.docker("inspect", *scratch.compose("ps", "--all", "--quiet").split())
     )
-    return sorted(found, key=lambda one: str(one["Name"]))
+    return sorted(inspected, key=lambda one: str(one["Name"]))
 
 
 def service(container: dict[str, Any]) -> str:
@@ -115,11 +115,11 @@ def _stats(scratch: Scratch, name: str) -> Use:
     """`cpu`: seconds since it was started."""
     engine = _Engine(str(scratch.socket))
     engine.request("GET", f"/containers/{name}/stats?stream=false&one-shot=true")
-    found = json.loads(engine.getresponse().read())
+    stats = json.loads(engine.getresponse().read())
     engine.close()
-    memory = found["memory_stats"]
+    memory = stats["memory_stats"]
     cached = memory.get("stats", {}).get("total_inactive_file", memory.get("stats", {}).get("inactive_file", 0))
-    return Use(found["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9, memory["usage"] - cached)
+    return Use(stats["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9, memory["usage"] - cached)
 
 
 def counted(log: str) -> tuple[int, Counter[str]]:

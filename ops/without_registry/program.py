@@ -117,8 +117,8 @@ def _looks(scratch: Scratch, _: argparse.Namespace) -> None:
     print("\n| image | MB |\n|---|---|")
     for name, size in looks.sizes(scratch).items():
         print(f"| {name} | {size / 1e6:.0f} |")
-    for what, found in (("Rights and limits", looks.rights(scratch)), ("Passwords", looks.shown_secrets(scratch))):
-        print("\n".join(["", f"{what}: {len(found)} things are wrong", *(f"- {one}" for one in found)]), flush=True)
+    for what, wrong in (("Rights and limits", looks.rights(scratch)), ("Passwords", looks.shown_secrets(scratch))):
+        print("\n".join(["", f"{what}: {len(wrong)} things are wrong", *(f"- {one}" for one in wrong)]), flush=True)
     with Step(f"Looking at idle containers for {_IDLE_SECONDS:.0f} s"):
         idle = looks.use(scratch, _IDLE_SECONDS)
     print("\n| idle container | cores | MB |\n|---|---|---|")
@@ -142,8 +142,8 @@ def _faults(scratch: Scratch, chosen: argparse.Namespace) -> None:
             opened, refused = streams.opened, streams.refused
             with Step(what):
                 rows.append(happen(scratch, what, commands))
-            said = f"{streams.opened - opened} event streams opened again, {streams.refused - refused} refused"
-            print(f"    {said}; {rows[-1]}", file=sys.stderr, flush=True)
+            of_streams = f"{streams.opened - opened} event streams opened again, {streams.refused - refused} refused"
+            print(f"    {of_streams}; {rows[-1]}", file=sys.stderr, flush=True)
     print("\n" + table(rows), flush=True)
     missing = [line for row in rows for line in row.missing]
     if missing:

@@ -1,4 +1,4 @@
-"""docker-compose.yml brought up from a clean clone, as README.md says, and used by the command-line client."""
+"""docker-compose.yml started from a clean clone, as README.md says, and used by the command-line client."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def token(scratch: Scratch) -> str:
     """A device's. Made once in a life of the database."""
     if scratch.state().get("token") is None:
         command = ("hypertask-server", "token", "create", "--name", "first", "--json")
-        said = json.loads(scratch.compose("exec", "-T", "api", *command))
-        scratch.keep(token=said["token"])
+        device = json.loads(scratch.compose("exec", "-T", "api", *command))
+        scratch.keep(token=device["token"])
     kept: str = scratch.state()["token"]
     return kept
 

@@ -88,8 +88,8 @@ class Scratch:
             check=False,
         )
         if done.returncode != 0:
-            said = "\n".join((done.stdout + done.stderr).splitlines()[-30:])
-            raise StepFailedError(f"{' '.join(map(str, command))} ended with {done.returncode}:\n{said}")
+            output = "\n".join((done.stdout + done.stderr).splitlines()[-30:])
+            raise StepFailedError(f"{' '.join(map(str, command))} ended with {done.returncode}:\n{output}")
         return done.stdout
 
     def docker(self, *arguments: str | Path) -> str:

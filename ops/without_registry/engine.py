@@ -16,6 +16,7 @@ from without_registry.scratch import Scratch, Step, StepFailedError
 _PACKAGES = ("docker.io", "iptables", "debootstrap")
 _PLUGINS = ("docker-compose", "docker-buildx")
 _FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
+_GROUPS = Path("/sys/fs/cgroup")
 _BRIDGE = Path("/sys/class/net/docker0")
 _NETWORK = "br-[0-9a-f]{12}"
 """What an engine calls the bridge of a network."""
@@ -167,12 +168,20 @@ def remove(scratch: Scratch) -> None:
     if "forwarding" in state:
         if not state["bridge"]:
             _remove_network(scratch)
+        remove_groups(_GROUPS)
         _FORWARDING.write_text(f"{state['forwarding']}\n")
     for line in reversed(Path("/proc/mounts").read_text().splitlines()):
         where = line.split()[1]
         if where.startswith(f"{scratch.root}/"):
             subprocess.run(["umount", where], check=True)
     shutil.rmtree(scratch.root, ignore_errors=False)
+
+
+def remove_groups(root: Path) -> None:
+    """The empty control groups that an engine leaves: one tree, or (cgroup 1) one in each hierarchy."""
+    for tree in (root / "docker", *root.glob("*/docker")):
+        for folder, _, _ in os.walk(tree, topdown=False):
+            Path(folder).rmdir()
 
 
 def foreign_rules(saved: list[str]) -> list[str]:

@@ -48,6 +48,17 @@ def test_a_process_of_others_is_not_ended(tmp_path: Path) -> None:
         assert engine.process(scratch) is None
 
 
+def test_the_control_groups_of_the_engine_go_and_no_others(tmp_path: Path) -> None:
+    for name in ("docker/one/two", "cpu/docker/one", "cpu/theirs/docker"):
+        (tmp_path / name).mkdir(parents=True)
+    engine.remove_groups(tmp_path)
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == [
+        "cpu",
+        "cpu/theirs",
+        "cpu/theirs/docker",
+    ]
+
+
 def test_rules_of_others_stay_in_the_firewall() -> None:
     theirs = ["*filter", ":INPUT ACCEPT [0:0]", ":FORWARD ACCEPT [0:0]", "-A INPUT -i br-lan -j ACCEPT", "COMMIT"]
     ours = [

@@ -44,7 +44,6 @@ PUT_BACK = ("tests/unit/core/resolution/test_put_back_requests.py",)
 STORE = ("tests/contract/test_document_store.py",)
 ROUND_TRIPS = ("tests/integration/test_round_trips.py",)
 WIRE = ("tests/unit/test_codec.py",)
-ROUTES = ("tests/integration/test_every_route.py",)
 PEOPLE = ("tests/unit/api/test_people.py",)
 SESSION_SYNC = ("tests/unit/api/test_session_sync.py",)
 PAGES = ("tests/unit/api/test_pages.py",)
@@ -58,6 +57,7 @@ ACCESS_STORES = ("tests/contract/test_access_stores.py",)
 SDK = ("tests/web/test_sdk.py",)
 SHARES = ("tests/unit/api/test_shares.py",)
 FAN_OUT = ("tests/unit/api/test_fan_out.py",)
+PROTOCOL = ("tests/unit/api/test_http_protocol.py",)
 HASH_MAPS = ("tests/unit/api/test_hashes.py",)
 
 
@@ -654,7 +654,7 @@ BREAKS = (
         "shared/core/identifiers.py",
         r"(?!\.{1,2}\Z)[A-Za-z0-9._~-]",
         r"[A-Za-z0-9._~-]",
-        ROUTES,
+        ("tests/unit/client/upstreams/test_foreign_server.py",),
     ),
     Break(
         "devices: those of other spaces are revoked",
@@ -1039,49 +1039,49 @@ BREAKS = (
         "api/http_protocol.py",
         "        if self._in_head and self._head_bytes > MOST_HEAD_BYTES:",
         "        if False:",
-        ("tests/integration/test_bounds.py",),
+        PROTOCOL,
     ),
     Break(
         "heads: they have any number of headers",
         "api/http_protocol.py",
         "        if len(self.headers) >= MOST_HEADERS:",
         "        if False:",
-        ("tests/integration/test_bounds.py",),
+        PROTOCOL,
     ),
     Break(
         "heads: an address has any number of parameters",
         "api/http_protocol.py",
         '        if query.count(b"&") >= MOST_PARAMETERS or query.count(b"%") > _MOST_ESCAPES:',
         "        if False:",
-        ("tests/integration/test_bounds.py",),
+        PROTOCOL,
     ),
     Break(
         "bodies: they come in any number of chunks",
         "api/http_protocol.py",
         "        if self._chunks > _CHUNKS + self._body_bytes // _CHUNK_BYTES:",
         "        if False:",
-        ("tests/integration/test_bounds.py",),
+        PROTOCOL,
     ),
     Break(
         "bodies: they have any number of trailers",
         "api/http_protocol.py",
         "            if self._trailers > _MOST_TRAILERS:",
         "            if False:",
-        ("tests/integration/test_bounds.py",),
+        PROTOCOL,
     ),
     Break(
         "connections: any number of requests waits",
         "api/http_protocol.py",
         "            if len(self.pipeline) >= _MOST_PIPELINED:",
         "            if False:",
-        ("tests/unit/api/test_http_protocol.py",),
+        PROTOCOL,
     ),
     Break(
         "connections: what is wrong is answered before what came before it",
         "api/http_protocol.py",
         "        if under_way and (self.pipeline or not self._in_body):",
         "        if False:",
-        ROUTES,
+        PROTOCOL,
     ),
     Break(
         "description: a status that all of a kind can answer is missing",
@@ -1568,7 +1568,7 @@ BREAKS = (
         "api/http_protocol.py",
         "                    self._replay_head()\n",
         "                    return\n",
-        ("tests/unit/api/test_http_protocol.py",),
+        PROTOCOL,
     ),
     Break(
         "a token of many spaces takes every turn of the workers",

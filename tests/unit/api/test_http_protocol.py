@@ -1,4 +1,4 @@
-"""What a connection keeps of requests that came before their turn."""
+"""What a connection keeps of requests that came before their turn, and what it refuses to take apart."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from api.http_protocol import HttpProtocol
+from api.http_protocol import MOST_HEAD_BYTES, HttpProtocol
 from tests.patience import PATIENCE_SECONDS
 
 ONE = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
@@ -98,6 +98,59 @@ async def test_a_host_may_be_a_name_or_an_address(head: bytes) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not connection.answers:
             await asyncio.sleep(0.01)
+    connection.protocol.connection_lost(None)
+
+
+@pytest.mark.parametrize("begun", [b"GET /", b"GET / HTTP/1.1\r\nhost: a\r\nx: "], ids=["address", "header"])
+async def test_a_head_has_so_many_bytes_and_no_more(begun: bytes) -> None:
+    connection = Connection()
+    connection.protocol.data_received(begun + b"x" * (MOST_HEAD_BYTES - len(begun)))
+    assert connection.sent == b""
+    connection.protocol.data_received(b"x")
+    assert connection.sent.startswith(b"HTTP/1.1 431") and b'"headers-too-large"' in connection.sent
+    connection.protocol.connection_lost(None)
+
+
+CHUNKS = b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("begun", "part", "most", "status"),
+    [
+        pytest.param(b"GET / HTTP/1.1\r\n", b"x: y\r\n", 200, 431, id="headers"),
+        pytest.param(CHUNKS, b"1\r\n \r\n", 1032, 400, id="chunks"),
+        pytest.param(CHUNKS + b"0\r\n", b"x: y\r\n", 20, 400, id="trailers"),
+    ],
+)
+async def test_a_request_has_so_many_parts_and_no_more(begun: bytes, part: bytes, most: int, status: int) -> None:
+    connection = Connection()
+    connection.protocol.data_received(begun + part * most)
+    assert connection.sent == b""
+    connection.protocol.data_received(part * 2)  # of the last one it is not known yet whether it is over
+    assert connection.sent.startswith(b"HTTP/1.1 %d" % status)
+    connection.protocol.connection_lost(None)
+
+
+@pytest.mark.parametrize(("part", "most"), [(b"&", 199), (b"%2C", 4096)])
+async def test_an_address_has_so_many_parameters_and_escapes_and_no_more(part: bytes, most: int) -> None:
+    for count in (most, most + 1):
+        connection = Connection()
+        connection.protocol.data_received(b"GET /tasks?" + part * count + b" HTTP/1.1\r\nhost: a\r\n\r\n")
+        assert connection.sent.startswith(b"HTTP/1.1 400") == (count > most)
+        connection.protocol.connection_lost(None)
+
+
+@pytest.mark.parametrize("before", [1, 3])
+async def test_what_is_wrong_is_answered_after_what_came_before_it(before: int) -> None:
+    """Else a client takes the error for the answer to a write that was done."""
+    connection = Connection()
+    connection.protocol.data_received(ONE * before + b"nothing that could be a request\r\n\r\n")
+    assert connection.sent == b""
+    connection.may_answer.set()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while b"HTTP/1.1 400" not in connection.sent:
+            await asyncio.sleep(0.01)
+    assert connection.sent[: connection.sent.index(b"HTTP/1.1 400")].count(b"HTTP/1.1 200") == before
     connection.protocol.connection_lost(None)
 
 

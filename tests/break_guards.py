@@ -47,7 +47,7 @@ WIRE = ("tests/unit/test_codec.py",)
 PEOPLE = ("tests/unit/api/test_people.py",)
 SESSION_SYNC = ("tests/unit/api/test_session_sync.py",)
 PAGES = ("tests/unit/api/test_pages.py",)
-OPENID = ("tests/unit/api/test_openid.py",)
+OPENID = ("tests/integration/test_openid.py",)
 GRANTS = ("tests/unit/api/test_device_grants.py",)
 USAGE = ("tests/contract/test_usage.py",)
 RATES = ("tests/unit/api/test_rates.py",)
@@ -1428,7 +1428,7 @@ BREAKS = (
         "client/sync/engine/answer.py",
         "    return now is None or now.sequence < before.sequence",
         "    return False",
-        ("tests/unit/client/sync/engine/test_answer.py", "tests/unit/client/sync/test_put_back.py"),
+        ("tests/unit/client/sync/engine/test_answer.py", "tests/integration/test_put_back_upstreams.py"),
     ),
     Break(
         "sdk: an edit that was made while a request was under way is written over",

@@ -79,7 +79,7 @@ def check(found: list[dict[str, Any]], context: Context) -> None:
 some_tasks = st.lists(bodies, max_size=4).map(each_once)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(found=some_tasks, context=st.sampled_from(PLACES))
 def test_what_was_written_is_read_as_it_was(found: list[dict[str, Any]], context: Context) -> None:
     check(found, context)

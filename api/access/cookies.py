@@ -11,10 +11,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.errors import CSRF, ProblemError
+from shared.core.identifiers import UserId
 from shared.settings import Settings
 
 CSRF_HEADER: Final = "hypertask-csrf"
 _COOKIE: Final = "hypertask-session"
+_USER_COOKIE: Final = "hypertask-user"
+"""Who has signed in in this browser; empty once he has signed out. It opens nothing: scripts of our own pages read
+it, so that nobody sees what the browser keeps of somebody else."""
+_USER_SECONDS: Final = 400 * 86400
+"""As long as browsers keep a cookie at most."""
 
 
 class SessionCookie:
@@ -55,7 +61,7 @@ class SessionCookie:
         if foreign or request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
             raise ProblemError(CSRF, "The request comes from a page of another site.")
 
-    def put(self, response: Response, token: str) -> None:
+    def put(self, response: Response, token: str, user: UserId) -> None:
         """Gives the browser its session."""
         response.set_cookie(
             self.name,
@@ -66,9 +72,21 @@ class SessionCookie:
             httponly=True,
             samesite="lax",  # links from elsewhere lead to one's own pages; what changes something needs more
         )
+        self._name_user(response, user)
 
     def drop(self, response: Response) -> None:
         response.delete_cookie(self.name, path="/", secure=self.secure, httponly=True, samesite="lax")
+        self._name_user(response, "")
+
+    def _name_user(self, response: Response, user: str) -> None:
+        response.set_cookie(
+            f"__Host-{_USER_COOKIE}" if self.secure else _USER_COOKIE,
+            user,
+            max_age=_USER_SECONDS,
+            path="/",
+            secure=self.secure,
+            samesite="lax",
+        )
 
 
 def cookie_of(request: Request, name: str) -> str:

@@ -17,7 +17,7 @@ async def begun(request: Request, user: User, response: Response) -> tuple[Calle
     """A session of the user, who has proved who he is; the response brings its cookie."""
     app, address = state(request), address_of(request)
     session, token = await app.sign_in.begin(user, address=address, agent=request.headers.get("user-agent", ""))
-    app.callers.cookie.put(response, token)
+    app.callers.cookie.put(response, token, user.id)
     return Caller(user, Origin(f"session {session.id}", user.id, address), session=session), response
 
 

@@ -61,7 +61,8 @@ async def sign_out(visit: Visit) -> Response:
     response = to("/sign-in")
     if visit.caller is not None and visit.caller.session is not None:
         await ended(visit.request, visit.caller, visit.caller.session.id)
-        visit.app.callers.cookie.drop(response)
+    # Also where the session has ended already: what the browser keeps is not to be seen any more.
+    visit.app.callers.cookie.drop(response)
     return response
 
 

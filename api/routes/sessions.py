@@ -34,7 +34,7 @@ async def begun(request: Request, user: User, status: int) -> Response:
     agent = request.headers.get("user-agent", "")
     session, token = await app.sign_in.begin(user, address=address_of(request), agent=agent)
     response = _shown(user, session, token, status)
-    app.callers.cookie.put(response, token)
+    app.callers.cookie.put(response, token, user.id)
     return response
 
 

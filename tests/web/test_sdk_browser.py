@@ -72,6 +72,13 @@ def test_it_keeps_what_every_store_promises(opened: Callable[[], Page]) -> None:
     assert found["asked"] > 5
 
 
+@pytest.mark.parametrize(("count", "portions"), [(0, 1), (1, 1), (1_000, 2), (2_001, 3)])
+def test_all_rows_are_handed_over_in_portions(opened: Callable[[], Page], count: int, portions: int) -> None:
+    found = call(opened(), "each", count)
+    assert (found["ids"], found["portions"]) == (True, portions)
+    assert "Load this page again" in found["closed"]
+
+
 def test_a_sync_that_finds_no_room_goes_on_when_there_is_some(opened: Callable[[], Page], server: Instance) -> None:
     person = invited(server, "otto")
     options = {"url": server.url, "token": person.token()}

@@ -36,6 +36,24 @@ function worker(): Plugin {
   };
 }
 
+/** The pages are loaded beside the entry, not after it. */
+function pagesBeside(): Plugin {
+  return {
+    name: "pages-beside",
+    transformIndexHtml: {
+      order: "post",
+      handler(html, { bundle = {} }) {
+        const chunks = Object.values(bundle).filter((one) => one.type === "chunk");
+        const pages = chunks.find(({ facadeModuleId }) => facadeModuleId?.endsWith("/src/views/app.tsx"));
+        const names = pages ? [pages.fileName, ...pages.imports] : [];
+        return names
+          .filter((name) => !html.includes(name))
+          .map((name) => ({ tag: "link", attrs: { rel: "modulepreload", crossorigin: true, href: `/app/${name}` }, injectTo: "head" }));
+      },
+    },
+  };
+}
+
 export default defineConfig({
   base: "/app/",
   resolve: { alias: { idb: at("node_modules/idb") } },
@@ -46,5 +64,5 @@ export default defineConfig({
     assetsInlineLimit: 0,
     reportCompressedSize: false,
   },
-  plugins: [worker()],
+  plugins: [pagesBeside(), worker()],
 });

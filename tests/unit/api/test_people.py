@@ -34,7 +34,7 @@ async def test_a_person_signs_up_in_and_out() -> None:
         cookie = alice.client.cookies.jar
         assert [
             (one.name, one.has_nonstandard_attr("HttpOnly"), one.get_nonstandard_attr("SameSite")) for one in cookie
-        ] == [("hypertask-session", True, "lax")]
+        ] == [("hypertask-session", True, "lax"), ("hypertask-user", False, "lax")]
         me = await alice.call("GET", "/me")
         assert (me["name"], me["email"], me["administrator"]) == ("Alice", "Alice@Example.org", False)
         [space] = (await alice.call("GET", "/spaces"))["spaces"]
@@ -44,8 +44,10 @@ async def test_a_person_signs_up_in_and_out() -> None:
             answer = await other.post("/session", json={"name": login, "password": PASSWORD})
             assert answer.status_code == 200
         assert len((await alice.call("GET", "/sessions"))["sessions"]) == 3
+        assert alice.client.cookies["hypertask-user"] == me["user"], "scripts know who is here"
         await alice.call("DELETE", "/session", 204)
         assert alice.client.cookies.get("hypertask-session") is None
+        assert alice.client.cookies["hypertask-user"] in ("", '""'), "and that nobody is any more"
         assert await alice.refused("GET", "/me") == (401, "unauthenticated")
         assert (await other.get("/me")).status_code == 200
 

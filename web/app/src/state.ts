@@ -7,6 +7,8 @@ import type { SpaceEngine } from "./engine/space.ts";
 import { View, type Task } from "./domain/tasks.ts";
 
 export const engine = signal<SpaceEngine | undefined>(undefined);
+/** Why no space can be opened. */
+export const failure = signal("");
 
 /** Where one is: `#/<space>/<page>/<document>?filter`. */
 export interface Route {

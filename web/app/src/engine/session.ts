@@ -40,14 +40,32 @@ const HEADER = "hypertask-csrf";
 
 export const person = signal<Person | undefined>(remembered());
 export const standing = signal<Standing>("unknown");
-let csrf: Promise<string> | undefined;
+let session: Promise<Session> | undefined;
 
-function remembered(): Person | undefined {
+function kept(): Person | undefined {
   try {
     return (JSON.parse(localStorage.getItem(REMEMBERED) ?? "null") as Person | null) ?? undefined;
   } catch {
     return undefined;
   }
+}
+
+/** Whether the cookie that scripts may read names somebody else, or nobody any more. Without it nothing is known. */
+function isGone(user: string): boolean {
+  const last = /(?:^|; )(?:__Host-)?hypertask-user=([^;]*)/.exec(document.cookie)?.[1];
+  return last !== undefined && last !== user;
+}
+
+/** Who was here last; what the browser keeps of somebody who has signed out since then is not to be seen. */
+function remembered(): Person | undefined {
+  const found = kept();
+  return found && !isGone(found.user) ? found : undefined;
+}
+
+/** The user of whom this browser may keep something though he has signed out, or somebody else has signed in. */
+export function departed(): string | undefined {
+  const found = kept();
+  return found && isGone(found.user) ? found.user : undefined;
 }
 
 function remember(found: Person | undefined): void {
@@ -62,76 +80,89 @@ function remember(found: Person | undefined): void {
 
 /** Asks who is signed in. Rejects with RequestError: 401 if nobody is, 0 if there is no answer. */
 export async function begin(): Promise<void> {
-  const asked = ask();
-  csrf = asked.then((found) => found.csrf);
-  csrf.catch(() => undefined);
+  const asked = (session = ask());
   try {
     const found = await asked;
+    // What is open is somebody else's: it is closed at once, and nothing of it is sent in this one's name.
+    if (person.value && person.value.user !== found.user) person.value = undefined;
     const { spaces } = await call<{ spaces: Space[] }>("GET", "/spaces");
     standing.value = "in";
     remember({ user: found.user, name: found.name, administrator: found.administrator, spaces });
   } catch (error) {
-    csrf = undefined;
+    session = undefined;
     if (error instanceof RequestError && error.status === 401) standing.value = "out";
     throw error;
   }
 }
 
 interface Session {
-  user: string;
-  name: string;
-  administrator: boolean;
-  csrf: string;
+  readonly user: string;
+  readonly name: string;
+  readonly administrator: boolean;
+  readonly csrf: string;
 }
 
-async function ask(): Promise<Session> {
-  return (await answered(await sent("/session", {}))) as Session;
+function ask(): Promise<Session> {
+  const asked = sent("/session", {}).then(answered) as Promise<Session>;
+  // Whoever waits for it hears of it.
+  asked.catch(() => undefined);
+  return asked;
 }
 
 /** A request in the name of who is signed in: its JSON. Rejects with RequestError. */
 export async function call<T = unknown>(method: string, path: string, body?: unknown, headers: HeadersInit = {}): Promise<T> {
   const all = new Headers(headers);
-  all.set(HEADER, await secret());
+  all.set(HEADER, await secret(person.value?.user));
   if (body !== undefined) all.set("content-type", "application/json");
   const init = { method, headers: all, ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
   return (await answered(await sent(path, init))) as T;
 }
 
-/** `fetch` for the SDK: by the session, and without the token that it has none of. */
-export const fetchBySession: typeof fetch = async (input, init = {}) => {
-  const headers = new Headers(init.headers);
-  headers.delete("authorization");
-  headers.set(HEADER, await secret());
-  const answer = await fetch(input, { ...init, headers, credentials: "same-origin" });
-  if (answer.status === 401) signedOut();
-  // The session may be another one by now, of another window.
-  else if (answer.status === 403 && (await codeOf(answer.clone())) === "csrf") csrf = undefined;
-  return answer;
-};
+/** `fetch` for the SDK: by the session of `user`, never by another one's, and without the token that it has none of. */
+export function fetchBy(user: string): typeof fetch {
+  return async (input, init = {}) => {
+    const headers = new Headers(init.headers);
+    headers.delete("authorization");
+    headers.set(HEADER, await secret(user));
+    const answer = await fetch(input, { ...init, headers, credentials: "same-origin" });
+    if (answer.status === 401) signedOut();
+    // The session may be another one by now, of another window.
+    else if (answer.status === 403 && (await codeOf(answer.clone())) === "csrf") session = undefined;
+    return answer;
+  };
+}
 
-async function secret(): Promise<string> {
-  csrf ??= ask().then((found) => {
-    // Somebody else has signed in, in another window: what is open here is not his.
-    if (person.value && person.value.user !== found.user) {
-      location.reload();
-      throw new RequestError(401, "unauthenticated", "Somebody else is signed in now.");
-    }
-    standing.value = "in";
-    return found.csrf;
-  });
+/** What a request carries beside the cookie, if the session is of `user`. */
+async function secret(user: string | undefined): Promise<string> {
+  session ??= ask();
+  const asked = session;
+  let found: Session;
   try {
-    return await csrf;
+    found = await asked;
   } catch (error) {
-    csrf = undefined;
+    if (session === asked) session = undefined;
     if (error instanceof RequestError && error.status === 401) signedOut();
     throw error;
   }
+  if (user !== undefined && found.user !== user) {
+    // Somebody else has signed in, in another window: what is open here is not his.
+    if (person.value?.user === user) location.reload();
+    throw new RequestError(401, "unauthenticated", "Somebody else is signed in now.");
+  }
+  standing.value = "in";
+  return found.csrf;
 }
 
 function signedOut(): void {
-  csrf = undefined;
+  session = undefined;
   standing.value = "out";
+  // Not for a while, but on purpose, in another window.
+  if (person.value && isGone(person.value.user)) location.reload();
 }
+
+addEventListener("storage", ({ key }) => {
+  if (key === REMEMBERED && person.value && kept()?.user !== person.value.user) location.reload();
+});
 
 async function sent(path: string, init: RequestInit): Promise<Response> {
   try {
@@ -167,8 +198,7 @@ async function codeOf(answer: Response): Promise<string> {
 export async function signOut(): Promise<void> {
   await call("DELETE", "/session");
   remember(undefined);
-  standing.value = "out";
-  csrf = undefined;
+  signedOut();
 }
 
 /** Where somebody signs in, and comes back from. */

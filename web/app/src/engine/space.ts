@@ -1,7 +1,6 @@
 /** One space in this tab: its documents, how its sync stands, and edits that are stored before anything else happens. */
 
 import { batch, signal } from "@preact/signals";
-import { deleteDB } from "idb";
 
 import { Client, type Change, type ClientOptions, type Document } from "../../../sdk/src/client.ts";
 import type { SyncOptions, SyncReport } from "../../../sdk/src/engine/sync.ts";
@@ -9,7 +8,8 @@ import { canonical } from "../../../sdk/src/json/canonical.ts";
 import { equal } from "../../../sdk/src/json/values.ts";
 import { IndexedDbStore } from "../../../sdk/src/stores/indexeddb.ts";
 import { ConflictLog, conflictsOf, type StoredConflict } from "./conflicts.ts";
-import { fetchBySession, standing } from "./session.ts";
+import { fetchBy, standing } from "./session.ts";
+import { AGREED, CONFLICTS, databaseOf } from "./stored.ts";
 import { STARTING, stateOf, type SyncStatus } from "./status.ts";
 import { Tabs, type Message } from "./tabs.ts";
 import { Deeds, type Step } from "./undo.ts";
@@ -18,7 +18,6 @@ const PROBE_MILLISECONDS = 3_000;
 /** Documents that arrive together from which on they are shown a little later, with those that follow. */
 const BULK = 100;
 const BULK_MILLISECONDS = 500;
-const AGREED = "hypertask-agreed:";
 
 /** Tells when a sync has ended, however. */
 class WatchedClient extends Client {
@@ -55,7 +54,7 @@ export class SpaceEngine {
   readonly leads = signal(false);
   private readonly store: IndexedDbStore;
   private readonly client: WatchedClient;
-  private readonly log: ConflictLog;
+  private log: Promise<ConflictLog> | undefined;
   private readonly tabs: Tabs;
   private readonly ending = new AbortController();
   private probe: ReturnType<typeof setTimeout> | undefined;
@@ -65,9 +64,9 @@ export class SpaceEngine {
   private arriving: Change[] = [];
   private gathering: ReturnType<typeof setTimeout> | undefined;
 
-  private constructor(name: string, space: string, store: IndexedDbStore, log: ConflictLog) {
-    [this.name, this.space, this.store, this.log] = [name, space, store, log];
-    const options = { url: location.origin, token: "none", space, store, fetch: fetchBySession };
+  private constructor(name: string, user: string, space: string, store: IndexedDbStore) {
+    [this.name, this.space, this.store] = [name, space, store];
+    const options = { url: location.origin, token: "none", space, store, fetch: fetchBy(user) };
     const ended = (report: SyncReport | undefined): void => {
       this.showArriving();
       void this.tellStatus(report);
@@ -80,14 +79,14 @@ export class SpaceEngine {
   /** Opens what is stored, and syncs from now on. Rejects with StoreError. */
   static async open(user: string, space: string): Promise<SpaceEngine> {
     const name = databaseOf(user, space);
-    const [store, log] = await Promise.all([IndexedDbStore.open(name), ConflictLog.open(`${name}:conflicts`)]);
-    const engine = new SpaceEngine(name, space, store, log);
+    const engine = new SpaceEngine(name, user, space, await IndexedDbStore.open(name));
     engine.status.value = { ...STARTING, agreedAt: Number(localStorage.getItem(AGREED + name) ?? 0) };
     const [leads] = await Promise.all([engine.tabs.leads(), engine.load()]);
     if (leads) engine.lead();
     // What another tab had stored when it ended was heard of by nobody.
     else void engine.tabs.elect(() => (engine.lead(), void engine.load()));
     engine.tabs.tell({ kind: "ask" });
+    engine.showConflicts().catch(reportError);
     const again = (): void => void (document.visibilityState === "visible" && engine.restart());
     addEventListener("online", again, { signal: engine.ending.signal });
     document.addEventListener("visibilitychange", again, { signal: engine.ending.signal });
@@ -100,20 +99,21 @@ export class SpaceEngine {
     clearTimeout(this.gathering);
     this.tabs.close();
     await this.client.close();
-    this.log.close();
+    (await this.log?.catch(() => undefined))?.close();
   }
 
   private async load(): Promise<void> {
     const meanwhile = (this.meanwhile = new Set<string>());
-    const [found, conflicts] = [new Map<string, Document>(), this.log.all()];
-    for await (const doc of this.client.all()) found.set(doc.id, doc);
+    const found = new Map<string, Document>();
+    await this.store.each((rows) => {
+      for (const { id, doc } of rows) if (doc) found.set(id, doc as Document);
+    });
     batch(() => {
       this.docs.value = found;
       this.loaded.value = true;
     });
     // It may have been read before it was changed.
     if (meanwhile.size > 0) await this.reread([...meanwhile]);
-    this.conflicts.value = await conflicts;
   }
 
   // Editing
@@ -228,15 +228,28 @@ export class SpaceEngine {
   }
 
   private async keep(found: readonly StoredConflict[]): Promise<void> {
-    await this.log.add(found);
-    this.conflicts.value = await this.log.all();
+    await (await this.conflictLog()).add(found);
+    await this.showConflicts();
     this.tabs.tell({ kind: "conflicts" });
+  }
+
+  private async showConflicts(): Promise<void> {
+    this.conflicts.value = await (await this.conflictLog()).all();
+  }
+
+  /** Opened when it is asked for: the list of tasks does not wait for it. */
+  private conflictLog(): Promise<ConflictLog> {
+    this.log ??= ConflictLog.open(this.name + CONFLICTS).catch((error: unknown) => {
+      this.log = undefined;
+      throw error;
+    });
+    return this.log;
   }
 
   /** Conflicts that people have looked at. */
   async dismiss(keys: readonly number[]): Promise<void> {
-    await this.log.remove(keys);
-    this.conflicts.value = await this.log.all();
+    await (await this.conflictLog()).remove(keys);
+    await this.showConflicts();
     this.tabs.tell({ kind: "conflicts" });
   }
 
@@ -251,7 +264,7 @@ export class SpaceEngine {
         if (!this.leads.value) this.status.value = message.status as SyncStatus;
         break;
       case "conflicts":
-        this.conflicts.value = await this.log.all();
+        await this.showConflicts();
         break;
       case "ask":
         if (this.leads.value) this.tabs.tell({ kind: "status", status: this.status.value });
@@ -278,7 +291,8 @@ export class SpaceEngine {
 
   private lead(): void {
     this.leads.value = true;
-    this.client.start();
+    // What is here is shown before the server is asked.
+    setTimeout(() => this.ending.signal.aborted || this.client.start());
   }
 
   /** Begins again at once, and does not wait until the pause after a failure is over. */
@@ -340,18 +354,6 @@ export class SpaceEngine {
       );
     }, PROBE_MILLISECONDS);
   }
-}
-
-/** Of one space of one person in this browser. */
-export function databaseOf(user: string, space: string): string {
-  return `hypertask:${user}:${space}`;
-}
-
-/** Removes what this browser keeps of the spaces of a person. */
-export async function removeStored(user: string): Promise<void> {
-  const all = await indexedDB.databases();
-  await Promise.all(all.flatMap(({ name }) => (name?.startsWith(databaseOf(user, "")) ? [deleteDB(name)] : [])));
-  for (const key of Object.keys(localStorage)) if (key.startsWith(AGREED)) localStorage.removeItem(key);
 }
 
 function same(one: Document | undefined, other: Document | undefined): boolean {

@@ -29,6 +29,8 @@ export class Tabs {
 
   /** Whether this tab is the one that syncs from now on, until it is closed or killed: there is no other. */
   async leads(): Promise<boolean> {
+    // Browsers have locks for pages by https, and of this machine. Elsewhere each tab syncs, and each commit is compared.
+    if (!("locks" in navigator)) return true;
     return new Promise((resolve, reject) => {
       this.hold({ ifAvailable: true }, (has) => resolve(has)).catch(reject);
     });

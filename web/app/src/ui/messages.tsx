@@ -2,6 +2,8 @@
 
 import { signal } from "@preact/signals";
 
+import { sentence } from "./sentences.ts";
+
 export interface Message {
   readonly key: number;
   readonly text: string;
@@ -20,14 +22,6 @@ export function say(text: string, action?: Message["action"]): void {
 /** It stays until somebody closes it. */
 export function sayError(error: unknown): void {
   add({ key: ++keys, text: sentence(error), tone: "error" });
-}
-
-export function sentence(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  const code = (error as { code?: unknown } | null)?.code;
-  if (code === "full")
-    return "This device has no room left, so the edit was not stored. Make room, then try again; nothing else was lost.";
-  return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?)]$/.test(text) ? "" : ".");
 }
 
 function add(message: Message): void {

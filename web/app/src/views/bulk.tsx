@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 
 import { modify, remove, toggleDone } from "../deeds.ts";
 import { mayWrite, selected } from "../state.ts";
-import { sentence } from "../ui/messages.tsx";
+import { sentence } from "../ui/sentences.ts";
 
 export function BulkBar() {
   const [line, setLine] = useState("");

@@ -3,7 +3,7 @@
 import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
 
-import { sentence } from "../ui/messages.tsx";
+import { sentence } from "../ui/sentences.ts";
 
 export function later(load: () => Promise<ComponentType>): ComponentType {
   let loaded: ComponentType | undefined;

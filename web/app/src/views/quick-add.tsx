@@ -8,7 +8,8 @@ import type { Task } from "../domain/tasks.ts";
 import { splitLine } from "../domain/words.ts";
 import { current, go, mayWrite, view } from "../state.ts";
 import { Icon } from "../ui/icons.tsx";
-import { say, sentence } from "../ui/messages.tsx";
+import { say } from "../ui/messages.tsx";
+import { sentence } from "../ui/sentences.ts";
 import { Facts } from "./row.tsx";
 
 export function QuickAdd() {

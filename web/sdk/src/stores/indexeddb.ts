@@ -14,8 +14,13 @@ interface Schema extends DBSchema {
 
 type Rows = IDBPObjectStore<Schema, ("meta" | "rows")[], "rows", IDBTransactionMode>;
 
+/** Ids, and the rows that they are of. */
+type Portion = [Promise<string[]>, Promise<StoredRow[]>];
+
 /** From so many ids on it is asked first whether they lie close together. */
 const MANY = 8;
+/** Rows that are read at a time. */
+const PORTION = 1_000;
 
 /** Several tabs may have it open at once. */
 export class IndexedDbStore implements Store {
@@ -43,8 +48,8 @@ export class IndexedDbStore implements Store {
   }
 
   async get(ids: readonly string[]): Promise<Map<string, Row>> {
-    const found = await rowsOf(this.db.transaction(["rows"]).objectStore("rows"), ids).catch(failed);
-    return new Map(found.map((row) => [row.id, rowOf(row)]));
+    const found = async (): Promise<StoredRow[]> => rowsOf(this.db.transaction(["rows"]).objectStore("rows"), ids);
+    return new Map((await found().catch(failed)).map((row) => [row.id, rowOf(row)]));
   }
 
   async open(): Promise<Row[]> {
@@ -54,6 +59,31 @@ export class IndexedDbStore implements Store {
   async list(after: string, limit: number): Promise<Row[]> {
     const range = IDBKeyRange.lowerBound(after, true);
     return (await this.db.getAll("rows", range, limit).catch(failed)).map(rowOf);
+  }
+
+  /**
+   * Hands all rows to `take`, by id and in portions, as they are at one moment: faster than `list` again and again. The
+   * ids of a portion are asked for before its rows, so that the next one is being read while this one is unpacked.
+   */
+  async each(take: (rows: readonly Row[]) => void): Promise<void> {
+    return this.handed(take).catch(failed);
+  }
+
+  private async handed(take: (rows: readonly Row[]) => void): Promise<void> {
+    const { store } = this.db.transaction("rows");
+    const portion = (range?: IDBKeyRange): Portion => {
+      const both: Portion = [store.getAllKeys(range, PORTION), store.getAll(range, PORTION)];
+      // One that fails is told below; those behind it fail with it.
+      for (const one of both) one.catch(() => undefined);
+      return both;
+    };
+    let next: Portion | undefined = portion();
+    while (next) {
+      const rows: Portion[1] = next[1];
+      const ids: string[] = await next[0];
+      next = ids.length === PORTION ? portion(IDBKeyRange.lowerBound(ids[PORTION - 1], true)) : undefined;
+      take(await rows);
+    }
   }
 
   async live(): Promise<number> {
@@ -121,5 +151,8 @@ function rowOf({ state: _, ...row }: StoredRow): Row {
 function failed(error: unknown): never {
   const name = error instanceof Error || error instanceof DOMException ? error.name : "";
   if (name === "QuotaExceededError") throw new StoreError("full", "There is no room left to store this.", { cause: error });
+  // Its connection has ended.
+  if (name === "InvalidStateError")
+    throw new StoreError("unusable", "What was stored here was removed, or a newer release uses it. Load this page again.", { cause: error });
   throw new StoreError("unusable", `The database of the browser cannot be used: ${String(error)}`, { cause: error });
 }

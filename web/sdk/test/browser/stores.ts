@@ -3,6 +3,7 @@
 import { Client, type Document } from "../../src/client.ts";
 import type { ClientOptions } from "../../src/client.ts";
 import { IndexedDbStore } from "../../src/stores/indexeddb.ts";
+import { changed, emptyRow } from "../../src/engine/rows.ts";
 import { StoreError } from "../../src/stores/store.ts";
 import { PROMISES } from "../store-contract.ts";
 
@@ -12,6 +13,20 @@ async function promises(): Promise<{ asked: number; broken: string[] }> {
   for (const [number, { title, ask }] of PROMISES.entries())
     await ask(IndexedDbStore.open, `promise ${number}`).catch((error: unknown) => broken.push(`${title}: ${String(error)}`));
   return { asked: PROMISES.length, broken };
+}
+
+/** What is handed over of so many rows: all of them, by id, in how many portions; and what a closed store says. */
+async function each(count: number): Promise<{ ids: boolean; portions: number; closed: string }> {
+  const store = await IndexedDbStore.open(`each ${count}`);
+  const ids = Array.from({ length: count }, (_, at) => `d${String(at).padStart(5, "0")}`);
+  await store.commit(ids.map((id) => changed(emptyRow(id), { doc: { id }, hash: id })));
+  const portions: string[][] = [];
+  await store.each((rows) => portions.push(rows.map(({ id, doc }) => (doc?.["id"] === id ? id : `${id}?`))));
+  await store.close();
+  const asked = [store.each(() => undefined), store.get(["a"]), store.list("", 1), store.commit([emptyRow("a")])];
+  const said = (await Promise.allSettled(asked)).map((one) => (one.status === "rejected" ? String(one.reason) : "open"));
+  const closed = [...new Set(said)].join();
+  return { ids: portions.flat().join() === ids.join(), portions: portions.length, closed };
 }
 
 let client: Client;
@@ -39,6 +54,7 @@ function letters(count: number): string {
 
 Object.assign(globalThis, {
   promises,
+  each,
   open,
   put: (id: string, length: number) => outcome(() => client.put({ id, text: letters(length) })),
   sync: () => outcome(() => client.sync()),

@@ -1,10 +1,10 @@
 /** Oneself: signing out, and what this browser keeps. */
 
 import { signal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 
 import { person, signOut, SIGN_IN } from "../../engine/session.ts";
-import { removeStored } from "../../engine/space.ts";
+import { removeStored, unsentOf } from "../../engine/stored.ts";
 import { engine } from "../../state.ts";
 import { sayError } from "../../ui/messages.tsx";
 import { size } from "./loaded.tsx";
@@ -13,13 +13,15 @@ const room = signal<{ readonly usage: number; readonly quota: number; readonly k
 
 export function AccountPage() {
   useEffect(() => void look().catch(() => undefined), []);
-  const { status } = engine.value!;
-  const waits = status.value.pending.length + status.value.refused.length;
-  const leave = async (): Promise<void> => {
+  const [unsent, setUnsent] = useState(0);
+  const leave = async (losing: number): Promise<void> => {
     try {
       const { user } = person.value!;
-      await signOut();
+      // Whatever the status says: an edit may have been made just now, or in another space.
+      const count = await unsentOf(user);
+      if (count > losing) return setUnsent(count);
       const open = engine.value;
+      await signOut();
       engine.value = undefined;
       await open?.close();
       await removeStored(user);
@@ -51,21 +53,26 @@ export function AccountPage() {
         </dd>
       </dl>
       <h2 class="section-head">Sign out</h2>
-      {waits > 0 ? (
-        <div class="notice">
+      {unsent > 0 ? (
+        <div class="notice" role="alert">
           <p>
-            {waits === 1 ? "One edit was" : `${waits} edits were`} not sent yet. Signing out removes what is stored in this browser, so wait
-            until it says “In sync”, or lose {waits === 1 ? "it" : "them"}.
+            {unsent === 1 ? "One edit was" : `${unsent} edits were`} not sent yet. Signing out removes what is stored in this browser, of
+            all spaces: wait until it says “In sync” in each, or lose {unsent === 1 ? "it" : "them"}.
           </p>
-          <button class="danger" onClick={() => void leave()}>
-            Sign out and lose {waits === 1 ? "it" : "them"}
-          </button>
+          <div class="dialog-actions">
+            <button class="quiet" onClick={() => setUnsent(0)}>
+              Stay
+            </button>
+            <button class="danger" onClick={() => void leave(unsent)}>
+              Sign out and lose {unsent === 1 ? "it" : "them"}
+            </button>
+          </div>
         </div>
       ) : (
         <>
           <p class="hint">What is stored in this browser is removed; the server has all of it.</p>
           <p>
-            <button class="quiet" onClick={() => void leave()}>
+            <button class="quiet" onClick={() => void leave(0)}>
               Sign out
             </button>
           </p>

@@ -58,7 +58,7 @@ export function DevicesPage() {
                 <dt>Last sync</dt>
                 <dd>
                   {ago(one.last_sync)}
-                  {one.lag !== null && (one.lag === 0 ? ", up to date" : `, ${one.lag} changes behind`)}
+                  {one.lag !== null && (one.lag === 0 ? ", up to date" : `, ${one.lag === 1 ? "1 change" : `${one.lag} changes`} behind`)}
                 </dd>
                 <dt>Last heard of</dt>
                 <dd>{ago(one.last_seen)}</dd>

@@ -4,7 +4,8 @@ import type { ComponentChildren } from "preact";
 import { useCallback, useEffect, useState } from "preact/hooks";
 
 import { call } from "../../engine/session.ts";
-import { say, sayError, sentence } from "../../ui/messages.tsx";
+import { say, sayError } from "../../ui/messages.tsx";
+import { sentence } from "../../ui/sentences.ts";
 
 export interface Loaded<T> {
   readonly value: T | undefined;

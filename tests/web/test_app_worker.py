@@ -132,6 +132,69 @@ def test_a_release_is_kept_replaced_when_somebody_says_so_and_goes_when_the_serv
     page.wait_for_function(gone)
 
 
+HIDDEN = "Object.defineProperty(document, 'visibilityState', { get: () => 'hidden' })"
+
+
+def test_a_release_takes_no_page_away_in_which_somebody_types(files: Files, page: Page) -> None:
+    page.goto("/app/")
+    field = page.get_by_label("Add a task", exact=True)
+    field.wait_for()
+    ready(page)
+    page.reload()  # from now on the worker is asked
+    other = page.context.new_page()
+    other.goto("/app/")
+    other.get_by_label("Add a task", exact=True).wait_for()
+    field.fill("half a line")
+
+    files.release("two")
+    other.evaluate(HIDDEN)
+    look(page)
+    load = page.get_by_role("button", name="Load it")
+    expect(load).to_be_visible()
+    look(other)  # nobody looks at that one, but somebody does at the first
+    waits = "navigator.serviceWorker.getRegistration().then(({ waiting }) => waiting !== null)"
+    asked = """() => new Promise((resolve) => navigator.serviceWorker.getRegistration().then(({ waiting }) => {
+      const { port1, port2 } = new MessageChannel();
+      port1.onmessage = ({ data }) => resolve(data);
+      waiting.postMessage("release", [port2]);
+    }))"""
+    assert other.evaluate(asked) == "two"
+    assert page.evaluate(waits)
+    expect(field).to_have_value("half a line")
+
+    page.evaluate(HIDDEN)  # to the page itself, it may be taken away now, but for what was typed
+    other.get_by_role("button", name="Load it").click()
+    other.wait_for_selector("meta[name=release][content=two]", state="attached")
+    page.wait_for_function("navigator.serviceWorker.getRegistration().then(({ waiting }) => !waiting)")
+    expect(field).to_have_value("half a line")
+    load.click()
+    page.wait_for_selector("meta[name=release][content=two]", state="attached")
+
+
+def test_a_release_that_came_in_part_is_not_taken(files: Files, page: Page) -> None:
+    """One of its files is missing at the server, until somebody has put it there."""
+    page.goto("/app/")
+    page.get_by_label("Add a task", exact=True).wait_for()
+    ready(page)
+    page.reload()
+    before = kept(page)
+    [part] = (files.root / "assets").glob("members-*.js")
+    gone = part.rename(part.with_suffix(".missing"))
+    files.release("two")
+    update = "navigator.serviceWorker.getRegistration().then((found) => found.update()).then(() => '', String)"
+    page.evaluate(update)
+    page.wait_for_function(
+        "navigator.serviceWorker.getRegistration().then(({ installing, waiting }) => !installing && !waiting)"
+    )
+    assert before[0] in kept(page)
+    page.reload()  # the page is the new one; what it needs is there
+    expect(page.get_by_label("Add a task", exact=True)).to_be_visible()
+    gone.rename(part)
+    look(page)
+    page.get_by_role("button", name="Load it").click()
+    page.wait_for_function("caches.keys().then((names) => names.join() === 'hypertask-app-two')")
+
+
 def test_without_a_server_the_release_that_is_kept_opens(files: Files, page: Page) -> None:
     page.goto("/app/")
     expect(page.get_by_label("Add a task", exact=True)).to_be_visible()

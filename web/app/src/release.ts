@@ -2,34 +2,40 @@
 
 import { signal } from "@preact/signals";
 
-/** A newer release is here, and waits. */
+/** A newer release is here, and waits until this page is loaded again. */
 export const newRelease = signal(false);
 const LOOK_EVERY_MILLISECONDS = 30 * 60_000;
 
 let waiting: ServiceWorker | undefined;
+/** Somebody has asked for it in this page. */
+let asked = false;
+/** Where somebody has typed. */
+const typedIn = new Set<HTMLInputElement | HTMLTextAreaElement>();
 
 export async function keepRelease(): Promise<void> {
   if (!("serviceWorker" in navigator)) return;
   const before = navigator.serviceWorker.controller;
+  document.addEventListener("input", ({ target }) => {
+    if (target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement) typedIn.add(target);
+  });
+  navigator.serviceWorker.addEventListener("controllerchange", () => {
+    // Without one before this page was loaded from the server as it is.
+    if (!before) return;
+    waiting = undefined;
+    if (asked || isIdle()) location.reload();
+    else newRelease.value = true;
+  });
   const registration = await navigator.serviceWorker.register("/app/sw.js", { updateViaCache: "none" });
   const look = (): void => {
     if (!registration.waiting || !before) return;
     waiting = registration.waiting;
-    // Nobody looks on: nothing is disturbed.
-    if (document.visibilityState === "hidden") takeRelease();
-    else newRelease.value = true;
+    newRelease.value = true;
+    if (isIdle()) waiting.postMessage("take over unseen");
   };
   look();
   registration.addEventListener("updatefound", () => {
     const { installing } = registration;
     installing?.addEventListener("statechange", () => installing.state === "installed" && look());
-  });
-  let reloading = false;
-  navigator.serviceWorker.addEventListener("controllerchange", () => {
-    // Without one before this page was loaded from the server as it is.
-    if (!before || reloading) return;
-    reloading = true;
-    location.reload();
   });
   const ask = (): void => void registration.update().catch(() => undefined);
   setInterval(ask, LOOK_EVERY_MILLISECONDS);
@@ -39,6 +45,16 @@ export async function keepRelease(): Promise<void> {
   });
 }
 
+/** Nobody looks at this page, and nothing is typed in it that would be lost. */
+function isIdle(): boolean {
+  for (const field of typedIn) if (!field.isConnected || field.value === "") typedIn.delete(field);
+  return document.visibilityState === "hidden" && typedIn.size === 0;
+}
+
+/** Loads the newer release. */
 export function takeRelease(): void {
-  waiting?.postMessage("take over");
+  asked = true;
+  // Another page may have let it take over already.
+  if (waiting) waiting.postMessage("take over");
+  else location.reload();
 }

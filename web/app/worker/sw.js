@@ -22,14 +22,18 @@ self.addEventListener("activate", (event) => {
   event.waitUntil(
     (async () => {
       for (const name of await caches.keys()) if (name.startsWith(PREFIX) && name !== NAME) await caches.delete(name);
+      // The page is asked for while this is still being started.
+      await self.registration.navigationPreload?.enable();
       await self.clients.claim();
     })(),
   );
 });
 
 self.addEventListener("message", (event) => {
-  // A page says so when nothing of the former release is open that could be disturbed.
+  // Somebody has said so in a page.
   if (event.data === "take over") void self.skipWaiting();
+  // A page that nobody looks at says so: it need not be the only one.
+  if (event.data === "take over unseen") event.waitUntil(takeOverUnseen());
   if (event.data === "release") event.ports[0]?.postMessage(RELEASE);
 });
 
@@ -37,17 +41,24 @@ self.addEventListener("fetch", (event) => {
   const { request } = event;
   const url = new URL(request.url);
   if (request.method !== "GET" || url.origin !== self.location.origin || !url.pathname.startsWith(PAGE)) return;
-  if (request.mode === "navigate" && url.pathname === PAGE) event.respondWith(page(request));
+  if (request.mode === "navigate" && url.pathname === PAGE) event.respondWith(page(event));
   else if (url.pathname.startsWith(`${PAGE}assets/`) || FILES.includes(url.pathname)) event.respondWith(kept(request));
 });
 
+async function takeOverUnseen() {
+  const pages = await self.clients.matchAll({ type: "window", includeUncontrolled: true });
+  if (pages.every(({ visibilityState }) => visibilityState === "hidden")) await self.skipWaiting();
+}
+
 /** The page of the server; the one that is kept where there is no answer. */
-async function page(request) {
+async function page(event) {
+  const asked = Promise.resolve(event.preloadResponse).then((answer) => answer ?? fetch(event.request));
+  event.waitUntil(asked.catch(() => undefined));
   const keeps = await caches.match(PAGE, { cacheName: NAME });
-  if (!keeps) return fetch(request);
+  if (!keeps) return asked;
   const late = new Promise((resolve) => setTimeout(resolve, PATIENCE, undefined));
   try {
-    const answer = await Promise.race([fetch(request), late]);
+    const answer = await Promise.race([asked, late]);
     return answer && answer.status < 500 ? answer : keeps;
   } catch {
     return keeps;

@@ -179,3 +179,10 @@ test("a table has the columns that most documents have", () => {
   const docs = [{ id: "1", x: 1, title: "a" }, { id: "2", x: 1 }, { id: "3", y: 1 }] as Task[];
   assert.deepEqual(columnsOf(docs), ["title", "x", "y"]);
 });
+
+test("values that are called as what every object has are values", () => {
+  const view = new View([], 0);
+  const [task] = [{ id: "a", priority: "constructor" }];
+  assert.deepEqual(grouped([task], "priority", view).map(({ label }) => label), ["constructor"]);
+  assert.deepEqual(grouped([task], "constructor", view).map(({ label }) => label), ["No constructor"]);
+});

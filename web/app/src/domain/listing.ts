@@ -2,7 +2,7 @@
 
 import { readFilter } from "./filters.ts";
 import { dayAt, dayText, secondsAt } from "./points.ts";
-import { clipped, isPending, readable, statusOf, tagsOf, titleOf, valueAt, type Task, type View } from "./tasks.ts";
+import { clipped, entryOf, isPending, readable, statusOf, tagsOf, titleOf, valueAt, type Task, type View } from "./tasks.ts";
 import { urgency } from "./urgency.ts";
 
 export const SORTS = ["urgency", "due", "entry", "modified", "project", "description", "priority"] as const;
@@ -27,28 +27,29 @@ export function sorted(tasks: readonly Task[], by: string, view: View): Task[] {
   return keyed.map(({ task }) => task);
 }
 
-type SortKey = readonly [number, number | string];
+/** undefined: what is asked for is not there, and comes last. */
+type SortKey = number | string | undefined;
 const PRIORITIES = ["H", "M", "L"];
+const PRIORITY_NAMES: Readonly<Record<string, string>> = { H: "High", M: "Medium", L: "Low" };
 
-/** What is not there comes last. */
 function sortKey(task: Task, by: string, view: View): SortKey {
   switch (by) {
     case "urgency":
-      return [0, -urgency(task, view)];
+      return -urgency(task, view);
     case "due":
-      return ordered(secondsAt(task["due"]));
+      return secondsAt(task["due"]);
     case "entry":
     case "modified":
-      return ordered(negative(secondsAt(task[by])));
+      return negative(secondsAt(task[by]));
     case "priority": {
       const place = PRIORITIES.indexOf(readable(task["priority"]));
-      return ordered(place < 0 ? undefined : place);
+      return place < 0 ? undefined : place;
     }
     case "description":
-      return [0, titleOf(task).toLowerCase()];
+      return titleOf(task).toLowerCase();
     default: {
       const value = valueAt(task, by);
-      return ordered(typeof value === "number" ? value : value === undefined ? undefined : readable(value).toLowerCase());
+      return typeof value === "number" || value === undefined ? value : readable(value).toLowerCase();
     }
   }
 }
@@ -57,15 +58,14 @@ function negative(value: number | undefined): number | undefined {
   return value === undefined ? undefined : -value;
 }
 
-function ordered(value: number | string | undefined): SortKey {
-  return value === undefined ? [1, 0] : [0, value];
+function compare(one: SortKey, other: SortKey): number {
+  if (typeof one === "number" && typeof other === "number") return one - other;
+  if (typeof one === "string" && typeof other === "string") return one.localeCompare(other);
+  return rank(one) - rank(other);
 }
 
-function compare([oneRank, one]: SortKey, [otherRank, other]: SortKey): number {
-  if (oneRank !== otherRank) return oneRank - otherRank;
-  if (typeof one === "string" && typeof other === "string") return one.localeCompare(other);
-  if (typeof one !== typeof other) return typeof one === "number" ? -1 : 1;
-  return Number(one) - Number(other);
+function rank(key: SortKey): number {
+  return typeof key === "number" ? 0 : key === undefined ? 2 : 1;
 }
 
 /** In the order of the tasks; what has none of it is the last group. A task with two tags is in two. */
@@ -121,9 +121,9 @@ const NONE: Readonly<Record<string, string>> = {
 };
 
 function groupLabel(key: string, by: string): string {
-  if (key === "") return NONE[by] ?? `No ${by}`;
+  if (key === "") return entryOf(NONE, by) ?? `No ${by}`;
   if (by === "tags") return `+${key}`;
-  if (by === "priority") return { H: "High", M: "Medium", L: "Low" }[key] ?? key;
+  if (by === "priority") return entryOf(PRIORITY_NAMES, key) ?? key;
   return by === "due" || by === "status" ? key.charAt(0).toUpperCase() + key.slice(1) : key;
 }
 

@@ -122,6 +122,11 @@ export function valueAt(task: Readonly<Record<string, unknown>>, path: string): 
   return isRecord(inside) ? valueAt(inside, path.slice(dot + 1)) : undefined;
 }
 
+/** What a table has under a key that may come from a document: of `constructor` and the like nothing. */
+export function entryOf<T>(table: Readonly<Record<string, T>>, key: string): T | undefined {
+  return Object.hasOwn(table, key) ? table[key] : undefined;
+}
+
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -244,6 +244,69 @@ def test_of_two_tabs_one_syncs_and_the_other_goes_on_when_it_is_closed(anna: Per
     context.close()
 
 
+def test_it_works_where_pages_do_not_come_by_https(anna: Person, chromium: Browser) -> None:
+    """Browsers give such pages no locks, no service worker and no promise to keep what is stored."""
+    context = anna.context(chromium)
+    for name in ("locks", "serviceWorker", "storage"):
+        context.add_init_script(f"delete Navigator.prototype.{name}")
+    pages = [anna.tab(context) for _ in range(2)]
+    for page in pages:
+        in_sync(page)
+    for number, page in enumerate(pages):
+        add(page, f"by the other road {number}")
+        one(anna, f"by the other road {number}")
+        expect(pages[1 - number].locator(".row", has_text=f"by the other road {number}")).to_be_visible()
+    pages[0].get_by_role("link", name="Account").first.click()
+    expect(pages[0].get_by_text("not known")).to_be_visible()
+    assert not anna.complaints
+    context.close()
+
+
+def test_by_keys_one_goes_from_task_to_task_on_every_page(anna: Person, chromium: Browser) -> None:
+    for number in range(3):
+        anna.put({"id": f"keys{number}", "description": f"by keys {number}", "due": "2031-03-0" + str(number + 1)})
+    page = anna.page(chromium)
+    in_sync(page)
+    page.get_by_label("Search or filter").fill("by keys")
+    for name in ("Board", "All documents"):
+        page.get_by_role("navigation", name="Pages", exact=True).get_by_role("link", name=name).click()
+        expect(page.locator("#main [data-task]")).to_have_count(3)
+        shown = page.locator("#main [data-task]").evaluate_all("all => all.map(({ dataset }) => dataset.task)")
+        page.locator("#main [data-task]").first.focus()
+        for key, place in (("j", 1), ("j", 2), ("j", 2), ("k", 1)):
+            page.keyboard.press(key)
+            assert page.evaluate("document.activeElement.dataset.task") == shown[place], (name, key)
+        page.keyboard.press("x")
+        expect(page.locator("#main .is-selected")).to_have_count(1)
+        expect(page.get_by_text("1 selected")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.get_by_text("1 selected")).to_have_count(0)
+    page.context.close()
+
+
+def test_a_finger_selects_several(anna: Person, chromium: Browser) -> None:
+    for number in range(3):
+        anna.put({"id": f"touch{number}", "description": f"by touch {number}"})
+    page = anna.page(chromium, has_touch=True, viewport={"width": 390, "height": 800})
+    page.get_by_label("Search or filter").fill("by touch")
+    links = page.locator(".list-page .row-main")
+    expect(links).to_have_count(3)
+    box = links.first.bounding_box()
+    assert box is not None
+    devtools = page.context.new_cdp_session(page)
+    point = {"x": box["x"] + 40, "y": box["y"] + 20}
+    devtools.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [point]})
+    expect(page.get_by_text("1 selected")).to_be_visible()
+    devtools.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    links.nth(1).tap()
+    expect(page.get_by_text("2 selected")).to_be_visible()
+    assert page.locator(".detail").count() == 0
+    page.get_by_role("button", name="Select nothing").tap()
+    links.nth(2).tap()
+    expect(page.locator(".detail")).to_be_visible()
+    page.context.close()
+
+
 def without_barriers(page: Page, what: str) -> None:
     page.evaluate((node.APP / "node_modules" / "axe-core" / "axe.min.js").read_text())
     rules = "axe.run({resultTypes: ['violations']})"

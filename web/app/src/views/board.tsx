@@ -5,9 +5,10 @@ import { computed, signal } from "@preact/signals";
 import { set } from "../deeds.ts";
 import { withValue, without } from "../domain/modifications.ts";
 import { written } from "../domain/points.ts";
+import { readFilter } from "../domain/filters.ts";
 import { grouped } from "../domain/listing.ts";
-import { readable, titleOf, valueAt, type Task } from "../domain/tasks.ts";
-import { addressOf, boardField, current, engine, mayWrite, tasks, view } from "../state.ts";
+import { entryOf, isOpen, readable, titleOf, valueAt, type Task } from "../domain/tasks.ts";
+import { addressOf, boardField, current, engine, filter, mayWrite, selected, tasks, view } from "../state.ts";
 import { say } from "../ui/messages.tsx";
 import { fitting } from "./list.tsx";
 import { Check, Facts } from "./row.tsx";
@@ -50,17 +51,18 @@ const columns = computed<readonly Column[]>(() => {
   const by = boardField.value!;
   if (by === "status") return byProgress();
   const found = grouped(fitting.value.tasks, by, view.value);
-  const missing = (ALWAYS[by] ?? [""]).filter((key) => !found.some((one) => one.key === key));
+  const missing = (entryOf(ALWAYS, by) ?? [""]).filter((key) => !found.some((one) => one.key === key));
   const empty = grouped(missing.map((key) => ({ id: key, ...(key ? { [by]: key } : {}) })), by, view.value);
   const all: Column[] = [...found, ...empty.map((one) => ({ ...one, tasks: [] }))];
-  const order = ALWAYS[by];
+  const order = entryOf(ALWAYS, by);
   return order ? all.sort((one, other) => order.indexOf(one.key) - order.indexOf(other.key)) : all;
 });
 
 /** To do, begun, done lately: what the status and `start` say together. */
 function byProgress(): Column[] {
-  const open = fitting.value.tasks;
-  const done = tasks.value.filter((task) => task["status"] === "completed");
+  const open = fitting.value.tasks.filter(isOpen);
+  const fits = fitting.value.error ? () => false : readFilter(filter.value, view.value).test;
+  const done = tasks.value.filter((task) => task["status"] === "completed" && fits(task));
   const lately = done.sort((one, other) => (readable(one["end"]) < readable(other["end"]) ? 1 : -1)).slice(0, 30);
   return [
     { key: "pending", label: "To do", tasks: open.filter((task) => !("start" in task)) },
@@ -135,7 +137,7 @@ function BoardColumn({ column }: { readonly column: Column }) {
 function Card({ task, column }: { readonly task: Task; readonly column: string }) {
   return (
     <li
-      class={`card ${dragged.value === task.id ? "is-dragged" : ""}`}
+      class={`card ${dragged.value === task.id ? "is-dragged" : ""} ${selected.value.has(task.id) ? "is-selected" : ""}`}
       data-id={task.id}
       draggable={mayWrite.value}
       onDragStart={(event) => {
@@ -157,6 +159,7 @@ function Card({ task, column }: { readonly task: Task; readonly column: string }
       <Check task={task} />
       <a
         href={addressOf("board", task.id)}
+        data-task={task.id}
         onFocus={() => (current.value = task.id)}
         aria-keyshortcuts="Shift+ArrowLeft Shift+ArrowRight"
       >

@@ -6,7 +6,7 @@ import { add, set } from "../deeds.ts";
 import { monthsLater } from "../domain/dates.ts";
 import { dateOf, dayAt, daysOf, dayText, pointOf, textOf, wallOf, weekdayOf, DAY, type Point } from "../domain/points.ts";
 import { isOpen, titleOf, type Task } from "../domain/tasks.ts";
-import { addressOf, current, engine, go, mayWrite, tasks, view } from "../state.ts";
+import { addressOf, current, engine, filter, go, mayWrite, selected, tasks, view } from "../state.ts";
 import { sayError } from "../ui/messages.tsx";
 import { Icon } from "../ui/icons.tsx";
 
@@ -109,8 +109,9 @@ function Day({ day, inMonth }: { readonly day: number; readonly inMonth: boolean
           <li key={task.id} class={isOpen(task) ? "" : "is-done"}>
             <a
               href={addressOf("calendar", task.id)}
+              data-task={task.id}
               draggable={mayWrite.value}
-              class={view.value.isOverdue(task) && !isToday ? "late" : ""}
+              class={`${view.value.isOverdue(task) && !isToday ? "late" : ""} ${selected.value.has(task.id) ? "is-selected" : ""}`}
               onFocus={() => (current.value = task.id)}
               onDragStart={(event) => {
                 event.dataTransfer!.effectAllowed = "move";
@@ -122,7 +123,13 @@ function Day({ day, inMonth }: { readonly day: number; readonly inMonth: boolean
             </a>
           </li>
         ))}
-        {its.length > MOST && <li class="hint">{its.length - MOST} more</li>}
+        {its.length > MOST && (
+          <li class="hint">
+            <a href={addressOf("list")} onClick={() => (filter.value = `due:${dayText(day)} status.not:deleted`)}>
+              {its.length - MOST} more
+            </a>
+          </li>
+        )}
       </ul>
     </li>
   );

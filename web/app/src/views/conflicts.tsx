@@ -3,7 +3,7 @@
 import { set } from "../deeds.ts";
 import type { FieldConflict, StoredConflict } from "../engine/conflicts.ts";
 import { namesOf, withOther } from "../domain/places.ts";
-import type { Task } from "../domain/tasks.ts";
+import { clipped, type Task } from "../domain/tasks.ts";
 import { addressOf, engine, mayWrite, now } from "../state.ts";
 import { text } from "./history.tsx";
 import { age } from "./sync.tsx";
@@ -73,7 +73,7 @@ function Field({ id, field }: { readonly id: string; readonly field: FieldConfli
   const canTake = mayWrite.value && !field.hidden && withOther(now, path, field.kept, field.dropped) !== undefined;
   return (
     <div class="sides">
-      <h3 dir="auto">{path.join(" › ") || "The whole document"}</h3>
+      <h3 dir="auto">{clipped(path.join(" › "), 300) || "The whole document"}</h3>
       {field.hidden ? (
         <p class="hint">The values are not kept here. The history has them.</p>
       ) : (
@@ -96,7 +96,7 @@ function Field({ id, field }: { readonly id: string; readonly field: FieldConfli
 }
 
 function shown(value: unknown): string {
-  return value === undefined ? "nothing" : text(value);
+  return value === undefined ? "nothing" : clipped(text(value), 2_000);
 }
 
 async function take(id: string, path: readonly string[], { kept, dropped }: FieldConflict): Promise<void> {

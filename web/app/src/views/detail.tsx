@@ -8,11 +8,12 @@ import { remove, set, stamped } from "../deeds.ts";
 import { stored } from "../domain/dates.ts";
 import { without } from "../domain/modifications.ts";
 import { MOMENTS, shown, written } from "../domain/points.ts";
-import { dependencies, isRecord, readable, tagsOf, titleOf, type Task } from "../domain/tasks.ts";
+import { clipped, dependencies, isRecord, readable, tagsOf, titleOf, type Task } from "../domain/tasks.ts";
 import { terms, urgency } from "../domain/urgency.ts";
 import { addressOf, engine, mayWrite, now, view } from "../state.ts";
 import { Icon } from "../ui/icons.tsx";
-import { say, sayError, sentence } from "../ui/messages.tsx";
+import { say, sayError } from "../ui/messages.tsx";
+import { sentence } from "../ui/sentences.ts";
 import { HistoryPanel } from "./history.tsx";
 import { Check } from "./row.tsx";
 
@@ -143,13 +144,14 @@ function Fields({ task, page }: { readonly task: Task; readonly page: string }) 
         <section>
           <h3>More fields</h3>
           <dl class="facts-list">
-            {others.map(([name, value]) => [
-              <dt key={`name ${name}`}>{name}</dt>,
+            {others.slice(0, MOST).map(([name, value]) => [
+              <dt key={`name ${name}`}>{clipped(name, LONG)}</dt>,
               <dd key={`value ${name}`} dir="auto">
-                {typeof value === "object" ? <code>{readable(value)}</code> : readable(value)}
+                {typeof value === "object" ? <code>{clipped(readable(value), LONG)}</code> : clipped(readable(value), LONG)}
               </dd>,
             ])}
           </dl>
+          <More count={others.length - MOST} />
         </section>
       )}
       <Urgency task={task} />
@@ -161,6 +163,14 @@ function Fields({ task, page }: { readonly task: Task; readonly page: string }) 
       </p>
     </div>
   );
+}
+
+/** Of a document that may have thousands; all of them are in its JSON. */
+const MOST = 100;
+const LONG = 2_000;
+
+function More({ count }: { readonly count: number }) {
+  return count > 0 ? <p class="hint">{count} more: see JSON.</p> : null;
 }
 
 const BOOKKEEPING = new Set(["id", "entry", "modified", "end", "status"]);
@@ -250,7 +260,7 @@ function Depends({ task, page }: { readonly task: Task; readonly page: string })
     <section>
       <h3>Depends on</h3>
       <ul class="plain-list">
-        {ids.map((id) => {
+        {ids.slice(0, MOST).map((id) => {
           const found = docs.get(id) as Task | undefined;
           return (
             <li key={id}>
@@ -262,6 +272,7 @@ function Depends({ task, page }: { readonly task: Task; readonly page: string })
           );
         })}
       </ul>
+      <More count={ids.length - MOST} />
     </section>
   );
 }
@@ -283,13 +294,14 @@ function Notes({ task, disabled }: { readonly task: Task; readonly disabled: boo
     <section>
       <h3>Notes</h3>
       <ul class="plain-list notes">
-        {notes.map((note, place) => (
+        {notes.slice(-MOST).map((note, place) => (
           <li key={place}>
-            <span dir="auto">{readable(isRecord(note) ? (note["description"] ?? "") : note)}</span>
+            <span dir="auto">{clipped(readable(isRecord(note) ? (note["description"] ?? "") : note), LONG)}</span>
             {isRecord(note) && note["entry"] !== undefined && <span class="hint">{shown(note["entry"])}</span>}
           </li>
         ))}
       </ul>
+      <More count={notes.length - MOST} />
       {!disabled && (
         <form class="inline-form" onSubmit={add}>
           <input value={text} onInput={(event) => setText(event.currentTarget.value)} placeholder="Add a note" aria-label="Add a note" dir="auto" />

@@ -5,10 +5,11 @@ import { useEffect, useState } from "preact/hooks";
 import type { Document } from "../../../sdk/src/client.ts";
 import { stamped } from "../deeds.ts";
 import { changesBetween, type FieldChange } from "../domain/differences.ts";
-import type { Task } from "../domain/tasks.ts";
+import { clipped, type Task } from "../domain/tasks.ts";
 import { call } from "../engine/session.ts";
 import { engine, mayWrite, now, space } from "../state.ts";
-import { say, sayError, sentence } from "../ui/messages.tsx";
+import { say, sayError } from "../ui/messages.tsx";
+import { sentence } from "../ui/sentences.ts";
 import { age } from "./sync.tsx";
 
 interface Revision {
@@ -21,6 +22,9 @@ interface Revision {
   readonly rule: string;
   readonly conflicts?: readonly Record<string, unknown>[];
 }
+
+/** Revisions that are shown, and whose bodies are fetched, until older ones are asked for. */
+const AT_ONCE = 20;
 
 const OUTCOMES: Readonly<Record<string, string>> = {
   fast_forward: "Changed",
@@ -35,6 +39,7 @@ export function HistoryPanel({ id }: { readonly id: string }) {
   const [revisions, setRevisions] = useState<readonly Revision[] | undefined>(undefined);
   const [names, setNames] = useState<ReadonlyMap<string, string>>(new Map());
   const [error, setError] = useState("");
+  const [count, setCount] = useState(AT_ONCE);
   const doc = engine.value!.docs.value.get(id);
   useEffect(() => {
     let current = true;
@@ -54,7 +59,7 @@ export function HistoryPanel({ id }: { readonly id: string }) {
   if (revisions.length === 0) return <p class="empty">The server has no history of it yet.</p>;
   return (
     <ol class="history">
-      {revisions.map((revision, place) => (
+      {revisions.slice(0, count).map((revision, place) => (
         <RevisionEntry
           key={revision.rev}
           id={id}
@@ -64,6 +69,13 @@ export function HistoryPanel({ id }: { readonly id: string }) {
           device={nameOf(revision.device, names)}
         />
       ))}
+      {revisions.length > count && (
+        <li>
+          <button class="quiet small" onClick={() => setCount(count + AT_ONCE)}>
+            Older ones
+          </button>
+        </li>
+      )}
     </ol>
   );
 }
@@ -120,20 +132,26 @@ function RevisionEntry({ id, revision, before, isCurrent, device }: {
   );
 }
 
+/** Of documents that may have thousands of fields, of any length. */
+const MOST = 100;
+const LONG = 2_000;
+
 export function Differences({ changes }: { readonly changes: readonly FieldChange[] }) {
+  const telling = changes.filter(({ path }) => path !== "modified" && path !== "id");
   return (
-    <dl class="differences">
-      {changes
-        .filter(({ path }) => path !== "modified" && path !== "id")
-        .map(({ path, before, after }) => [
-          <dt key={`name ${path}`}>{path}</dt>,
+    <>
+      <dl class="differences">
+        {telling.slice(0, MOST).map(({ path, before, after }) => [
+          <dt key={`name ${path}`}>{clipped(path, LONG)}</dt>,
           <dd key={`value ${path}`} dir="auto">
-            {before !== undefined && <del>{text(before)}</del>}
+            {before !== undefined && <del>{clipped(text(before), LONG)}</del>}
             {before !== undefined && after !== undefined && " "}
-            {after !== undefined && <ins>{text(after)}</ins>}
+            {after !== undefined && <ins>{clipped(text(after), LONG)}</ins>}
           </dd>,
         ])}
-    </dl>
+      </dl>
+      {telling.length > MOST && <p class="hint">{telling.length - MOST} more fields.</p>}
+    </>
   );
 }
 
@@ -141,6 +159,8 @@ export function text(value: unknown): string {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
+/** They may be large. */
+const MOST_BODIES = 50;
 const bodies = new Map<string, Promise<Record<string, unknown>>>();
 
 /** The state of a revision, which never changes; undefined: there was none. */
@@ -151,6 +171,7 @@ async function bodyOf(id: string, revision: Revision | undefined): Promise<Recor
   let found = bodies.get(path);
   if (!found) {
     found = call<Record<string, unknown>>("GET", path, undefined, headers);
+    if (bodies.size >= MOST_BODIES) bodies.clear();
     bodies.set(path, found);
     found.catch(() => bodies.delete(path));
   }

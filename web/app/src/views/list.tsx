@@ -5,7 +5,7 @@ import { computed } from "@preact/signals";
 import { grouped, GROUPINGS, listed, sorted, SORTS } from "../domain/listing.ts";
 import type { Task } from "../domain/tasks.ts";
 import { current, engine, filter, grouping, mayWrite, narrow, selected, sort, tasks, view } from "../state.ts";
-import { sentence } from "../ui/messages.tsx";
+import { sentence } from "../ui/sentences.ts";
 import { VirtualList } from "../ui/virtual.tsx";
 import { Empty } from "./empty.tsx";
 import { QuickAdd } from "./quick-add.tsx";
@@ -33,9 +33,18 @@ export const fitting = computed<{ readonly tasks: readonly Task[]; readonly erro
 const items = computed<readonly Item[]>(() =>
   grouped(fitting.value.tasks, grouping.value!, view.value).flatMap(({ key, label, tasks: its }): Item[] => [
     ...(label ? [{ kind: "head" as const, key: `head ${key}`, label, count: its.length }] : []),
-    ...its.map((task) => ({ kind: "task" as const, key: `${key} ${task.id}`, task })),
+    ...its.map((task) => (key ? { kind: "task" as const, key: `${key} ${task.id}`, task } : lineOf(task))),
   ]),
 );
+
+/** A task is another object once it is changed; its line in no group is made once, not with each key that is typed. */
+const lines = new WeakMap<Task, Item>();
+
+function lineOf(task: Task): Item {
+  let found = lines.get(task);
+  if (!found) lines.set(task, (found = { kind: "task", key: ` ${task.id}`, task }));
+  return found;
+}
 
 /** The ids as they are shown, one below the other. */
 export const shownIds = computed(() => items.value.flatMap((item) => (item.kind === "task" ? [item.task.id] : [])));
@@ -100,16 +109,21 @@ const heightOnWide = (item: Item): number => (item.kind === "head" ? HEAD : 44);
 /** What is known of a task stands below it there. */
 const heightOnNarrow = (item: Item): number => (item.kind === "head" ? HEAD : 60);
 
-/** Moves what keys act on by so many rows; `extends`: selects what it passes. */
+/** Moves what keys act on by so many rows, or tasks of another page as they stand there; `extend`: selects what it passes. */
 export function moveCurrent(by: number, extend = false): void {
-  const ids = shownIds.value;
+  const isList = document.querySelector(".list-page") !== null;
+  const links = isList ? [] : [...document.querySelectorAll<HTMLElement>("#main [data-task]")];
+  const ids = isList ? shownIds.value : links.map((link) => link.dataset["task"]!);
   if (ids.length === 0) return;
-  const place = current.value === undefined ? -1 : ids.indexOf(current.value);
+  // On a board a task may stand in several columns.
+  const focused = links.findIndex((link) => link === document.activeElement);
+  const place = focused >= 0 ? focused : current.value === undefined ? -1 : ids.indexOf(current.value);
   const next = Math.min(ids.length - 1, Math.max(0, place < 0 ? (by > 0 ? 0 : ids.length - 1) : place + by));
   if (extend) selected.value = new Set([...selected.value, ...(place < 0 ? [] : [ids[place]]), ids[next]]);
   current.value = ids[next];
   // After the list has scrolled there.
-  requestAnimationFrame(() => focusRow(ids[next]));
+  if (isList) requestAnimationFrame(() => focusRow(ids[next]));
+  else links[next].focus();
 }
 
 export function focusRow(id: string): void {

@@ -6,6 +6,7 @@ import { clipped, isOpen, readable, tagsOf, titleOf, type Task } from "../domain
 import { addressOf, current, engine, mayWrite, route, selected, view } from "../state.ts";
 import { toggleDone } from "../deeds.ts";
 import { Icon } from "../ui/icons.tsx";
+import { endsLongPress, longPress } from "../ui/press.ts";
 
 /** What of a document may be any length, as a line has room for. */
 const LONGEST = 60;
@@ -54,10 +55,13 @@ export function Row({ task, page }: { readonly task: Task; readonly page: string
         href={addressOf(page, id)}
         aria-current={route.value.id === id ? "true" : undefined}
         onFocus={() => (current.value = id)}
+        {...longPress(() => toggleSelected(id))}
         onClick={(event) => {
-          if (event.shiftKey || event.metaKey || event.ctrlKey) {
+          const wasLong = endsLongPress();
+          const isTap = (event as unknown as PointerEvent).pointerType === "touch" && selected.value.size > 0;
+          if (wasLong || isTap || event.shiftKey || event.metaKey || event.ctrlKey) {
             event.preventDefault();
-            toggleSelected(id);
+            if (!wasLong) toggleSelected(id);
           }
           current.value = id;
         }}

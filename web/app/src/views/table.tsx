@@ -7,7 +7,7 @@ import { columnsOf } from "../domain/columns.ts";
 import { newId } from "../domain/ids.ts";
 import { sorted } from "../domain/listing.ts";
 import { clipped, type Task } from "../domain/tasks.ts";
-import { addressOf, current, engine, filter, go, mayWrite, route, tasks, view } from "../state.ts";
+import { addressOf, current, engine, filter, go, mayWrite, route, selected, tasks, view } from "../state.ts";
 import { sayError } from "../ui/messages.tsx";
 import { VirtualList } from "../ui/virtual.tsx";
 import { text } from "./history.tsx";
@@ -71,8 +71,9 @@ export function TablePage() {
             label="Documents"
             row={(doc) => (
               <a
-                class={`table-row ${route.value.id === doc.id ? "is-open" : ""}`}
+                class={`table-row ${route.value.id === doc.id ? "is-open" : ""} ${selected.value.has(doc.id) ? "is-selected" : ""}`}
                 href={addressOf("table", doc.id)}
+                data-task={doc.id}
                 style={layout}
                 onFocus={() => (current.value = doc.id)}
               >

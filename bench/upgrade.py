@@ -32,7 +32,7 @@ def steps(fleet: Fleet, load: Load, earlier: Path, seconds: float) -> Iterator[F
             load.move_on()
             time.sleep(seconds)
 
-        return Fault("step", name, followed)
+        return Fault(("step",), name, followed)
 
     old = list(fleet.hosts)
     yield step("the earlier release alone", lambda: None)

@@ -5,9 +5,12 @@
     clock.py     runs a process of the product under a clock that is shifted
     device.py    one client's connection: it repeats what fails, at another host
     writers.py   clients of several kinds, and what they note of their edits
+    followers.py clients that read what changed
     check.py     what must be true of these notes and of what the server answers at the end
     kinds.py     the faults
+    copies.py    earlier states of the database that are put back
     run.py       load, faults and check together
+    page.py      tables of what runs showed
 
 The check knows nothing of how the server works: no module of the product is used for it.
 """

@@ -1,21 +1,34 @@
-"""What must be true at the end, from what writers noted and what the server answers. Standard library only.
+"""What must be true at the end, from what clients noted and what the server answers. Standard library only.
 
-own field      each writer has a field of its own in documents that all change. At the end it is the number of its
-               last edit that was acknowledged.
-shared field   all writers write it. Each acknowledged value is the last one, or somebody who saw it wrote another
+own field      each client has a field of its own in documents that all change. At the end it is the number of its
+               last edit that was acknowledged; and so it was in each answer about the document. Documents that it
+               did not edit have none.
+shared field   all clients write it. Each acknowledged value is the last one, or somebody who saw it wrote another
                one over it, or a conflict record that a client can read has it as `dropped`.
+own documents  each client makes documents that nobody else edits. At the end each is as it was acknowledged last,
+               or deleted if it was deleted.
 cursor         who follows the changes has what the whole map has.
+hashes         the map has the hash of each of these documents, computed here, and no other ids than there are.
+
+Where the database was put back to an earlier moment, a value of an own field may also be in a conflict record: a
+client that names no base cannot say whether its state is older than what the server has.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+import hashlib
+import json
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 SHARED: str = "title"
 """The field that all write."""
+
+Documents = Mapping[str, Mapping[str, Any]]
+Dropped = Mapping[str, Sequence[tuple[str, Any]]]
+"""By document: the place (a JSON pointer) and the value of each conflict record."""
 
 
 @dataclass(frozen=True)
@@ -32,26 +45,50 @@ class Edit:
     ended: float
 
 
-Documents = Mapping[str, Mapping[str, Any]]
+@dataclass(frozen=True)
+class SetBack:
+    """An answer in which the writer's own field is not the number of its last edit."""
+
+    writer: str
+    document: str
+    number: int
+    answered: Any
 
 
-def findings(
-    edits: Sequence[Edit], documents: Documents, dropped: Mapping[str, Iterable[Any]], writers: Iterable[str]
-) -> list[str]:
-    """A line for each edit that is missing. `dropped`: by document, the values that conflict records hold."""
-    return [*_own_fields(edits, documents, writers), *_shared_field(edits, documents, dropped)]
+@dataclass(frozen=True)
+class Noted:
+    """What clients know. `own`: of the documents that one of them alone edits, who does, and the number that was
+    acknowledged last; None: it is deleted."""
+
+    writers: Sequence[str]
+    edits: Sequence[Edit]
+    own: Mapping[str, tuple[str, int | None]]
+    set_back: Sequence[SetBack] = ()
 
 
-def _own_fields(edits: Sequence[Edit], documents: Documents, writers: Iterable[str]) -> list[str]:
+def findings(noted: Noted, documents: Documents, dropped: Dropped, *, put_back: bool = False) -> list[str]:
+    """A line for whatever is not as it must be. `put_back`: the database was, for a while, an earlier one."""
+    recorded = dropped if put_back else {}
+    return [
+        *_own_fields(noted, documents, recorded),
+        *_shared_field(noted.edits, documents, dropped),
+        *_own_documents(noted, documents),
+        *_answers(noted, recorded),
+    ]
+
+
+def _own_fields(noted: Noted, documents: Documents, recorded: Dropped) -> list[str]:
     last: dict[tuple[str, str], int] = {}
-    for edit in edits:
+    for edit in noted.edits:
         place = edit.document, edit.writer
         last[place] = max(last.get(place, 0), edit.number)
     found = []
     for document, state in documents.items():
-        for writer in writers:
+        if document in noted.own:
+            continue
+        for writer in noted.writers:
             number = last.pop((document, writer), None)
-            if state.get(writer) != number:
+            if state.get(writer) != number and not _is_recorded(recorded, document, writer, number):
                 found.append(f"{document}: the field of {writer} is {state.get(writer)}, not {number}")
     return [
         *found,
@@ -59,21 +96,85 @@ def _own_fields(edits: Sequence[Edit], documents: Documents, writers: Iterable[s
     ]
 
 
-def _shared_field(edits: Sequence[Edit], documents: Documents, dropped: Mapping[str, Iterable[Any]]) -> list[str]:
+def _is_recorded(dropped: Dropped, document: str, field: str, value: Any) -> bool:
+    """Alone, or in a whole document that was dropped."""
+    return any(
+        (path == f"/{field}" and held == value)
+        or (path == "" and isinstance(held, dict) and held.get(field) == value)
+        for path, held in dropped.get(document, ())
+    )
+
+
+def accounts(edits: Sequence[Edit], documents: Documents, dropped: Dropped) -> Counter[str]:
+    """How many values of the shared field are where; `missing` are nowhere."""
+    return Counter(where for _, where in _accounted(edits, documents, dropped))
+
+
+def _accounted(edits: Sequence[Edit], documents: Documents, dropped: Dropped) -> Iterable[tuple[Edit, str]]:
     written_over: defaultdict[str, set[str | None]] = defaultdict(set)
     for edit in edits:
         if edit.saw != edit.value:
             written_over[edit.document].add(edit.saw)
-    found = []
     for edit in edits:
-        stands = documents.get(edit.document, {}).get(SHARED) == edit.value
-        recorded = edit.value in dropped.get(edit.document, ())
-        if not stands and not recorded and edit.value not in written_over[edit.document]:
-            found.append(f"{edit.document}: {edit.value!r} stands nowhere, nobody saw it, and no conflict records it")
+        if documents.get(edit.document, {}).get(SHARED) == edit.value:
+            yield edit, "stands"
+        elif edit.value in written_over[edit.document]:
+            yield edit, "seen"
+        else:
+            held = _is_recorded(dropped, edit.document, SHARED, edit.value)
+            yield edit, "recorded" if held else "missing"
+
+
+def _shared_field(edits: Sequence[Edit], documents: Documents, dropped: Dropped) -> list[str]:
+    return [
+        f"{edit.document}: {edit.value!r} stands nowhere, nobody saw it, and no conflict records it"
+        for edit, where in _accounted(edits, documents, dropped)
+        if where == "missing"
+    ]
+
+
+def _own_documents(noted: Noted, documents: Documents) -> list[str]:
+    found = []
+    for document, (writer, number) in noted.own.items():
+        state = documents.get(document)
+        if number is None and state is not None:
+            found.append(f"{document}: is there, {writer} had deleted it")
+        elif number is not None and (state is None or state.get(writer) != number):
+            found.append(f"{document}: is {state}, {writer} wrote {number}")
     return found
+
+
+def _answers(noted: Noted, recorded: Dropped) -> list[str]:
+    return [
+        f"{one.document}: {one.writer} had sent {one.number} and was answered {one.answered}"
+        for one in noted.set_back
+        if not _is_recorded(recorded, one.document, one.writer, one.number)
+    ]
 
 
 def cursor_findings(followed: Mapping[str, str], whole: Mapping[str, str]) -> list[str]:
     """`followed`: by one who reads only what changed since; `whole`: the map at the end."""
     names = sorted(name for name in followed.keys() | whole.keys() if followed.get(name) != whole.get(name))
     return [f"{name}: who follows the changes has {followed.get(name)}, not {whole.get(name)}" for name in names]
+
+
+def hash_findings(noted: Noted, documents: Documents, whole: Mapping[str, str]) -> list[str]:
+    """Of the documents of the run. Names are ASCII, numbers whole and small: their canonical form is simple."""
+    mine = {edit.document for edit in noted.edits} | noted.own.keys()
+    computed = {name: _hash(state) for name, state in documents.items() if name in mine}
+    wrong = [name for name, computed_hash in computed.items() if whole.get(name) != computed_hash]
+    return [
+        *(f"{name}: the map has {whole.get(name)}, the document's hash is {computed[name]}" for name in wrong),
+        *(f"{name}: is in the map or in the documents alone" for name in whole.keys() ^ documents.keys()),
+    ]
+
+
+def _hash(state: Mapping[str, Any]) -> str:
+    text = json.dumps(state, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def equal_findings(who: str, held: Documents, documents: Documents) -> list[str]:
+    """A client's copy at the end, once it has nothing left to send or to get."""
+    names = sorted(name for name in held.keys() | documents.keys() if held.get(name) != documents.get(name))
+    return [f"{name}: {who} has {held.get(name)}, the server {documents.get(name)}" for name in names]

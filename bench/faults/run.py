@@ -6,7 +6,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,11 +14,17 @@ from typing import Any
 
 from bench.faults import check
 from bench.faults.device import PAUSE_SECONDS, Device
+from bench.faults.followers import Follower, Listener, exported
 from bench.faults.kinds import Fault
-from bench.faults.writers import DOCUMENTS, KINDS, FolderWriter, Follower, Writer, exported, letters
+from bench.faults.writers import KINDS, FolderWriter, Writer, letters
 
 _MOST_PASSES = 10
 """In which all devices have the same, after the end; without new edits two are enough."""
+_LISTENING_SECONDS = 60.0
+"""Until an event of what was written last has come; a stream that is silent for 45 is opened again."""
+PACE_SECONDS = 0.25
+_FOLDER_PACE = 8
+"""The command-line client pauses so many times as long: each of its syncs is a process."""
 
 
 @dataclass
@@ -29,74 +35,122 @@ class Result:
     seconds: float = 0.0
     edits: Counter[str] = field(default_factory=Counter)
     """By kind of client."""
+    own: Counter[str] = field(default_factory=Counter)
+    """Documents that one client alone edits: how many are there, and how many were deleted."""
     repeated: int = 0
     """Answers that were to be repeated."""
     faults: Counter[str] = field(default_factory=Counter)
+    happened: list[dict[str, Any]] = field(default_factory=list)
+    """Each fault: `at` (seconds since the beginning), `fault` (its name), `kinds`, and `longest` (of the edits that
+    were under way: seconds)."""
     longest: dict[str, float] = field(default_factory=dict)
     """By kind of fault, of the edits that were under way: seconds."""
     conflicts: int = 0
     """Values in conflict records."""
+    accounts: Counter[str] = field(default_factory=Counter)
+    """Where the values of the shared field are."""
+    begun_again: int = 0
+    """How often the cursor of somebody who follows was of no use any more."""
     missing: list[str] = field(default_factory=list)
 
     def row(self) -> dict[str, Any]:
-        return {**vars(self), "edits": dict(self.edits), "faults": dict(self.faults)}
+        return {name: dict(value) if isinstance(value, Counter) else value for name, value in vars(self).items()}
 
 
 class Load:
     """Use as a context: threads that work until its end."""
 
     def __init__(
-        self, urls: Sequence[str], token: str, seed: int, *, writers: int = 0, home: Path | None = None
+        self,
+        urls: Sequence[str],
+        token: str,
+        seed: int,
+        *,
+        writers: int = 0,
+        home: Path | None = None,
+        pace: float = PACE_SECONDS,
+        mark: str | None = None,
+        repeats: Sequence[int] = (),
     ) -> None:
-        """`writers`: of each kind that speaks HTTP. `home`: where a folder's client lives; None: there is none."""
+        """`writers`: of each kind that speaks HTTP. `home`: where a folder's client lives; None: there is none.
+        `pace`: seconds between two edits of a client. `mark`: what the names of the clients begin with, which is no
+        other run's on that server. `repeats`: statuses, beside the usual ones, of answers that are to be repeated."""
         first = Device(urls, token)
-        mark = letters(time.time_ns())
+        mark = mark or letters(time.time_ns())
+        self.urls = urls
+        self._pace = pace
         self.writers: list[Writer] = []
         self._kinds: dict[str, str] = {}
+        self._devices: list[Device] = []
+
+        def device(name: str, at: int = 0) -> Device:
+            made = Device(urls, _new_token(first, name), at=at)
+            made.repeats = (*made.repeats, *repeats)
+            self._devices.append(made)
+            return made
+
         for kind in [kind for kind in KINDS for _ in range(writers)] + (["folder"] if home else []):
             number = len(self.writers)
             name = f"{mark}{letters(number).upper()}"
-            device = Device(urls, _new_token(first, name), at=number)
             chance = random.Random(f"{seed} {number}")
             if kind == "folder":
                 assert home is not None
-                self.writers.append(FolderWriter(name, device, chance, home))
+                self.writers.append(FolderWriter(name, device(name, number), chance, home))
             else:
-                self.writers.append(KINDS[kind](name, device, chance))
+                self.writers.append(KINDS[kind](name, device(name, number), chance))
             self._kinds[name] = kind
-        self.follower = Follower(Device(urls, _new_token(first, "follower")))
+        self.follower = Follower(device("follower"))
+        self.listener = Listener(device("listener", 1))
         first.close()
         self._stopping = threading.Event()
-        works = [writer.edit for writer in self.writers] + [self.follower.follow]
-        self._works = works
-        self._threads = ThreadPoolExecutor(len(works))
+        self._deaf = threading.Event()
+        """Set when the listener is to end, which is later."""
+        self.evidence: dict[str, Any] | None = None
+        """What the check judged, if something is missing."""
+        self._threads = ThreadPoolExecutor(len(self.writers) + 2)
         self._running: list[Future[None]] = []
 
-    def _repeat(self, work: Any) -> None:
-        while not self._stopping.is_set():
+    def _repeat(self, work: Callable[[], object], pace: float, end: threading.Event) -> None:
+        while not end.is_set():
             work()
+            end.wait(pace)
 
     def __enter__(self) -> Load:
-        self._running = [self._threads.submit(self._repeat, work) for work in self._works]
+        for writer in self.writers:
+            pace = self._pace * (_FOLDER_PACE if isinstance(writer, FolderWriter) else 1)
+            self._running.append(self._threads.submit(self._repeat, writer.edit, pace, self._stopping))
+        self._running.append(self._threads.submit(self._repeat, self.follower.follow, self._pace, self._stopping))
+        self._listening = self._threads.submit(self._repeat, self.listener.follow, 0.0, self._deaf)
         return self
 
     def __exit__(self, *exc: object) -> None:
+        """Raises what a client met."""
         self._stopping.set()
+        try:
+            for running in self._running:
+                running.result()
+        except BaseException:
+            self._end()
+            raise
+
+    def _end(self) -> None:
+        self._deaf.set()
+        while not self._listening.done():
+            self.listener.device.close()
+            time.sleep(PAUSE_SECONDS)
         self._threads.shutdown()
-        for running in self._running:
-            running.result()
 
     def until_all_got_on(self, since: float) -> None:
         """Until each writer has an edit acknowledged that began after `since`. Raises what one of them met."""
         while not all(writer.edits and writer.edits[-1].began > since for writer in self.writers):
-            for running in self._running:
+            for running in (*self._running, self._listening):
                 if running.done():
                     running.result()
             time.sleep(PAUSE_SECONDS)
 
     def move_on(self) -> None:
         """Each client asks another process from now on."""
-        for device in (*(writer.device for writer in self.writers), self.follower.device):
+        for device in self._devices:
             device.moves = True
 
     def edits(self) -> list[check.Edit]:
@@ -108,32 +162,82 @@ class Load:
     def by_kind(self) -> Counter[str]:
         return Counter(self._kinds[edit.writer] for edit in self.edits())
 
+    def noted(self) -> check.Noted:
+        own = {name: (writer.name, number) for writer in self.writers for name, number in writer.own.items()}
+        set_back = [one for writer in self.writers for one in writer.set_back]
+        return check.Noted([writer.name for writer in self.writers], self.edits(), own, set_back)
+
     def check(self, result: Result, *, put_back: bool) -> None:
         """Notes what is wrong; call it after the end. `put_back`: the database was an earlier one for a while; what
         devices have that it had lost they bring back first."""
-        device = self.follower.device
-        if put_back:
-            for _ in range(_MOST_PASSES):
-                if sum(writer.reconcile() for writer in self.writers) == 0:
-                    break
-            else:
-                result.missing.append("the devices do not come to the same")
-        dropped: dict[str, list[Any]] = {name: [] for name in DOCUMENTS}
+        try:
+            if put_back:
+                self._reconcile(result)
+            documents = self._check_server(result, put_back=put_back)
+            self._reconcile(result)
+            later, _ = self._read()
+            result.missing += check.equal_findings("who reads it after all have sent what they had", later, documents)
+            for writer in self.writers:
+                if isinstance(writer, FolderWriter):
+                    result.missing += check.equal_findings(f"the folder of {writer.name}", writer.held(), documents)
+        finally:
+            self._end()
+
+    def _reconcile(self, result: Result) -> None:
+        """Every client sends what differs, as it does by itself."""
+        for _ in range(_MOST_PASSES):
+            if sum(writer.reconcile() for writer in self.writers) == 0:
+                return
+        result.missing.append("the devices do not come to the same")
+
+    def _read(self) -> tuple[dict[str, dict[str, Any]], dict[str, list[tuple[str, Any]]]]:
+        """What the server has: documents, and what was dropped in conflicts."""
         documents: dict[str, dict[str, Any]] = {}
-        for row in exported(device):
+        dropped: dict[str, list[tuple[str, Any]]] = {}
+        for row in exported(self.follower.device):
             if row["kind"] == "document" and row["state"] is not None:
                 documents[row["id"]] = row["state"]
             for conflict in row.get("conflicts") or ():
                 if "dropped" in conflict:
-                    dropped[row["id"]].append(conflict["dropped"])
-        for name, value in (told for writer in self.writers for told in writer.dropped):
-            dropped[name].append(value)
+                    dropped.setdefault(row["id"], []).append((conflict["path"], conflict["dropped"]))
+        return documents, dropped
+
+    def _check_server(self, result: Result, *, put_back: bool) -> check.Documents:
+        documents, dropped = self._read()
+        if put_back:  # records of after the copy went with the database; devices were told of them
+            for name, path, value in (told for writer in self.writers for told in writer.dropped):
+                dropped.setdefault(name, []).append((path, value))
+        noted = self.noted()
         result.conflicts = sum(len(values) for values in dropped.values())
-        result.missing += check.findings(self.edits(), documents, dropped, [writer.name for writer in self.writers])
+        result.accounts = check.accounts(noted.edits, documents, dropped)
+        result.own = Counter("there" if number is not None else "deleted" for _, number in noted.own.values())
+        result.missing += check.findings(noted, documents, dropped, put_back=put_back)
+        result.missing += self._check_maps(noted, documents)
+        result.begun_again = self.follower.begun_again + self.listener.begun_again
+        if result.missing:
+            self.evidence = {**_plain(noted), "documents": documents, "rows": list(exported(self.follower.device))}
+        return documents
+
+    def _check_maps(self, noted: check.Noted, documents: check.Documents) -> list[str]:
+        device = self.follower.device
         whole = device.ask("GET", "/hashes")
-        while self.follower.read():
-            continue
-        result.missing += check.cursor_findings(self.follower.hashes, whole)
+        found = check.hash_findings(noted, documents, whole)
+        for url in self.urls:
+            answered = Device([url], device.token)
+            found += check.equal_findings(f"the map at {url}", answered.ask("GET", "/hashes"), whole)
+            answered.close()
+        self.follower.follow()
+        self.listener.until_equal(whole, _LISTENING_SECONDS)
+        found += check.cursor_findings(self.follower.hashes, whole)
+        return [*found, *(f"by events: {line}" for line in check.cursor_findings(self.listener.hashes, whole))]
+
+
+def _plain(noted: check.Noted) -> dict[str, Any]:
+    return {
+        "edits": [vars(edit) for edit in noted.edits],
+        "own": noted.own,
+        "set_back": [vars(one) for one in noted.set_back],
+    }
 
 
 def _new_token(device: Device, name: str) -> str:
@@ -141,23 +245,26 @@ def _new_token(device: Device, name: str) -> str:
     return token
 
 
-def run(load: Load, faults: Iterator[Fault], result: Result) -> bool:
-    """Prints a line for each fault. Whether the database was put back."""
+def run(load: Load, faults: Iterator[Fault], result: Result, tell: Callable[[str], None] = print) -> bool:
+    """Tells a line for each fault. Whether the database was put back."""
     put_back = False
     began = time.monotonic()
     with load:
         load.until_all_got_on(time.monotonic())
-        print("| fault | longest edit, s | answers to repeat |\n|---|---|---|", flush=True)
+        tell("| fault | longest edit, s | answers to repeat |\n|---|---|---|")
         for fault in faults:
             failed, moment = load.repeated(), time.monotonic()
             fault.happen()
-            put_back = put_back or fault.name.startswith("put ")
+            put_back = put_back or fault.puts_back
             load.until_all_got_on(time.monotonic())
             # Of those that were under way after the fault began.
-            longest = max(edit.ended - edit.began for edit in load.edits() if edit.ended > moment)
-            result.faults[fault.kind] += 1
-            result.longest[fault.kind] = max(result.longest.get(fault.kind, 0.0), round(longest, 2))
-            print(f"| {fault.name} | {longest:.2f} | {load.repeated() - failed} |", flush=True)
+            longest = round(max(edit.ended - edit.began for edit in load.edits() if edit.ended > moment), 2)
+            for kind in fault.kinds:
+                result.faults[kind] += 1
+                result.longest[kind] = max(result.longest.get(kind, 0.0), longest)
+            at = round(moment - began, 1)
+            result.happened.append({"at": at, "fault": fault.name, "kinds": fault.kinds, "longest": longest})
+            tell(f"| {fault.name} | {longest:.2f} | {load.repeated() - failed} |")
     result.seconds = round(time.monotonic() - began, 1)
     result.edits, result.repeated = load.by_kind(), load.repeated()
     return put_back

@@ -1,22 +1,28 @@
-"""Clients of several kinds that edit the same documents, and one that follows the changes."""
+"""Clients of several kinds that edit the same documents, and documents of their own."""
 
 from __future__ import annotations
 
 import json
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.faults.check import SHARED, Edit
-from bench.faults.device import PATIENCE_SECONDS, PAUSE_SECONDS, Device
+from bench.faults.check import SHARED, Edit, SetBack
+from bench.faults.device import PATIENCE_SECONDS, Device
 from tests.acceptance import devices
 
 DOCUMENTS = [f"shared-{number}" for number in range(10)]
 _TOGETHER = 3
 """Documents in one request of a client that sends batches."""
+_OWN = 0.15
+"""The share of edits that are of own documents."""
+_LOOKS = 0.5
+"""How often a client gets what others did before it edits a document."""
+_AGAIN_SECONDS = 0.5
+"""Between two syncs of the command-line client that tried in vain."""
 State = dict[str, Any]
 
 
@@ -31,10 +37,15 @@ def letters(number: int) -> str:
 
 @dataclass
 class Copy:
-    """A document as a client has it. `rev`: of the answer that it came with; "0": there was none yet."""
+    """A document as a client has it, or its tombstone. `rev`: of the answer that it came with; "0": there was none
+    yet."""
 
     state: State
     rev: str = "0"
+
+    @property
+    def deleted(self) -> bool:
+        return "_deleted" in self.state
 
 
 @dataclass
@@ -45,22 +56,63 @@ class Writer:
     device: Device
     chance: random.Random
     edits: list[Edit] = field(default_factory=list)
-    dropped: list[tuple[str, Any]] = field(default_factory=list)
-    """Document and value, of each conflict that an answer told of."""
+    own: dict[str, int | None] = field(default_factory=dict)
+    """Of each document that it alone edits: the number that was acknowledged last; None: it is deleted."""
+    set_back: list[SetBack] = field(default_factory=list)
+    dropped: list[tuple[str, str, Any]] = field(default_factory=list)
+    """Document, place and value, of each conflict that an answer told of."""
     number: int = 0
     copies: dict[str, Copy] = field(default_factory=dict)
 
     def edit(self) -> None:
         """Edits documents, and returns when that was acknowledged."""
+        if self.chance.random() < _OWN:
+            document, state = self._next_own()
+            self._send_own(document, state)
+            self.own[document] = None if "_deleted" in state else state[self.name]
+        else:
+            self._edit_shared()
+
+    def _edit_shared(self) -> None:
         raise NotImplementedError
+
+    def _next_own(self) -> tuple[str, State]:
+        """A new one, or another state of one that there is, or its end."""
+        self.number += 1
+        there = [document for document, number in self.own.items() if number is not None]
+        chance = self.chance.random()
+        if not there or chance < 0.5:
+            document = f"own-{self.name}-{self.number}"
+            return document, {"id": document, self.name: self.number}
+        document = self.chance.choice(there)
+        state = self.copies[document].state
+        return document, {**state, "_deleted": True} if chance < 0.7 else {**state, self.name: self.number}
+
+    def _send_own(self, document: str, state: State) -> None:
+        self._apply(document, self._post(document, state), state)
 
     def reconcile(self) -> bool:
         """Sends what differs from what the server has, as clients do now and then. Whether anything did."""
         held = self.device.ask("GET", "/tasks?ids=" + ",".join(self.copies))["tasks"] if self.copies else {}
-        differing = [name for name, copy in self.copies.items() if held[name]["server_state"] != copy.state]
+        differing = [
+            name
+            for name, copy in self.copies.items()
+            if held[name]["server_state"] != (None if copy.deleted else copy.state)
+        ]
         for name in differing:
-            self._apply(name, self._post(name, self.copies[name].state))
+            self._send_again(name)
         return bool(differing)
+
+    def _send_again(self, document: str) -> None:
+        """The answer is what is right now."""
+        state = self.copies[document].state
+        self._apply(document, self._post(document, state), state)
+
+    def _look(self, documents: Sequence[str]) -> None:
+        if self.chance.random() < _LOOKS:
+            for document in documents:
+                if document in self.copies:
+                    self._send_again(document)
 
     def _changed(self, document: str) -> tuple[State, Callable[[], None]]:
         """The next state of a document, and what notes that it was acknowledged."""
@@ -87,18 +139,30 @@ class Writer:
             answer = self.device.ask("POST", f"/task/{document}", {**body, **base})
         return answer
 
-    def _apply(self, document: str, answer: Any, sent: State | None = None) -> None:
-        self.dropped += [(document, row["dropped"]) for row in answer.get("conflicts", ()) if "dropped" in row]
-        self.copies[document] = Copy(answer.get("server_state", sent), answer.get("rev", "0"))
+    def _apply(self, document: str, answer: Any, sent: State) -> None:
+        self.dropped += [
+            (document, row["path"], row["dropped"]) for row in answer.get("conflicts", ()) if "dropped" in row
+        ]
+        state = answer.get("server_state", sent)
+        if state is None and "_deleted" in sent:
+            state = sent
+        self._note(document, sent, state)
+        self.copies[document] = Copy(state or {"id": document}, answer.get("rev", "0"))
+
+    def _note(self, document: str, sent: State, state: State | None) -> None:
+        """If the answer to it lacks the client's own edit."""
+        if (state or {}).get(self.name) != sent.get(self.name):
+            self.set_back.append(SetBack(self.name, document, sent.get(self.name, 0), (state or {}).get(self.name)))
 
 
 class BasedWriter(Writer):
     """Says of each state which one it was made on."""
 
-    def edit(self) -> None:
+    def _edit_shared(self) -> None:
         document = self.chance.choice(DOCUMENTS)
+        self._look([document])
         state, acknowledged = self._changed(document)
-        self._apply(document, self._post(document, state))
+        self._apply(document, self._post(document, state), state)
         acknowledged()
 
 
@@ -112,8 +176,10 @@ class PlainWriter(BasedWriter):
 class BatchWriter(Writer):
     """Sends several documents together, and again those that could not be stored."""
 
-    def edit(self) -> None:
-        changed = {name: self._changed(name) for name in self.chance.sample(DOCUMENTS, _TOGETHER)}
+    def _edit_shared(self) -> None:
+        documents = self.chance.sample(DOCUMENTS, _TOGETHER)
+        self._look(documents)
+        changed = {name: self._changed(name) for name in documents}
         tasks = {name: self._request(name, state) for name, (state, _) in changed.items()}
         deadline = time.monotonic() + PATIENCE_SECONDS
         while tasks:
@@ -138,21 +204,36 @@ class FolderWriter(Writer):
         super().__init__(name, device, chance)
         self.copies = {document: Copy({"id": document}) for document in DOCUMENTS}
         self._program = devices.Device(home, name)
-        self._program.run("connect", device.urls[0], "--sync", token=device.token)
+        self._program.run("connect", device.urls[-1], "--sync", token=device.token)
         self._read()
 
-    def edit(self) -> None:
+    def _edit_shared(self) -> None:
         document = self.chance.choice(DOCUMENTS)
         state, acknowledged = self._changed(document)
-        (self._program.root / f"{document}.json").write_text(json.dumps(state))
+        self._file(document).write_text(json.dumps(state))
         self._sync(_has_sent)
+        self._note(document, state, self.copies[document].state)
         acknowledged()
+
+    def _send_own(self, document: str, state: State) -> None:
+        if "_deleted" in state:
+            self._file(document).unlink()
+        else:
+            self._file(document).write_text(json.dumps(state))
+        self._sync(_has_sent)
+
+    def _file(self, document: str) -> Path:
+        return self._program.root / f"{document}.json"
 
     def reconcile(self) -> bool:
         self._sync(lambda done: bool(done.get("agreed")))
         before = {name: copy.state for name, copy in self.copies.items()}
         self._read()
         return before != {name: copy.state for name, copy in self.copies.items()}
+
+    def held(self) -> dict[str, State]:
+        """What is in the folder."""
+        return {path.stem: json.loads(path.read_text()) for path in self._program.root.glob("*.json")}
 
     def _sync(self, enough: Callable[[Any], bool]) -> None:
         """Until it is enough. While others edit the same documents all the time, it ends before both sides are seen
@@ -161,58 +242,20 @@ class FolderWriter(Writer):
         while not enough(done := self._program.run("sync", check=False)):
             self.device.failed.append(0)
             assert time.monotonic() < deadline, done
-            time.sleep(PAUSE_SECONDS)
+            time.sleep(_AGAIN_SECONDS)
         self._read()
 
     def _read(self) -> None:
-        self.copies |= {name: Copy(state) for name, state in self._program.documents().items()}
+        self.copies |= {name: Copy(state) for name, state in self.held().items()}
 
 
 def _has_sent(done: dict[str, Any]) -> bool:
     """Whether a sync that prints this has sent what was edited."""
-    return bool(done.get("agreed")) or any(one.get("sent") for one in done.get("upstreams", {}).values())
-
-
-@dataclass
-class Follower:
-    """Has the hash map by reading what changed alone."""
-
-    device: Device
-    hashes: dict[str, str] = field(default_factory=dict)
-    cursor: str | None = None
-    begun_again: int = 0
-    """How often its cursor was of no use any more."""
-
-    def follow(self) -> None:
-        self.read()
-        time.sleep(PAUSE_SECONDS)
-
-    def read(self) -> bool:
-        """One page. Whether there is more."""
-        if self.cursor is None:
-            headers, text = self.device.ask_whole("GET", "/hashes")
-            assert headers is not None
-            self.cursor, self.hashes = headers["Hypertask-Cursor"], json.loads(text)
-        answer = self.device.ask("GET", f"/hashes?since={self.cursor}", also=(410,))
-        if answer is None:
-            self.begun_again += 1
-            self.cursor = None
-            return True
-        for document, found in answer["hashes"].items():
-            if found is None:
-                self.hashes.pop(document, None)
-            else:
-                self.hashes[document] = found
-        self.cursor = answer["cursor"]
-        return bool(answer["more"])
+    upstreams = list(done.get("upstreams", {}).values())
+    failed = any("error" in one or one.get("refused") for one in upstreams)
+    return bool(done.get("agreed")) or (
+        not failed and any(one.get("sent") or one.get("deleted") for one in upstreams)
+    )
 
 
 KINDS: dict[str, type[Writer]] = {"based": BasedWriter, "plain": PlainWriter, "batch": BatchWriter}
-
-
-def exported(device: Device) -> Iterator[dict[str, Any]]:
-    """All that the server has of the space, a row each."""
-    _, text = device.ask_whole("GET", "/export")
-    rows = [json.loads(line) for line in text.splitlines()]
-    assert rows[-1]["kind"] == "end"
-    yield from rows

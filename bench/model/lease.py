@@ -84,6 +84,9 @@ class Model:
     workers: int = 2
     faults: int = 3
     without: frozenset[Fault] = frozenset()
+    alike: bool = False
+    """States that differ only in what a worker or a lease is called are one, which leaves fewer. Steps then name a
+    worker by its place in the state before them."""
 
     def initial(self) -> State:
         return State(self.faults, (IDLE,) * self.workers)
@@ -94,6 +97,10 @@ class Model:
         return None
 
     def steps(self, s: State) -> Iterator[tuple[str, State]]:
+        for name, state in self._steps(s):
+            yield name, _renamed(state) if self.alike else state
+
+    def _steps(self, s: State) -> Iterator[tuple[str, State]]:
         if s.written == s.acknowledged < self.writes:
             number = s.written + 1
             yield f"the device writes {number}", replace(s, written=number, inbox=(*s.inbox, number))
@@ -177,6 +184,24 @@ class Model:
             yield Fault.EMPTIED.value, replace(s, inbox=(), lease=0, last=0)
         if Fault.SET_BACK not in self.without:
             yield Fault.SET_BACK.value, replace(s, clock=max(s.clock - 5, 1))
+
+
+def _renamed(s: State) -> State:
+    """The same state with other names: workers in order, and tokens counted from 1 as they come. Of tokens it only
+    matters which are equal, and of workers who they are does not matter."""
+    workers = sorted(
+        s.workers, key=lambda worker: (worker.number, worker.taken, worker.stored, worker.asked, worker.token)
+    )
+    names = {0: 0}
+    for token in (s.lease, s.fence[1], *(worker.token for worker in workers)):
+        names.setdefault(token, len(names))
+    return replace(
+        s,
+        workers=tuple(replace(worker, token=names[worker.token]) for worker in workers),
+        lease=names[s.lease],
+        fence=(s.fence[0], names[s.fence[1]]),
+        tokens=len(names) - 1,
+    )
 
 
 def _without(inbox: tuple[int, ...], taken: tuple[int, ...]) -> tuple[int, ...]:

@@ -2,29 +2,51 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import struct
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench.faults import clock
-from bench.faults.check import SHARED, Edit, cursor_findings, findings
+from bench.faults.__main__ import Plan
+from bench.faults.check import (
+    SHARED,
+    Edit,
+    Noted,
+    SetBack,
+    accounts,
+    cursor_findings,
+    equal_findings,
+    findings,
+    hash_findings,
+)
+from bench.faults.kinds import ROUND, Faults
 from bench.faults.links import Links
 from bench.faults.writers import letters
 from tests.instance import ROOT
+from tests.integration.truth import content_hash
 
 FIRST = Edit("a", "d", 1, "a1", None, 0.0, 1.0)
 ON_FIRST = Edit("b", "d", 1, "b1", "a1", 1.0, 2.0)
 BESIDE = Edit("b", "d", 1, "b1", None, 0.0, 2.0)
+State = dict[str, Any]
 
 
-def found(edits: list[Edit], state: dict[str, object], dropped: list[str] | None = None) -> int:
-    return len(findings(edits, {"d": state}, {"d": dropped or []}, ["a", "b"]))
+def noted(edits: list[Edit], own: dict[str, tuple[str, int | None]] | None = None, *set_back: SetBack) -> Noted:
+    return Noted(["a", "b"], edits, own or {}, set_back)
+
+
+def found(edits: list[Edit], state: State, dropped: list[str] | None = None) -> int:
+    records = {"d": [(f"/{SHARED}", value) for value in dropped or []]}
+    return len(findings(noted(edits), {"d": state}, records))
 
 
 def test_an_edit_that_stands_or_was_seen_or_is_recorded_is_not_missing() -> None:
@@ -40,21 +62,116 @@ def test_an_edit_that_stands_or_was_seen_or_is_recorded_is_not_missing() -> None
         ([FIRST, ON_FIRST], {"a": 1, "b": 1, SHARED: "a1"}),
         ([FIRST], {SHARED: "a1"}),
         ([FIRST], {"a": 2, SHARED: "a1"}),
-        ([], {"a": 1}),
+        ([FIRST], {"a": 1, "b": 1, SHARED: "a1"}),
     ],
     ids=["not seen", "the later one is gone", "own field is gone", "another number", "written by nobody"],
 )
-def test_anything_else_is_missing(edits: list[Edit], state: dict[str, object]) -> None:
+def test_anything_else_is_missing(edits: list[Edit], state: State) -> None:
     assert found(edits, state) == 1
 
 
 def test_a_document_that_is_gone_is_missing() -> None:
-    assert len(findings([FIRST], {}, {}, ["a"])) == 2
+    assert len(findings(noted([FIRST]), {}, {})) == 2
+
+
+def test_a_document_of_its_own_is_as_its_client_left_it() -> None:
+    own: dict[str, tuple[str, int | None]] = {"o": ("a", 2), "gone": ("a", None)}
+
+    def wrong(documents: dict[str, State]) -> int:
+        return len(findings(noted([], own), documents, {}))
+
+    assert wrong({"o": {"id": "o", "a": 2}}) == 0
+    assert wrong({}) == 1
+    assert wrong({"o": {"id": "o", "a": 1}}) == 1
+    assert wrong({"o": {"id": "o", "a": 2}, "gone": {"id": "gone", "a": 1}}) == 1
+    assert wrong({"o": {"id": "o", "a": 2}, "other": {"id": "other", "b": 1}}) == 1
+    assert wrong({"o": {"id": "o", "a": 2}, "of somebody else": {"id": "x"}}) == 0
+
+
+def test_an_answer_that_lacks_the_edit_it_answers_is_wrong() -> None:
+    """What a later edit hides at the end is seen in between."""
+    assert len(findings(noted([FIRST], {}, SetBack("a", "d", 1, None)), {"d": {"a": 1, SHARED: "a1"}}, {})) == 1
+
+
+@pytest.mark.parametrize("record", [("/a", 2), ("", {"a": 2, SHARED: "a2"})])
+def test_only_where_the_database_was_put_back_may_an_own_field_be_recorded(record: tuple[str, Any]) -> None:
+    later = Edit("a", "d", 2, "a2", "a1", 1.0, 2.0)
+    dropped = {"d": [record, (f"/{SHARED}", "a2")]}
+    judged = noted([FIRST, later], {}, SetBack("a", "d", 2, 1))
+    state = {"d": {"a": 1, SHARED: "a1"}}
+    assert findings(judged, state, dropped, put_back=True) == []
+    assert len(findings(judged, state, dropped)) == 2
+    assert len(findings(judged, state, {"d": [("/b", 2), (f"/{SHARED}", "a2")]}, put_back=True)) == 2
+
+
+def test_it_is_counted_where_values_are() -> None:
+    later = Edit("a", "d", 2, "a2", "b1", 2.0, 3.0)
+    dropped = {"d": [(f"/{SHARED}", "b1"), (f"/{SHARED}", "c1")]}
+    third = Edit("c", "d", 1, "c1", None, 0.0, 1.0)
+    lost = Edit("c", "d", 2, "c2", "c1", 0.0, 1.0)
+    counted = accounts([FIRST, ON_FIRST, later, third, lost], {"d": {SHARED: "a2"}}, dropped)
+    assert counted == {"stands": 1, "seen": 3, "missing": 1}
 
 
 def test_who_follows_must_have_what_all_have() -> None:
     assert cursor_findings({"d": "1"}, {"d": "1"}) == []
     assert len(cursor_findings({"d": "1", "gone": "2"}, {"d": "2", "new": "1"})) == 3
+    assert len(equal_findings("x", {"d": {"n": 1}, "gone": {}}, {"d": {"n": 2}, "new": {}})) == 3
+
+
+def test_hashes_are_computed_apart_from_the_product() -> None:
+    state = {"id": "d", "bA": 12, "aB": 3, SHARED: "bAc"}
+    documents = {"d": state, "of somebody else": {"id": "x", "n": 1.5}}
+    whole = {"d": content_hash(state), "of somebody else": "1"}
+    assert hash_findings(noted([FIRST]), documents, whole) == []
+    assert len(hash_findings(noted([FIRST]), {**documents, "d": {**state, "aB": 4}}, whole)) == 1
+    assert len(hash_findings(noted([FIRST]), documents, {**whole, "more": "1"})) == 1
+    assert len(hash_findings(noted([FIRST]), documents, {"d": whole["d"]})) == 1
+
+
+class NoFleet:
+    """What faults are drawn for; none of them happens."""
+
+    folder = Path()
+    instance = None
+
+    class Host:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        kill = pause = part = set_clock = print
+
+    hosts = (Host("a"), Host("b"))
+
+
+def drawn(seed: int, count: int, *kinds: str, backups: bool = True) -> list[tuple[tuple[str, ...], str]]:
+    class Instance:
+        kill = pause = print
+
+    fleet: Any = NoFleet()
+    fleet.instance = Instance()
+    faults = Faults(fleet, random.Random(seed), kinds, backups=backups)
+    return [(fault.kinds, fault.name) for fault in (faults.next() for _ in range(count))]
+
+
+def test_a_seed_draws_the_same_faults_again_and_each_kind_in_each_round() -> None:
+    assert drawn(3, 50) == drawn(3, 50) != drawn(4, 50)
+    for seed in range(20):
+        counted = Counter(kind for kinds, _ in drawn(seed, ROUND.total()) for kind in kinds[:1])
+        assert {"copy", *counted} == {"copy", *ROUND}
+        assert counted["kill"] == ROUND["kill"] and counted["partition"] == ROUND["partition"]
+
+
+def test_faults_also_come_in_the_middle_of_a_partition() -> None:
+    kinds = {kinds for kinds, _ in drawn(1, 200)}
+    assert {kind[1] for kind in kinds if len(kind) == 2} == {"kill", "pause", "empty Redis", "clock"}
+    assert {kinds for kinds, _ in drawn(1, 50, "partition")} == {("partition",)}
+    assert "copy" not in {kinds[0] for kinds, _ in drawn(1, 50, backups=False)}
+
+
+def test_copies_are_put_back_for_the_seeds_that_are_chosen() -> None:
+    assert [Plan(1, 1, 1, [], "even", None).puts_back(seed) for seed in (1, 2)] == [False, True]
+    assert [Plan(1, 1, 1, [], "all", None).puts_back(seed) for seed in (1, 2)] == [True, True]
 
 
 def test_numbers_are_words_and_each_another_one() -> None:

@@ -55,6 +55,7 @@ class Plan:
     backups: str
     """Copies of the database are put back, too: for `all` seeds, `even` ones, or `no` seed."""
     record: Path | None
+    namespaces: bool = False
 
     def puts_back(self, seed: int) -> bool:
         return self.backups == "all" or (self.backups == "even" and seed % 2 == 0)
@@ -77,7 +78,7 @@ def run_seed(plan: Plan, seed: int) -> bool:
 
 def _disturb(plan: Plan, folder: Path, result: Result, tell: Callable[[str], None]) -> None:
     seed, backups = result.seed, plan.puts_back(result.seed)
-    with Fleet(folder, HOSTS) as fleet:
+    with Fleet(folder, HOSTS, namespaces=plan.namespaces) as fleet:
         load = Load(
             fleet.urls,
             fleet.instance.token,
@@ -137,6 +138,7 @@ def main() -> int:
     parser.add_argument(
         "--kind", action="append", default=[], choices=ROUND, help="of faults; without it all of them"
     )
+    parser.add_argument("--namespaces", action="store_true", help="hosts are network namespaces; as root")
     parser.add_argument("--record", type=Path, help="a file that gets a line of JSON for each seed")
     options = parser.parse_args()
     if options.url:
@@ -152,7 +154,10 @@ def main() -> int:
         options.kind,
         options.backups,
         options.record.absolute() if options.record else None,
+        options.namespaces,
     )
+    if options.namespaces and options.together > 1:
+        parser.error("--namespaces: one seed at a time")
     seeds = range(options.seed, options.seed + options.seeds)
     with ProcessPoolExecutor(options.together, mp_context=get_context("spawn")) as processes:
         return 0 if all(list(processes.map(partial(run_seed, plan), seeds))) else 1

@@ -1,5 +1,6 @@
 """A server on several hosts: an instance that is supervised, and hosts beside it whose connections to its MongoDB and
-Redis, to clients too, go through links that can be cut, and whose clocks can be set.
+Redis, to clients too, go through links that can be cut, and whose clocks can be set. They are processes of this
+machine, as any user, or each is a network namespace, as root.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from urllib.parse import urlsplit, urlunsplit
 from urllib.request import urlopen
 
 from bench.faults import clock
-from bench.faults.links import Link, Links
+from bench.faults.links import LOOPBACK, Link, Links
+from bench.faults.namespaces import HERE, Namespace, Network
 from tests.instance import ROOT, Instance
 
 START_SECONDS = 60.0
@@ -32,19 +34,29 @@ def _free_port() -> int:
         return port
 
 
-def _through(url: str, port: int, query: str | None = None) -> str:
-    """The same address at another port of this machine."""
+def _through(url: str, link: Link, query: str | None = None) -> str:
+    """What is reached through a link in its place."""
     parts = urlsplit(url)
     account = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""
-    netloc = f"{account}127.0.0.1:{port}"
+    netloc = f"{account}{link.address}:{link.port}"
     return urlunsplit(parts._replace(netloc=netloc, query=parts.query if query is None else query))
 
 
 class Host:
     """An API process and a worker."""
 
-    def __init__(self, name: str, instance: Instance, links: Links, folder: Path, root: Path = ROOT) -> None:
-        """`root`: the checkout whose programs run. The clock of an earlier release is not shifted."""
+    def __init__(
+        self,
+        name: str,
+        instance: Instance,
+        links: Links,
+        folder: Path,
+        *,
+        root: Path = ROOT,
+        namespace: Namespace | None = None,
+    ) -> None:
+        """`root`: the checkout whose programs run. The clock of an earlier release is not shifted. `namespace`: where
+        they run; None: beside everything else."""
         self.name = name
         self._root = root
         settings = instance.settings
@@ -52,10 +64,13 @@ class Host:
         self._clock = folder / f"{name}.clock"
         clock.write(self._clock, 0.0)
         port = _free_port()
+        self._namespace = namespace
+        here = HERE if namespace else dict.fromkeys(ENDS, LOOPBACK)
+        address = namespace.address if namespace else LOOPBACK
         self.links: dict[str, Link] = {
-            "redis": links.to(urlsplit(settings.redis_url).port or 0),
-            "mongod": links.to(urlsplit(settings.mongo_url).port or 0),
-            "clients": links.to(port),
+            "redis": links.to(urlsplit(settings.redis_url).port or 0, listens=here["redis"]),
+            "mongod": links.to(urlsplit(settings.mongo_url).port or 0, listens=here["mongod"]),
+            "clients": links.to(port, address, source=here["clients"]),
         }
         self.url = f"http://127.0.0.1:{self.links['clients'].port}"
         self._environment = {
@@ -63,14 +78,14 @@ class Host:
             "PYTHONPATH": str(root),
             # A driver asks a replica set where its members are, and would go around the link.
             "HYPERTASK_MONGO_URL": _through(
-                settings.mongo_url, self.links["mongod"].port, "authSource=admin&directConnection=true"
+                settings.mongo_url, self.links["mongod"], "authSource=admin&directConnection=true"
             ),
             "HYPERTASK_MONGO_DATABASE": settings.mongo_database,
-            "HYPERTASK_REDIS_URL": _through(settings.redis_url, self.links["redis"].port),
+            "HYPERTASK_REDIS_URL": _through(settings.redis_url, self.links["redis"]),
         }
         shifted = ["bench.faults.clock", str(self._clock)] if root == ROOT else []
         self._commands = {
-            "api": [*shifted, "api.serve", "--port", str(port)],
+            "api": [*shifted, "api.serve", "--host", address, "--port", str(port)],
             "worker": [*shifted, "worker"] if root == ROOT else ["arq", "worker.settings.WorkerSettings"],
         }
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -93,6 +108,7 @@ class Host:
                 [
                     *(sys.executable, "-I", "-S", str(ROOT / "ops" / "die_with_parent.py")),
                     *(str(os.getpid()), str(int(signal.SIGKILL))),
+                    *(self._namespace.command if self._namespace else []),
                     *(sys.executable, "-m", *self._commands[kind]),
                 ],
                 env=self._environment,
@@ -119,12 +135,18 @@ class Host:
     def part(self, ends: tuple[str, ...], seconds: float, *, answers_alone: bool) -> None:
         """Cuts its connections for so long."""
         for end in ends:
-            self.links[end].cut(answers_alone=answers_alone)
+            if self._namespace is not None:
+                self._namespace.cut(end, answers_alone=answers_alone)
+            else:
+                self.links[end].cut(answers_alone=answers_alone)
         try:
             time.sleep(seconds)
         finally:
             for end in ends:
-                self.links[end].heal()
+                if self._namespace is not None:
+                    self._namespace.heal(end, answers_alone=answers_alone)
+                else:
+                    self.links[end].heal()
 
     def set_clock(self, seconds: float) -> None:
         """Shifts it by so much, from now on."""
@@ -144,9 +166,10 @@ class Host:
 class Fleet:
     """Use as a context: an instance, and hosts beside it."""
 
-    def __init__(self, folder: Path, names: Sequence[str], root: Path = ROOT) -> None:
-        """`root`: the checkout that the instance and the first hosts are of."""
+    def __init__(self, folder: Path, names: Sequence[str], root: Path = ROOT, *, namespaces: bool = False) -> None:
+        """`root`: the checkout that the instance and the first hosts are of. `namespaces`: each host is one."""
         self.folder = folder
+        self._network = Network() if namespaces else None
         self._names = names
         self._root = root
         self.hosts: list[Host] = []
@@ -159,6 +182,8 @@ class Fleet:
             self.instance = Instance(self.folder / "data", root=self._root).start()
             self.urls.append(self.instance.url)
             stack.callback(self.instance.stop)
+            if self._network is not None:
+                stack.enter_context(self._network)
             self._links = stack.enter_context(Links())
             self._stack = stack.pop_all()
             for name in self._names:
@@ -167,7 +192,8 @@ class Fleet:
 
     def join(self, name: str, root: Path = ROOT) -> Host:
         """One host more, which is started."""
-        host = Host(name, self.instance, self._links, self.folder, root)
+        namespace = self._network.join(name) if self._network is not None else None
+        host = Host(name, self.instance, self._links, self.folder, root=root, namespace=namespace)
         self._stack.callback(host.stop)
         self.hosts.append(host)
         host.start()

@@ -9,15 +9,21 @@ from types import TracebackType
 from typing import Any
 
 _PIECE = 2**16
+LOOPBACK = "127.0.0.1"
 
 
 class Link:
-    """A relay on loopback to a port. `cut` and `heal` may be called from any thread; what was on its way arrives when
-    the link is healed, as with TCP."""
+    """A relay to an address and port. `cut` and `heal` may be called from any thread; what was on its way arrives
+    when the link is healed, as with TCP."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, to_port: int) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, to: tuple[str, int], listens: str = LOOPBACK, source: str | None = None
+    ) -> None:
+        """`listens`: at which address. `source`: from which one it connects."""
         self._loop = loop
-        self._to_port = to_port
+        self._to = to
+        self._source = None if source is None else (source, 0)
+        self.address = listens
         self._passes: dict[bool, asyncio.Event] = {}
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -27,7 +33,7 @@ class Link:
         self._passes = {True: asyncio.Event(), False: asyncio.Event()}
         for event in self._passes.values():
             event.set()
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, self.address, 0)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
@@ -54,7 +60,7 @@ class Link:
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await self._passes[True].wait()
         try:
-            there, back = await asyncio.open_connection("127.0.0.1", self._to_port)
+            there, back = await asyncio.open_connection(*self._to, local_addr=self._source)
         except OSError:
             writer.close()
             return
@@ -96,8 +102,8 @@ class Links:
         self._thread.join()
         self._loop.close()
 
-    def to(self, port: int) -> Link:
-        link = Link(self._loop, port)
+    def to(self, port: int, address: str = LOOPBACK, *, listens: str = LOOPBACK, source: str | None = None) -> Link:
+        link = Link(self._loop, (address, port), listens, source)
         self._run(link.open())
         self._links.append(link)
         return link

@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from bench.faults.__main__ import said
 from bench.faults.hosts import Fleet
 from bench.faults.kinds import Fault
 from bench.faults.run import Load, Result, run
+from bench.faults.seeds import said
 
 
 def steps(fleet: Fleet, load: Load, earlier: Path, seconds: float) -> Iterator[Fault]:

@@ -10,6 +10,7 @@
     kinds.py     the faults
     copies.py    earlier states of the database that are put back
     run.py       load, faults and check together
+    seeds.py     a run for each seed
     page.py      tables of what runs showed
 
 The check knows nothing of how the server works: no module of the product is used for it.

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.faults import check
+from bench.faults.check import Documents, Noted
 from bench.faults.device import PAUSE_SECONDS, Device
 from bench.faults.followers import Follower, Listener, exported
 from bench.faults.kinds import Fault
@@ -202,7 +203,7 @@ class Load:
                     dropped.setdefault(row["id"], []).append((conflict["path"], conflict["dropped"]))
         return documents, dropped
 
-    def _check_server(self, result: Result, *, put_back: bool) -> check.Documents:
+    def _check_server(self, result: Result, *, put_back: bool) -> Documents:
         documents, dropped = self._read()
         if put_back:  # records of after the copy went with the database; devices were told of them
             for name, path, value in (told for writer in self.writers for told in writer.dropped):
@@ -218,7 +219,7 @@ class Load:
             self.evidence = {**_plain(noted), "documents": documents, "rows": list(exported(self.follower.device))}
         return documents
 
-    def _check_maps(self, noted: check.Noted, documents: check.Documents) -> list[str]:
+    def _check_maps(self, noted: Noted, documents: Documents) -> list[str]:
         device = self.follower.device
         whole = device.ask("GET", "/hashes")
         found = check.hash_findings(noted, documents, whole)

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
+from api.app import create_app
 from bench.faults import check
 from bench.faults.device import Device
 from bench.faults.followers import Follower, exported
@@ -23,7 +24,6 @@ from shared.adapters.memory.transaction import MemoryTransaction
 from shared.core.documents import SpaceId
 from shared.ports import Fence, Transaction
 from tests.unit.api.in_memory import Service, running
-from tests.unit.api.in_memory import create_app as app_of
 
 T = TypeVar("T")
 EDITS = 60
@@ -127,7 +127,7 @@ async def devices(store: MemoryDocumentStore) -> AsyncIterator[list[Asked]]:
     service = Service(documents=store)
     tokens = [await service.token() for _ in range(len(KINDS) + 1)]
     async with (
-        running(app_of(service.settings, service.lifespan_of)) as transport,
+        running(create_app(service.settings, service.lifespan_of)) as transport,
         httpx.AsyncClient(transport=transport, base_url="http://test") as client,
     ):
         yield [Asked(client, token, asyncio.get_running_loop()) for token in tokens]

@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 
 from bench.faults import clock
-from bench.faults.__main__ import Plan
 from bench.faults.check import (
     SHARED,
     Edit,
@@ -30,6 +29,7 @@ from bench.faults.check import (
 )
 from bench.faults.kinds import ROUND, Faults
 from bench.faults.links import Links
+from bench.faults.seeds import Plan
 from bench.faults.writers import letters
 from tests.instance import ROOT
 from tests.integration.truth import content_hash

@@ -82,7 +82,7 @@ class Writer:
         there = [document for document, number in self.own.items() if number is not None]
         chance = self.chance.random()
         if not there or chance < 0.5:
-            document = f"own-{self.name}-{self.number}"
+            document = f"own-{self.name.lower()}-{self.number}"
             return document, {"id": document, self.name: self.number}
         document = self.chance.choice(there)
         state = self.copies[document].state
@@ -233,7 +233,8 @@ class FolderWriter(Writer):
 
     def held(self) -> dict[str, State]:
         """What is in the folder."""
-        return {path.stem: json.loads(path.read_text()) for path in self._program.root.glob("*.json")}
+        states = [json.loads(path.read_text()) for path in self._program.root.glob("*.json")]
+        return {state["id"]: state for state in states}
 
     def _sync(self, enough: Callable[[Any], bool]) -> None:
         """Until it is enough. While others edit the same documents all the time, it ends before both sides are seen

@@ -56,7 +56,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, Fleet(Path(folder), ["old-1", "old-2"], earlier) as fleet:
         load = Load(fleet.urls, fleet.instance.token, 1, writers=1)
         run(load, steps(fleet, load, earlier, options.seconds), result)
-        load.check(result, put_back=False)
+        load.check(result)
     return 0 if said(result, None) else 1
 
 

@@ -49,7 +49,7 @@ def main() -> int:
         result = Result(options.seed)
         load = Load([options.url], options.token, options.seed, writers=options.writers, pace=options.pace)
         run(load, of_commands(options.fault), result)
-        load.check(result, put_back=False)
+        load.check(result)
         return 0 if said(result, options.record) else 1
     plan = Plan(
         options.seconds,

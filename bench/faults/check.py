@@ -11,7 +11,9 @@ cursor         who follows the changes has what the whole map has.
 hashes         the map has the hash of each of these documents, computed here, and no other ids than there are.
 
 Where the database was put back to an earlier moment, a value of an own field may also be in a conflict record: a
-client that names no base cannot say whether its state is older than what the server has.
+client that names no base cannot say whether its state is older than what the server has. And a value of the shared
+field may be nowhere if it was acknowledged after the copy was made, and no client had it any more when the copy was
+put back: others had written over it without having seen it, and the record of that went with the database.
 """
 
 from __future__ import annotations
@@ -19,8 +21,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 SHARED: str = "title"
@@ -64,14 +66,27 @@ class Noted:
     edits: Sequence[Edit]
     own: Mapping[str, tuple[str, int | None]]
     set_back: Sequence[SetBack] = ()
+    held_until: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    """Of a document and a value of the shared field: when the last client that had it got another one. Without an
+    entry nobody had it."""
 
 
-def findings(noted: Noted, documents: Documents, dropped: Dropped, *, put_back: bool = False) -> list[str]:
-    """A line for whatever is not as it must be. `put_back`: the database was, for a while, an earlier one."""
-    recorded = dropped if put_back else {}
+@dataclass(frozen=True)
+class Lost:
+    """What was written between the moment of a copy and the one when the database was stopped to put it back."""
+
+    copied: float
+    """Before the copy was made."""
+    stopped: float
+    """After the last answer of the database that was lost."""
+
+
+def findings(noted: Noted, documents: Documents, dropped: Dropped, lost: Sequence[Lost] = ()) -> list[str]:
+    """A line for whatever is not as it must be."""
+    recorded = dropped if lost else {}
     return [
         *_own_fields(noted, documents, recorded),
-        *_shared_field(noted.edits, documents, dropped),
+        *_shared_field(noted, documents, dropped, lost),
         *_own_documents(noted, documents),
         *_answers(noted, recorded),
     ]
@@ -96,39 +111,43 @@ def _own_fields(noted: Noted, documents: Documents, recorded: Dropped) -> list[s
     ]
 
 
-def _is_recorded(dropped: Dropped, document: str, field: str, value: Any) -> bool:
+def _is_recorded(dropped: Dropped, document: str, name: str, value: Any) -> bool:
     """Alone, or in a whole document that was dropped."""
     return any(
-        (path == f"/{field}" and held == value)
-        or (path == "" and isinstance(held, dict) and held.get(field) == value)
+        (path == f"/{name}" and held == value) or (path == "" and isinstance(held, dict) and held.get(name) == value)
         for path, held in dropped.get(document, ())
     )
 
 
-def accounts(edits: Sequence[Edit], documents: Documents, dropped: Dropped) -> Counter[str]:
-    """How many values of the shared field are where; `missing` are nowhere."""
-    return Counter(where for _, where in _accounted(edits, documents, dropped))
+def accounts(noted: Noted, documents: Documents, dropped: Dropped, lost: Sequence[Lost] = ()) -> Counter[str]:
+    """How many values of the shared field are where; `missing` are nowhere, and `gone` went with the database."""
+    return Counter(where for _, where in _accounted(noted, documents, dropped, lost))
 
 
-def _accounted(edits: Sequence[Edit], documents: Documents, dropped: Dropped) -> Iterable[tuple[Edit, str]]:
+def _accounted(
+    noted: Noted, documents: Documents, dropped: Dropped, lost: Sequence[Lost]
+) -> Iterator[tuple[Edit, str]]:
     written_over: defaultdict[str, set[str | None]] = defaultdict(set)
-    for edit in edits:
+    for edit in noted.edits:
         if edit.saw != edit.value:
             written_over[edit.document].add(edit.saw)
-    for edit in edits:
+    for edit in noted.edits:
         if documents.get(edit.document, {}).get(SHARED) == edit.value:
             yield edit, "stands"
         elif edit.value in written_over[edit.document]:
             yield edit, "seen"
+        elif _is_recorded(dropped, edit.document, SHARED, edit.value):
+            yield edit, "recorded"
         else:
-            held = _is_recorded(dropped, edit.document, SHARED, edit.value)
-            yield edit, "recorded" if held else "missing"
+            held_until = noted.held_until.get((edit.document, edit.value), edit.ended)
+            gone = any(edit.ended >= one.copied and held_until < one.stopped for one in lost)
+            yield edit, "gone" if gone else "missing"
 
 
-def _shared_field(edits: Sequence[Edit], documents: Documents, dropped: Dropped) -> list[str]:
+def _shared_field(noted: Noted, documents: Documents, dropped: Dropped, lost: Sequence[Lost]) -> list[str]:
     return [
         f"{edit.document}: {edit.value!r} stands nowhere, nobody saw it, and no conflict records it"
-        for edit, where in _accounted(edits, documents, dropped)
+        for edit, where in _accounted(noted, documents, dropped, lost)
         if where == "missing"
     ]
 

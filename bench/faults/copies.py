@@ -8,8 +8,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from typing import Any
 
+from bench.faults.check import Lost
 from bench.faults.hosts import Fleet
 from tests.instance import ROOT
 
@@ -25,9 +27,13 @@ class Copies:
         self._fleet = fleet
         self._files = fleet.folder / "copy"
         self._backup = fleet.folder / "backup.hypertask"
+        self._copied = 0.0
+        self.lost: list[Lost] = []
+        """What went with the database, each time."""
 
     def make(self, way: str) -> None:
         """While the server is in use."""
+        self._copied = time.monotonic()
         if way == "files":
             self._copy()
         else:
@@ -40,6 +46,7 @@ class Copies:
             return
         instance = self._fleet.instance
         instance.stop()  # the other hosts run on
+        self.lost.append(Lost(self._copied, time.monotonic()))
         shutil.rmtree(instance.data / "mongo")
         if way == "files":
             shutil.move(self._files, instance.data / "mongo")

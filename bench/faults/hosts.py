@@ -6,6 +6,7 @@ machine, as any user, or each is a network namespace, as root.
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -24,14 +25,18 @@ from bench.faults.namespaces import HERE, Namespace, Network
 from tests.instance import ROOT, Instance
 
 START_SECONDS = 60.0
+_PORTS = range(15_000, 30_000)
 ENDS = ("redis", "mongod", "clients")
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Not one of those that the kernel gives to connections: until somebody listens there, a connection to it could
+    get the same port at its own end, and would be connected to itself."""
+    for port in random.sample(_PORTS, 100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((LOOPBACK, port))
+            return port
+    raise OSError(f"no free port among {_PORTS}")
 
 
 def _through(url: str, link: Link, query: str | None = None) -> str:

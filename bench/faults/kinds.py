@@ -13,6 +13,7 @@ from functools import partial
 
 from redis import Redis
 
+from bench.faults.check import Lost
 from bench.faults.copies import WAYS, Copies
 from bench.faults.hosts import Fleet
 from tests.instance import Instance
@@ -37,12 +38,11 @@ _INSIDE_SHARE = 0.4
 
 @dataclass(frozen=True)
 class Fault:
-    """`kinds`: more than one if another one happens meanwhile. `puts_back`: the database is an earlier one then."""
+    """`kinds`: more than one if another one happens meanwhile."""
 
     kinds: tuple[str, ...]
     name: str
     happen: Callable[[], object]
-    puts_back: bool = False
 
 
 Drawn = tuple[str, Callable[[], object]]
@@ -84,6 +84,11 @@ class Faults:
         """Of the copy that there is."""
         self._left: list[str] = []
         """Kinds of this round."""
+
+    @property
+    def lost(self) -> list[Lost]:
+        """By putting copies back."""
+        return self._copies.lost
 
     def next(self) -> Fault:
         if not self._left:
@@ -149,7 +154,7 @@ class Faults:
             "empty": "restore the backup into an empty database",
             "running": "restore the backup into the database in use",
         }[way]
-        return Fault(("backup",), name, partial(self._copies.put_back, way), puts_back=way != "running")
+        return Fault(("backup",), name, partial(self._copies.put_back, way))
 
 
 def _together(long: Callable[[], object], short: Callable[[], object]) -> None:

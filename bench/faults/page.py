@@ -33,7 +33,7 @@ def page(rows: Sequence[Row]) -> str:
             "Made by `python -m bench.faults.page docs/fault-runs.jsonl`. What the words mean, how the runs are made",
             "and what they do not show is in [faults.md](faults.md).",
             "",
-            f"{len(rows)} seeds, {_minutes(rows)} minutes of faults: {_sum(rows, 'faults'):,} faults, "
+            f"{len(rows)} seeds, {_minutes(rows)} minutes of load: {_sum(rows, 'faults'):,} faults, "
             f"{_sum(rows, 'edits'):,} edits acknowledged, **{sum(len(row['missing']) for row in rows)} missing**.",
             "",
             *_seeds(rows),
@@ -123,7 +123,9 @@ def _judged(rows: Sequence[Row]) -> list[str]:
         f"- Edits of the ten documents that all edit, by kind of client: {clients}.",
         f"- Their values of the shared field: {counted['stands']:,} stand at the end, {counted['seen']:,} were",
         "  written over by somebody who had seen them, "
-        f"{counted['recorded']:,} are in a conflict record alone, {counted['missing']:,} are nowhere.",
+        f"{counted['recorded']:,} are in a conflict record alone, {counted['missing']:,} are nowhere;",
+        f"  {counted['gone']:,} had been written over by somebody who had not seen them, and the record of that",
+        "  went with a database that was put back, when no client had them any more.",
         f"- Documents that one client alone edits: {counted['own there']:,} are there as it left them, "
         f"{counted['own deleted']:,} are deleted.",
         f"- A cursor was of no use any more {counted['begun again']:,} times; then whoever follows began again.",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.faults import check
-from bench.faults.check import Documents, Noted
+from bench.faults.check import Documents, Lost, Noted
 from bench.faults.device import PAUSE_SECONDS, Device
 from bench.faults.followers import Follower, Listener, exported
 from bench.faults.kinds import Fault
@@ -163,18 +163,23 @@ class Load:
     def by_kind(self) -> Counter[str]:
         return Counter(self._kinds[edit.writer] for edit in self.edits())
 
-    def noted(self) -> check.Noted:
+    def noted(self) -> Noted:
         own = {name: (writer.name, number) for writer in self.writers for name, number in writer.own.items()}
         set_back = [one for writer in self.writers for one in writer.set_back]
-        return check.Noted([writer.name for writer in self.writers], self.edits(), own, set_back)
+        held_until: dict[tuple[str, str], float] = {}
+        for writer in self.writers:
+            for place, until in writer.held_until().items():
+                held_until[place] = max(until, held_until.get(place, until))
+        return Noted([writer.name for writer in self.writers], self.edits(), own, set_back, held_until)
 
-    def check(self, result: Result, *, put_back: bool) -> None:
-        """Notes what is wrong; call it after the end. `put_back`: the database was an earlier one for a while; what
-        devices have that it had lost they bring back first."""
+    def check(self, result: Result, lost: Sequence[Lost] = ()) -> None:
+        """Notes what is wrong; call it after the end. `lost`: with the database, which was put back; what devices
+        have of it they bring back first."""
         try:
-            if put_back:
+            noted = self.noted()
+            if lost:
                 self._reconcile(result)
-            documents = self._check_server(result, put_back=put_back)
+            documents = self._check_server(result, noted, lost)
             self._reconcile(result)
             later, _ = self._read()
             result.missing += check.equal_findings("who reads it after all have sent what they had", later, documents)
@@ -203,20 +208,23 @@ class Load:
                     dropped.setdefault(row["id"], []).append((conflict["path"], conflict["dropped"]))
         return documents, dropped
 
-    def _check_server(self, result: Result, *, put_back: bool) -> Documents:
+    def _check_server(self, result: Result, noted: Noted, lost: Sequence[Lost]) -> Documents:
         documents, dropped = self._read()
-        if put_back:  # records of after the copy went with the database; devices were told of them
+        if lost:  # records of after the copy went with the database; devices were told of them
             for name, path, value in (told for writer in self.writers for told in writer.dropped):
                 dropped.setdefault(name, []).append((path, value))
-        noted = self.noted()
         result.conflicts = sum(len(values) for values in dropped.values())
-        result.accounts = check.accounts(noted.edits, documents, dropped)
+        result.accounts = check.accounts(noted, documents, dropped, lost)
         result.own = Counter("there" if number is not None else "deleted" for _, number in noted.own.values())
-        result.missing += check.findings(noted, documents, dropped, put_back=put_back)
+        result.missing += check.findings(noted, documents, dropped, lost)
         result.missing += self._check_maps(noted, documents)
         result.begun_again = self.follower.begun_again + self.listener.begun_again
         if result.missing:
-            self.evidence = {**_plain(noted), "documents": documents, "rows": list(exported(self.follower.device))}
+            self.evidence = {
+                **_plain(noted, lost),
+                "documents": documents,
+                "rows": list(exported(self.follower.device)),
+            }
         return documents
 
     def _check_maps(self, noted: Noted, documents: Documents) -> list[str]:
@@ -233,11 +241,13 @@ class Load:
         return [*found, *(f"by events: {line}" for line in check.cursor_findings(self.listener.hashes, whole))]
 
 
-def _plain(noted: check.Noted) -> dict[str, Any]:
+def _plain(noted: Noted, lost: Sequence[Lost]) -> dict[str, Any]:
     return {
         "edits": [vars(edit) for edit in noted.edits],
         "own": noted.own,
         "set_back": [vars(one) for one in noted.set_back],
+        "held_until": [[*place, until] for place, until in noted.held_until.items()],
+        "lost": [vars(one) for one in lost],
     }
 
 
@@ -246,9 +256,8 @@ def _new_token(device: Device, name: str) -> str:
     return token
 
 
-def run(load: Load, faults: Iterator[Fault], result: Result, tell: Callable[[str], None] = print) -> bool:
-    """Tells a line for each fault. Whether the database was put back."""
-    put_back = False
+def run(load: Load, faults: Iterator[Fault], result: Result, tell: Callable[[str], None] = print) -> None:
+    """Tells a line for each fault."""
     began = time.monotonic()
     with load:
         load.until_all_got_on(time.monotonic())
@@ -256,7 +265,6 @@ def run(load: Load, faults: Iterator[Fault], result: Result, tell: Callable[[str
         for fault in faults:
             failed, moment = load.repeated(), time.monotonic()
             fault.happen()
-            put_back = put_back or fault.puts_back
             load.until_all_got_on(time.monotonic())
             # Of those that were under way after the fault began.
             longest = round(max(edit.ended - edit.began for edit in load.edits() if edit.ended > moment), 2)
@@ -268,4 +276,3 @@ def run(load: Load, faults: Iterator[Fault], result: Result, tell: Callable[[str
             tell(f"| {fault.name} | {longest:.2f} | {load.repeated() - failed} |")
     result.seconds = round(time.monotonic() - began, 1)
     result.edits, result.repeated = load.by_kind(), load.repeated()
-    return put_back

@@ -76,10 +76,10 @@ def _disturb(plan: Plan, folder: Path, result: Result, tell: Callable[[str], Non
             repeats=[401] if backups else [],
         )
         faults = Faults(fleet, random.Random(seed), plan.kinds, backups=backups)
-        put_back = run(load, for_seconds(faults, plan.seconds), result, tell)
+        run(load, for_seconds(faults, plan.seconds), result, tell)
         for host in fleet.hosts:
             host.set_clock(0.0)
-        load.check(result, put_back=put_back)
+        load.check(result, faults.lost)
         if load.evidence is not None:
             (folder / "evidence.json").write_text(json.dumps(load.evidence))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -61,6 +62,8 @@ class Writer:
     set_back: list[SetBack] = field(default_factory=list)
     dropped: list[tuple[str, str, Any]] = field(default_factory=list)
     """Document, place and value, of each conflict that an answer told of."""
+    had_until: dict[tuple[str, str], float] = field(default_factory=dict)
+    """Of a document and a value of the shared field that it had: when it got another one."""
     number: int = 0
     copies: dict[str, Copy] = field(default_factory=dict)
 
@@ -147,7 +150,19 @@ class Writer:
         if state is None and "_deleted" in sent:
             state = sent
         self._note(document, sent, state)
-        self.copies[document] = Copy(state or {"id": document}, answer.get("rev", "0"))
+        self._take(document, Copy(state or {"id": document}, answer.get("rev", "0")))
+
+    def _take(self, document: str, copy: Copy) -> None:
+        """What is right now, in place of what it had and of what it sent."""
+        before = self.copies[document].state.get(SHARED) if document in self.copies else None
+        if before is not None and before != copy.state.get(SHARED):
+            self.had_until[document, before] = time.monotonic()
+        self.copies[document] = copy
+
+    def held_until(self) -> dict[tuple[str, str], float]:
+        """Also of what it has now, for ever."""
+        now = {(name, copy.state[SHARED]): math.inf for name, copy in self.copies.items() if SHARED in copy.state}
+        return self.had_until | now
 
     def _note(self, document: str, sent: State, state: State | None) -> None:
         """If the answer to it lacks the client's own edit."""
@@ -211,6 +226,7 @@ class FolderWriter(Writer):
         document = self.chance.choice(DOCUMENTS)
         state, acknowledged = self._changed(document)
         self._file(document).write_text(json.dumps(state))
+        self._take(document, Copy(state))
         self._sync(_has_sent)
         self._note(document, state, self.copies[document].state)
         acknowledged()
@@ -247,7 +263,8 @@ class FolderWriter(Writer):
         self._read()
 
     def _read(self) -> None:
-        self.copies |= {name: Copy(state) for name, state in self.held().items()}
+        for name, state in self.held().items():
+            self._take(name, Copy(state))
 
 
 def _has_sent(done: dict[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import socket
 import struct
@@ -10,15 +11,17 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench.faults import clock
+from bench.faults import clock, hosts
 from bench.faults.check import (
     SHARED,
     Edit,
+    Lost,
     Noted,
     SetBack,
     accounts,
@@ -99,9 +102,10 @@ def test_only_where_the_database_was_put_back_may_an_own_field_be_recorded(recor
     dropped = {"d": [record, (f"/{SHARED}", "a2")]}
     judged = noted([FIRST, later], {}, SetBack("a", "d", 2, 1))
     state = {"d": {"a": 1, SHARED: "a1"}}
-    assert findings(judged, state, dropped, put_back=True) == []
+    lost = [Lost(0.0, 9.0)]
+    assert findings(judged, state, dropped, lost) == []
     assert len(findings(judged, state, dropped)) == 2
-    assert len(findings(judged, state, {"d": [("/b", 2), (f"/{SHARED}", "a2")]}, put_back=True)) == 2
+    assert len(findings(judged, state, {"d": [("/b", 2), (f"/{SHARED}", "a2")]}, lost)) == 2
 
 
 def test_it_is_counted_where_values_are() -> None:
@@ -109,8 +113,30 @@ def test_it_is_counted_where_values_are() -> None:
     dropped = {"d": [(f"/{SHARED}", "b1"), (f"/{SHARED}", "c1")]}
     third = Edit("c", "d", 1, "c1", None, 0.0, 1.0)
     lost = Edit("c", "d", 2, "c2", "c1", 0.0, 1.0)
-    counted = accounts([FIRST, ON_FIRST, later, third, lost], {"d": {SHARED: "a2"}}, dropped)
+    counted = accounts(noted([FIRST, ON_FIRST, later, third, lost]), {"d": {SHARED: "a2"}}, dropped)
     assert counted == {"stands": 1, "seen": 3, "missing": 1}
+
+
+@pytest.mark.parametrize(
+    ("lost", "held_until", "wrong"),
+    [
+        (Lost(0.5, 4.0), 3.0, 0),
+        (Lost(0.5, 4.0), None, 0),
+        (Lost(0.5, 4.0), 5.0, 1),
+        (Lost(0.5, 4.0), math.inf, 1),
+        (Lost(1.5, 4.0), 3.0, 1),
+        (None, 3.0, 1),
+    ],
+    ids=["nobody had it", "it was never had", "somebody had it", "somebody has it", "it was in the copy", "no copy"],
+)
+def test_a_value_may_go_with_the_database_that_nobody_had_any_more(
+    lost: Lost | None, held_until: float | None, wrong: int
+) -> None:
+    """`FIRST` was acknowledged at 1.0, and nobody saw it."""
+    held = {} if held_until is None else {("d", "a1"): held_until}
+    judged = replace(noted([FIRST, BESIDE]), held_until=held)
+    documents = {"d": {"a": 1, "b": 1, SHARED: "b1"}}
+    assert len(findings(judged, documents, {}, [lost] if lost else [])) == wrong
 
 
 def test_who_follows_must_have_what_all_have() -> None:
@@ -211,6 +237,11 @@ def test_a_link_that_is_cut_passes_nothing_and_all_when_it_is_healed() -> None:
         for end, text in ((server, b"three"), (client, b"2")):
             end.settimeout(10)
             assert end.recv(9) == text
+
+
+def test_ports_of_hosts_are_none_that_connections_get() -> None:
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert all(hosts._free_port() < first for _ in range(20))
 
 
 def test_the_clock_of_a_process_can_be_set(tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ cursor         who follows the changes has what the whole map has.
 hashes         the map has the hash of each of these documents, computed here, and no other ids than there are.
 
 Where the database was put back to an earlier moment, a value of an own field may also be in a conflict record: a
-client that names no base cannot say whether its state is older than what the server has. And a value of the shared
-field may be nowhere if it was acknowledged after the copy was made, and no client had it any more when the copy was
-put back: others had written over it without having seen it, and the record of that went with the database.
+client that names no base cannot say whether its state is older than what the server has. A value of the shared field
+may have been written over by somebody who had not seen it, and the record of that may have gone with the database.
+If a client still had it when the database was stopped, it is in an earlier state that the server answers; else it may
+be nowhere.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,6 +73,15 @@ class Noted:
 
 
 @dataclass(frozen=True)
+class Answered:
+    """What the server has at the end. `earlier`: by document, values of the shared field in earlier states."""
+
+    documents: Documents
+    dropped: Dropped
+    earlier: Mapping[str, Collection[Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Lost:
     """What was written between the moment of a copy and the one when the database was stopped to put it back."""
 
@@ -81,13 +91,13 @@ class Lost:
     """After the last answer of the database that was lost."""
 
 
-def findings(noted: Noted, documents: Documents, dropped: Dropped, lost: Sequence[Lost] = ()) -> list[str]:
+def findings(noted: Noted, answered: Answered, lost: Sequence[Lost] = ()) -> list[str]:
     """A line for whatever is not as it must be."""
-    recorded = dropped if lost else {}
+    recorded = answered.dropped if lost else {}
     return [
-        *_own_fields(noted, documents, recorded),
-        *_shared_field(noted, documents, dropped, lost),
-        *_own_documents(noted, documents),
+        *_own_fields(noted, answered.documents, recorded),
+        *_shared_field(noted, answered, lost),
+        *_own_documents(noted, answered.documents),
         *_answers(noted, recorded),
     ]
 
@@ -119,35 +129,35 @@ def _is_recorded(dropped: Dropped, document: str, name: str, value: Any) -> bool
     )
 
 
-def accounts(noted: Noted, documents: Documents, dropped: Dropped, lost: Sequence[Lost] = ()) -> Counter[str]:
+def accounts(noted: Noted, answered: Answered, lost: Sequence[Lost] = ()) -> Counter[str]:
     """How many values of the shared field are where; `missing` are nowhere, and `gone` went with the database."""
-    return Counter(where for _, where in _accounted(noted, documents, dropped, lost))
+    return Counter(where for _, where in _accounted(noted, answered, lost))
 
 
-def _accounted(
-    noted: Noted, documents: Documents, dropped: Dropped, lost: Sequence[Lost]
-) -> Iterator[tuple[Edit, str]]:
+def _accounted(noted: Noted, answered: Answered, lost: Sequence[Lost]) -> Iterator[tuple[Edit, str]]:
     written_over: defaultdict[str, set[str | None]] = defaultdict(set)
     for edit in noted.edits:
         if edit.saw != edit.value:
             written_over[edit.document].add(edit.saw)
     for edit in noted.edits:
-        if documents.get(edit.document, {}).get(SHARED) == edit.value:
+        if answered.documents.get(edit.document, {}).get(SHARED) == edit.value:
             yield edit, "stands"
         elif edit.value in written_over[edit.document]:
             yield edit, "seen"
-        elif _is_recorded(dropped, edit.document, SHARED, edit.value):
+        elif _is_recorded(answered.dropped, edit.document, SHARED, edit.value):
             yield edit, "recorded"
+        elif lost and edit.value in answered.earlier.get(edit.document, ()):
+            yield edit, "earlier"
         else:
             held_until = noted.held_until.get((edit.document, edit.value), edit.ended)
-            gone = any(edit.ended >= one.copied and held_until < one.stopped for one in lost)
+            gone = any(one.copied <= held_until < one.stopped for one in lost)
             yield edit, "gone" if gone else "missing"
 
 
-def _shared_field(noted: Noted, documents: Documents, dropped: Dropped, lost: Sequence[Lost]) -> list[str]:
+def _shared_field(noted: Noted, answered: Answered, lost: Sequence[Lost]) -> list[str]:
     return [
         f"{edit.document}: {edit.value!r} stands nowhere, nobody saw it, and no conflict records it"
-        for edit, where in _accounted(noted, documents, dropped, lost)
+        for edit, where in _accounted(noted, answered, lost)
         if where == "missing"
     ]
 

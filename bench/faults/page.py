@@ -123,9 +123,11 @@ def _judged(rows: Sequence[Row]) -> list[str]:
         f"- Edits of the ten documents that all edit, by kind of client: {clients}.",
         f"- Their values of the shared field: {counted['stands']:,} stand at the end, {counted['seen']:,} were",
         "  written over by somebody who had seen them, "
-        f"{counted['recorded']:,} are in a conflict record alone, {counted['missing']:,} are nowhere;",
-        f"  {counted['gone']:,} had been written over by somebody who had not seen them, and the record of that",
-        "  went with a database that was put back, when no client had them any more.",
+        f"{counted['recorded']:,} are in a conflict record alone, {counted['missing']:,} are nowhere.",
+        "  Of those that had been written over by somebody who had not seen them, where the record of that went with",
+        f"  a database that was put back, {counted['earlier']:,} are in an earlier state of the document, and of "
+        f"{counted['gone']:,} no client had",
+        "  the value any more when the copy was put back.",
         f"- Documents that one client alone edits: {counted['own there']:,} are there as it left them, "
         f"{counted['own deleted']:,} are deleted.",
         f"- A cursor was of no use any more {counted['begun again']:,} times; then whoever follows began again.",

@@ -8,12 +8,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from bench.faults import check
-from bench.faults.check import Documents, Lost, Noted
+from bench.faults.check import Answered, Documents, Lost, Noted
 from bench.faults.device import PAUSE_SECONDS, Device
 from bench.faults.followers import Follower, Listener, exported
 from bench.faults.kinds import Fault
@@ -181,7 +181,7 @@ class Load:
                 self._reconcile(result)
             documents = self._check_server(result, noted, lost)
             self._reconcile(result)
-            later, _ = self._read()
+            later = self._read().documents
             result.missing += check.equal_findings("who reads it after all have sent what they had", later, documents)
             for writer in self.writers:
                 if isinstance(writer, FolderWriter):
@@ -196,27 +196,33 @@ class Load:
                 return
         result.missing.append("the devices do not come to the same")
 
-    def _read(self) -> tuple[dict[str, dict[str, Any]], dict[str, list[tuple[str, Any]]]]:
-        """What the server has: documents, and what was dropped in conflicts."""
+    def _read(self) -> Answered:
         documents: dict[str, dict[str, Any]] = {}
         dropped: dict[str, list[tuple[str, Any]]] = {}
+        earlier: dict[str, set[Any]] = {}
         for row in exported(self.follower.device):
-            if row["kind"] == "document" and row["state"] is not None:
-                documents[row["id"]] = row["state"]
+            state = row.get("state")
+            if row["kind"] == "document" and state is not None:
+                documents[row["id"]] = state
+            if row["kind"] == "revision" and state is not None:
+                earlier.setdefault(row["id"], set()).add(state.get(check.SHARED))
             for conflict in row.get("conflicts") or ():
                 if "dropped" in conflict:
                     dropped.setdefault(row["id"], []).append((conflict["path"], conflict["dropped"]))
-        return documents, dropped
+        return Answered(documents, dropped, earlier)
 
     def _check_server(self, result: Result, noted: Noted, lost: Sequence[Lost]) -> Documents:
-        documents, dropped = self._read()
+        answered = self._read()
+        documents = answered.documents
         if lost:  # records of after the copy went with the database; devices were told of them
+            dropped = {name: list(values) for name, values in answered.dropped.items()}
             for name, path, value in (told for writer in self.writers for told in writer.dropped):
                 dropped.setdefault(name, []).append((path, value))
-        result.conflicts = sum(len(values) for values in dropped.values())
-        result.accounts = check.accounts(noted, documents, dropped, lost)
+            answered = replace(answered, dropped=dropped)
+        result.conflicts = sum(len(values) for values in answered.dropped.values())
+        result.accounts = check.accounts(noted, answered, lost)
         result.own = Counter("there" if number is not None else "deleted" for _, number in noted.own.values())
-        result.missing += check.findings(noted, documents, dropped, lost)
+        result.missing += check.findings(noted, answered, lost)
         result.missing += self._check_maps(noted, documents)
         result.begun_again = self.follower.begun_again + self.listener.begun_again
         if result.missing:

@@ -87,7 +87,7 @@ def _disturb(plan: Plan, folder: Path, result: Result, tell: Callable[[str], Non
 def _keep_logs(folder: Path, kept: Path) -> None:
     """Of a run that has to be looked at."""
     kept.mkdir(exist_ok=True)
-    for file in (*folder.glob("*.log"), *folder.glob("evidence.json")):
+    for file in (*folder.glob("*.log"), *folder.glob("data/logs/*"), *folder.glob("evidence.json")):
         shutil.copy(file, kept)
 
 

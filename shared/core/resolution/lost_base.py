@@ -140,6 +140,11 @@ class _LostBase:
             return False
         return stored.sequence > self.reached
 
+    def is_kept(self, base: Body) -> bool:
+        """Whether the body of the base can be read here."""
+        head = self.case.head.body
+        return (head is not None and same_content(base, head)) or self.lookup.body(self.parts.hash) is not None
+
     def known(self, state: Body | None) -> Body | None:
         """The body of the base, if it is at hand."""
         given = self.case.submission.base_state
@@ -160,7 +165,7 @@ class _LostBase:
                 sent = SentBefore(others=self.own())
                 return case.compare(state, Basis(rule, (began,), server_from=under, sent=sent))
             if case.submission.hash == self.parts.hash:
-                return case.answer_head("11 behind")
+                return case.answer_head("11 behind")  # `marked` keeps it
             known = self.on_lost_base(base) if base is not None else None
             basis = known or by_content(self.lookup, state, case.submission.hash)
             put_back = replace(basis.put_back, doubted=may_have_come_before(self.lookup))
@@ -248,7 +253,8 @@ class _LostBase:
 
     def marked(self, decision: Decision, base: Body | None) -> Decision:
         """With what the result contains. The state at the lost position is kept, and the head as it was known so far,
-        if it stays and turns out to contain more."""
+        if it stays and turns out to contain more. Also a state that is behind is kept: what it has and the head has
+        not was written over before the loss, and the record of that was lost."""
         sources = self.lookup.lineage().sources()
         version = bounded(join(self.held, self.version), sources)
         pair = replace(decision.pair, since=BEGINNING) if decision.pair is not None else None
@@ -260,7 +266,7 @@ class _LostBase:
             decision = replace(decision, revision=revision)
         elif not self.included and self.lookup.exists:
             decision = replace(decision.with_grown(version), recovered=outgrown(self.lookup))
-        if base is None or self.included:
+        if base is None or (self.included and self.is_kept(base)):
             return decision
         recovered = Received(self.parts.hash, base, gone(base, decision.state), bounded(self.version, sources))
         received = decision.received

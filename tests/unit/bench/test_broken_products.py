@@ -155,7 +155,7 @@ def judged(writers: list[Writer], follower: Follower) -> list[str]:
     whole = follower.device.ask("GET", "/hashes")
     follower.follow()
     return [
-        *check.findings(noted, documents, dropped),
+        *check.findings(noted, check.Answered(documents, dropped)),
         *check.hash_findings(noted, documents, whole),
         *check.cursor_findings(follower.hashes, whole),
     ]

@@ -20,6 +20,7 @@ import pytest
 from bench.faults import clock, hosts
 from bench.faults.check import (
     SHARED,
+    Answered,
     Edit,
     Lost,
     Noted,
@@ -49,7 +50,7 @@ def noted(edits: list[Edit], own: dict[str, tuple[str, int | None]] | None = Non
 
 def found(edits: list[Edit], state: State, dropped: list[str] | None = None) -> int:
     records = {"d": [(f"/{SHARED}", value) for value in dropped or []]}
-    return len(findings(noted(edits), {"d": state}, records))
+    return len(findings(noted(edits), Answered({"d": state}, records)))
 
 
 def test_an_edit_that_stands_or_was_seen_or_is_recorded_is_not_missing() -> None:
@@ -74,14 +75,14 @@ def test_anything_else_is_missing(edits: list[Edit], state: State) -> None:
 
 
 def test_a_document_that_is_gone_is_missing() -> None:
-    assert len(findings(noted([FIRST]), {}, {})) == 2
+    assert len(findings(noted([FIRST]), Answered({}, {}))) == 2
 
 
 def test_a_document_of_its_own_is_as_its_client_left_it() -> None:
     own: dict[str, tuple[str, int | None]] = {"o": ("a", 2), "gone": ("a", None)}
 
     def wrong(documents: dict[str, State]) -> int:
-        return len(findings(noted([], own), documents, {}))
+        return len(findings(noted([], own), Answered(documents, {})))
 
     assert wrong({"o": {"id": "o", "a": 2}}) == 0
     assert wrong({}) == 1
@@ -93,7 +94,8 @@ def test_a_document_of_its_own_is_as_its_client_left_it() -> None:
 
 def test_an_answer_that_lacks_the_edit_it_answers_is_wrong() -> None:
     """What a later edit hides at the end is seen in between."""
-    assert len(findings(noted([FIRST], {}, SetBack("a", "d", 1, None)), {"d": {"a": 1, SHARED: "a1"}}, {})) == 1
+    answered = Answered({"d": {"a": 1, SHARED: "a1"}}, {})
+    assert len(findings(noted([FIRST], {}, SetBack("a", "d", 1, None)), answered)) == 1
 
 
 @pytest.mark.parametrize("record", [("/a", 2), ("", {"a": 2, SHARED: "a2"})])
@@ -103,9 +105,9 @@ def test_only_where_the_database_was_put_back_may_an_own_field_be_recorded(recor
     judged = noted([FIRST, later], {}, SetBack("a", "d", 2, 1))
     state = {"d": {"a": 1, SHARED: "a1"}}
     lost = [Lost(0.0, 9.0)]
-    assert findings(judged, state, dropped, lost) == []
-    assert len(findings(judged, state, dropped)) == 2
-    assert len(findings(judged, state, {"d": [("/b", 2), (f"/{SHARED}", "a2")]}, lost)) == 2
+    assert findings(judged, Answered(state, dropped), lost) == []
+    assert len(findings(judged, Answered(state, dropped))) == 2
+    assert len(findings(judged, Answered(state, {"d": [("/b", 2), (f"/{SHARED}", "a2")]}), lost)) == 2
 
 
 def test_it_is_counted_where_values_are() -> None:
@@ -113,7 +115,7 @@ def test_it_is_counted_where_values_are() -> None:
     dropped = {"d": [(f"/{SHARED}", "b1"), (f"/{SHARED}", "c1")]}
     third = Edit("c", "d", 1, "c1", None, 0.0, 1.0)
     lost = Edit("c", "d", 2, "c2", "c1", 0.0, 1.0)
-    counted = accounts(noted([FIRST, ON_FIRST, later, third, lost]), {"d": {SHARED: "a2"}}, dropped)
+    counted = accounts(noted([FIRST, ON_FIRST, later, third, lost]), Answered({"d": {SHARED: "a2"}}, dropped))
     assert counted == {"stands": 1, "seen": 3, "missing": 1}
 
 
@@ -124,10 +126,10 @@ def test_it_is_counted_where_values_are() -> None:
         (Lost(0.5, 4.0), None, 0),
         (Lost(0.5, 4.0), 5.0, 1),
         (Lost(0.5, 4.0), math.inf, 1),
-        (Lost(1.5, 4.0), 3.0, 1),
+        (Lost(3.5, 4.0), 3.0, 1),
         (None, 3.0, 1),
     ],
-    ids=["nobody had it", "it was never had", "somebody had it", "somebody has it", "it was in the copy", "no copy"],
+    ids=["nobody had it", "it was never had", "somebody had it", "somebody has it", "nobody at the copy", "no copy"],
 )
 def test_a_value_may_go_with_the_database_that_nobody_had_any_more(
     lost: Lost | None, held_until: float | None, wrong: int
@@ -136,7 +138,10 @@ def test_a_value_may_go_with_the_database_that_nobody_had_any_more(
     held = {} if held_until is None else {("d", "a1"): held_until}
     judged = replace(noted([FIRST, BESIDE]), held_until=held)
     documents = {"d": {"a": 1, "b": 1, SHARED: "b1"}}
-    assert len(findings(judged, documents, {}, [lost] if lost else [])) == wrong
+    windows = [lost] if lost else []
+    assert len(findings(judged, Answered(documents, {}), windows)) == wrong
+    in_an_earlier_state = Answered(documents, {}, {"d": {"a1"}})
+    assert len(findings(judged, in_an_earlier_state, windows)) == (0 if lost else 1)
 
 
 def test_who_follows_must_have_what_all_have() -> None:

@@ -11,7 +11,8 @@ cursor         who follows the changes has what the whole map has.
 hashes         the map has the hash of each of these documents, computed here, and no other ids than there are.
 
 Where the database was put back to an earlier moment, a value of an own field may also be in a conflict record: a
-client that names no base cannot say whether its state is older than what the server has. A value of the shared field
+client that names no base cannot say whether its state is older than what the server has. That record may go with the
+database the next time, after the client was answered another number. A value of the shared field
 may have been written over by somebody who had not seen it, and the record of that may have gone with the database.
 If a client still had it when the database was stopped, it is in an earlier state that the server answers; else it may
 be nowhere.
@@ -56,6 +57,8 @@ class SetBack:
     document: str
     number: int
     answered: Any
+    at: float = 0.0
+    """Seconds, by the clock of edits."""
 
 
 @dataclass(frozen=True)
@@ -95,14 +98,15 @@ def findings(noted: Noted, answered: Answered, lost: Sequence[Lost] = ()) -> lis
     """A line for whatever is not as it must be."""
     recorded = answered.dropped if lost else {}
     return [
-        *_own_fields(noted, answered.documents, recorded),
+        *_own_fields(noted, answered.documents, recorded, lost),
         *_shared_field(noted, answered, lost),
         *_own_documents(noted, answered.documents),
-        *_answers(noted, recorded),
+        *_answers(noted, recorded, lost),
     ]
 
 
-def _own_fields(noted: Noted, documents: Documents, recorded: Dropped) -> list[str]:
+def _own_fields(noted: Noted, documents: Documents, recorded: Dropped, lost: Sequence[Lost]) -> list[str]:
+    given_up = {(one.document, one.writer, one.number) for one in noted.set_back if _is_within(one.at, lost)}
     last: dict[tuple[str, str], int] = {}
     for edit in noted.edits:
         place = edit.document, edit.writer
@@ -113,12 +117,17 @@ def _own_fields(noted: Noted, documents: Documents, recorded: Dropped) -> list[s
             continue
         for writer in noted.writers:
             number = last.pop((document, writer), None)
-            if state.get(writer) != number and not _is_recorded(recorded, document, writer, number):
+            is_known = _is_recorded(recorded, document, writer, number) or (document, writer, number) in given_up
+            if state.get(writer) != number and not is_known:
                 found.append(f"{document}: the field of {writer} is {state.get(writer)}, not {number}")
     return [
         *found,
         *(f"{document}: is missing, {writer} wrote {number}" for (document, writer), number in last.items()),
     ]
+
+
+def _is_within(at: float, lost: Sequence[Lost]) -> bool:
+    return any(one.copied <= at < one.stopped for one in lost)
 
 
 def _is_recorded(dropped: Dropped, document: str, name: str, value: Any) -> bool:
@@ -150,8 +159,7 @@ def _accounted(noted: Noted, answered: Answered, lost: Sequence[Lost]) -> Iterat
             yield edit, "earlier"
         else:
             held_until = noted.held_until.get((edit.document, edit.value), edit.ended)
-            gone = any(one.copied <= held_until < one.stopped for one in lost)
-            yield edit, "gone" if gone else "missing"
+            yield edit, "gone" if _is_within(held_until, lost) else "missing"
 
 
 def _shared_field(noted: Noted, answered: Answered, lost: Sequence[Lost]) -> list[str]:
@@ -173,11 +181,11 @@ def _own_documents(noted: Noted, documents: Documents) -> list[str]:
     return found
 
 
-def _answers(noted: Noted, recorded: Dropped) -> list[str]:
+def _answers(noted: Noted, recorded: Dropped, lost: Sequence[Lost]) -> list[str]:
     return [
         f"{one.document}: {one.writer} had sent {one.number} and was answered {one.answered}"
         for one in noted.set_back
-        if not _is_recorded(recorded, one.document, one.writer, one.number)
+        if not _is_recorded(recorded, one.document, one.writer, one.number) and not _is_within(one.at, lost)
     ]
 
 

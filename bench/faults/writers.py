@@ -166,8 +166,9 @@ class Writer:
 
     def _note(self, document: str, sent: State, state: State | None) -> None:
         """If the answer to it lacks the client's own edit."""
-        if (state or {}).get(self.name) != sent.get(self.name):
-            self.set_back.append(SetBack(self.name, document, sent.get(self.name, 0), (state or {}).get(self.name)))
+        number, answered = sent.get(self.name, 0), (state or {}).get(self.name, 0)
+        if answered != number:
+            self.set_back.append(SetBack(self.name, document, number, answered, time.monotonic()))
 
 
 class BasedWriter(Writer):
@@ -228,7 +229,6 @@ class FolderWriter(Writer):
         self._file(document).write_text(json.dumps(state))
         self._take(document, Copy(state))
         self._sync(_has_sent)
-        self._note(document, state, self.copies[document].state)
         acknowledged()
 
     def _send_own(self, document: str, state: State) -> None:
@@ -264,6 +264,8 @@ class FolderWriter(Writer):
 
     def _read(self) -> None:
         for name, state in self.held().items():
+            if name in DOCUMENTS and name in self.copies:
+                self._note(name, self.copies[name].state, state)
             self._take(name, Copy(state))
 
 

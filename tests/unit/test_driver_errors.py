@@ -8,7 +8,7 @@ import pymongo.errors
 import pytest
 import redis.exceptions
 from bson.errors import InvalidDocument
-from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
+from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, PyMongoError
 
 from shared.adapters.mongodb import client as database
 from shared.adapters.mongodb.faults import ENDED, NOT_LET_IN, NOT_NOW, TRANSIENT, UNKNOWN_COMMIT, is_ended
@@ -44,6 +44,14 @@ def test_what_the_driver_says_may_be_repeated_is_not_a_fault(label: str) -> None
 def test_a_fault_of_ours_stays_one(code: int) -> None:
     assert meant(OperationFailure("x", code)) is OperationFailure
     assert not is_ended(OperationFailure("x", code))
+
+
+def test_the_number_of_a_fault_of_ours_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    meant(OperationFailure("the message may show a document", 2))
+    meant(DuplicateKeyError("it is asked for on purpose", 11000))
+    assert [(record.message, vars(record)["fields"]) for record in caplog.records] == [
+        ("database_refused", {"codes": [2]})
+    ]
 
 
 def test_a_transaction_that_the_database_ended_is_run_again() -> None:

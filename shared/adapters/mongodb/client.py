@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
@@ -19,9 +20,12 @@ from pymongo.write_concern import WriteConcern
 
 from shared import tracing
 from shared.adapters.mongodb.command_spans import CommandSpans
-from shared.adapters.mongodb.faults import not_now
+from shared.adapters.mongodb.faults import codes, may_be_duplicate, not_now
+from shared.observability import event
 from shared.ports import UnavailableError
 from shared.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 
@@ -122,12 +126,15 @@ class Mongo:
 
 @contextmanager
 def errors_mapped() -> Any:
-    """Driver errors that mean 'not now' become UnavailableError; others are faults of ours and stay."""
+    """Driver errors that mean 'not now' become UnavailableError; others are faults of ours and stay. Their numbers
+    are logged: their messages, which are not, may show documents."""
     try:
         yield
     except PyMongoError as error:
         reason = not_now(error)
         if reason is None:
+            if not may_be_duplicate(error):
+                event(logger, logging.ERROR, "database_refused", codes=codes(error))
             raise
         raise UnavailableError(reason) from error
 

@@ -60,6 +60,7 @@ NOT_NOW: Final = ENDED | {
     146,  # ExceededMemoryLimit
     189,  # PrimarySteppedDown
     202,  # NetworkInterfaceExceededTimeLimit
+    211,  # KeyNotFound: it has just started, and does not have the keys of cluster times yet
     261,  # TooManyLogicalSessions
     262,  # ExceededTimeLimit
     279,  # ClientDisconnect
@@ -102,6 +103,11 @@ def not_now(error: PyMongoError) -> str | None:
     if error.has_error_label(TRANSIENT) or error.has_error_label(UNKNOWN_COMMIT) or set(codes) & NOT_NOW:
         return "the database cannot do it now"
     return None
+
+
+def codes(error: PyMongoError) -> list[int]:
+    """The numbers that the server gave: of the operation, and of its parts if it had several."""
+    return list(_codes(error))
 
 
 def _codes(error: PyMongoError) -> Iterator[int]:

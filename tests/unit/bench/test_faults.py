@@ -104,10 +104,18 @@ def test_only_where_the_database_was_put_back_may_an_own_field_be_recorded(recor
     dropped = {"d": [record, (f"/{SHARED}", "a2")]}
     judged = noted([FIRST, later], {}, SetBack("a", "d", 2, 1))
     state = {"d": {"a": 1, SHARED: "a1"}}
-    lost = [Lost(0.0, 9.0)]
+    lost = [Lost(0.5, 9.0)]
     assert findings(judged, Answered(state, dropped), lost) == []
     assert len(findings(judged, Answered(state, dropped))) == 2
     assert len(findings(judged, Answered(state, {"d": [("/b", 2), (f"/{SHARED}", "a2")]}), lost)) == 2
+
+
+def test_the_record_of_an_own_field_may_go_with_the_database_after_its_client_was_told() -> None:
+    later = Edit("a", "d", 2, "a2", "a1", 1.0, 2.0)
+    answered = Answered({"d": {"a": 1, SHARED: "a2"}}, {})
+    for at, wrong in ((3.0, 0), (4.5, 2), (0.1, 2)):
+        judged = noted([FIRST, later], {}, SetBack("a", "d", 2, 1, at))
+        assert len(findings(judged, answered, [Lost(0.5, 4.0)])) == wrong
 
 
 def test_it_is_counted_where_values_are() -> None:

@@ -14,7 +14,7 @@ from shared.core.documents import Body
 from shared.core.resolution.batch import Answer
 from shared.core.resolution.context import Refusal
 from shared.core.version_vectors import Source
-from tests.unit.core.restored_space import Upstream, dead, doc
+from tests.unit.core.restored_space import ID, Upstream, dead, doc
 
 X, Y, Z = doc(a="one", b="one"), doc(a="two", b="one"), doc(a="two", b="three")
 
@@ -155,6 +155,25 @@ def test_a_document_that_the_store_does_not_have_any_more_is_written_again(order
         state, base = (Y, y) if name == "y" else (Z, z)
         server.put(state, base, device=name)
     assert server.body == Z
+
+
+def test_a_state_that_was_written_over_unseen_can_be_read_when_its_device_brings_it() -> None:
+    """The record of what was dropped was lost; what somebody else brings contains it, and does not show it."""
+    server = Upstream()
+    x = rev(server.put(X, "0"))
+    backup = server.copy()
+    mine = doc(a="mine", b="one")
+    first = rev(server.put(mine, x, device="d"))
+    merged = server.put(doc(a="theirs", b="one"), x, device="e")
+    result = server.body
+    assert [conflict["dropped"] for conflict in merged.conflicts] == ["mine"]
+    server.put_back(backup)
+    server.put(result, rev(merged), device="e")
+    assert all(item.body != mine for item in server.space.entries[ID].past)
+    for _ in range(2):
+        assert server.put(mine, first, device="d").outcome == "unchanged"
+        assert server.body == result
+        assert [item.body for item in server.space.entries[ID].past].count(mine) == 1
 
 
 def test_content_that_came_back_before_the_loss_is_newer_than_what_was_between() -> None:

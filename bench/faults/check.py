@@ -10,12 +10,12 @@ own documents  each client makes documents that nobody else edits. At the end ea
 cursor         who follows the changes has what the whole map has.
 hashes         the map has the hash of each of these documents, computed here, and no other ids than there are.
 
-Where the database was put back to an earlier moment, a value of an own field may also be in a conflict record: a
-client that names no base cannot say whether its state is older than what the server has. That record may go with the
-database the next time, after the client was answered another number. A value of the shared field
-may have been written over by somebody who had not seen it, and the record of that may have gone with the database.
-If a client still had it when the database was stopped, it is in an earlier state that the server answers; else it may
-be nowhere.
+Where the database was put back to an earlier moment, a value of an own field may also be in a conflict record, and so
+may the deletion of an own document: a client that names no base cannot say whether what it has is older than what the
+server has. If the client was then answered another number, and a copy was put back again, that record may be gone. A
+value of the shared field may have been written over by somebody who had not seen it, and the record of that may have
+gone with the database. If a client still had it when the database was stopped, it is in an earlier state that the
+server answers; else it may be nowhere.
 """
 
 from __future__ import annotations
@@ -82,6 +82,8 @@ class Answered:
     documents: Documents
     dropped: Dropped
     earlier: Mapping[str, Collection[Any]] = field(default_factory=dict)
+    undeleted: Collection[str] = ()
+    """Documents of which a conflict record says that they stayed when somebody deleted them."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def findings(noted: Noted, answered: Answered, lost: Sequence[Lost] = ()) -> lis
     return [
         *_own_fields(noted, answered.documents, recorded, lost),
         *_shared_field(noted, answered, lost),
-        *_own_documents(noted, answered.documents),
+        *_own_documents(noted, answered.documents, answered.undeleted if lost else ()),
         *_answers(noted, recorded, lost),
     ]
 
@@ -170,11 +172,11 @@ def _shared_field(noted: Noted, answered: Answered, lost: Sequence[Lost]) -> lis
     ]
 
 
-def _own_documents(noted: Noted, documents: Documents) -> list[str]:
+def _own_documents(noted: Noted, documents: Documents, undeleted: Collection[str]) -> list[str]:
     found = []
     for document, (writer, number) in noted.own.items():
         state = documents.get(document)
-        if number is None and state is not None:
+        if number is None and state is not None and document not in undeleted:
             found.append(f"{document}: is there, {writer} had deleted it")
         elif number is not None and (state is None or state.get(writer) != number):
             found.append(f"{document}: is {state}, {writer} wrote {number}")

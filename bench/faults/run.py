@@ -200,6 +200,7 @@ class Load:
         documents: dict[str, dict[str, Any]] = {}
         dropped: dict[str, list[tuple[str, Any]]] = {}
         earlier: dict[str, set[Any]] = {}
+        undeleted: set[str] = set()
         for row in exported(self.follower.device):
             state = row.get("state")
             if row["kind"] == "document" and state is not None:
@@ -209,7 +210,9 @@ class Load:
             for conflict in row.get("conflicts") or ():
                 if "dropped" in conflict:
                     dropped.setdefault(row["id"], []).append((conflict["path"], conflict["dropped"]))
-        return Answered(documents, dropped, earlier)
+                elif conflict["path"] == "":
+                    undeleted.add(row["id"])
+        return Answered(documents, dropped, earlier, undeleted)
 
     def _check_server(self, result: Result, noted: Noted, lost: Sequence[Lost]) -> Documents:
         answered = self._read()

@@ -254,9 +254,10 @@ class FolderWriter(Writer):
 
     def _sync(self, enough: Callable[[Any], bool]) -> None:
         """Until it is enough. While others edit the same documents all the time, it ends before both sides are seen
-        to be equal; what it says that it has sent is acknowledged."""
+        to be equal; what it says that it has sent is acknowledged. After a copy was put back there may be many
+        deletions to make again, which somebody confirms."""
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while not enough(done := self._program.run("sync", check=False)):
+        while not enough(done := self._program.run("sync", "--confirm-deletions", check=False)):
             self.device.failed.append(0)
             assert time.monotonic() < deadline, done
             time.sleep(_AGAIN_SECONDS)

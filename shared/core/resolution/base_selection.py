@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from shared.core.documents import Body, ContentHash, Sequence
+from shared.core.documents import Body, ContentHash, Epoch, Sequence
 from shared.core.merge.clock import clock
 from shared.core.resolution import base_inference
 from shared.core.resolution.context import (
@@ -238,8 +238,8 @@ def by_evidence(lookup: Lookup, state: Body, content: ContentHash | None) -> Bas
     # What arrived before the request that the memory tells of is an earlier one of the device, delivered late, or
     # once more with others. It does not contradict the memory, and tells nothing of what the device has now.
     earlier = lookup.submission.arrived_at <= device.at
-    if content and lookup.stored(content) is not None:
-        shared = bool(device.states) and not earlier
+    if content and (stored := lookup.stored(content)) is not None:
+        shared = bool(device.states) and not earlier and not _is_of_before(lookup, device, stored.history)
         memory = MemoryEvidence(contradicted=shared, unexpected=not earlier)
         return Basis("11 behind", (state,), nothing_new=True, sent=SentBefore(late=earlier), memory=memory)
     on = _bodies(lookup, device.states)
@@ -251,12 +251,21 @@ def by_evidence(lookup: Lookup, state: Body, content: ContentHash | None) -> Bas
         others = (*unpicked, *_bodies(lookup, device.before))
         memory = MemoryEvidence(remembered=True)
         return Basis("10 pick", tuple(picked), sent=SentBefore(others=others), memory=memory)
-    return replace(by_content(lookup, state, content), memory=MemoryEvidence(contradicted=not earlier))
+    shared = not earlier and not _is_of_before(lookup, device, lookup.head.history)
+    return replace(by_content(lookup, state, content), memory=MemoryEvidence(contradicted=shared))
 
 
 def _bodies(lookup: Lookup, states: Iterable[ContentHash]) -> tuple[Body, ...]:
     """Those of these states that are here."""
     return tuple(body for body in map(lookup.body, states) if body is not None)
+
+
+def _is_of_before(lookup: Lookup, device: DeviceMemory, history: Epoch | None) -> bool:
+    """Whether the history was begun after all that is remembered of the device was written. The store may have been
+    put back in between: then it has lost what it answered the device since, and no other device is needed to explain
+    what this one has."""
+    known = [stored for stored in map(lookup.stored, device.states) if stored is not None]
+    return bool(known) and all(stored.history != history for stored in known)
 
 
 def _is_late(lookup: Lookup, state: Body, device: DeviceMemory) -> bool:

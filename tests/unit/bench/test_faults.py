@@ -92,6 +92,14 @@ def test_a_document_of_its_own_is_as_its_client_left_it() -> None:
     assert wrong({"o": {"id": "o", "a": 2}, "of somebody else": {"id": "x"}}) == 0
 
 
+def test_only_where_the_database_was_put_back_may_a_document_stay_that_was_deleted() -> None:
+    judged = noted([], {"gone": ("a", None)})
+    answered = Answered({"gone": {"id": "gone", "a": 1}}, {}, undeleted={"gone"})
+    assert findings(judged, answered, [Lost(0.5, 4.0)]) == []
+    assert len(findings(judged, answered)) == 1
+    assert len(findings(judged, replace(answered, undeleted=()), [Lost(0.5, 4.0)])) == 1
+
+
 def test_an_answer_that_lacks_the_edit_it_answers_is_wrong() -> None:
     """What a later edit hides at the end is seen in between."""
     answered = Answered({"d": {"a": 1, SHARED: "a1"}}, {})

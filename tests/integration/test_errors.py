@@ -333,7 +333,10 @@ def test_a_document_that_cannot_be_stored_fails_alone_and_is_not_shown_in_a_log(
     assert problem["request_id"] in logs(server)
     assert mark not in logs(server)
     lines = [line for log in (server.data / "logs").glob("worker-*.log") for line in log.read_text().splitlines()]
-    [failed] = [json.loads(line) for line in lines if problem["request_id"] in line]
+    events = [json.loads(line) for line in lines if problem["request_id"] in line]
+    refused, failed = [one for one in events if one["event"] in ("database_refused", "submission_failed")][-2:]
+    assert refused["event"] == "database_refused"
+    assert "121" in refused["codes"]  # DocumentValidationFailure
     assert (failed["event"], failed["request_id"]) == ("submission_failed", answer.headers["x-request-id"])
 
 

@@ -6,14 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from shared.core.documents import Body, ContentHash, Epoch, Sequence
+from shared.core.documents import Body, ContentHash, Sequence
 from shared.core.merge.clock import clock
 from shared.core.resolution import base_inference
 from shared.core.resolution.context import (
     BEGINNING,
     DeviceMemory,
+    Head,
     Pair,
     Refusal,
+    Stored,
     Submission,
 )
 from shared.core.resolution.lookup import Lookup
@@ -239,7 +241,7 @@ def by_evidence(lookup: Lookup, state: Body, content: ContentHash | None) -> Bas
     # once more with others. It does not contradict the memory, and tells nothing of what the device has now.
     earlier = lookup.submission.arrived_at <= device.at
     if content and (stored := lookup.stored(content)) is not None:
-        shared = bool(device.states) and not earlier and not _is_of_before(lookup, device, stored.history)
+        shared = bool(device.states) and not earlier and not _is_of_before(lookup, device, stored)
         memory = MemoryEvidence(contradicted=shared, unexpected=not earlier)
         return Basis("11 behind", (state,), nothing_new=True, sent=SentBefore(late=earlier), memory=memory)
     on = _bodies(lookup, device.states)
@@ -251,7 +253,7 @@ def by_evidence(lookup: Lookup, state: Body, content: ContentHash | None) -> Bas
         others = (*unpicked, *_bodies(lookup, device.before))
         memory = MemoryEvidence(remembered=True)
         return Basis("10 pick", tuple(picked), sent=SentBefore(others=others), memory=memory)
-    shared = not earlier and not _is_of_before(lookup, device, lookup.head.history)
+    shared = not earlier and not _is_of_before(lookup, device, lookup.head)
     return replace(by_content(lookup, state, content), memory=MemoryEvidence(contradicted=shared))
 
 
@@ -260,12 +262,17 @@ def _bodies(lookup: Lookup, states: Iterable[ContentHash]) -> tuple[Body, ...]:
     return tuple(body for body in map(lookup.body, states) if body is not None)
 
 
-def _is_of_before(lookup: Lookup, device: DeviceMemory, history: Epoch | None) -> bool:
-    """Whether the history was begun after all that is remembered of the device was written. The store may have been
+def _is_of_before(lookup: Lookup, device: DeviceMemory, state: Head | Stored) -> bool:
+    """Whether all that is remembered of the device is of histories before that of the state. The store may have been
     put back in between: then it has lost what it answered the device since, and no other device is needed to explain
-    what this one has."""
+    what this one has. Of which history a received state is, is not stored: it counts as of the current one."""
     known = [stored for stored in map(lookup.stored, device.states) if stored is not None]
-    return bool(known) and all(stored.history != history for stored in known)
+    if not known:
+        return False
+    lineage = lookup.lineage()
+    received = isinstance(state, Stored) and not state.was_head
+    history = lineage.current if received else lineage.history_of(state.sequence)
+    return history not in {lineage.history_of(stored.sequence) for stored in known}
 
 
 def _is_late(lookup: Lookup, state: Body, device: DeviceMemory) -> bool:

@@ -14,7 +14,7 @@ class DeviceAcknowledgements:
     """For requests: a token that several devices use tells nothing, and is not asked."""
 
     def __init__(self, acknowledgements: MapAcknowledgements) -> None:
-        self._rounds = acknowledgements
+        self._acknowledgements = acknowledgements
         self._posted: BatchLoader[tuple[SpaceId, DeviceId], AcknowledgedMap] = BatchLoader(
             acknowledgements.posted, most=_SENDERS_AT_ONCE
         )
@@ -22,8 +22,8 @@ class DeviceAcknowledgements:
     async def listed(self, device: Device, at: float, sequence: Sequence) -> None:
         """The device asked at `at` and is about to get the map of this sequence."""
         if not device.shared:
-            await self._rounds.listed(device.space, device.id, at, sequence)
+            await self._acknowledgements.listed(device.space, device.id, at, sequence)
 
     async def posted(self, device: Device) -> AcknowledgedMap | None:
-        """The device posts; what it agreed with before."""
+        """The device posts; what it acknowledged before."""
         return None if device.shared else await self._posted.get((device.space, device.id))

@@ -12,10 +12,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import errors
 from api.admission import UNCOUNTED
-from api.answers import LargeAnswers
 from api.bounds import HOLDING, NOBODY, Holding
 from api.compression import Compression
 from api.cors import Cors
+from api.large_answers import LargeAnswers
 from api.lifespan import LifespanOf, lifespan_of
 from api.metered import Metered
 from api.pages.routes import PAGES
@@ -35,7 +35,6 @@ from api.routes import (
     service,
     sessions,
     spaces,
-    sync,
 )
 from api.traced import Traced
 from shared.core.access.limits import rate_fields
@@ -45,7 +44,7 @@ from shared.settings import Settings
 
 _COMMON = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
 ROUTES = [  # they are tried one by one: what is asked for most comes first
-    Route("/task/{id}", sync.post_task, methods=["POST"]),
+    Route("/task/{id}", documents.post_task, methods=["POST"]),
     Route("/hashes", hashes.get_hashes, methods=["GET"]),
     Route("/tasks", batch.post_tasks, methods=["POST"]),
     Route("/tasks", batch.get_tasks, methods=["GET"]),
@@ -56,7 +55,7 @@ ROUTES = [  # they are tried one by one: what is asked for most comes first
     Route("/hashes/diff", hashes.post_diff, methods=["POST"]),
     Route(events.PATH, events.get_events, methods=["GET"]),
     Route("/task/{id}", documents.get_task, methods=["GET"]),
-    Route("/task/{id}", sync.delete_task, methods=["DELETE"]),
+    Route("/task/{id}", documents.delete_task, methods=["DELETE"]),
     Route("/task/{id}/revisions", documents.get_revisions, methods=["GET"]),
     Route("/task/{id}/revisions/{hash}", documents.get_revision, methods=["GET"]),
     Route("/task/{id}/restore", documents.post_restore, methods=["POST"]),

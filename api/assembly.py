@@ -90,7 +90,7 @@ class Adapters:
     """See RequestRates."""
     streams: StreamCounter
     checks: Mapping[str, Callable[[], Awaitable[None]]]
-    """See State."""
+    """See AppState."""
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
-"""HTTP/1.1 as uvicorn speaks it, with our form of an answer to what is no HTTP, and with bounds on what a connection
-may do before there is a request: time and size of its head, connections in all, and readers that do not read."""
+"""HTTP/1.1 as uvicorn speaks it. Malformed requests are answered in our form, and what a connection may do before its
+request reaches a handler is bounded: time and size of the head, chunks of the body, requests that wait on one
+connection, connections in all. A client that does not read its answer is cut off."""
 
 from __future__ import annotations
 
@@ -42,14 +43,15 @@ _STUCK_BYTES: Final = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Of a process."""
+    """What one process allows."""
 
     connections: int
     header_seconds: float
+    """For the head of a request to arrive."""
 
 
 class _GivenUpError(Exception):
-    """Ends what the parser does."""
+    """Raised in a callback of the parser: it stops, and the request is refused."""
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -192,7 +194,7 @@ class HttpProtocol(HttpToolsProtocol):
             detail = f"An address may have {MOST_PARAMETERS} parameters, and {_MOST_ESCAPES} escapes (%) in them."
             self._give_up(errors.MALFORMED_REQUEST, detail)
         self._look_at_host()
-        super().on_headers_complete()  # may find that they are none
+        super().on_headers_complete()  # may find that they are not valid
         self._in_head, self._in_body = False, True
         fields = dict(self.headers)
         self._is_chunked = b"transfer-encoding" in fields

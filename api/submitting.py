@@ -26,7 +26,7 @@ async def submit(app: AppState, request: Request, device: Device, submission: Su
     """The server's answer to a state that the server made. Raises ProblemError for a refusal."""
     state = submission.client_state
     if needs_acknowledgement(submission.base, deletes=state is not None and is_tombstone(state)):
-        submission = replace(submission, agreed=await app.acknowledgements.posted(device))
+        submission = replace(submission, acknowledged=await app.acknowledgements.posted(device))
     item = Item(submission, by=device.id, dry_run=is_dry_run(request), confirmed=is_confirmed(request))
     return await _submitted(app, request, device, item)
 
@@ -37,8 +37,9 @@ async def submit_posted(
     """The server's answer to what the device posted. Raises ProblemError for a refusal. (A null is submitted like a
     state: with the answer the device may have another state than before, and its memory is kept in that order.)"""
     at = time.time()
-    [agreed] = await acknowledgements(app, device, [posted])
-    return await _submitted(app, request, device, item_of(posted, request, document, device, at=at, agreed=agreed))
+    [acknowledged] = await acknowledgements(app, device, [posted])
+    item = item_of(posted, request, document, device, at=at, acknowledged=acknowledged)
+    return await _submitted(app, request, device, item)
 
 
 async def _submitted(app: AppState, request: Request, device: Device, item: Item | EncodedItem) -> Answer:
@@ -66,7 +67,7 @@ def item_of(
     device: Device,
     *,
     at: float,
-    agreed: AcknowledgedMap | None,
+    acknowledged: AcknowledgedMap | None,
 ) -> EncodedItem:
     """What the device posted, encoded for the queue. `at`: when it arrived, in seconds since 1970."""
     return queue_messages.encode_fields(
@@ -78,7 +79,7 @@ def item_of(
         base_state=posted.base_state,
         device=device.id,
         single_device=not device.shared,
-        agreed=agreed,
+        acknowledged=acknowledged,
         version=posted.version,
         ancestors=posted.ancestors,
         by=device.id,

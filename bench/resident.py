@@ -19,7 +19,7 @@ from client.config.tokens import Tokens
 from client.folder.file_text import text_of
 from client.sync.change_scope import EVERYTHING, NOTHING, ChangeScope
 from client.upstreams.http import HttpUpstream
-from client.workspace.exchange import Exchange
+from client.workspace.multi_sync import MultiSync
 from client.workspace.watch import Watch
 from client.workspace.workspace import open_workspace
 from shared.core.documents import DocumentId
@@ -42,17 +42,17 @@ class Place:
 class Resident:
     """What a daemon has open."""
 
-    def __init__(self, exchange: Exchange, told: StepCallback | None) -> None:
-        self._exchange = exchange
+    def __init__(self, multi_sync: MultiSync, told: StepCallback | None) -> None:
+        self._multi_sync = multi_sync
         self._told = told
 
     async def sync(self, what: str, touched: ChangeScope) -> Row:
         parts = Parts()
-        store = self._exchange.workspace.store
+        store = self._multi_sync.workspace.store
         with parts.measured(store) if self._told is not None else nullcontext():
             before = self._traffic()
             started = time.perf_counter()
-            result = await self._exchange.sync(touched=touched)
+            result = await self._multi_sync.sync(touched=touched)
             seconds = time.perf_counter() - started
         assert result.agreed, result
         if self._told is not None:
@@ -65,10 +65,10 @@ class Resident:
         return ChangeScope.of(self._edited(f"t{number}", fields) for number in numbers)
 
     def path(self, name: str) -> Path:
-        return self._exchange.workspace.folder.path(DocumentId(name))
+        return self._multi_sync.workspace.folder.path(DocumentId(name))
 
     async def watch(self) -> None:
-        await Watch(self._exchange).run()
+        await Watch(self._multi_sync).run()
 
     def _edited(self, name: str, fields: dict[str, object]) -> DocumentId:
         path = self.path(document(name)["id"])
@@ -78,7 +78,7 @@ class Resident:
         return DocumentId(document(name)["id"])
 
     def _traffic(self) -> tuple[int, int]:
-        driver = self._exchange.driver("up")
+        driver = self._multi_sync.driver("up")
         assert isinstance(driver, HttpUpstream)
         return driver.channel.requests, driver.channel.bytes_sent + driver.channel.bytes_received
 
@@ -89,11 +89,11 @@ async def resident(place: Place, told: StepCallback | None) -> AsyncIterator[Res
     tokens = Tokens(place.root.parent / f"{place.root.name}-config" / "config.toml")
     tokens.put("bench", "up", place.token)
     with open_workspace(Profile("bench", place.root, place.root / "hooks", upstreams=(config,)), tokens) as here:
-        exchange = Exchange(here, [config])
+        multi_sync = MultiSync(here, [config])
         try:
-            yield Resident(exchange, told)
+            yield Resident(multi_sync, told)
         finally:
-            await exchange.close()
+            await multi_sync.close()
 
 
 async def measure(here: Place, there: Place, count: int, told: StepCallback | None = None) -> list[Row]:

@@ -52,7 +52,7 @@ def encode_item(item: Item) -> EncodedItem:
         base_state=s.base_state,
         device=s.device,
         single_device=s.single_device,
-        agreed=s.agreed,
+        acknowledged=s.acknowledged,
         version=s.version,
         ancestors=None if s.ancestors is None else _ancestors_text(s.ancestors),
         by=item.by,
@@ -71,7 +71,7 @@ def encode_fields(
     base_state: Body | JsonText | Given | None,
     device: DeviceId | None,
     single_device: bool,
-    agreed: AcknowledgedMap | None,
+    acknowledged: AcknowledgedMap | None,
     version: Version | None = None,
     ancestors: JsonText | None = None,
     by: DeviceId,
@@ -80,7 +80,7 @@ def encode_fields(
 ) -> EncodedItem:
     """The fields of a Submission and an Item, their bodies as values or as text."""
     given: Any = [] if isinstance(base_state, Given) else base_state
-    known = agreed and (agreed.at, agreed.sequence)
+    known = acknowledged and (acknowledged.at, acknowledged.sequence)
     fields: list[Any] = [document, state, hash_, arrived_at, base, given, device, single_device, known]
     if version is not None:
         fields += [version, ancestors]
@@ -112,12 +112,12 @@ def load_envelope(data: bytes) -> Envelope:
 
 def _item(row: list[Any], delivery: str, request: str | None) -> Item:
     fields, (by, dry_run, confirmed) = row
-    document, state, hash_, arrived_at, base, base_state, device, single, agreed, *more = fields
+    document, state, hash_, arrived_at, base, base_state, device, single, acknowledged, *more = fields
     version, earlier = more or (None, None)
     ancestors = None if earlier is None else tuple(Ancestor(*ancestor) for ancestor in earlier)
     given: Body | Given | None = Given.NOTHING if base_state == [] else base_state
-    agreed = None if agreed is None else AcknowledgedMap(*agreed)
-    submission = Submission(document, state, hash_, arrived_at, base, given, device, single, agreed, delivery)
+    acknowledged = None if acknowledged is None else AcknowledgedMap(*acknowledged)
+    submission = Submission(document, state, hash_, arrived_at, base, given, device, single, acknowledged, delivery)
     if more:
         submission = replace(submission, version=version, ancestors=ancestors)
     return Item(submission, by, dry_run, confirmed, request)

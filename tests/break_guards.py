@@ -450,8 +450,8 @@ BREAKS = (
     Break(
         "clean rounds before the last answer count",
         "shared/core/resolution/base_selection.py",
-        "    if agreed is None or agreed.at <= device.at or device.returned is None:",
-        "    if agreed is None or device.returned is None:",
+        "    if acknowledged is None or acknowledged.at <= device.at or device.returned is None:",
+        "    if acknowledged is None or device.returned is None:",
     ),
     Break(
         "two submissions of one document are decided on the same head",
@@ -482,7 +482,7 @@ BREAKS = (
         STORE,
     ),
     Break(
-        "rounds: a post between two maps is overlooked",
+        "acknowledgements: a post between two maps is overlooked",
         "shared/adapters/redis/scripts/note_listed.lua",
         "if last[1] and last[2] and last[3] == '0' then",
         "if last[1] and last[2] then",
@@ -672,7 +672,7 @@ BREAKS = (
     ),
     Break(
         "people: a reader's state reaches the queue",
-        "api/routes/sync.py",
+        "api/routes/documents.py",
         "    if refusal is not None and posted.state is not None:",
         "    if refusal is not None and posted.state is None:",
         PEOPLE,
@@ -1632,7 +1632,7 @@ BREAKS = (
         "            for begin in range(0, len(data), _PIECE_BYTES):  # others come in between\n"
         "                yield encoder.feed(data[begin : begin + _PIECE_BYTES])\n",
         "            yield encoder.feed(data)\n",
-        ("tests/unit/api/test_answers.py",),
+        ("tests/unit/api/test_large_answers.py",),
     ),
     Break(
         "people: an origin that is no address is a fault",

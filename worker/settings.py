@@ -42,9 +42,9 @@ def settings_of(settings: Settings, *, large: bool) -> dict[str, Any]:
     async def on_startup(ctx: dict[Any, Any]) -> None:
         observability.configure(settings.log_level)
         threads.switch_soon()
-        ctx["seen"] = seen = contextlib.AsyncExitStack()
+        ctx["resources"] = resources = contextlib.AsyncExitStack()
         with explained():
-            seen.enter_context(tracing.traced(settings, "hypertask-worker"))
+            resources.enter_context(tracing.traced(settings, "hypertask-worker"))
             ctx["mongo"] = mongo = Mongo(settings)
             await mongo.prepare()
             await migrate(mongo)
@@ -58,15 +58,15 @@ def settings_of(settings: Settings, *, large: bool) -> dict[str, Any]:
             ctx["pruner"] = Pruner(store, settings.retention)
             ctx["large"] = LargeProcess()
             ctx["large"].start()
-        seen.enter_context(metrics.served(settings))
+        resources.enter_context(metrics.served(settings))
         if not large:
             checks: probe.Checks = {"database": mongo.ping, "queue": functools.partial(ping, redis)}
-            await seen.enter_async_context(probe.served(settings.worker_probe_port, checks))
+            await resources.enter_async_context(probe.served(settings.worker_probe_port, checks))
         gc.freeze_after_startup()
 
     async def on_shutdown(ctx: dict[Any, Any]) -> None:
-        if "seen" in ctx:
-            await ctx["seen"].aclose()
+        if "resources" in ctx:
+            await ctx["resources"].aclose()
         if "large" in ctx:
             await ctx["large"].end()
         if "mongo" in ctx:

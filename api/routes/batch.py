@@ -9,11 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import errors
-from api.answers import Parts
 from api.body import enter_decisions, enter_large, read_body
 from api.codings import IDENTITY
 from api.compression import accepted
 from api.errors import MALFORMED_REQUEST, ProblemError
+from api.large_answers import Parts
 from api.representations import batches, submissions
 from api.state import AppState, state
 from api.submitting import acknowledgements, is_confirmed, is_dry_run, item_of
@@ -78,8 +78,8 @@ async def _answers(
     tasks = {DocumentId(key): task for key, task in posted.items() if isinstance(task, submissions.PostTask)}
     acknowledged = await acknowledgements(app, device, tasks.values())
     items = {
-        key: item_of(task, request, key, device, at=now, agreed=agreed)
-        for (key, task), agreed in zip(tasks.items(), acknowledged, strict=True)
+        key: item_of(task, request, key, device, at=now, acknowledged=known)
+        for (key, task), known in zip(tasks.items(), acknowledged, strict=True)
     }
     if items:
         await enter_decisions(request, device)

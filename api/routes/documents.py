@@ -1,4 +1,4 @@
-"""One document, read: its state, its history, and going back in it."""
+"""`/task/{id}`: one document, written, read and deleted; its history, and going back in it."""
 
 from __future__ import annotations
 
@@ -7,21 +7,40 @@ import time
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.answers import PIECE_BYTES
-from api.body import enter_large, read_json_body
+from api.body import enter_large, read_body, read_json_body
 from api.compression import tags_in
 from api.errors import MALFORMED_REQUEST, NOT_FOUND, ProblemError
+from api.large_answers import PIECE_BYTES
 from api.representations import answers
 from api.state import AppState, state
-from api.submitting import document_of, submit
+from api.submitting import document_of, is_dry_run, submit, submit_posted
 from shared import codec, representations
 from shared.core.access.roles import Act
 from shared.core.documents import Body, ContentHash, DeviceId, SpaceId
 from shared.core.index.reconciliation import is_fingerprint
 from shared.core.resolution.context import Given, Submission
+from shared.core.resolution.revs import CREATED
+from shared.core.resolution.states import DELETED_KEY
 
 _MOST_BYTES = 4096
 _MOST_ENTRIES = 1000
+
+
+async def post_task(request: Request) -> Response:
+    """Body: `{"client_state": {...} | null}`, and optionally `base`, `base_state`, `version` and `ancestors`.
+    Answer: `{"server_state": {...} | null}`, and the additions (`rev`, `hash`, `outcome` ...) if one of the optional
+    fields or `?dry_run=1` was sent. Errors: docs/protocol.md."""
+    app = state(request)
+    device, refusal = await app.devices.admit(request, Act.WRITE)
+    document = document_of(request)
+    limits = await app.limits.of_bodies(device.owner)
+    body = await read_body(request, device.share, limits.max_request_bytes)
+    posted = await app.parser_pool.post_task(device.share, document, body, limits)
+    if refusal is not None and posted.state is not None:
+        raise refusal  # without a state it asks what there is, and changes nothing
+    answer = await submit_posted(app, request, device, document, posted)
+    additions = posted.additions or is_dry_run(request)
+    return Response(answers.answer_body(answer, posted.state, additions=additions), media_type="application/json")
 
 
 async def get_task(request: Request) -> Response:
@@ -43,6 +62,26 @@ async def _rendered(app: AppState, share: SpaceId, body: Body, headers: dict[str
     if len(text) > PIECE_BYTES:
         await app.pace.give_way(share, len(text))
     return Response(text, headers=headers, media_type="application/json")
+
+
+async def delete_task(request: Request) -> Response:
+    """The state `{"id", "_deleted": true}`, for people with curl. `If-Match` names the base."""
+    app = state(request)
+    device = await app.devices.of(request, Act.WRITE)
+    document = document_of(request)
+    mark: Body = {"id": document, DELETED_KEY: True}
+    submission = Submission(
+        document,
+        mark,
+        codec.content_hash(mark),
+        time.time(),
+        _if_match(request),
+        Given.NOTHING,
+        device.id,
+        not device.shared,
+    )
+    answer = await submit(app, request, device, submission)
+    return Response(answers.answer_body(answer, mark, additions=True), media_type="application/json")
 
 
 async def get_revisions(request: Request) -> Response:
@@ -105,3 +144,12 @@ def _hash(raw: bytes) -> ContentHash:
             MALFORMED_REQUEST, 'The body must be {"hash": "..."}, from GET /task/{id}/revisions.', pointer="/hash"
         )
     return ContentHash(content)
+
+
+def _if_match(request: Request) -> str | None:
+    text = request.headers.get("if-match", "").strip().removeprefix("W/").strip('"')
+    if not text or text == "*":
+        return None
+    if len(text) > 200 or text == CREATED:
+        raise ProblemError(MALFORMED_REQUEST, 'If-Match is the "rev" or the hash of the state that you saw.')
+    return text

@@ -10,12 +10,12 @@ from typing import TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.answers import Parts
 from api.body import enter_large, read_body
 from api.change_feed import PAGE, Page, cursor_in
 from api.codings import IDENTITY
 from api.compression import MIN_BYTES, accepted, tag_named, tag_of, tags_in
 from api.errors import MALFORMED_REQUEST, ProblemError
+from api.large_answers import Parts
 from api.live import Wait
 from api.representations import ranges
 from api.state import state
@@ -94,7 +94,7 @@ async def _since(request: Request, device: Device, since: str, limit: int, *, ma
     cursor = cursor_in(since)
 
     async def read() -> Page:
-        return await app.live.replays.page(device.space, cursor, limit)
+        return await app.live.feed.page(device.space, cursor, limit)
 
     page = await read()
     if may_wait and not page.hashes and not page.more:

@@ -21,7 +21,7 @@ from client.folder.locks import is_held
 from client.screen import INCOMPLETE, Screen, tasks
 from client.sync.upstream import UpstreamUnavailableError
 from client.upstreams.http import HttpUpstream
-from client.workspace.exchange import Exchange
+from client.workspace.multi_sync import MultiSync
 from client.workspace.workspace import SetUpError, Workspace, open_workspace, path_of
 
 TOKEN_VARIABLE = "HYPERTASK_TOKEN"  # noqa: S105  a name
@@ -109,7 +109,7 @@ def connect_with(
 def _sync_now(session: Session, screen: Screen, config: UpstreamConfig, value: dict[str, Any]) -> None:
     arrivals = NewTasks(hooks_runner(session, screen))
     with open_workspace(session.profile, session.tokens) as workspace:
-        result = asyncio.run(sync_once(Exchange(workspace, [config], arrivals.note), screen, confirmed=False))
+        result = asyncio.run(sync_once(MultiSync(workspace, [config], arrivals.note), screen, confirmed=False))
         synced, lines = result_report(result, workspace)
     if result.agreed and not result.waits:
         lines += [*arrivals.lines(), "Next: hypertask list    (and, to stay in sync: hypertask daemon start)"]

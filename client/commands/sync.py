@@ -19,7 +19,7 @@ from client.folder.locks import held
 from client.screen import INCOMPLETE, Screen
 from client.sync.engine.plan import Plan
 from client.workspace.begin_anew import SETTINGS, BeginAnew
-from client.workspace.exchange import Arrived, Exchange, Result
+from client.workspace.multi_sync import Arrived, MultiSync, Result
 from client.workspace.watch import Watch
 from client.workspace.workspace import SetUpError, Workspace, open_workspace
 from shared import gc
@@ -42,8 +42,8 @@ def sync(session: Session, screen: Screen, *, names: tuple[str, ...], dry_run: b
             show_plans(screen, asyncio.run(_surveyed(workspace, configs, confirmed=confirm_deletions)))
             return
         arrivals = NewTasks(hooks_runner(session, screen))
-        exchange = Exchange(workspace, configs, arrivals.note)
-        result = asyncio.run(sync_once(exchange, screen, confirmed=confirm_deletions))
+        multi_sync = MultiSync(workspace, configs, arrivals.note)
+        result = asyncio.run(sync_once(multi_sync, screen, confirmed=confirm_deletions))
         value, lines = result_report(result, workspace)
     screen.answer(value, *lines, *arrivals.lines())
     if not result.agreed or result.waits:
@@ -69,20 +69,20 @@ def _say_if_rebuilt(workspace: Workspace, screen: Screen) -> None:
 
 
 async def _surveyed(workspace: Workspace, configs: Sequence[UpstreamConfig], *, confirmed: bool) -> dict[str, Plan]:
-    exchange = Exchange(workspace, configs)
+    multi_sync = MultiSync(workspace, configs)
     try:
-        return {name: (await exchange.survey(name, confirmed=confirmed))[0] for name in exchange.upstreams}
+        return {name: (await multi_sync.survey(name, confirmed=confirmed))[0] for name in multi_sync.upstreams}
     finally:
-        await exchange.close()
+        await multi_sync.close()
 
 
-async def sync_once(exchange: Exchange, screen: Screen, *, confirmed: bool) -> Result:
-    """With all of its upstreams, showing how far it is; the exchange is closed then."""
+async def sync_once(multi_sync: MultiSync, screen: Screen, *, confirmed: bool) -> Result:
+    """With all of its upstreams, showing how far it is, and closes it."""
     try:
         with screen.progress("Synced", sending=True) as progress:
-            return await exchange.sync(confirmed=confirmed, progress=lambda name: progress)
+            return await multi_sync.sync(confirmed=confirmed, progress=lambda name: progress)
     finally:
-        await exchange.close()
+        await multi_sync.close()
 
 
 def hooks_runner(session: Session, screen: Screen) -> Arrived:
@@ -115,12 +115,12 @@ def _watch_until_changed(session: Session, screen: Screen) -> str | None:
         _say_if_rebuilt(workspace, screen)
         screen.say(f"Watching {profile.folder} and {', '.join(c.name for c in configs)}. Ctrl-C stops.")
         anew = BeginAnew(session.config_file, profile, session.tokens, lock, screen.warn)
-        exchange = Exchange(workspace, configs, hooks_runner(session, screen), resident=True)
-        return asyncio.run(_watched(exchange, screen, anew))
+        multi_sync = MultiSync(workspace, configs, hooks_runner(session, screen), resident=True)
+        return asyncio.run(_watched(multi_sync, screen, anew))
 
 
-async def _watched(exchange: Exchange, screen: Screen, anew: BeginAnew) -> str | None:
-    running = asyncio.create_task(_watch_for_ever(exchange, screen))
+async def _watched(multi_sync: MultiSync, screen: Screen, anew: BeginAnew) -> str | None:
+    running = asyncio.create_task(_watch_for_ever(multi_sync, screen))
     changed = asyncio.create_task(anew.wait())
     for number in (signal.SIGTERM, signal.SIGINT):
         with suppress(NotImplementedError):  # Windows
@@ -131,13 +131,13 @@ async def _watched(exchange: Exchange, screen: Screen, anew: BeginAnew) -> str |
         running.cancel()
         changed.cancel()
         await asyncio.wait((running, changed))
-        await exchange.close()
+        await multi_sync.close()
     if not running.cancelled():
         running.result()  # it never ends by itself but with an error
     return None if changed.cancelled() else changed.result()
 
 
-async def _watch_for_ever(exchange: Exchange, screen: Screen) -> None:
+async def _watch_for_ever(multi_sync: MultiSync, screen: Screen) -> None:
     failing: set[str] = set()
 
     def on_result(result: Result) -> None:
@@ -156,9 +156,9 @@ async def _watch_for_ever(exchange: Exchange, screen: Screen) -> None:
                 )
             for line in [
                 *waiting_lines(name, without(report.plan, report.protected)),
-                *protected_lines(name, report.protected, exchange.workspace),
-                *decided_lines(name, report.decided, exchange.workspace),
+                *protected_lines(name, report.protected, multi_sync.workspace),
+                *decided_lines(name, report.decided, multi_sync.workspace),
             ]:
                 screen.say(line)
 
-    await Watch(exchange, on_result, screen.warn).run()
+    await Watch(multi_sync, on_result, screen.warn).run()

@@ -11,7 +11,7 @@ from client.commands.decision_lines import decided_lines, name_of
 from client.screen import SHOWN, Screen, task_files, tasks
 from client.sync.engine.plan import Adopt, Delete, Fetch, Plan, Resend, Send
 from client.sync.report import SyncReport
-from client.workspace.exchange import Arrived, Result
+from client.workspace.multi_sync import Arrived, Result
 from client.workspace.workspace import Workspace
 from shared.core.identifiers import Body
 from shared.core.protocol import QUOTA_EXCEEDED, WRITES_REFUSED
@@ -26,7 +26,7 @@ class NewTasks:
         self._new: list[Body] = []
 
     def note(self, changes: list[tuple[Body | None, Body | None]]) -> None:
-        """For an Exchange."""
+        """For an MultiSync."""
         self._new += [now for before, now in changes if before is None and now is not None]
         self._arrived(changes)
 

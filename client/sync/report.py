@@ -41,7 +41,8 @@ class SyncReport:
     """The last one; its waiting documents are those that wait still."""
     contents: FolderContents | None = None
     emptied: tuple[DocumentId, ...] = ()
-    """FileContent because the folder was emptied at once: it stays so, whatever is new in it."""
+    """Documents whose deletion is held because the folder was emptied at once: until that is
+    confirmed, or their files are back."""
     refused: dict[DocumentId, Refused] = field(default_factory=dict)
     problems_there: dict[DocumentId, str] = field(default_factory=dict)
     """Files that somebody put into the upstream and that cannot be taken in, and what to do."""

@@ -25,7 +25,7 @@ from client.folder.task_folder import FolderError
 from client.sync.change_scope import EVERYTHING, NOTHING, ChangeScope
 from client.sync.sync_run import Announced
 from client.sync.upstream import UpstreamError
-from client.workspace.exchange import Exchange, Result
+from client.workspace.multi_sync import MultiSync, Result
 from shared.observability import event
 from shared.retry import Backoff
 
@@ -53,28 +53,28 @@ class Watch:
 
     def __init__(
         self,
-        exchange: Exchange,
+        multi_sync: MultiSync,
         on_result: Callable[[Result], None] = lambda result: None,
         on_unusable: Callable[[str], None] = lambda sentence: None,
     ) -> None:
-        self._exchange = exchange
+        self._multi_sync = multi_sync
         self._on_result = on_result
         self._on_unusable = on_unusable
         self._unusable = ""
         """Why nothing can be synced at the moment; empty: it can."""
-        self._due: set[str] = set(exchange.upstreams)
+        self._due: set[str] = set(multi_sync.upstreams)
         self._touched = EVERYTHING
         """What may have changed in the folder, as far as it was not handed on."""
         self._announced: dict[str, Announced] = {}
         self._wake = asyncio.Event()
-        self._listen = {name: asyncio.Event() for name in exchange.upstreams}
-        self._failures: dict[str, int] = dict.fromkeys(exchange.upstreams, 0)
+        self._listen = {name: asyncio.Event() for name in multi_sync.upstreams}
+        self._failures: dict[str, int] = dict.fromkeys(multi_sync.upstreams, 0)
 
     async def run(self) -> None:
         """Until it is cancelled. What is cut off goes on the next time."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watch_folder())
-            for name in self._exchange.upstreams:
+            for name in self._multi_sync.upstreams:
                 group.create_task(self._watch_upstream(name))
             await self._sync_for_ever()
 
@@ -89,9 +89,9 @@ class Watch:
             self._wake.clear()
             touched, self._touched = self._touched, NOTHING
             announced, self._announced = self._announced, {}
-            if touched and self._due != self._exchange.upstreams.keys():
+            if touched and self._due != self._multi_sync.upstreams.keys():
                 self._due |= await self._due_by_folder(touched)
-            names = [name for name in self._exchange.upstreams if name in self._due]
+            names = [name for name in self._multi_sync.upstreams if name in self._due]
             self._due.clear()
             if names:
                 await self._sync(names, touched, announced)
@@ -99,13 +99,13 @@ class Watch:
     async def _due_by_folder(self, touched: ChangeScope) -> set[str]:
         """The upstreams that lack something of the folder."""
         try:
-            return await self._exchange.due(touched)
+            return await self._multi_sync.due(touched)
         except (FolderError, LockedError, *DISK_ERRORS):
-            return set(self._exchange.upstreams)  # the sync says what is wrong
+            return set(self._multi_sync.upstreams)  # the sync says what is wrong
 
     async def _sync(self, names: list[str], touched: ChangeScope, announced: dict[str, Announced]) -> None:
         try:
-            result = await self._exchange.sync(names, touched=touched, announced=announced)
+            result = await self._multi_sync.sync(names, touched=touched, announced=announced)
         except (FolderError, LockedError, *DISK_ERRORS) as error:
             # A disk that is full, or was taken away, may have room again, or be back: it is tried again.
             if (reason := sentence(error) if isinstance(error, DISK_ERRORS) else str(error)) != self._unusable:
@@ -138,7 +138,7 @@ class Watch:
         self._wake.set()
 
     async def _watch_folder(self) -> None:
-        root = self._exchange.workspace.folder.root
+        root = self._multi_sync.workspace.folder.root
         failed = ""
         while True:
             try:
@@ -175,11 +175,11 @@ class Watch:
         while True:
             await self._listen[name].wait()
             try:
-                cursor = self._exchange.workspace.store.upstream(name).cursor
-                changes = await self._exchange.driver(name).wait(cursor)
+                cursor = self._multi_sync.workspace.store.upstream(name).cursor
+                changes = await self._multi_sync.driver(name).wait(cursor)
                 failures = 0
                 if changes is not None:
-                    if self._exchange.workspace.store.upstream(name).cursor != cursor:
+                    if self._multi_sync.workspace.store.upstream(name).cursor != cursor:
                         continue  # a sync has been there since then; this may be what it sent
                     self._announced[name] = Announced(cursor, changes)
             except (UpstreamError, *DISK_ERRORS):

@@ -53,8 +53,8 @@ class BuilderLock(Protocol):
 
 class MapAcknowledgements(Protocol):
     """Which maps a device was given, and whether it posted between them: a device that asks twice and posts
-    nothing between agrees with what the first map lists. Evidence for resolve, not truth: it may be forgotten
-    at any time, and None is always an answer. Errors: UnavailableError."""
+    nothing between has what the first map lists: it has acknowledged that map. Evidence for resolve, not truth: it
+    may be forgotten at any time, and None is always an answer. Errors: UnavailableError."""
 
     async def listed(self, space: SpaceId, device: DeviceId, at: float, sequence: SequenceNumber) -> None:
         """The device asked at `at`, in seconds since 1970, and got the map of this sequence."""
@@ -63,7 +63,7 @@ class MapAcknowledgements(Protocol):
     async def posted(
         self, senders: Collection[tuple[SpaceId, DeviceId]]
     ) -> dict[tuple[SpaceId, DeviceId], AcknowledgedMap]:
-        """These devices post now. Returns the newest map that each of them is known to have agreed with."""
+        """These devices post now. Returns the newest map that each of them is known to have acknowledged."""
         ...
 
 

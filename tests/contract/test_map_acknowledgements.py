@@ -29,7 +29,7 @@ async def acknowledgements(request: pytest.FixtureRequest) -> AsyncIterator[MapA
     await client.aclose(close_connection_pool=True)
 
 
-async def agreed(
+async def acknowledged(
     acknowledgements: MapAcknowledgements, space: SpaceId, device: DeviceId = DEVICE
 ) -> AcknowledgedMap | None:
     return (await acknowledgements.posted([(space, device)])).get((space, device))
@@ -38,14 +38,14 @@ async def agreed(
 async def test_two_maps_with_nothing_posted_between_are_an_agreement_with_the_first(
     acknowledgements: MapAcknowledgements, space: SpaceId
 ) -> None:
-    assert await agreed(acknowledgements, space) is None
+    assert await acknowledged(acknowledgements, space) is None
     await acknowledgements.listed(space, DEVICE, 1.5, Sequence(7))
-    assert await agreed(acknowledgements, space) is None
+    assert await acknowledged(acknowledgements, space) is None
     await acknowledgements.listed(space, DEVICE, 2.25, Sequence(8))
-    assert await agreed(acknowledgements, space) is None, "something was posted between"
+    assert await acknowledged(acknowledgements, space) is None, "something was posted between"
     await acknowledgements.listed(space, DEVICE, 3.0, Sequence(9))
     await acknowledgements.listed(space, DEVICE, 4.0, Sequence(10))
-    assert await agreed(acknowledgements, space) == AcknowledgedMap(3.0, Sequence(9))
+    assert await acknowledged(acknowledgements, space) == AcknowledgedMap(3.0, Sequence(9))
 
 
 async def test_an_agreement_stays_until_there_is_a_newer_one(
@@ -53,9 +53,9 @@ async def test_an_agreement_stays_until_there_is_a_newer_one(
 ) -> None:
     for at in (1.0, 2.0):
         await acknowledgements.listed(space, DEVICE, at, Sequence(1))
-    assert await agreed(acknowledgements, space) == AcknowledgedMap(1.0, Sequence(1))
+    assert await acknowledged(acknowledgements, space) == AcknowledgedMap(1.0, Sequence(1))
     await acknowledgements.listed(space, DEVICE, 3.0, Sequence(2))
-    assert await agreed(acknowledgements, space) == AcknowledgedMap(1.0, Sequence(1))
+    assert await acknowledged(acknowledgements, space) == AcknowledgedMap(1.0, Sequence(1))
 
 
 async def test_devices_and_spaces_are_apart(acknowledgements: MapAcknowledgements, space: SpaceId) -> None:

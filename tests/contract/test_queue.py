@@ -64,7 +64,7 @@ class TestMemoryQueue(QueueContract):
         return Queue(MemorySubmissionQueue(queue), MemoryInbox(queue), DEADLINE, LEASE)
 
 
-async def test_what_is_sent_is_posted_for_the_rounds_of_its_device(alone: Settings, space: SpaceId) -> None:
+async def test_what_is_sent_is_noted_in_the_acknowledgements_of_its_device(alone: Settings, space: SpaceId) -> None:
     """Only if the token is one device's: `single_device`."""
     one, several = an_item("d"), an_item("e")
     several = replace(several, submission=replace(several.submission, single_device=False, device=DeviceId("d2")))

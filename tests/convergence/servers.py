@@ -107,7 +107,7 @@ class Rules(InProcess):
         super().__init__(start)
         self.states: dict[str, DocumentState] = {}
         self.maps: dict[str, tuple[float, int, bool, AcknowledgedMap | None]] = {}
-        """Of each device: time and sequence of its last map, whether it posted since, what it agreed with."""
+        """Of each device: time and sequence of its last map, whether it posted since, what it acknowledged."""
         self.explain = explain
         self.space = MemorySpace(histories=(Begun(first_history(1), Sequence(1)),))
         self.times = 0
@@ -136,10 +136,10 @@ class Rules(InProcess):
 
     def post(self, device: str | None, document: str, request: Request) -> Answer:
         client_state = request["client_state"]
-        agreed = None
+        acknowledged = None
         if device is not None and device in self.maps:
-            at, sequence, _, agreed = self.maps[device]
-            self.maps[device] = (at, sequence, True, agreed)
+            at, sequence, _, acknowledged = self.maps[device]
+            self.maps[device] = (at, sequence, True, acknowledged)
         submission = Submission(
             DocumentId(document),
             client_state,
@@ -149,7 +149,7 @@ class Rules(InProcess):
             base_state=request.get("base_state", Given.NOTHING),
             device=None if device is None else DeviceId(device),
             single_device=device is not None,
-            agreed=agreed,
+            acknowledged=acknowledged,
         )
         decision, rev = self.state(document).submit(submission, hash_of=fast_hash)
         if self.explain is not None:
@@ -163,11 +163,11 @@ class Rules(InProcess):
 
     def hashes(self, device: str | None) -> dict[str, str]:
         if device is not None:
-            at, sequence, posted, agreed = self.maps.get(device, (0.0, 0, True, None))
+            at, sequence, posted, acknowledged = self.maps.get(device, (0.0, 0, True, None))
             if not posted:
-                agreed = AcknowledgedMap(at, Sequence(sequence))
+                acknowledged = AcknowledgedMap(at, Sequence(sequence))
             newest = max((state.sequence for state in self.states.values()), default=0)
-            self.maps[device] = (self.time, newest, False, agreed)
+            self.maps[device] = (self.time, newest, False, acknowledged)
         return {d: s.head.hash for d, s in self.states.items() if s.head and s.head.body is not None}
 
     def bodies(self, document: str) -> Iterable[Body]:

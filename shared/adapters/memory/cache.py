@@ -62,10 +62,10 @@ class _MemoryBuilderLock:
 
 @dataclass(slots=True)
 class _Listed:
-    """What a device was given last, and the newest map that it agreed with."""
+    """What a device was given last, and the newest map that it acknowledged."""
 
     last: AcknowledgedMap | None = None
-    agreed: AcknowledgedMap | None = None
+    acknowledged: AcknowledgedMap | None = None
 
 
 class MemoryMapAcknowledgements:
@@ -76,19 +76,19 @@ class MemoryMapAcknowledgements:
 
     async def listed(self, space: SpaceId, device: DeviceId, at: float, sequence: Sequence) -> None:
         known = self._known.setdefault((space, device), _Listed())
-        known.agreed = known.last or known.agreed
+        known.acknowledged = known.last or known.acknowledged
         known.last = AcknowledgedMap(at, sequence)
 
     async def posted(
         self, senders: Collection[tuple[SpaceId, DeviceId]]
     ) -> dict[tuple[SpaceId, DeviceId], AcknowledgedMap]:
-        agreed: dict[tuple[SpaceId, DeviceId], AcknowledgedMap] = {}
+        acknowledged: dict[tuple[SpaceId, DeviceId], AcknowledgedMap] = {}
         for sender in senders:
             if (known := self._known.get(sender)) is not None:
                 known.last = None
-                if known.agreed is not None:
-                    agreed[sender] = known.agreed
-        return agreed
+                if known.acknowledged is not None:
+                    acknowledged[sender] = known.acknowledged
+        return acknowledged
 
 
 class MemoryAnnouncements:

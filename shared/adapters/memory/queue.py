@@ -113,8 +113,8 @@ class MemoryInbox:
         self._queue = queue
 
     async def lease(self, space: SpaceId) -> MemoryLease | None:
-        here = self._queue.spaces[space]
-        if here.holder is not None and time.monotonic() < here.held_until:
+        inbox = self._queue.spaces[space]
+        if inbox.holder is not None and time.monotonic() < inbox.held_until:
             return None
         return MemoryLease(self._queue, space, Fence(next(self._queue.fences), secrets.token_hex(8)))
 

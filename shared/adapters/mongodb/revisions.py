@@ -224,11 +224,12 @@ class Revisions:
         return tuple(map(stored_of, self._newest(query, RECENT)))
 
     def _read_ancestors(self, document: DocumentId, until: SequenceNumber) -> tuple[Stored, ...]:
-        here = {"space": self._space, "id": document}
-        rows = self._newest({**here, "version": {"$exists": True}}, RECENT)
+        document_only = {"space": self._space, "id": document}
+        rows = self._newest({**document_only, "version": {"$exists": True}}, RECENT)
         if until > BEGINNING:
             shown = [{"deleted": True}, {"body": {"$exists": True}}]
-            query = {**here, "seq": {"$lte": until}, "until": {"$gt": BEGINNING}, "version": None, "$or": shown}
+            until_then = {"seq": {"$lte": until}, "until": {"$gt": BEGINNING}, "version": None, "$or": shown}
+            query = {**document_only, **until_then}
             rows += self._newest(query, 1)
         return tuple(stored_of(row) for row in rows if "body" in row or row.get("deleted"))
 

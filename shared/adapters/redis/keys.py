@@ -16,6 +16,8 @@ def process_key(process: str, name: str) -> str:
     return f"ht:process:{process}:{name}"
 
 
-def rounds_key(space: SpaceId, device: DeviceId) -> str:
-    """Of a device's rounds: `posted` is 1 from when it posts until it lists the next time."""
+def acknowledgements_key(space: SpaceId, device: DeviceId) -> str:
+    """Which maps a device was given, and acknowledged: `posted` is 1 from when it posts until it lists the next time.
+    The names in Redis, `rounds` and `agreed_at`, are those of earlier releases, which run beside this one during an
+    upgrade."""
     return space_key(space, f"rounds:{device}")

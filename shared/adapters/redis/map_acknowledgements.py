@@ -8,12 +8,12 @@ from typing import Final
 from redis.asyncio import Redis
 
 from shared.adapters.redis.connection import errors_mapped
-from shared.adapters.redis.keys import rounds_key
+from shared.adapters.redis.keys import acknowledgements_key
 from shared.adapters.redis.scripts import script
 from shared.core.documents import DeviceId, Sequence, SpaceId
 from shared.core.resolution.context import AcknowledgedMap
 
-ROUNDS_TTL_MS: Final = 30 * 24 * 3600 * 1000
+_TTL_MS: Final = 30 * 24 * 3600 * 1000
 
 
 class RedisMapAcknowledgements:
@@ -25,7 +25,7 @@ class RedisMapAcknowledgements:
 
     async def listed(self, space: SpaceId, device: DeviceId, at: float, sequence: Sequence) -> None:
         with errors_mapped():
-            await self._listed(keys=[rounds_key(space, device)], args=[repr(at), sequence, ROUNDS_TTL_MS])
+            await self._listed(keys=[acknowledgements_key(space, device)], args=[repr(at), sequence, _TTL_MS])
 
     async def posted(
         self, senders: Collection[tuple[SpaceId, DeviceId]]
@@ -35,7 +35,7 @@ class RedisMapAcknowledgements:
             async with self._redis.pipeline(transaction=False) as pipeline:
                 for space, device in senders:
                     # As text: a script object asks in a call of its own whether the server knows it.
-                    pipeline.eval(script("note_posted"), 1, rounds_key(space, device))
+                    pipeline.eval(script("note_posted"), 1, acknowledgements_key(space, device))
                 answers = await pipeline.execute()
         for sender, (at, sequence) in zip(senders, answers, strict=True):
             if at is not None and sequence is not None:

@@ -20,7 +20,7 @@ from shared import metrics, queue_messages, tracing
 from shared.adapters.arq import LARGE_QUEUE, QUEUE, WakingRedis, enqueue
 from shared.adapters.redis.connection import errors_mapped
 from shared.adapters.redis.inbox import INBOX_TTL_MS, LARGE_BYTES, QUEUED_MS, SIZES
-from shared.adapters.redis.keys import process_key, rounds_key, space_key
+from shared.adapters.redis.keys import acknowledgements_key, process_key, space_key
 from shared.adapters.redis.scripts import script
 from shared.core.documents import DeviceId, JsonText, SpaceId
 from shared.core.resolution.batch import Answer, Item
@@ -237,7 +237,7 @@ class RedisSubmissionQueue:
     async def _not_in_inbox(self, space: SpaceId, numbers: Sequence[int]) -> list[int]:
         """Those that were sent and are not in the inbox: Redis was wiped, or a reply was lost with its connection, or
         is on its way. Enqueues a job if something waits in the inbox and nobody works on it."""
-        if not await self._something_waits(space):
+        if not await self._enqueue_if_any_waits(space):
             return list(numbers)
         sent = [(entry.sent_at, number) for number in numbers if (entry := self._pending.get(number)) and entry.sent]
         sent.sort()
@@ -247,15 +247,15 @@ class RedisSubmissionQueue:
         missing = await self._missing(keys=[space_key(space, "inbox")], args=names)
         return [sent[place - 1][1] for place in missing]
 
-    async def _something_waits(self, space: SpaceId) -> bool:
-        """Whether anything is in the inbox; if so, and nobody works on it, a job is enqueued."""
+    async def _enqueue_if_any_waits(self, space: SpaceId) -> bool:
+        """Enqueues a job if something is in the inbox and nobody works on it. False: the inbox is empty."""
         return await self._put_in(space, ()) != _NOTHING_WAITS
 
     async def _put_in(self, space: SpaceId, entries: Sequence[_Pending]) -> int:
         """Puts the entries into the inbox and enqueues a job if nobody works on it. Those for which it is full fail
         with OverloadedError. Returns the verdict of put.lua."""
         keys = [*(space_key(space, name) for name in ("inbox", "lease", "queued")), SIZES]
-        keys += {rounds_key(space, device) for entry in entries for device in entry.devices}
+        keys += {acknowledgements_key(space, device) for entry in entries for device in entry.devices}
         bounds = self._settings.inbox_documents, self._settings.inbox_bytes, self._settings.inboxes_bytes
         now = time.monotonic() + _ON_THE_WAY_SECONDS
         items = (part for entry in entries for part in (max(int(1000 * (entry.until - now)), 1), entry.data))

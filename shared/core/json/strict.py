@@ -99,12 +99,12 @@ def parse_each(raw: bytes, name: str, *, max_depth: int) -> list[tuple[str, Json
         return None
     members: dict[str, JsonValue | Fault] = {}
     for key, item in outer[0][1]:
-        here = f"/{name}/{_escaped(key)}"
+        pointer = f"/{name}/{_escaped(key)}"
         _check(key, f"/{name}", max_depth)
         try:
             if key in members:
-                raise FaultError(Fault("duplicate key", f"The key {json.dumps(_clip(key))} occurs twice.", here))
-            members[key] = _check(item, here, max_depth)
+                raise FaultError(Fault("duplicate key", f"The key {json.dumps(_clip(key))} occurs twice.", pointer))
+            members[key] = _check(item, pointer, max_depth)
         except FaultError as error:
             members[key] = error.fault
     return list(members.items())

@@ -309,14 +309,14 @@ def _is_contradicted(lookup: Lookup, state: Body, picked: list[Body]) -> bool:
 
 
 def clean_body(lookup: Lookup, device: DeviceMemory) -> Body | None:
-    """What the device was returned last, if a map that it agreed with after that listed it."""
-    agreed = lookup.submission.agreed
-    if agreed is None or agreed.at <= device.at or device.returned is None:
+    """What the device was returned last, if a map that it acknowledged after that listed it."""
+    acknowledged = lookup.submission.acknowledged
+    if acknowledged is None or acknowledged.at <= device.at or device.returned is None:
         return None
     stored = lookup.stored(device.returned)
-    if stored is None or stored.sequence > agreed.sequence:
+    if stored is None or stored.sequence > acknowledged.sequence:
         return None
-    if stored.until is not None and stored.until <= agreed.sequence:
+    if stored.until is not None and stored.until <= acknowledged.sequence:
         return None
     return stored.body
 

@@ -107,7 +107,7 @@ class Submission:
     device: DeviceId | None = None
     single_device: bool = False
     """The token is one device's, and nothing has contradicted that so far."""
-    agreed: AcknowledgedMap | None = None
+    acknowledged: AcknowledgedMap | None = None
     """The newest of this device; None: not known."""
     delivery: str | None = None
     """Names the client's request in the queue: what has the same name is that request, delivered again."""

@@ -42,9 +42,9 @@ def contained_states(lookup: Lookup, version: Version) -> list[tuple[Version, St
     the others."""
     contained: list[tuple[Version, Stored]] = []
     for stored in lookup.ancestors(lookup.lineage().reach(version)):
-        here = stored_version(lookup, stored)
-        if includes(lookup.lineage().completed(version, here.keys()), here):
-            contained.append((here, stored))
+        its_version = stored_version(lookup, stored)
+        if includes(lookup.lineage().completed(version, its_version.keys()), its_version):
+            contained.append((its_version, stored))
     return contained
 
 

@@ -60,5 +60,5 @@ def resolve(
 
 
 def needs_acknowledgement(base: str | None, *, deletes: bool) -> bool:
-    """Whether `Submission.agreed` can matter. `deletes`: the client state is a tombstone."""
+    """Whether `Submission.acknowledged` can matter. `deletes`: the client state is a tombstone."""
     return base is None and deletes

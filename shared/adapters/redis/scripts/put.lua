@@ -1,7 +1,7 @@
 -- Puts submissions into a space's inbox; without items it only checks that somebody works on it. Marks the map
 -- acknowledgements of the devices that post, in the same step (api/acknowledgements.py marks them as well, for a
 -- deletion that needs to know what was acknowledged before).
--- KEYS inbox, lease, queued, sizes, rounds of a device that posts ...
+-- KEYS inbox, lease, queued, sizes, acknowledgements of a device that posts ...
 -- ARGV space, most items, most bytes, most bytes of all spaces, lifetime of the inbox and of "queued" in ms; of each item
 --      its lifetime in ms and its text, "<name> <documents> <rows>"
 -- Returns { verdict, items taken in, what was full }.

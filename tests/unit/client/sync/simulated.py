@@ -25,7 +25,7 @@ from client.sync.report import SyncReport
 from client.sync.state_store import SyncStateStore
 from client.sync.sync_run import Announced, Sync
 from client.sync.upstream import CursorGoneError, Outgoing, Upstream, UpstreamError, UpstreamUnreachableError
-from client.workspace.exchange import Exchange, Result
+from client.workspace.multi_sync import MultiSync, Result
 from client.workspace.workspace import Workspace
 from shared.core.documents import Body, DocumentId
 
@@ -46,7 +46,7 @@ class Device:
         self.folder.make()
         self._opened = open_workspace
         self.memory_path = self.folder.state / "memory.sqlite"
-        self._resident: Exchange | None = None
+        self._resident: MultiSync | None = None
         self._touched = EVERYTHING
 
     def sync(self, stop_after: int | None = None) -> SyncReport | None:
@@ -80,17 +80,18 @@ class Device:
             store = SyncStateStore.open(self.memory_path)
             profile = Profile("test", self.folder.root, self.folder.root / "hooks")
             here = _Here(profile, Tokens(self.folder.root / "config.toml"), self.folder, store, self)
-            self._resident = Exchange(here, [UpstreamConfig("up", "https://simulated")], resident=True)
-        exchange, touched = self._resident, self._touched
+            self._resident = MultiSync(here, [UpstreamConfig("up", "https://simulated")], resident=True)
+        multi_sync, touched = self._resident, self._touched
 
         async def run() -> Result:
             try:
                 with contextlib.suppress(UpstreamError, CursorGoneError):
-                    told = await _told(exchange)
-                    return await exchange.sync(touched=touched, announced={"up": told} if told is not None else None)
-                return await exchange.sync(touched=touched)
+                    told = await _told(multi_sync)
+                    announced = {"up": told} if told is not None else None
+                    return await multi_sync.sync(touched=touched, announced=announced)
+                return await multi_sync.sync(touched=touched)
             finally:
-                await exchange.close()
+                await multi_sync.close()
 
         result = asyncio.run(run())
         self._touched = NOTHING
@@ -126,12 +127,12 @@ class _Here(Workspace):
         return self.device.upstream()
 
 
-async def _told(exchange: Exchange) -> Announced | None:
+async def _told(multi_sync: MultiSync) -> Announced | None:
     """What an upstream tells that sends along the states of what changed."""
-    cursor = exchange.workspace.store.upstream("up").cursor
+    cursor = multi_sync.workspace.store.upstream("up").cursor
     if cursor is None:
         return None
-    driver = exchange.driver("up")
+    driver = multi_sync.driver("up")
     changes = await driver.changes(cursor)
     states: dict[DocumentId, UpstreamAnswer] = {}
     async for replies in driver.submit([Outgoing(document) for document in changes.hashes]):

@@ -20,7 +20,7 @@ from client.config.config_file import UpstreamConfig
 from client.config.tokens import Tokens
 from client.folder.file_names import placeholder_of
 from client.folder.task_folder import TaskFolder, is_elsewhere
-from client.workspace.exchange import Exchange
+from client.workspace.multi_sync import MultiSync
 from client.workspace.watch import Watch
 from client.workspace.workspace import open_workspace
 from shared.retry import Backoff
@@ -264,26 +264,26 @@ async def test_a_watch_stays_while_the_disk_is_full_and_goes_on(
     monkeypatch.setenv("HYPERTASK_CONFIG", str(device.home / "config.toml"))
     said: list[str] = []
     sync, left, synced = (
-        Exchange.sync,
+        MultiSync.sync,
         [FULL, OSError(errno.ENOSPC, "No space left on device", "x")],
         asyncio.Event(),
     )
 
-    async def sometimes(self: Exchange, *arguments: Any, **options: Any) -> Any:
+    async def sometimes(self: MultiSync, *arguments: Any, **options: Any) -> Any:
         if left:
             raise left.pop(0)
         return await sync(self, *arguments, **options)
 
-    monkeypatch.setattr(Exchange, "sync", sometimes)
+    monkeypatch.setattr(MultiSync, "sync", sometimes)
     profile = type("Profile", (), {"name": "default", "folder": device.tasks, "upstreams": ()})()
     with open_workspace(profile, Tokens(device.home / "config.toml")) as here:
-        exchange = Exchange(here, [UpstreamConfig("up", f"folder://{device.up}")])
+        multi_sync = MultiSync(here, [UpstreamConfig("up", f"folder://{device.up}")])
         (device.tasks / "t4.json").write_text('{"id": "t4"}')
-        watch = asyncio.create_task(Watch(exchange, lambda result: synced.set(), said.append).run())
+        watch = asyncio.create_task(Watch(multi_sync, lambda result: synced.set(), said.append).run())
         await asyncio.wait_for(synced.wait(), PATIENCE_SECONDS)
         watch.cancel()
         await asyncio.gather(watch, return_exceptions=True)
-        await exchange.close()
+        await multi_sync.close()
     assert "t4" in device.there() and len(said) == 2
     room = "Make room on that disk, and try again."
     assert said == [

@@ -177,7 +177,7 @@ def test_bare_tombstone_after_two_clean_rounds_deletes() -> None:
         (known.at + 1, head.sequence, "deleted"),
     ):
         again = Server(server.state.copy(), at=server.at)
-        again.post(tombstone(), device="A", agreed=AcknowledgedMap(at, Sequence(sequence)))
+        again.post(tombstone(), device="A", acknowledged=AcknowledgedMap(at, Sequence(sequence)))
         assert again.got()[0] == outcome
 
 

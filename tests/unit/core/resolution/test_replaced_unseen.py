@@ -254,8 +254,8 @@ def test_a_deletion_after_two_clean_rounds_is_recorded_if_the_device_may_be_on_a
     server.post(doc(title=TITLE, n=1), device="A")
     merged = doc(title=TITLE, notes="milk", n=1)
     assert server.head == merged
-    agreed = AcknowledgedMap(server.at + 0.5, Sequence(server.state.sequence))
-    server.post(tombstone(), device="A", agreed=agreed)
+    acknowledged = AcknowledgedMap(server.at + 0.5, Sequence(server.state.sequence))
+    server.post(tombstone(), device="A", acknowledged=acknowledged)
     assert server.got()[1:] == ("delete: two clean rounds", None)
     assert records(server) == [("", ABSENT, merged, "perhaps-unseen")]
 

@@ -55,7 +55,7 @@ Arrived = Callable[[list[BeforeAndAfter]], None]
 """Told of the files that syncs changed."""
 
 
-class Exchange:
+class MultiSync:
     """A folder and its upstreams, for one command or one daemon. Drivers stay open between syncs."""
 
     def __init__(
@@ -172,9 +172,15 @@ class Exchange:
 
     def _sync(self, name: str) -> Sync:
         """Raises UpstreamError."""
-        here, driver = self.workspace, self.driver(name)
+        workspace = self.workspace
         return Sync(
-            here.folder, here.store, name, driver, files=self._files, several=self._several, meant=self._meant
+            workspace.folder,
+            workspace.store,
+            name,
+            self.driver(name),
+            files=self._files,
+            several=self._several,
+            meant=self._meant,
         )
 
     async def _one(

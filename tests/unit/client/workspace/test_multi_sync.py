@@ -1,4 +1,4 @@
-"""What a daemon asks of an exchange: whom it lacks something, and what is said of the files that changed."""
+"""What a daemon asks of a sync with several upstreams: which of them lack something; what is said of changes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from client.sync.state_store import Arriving, SyncStateStore
 from client.sync.sync_run import Sync
 from client.sync.upstream import Upstream, UpstreamUnreachableError
 from client.tasks.journal import ARRIVALS, Journal
-from client.workspace.exchange import Exchange
+from client.workspace.multi_sync import MultiSync
 from client.workspace.watch import Watch
 from client.workspace.workspace import Workspace, open_workspace
 from shared.core.identifiers import DocumentId
@@ -31,7 +31,7 @@ OLD, NEW = {"id": "t1", "title": "old"}, {"id": "t1", "title": "new"}
 
 
 class Desk:
-    """A folder with one task, in sync with two directories, and the exchange of a daemon."""
+    """A folder with one task, in sync with two directories, and what a daemon syncs them with."""
 
     def __init__(self, home: Path, here: Workspace) -> None:
         self.here, self.ups = here, {name: home / name for name in "ab"}
@@ -39,10 +39,10 @@ class Desk:
         for config in configs:
             asyncio.run(made(here.upstream(config, make=True)))
         self.changes: list[BeforeAndAfter] = []
-        self.exchange = Exchange(here, configs, self.changes.extend)
+        self.multi_sync = MultiSync(here, configs, self.changes.extend)
         self.write(OLD)
-        assert asyncio.run(self.exchange.sync()).agreed
-        assert self.there() == [OLD, OLD] and asyncio.run(self.exchange.due(TOUCHED)) == set()
+        assert asyncio.run(self.multi_sync.sync()).agreed
+        assert self.there() == [OLD, OLD] and asyncio.run(self.multi_sync.due(TOUCHED)) == set()
 
     @property
     def path(self) -> Path:
@@ -77,7 +77,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     with open_workspace(profile, Tokens(tmp_path / "config.toml")) as here:
         desk = Desk(tmp_path, here)
         yield desk
-        asyncio.run(desk.exchange.close())
+        asyncio.run(desk.multi_sync.close())
 
 
 def test_an_edit_between_two_upstreams_is_sent_to_the_first_as_well(
@@ -91,23 +91,23 @@ def test_an_edit_between_two_upstreams_is_sent_to_the_first_as_well(
         return await run(self, **options)
 
     monkeypatch.setattr(Sync, "run", edited_before_b)
-    assert asyncio.run(desk.exchange.sync()).agreed
+    assert asyncio.run(desk.multi_sync.sync()).agreed
     assert desk.there() == [OLD, NEW]
-    assert asyncio.run(desk.exchange.due(TOUCHED)) == {"a"}
-    assert asyncio.run(desk.exchange.due(EVERYTHING)) == {"a"}
-    assert asyncio.run(desk.exchange.due(NOTHING)) == {"a"}
-    asyncio.run(desk.exchange.sync(["a"], touched=NOTHING))
-    assert desk.there() == [NEW, NEW] and asyncio.run(desk.exchange.due(EVERYTHING)) == set()
+    assert asyncio.run(desk.multi_sync.due(TOUCHED)) == {"a"}
+    assert asyncio.run(desk.multi_sync.due(EVERYTHING)) == {"a"}
+    assert asyncio.run(desk.multi_sync.due(NOTHING)) == {"a"}
+    asyncio.run(desk.multi_sync.sync(["a"], touched=NOTHING))
+    assert desk.there() == [NEW, NEW] and asyncio.run(desk.multi_sync.due(EVERYTHING)) == set()
 
 
 def test_an_edit_that_a_dry_run_has_seen_is_sent(desk: Desk) -> None:
     desk.write(NEW)
     with open_workspace(desk.here.profile, desk.here.tokens) as other:  # of another process
-        command = Exchange(other, list(desk.exchange.upstreams.values()))
+        command = MultiSync(other, list(desk.multi_sync.upstreams.values()))
         plan, _ = asyncio.run(command.survey("a"))
         assert [action.id for action in plan.actions] == [T1]
         asyncio.run(command.close())
-    assert asyncio.run(desk.exchange.due(TOUCHED)) == {"a", "b"}
+    assert asyncio.run(desk.multi_sync.due(TOUCHED)) == {"a", "b"}
 
 
 def test_an_edit_is_sent_after_a_sync_that_failed_once_it_had_looked(
@@ -120,26 +120,26 @@ def test_an_edit_is_sent_after_a_sync_that_failed_once_it_had_looked(
     desk.write(NEW)
     with monkeypatch.context() as patch:
         patch.setattr(Sync, "_listen", away)
-        assert asyncio.run(desk.exchange.sync(touched=TOUCHED)).errors.keys() == {"a", "b"}
-    assert asyncio.run(desk.exchange.due(NOTHING)) == {"a", "b"}
+        assert asyncio.run(desk.multi_sync.sync(touched=TOUCHED)).errors.keys() == {"a", "b"}
+    assert asyncio.run(desk.multi_sync.due(NOTHING)) == {"a", "b"}
 
 
 def test_a_deletion_that_has_to_be_confirmed_is_said_once(desk: Desk) -> None:
     desk.path.unlink()
-    assert asyncio.run(desk.exchange.due(TOUCHED)) == {"a", "b"}
-    assert asyncio.run(desk.exchange.sync(touched=TOUCHED)).waits
-    assert asyncio.run(desk.exchange.due(TOUCHED)) == set()
+    assert asyncio.run(desk.multi_sync.due(TOUCHED)) == {"a", "b"}
+    assert asyncio.run(desk.multi_sync.sync(touched=TOUCHED)).waits
+    assert asyncio.run(desk.multi_sync.due(TOUCHED)) == set()
     desk.write(OLD)
-    assert asyncio.run(desk.exchange.due(TOUCHED)) == {"a", "b"}  # nothing waits any more, and `status` says so
+    assert asyncio.run(desk.multi_sync.due(TOUCHED)) == {"a", "b"}  # nothing waits any more, and `status` says so
 
 
 async def test_a_file_that_is_touched_while_one_upstream_is_due_is_sent_to_the_others(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: asyncio.Queue[list[str]] = asyncio.Queue()
-    sync = Exchange.sync
+    sync = MultiSync.sync
 
-    async def noted(self: Exchange, names: list[str], **options: Any) -> Any:
+    async def noted(self: MultiSync, names: list[str], **options: Any) -> Any:
         result = await sync(self, names, **options)
         synced.put_nowait(names)
         return result
@@ -147,10 +147,10 @@ async def test_a_file_that_is_touched_while_one_upstream_is_due_is_sent_to_the_o
     async def nothing(*arguments: Any) -> None:
         return None
 
-    monkeypatch.setattr(Exchange, "sync", noted)
+    monkeypatch.setattr(MultiSync, "sync", noted)
     monkeypatch.setattr(Watch, "_watch_folder", nothing)
     monkeypatch.setattr(Watch, "_watch_upstream", nothing)
-    watch = Watch(desk.exchange)
+    watch = Watch(desk.multi_sync)
     running = asyncio.create_task(watch.run())
     try:
         assert await asyncio.wait_for(synced.get(), PATIENCE_SECONDS) == ["a", "b"]
@@ -169,11 +169,11 @@ async def test_a_file_that_is_touched_while_one_upstream_is_due_is_sent_to_the_o
 def test_what_could_not_be_placed_is_not_said_to_have_arrived(desk: Desk) -> None:
     desk.path.chmod(0o444)
     desk.write(NEW, desk.ups["a"])
-    result = asyncio.run(desk.exchange.sync())
+    result = asyncio.run(desk.multi_sync.sync())
     assert result.reports["a"].protected == (T1,) and desk.now() == OLD
     assert desk.changes == [] == desk.journal()
     desk.path.chmod(0o644)
-    asyncio.run(desk.exchange.sync())
+    asyncio.run(desk.multi_sync.sync())
     assert desk.now() == NEW
     assert desk.changes == [(OLD, NEW)] == desk.journal()
 
@@ -191,7 +191,7 @@ def test_what_was_merged_with_an_edit_in_the_file_is_said_as_it_is(
 
     desk.write(NEW, desk.ups["a"])
     monkeypatch.setattr(Arrivals, "place", edited_before)
-    asyncio.run(desk.exchange.sync())
+    asyncio.run(desk.multi_sync.sync())
     merged = {**NEW, "mine": 1}
     assert desk.now() == merged and desk.there() == [merged, merged]
     assert desk.changes == [({**OLD, "mine": 1}, merged)] == desk.journal()
@@ -209,11 +209,11 @@ def test_a_removal_that_met_an_edit_is_not_said_to_have_happened(desk: Desk, mon
     upstream = desk.ups["a"]
     for name in ("t2", "t3"):
         (upstream / f"{name}.json").write_text(json.dumps({"id": name}))
-    asyncio.run(desk.exchange.sync())
+    asyncio.run(desk.multi_sync.sync())
     desk.changes.clear()
     (upstream / "t1.json").unlink()
     monkeypatch.setattr(Arrivals, "place", edited_before)
-    assert asyncio.run(desk.exchange.sync()).agreed
+    assert asyncio.run(desk.multi_sync.sync()).agreed
     assert desk.now() == edited and desk.there() == [edited, edited]
     assert desk.changes == []
 
@@ -229,7 +229,7 @@ def test_what_arrived_before_a_sync_failed_is_said(desk: Desk, monkeypatch: pyte
 
     desk.write(NEW, desk.ups["a"])
     monkeypatch.setattr(Sync, "_listen", away_then)
-    result = asyncio.run(desk.exchange.sync())
+    result = asyncio.run(desk.multi_sync.sync())
     assert result.errors.keys() == {"a"} and desk.there() == [NEW, NEW]
     assert desk.changes == [(OLD, NEW)] == desk.journal()
 
@@ -248,10 +248,10 @@ def test_what_a_sync_had_left_behind_is_said_when_it_is_placed(
     desk.write(NEW, desk.ups["a"])
     store = SyncStateStore.open(desk.here.folder.state / "memory.sqlite")
     with pytest.raises(Killed):
-        asyncio.run(Sync(desk.here.folder, store, "a", desk.exchange.driver("a"), step, several=True).run())
+        asyncio.run(Sync(desk.here.folder, store, "a", desk.multi_sync.driver("a"), step, several=True).run())
     store.close()
     assert desk.changes == []
-    asyncio.run(desk.exchange.sync())
+    asyncio.run(desk.multi_sync.sync())
     assert desk.now() == NEW and desk.changes == [(OLD, NEW)] == desk.journal()
 
 

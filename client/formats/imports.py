@@ -33,7 +33,6 @@ from shared.core.json.canonical import equal
 from shared.core.merge.clock import clock
 from shared.core.merge.objects import Side, merge
 
-"""(what is imported, what is known) -> what is imported, without differences that are no edits."""
 _NAME: Final = "imported-2.ndjson"
 _EARLIER: Final = "imported.ndjson"
 

@@ -92,6 +92,33 @@ def test_no_name_says_only_that_something_was_found_or_told() -> None:
         assert names.isdisjoint({"found", "told", "said", "heard", "look"}), path.relative_to(ROOT)
 
 
+def lone_strings(tree: ast.AST) -> list[int]:
+    """Lines of strings that stand alone and explain nothing: neither the module, class or function that they begin
+    nor the name that is given a value right before them."""
+    lines: list[int] = []
+    for node in ast.walk(tree):
+        for branch in ("body", "orelse", "finalbody"):
+            statements = getattr(node, branch, None)
+            if not isinstance(statements, list):
+                continue
+            for before, statement in zip([None, *statements], statements, strict=False):
+                match statement:
+                    case ast.Expr(value=ast.Constant(value=str())):
+                        begins = before is None and branch == "body"
+                        names = isinstance(before, ast.Assign | ast.AnnAssign | ast.AugAssign)
+                        if not begins and not (names and before.end_lineno == statement.lineno - 1):
+                            lines.append(statement.lineno)
+    return lines
+
+
+def test_an_explanation_stands_behind_what_it_explains() -> None:
+    """What was explained may have moved to another module, and the explanation stayed."""
+    assert lone_strings(ast.parse('"""A module."""\nA = 1\n"""A name."""\nimport b\n"""Nothing."""\n')) == [5]
+    for package in (*PACKAGES, "ops", "bench", "tests"):
+        for path in (ROOT / package).rglob("*.py"):
+            assert lone_strings(ast.parse(path.read_text())) == [], path.relative_to(ROOT)
+
+
 def test_decision_records_have_numbers_of_their_own_and_the_gaps_are_named() -> None:
     decisions = ROOT / "docs" / "decisions"
     pages = sorted(decisions.glob("[0-9]*.md"))

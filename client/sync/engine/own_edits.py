@@ -30,8 +30,6 @@ BOTH_STAND: Final = frozenset({"both-inserted", "both-kept", "both-edited", "ren
 LIVES_ON: Final = "edit-beats-removal"
 """The rule of a conflict at the path "": a deleted document lives on because somebody edited it."""
 
-"""As in `UpstreamAnswer.conflicts`."""
-
 
 @dataclass(frozen=True, slots=True)
 class OwnFields:

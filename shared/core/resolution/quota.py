@@ -17,7 +17,6 @@ from shared.core.resolution.context import Decision, Head
 from shared.core.resolution.size_limit import SizeOf
 from shared.core.resolution.usage import Quota, Usage
 
-"""Bytes of a body as JSON."""
 _RULE: Final = re.compile(r"(\w+): (\d+) of (\d+)\Z")
 
 

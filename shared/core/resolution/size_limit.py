@@ -17,7 +17,8 @@ from shared.core.resolution.context import Decision, DocumentContext, Refusal, S
 TOO_LARGE: Final = "too-large"
 
 SizeOf = Callable[[Body], int]
-"""Bytes of the canonical form."""
+"""How many bytes a body counts for: those of its canonical form for the limit of a document, of its JSON for a
+quota."""
 
 
 def within_limit(

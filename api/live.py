@@ -19,6 +19,7 @@ from api.pace import Pace
 from api.representations import events
 from api.stream_counts import StreamCounts
 from shared import announcement_messages, metrics
+from shared.cancellation import raise_if_cancelled
 from shared.core.access.limits import Limit
 from shared.core.access.roles import Act
 from shared.core.documents import Device, DeviceId, Epoch, Position, Sequence, SpaceId
@@ -267,6 +268,7 @@ class Live:
                 await asyncio.gather(*map(self._look_after, mine))
             except UnavailableError as error:
                 event(logger, logging.INFO, "streams_not_looked_after", cause=error.__cause__)
+                raise_if_cancelled()
 
     async def _look_after(self, space: SpaceId) -> None:
         if not self._followers[space]:

@@ -16,6 +16,7 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Final
 
+from shared.cancellation import raise_if_cancelled
 from shared.core.access.limits import NO_LIMIT
 from shared.observability import event
 from shared.ports import StreamCounter, UnavailableError
@@ -89,6 +90,7 @@ class StreamCounts:
             seconds += 1
             if not self.is_sure or seconds % _SAY_SECONDS == 0:
                 await self.look_after()
+                raise_if_cancelled()
 
     async def look_after(self) -> None:
         """Says that the process lives, and states all that it holds where that is needed."""

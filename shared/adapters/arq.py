@@ -22,6 +22,7 @@ from redis.asyncio.connection import parse_url
 
 from shared.adapters.redis.connection import connection_pool, errors_mapped
 from shared.addresses import addresses_of
+from shared.cancellation import raise_if_cancelled
 from shared.core.documents import SpaceId
 from shared.observability import event
 from shared.ports import UnavailableError
@@ -67,6 +68,7 @@ class PatientWorker(Worker):
             if not self._away:
                 event(logger, logging.WARNING, "queue_unreachable", cause=error.__cause__)
             self._away = True
+            raise_if_cancelled()
             await asyncio.sleep(_AGAIN_SECONDS)
             self._free_slots()
         else:

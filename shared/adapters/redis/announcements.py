@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 from shared import announcement_messages
 from shared.adapters.redis.connection import errors_mapped
 from shared.adapters.redis.keys import space_key
+from shared.cancellation import raise_if_cancelled
 from shared.core.documents import DeviceId, SpaceId
 from shared.observability import event
 from shared.ports import Announcement, UnavailableError
@@ -104,6 +105,7 @@ class RedisAnnouncements:
                 if not gone:
                     event(logger, logging.WARNING, "announcements_unreachable", cause=error)
                 gone = True
+                raise_if_cancelled()
                 await asyncio.sleep(_AGAIN_SECONDS)
                 continue
             gone = False

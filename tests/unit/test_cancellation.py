@@ -1,0 +1,87 @@
+"""Loops that go on after errors end when they are told to, though a driver makes an error of the cancellation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
+from typing import Any, cast
+
+import arq.worker
+import pytest
+from arq import func
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from api.stream_counts import StreamCounts
+from shared.adapters.arq import PatientWorker, WakingRedis
+from shared.adapters.redis.announcements import RedisAnnouncements
+from shared.ports import StreamCounter, UnavailableError
+from tests.patience import PATIENCE_SECONDS
+
+
+class Driver:
+    """Its call waits for ever; when that is cancelled, it fails otherwise."""
+
+    def __init__(self, failure: type[Exception]) -> None:
+        self.called = asyncio.Event()
+        self._failure = failure
+
+    async def call(self, *_: object, **__: object) -> Any:
+        self.called.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise self._failure from None
+
+
+async def ends(loop: Callable[[], Awaitable[object]], driver: Driver) -> bool:
+    task = asyncio.ensure_future(loop())
+    await driver.called.wait()
+    task.cancel()
+    await asyncio.wait([task], timeout=PATIENCE_SECONDS)
+    return task.cancelled()
+
+
+async def test_a_worker_ends_though_redis_went_away_as_it_was_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would have waited for Redis for ever, as a process that nobody has any more."""
+    driver = Driver(RedisConnectionError)
+    monkeypatch.setattr(arq.worker.Worker, "_poll_iteration", driver.call)
+    worker = PatientWorker(
+        functions=[func(cast(Any, driver.call), name="none")],
+        redis_pool=cast(WakingRedis, SimpleNamespace(job_serializer=None)),
+        handle_signals=False,
+    )
+
+    async def poll() -> None:
+        while True:
+            await worker._poll_iteration()
+
+    assert await ends(poll, driver)
+
+
+async def test_announcements_end_though_redis_went_away_as_they_were_told_to() -> None:
+    driver = Driver(RedisConnectionError)
+    pubsub = SimpleNamespace(get_message=driver.call, aclose=_nothing, subscribe=_nothing)
+    announcements = RedisAnnouncements(
+        cast(Any, SimpleNamespace(pubsub=lambda: pubsub)),
+        changed=_ignored,
+        lost=_ignored,
+        revoked=_ignored,
+        access=_ignored,
+    )
+    announcements._some.set()
+    assert await ends(announcements._read, driver)
+
+
+async def test_counts_of_streams_end_though_the_counter_went_away_as_they_were_told_to() -> None:
+    driver = Driver(UnavailableError)
+    counts = StreamCounts(cast(StreamCounter, SimpleNamespace(lives=driver.call)))
+    assert await ends(counts.keep, driver)
+
+
+async def _nothing(*_: object) -> None:
+    """Done."""
+
+
+def _ignored(*_: object) -> None:
+    """What is announced."""

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Final
 
 from shared import codec, metrics, tracing
-from shared.core.documents import SpaceId
+from shared.core.documents import JsonText, SpaceId
 from shared.core.protocol import QUOTA_EXCEEDED
 from shared.core.resolution.batch import Answer, Item
 from shared.core.resolution.context import Refusal
@@ -50,6 +50,10 @@ read any amount."""
 async def resolve_space(ctx: dict[Any, Any], space: str) -> None:
     """The arq job."""
     await ctx["drain"].drain(SpaceId(space))
+
+
+class ItemGroups(list[Sequence[Item]]):
+    """Of submissions that cannot be decided in one transaction: those of each go together."""
 
 
 class InboxDrain:
@@ -126,6 +130,42 @@ class InboxDrain:
     ) -> tuple[Sequence[Reply], Announcement | None]:
         if not items:
             return (), None
+        whole = await self._decided_or_parts(space, lease, items)
+        if isinstance(whole, ItemGroups):
+            return await self._replies_of_parts(space, lease, whole)
+        return whole
+
+    async def _replies_of_parts(
+        self, space: SpaceId, lease: Lease, parts: ItemGroups
+    ) -> tuple[list[Reply], Announcement | None]:
+        """One part after another, each in its turn whole or in parts. Of what was decided the answers alone are held,
+        as texts; when they are as long as may be, the others are sent again, as what was not answered."""
+        replies: list[Reply] = []
+        announced: Announcement | None = None
+        size = 0
+        waiting = parts[::-1]
+        while waiting:
+            part = waiting.pop()
+            if size > MOST_REPLY_BYTES:
+                later = UnavailableError("the answer together with the others would be too long")
+                replies += [later] * len(part)
+                continue
+            decided = await self._decided_or_parts(space, lease, part)
+            if isinstance(decided, ItemGroups):
+                waiting += decided[::-1]
+                continue
+            texts = [_with_text(reply) for reply in decided[0]]
+            size += sum(map(_size, texts))
+            replies += texts
+            announced = _together(announced, decided[1])
+            del decided  # its bodies, before the next ones are read
+        return replies, announced
+
+    async def _decided_or_parts(
+        self, space: SpaceId, lease: Lease, items: Sequence[Item]
+    ) -> ItemGroups | tuple[list[Reply], Announcement | None]:
+        """Groups: those that the items are to be decided in. It does not go on with them by itself: an error holds
+        all that its transaction had read, as long as it is handled."""
         try:
             return await self._stored(space, lease, items)
         except FencedError:
@@ -134,22 +174,17 @@ class InboxDrain:
             if not self._large:
                 raise
             half = len(items) // 2
-            first = await self._replies(space, lease, items[:half])
-            if _size(first[0]) > MOST_REPLY_BYTES:
-                # No more of them can be answered now; what was not decided is sent again, as what was not answered.
-                later = UnavailableError("the answer together with the others would be too long")
-                return [*first[0], *[later] * (len(items) - half)], first[1]
-            return _join([first, await self._replies(space, lease, items[half:])])
+            return ItemGroups([items[:half], items[half:]])
         except UnavailableError as error:
             event(logger, logging.WARNING, "store_unavailable", space=space, cause=error.__cause__)
-            return [error] * len(items), None
+            return [UnavailableError(*error.args)] * len(items), None
         except Exception as error:
             if len(items) == 1:
                 with on_behalf_of([items[0].request]):
                     logger.exception("submission_failed", extra={"fields": {"space": space}})
                 return [DecisionError(str(error))], None
             # A faulty document fails alone: the others go one by one.
-            return _join([await self._replies(space, lease, [item]) for item in items])
+            return ItemGroups([item] for item in items)
 
     async def _stored(
         self, space: SpaceId, lease: Lease, items: Sequence[Item]
@@ -208,14 +243,21 @@ def _decided(
     return decide(transaction, resolver, items, QuotaLedger(quota, exact=exact))
 
 
-def _size(replies: Sequence[Reply]) -> int:
-    """Bytes of the bodies in them."""
-    bodies = [reply.body for reply in replies if isinstance(reply, Answer) and reply.body is not None]
-    return sum(len(codec.dumps(body)) for body in bodies)
+def _with_text(reply: Reply) -> Reply:
+    """The same with the JSON text of its body: values take several times as much."""
+    if not isinstance(reply, Answer) or reply.body is None or isinstance(reply.body, JsonText):
+        return reply
+    return replace(reply, body=JsonText(codec.dumps(reply.body)))
 
 
-def _join(parts: Sequence[tuple[Sequence[Reply], Announcement | None]]) -> tuple[list[Reply], Announcement | None]:
-    """The replies of several transactions in order, and one announcement, which does not list the changes."""
-    announcements = [announcement for _, announcement in parts if announcement is not None]
-    joined = replace(announcements[-1], first=announcements[0].first, changes=None) if announcements else None
-    return [reply for replies, _ in parts for reply in replies], joined
+def _size(reply: Reply) -> int:
+    """Bytes of the text in it."""
+    return len(reply.body) if isinstance(reply, Answer) and isinstance(reply.body, JsonText) else 0
+
+
+def _together(earlier: Announcement | None, later: Announcement | None) -> Announcement | None:
+    """One announcement for several transactions, which does not list the changes."""
+    newest = later or earlier
+    if newest is None:
+        return None
+    return replace(newest, first=(earlier or newest).first, changes=None)

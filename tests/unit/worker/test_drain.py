@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import gc
+import weakref
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -12,10 +14,20 @@ import pytest
 from shared.adapters.memory.documents import MemoryDocumentStore
 from shared.adapters.memory.queue import MemoryInbox, MemoryQueue, MemorySubmissionQueue
 from shared.codec import content_hash
-from shared.core.documents import DeviceId, DocumentId, SpaceId
+from shared.core.documents import DeviceId, DocumentId, JsonText, SpaceId
 from shared.core.resolution.batch import Answer, Item
 from shared.core.resolution.context import Outcome, Submission
-from shared.ports import Announcement, DecisionError, Fence, FencedError, TooMuchError, Transaction, UnavailableError
+from shared.ports import (
+    Announcement,
+    DecisionError,
+    DocumentStore,
+    Fence,
+    FencedError,
+    Reply,
+    TooMuchError,
+    Transaction,
+    UnavailableError,
+)
 from worker.tasks.resolve import InboxDrain
 
 T = TypeVar("T")
@@ -25,6 +37,20 @@ SPACE = SpaceId("s")
 def item(name: str, value: object = 1) -> Item:
     body = {"id": name, "value": value}
     return Item(Submission(DocumentId(name), body, content_hash(body), 1.0), DeviceId("d"))
+
+
+def stale(name: str) -> Item:
+    """A small state of what may be a large document."""
+    body = {"id": name, "other": 1}
+    return Item(Submission(DocumentId(name), body, content_hash(body), 2.0, base="0"), DeviceId("d"))
+
+
+async def replies_of(store: DocumentStore, items: Sequence[Item]) -> tuple[Sequence[Reply], Announcement | None]:
+    """In a process for what is large."""
+    inbox = MemoryInbox(MemoryQueue(deadline_seconds=5, lease_seconds=5))
+    lease = await inbox.lease(SPACE)
+    assert lease is not None
+    return await InboxDrain(store, inbox, max_bytes=1_000_000, large=True)._replies(SPACE, lease, items)
 
 
 class FailingStore(MemoryDocumentStore):
@@ -118,3 +144,55 @@ async def test_what_is_too_much_at_once_is_decided_in_halves(count: int) -> None
     assert [answer.outcome for answer in answers] == [Outcome.APPLIED] * count
     if count > 1:
         assert worker.announced[0].changes is None and worker.announced[0].last == count
+
+
+class Read:
+    """Stands for what a transaction has read."""
+
+
+class HalvingStore(MemoryDocumentStore):
+    """A transaction about more than one submission is too much, once it has read something; counts what is held of
+    several transactions at the same time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: weakref.WeakSet[Read] = weakref.WeakSet()
+        self.held: list[int] = []
+        self.decided = 0
+
+    async def transact(self, space: SpaceId, work: Callable[[Transaction], T], *args: Any, **kwargs: Any) -> T:
+        read = Read()
+        self.held.append(len(self.read))
+        self.read.add(read)
+        if kwargs["max_bytes"] is not None:
+            raise TooMuchError
+        result = await super().transact(space, work, *args, **kwargs)
+        self.decided += 1
+        return result
+
+
+async def test_nothing_is_held_of_what_was_too_much_at_once_while_its_halves_are_decided() -> None:
+    store = HalvingStore()
+    gc.disable()  # what goes only with a collection is held
+    try:
+        replies, announcement = await replies_of(store, [item(f"d{n}") for n in range(16)])
+    finally:
+        gc.enable()
+    assert store.decided == 16 and len(replies) == 16
+    assert announcement is not None and (announcement.first, announcement.last) == (1, 16)
+    assert announcement.changes is None
+    assert set(store.held) == {0}
+
+
+async def test_halves_are_decided_until_their_answers_are_as_long_as_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.tasks.resolve.MOST_REPLY_BYTES", 3000)
+    store = HalvingStore()
+    for number in range(16):
+        await replies_of(store, [item(f"d{number}", "x" * 1000)])
+    store.decided = 0
+    replies, _ = await replies_of(store, [stale(f"d{n}") for n in range(16)])
+    assert store.decided == 3, "a fourth would be decided for an answer that is not sent"
+    answered = [reply for reply in replies if isinstance(reply, Answer)]
+    assert len(answered) == 3 and replies[:3] == answered
+    assert all(isinstance(reply.body, JsonText) for reply in answered)
+    assert all(isinstance(reply, UnavailableError) for reply in replies[3:]) and len(replies) == 16

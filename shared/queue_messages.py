@@ -138,6 +138,14 @@ def dump_replies(number: int, replies: Sequence[Reply]) -> bytes:
     return b"[%d,[%s]]" % (number, b",".join(rows))
 
 
+def size_of(reply: Reply) -> int:
+    """About as many bytes of it: those of a body that is text, and of what it says of conflicts."""
+    if not isinstance(reply, Answer):
+        return 0
+    body = len(reply.body) if isinstance(reply.body, JsonText) else 0
+    return body + codec.size_of(reply.conflicts) if reply.conflicts else body
+
+
 def joined(replies: Iterable[bytes]) -> bytes:
     """Replies to several envelopes of one process."""
     return b"[%s]" % b",".join(replies)

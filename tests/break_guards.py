@@ -923,6 +923,20 @@ BREAKS = (
         ("tests/contract/test_queue.py",),
     ),
     Break(
+        "worker: halves of a batch are decided for answers that are not sent",
+        "worker/tasks/resolve.py",
+        "            if size > MOST_REPLY_BYTES:",
+        "            if False:",
+        ("tests/unit/worker/test_drain.py",),
+    ),
+    Break(
+        "inbox: all replies of a batch are texts at the same time",
+        "shared/adapters/redis/inbox.py",
+        "                if size > _REPLIES_AT_ONCE_BYTES:",
+        "                if False:",
+        ("tests/contract/test_queue.py",),
+    ),
+    Break(
         "inbox: what expired stays until a lease takes it",
         "shared/adapters/redis/scripts/put.lua",
         "  if not first or tonumber(string.match(first, '^%d+')) > now then break end",

@@ -14,6 +14,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from redis.asyncio.connection import AbstractConnection
 from redis.commands.core import AsyncScript
 
 from shared.adapters.arq import LARGE_QUEUE, QUEUE, WakingRedis, connect, enqueue
@@ -22,9 +23,9 @@ from shared.adapters.redis.inbox import LARGE_BYTES, SIZES, RedisInbox, RedisLea
 from shared.adapters.redis.keys import space_key
 from shared.adapters.redis.map_acknowledgements import RedisMapAcknowledgements
 from shared.adapters.redis.submission_queue import RedisSubmissionQueue
-from shared.core.documents import DeviceId, Sequence, SpaceId
+from shared.core.documents import DeviceId, JsonText, Sequence, SpaceId
 from shared.core.resolution.batch import Answer, Item
-from shared.core.resolution.context import AcknowledgedMap
+from shared.core.resolution.context import AcknowledgedMap, Outcome
 from shared.ports import OverloadedError, UnavailableError
 from shared.settings import Settings
 from shared.testing.queue import Queue, QueueContract, an_item, answer_all, echo, leased, space, taken
@@ -360,3 +361,27 @@ async def leased_from(inbox: RedisInbox, space: SpaceId) -> RedisLease:
             if lease is not None:
                 return lease
             await asyncio.sleep(0.01)
+
+
+async def test_no_more_replies_are_texts_at_a_time_than_go_in_one_call(
+    alone: Settings, space: SpaceId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+    send = AbstractConnection.send_packed_command
+
+    async def noted(self: AbstractConnection, command: Any, *args: Any, **kwargs: Any) -> None:
+        calls.append(len(command) if isinstance(command, bytes) else sum(map(len, command)))
+        await send(self, command, *args, **kwargs)
+
+    body = JsonText(b'"%s"' % (b"x" * 2**20))
+    async with connected(alone) as redis, RedisSubmissionQueue(redis, alone) as submissions:
+        sending = [asyncio.create_task(submissions.submit(space, an_item(f"d{n}"))) for n in range(16)]
+        async with await leased(Queue(submissions, RedisInbox(redis, alone), DEADLINE, LEASE), space) as lease:
+            envelopes = await taken(lease, 16)
+            monkeypatch.setattr(AbstractConnection, "send_packed_command", noted)
+            await answer_all(
+                lease, envelopes, lambda item: Answer(Outcome.UNCHANGED, "r", item.submission.hash, None, body)
+            )
+        answers = await asyncio.gather(*sending)
+    assert [answer.body for answer in answers if isinstance(answer, Answer)] == [body] * 16
+    assert sum(calls) > 16 * 2**20 and max(calls) < 6 * 2**20

@@ -31,7 +31,7 @@ from shared.ports import (
     Transaction,
     UnavailableError,
 )
-from shared.queue_messages import MOST_REPLY_BYTES
+from shared.queue_messages import MOST_REPLY_BYTES, size_of
 from shared.quotas import QuotaLedger, QuotaReachedError
 from shared.space_quotas import SpaceQuotas
 from shared.transaction import CachedResolver, decide
@@ -155,7 +155,7 @@ class InboxDrain:
                 waiting += decided[::-1]
                 continue
             texts = [_with_text(reply) for reply in decided[0]]
-            size += sum(map(_size, texts))
+            size += sum(map(size_of, texts))
             replies += texts
             announced = _together(announced, decided[1])
             del decided  # its bodies, before the next ones are read
@@ -248,11 +248,6 @@ def _with_text(reply: Reply) -> Reply:
     if not isinstance(reply, Answer) or reply.body is None or isinstance(reply.body, JsonText):
         return reply
     return replace(reply, body=JsonText(codec.dumps(reply.body)))
-
-
-def _size(reply: Reply) -> int:
-    """Bytes of the text in it."""
-    return len(reply.body) if isinstance(reply, Answer) and isinstance(reply.body, JsonText) else 0
 
 
 def _together(earlier: Announcement | None, later: Announcement | None) -> Announcement | None:

@@ -24,9 +24,10 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Final, cast
 
+from redis.asyncio.client import Pipeline
 from redis.commands.core import AsyncScript
 
 from shared import queue_messages
@@ -58,6 +59,8 @@ LARGE_BYTES: Final = 256 * 1024
 """Of submissions that are taken together: more are decided in the process for what is large."""
 _REPLIES_BYTES: Final = 1024 * 1024
 """Of replies to one process that go together."""
+_REPLIES_AT_ONCE_BYTES: Final = 4 * 1024 * 1024
+"""Of all replies that are texts at the same time, beside those to one envelope: they go in several calls then."""
 
 
 class RedisInbox:
@@ -193,17 +196,20 @@ class RedisLease:
     async def reply(
         self, replies: Sequence[tuple[Envelope, Sequence[Reply]]], announcement: Announcement | None = None
     ) -> None:
-        by_process: dict[str, list[bytes]] = {}
-        for envelope, its_replies in replies:
-            row = queue_messages.dump_replies(envelope.number, its_replies)
-            by_process.setdefault(envelope.process, []).append(row)
+        rows: dict[str, list[bytes]] = {}
+        size = 0
         with errors_mapped():
+            for envelope, its_replies in replies:
+                row = queue_messages.dump_replies(envelope.number, its_replies)
+                rows.setdefault(envelope.process, []).append(row)
+                size += len(row)
+                if size > _REPLIES_AT_ONCE_BYTES:
+                    async with self._redis.pipeline(transaction=False) as pipe:
+                        _add_replies(pipe, rows)
+                        await pipe.execute()
+                    rows, size = {}, 0
             async with self._redis.pipeline(transaction=False) as pipe:
-                for process, answers in by_process.items():
-                    key = process_key(process, "replies")
-                    for together in _portions(answers):
-                        pipe.rpush(key, queue_messages.joined(together))
-                    pipe.pexpire(key, INBOX_TTL_MS)
+                _add_replies(pipe, rows)
                 if announcement is not None:
                     pipe.publish(*changed_message(self._space, announcement))
                 # As text: a script object would ask first, in a call of its own, whether Redis knows the script.
@@ -235,6 +241,15 @@ class RedisLease:
                 self._lost = True
                 event(logger, logging.WARNING, "lease_lost", space=self._space)
                 return
+
+
+def _add_replies(pipe: Pipeline, rows: Mapping[str, Sequence[bytes]]) -> None:
+    """`rows`: of replies, by process."""
+    for process, answers in rows.items():
+        key = process_key(process, "replies")
+        for together in _portions(answers):
+            pipe.rpush(key, queue_messages.joined(together))
+        pipe.pexpire(key, INBOX_TTL_MS)
 
 
 def _portions(replies: Sequence[bytes]) -> list[list[bytes]]:

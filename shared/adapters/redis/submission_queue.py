@@ -22,7 +22,7 @@ from shared.adapters.redis.connection import errors_mapped
 from shared.adapters.redis.inbox import INBOX_TTL_MS, LARGE_BYTES, QUEUED_MS, SIZES
 from shared.adapters.redis.keys import acknowledgements_key, process_key, space_key
 from shared.adapters.redis.scripts import script
-from shared.core.documents import DeviceId, JsonText, SpaceId
+from shared.core.documents import DeviceId, SpaceId
 from shared.core.resolution.batch import Answer, Item
 from shared.core.resolution.context import Refusal
 from shared.observability import event
@@ -136,7 +136,7 @@ class RedisSubmissionQueue:
                 continue
             for replies in await asyncio.gather(*(self._submit_chunk(space, chunk) for chunk in some)):
                 answered += replies
-                bytes_left -= sum(map(_size, replies))
+                bytes_left -= sum(map(queue_messages.size_of, replies))
         return answered
 
     async def waiting(self, space: SpaceId) -> int:
@@ -324,12 +324,6 @@ class RedisSubmissionQueue:
 
 def _encoded(item: Item | EncodedItem) -> EncodedItem:
     return item if isinstance(item, EncodedItem) else queue_messages.encode_item(item)
-
-
-def _size(reply: Reply) -> int:
-    """About as many bytes of an answer."""
-    body = reply.body if isinstance(reply, Answer) else None
-    return len(body) if isinstance(body, JsonText) else 0
 
 
 def _fail(entries: Sequence[_Pending], error: Exception) -> None:

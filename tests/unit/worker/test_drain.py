@@ -196,3 +196,22 @@ async def test_halves_are_decided_until_their_answers_are_as_long_as_may_be(monk
     assert len(answered) == 3 and replies[:3] == answered
     assert all(isinstance(reply.body, JsonText) for reply in answered)
     assert all(isinstance(reply, UnavailableError) for reply in replies[3:]) and len(replies) == 16
+
+
+async def test_what_answers_say_of_conflicts_counts_towards_how_long_they_may_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("worker.tasks.resolve.MOST_REPLY_BYTES", 3000)
+    store = HalvingStore()
+    row = {"path": "/a", "rule": "r", "dropped": "x" * 1000}
+    told = Answer(Outcome.MERGED, "r", None, None, None, same=True, conflicts=(row,))
+
+    async def transact(*args: Any, max_bytes: int | None, **kwargs: Any) -> Any:
+        if max_bytes is not None:
+            raise TooMuchError
+        return [told], None
+
+    monkeypatch.setattr(store, "transact", transact)
+    replies, announcement = await replies_of(store, [item(f"d{n}") for n in range(8)])
+    assert replies[:3] == [told] * 3 and announcement is None
+    assert all(isinstance(reply, UnavailableError) for reply in replies[3:]) and len(replies) == 8

@@ -26,8 +26,9 @@ _LATE_SECONDS: Final = 0.002
 _SLOWER: Final = 0.5
 _FASTER: Final = 1.007
 """What the rate of a space that is paced is multiplied by at each look: it doubles in two seconds."""
-_LEAST_RATE: Final = 100.0
-"""Requests a second. A loop that is late in spite of this is late for something else."""
+_LEAST_RATE: Final = 40.0
+"""Requests a second. A loop that is late in spite of this is late for something else; of several processes on few
+cores each lets so many through."""
 _MOST_TURN_SECONDS: Final = 10.0
 """So long a request waits at most."""
 ANSWERS_RATE: Final = 8 * 1024 * 1024

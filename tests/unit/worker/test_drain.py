@@ -215,3 +215,31 @@ async def test_what_answers_say_of_conflicts_counts_towards_how_long_they_may_be
     replies, announcement = await replies_of(store, [item(f"d{n}") for n in range(8)])
     assert replies[:3] == [told] * 3 and announcement is None
     assert all(isinstance(reply, UnavailableError) for reply in replies[3:]) and len(replies) == 8
+
+
+async def test_a_process_for_what_is_large_keeps_nothing_of_a_batch_that_is_in_a_cycle() -> None:
+    """The collector looks by how many objects there are; a few large ones would stay for hours."""
+    store = HalvingStore()
+
+    async def transact(*args: Any, **kwargs: Any) -> Any:
+        read = Read()
+        store.read.add(read)
+        error = UnavailableError("cycle")
+        read.error = error  # type: ignore[attr-defined]
+        error.read = read  # type: ignore[attr-defined]
+        raise error
+
+    queue = MemoryQueue(deadline_seconds=5, lease_seconds=5)
+    inbox = MemoryInbox(queue)
+    store.transact = transact  # type: ignore[method-assign]
+    sending = asyncio.create_task(MemorySubmissionQueue(queue).submit(SPACE, item("d")))
+    await asyncio.sleep(0)
+    gc.disable()
+    try:
+        await InboxDrain(store, inbox, max_bytes=1_000_000, large=True).drain(SPACE)
+        held = len(store.read)
+    finally:
+        gc.enable()
+    with pytest.raises(UnavailableError):
+        await sending
+    assert held == 0

@@ -91,7 +91,7 @@ class InboxDrain:
                 while not lease.used_up:
                     some = await self._drain_batch(space, lease)
                     if self._large:
-                        gc.collect()  # errors are in cycles with what was read, and it looks by itself by counts alone
+                        gc.collect()  # errors are in cycles with what was read, and it looks by counts alone
                     if not some and await lease.release_if_empty():
                         return
             except FencedError:

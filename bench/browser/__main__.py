@@ -1,4 +1,6 @@
-"""The web client beside RxDB and PouchDB in one browser: `python -m bench.browser [--documents N] [--repeats N]`.
+"""The web client beside RxDB and PouchDB in one browser:
+
+    PYTHONPATH=ops python -m bench.browser [--documents N] [--repeats N]
 
     first sync      an empty profile: until the documents are in IndexedDB, read from there, and a list is drawn
     list again      the browser started anew: until the list is drawn from IndexedDB alone

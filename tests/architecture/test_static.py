@@ -86,9 +86,10 @@ def test_links_between_documents_lead_somewhere() -> None:
 
 
 def test_what_code_and_pages_name_is_there() -> None:
-    """Files of ours, and modules that are to be run."""
+    """Files of ours, and modules that are to be run: with the path that they need."""
     cited = re.compile(r"(?<![\w./-])(?:tests|docs|shared|api|worker|client|bench|ops)/[\w/.-]+\.(?:py|md|yaml)\b")
-    run = re.compile(r"python -m ((?:bench|tests|ops)(?:\.\w+)+)")
+    run = re.compile(r"(PYTHONPATH=ops )?python -m ((?:bench|tests|ops)(?:\.\w+)+)")
+    in_ops = "|".join(path.stem for path in (ROOT / "ops").glob("*.py"))
     names = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in names.split():
         path = ROOT / name
@@ -97,9 +98,12 @@ def test_what_code_and_pages_name_is_there() -> None:
         text = path.read_text()
         for found in cited.findall(text):
             assert (ROOT / found).exists() or (path.parent / found).exists(), f"{name}: {found}"
-        for found in run.findall(text):
+        for path_given, found in run.findall(text):
             module = ROOT / found.replace(".", "/")
-            assert module.with_suffix(".py").is_file() or (module / "__main__.py").is_file(), f"{name}: {found}"
+            source = module / "__main__.py" if module.is_dir() else module.with_suffix(".py")
+            assert source.is_file(), f"{name}: {found}"
+            needs_ops = re.search(rf"^(?:import|from) (?:{in_ops})\b", source.read_text(), re.MULTILINE)
+            assert path_given or not needs_ops, f"{name}: {found} imports modules of ops"
 
 
 def test_no_path_of_a_machine_stands_in_the_project() -> None:

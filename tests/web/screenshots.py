@@ -1,4 +1,4 @@
-"""Pictures of the pages of the web client, of made-up tasks: python -m tests.web.screenshots FOLDER [--docs]
+"""Pictures of the pages of the web client, of made-up tasks: `PYTHONPATH=ops python -m tests.web.screenshots FOLDER`
 
 `--docs`: those that docs/web.md shows, as WebP.
 """

@@ -17,7 +17,6 @@ from bench.work import install
 from bench.work.columns import NotHereError
 from tests.web.browsers import Person, chromium_program
 
-LIST_SECONDS = 120
 WORDS = ("window", "garden", "kitchen travel", "+phone")
 KEY_PAUSE_MILLISECONDS = 150
 HTML = '<!doctype html><meta charset="utf-8"><title>bench</title><script src="/bench.js"></script>'

@@ -7,7 +7,7 @@ source the state contains everything that happened to this document. A source th
 Laws (tests/unit/core/test_version_vectors.py):
     join is commutative, associative and idempotent, and `{}` changes nothing
     join(a, b) is the least version that includes both; meet(a, b) the greatest that both include
-    includes is a partial order; of two versions exactly one holds: equal, one includes the other, concurrent
+    includes is a partial order; two versions are equal if each includes the other
     maximal leaves out exactly what another one includes
     bounded never says more than what it was given
 """
@@ -42,11 +42,6 @@ def is_source(text: str) -> bool:
 def includes(a: Version, b: Version) -> bool:
     """Whether a state of version `a` contains every edit that one of version `b` contains."""
     return all(a.get(source, 0) >= number for source, number in b.items())
-
-
-def concurrent(a: Version, b: Version) -> bool:
-    """Whether each contains an edit that the other does not."""
-    return not includes(a, b) and not includes(b, a)
 
 
 def equal(a: Version, b: Version) -> bool:

@@ -137,7 +137,6 @@ class Message:
     request: Request | None
     answer: Any = None
     shows: Seen = frozenset()
-    delivered: bool = False
     attempt: int = 0
 
 
@@ -270,7 +269,7 @@ class Run:
 
     def fly(self, kind: str, message: Message) -> None:
         if kind == "copy":
-            self.flying.append(replace(message, delivered=False))
+            self.flying.append(replace(message))
             return
         self.flying.remove(message)
         if kind == "deliver":

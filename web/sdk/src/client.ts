@@ -1,6 +1,6 @@
 /** The documents of one space, here and at a server: read and changed here, at once, and kept in sync. */
 
-import { Sync, type Arrival, type SyncOptions, type SyncReport, type Told } from "./engine/sync.ts";
+import { Sync, type Arrival, type SyncOptions, type SyncReport, type Announced } from "./engine/sync.ts";
 import { changed, emptyRow, stateOf, type Row } from "./engine/rows.ts";
 import type { Body, Refused } from "./engine/records.ts";
 import { contentHash, type ContentHash } from "./json/canonical.ts";
@@ -53,7 +53,7 @@ export class Client {
   private running: Promise<unknown> = Promise.resolve();
   private stopping: AbortController | undefined;
   private live: Promise<unknown> = Promise.resolve();
-  private told: Told[] = [];
+  private announced: Announced[] = [];
   /** There is something to be synced, or the server may be back. */
   private readonly work = new Bell();
   /** The server is back: its events can be had again. */
@@ -211,13 +211,13 @@ export class Client {
   private async keepSyncing(signal: AbortSignal): Promise<void> {
     for (let failures = 0; !signal.aborted; ) {
       this.work.reset();
-      // What was told in several pieces is asked for in one.
-      const [told, ...more] = this.told.splice(0);
+      // What was announced in several pieces is asked for in one.
+      const [announced, ...more] = this.announced.splice(0);
       try {
-        const { agreed } = await this.sync({ told: more.length === 0 ? told : undefined, signal });
+        const { agreed } = await this.sync({ announced: more.length === 0 ? announced : undefined, signal });
         if (failures > 0) this.back.ring();
         failures = 0;
-        if (!agreed || this.told.length > 0) continue;
+        if (!agreed || this.announced.length > 0) continue;
         await this.work.wait(AT_LEAST_EVERY, signal);
       } catch (error) {
         if (signal.aborted) return;
@@ -240,7 +240,7 @@ export class Client {
         }
         for await (const changes of this.server.events(since, signal)) {
           failures = 0;
-          this.told.push({ since, changes });
+          this.announced.push({ since, changes });
           since = changes.cursor;
           this.work.ring();
         }

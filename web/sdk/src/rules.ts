@@ -25,7 +25,7 @@ export {
   NOTHING,
   type Answer,
   type Body,
-  type Memory,
+  type DocumentRecord,
   type Outline,
   type Pending,
   type Refused,

@@ -150,7 +150,7 @@ test("an answer becomes the document where nobody edited, and an edit since then
       const pending = { body: sent as Body, shadow: null };
       const taken = onAnswer(pending, sent as Body, answerOf(answered as Body), ontos);
       same(taken.doc, answered);
-      same(taken.memory.shadowBody, answered);
+      same(taken.record.shadowBody, answered);
       const kept = onAnswer(pending, now as Body, answerOf(null), ontos);
       same(kept.doc, equal(now, sent) ? null : now);
       const mine = { ...(sent as Body), mine: field };

@@ -7,7 +7,7 @@ import test from "node:test";
 
 import { isForgotten, mayBeLost, onAnswer, onFetched, type Settled } from "../src/engine/answer.ts";
 import { pendingFor, plan } from "../src/engine/plan.ts";
-import { NOTHING, type Answer, type Memory, type Outline, type Pending } from "../src/engine/records.ts";
+import { NOTHING, type Answer, type DocumentRecord, type Outline, type Pending } from "../src/engine/records.ts";
 import { canonical, contentHash } from "../src/json/canonical.ts";
 import { FaultError, parse } from "../src/json/strict.ts";
 import type { Json, JsonObject, Value } from "../src/json/values.ts";
@@ -120,9 +120,9 @@ vectors<AnswerVector>("answers", (vector) => {
     assert.equal(found ?? null, vector.wanted);
     return;
   }
-  const { pending, refused, ...memory } = found.memory;
+  const { pending, refused, ...record } = found.record;
   assert.deepEqual({ pending, refused }, { pending: null, refused: null });
-  same({ doc: found.doc, ...memory } as JsonObject, vector.wanted);
+  same({ doc: found.doc, ...record } as JsonObject, vector.wanted);
   if (!vector.fetched) same(rows(found.conflicts), vector.conflicts);
 });
 
@@ -143,7 +143,7 @@ vectors<PlanVector>("plans", ({ local, outlines, confirmed, settled, ...wanted }
 });
 
 interface PendingVector {
-  record: Memory;
+  record: DocumentRecord;
   body: JsonObject | null;
   whole: boolean;
   wanted: Json;

@@ -14,12 +14,12 @@
 import { contentHash } from "../json/canonical.ts";
 import { equal } from "../json/values.ts";
 import type { Conflict } from "../merge/objects.ts";
-import { CREATED, isTombstone, NOTHING, type Answer, type Body, type Memory, type Pending } from "./records.ts";
+import { CREATED, isTombstone, NOTHING, type Answer, type Body, type DocumentRecord, type Pending } from "./records.ts";
 
 /** The new state of a document and of what is remembered, to be stored as one. */
 export interface Settled {
   readonly doc: Body | null;
-  readonly memory: Memory;
+  readonly record: DocumentRecord;
   /** Decided here. */
   readonly conflicts: readonly Conflict[];
 }
@@ -50,7 +50,7 @@ export function onAnswer(
   if (now === null) return settled(same(answer.state, sent) ? null : answer.state, agreed(answer));
   if (answer.state === null) return settled(now, remembered(answer, sent));
   const { doc, conflicts } = mergeOnto(sent ?? pending.shadow, answer.state, now);
-  return { doc, memory: agreed(answer), conflicts };
+  return { doc, record: agreed(answer), conflicts };
 }
 
 /** Whether `onAnswer` will have to merge. */
@@ -106,11 +106,11 @@ function positionOfCursor(text: string | null): Position | undefined {
 }
 
 /** What is remembered when this client and the server are at the answered state. */
-export function agreed(answer: Answer): Memory {
+export function agreed(answer: Answer): DocumentRecord {
   return remembered(answer, answer.state);
 }
 
-function remembered(answer: Answer, shadowBody: Body | null): Memory {
+function remembered(answer: Answer, shadowBody: Body | null): DocumentRecord {
   return {
     ...NOTHING,
     base: answer.rev,
@@ -121,8 +121,8 @@ function remembered(answer: Answer, shadowBody: Body | null): Memory {
   };
 }
 
-function settled(doc: Body | null, memory: Memory): Settled {
-  return { doc, memory, conflicts: [] };
+function settled(doc: Body | null, record: DocumentRecord): Settled {
+  return { doc, record, conflicts: [] };
 }
 
 function same(a: Body | null, b: Body | null): boolean {

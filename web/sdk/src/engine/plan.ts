@@ -16,7 +16,7 @@
 
 import { canonicalBytes, contentHash, type ContentHash } from "../json/canonical.ts";
 import { MAX_DOCUMENT_BYTES } from "../json/strict.ts";
-import { CREATED, DELETED_KEY, type Body, type Memory, type Outline, type Pending } from "./records.ts";
+import { CREATED, DELETED_KEY, type Body, type DocumentRecord, type Outline, type Pending } from "./records.ts";
 
 export type Action =
   | { readonly kind: "resend"; readonly id: string }
@@ -115,22 +115,22 @@ function guarded(all: Plan, outlines: ReadonlyMap<string, Outline>, known: numbe
  * The state to send for one document. `body`: what is here now; null: it was deleted. undefined: nothing is to be sent
  * after all.
  *
- * `whole`: this client has agreed with the server on everything once. Without that nobody knows whether the document is
+ * `agreedOnce`: this client has agreed with the server on everything once. Without that nobody knows whether the document is
  * new: its own hash stands for the base, and the server goes by the content.
  */
-export function pendingFor(id: string, memory: Memory, body: Body | null, whole: boolean): Pending | undefined {
+export function pendingFor(id: string, record: DocumentRecord, body: Body | null, agreedOnce: boolean): Pending | undefined {
   // One that is too large is taken by nobody; its hash says enough.
-  const shadow = memory.shadowBody && !isTooLarge(memory.shadowBody) ? memory.shadowBody : null;
+  const shadow = record.shadowBody && !isTooLarge(record.shadowBody) ? record.shadowBody : null;
   if (body === null) {
-    if (memory.base === null || (memory.shadowBody === null && !memory.unverified)) return undefined;
-    const whole: Body = { ...memory.shadowBody, id, [DELETED_KEY]: true };
+    if (record.base === null || (record.shadowBody === null && !record.unverified)) return undefined;
+    const whole: Body = { ...record.shadowBody, id, [DELETED_KEY]: true };
     const tombstone = isTooLarge(whole) ? { id, [DELETED_KEY]: true } : whole;
-    return { body: tombstone, hash: contentHash(tombstone), base: memory.base, shadow, attach: false };
+    return { body: tombstone, hash: contentHash(tombstone), base: record.base, shadow, attach: false };
   }
   const hash = contentHash(body);
-  if (memory.base !== null)
-    return { body, hash, base: memory.base, shadow, attach: memory.gone && memory.shadowBody !== null };
-  if (memory.remote === null && whole) return { body, hash, base: CREATED, shadow: null, attach: false };
+  if (record.base !== null)
+    return { body, hash, base: record.base, shadow, attach: record.gone && record.shadowBody !== null };
+  if (record.remote === null && agreedOnce) return { body, hash, base: CREATED, shadow: null, attach: false };
   return { body, hash, base: hash, shadow: null, attach: true };
 }
 

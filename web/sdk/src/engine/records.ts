@@ -55,8 +55,8 @@ export interface Outline {
   readonly unverified: boolean;
 }
 
-/** An outline and its bodies. */
-export interface Memory {
+/** What is remembered of one document: an outline and its bodies. */
+export interface DocumentRecord {
   readonly base: string | null;
   readonly gone: boolean;
   readonly shadow: ContentHash | null;
@@ -67,7 +67,7 @@ export interface Memory {
   readonly unverified: boolean;
 }
 
-export const NOTHING: Memory = {
+export const NOTHING: DocumentRecord = {
   base: null,
   gone: false,
   shadow: null,

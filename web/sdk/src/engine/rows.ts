@@ -2,9 +2,9 @@
 
 import type { ContentHash } from "../json/canonical.ts";
 import { actionFor } from "./plan.ts";
-import { NOTHING, type Body, type Memory, type Outline } from "./records.ts";
+import { NOTHING, type Body, type DocumentRecord, type Outline } from "./records.ts";
 
-export interface Row extends Memory {
+export interface Row extends DocumentRecord {
   readonly id: string;
   /** How often the row was changed. */
   readonly version: number;

@@ -46,7 +46,7 @@ export interface SyncReport {
 }
 
 /** What the server told without being asked: all that changed since a cursor. */
-export interface Told {
+export interface Announced {
   readonly since: string;
   readonly changes: Changes;
 }
@@ -54,7 +54,7 @@ export interface Told {
 export interface SyncOptions {
   /** Many deletions are meant. */
   readonly confirmed?: boolean | undefined;
-  readonly told?: Told | undefined;
+  readonly announced?: Announced | undefined;
   /** Prove agreement by the content, whenever it was proved before. */
   readonly prove?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -88,7 +88,7 @@ export class Sync {
     const counts = { sent: 0, arrived: 0 };
     this.mergeOnto = undefined;
     this.asks = true;
-    if (options.told) await this.take(options.told);
+    if (options.announced) await this.take(options.announced);
     else if (!(await this.copied(counts, options.signal))) await this.retryRefused();
     for (let rounds = 1; ; rounds += 1) {
       if (this.asks) await this.listen(options.signal);
@@ -128,7 +128,7 @@ export class Sync {
     await this.step("listened");
   }
 
-  private async take({ since, changes }: Told): Promise<void> {
+  private async take({ since, changes }: Announced): Promise<void> {
     const { cursor } = await this.store.meta();
     if (since !== cursor || (await this.mayHaveLost(changes))) return;
     await this.heard(changes);
@@ -136,33 +136,33 @@ export class Sync {
   }
 
   /** Whether something that was agreed on after the last cursor may be lost though the cursor is taken. */
-  private async mayHaveLost({ cursor, whole }: Changes): Promise<boolean> {
+  private async mayHaveLost({ cursor, isComplete }: Changes): Promise<boolean> {
     const { cursor: listened } = await this.store.meta();
     // Only where the history is another one need the bases be looked at.
-    if (whole || !mayBeLost([`${2 ** 50}-x`], listened, cursor)) return false;
+    if (isComplete || !mayBeLost([`${2 ** 50}-x`], listened, cursor)) return false;
     for await (const rows of this.pages())
       if (mayBeLost(rows.flatMap(({ base }) => base ?? []), listened, cursor)) return true;
     return false;
   }
 
-  private async heard({ hashes, cursor, whole, states }: Changes): Promise<void> {
+  private async heard({ hashes, cursor, isComplete, states }: Changes): Promise<void> {
     const remote = (row: Row): ContentHash | null => {
       const told = hashes.get(row.id);
-      return told !== undefined ? told : whole ? null : row.remote;
+      return told !== undefined ? told : isComplete ? null : row.remote;
     };
     for (;;) {
       const meta = await this.store.meta();
       const rows = new Map([...hashes.keys()].map((id) => [id, emptyRow(id)]));
       for (const [id, row] of await this.store.get([...hashes.keys()])) rows.set(id, row);
-      if (whole) for await (const page of this.pages()) for (const row of page) rows.set(row.id, row);
+      if (isComplete) for await (const page of this.pages()) for (const row of page) rows.set(row.id, row);
       const next = [...rows.values()].flatMap((row) => {
         const now = remote(row);
         // What it has as it was agreed on, it has not forgotten.
         const unverified = row.unverified && row.shadow !== now;
         return now === row.remote && unverified === row.unverified ? [] : [changed(row, { remote: now, unverified })];
       });
-      const proved = whole ? Date.now() : meta.proved;
-      const same = next.length === 0 && cursor === meta.cursor && !whole;
+      const proved = isComplete ? Date.now() : meta.proved;
+      const same = next.length === 0 && cursor === meta.cursor && !isComplete;
       if (same || (await this.store.commit(next, { ...meta, version: meta.version + 1, cursor, proved }))) break;
     }
     this.came = states;
@@ -256,7 +256,7 @@ export class Sync {
 
   /** With every state that is to be sent written down as pending. */
   private async prepared(actions: readonly Action[]): Promise<Outgoing[]> {
-    const { whole } = await this.store.meta();
+    const { whole: agreedOnce } = await this.store.meta();
     const kinds = new Map(actions.map(({ id, kind }) => [id, kind]));
     const rows = await this.change([...kinds.keys()], (row) => {
       const planned = kinds.get(row.id)!;
@@ -265,8 +265,8 @@ export class Sync {
         return undefined;
       // What nothing was agreed on was made here: documents come from the server or from an edit, unlike files. So it is
       // new, also if somebody else has made one with the same id meanwhile, and both are merged.
-      const memory = whole && row.base === null ? { ...row, remote: null } : row;
-      const pending = pendingFor(row.id, memory, row.doc, whole);
+      const record = agreedOnce && row.base === null ? { ...row, remote: null } : row;
+      const pending = pendingFor(row.id, record, row.doc, agreedOnce);
       return pending && { pending, refused: null };
     });
     return [...rows.values()].flatMap(({ id, pending }) =>
@@ -336,11 +336,11 @@ export class Sync {
       found = onFetched(row.shadowBody, row.doc, answer);
       if (!found) return row.remote === answer.hash ? undefined : { remote: answer.hash };
     }
-    const { doc, memory, conflicts } = found;
+    const { doc, record, conflicts } = found;
     const decided = answer.conflicts ?? [];
     if (!equal(doc, row.doc) || conflicts.length > 0 || decided.length > 0)
       arrivals.push({ id: row.id, doc, conflicts, decided });
-    return { ...memory, doc, hash: doc === answer.state ? answer.hash : doc === row.doc ? row.hash : doc && contentHash(doc) };
+    return { ...record, doc, hash: doc === answer.state ? answer.hash : doc === row.doc ? row.hash : doc && contentHash(doc) };
   }
 
   /** Half of this library, and the policies of the space: loaded when they are needed for the first time. */

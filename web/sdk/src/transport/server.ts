@@ -13,7 +13,7 @@ export interface Changes {
   readonly hashes: ReadonlyMap<string, ContentHash | null>;
   readonly cursor: string;
   /** It is all that the server has, not what changed since a cursor. */
-  readonly whole: boolean;
+  readonly isComplete: boolean;
   /** Of some of them, or none: the state itself. */
   readonly states: ReadonlyMap<string, Answer>;
 }
@@ -65,7 +65,7 @@ export class Server {
       const reply = await this.channel.request("/hashes", { signal });
       const position = reply.headers.get("hypertask-cursor");
       if (position === null) throw this.channel.unexpected("there is no cursor with its hash map");
-      return { hashes: this.hashes(this.channel.valueOf(reply)), cursor: position, whole: true, states: new Map() };
+      return { hashes: this.hashes(this.channel.valueOf(reply)), cursor: position, isComplete: true, states: new Map() };
     }
     const hashes = new Map<string, ContentHash | null>();
     for (let at = cursor; ; ) {
@@ -73,7 +73,7 @@ export class Server {
       if (!part) return undefined;
       for (const [id, hash] of part.hashes) hashes.set(id, hash);
       at = part.cursor;
-      if (!part.more) return { hashes, cursor: at, whole: false, states: new Map() };
+      if (!part.more) return { hashes, cursor: at, isComplete: false, states: new Map() };
     }
   }
 
@@ -177,7 +177,7 @@ export class Server {
       if (event !== "changed" && (event !== "ready" || cursor !== null)) continue;
       const value = JSON.parse(data) as Record<string, unknown>;
       const states = this.states(value["tasks"] ?? {});
-      yield { hashes: this.hashes(value["hashes"] ?? {}), cursor: this.cursor(value), whole: false, states };
+      yield { hashes: this.hashes(value["hashes"] ?? {}), cursor: this.cursor(value), isComplete: false, states };
     }
   }
 

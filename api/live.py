@@ -100,9 +100,9 @@ class Live:
     """All followers of a process, under one subscription."""
 
     def __init__(
-        self, replays: ChangeFeed, devices: Devices, limits: LimitsInForce, counts: StreamCounts, pace: Pace
+        self, feed: ChangeFeed, devices: Devices, limits: LimitsInForce, counts: StreamCounts, pace: Pace
     ) -> None:
-        self.replays = replays
+        self.feed = feed
         self._devices = devices
         self._limits = limits
         self._followers: dict[SpaceId, dict[Follower, Following]] = {}
@@ -197,7 +197,7 @@ class Live:
         self.access_changed(space)
 
     def access_changed(self, space: SpaceId) -> None:
-        """Somebody may do less in the space than before: what he holds open there ends."""
+        """Somebody may do less in the space than before: what they hold open there ends."""
         task = asyncio.create_task(self._look_for_revoked(space))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -224,8 +224,8 @@ class Live:
                 except UnavailableError as error:
                     event(logger, logging.WARNING, "removal_not_announced", space=space, cause=error.__cause__)
 
-    def followed(self, device: DeviceId, space: SpaceId, sequence: Sequence) -> None:
-        """A stream of the device has told it all up to this sequence."""
+    def note_synced(self, device: DeviceId, space: SpaceId, sequence: Sequence) -> None:
+        """A stream has told the device of all changes of the space up to this sequence."""
         self._devices.synced(device, space, sequence)
 
     def revoked(self, space: SpaceId, device: DeviceId) -> None:
@@ -312,7 +312,7 @@ class Wait:
         self._changed.set()
 
     def beat(self) -> None:
-        """Nothing: whoever waits looks for himself now and then."""
+        """Nothing: whoever waits looks by itself now and then."""
 
     def close(self) -> None:
         self._changed.set()

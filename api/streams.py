@@ -135,27 +135,27 @@ class EventStream:
             self._sender = None
 
     async def _pass_on(self, announcement: RenderedAnnouncement) -> None:
-        here, there = self._position, announcement.position
-        if there.epoch == here.epoch and there.sequence <= here.sequence:
+        reached, announced = self._position, announcement.position
+        if announced.epoch == reached.epoch and announced.sequence <= reached.sequence:
             return
         # What is of another history goes on from here only if the store says so.
-        if there.epoch != here.epoch or announcement.first > here.sequence + 1 or announcement.rows is None:
+        if announced.epoch != reached.epoch or announcement.first > reached.sequence + 1 or announcement.rows is None:
             self._behind = True
             return
         await self._write(announcement.text())
-        self._position = there
-        self._live.followed(self._device, self._space, there.sequence)
+        self._position = announced
+        self._live.note_synced(self._device, self._space, announced.sequence)
 
     async def _catch_up(self) -> None:
         more = True
         while more:
-            page = await self._live.replays.page(self._space, self._position)
+            page = await self._live.feed.page(self._space, self._position)
             if page.hashes:
                 rows = [[document, hash_] for document, hash_ in page.hashes.items()]
                 await self._write(events.changed_event(cursor_of(page.position), rows))
             self._position = page.position
             more = page.more
-        self._live.followed(self._device, self._space, self._position.sequence)
+        self._live.note_synced(self._device, self._space, self._position.sequence)
 
     async def _write(self, data: bytes) -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": True})

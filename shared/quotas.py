@@ -53,7 +53,7 @@ class QuotaLedger:
         return None
 
     def forget_growth(self) -> None:
-        """What was admitted has been stored by somebody who said its growth himself."""
+        """What was admitted has been stored by somebody who said its growth."""
         self.growth = self._positive = Usage()
 
     def allotted(self, before: Usage | None) -> None:

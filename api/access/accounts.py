@@ -46,7 +46,7 @@ class Accounts:
     async def sign_up(
         self, *, name: str, password: str, email: str | None, invitation: str | None, address: str | None
     ) -> User:
-        """A new user with a space of his own. `invitation`: the hash of its secret. 403 if nobody may come without
+        """A new user with a space of their own. `invitation`: the hash of its secret. 403 if nobody may come without
         one, 410 if it is of no use, 409 if somebody has that name or address."""
         now = time.time()
         known = await self.stores.invitations.by_secret(invitation) if invitation else None
@@ -77,7 +77,7 @@ class Accounts:
         _unless_taken(await self.stores.users.set_email(caller.user.id, email, entry))
 
     async def set_password(self, caller: Caller, password: str) -> None:
-        """Ends his other sessions. Devices stay: each has a token of its own, to be revoked on its own."""
+        """Ends their other sessions. Devices stay: each has a token of its own, to be revoked on its own."""
         user, now = caller.user.id, time.time()
         entry = caller.origin.entry(AuditAct.USER_PASSWORD_CHANGED, now, user=user)
         await self.stores.users.set_password(user, await self.passwords.hash(password), entry)
@@ -87,12 +87,12 @@ class Accounts:
             await self.tell_of(user)
 
     async def tell_of(self, user: UserId) -> None:
-        """The user opens less than before: what he holds open without being allowed to ends."""
+        """The user opens less than before: what they hold open without being allowed to ends."""
         await self.live.tell_access(*(member.space for member in await self.stores.members.of_user(user)))
 
     async def delete(self, caller: Caller) -> float:
-        """When the account will be removed, and his spaces with it, which nobody else may be in. What he wrote in
-        spaces of others stays. 409 unless he has taken everything along, or if others are in spaces of his."""
+        """When the account will be removed, and their spaces with it, which nobody else may be in. What they wrote in
+        spaces of others stays. 409 unless they have taken everything along, or if others are in spaces of theirs."""
         user, now = caller.user, time.time()
         shared = await self._shared_spaces(user.id)
         if shared:

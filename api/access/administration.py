@@ -56,7 +56,7 @@ class Administration:
         password: str | None = None,
         administrator: bool = False,
     ) -> tuple[User, str | None]:
-        """A new user with a space of his own, and the password that was made for him if none is given, which is
+        """A new user with a space of their own, and the password that was made for them if none is given, which is
         nowhere else. 409 if somebody has that name or address."""
         password_made = None if password is not None else new_password()
         now = time.time()
@@ -78,7 +78,7 @@ class Administration:
         return list(await asyncio.gather(*map(self._user_row, users)))
 
     async def user(self, identity: UserId) -> AdminRow:
-        """With the limits that hold for him, and his spaces."""
+        """With the limits that hold for them, and their spaces."""
         user = await self._user(identity)
         members = await self.stores.members.of_user(identity)
         return {
@@ -88,7 +88,7 @@ class Administration:
         }
 
     async def set_disabled(self, origin: Origin, identity: UserId, *, disabled: bool) -> None:
-        """Nothing opens for him from then on, and what he holds open ends. 409 for the last administrator."""
+        """Nothing opens for them from then on, and what they hold open ends. 409 for the last administrator."""
         user = await self._user(identity)
         if disabled:
             await self._unless_last_administrator(user)
@@ -107,7 +107,7 @@ class Administration:
         await self.stores.users.set_administrator(identity, administrator, entry)
 
     async def reset(self, origin: Origin, identity: UserId, *, devices: bool) -> str:
-        """A new password, which is nowhere else; all his sessions end, and with `devices` his tokens open nothing."""
+        """A new password, which is nowhere else; all sessions end, and with `devices` the tokens open nothing."""
         await self._user(identity)
         now, password = time.time(), new_password()
         hash_ = await self.passwords.hash(password)

@@ -25,7 +25,7 @@ _SEEN_EVERY_SECONDS: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A person, and what he asks with: a session or a device."""
+    """A person, and what they ask with: a session or a device."""
 
     user: User
     origin: Origin
@@ -34,7 +34,7 @@ class Caller:
 
     @property
     def bound(self) -> SpaceId | None:
-        """The space that his token opens alone; None: it opens every space of his, or he has a session."""
+        """The one space that the token opens; None: it opens every space of its user, or this is a session."""
         return self.device.space if self.device is not None and not self.device.every_space else None
 
 
@@ -61,7 +61,7 @@ class Callers:
         return caller
 
     async def person(self, request: Request, *, leaving: bool = False, csrf: str | None = None) -> Caller:
-        """Whoever has a web session; 403 for a token. `leaving`: also if his account is being deleted. `csrf`: what a
+        """Whoever has a web session; 403 for a token. `leaving`: also if the account is being deleted. `csrf`: what a
         form sends in place of the header."""
         if "authorization" in request.headers:
             await self._by_token(request)

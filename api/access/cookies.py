@@ -17,7 +17,7 @@ from shared.settings import Settings
 CSRF_HEADER: Final = "hypertask-csrf"
 _COOKIE: Final = "hypertask-session"
 _USER_COOKIE: Final = "hypertask-user"
-"""Who has signed in in this browser; empty once he has signed out. It opens nothing: scripts of our own pages read
+"""Who has signed in in this browser; empty once they have signed out. It opens nothing: scripts of our own pages read
 it, so that nobody sees what the browser keeps of somebody else."""
 _USER_SECONDS: Final = 400 * 86400
 """As long as browsers keep a cookie at most."""

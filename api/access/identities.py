@@ -64,8 +64,8 @@ class Identities:
     async def finish(
         self, *, code: str, state: str, browser: str, redirect: str, address: str | None
     ) -> tuple[User, ProviderFlow]:
-        """Who came back, with his roles as his groups say. 403 if that is not the browser that went, if the provider
-        says no or what is not valid, and for one for whom no account is made; 409 if the identity is another
+        """Who came back, with the roles that the groups give. 403 if that is not the browser that went, if the
+        provider says no or what is not valid, and for one for whom no account is made; 409 if the identity is another
         account's than the one to connect."""
         provider = self._known_provider()
         flow = await self._stores.flows.take(token_hash(state), time.time())
@@ -93,7 +93,7 @@ class Identities:
         self, claims: Mapping[str, Any], wanted: Mapping[SpaceId, Role], flow: ProviderFlow, address: str | None
     ) -> Identity:
         """By issuer and subject alone. An address that both have connects nothing: whoever made an account with
-        somebody's address, which nobody verifies here, would share the account with him."""
+        somebody's address, which nobody verifies here, would share the account with them."""
         issuer, subject, linked = self._settings.oidc_issuer.rstrip("/"), claims["sub"], flow.user
         known = await self._stores.identities.by_subject(issuer, subject)
         has_account = known is not None and bool(await self._stores.users.by_ids([known.user]))
@@ -116,7 +116,7 @@ class Identities:
         return mode is ProviderSignUp.ALL or (mode is ProviderSignUp.GROUPS and bool(wanted))
 
     async def _is_invited(self, invitation: str | None) -> bool:
-        """Whether one is made for him with the invitation of that secret's hash."""
+        """Whether one is made for them with the invitation of that secret's hash."""
         if invitation is None or self._settings.oidc_sign_up is ProviderSignUp.NONE:
             return False
         now = time.time()
@@ -126,7 +126,7 @@ class Identities:
     async def _user(
         self, identity: Identity, claims: Mapping[str, Any], invitation: str | None, address: str | None
     ) -> User:
-        """The identity's, who is made if he is not there yet. `invitation`: the one that this needs; 410 if somebody
+        """The identity's, who is made if not there yet. `invitation`: the one that this needs; 410 if somebody
         else was quicker."""
         known = (await self._stores.users.by_ids([identity.user])).get(identity.user)
         email = verified_email(claims)
@@ -138,7 +138,7 @@ class Identities:
             space = SpaceProfile(new_space_id(), FIRST_SPACE, now)
             entry = Origin(SERVER, user.id, address).entry(AuditAct.USER_ADDED, now, user=user.id)
             taken = await self._stores.users.add(user, None, entry, space=space, invitation=invitation)
-            if taken is Taken.EMAIL:  # he keeps no address; the one who has it keeps the account
+            if taken is Taken.EMAIL:  # the new one gets no address; who has it keeps the account
                 email = None
                 user = User(user.id, user.name, now)
                 taken = await self._stores.users.add(user, None, entry, space=space, invitation=invitation)
@@ -191,7 +191,7 @@ def verified_email(claims: Mapping[str, Any]) -> str | None:
 
 
 def names_of(claims: Mapping[str, Any]) -> list[str]:
-    """What he may be called, most wanted first."""
+    """What they may be called, most wanted first."""
     values = [claims.get(name) for name in ("preferred_username", "name", "email", "sub")]
     names = [value.partition("@")[0].strip()[:80] for value in values if isinstance(value, str)]
     names = [name for name in names if is_user_name(name)][:1]

@@ -60,7 +60,7 @@ class SignIn:
         return user
 
     async def confirm(self, user: UserId, password: str | None, address: str | None) -> None:
-        """Before something that a session alone is not enough for: 401 unless it is the user's password, if he has
+        """Before something that a session alone is not enough for: 401 unless it is the user's password, if they have
         one. Counted as attempts to sign in are."""
         known_hash = await self._stores.users.password_hash(user)
         if known_hash is None:

@@ -58,7 +58,7 @@ class Spaces:
     limits: LimitsInForce
 
     async def entered(self, caller: Caller, space: str, act: Act) -> Access:
-        """What the caller is in the space. 404 for a space of others as for none; 403 if he may not do that there,
+        """What the caller is in the space. 404 for a space of others as for none; 403 if they may not do that there,
         or not with this token."""
         if not is_space_id(space) or caller.bound not in (None, space):
             raise unknown_space()
@@ -78,7 +78,7 @@ class Spaces:
         return known.get(space, SpaceProfile(space, space, 0.0))
 
     async def add(self, caller: Caller, name: str) -> SpaceProfile:
-        """507 if he owns as many as he may."""
+        """507 if they own as many as they may."""
         now = time.time()
         space = SpaceProfile(new_space_id(), name, now)
         entry = caller.origin.entry(AuditAct.SPACE_ADDED, now, space=space.id, user=caller.user.id)
@@ -122,12 +122,12 @@ class Spaces:
             await self.live.tell_access(space)
 
     async def transfer(self, caller: Caller, space: SpaceId, to: UserId) -> None:
-        """The caller is an editor then. 404 if the space is deleted, `to` is no member, or his account is not active;
-        507 if he owns as many spaces as he may."""
+        """The caller is an editor then. 404 if the space is deleted, `to` is no member, or that account is not
+        active; 507 if they own as many spaces as they may."""
         access = (await self.stores.members.access([(space, to)])).get((space, to))
         if access is None or access.account is not AccountState.ACTIVE:
             raise unknown_member()
-        if access.space is SpaceState.DELETED:  # whoever got it would find it among his own, and its time running
+        if access.space is SpaceState.DELETED:  # whoever got it would find it among their own, and its time running
             raise unknown_space()
         if to == caller.user.id:
             raise ProblemError(OWNER_REQUIRED, "You are the owner.")
@@ -142,7 +142,7 @@ class Spaces:
         await self.live.tell_access(space)
 
     async def set_role(self, caller: Caller, space: SpaceId, user: UserId, role: Role) -> None:
-        """404 if he is no member, 409 if he is the owner."""
+        """404 if they are no member, 409 if they are the owner."""
         member = await self._member(space, user)
         entry = caller.origin.entry(
             AuditAct.MEMBER_ROLE_CHANGED, time.time(), space=space, user=user, role=role.value
@@ -153,7 +153,7 @@ class Spaces:
             await self.live.tell_access(space)
 
     async def remove(self, caller: Caller, space: SpaceId, user: UserId) -> None:
-        """Of a member, or leaving. What he wrote stays; what he holds open there ends."""
+        """Of a member, or leaving. What they wrote stays; what they hold open there ends."""
         member = await self._member(space, user)
         if member.role is Role.OWNER:
             detail = "Hand the space over (POST /spaces/{space}/transfer) or delete it."
@@ -215,7 +215,7 @@ class Spaces:
         return InvitationPreview(invitation, profile, next((user.name for user in users.values()), None))
 
     async def accept(self, caller: Caller, secret: str) -> Invitation:
-        """The caller is a member then. 410 if it is of no use, 409 if he is a member already."""
+        """The caller is a member then. 410 if it is of no use, 409 if they are a member already."""
         return await self.accept_hashed(caller, token_hash(secret))
 
     async def accept_hashed(self, caller: Caller, secret_hash: str) -> Invitation:

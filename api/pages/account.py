@@ -59,7 +59,7 @@ async def show_devices(visit: Visit) -> Response:
     app, user = visit.app, visit.person.user
     now = time.time()
     devices = [one for one in await app.devices.list_of(user.id) if not one.is_expired(now)]
-    # Of spaces that he is in: a device may be of one that he was removed from.
+    # Of spaces that the user is in: a device may be of one that the user was removed from.
     profiles = await app.stores.spaces.by_ids([one.space for one in await app.stores.members.of_user(user.id)])
     names = {space: profile.name for space, profile in profiles.items()}
     return visit.render("devices.html", devices=devices, names=names)

@@ -1,4 +1,4 @@
-"""What follows when somebody has proved who he is: his session, and the invitation that he came with."""
+"""What follows when somebody has proved who they are: their session, and the invitation that they came with."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shared.core.access.people import User
 
 
 async def begun(request: Request, user: User, response: Response) -> tuple[Caller, Response]:
-    """A session of the user, who has proved who he is; the response brings its cookie."""
+    """A session of the user, who has proved who they are; the response brings its cookie."""
     app, address = state(request), address_of(request)
     session, token = await app.sign_in.begin(user, address=address, agent=request.headers.get("user-agent", ""))
     app.callers.cookie.put(response, token, user.id)

@@ -21,7 +21,7 @@ CALLBACK: Final = "/oidc/callback"
 
 
 async def start(visit: Visit) -> Response:
-    """To the provider. With `link`, the secret of a form of whoever is signed in, his account is connected. With
+    """To the provider. With `link`, the secret of a form of whoever is signed in, their account is connected. With
     `invitation`, the one that this browser was shown is accepted afterwards."""
     query = visit.request.query_params
     linked = None

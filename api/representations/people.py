@@ -11,7 +11,7 @@ from shared.core.access.sessions import WebSession, WebSessionId
 
 
 def own_row(user: User) -> dict[str, Any]:
-    """Of a user, for himself."""
+    """Of a user, as shown to that user."""
     return {
         "user": user.id,
         "name": user.name,

@@ -90,7 +90,7 @@ async def restore_me(request: Request) -> Response:
 
 
 async def export_me(request: Request) -> StreamingResponse:
-    """What is known of the user; then every space of his, each as `GET /export` gives it. It is whole if, and only
+    """What is known of the user; then every space of theirs, each as `GET /export` gives it. It is whole if, and only
     if, the last line says so; it is cut when the session ends meanwhile."""
     app = state(request)
     caller = await app.callers.person(request)

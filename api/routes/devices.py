@@ -1,5 +1,5 @@
 """`/devices`: a person's devices. A token that opens one space alone neither shows nor revokes what was made for
-another one; a session, or a token that opens all spaces of its user, reaches all of his devices."""
+another one; a session, or a token that opens all spaces of its user, reaches all of their devices."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ async def _position(request: Request) -> tuple[Device, Position]:
     position = (await app.hash_maps.lineage(device.space)).position
     if text is not None:
         position = cursor_in(text)
-        await app.live.replays.page(device.space, position, 1)  # 410 as an answer, not as an event
+        await app.live.feed.page(device.space, position, 1)  # 410 as an answer, not as an event
     return device, position
 
 

@@ -94,7 +94,7 @@ async def _since(request: Request, device: Device, since: str, limit: int, *, ma
     cursor = cursor_in(since)
 
     async def read() -> Page:
-        return await app.live.replays.page(device.space, cursor, limit)
+        return await app.live.feed.page(device.space, cursor, limit)
 
     page = await read()
     if may_wait and not page.hashes and not page.more:

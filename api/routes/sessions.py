@@ -29,7 +29,7 @@ async def sign_in(request: Request) -> Response:
 
 
 async def begun(request: Request, user: User, status: int) -> Response:
-    """A session of the user, who has proved who he is, and its cookie."""
+    """A session of the user, who has proved who they are, and its cookie."""
     app = state(request)
     agent = request.headers.get("user-agent", "")
     session, token = await app.sign_in.begin(user, address=address_of(request), agent=agent)
@@ -72,7 +72,7 @@ async def end_session(request: Request) -> Response:
 
 
 async def ended(request: Request, caller: Caller, session: WebSessionId) -> bool:
-    """Ends a session of the caller's, and what it holds open. False: he has no such session."""
+    """Ends a session of the caller's, and what it holds open. False: they have no such session."""
     entry = caller.origin.entry(AuditAct.SESSION_ENDED, time.time(), user=caller.user.id, session=session)
     app = state(request)
     if not await app.stores.sessions.end(session, caller.user.id, entry):

@@ -130,7 +130,7 @@ async def revoke_invitation(request: Request) -> Response:
 
 
 async def show_invitation(request: Request) -> Response:
-    """For one who has its secret, before he signs in or up."""
+    """For one who has its secret, before they sign in or up."""
     app = state(request)
     members = await parsing.members_of(request, {"secret"})
     preview = await app.spaces.preview(parsing.any_text(members, "secret"))
@@ -162,7 +162,7 @@ def invited(request: Request, invitation: Invitation, secret: str) -> dict[str, 
 
 
 async def _entered(request: Request, act: Act) -> tuple[Caller, SpaceId, Access]:
-    """Who asks, the space that the address names, and what he is in it."""
+    """Who asks, the space that the address names, and what they are in it."""
     caller = await state(request).callers.of(request)
     space, access = await _space(request, caller, act)
     return caller, space, access

@@ -68,7 +68,7 @@ class Tasks:
 
     def all(self) -> AllFiles:
         """Raises FolderError."""
-        from client.folder.body_cache import read_all  # noqa: PLC0415  who names his tasks reads these alone
+        from client.folder.body_cache import read_all  # noqa: PLC0415  who names tasks reads these alone
 
         files = read_all(self.folder)
         if not files.bodies:

@@ -84,7 +84,7 @@ class Device:
     @property
     def share(self) -> SpaceId:
         """Whose share of the memory and time of a process its requests take: its space's. One that opens every space
-        of its user takes the user's, or it would have as many shares as he has spaces."""
+        of its user takes the user's, or it would have as many shares as there are spaces of theirs."""
         return share_of(self.owner) if self.every_space and self.owner is not None else self.space
 
     def is_expired(self, now: float) -> bool:

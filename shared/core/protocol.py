@@ -12,7 +12,7 @@ CONFIRM_DELETIONS: Final = "deletions"
 READ_ONLY: Final = "read-only"
 SPACE_ARCHIVED: Final = "space-archived"
 WRITES_REFUSED: Final = frozenset({READ_ONLY, SPACE_ARCHIVED})
-"""Codes of errors that refuse a write to one who may read: for as long as his role, or the space, is what it is."""
+"""Codes of errors that refuse a write to one who may read: for as long as their role, or the space, is what it is."""
 QUOTA_EXCEEDED: Final = "quota-exceeded"
 REFUSED_FOR_NOW: Final = WRITES_REFUSED | {QUOTA_EXCEEDED}
 """Codes of errors that say nothing against the document: the same may be taken later."""

@@ -102,8 +102,8 @@ class UserStore(Protocol):
         ...
 
     async def remove(self, user: UserId, now: float, entry: AuditEntry) -> bool:
-        """The user with his memberships, sessions and devices, if the grace period has ended at `now` still and no
-        space is his own. Invitations that were made stay."""
+        """The user with their memberships, sessions and devices, if the grace period has ended at `now` still and no
+        space is their own. Invitations that were made stay."""
         ...
 
 
@@ -168,7 +168,7 @@ class TransferFailure(StrEnum):
     NO_MEMBER = "no-member"
     """The old owner is none, or the new one is no member."""
     FULL = "full"
-    """The new owner owns as many spaces as he may."""
+    """The new owner owns as many spaces as they may."""
 
 
 class MembershipStore(Protocol):
@@ -188,7 +188,7 @@ class MembershipStore(Protocol):
         ...
 
     async def add(self, membership: Membership, entry: AuditEntry) -> bool:
-        """Of an editor or a reader. False: he is a member already."""
+        """Of an editor or a reader. False: they are a member already."""
         ...
 
     async def set_role(self, space: SpaceId, user: UserId, role: Role, entry: AuditEntry) -> bool:
@@ -203,7 +203,7 @@ class MembershipStore(Protocol):
         self, space: SpaceId, owner: UserId, to: UserId, entry: AuditEntry, *, most: int = 0
     ) -> TransferFailure | None:
         """`to` is the owner then and `owner` an editor, atomically. `most`: how many spaces `to` may own then,
-        deleted ones counted, whatever else he is given or makes at the same time; 0: any number."""
+        deleted ones counted, whatever else they are given or make at the same time; 0: any number."""
         ...
 
 
@@ -344,7 +344,7 @@ class AuditLog(Protocol):
         before: float | None = None,
         most: int = 100,
     ) -> list[AuditEntry]:
-        """The newest ones first; of that space, of that user (by him or to him), before that time."""
+        """The newest ones first; of that space, of that user (by them or to them), before that time."""
         ...
 
 

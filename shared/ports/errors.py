@@ -24,7 +24,7 @@ class Fence:
 
 
 class FencedError(Exception):
-    """Somebody with a later fence has written to the space. `number` is his."""
+    """Somebody with a later fence has written to the space. `number` is theirs."""
 
     def __init__(self, number: int) -> None:
         super().__init__("the space has been taken over")

@@ -40,7 +40,7 @@ class UserStoreContract:
         assert await stores.users.by_ids([other.id]) == {other.id: other}
         assert await stores.users.set_email(one.id, None, new_entry()) is None
         assert await stores.users.set_email(other.id, one.email, new_entry()) is None
-        assert await stores.users.rename(other.id, UserName(other.name.upper()), new_entry()) is None, "it is his own"
+        assert await stores.users.rename(other.id, UserName(other.name.upper()), new_entry()) is None, "their own"
 
     async def test_of_several_who_take_a_name_one_gets_it(self, stores: AccessStores) -> None:
         name = UserName(new_id("n"))
@@ -52,9 +52,9 @@ class UserStoreContract:
         user = await new_user(stores)
         assert await stores.users.set_password(user.id, "new", new_entry())
         assert await stores.users.set_administrator(user.id, True, new_entry())
-        assert not await stores.users.set_administrator(user.id, True, new_entry()), "he is one"
+        assert not await stores.users.set_administrator(user.id, True, new_entry()), "they are one"
         assert await stores.users.set_disabled(user.id, 4.0, new_entry())
-        assert not await stores.users.set_disabled(user.id, 5.0, new_entry()), "he is"
+        assert not await stores.users.set_disabled(user.id, 5.0, new_entry()), "they are"
         assert await stores.users.set_overrides(user.id, {"spaces_per_user": 3}, new_entry())
         await stores.users.exported(user.id, 6.0)
         await stores.users.exported(user.id, 5.0)
@@ -115,9 +115,9 @@ class UserStoreContract:
         token = new_id("t")
         device = Device(DeviceId(new_id("d")), user.name, "d", space.id, 1.0, owner=user.id)
         await stores.devices.add(device, token, new_entry())
-        assert not await stores.users.remove(user.id, 1e12, new_entry()), "he was not deleted"
+        assert not await stores.users.remove(user.id, 1e12, new_entry()), "they were not deleted"
         assert await stores.users.set_delete_at(user.id, 50.0, new_entry())
-        assert not await stores.users.set_delete_at(user.id, 60.0, new_entry()), "he was before"
+        assert not await stores.users.set_delete_at(user.id, 60.0, new_entry()), "they were before"
         assert not await stores.users.remove(user.id, 49.0, new_entry())
         assert user.id not in await stores.users.due(49.0, 10_000)
         assert user.id in await stores.users.due(50.0, 10_000)
@@ -208,11 +208,11 @@ class MembershipStoreContract:
         space = await new_space(stores, owner)
         user = await new_member(stores, space, Role.READER)
         assert await stores.members.set_role(space.id, user.id, Role.EDITOR, new_entry())
-        assert not await stores.members.set_role(space.id, user.id, Role.EDITOR, new_entry()), "he is"
+        assert not await stores.members.set_role(space.id, user.id, Role.EDITOR, new_entry()), "they are"
         assert not await stores.members.set_role(space.id, owner.id, Role.READER, new_entry())
         assert not await stores.members.remove(space.id, owner.id, new_entry())
         assert await stores.members.remove(space.id, user.id, new_entry())
-        assert not await stores.members.remove(space.id, user.id, new_entry()), "he was before"
+        assert not await stores.members.remove(space.id, user.id, new_entry()), "they were before"
         assert not await stores.members.set_role(space.id, user.id, Role.READER, new_entry())
         assert [member.user for member in await stores.members.of_space(space.id)] == [owner.id]
 
@@ -233,7 +233,7 @@ class MembershipStoreContract:
         assert [user for user, role in roles.items() if role is Role.OWNER] == [others[outcomes.index(None)].id]
 
     async def test_no_one_is_handed_more_spaces_than_he_may_own(self, stores: AccessStores) -> None:
-        """Whoever else hands him one at the same time."""
+        """Whoever else hands them one at the same time."""
         owners, user = [await new_user(stores) for _ in range(4)], await new_user(stores)
         spaces = [await new_space(stores, owner) for owner in owners]
         for space in spaces:

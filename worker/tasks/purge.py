@@ -42,7 +42,7 @@ class Purger:
         await self._stores.sessions.forget(now)
 
     async def _empty(self, user: UserId, now: float) -> None:
-        """His spaces go with him; one that somebody has come into meanwhile goes on as that member's."""
+        """Their spaces go with them; one that somebody has come into meanwhile goes on as that member's."""
         for member in await self._stores.members.of_user(user):
             if member.role is not Role.OWNER:
                 continue

@@ -18,9 +18,9 @@ from shared.core.documents import SpaceId, UserId, UserName
 
 
 async def adopt(mongo: Mongo, row: Mapping[str, Any]) -> UserId:
-    """The account of the device's user, which is made if there is none. He becomes the owner of the space if it has
-    none, otherwise an editor: that is what his token could do. A revoked device gives nobody a place in a space that
-    has an owner."""
+    """The account of the device's user, which is made if there is none. Its user becomes the owner of the space if it
+    has none, otherwise an editor: that is what the token could do. A revoked device gives nobody a place in a space
+    that has an owner."""
     name, space, at = UserName(row["user"]), SpaceId(row["space"]), float(row["created_at"])
     with errors_mapped():
         user = await _account(mongo, name, at)
@@ -44,7 +44,7 @@ async def _account(mongo: Mongo, name: UserName, at: float) -> UserId:
         await users.insert_one(row)
     except DuplicateKeyError as error:
         if is_about(error, "name_key"):
-            # Two users whose names differ in case alone. He is found by name when he is given another one.
+            # Two users whose names differ in case alone. This one is found by name when given another one.
             await users.update_one(
                 {"_id": identity}, {"$setOnInsert": {**row, "name_key": f"{name_key(name)}\n{identity}"}}, upsert=True
             )

@@ -105,7 +105,7 @@ class MongoBackups:
     async def add_person_row(self, collection: str, raw: bytes) -> bool:
         """Stores a row of PEOPLE unless there is one with its key: that one knows what happened since (a password
         that was changed, a device that was revoked). A user whose name somebody else has gets another one; a space
-        that has an owner keeps him, and the other one becomes an editor. False: nothing was stored."""
+        that has an owner keeps that one, and the other one becomes an editor. False: nothing was stored."""
         row = decode(raw, CODEC)
         rows = self._mongo.database[collection]
         with errors_mapped():

@@ -226,7 +226,7 @@ def device_of(row: Mapping[str, Any]) -> Device:
 
 
 def device_row(device: Device, token_hash: str) -> Row:
-    """With the name of its user, by which processes of earlier releases know him."""
+    """With the name of its user, by which processes of earlier releases know them."""
     row = {
         "_id": device.id,
         "token_hash": token_hash,

@@ -92,7 +92,7 @@ class RedisBuilderLock:
             if other is not None:
                 latch = self._latch(other.decode("utf-8", "replace"))
                 # Moving the element onto the same list leaves it there for the next one who waits. The
-                # blocking time stays under the socket's; who is not called by then looks for himself.
+                # blocking time stays under the socket's; who is not called by then looks again.
                 await cast("Awaitable[bytes | None]", self._redis.blmove(latch, latch, 3))
         return False
 

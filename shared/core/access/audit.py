@@ -107,7 +107,7 @@ class Origin:
         device: DeviceId | None = None,
         **details: Detail,
     ) -> AuditEntry:
-        """What he did."""
+        """What they did."""
         return AuditEntry(act, at, self.by, self.actor, self.address, space, user, device, details)
 
 

@@ -1,7 +1,7 @@
 """Roles that the groups of an OpenID provider give. Pure.
 
 Laws (tests/unit/core/access/test_groups.py):
-    an owner stays what he is; so does a member whom an owner has invited
+    an owner stays the owner; so does a member whom an owner has invited
     of the spaces that no rule names and no group has given, nothing changes
     what was changed once is not changed again: with the result, the same groups change nothing
     when the last group that gave a role is gone, the role is gone
@@ -21,7 +21,7 @@ class ProviderSignUp(StrEnum):
     """For whom of those that the provider lets in an account is made."""
 
     GROUPS = "groups"
-    """Whose groups give him a role."""
+    """Whose groups give them a role."""
     ALL = "all"
     NONE = "none"
 
@@ -37,13 +37,13 @@ class GroupRule:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A person as an OpenID provider knows him, and whose account that is."""
+    """A person as an OpenID provider knows them, and whose account that is."""
 
     issuer: str
     subject: str
     user: UserId
     granted: Mapping[SpaceId, Role] = field(default_factory=dict, hash=False)
-    """Roles that his groups gave him when he signed in last."""
+    """Roles that their groups gave them when they signed in last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def roles_of(groups: Collection[str], rules: Collection[GroupRule]) -> dict[Spac
 def group_changes(
     wanted: Mapping[SpaceId, Role], granted: Mapping[SpaceId, Role], held: Mapping[SpaceId, Role]
 ) -> GroupChanges:
-    """`wanted`: what the groups say now. `granted`: what they gave before. `held`: what he is in his spaces."""
+    """`wanted`: what the groups say now. `granted`: what they gave before. `held`: what they are in their spaces."""
     add = {space: role for space, role in wanted.items() if space not in held}
     ours = {space for space in granted if held.get(space) not in (None, Role.OWNER)}
     change = {space: role for space, role in wanted.items() if space in ours and held[space] is not role}

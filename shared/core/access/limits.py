@@ -55,7 +55,7 @@ OF_SPACE: Final = frozenset(
         Limit.SPACE_HISTORY_BYTES,
     }
 )
-"""They may be other for one space; and for a user: then for all spaces that are his own."""
+"""They may be other for one space; and for a user: then for all spaces that are their own."""
 OF_USER: Final = OF_SPACE | {
     Limit.REQUESTS_PER_TOKEN,
     Limit.REQUESTS_PER_USER,

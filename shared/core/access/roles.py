@@ -91,7 +91,7 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What is known of a user and a space that he is a member of."""
+    """What is known of a user and a space that they are a member of."""
 
     role: Role
     space: SpaceState = SpaceState.ACTIVE

@@ -1,6 +1,6 @@
 -- KEYS lease, queued, last number; ARGV token, ttl, lifetime of the last number in ms: the number of the lease, or 0 if
 -- another one holds it. The number is the time in microseconds, and greater than the last one whatever became of the
--- clock: whoever had that may stand still with what he took.
+-- clock: whoever had that may stand still with what it took.
 redis.call('DEL', KEYS[2])
 if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 0 end
 local now = redis.call('TIME')

@@ -43,7 +43,7 @@ export async function removeStored(user: string): Promise<void> {
   for (const key of Object.keys(localStorage)) if (key.startsWith(AGREED + databaseOf(user, ""))) localStorage.removeItem(key);
 }
 
-/** The same of somebody who is not here any more, unless edits are left that are only here: they wait for him. */
+/** The same of somebody who is not here any more, unless edits are left that are only here: they wait for that person. */
 export async function removeSent(user: string): Promise<void> {
   if ((await unsentOf(user)) === 0) await removeStored(user);
 }

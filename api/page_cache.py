@@ -25,7 +25,7 @@ from shared.ports import DocumentStore
 from shared.settings import Settings
 
 _MOST_CHANGES: Final = 1000
-"""Of a space since a page was looked at; if there are more it is made anew."""
+"""Of a space since a page was looked at; if there are more it is made again."""
 _ROW_BYTES: Final = 64
 """What a document of a page takes besides its text."""
 

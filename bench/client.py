@@ -52,7 +52,7 @@ class Device:
         self._opened = opened
 
     def sync(self, what: str) -> tuple[Row, SyncReport]:
-        """With everything opened anew, as a command does."""
+        """With everything opened again, as a command does."""
         parts = Parts() if self._told is not None else None
         row, report = self._run(what, parts)
         if self._told is not None and parts is not None:

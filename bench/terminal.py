@@ -49,7 +49,7 @@ class Side:
 
     def __init__(self, program: list[str], environment: dict[str, str]) -> None:
         self._program = program
-        # What writes no bytecode would compile our program anew with each command; an installed one never is.
+        # What writes no bytecode would compile our program again with each command; an installed one never is.
         usual = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         self._environment = {**usual, **environment}
 
@@ -101,7 +101,7 @@ def measured(count: int, repeats: int) -> list[tuple[float, float]]:
             root.mkdir()
             sides.append(made(root, rows))
         mine, other = sides
-        time.sleep(TICK_NS / 1e9)  # what was written this moment is read anew each time
+        time.sleep(TICK_NS / 1e9)  # what was written this moment is read again each time
         mine.run(["list"])  # gives the numbers, and reads each file for the first time
         results: list[tuple[float, float]] = []
         number = 1

@@ -1,7 +1,7 @@
 """Putting the history of documents into a space: what an export of a space says, or a dump of another server.
 
 A document that the space does not have gets all its states, in their order, each with who made it, when, and what was
-decided then; so it has the same hashes, tombstones and revisions as where it comes from. Sequences are allotted anew,
+decided then; so it has the same hashes, tombstones and revisions as where it comes from. Sequences are new ones,
 and with them revs: `parents` name the new ones. A document of which the space has an earlier state goes on from
 there. One that went another way here is decided as any state that a client sends, without a base; one that is deleted
 there and went on here is kept.

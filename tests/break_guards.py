@@ -601,7 +601,7 @@ BREAKS = (
         LARGE,
     ),
     Break(
-        "large documents: decided anew by every transaction",
+        "large documents: decided again by every transaction",
         "shared/transaction.py",
         "        self._cache.append((cases, policies, results))",
         "        pass",

@@ -3,7 +3,7 @@
     PYTHONPATH=ops python -m bench.browser [--documents N] [--repeats N]
 
     first sync      an empty profile: until the documents are in IndexedDB, read from there, and a list is drawn
-    list again      the browser started anew: until the list is drawn from IndexedDB alone
+    list again      the browser restarted: until the list is drawn from IndexedDB alone
     a key           in the search of the web client, from the event until what it changed is drawn
     sizes           of the library's core and of the whole web client, compressed
 

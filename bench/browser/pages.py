@@ -91,7 +91,7 @@ def bare(context: BrowserContext, side: Side, script: str) -> Page:
 
 
 def library(playwright: Playwright, folder: Path, side: Side, script: str) -> dict[str, float]:
-    """A first sync into an empty profile, and the list again after the browser was started anew."""
+    """A first sync into an empty profile, and the list again after the browser was restarted."""
     try:
         with profile(playwright, folder) as context:
             first = bare(context, side, script).evaluate("options => bench.first(options)", side.options)

@@ -36,7 +36,7 @@ def not_counted() -> tuple[int, int]:
 
 
 class ClientColumn(Column):
-    """Every sync opens folder, memory and connection anew, as a command does."""
+    """Every sync opens folder, memory and connection again, as a command does."""
 
     works = ("w1", "w2", "w3", "w4")
 

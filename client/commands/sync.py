@@ -18,7 +18,7 @@ from client.config.config_file import Profile, UpstreamConfig
 from client.folder.locks import held
 from client.screen import INCOMPLETE, Screen
 from client.sync.engine.plan import Plan
-from client.workspace.begin_anew import SETTINGS, BeginAnew
+from client.workspace.restart_reason import SETTINGS, RestartReason
 from client.workspace.multi_sync import Arrived, MultiSync, Result
 from client.workspace.watch import Watch
 from client.workspace.workspace import SetUpError, Workspace, open_workspace
@@ -108,20 +108,20 @@ def watch(session: Session, screen: Screen) -> None:
 
 
 def _watch_until_changed(session: Session, screen: Screen) -> str | None:
-    """Why it has to begin anew; None: it was stopped."""
+    """Why it has to restart; None: it was stopped."""
     profile = session.profile
     configs = chosen(profile)
     with open_workspace(profile, session.tokens) as workspace, held(workspace.daemon_lock) as lock:
         _say_if_rebuilt(workspace, screen)
         screen.say(f"Watching {profile.folder} and {', '.join(c.name for c in configs)}. Ctrl-C stops.")
-        anew = BeginAnew(session.config_file, profile, session.tokens, lock, screen.warn)
+        restart = RestartReason(session.config_file, profile, session.tokens, lock, screen.warn)
         multi_sync = MultiSync(workspace, configs, hooks_runner(session, screen), resident=True)
-        return asyncio.run(_watched(multi_sync, screen, anew))
+        return asyncio.run(_watched(multi_sync, screen, restart))
 
 
-async def _watched(multi_sync: MultiSync, screen: Screen, anew: BeginAnew) -> str | None:
+async def _watched(multi_sync: MultiSync, screen: Screen, restart: RestartReason) -> str | None:
     running = asyncio.create_task(_watch_for_ever(multi_sync, screen))
-    changed = asyncio.create_task(anew.wait())
+    changed = asyncio.create_task(restart.wait())
     for number in (signal.SIGTERM, signal.SIGINT):
         with suppress(NotImplementedError):  # Windows
             asyncio.get_running_loop().add_signal_handler(number, running.cancel)

@@ -49,7 +49,7 @@ class HeldLock:
 @contextmanager
 def held(path: Path) -> Iterator[HeldLock]:
     """Holds the lock file at `path`, or raises LockedError at once. Its directory is there: one that was moved away,
-    or is on a disk that is not mounted, is not made anew."""
+    or is on a disk that is not mounted, is not made again."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:

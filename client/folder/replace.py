@@ -35,7 +35,7 @@ EXCHANGES: Final = 3
 
 
 class ChangedError(Exception):
-    """The file is not what was expected any more; it was left as it is. Read it again and decide anew."""
+    """The file is not what was expected any more; it was left as it is. Read it again and decide again."""
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)

@@ -117,7 +117,7 @@ class SyncStateStore(UpstreamRecords, FileVersions, DecidedConflicts):
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """Made if it is missing; moved aside and made anew if it is damaged or of another version."""
+        """Made if it is missing; moved aside and made again if it is damaged or of another version."""
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             return cls(connected(path, cls.schema, cls.journal, cls.columns, _TABLES, private=cls.private))
@@ -224,7 +224,7 @@ class SyncStateStore(UpstreamRecords, FileVersions, DecidedConflicts):
 
     def mark_unverified(self, upstream: str, *, drop_pending: bool = False) -> None:
         """The upstream may have forgotten anything that was agreed on: nothing of it is verified, and all of it is
-        to be listed. `drop_pending`: what is on its way is made anew."""
+        to be listed. `drop_pending`: what is on its way is made again."""
         with self.transaction():
             self._set_upstream(upstream, cursor=None)
             self._db.execute("UPDATE record SET unverified = 1 WHERE upstream = ? AND base IS NOT NULL", (upstream,))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from client.tasks.hooks import Hooks
 
 ATTEMPTS: Final = 5
-"""So often a change is decided anew because somebody else changes the same file at that moment."""
+"""So often a change is decided again because somebody else changes the same file at that moment."""
 
 
 class NotATaskError(Exception):

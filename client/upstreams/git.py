@@ -5,7 +5,7 @@
     .hypertask/devices/<id>.json    how many documents a device deleted lately
     .hypertask/policies.json        how fields merge, as `PUT /policies` of a server takes it; may be missing
 
-A push that git takes is an exchange of one state of all this for another: whoever is second fetches, decides anew on
+A push that git takes is an exchange of one state of all this for another: whoever is second fetches, decides again on
 what is there, and tries again. A commit that somebody made by hand is taken in as an edit of what was there before. A
 file in it that cannot be taken in is left alone and named; its document stays as it was until the file is corrected.
 """

@@ -93,7 +93,7 @@ def _import_base(scratch: Scratch) -> None:
     scratch.run("debootstrap", "--variant=minbase", suite, root, address)
     lines = [f"deb {address} {suite} {component}\n" for address, suite, component in entries]
     (root / "etc/apt/sources.list").write_text("".join(lines))
-    # An image is written anew if the power goes: dpkg need not wait for the disk.
+    # An image is written again if the power goes: dpkg need not wait for the disk.
     (root / "etc/dpkg/dpkg.cfg.d/unsafe-io").write_text("force-unsafe-io\n")
     for path in (*(root / "var/lib/apt/lists").iterdir(), *(root / "var/cache/apt").rglob("*.deb")):
         shutil.rmtree(path) if path.is_dir() else path.unlink()

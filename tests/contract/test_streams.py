@@ -39,7 +39,7 @@ async def test_a_process_that_says_nothing_is_forgotten_with_what_it_held(settin
     async with asyncio.timeout(PATIENCE_SECONDS):
         while await patient.enter(process, {f"of {dead}": 1}) is not None:
             await asyncio.sleep(0.02)
-    assert not await counter.lives(dead), "it has to begin anew"
+    assert not await counter.lives(dead), "it has to begin again"
     await counter.close()
     await patient.close()
 

@@ -36,7 +36,7 @@ def driver(request: pytest.FixtureRequest, tmp_path: Path) -> Driver:
 
 
 def on(driver: Driver, device: str, work: Callable[[Upstream], Any]) -> Any:
-    """The result of `work` on the device's upstream, opened anew."""
+    """The result of `work` on the device's upstream, opened again."""
 
     async def run() -> Any:
         upstream = driver.opened(device)

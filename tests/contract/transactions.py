@@ -60,7 +60,7 @@ class InMemory:
 
 
 class InDirectory:
-    """The ledger of an upstream in a directory, opened anew for each transaction."""
+    """The ledger of an upstream in a directory, opened again for each transaction."""
 
     def __init__(self, root: Path) -> None:
         self._path = root / "ledger.sqlite"

@@ -37,7 +37,7 @@ _AT_ONCE: Final = 64
 """Transactions, each of another space. More wait for their turn."""
 _SPACES_REMEMBERED: Final = 10_000
 _CAREFUL: Final = 16
-"""Transactions: a push that is repeated begins each of its batches anew at most so often."""
+"""Transactions: a push that is repeated begins each of its batches again at most so often."""
 
 
 class Transactions:

@@ -16,7 +16,7 @@ _PREFIX: Final = "ht:{streams}:"
 _LIVES: Final = f"{_PREFIX}process:"
 LIVES_SECONDS: Final = 60.0
 KEPT_SECONDS: Final = 86_400.0
-"""What nobody enters or leaves for so long is forgotten. A process counts anew more often than that."""
+"""What nobody enters or leaves for so long is forgotten. A process counts again more often than that."""
 _ANSWER_SECONDS: Final = 0.5
 """Whoever opens a stream waits no longer for its count."""
 _CONNECTIONS: Final = 16

@@ -140,7 +140,7 @@ class Case(DecisionBuilder):
         return replace(decision, conflicts=conflicts)
 
     def repeat(self, state: Body) -> Decision:
-        """The device sent S on this base before. It means it anew, perhaps, if it sent something else on it since.
+        """The device sent S on this base before. It means it again, perhaps, if it sent something else on it since.
         What is recorded can be read: nothing is, if the body of S is pruned."""
         later = since_sent(self.lookup) if self.lookup.body(self.submission.hash) is not None else ()
         basis = Basis(REPEAT, (state,), sent=SentBefore(others=later))
@@ -220,7 +220,7 @@ class Case(DecisionBuilder):
         return self.edit_wins(inside)
 
     def repeated_deletion(self, live: Body) -> Decision:
-        """The device sent this on this base before. It means it anew, perhaps, if it sent a document on it since."""
+        """The device sent this on this base before. It means it again, perhaps, if it sent a document on it since."""
         conflicts = (Conflict("", live, ABSENT, doubts.SENT_BEFORE),) if since_sent(self.lookup) else ()
         return replace(self.answer_head(REPEAT, repeat=True), conflicts=conflicts)
 

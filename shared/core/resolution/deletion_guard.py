@@ -22,7 +22,7 @@ class Deletions:
     count: int
 
     def one_more(self, at: float) -> Deletions:
-        """With a deletion at `at`. A window that is over starts anew."""
+        """With a deletion at `at`. A window that is over starts again."""
         if at - self.since > WINDOW_SECONDS:
             return Deletions(at, 1)
         return Deletions(self.since, self.count + 1)

@@ -103,7 +103,7 @@ test("file: one process at a time, and the lock of one that is gone holds nobody
   });
 });
 
-test("file: it is written anew when most of it is old", async () => {
+test("file: it is written again when most of it is old", async () => {
   await inFolder(async (folder) => {
     let store = await FileStore.open(folder);
     let row = edited("a");

@@ -30,7 +30,7 @@ def test_every_command_is_on_it_with_what_it_says(page: str) -> None:
 
 def test_the_page_that_is_installed_is_the_one_that_the_commands_say(page: str) -> None:
     kept = Path(cli.__file__).with_name("hypertask.1").read_text()
-    assert kept == page, "to write it anew: hypertask manual > client/hypertask.1"
+    assert kept == page, "to write it again: hypertask manual > client/hypertask.1"
 
 
 def test_no_line_of_a_help_text_is_a_request(page: str) -> None:

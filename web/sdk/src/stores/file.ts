@@ -3,7 +3,7 @@
  *
  * A line is a checksum and a JSON object with rows and meta data; it counts if it is whole. So whoever is killed while
  * it is written has stored nothing of it, and the next one who opens the store cuts it off. When most of the file is
- * old it is written anew beside the old one, which it replaces by a rename. One process at a time has it open.
+ * old a new one is written beside it, which replaces it by a rename. One process at a time has it open.
  */
 
 import { constants } from "node:fs";
@@ -22,7 +22,7 @@ interface Line {
 
 const LOG = "documents.log";
 const LOCK = "lock";
-/** Lines beyond twice the number of rows before the file is written anew. */
+/** Lines beyond twice the number of rows before the file is written again. */
 const SLACK = 1_000;
 const encoder = new TextEncoder();
 
@@ -92,7 +92,7 @@ export class FileStore extends MemoryStore {
     this.length += line.length;
     this.written += rows.length + 1;
     this.put(rows, meta);
-    // What was stored is stored, whether or not the file can be written anew now.
+    // What was stored is stored, whether or not the file can be written again now.
     if (this.written > 2 * this.count() + SLACK) await this.rewrite().catch(() => unlink(this.path(".new")).catch(() => {}));
     return true;
   }

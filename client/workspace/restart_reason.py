@@ -1,4 +1,4 @@
-"""When a daemon has to begin anew: its settings changed, or its folder is another one than it was."""
+"""Why a daemon has to restart its work: its settings changed, or its folder is another one than it was."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SETTINGS: Final = "settings"
 FOLDER: Final = "folder"
 
 
-class BeginAnew:
+class RestartReason:
     """What a daemon was started with. `warn`: is told once why settings that are wrong are not used."""
 
     def __init__(
@@ -42,7 +42,7 @@ class BeginAnew:
         self._wrong = ""
 
     async def wait(self) -> str:
-        """Returns SETTINGS or FOLDER when it has to begin anew."""
+        """Returns SETTINGS or FOLDER when the daemon has to restart its work."""
         while True:
             places = {path for path in (self._config.path.parent, self._tokens.folder) if path.is_dir()}
             watching = awatch(*places, recursive=False, rust_timeout=LOOK_MS, yield_on_timeout=True)

@@ -14,14 +14,14 @@ import click
 
 from api import VERSION
 from api.access.provision import Provision
-from api.admin_commands import audit, quota, setup
 from api.auth import Devices
-from api.backup_commands import backup, restore
-from api.explain import history_lines
+from api.commands.admin import audit, quota, setup
+from api.commands.backup import backup, restore
+from api.commands.explain import history_lines
+from api.commands.operating import announcing, connection_of, run, settings_of
+from api.commands.people import invite, space, user
 from api.importing import import_into
 from api.live import HEARTBEAT_SECONDS
-from api.operating import announcing, connection_of, run, settings_of
-from api.people_commands import invite, space, user
 from api.representations import answers
 from api.representations.imports import Import, InvalidExportError, read_import
 from shared import codec, representations

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from api.operating import settings_of
+from api.commands.operating import settings_of
 from shared.addresses import addresses_of
 from shared.settings import Settings
 

@@ -10,8 +10,8 @@ import click
 
 from api.access.administration import PAGE, Administration
 from api.access.provision import Provision
-from api.administering import JSON, administer, print_value, time_shown
 from api.auth import Devices
+from api.commands.administrators import JSON, administer, print_value, time_shown
 from shared.core.access.audit import BY_OPERATOR
 from shared.core.display import shown
 from shared.core.documents import SpaceId, UserName

@@ -13,7 +13,7 @@ from typing import BinaryIO, TypeVar
 import click
 
 from api.backup import Restoration, Restored, back_up, checked
-from api.operating import announcing, run, settings_of
+from api.commands.operating import announcing, run, settings_of
 from shared.adapters.mongodb import Mongo, MongoDocumentStore
 from shared.adapters.mongodb.backups import MongoBackups
 from shared.backup_file import Header, InvalidBackupError

@@ -13,8 +13,8 @@ import click
 
 from api.access.administration import Administration
 from api.auth import TRUSTED_SECONDS
+from api.commands.operating import run, settings_of
 from api.errors import ProblemError
-from api.operating import run, settings_of
 from shared.adapters.argon2 import Argon2Hasher
 from shared.adapters.mongodb import Mongo, MongoDocumentStore, access_stores
 from shared.adapters.redis import connection as redis

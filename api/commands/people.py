@@ -11,8 +11,8 @@ import click
 
 from api.access.administration import PAGE, Administration
 from api.access.spaces import new_invitation
-from api.administering import JSON, administer, print_table, print_value, time_shown
-from api.operating import connection_of, settings_of
+from api.commands.administrators import JSON, administer, print_table, print_value, time_shown
+from api.commands.operating import connection_of, settings_of
 from api.representations import people
 from shared.core.access.audit import BY_OPERATOR, AuditAct
 from shared.core.access.invitations import InvitationId

@@ -1,0 +1,1 @@
+"""What operators type: `hypertask-server` (`api.cli`)."""

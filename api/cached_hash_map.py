@@ -117,11 +117,11 @@ class CachedHashMaps:
         self._known.move_to_end(space)
         return cached[0]
 
-    def put(self, space: SpaceId, listing: CachedHashMap) -> None:
+    def put(self, space: SpaceId, hash_map: CachedHashMap) -> None:
         """To be called again when a body was made: its size has changed."""
         _, old = self._known.pop(space, (None, 0))
-        self._known[space] = listing, listing.size
-        self._size += listing.size - old
+        self._known[space] = hash_map, hash_map.size
+        self._size += hash_map.size - old
         while self._size > self._most:
             _, (_, size) = self._known.popitem(last=False)
             self._size -= size

@@ -22,7 +22,7 @@ from api.commands.operating import announcing, connection_of, run, settings_of
 from api.commands.people import invite, space, user
 from api.importing import import_into
 from api.live import HEARTBEAT_SECONDS
-from api.representations import answers
+from api.representations import people
 from api.representations.imports import Import, InvalidExportError, read_import
 from shared import codec, representations
 from shared.adapters.mongodb import Mongo, MongoDocumentStore, access_stores
@@ -126,7 +126,7 @@ def list_(data: Path | None, user: str | None, as_json: bool) -> None:
 
     devices = _with_stores(data, call)
     if as_json:
-        click.echo(json.dumps([answers.device_row(device) for device in devices]))
+        click.echo(json.dumps([people.device_row(device) for device in devices]))
         return
     if not devices:
         click.echo("No device has a token. Make one: hypertask-server token create --name NAME")

@@ -38,7 +38,7 @@ class HashMaps:
         self._cache = cache
         self._lineages = BatchLoader(store.lineages, most=_SPACES_AT_ONCE)
         self._reached: OrderedDict[SpaceId, Position] = OrderedDict()
-        self._listings = CachedHashMaps(max_bytes)
+        self._kept = CachedHashMaps(max_bytes)
         self._locks: WeakValueDictionary[SpaceId, asyncio.Lock] = WeakValueDictionary()
 
     async def lineage(self, space: SpaceId) -> Lineage:
@@ -79,7 +79,7 @@ class HashMaps:
 
     async def at_least(self, space: SpaceId, lineage: Lineage) -> CachedHashMap:
         """The map as the space stands in `lineage`, which the store said just now, or at a later moment."""
-        known = self._listings.get(space)
+        known = self._kept.get(space)
         if known is not None and known.position == lineage.position:
             metrics.HASH_MAPS.labels("known").inc()
             return known
@@ -87,24 +87,24 @@ class HashMaps:
         if lock is None:
             lock = self._locks[space] = asyncio.Lock()
         async with lock:
-            known = self._listings.get(space)
+            known = self._kept.get(space)
             if known is not None and known.position == lineage.position:
                 return known
             if known is not None and not is_behind(known.position, lineage):
                 # Somebody went ahead while this one waited, or the store has lost what it had.
                 lineage = await self.lineage(space)
-            listing = await self._listing(space, known, lineage)
-            self._listings.put(space, listing)
-            return listing
+            hash_map = await self._hash_map(space, known, lineage)
+            self._kept.put(space, hash_map)
+            return hash_map
 
-    async def body(self, space: SpaceId, listing: CachedHashMap, coding: str) -> list[bytes]:
-        """The listing as JSON text in parts, compressed if asked."""
-        body = await listing.body(coding)
-        if self._listings.get(space) is listing:
-            self._listings.put(space, listing)
+    async def body(self, space: SpaceId, hash_map: CachedHashMap, coding: str) -> list[bytes]:
+        """The map as JSON text in parts, compressed if asked."""
+        body = await hash_map.body(coding)
+        if self._kept.get(space) is hash_map:
+            self._kept.put(space, hash_map)
         return body
 
-    async def _listing(self, space: SpaceId, known: CachedHashMap | None, lineage: Lineage) -> CachedHashMap:
+    async def _hash_map(self, space: SpaceId, known: CachedHashMap | None, lineage: Lineage) -> CachedHashMap:
         try:
             if known is not None and known.position == lineage.position:
                 return known
@@ -159,10 +159,10 @@ class HashMaps:
 
     async def _built(self, space: SpaceId) -> BucketedMap:
         metrics.HASH_MAPS.labels("built").inc()
-        return await asyncio.to_thread(_listed, await self._store.changes(space, _NOTHING))
+        return await asyncio.to_thread(_map_of, await self._store.changes(space, _NOTHING))
 
 
-def _listed(changes: Changes) -> BucketedMap:
+def _map_of(changes: Changes) -> BucketedMap:
     """In a thread: a map of a million documents takes two seconds."""
     live = {document: hash_ for document, hash_ in changes.hashes.items() if hash_ is not None}
     return BucketedMap.of(changes.position, live)

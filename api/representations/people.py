@@ -1,4 +1,4 @@
-"""People, sessions, spaces, members and invitations as the routes show them; times are seconds since 1970."""
+"""People, sessions, devices, spaces, members and invitations as routes show them; times are seconds since 1970."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from shared.core.access.invitations import Invitation
 from shared.core.access.people import User
 from shared.core.access.roles import Membership, Role, SpaceProfile
 from shared.core.access.sessions import WebSession, WebSessionId
+from shared.core.documents import Device, Sequence, UserName
 
 
 def own_row(user: User) -> dict[str, Any]:
@@ -64,4 +65,26 @@ def invitation_row(invitation: Invitation) -> dict[str, Any]:
         "created_by": invitation.created_by,
         "created_at": invitation.created_at,
         "expires_at": invitation.expires_at,
+    }
+
+
+def device_row(
+    device: Device, *, user: UserName | None = None, head: Sequence | None = None, current: bool = False
+) -> dict[str, Any]:
+    """A device as `GET /devices` shows it; times are seconds since 1970. `user`: what its user is called now.
+    `head`: the sequence of its space, for how many changes it has not been told of."""
+    synced = device.synced.get(device.space)
+    return {
+        "device": device.id,
+        "user": device.user if user is None else user,
+        "name": device.name,
+        "space": device.space,
+        "created_at": device.created_at,
+        "last_seen": device.last_seen,
+        "last_sync": None if synced is None else synced.at,
+        "lag": None if synced is None or head is None else max(head - synced.sequence, 0),
+        "client": device.client,
+        "every_space": device.every_space,
+        "expires_at": device.expires_at,
+        "current": current,
     }

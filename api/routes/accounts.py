@@ -15,7 +15,6 @@ from api.auth import token_hash
 from api.body import enter_large
 from api.codings import IDENTITY, Encoder
 from api.representations import people
-from api.representations.answers import device_row
 from api.routes.export import nothing, pieces_of, space_lines
 from api.routes.sessions import begun
 from api.state import AppState, state
@@ -112,7 +111,7 @@ async def _exported(app: AppState, caller: Caller) -> AsyncIterator[bytes]:
     sessions = [people.session_row(session, None) for session in await app.stores.sessions.list_of(user.id)]
     account = {
         **people.own_row(user),
-        "devices": [device_row(device) for device in devices],
+        "devices": [people.device_row(device) for device in devices],
         "spaces": spaces,
         "sessions": sessions,
     }

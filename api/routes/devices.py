@@ -13,7 +13,7 @@ from api.access import parsing
 from api.access.callers import Caller
 from api.body import read_json_body
 from api.errors import MALFORMED_REQUEST, NOT_FOUND, ProblemError
-from api.representations import answers
+from api.representations import people
 from api.state import state
 from shared import codec
 from shared.core.access.roles import Act
@@ -31,7 +31,7 @@ async def list_devices(request: Request) -> Response:
     heads = await app.documents.lineages({device.space for device in devices})
     current = None if caller.device is None else caller.device.id
     rows = [
-        answers.device_row(
+        people.device_row(
             device,
             user=caller.user.name,
             head=heads[device.space].position.sequence,

@@ -63,17 +63,17 @@ async def get_hashes(request: Request) -> Response:
         headers = _headers(position, coding)
         headers["etag"] = tag_named(request.headers.get("if-none-match"), cursor_of(position))
         return Response(status_code=304, headers=headers)
-    listing = await app.hash_maps.at_least(device.space, lineage)
-    await app.acknowledgements.listed(device, asked_at, listing.position.sequence)
-    app.devices.synced(device.id, device.space, listing.position.sequence)
-    if listing.size < MIN_BYTES:
+    hash_map = await app.hash_maps.at_least(device.space, lineage)
+    await app.acknowledgements.listed(device, asked_at, hash_map.position.sequence)
+    app.devices.synced(device.id, device.space, hash_map.position.sequence)
+    if hash_map.size < MIN_BYTES:
         coding = IDENTITY
-    body = await app.hash_maps.body(device.space, listing, coding)
-    headers = _headers(listing.position, coding)
+    body = await app.hash_maps.body(device.space, hash_map, coding)
+    headers = _headers(hash_map.position, coding)
     if coding != IDENTITY:
         headers["content-encoding"] = coding
     # A map that is compressed as a whole is kept once for all who ask, unless it changes from one to the next.
-    return Parts(body, headers, shared=coding == IDENTITY or listing.is_segmented)
+    return Parts(body, headers, shared=coding == IDENTITY or hash_map.is_segmented)
 
 
 async def post_diff(request: Request) -> Response:
@@ -83,9 +83,9 @@ async def post_diff(request: Request) -> Response:
     received = await read_body(request, device.share, _MOST_DIFF_BYTES)
     asked = ranges.ranges_of(await app.parser_pool.value(device.share, received, max_depth=2), _MOST_RANGES)
     await enter_large(request, device.share)
-    listing = await app.hash_maps.current(device.space)
-    comparison = await listing.compare(asked)
-    body = {"ranges": comparison.divided, "documents": comparison.listed, "cursor": cursor_of(listing.position)}
+    hash_map = await app.hash_maps.current(device.space)
+    comparison = await hash_map.compare(asked)
+    body = {"ranges": comparison.divided, "documents": comparison.listed, "cursor": cursor_of(hash_map.position)}
     return Response(codec.dumps(body), headers={"cache-control": "no-store"}, media_type="application/json")
 
 

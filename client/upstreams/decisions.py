@@ -14,8 +14,7 @@ from shared.core.index.lineage import Lineage
 from shared.core.json.strict import FaultError
 from shared.core.merge.policies import NO_POLICIES, InvalidPolicies, Policies, parse
 from shared.core.protocol import Limits
-from shared.core.resolution.batch import Answer as Decided
-from shared.core.resolution.batch import Item
+from shared.core.resolution.batch import Answer, Item
 from shared.core.resolution.context import Given, Refusal, Submission
 from shared.core.resolution.revs import CREATED
 from shared.core.resolution.size_limit import TOO_LARGE
@@ -125,7 +124,7 @@ def reply_of(one: Outgoing, decided: Reply) -> UpstreamReply:
         if decided.code == "deletions-held":
             return Refused(decided.code, f"{decided.rule}. If they are intended: hypertask sync --confirm-deletions")
         return Refused(decided.code, decided.rule)
-    if not isinstance(decided, Decided):
+    if not isinstance(decided, Answer):
         return NotNow(str(decided))
     state = one.pending.body if decided.same and one.pending is not None else decided.body
     conflicts = tuple(dict(row) for row in decided.conflicts)

@@ -30,8 +30,9 @@ that follow the space, too."""
 
 
 class RedisAnnouncements:
-    """Announcements. `heard` is called with each announcement as it was sent; `lost` for a space of which some may
-    have been missed, since the connection was gone; `revoked` for a device that was revoked. Use `async with`."""
+    """Announcements. `changed` is called with each announcement of changes as it was sent; `lost` for a space of
+    which some may have been missed, since the connection was gone; `revoked` for a device that was revoked; `access`
+    for a space in which somebody may do less than before. Use `async with`."""
 
     def __init__(
         self,

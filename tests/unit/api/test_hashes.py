@@ -35,8 +35,8 @@ async def test_a_map_is_compressed_once_for_all_who_ask(monkeypatch: pytest.Monk
         return await compressed(coding, parts)
 
     monkeypatch.setattr("api.cached_hash_map.compressed", counted)
-    listing = CachedHashMap(made)
-    bodies = await asyncio.gather(*(listing.body(coding) for coding in ("gzip", "zstd") * 5))
+    hash_map = CachedHashMap(made)
+    bodies = await asyncio.gather(*(hash_map.body(coding) for coding in ("gzip", "zstd") * 5))
     assert sorted(asked) == ["gzip", "zstd"]
     assert decompressed("gzip", bodies[0][0], 10**6) == decompressed("zstd", bodies[1][0], 10**6)
     assert decompressed("gzip", bodies[0][0], 10**6) == b"".join(made.parts())
@@ -56,21 +56,21 @@ async def test_of_a_large_map_a_write_compresses_one_bucket(coding: str, monkeyp
     made = BucketedMap.of(
         Position(epoch, SequenceNumber(1)), {DocumentId(f"d{n}"): ContentHash("0" * 32) for n in range(2000)}
     )
-    listing = CachedHashMap(made)
-    assert decompressed(coding, b"".join(await listing.body(coding)), 10**6) == made.text()
+    hash_map = CachedHashMap(made)
+    assert decompressed(coding, b"".join(await hash_map.body(coding)), 10**6) == made.text()
     assert len([text for text in compressed_texts if len(text) > 1]) == len(made.buckets)
     for turn in range(2, 5):
         compressed_texts.clear()
         changes = {DocumentId("d7"): ContentHash(f"{turn}" * 32) if turn < 4 else None}
-        patched, _ = listing.map.patched(Position(epoch, SequenceNumber(turn)), changes)
-        before, listing = listing, CachedHashMap(patched, listing)
+        patched, _ = hash_map.map.patched(Position(epoch, SequenceNumber(turn)), changes)
+        before, hash_map = hash_map, CachedHashMap(patched, hash_map)
         if turn != 3:  # then nobody asks
-            assert decompressed(coding, b"".join(await listing.body(coding)), 10**6) == patched.text()
+            assert decompressed(coding, b"".join(await hash_map.body(coding)), 10**6) == patched.text()
             assert len([text for text in compressed_texts if len(text) > 1]) == 1
-            assert abs(listing.size - before.size) < 3000
+            assert abs(hash_map.size - before.size) < 3000
     rebuilt = CachedHashMap(BucketedMap.of(patched.position, dict(patched.items())))
     await rebuilt.body(coding)
-    assert rebuilt.size == listing.size
+    assert rebuilt.size == hash_map.size
 
 
 async def test_few_cursors_of_a_request_are_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import islice
 
 import pytest
 from hypothesis import given
@@ -80,5 +81,4 @@ def test_a_rule_is_not_counted_through_from_the_year_one() -> None:
         rule = repetition(text)
         assert isinstance(rule, Rule)
         first, now = datetime(1, 1, 1, 9), datetime(2026, 11, 1)  # noqa: DTZ001
-        found = [at for _, at in zip(range(50_000), (at for _, at in rule.moments(first, now, 100)), strict=False)]
-        assert any(at > now for at in found)
+        assert any(at > now for _, at in islice(rule.moments(first, now, 100), 50_000))

@@ -51,7 +51,7 @@ class DocumentState:
     space: MemorySpace = field(default_factory=MemorySpace)
     conflicts: tuple[Conflict, ...] = ()
     """Of the decision that made the head."""
-    rounds: int = 0
+    further_reads: int = 0
     """How often the last submission had to load something after the first read."""
     writer: Epoch | None = None
     """The history that the process of the database writes; None: that which the space is in."""
@@ -112,7 +112,7 @@ class DocumentState:
             self.writer = transaction.writer
 
         self.space.transact(work, writer=self.writer)
-        self.rounds = recorder.times - 1
+        self.further_reads = recorder.times - 1
         assert recorder.last is not None and not isinstance(recorder.last, NeedsData)
         result = recorder.last.result
         if isinstance(result, Refusal):

@@ -266,7 +266,7 @@ class DocumentContext:
 
 @dataclass(frozen=True, slots=True)
 class NeedsData:
-    """Load this too, and ask again. All of it together is one round of reads."""
+    """Load this too, and ask again. All of it together is one read."""
 
     states: frozenset[ContentHash] = frozenset()
     pairs_since: Sequence | None = None

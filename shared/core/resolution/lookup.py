@@ -61,7 +61,7 @@ class Lookup:
         recent: bool = False,
         ancestors: Sequence | None = None,
     ) -> None:
-        """Ask for several things at once, so that they are read in one round."""
+        """Ask for several things at once, so that they are read together."""
         context = self.context
         unknown = [h for h in states if h and h not in context.states and not self._is_head(h)]
         pairs_since = None if context.pairs is not None else pairs_since

@@ -77,7 +77,7 @@ def test_tombstone_with_a_base_deletes_what_it_saw() -> None:
     first = server.post(doc(title="a"), "0", "A")
     server.post(tombstone(), first, "B")
     assert server.got() == ("deleted", "delete: the base is the head", None)
-    assert server.state.rounds == 0
+    assert server.state.further_reads == 0
 
 
 def test_tombstone_with_a_base_loses_to_an_edit() -> None:

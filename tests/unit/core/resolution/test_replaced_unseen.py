@@ -193,7 +193,7 @@ def test_the_ordinary_edits_of_a_device_leave_no_record_and_text_reads_no_old_st
     server = Server()
     server.post(doc(title=TITLE, done=False, updated_at=AT_10), device="A")
     server.post(doc(title="another title", done=False, updated_at=AT_20), device="A")
-    assert (records(server), server.state.rounds) == ([], 1)
+    assert (records(server), server.state.further_reads) == ([], 1)
     server.post(doc(title="another title", done=True, updated_at=AT_30), device="A")
     server.post(doc(title="another title", done=True, n=1, updated_at=AT_40), device="A")
     assert records(server) == []

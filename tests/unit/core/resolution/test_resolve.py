@@ -34,7 +34,7 @@ def test_a_new_document_takes_one_read_and_one_write() -> None:
     server = Server()
     rev = server.post(doc(title="a"), "0", "A")
     assert server.got() == ("applied", "new", doc(title="a"))
-    assert (server.state.rounds, server.state.revisions) == (0, [])
+    assert (server.state.further_reads, server.state.revisions) == (0, [])
     assert rev == make_rev(Sequence(1), content_hash(doc(title="a")), deleted=False)
 
 
@@ -44,7 +44,7 @@ def test_row_2_what_is_the_head_writes_nothing() -> None:
     size = server.state.size
     server.post(doc(title="a"))
     assert server.got() == ("unchanged", "2 equal", doc(title="a"))
-    assert (server.state.rounds, server.state.size) == (0, size)
+    assert (server.state.further_reads, server.state.size) == (0, size)
 
 
 def test_row_2_remembers_the_pair_so_that_a_repeat_does_not_undo_what_follows() -> None:
@@ -149,7 +149,7 @@ def test_row_6_who_saw_the_deletion_brings_back_what_he_sends() -> None:
     deleted = server.post(tombstone(), first, "A")
     server.post(doc(title="a"), deleted, "A")
     assert server.got() == ("resurrected", "6 the deletion was seen", doc(title="a"))
-    assert server.state.rounds == 0
+    assert server.state.further_reads == 0
 
 
 def test_row_6_what_the_server_changed_is_counted_from_what_was_buried() -> None:
@@ -187,7 +187,7 @@ def test_row_7_a_fast_forward_takes_one_read() -> None:
     first = server.post(doc(title="a"), "0", "A")
     server.post(doc(title="b"), first, "A")
     assert server.got() == ("fast_forward", "7 base is the head", doc(title="b"))
-    assert server.state.rounds == 0
+    assert server.state.further_reads == 0
     assert [record.body for record in server.state.revisions] == [doc(title="a")]
 
 

@@ -6,8 +6,8 @@
  * | S | S | T | T |
  * | S | D, newer | T | D's edits since S on T |
  * | S | D, newer | none | D, on the tombstone, with S as shadow |
- * | S | deleted | S | deleted |
- * | S | deleted | T, or none | T, or none: the edit of somebody else wins |
+ * | S | deleted | S, or none | deleted |
+ * | S | deleted | T | T: the edit of somebody else wins |
  * | a deletion | created again | T, or none | what was created, on T |
  */
 

@@ -1,5 +1,5 @@
 /**
- * Who is signed in, and requests in their name. The session is a cookie that no script can read; what a request carries
+ * Who is signed in, and requests in his name. The session is a cookie that no script can read; what a request carries
  * beside it is the `csrf` that GET /session says, which pages of other sites can neither read nor send.
  */
 
@@ -62,7 +62,7 @@ function remembered(): Person | undefined {
   return found && !isGone(found.user) ? found : undefined;
 }
 
-/** The user of whom this browser may keep something though they have signed out, or somebody else has signed in. */
+/** The user of whom this browser may keep something though he has signed out, or somebody else has signed in. */
 export function departed(): string | undefined {
   const found = kept();
   return found && isGone(found.user) ? found.user : undefined;
@@ -145,7 +145,7 @@ async function secret(user: string | undefined): Promise<string> {
     throw error;
   }
   if (user !== undefined && found.user !== user) {
-    // Somebody else has signed in, in another window: what is open here is not theirs.
+    // Somebody else has signed in, in another window: what is open here is not his.
     if (person.value?.user === user) location.reload();
     throw new RequestError(401, "unauthenticated", "Somebody else is signed in now.");
   }

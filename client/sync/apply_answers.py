@@ -9,7 +9,7 @@ from typing import Any
 
 from client.sync.arrivals import BeforeAndAfter, Placed
 from client.sync.decided import Decided
-from client.sync.engine.answer import Settled, agreed, edits_since, is_forgotten, on_answer, on_fetched
+from client.sync.engine.answer import NextState, agreed, edits_since, is_forgotten, on_answer, on_fetched
 from client.sync.engine.own_edits import with_sides
 from client.sync.engine.records import NotNow, Pending, Record, Refused, UpstreamAnswer, UpstreamReply
 from client.sync.files import FileContent, UnreadableError
@@ -45,7 +45,7 @@ class _Changes:
 class _Applied:
     """What becomes of one answer. `held`: what the file held then. `apart`: see `_Changes`."""
 
-    settled: Settled
+    next_state: NextState
     held: FileContent | None
     apart: Pending | None = None
 
@@ -90,23 +90,23 @@ class Answers:
             if record.pending is None:
                 changes.remote[document] = answer.hash
             return
-        settled, held = applied.settled, applied.held
-        changes.records[document] = settled.record
+        next_state, held = applied.next_state, applied.held
+        changes.records[document] = next_state.record
         if applied.apart is not None:
             changes.apart[document] = applied.apart
             self._pair.recheck.include([document])
             return
-        changes.taken[document] = TakenState(answer, settled, record)
-        if answer.conflicts or settled.conflicts:
+        changes.taken[document] = TakenState(answer, next_state, record)
+        if answer.conflicts or next_state.conflicts:
             pending = record.pending
             sent = None if pending is None or pending.deletes else pending.body
-            decided_here = conflict_rows(settled.conflicts, self._policies or NO_POLICIES)
+            decided_here = conflict_rows(next_state.conflicts, self._policies or NO_POLICIES)
             changes.conflicts[document] = [
                 *with_sides(answer.conflicts, sent),
                 *with_sides(decided_here, held.body if held is not None else None),
             ]
-        if not equal(settled.doc, held.body if held is not None else None):
-            changes.arriving[document] = _arriving(settled.doc, held, answer)
+        if not equal(next_state.doc, held.body if held is not None else None):
+            changes.arriving[document] = _arriving(next_state.doc, held, answer)
 
     def _commit(self, changes: _Changes, rows: Mapping[DocumentId, Arriving]) -> list[Decided]:
         """Returns the conflicts as people call them."""
@@ -173,8 +173,8 @@ class Answers:
             # It has not seen all that the file contains, though nothing was edited here since they agreed.
             self._pair.recheck.forgotten = True
             return None
-        settled = on_fetched(record, body, answer)
-        return _Applied(settled, held) if settled is not None else None
+        next_state = on_fetched(record, body, answer)
+        return _Applied(next_state, held) if next_state is not None else None
 
     async def _submitted(
         self, document: DocumentId, record: Record, pending: Pending, answer: UpstreamAnswer, held: FileContent | None
@@ -185,9 +185,9 @@ class Answers:
             arrival = self._pair.versioning.against(document, content, pending, answer)
             if arrival is Arrival.APART:
                 left = replace(record.outline, is_pending=False, remote_hash=answer.hash)
-                return _Applied(Settled(body, replace(record, outline=left, pending=None)), held, apart=pending)
+                return _Applied(NextState(body, replace(record, outline=left, pending=None)), held, apart=pending)
             if arrival is not None:
-                return _Applied(Settled(answer.state if arrival is Arrival.TAKEN else body, agreed(answer)), held)
+                return _Applied(NextState(answer.state if arrival is Arrival.TAKEN else body, agreed(answer)), held)
         if await self._asked_for_policies(held, pending.body, answer):
             return await self._applied(document, record, answer)
         unedited = pending.hash == record.outline.shadow_hash

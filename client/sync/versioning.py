@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from client.sync.engine.answer import Settled
+from client.sync.engine.answer import NextState
 from client.sync.engine.records import Ancestor, Outline, Pending, Record, UpstreamAnswer
 from client.sync.engine.versions import Agreed, FileVersion, ancestors, arrived, contained, is_edited, numbered
 from client.sync.state_store import SyncStateStore
@@ -20,7 +20,7 @@ class TakenState:
     """An answer, and what is made of it. `before`: the record as it was when the state was sent."""
 
     answer: UpstreamAnswer
-    settled: Settled
+    next_state: NextState
     before: Record
 
 
@@ -155,19 +155,19 @@ class Versioning:
         earlier: dict[DocumentId, Ancestor] = {}
         merged: dict[DocumentId, Ancestor] = {}
         for document, one in with_versions.items():
-            answer, settled, before = one.answer, one.settled, one.before
+            answer, next_state, before = one.answer, one.next_state, one.before
             sent = _sent(before.pending) if before.pending is not None else None
             if sent is not None and sent.hash != answer.hash:
                 merged[document] = sent  # it tells what of the answer is of others
             kept = _agreed_hash(before)
             if before.version and kept != answer.hash:
                 earlier[document] = Ancestor(before.version, before.shadow if kept else None, kept)
-            if answer.state is None and settled.doc is not None and _is_unedited(before):
+            if answer.state is None and next_state.doc is not None and _is_unedited(before):
                 continue  # the next plan removes it
             then = answer.hash
-            if settled.doc is not None and settled.doc is not answer.state:
-                then = content_hash(settled.doc)
-            elif settled.doc is None:
+            if next_state.doc is not None and next_state.doc is not answer.state:
+                then = content_hash(next_state.doc)
+            elif next_state.doc is None:
                 then = None
             had = known.get(document)
             if had is None:

@@ -32,8 +32,8 @@ from shared.core.resolution.revs import CREATED, parse_rev
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """The new state of file and memory, to be stored as one."""
+class NextState:
+    """What file and memory are to hold when an answer is applied; stored as one."""
 
     doc: Body | None
     """What the file must hold; None: no file."""
@@ -49,12 +49,12 @@ def on_answer(
     policies: Policies = NO_POLICIES,
     *,
     unedited: bool = False,
-) -> Settled:
+) -> NextState:
     """`now`: what the file holds at this moment. `unedited`: it was sent as it had been agreed on, to be verified."""
     sent = None if pending.deletes else pending.body
     if unedited and answer.state is None and sent is not None and _same(now, sent):
         # It is gone there. The next plan removes all such files together, so that the deletion guard sees how many.
-        return Settled(now, _record(answer, shadow=sent))
+        return NextState(now, _record(answer, shadow=sent))
     return edits_since(sent, now, answer, policies, removed=pending.shadow)
 
 
@@ -65,24 +65,24 @@ def edits_since(
     policies: Policies = NO_POLICIES,
     *,
     removed: Body | None = None,
-) -> Settled:
+) -> NextState:
     """What was edited between `sent` and `now`, on what was answered. `sent` None: a deletion, of `removed`."""
     if _same(now, sent):
-        return Settled(answer.state, agreed(answer))
+        return NextState(answer.state, agreed(answer))
     if now is None:  # deleted since
         unseen = not _same(answer.state, sent)
-        return Settled(answer.state if unseen else None, agreed(answer))
+        return NextState(answer.state if unseen else None, agreed(answer))
     if answer.state is None:
-        return Settled(now, _record(answer, shadow=sent))
+        return NextState(now, _record(answer, shadow=sent))
     merged = merged_onto(sent if sent is not None else removed, answer.state, now, policies)
-    return Settled(merged.doc, agreed(answer), merged.conflicts)
+    return NextState(merged.doc, agreed(answer), merged.conflicts)
 
 
-def on_fetched(record: Record, now: Body | None, answer: UpstreamAnswer) -> Settled | None:
+def on_fetched(record: Record, now: Body | None, answer: UpstreamAnswer) -> NextState | None:
     """For an answer to nothing that was sent. None: the document was edited meanwhile, so the edit goes first."""
     if not _same(now, record.shadow) and not _same(now, answer.state):
         return None
-    return Settled(answer.state, agreed(answer))
+    return NextState(answer.state, agreed(answer))
 
 
 def is_forgotten(base: str | None, answer: UpstreamAnswer) -> bool:

@@ -16,7 +16,7 @@ export {
 } from "./merge/objects.ts";
 export { InvalidPoliciesError, NO_POLICIES, parsePolicies, type Policies, type Strategy } from "./merge/policies.ts";
 export { mergeOntoWith } from "./merge/onto.ts";
-export { isForgotten, mayBeLost, mustMerge, onAnswer, onFetched, type MergeOnto, type Settled } from "./engine/answer.ts";
+export { isForgotten, mayBeLost, mustMerge, onAnswer, onFetched, type MergeOnto, type NextState } from "./engine/answer.ts";
 export { pendingFor, plan, type Action, type Plan, type PlanOptions } from "./engine/plan.ts";
 export {
   CREATED,

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 
-import { isForgotten, mayBeLost, onAnswer, onFetched, type Settled } from "../src/engine/answer.ts";
+import { isForgotten, mayBeLost, onAnswer, onFetched, type NextState } from "../src/engine/answer.ts";
 import { pendingFor, plan } from "../src/engine/plan.ts";
 import { NOTHING, type Answer, type DocumentRecord, type Outline, type Pending } from "../src/engine/records.ts";
 import { canonical, contentHash } from "../src/json/canonical.ts";
@@ -113,7 +113,7 @@ interface AnswerVector {
 
 vectors<AnswerVector>("answers", (vector) => {
   const policies = vector.policies ? parsePolicies(vector.policies) : NO_POLICIES;
-  const found: Settled | undefined = vector.fetched
+  const found: NextState | undefined = vector.fetched
     ? onFetched(vector.shadow, vector.now, vector.answer)
     : onAnswer(vector.pending, vector.now, vector.answer, mergeOntoWith(policies), vector.unedited);
   if (!found || !vector.wanted) {

@@ -17,7 +17,7 @@ import type { Conflict } from "../merge/objects.ts";
 import { CREATED, isTombstone, NOTHING, type Answer, type Body, type DocumentRecord, type Pending } from "./records.ts";
 
 /** The new state of a document and of what is remembered, to be stored as one. */
-export interface Settled {
+export interface NextState {
   readonly doc: Body | null;
   readonly record: DocumentRecord;
   /** Decided here. */
@@ -41,14 +41,14 @@ export function onAnswer(
   answer: Answer,
   mergeOnto: MergeOnto,
   unedited = false,
-): Settled {
+): NextState {
   const sent = isTombstone(pending.body) ? null : pending.body;
   const kept = same(now, sent);
   // It is gone there. The next plan removes all such documents together, so that the guard sees how many.
-  if (unedited && answer.state === null && sent !== null && kept) return settled(now, remembered(answer, sent));
-  if (kept) return settled(answer.state, agreed(answer));
-  if (now === null) return settled(same(answer.state, sent) ? null : answer.state, agreed(answer));
-  if (answer.state === null) return settled(now, remembered(answer, sent));
+  if (unedited && answer.state === null && sent !== null && kept) return nextState(now, remembered(answer, sent));
+  if (kept) return nextState(answer.state, agreed(answer));
+  if (now === null) return nextState(same(answer.state, sent) ? null : answer.state, agreed(answer));
+  if (answer.state === null) return nextState(now, remembered(answer, sent));
   const { doc, conflicts } = mergeOnto(sent ?? pending.shadow, answer.state, now);
   return { doc, record: agreed(answer), conflicts };
 }
@@ -59,9 +59,9 @@ export function mustMerge(pending: Pick<Pending, "body">, now: Body | null, answ
 }
 
 /** For an answer to nothing that was sent. undefined: the document was edited meanwhile, so the edit goes first. */
-export function onFetched(shadow: Body | null, now: Body | null, answer: Answer): Settled | undefined {
+export function onFetched(shadow: Body | null, now: Body | null, answer: Answer): NextState | undefined {
   if (!same(now, shadow) && !same(now, answer.state)) return undefined;
-  return settled(answer.state, agreed(answer));
+  return nextState(answer.state, agreed(answer));
 }
 
 interface Position {
@@ -121,7 +121,7 @@ function remembered(answer: Answer, shadowBody: Body | null): DocumentRecord {
   };
 }
 
-function settled(doc: Body | null, record: DocumentRecord): Settled {
+function nextState(doc: Body | null, record: DocumentRecord): NextState {
   return { doc, record, conflicts: [] };
 }
 

@@ -11,7 +11,7 @@ import { equal, type JsonObject } from "../json/values.ts";
 import type { Conflict } from "../merge/objects.ts";
 import type { Store } from "../stores/store.ts";
 import type { Changes, Outgoing, Server } from "../transport/server.ts";
-import { isForgotten, mayBeLost, mustMerge, onAnswer, onFetched, type MergeOnto, type Settled } from "./answer.ts";
+import { isForgotten, mayBeLost, mustMerge, onAnswer, onFetched, type MergeOnto, type NextState } from "./answer.ts";
 import { Fingerprint } from "./fingerprint.ts";
 import { actionFor, pendingFor, plan, type Action, type Plan } from "./plan.ts";
 import { type Answer, type Body, isTombstone, NOTHING, type Pending, type Reply } from "./records.ts";
@@ -309,7 +309,7 @@ export class Sync {
             mustLoad = true; // it was edited just now
             return undefined;
           }
-          return this.settled(row, reply.answer, arrivals);
+          return this.changedRow(row, reply.answer, arrivals);
         },
         () => {
           arrivals.length = 0;
@@ -323,8 +323,8 @@ export class Sync {
     }
   }
 
-  private settled(row: Row, answer: Answer, arrivals: Arrival[]): Partial<Row> | undefined {
-    let found: Settled | undefined;
+  private changedRow(row: Row, answer: Answer, arrivals: Arrival[]): Partial<Row> | undefined {
+    let found: NextState | undefined;
     if (row.pending) {
       // Where there is none it was asked before that none is needed.
       found = onAnswer(row.pending, row.doc, answer, this.mergeOnto!, row.pending.hash === row.shadow);

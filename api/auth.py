@@ -101,13 +101,13 @@ def _new(
     every_space: bool,
     expires_at: float | None,
     shared: bool = False,
-    made: NewDevice | None = None,
+    identity: NewDevice | None = None,
 ) -> _New:
     """A device that is nowhere yet, its token, and what the audit log says of it."""
     now = time.time()
-    made = made or NewDevice.random()
+    identity = identity or NewDevice.random()
     device = Device(
-        id=made.id,
+        id=identity.id,
         user=owner.name,
         name=name,
         space=space,
@@ -119,7 +119,7 @@ def _new(
     )
     act = AuditAct.DEVICE_ADDED
     entry = origin.entry(act, now, space=space, user=owner.id, device=device.id, every_space=every_space)
-    return _New(device, made.token, entry)
+    return _New(device, identity.token, entry)
 
 
 class Devices:
@@ -313,12 +313,12 @@ class Devices:
         origin: Origin,
         every_space: bool = False,
         expires_at: float | None = None,
-        made: NewDevice | None = None,
+        identity: NewDevice | None = None,
     ) -> tuple[Device, str]:
         """The same for one who may make many. 409 if the space has as many as it may have, 507 if the user has: those
-        that were revoked within a day are counted too, so that making and revoking has an end. `made`: its id and
+        that were revoked within a day are counted too, so that making and revoking has an end. `identity`: its id and
         token, if they are not to be any; DeviceExistsError if there is or was one with this id."""
-        new = _new(owner, name, space, origin, every_space=every_space, expires_at=expires_at, made=made)
+        new = _new(owner, name, space, origin, every_space=every_space, expires_at=expires_at, identity=identity)
         since = time.time() - _REVOKED_COUNT_SECONDS
         most = most_of_user = NO_LIMIT
         if self._limits is not None:

@@ -95,9 +95,11 @@ class Grants:
         await self.stores.grants.use(token_hash(secret), now)
         return device, token.token
 
-    async def _device(self, owner: User, approval: Approval, made: NewDevice, address: str | None) -> Device | None:
+    async def _device(
+        self, owner: User, approval: Approval, identity: NewDevice, address: str | None
+    ) -> Device | None:
         """The device of the grant, made if it was not before. None: it was revoked."""
-        known = await self.devices.by_hash(token_hash(made.token))
+        known = await self.devices.by_hash(token_hash(identity.token))
         if known is not None:
             return known
         try:
@@ -107,10 +109,10 @@ class Grants:
                 space=approval.space,
                 origin=Origin(approval.by, owner.id, address),
                 every_space=True,
-                made=made,
+                identity=identity,
             )
         except DeviceExistsError:
-            return await self.devices.by_hash(token_hash(made.token))
+            return await self.devices.by_hash(token_hash(identity.token))
         return device
 
     async def waiting(self, caller: Caller, typed: str) -> DeviceGrant:

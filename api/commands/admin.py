@@ -124,19 +124,19 @@ def setup(data: Path | None, *, with_token: bool, as_json: bool) -> None:
     """What a new server needs: an administrator if there is none, and a first token."""
 
     async def call(admin: Administration) -> dict[str, Any]:
-        made: dict[str, Any] = {"administrator": None}
+        added: dict[str, Any] = {"administrator": None}
         if not await admin.stores.users.administrators():
             name = _FIRST
             while await admin.stores.users.by_login(name) is not None:
                 name += "-1"
             _, password = await admin.add_user(BY_OPERATOR, name, administrator=True)
-            made["administrator"] = {"name": name, "password": password}
+            added["administrator"] = {"name": name, "password": password}
         if with_token:
             device, token = await Provision(admin.stores, Devices(admin.stores)).device(
                 user=UserName("owner"), name="first", space=SpaceId("default"), origin=BY_OPERATOR
             )
-            made |= {"device": device.id, "token": token, "space": device.space, "user": device.user}
-        return made
+            added |= {"device": device.id, "token": token, "space": device.space, "user": device.user}
+        return added
 
     print_value(administer(data, call), as_json=as_json)
 

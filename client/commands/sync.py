@@ -18,8 +18,8 @@ from client.config.config_file import Profile, UpstreamConfig
 from client.folder.locks import held
 from client.screen import INCOMPLETE, Screen
 from client.sync.engine.plan import Plan
-from client.workspace.restart_reason import SETTINGS, RestartReason
 from client.workspace.multi_sync import Arrived, MultiSync, Result
+from client.workspace.restart_reason import SETTINGS, RestartReason
 from client.workspace.watch import Watch
 from client.workspace.workspace import SetUpError, Workspace, open_workspace
 from shared import gc

@@ -123,8 +123,8 @@ class States:
 
     def _before(self, document: DocumentId, now: Body | None) -> Body | None:
         """What the document was before it became what it is `now`; None: nothing here says."""
-        here = content_hash(now) if now is not None else None
-        if here is None:
+        current = content_hash(now) if now is not None else None
+        if current is None:
             for name in self._workspace.store.upstreams():
                 record = self._workspace.store.record(name, document)
                 if record.shadow is not None:
@@ -132,7 +132,7 @@ class States:
         for entry in self._entries:
             for step in entry.steps:
                 for body in (step.after, step.before) if step.document == document else ():
-                    if body is not None and content_hash(body) != here:
+                    if body is not None and content_hash(body) != current:
                         return body
         return None
 
@@ -160,14 +160,14 @@ class States:
     async def _revision(
         self, document: DocumentId, now: Body | None, *, content: str | None = None, moment: float | None = None
     ) -> Body | None:
-        here = content_hash(now) if now is not None else None
+        current = content_hash(now) if now is not None else None
         for config in self._workspace.profile.upstreams:
             if config.name in self._earlier.unreachable:
                 continue
             try:
                 driver = self._driver(config.name)
                 for row in await driver.history(document) if driver.abilities.history else ():
-                    if not _fits(row, here, content, moment):
+                    if not _fits(row, current, content, moment):
                         continue
                     if row.get("deleted"):  # so it was at that moment
                         return None
@@ -190,7 +190,7 @@ class States:
         self._drivers.clear()
 
 
-def _fits(row: Mapping[str, Any], here: str | None, content: str | None, moment: float | None) -> bool:
+def _fits(row: Mapping[str, Any], current: str | None, content: str | None, moment: float | None) -> bool:
     """Whether the revision, of those that are told newest first, is the one that is looked for or decides that there
     is none."""
     if content is not None:
@@ -199,4 +199,4 @@ def _fits(row: Mapping[str, Any], here: str | None, content: str | None, moment:
         return False
     if moment is not None:
         return float(row.get("at") or 0) <= moment
-    return not row.get("deleted") and row.get("hash") != here
+    return not row.get("deleted") and row.get("hash") != current

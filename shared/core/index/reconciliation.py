@@ -115,10 +115,10 @@ class Tree:
         """Compares the ranges that are asked about with those here."""
         comparison = Comparison({}, {})
         for prefix in sorted(asked):  # those of one bucket together: it is looked through once
-            here = self.sum(prefix)
-            if here.fingerprint == asked[prefix]:
+            mine = self.sum(prefix)
+            if mine.fingerprint == asked[prefix]:
                 continue
-            if here.count <= LIST_AT_MOST or len(prefix) >= MAX_PREFIX:
+            if mine.count <= LIST_AT_MOST or len(prefix) >= MAX_PREFIX:
                 comparison.listed[prefix] = self.documents(prefix)
                 continue
             for digit in _DIGITS:

@@ -37,7 +37,7 @@ DECISIONS_OF_SHARE: Final = 8
 """At a time in one process, of a token that opens many spaces."""
 IMPORTS: Final = 2
 """At a time in one process, one of a space."""
-_MOST_REST_SECONDS: Final = 1.0
+_MAX_REST_SECONDS: Final = 1.0
 
 
 class ByteBudget:
@@ -163,7 +163,7 @@ class Gate:
             self.leave(space)
         else:
             loop = asyncio.get_running_loop()
-            loop.call_later(min(loop.time() - began, _MOST_REST_SECONDS), self.leave, space)
+            loop.call_later(min(loop.time() - began, _MAX_REST_SECONDS), self.leave, space)
 
     def leaving(self, space: SpaceId) -> Callable[[], None]:
         """What ends a turn that has just come: `leave_after`, once. It ends by itself after `most_seconds`."""

@@ -48,7 +48,7 @@ from shared.settings import Settings
 
 T = TypeVar("T")
 
-_MOST_ENTRIES = 10_000
+_MAX_ENTRIES = 10_000
 
 
 @click.group()
@@ -229,7 +229,7 @@ def explain(data: Path | None, space: str, document: str, as_json: bool) -> None
 
     async def call(mongo: Mongo) -> tuple[list[HistoryEntry], Policies, list[Device]]:
         store = MongoDocumentStore(mongo, give_up_after_seconds=10)
-        entries = await store.history(SpaceId(space), DocumentId(document), _MOST_ENTRIES)
+        entries = await store.history(SpaceId(space), DocumentId(document), _MAX_ENTRIES)
         policies = await store.policies(SpaceId(space))
         return entries, policies, await access_stores(mongo).devices.list_all()
 

@@ -15,7 +15,7 @@ from shared.core.documents import SpaceId
 AT_ONCE: Final = 32
 MOST_WAITING: Final = 16
 """Of a space. If there is more to tell, its followers are told instead that they may have missed something."""
-_MOST_REST_SECONDS: Final = 0.05
+_MAX_REST_SECONDS: Final = 0.05
 
 
 class SpaceFollower(Protocol):
@@ -81,7 +81,7 @@ class FanOut(Generic[F]):
                 call(follower)
         await asyncio.sleep(0)  # what they do about it
         if not self._pace.is_alone(space):
-            await asyncio.sleep(min(time.monotonic() - began, _MOST_REST_SECONDS))
+            await asyncio.sleep(min(time.monotonic() - began, _MAX_REST_SECONDS))
 
 
 def _lost(follower: SpaceFollower) -> None:

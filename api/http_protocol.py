@@ -25,15 +25,15 @@ _MALFORMED: Final = "This is not an HTTP/1.1 request. The connection is closed."
 MOST_HEAD_BYTES: Final = 64 * 1024
 MOST_HEADERS: Final = 200
 MOST_PARAMETERS: Final = 200
-_MOST_ESCAPES: Final = 4096
-_MOST_PIPELINED: Final = 16
+_MAX_ESCAPES: Final = 4096
+_MAX_PIPELINED: Final = 16
 """Requests that wait on a connection, or a few more that came in the same _SLICE_BYTES. Then no more is read."""
 _SLICE_BYTES: Final = 2 * 1024
 _CHUNKED_SLICE_BYTES: Final = 16 * 1024
 _CHUNKS: Final = 1000
 _CHUNK_BYTES: Final = 32
 """A body may come in so many chunks, and in one more for so many bytes: each costs as much as a thousand bytes."""
-_MOST_TRAILERS: Final = 20
+_MAX_TRAILERS: Final = 20
 _HOST: Final = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Za-z:._-]+\])(?::[0-9]{0,5})?\Z")
 """A name or address, perhaps with a port (RFC 9110, 7.2); nothing in which others could see a user, path or query."""
 _STUCK_SECONDS: Final = 30.0
@@ -105,7 +105,7 @@ class HttpProtocol(HttpToolsProtocol):
             return
         view = memoryview(data)
         while view and self._refused_later is None and not self.transport.is_closing():
-            if len(self.pipeline) >= _MOST_PIPELINED:
+            if len(self.pipeline) >= _MAX_PIPELINED:
                 self._unread = bytes(view)
                 return
             size = self._slice_bytes()
@@ -172,8 +172,8 @@ class HttpProtocol(HttpToolsProtocol):
             return
         if not self._in_head:
             self._trailers += 1
-            if self._trailers > _MOST_TRAILERS:
-                self._give_up(errors.MALFORMED_REQUEST, f"A body may have {_MOST_TRAILERS} trailers.")
+            if self._trailers > _MAX_TRAILERS:
+                self._give_up(errors.MALFORMED_REQUEST, f"A body may have {_MAX_TRAILERS} trailers.")
             return  # nobody asks for them
         if len(self.headers) >= MOST_HEADERS:
             self._give_up(errors.HEADERS_TOO_LARGE, f"A request may have {MOST_HEADERS} headers.")
@@ -190,8 +190,8 @@ class HttpProtocol(HttpToolsProtocol):
         if self._is_replaying:
             return
         query = self.url.partition(b"?")[2]
-        if query.count(b"&") >= MOST_PARAMETERS or query.count(b"%") > _MOST_ESCAPES:
-            detail = f"An address may have {MOST_PARAMETERS} parameters, and {_MOST_ESCAPES} escapes (%) in them."
+        if query.count(b"&") >= MOST_PARAMETERS or query.count(b"%") > _MAX_ESCAPES:
+            detail = f"An address may have {MOST_PARAMETERS} parameters, and {_MAX_ESCAPES} escapes (%) in them."
             self._give_up(errors.MALFORMED_REQUEST, detail)
         self._look_at_host()
         super().on_headers_complete()  # may find that they are not valid

@@ -29,7 +29,7 @@ _FASTER: Final = 1.007
 _LEAST_RATE: Final = 40.0
 """Requests a second. A loop that is late in spite of this is late for something else; of several processes on few
 cores each lets so many through."""
-_MOST_TURN_SECONDS: Final = 10.0
+_MAX_TURN_SECONDS: Final = 10.0
 """So long a request waits at most."""
 ANSWERS_RATE: Final = 8 * 1024 * 1024
 """Bytes a second of the large answers of one space. Making them takes some 15 ns a byte."""
@@ -85,7 +85,7 @@ class Pace:
             self._many.add(space)
         if space in self._rates:
             turn = max(self._turns[space], now) + count / self._rates[space]
-            self._turns[space] = min(turn, now + _MOST_TURN_SECONDS)
+            self._turns[space] = min(turn, now + _MAX_TURN_SECONDS)
 
     async def give_way(self, space: SpaceId, size: int) -> None:
         """After so many bytes of a large answer. While others ask for something, those of a space come to

@@ -24,7 +24,7 @@ from shared.core.index.lineage import Lineage
 from shared.ports import DocumentStore
 from shared.settings import Settings
 
-_MOST_CHANGES: Final = 1000
+_MAX_CHANGES: Final = 1000
 """Of a space since a page was looked at; if there are more it is made again."""
 _ROW_BYTES: Final = 64
 """What a document of a page takes besides its text."""
@@ -97,9 +97,9 @@ class PageCache:
             return False
         space, after, _ = key
         since, until = page.position.sequence, lineage.sequence
-        if until - since > _MOST_CHANGES:
+        if until - since > _MAX_CHANGES:
             return False
-        changes = await self._store.feed(space, since, until, _MOST_CHANGES)
+        changes = await self._store.feed(space, since, until, _MAX_CHANGES)
         if any(after < document and (page.last is None or document <= page.last) for _, document, _ in changes):
             return False
         page.position = lineage.position

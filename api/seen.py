@@ -22,8 +22,8 @@ EVERY_SECONDS: Final = 60
 """How often one device is written of."""
 _FIRST_SECONDS: Final = 1.0
 """How long what a device asks for first is gathered."""
-_MOST_KEPT: Final = 10_000
-_MOST_CLIENT: Final = 100
+_MAX_KEPT: Final = 10_000
+_MAX_CLIENT: Final = 100
 """Characters of what a program calls itself."""
 
 
@@ -58,10 +58,10 @@ class SeenDevices:
         note = self._notes.setdefault(device, _Note(now))
         note.at = now
         if client is not None and is_shown(client):
-            note.client = client[:_MOST_CLIENT]
+            note.client = client[:_MAX_CLIENT]
         for space, sequence in (synced or {}).items():
             note.synced[space] = Synced(now, sequence)
-        if device not in self._tasks and len(self._tasks) < _MOST_KEPT:
+        if device not in self._tasks and len(self._tasks) < _MAX_KEPT:
             self._tasks[device] = asyncio.create_task(self._write(device))
 
     async def close(self) -> None:
@@ -74,7 +74,7 @@ class SeenDevices:
             while device in self._notes:  # another one may have come while the last one was stored
                 due = self._written.get(device, 0.0) + EVERY_SECONDS - time.time()
                 await self._until_due(max(due, _FIRST_SECONDS))
-                if len(self._written) >= _MOST_KEPT:
+                if len(self._written) >= _MAX_KEPT:
                     self._written.clear()
                 note = self._notes.pop(device)
                 self._written[device] = time.time()

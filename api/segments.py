@@ -46,7 +46,7 @@ _ZSTD_HEAD: Final = _ZSTD_MAGIC + bytes((0, (_WINDOW_LOG - 10) << 3))
 _ZSTD_END: Final = b"\x01\0\0"
 """The last block, of nothing."""
 _RAW, _RLE = 0, 1
-_MOST_RAW_BYTES: Final = 128 * 1024
+_MAX_RAW_BYTES: Final = 128 * 1024
 
 
 def segment(coding: str, text: bytes) -> bytes:
@@ -81,8 +81,8 @@ def _blocks(text: bytes) -> bytes:
         if blocks is not None and _is_independent(blocks, text):
             return blocks
     return b"".join(
-        _header(_RAW, len(text[begin : begin + _MOST_RAW_BYTES])) + text[begin : begin + _MOST_RAW_BYTES]
-        for begin in range(0, len(text), _MOST_RAW_BYTES)
+        _header(_RAW, len(text[begin : begin + _MAX_RAW_BYTES])) + text[begin : begin + _MAX_RAW_BYTES]
+        for begin in range(0, len(text), _MAX_RAW_BYTES)
     )
 
 

@@ -15,9 +15,9 @@ from shared.core.documents import Device, Position
 from shared.core.index.cursors import cursor_of
 from shared.ports import UnavailableError
 
-_MOST_WAITING = 64
+_MAX_WAITING = 64
 """Announcements that wait for a slow reader; then they are dropped, and what changed is read again."""
-_MOST_BEATS = 2
+_MAX_BEATS = 2
 """Heartbeats that a reader who takes nothing is given."""
 _BEAT = b":\n\n"
 _HEADERS: Final = [
@@ -84,7 +84,7 @@ class EventStream:
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def on_announcement(self, announcement: RenderedAnnouncement) -> None:
-        if len(self._waiting) >= _MOST_WAITING:
+        if len(self._waiting) >= _MAX_WAITING:
             self._waiting.clear()
             self._behind = True
         else:
@@ -98,7 +98,7 @@ class EventStream:
     def beat(self) -> None:
         if self._sender is not None and not self._sender.done():
             self._beats += 1
-            if self._beats > _MOST_BEATS:
+            if self._beats > _MAX_BEATS:
                 self._stuck = True
                 self.close()
             return

@@ -10,8 +10,8 @@ from shared.core.documents import Epoch
 from shared.core.documents import Sequence as SequenceNumber
 from shared.ports import Announcement
 
-_MOST_BODY_BYTES: Final = 2048
-_MOST_BODIES_BYTES: Final = 32 * 1024
+_MAX_BODY_BYTES: Final = 2048
+_MAX_BODIES_BYTES: Final = 32 * 1024
 
 
 def dump_announcement(announcement: Announcement) -> bytes:
@@ -19,13 +19,13 @@ def dump_announcement(announcement: Announcement) -> bytes:
     rows: list[list[Any]] | None = None
     if announcement.changes is not None:
         rows = []
-        room = _MOST_BODIES_BYTES
+        room = _MAX_BODIES_BYTES
         for change in announcement.changes:
             row: list[Any] = [change.document, change.hash, change.rev, change.version]
             if room > 0 and change.body is not None:
                 data = orjson.dumps(change.body)
                 room -= len(data)
-                if len(data) <= _MOST_BODY_BYTES:
+                if len(data) <= _MAX_BODY_BYTES:
                     row.append(orjson.Fragment(data))
             rows.append(row)
     return orjson.dumps([announcement.first, announcement.last, announcement.history, rows])

@@ -1065,7 +1065,7 @@ BREAKS = (
     Break(
         "heads: an address has any number of parameters",
         "api/http_protocol.py",
-        '        if query.count(b"&") >= MOST_PARAMETERS or query.count(b"%") > _MOST_ESCAPES:',
+        '        if query.count(b"&") >= MOST_PARAMETERS or query.count(b"%") > _MAX_ESCAPES:',
         "        if False:",
         PROTOCOL,
     ),
@@ -1079,14 +1079,14 @@ BREAKS = (
     Break(
         "bodies: they have any number of trailers",
         "api/http_protocol.py",
-        "            if self._trailers > _MOST_TRAILERS:",
+        "            if self._trailers > _MAX_TRAILERS:",
         "            if False:",
         PROTOCOL,
     ),
     Break(
         "connections: any number of requests waits",
         "api/http_protocol.py",
-        "            if len(self.pipeline) >= _MOST_PIPELINED:",
+        "            if len(self.pipeline) >= _MAX_PIPELINED:",
         "            if False:",
         PROTOCOL,
     ),
@@ -1629,7 +1629,7 @@ BREAKS = (
     Break(
         "hash maps: any number of cursors of a request is looked up",
         "api/routes/hashes.py",
-        "islice(filter(None, map(parse_cursor, known)), _MOST_CURSORS)",
+        "islice(filter(None, map(parse_cursor, known)), _MAX_CURSORS)",
         "filter(None, map(parse_cursor, known))",
         HASH_MAPS,
     ),
@@ -1735,7 +1735,7 @@ BREAKS = (
     Break(
         "a space that floods does not rest",
         "worker/shares.py",
-        "return min(seconds, _MOST_REST_SECONDS)",
+        "return min(seconds, _MAX_REST_SECONDS)",
         "return 0.0",
         ("tests/unit/worker/test_shares.py",),
     ),

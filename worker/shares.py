@@ -13,7 +13,7 @@ from typing import Final
 from shared.core.documents import SpaceId
 
 _WINDOW_SECONDS: Final = 1.0
-_MOST_REST_SECONDS: Final = 0.5
+_MAX_REST_SECONDS: Final = 0.5
 _SHARE: Final = 0.5
 
 
@@ -35,7 +35,7 @@ class TimeShares:
         others = (self._taken.keys() | self._before.keys()) - {space}
         if not others or mine <= _SHARE * everything:
             return 0.0
-        return min(seconds, _MOST_REST_SECONDS)
+        return min(seconds, _MAX_REST_SECONDS)
 
     def _turn(self, now: float) -> None:
         """The sums are of this window and the one before."""

@@ -56,7 +56,7 @@ def parse_post_tasks_apart(raw: bytes, limits: Limits) -> dict[str, Posted]:
     members = _members(raw, "tasks")
     if members is None:
         # Not of this form, which is told exactly if that is no great matter.
-        if codec.marks_in(raw) > _MOST_MARKS:
+        if codec.marks_in(raw) > _MAX_MARKS:
             raise FaultError(Fault("malformed request", _FORM))
         return {key: _as_text(posted) for key, posted in parse_post_tasks(raw, limits).items()}
     tasks: dict[str, Posted] = {}
@@ -76,7 +76,7 @@ def parse_post_tasks_apart(raw: bytes, limits: Limits) -> dict[str, Posted]:
     return tasks
 
 
-_MOST_MARKS: Final = 2 * 1024 * 1024
+_MAX_MARKS: Final = 2 * 1024 * 1024
 _SPACE: Final = re.compile(r"[ \t\n\r]*+")
 _SKIPPING: Final = json.JSONDecoder(parse_int=len, parse_float=len, parse_constant=len)
 """Finds where a value ends; a number takes no longer than its length."""

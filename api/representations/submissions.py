@@ -19,7 +19,7 @@ from shared.core.resolution.context import Given
 from shared.core.resolution.states import is_tombstone
 from shared.core.version_vectors import Version
 
-_MOST_BASE_CHARACTERS: Final = 200
+_MAX_BASE_CHARACTERS: Final = 200
 _MEMBERS: Final = frozenset({"client_state", "base", "base_state", "version", "ancestors"})
 
 
@@ -52,7 +52,7 @@ def parse_post_task(raw: bytes, document: DocumentId, limits: Limits) -> PostTas
     Raises FaultError. A member that is not known is refused, not ignored: a client that sends one relies
     on it.
     """
-    if codec.marks_in(raw) > 2 * limits.max_document_bytes + _MOST_MARKS_BESIDE:
+    if codec.marks_in(raw) > 2 * limits.max_document_bytes + _MAX_MARKS_BESIDE:
         # Each of them is a byte of a canonical form, and there are two at most. So it is known before it is parsed,
         # which would take ten times the memory.
         detail = f"A document's canonical form may have {limits.max_document_bytes} bytes."
@@ -71,7 +71,7 @@ def as_text(posted: PostTask) -> PostTask:
     return replace(posted, state=state, base_state=base_state)
 
 
-_MOST_MARKS_BESIDE: Final = 1024
+_MAX_MARKS_BESIDE: Final = 1024
 """In what is no state: the envelope, and a base."""
 
 
@@ -83,7 +83,7 @@ def post_task_of(request: JsonValue, document: DocumentId, limits: Limits, point
         if member not in _MEMBERS:
             raise FaultError(Fault("malformed request", f"The member {member!r} is not known.", pointer))
     base = request.get("base")
-    if base is not None and not (isinstance(base, str) and 0 < len(base) <= _MOST_BASE_CHARACTERS):
+    if base is not None and not (isinstance(base, str) and 0 < len(base) <= _MAX_BASE_CHARACTERS):
         raise FaultError(Fault("malformed request", '"base" is the "rev" of an answer, or "0".', pointer + "/base"))
     base_state: Body | Given | None = Given.NOTHING
     if "base_state" in request:

@@ -22,8 +22,8 @@ from shared.core.resolution.context import Given, Submission
 from shared.core.resolution.revs import CREATED
 from shared.core.resolution.states import DELETED_KEY
 
-_MOST_BYTES = 4096
-_MOST_ENTRIES = 1000
+_MAX_BYTES = 4096
+_MAX_ENTRIES = 1000
 
 
 async def post_task(request: Request) -> Response:
@@ -89,7 +89,7 @@ async def get_revisions(request: Request) -> Response:
     device = await app.devices.of(request)
     await enter_large(request, device.share)
     entries = await app.documents.history(
-        device.space, document_of(request), _MOST_ENTRIES, bodies=False, max_bytes=app.settings.page_bytes
+        device.space, document_of(request), _MAX_ENTRIES, bodies=False, max_bytes=app.settings.page_bytes
     )
     if not entries:
         raise ProblemError(NOT_FOUND, "There never was such a document.")
@@ -117,7 +117,7 @@ async def post_restore(request: Request) -> Response:
     app = state(request)
     device = await app.devices.of(request, Act.WRITE)
     document = document_of(request)
-    content = _hash(await read_json_body(request, device.share, _MOST_BYTES))
+    content = _hash(await read_json_body(request, device.share, _MAX_BYTES))
     entry = await app.documents.state(device.space, document, content)
     if entry is None or entry.body is None:
         raise ProblemError(NOT_FOUND, "The document has no such revision, or its body was pruned.")

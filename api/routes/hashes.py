@@ -26,10 +26,10 @@ from shared.core.index.lineage import Lineage
 
 T = TypeVar("T")
 
-_MOST_WAIT_SECONDS = 60
-_MOST_RANGES = 4096
-_MOST_DIFF_BYTES = 512 * 1024
-_MOST_CURSORS = 8
+_MAX_WAIT_SECONDS = 60
+_MAX_RANGES = 4096
+_MAX_DIFF_BYTES = 512 * 1024
+_MAX_CURSORS = 8
 """Cursors in If-None-Match that are looked up. A client has one."""
 
 
@@ -54,7 +54,7 @@ async def get_hashes(request: Request) -> Response:
             request, device, read=read, changed=lambda newer: cursor_of(newer.position) not in known
         )
     position = lineage.position
-    for position_known in islice(filter(None, map(parse_cursor, known)), _MOST_CURSORS):
+    for position_known in islice(filter(None, map(parse_cursor, known)), _MAX_CURSORS):
         await app.hash_maps.note_position(device.space, position_known, lineage)
     coding = accepted(request.headers.get("accept-encoding"))
     if known & {"*", cursor_of(position)}:
@@ -80,8 +80,8 @@ async def post_diff(request: Request) -> Response:
     """Where a client's documents differ from the server's, range by range (docs/reconciliation.md)."""
     app = state(request)
     device = await app.devices.of(request)
-    received = await read_body(request, device.share, _MOST_DIFF_BYTES)
-    asked = ranges.ranges_of(await app.parser_pool.value(device.share, received, max_depth=2), _MOST_RANGES)
+    received = await read_body(request, device.share, _MAX_DIFF_BYTES)
+    asked = ranges.ranges_of(await app.parser_pool.value(device.share, received, max_depth=2), _MAX_RANGES)
     await enter_large(request, device.share)
     hash_map = await app.hash_maps.current(device.space)
     comparison = await hash_map.compare(asked)
@@ -138,7 +138,7 @@ def _wait(request: Request) -> float:
     text = request.query_params.get("wait", "0")
     if not (text.isascii() and text.isdecimal() and len(text) < 8):
         raise ProblemError(MALFORMED_REQUEST, "wait is a whole number of seconds.")
-    return min(int(text), _MOST_WAIT_SECONDS)
+    return min(int(text), _MAX_WAIT_SECONDS)
 
 
 def _limit(request: Request) -> int:

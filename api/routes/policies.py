@@ -12,7 +12,7 @@ from shared import codec, representations
 from shared.core.access.roles import Act
 from shared.core.merge.policies import InvalidPolicies, Policies, parse
 
-_MOST_BYTES = 256 * 1024
+_MAX_BYTES = 256 * 1024
 
 
 async def get_policies(request: Request) -> Response:
@@ -25,7 +25,7 @@ async def put_policies(request: Request) -> Response:
     app = state(request)
     device = await app.devices.of(request, Act.WRITE)
     declared = await app.parser_pool.value(
-        device.share, await read_body(request, device.share, _MOST_BYTES), max_depth=3
+        device.share, await read_body(request, device.share, _MAX_BYTES), max_depth=3
     )
     try:
         policies = parse(declared)

@@ -19,7 +19,7 @@ from bench.faults.followers import Follower, Listener, exported
 from bench.faults.kinds import Fault
 from bench.faults.writers import KINDS, FolderWriter, Writer, letters
 
-_MOST_PASSES = 10
+_MAX_PASSES = 10
 """In which all devices have the same, after the end; without new edits two are enough."""
 _LISTENING_SECONDS = 60.0
 """Until an event of what was written last has come; a stream that is silent for 45 is opened again."""
@@ -191,7 +191,7 @@ class Load:
 
     def _reconcile(self, result: Result) -> None:
         """Every client sends what differs, as it does by itself."""
-        for _ in range(_MOST_PASSES):
+        for _ in range(_MAX_PASSES):
             if sum(writer.reconcile() for writer in self.writers) == 0:
                 return
         result.missing.append("the devices do not come to the same")

@@ -9,7 +9,7 @@ import time
 from bench.model import cursor, lease
 from bench.model.search import Found, search
 
-_MOST_STATES = 12_000_000
+_MAX_STATES = 12_000_000
 
 
 def said(name: str, found: Found[object], seconds: float, *, right: bool) -> bool:
@@ -24,7 +24,7 @@ def said(name: str, found: Found[object], seconds: float, *, right: bool) -> boo
 
 def searched(name: str, model: lease.Model | cursor.Model, *, right: bool) -> bool:
     began = time.monotonic()
-    found = search(model.initial(), model.steps, model.wrong, most_states=_MOST_STATES)  # type: ignore[arg-type]
+    found = search(model.initial(), model.steps, model.wrong, most_states=_MAX_STATES)  # type: ignore[arg-type]
     return said(name, found, time.monotonic() - began, right=right)  # type: ignore[arg-type]
 
 

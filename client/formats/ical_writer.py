@@ -29,7 +29,7 @@ from shared.core.json.canonical import equal
 
 _INSTANTS: Final = ("COMPLETED", "CREATED", "LAST-MODIFIED")
 """Properties that have to be in UTC."""
-_MOST_DATES: Final = 1000
+_MAX_DATES: Final = 1000
 _BEGIN: Final = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//hypertask//EN"]
 
 
@@ -83,7 +83,7 @@ class Exceptions:
         last = series.wall_of(made_until)
         occurrences = [
             one
-            for one in islice(series.around(placed(last, series.here), _MOST_DATES), 2 * _MOST_DATES)
+            for one in islice(series.around(placed(last, series.here), _MAX_DATES), 2 * _MAX_DATES)
             if one.wall <= last and not series.is_over(one.wall)
         ]
         return (

@@ -185,7 +185,7 @@ def _numbers(rows: list[Body], context: Context) -> dict[str, Body]:
             series.wall_of(series.first),
             [*str(pattern.get("mask") or "")],
         )
-        for number in range(len(marks), _MOST_NUMBERS):
+        for number in range(len(marks), _MAX_NUMBERS):
             try:
                 wall = series.repeats.nth(first, number)
             except (ValueError, OverflowError):
@@ -202,7 +202,7 @@ def _numbers(rows: list[Body], context: Context) -> dict[str, Body]:
     return numbers
 
 
-_MOST_NUMBERS: Final = 5000
+_MAX_NUMBERS: Final = 5000
 
 
 # --- reading -------------------------------------------------------------------------------------------------

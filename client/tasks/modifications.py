@@ -33,7 +33,7 @@ from shared.core.identifiers import Body, DocumentId
 from shared.core.json.strict import FaultError, check
 
 Modification = Callable[[Body], Body]
-_MOST_DEEP: Final = 64
+_MAX_DEEP: Final = 64
 
 
 def modification_of(words: Iterable[str], now: datetime, view: View | None = None) -> Modification:
@@ -178,7 +178,7 @@ def _alike(text: str, old: Any) -> Any:
 def _json(text: str) -> Any:
     _check_text(text)
     try:
-        return parse(text.encode(), max_depth=_MOST_DEEP)
+        return parse(text.encode(), max_depth=_MAX_DEEP)
     except FaultError as error:
         why = error.fault.detail.removeprefix("The text is not JSON: ")
         raise WordError(f"{text!r} is not JSON: {why} A text needs quotes: {json.dumps(text)}") from None

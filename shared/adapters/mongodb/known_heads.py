@@ -19,9 +19,9 @@ from shared.core.documents import Epoch, SpaceId
 
 MOST_AT_ONCE: Final = 64
 """A transaction about more documents is a push or an import, of which hardly any comes again soon."""
-_MOST_BYTES: Final = 2 * 1024 * 1024
+_MAX_BYTES: Final = 2 * 1024 * 1024
 """Of bodies, of all spaces together; as values they take several times as much."""
-_MOST_SPACE_BYTES: Final = 256 * 1024
+_MAX_SPACE_BYTES: Final = 256 * 1024
 """The same of one space."""
 _ROW_BYTES: Final = 512
 """What else a row counts for."""
@@ -89,14 +89,14 @@ class KnownHeads:
         kept.update(rows)
         size = sum(map(_size, kept.values()))
         for key in list(kept):
-            if size <= _MOST_SPACE_BYTES:
+            if size <= _MAX_SPACE_BYTES:
                 break
             size -= _size(kept.pop(key))
         with self._lock:
             self._drop(space)
             self._spaces[space] = KnownInSpace(mark, kept, size)
             self._size += size
-            while self._size > _MOST_BYTES:
+            while self._size > _MAX_BYTES:
                 self._drop(next(iter(self._spaces)))
 
     def _drop(self, space: SpaceId) -> None:

@@ -36,9 +36,9 @@ _CHECK_SECONDS: Final = 0.5
 _ENVELOPE_ITEMS: Final = 500
 _ENVELOPES_AT_ONCE: Final = 4
 """Of one request. The others wait until it is known how long the answers to these are."""
-_MOST_ANSWER_BYTES: Final = 16 * 1024 * 1024
+_MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
 """Of one request: when its answers have so many, what was not sent yet is not sent."""
-_MOST_SENT: Final = 4
+_MAX_SENT: Final = 4
 """How often a submission is put into the inbox, should it be found missing there."""
 _PUT_BYTES: Final = 1024 * 1024
 """Of what goes to Redis in one call, or one envelope: it does nothing else meanwhile."""
@@ -127,7 +127,7 @@ class RedisSubmissionQueue:
     async def submit_all(self, space: SpaceId, items: Sequence[Item | EncodedItem]) -> list[Reply]:
         chunks = list(self._chunks([_encoded(item) for item in items]))
         answered: list[Reply] = []
-        bytes_left = _MOST_ANSWER_BYTES
+        bytes_left = _MAX_ANSWER_BYTES
         for first in range(0, len(chunks), _ENVELOPES_AT_ONCE):
             some = chunks[first : first + _ENVELOPES_AT_ONCE]
             if bytes_left <= 0:
@@ -318,7 +318,7 @@ class RedisSubmissionQueue:
     def _send_again(self, space: SpaceId, number: int) -> None:
         """Not for ever: what comes into the inbox and is gone again has another reason."""
         entry = self._pending.get(number)
-        if entry is not None and entry.sent < _MOST_SENT:
+        if entry is not None and entry.sent < _MAX_SENT:
             self._send(space, number)
 
 

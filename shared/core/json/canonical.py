@@ -24,7 +24,7 @@ JsonValue = Any
 MAX_SAFE_INTEGER: Final = 2**53 - 1
 HASH_HEX_DIGITS: Final = 32
 _CONTAINERS: Final = (dict, list)
-_MOST_DIGITS: Final = 310
+_MAX_DIGITS: Final = 310
 """Of an integer that a double can hold, its sign included."""
 
 _ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -117,7 +117,7 @@ def integral_double(text: str) -> float | None:
     9223372036854775808 and from 9223372036854776000, and no double from 9007199254740993, which would come back as
     another number.
     """
-    if len(text) > _MOST_DIGITS:
+    if len(text) > _MAX_DIGITS:
         return None
     value = float(text)
     if math.isinf(value):

@@ -10,7 +10,7 @@ from typing import Any, Final
 CLOCK_FIELDS: Final = ("updated_at", "modified")
 """In this order; the first that holds an instant is the clock."""
 CLOCK_POINTERS: Final = frozenset(f"/{name}" for name in CLOCK_FIELDS)
-_MOST_KEPT: Final = 40
+_MAX_KEPT: Final = 40
 """Characters of a time that is remembered."""
 
 
@@ -32,7 +32,7 @@ def instant(text: Any) -> float | None:
     if not isinstance(text, str):
         return None
     # The same few times are asked for again and again while a document is decided.
-    return _known_instant(text) if len(text) <= _MOST_KEPT else _read(text)
+    return _known_instant(text) if len(text) <= _MAX_KEPT else _read(text)
 
 
 def _read(text: str) -> float | None:

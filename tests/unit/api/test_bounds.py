@@ -213,7 +213,7 @@ async def test_who_is_paced_is_let_go_one_after_another(monkeypatch: pytest.Monk
     for _ in range(2000):
         await pace.throttle(A)
     turns = [n / pacing._LEAST_RATE for n in range(1, 2001)]
-    assert clock.slept == pytest.approx([min(turn, pacing._MOST_TURN_SECONDS) for turn in turns])
+    assert clock.slept == pytest.approx([min(turn, pacing._MAX_TURN_SECONDS) for turn in turns])
 
 
 async def test_a_large_request_takes_the_turns_of_many(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,7 +87,7 @@ async def test_few_cursors_of_a_request_are_looked_up(monkeypatch: pytest.Monkey
             noted_positions.clear()
             tags = ", ".join(f'"{epoch}-{number}"' for number in range(10, 10 + count))
             assert (await client.get("/hashes", headers={"if-none-match": tags})).status_code == 200
-            assert len(noted_positions) == min(count, hashes._MOST_CURSORS)
+            assert len(noted_positions) == min(count, hashes._MAX_CURSORS)
 
 
 async def test_a_map_that_is_built_between_the_look_and_the_lock_is_not_built_again() -> None:

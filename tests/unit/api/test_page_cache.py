@@ -102,7 +102,7 @@ async def test_what_is_answered_is_what_there_is(most: int) -> None:
 
 
 async def test_a_page_is_made_again_after_many_changes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.page_cache._MOST_CHANGES", 2)
+    monkeypatch.setattr("api.page_cache._MAX_CHANGES", 2)
     store = CountedStore()
     async with Service(documents=store).client() as client:
         await put(client, "a")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import random
 import uuid
+import weakref
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -18,9 +21,10 @@ from shared.core.documents import Body, DeviceId, DocumentId, SpaceId
 from shared.core.resolution.batch import Answer, Item
 from shared.core.resolution.context import Outcome, Submission
 from shared.core.resolution.revs import CREATED
-from shared.ports import Fence, Reply
+from shared.ports import Fence, Reply, Transaction
 from shared.settings import Settings
 from shared.transaction import CachedResolver, decide
+from tests.patience import PATIENCE_SECONDS
 
 A = DeviceId("a")
 DEVICES = [DeviceId(f"d{number}") for number in range(8)]
@@ -237,3 +241,22 @@ async def test_a_long_history_is_read_in_two_portions(writer: Writer) -> None:
     history = [command for command in asked if command.endswith("revisions") or command.startswith("getMore")]
     # States by hash, pairs, then the newest ones, of which eight come first; and what is written.
     assert history == [*["find revisions"] * 4, "insert revisions"]
+
+
+async def test_nothing_is_held_of_what_a_transaction_has_read_when_it_is_over(writer: Writer) -> None:
+    """The collector goes by how many objects there are, and would leave a few large ones for long."""
+    over: list[weakref.ref[Transaction]] = []
+    items = [Item(submission({"id": "first", "n": 1}, "0"), DEVICES[0])]
+
+    def work(found: Transaction) -> None:
+        over.append(weakref.ref(found))
+        decide(found, CachedResolver(10**6), items)
+
+    gc.disable()
+    try:
+        await writer._store.transact(writer.space, work, writer.fence)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while over[0]() is not None:
+                await asyncio.sleep(0.01)  # the thread has a few more steps
+    finally:
+        gc.enable()

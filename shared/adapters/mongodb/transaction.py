@@ -29,6 +29,21 @@ from shared.ports import Fence, TooMuchError
 from shared.ports.stores import NOTHING
 
 
+class BytesRead:
+    """How many bytes of states a transaction has read. Not in the transaction itself: its parts would know it, and
+    what it has read would stay until the collector comes, which goes by how many objects there are."""
+
+    def __init__(self, most: int | None) -> None:
+        self._most = most
+        self._read = 0
+
+    def count(self, size: int) -> None:
+        """Raises TooMuchError."""
+        self._read += size
+        if self._most is not None and self._read > self._most:
+            raise TooMuchError
+
+
 class MongoTransaction:
     """Transaction on one MongoDB session. What it writes goes to the database at its end: reads of what it wrote
     before are answered from memory."""
@@ -49,8 +64,7 @@ class MongoTransaction:
         """`known_position`: how far the space is known to have been. `known`: heads that need not be read.
         `presumes`: what a client says it has made is taken for a new document."""
         self._presumes = presumes
-        self._max_bytes = max_bytes
-        self._bytes_read = 0
+        count = BytesRead(max_bytes).count
         self._session = session
         self._space = space
         database: Database[Row] = mongo.database.delegate
@@ -58,7 +72,7 @@ class MongoTransaction:
         self._memory = database["memory"]
         self._devices = database["devices"]
         self._deletions = database["deletions"]
-        self._heads = HeadRows(self._documents, session, self._count, known)
+        self._heads = HeadRows(self._documents, session, count, known)
         self._row = SpaceRow(
             database["spaces"],
             session,
@@ -69,17 +83,11 @@ class MongoTransaction:
             known_position=known_position,
             verify=self._heads.verify,
         )
-        self._revisions = Revisions(database["revisions"], session, space, self._count)
+        self._revisions = Revisions(database["revisions"], session, space, count)
         self._device_memories: dict[str, DeviceMemory | None] = {}
         self._new_memories: set[str] = set()
         self._shared_tokens: set[DeviceId] = set()
         self._new_deletions: dict[DeviceId, Deletions] = {}
-
-    def _count(self, size: int) -> None:
-        """Raises TooMuchError."""
-        self._bytes_read += size
-        if self._max_bytes is not None and self._bytes_read > self._max_bytes:
-            raise TooMuchError
 
     @property
     def position(self) -> Position | None:

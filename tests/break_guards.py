@@ -360,7 +360,7 @@ BREAKS = (
     Break(
         "row 6: the server's changes are counted from the client's base",
         "shared/core/resolution/base_selection.py",
-        "(body,), server_from=lookup.body(parts.hash))",
+        "(body,), server_from=under)",
         "(body,), server_from=None)",
     ),
     Break(
@@ -1298,6 +1298,52 @@ BREAKS = (
         "shared/core/resolution/rebase.py",
         "side, rule = Side.OURS if self.basis.put_back.doubted else Side.THEIRS, doubts.PUT_BACK",
         "side, rule = Side.THEIRS, doubts.PUT_BACK",
+        PUT_BACK,
+    ),
+    Break(
+        "put back: a token whose device has what was brought back is taken for that of several",
+        "shared/core/resolution/base_selection.py",
+        "not earlier and not _is_of_before(lookup, device, stored.history)",
+        "not earlier",
+        PUT_BACK,
+    ),
+    Break(
+        "put back: a token whose device edits what was brought back is taken for that of several",
+        "shared/core/resolution/base_selection.py",
+        "not earlier and not _is_of_before(lookup, device, lookup.head.history)",
+        "not earlier",
+        PUT_BACK,
+    ),
+    Break(
+        "several devices with one token are not told where nothing was put back",
+        "shared/core/resolution/base_selection.py",
+        "    return bool(known) and all(stored.history != history for stored in known)",
+        "    return True",
+        PUT_BACK,
+    ),
+    Break(
+        "put back: a state that was written over unseen is not kept when its device brings it",
+        "shared/core/resolution/lost_base.py",
+        "        if base is None or (self.included and self.is_kept):",
+        "        if base is None or self.included:",
+        LOST,
+    ),
+    Break(
+        "put back: a head that is like the base by another clock counts as the base that is kept",
+        "shared/core/resolution/lost_base.py",
+        "        return self.lookup.body(self.parts.hash) is not None\n",
+        "        head = self.case.head.body\n"
+        "        known = self.known(self.case.submission.client_state)\n"
+        "        if head is not None and known is not None and same_content(known, head):\n"
+        "            return True\n"
+        "        return self.lookup.body(self.parts.hash) is not None\n",
+        LOST,
+    ),
+    Break(
+        "put back: what the deleter of a lost document had seen wins over what he made again",
+        "shared/core/resolution/base_selection.py",
+        "        if under is None and parts.version:\n",
+        "        if False:\n",
         PUT_BACK,
     ),
     Break(

@@ -18,6 +18,7 @@ from shared.core.resolution.context import (
     Stored,
     Submission,
 )
+from shared.core.resolution.known_states import rev_version, seen_by_deleter
 from shared.core.resolution.lookup import Lookup
 from shared.core.resolution.revs import CREATED, parse_rev
 
@@ -150,7 +151,10 @@ def by_rev(lookup: Lookup, state: Body | None) -> Basis | Refusal:
         return _with_own(lookup, Basis("4 created", (EMPTY,)), pairs, since)
     if parts is not None and parts.deleted:
         body = submission.base_state if isinstance(submission.base_state, dict) else EMPTY
-        basis = Basis("6 base is a tombstone", (body,), server_from=lookup.body(parts.hash))
+        under = lookup.body(parts.hash)
+        if under is None and parts.version:
+            under = seen_by_deleter(lookup, rev_version(lookup.lineage(), parts))
+        basis = Basis("6 base is a tombstone", (body,), server_from=under)
         with_own = _with_own(lookup, basis, pairs, since)
         return replace(with_own, rule=basis.rule, sent=replace(with_own.sent, own=()))
     base_body = lookup.body(base_hash(base))

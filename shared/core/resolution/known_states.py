@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.core.documents import ContentHash
+from shared.core.documents import Body, ContentHash
 from shared.core.index.lineage import Lineage
 from shared.core.resolution.context import Received, Stored
 from shared.core.resolution.lookup import Lookup
@@ -51,6 +51,14 @@ def contained_states(lookup: Lookup, version: Version) -> list[tuple[Version, St
 def common_ancestors(lookup: Lookup, version: Version) -> list[tuple[Version, Stored]]:
     """The newest of them."""
     return maximal(contained_states(lookup, version))
+
+
+def seen_by_deleter(lookup: Lookup, version: Version) -> Body | None:
+    """What was there before a deletion of this version as far as that is at hand, if the body under it is not: where
+    the document itself was lost, the deletion was made of nothing, and what it contains was brought later."""
+    seen = [(contained, stored) for contained, stored in contained_states(lookup, version) if stored.body is not None]
+    newest = max(maximal(seen), key=lambda found: found[1].sequence, default=None)
+    return newest[1].body if newest is not None else None
 
 
 def rev_version(lineage: Lineage, parts: RevParts) -> dict[Source, int]:

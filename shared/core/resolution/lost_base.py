@@ -140,10 +140,11 @@ class _LostBase:
             return False
         return stored.sequence > self.reached
 
-    def is_kept(self, base: Body) -> bool:
-        """Whether the body of the base can be read here."""
-        head = self.case.head.body
-        return (head is not None and same_content(base, head)) or self.lookup.body(self.parts.hash) is not None
+    @property
+    def is_kept(self) -> bool:
+        """Whether the body of the base can be read here, and still can when the head is written over. A head that has
+        the same content by another clock does not do: with that gone a repeat would keep the base."""
+        return self.lookup.body(self.parts.hash) is not None
 
     def known(self, state: Body | None) -> Body | None:
         """The body of the base, if it is at hand."""
@@ -266,7 +267,7 @@ class _LostBase:
             decision = replace(decision, revision=revision)
         elif not self.included and self.lookup.exists:
             decision = replace(decision.with_grown(version), recovered=outgrown(self.lookup))
-        if base is None or (self.included and self.is_kept(base)):
+        if base is None or (self.included and self.is_kept):
             return decision
         recovered = Received(self.parts.hash, base, gone(base, decision.state), bounded(self.version, sources))
         received = decision.received

@@ -176,6 +176,23 @@ def test_a_state_that_was_written_over_unseen_can_be_read_when_its_device_brings
         assert [item.body for item in server.space.entries[ID].past].count(mine) == 1
 
 
+def test_a_state_that_comes_again_is_kept_once_though_a_head_like_it_by_another_clock_is_gone() -> None:
+    """Seed 1049 of `restored`."""
+    server = Upstream()
+    x = rev(server.put(X, "0"))
+    backup = server.copy()
+    earlier, later = ({**Y, "updated_at": f"2025-06-15T15:0{minute}:00.000Z"} for minute in range(2))
+    first = rev(server.put(earlier, x, device="d"))
+    last = rev(server.put(later, rev(server.put(Z, first, device="e")), device="e"))
+    server.put_back(backup)
+    head = rev(server.put(later, last, device="e"))
+    assert server.put(earlier, first, device="d").outcome == "unchanged"
+    server.put({**later, "c": 1}, head, device="e")
+    known = len(server.space.entries[ID].past)
+    assert server.put(earlier, first, device="d").outcome == "unchanged"
+    assert len(server.space.entries[ID].past) == known
+
+
 def test_content_that_came_back_before_the_loss_is_newer_than_what_was_between() -> None:
     server = Upstream()
     x = rev(server.put(X, "0"))

@@ -298,6 +298,21 @@ def test_all_of_a_document_that_is_made_again_on_a_tombstone_that_was_lost_is_an
     assert server.body == doc(a=2, m=1)
 
 
+def test_what_was_deleted_and_made_again_does_not_lose_to_what_its_deleter_had_seen() -> None:
+    """The document was lost, so nothing is under the tombstone until somebody else brings it. Seed 961 of
+    `restored`."""
+    server = Upstream()
+    empty = server.copy()
+    x = rev(server.put(X, "0"))
+    server.put_back(empty)
+    deleted = rev(server.put(dead(), x, device="a"))
+    edited = {**X, "c": 1, "updated_at": "2025-06-15T15:06:00.000Z"}
+    server.put(edited, x, before=X, device="b")
+    again = doc(a="again", b="again", updated_at="2025-06-15T15:05:00.000Z")
+    answer = server.put(again, deleted, device="a")
+    assert answer.body == {**edited, "a": "again", "b": "again"}
+
+
 def test_null_on_a_tombstone_that_was_lost_makes_the_deletion_again() -> None:
     server, x, gone = deleted_and_put_back()
     assert server.put(None, gone, device="a").outcome == "deleted"

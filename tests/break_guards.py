@@ -1303,21 +1303,21 @@ BREAKS = (
     Break(
         "put back: a token whose device has what was brought back is taken for that of several",
         "shared/core/resolution/base_selection.py",
-        "not earlier and not _is_of_before(lookup, device, stored.history)",
+        "not earlier and not _is_of_before(lookup, device, stored)",
         "not earlier",
         PUT_BACK,
     ),
     Break(
         "put back: a token whose device edits what was brought back is taken for that of several",
         "shared/core/resolution/base_selection.py",
-        "not earlier and not _is_of_before(lookup, device, lookup.head.history)",
+        "not earlier and not _is_of_before(lookup, device, lookup.head)",
         "not earlier",
         PUT_BACK,
     ),
     Break(
         "several devices with one token are not told where nothing was put back",
         "shared/core/resolution/base_selection.py",
-        "    return bool(known) and all(stored.history != history for stored in known)",
+        "    return history not in {lineage.history_of(stored.sequence) for stored in known}",
         "    return True",
         PUT_BACK,
     ),
@@ -1331,11 +1331,18 @@ BREAKS = (
     Break(
         "put back: a head that is like the base by another clock counts as the base that is kept",
         "shared/core/resolution/lost_base.py",
-        "        return self.lookup.body(self.parts.hash) is not None\n",
+        "        return self.lookup.stored(self.parts.hash) is not None\n",
         "        head = self.case.head.body\n"
         "        known = self.known(self.case.submission.client_state)\n"
         "        if head is not None and known is not None and same_content(known, head):\n"
         "            return True\n"
+        "        return self.lookup.stored(self.parts.hash) is not None\n",
+        LOST,
+    ),
+    Break(
+        "put back: what is behind is kept once more after it was pruned",
+        "shared/core/resolution/lost_base.py",
+        "        return self.lookup.stored(self.parts.hash) is not None\n",
         "        return self.lookup.body(self.parts.hash) is not None\n",
         LOST,
     ),

@@ -57,7 +57,7 @@ def seen_by_deleter(lookup: Lookup, version: Version) -> Body | None:
     """What was there before a deletion of this version as far as that is at hand, if the body under it is not: where
     the document itself was lost, the deletion was made of nothing, and what it contains was brought later."""
     seen = [(contained, stored) for contained, stored in contained_states(lookup, version) if stored.body is not None]
-    newest = max(maximal(seen), key=lambda found: found[1].sequence, default=None)
+    newest = max(maximal(seen), key=lambda one: one[1].sequence, default=None)
     return newest[1].body if newest is not None else None
 
 

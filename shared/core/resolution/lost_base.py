@@ -142,9 +142,9 @@ class _LostBase:
 
     @property
     def is_kept(self) -> bool:
-        """Whether the body of the base can be read here, and still can when the head is written over. A head that has
-        the same content by another clock does not do: with that gone a repeat would keep the base."""
-        return self.lookup.body(self.parts.hash) is not None
+        """Whether the body of the base is here, or was until it was pruned: a repeat keeps nothing. A head that has
+        the same content by another clock does not do: it can be written over."""
+        return self.lookup.stored(self.parts.hash) is not None
 
     def known(self, state: Body | None) -> Body | None:
         """The body of the base, if it is at hand."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
@@ -14,7 +15,7 @@ from shared.core.documents import Body
 from shared.core.resolution.batch import Answer
 from shared.core.resolution.context import Refusal
 from shared.core.version_vectors import Source
-from tests.unit.core.restored_space import ID, Upstream, dead, doc
+from tests.unit.core.restored_space import ID, Upstream, dead, doc, hash_of
 
 X, Y, Z = doc(a="one", b="one"), doc(a="two", b="one"), doc(a="two", b="three")
 
@@ -191,6 +192,23 @@ def test_a_state_that_comes_again_is_kept_once_though_a_head_like_it_by_another_
     known = len(server.space.entries[ID].past)
     assert server.put(earlier, first, device="d").outcome == "unchanged"
     assert len(server.space.entries[ID].past) == known
+
+
+def test_a_state_that_comes_again_after_bodies_were_pruned_is_not_kept_once_more() -> None:
+    """Seed 1689 of `restored`. Its content was there before the loss as well."""
+    server = Upstream()
+    y = rev(server.put(Y, rev(server.put(X, "0"))))
+    backup = server.copy()
+    back = rev(server.put(X, y, device="d"))
+    last = rev(server.put(Z, back, device="e"))
+    server.put_back(backup)
+    server.put(Z, last, device="e")
+    for _ in range(2):
+        assert server.put(X, back, device="d").rule == "11 behind"
+        entry = server.space.entries[ID]
+        assert [item.body for item in entry.past if item.hash == hash_of(X)] in ([X], [None])
+        pruned = tuple(replace(item, body=None) for item in entry.past)
+        server.space.entries[ID] = replace(entry, past=pruned)
 
 
 def test_content_that_came_back_before_the_loss_is_newer_than_what_was_between() -> None:

@@ -41,6 +41,7 @@ ARRAYS = ("tests/unit/core/merge/test_ordered_merge.py",)
 STRINGS = ("tests/unit/core/merge/test_strings.py",)
 LOST = ("tests/unit/core/resolution/test_lost_base.py",)
 PUT_BACK = ("tests/unit/core/resolution/test_put_back_requests.py",)
+PUT_BACK_TOKENS = ("tests/unit/core/resolution/test_put_back_tokens.py",)
 STORE = ("tests/contract/test_document_store.py",)
 ROUND_TRIPS = ("tests/integration/test_round_trips.py",)
 WIRE = ("tests/unit/test_codec.py",)
@@ -1303,23 +1304,23 @@ BREAKS = (
     Break(
         "put back: a token whose device has what was brought back is taken for that of several",
         "shared/core/resolution/base_selection.py",
-        "not earlier and not _is_of_before(lookup, device, stored)",
-        "not earlier",
-        PUT_BACK,
+        "shared = bool(device.states) and not earlier and not _is_of_before(lookup, device)",
+        "shared = bool(device.states) and not earlier",
+        PUT_BACK_TOKENS,
     ),
     Break(
         "put back: a token whose device edits what was brought back is taken for that of several",
         "shared/core/resolution/base_selection.py",
-        "not earlier and not _is_of_before(lookup, device, lookup.head)",
-        "not earlier",
-        PUT_BACK,
+        "shared = not earlier and not _is_of_before(lookup, device)",
+        "shared = not earlier",
+        PUT_BACK_TOKENS,
     ),
     Break(
         "several devices with one token are not told where nothing was put back",
         "shared/core/resolution/base_selection.py",
-        "    return history not in {lineage.history_of(stored.sequence) for stored in known}",
+        "    return lineage.current not in {lineage.history_of(stored.sequence) for stored in known}",
         "    return True",
-        PUT_BACK,
+        PUT_BACK_TOKENS,
     ),
     Break(
         "put back: a state that was written over unseen is not kept when its device brings it",

@@ -12,10 +12,8 @@ from shared.core.resolution import base_inference
 from shared.core.resolution.context import (
     BEGINNING,
     DeviceMemory,
-    Head,
     Pair,
     Refusal,
-    Stored,
     Submission,
 )
 from shared.core.resolution.known_states import rev_version, seen_by_deleter
@@ -244,8 +242,8 @@ def by_evidence(lookup: Lookup, state: Body, content: ContentHash | None) -> Bas
     # What arrived before the request that the memory tells of is an earlier one of the device, delivered late, or
     # once more with others. It does not contradict the memory, and tells nothing of what the device has now.
     earlier = lookup.submission.arrived_at <= device.at
-    if content and (stored := lookup.stored(content)) is not None:
-        shared = bool(device.states) and not earlier and not _is_of_before(lookup, device, stored)
+    if content and lookup.stored(content) is not None:
+        shared = bool(device.states) and not earlier and not _is_of_before(lookup, device)
         memory = MemoryEvidence(contradicted=shared, unexpected=not earlier)
         return Basis("11 behind", (state,), nothing_new=True, sent=SentBefore(late=earlier), memory=memory)
     on = _bodies(lookup, device.states)
@@ -257,7 +255,7 @@ def by_evidence(lookup: Lookup, state: Body, content: ContentHash | None) -> Bas
         others = (*unpicked, *_bodies(lookup, device.before))
         memory = MemoryEvidence(remembered=True)
         return Basis("10 pick", tuple(picked), sent=SentBefore(others=others), memory=memory)
-    shared = not earlier and not _is_of_before(lookup, device, lookup.head)
+    shared = not earlier and not _is_of_before(lookup, device)
     return replace(by_content(lookup, state, content), memory=MemoryEvidence(contradicted=shared))
 
 
@@ -266,17 +264,16 @@ def _bodies(lookup: Lookup, states: Iterable[ContentHash]) -> tuple[Body, ...]:
     return tuple(body for body in map(lookup.body, states) if body is not None)
 
 
-def _is_of_before(lookup: Lookup, device: DeviceMemory, state: Head | Stored) -> bool:
-    """Whether all that is remembered of the device is of histories before that of the state. The store may have been
+def _is_of_before(lookup: Lookup, device: DeviceMemory) -> bool:
+    """Whether all that is remembered of the device is of histories before the current one. The store may have been
     put back in between: then it has lost what it answered the device since, and no other device is needed to explain
-    what this one has. Of which history a received state is, is not stored: it counts as of the current one."""
+    what this one has, be that brought back or of before. Where nothing was put back, several devices with one token
+    are told as soon as the document was written in the current history."""
     known = [stored for stored in map(lookup.stored, device.states) if stored is not None]
     if not known:
         return False
     lineage = lookup.lineage()
-    received = isinstance(state, Stored) and not state.was_head
-    history = lineage.current if received else lineage.history_of(state.sequence)
-    return history not in {lineage.history_of(stored.sequence) for stored in known}
+    return lineage.current not in {lineage.history_of(stored.sequence) for stored in known}
 
 
 def _is_late(lookup: Lookup, state: Body, device: DeviceMemory) -> bool:

@@ -361,34 +361,3 @@ def test_a_deletion_that_may_have_come_before_is_made_and_recorded() -> None:
     answer = server.put(dead(), x, device="a")
     assert answer.body is None
     assert told(answer) == [("", None, X, "put-back")]
-
-
-# Clients without a base
-
-
-FIRST = doc(title="the first title of all")
-LOST = doc(title="another title altogether", text="some text that was lost", place="a place that was lost")
-
-
-@pytest.mark.parametrize("state", [LOST, doc(**{**LOST, "n": 1, "m": 2})], ids=["looks", "edits"])
-def test_a_token_is_not_taken_for_that_of_several_devices_because_the_store_was_put_back(state: Body) -> None:
-    """What is remembered of the device was put back as well, and another one brought what the device has."""
-    server = Upstream()
-    server.put(FIRST, device="without")
-    backup = server.copy()
-    lost = rev(server.put(LOST, device="without"))
-    server.put_back(backup)
-    server.put(doc(**{**LOST, "c": 1}), lost, before=LOST, device="e")
-    answer = server.put(state, device="without")
-    assert server.space.shared_tokens == set()
-    assert answer.body == doc(**{**state, "c": 1})
-
-
-@pytest.mark.parametrize("state", [LOST, doc(**{**LOST, "n": 1, "m": 2})], ids=["looks", "edits"])
-def test_it_is_where_nothing_was_lost(state: Body) -> None:
-    server = Upstream()
-    first = rev(server.put(FIRST, device="without"))
-    lost = rev(server.put(LOST, first, device="e"))
-    server.put(doc(**{**LOST, "c": 1}), lost, device="e")
-    server.put(state, device="without")
-    assert server.space.shared_tokens == {"without"}

@@ -78,9 +78,18 @@ class SessionCookie:
         response.delete_cookie(self.name, path="/", secure=self.secure, httponly=True, samesite="lax")
         self._name_user(response, "")
 
+    def name_user(self, request: Request, response: Response, user: UserId) -> None:
+        """Says who is here to a browser that names another one, or nobody: he signed in with an earlier release."""
+        if cookie_of(request, self._user_name) != user:
+            self._name_user(response, user)
+
+    @property
+    def _user_name(self) -> str:
+        return f"__Host-{_USER_COOKIE}" if self.secure else _USER_COOKIE
+
     def _name_user(self, response: Response, user: str) -> None:
         response.set_cookie(
-            f"__Host-{_USER_COOKIE}" if self.secure else _USER_COOKIE,
+            self._user_name,
             user,
             max_age=_USER_SECONDS,
             path="/",

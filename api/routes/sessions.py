@@ -42,7 +42,9 @@ async def get_session(request: Request) -> Response:
     app = state(request)
     caller = await app.callers.person(request, leaving=True)
     assert caller.session is not None
-    return _shown(caller.user, caller.session, app.callers.cookie.sent(request), 200)
+    response = _shown(caller.user, caller.session, app.callers.cookie.sent(request), 200)
+    app.callers.cookie.name_user(request, response, caller.user.id)
+    return response
 
 
 async def sign_out(request: Request) -> Response:
@@ -65,10 +67,14 @@ async def list_sessions(request: Request) -> Response:
 
 
 async def end_session(request: Request) -> Response:
-    caller = await state(request).callers.person(request)
-    if not await ended(request, caller, WebSessionId(request.path_params["session"])):
+    callers, session = state(request).callers, WebSessionId(request.path_params["session"])
+    caller = await callers.person(request)
+    if not await ended(request, caller, session):
         raise ProblemError(NOT_FOUND, "You have no such session, or it has ended. See GET /sessions.")
-    return Response(status_code=204)
+    response = Response(status_code=204)
+    if caller.session is not None and caller.session.id == session:
+        callers.cookie.drop(response)
+    return response
 
 
 async def ended(request: Request, caller: Caller, session: WebSessionId) -> bool:

@@ -137,6 +137,73 @@ def test_what_a_browser_keeps_of_somebody_waits_unseen_until_he_is_back(
     page.context.close()
 
 
+def test_a_tab_to_which_somebody_comes_back_shows_nothing_of_who_is_gone(
+    carl: Person, chromium: Browser, relay: Relay
+) -> None:
+    """He has signed out in another tab, and there is no network by which this one could hear of it."""
+    page = window(chromium, base_url=relay.url).new_page()
+    page.goto("/app/")
+    page.wait_for_url("**/sign-in?**")
+    sign_in(page, "carl", carl.password)
+    in_sync(page)
+    add(page, "read by Carl alone")
+    in_sync(page)
+    page.evaluate("navigator.serviceWorker.ready.then(() => undefined)")
+    relay.cut()
+    page.evaluate("document.cookie = 'hypertask-user=; path=/'")
+    expect(page.locator(".list-page .row", has_text="read by Carl alone")).to_be_visible()
+    with page.expect_navigation():
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.get_by_role("alert")).to_have_text("There is no answer from the server.")
+    expect(page.get_by_text("Carl")).to_have_count(0)
+    page.context.close()
+
+
+def test_a_tab_goes_on_in_another_session_of_the_same_person(carl: Person, chromium: Browser, relay: Relay) -> None:
+    """He has signed in once more in another window, or after his password was changed."""
+    page = window(chromium, base_url=relay.url).new_page()
+    page.goto("/app/")
+    page.wait_for_url("**/sign-in?**")
+    sign_in(page, "carl", carl.password)
+    in_sync(page)  # this one syncs
+    second = page.context.new_page()
+    second.goto("/app/")
+    in_sync(second)
+    open_page(second, "Members")  # asks by the session of now
+    expect(second.get_by_role("heading", name="Members")).to_be_visible()
+
+    third = page.context.new_page()
+    third.goto("/sign-in")
+    third.evaluate(
+        """([name, password]) => fetch("/session", {method: "POST", headers: {"content-type": "application/json"},
+        body: JSON.stringify({name, password})})""",
+        ["carl", carl.password],
+    )
+    second.get_by_role("button", name="Rename").click()
+    expect(second.get_by_role("status").filter(has_text="Saved.")).to_be_visible()
+    add(page, "in another session")
+    in_sync(page)
+    assert has(carl, "in another session")
+    page.context.close()
+
+
+def test_somebody_whose_session_has_ended_leaves_nothing_in_the_browser(
+    carl: Person, chromium: Browser, relay: Relay
+) -> None:
+    page = window(chromium, base_url=relay.url).new_page()
+    page.goto("/app/")
+    page.wait_for_url("**/sign-in?**")
+    sign_in(page, "carl", carl.password)
+    in_sync(page)
+    page.context.clear_cookies(name="hypertask-session")
+    open_page(page, "Account")
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url("**/sign-in?**")
+    assert page.evaluate("indexedDB.databases().then((all) => all.length)") == 0
+    assert page.evaluate("localStorage.getItem('hypertask-person')") is None
+    page.context.close()
+
+
 def test_nothing_is_sent_in_the_name_of_somebody_else(
     carl: Person, dora: Person, chromium: Browser, relay: Relay
 ) -> None:

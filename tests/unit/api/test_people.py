@@ -63,6 +63,29 @@ async def test_a_session_that_was_ended_opens_nothing() -> None:
         await alice.call("DELETE", f"/sessions/{session}", 204)
         assert code(await other.get("/session")) == (401, "unauthenticated")
         assert await alice.refused("DELETE", f"/sessions/{session}") == (404, "not-found")
+        assert alice.client.cookies["hypertask-user"] not in ("", '""'), "it was another browser's"
+
+
+async def test_a_browser_that_names_another_one_hears_who_is_here() -> None:
+    """He has signed in with a release that did not say so."""
+    async with people() as server:
+        alice = await server.join("alice")
+        user = (await alice.call("GET", "/me"))["user"]
+        assert "set-cookie" not in (await alice.client.get("/session")).headers
+        for named in ("", "hypertask-user=u1"):
+            del alice.client.cookies["hypertask-user"]
+            session = alice.client.cookies["hypertask-session"]
+            answer = await alice.client.get("/session", headers={"cookie": f"hypertask-session={session}; {named}"})
+            assert answer.headers["set-cookie"].startswith(f"hypertask-user={user};"), named
+
+
+async def test_who_ends_the_session_that_he_asks_with_has_signed_out() -> None:
+    async with people() as server:
+        alice = await server.join("alice")
+        [session] = (await alice.call("GET", "/sessions"))["sessions"]
+        await alice.call("DELETE", f"/sessions/{session['session']}", 204)
+        assert alice.client.cookies.get("hypertask-session") is None
+        assert alice.client.cookies["hypertask-user"] in ("", '""')
 
 
 @pytest.mark.parametrize(

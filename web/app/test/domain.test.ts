@@ -13,6 +13,7 @@ import { dueText, grouped, GROUPINGS, listed, sorted, SORTS } from "../src/domai
 import { modification, taskOf } from "../src/domain/modifications.ts";
 import { namesOf, withOther } from "../src/domain/places.ts";
 import { isPattern, occurrences } from "../src/domain/recurrence.ts";
+import { lastUser } from "../src/engine/last-user.ts";
 import { titleOf, View, type Task } from "../src/domain/tasks.ts";
 import { urgency } from "../src/domain/urgency.ts";
 import { splitLine } from "../src/domain/words.ts";
@@ -185,4 +186,14 @@ test("values that are called as what every object has are values", () => {
   const [task] = [{ id: "a", priority: "constructor" }];
   assert.deepEqual(grouped([task], "priority", view).map(({ label }) => label), ["constructor"]);
   assert.deepEqual(grouped([task], "constructor", view).map(({ label }) => label), ["No constructor"]);
+});
+
+test("who signed in last is whom a page by https names, whatever pages by http have left", () => {
+  assert.equal(lastUser(""), undefined);
+  assert.equal(lastUser("other=1; xhypertask-user=u1"), undefined);
+  assert.equal(lastUser("a=b; hypertask-user=u1"), "u1");
+  assert.equal(lastUser('hypertask-user=""'), '""');
+  assert.equal(lastUser("hypertask-user=u1; __Host-hypertask-user=u2"), "u2");
+  assert.equal(lastUser("__Host-hypertask-user=u2; hypertask-user=u1"), "u2");
+  assert.equal(lastUser("hypertask-user=u1; __Host-hypertask-user="), "");
 });

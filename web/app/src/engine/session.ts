@@ -5,6 +5,8 @@
 
 import { signal } from "@preact/signals";
 
+import { lastUser } from "./last-user.ts";
+
 export interface Space {
   readonly space: string;
   readonly name: string;
@@ -52,7 +54,7 @@ function kept(): Person | undefined {
 
 /** Whether the cookie that scripts may read names somebody else, or nobody any more. Without it nothing is known. */
 function isGone(user: string): boolean {
-  const last = /(?:^|; )(?:__Host-)?hypertask-user=([^;]*)/.exec(document.cookie)?.[1];
+  const last = lastUser(document.cookie);
   return last !== undefined && last !== user;
 }
 
@@ -112,10 +114,9 @@ function ask(): Promise<Session> {
 /** A request in the name of who is signed in: its JSON. Rejects with RequestError. */
 export async function call<T = unknown>(method: string, path: string, body?: unknown, headers: HeadersInit = {}): Promise<T> {
   const all = new Headers(headers);
-  all.set(HEADER, await secret(person.value?.user));
   if (body !== undefined) all.set("content-type", "application/json");
   const init = { method, headers: all, ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
-  return (await answered(await sent(path, init))) as T;
+  return (await answered(await bySession(person.value?.user, all, () => sent(path, init)))) as T;
 }
 
 /** `fetch` for the SDK: by the session of `user`, never by another one's, and without the token that it has none of. */
@@ -123,13 +124,23 @@ export function fetchBy(user: string): typeof fetch {
   return async (input, init = {}) => {
     const headers = new Headers(init.headers);
     headers.delete("authorization");
-    headers.set(HEADER, await secret(user));
-    const answer = await fetch(input, { ...init, headers, credentials: "same-origin" });
+    const answer = await bySession(user, headers, () => fetch(input, { ...init, headers, credentials: "same-origin" }));
     if (answer.status === 401) signedOut();
-    // The session may be another one by now, of another window.
-    else if (answer.status === 403 && (await codeOf(answer.clone())) === "csrf") session = undefined;
     return answer;
   };
+}
+
+/**
+ * Sends what carries `headers` with the secret of the session. If that is another one by now, as somebody has signed in
+ * once more in another window, it is asked for and the request is sent again: the server has taken nothing of the first.
+ */
+async function bySession(user: string | undefined, headers: Headers, send: () => Promise<Response>): Promise<Response> {
+  headers.set(HEADER, await secret(user));
+  const answer = await send();
+  if (answer.status !== 403 || (await codeOf(answer.clone())) !== "csrf") return answer;
+  session = undefined;
+  headers.set(HEADER, await secret(user));
+  return send();
 }
 
 /** What a request carries beside the cookie, if the session is of `user`. */
@@ -160,6 +171,13 @@ function signedOut(): void {
   if (person.value && isGone(person.value.user)) location.reload();
 }
 
+/** Somebody comes back to this page, perhaps not who left it: what is open of who is gone is not to be seen, network or not. */
+function looked(): void {
+  if (document.visibilityState === "visible" && person.value && isGone(person.value.user)) location.reload();
+}
+
+for (const event of ["focus", "pageshow"]) addEventListener(event, looked);
+document.addEventListener("visibilitychange", looked);
 addEventListener("storage", ({ key }) => {
   if (key === REMEMBERED && person.value && kept()?.user !== person.value.user) location.reload();
 });
@@ -194,9 +212,13 @@ async function codeOf(answer: Response): Promise<string> {
   }
 }
 
-/** Signs out, and forgets who was here. What is stored of the spaces is the caller's to remove. */
+/** Signs out, also where the session has ended already, and forgets who was here. What is stored of the spaces is the caller's to remove. */
 export async function signOut(): Promise<void> {
-  await call("DELETE", "/session");
+  try {
+    await call("DELETE", "/session");
+  } catch (error) {
+    if (!(error instanceof RequestError && error.status === 401)) throw error;
+  }
   remember(undefined);
   signedOut();
 }

@@ -39,9 +39,11 @@ def check(clients: Node, seeds: range) -> None:
         edits += verdict.edits
         assert [name for name in MUST_NOT if getattr(verdict, name)] == [], (seed, verdict.details)
     assert edits > 15 * len(seeds)
+    print(f"{len(seeds)} schedules by the rules in memory, {edits} edits: none lost, none undone, all converged")
 
 
 def check_over_http(clients: Node, server: Instance, seeds: range) -> None:
+    edits = 0
     for seed in seeds:
         space = f"s-{uuid.uuid4().hex[:12]}"
 
@@ -51,7 +53,9 @@ def check_over_http(clients: Node, server: Instance, seeds: range) -> None:
         with httpx.Client(base_url=server.url) as http:
             verdict = verdict_of(clients, seed, OverHttp(http, token))
         assert verdict.edits > 10
+        edits += verdict.edits
         assert [name for name in MUST_NOT if getattr(verdict, name)] == [], (seed, verdict.details)
+    print(f"{len(seeds)} schedules against a server, {edits} edits: none lost, none undone, all converged")
 
 
 def test_no_edit_of_a_client_is_lost(clients: Node) -> None:

@@ -8,6 +8,7 @@ import { isOpen, titleOf, type Task } from "./domain/tasks.ts";
 import { splitLine } from "./domain/words.ts";
 import { closeDetail, current, engine, mayWrite, route, selected, view } from "./state.ts";
 import { say, sayError } from "./ui/messages.tsx";
+import { idsThere, isListThere } from "./ui/there.ts";
 
 const nowSeconds = (): number => Date.now() / 1000;
 
@@ -21,8 +22,14 @@ export async function add(line: string, more: Readonly<Record<string, unknown>> 
 /** What an action is about: the selection, or the row that keys act on, or the open document. */
 export function targets(): string[] {
   if (selected.value.size > 0) return [...selected.value];
-  const id = current.value ?? route.value.id;
+  const id = row() ?? route.value.id;
   return id ? [id] : [];
+}
+
+/** The row that keys act on, if it is one of the page that is shown. */
+export function row(): string | undefined {
+  const { value } = current;
+  return value !== undefined && (isListThere() || idsThere().includes(value)) ? value : undefined;
 }
 
 export async function toggleDone(ids: readonly string[]): Promise<void> {

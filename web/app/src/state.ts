@@ -20,8 +20,17 @@ export interface Route {
 export const route = signal<Route>(readRoute());
 
 function readRoute(): Route {
-  const [space = "", page = "", id = ""] = location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
+  const [space = "", page = "", id = ""] = location.hash.replace(/^#\/?/, "").split("/").map(decoded);
   return { space, page: page || "list", id };
+}
+
+/** A link from elsewhere may be anything. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 addEventListener("hashchange", () => (route.value = readRoute()));

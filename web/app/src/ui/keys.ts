@@ -8,6 +8,8 @@ export interface Key {
   readonly run: (event: KeyboardEvent) => void;
   /** Also while somebody types in a field. */
   readonly inFields?: boolean;
+  /** Where it does something; elsewhere the browser does with the key what it always does. */
+  readonly where?: () => boolean;
 }
 
 const SEQUENCE_MILLISECONDS = 1_000;
@@ -25,10 +27,8 @@ export function bindKeys(keys: () => readonly Key[]): () => void {
     const inField = isField(event.target);
     // It presses a button, and acts on a task only beside one.
     if (name === "Space" && event.target instanceof Element && event.target.closest("button, summary")) return;
-    const all = keys();
-    const found =
-      all.find((one) => one.keys.includes(sequence) && (!inField || one.inFields)) ??
-      all.find((one) => one.keys.includes(name) && (!inField || one.inFields));
+    const all = keys().filter((one) => (!inField || one.inFields) && (one.where?.() ?? true));
+    const found = all.find((one) => one.keys.includes(sequence)) ?? all.find((one) => one.keys.includes(name));
     if (!found) return;
     before = "";
     event.preventDefault();
@@ -41,10 +41,17 @@ export function bindKeys(keys: () => readonly Key[]): () => void {
 function nameOf(event: KeyboardEvent): string {
   const mod = MAC ? event.metaKey : event.ctrlKey;
   const named = event.key.length > 1;
-  const key = named ? event.key : mod ? event.key.toLowerCase() : event.key;
+  const typed = named ? event.key : latin(event);
+  const key = mod && !named ? typed.toLowerCase() : typed;
   // A character says itself whether Shift was pressed.
   const shift = event.shiftKey && (named || mod) ? "Shift+" : "";
   return `${mod ? "$mod+" : ""}${event.altKey ? "Alt+" : ""}${shift}${key === " " ? "Space" : key}`;
+}
+
+/** Letters of other scripts are those that stand in their places on a keyboard for Latin ones. */
+function latin({ key, code, shiftKey }: KeyboardEvent): string {
+  const letter = key > "\x7f" ? /^Key([A-Z])$/.exec(code)?.[1] : undefined;
+  return letter === undefined ? key : shiftKey ? letter : letter.toLowerCase();
 }
 
 /** Where letters are text. */

@@ -33,6 +33,11 @@ function remove(key: number): void {
   messages.value = messages.value.filter((one) => one.key !== key);
 }
 
+/** Closes those with a way back: it leads nowhere any more. */
+export function forgetWays(): void {
+  messages.value = messages.value.filter(({ action }) => !action);
+}
+
 export function Messages() {
   return (
     <div class="messages">

@@ -9,7 +9,7 @@ import { readFilter } from "../domain/filters.ts";
 import { grouped } from "../domain/listing.ts";
 import { entryOf, isOpen, readable, titleOf, valueAt, type Task } from "../domain/tasks.ts";
 import { addressOf, boardField, current, engine, filter, mayWrite, selected, tasks, view } from "../state.ts";
-import { say } from "../ui/messages.tsx";
+import { say, sayError } from "../ui/messages.tsx";
 import { fitting } from "./list.tsx";
 import { Check, Facts } from "./row.tsx";
 import { SearchField } from "./search.tsx";
@@ -39,6 +39,8 @@ const fields = computed(() => {
   const few = [...values].filter(([name, found]) => found.size > 1 && found.size <= 12 && !NOT_SHOWN.has(name));
   return [...new Set([...USUAL, ...few.map(([name]) => name)])];
 });
+/** What was chosen last may have been a field of another space. */
+const field = computed(() => (fields.value.includes(boardField.value!) ? boardField.value! : USUAL[0]));
 const NOT_SHOWN = new Set(["id", "description", "entry", "modified", "end", "due", "wait", "scheduled", "until", "start"]);
 
 /** Columns that are there also while nothing is in them. */
@@ -48,7 +50,7 @@ const ALWAYS: Readonly<Record<string, readonly string[]>> = {
 };
 
 const columns = computed<readonly Column[]>(() => {
-  const by = boardField.value!;
+  const by = field.value;
   if (by === "status") return byProgress();
   const found = grouped(fitting.value.tasks, by, view.value);
   const missing = (entryOf(ALWAYS, by) ?? [""]).filter((key) => !found.some((one) => one.key === key));
@@ -78,7 +80,7 @@ export function BoardPage() {
         <SearchField />
         <label class="pick">
           <span>Columns</span>
-          <select value={boardField.value} onChange={(event) => (boardField.value = event.currentTarget.value)}>
+          <select value={field.value} onChange={(event) => (boardField.value = event.currentTarget.value)}>
             {fields.value.map((name) => (
               <option key={name}>{name}</option>
             ))}
@@ -171,16 +173,18 @@ function Card({ task, column }: { readonly task: Task; readonly column: string }
 }
 
 function move(id: string, key: string): void {
-  const by = boardField.value!;
+  const by = field.value;
   const task = engine.value!.docs.value.get(id) as Task | undefined;
   if (!task) return;
+  if (typeof valueAt(task, by) === "object" && valueAt(task, by) !== null)
+    return sayError(`${by} has several values there: change it in the details.`);
   const at = written(Date.now() / 1000);
+  // A number stays one.
+  const like = columns.value.find((one) => one.key === key)?.tasks.find((one) => String(valueAt(one, by)) === key);
   void set([id], (one) => {
     if (by === "status") return progressed(one, key, at);
     if (key === "") return without(one, by) as Task;
-    const old = valueAt(one, by);
-    const value = typeof old === "number" ? Number(key) : typeof old === "boolean" ? key === "true" : key;
-    return withValue(one, by, value) as Task;
+    return withValue(one, by, like === undefined ? key : valueAt(like, by)) as Task;
   }).then(() => {
     say(`Moved to ${columns.value.find((one) => one.key === key)?.label ?? key}: ${titleOf(task)}`);
     document.querySelector<HTMLElement>(`.card[data-id="${CSS.escape(id)}"] a`)?.focus();

@@ -1,16 +1,19 @@
 /** The list of tasks: filtered, sorted, grouped; and what can be done with several at once. */
 
 import { computed } from "@preact/signals";
+import { useEffect } from "preact/hooks";
 
 import { grouped, GROUPINGS, listed, sorted, SORTS } from "../domain/listing.ts";
 import type { Task } from "../domain/tasks.ts";
 import { current, engine, filter, grouping, mayWrite, narrow, selected, sort, tasks, view } from "../state.ts";
 import { sentence } from "../ui/sentences.ts";
+import { idsThere, isListThere, isTableThere, linksThere } from "../ui/there.ts";
 import { VirtualList } from "../ui/virtual.tsx";
 import { Empty } from "./empty.tsx";
 import { QuickAdd } from "./quick-add.tsx";
 import { Row } from "./row.tsx";
 import { SearchField } from "./search.tsx";
+import { tableIds } from "./table.tsx";
 
 type Item =
   | { readonly kind: "head"; readonly key: string; readonly label: string; readonly count: number }
@@ -52,6 +55,9 @@ export const shownIds = computed(() => items.value.flatMap((item) => (item.kind 
 export function ListPage() {
   const { tasks: found, error } = fitting.value;
   const place = items.value.findIndex((item) => item.kind === "task" && item.task.id === current.value);
+  useEffect(() => {
+    if (place >= 0) stood = { filter: filter.value, place: shownIds.value.indexOf(current.value!) };
+  });
   return (
     <section class="page list-page" aria-label="Tasks">
       <QuickAdd />
@@ -109,16 +115,21 @@ const heightOnWide = (item: Item): number => (item.kind === "head" ? HEAD : 44);
 /** What is known of a task stands below it there. */
 const heightOnNarrow = (item: Item): number => (item.kind === "head" ? HEAD : 60);
 
+/** Where what keys act on stood last. When it is done, and there no more, the one that has moved up is the next. */
+let stood = { filter: "", place: 0 };
+
 /** Moves what keys act on by so many rows, or tasks of another page as they stand there; `extend`: selects what it passes. */
 export function moveCurrent(by: number, extend = false): void {
-  const isList = document.querySelector(".list-page") !== null;
-  const links = isList ? [] : [...document.querySelectorAll<HTMLElement>("#main [data-task]")];
+  const isList = isListThere();
+  const links = isList ? [] : linksThere();
   const ids = isList ? shownIds.value : links.map((link) => link.dataset["task"]!);
   if (ids.length === 0) return;
   // On a board a task may stand in several columns.
   const focused = links.findIndex((link) => link === document.activeElement);
   const place = focused >= 0 ? focused : current.value === undefined ? -1 : ids.indexOf(current.value);
-  const next = Math.min(ids.length - 1, Math.max(0, place < 0 ? (by > 0 ? 0 : ids.length - 1) : place + by));
+  const goesOn = isList && current.value !== undefined && stood.filter === filter.value;
+  const start = by > 0 ? (goesOn ? stood.place : 0) : goesOn ? stood.place - 1 : ids.length - 1;
+  const next = Math.min(ids.length - 1, Math.max(0, place < 0 ? start : place + by));
   if (extend) selected.value = new Set([...selected.value, ...(place < 0 ? [] : [ids[place]]), ids[next]]);
   current.value = ids[next];
   // After the list has scrolled there.
@@ -130,6 +141,8 @@ export function focusRow(id: string): void {
   document.querySelector<HTMLElement>(`.row[data-id="${CSS.escape(id)}"] .row-main`)?.focus({ preventScroll: true });
 }
 
+/** All of a list or table, also those that are not to be seen yet; elsewhere all that stand there. */
 export function selectAll(): void {
-  if (mayWrite.value && engine.value) selected.value = new Set(shownIds.value);
+  if (!mayWrite.value || !engine.value) return;
+  selected.value = new Set(isListThere() ? shownIds.value : isTableThere() ? tableIds.value : idsThere());
 }

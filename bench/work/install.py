@@ -15,10 +15,10 @@ PEERS = ROOT / ".hypertask" / "peers"
 SECONDS = 600
 
 
-def kinto() -> Path:
-    """The folder of its commands. Raises NotHereError."""
-    folder = PEERS / "kinto"
-    pinned = PINNED / "kinto.txt"
+def of_python(name: str) -> Path:
+    """The folder of the commands of an environment with what `bench/peers/NAME.txt` has. Raises NotHereError."""
+    folder = PEERS / name
+    pinned = PINNED / f"{name}.txt"
     if not _is_current(folder, pinned):
         ran([sys.executable, "-m", "venv", "--clear", str(folder)], ROOT, seconds=SECONDS)
         ran([str(folder / "bin" / "pip"), "install", "-q", "-r", str(pinned)], ROOT, seconds=SECONDS)

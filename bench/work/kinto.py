@@ -256,7 +256,7 @@ class Kinto:
         self._database: PostgreSQL | None = None
 
     def start(self, folder: Path) -> None:
-        commands = install.kinto()
+        commands = install.of_python("kinto")
         if self._kind == "memory":
             lines = [
                 f"kinto.{part}_backend = kinto.core.{part}.memory" for part in ("storage", "cache", "permission")

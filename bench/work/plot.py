@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from bench.work.report import Medians, number
+from bench.work.report import FIRST, Medians, number
 
 PANELS: Sequence[tuple[str, str]] = (
     ("w1_batched", "W1 first push, documents/s (more is better)"),
@@ -23,15 +23,15 @@ OURS, OTHERS, BARE_COLOUR = "#1f6fb2", "#d98032", "#9a9a9a"
 WIDTH, LABEL, BAR, GAP, HEAD = 560, 190, 14, 5, 34
 
 
-def plot(found: Medians, first: str) -> str:
-    """SVG text. Systems whose name begins with `first` are ours."""
+def plot(found: Medians) -> str:
+    """SVG text. Systems whose name begins with FIRST are ours."""
     panels = [(title, bars) for name, title in PANELS if (bars := _bars(found, name))]
     rows: list[list[tuple[str, list[tuple[str, float]]]]] = [panels[i : i + 2] for i in range(0, len(panels), 2)]
     parts: list[str] = []
     top = 14.0
     for row in rows:
         for column, (title, bars) in enumerate(row):
-            parts += _panel(title, bars, 14 + column * (WIDTH + 20), top, first)
+            parts += _panel(title, bars, 14 + column * (WIDTH + 20), top)
         top += HEAD + max(len(bars) for _, bars in row) * (BAR + GAP) + 18
     width = 2 * WIDTH + 48
     head = (
@@ -52,7 +52,7 @@ def _bars(found: Medians, name: str) -> list[tuple[str, float]]:
     ]
 
 
-def _panel(title: str, bars: list[tuple[str, float]], left: float, top: float, first: str) -> Iterator[str]:
+def _panel(title: str, bars: list[tuple[str, float]], left: float, top: float) -> Iterator[str]:
     yield f'<text x="{left}" y="{top + 14:.0f}" font-weight="bold" fill="#222">{escape(title)}</text>'
     shown = [value for _, value in bars if value > 0]
     low, high = (math.log10(min(shown)) - 0.4, math.log10(max(shown))) if shown else (0.0, 1.0)
@@ -60,7 +60,7 @@ def _panel(title: str, bars: list[tuple[str, float]], left: float, top: float, f
     for index, (label, value) in enumerate(bars):
         y = top + HEAD - 8 + index * (BAR + GAP)
         length = room * (math.log10(value) - low) / max(high - low, 0.01) if value > 0 else 0.0
-        colour = OURS if label.startswith(first) else BARE_COLOUR if label in BARE else OTHERS
+        colour = OURS if label.startswith(FIRST) else BARE_COLOUR if label in BARE else OTHERS
         base = left + LABEL
         size = 10 if len(label) > 28 else 12
         yield (

@@ -13,7 +13,7 @@ from bench.documents import Document
 from bench.load import Connection, Request
 from bench.work import install
 from bench.work.columns import Column, NotHereError, Scale
-from bench.work.node_client import NodeClient
+from bench.work.driven_client import DrivenClient
 from bench.work.processes import Program, free_port
 from bench.work.wire import Arrival, WireColumn
 
@@ -106,14 +106,13 @@ def _stored(body: Document) -> Document:
     return {"_id": body["id"], **{name: value for name, value in body.items() if name != "id"}}
 
 
-class PouchClient(NodeClient):
+class PouchClient(DrivenClient):
     name = "PouchDB client"
     means = (
         "PouchDB 9 on Node.js into its own LevelDB, replicating with pouchdb-server; conflicts as it decides (one "
         "revision wins, the others stay hidden beside it and the application is meant to merge them); W7 is from the "
         "local write to the other device's store"
     )
-    driver = "pouchdb.mjs"
     way = "default winner"
 
 
@@ -149,7 +148,8 @@ class PouchDB:
         return self._server.url + self._server.database()
 
     def columns(self, scale: Scale) -> Sequence[Column]:
-        client = PouchClient(scale, self._folder / "devices", self._node, self.empty)
+        command = ["node", str(self._node / "pouchdb.mjs")]
+        client = PouchClient(scale, self._folder / "devices", command, self.empty)
         return [PouchServer(scale, self._server), client]
 
     def stop(self) -> None:

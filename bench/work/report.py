@@ -5,10 +5,18 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Final
+
+from bench.work import aims
 
 Run = Mapping[str, Mapping[str, float]]
 """Column -> figure -> value, of one repeat."""
 Medians = dict[str, dict[str, float]]
+
+FIRST: Final = "Hypertask"
+"""The column that the others are compared with."""
+BEGIN: Final = "<!-- begin: made by `python -m bench.work --read`; tests/architecture/test_figures.py compares -->"
+END: Final = "<!-- end -->"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +120,40 @@ def number(value: float | None) -> str:
     return f"{value:.1f}" if size >= 10 else f"{value:.2f}"
 
 
-def tables(found: Medians, documents: int, first: str) -> Iterator[str]:
+def markdown(results: Mapping[str, Any]) -> str:
+    """The tables, with what they mean and what is missing."""
+    most = max(results["repeats"].values(), default=0)
+    fewer = ", ".join(f"{name} {count}" for name, count in results["repeats"].items() if count < most)
+    repeats = f"{most} repeat(s)" + (f" ({fewer})" if fewer else "")
+    lines = [
+        f"{results['documents']:,} documents, {repeats}, medians; {results['cores']} cores, "
+        "which the load generator, the servers and their databases share.",
+        *tables(results["medians"], results["documents"]),
+        *aims.table(results["medians"]),
+        *size_tables(results["sizes"]),
+        "",
+        "What the figures mean:",
+        "",
+        *(f"- **{name}**: {text}." for name, text in results["means"].items()),
+    ]
+    if results["failures"]:
+        lines += ["", "Not measured:", "", *(f"- {what}: {why}" for what, why in results["failures"].items())]
+    return "\n".join(lines).strip() + "\n"
+
+
+def with_section(page: str, text: str) -> str:
+    """The page with the text between its marks, in place of what is there; one without marks is replaced."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    return f"{before}{begin}\n\n{text}\n{end}{after}" if begin and end else text
+
+
+def section(page: str) -> str:
+    """What stands between the marks."""
+    return page.partition(BEGIN)[2].partition(END)[0].strip() + "\n"
+
+
+def tables(found: Medians, documents: int, first: str = FIRST) -> Iterator[str]:
     """Markdown; `first` is the column that the others are compared with."""
     for work in works(documents):
         figures = [f for f in work.figures if any(f.name in column for column in found.values())]

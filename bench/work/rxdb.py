@@ -11,7 +11,7 @@ from bench.documents import Document, document
 from bench.load import Connection, Request
 from bench.work import install
 from bench.work.columns import Column, Scale
-from bench.work.node_client import NodeClient
+from bench.work.driven_client import DrivenClient
 from bench.work.processes import Program, free_port
 from bench.work.wire import Arrival, WireColumn
 
@@ -107,14 +107,13 @@ class RxServer(WireColumn):
         return arrival
 
 
-class RxClient(NodeClient):
+class RxClient(DrivenClient):
     name = "RxDB client"
     means = (
         "RxDB 15.22 on Node.js into its own memory storage, replicating with rxdb-server; nothing is durable on "
         "either side; conflicts by its default handler (the server's state wins); W7 is from the local write to the "
         "other device's store"
     )
-    driver = "rxdb.mjs"
     way = "default handler"
 
 
@@ -135,7 +134,8 @@ class RxDB:
 
     def columns(self, scale: Scale) -> Sequence[Column]:
         spaces = iter([f"/tasks{number}/0" for number in range(SPACES)])
-        client = RxClient(scale, self._folder / "devices", self._node, lambda: self._url + next(spaces))
+        command = ["node", str(self._node / "rxdb.mjs")]
+        client = RxClient(scale, self._folder / "devices", command, lambda: self._url + next(spaces))
         return [RxServer(scale, self._url, spaces), client]
 
     def stop(self) -> None:

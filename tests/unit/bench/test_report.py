@@ -4,9 +4,10 @@ from xml.etree import ElementTree
 
 import pytest
 
+from bench.work.aims import table
 from bench.work.contention import edited, judged
 from bench.work.plot import plot
-from bench.work.report import medians, number, ratio, size_tables, tables
+from bench.work.report import BEGIN, END, markdown, medians, number, ratio, section, size_tables, tables, with_section
 
 
 def test_a_median_is_over_the_repeats_that_have_the_figure() -> None:
@@ -62,7 +63,51 @@ def test_the_picture_is_well_formed_and_has_a_bar_for_each_system() -> None:
         "Hypertask": {"w2": 100.0, "w5_lost way": 0.0, "w5_made way": 10.0},
         "other & more": {"w2": 25.0, "w5_lost way": 5.0, "w5_made way": 10.0},
     }
-    root = ElementTree.fromstring(plot(found, "Hypertask"))
+    root = ElementTree.fromstring(plot(found))
     texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
     assert "other & more" in texts
     assert {"100", "25", "50", "0"} <= set(texts)
+
+
+def test_an_aim_is_told_with_how_much_of_it_is_reached_and_nothing_of_what_was_not_measured() -> None:
+    found = {
+        "Hypertask": {"w1_batched": 600.0, "w6_worst": 500.0, "w6_p50": 8.8},
+        "pouchdb-server": {"w1_batched": 300.0},
+        "motor": {"w6_p50": 2.0},
+    }
+    lines = list(table(found))[5:]
+    assert lines == [
+        "| W1 batched, times pouchdb-server | 2.33 | 2 | 4 | 0.50 |",
+        "| single write at 1 connection, p50, times a bare durable insert | 3.80 | 4.40 | 2.20 | 0.50 |",
+        "| the slowest of those, ms |  | 500 | 1,000 | reached |",
+    ]
+    assert list(table({})) == []
+
+
+def test_an_aim_of_none_is_reached_by_none_alone() -> None:
+    lost = "| W5 edits lost | 0 |"
+    assert f"{lost} 0 | 0 | reached |" in list(table({"Hypertask": {"w5_lost with base": 0.0}}))
+    assert f"{lost} 2 | 0 | 0.00 |" in list(table({"Hypertask": {"w5_lost with base": 2.0}}))
+
+
+def test_the_tables_go_where_a_page_has_a_place_for_them() -> None:
+    page = f"before\n{BEGIN}\nold\n{END}\nafter\n"
+    written = with_section(page, "new\n")
+    assert written == f"before\n{BEGIN}\n\nnew\n\n{END}\nafter\n"
+    assert with_section(written, "new\n") == written and section(written) == "new\n"
+    assert with_section("no place", "new\n") == "new\n"
+
+
+def test_a_column_of_fewer_repeats_is_named() -> None:
+    results = {
+        "documents": 10,
+        "cores": 2,
+        "repeats": {"Hypertask": 3, "slow": 1},
+        "medians": {"Hypertask": {"w2": 1.0}},
+        "sizes": {},
+        "means": {"slow": "waits"},
+        "failures": {"slow, W5": "too slow"},
+    }
+    text = markdown(results)
+    assert text.startswith("10 documents, 3 repeat(s) (slow 1), medians; 2 cores")
+    assert "- **slow**: waits." in text and "- slow, W5: too slow" in text

@@ -1,46 +1,40 @@
-"""A client program on Node.js (bench/peers/*.mjs): told what to do line by line, it times itself."""
+"""A client program of bench/peers: told what to do line by line, it times itself."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bench.documents import document, names
-from bench.work.columns import Column, Figures, NotHereError, Scale, quantiles
+from bench.work.columns import Column, Figures, Scale, quantiles
 from bench.work.contention import judged
 
 LINE = 2**27
 
 
-class NodeClient(Column):
+class DrivenClient(Column):
     """The client's own store is its device; the server is the one of its place."""
 
-    works = ("w1", "w2", "w3", "w4", "w7", "w5")
+    works: Sequence[str] = ("w1", "w2", "w3", "w4", "w7", "w5")
     way: str
-    driver: str
 
-    def __init__(self, scale: Scale, folder: Path, node: Path, space: Callable[[], str]) -> None:
-        """`space`: the URL of another empty one."""
+    def __init__(self, scale: Scale, folder: Path, command: list[str], space: Callable[[], str]) -> None:
+        """`command`: what starts the program. `space`: the address of another empty one."""
         super().__init__(scale)
         self._folder = folder
-        self._node = node
+        self._command = command
         self._space = space
 
     async def begin(self) -> None:
         home = self._folder / uuid.uuid4().hex
         home.mkdir(parents=True)
-        program = shutil.which("node")
-        if program is None:
-            raise NotHereError("node is not on PATH")
         with (self._folder / "driver.log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                program,
-                str(self._node / self.driver),
+                *self._command,
                 cwd=home,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
@@ -59,7 +53,7 @@ class NodeClient(Column):
         line = await self._process.stdout.readline()
         if not line:
             log = (self._folder / "driver.log").read_text(errors="replace")
-            raise RuntimeError(f"{self.driver} ended: {log[-400:]}")
+            raise RuntimeError(f"{Path(self._command[-1]).name} ended: {log[-400:]}")
         answer = json.loads(line)
         if "error" in answer:
             raise RuntimeError(answer["error"])
@@ -80,22 +74,24 @@ class NodeClient(Column):
         count = len(self.ids)
         if found["value"] != count:
             raise RuntimeError(f"{found['value']} documents of {count} came")
-        return {
-            "w2": count / found["ms"] * 1e3,
-            "w2_requests": found["requests"],
-            "w2_bytes": found["bytes"] / count,
-        }
+        return {"w2": count / found["ms"] * 1e3, **self._traffic("w2", found, count)}
 
     async def w3(self) -> Figures:
         found = await self._ask("agreed", times=min(self.scale.checks, 20))
-        return {f"w3_{name}": found[name] for name in ("ms", "requests", "bytes")}
+        return {"w3_ms": found["ms"], **self._traffic("w3", found)}
 
     async def w4(self) -> Figures:
         self._turn += 1
         step = max(len(self.ids) // (2 * self.scale.changes), 2)
         mine, theirs = (self.ids[first::step][: self.scale.changes] for first in (0, 1))
         found = await self._ask("changes", mine=mine, theirs=theirs, turn=self._turn)
-        return {f"w4_{name}": found[name] for name in ("ms", "requests", "bytes")}
+        return {"w4_ms": found["ms"], **self._traffic("w4", found)}
+
+    def _traffic(self, work: str, found: Mapping[str, float], documents: int = 1) -> Figures:
+        """Requests, and bytes a document; nothing of a program that sends none."""
+        if "requests" not in found:
+            return {}
+        return {f"{work}_requests": found["requests"], f"{work}_bytes": found["bytes"] / documents}
 
     async def w7(self) -> Figures:
         """From the end of the local write to the other device's store: both clients and the server are in it."""

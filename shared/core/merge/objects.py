@@ -56,7 +56,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from shared.core.json.canonical import JsonValue
-from shared.core.json.pointers import ROOT, Place
+from shared.core.json.pointers import ROOT, Place, escape
 from shared.core.json.values import ABSENT, Absent, Keys, Value
 from shared.core.merge import similar, strings
 from shared.core.merge.array_merge import merge_arrays
@@ -149,14 +149,14 @@ class _Run:
         self.steps.inputs = (*bases, ours, theirs)
         self._decide = decide
         self._sums = sums
-        self._conflicts: list[tuple[Place, tuple[Value, Value, str]]] = []
+        self._conflicts: list[tuple[Place | str, tuple[Value, Value, str]]] = []
         self._depth = 0
         self._of_arrays = of_arrays
         self._compared = 0
 
     def conflicts(self) -> tuple[Conflict, ...]:
         known: dict[Place, str] = {}
-        recorded = [Conflict(place.in_result(known), *values) for place, values in self._conflicts]
+        recorded = [Conflict(p if isinstance(p, str) else p.in_result(known), *rest) for p, rest in self._conflicts]
         recorded.sort(key=attrgetter("path"))
         return tuple(recorded)
 
@@ -206,9 +206,7 @@ class _Run:
         of_members = scope.child(None)
         alike = of_members is scope  # the same policies for all members
         plain = not renamed and alike and scope.strategy is not Strategy.COUNTER
-        names: Iterable[Any] = ours
-        if ours.keys() != theirs.keys():
-            names = [*ours, *(key for key in theirs if key not in ours)]
+        names: Iterable[Any] = ours if ours.keys() == theirs.keys() else {**ours, **theirs}
         one = bases[0] if len(bases) == 1 else {}
         self._depth += 1
         for key in names:
@@ -222,11 +220,7 @@ class _Run:
                     result[key] = their
                     continue
                 if named is None and len(bases) == 1 and scope.strategy is None:
-                    below = Place(place, key)
-                    if type(our) is str and type(their) is str:
-                        result[key] = self.atom(At(below, scope), (base,), our, their)
-                    else:
-                        result[key] = self.decided(below, our, their)
+                    result[key] = self.field(at, key, base, our, their)
                     continue
             if named is None:
                 below, rules = Place(place, key), scope if alike else scope.child(key)
@@ -246,6 +240,14 @@ class _Run:
                     places[key] = below
         self._depth -= 1
         return result, places
+
+    def field(self, at: At, key: str, base: Value, ours: Value, theirs: Value) -> JsonValue:
+        """Of an object, a scalar on both sides, which both edited, and of which no policy says anything."""
+        if at.place.in_array or (type(ours) is str and type(theirs) is str):
+            return self.atom(At(Place(at.place, key), at.scope), (base,), ours, theirs)
+        pointer = f"{at.place.stable()}/{escape(key)}"  # in the result too: that takes less than a Place
+        side, rule = self._decide(pointer, ours, theirs)
+        return self.stands(pointer, side, ours, theirs, rule)
 
     def emptied(self, at: At, bases: Sequence[Value], ours: Any, theirs: Any) -> Value:
         """Absent against an edited container: as if it were empty. Absent if nothing is left but no side is empty."""
@@ -319,7 +321,7 @@ class _Run:
         side, rule = self._of_arrays or self._decide(place.stable(), ours, theirs)
         return self.stands(place, side, ours, theirs, rule)
 
-    def stands(self, place: Place, side: Side, ours: Value, theirs: Value, rule: str) -> JsonValue:
+    def stands(self, place: Place | str, side: Side, ours: Value, theirs: Value, rule: str) -> JsonValue:
         kept, dropped = (ours, theirs) if side is Side.OURS else (theirs, ours)
         self._conflicts.append((place, (kept, dropped, rule)))
         return kept

@@ -14,7 +14,7 @@ import json
 import logging
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -39,7 +39,7 @@ SMALL_BYTES: Final = 32 * 1024
 than _PLAIN_BYTES that need the exact parser."""
 _PLAIN_BYTES: Final = 2 * 1024
 _WRITTEN_BYTES: Final = 256 * 1024
-"""Of a body at a time, to the process that reads it."""
+"""Of a body at a time, to the process that reads it; and of its answer, where that has several parts."""
 _JOB_SECONDS: Final = 8.0
 """The worst body that the limits allow takes a second."""
 
@@ -186,6 +186,20 @@ def _settle(job: _Job, answer: list[bytes] | Exception) -> None:
         job.answer.set_result(answer)
 
 
+def _groups(lengths: Iterable[int]) -> Iterator[list[int]]:
+    """What is read together: a read for each of hundreds of texts would take longer than their text."""
+    group: list[int] = []
+    size = 0
+    for length in lengths:
+        if group and size + length > _WRITTEN_BYTES:
+            yield group
+            group, size = [], 0
+        group.append(length)
+        size += length
+    if group:
+        yield group
+
+
 class _Process:
     """A process of the pool, started when it is first called."""
 
@@ -203,8 +217,15 @@ class _Process:
                 into.write(part[begin : begin + _WRITTEN_BYTES])
                 await into.drain()
         count = int.from_bytes(await out.readexactly(4), "big")
-        lengths = [int.from_bytes(await out.readexactly(4), "big") for _ in range(count)]
-        return [await out.readexactly(length) for length in lengths]
+        lengths = parser_process.numbers_in(await out.readexactly(4 * count))
+        answer: list[bytes] = []
+        for group in _groups(lengths):
+            data = memoryview(await out.readexactly(sum(group)))
+            at = 0
+            for length in group:
+                answer.append(bytes(data[at : at + length]))
+                at += length
+        return answer
 
     async def end(self) -> None:
         process, self._process = self._process, None

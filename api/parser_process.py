@@ -10,9 +10,12 @@ import json
 import os
 import resource
 import signal
+import struct
 import sys
 from collections.abc import Sequence
 from typing import Any, BinaryIO, Final
+
+import orjson
 
 from api.codings import IDENTITY, BrokenError, decompressed
 from api.representations import batches, submissions
@@ -26,29 +29,35 @@ MOST_MEMORY: Final = 1024 * 1024 * 1024
 """Bytes of address space. The worst body that the limits allow takes a third of it."""
 _NICE: Final = 10
 """Those that answer go before."""
+_FAULT: Final = b'{"fault"'
+"""How an answer begins that is one."""
 
 
 def framed(parts: Sequence[bytes]) -> list[bytes]:
     """The bytes of a message, to be sent one after another."""
     numbers = [len(parts), *map(len, parts)]
-    return [b"".join(number.to_bytes(4, "big") for number in numbers), *parts]
+    return [struct.pack(f">{len(numbers)}I", *numbers), *parts]
+
+
+def numbers_in(data: bytes) -> list[int]:
+    """Of four bytes each."""
+    return list(struct.unpack(f">{len(data) // 4}I", data))
 
 
 def load_fault(parts: Sequence[bytes]) -> Fault | None:
     """If that is the answer."""
-    head = json.loads(parts[0])
-    return Fault(*head["fault"]) if "fault" in head else None
+    return Fault(*_loaded(parts[0])["fault"]) if parts[0].startswith(_FAULT) else None
 
 
 def load_task(parts: Sequence[bytes]) -> submissions.PostTask:
     """The answer to `post_task`."""
-    [row] = json.loads(parts[0])["tasks"].values()
+    [row] = _loaded(parts[0])["tasks"].values()
     return _task(row, parts)
 
 
 def load_tasks(parts: Sequence[bytes]) -> dict[str, batches.Posted]:
     """The answer to `post_tasks`."""
-    rows = json.loads(parts[0])["tasks"]
+    rows = _loaded(parts[0])["tasks"]
     return {key: Fault(*row["fault"]) if "fault" in row else _task(row, parts) for key, row in rows.items()}
 
 
@@ -124,14 +133,24 @@ def _fault_row(fault: Fault) -> list[str | None]:
 
 
 def _json(value: object) -> bytes:
-    return json.dumps(value).encode()  # a pointer may hold what UTF-8 cannot: it is escaped here
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return json.dumps(value).encode()  # a pointer may hold what UTF-8 cannot: it is escaped here
+
+
+def _loaded(data: bytes) -> Any:
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return json.loads(data)
 
 
 def _read(source: BinaryIO) -> list[bytes] | None:
     """None at the end."""
     if not (count := source.read(4)):
         return None
-    lengths = [int.from_bytes(source.read(4), "big") for _ in range(int.from_bytes(count, "big"))]
+    lengths = numbers_in(source.read(4 * int.from_bytes(count, "big")))
     return [source.read(length) for length in lengths]
 
 

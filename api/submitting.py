@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 from dataclasses import replace
+from typing import NamedTuple
 
 from starlette.requests import Request
 
@@ -38,7 +39,7 @@ async def submit_posted(
     state: with the answer the device may have another state than before, and its memory is kept in that order.)"""
     at = time.time()
     [acknowledged] = await acknowledgements(app, device, [posted])
-    item = item_of(posted, request, document, device, at=at, acknowledged=acknowledged)
+    item = item_of(posted, Asked.of(request), document, device, at=at, acknowledged=acknowledged)
     return await _submitted(app, request, device, item)
 
 
@@ -60,9 +61,20 @@ async def acknowledgements(
     return [acknowledged if need else None for need in needed]
 
 
+class Asked(NamedTuple):
+    """What a request says for all documents in it."""
+
+    dry_run: bool
+    confirmed: bool
+
+    @classmethod
+    def of(cls, request: Request) -> Asked:
+        return cls(is_dry_run(request), is_confirmed(request))
+
+
 def item_of(
     posted: PostTask,
-    request: Request,
+    asked: Asked,
     document: DocumentId,
     device: Device,
     *,
@@ -83,8 +95,8 @@ def item_of(
         version=posted.version,
         ancestors=posted.ancestors,
         by=device.id,
-        dry_run=is_dry_run(request),
-        confirmed=is_confirmed(request),
+        dry_run=asked.dry_run,
+        confirmed=asked.confirmed,
     )
 
 

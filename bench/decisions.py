@@ -2,22 +2,26 @@
 
 Prints for each kind of submission the CPU time, the best of several, and the lines of Python that run, which are the
 same on every machine (tests/unit/test_decision_steps.py holds them). Both are of one submission and leave out what
-stores it: the space is in memory.
+stores it: the space is in memory. Then the same of reading a batch, a document of it, in the two processes that do.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+from api.codings import IDENTITY
+from api.parser_process import answer_to, load_tasks
 from bench.documents import Document, document
 from shared.adapters.memory import MemorySpace
 from shared.codec import content_hash
 from shared.core.documents import Body, DeviceId, DocumentId
+from shared.core.protocol import Limits
 from shared.core.resolution.batch import Answer, Item
 from shared.core.resolution.context import Submission
 from shared.core.resolution.revs import CREATED
@@ -26,9 +30,12 @@ from shared.transaction import CachedResolver, decide
 
 DEVICES: Final = [DeviceId(f"device{number}") for number in range(8)]
 ROUNDS: Final = 12
+BATCH: Final = 100
 _ADAPTERS: Final = str(Path("shared", "adapters"))
 _SHARED: Final = str(Path(__file__).parents[1] / "shared")
+_API: Final = str(Path(__file__).parents[1] / "api")
 
+T = TypeVar("T")
 Batch = Sequence[Submission]
 
 
@@ -131,37 +138,68 @@ def cpu_seconds(kind: str) -> float:
     return spent / decided
 
 
-def lines(kind: str) -> float:
-    """Of Python, of one submission, without those of the space in memory."""
-    taken = 0
+class Lines:
+    """Counts lines of Python that run, but for those of the space in memory."""
 
-    def count(frame: FrameType, event: str, _argument: object) -> Any:
-        nonlocal taken
-        if event == "call" and not _is_counted(frame.f_code.co_filename):
-            return None
-        taken += event == "line"
-        return count
+    def __init__(self) -> None:
+        self.taken = 0
 
-    def counted(send: Callable[[], list[Reply]]) -> list[Reply]:
+    def __call__(self, work: Callable[[], T]) -> T:
+        def count(frame: FrameType, event: str, _argument: object) -> Any:
+            if event == "call" and not _is_counted(frame.f_code.co_filename):
+                return None
+            self.taken += event == "line"
+            return count
+
         before = sys.gettrace()
         sys.settrace(count)
         try:
-            return send()
+            return work()
         finally:
             sys.settrace(before)
 
+
+def lines(kind: str) -> float:
+    """Of one submission."""
+    counted = Lines()
     decided = run(kind, counted)
-    return taken / decided
+    return counted.taken / decided
+
+
+def batch_text() -> bytes:
+    """A `POST /tasks` of new documents, as a client sends it."""
+    tasks = {one: {"client_state": document(one), "base": CREATED} for one in map("r{:07}".format, range(BATCH))}
+    return json.dumps({"tasks": tasks}).encode()
+
+
+def lines_of_reading() -> float:
+    """Of one document of a batch: parsed, checked, hashed, and put where the process that asked can take it."""
+    counted, raw = Lines(), batch_text()
+    answer = counted(lambda: _read(raw))
+    assert len(counted(lambda: load_tasks(answer))) == BATCH
+    return counted.taken / BATCH
+
+
+def _read(raw: bytes) -> list[bytes]:
+    head = {"call": "post_tasks", "limits": Limits()._asdict(), "coding": IDENTITY, "max_bytes": len(raw)}
+    return answer_to([json.dumps(head).encode(), raw])
 
 
 def _is_counted(path: str) -> bool:
-    return path.startswith(_SHARED) and _ADAPTERS not in path
+    return path.startswith((_SHARED, _API)) and _ADAPTERS not in path
 
 
 def main() -> None:
     for kind in KINDS:
         microseconds = min(cpu_seconds(kind) for _ in range(5)) * 1e6
         print(f"{kind:60}{microseconds:8.0f} us{lines(kind):8.0f} lines")
+    raw = batch_text()
+    spent: list[float] = []
+    for _ in range(5):
+        began = time.thread_time()
+        load_tasks(_read(raw))
+        spent.append(time.thread_time() - began)
+    print(f"{'reading, of a batch':60}{min(spent) / BATCH * 1e6:8.1f} us{lines_of_reading():8.0f} lines")
 
 
 if __name__ == "__main__":

@@ -122,15 +122,19 @@ CONFLICTS: Final = Counter(
 
 def count_decisions(replies: Iterable[object]) -> None:
     """Counts what was decided, and what it dropped."""
+    decided: dict[tuple[str, str], int] = {}  # a counter takes three microseconds each time it is told something
     for reply in replies:
         if isinstance(reply, Answer):
-            DECISIONS.labels(reply.outcome.value, reply.rule).inc()
+            labels = (reply.outcome.value, reply.rule)
             for row in reply.conflicts:
                 CONFLICTS.labels(str(row["rule"])).inc()
         elif isinstance(reply, Refusal):
-            DECISIONS.labels("refused", reply.code).inc()
+            labels = ("refused", reply.code)
         else:
-            DECISIONS.labels("failed", type(reply).__name__).inc()
+            labels = ("failed", type(reply).__name__)
+        decided[labels] = decided.get(labels, 0) + 1
+    for labels, count in decided.items():
+        DECISIONS.labels(*labels).inc(count)
 
 
 class _Server(ThreadingMixIn, WSGIServer):

@@ -12,7 +12,7 @@ from shared import codec
 from shared.core.protocol import QUOTA_EXCEEDED
 from shared.core.resolution.context import Decision, DocumentContext, Refusal
 from shared.core.resolution.quota import ReachedQuota, growth_of, only_growth, reached
-from shared.core.resolution.usage import Quota, Usage
+from shared.core.resolution.usage import Quota, Usage, total
 from shared.ports import Transaction
 
 
@@ -27,9 +27,12 @@ class QuotaLedger:
         self._quota = quota
         self._exact = exact
         self._usage: Usage | None = None
-        self.growth = Usage()
+        self._admitted: list[Usage] = []
+
+    @property
+    def growth(self) -> Usage:
         """Of what was admitted since the last `allotted`."""
-        self._positive = Usage()
+        return total(self._admitted)
 
     def admit(self, transaction: Transaction, decision: Decision, context: DocumentContext) -> Refusal | None:
         """Counts the decision, which will be stored unless a Refusal is returned."""
@@ -48,17 +51,17 @@ class QuotaLedger:
             if reached_quota is not None:
                 return reached_quota
             self._usage = self._usage.plus(growth)
-        self.growth = self.growth.plus(growth)
-        self._positive = self._positive.plus(only_growth(growth))
+        self._admitted.append(growth)
         return None
 
     def forget_growth(self) -> None:
         """What was admitted has been stored by somebody who said its growth."""
-        self.growth = self._positive = Usage()
+        self._admitted.clear()
 
     def allotted(self, before: Usage | None) -> None:
         """What was admitted is being stored in a space that held `before`. Raises QuotaReachedError."""
-        grown = self._positive
+        counts = not self._exact and self._quota.is_limited
+        grown = total([only_growth(growth) for growth in self._admitted]) if counts else Usage()
         self.forget_growth()
-        if not self._exact and before is not None and reached(before, grown, self._quota) is not None:
+        if counts and before is not None and reached(before, grown, self._quota) is not None:
             raise QuotaReachedError

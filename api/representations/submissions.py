@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -68,7 +68,8 @@ def as_text(posted: PostTask) -> PostTask:
         state = JsonText(orjson.dumps(state))
     if isinstance(base_state, dict):
         base_state = JsonText(orjson.dumps(base_state))
-    return replace(posted, state=state, base_state=base_state)
+    # As `replace` would, in a third of the time.
+    return PostTask(state, posted.hash, posted.deleted, posted.base, base_state, posted.version, posted.ancestors)
 
 
 _MAX_MARKS_BESIDE: Final = 1024

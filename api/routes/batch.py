@@ -16,7 +16,7 @@ from api.errors import MALFORMED_REQUEST, ProblemError
 from api.large_answers import Parts
 from api.representations import batches, submissions
 from api.state import AppState, state
-from api.submitting import acknowledgements, is_confirmed, is_dry_run, item_of
+from api.submitting import Asked, acknowledgements, item_of
 from shared import metrics
 from shared.core.access.roles import Act
 from shared.core.documents import Device, DocumentId, is_document_id
@@ -35,14 +35,13 @@ DOCUMENTS_OF_A_REQUEST = 4
 async def post_tasks(request: Request) -> Response:
     app = state(request)
     device, refusal = await app.devices.admit(request, Act.WRITE)
-    for parse in (is_dry_run, is_confirmed):  # what they refuse is refused whatever the body is
-        parse(request)
+    asked = Asked.of(request)  # what that refuses is refused whatever the body is
     limits = await app.limits.of_bodies(device.owner)
     body = await read_body(request, device.share, limits.max_batch_bytes)
     posted = await app.parser_pool.post_tasks(device.share, body, limits)
     metrics.BATCH_DOCUMENTS.observe(len(posted))
     app.pace.more(device.share, len(posted) // DOCUMENTS_OF_A_REQUEST)
-    answers = await _answers(app, request, device, _refused(posted, refusal))
+    answers = await _answers(app, request, device, _refused(posted, refusal), asked)
     return Parts(batches.answers_body(answers))
 
 
@@ -72,13 +71,17 @@ async def get_tasks(request: Request) -> Response:
 
 
 async def _answers(
-    app: AppState, request: Request, device: Device, posted: dict[str, batches.Posted | ProblemError]
+    app: AppState,
+    request: Request,
+    device: Device,
+    posted: dict[str, batches.Posted | ProblemError],
+    asked: Asked,
 ) -> dict[str, Answer | dict[str, Any]]:
     now = time.time()
     tasks = {DocumentId(key): task for key, task in posted.items() if isinstance(task, submissions.PostTask)}
     acknowledged = await acknowledgements(app, device, tasks.values())
     items = {
-        key: item_of(task, request, key, device, at=now, acknowledged=known)
+        key: item_of(task, asked, key, device, at=now, acknowledged=known)
         for (key, task), known in zip(tasks.items(), acknowledged, strict=True)
     }
     if items:

@@ -138,9 +138,9 @@ class MongoTransaction:
         return self._row.usage()
 
     def first_contexts(self, submissions: Sequence[Submission]) -> list[DocumentContext]:
-        keys = {self._key(s.document) for s in submissions}
-        others = {self._key(s.document) for s in submissions if not (self._presumes and _makes(s))}
-        self._heads.read(keys, presumed=keys - others)
+        keys = [self._key(s.document) for s in submissions]
+        others = {key for key, s in zip(keys, submissions, strict=True) if not (self._presumes and _makes(s))}
+        self._heads.read(set(keys), presumed=set(keys) - others)
         remembering = {self._memory_key(s) for s in submissions if remembers(s)}
         unknown = sorted(remembering - self._device_memories.keys())
         if unknown:
@@ -149,10 +149,10 @@ class MongoTransaction:
             self._device_memories.update({row["_id"]: device_memory_of(row) for row in rows})
         return [
             DocumentContext(
-                head_of(self._heads.get(self._key(s.document))),
+                head_of(self._heads.get(key)),
                 self._device_memories[self._memory_key(s)] if remembers(s) else None,
             )
-            for s in submissions
+            for key, s in zip(keys, submissions, strict=True)
         ]
 
     def load(self, wanted: Sequence[tuple[DocumentContext, Submission, NeedsData]]) -> list[DocumentContext]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,6 +25,20 @@ class Usage:
             None if self.size is None or more.size is None else self.size + more.size,
             None if self.history_size is None or more.history_size is None else self.history_size + more.history_size,
         )
+
+
+def total(parts: Collection[Usage]) -> Usage:
+    """What they are together, as `plus` tells it one after another."""
+    return Usage(
+        sum([part.documents for part in parts]),
+        _sum([part.size for part in parts]),
+        _sum([part.history_size for part in parts]),
+    )
+
+
+def _sum(sizes: list[int | None]) -> int | None:
+    counted = [size for size in sizes if size is not None]
+    return sum(counted) if len(counted) == len(sizes) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import example, given
@@ -69,9 +70,11 @@ def test_each_is_taken_as_it_would_be_alone(texts: list[str]) -> None:
     raw = '{"tasks": {' + ", ".join(f'"{key}": {text}' for key, text in members.items()) + "}}"
     found = batches.parse_post_tasks(raw.encode(), LIMITS)
     assert list(found) == list(members)
-    apart = batches.parse_post_tasks_apart(raw.encode(), LIMITS)
-    assert {key: _values(posted) for key, posted in apart.items()} == found
-    assert list(apart) == list(found)
+    for together in (batches._TOGETHER_BYTES, 0):
+        with patch.object(batches, "_TOGETHER_BYTES", together):
+            apart = batches.parse_post_tasks_apart(raw.encode(), LIMITS)
+        assert {key: _values(posted) for key, posted in apart.items()} == found
+        assert list(apart) == list(found)
     for key, text in members.items():
         expected, got = alone(text, key), found[key]
         if isinstance(expected, Fault):

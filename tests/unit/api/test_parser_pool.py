@@ -12,7 +12,7 @@ import pytest
 from api.codings import CODINGS, ReceivedBody, compress
 from api.pace import Pace
 from api.parser_pool import ParserPool
-from api.representations import submissions
+from api.representations import batches, submissions
 from shared.core.documents import DocumentId, JsonText, SpaceId
 from shared.core.json.strict import FaultError
 from shared.core.protocol import Limits
@@ -38,6 +38,9 @@ async def test_what_is_read_there_is_what_is_read_here() -> None:
         several = await parser_pool.post_tasks(A, ReceivedBody(json.dumps({"tasks": tasks}).encode()), LIMITS)
         assert isinstance(several["d"], submissions.PostTask) and several["d"].hash == here.hash
         assert not isinstance(several["e"], submissions.PostTask) and several["e"].pointer == "/tasks/e/client_state"
+        unnamed = b'{"tasks": {"d": {"client_state": {"id": "d", "\\ud800": 1}}, "e": {"client_state": null}}}'
+        some = await parser_pool.post_tasks(A, ReceivedBody(unnamed + b" " * 40_000), LIMITS)
+        assert some == batches.parse_post_tasks(unnamed, LIMITS), "a pointer that UTF-8 cannot hold"
         assert await parser_pool.value(A, ReceivedBody(json.dumps(STATE).encode()), max_depth=3) == STATE
         for raw in (RAW[:-1], RAW.replace(b"[1,", b"[1e999,"), RAW.replace(b"[1,", b'["\\ud800",')):
             with pytest.raises(FaultError) as found:
@@ -46,6 +49,15 @@ async def test_what_is_read_there_is_what_is_read_here() -> None:
                 submissions.parse_post_task(raw, D, LIMITS)
             assert found.value.fault == expected.value.fault
     assert readers() == [], "they end with it"
+
+
+async def test_an_answer_of_hundreds_of_parts_and_of_large_ones_comes_whole() -> None:
+    states = {f"d{n}": {"id": f"d{n}", "n": n, "x": "y" * (300_000 if n % 150 == 0 else n)} for n in range(400)}
+    raw = json.dumps({"tasks": {key: {"client_state": state} for key, state in states.items()}}).encode()
+    async with ParserPool(LIMITS, Pace()) as parser_pool:
+        found = await parser_pool.post_tasks(A, ReceivedBody(raw), LIMITS)
+    bodies = {key: json.loads(task.state) for key, task in found.items()}  # type: ignore[arg-type, union-attr]
+    assert bodies == states
 
 
 async def test_a_process_that_dies_is_replaced_and_whoever_waited_is_told() -> None:

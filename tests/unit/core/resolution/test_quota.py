@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.core.resolution.quota import ReachedQuota, only_growth, reached, reached_by
-from shared.core.resolution.usage import NO_QUOTA, Quota, Usage
+from shared.core.resolution.usage import NO_QUOTA, Quota, Usage, total
 
 AMOUNTS = st.integers(0, 40)
 COUNTED = st.none() | AMOUNTS
@@ -38,13 +38,18 @@ def test_a_space_stays_within_its_quota(quota: Quota, changes: list[Usage]) -> N
 @given(USAGES, st.lists(CHANGES, min_size=1, max_size=5), QUOTAS)
 def test_what_fits_all_at_once_fits_one_by_one(usage: Usage, changes: list[Usage], quota: Quota) -> None:
     """A transaction that is not exact looks at the sum of what grows alone."""
-    total = Usage()
-    for change in changes:
-        total = total.plus(only_growth(change))
-    if reached(usage, total, quota) is None:
+    if reached(usage, total([only_growth(change) for change in changes]), quota) is None:
         for change in changes:
             assert reached(usage, change, quota) is None
             usage = usage.plus(change)
+
+
+@given(st.lists(USAGES, max_size=8))
+def test_what_several_are_together_is_what_one_after_another_comes_to(parts: list[Usage]) -> None:
+    one_by_one = Usage()
+    for part in parts:
+        one_by_one = one_by_one.plus(part)
+    assert total(parts) == one_by_one
 
 
 def test_a_limit_that_was_reached_is_said_and_read() -> None:

@@ -1,8 +1,9 @@
-"""The web client by keys and on its pages: what they act on, and what they leave alone. In a real browser."""
+"""The web client by keys and on its pages: what they act on and show, and what they leave alone, in a browser."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -133,4 +134,31 @@ def test_what_was_said_of_one_space_takes_nothing_back_in_another(eve: Person, c
     page.locator(".space-pick select").select_option(other)
     expect(page.locator(".list-page .row")).to_have_count(0)
     expect(undo).to_have_count(0)
+    page.context.close()
+
+
+def test_a_calendar_has_what_is_due_and_not_the_pattern_that_has_made_it(eve: Person, chromium: Browser) -> None:
+    today = datetime.now(UTC).date().isoformat()
+    pattern = {"id": "pattern", "description": "feed the cat", "due": today, "recur": "yearly", "status": "recurring"}
+    eve.put(pattern)
+    page = eve.page(chromium, timezone_id="UTC")
+    expect(page.locator(".list-page .row", has_text="feed the cat")).not_to_have_count(0)  # they are made by the page
+    to(page, "Calendar")
+    expect(page.locator(".day.is-today [data-task]", has_text="feed the cat")).to_have_count(1)
+    page.context.close()
+
+
+def test_from_right_to_left_a_search_stands_beside_its_sign(eve: Person, chromium: Browser) -> None:
+    page = eve.page(chromium)
+    in_sync(page)
+    field, sign = page.get_by_label("Search or filter"), page.locator(".search .icon-svg")
+    for direction in ("rtl", "ltr"):
+        page.evaluate(f"document.documentElement.dir = '{direction}'")
+        for text in ("milk", "\u0644\u0642\u0627\u0621"):
+            field.fill(text)
+            box, room = sign.bounding_box(), field.bounding_box()
+            padding = "(one) => ['left', 'right'].map((side) => getComputedStyle(one)[`padding-${side}`])"
+            assert box is not None and room is not None
+            left, right = (float(width.removesuffix("px")) for width in field.evaluate(padding))
+            assert box["x"] + box["width"] <= room["x"] + left or box["x"] >= room["x"] + room["width"] - right
     page.context.close()

@@ -24,7 +24,7 @@ export function BulkBar() {
   };
   return (
     <div class="bulk" role="region" aria-label="Selected tasks">
-      <strong role="status">{ids.length} selected</strong>
+      <strong role="status" dir="auto">{ids.length} selected</strong>
       {mayWrite.value && (
         <>
           <button class="quiet small" onClick={() => void toggleDone(ids)}>

@@ -15,11 +15,15 @@ const month = signal(0);
 const over = signal<number | undefined>(undefined);
 let dragged: string | undefined;
 
-/** Open tasks by the day that they are due; and those done, so that a month that is over is not empty. */
+/**
+ * Open tasks by the day that they are due; and those done, so that a month that is over is not empty. No pattern of
+ * repeating tasks: those that it has made stand for it.
+ */
 const byDay = computed(() => {
   const days = new Map<number, Task[]>();
   for (const task of tasks.value) {
-    const day = "due" in task && task["status"] !== "deleted" ? dayAt(task["due"]) : undefined;
+    const isOne = task["status"] !== "deleted" && task["status"] !== "recurring";
+    const day = "due" in task && isOne ? dayAt(task["due"]) : undefined;
     if (day === undefined) continue;
     const found = days.get(day);
     if (found) found.push(task);

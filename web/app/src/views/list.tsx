@@ -79,7 +79,7 @@ export function ListPage() {
             ))}
           </select>
         </label>
-        <span class="count" role="status">
+        <span class="count" role="status" dir="auto">
           {found.length === 1 ? "1 task" : `${found.length} tasks`}
         </span>
       </div>

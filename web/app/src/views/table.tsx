@@ -40,7 +40,7 @@ export function TablePage() {
     <section class="page table-page" aria-label="All documents">
       <div class="toolbar">
         <SearchField />
-        <span class="count" role="status">
+        <span class="count" role="status" dir="auto">
           {found.value.length === 1 ? "1 document" : `${found.value.length} documents`}
         </span>
         {mayWrite.value && (

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -60,19 +60,6 @@ class Files:
         source = worker.read_text()
         first = source.index('"', source.index("const RELEASE")) + 1
         worker.write_text(source[:first] + name + source[source.index('"', first) :])
-
-    def rename(self, stems: Sequence[str]) -> None:
-        """These files have other contents, so that they have other names: those of before are gone."""
-        assets = self.root / "assets"
-        names = {path.name: f"{stem}-other{path.suffix}" for stem in stems for path in assets.glob(f"{stem}-*.js")}
-        assert len(names) == len(stems)
-        for path in [self.root / "index.html", self.root / "sw.js", *assets.glob("*.js")]:
-            text = path.read_text()
-            for old, new in names.items():
-                text = text.replace(old, new)
-            path.write_text(text)
-        for old, new in names.items():
-            (assets / old).rename(assets / new)
 
     def stop(self) -> None:
         self._server.shutdown()
@@ -145,16 +132,6 @@ def test_a_release_is_kept_replaced_when_somebody_says_so_and_goes_when_the_serv
     page.wait_for_function(gone)
 
 
-def test_a_page_that_was_open_before_there_was_a_worker_hears_of_a_release(files: Files, page: Page) -> None:
-    page.goto("/app/")
-    page.get_by_label("Add a task", exact=True).wait_for()
-    page.wait_for_function("navigator.serviceWorker.controller !== null")
-    files.release("two")
-    look(page)
-    page.get_by_role("button", name="Load it").click()
-    page.wait_for_selector("meta[name=release][content=two]", state="attached")
-
-
 HIDDEN = "Object.defineProperty(document, 'visibilityState', { get: () => 'hidden' })"
 
 
@@ -192,36 +169,6 @@ def test_a_release_takes_no_page_away_in_which_somebody_types(files: Files, page
     expect(field).to_have_value("half a line")
     load.click()
     page.wait_for_selector("meta[name=release][content=two]", state="attached")
-
-
-def test_a_page_of_a_former_release_that_stays_open_has_all_of_its_files(files: Files, page: Page) -> None:
-    """Some are loaded when somebody goes there for the first time, and the server has others by then."""
-    page.goto("/app/")
-    field = page.get_by_label("Add a task", exact=True)
-    field.wait_for()
-    ready(page)
-    page.reload()  # from now on the worker is asked
-    field.fill("half a line")
-    [first] = kept(page)
-    other = page.context.new_page()
-    other.goto("/app/")
-    other.get_by_label("Add a task", exact=True).wait_for()
-
-    files.rename(("app", "devices"))
-    files.release("two")
-    look(other)
-    other.get_by_role("button", name="Load it").click()
-    other.wait_for_selector("meta[name=release][content=two]", state="attached")
-    other.get_by_label("Add a task", exact=True).wait_for()
-    expect(page.get_by_role("button", name="Load it")).to_be_visible()
-    assert sorted(kept(page)) == sorted([first, "hypertask-app-two"])
-    page.evaluate("location.hash = '#/s1/devices'")
-    expect(page.get_by_role("heading", name="Devices")).to_be_visible()
-
-    page.get_by_role("button", name="Load it").click()
-    page.wait_for_selector("meta[name=release][content=two]", state="attached")
-    page.wait_for_function("caches.keys().then((names) => names.join() === 'hypertask-app-two')")
-    expect(page.get_by_role("heading", name="Devices")).to_be_visible()
 
 
 def test_a_release_that_came_in_part_is_not_taken(files: Files, page: Page) -> None:

@@ -5,8 +5,6 @@ import { signal } from "@preact/signals";
 /** A newer release is here, and waits until this page is loaded again. */
 export const newRelease = signal(false);
 const LOOK_EVERY_MILLISECONDS = 30 * 60_000;
-/** Begins the names of locks that say which releases are open; as the worker has it. */
-const OPEN = "hypertask-open:";
 
 let waiting: ServiceWorker | undefined;
 /** Somebody has asked for it in this page. */
@@ -16,23 +14,17 @@ const typedIn = new Set<HTMLInputElement | HTMLTextAreaElement>();
 
 export async function keepRelease(): Promise<void> {
   if (!("serviceWorker" in navigator)) return;
-  let before = navigator.serviceWorker.controller;
+  const before = navigator.serviceWorker.controller;
   document.addEventListener("input", ({ target }) => {
     if (target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement) typedIn.add(target);
   });
   navigator.serviceWorker.addEventListener("controllerchange", () => {
-    const had = before;
-    before = navigator.serviceWorker.controller;
     // Without one before this page was loaded from the server as it is.
-    if (!had) return;
+    if (!before) return;
     waiting = undefined;
     if (asked || isIdle()) location.reload();
     else newRelease.value = true;
   });
-  // Until this page is closed the worker keeps the files of its release, of which some are loaded later.
-  const forever = new Promise<void>(() => undefined);
-  void navigator.locks?.request(OPEN + new URL(import.meta.url).pathname, { mode: "shared" }, () => forever);
-  before?.postMessage("opened");
   const registration = await navigator.serviceWorker.register("/app/sw.js", { updateViaCache: "none" });
   const look = (): void => {
     if (!registration.waiting || !before) return;

@@ -10,8 +10,6 @@ const FILES = __FILES__;
 const PREFIX = "hypertask-app-";
 const NAME = PREFIX + RELEASE;
 const PAGE = "/app/";
-/** Begins the names of locks that open pages hold: the rest is the path of one of their scripts. */
-const OPEN = "hypertask-open:";
 /** Milliseconds that the server has to send the page before the one that is kept is shown. */
 const PATIENCE = 2000;
 
@@ -23,7 +21,7 @@ self.addEventListener("install", (event) => {
 self.addEventListener("activate", (event) => {
   event.waitUntil(
     (async () => {
-      await removeFormer();
+      for (const name of await caches.keys()) if (name.startsWith(PREFIX) && name !== NAME) await caches.delete(name);
       // The page is asked for while this is still being started.
       await self.registration.navigationPreload?.enable();
       await self.clients.claim();
@@ -36,8 +34,6 @@ self.addEventListener("message", (event) => {
   if (event.data === "take over") void self.skipWaiting();
   // A page that nobody looks at says so: it need not be the only one.
   if (event.data === "take over unseen") event.waitUntil(takeOverUnseen());
-  // A page of a former release may have been closed, or loaded again.
-  if (event.data === "opened") event.waitUntil(removeFormer());
   if (event.data === "release") event.ports[0]?.postMessage(RELEASE);
 });
 
@@ -48,23 +44,6 @@ self.addEventListener("fetch", (event) => {
   if (request.mode === "navigate" && url.pathname === PAGE) event.respondWith(page(event));
   else if (url.pathname.startsWith(`${PAGE}assets/`) || FILES.includes(url.pathname)) event.respondWith(kept(request));
 });
-
-/** Former releases leave, but for those of which a page is open still: what it loads later is not at the server any more. */
-async function removeFormer() {
-  const { installing, waiting } = self.registration;
-  // What a newer release keeps is its own to judge.
-  if ([installing, waiting].some((one) => one && (one.state === "installing" || one.state === "installed"))) return;
-  const { held = [] } = (await self.navigator.locks?.query()) ?? {};
-  const open = held.flatMap(({ name }) => (name.startsWith(OPEN) ? [name.slice(OPEN.length)] : []));
-  const has = async (cacheName, script) => (await caches.match(script, { cacheName })) !== undefined;
-  const foreign = [];
-  for (const script of open) if (!(await has(NAME, script))) foreign.push(script);
-  for (const name of await caches.keys()) {
-    if (!name.startsWith(PREFIX) || name === NAME) continue;
-    const needed = await Promise.all(foreign.map((script) => has(name, script)));
-    if (!needed.includes(true)) await caches.delete(name);
-  }
-}
 
 async function takeOverUnseen() {
   const pages = await self.clients.matchAll({ type: "window", includeUncontrolled: true });
@@ -86,8 +65,8 @@ async function page(event) {
   }
 }
 
-/** A file of a release never changes; those with a hash in their names may be of a former one, in a page that is open still. */
+/** A file of a release never changes. */
 async function kept(request) {
-  const own = await caches.match(request, { ignoreSearch: true, cacheName: NAME });
-  return own ?? (await caches.match(request, { ignoreSearch: true })) ?? fetch(request);
+  const known = await caches.match(request, { ignoreSearch: true });
+  return known ?? fetch(request);
 }

@@ -15,7 +15,6 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from api.pages.web_client import LEAVE, POLICY
-from tests.patience import PATIENCE_SECONDS
 from tests.web.browsers import build_app, launched, window
 
 KINDS = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
@@ -100,20 +99,6 @@ def ready(page: Page) -> None:
     page.evaluate("navigator.serviceWorker.ready.then(() => undefined)")
 
 
-def until(page: Page, condition: str) -> None:
-    """Asks within one call: the policy of the pages lets no later one take text for code."""
-    page.evaluate(
-        """async ([milliseconds]) => {
-          const end = performance.now() + milliseconds;
-          while (!(await (CONDITION))) {
-            if (performance.now() > end) throw new Error("it never was so");
-            await new Promise((resolve) => setTimeout(resolve, 20));
-          }
-        }""".replace("CONDITION", condition),
-        [1000 * PATIENCE_SECONDS],
-    )
-
-
 def look(page: Page) -> None:
     """As the page does when somebody comes back to it, and now and then."""
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
@@ -132,7 +117,7 @@ def test_a_release_is_kept_replaced_when_somebody_says_so_and_goes_when_the_serv
     look(page)
     page.get_by_role("button", name="Load it").click()
     page.wait_for_selector("meta[name=release][content=two]", state="attached")
-    until(page, "caches.keys().then((names) => names.join() === 'hypertask-app-two')")
+    page.wait_for_function("caches.keys().then((names) => names.join() === 'hypertask-app-two')")
     assert first != "hypertask-app-two"
 
     # The page comes from the server while it answers: a release that was not taken yet is shown all the same.
@@ -142,9 +127,9 @@ def test_a_release_is_kept_replaced_when_somebody_says_so_and_goes_when_the_serv
 
     (files.root / "sw.js").write_bytes(LEAVE)
     page.evaluate("navigator.serviceWorker.getRegistration().then((found) => found.update())")
-    until(page, "caches.keys().then((names) => names.length === 0)")
+    page.wait_for_function("caches.keys().then((names) => names.length === 0)")
     gone = "navigator.serviceWorker.getRegistrations().then((found) => found.length === 0)"
-    until(page, gone)
+    page.wait_for_function(gone)
 
 
 HIDDEN = "Object.defineProperty(document, 'visibilityState', { get: () => 'hidden' })"
@@ -180,7 +165,7 @@ def test_a_release_takes_no_page_away_in_which_somebody_types(files: Files, page
     page.evaluate(HIDDEN)  # to the page itself, it may be taken away now, but for what was typed
     other.get_by_role("button", name="Load it").click()
     other.wait_for_selector("meta[name=release][content=two]", state="attached")
-    until(page, "navigator.serviceWorker.getRegistration().then(({ waiting }) => !waiting)")
+    page.wait_for_function("navigator.serviceWorker.getRegistration().then(({ waiting }) => !waiting)")
     expect(field).to_have_value("half a line")
     load.click()
     page.wait_for_selector("meta[name=release][content=two]", state="attached")
@@ -198,8 +183,8 @@ def test_a_release_that_came_in_part_is_not_taken(files: Files, page: Page) -> N
     files.release("two")
     update = "navigator.serviceWorker.getRegistration().then((found) => found.update()).then(() => '', String)"
     page.evaluate(update)
-    until(
-        page, "navigator.serviceWorker.getRegistration().then(({ installing, waiting }) => !installing && !waiting)"
+    page.wait_for_function(
+        "navigator.serviceWorker.getRegistration().then(({ installing, waiting }) => !installing && !waiting)"
     )
     assert before[0] in kept(page)
     page.reload()  # the page is the new one; what it needs is there
@@ -207,7 +192,7 @@ def test_a_release_that_came_in_part_is_not_taken(files: Files, page: Page) -> N
     gone.rename(part)
     look(page)
     page.get_by_role("button", name="Load it").click()
-    until(page, "caches.keys().then((names) => names.join() === 'hypertask-app-two')")
+    page.wait_for_function("caches.keys().then((names) => names.join() === 'hypertask-app-two')")
 
 
 def test_without_a_server_the_release_that_is_kept_opens(files: Files, page: Page) -> None:

@@ -261,6 +261,7 @@ class Live:
         """Looks after all spaces in each HEARTBEAT_SECONDS, one slice of them a second."""
         turn = 0
         while True:
+            raise_if_cancelled()
             await asyncio.sleep(1)
             turn = (turn + 1) % HEARTBEAT_SECONDS
             mine = [space for space in self._followers if hash(space) % HEARTBEAT_SECONDS == turn]
@@ -268,7 +269,6 @@ class Live:
                 await asyncio.gather(*map(self._look_after, mine))
             except UnavailableError as error:
                 event(logger, logging.INFO, "streams_not_looked_after", cause=error.__cause__)
-                raise_if_cancelled()
 
     async def _look_after(self, space: SpaceId) -> None:
         if not self._followers[space]:

@@ -86,11 +86,11 @@ class StreamCounts:
         """Looks after it until it is cancelled: now and then, and soon where something is not sure."""
         seconds = 0
         while True:
+            raise_if_cancelled()
             await asyncio.sleep(1)
             seconds += 1
             if not self.is_sure or seconds % _SAY_SECONDS == 0:
                 await self.look_after()
-                raise_if_cancelled()
 
     async def look_after(self) -> None:
         """Says that the process lives, and states all that it holds where that is needed."""

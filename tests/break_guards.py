@@ -1710,6 +1710,13 @@ BREAKS = (
         PEOPLE,
     ),
     Break(
+        "worker: a signal before its loop runs is forgotten",
+        "shared/adapters/arq.py",
+        "    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)\n",
+        "",
+        ("tests/integration/test_worker_stops.py",),
+    ),
+    Break(
         "queue: a job is due by the clock of another host",
         "shared/adapters/arq.py",
         "timedelta(days=365)",

@@ -17,7 +17,8 @@ _NICE: Final = 10
 
 def _until_the_end_of_input() -> None:
     """The parent holds the other end of the pipe: it ends when the parent does, however that comes."""
-    while sys.stdin.buffer.read(1):
+    signal.pthread_sigmask(signal.SIG_BLOCK, arq.STOPPING)  # they are for the main thread, which may not be ready yet
+    while os.read(sys.stdin.fileno(), 1):  # a buffer has a lock, which whoever ends the process would wait for
         continue
     os.kill(os.getpid(), signal.SIGTERM)
 

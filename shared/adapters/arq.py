@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+import signal
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
@@ -41,6 +42,8 @@ _PAST_THE_HOUR: Final = 17
 _CRON_SECONDS: Final = 300
 _AGAIN_SECONDS: Final = 0.2
 """So often Redis is looked for while it is away."""
+STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
+"""The signals that tell a worker to stop."""
 _CLOCK_TOLERANCE: Final = timedelta(days=365)
 """By so much the clock of an API process may be ahead of a worker's."""
 
@@ -60,7 +63,12 @@ class PatientWorker(Worker):
 
     _away = False
 
+    async def main(self) -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+        await super().main()
+
     async def _poll_iteration(self) -> None:
+        raise_if_cancelled()
         try:
             with errors_mapped():
                 await super()._poll_iteration()
@@ -68,7 +76,6 @@ class PatientWorker(Worker):
             if not self._away:
                 event(logger, logging.WARNING, "queue_unreachable", cause=error.__cause__)
             self._away = True
-            raise_if_cancelled()
             await asyncio.sleep(_AGAIN_SECONDS)
             self._free_slots()
         else:
@@ -142,7 +149,9 @@ def redis_settings(settings: Settings) -> RedisSettings:
 
 
 def run(settings: dict[str, Any]) -> None:
-    """A worker with what `worker_settings` made, until it is told to stop."""
+    """A worker with what `worker_settings` made, until it is told to stop: also if that comes before its loop runs,
+    which knows of no signal of before."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     PatientWorker(**settings).run()
 
 

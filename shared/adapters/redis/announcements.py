@@ -98,6 +98,7 @@ class RedisAnnouncements:
     async def _read(self) -> None:
         gone = False
         while True:
+            raise_if_cancelled()
             await self._some.wait()
             try:
                 message = await self._pubsub.get_message(timeout=10)
@@ -106,7 +107,6 @@ class RedisAnnouncements:
                 if not gone:
                     event(logger, logging.WARNING, "announcements_unreachable", cause=error)
                 gone = True
-                raise_if_cancelled()
                 await asyncio.sleep(_AGAIN_SECONDS)
                 continue
             gone = False

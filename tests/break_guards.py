@@ -1476,12 +1476,16 @@ BREAKS = (
     Break(
         "versions: what is behind supersedes",
         "shared/core/resolution/by_version.py",
-        """        if includes(self.held, self.sent):
-            return case.answer_head("14 behind")
-        if self.supersedes:
-            outcome""",
-        """        if True:
-            outcome""",
+        "            # Kept if it never was here:",
+        """            return case.write(state, Outcome.FAST_FORWARD, "14 behind")
+            # Kept if it never was here:""",
+        ("tests/unit/core/resolution/test_by_version.py",),
+    ),
+    Break(
+        "versions: what is behind is forgotten",
+        "shared/core/resolution/by_version.py",
+        'return case.keep_head(state, Basis("14 behind", (state,)), ())',
+        'return case.answer_head("14 behind")',
         ("tests/unit/core/resolution/test_by_version.py",),
     ),
     Break(

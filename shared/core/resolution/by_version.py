@@ -110,7 +110,8 @@ class _ByVersion:
         if equal(self.held, self.sent):
             return self.same_edits(state)
         if includes(self.held, self.sent):
-            return case.answer_head("14 behind")
+            # Kept if it never was here: what wrote over it may have been told to an upstream that was put back.
+            return case.keep_head(state, Basis("14 behind", (state,)), ())
         if self.supersedes:
             outcome = Outcome.RESURRECTED if head.body is None else Outcome.FAST_FORWARD
             return case.write(state, outcome, "14 contains the head")

@@ -41,6 +41,17 @@ def test_a_state_that_the_head_contains_is_behind() -> None:
     assert (answer.outcome, answer.body, answer.version) == ("unchanged", doc(a=2), v(me=2))
 
 
+@pytest.mark.parametrize("gone", [False, True], ids=["live", "deleted"])
+def test_a_state_that_is_behind_can_be_read_if_it_never_was_here(gone: bool) -> None:
+    """Another upstream wrote over what it has, and was put back to before that, with the record; or this one was."""
+    upstream = Upstream()
+    upstream.put(dead(a=2) if gone else doc(a=2), version=v(me=1, you=1))
+    for _ in range(2):
+        answer = upstream.put(doc(a=1), version=v(me=1))
+        assert (answer.outcome, answer.body) == ("unchanged", None if gone else doc(a=2))
+        assert [item.body for item in upstream.space.entries[ID].past].count(doc(a=1)) == 1
+
+
 def test_a_state_that_contains_the_head_supersedes_it() -> None:
     upstream = Upstream()
     upstream.put(doc(a=1), version=v(me=1))

@@ -72,11 +72,17 @@ def test_it_keeps_what_every_store_promises(opened: Callable[[], Page]) -> None:
     assert found["asked"] > 5
 
 
-@pytest.mark.parametrize(("count", "portions"), [(0, 1), (1, 1), (1_000, 2), (2_001, 3)])
-def test_all_rows_are_handed_over_in_portions(opened: Callable[[], Page], count: int, portions: int) -> None:
+@pytest.mark.parametrize(("count", "portions"), [(0, 0), (1, 1), (1_000, 4), (5_000, 18)])
+def test_all_documents_are_handed_over_in_portions(opened: Callable[[], Page], count: int, portions: int) -> None:
     found = call(opened(), "each", count)
     assert (found["ids"], found["portions"]) == (True, portions)
     assert "Load this page again" in found["closed"]
+
+
+def test_a_database_of_the_first_release_is_brought_up_to_date(opened: Callable[[], Page]) -> None:
+    found = call(opened(), "older", 2_345)
+    assert found["documents"] == [f"d{number:05}" for number in range(2_345) if number % 10 != 9]
+    assert (found["rows"], found["live"], found["cursor"]) == (2_345, 0, "c-3")
 
 
 def test_a_sync_that_finds_no_room_goes_on_when_there_is_some(opened: Callable[[], Page], server: Instance) -> None:

@@ -81,10 +81,10 @@ export class Client {
   async *all(): AsyncGenerator<Document> {
     let after = "";
     for (;;) {
-      const rows = await this.store.list(after, 1_000);
-      if (rows.length === 0) return;
-      for (const { doc } of rows) if (doc) yield doc as Document;
-      after = rows[rows.length - 1].id;
+      const docs = (await this.store.documents(after)) as Document[];
+      if (docs.length === 0) return;
+      yield* docs;
+      after = docs[docs.length - 1].id;
     }
   }
 

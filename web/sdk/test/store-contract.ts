@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 
 import { changed, emptyRow, type Row } from "../src/engine/rows.ts";
+import type { JsonObject } from "../src/json/values.ts";
 import type { Store } from "../src/stores/store.ts";
 
 /** Opens the same place again and again. */
@@ -88,6 +89,57 @@ promise("it tells what is open, what is live and what is there, by id", async (s
   assert.deepEqual(await store.list("d", 9), []);
 });
 
+/** All documents, each time from the last one on; and whether they came by id. */
+export async function handedOver(store: Store): Promise<{ docs: JsonObject[]; ordered: boolean }> {
+  const docs: JsonObject[] = [];
+  for (let after = ""; ; after = String(docs[docs.length - 1]["id"])) {
+    const found = await store.documents(after);
+    if (found.length === 0) break;
+    docs.push(...found);
+  }
+  const ids = docs.map((doc) => String(doc["id"]));
+  return { docs, ordered: ids.every((id, at) => at === 0 || ids[at - 1] < id) };
+}
+
+promise("all documents are handed over, by id, whatever was committed in which order", async (store) => {
+  assert.deepEqual(await handedOver(store), { docs: [], ordered: true });
+  const rows = new Map<string, Row>();
+  const sizes = [10, 10_000, 40_000, 300];
+  const change = async (ids: readonly string[], turn: number): Promise<void> => {
+    const next = ids.map((id, at) => {
+      const row = rows.get(id) ?? emptyRow(id);
+      if (row.doc && (at + turn) % 3 === 0) return changed(row, { doc: null, hash: null });
+      const text = "xé"[turn % 2].repeat(sizes[(at + turn) % 4]);
+      return changed(row, { doc: { id, turn, text, ["__proto__"]: { half: "\ud83d" } }, hash: `${turn} ${id}` });
+    });
+    assert.equal(await store.commit(next), true);
+    for (const row of next) rows.set(row.id, row);
+  };
+  const idOf = (at: number): string => `n${(at * 37) % 100}`;
+  for (let turn = 0; turn < 12; turn += 1) {
+    await change(Array.from({ length: 1 + ((turn * 5) % 9) }, (_, at) => idOf(turn * 7 + at)), turn);
+    const docs = [...rows.values()].flatMap(({ doc }) => (doc ? [doc] : []));
+    const wanted = docs.sort((one, other) => (String(one["id"]) < String(other["id"]) ? -1 : 1));
+    assert.deepEqual(await handedOver(store), { docs: wanted, ordered: true });
+  }
+  for (const id of ["", "n1", "n50x", "n99", "z"])
+    assert.equal((await store.documents(id)).every((doc) => String(doc["id"]) > id), true);
+  const gone = [...rows.values()].map((row) => changed(row, { doc: null, hash: null }));
+  assert.equal(await store.commit(gone), true);
+  assert.deepEqual(await handedOver(store), { docs: [], ordered: true });
+  assert.equal(await store.commit([edited("a0"), edited("n0x")]), true);
+  assert.deepEqual((await handedOver(store)).docs.map((doc) => doc["id"]), ["a0", "n0x"]);
+});
+
+promise("a commit that is not stored changes no document, and what is handed over is the caller's", async (store) => {
+  await store.commit([edited("a")]);
+  assert.equal(await store.commit([edited("b"), edited("a", "of another one")]), false);
+  const found = await store.documents("");
+  assert.deepEqual(found, [edited("a").doc]);
+  found[0]["text"] = "changed by the caller";
+  assert.deepEqual(await store.documents(""), [edited("a").doc]);
+});
+
 promise("what cannot be stored is refused with all that is committed beside it", async (store) => {
   const odd = { ...edited("b"), doc: { id: "b", text: () => "no JSON" } } as unknown as Row;
   const refused = await store.commit([edited("a"), odd]).then(
@@ -96,6 +148,7 @@ promise("what cannot be stored is refused with all that is committed beside it",
   );
   assert.equal(refused, true);
   assert.equal((await store.get(["a", "b"])).size, 0);
+  assert.deepEqual(await store.documents(""), []);
 });
 
 promise("many rows are read and compared as one is, close together or far apart", async (store) => {
@@ -125,6 +178,7 @@ PROMISES.push({
     await store.close();
     const again = await open(place);
     assert.equal((await again.list("", 1_000)).length, 300);
+    assert.deepEqual(await handedOver(again), { docs: rows.map(({ doc }) => doc!), ordered: true });
     assert.deepEqual(await again.meta(), { version: 1, cursor: "c", whole: true, proved: 7 });
     assert.deepEqual((await again.get(["d0007"])).get("d0007"), agreed(rows[7]));
     assert.equal(await again.live(), 1);

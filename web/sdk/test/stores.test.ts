@@ -7,13 +7,16 @@ import { join } from "node:path";
 import test from "node:test";
 
 import "fake-indexeddb/auto";
+import fc from "fast-check";
 
-import { changed } from "../src/engine/rows.ts";
+import { changed, emptyRow, type Row } from "../src/engine/rows.ts";
+import type { ContentHash } from "../src/json/canonical.ts";
 import { FileStore } from "../src/stores/file.ts";
 import { IndexedDbStore } from "../src/stores/indexeddb.ts";
 import { MemoryStore } from "../src/stores/memory.ts";
 import { StoreError } from "../src/stores/store.ts";
-import { edited, PROMISES, type Open } from "./store-contract.ts";
+import { makeOlder, OLDER_META, olderRows } from "./older.ts";
+import { edited, handedOver, PROMISES, type Open } from "./store-contract.ts";
 
 interface Kind {
   readonly name: string;
@@ -40,6 +43,48 @@ for (const { name, open, kept } of kinds)
       }
     });
   }
+
+for (const count of [0, 1, 10, 2_345])
+  test(`indexeddb: a database of the first release with ${count} rows is brought up to date, and nothing of it is lost`, async () => {
+    const rows = olderRows(count);
+    await makeOlder(`older ${count}`, rows);
+    for (let turn = 0; turn < 2; turn += 1) {
+      const store = await IndexedDbStore.open(`older ${count}`);
+      const docs = rows.flatMap(({ doc }) => (doc ? [doc] : []));
+      assert.deepEqual(await handedOver(store), { docs, ordered: true });
+      assert.deepEqual(await store.list("", 9_999), rows);
+      assert.deepEqual(await store.meta(), OLDER_META);
+      await store.close();
+    }
+    const store = await IndexedDbStore.open(`older ${count}`);
+    for (const row of rows.slice(0, 3)) assert.equal(await store.commit([changed(row, { doc: null, hash: null })]), true);
+    assert.deepEqual((await handedOver(store)).docs, rows.slice(3).flatMap(({ doc }) => (doc ? [doc] : [])));
+    await store.close();
+  });
+
+test("indexeddb: whatever is committed, the documents are those of the rows", async () => {
+  const ids = fc.integer({ min: 0, max: 40 }).map((at) => `i${at}`);
+  const edit = fc.record({ id: ids, length: fc.oneof(fc.constant(-1), fc.integer({ min: 0, max: 20_000 })) });
+  let number = 0;
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.uniqueArray(edit, { maxLength: 20, selector: ({ id }) => id }), { maxLength: 12 }), async (commits) => {
+      const store = await IndexedDbStore.open(`random ${(number += 1)}`);
+      const rows = new Map<string, Row>();
+      for (const edits of commits) {
+        const next = edits.map(({ id, length }) => {
+          const doc = length < 0 ? null : { id, length, text: "x".repeat(length) };
+          return changed(rows.get(id) ?? emptyRow(id), { doc, hash: doc && (String(length) as ContentHash) });
+        });
+        assert.equal(await store.commit(next), true);
+        for (const row of next) rows.set(row.id, row);
+      }
+      const stored = (await store.list("", 99)).flatMap(({ doc }) => (doc ? [doc] : []));
+      assert.deepEqual(await handedOver(store), { docs: stored, ordered: true });
+      await store.close();
+    }),
+    { numRuns: 60 },
+  );
+});
 
 async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "store-"));

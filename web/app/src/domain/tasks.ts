@@ -50,32 +50,48 @@ export function readable(value: unknown): string {
   return typeof value === "object" && value !== null ? JSON.stringify(value) : String(value);
 }
 
-/** The view on all tasks at a moment. */
+/** The view on all tasks at a moment. What is to be known of all of them is looked for when it is asked for. */
 export class View {
   /** Seconds since 1970. */
   readonly now: number;
   /** Days since 1970 where the user is. */
   readonly today: number;
-  readonly tags: ReadonlySet<string>;
-  readonly fields: ReadonlySet<string>;
-  readonly projects: ReadonlySet<string>;
-  private readonly open: ReadonlySet<string>;
-  private readonly needed: ReadonlySet<string>;
+  private readonly tasks: readonly Task[];
+  private readonly known: Partial<Record<"tags" | "fields" | "projects" | "open" | "needed", ReadonlySet<string>>> = {};
 
   constructor(tasks: Iterable<Task>, now: number) {
     this.now = now;
     this.today = Math.floor(wallOf(now) / DAY);
-    const [tags, fields, projects] = [new Set<string>(), new Set<string>(), new Set<string>()];
-    const [open, needed] = [new Set<string>(), new Set<string>()];
-    for (const task of tasks) {
-      for (const field in task) fields.add(field);
-      for (const tag of tagsOf(task)) tags.add(tag);
-      if (!isOpen(task)) continue;
-      open.add(task.id);
-      if (typeof task["project"] === "string") projects.add(task["project"]);
-      if ("depends" in task) for (const one of dependencies(task)) needed.add(one);
+    this.tasks = Array.isArray(tasks) ? tasks : [...tasks];
+  }
+
+  get tags(): ReadonlySet<string> {
+    return (this.known.tags ??= new Set(this.tasks.flatMap(tagsOf)));
+  }
+
+  get fields(): ReadonlySet<string> {
+    return (this.known.fields ??= new Set(this.tasks.flatMap((task) => Object.keys(task))));
+  }
+
+  /** Of open tasks. */
+  get projects(): ReadonlySet<string> {
+    if (this.known.projects) return this.known.projects;
+    const projects = new Set<string>();
+    for (const task of this.tasks) {
+      const { project } = task as { project?: unknown };
+      if (typeof project === "string" && isOpen(task)) projects.add(project);
     }
-    [this.tags, this.fields, this.projects, this.open, this.needed] = [tags, fields, projects, open, needed];
+    return (this.known.projects = projects);
+  }
+
+  private get open(): ReadonlySet<string> {
+    return (this.known.open ??= new Set(this.tasks.filter(isOpen).map(({ id }) => id)));
+  }
+
+  /** Tasks that an open one depends on. */
+  private get needed(): ReadonlySet<string> {
+    const depending = (): Task[] => this.tasks.filter((task) => "depends" in task && isOpen(task));
+    return (this.known.needed ??= new Set(depending().flatMap(dependencies)));
   }
 
   isWaiting(task: Task): boolean {

@@ -39,23 +39,29 @@ function each(task: Task, view: View, add: (name: string, value: number) => void
     const value = factor && Object.hasOwn(COEFFICIENTS, name) ? COEFFICIENTS[name]! * factor : 0;
     if (value) add(name, value);
   };
-  const scheduled = "scheduled" in task ? secondsAt(task["scheduled"]) : undefined;
-  cause("project", Number(Boolean(task["project"])));
-  cause("active", Number("start" in task));
-  cause("scheduled", Number(scheduled !== undefined && scheduled < view.now));
-  cause("waiting", Number(view.isWaiting(task)));
-  cause("blocked", Number(view.isBlocked(task)));
-  cause("blocking", Number(view.isBlocking(task)));
+  // A list asks this of each of its tasks: what is not there is not looked at further. The order is that of the sum.
+  const { priority } = task as { priority?: unknown };
+  if (task["project"]) cause("project", 1);
+  if ("start" in task) cause("active", 1);
+  if ("scheduled" in task) {
+    const scheduled = secondsAt(task["scheduled"]);
+    cause("scheduled", Number(scheduled !== undefined && scheduled < view.now));
+  }
+  if (view.isWaiting(task)) cause("waiting", 1);
+  if (view.isBlocked(task)) cause("blocked", 1);
+  if (view.isBlocking(task)) cause("blocking", 1);
   cause("annotations", several(task["annotations"]));
   cause("tags", several(task["tags"]));
-  cause("due", dueFactor(task["due"], view));
+  if ("due" in task) cause("due", dueFactor(task["due"], view));
   cause("age", age(task["entry"], view));
-  if (typeof task["priority"] === "string") cause(`priority.${task["priority"]}`, 1);
-  cause("next", Number(tagsOf(task).includes("next")));
+  if (typeof priority === "string") cause(`priority.${priority}`, 1);
+  if (tagsOf(task).includes("next")) cause("next", 1);
 }
 
+const SEVERAL = [0, 0.8, 0.9, 1];
+
 function several(value: unknown): number {
-  return [0, 0.8, 0.9, 1][Math.min(Array.isArray(value) ? value.length : 0, 3)]!;
+  return Array.isArray(value) ? SEVERAL[Math.min(value.length, 3)]! : 0;
 }
 
 function dueFactor(value: unknown, view: View): number {

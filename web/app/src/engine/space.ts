@@ -105,8 +105,8 @@ export class SpaceEngine {
   private async load(): Promise<void> {
     const meanwhile = (this.meanwhile = new Set<string>());
     const found = new Map<string, Document>();
-    await this.store.each((rows) => {
-      for (const { id, doc } of rows) if (doc) found.set(id, doc as Document);
+    await this.store.each((docs) => {
+      for (const doc of docs as Document[]) found.set(doc.id, doc);
     });
     batch(() => {
       this.docs.value = found;

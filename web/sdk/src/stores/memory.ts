@@ -1,7 +1,11 @@
 /** A store that is gone with the program: for tests, and for programs that read and go. */
 
+import type { Body } from "../engine/records.ts";
 import { NO_META, stateOf, type Meta, type Row, type RowState } from "../engine/rows.ts";
 import { succeeds, type Store } from "./store.ts";
+
+/** Documents that are handed over at a time. */
+const PAGE = 1_000;
 
 export class MemoryStore implements Store {
   readonly name: string | undefined;
@@ -24,6 +28,15 @@ export class MemoryStore implements Store {
     const at = this.ids.findIndex((id) => id > after);
     const ids = at < 0 ? [] : this.ids.slice(at, at + limit);
     return structuredClone(ids.map((id) => this.rows.get(id)!));
+  }
+
+  async documents(after: string): Promise<Body[]> {
+    for (let from = after; ; ) {
+      const rows = await this.list(from, PAGE);
+      const docs = rows.flatMap(({ doc }) => (doc ? [doc] : []));
+      if (docs.length > 0 || rows.length === 0) return docs;
+      from = rows[rows.length - 1].id;
+    }
   }
 
   async live(): Promise<number> {

@@ -1,5 +1,6 @@
 /** The port of what is durable. Adapters are judged by one suite (test/stores.test.ts). */
 
+import type { Body } from "../engine/records.ts";
 import type { Meta, Row } from "../engine/rows.ts";
 
 /** The store cannot do it. `code` "full": there is no room left, and nothing was changed. */
@@ -22,6 +23,12 @@ export interface Store {
   open(): Promise<Row[]>;
   /** Rows with an id greater than `after`, ascending by id, `limit` at most. */
   list(after: string, limit: number): Promise<Row[]>;
+  /**
+   * Documents with an id greater than `after`, ascending by id, as many as are well read at a time; none: there are no
+   * more. Who goes on from the last one each time is handed every document that is there all the while. What is returned
+   * is the caller's.
+   */
+  documents(after: string): Promise<Body[]>;
   /** How many rows have the state "live". */
   live(): Promise<number>;
   meta(): Promise<Meta>;

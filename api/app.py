@@ -14,6 +14,7 @@ from api import errors
 from api.admission import UNCOUNTED
 from api.bounds import HOLDING, NOBODY, Holding
 from api.compression import Compression
+from api.connection import connection_of
 from api.cors import Cors
 from api.large_answers import LargeAnswers
 from api.lifespan import LifespanOf, lifespan_of
@@ -38,6 +39,7 @@ from api.routes import (
 )
 from api.traced import Traced
 from shared.core.access.limits import rate_fields
+from shared.core.documents import SpaceId
 from shared.core.origins import origins_of
 from shared.observability import begin_request
 from shared.settings import Settings
@@ -141,26 +143,32 @@ class RequestEnvelope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        identity = secrets.token_hex(8)
+        identity, pace = secrets.token_hex(8), scope["state"]["hypertask"].pace
         begin_request(identity)
+        is_nobodys = False
+
+        def payer() -> SpaceId | None:
+            return holding.space if is_nobodys or holding.space != NOBODY else None
 
         async def send_with_id(message: MutableMapping[str, Any]) -> None:
+            nonlocal is_nobodys
             if message["type"] == "http.response.start":
                 if holding.space == NOBODY and scope["path"] not in UNCOUNTED:
-                    await scope["state"]["hypertask"].pace.throttle(NOBODY)  # they are paced as one space is
+                    is_nobodys = True
+                    await pace.throttle(NOBODY)  # they are paced as one space is
                 names = {name for name, _ in message["headers"]}
                 more = [header for header in _COMMON if header[0] not in names]
                 more += [(name.encode(), value.encode()) for name, value in rate_fields(holding.rates).items()]
                 message["headers"] = [*message["headers"], *more, (b"x-request-id", identity.encode())]
             await send(message)
 
-        holding = scope[HOLDING] = Holding()
+        holding = scope[HOLDING] = Holding(connection_of(scope))
         try:
             try:
                 await scope["state"]["hypertask"].admission.address(scope)
             except errors.ProblemError as refusal:
                 await errors.render(refusal)(scope, receive, send_with_id)
             else:
-                await self._app(scope, receive, send_with_id)
+                await pace.billed(self._app(scope, receive, send_with_id), payer)
         finally:
             holding.end()

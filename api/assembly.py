@@ -20,6 +20,7 @@ from api.acknowledgements import DeviceAcknowledgements
 from api.admission import Admission
 from api.auth import Devices
 from api.bounds import (
+    DECISIONS_BESIDE_OTHERS,
     DECISIONS_OF_SHARE,
     IMPORTS,
     LARGE_ANSWER_SECONDS,
@@ -125,7 +126,7 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[App
                     most_seconds=LARGE_ANSWER_SECONDS,
                 ),
                 imports=Gate(pace, IMPORTS, 1),
-                decisions=Gate(pace, sys.maxsize, DECISIONS_OF_SHARE),
+                decisions=Gate(pace, sys.maxsize, DECISIONS_OF_SHARE, beside_others=DECISIONS_BESIDE_OTHERS),
                 parser_pool=parser_pool,
                 stores=adapters.stores,
                 devices=devices,

@@ -18,6 +18,7 @@ from api.access.cookies import SessionCookie
 from api.admission import Admission
 from api.batch_loader import BatchLoader
 from api.bounds import HOLDING
+from api.connection import connection_of
 from api.errors import (
     FORBIDDEN,
     READ_ONLY,
@@ -201,7 +202,7 @@ class Devices:
         if HOLDING in request.scope:
             request.scope[HOLDING].space = share
         if self._pace is not None:
-            await self._pace.throttle(share)
+            await self._pace.throttle(share, connection_of(request.scope))
 
     def credential(self, request: Request) -> str:
         """What `by_hash` takes: of the token that the request carries, or of the web session, if a script of our own

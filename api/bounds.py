@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+from api.connection import LASTING, Connection
 from api.errors import RATE_LIMITED, ProblemError
 from api.pace import Pace
 from shared.core.access.limits import RateState
@@ -34,7 +35,9 @@ LARGE_ANSWER_SECONDS: Final = 2.0
 """So long one counts among them, however slowly it is read: making it is what takes the processor."""
 BODIES_ARRIVING: Final = 64
 DECISIONS_OF_SHARE: Final = 8
-"""At a time in one process, of a token that opens many spaces."""
+"""At a time in one process, of a token that opens many spaces ..."""
+DECISIONS_BESIDE_OTHERS: Final = 2
+"""... and while others ask for something: each takes a turn of a worker that would be another space's."""
 IMPORTS: Final = 2
 """At a time in one process, one of a space."""
 _MAX_REST_SECONDS: Final = 1.0
@@ -191,7 +194,8 @@ class Gate:
 class Holding:
     """What one request holds, until it is answered."""
 
-    def __init__(self) -> None:
+    def __init__(self, connection: Connection = LASTING) -> None:
+        self._connection = connection
         self.space = NOBODY
         """Whose request it is, once that is known."""
         self.rates: list[RateState] = []
@@ -204,9 +208,10 @@ class Holding:
         self._returns.append(partial(budget.give_back, space, size))
 
     async def enter(self, gate: Gate, space: SpaceId) -> None:
-        """As `Gate.enter`."""
+        """As `Gate.enter`. ProblemError if there is nobody any more when the turn has come."""
         await gate.enter(space)
         self._returns.append(gate.leaving(space))
+        self._connection.check()
 
     def end(self) -> None:
         """Gives all of it back."""

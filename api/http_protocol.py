@@ -9,12 +9,13 @@ import logging
 import re
 import secrets
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, NoReturn
+from typing import Any, ClassVar, Final, NoReturn, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api import errors
+from api.connection import CONNECTION, Connection
 from api.errors import Kind
 from shared import codec
 from shared.observability import event
@@ -63,6 +64,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **arguments: Any) -> None:
         super().__init__(*args, **arguments)
+        self._connection = Connection()
         self._head_timer: asyncio.TimerHandle | None = None
         self._stuck_timer: asyncio.TimerHandle | None = None
         self._in_head = True
@@ -97,6 +99,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._waiting.pop(self, None)
         self._end_timers()
         super().connection_lost(exc)
+        self._connection.end()
 
     def data_received(self, data: bytes) -> None:
         if self._unread:
@@ -194,6 +197,7 @@ class HttpProtocol(HttpToolsProtocol):
             detail = f"An address may have {MOST_PARAMETERS} parameters, and {_MAX_ESCAPES} escapes (%) in them."
             self._give_up(errors.MALFORMED_REQUEST, detail)
         self._look_at_host()
+        cast("dict[str, Any]", self.scope)[CONNECTION] = self._connection
         super().on_headers_complete()  # may find that they are not valid
         self._in_head, self._in_body = False, True
         fields = dict(self.headers)

@@ -4,21 +4,27 @@ The event loop says itself that it has much to do: it is late. Then requests of 
 one after another, at a rate that falls while the loop is late and grows while it is not (additive increase would be
 too slow: both are factors). So they fill the time that is there, and do not come in waves. A space that is alone is
 never held up, nor are spaces that ask for as much as each other.
+
+Much is what takes much of the loop, whatever makes it so: a list grows with what its reader has made.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+import types
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import chain
-from typing import Final
+from typing import Any, Final, TypeVar
 from weakref import WeakValueDictionary
 
+from api.connection import LASTING, Connection
 from shared.core.documents import SpaceId
 
+T = TypeVar("T")
 _LOOK_SECONDS: Final = 0.02
 _WINDOW_SECONDS: Final = 1.0
 _LATE_SECONDS: Final = 0.002
@@ -30,7 +36,11 @@ _LEAST_RATE: Final = 40.0
 """Requests a second. A loop that is late in spite of this is late for something else; of several processes on few
 cores each lets so many through."""
 _MAX_TURN_SECONDS: Final = 10.0
-"""So long a request waits at most."""
+"""So long a request waits at most ..."""
+_MAX_DEBT_SECONDS: Final = 4.0
+"""... and so long if nothing is to be done before it but what was large: of that no more is remembered."""
+REQUEST_SECONDS: Final = 0.002
+"""Of the event loop that are taken for one request. One that takes more counts as several."""
 ANSWERS_RATE: Final = 8 * 1024 * 1024
 """Bytes a second of the large answers of one space. Making them takes some 15 ns a byte."""
 _READING: Final = 4
@@ -68,24 +78,60 @@ class Pace:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def throttle(self, space: SpaceId) -> None:
-        """Before a request of the space is answered: waits for its turn if the space is paced."""
+    async def throttle(self, space: SpaceId, connection: Connection = LASTING) -> None:
+        """Before a request of the space is answered: waits for its turn if the space is paced. ProblemError if
+        the connection ends meanwhile: its turn is for those who come then."""
         now = time.monotonic()
-        self._count(space, 1, now)
+        self._count(space, 1, now, now + _MAX_TURN_SECONDS)
         if space in self._rates:
-            await asyncio.sleep(self._turns[space] - now)
+            with connection.telling(partial(self._give_back, space, 1 / self._rates[space])):
+                await asyncio.sleep(self._turns[space] - now)
+            connection.check()
 
     def more(self, space: SpaceId, count: int) -> None:
         """A request turned out to be as much as `count` more: those after it wait for that."""
-        self._count(space, count, time.monotonic())
+        now = time.monotonic()
+        self._count(space, count, now, max(self._turns.get(space, now), now + _MAX_DEBT_SECONDS))
 
-    def _count(self, space: SpaceId, count: int, now: float) -> None:
+    def _count(self, space: SpaceId, count: int, now: float, latest: float) -> None:
         self._counts[space] += count
         if self._asked(space) > _MANY:
             self._many.add(space)
         if space in self._rates:
             turn = max(self._turns[space], now) + count / self._rates[space]
-            self._turns[space] = min(turn, now + _MAX_TURN_SECONDS)
+            self._turns[space] = min(turn, latest)
+
+    def _give_back(self, space: SpaceId, seconds: float) -> None:
+        if space in self._turns:
+            self._turns[space] -= seconds
+
+    @types.coroutine
+    def billed(self, work: Coroutine[Any, Any, T], payer: Callable[[], SpaceId | None]) -> Generator[Any, Any, T]:
+        """What the work of a request returns. The time that its steps take of the event loop is its space's: whatever
+        it is that makes a request long, those after it wait for that. `payer`: whose request it is, once that is
+        known."""
+        step: Callable[[Any], Any] = work.send
+        given: Any = None
+        unpaid = -REQUEST_SECONDS  # that much was counted when it came
+        while True:
+            began = time.perf_counter()
+            try:
+                awaited = step(given)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            finally:
+                unpaid += time.perf_counter() - began
+                if unpaid >= REQUEST_SECONDS and (space := payer()) is not None:
+                    self.more(space, int(unpaid / REQUEST_SECONDS))
+                    unpaid %= REQUEST_SECONDS
+            try:
+                given, step = (yield awaited), work.send
+            except GeneratorExit:
+                work.close()
+                raise
+            except BaseException as error:  # noqa: BLE001  it is the work's, which may be cancelled
+                given, step = error, work.throw
 
     async def give_way(self, space: SpaceId, size: int) -> None:
         """After so many bytes of a large answer. While others ask for something, those of a space come to

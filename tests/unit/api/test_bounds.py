@@ -10,6 +10,7 @@ import pytest
 from api import bounds as rooms
 from api import pace as pacing
 from api.bounds import ArrivingBody, ByteBudget, Gate, Holding
+from api.connection import Connection
 from api.errors import RATE_LIMITED, ProblemError
 from api.pace import Pace
 from shared.core.documents import SpaceId
@@ -165,8 +166,11 @@ class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
         self.slept: list[float] = []
-        monkeypatch.setattr(pacing, "time", SimpleNamespace(monotonic=lambda: self.now))
+        monkeypatch.setattr(pacing, "time", SimpleNamespace(monotonic=self.read, perf_counter=self.read))
         monkeypatch.setattr(pacing, "asyncio", SimpleNamespace(sleep=self.sleep))
+
+    def read(self) -> float:
+        return self.now
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -222,6 +226,118 @@ async def test_a_large_request_takes_the_turns_of_many(monkeypatch: pytest.Monke
     pace.more(A, 31)
     await pace.throttle(A)
     assert clock.slept == pytest.approx([1 / pacing._LEAST_RATE, 33 / pacing._LEAST_RATE])
+
+
+async def test_what_was_large_is_remembered_for_a_few_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, pace = await paced(monkeypatch)
+    for _ in range(3):
+        pace.more(A, 10_000)
+    await pace.throttle(A)
+    assert clock.slept == pytest.approx([pacing._MAX_DEBT_SECONDS + 1 / pacing._LEAST_RATE])
+    for _ in range(200):
+        await pace.throttle(A)
+    assert max(clock.slept) == pytest.approx(pacing._MAX_DEBT_SECONDS + 201 / pacing._LEAST_RATE)
+    pace.more(A, 10_000)
+    await pace.throttle(A)
+    assert clock.slept[-1] == pytest.approx(pacing._MAX_DEBT_SECONDS + 202 / pacing._LEAST_RATE)
+
+
+async def test_a_turn_is_given_back_when_its_connection_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, pace = await paced(monkeypatch)
+    connections = [Connection() for _ in range(100)]
+    may_wake = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        clock.slept.append(seconds)
+        await may_wake.wait()
+
+    monkeypatch.setattr(pacing, "asyncio", SimpleNamespace(sleep=sleep))
+    waiting = [asyncio.create_task(pace.throttle(A, connection)) for connection in connections]
+    while len(clock.slept) < 100:
+        await asyncio.sleep(0)
+    for connection in connections:
+        connection.end()
+    may_wake.set()
+    errors = await asyncio.gather(*waiting, return_exceptions=True)
+    assert all(isinstance(error, ProblemError) for error in errors), "nothing is done for who has gone"
+    await pace.throttle(A)
+    assert clock.slept[-1] == pytest.approx(1 / pacing._LEAST_RATE)
+
+
+@pytest.mark.parametrize(("steps", "counted"), [(1, 0), (10, 5)])
+async def test_a_request_counts_for_the_time_that_it_takes_of_the_loop(
+    steps: int, counted: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, pace = Clock(monkeypatch), Pace()
+
+    async def pass_meanwhile() -> None:
+        clock.now += 100.0
+
+    async def work() -> str:
+        for _ in range(steps):
+            clock.now += 0.61 * pacing.REQUEST_SECONDS
+            await asyncio.create_task(pass_meanwhile())
+        return "done"
+
+    assert await pace.billed(work(), lambda: A) == "done"
+    assert pace._asked(A) == counted, "what an ordinary one takes was counted when it came"
+
+
+async def test_the_time_before_it_is_known_who_asks_is_paid_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, pace = Clock(monkeypatch), Pace()
+    payer: SpaceId | None = None
+
+    async def work() -> None:
+        nonlocal payer
+        for share in (None, None, A):
+            payer = share
+            clock.now += 2.01 * pacing.REQUEST_SECONDS
+            await asyncio.create_task(asyncio.sleep(0))
+
+    await pace.billed(work(), lambda: payer)
+    assert pace._asked(A) == 5 and not pace._asked(SpaceId("")), "nobody else has asked for anything"
+
+
+async def test_work_that_is_billed_fails_and_ends_as_any() -> None:
+    pace, ended = Pace(), asyncio.Event()
+
+    async def wait() -> None:
+        try:
+            await asyncio.sleep(PATIENCE_SECONDS)
+        finally:
+            ended.set()
+
+    async def billed() -> None:
+        await pace.billed(wait(), lambda: A)
+
+    task = asyncio.create_task(billed())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ended.is_set()
+
+    async def fail() -> None:
+        raise ValueError("as any")
+
+    with pytest.raises(ValueError, match="as any"):
+        await pace.billed(fail(), lambda: A)
+
+
+async def test_nothing_large_is_done_for_who_has_gone() -> None:
+    connection = Connection()
+    gate = Gate(Pace(), 1, 1)
+    await gate.enter(A)
+    gone = Holding(connection)
+    waiting = asyncio.create_task(gone.enter(gate, A))
+    await asyncio.sleep(0)
+    connection.end()
+    gate.leave(A)
+    with pytest.raises(ProblemError):
+        await waiting
+    gone.end()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await gate.enter(A)
 
 
 async def test_the_rate_grows_until_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:

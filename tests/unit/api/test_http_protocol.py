@@ -10,6 +10,8 @@ import pytest
 from uvicorn import Config
 from uvicorn.server import ServerState
 
+from api.connection import connection_of
+from api.errors import ProblemError
 from api.http_protocol import MOST_HEAD_BYTES, HttpProtocol
 from tests.patience import PATIENCE_SECONDS
 
@@ -21,6 +23,7 @@ class Connection:
 
     def __init__(self) -> None:
         self.may_answer = asyncio.Event()
+        self.scopes: list[Any] = []
         self.transport = Mock(asyncio.Transport)
         self.transport.is_closing.return_value = False
         self.transport.get_extra_info.return_value = None
@@ -30,6 +33,7 @@ class Connection:
         self.protocol.connection_made(self.transport)
 
     async def _app(self, scope: Any, receive: Any, send: Any) -> None:
+        self.scopes.append(scope)
         await self.may_answer.wait()
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
         await send({"type": "http.response.body", "body": b""})
@@ -61,6 +65,21 @@ async def test_few_requests_wait_and_all_are_answered() -> None:
             assert len(connection.protocol.pipeline) <= 16 + 2048 // len(ONE) + 1
     assert connection.is_read()
     connection.protocol.connection_lost(None)
+
+
+async def test_a_request_can_tell_when_its_connection_has_ended() -> None:
+    connection = Connection()
+    connection.protocol.data_received(ONE)
+    await asyncio.sleep(0)
+    callback = Mock()
+    [scope] = connection.scopes
+    with connection_of(scope).telling(callback):
+        connection_of(scope).check()
+        callback.assert_not_called()
+        connection.protocol.connection_lost(None)
+        callback.assert_called_once()
+    with pytest.raises(ProblemError):
+        connection_of(scope).check()
 
 
 @pytest.mark.parametrize(

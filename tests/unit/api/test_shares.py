@@ -10,9 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
+from api import pace as pacing
 from api.body import BYTES_OF_A_REQUEST
-from api.bounds import DECISIONS_OF_SHARE, NOBODY, ByteBudget, Gate
+from api.bounds import DECISIONS_BESIDE_OTHERS, DECISIONS_OF_SHARE, NOBODY, ByteBudget, Gate
 from api.codings import compress
+from api.connection import LASTING, Connection
 from api.pace import Pace
 from shared.core.documents import Device, DeviceId, SpaceId, UserId, UserName, share_of
 from tests.unit.api.people import People, people
@@ -29,7 +31,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> set[SpaceId]:
     """Whose requests were counted by the pace."""
     shares: set[SpaceId] = set()
 
-    async def throttle(pace: Pace, space: SpaceId) -> None:
+    async def throttle(pace: Pace, space: SpaceId, connection: Connection = LASTING) -> None:
         shares.add(space)
 
     monkeypatch.setattr(Pace, "throttle", throttle)
@@ -129,6 +131,7 @@ async def test_a_large_body_counts_as_many_requests(
 ) -> None:
     counts: list[int] = []
     monkeypatch.setattr(Pace, "more", lambda pace, space, count: counts.append(count))
+    monkeypatch.setattr(pacing, "REQUEST_SECONDS", 1e9)
     anna = await server.join("anna")
     laptop = server.device(await anna.token())
     for size in (100, 20 * BYTES_OF_A_REQUEST):
@@ -138,6 +141,21 @@ async def test_a_large_body_counts_as_many_requests(
         answer = await laptop.post("/task/a", content=body, headers={"content-encoding": coding})
         assert answer.status_code == 200
         assert sum(counts) == size // BYTES_OF_A_REQUEST
+
+
+@pytest.mark.parametrize(
+    "path", ["/spaces", "/me", "/devices", "/sessions", "/me/export", "/account", "/account/spaces", "/hashes"]
+)
+async def test_the_time_of_a_request_is_its_shares(
+    server: People, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anna = await server.join("anna")
+    client = server.device(await anna.token(every_space=True)) if path == "/hashes" else anna.client
+    billed: list[SpaceId] = []
+    monkeypatch.setattr(pacing, "REQUEST_SECONDS", 1e-9)
+    monkeypatch.setattr(Pace, "more", lambda pace, space, count: billed.append(space))
+    assert (await client.get(path)).status_code == 200
+    assert set(billed) == {share_of(anna.user)}
 
 
 async def test_a_token_of_many_spaces_has_few_requests_at_the_workers(
@@ -178,7 +196,12 @@ async def test_a_token_of_many_spaces_has_few_requests_at_the_workers(
         assert set(await asyncio.gather(*under_way)) == {200}
         return found
 
+    app.pace._counts.clear()
+    app.pace._before.clear()
     of_many = [write(server.device(token, space), number) for number, space in enumerate(spaces)]
     assert await inside_when_all_came(of_many) == DECISIONS_OF_SHARE
+    await server.device(bound).get("/hashes")
+    of_many = [write(server.device(token, space), number) for number, space in enumerate(spaces)]
+    assert await inside_when_all_came(of_many) == DECISIONS_BESIDE_OTHERS, "the other one asks for something, too"
     of_one = [write(server.device(bound), number) for number in range(20)]
     assert await inside_when_all_came(of_one) == 20, "what is of one space is decided together"

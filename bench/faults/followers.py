@@ -28,9 +28,7 @@ class Follower:
     def read(self) -> bool:
         """One page. Whether there is more."""
         if self.cursor is None:
-            headers, text = self.device.ask_whole("GET", "/hashes")
-            assert headers is not None
-            self.cursor, self.hashes = headers["Hypertask-Cursor"], json.loads(text)
+            self.cursor, self.hashes = _all(self.device)
         answer = self.device.ask("GET", f"/hashes?since={self.cursor}", also=(410,))
         if answer is None:
             self.begun_again += 1
@@ -53,9 +51,7 @@ class Listener:
     def follow(self) -> None:
         """Reads until the stream ends or fails."""
         if self.cursor is None:
-            headers, text = self.device.ask_whole("GET", "/hashes")
-            assert headers is not None
-            self.cursor, self.hashes = headers["Hypertask-Cursor"], json.loads(text)
+            self.cursor, self.hashes = _all(self.device)
         for event, data in self.device.events(self.cursor):
             if event == "gone":
                 self.begun_again += 1
@@ -69,6 +65,13 @@ class Listener:
         deadline = time.monotonic() + seconds
         while self.hashes != whole and time.monotonic() < deadline:
             time.sleep(0.1)
+
+
+def _all(device: Device) -> tuple[str, dict[str, str]]:
+    """The whole hash map, and the cursor that it is of."""
+    headers, text = device.ask_whole("GET", "/hashes")
+    assert headers is not None
+    return headers["Hypertask-Cursor"], json.loads(text)
 
 
 def _take(hashes: dict[str, str], changed: dict[str, str | None]) -> None:

@@ -60,6 +60,16 @@ def sign_in(page: Page, name: str, password: str) -> None:
     page.wait_for_url("**/app/**")
 
 
+def signed_in(person: Person, name: str, chromium: Browser, relay: Relay) -> Page:
+    """A page of a browser of its own, as somebody finds it who comes to it and signs in."""
+    page = window(chromium, base_url=relay.url).new_page()
+    page.goto("/app/")
+    page.wait_for_url("**/sign-in?**")
+    sign_in(page, name, person.password)
+    in_sync(page)
+    return page
+
+
 def has(person: Person, title: str, space: str = "") -> bool:
     rows = person.client.get("/tasks", headers={"hypertask-space": space or person.space}).json()["tasks"].values()
     return any(row["server_state"]["description"] == title for row in rows)
@@ -99,11 +109,7 @@ def test_signing_out_asks_first_if_an_edit_of_any_space_was_not_sent(
 def test_what_a_browser_keeps_of_somebody_waits_unseen_until_he_is_back(
     carl: Person, dora: Person, chromium: Browser, relay: Relay
 ) -> None:
-    page = window(chromium, base_url=relay.url).new_page()
-    page.goto("/app/")
-    page.wait_for_url("**/sign-in?**")
-    sign_in(page, "carl", carl.password)
-    in_sync(page)
+    page = signed_in(carl, "carl", chromium, relay)
     add(page, "seen by everybody")
     in_sync(page)
     without_network(page, "not sent by Carl", relay)
@@ -141,11 +147,7 @@ def test_a_tab_to_which_somebody_comes_back_shows_nothing_of_who_is_gone(
     carl: Person, chromium: Browser, relay: Relay
 ) -> None:
     """He has signed out in another tab, and there is no network by which this one could hear of it."""
-    page = window(chromium, base_url=relay.url).new_page()
-    page.goto("/app/")
-    page.wait_for_url("**/sign-in?**")
-    sign_in(page, "carl", carl.password)
-    in_sync(page)
+    page = signed_in(carl, "carl", chromium, relay)
     add(page, "read by Carl alone")
     in_sync(page)
     page.evaluate("navigator.serviceWorker.ready.then(() => undefined)")
@@ -161,11 +163,7 @@ def test_a_tab_to_which_somebody_comes_back_shows_nothing_of_who_is_gone(
 
 def test_a_tab_goes_on_in_another_session_of_the_same_person(carl: Person, chromium: Browser, relay: Relay) -> None:
     """He has signed in once more in another window, or after his password was changed."""
-    page = window(chromium, base_url=relay.url).new_page()
-    page.goto("/app/")
-    page.wait_for_url("**/sign-in?**")
-    sign_in(page, "carl", carl.password)
-    in_sync(page)  # this one syncs
+    page = signed_in(carl, "carl", chromium, relay)  # this one syncs
     second = page.context.new_page()
     second.goto("/app/")
     in_sync(second)
@@ -190,11 +188,7 @@ def test_a_tab_goes_on_in_another_session_of_the_same_person(carl: Person, chrom
 def test_somebody_whose_session_has_ended_leaves_nothing_in_the_browser(
     carl: Person, chromium: Browser, relay: Relay
 ) -> None:
-    page = window(chromium, base_url=relay.url).new_page()
-    page.goto("/app/")
-    page.wait_for_url("**/sign-in?**")
-    sign_in(page, "carl", carl.password)
-    in_sync(page)
+    page = signed_in(carl, "carl", chromium, relay)
     page.context.clear_cookies(name="hypertask-session")
     open_page(page, "Account")
     page.get_by_role("button", name="Sign out").click()

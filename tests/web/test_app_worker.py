@@ -6,15 +6,17 @@ from __future__ import annotations
 import json
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import node
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Error, Locator, Page, TimeoutError, expect
 
 from api.pages.web_client import LEAVE, POLICY
+from tests.patience import PATIENCE_SECONDS
 from tests.web.browsers import build_app, launched, window
 
 KINDS = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
@@ -104,6 +106,42 @@ def look(page: Page) -> None:
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
 
 
+def offered(page: Page) -> Locator:
+    """The button of a newer release. Somebody comes back until it is there: at first nobody may listen yet."""
+    button = page.get_by_role("button", name="Load it")
+    end = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        look(page)
+        try:
+            button.wait_for(timeout=1000)
+        except TimeoutError:
+            if time.monotonic() > end:
+                raise
+        else:
+            return button
+
+
+WAITING = """async (milliseconds) => {
+  const end = performance.now() + milliseconds;
+  while (!(await (CONDITION))) {
+    if (performance.now() > end) throw new Error("it never was so");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}"""
+
+
+def until(page: Page, condition: str) -> None:
+    """Within one call: the policy of the pages lets no later one take text for code."""
+    while True:
+        try:
+            page.evaluate(WAITING.replace("CONDITION", condition), 1000 * PATIENCE_SECONDS)
+        except Error as error:
+            if "context was destroyed" not in str(error):
+                raise
+        else:
+            return
+
+
 def test_a_release_is_kept_replaced_when_somebody_says_so_and_goes_when_the_server_says_so(
     files: Files, page: Page
 ) -> None:
@@ -114,10 +152,9 @@ def test_a_release_is_kept_replaced_when_somebody_says_so_and_goes_when_the_serv
     [first] = kept(page)
 
     files.release("two")
-    look(page)
-    page.get_by_role("button", name="Load it").click()
+    offered(page).click()
     page.wait_for_selector("meta[name=release][content=two]", state="attached")
-    page.wait_for_function("caches.keys().then((names) => names.join() === 'hypertask-app-two')")
+    until(page, "caches.keys().then((names) => names.join() === 'hypertask-app-two')")
     assert first != "hypertask-app-two"
 
     # The page comes from the server while it answers: a release that was not taken yet is shown all the same.
@@ -126,10 +163,11 @@ def test_a_release_is_kept_replaced_when_somebody_says_so_and_goes_when_the_serv
     page.wait_for_selector("meta[name=release][content=three]", state="attached")
 
     (files.root / "sw.js").write_bytes(LEAVE)
-    page.evaluate("navigator.serviceWorker.getRegistration().then((found) => found.update())")
-    page.wait_for_function("caches.keys().then((names) => names.length === 0)")
+    # Asked until it is so: a browser that is looking for a release takes two questions for one.
+    asked = "navigator.serviceWorker.getRegistration().then((found) => found?.update()).catch(() => undefined)"
+    until(page, f"{asked}.then(() => caches.keys()).then((names) => names.length === 0)")
     gone = "navigator.serviceWorker.getRegistrations().then((found) => found.length === 0)"
-    page.wait_for_function(gone)
+    until(page, gone)
 
 
 HIDDEN = "Object.defineProperty(document, 'visibilityState', { get: () => 'hidden' })"
@@ -148,9 +186,7 @@ def test_a_release_takes_no_page_away_in_which_somebody_types(files: Files, page
 
     files.release("two")
     other.evaluate(HIDDEN)
-    look(page)
-    load = page.get_by_role("button", name="Load it")
-    expect(load).to_be_visible()
+    load = offered(page)
     look(other)  # nobody looks at that one, but somebody does at the first
     waits = "navigator.serviceWorker.getRegistration().then(({ waiting }) => waiting !== null)"
     asked = """() => new Promise((resolve) => navigator.serviceWorker.getRegistration().then(({ waiting }) => {
@@ -165,7 +201,7 @@ def test_a_release_takes_no_page_away_in_which_somebody_types(files: Files, page
     page.evaluate(HIDDEN)  # to the page itself, it may be taken away now, but for what was typed
     other.get_by_role("button", name="Load it").click()
     other.wait_for_selector("meta[name=release][content=two]", state="attached")
-    page.wait_for_function("navigator.serviceWorker.getRegistration().then(({ waiting }) => !waiting)")
+    until(page, "navigator.serviceWorker.getRegistration().then(({ waiting }) => !waiting)")
     expect(field).to_have_value("half a line")
     load.click()
     page.wait_for_selector("meta[name=release][content=two]", state="attached")
@@ -183,16 +219,15 @@ def test_a_release_that_came_in_part_is_not_taken(files: Files, page: Page) -> N
     files.release("two")
     update = "navigator.serviceWorker.getRegistration().then((found) => found.update()).then(() => '', String)"
     page.evaluate(update)
-    page.wait_for_function(
-        "navigator.serviceWorker.getRegistration().then(({ installing, waiting }) => !installing && !waiting)"
+    until(
+        page, "navigator.serviceWorker.getRegistration().then(({ installing, waiting }) => !installing && !waiting)"
     )
     assert before[0] in kept(page)
     page.reload()  # the page is the new one; what it needs is there
     expect(page.get_by_label("Add a task", exact=True)).to_be_visible()
     gone.rename(part)
-    look(page)
-    page.get_by_role("button", name="Load it").click()
-    page.wait_for_function("caches.keys().then((names) => names.join() === 'hypertask-app-two')")
+    offered(page).click()
+    until(page, "caches.keys().then((names) => names.join() === 'hypertask-app-two')")
 
 
 def test_without_a_server_the_release_that_is_kept_opens(files: Files, page: Page) -> None:

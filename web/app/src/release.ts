@@ -32,11 +32,13 @@ export async function keepRelease(): Promise<void> {
     newRelease.value = true;
     if (isIdle()) waiting.postMessage("take over unseen");
   };
-  look();
-  registration.addEventListener("updatefound", () => {
+  const watch = (): void => {
     const { installing } = registration;
     installing?.addEventListener("statechange", () => installing.state === "installed" && look());
-  });
+  };
+  look();
+  watch(); // the browser may have found it before
+  registration.addEventListener("updatefound", watch);
   const ask = (): void => void registration.update().catch(() => undefined);
   setInterval(ask, LOOK_EVERY_MILLISECONDS);
   document.addEventListener("visibilitychange", () => {

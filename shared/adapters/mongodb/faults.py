@@ -11,6 +11,7 @@ from typing import Final
 
 from pymongo.errors import (
     BulkWriteError,
+    ConfigurationError,
     ConnectionFailure,
     ExecutionTimeout,
     OperationFailure,
@@ -97,6 +98,8 @@ def not_now(error: PyMongoError) -> str | None:
     """Why it cannot be done now, in words; None for a fault of ours."""
     if isinstance(error, ConnectionFailure | ExecutionTimeout | WTimeoutError):
         return "the database does not answer"
+    if type(error) is ConfigurationError:  # a member that has just started does not say yet that it has sessions
+        return "the database is not what is needed, or not yet"
     codes = list(_codes(error))
     if any(code in NOT_LET_IN for code in codes):
         return "the database does not let us in"

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
@@ -25,6 +26,7 @@ from bench.faults.namespaces import HERE, Namespace, Network
 from tests.instance import ROOT, Instance
 
 START_SECONDS = 60.0
+_RESTART_SECONDS = 0.2
 _PORTS = range(15_000, 30_000)
 ENDS = ("redis", "mongod", "clients")
 
@@ -94,11 +96,16 @@ class Host:
             "worker": [*shifted, "worker"] if root == ROOT else ["arq", "worker.settings.WorkerSettings"],
         }
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._lock = threading.Lock()
+        self._stopped = False
+        self._supervisor = threading.Thread(target=self._supervise, name=f"host {name}", daemon=True)
 
     def start(self) -> None:
         """Returns when it answers."""
-        for kind in self._commands:
-            self._start(kind)
+        with self._lock:
+            for kind in self._commands:
+                self._start(kind)
+        self._supervisor.start()
         deadline = time.monotonic() + START_SECONDS
         while True:
             with suppress(OSError), urlopen(f"{self.url}/readyz", timeout=5) as answer:
@@ -123,11 +130,25 @@ class Host:
                 stderr=log,
             )
 
+    def _supervise(self) -> None:
+        """Starts again what ended by itself: a process that is started while it does not reach MongoDB gives up."""
+        while True:
+            time.sleep(_RESTART_SECONDS)
+            with self._lock:
+                if self._stopped:  # and not before: what a thread started is killed when the thread ends
+                    return
+                for kind, process in self._processes.items():
+                    if process.poll() is not None:
+                        with (self._folder / f"{self.name}.log").open("a") as log:
+                            log.write(f"{kind} (pid {process.pid}) ended with {process.returncode}, started again\n")
+                        self._start(kind)
+
     def kill(self, kind: str) -> None:
         """And starts it again, as a supervisor does."""
-        self._processes[kind].kill()
-        self._processes[kind].wait()
-        self._start(kind)
+        with self._lock:
+            self._processes[kind].kill()
+            self._processes[kind].wait()
+            self._start(kind)
 
     def pause(self, kind: str, seconds: float) -> None:
         process = self._processes[kind]
@@ -158,14 +179,18 @@ class Host:
         clock.write(self._clock, seconds)
 
     def stop(self) -> None:
-        for process in self._processes.values():
-            process.terminate()
-        for process in self._processes.values():
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        with self._lock:
+            for process in self._processes.values():
+                process.terminate()
+            for process in self._processes.values():
+                try:
+                    process.wait(10)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+            self._stopped = True
+        if self._supervisor.is_alive():
+            self._supervisor.join()
 
 
 class Fleet:

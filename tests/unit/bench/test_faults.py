@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 import socket
 import struct
 import subprocess
@@ -13,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -35,7 +36,8 @@ from bench.faults.kinds import ROUND, Faults
 from bench.faults.links import Links
 from bench.faults.seeds import Plan
 from bench.faults.writers import letters
-from tests.instance import ROOT
+from shared.settings import Settings
+from tests.instance import ROOT, Instance
 from tests.integration.truth import content_hash
 
 FIRST = Edit("a", "d", 1, "a1", None, 0.0, 1.0)
@@ -263,6 +265,45 @@ def test_a_link_that_is_cut_passes_nothing_and_all_when_it_is_healed() -> None:
 def test_ports_of_hosts_are_none_that_connections_get() -> None:
     first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     assert all(hosts._free_port() < first for _ in range(20))
+
+
+_GIVES_UP_FIRST = """
+import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+try:
+    Path("started").touch(exist_ok=False)
+except FileExistsError:
+    pass
+else:
+    sys.exit(3)
+class Ready(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+HTTPServer((sys.argv[2], int(sys.argv[4])), Ready).serve_forever()
+"""
+
+
+def test_a_process_that_gives_up_is_started_again(tmp_path: Path) -> None:
+    """One that is started while its host is parted from MongoDB does."""
+    (tmp_path / "api").mkdir()
+    (tmp_path / "api" / "__init__.py").touch()
+    (tmp_path / "api" / "serve.py").write_text(_GIVES_UP_FIRST)
+    (tmp_path / "arq.py").write_text("import time\ntime.sleep(600)")
+    with Links() as links:
+        host = hosts.Host("a", cast("Instance", _Served()), links, tmp_path, root=tmp_path)
+        try:
+            host.start()
+        finally:
+            host.stop()
+    assert re.sub(r"\d{2,}", "PID", (tmp_path / "a.log").read_text()) == "api (pid PID) ended with 3, started again\n"
+
+
+class _Served:
+    """An instance with nothing behind its addresses."""
+
+    settings = Settings(mongo_url="mongodb://127.0.0.1:1/", redis_url="redis://127.0.0.1:1/0")
 
 
 def test_the_clock_of_a_process_can_be_set(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from client.folder.task_folder import Loaded, TaskFolder
+from tests.acceptance import preloaded
 from tests.instance import ROOT
 from tests.patience import PATIENCE_SECONDS
 
@@ -42,15 +43,7 @@ class Device:
 
     def raw(self, *arguments: str, token: str | None = None) -> subprocess.CompletedProcess[str]:
         environment = {**self.environment, **({"HYPERTASK_TOKEN": token} if token else {})}
-        return subprocess.run(
-            [sys.executable, "-m", "client.cli", *arguments],
-            env=environment,
-            cwd=self.home,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_SECONDS,
-            stdin=subprocess.DEVNULL,
-        )
+        return preloaded.run(arguments, environment, self.home)
 
     def start(self) -> None:
         """The daemon."""

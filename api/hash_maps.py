@@ -81,7 +81,7 @@ class HashMaps:
         """The map as the space stands in `lineage`, which the store said just now, or at a later moment."""
         known = self._kept.get(space)
         if known is not None and known.position == lineage.position:
-            metrics.HASH_MAPS.labels("known").inc()
+            metrics.HASH_MAPS_KNOWN.inc()
             return known
         lock = self._locks.get(space)
         if lock is None:
@@ -109,7 +109,7 @@ class HashMaps:
             if known is not None and known.position == lineage.position:
                 return known
             if known is not None and lineage.holds(known.position):
-                metrics.HASH_MAPS.labels("patched").inc()
+                metrics.HASH_MAPS_PATCHED.inc()
                 return CachedHashMap(await self._up_to_date(space, known.map, lineage), known)
             return CachedHashMap(await self._through_cache(space, lineage))
         except UnavailableError as error:
@@ -144,7 +144,7 @@ class HashMaps:
                 lineage = await self._end_history(space, cached.position)
         if not lineage.holds(cached.position):
             return None
-        metrics.HASH_MAPS.labels("cached").inc()
+        metrics.HASH_MAPS_CACHED.inc()
         return await self._up_to_date(space, cached, lineage)
 
     async def _up_to_date(self, space: SpaceId, cached: BucketedMap, lineage: Lineage) -> BucketedMap:
@@ -158,7 +158,7 @@ class HashMaps:
         return new
 
     async def _built(self, space: SpaceId) -> BucketedMap:
-        metrics.HASH_MAPS.labels("built").inc()
+        metrics.HASH_MAPS_BUILT.inc()
         return await asyncio.to_thread(_map_of, await self._store.changes(space, _NOTHING))
 
 

@@ -34,7 +34,7 @@ class Metered:
             await self._app(scope, receive, send)
         elif scope["path"] == events.PATH and scope["method"] == "GET":
             # Thousands of streams are open for days: nothing more than this is kept for each.
-            metrics.REQUESTS.labels(events.PATH, "GET", "stream").inc()
+            metrics.REQUESTS.answer(events.PATH, "GET", "stream", None)
             await self._app(scope, receive, send)
         else:
             await self._counted(scope, receive, send)
@@ -46,22 +46,20 @@ class Metered:
         async def received() -> Message:
             message = await receive()
             if body := message.get("body"):
-                metrics.RECEIVED_BYTES.inc(len(body))
+                metrics.REQUESTS.receive(len(body))
             return message
 
         async def sent(message: Message) -> None:
             if message["type"] == "http.response.start":
                 route = self._routes.get(id(scope.get("endpoint")), _OTHER)
                 method = scope["method"] if scope["method"] in _METHODS else _OTHER
-                metrics.REQUESTS.labels(route, method, str(message["status"])).inc()
                 seconds = time.perf_counter() - began
-                if not waits:
-                    metrics.REQUEST_SECONDS.labels(route, method).observe(seconds)
+                metrics.REQUESTS.answer(route, method, str(message["status"]), None if waits else seconds)
                 level = logging.DEBUG if waits else level_of(seconds)
                 fields = {"route": route, "method": method, "status": message["status"]}
                 event(logger, level, "request_answered", **fields, seconds=round(seconds, 4))
             elif body := message.get("body"):
-                metrics.SENT_BYTES.inc(len(body))
+                metrics.REQUESTS.send(len(body))
             await send(message)
 
         await self._app(scope, received, sent)

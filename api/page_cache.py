@@ -82,9 +82,9 @@ class PageCache:
     async def _current(self, key: _Key, lineage: Lineage) -> _Page:
         kept = self._pages.get(key)
         if kept is not None and await self._is_as_before(key, kept[0], lineage):
-            metrics.PAGES.labels("known").inc()
+            metrics.PAGES_KNOWN.inc()
             return kept[0]
-        metrics.PAGES.labels("made").inc()
+        metrics.PAGES_MADE.inc()
         space, after, limit = key
         rows, last = await self._store.page(space, after, limit, max_bytes=self._page_bytes)
         return _Page(lineage.position, [batches.current_row(one) for one in rows], last)

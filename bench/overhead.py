@@ -1,9 +1,13 @@
-"""What counting costs: `python -m bench.overhead [--pairs 9] [--seconds 6] [--connections 32]`.
+"""What counting costs: `python -m bench.overhead [--pairs 40] [--seconds 3] [--connections 32]`.
 
-Two servers on one MongoDB and one Redis: one counts and is asked for its metrics every five seconds, the other one
-counts nothing (`bench.uncounted`). They take turns, which of them is first changes from pair to pair, and each takes
-single writes of new documents for so long. The CPU seconds of an API process and a worker for a thousand writes, and
-the writes a second; of each the median over the pairs of what counting adds.
+An API process and a worker take single writes of new documents for so many seconds by turns: they count, and are
+asked for their metrics once, or they count nothing (`bench.switched`). Which of the two is first changes from pair to
+pair. Of the CPU seconds for a thousand writes, and of the writes a second: the median over the pairs of what counting
+adds, and the interval that has the true median in it with a probability of 95 %.
+
+Pairs scatter by several per cent. What does not: how long it takes to tell the instruments what they are told of one
+write and of one transaction, measured in this process (`told_us`), and what that is of the CPU time of a write, if
+each was a transaction of its own (`told_percent`).
 """
 
 from __future__ import annotations
@@ -11,11 +15,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
+import os
+import signal
 import statistics
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -25,18 +32,15 @@ from bench.failover.programs import free_ports
 from bench.failover.service import Service
 from bench.load import Request, run
 from bench.processes import cpu_seconds
+from shared import metrics
+from shared.core.documents import ContentHash
+from shared.core.resolution.batch import Answer
+from shared.core.resolution.context import Outcome
+from shared.core.resolution.revs import Rev
 from tests.instance import Instance
 
-SCRAPE_SECONDS = 5.0
-
-
-@dataclass
-class Side:
-    """A server, and where its metrics are."""
-
-    service: Service
-    token: str
-    scraped: list[str]
+Measured = tuple[float, float]
+"""CPU seconds a thousand writes, and writes a second."""
 
 
 def writes() -> Iterator[Request]:
@@ -47,75 +51,116 @@ def writes() -> Iterator[Request]:
             yield "POST", f"/task/{identity}", body
 
 
-def _read(url: str) -> bytes:
+def _read(url: str) -> None:
     with urlopen(url) as answer:
-        return bytes(answer.read())
+        answer.read()
 
 
-async def measured(side: Side, seconds: float, connections: int) -> tuple[float, float]:
-    """CPU seconds a thousand writes, and writes a second."""
+def told_us() -> dict[str, float]:
+    """Microseconds of CPU time in which the instruments are told of a write and of a transaction of one: what
+    api/metered.py, worker/tasks/resolve.py and shared/adapters/mongodb/transactions.py tell them."""
+    replies = [Answer(Outcome.APPLIED, "1 new", ContentHash("0"), Rev("1"), None)]
+
+    def write() -> None:
+        metrics.REQUESTS.receive(300)
+        metrics.REQUESTS.answer("/task/{id}", "POST", "200", 0.01)
+        metrics.REQUESTS.send(200)
+
+    def transaction() -> None:
+        metrics.LEASES_TAKEN.inc()
+        metrics.TRANSACTION_SUBMISSIONS.observe(1)
+        metrics.INBOX_WAIT_SECONDS.observe(0.01)
+        metrics.WORK_SECONDS.observe(0.01)
+        metrics.COMMIT_SECONDS.observe(0.01)
+        metrics.count_decisions(replies)
+
+    return {tell.__name__: round(_us(tell), 2) for tell in (write, transaction)}
+
+
+def _us(tell: Callable[[], None], times: int = 20_000) -> float:
+    rounds = []
+    for _ in range(5):
+        began = time.process_time()
+        for _ in range(times):
+            tell()
+        rounds.append(time.process_time() - began)
+    return 1e6 * statistics.median(rounds) / times
+
+
+async def measured(
+    service: Service, token: str, seconds: float, connections: int, scraped: Sequence[str] | None
+) -> Measured:
+    """`scraped`: None: it counts nothing."""
 
     async def scrape() -> None:
-        while True:
-            await asyncio.sleep(SCRAPE_SECONDS)
-            for url in side.scraped:
-                await asyncio.to_thread(_read, url)
+        await asyncio.sleep(seconds / 2)
+        for url in scraped or ():
+            await asyncio.to_thread(_read, url)
 
+    for pid in service.pids:
+        os.kill(pid, signal.SIGUSR2 if scraped is None else signal.SIGUSR1)
     scraping = asyncio.create_task(scrape())
-    before = sum(map(cpu_seconds, side.service.pids))
-    result = await run(side.service.url, side.token, writes, connections, seconds=seconds)
-    spent = sum(map(cpu_seconds, side.service.pids)) - before
-    scraping.cancel()
+    before = sum(map(cpu_seconds, service.pids))
+    result = await run(service.url, token, writes, connections, seconds=seconds)
+    spent = sum(map(cpu_seconds, service.pids)) - before
+    await scraping
     return 1000 * spent / len(result.latencies), result.per_second
 
 
+def median_and_interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """By ranks, which asks for no distribution."""
+    ordered = sorted(values)
+    half = 0.98 * math.sqrt(len(ordered))
+    low, high = math.floor(len(ordered) / 2 - half), math.ceil(len(ordered) / 2 + half)
+    return statistics.median(ordered), ordered[max(low, 0)], ordered[min(high, len(ordered) - 1)]
+
+
 def compared(pairs: int, seconds: float, connections: int) -> dict[str, Any]:
+    told = told_us()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         instance = Instance(folder / "data").start()
         stack.callback(instance.stop)
+        [port] = free_ports(1)
         settings = instance.settings
-        sides: dict[str, Side] = {}
-        for number, name in enumerate(("counted", "uncounted"), start=1):
-            environment = {
-                "HYPERTASK_MONGO_URL": settings.mongo_url,
-                "HYPERTASK_MONGO_DATABASE": settings.mongo_database,
-                "HYPERTASK_REDIS_URL": f"{settings.redis_url.removesuffix('/0')}/{number}",
-            }
-            scraped: list[str] = []
-            launch = "bench.uncounted"
-            if name == "counted":
-                launch = ""
-                [port] = free_ports(1)
-                environment["HYPERTASK_METRICS_PORT"] = str(port)
-                scraped = [f"http://127.0.0.1:{port + one}/metrics" for one in range(2)]
-            (folder / name).mkdir()
-            service = stack.enter_context(Service(folder / name, environment, launch=launch))
-            sides[name] = Side(service, instance.access().token, scraped)
-        for side in sides.values():  # what is made once is made before
-            asyncio.run(measured(side, 2, connections))
-        rows = []
+        environment = {
+            "HYPERTASK_MONGO_URL": settings.mongo_url,
+            "HYPERTASK_MONGO_DATABASE": settings.mongo_database,
+            "HYPERTASK_REDIS_URL": f"{settings.redis_url.removesuffix('/0')}/1",
+            "HYPERTASK_METRICS_PORT": str(port),
+        }
+        service = stack.enter_context(Service(folder, environment, launch="bench.switched"))
+        scraped = [f"http://127.0.0.1:{port + one}/metrics" for one in range(len(service.pids))]
+        token = instance.access().token
+
+        def side(counts: bool, seconds: float = seconds) -> Measured:
+            return asyncio.run(measured(service, token, seconds, connections, scraped if counts else None))
+
+        for counts in (True, False):  # what is made once is made before
+            side(counts, 2)
+        rows: list[dict[bool, Measured]] = []
         for number in range(pairs):
-            order = list(sides) if number % 2 else list(sides)[::-1]
-            rows.append({name: asyncio.run(measured(sides[name], seconds, connections)) for name in order})
-            print(json.dumps(rows[-1]), flush=True)
-    more_cpu = [row["counted"][0] / row["uncounted"][0] - 1 for row in rows]
-    fewer = [1 - row["counted"][1] / row["uncounted"][1] for row in rows]
+            rows.append({counts: side(counts) for counts in (number % 2 == 0, number % 2 == 1)})
+            print(json.dumps({"counting": rows[-1][True], "not": rows[-1][False]}), flush=True)
+    more_cpu = median_and_interval([100 * (row[True][0] / row[False][0] - 1) for row in rows])
+    fewer = median_and_interval([100 * (1 - row[True][1] / row[False][1]) for row in rows])
+    cpu_ms = statistics.median(row[False][0] for row in rows)
     return {
         "pairs": pairs,
         "connections": connections,
-        "cpu_ms": round(statistics.median(row["counted"][0] for row in rows), 3),
-        "more_cpu_percent": round(100 * statistics.median(more_cpu), 2),
-        "more_cpu_percents": [round(100 * one, 1) for one in more_cpu],
-        "fewer_writes_percent": round(100 * statistics.median(fewer), 2),
-        "writes": round(statistics.median(row["counted"][1] for row in rows)),
+        "cpu_ms": round(cpu_ms, 3),
+        "writes": round(statistics.median(row[True][1] for row in rows)),
+        "more_cpu_percent": [round(one, 2) for one in more_cpu],
+        "fewer_writes_percent": [round(one, 2) for one in fewer],
+        "told_us": told,
+        "told_percent": round(sum(told.values()) / cpu_ms / 10, 2),
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench.overhead")
-    parser.add_argument("--pairs", type=int, default=9)
-    parser.add_argument("--seconds", type=float, default=6)
+    parser.add_argument("--pairs", type=int, default=40)
+    parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--connections", type=int, default=32)
     options = parser.parse_args()
     print(json.dumps(compared(options.pairs, options.seconds, options.connections)))

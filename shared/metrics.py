@@ -2,6 +2,9 @@
 
 The only module that imports prometheus_client. Its instruments belong to the process, as loggers do. Labels have few
 values: routes, rules, outcomes; never a space, a document, a device or a person.
+
+An instrument of prometheus_client takes some microseconds each time: that is for what happens once a batch. What
+happens at each request is added up in plain numbers (`RequestCounts`). `bench.overhead` measures both.
 """
 
 from __future__ import annotations
@@ -9,16 +12,20 @@ from __future__ import annotations
 import hmac
 import logging
 import threading
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import accumulate
 from socketserver import ThreadingMixIn
 from typing import Any, Final
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
 
 from shared.core.resolution.batch import Answer
 from shared.core.resolution.context import Refusal
@@ -38,21 +45,63 @@ ProcessCollector(registry=REGISTRY)
 PlatformCollector(registry=REGISTRY)
 GCCollector(registry=REGISTRY)
 
+
+class RequestCounts(Collector):
+    """Requests by route, method and status, how soon they were answered, and the bytes of bodies. One thread counts;
+    others may collect meanwhile."""
+
+    def __init__(self) -> None:
+        self._answered: dict[tuple[str, str, str], int] = {}
+        self._seconds: dict[tuple[str, str], list[float]] = {}
+        """Of each route and method: how many took at most each of the bounds and more than that before it, how many
+        took longer, and the sum."""
+        self._received = 0
+        self._sent = 0
+
+    def answer(self, route: str, method: str, status: str, seconds: float | None) -> None:
+        """`seconds`: None if it says nothing of the server."""
+        answered = (route, method, status)
+        self._answered[answered] = self._answered.get(answered, 0) + 1
+        if seconds is not None:
+            row = self._seconds.get((route, method))
+            if row is None:
+                row = self._seconds[route, method] = [0] * (len(_LATENCIES) + 1) + [0.0]
+            row[bisect_left(_LATENCIES, seconds)] += 1
+            row[-1] += seconds
+
+    def receive(self, count: int) -> None:
+        """Bytes of a body."""
+        self._received += count
+
+    def send(self, count: int) -> None:
+        """Bytes of a body."""
+        self._sent += count
+
+    def collect(self) -> Iterator[CounterMetricFamily | HistogramMetricFamily]:
+        names = ["route", "method", "status"]
+        requests = CounterMetricFamily("hypertask_requests", "Requests that were answered.", labels=names)
+        for labels, count in self._answered.copy().items():
+            requests.add_metric(labels, count)
+        yield requests
+        latencies = HistogramMetricFamily(
+            "hypertask_request_seconds",
+            "From the head of a request to the head of its answer; without those that wait for a change.",
+            labels=names[:2],
+        )
+        bounds = [*map(str, _LATENCIES), "+Inf"]
+        for key, row in self._seconds.copy().items():
+            *counts, total = tuple(row)
+            latencies.add_metric(key, list(zip(bounds, accumulate(counts), strict=True)), total)
+        yield latencies
+        of_answers = "Of the bodies of answers, as they are sent."
+        yield CounterMetricFamily("hypertask_sent_bytes", of_answers, value=self._sent)
+        of_requests = "Of the bodies of requests, as they arrive."
+        yield CounterMetricFamily("hypertask_received_bytes", of_requests, value=self._received)
+
+
 # Of API processes
-REQUESTS: Final = Counter(
-    "hypertask_requests", "Requests that were answered.", ["route", "method", "status"], registry=REGISTRY
-)
-REQUEST_SECONDS: Final = Histogram(
-    "hypertask_request_seconds",
-    "From the head of a request to the head of its answer; without those that wait for a change.",
-    ["route", "method"],
-    buckets=_LATENCIES,
-    registry=REGISTRY,
-)
-SENT_BYTES: Final = Counter("hypertask_sent_bytes", "Of the bodies of answers, as they are sent.", registry=REGISTRY)
-RECEIVED_BYTES: Final = Counter(
-    "hypertask_received_bytes", "Of the bodies of requests, as they arrive.", registry=REGISTRY
-)
+REQUESTS: Final = RequestCounts()
+REGISTRY.register(REQUESTS)
 BATCH_DOCUMENTS: Final = Histogram(
     "hypertask_batch_documents", "Documents in a POST /tasks.", buckets=_COUNTS, registry=REGISTRY
 )
@@ -65,6 +114,8 @@ PAGES: Final = Counter(
     ["how"],
     registry=REGISTRY,
 )
+PAGES_KNOWN: Final = PAGES.labels("known")
+PAGES_MADE: Final = PAGES.labels("made")
 HASH_MAPS: Final = Counter(
     "hypertask_hash_maps",
     "Hash maps that were asked for, by how they were had: known to the process, patched with what changed since,"
@@ -72,6 +123,10 @@ HASH_MAPS: Final = Counter(
     ["how"],
     registry=REGISTRY,
 )
+HASH_MAPS_KNOWN: Final = HASH_MAPS.labels("known")
+HASH_MAPS_PATCHED: Final = HASH_MAPS.labels("patched")
+HASH_MAPS_CACHED: Final = HASH_MAPS.labels("cached")
+HASH_MAPS_BUILT: Final = HASH_MAPS.labels("built")
 PENDING_SUBMISSIONS: Final = Gauge(
     "hypertask_pending_submissions", "Envelopes of submissions that wait for their answers.", registry=REGISTRY
 )
@@ -100,6 +155,8 @@ TRANSACTION_SECONDS: Final = Histogram(
     buckets=_LATENCIES,
     registry=REGISTRY,
 )
+WORK_SECONDS: Final = TRANSACTION_SECONDS.labels("work")
+COMMIT_SECONDS: Final = TRANSACTION_SECONDS.labels("commit")
 TRANSACTION_RETRIES: Final = Counter(
     "hypertask_transaction_retries",
     "Transactions that met another one, or an error, and ran again.",
@@ -109,6 +166,8 @@ LEASES: Final = Counter(
     "hypertask_leases", "Leases of spaces, by what became of them: taken, or taken over by another worker.",
     ["event"], registry=REGISTRY,
 )  # fmt: skip
+LEASES_TAKEN: Final = LEASES.labels("taken")
+LEASES_TAKEN_OVER: Final = LEASES.labels("taken_over")
 DECISIONS: Final = Counter(
     "hypertask_decisions",
     "Submissions that were decided, by outcome and rule.",

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 import yaml
+from prometheus_client import CollectorRegistry
 
 from shared import metrics
 from shared.core.documents import ContentHash
@@ -46,6 +47,29 @@ def test_decisions_are_counted_by_outcome_and_rule_and_conflicts_by_rule() -> No
         value("hypertask_conflicts_total", rule="clock"),
     ]
     assert [new - old for new, old in zip(after, before, strict=True)] == [2, 1, 1, 2]
+
+
+def test_requests_are_counted_by_route_and_status_and_their_times_by_the_bounds_of_buckets() -> None:
+    counts = metrics.RequestCounts()
+    registry = CollectorRegistry()
+    registry.register(counts)
+    for status, seconds in (("200", 0.001), ("200", 0.0011), ("404", 11.0), ("200", None)):
+        counts.answer("/x", "GET", status, seconds)
+    counts.receive(2)
+    counts.send(3)
+    counts.send(4)
+
+    def value(name: str, **labels: str) -> float | None:
+        return registry.get_sample_value(f"hypertask_{name}", labels)
+
+    route = {"route": "/x", "method": "GET"}
+    assert value("requests_total", **route, status="200") == 3
+    assert value("requests_total", **route, status="404") == 1
+    buckets = [value("request_seconds_bucket", **route, le=le) for le in ("0.001", "0.002", "10.0", "+Inf")]
+    assert buckets == [1, 2, 2, 3]
+    assert value("request_seconds_count", **route) == 3
+    assert value("request_seconds_sum", **route) == pytest.approx(11.0021)
+    assert (value("received_bytes_total"), value("sent_bytes_total")) == (2, 7)
 
 
 def test_they_are_read_with_the_token_alone() -> None:

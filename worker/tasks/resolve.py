@@ -85,7 +85,7 @@ class InboxDrain:
         lease = await self._inbox.lease(space)
         if lease is None:
             return
-        metrics.LEASES.labels("taken").inc()
+        metrics.LEASES_TAKEN.inc()
         async with lease:
             try:
                 while not lease.used_up:
@@ -95,7 +95,7 @@ class InboxDrain:
                     if not some and await lease.release_if_empty():
                         return
             except FencedError:
-                metrics.LEASES.labels("taken_over").inc()
+                metrics.LEASES_TAKEN_OVER.inc()
                 event(logger, logging.WARNING, "lease_taken_over", space=space)
                 # Whoever took over finds the same submissions in the inbox.
 

@@ -143,7 +143,7 @@ class Transactions:
             _abort(session)
             raise
         worked = time.perf_counter()
-        metrics.TRANSACTION_SECONDS.labels("work").observe(worked - began)
+        metrics.WORK_SECONDS.observe(worked - began)
         while True:
             try:
                 session.commit_transaction()
@@ -151,7 +151,7 @@ class Transactions:
                 if not error.has_error_label(UNKNOWN_COMMIT) or time.monotonic() > deadline:
                     raise
             else:
-                metrics.TRANSACTION_SECONDS.labels("commit").observe(time.perf_counter() - worked)
+                metrics.COMMIT_SECONDS.observe(time.perf_counter() - worked)
                 self._remember(space, transaction.position)
                 if fence is not None:
                     transaction.note_heads(self._known)

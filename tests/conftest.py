@@ -38,12 +38,18 @@ LONGEST = (
     "integration/test_put_back_devices.py",
     "acceptance/test_restored_server.py",
     "web/test_app.py",
+    "web/test_app_hostile.py",
     "isolation/test_isolation.py",
     "integration/test_bounds.py",
     "integration/test_live.py",
     "convergence/test_convergence.py",
+    "acceptance/test_many_writers.py",
+    "web/test_app_people.py",
+    "web/test_app_worker.py",
+    "acceptance/test_contention.py",
     "acceptance/test_hosted.py",
     "acceptance/test_wheel.py",
+    "architecture/test_static.py",
     "web/test_sdk.py",
 )
 """Are begun first, so that no process works on one of them when the others have nothing left."""

@@ -5,6 +5,8 @@ import { signal } from "@preact/signals";
 /** A newer release is here, and waits until this page is loaded again. */
 export const newRelease = signal(false);
 const LOOK_EVERY_MILLISECONDS = 30 * 60_000;
+/** What the newer worker has to take over. */
+const TAKE_OVER_MILLISECONDS = 3000;
 
 let waiting: ServiceWorker | undefined;
 /** Somebody has asked for it in this page. */
@@ -57,6 +59,9 @@ function isIdle(): boolean {
 export function takeRelease(): void {
   asked = true;
   // Another page may have let it take over already.
-  if (waiting) waiting.postMessage("take over");
-  else location.reload();
+  if (!waiting) return location.reload();
+  waiting.postMessage("take over");
+  // The browser waits until the former worker rests, and a page may have asked it for something just then. The page that
+  // the server has is the newer one all the same.
+  setTimeout(() => location.reload(), TAKE_OVER_MILLISECONDS);
 }

@@ -37,9 +37,19 @@ async function open(space: string | undefined): Promise<void> {
     if (user) failure.value = "You are in no space yet. Make one on the page of your account.";
     return;
   }
-  engine.value = await SpaceEngine.open(user, space);
+  const opened = await SpaceEngine.open(user, space);
+  // The frame of the page is drawn while what is stored is being read.
+  const read = opened.begin();
+  engine.value = opened;
   localStorage.setItem(LAST_SPACE, space);
   if (route.peek().space !== space) location.replace(`#/${encodeURIComponent(space)}/list`);
+  try {
+    await read;
+  } catch (error) {
+    if (engine.peek() === opened) engine.value = undefined;
+    await opened.close();
+    throw error;
+  }
 }
 
 effect(() => {

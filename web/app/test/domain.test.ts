@@ -15,7 +15,7 @@ import { namesOf, withOther } from "../src/domain/places.ts";
 import { isPattern, occurrences } from "../src/domain/recurrence.ts";
 import { lastUser } from "../src/engine/last-user.ts";
 import { titleOf, View, type Task } from "../src/domain/tasks.ts";
-import { urgency } from "../src/domain/urgency.ts";
+import { terms, urgency } from "../src/domain/urgency.ts";
 import { splitLine } from "../src/domain/words.ts";
 
 interface Outcome {
@@ -137,6 +137,21 @@ test("a list hides what is done, put off or a pattern, unless it is asked for", 
     grouped(listed(tasks, "", view), "tags", view).map(({ label, tasks: its }) => [label, ids(its)]),
     [["+t", "a"], ["+u", "a"], ["No tags", "e"]],
   );
+});
+
+test("by urgency the most urgent is first, and ids decide between equals", () => {
+  const now = 1_774_647_000;
+  const causes = [{}, { project: "x" }, { priority: "L" }, { due: "2026-03-29" }, { tags: ["next", "a"] }, { depends: ["t1"] }];
+  const tasks: Task[] = Array.from({ length: 500 }, (_, at) => ({ id: `t${(at * 7919) % 500}`, status: "pending", ...causes[at % 6] }));
+  const view = new View(tasks, now);
+  const found = sorted(tasks, "urgency", view);
+  const expected = [...tasks].sort(
+    (one, other) => urgency(other, view) - urgency(one, view) || (one.id < other.id ? -1 : 1),
+  );
+  assert.deepEqual(found.map(({ id }) => id), expected.map(({ id }) => id));
+  assert.deepEqual(sorted([], "urgency", view), []);
+  for (const task of tasks.slice(0, 12))
+    assert.equal(terms(task, view).reduce((sum, [, value]) => sum + value, 0), urgency(task, view));
 });
 
 test("what differs, field by field", () => {

@@ -16,22 +16,53 @@ export interface Group {
 
 /** Throws WordError, NoMomentError for what is no filter. */
 export function listed(tasks: readonly Task[], filter: string, view: View): Task[] {
+  if (filter.trim() === "") return tasks.filter((task) => isPending(task, view.now));
   const { test, namesHidden } = readFilter(filter, view);
   return tasks.filter((task) => (namesHidden || isPending(task, view.now)) && test(task));
 }
 
 /** A new list; equal ones stand by their ids, so that nothing moves without a reason. */
 export function sorted(tasks: readonly Task[], by: string, view: View): Task[] {
-  const keyed = tasks.map((task) => ({ task, key: sortKey(task, by, view) }));
-  if (keyed.every(isByNumber))
-    return keyed.sort((one, other) => one.key - other.key || (one.task.id < other.task.id ? -1 : 1)).map(({ task }) => task);
+  if (by === "urgency") return byNumbers(tasks, Float64Array.from(tasks, (task) => -urgency(task, view) || 0));
+  const keyed = tasks.map((task) => ({ task, key: sortKey(task, by) }));
   keyed.sort((one, other) => compare(one.key, other.key) || (one.task.id < other.task.id ? -1 : 1));
   return keyed.map(({ task }) => task);
 }
 
-/** So it is by urgency, which is what a list begins with: ten thousand are compared a hundred thousand times. */
-function isByNumber(one: { readonly task: Task; readonly key: SortKey }): one is { readonly task: Task; readonly key: number } {
-  return typeof one.key === "number";
+/**
+ * By a number each, as a list begins: numbers alone are sorted without a call for each of a hundred thousand
+ * comparisons, and each task is put to its number's place then.
+ */
+function byNumbers(tasks: readonly Task[], keys: Float64Array): Task[] {
+  const order = keys.slice().sort();
+  const found = new Array<Task>(tasks.length);
+  /** How many of a number have their place already; kept where the first of them stands. */
+  const taken = new Uint32Array(tasks.length);
+  let isShared = false;
+  for (let at = 0; at < tasks.length; at += 1) {
+    const first = placeIn(order, keys[at]);
+    if (taken[first] > 0) isShared = true;
+    found[first + taken[first]] = tasks[at];
+    taken[first] += 1;
+  }
+  if (!isShared) return found;
+  for (let at = 0; at < found.length; at += taken[at])
+    if (taken[at] > 1) {
+      const its = found.slice(at, at + taken[at]).sort((one, other) => (one.id < other.id ? -1 : 1));
+      for (let place = 0; place < its.length; place += 1) found[at + place] = its[place];
+    }
+  return found;
+}
+
+/** Where the first number that is not less stands. */
+function placeIn(order: Float64Array, key: number): number {
+  let [low, high] = [0, order.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (order[middle] < key) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** undefined: what is asked for is not there, and comes last. */
@@ -39,10 +70,8 @@ type SortKey = number | string | undefined;
 const PRIORITIES = ["H", "M", "L"];
 const PRIORITY_NAMES: Readonly<Record<string, string>> = { H: "High", M: "Medium", L: "Low" };
 
-function sortKey(task: Task, by: string, view: View): SortKey {
+function sortKey(task: Task, by: string): SortKey {
   switch (by) {
-    case "urgency":
-      return -urgency(task, view);
     case "due":
       return secondsAt(task["due"]);
     case "entry":

@@ -1,9 +1,9 @@
 /** How urgent a task is: a sum of terms (client/tasks/urgency.py). The coefficients are Taskwarrior's. */
 
 import { secondsAt } from "./points.ts";
-import { tagsOf, type Task, type View } from "./tasks.ts";
+import type { Task, View } from "./tasks.ts";
 
-const COEFFICIENTS: Readonly<Record<string, number>> = {
+const COEFFICIENTS = {
   next: 15,
   due: 12,
   blocking: 8,
@@ -18,44 +18,51 @@ const COEFFICIENTS: Readonly<Record<string, number>> = {
   project: 1,
   waiting: -3,
   blocked: -5,
-};
+} as const;
 const DAY = 86_400;
 
+type Cause = keyof typeof COEFFICIENTS;
+type Note = (cause: Cause, value: number) => void;
+
 export function urgency(task: Task, view: View): number {
-  let sum = 0;
-  each(task, view, (_, value) => (sum += value));
-  return sum;
+  return sumOf(task, view, undefined);
 }
 
 /** What each cause adds, without those that add nothing. */
 export function terms(task: Task, view: View): [string, number][] {
   const found: [string, number][] = [];
-  each(task, view, (name, value) => found.push([name, value]));
+  sumOf(task, view, (cause, value) => found.push([cause, value]));
   return found;
 }
 
-function each(task: Task, view: View, add: (name: string, value: number) => void): void {
-  const cause = (name: string, factor: number): void => {
-    const value = factor && Object.hasOwn(COEFFICIENTS, name) ? COEFFICIENTS[name]! * factor : 0;
-    if (value) add(name, value);
-  };
-  // A list asks this of each of its tasks: what is not there is not looked at further. The order is that of the sum.
-  const { priority } = task as { priority?: unknown };
-  if (task["project"]) cause("project", 1);
-  if ("start" in task) cause("active", 1);
+/** A list asks this of each of its tasks: what is not there is not looked at further, and nothing is made on the way. */
+function sumOf(task: Task, view: View, note: Note | undefined): number {
+  const { project, priority, tags } = task as { project?: unknown; priority?: unknown; tags?: unknown };
+  let sum = 0;
+  if (project) sum += term("project", 1, note);
+  if ("start" in task) sum += term("active", 1, note);
   if ("scheduled" in task) {
     const scheduled = secondsAt(task["scheduled"]);
-    cause("scheduled", Number(scheduled !== undefined && scheduled < view.now));
+    if (scheduled !== undefined && scheduled < view.now) sum += term("scheduled", 1, note);
   }
-  if (view.isWaiting(task)) cause("waiting", 1);
-  if (view.isBlocked(task)) cause("blocked", 1);
-  if (view.isBlocking(task)) cause("blocking", 1);
-  cause("annotations", several(task["annotations"]));
-  cause("tags", several(task["tags"]));
-  if ("due" in task) cause("due", dueFactor(task["due"], view));
-  cause("age", age(task["entry"], view));
-  if (typeof priority === "string") cause(`priority.${priority}`, 1);
-  if (tagsOf(task).includes("next")) cause("next", 1);
+  if (view.isWaiting(task)) sum += term("waiting", 1, note);
+  if (view.isBlocked(task)) sum += term("blocked", 1, note);
+  if (view.isBlocking(task)) sum += term("blocking", 1, note);
+  if ("annotations" in task) sum += term("annotations", several(task["annotations"]), note);
+  if (tags !== undefined) sum += term("tags", several(tags), note);
+  if ("due" in task) sum += term("due", dueFactor(task["due"], view), note);
+  sum += term("age", age(task["entry"], view), note);
+  if (priority === "H") sum += term("priority.H", 1, note);
+  else if (priority === "M") sum += term("priority.M", 1, note);
+  else if (priority === "L") sum += term("priority.L", 1, note);
+  if (Array.isArray(tags) && tags.includes("next")) sum += term("next", 1, note);
+  return sum;
+}
+
+function term(cause: Cause, factor: number, note: Note | undefined): number {
+  const value = COEFFICIENTS[cause] * factor;
+  if (value && note) note(cause, value);
+  return value;
 }
 
 const SEVERAL = [0, 0.8, 0.9, 1];

@@ -76,21 +76,26 @@ export class SpaceEngine {
     this.tabs = new Tabs(name, (message) => void this.heard(message));
   }
 
-  /** Opens what is stored, and syncs from now on. Rejects with StoreError. */
+  /** Opens what is stored, of which nothing is read so far. Rejects with StoreError. */
   static async open(user: string, space: string): Promise<SpaceEngine> {
     const name = databaseOf(user, space);
     const engine = new SpaceEngine(name, user, space, await IndexedDbStore.open(name));
     engine.status.value = { ...STARTING, agreedAt: Number(localStorage.getItem(AGREED + name) ?? 0) };
-    const [leads] = await Promise.all([engine.tabs.leads(), engine.load()]);
-    if (leads) engine.lead();
-    // What another tab had stored when it ended was heard of by nobody.
-    else void engine.tabs.elect(() => (engine.lead(), void engine.load()));
-    engine.tabs.tell({ kind: "ask" });
-    engine.showConflicts().catch(reportError);
-    const again = (): void => void (document.visibilityState === "visible" && engine.restart());
-    addEventListener("online", again, { signal: engine.ending.signal });
-    document.addEventListener("visibilitychange", again, { signal: engine.ending.signal });
     return engine;
+  }
+
+  /** Reads what is stored, and syncs from then on. Rejects with StoreError. */
+  async begin(): Promise<void> {
+    const [leads] = await Promise.all([this.tabs.leads(), this.load()]);
+    if (this.ending.signal.aborted) return;
+    if (leads) this.lead();
+    // What another tab had stored when it ended was heard of by nobody.
+    else void this.tabs.elect(() => (this.lead(), void this.load()));
+    this.tabs.tell({ kind: "ask" });
+    this.showConflicts().catch(reportError);
+    const again = (): void => void (document.visibilityState === "visible" && this.restart());
+    addEventListener("online", again, { signal: this.ending.signal });
+    document.addEventListener("visibilitychange", again, { signal: this.ending.signal });
   }
 
   async close(): Promise<void> {

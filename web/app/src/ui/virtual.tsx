@@ -15,19 +15,21 @@ interface Properties<T> {
 
 /** Pixels beyond the edges that are there already. */
 const AHEAD = 400;
+/** What is drawn before the place that there is has been measured. */
+const FIRST = { top: 0, height: 800, ahead: 0 };
 
 export function VirtualList<T>({ items, height, keyOf, row, shows, label }: Properties<T>) {
   const box = useRef<HTMLDivElement>(null);
-  const [range, setRange] = useState({ top: 0, height: 800 });
+  const [range, setRange] = useState(FIRST);
   const tops = useMemo(() => {
     const found = new Float64Array(items.length + 1);
-    for (const [place, item] of items.entries()) found[place + 1] = found[place] + height(item);
+    for (let place = 0; place < items.length; place += 1) found[place + 1] = found[place] + height(items[place]);
     return found;
   }, [items, height]);
 
   useEffect(() => {
     const element = box.current!;
-    const measure = (): void => setRange({ top: element.scrollTop, height: element.clientHeight });
+    const measure = (): void => setRange({ top: element.scrollTop, height: element.clientHeight, ahead: AHEAD });
     const observer = new ResizeObserver(measure);
     observer.observe(element);
     element.addEventListener("scroll", measure, { passive: true });
@@ -46,8 +48,8 @@ export function VirtualList<T>({ items, height, keyOf, row, shows, label }: Prop
     else if (bottom > element.scrollTop + element.clientHeight) element.scrollTop = bottom - element.clientHeight + 8;
   }, [shows]);
 
-  const first = placeAt(tops, range.top - AHEAD);
-  const last = Math.min(items.length, placeAt(tops, range.top + range.height + AHEAD) + 1);
+  const first = placeAt(tops, range.top - range.ahead);
+  const last = Math.min(items.length, placeAt(tops, range.top + range.height + range.ahead) + 1);
   return (
     <div class="scroll" ref={box} tabIndex={-1}>
       <ul class="virtual" aria-label={label} style={{ height: `${tops[items.length]}px` }}>

@@ -3,7 +3,7 @@
 import { computed } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 
-import { grouped, GROUPINGS, listed, sorted, SORTS } from "../domain/listing.ts";
+import { grouped, GROUPINGS, listed, sorted, SORTS, type Group } from "../domain/listing.ts";
 import type { Task } from "../domain/tasks.ts";
 import { current, engine, filter, grouping, mayWrite, narrow, selected, sort, tasks, view } from "../state.ts";
 import { sentence } from "../ui/sentences.ts";
@@ -15,9 +15,36 @@ import { Row } from "./row.tsx";
 import { SearchField } from "./search.tsx";
 import { tableIds } from "./table.tsx";
 
-type Item =
-  | { readonly kind: "head"; readonly key: string; readonly label: string; readonly count: number }
-  | { readonly kind: "task"; readonly key: string; readonly task: Task };
+/** A line of the list: in no group the task itself, so that nothing is made of each of ten thousand. */
+type Item = Head | Grouped | Task;
+
+class Head {
+  readonly group: Group;
+
+  constructor(group: Group) {
+    this.group = group;
+  }
+}
+
+/** A task may be in several groups. */
+class Grouped {
+  readonly group: Group;
+  readonly task: Task;
+
+  constructor(group: Group, task: Task) {
+    [this.group, this.task] = [group, task];
+  }
+}
+
+/** undefined: it is the head of a group. */
+function taskOf(item: Item): Task | undefined {
+  return item instanceof Grouped ? item.task : item instanceof Head ? undefined : item;
+}
+
+function keyOf(item: Item): string {
+  if (item instanceof Head) return `head ${item.group.key}`;
+  return item instanceof Grouped ? `${item.group.key} ${item.task.id}` : ` ${item.id}`;
+}
 
 const HEAD = 44;
 
@@ -34,27 +61,20 @@ export const fitting = computed<{ readonly tasks: readonly Task[]; readonly erro
 });
 
 const items = computed<readonly Item[]>(() =>
-  grouped(fitting.value.tasks, grouping.value!, view.value).flatMap(({ key, label, tasks: its }): Item[] => [
-    ...(label ? [{ kind: "head" as const, key: `head ${key}`, label, count: its.length }] : []),
-    ...its.map((task) => (key ? { kind: "task" as const, key: `${key} ${task.id}`, task } : lineOf(task))),
-  ]),
+  grouping.value === "none"
+    ? fitting.value.tasks
+    : grouped(fitting.value.tasks, grouping.value!, view.value).flatMap((group): Item[] => [
+        new Head(group),
+        ...group.tasks.map((task) => new Grouped(group, task)),
+      ]),
 );
 
-/** A task is another object once it is changed; its line in no group is made once, not with each key that is typed. */
-const lines = new WeakMap<Task, Item>();
-
-function lineOf(task: Task): Item {
-  let found = lines.get(task);
-  if (!found) lines.set(task, (found = { kind: "task", key: ` ${task.id}`, task }));
-  return found;
-}
-
 /** The ids as they are shown, one below the other. */
-export const shownIds = computed(() => items.value.flatMap((item) => (item.kind === "task" ? [item.task.id] : [])));
+export const shownIds = computed(() => items.value.flatMap((item) => taskOf(item)?.id ?? []));
 
 export function ListPage() {
   const { tasks: found, error } = fitting.value;
-  const place = items.value.findIndex((item) => item.kind === "task" && item.task.id === current.value);
+  const place = current.value === undefined ? -1 : items.value.findIndex((item) => taskOf(item)?.id === current.value);
   useEffect(() => {
     if (place >= 0) stood = { filter: filter.value, place: shownIds.value.indexOf(current.value!) };
   });
@@ -80,7 +100,7 @@ export function ListPage() {
           </select>
         </label>
         <span class="count" role="status" dir="auto">
-          {found.length === 1 ? "1 task" : `${found.length} tasks`}
+          {!engine.value!.loaded.value ? "" : found.length === 1 ? "1 task" : `${found.length} tasks`}
         </span>
       </div>
       {error ? (
@@ -93,16 +113,16 @@ export function ListPage() {
         <VirtualList
           items={items.value}
           height={narrow.value ? heightOnNarrow : heightOnWide}
-          keyOf={(item) => item.key}
+          keyOf={keyOf}
           shows={place}
           label="Tasks"
           row={(item) =>
-            item.kind === "head" ? (
+            item instanceof Head ? (
               <h2 class="group-head">
-                <span dir="auto">{item.label}</span> <span class="group-count">{item.count}</span>
+                <span dir="auto">{item.group.label}</span> <span class="group-count">{item.group.tasks.length}</span>
               </h2>
             ) : (
-              <Row task={item.task} page="list" />
+              <Row task={taskOf(item)!} page="list" />
             )
           }
         />
@@ -111,9 +131,9 @@ export function ListPage() {
   );
 }
 
-const heightOnWide = (item: Item): number => (item.kind === "head" ? HEAD : 44);
+const heightOnWide = (item: Item): number => (item instanceof Head ? HEAD : 44);
 /** What is known of a task stands below it there. */
-const heightOnNarrow = (item: Item): number => (item.kind === "head" ? HEAD : 60);
+const heightOnNarrow = (item: Item): number => (item instanceof Head ? HEAD : 60);
 
 /** Where what keys act on stood last. When it is done, and there no more, the one that has moved up is the next. */
 let stood = { filter: "", place: 0 };

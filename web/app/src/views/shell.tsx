@@ -1,7 +1,7 @@
 /** The frame of all pages: where one can go, how the sync stands, what is open beside the list. */
 
 import { effect } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 
 import { KEYS } from "../commands.ts";
 import { redo, undo } from "../deeds.ts";
@@ -32,7 +32,8 @@ export function Shell() {
   const { id } = route.value;
   const shown = shownPage();
   const Page = shown.page;
-  const hasDetail = id !== "" && shown.detail;
+  const isLoaded = engine.value!.loaded.value;
+  const hasDetail = id !== "" && shown.detail && isLoaded;
   return (
     <div class={`shell ${hasDetail ? "has-detail" : ""}`}>
       <a class="skip" href="#main" onClick={skip}>
@@ -55,7 +56,7 @@ export function Shell() {
             </button>
           </div>
         )}
-        <Page />
+        {isLoaded || shown.name === "list" ? <Page /> : <p class="empty">Fetching what there is …</p>}
       </main>
       {hasDetail && <Detail id={id} page={shown.name} />}
       <BottomBar />
@@ -187,6 +188,10 @@ function FilterLink({ label, words }: { readonly label: string; readonly words: 
 }
 
 function Projects() {
+  // The list is drawn before all tasks are asked for their projects, and before names are compared by the rules of a language.
+  const [isDrawn, setDrawn] = useState(false);
+  useEffect(() => setDrawn(true), []);
+  if (!isDrawn) return null;
   const names = [...view.value.projects].sort((one, other) => one.localeCompare(other)).slice(0, 12);
   if (names.length === 0 || tasks.value.length === 0) return null;
   return (

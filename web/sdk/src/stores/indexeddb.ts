@@ -103,9 +103,12 @@ export class IndexedDbStore implements Store {
   async each(take: (docs: readonly Body[]) => void): Promise<void> {
     const handed = async (): Promise<void> => {
       const { store } = this.db.transaction("portions");
-      const keys = await store.getAllKeys();
-      const asked: Promise<Body[][]>[] = [];
-      for (let at = 0; at < keys.length; at += AT_A_TIME) asked.push(readPortions(store, keys, at));
+      // Of the first ones no key need be known.
+      const [named, first] = [store.getAllKeys(), store.getAll(undefined, AT_A_TIME).then(unpacked)];
+      first.catch(() => undefined);
+      const keys = await named;
+      const asked = [first];
+      for (let at = AT_A_TIME; at < keys.length; at += AT_A_TIME) asked.push(readPortions(store, keys, at));
       // One that fails is told below; those behind it fail with it.
       for (const one of asked) one.catch(() => undefined);
       for (const one of asked) for (const docs of await one) take(docs);
@@ -190,7 +193,11 @@ function placeOf(keys: readonly string[], id: string): number {
 /** The portions from a place on, as many as are read at a time. */
 async function readPortions(store: Pick<Portions, "getAll">, keys: readonly string[], at: number): Promise<Body[][]> {
   const last = keys[Math.min(at + AT_A_TIME, keys.length) - 1];
-  return (await store.getAll(IDBKeyRange.bound(keys[at], last))).map((text) => JSON.parse(text) as Body[]);
+  return unpacked(await store.getAll(IDBKeyRange.bound(keys[at], last)));
+}
+
+function unpacked(texts: readonly string[]): Body[][] {
+  return texts.map((text) => JSON.parse(text) as Body[]);
 }
 
 /** The portions that change with these documents; null: it is not here any more. */

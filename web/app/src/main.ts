@@ -80,5 +80,6 @@ async function show(): Promise<void> {
 
 const left = departed();
 if (left !== undefined) removeSent(left).catch(reportError);
-void start();
 void show();
+// What is stored is being opened before the server is asked.
+setTimeout(() => void start());

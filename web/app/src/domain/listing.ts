@@ -47,11 +47,17 @@ function byNumbers(tasks: readonly Task[], keys: Float64Array): Task[] {
   }
   if (!isShared) return found;
   for (let at = 0; at < found.length; at += taken[at])
-    if (taken[at] > 1) {
-      const its = found.slice(at, at + taken[at]).sort((one, other) => (one.id < other.id ? -1 : 1));
-      for (let place = 0; place < its.length; place += 1) found[at + place] = its[place];
-    }
+    if (taken[at] > 1) sortIds(found, at, at + taken[at]);
   return found;
+}
+
+/** Those from here to there; they mostly are in order, as they are stored by id. */
+function sortIds(tasks: Task[], from: number, to: number): void {
+  let at = from + 1;
+  while (at < to && tasks[at - 1].id < tasks[at].id) at += 1;
+  if (at === to) return;
+  const its = tasks.slice(from, to).sort((one, other) => (one.id < other.id ? -1 : 1));
+  for (let place = 0; place < its.length; place += 1) tasks[from + place] = its[place];
 }
 
 /** Where the first number that is not less stands. */

@@ -14,6 +14,7 @@ import asyncio
 import json
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +31,8 @@ DOWN_AFTER_SECONDS: Final = 5.0
 """Of the sentinels; Redis' own default is 30."""
 QUIET_SECONDS: Final = 2.0
 """Of load before a kill, and after the member is back."""
+STARTER: Final = ThreadPoolExecutor(1)
+"""Programs end with the thread that started them: it has to outlive one kill."""
 
 
 def killed(
@@ -38,10 +41,11 @@ def killed(
     """What a kill under load came to."""
 
     async def happen(outcome: Outcome) -> None:
+        loop = asyncio.get_running_loop()
         await asyncio.sleep(QUIET_SECONDS)
-        await asyncio.to_thread(kill)
+        await loop.run_in_executor(STARTER, kill)
         await until_written(outcome, 10 * connections)
-        await asyncio.to_thread(start_again)
+        await loop.run_in_executor(STARTER, start_again)
         await asyncio.sleep(QUIET_SECONDS)
 
     outcome = asyncio.run(under_load(service.url, [token], connections, happen))

@@ -23,52 +23,9 @@ export function listed(tasks: readonly Task[], filter: string, view: View): Task
 
 /** A new list; equal ones stand by their ids, so that nothing moves without a reason. */
 export function sorted(tasks: readonly Task[], by: string, view: View): Task[] {
-  if (by === "urgency") return byNumbers(tasks, Float64Array.from(tasks, (task) => -urgency(task, view) || 0));
-  const keyed = tasks.map((task) => ({ task, key: sortKey(task, by) }));
+  const keyed = tasks.map((task) => ({ task, key: sortKey(task, by, view) }));
   keyed.sort((one, other) => compare(one.key, other.key) || (one.task.id < other.task.id ? -1 : 1));
   return keyed.map(({ task }) => task);
-}
-
-/**
- * By a number each, as a list begins: numbers alone are sorted without a call for each of a hundred thousand
- * comparisons, and each task is put to its number's place then.
- */
-function byNumbers(tasks: readonly Task[], keys: Float64Array): Task[] {
-  const order = keys.slice().sort();
-  const found = new Array<Task>(tasks.length);
-  /** How many of a number have their place already; kept where the first of them stands. */
-  const taken = new Uint32Array(tasks.length);
-  let isShared = false;
-  for (let at = 0; at < tasks.length; at += 1) {
-    const first = placeIn(order, keys[at]);
-    if (taken[first] > 0) isShared = true;
-    found[first + taken[first]] = tasks[at];
-    taken[first] += 1;
-  }
-  if (!isShared) return found;
-  for (let at = 0; at < found.length; at += taken[at])
-    if (taken[at] > 1) sortIds(found, at, at + taken[at]);
-  return found;
-}
-
-/** Those from here to there; they mostly are in order, as they are stored by id. */
-function sortIds(tasks: Task[], from: number, to: number): void {
-  let at = from + 1;
-  while (at < to && tasks[at - 1].id < tasks[at].id) at += 1;
-  if (at === to) return;
-  const its = tasks.slice(from, to).sort((one, other) => (one.id < other.id ? -1 : 1));
-  for (let place = 0; place < its.length; place += 1) tasks[from + place] = its[place];
-}
-
-/** Where the first number that is not less stands. */
-function placeIn(order: Float64Array, key: number): number {
-  let [low, high] = [0, order.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (order[middle] < key) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 /** undefined: what is asked for is not there, and comes last. */
@@ -76,8 +33,10 @@ type SortKey = number | string | undefined;
 const PRIORITIES = ["H", "M", "L"];
 const PRIORITY_NAMES: Readonly<Record<string, string>> = { H: "High", M: "Medium", L: "Low" };
 
-function sortKey(task: Task, by: string): SortKey {
+function sortKey(task: Task, by: string, view: View): SortKey {
   switch (by) {
+    case "urgency":
+      return -urgency(task, view);
     case "due":
       return secondsAt(task["due"]);
     case "entry":

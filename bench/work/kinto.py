@@ -56,6 +56,7 @@ format = %(message)s
 
 class KintoColumn(WireColumn):
     batch = BATCH
+    most_connections = 100
     ways = ("PUT", "JSON patch", "If-Match, retried")
 
     def __init__(self, scale: Scale, url: str, kind: str) -> None:
@@ -65,7 +66,8 @@ class KintoColumn(WireColumn):
         durable = "nothing is durable" if kind == "memory" else "durable when acknowledged (fsync, as initdb sets it)"
         self.means = (
             f"Kinto 26.5 under `kinto start` (waitress), {kind} back ends, basic authentication, batches of 25 (its "
-            f"default), logs off; {durable}; it has no feed: W7 polls without a pause"
+            f"default), logs off; {durable}; waitress takes 100 connections at a time; it has no feed: W7 polls "
+            "without a pause"
         )
 
     async def begin(self) -> None:

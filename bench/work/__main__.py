@@ -26,6 +26,7 @@ from bench.work.pocketbase import PocketBase
 from bench.work.pouchdb import PouchDB
 from bench.work.report import markdown, medians, with_section
 from bench.work.rxdb import RxDB
+from bench.work.said import said
 from bench.work.taskchampion import TaskChampion
 from bench.work.wire import WireColumn
 
@@ -171,6 +172,7 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--plot", type=Path, help="write a picture (SVG) there")
     parser.add_argument("--json", type=Path, help="write all figures there, anew after each repeat")
     parser.add_argument("--markdown", type=Path, help="write the tables there, or where a page has a place for them")
+    parser.add_argument("--readme", type=Path, help="write the short table there, where that page has a place for it")
     return parser.parse_args(arguments)
 
 
@@ -191,6 +193,8 @@ def main() -> int:
     if options.markdown:
         known = options.markdown.read_text() if options.markdown.exists() else ""
         options.markdown.write_text(with_section(known, text))
+    if options.readme:
+        options.readme.write_text(with_section(options.readme.read_text(), said(results["medians"])))
     if options.plot:
         options.plot.write_text(plot(results["medians"]))
     if options.json:

@@ -131,6 +131,7 @@ def markdown(results: Mapping[str, Any]) -> str:
         *tables(results["medians"], results["documents"]),
         *aims.table(results["medians"]),
         *size_tables(results["sizes"]),
+        *scaling_table(results.get("scaling", {})),
         "",
         "What the figures mean:",
         "",
@@ -203,3 +204,17 @@ def size_tables(sizes: Mapping[str, Mapping[int, Mapping[str, float]]]) -> Itera
             grown = [figures[name] / base[name] for name in ("w3_ms", "w4_ms")]
             cells.insert(6, f"{grown[0]:.2f}, {grown[1]:.2f}")
             yield f"| {size:,} | {' | '.join(cells)} |"
+
+
+def scaling_table(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Iterator[str]:
+    """Of `bench.scaling`: where it ran -> "rates" or "cores" -> "workers, spaces" -> what `Found` has of them."""
+    if not found:
+        return
+    yield from ("", "### More workers and more spaces: single writes over 32 connections", "")
+    kinds = list(dict.fromkeys(kind for part in found.values() for cores in part["cores"].values() for kind in cores))
+    yield f"| | workers, spaces | writes/s | cores: {' | '.join(kinds)} |"
+    yield f"|---|---|---|{'---|' * len(kinds)}"
+    for where, part in found.items():
+        for name, rate in part["rates"].items():
+            cells = [number(part["cores"][name].get(kind)) for kind in kinds]
+            yield f"| {where} | {name} | {number(rate)} | {' | '.join(cells)} |"

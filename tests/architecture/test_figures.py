@@ -8,11 +8,18 @@ from math import prod
 
 import pytest
 
+from bench.work.__main__ import read
+from bench.work.plot import plot
+from bench.work.report import BEGIN, markdown, section
+from bench.work.said import said
 from tests.instance import ROOT
 
 README = (ROOT / "README.md").read_text()
 BENCHMARKS = (ROOT / "docs" / "benchmarks.md").read_text()
 GROWTH = (ROOT / "docs" / "growth.md").read_text()
+PICTURE = (ROOT / "docs" / "benchmarks.svg").read_text()
+RECORD = ROOT / "docs" / "benchmarks.json"
+"""What `python -m bench.work --json` wrote."""
 
 BETTER = "Hypertask is so many times better"
 QUOTED = {
@@ -37,6 +44,16 @@ QUOTED = {
     r"in the file of a second device (\d+) ms after": ("W7:", "Hypertask daemon", "p50 ms"),
 }
 """What the README says, and where the table has it: heading, row, column."""
+
+
+def test_the_pages_say_what_the_record_says() -> None:
+    if not RECORD.exists():
+        assert BEGIN not in BENCHMARKS and BEGIN not in README
+        return
+    found = read([RECORD])
+    assert section(BENCHMARKS) == markdown(found)
+    assert section(README) == said(found["medians"])
+    assert plot(found["medians"]) == PICTURE
 
 
 def cell(heading: str, row: str, column: str) -> float:

@@ -7,7 +7,20 @@ import pytest
 from bench.work.aims import table
 from bench.work.contention import edited, judged
 from bench.work.plot import plot
-from bench.work.report import BEGIN, END, markdown, medians, number, ratio, section, size_tables, tables, with_section
+from bench.work.report import (
+    BEGIN,
+    END,
+    markdown,
+    medians,
+    number,
+    ratio,
+    scaling_table,
+    section,
+    size_tables,
+    tables,
+    with_section,
+)
+from bench.work.said import said
 
 
 def test_a_median_is_over_the_repeats_that_have_the_figure() -> None:
@@ -111,3 +124,39 @@ def test_a_column_of_fewer_repeats_is_named() -> None:
     text = markdown(results)
     assert text.startswith("10 documents, 3 repeat(s) (slow 1), medians; 2 cores")
     assert "- **slow**: waits." in text and "- slow, W5: too slow" in text
+
+
+def test_what_is_said_of_others_is_of_those_that_were_measured_and_nothing_of_what_ours_has_not() -> None:
+    found = {
+        "Hypertask": {"w1_batched": 600.0, "w4_requests": 3.0, "w4_bytes": 25_061.0, "w4_ms": 20.0},
+        "Hypertask client": {"w4_bytes": 1.0},
+        "pouchdb-server": {"w1_batched": 300.0, "w4_bytes": 80_295.0, "w4_ms": 50.0, "w6_rate": 5.0},
+        "rxdb-server": {"w4_bytes": 157_757.0},
+    }
+    assert said(found).splitlines()[2:] == [
+        "| first push, documents a second | 600 | 2 pouchdb-server |",
+        "| 100 changes on each side | 3 requests, 25 kB, 20 ms | 2.50 pouchdb-server, they send 80 to 158 kB |",
+    ]
+    assert len(said({}).splitlines()) == 2
+
+
+def test_what_others_lose_is_told_from_the_way_that_loses_least_to_the_one_that_loses_most() -> None:
+    found = {
+        "Hypertask": {"w5_lost with base": 0.0, "w5_made with base": 6800.0, "w5_rate with base": 326.0},
+        "Hypertask, v1.0 client": {"w5_lost v1.0 token": 1.0, "w5_made v1.0 token": 1.0},
+        "one": {"w5_lost a": 1.0, "w5_made a": 4.0, "w5_lost b": 0.0, "w5_made b": 0.0},
+        "another": {"w5_lost a": 3.0, "w5_made a": 4.0},
+    }
+    assert (
+        said(found).splitlines()[-1].endswith("| 0 lost, of 6,800, 326 a second | they lose 25 to 75 % of theirs |")
+    )
+
+
+def test_what_more_workers_do_is_told_with_the_cores_that_each_kind_of_process_took() -> None:
+    rates, cores = {"1, 1": 2500.0}, {"1, 1": {"worker": 0.5, "load": 0.25}}
+    assert list(scaling_table({"apart": {"rates": rates, "cores": cores}}))[3:] == [
+        "| | workers, spaces | writes/s | cores: worker | load |",
+        "|---|---|---|---|---|",
+        "| apart | 1, 1 | 2,500 | 0.50 | 0.25 |",
+    ]
+    assert list(scaling_table({})) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import MutableMapping
+from contextlib import suppress
 from typing import Any
 
 from starlette.applications import Starlette
@@ -19,6 +20,7 @@ from api.cors import Cors
 from api.large_answers import LargeAnswers
 from api.lifespan import LifespanOf, lifespan_of
 from api.metered import Metered
+from api.nobody import is_of_nobody
 from api.pages.routes import PAGES
 from api.pages.web_client import WEB_CLIENT
 from api.routes import (
@@ -143,32 +145,38 @@ class RequestEnvelope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        identity, pace = secrets.token_hex(8), scope["state"]["hypertask"].pace
+        identity, app = secrets.token_hex(8), scope["state"]["hypertask"]
         begin_request(identity)
-        is_nobodys = False
+        holding = scope[HOLDING] = Holding(connection_of(scope))
+        is_counted, is_nobodys = scope["path"] not in UNCOUNTED, False
+
+        async def take_nobodys_turn() -> None:
+            nonlocal is_nobodys
+            if is_counted and not is_nobodys and holding.space == NOBODY:
+                is_nobodys = True
+                await app.pace.throttle(NOBODY, connection_of(scope))  # they are paced as one space is
 
         def payer() -> SpaceId | None:
             return holding.space if is_nobodys or holding.space != NOBODY else None
 
         async def send_with_id(message: MutableMapping[str, Any]) -> None:
-            nonlocal is_nobodys
             if message["type"] == "http.response.start":
-                if holding.space == NOBODY and scope["path"] not in UNCOUNTED:
-                    is_nobodys = True
-                    await pace.throttle(NOBODY)  # they are paced as one space is
+                with suppress(errors.ProblemError):  # the connection has ended
+                    await take_nobodys_turn()  # its token is not known
                 names = {name for name, _ in message["headers"]}
                 more = [header for header in _COMMON if header[0] not in names]
                 more += [(name.encode(), value.encode()) for name, value in rate_fields(holding.rates).items()]
                 message["headers"] = [*message["headers"], *more, (b"x-request-id", identity.encode())]
             await send(message)
 
-        holding = scope[HOLDING] = Holding(connection_of(scope))
         try:
             try:
-                await scope["state"]["hypertask"].admission.address(scope)
+                await app.admission.address(scope)
+                if is_of_nobody(scope, app.callers.cookie.name):
+                    await take_nobodys_turn()
             except errors.ProblemError as refusal:
                 await errors.render(refusal)(scope, receive, send_with_id)
             else:
-                await pace.billed(self._app(scope, receive, send_with_id), payer)
+                await app.pace.billed(self._app(scope, receive, send_with_id), payer)
         finally:
             holding.end()

@@ -11,11 +11,16 @@ import httpx
 import pytest
 
 from api import pace as pacing
+from api.auth import Devices
 from api.body import BYTES_OF_A_REQUEST
 from api.bounds import DECISIONS_BESIDE_OTHERS, DECISIONS_OF_SHARE, NOBODY, ByteBudget, Gate
 from api.codings import compress
 from api.connection import LASTING, Connection
 from api.pace import Pace
+from api.pages import web_client
+from api.pages.site import Visit
+from api.routes import oauth, service
+from shared.adapters.argon2 import Argon2Hasher
 from shared.core.documents import Device, DeviceId, SpaceId, UserId, UserName, share_of
 from tests.unit.api.people import People, people
 
@@ -123,6 +128,47 @@ async def test_requests_of_nobody_count_together(
 ) -> None:
     await server.client().get(path)
     assert counted == share
+
+
+@pytest.mark.parametrize(
+    ("asked", "with_token", "work"),
+    [
+        ("POST /session", False, (Argon2Hasher, "verify")),
+        ("POST /oauth/token", False, (oauth, "form_of")),
+        ("GET /app/sw.js", False, (web_client, "_file")),
+        ("GET /app/sw.js", True, (web_client, "_file")),
+        ("GET /docs", True, (Visit, "render")),
+        ("GET /openapi.json", True, (service, "_json")),
+        ("GET /hashes", False, (Devices, "by_hash")),
+    ],
+)
+async def test_the_turn_of_nobody_comes_before_the_work(
+    server: People, monkeypatch: pytest.MonkeyPatch, asked: str, with_token: bool, work: tuple[Any, str]
+) -> None:
+    method, _, path = asked.partition(" ")
+    token = await (await server.join("anna")).token()
+    acts: list[str] = []
+
+    async def throttle(pace: Pace, space: SpaceId, connection: Connection = LASTING) -> None:
+        acts.append(f"turn of {space!r}")
+
+    real = getattr(*work)
+
+    def noted(*arguments: Any, **more: Any) -> Any:
+        acts.append("work")
+        return real(*arguments, **more)
+
+    monkeypatch.setattr(Pace, "throttle", throttle)
+    monkeypatch.setattr(*work, noted)
+    client = server.device(token) if with_token else server.client()
+    body = {"name": "anna", "password": "wrong"} if path == "/session" else None
+    await client.request(method, path, json=body)
+    assert acts[0] == f"turn of {NOBODY!r}" and acts.count(acts[0]) == 1, acts
+
+
+async def test_a_token_that_is_not_known_is_nobodys(server: People, counted: set[SpaceId]) -> None:
+    assert (await server.device("none").get("/hashes")).status_code == 401
+    assert counted == {NOBODY}
 
 
 @pytest.mark.parametrize("coding", ["identity", "gzip"])

@@ -1622,13 +1622,6 @@ BREAKS = (
         SHARES,
     ),
     Break(
-        "requests of nobody that are answered are not held back",
-        "api/app.py",
-        'if holding.space == NOBODY and scope["path"] not in UNCOUNTED:',
-        'if holding.space == NOBODY and scope["path"] not in UNCOUNTED and message["status"] >= 400:',
-        SHARES,
-    ),
-    Break(
         "cookies are taken apart by the framework",
         "api/access/cookies.py",
         'return cookie_in(request.headers.get("cookie", ""), name)',
@@ -1770,10 +1763,10 @@ BREAKS = (
         SHARES,
     ),
     Break(
-        "pace: a token that is not known takes nobody's turn",
+        "pace: requests whose token is not known are not held back",
         "api/app.py",
-        "                    await take_nobodys_turn()  # its token is not known",
-        "                    pass",
+        "await take_nobodys_turn()  # its token is not known",
+        "pass",
         SHARES,
     ),
     Break(

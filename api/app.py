@@ -12,15 +12,15 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import errors
-from api.admission import UNCOUNTED
-from api.bounds import HOLDING, NOBODY, Holding
-from api.compression import Compression
-from api.connection import connection_of
-from api.cors import Cors
-from api.large_answers import LargeAnswers
+from api.authentication.nobody import is_of_nobody
+from api.http.compression import Compression
+from api.http.connection import connection_of
+from api.http.cors import Cors
+from api.large.large_answers import LargeAnswers
 from api.lifespan import LifespanOf, lifespan_of
+from api.limits.admission import UNCOUNTED
+from api.limits.bounds import HOLDING, NOBODY, Holding
 from api.metered import Metered
-from api.nobody import is_of_nobody
 from api.pages.routes import PAGES
 from api.pages.web_client import WEB_CLIENT
 from api.routes import (

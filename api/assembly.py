@@ -11,15 +11,16 @@ from typing import Protocol
 from api.access.accounts import Accounts
 from api.access.administration import Administration
 from api.access.callers import Callers
-from api.access.cookies import SessionCookie
 from api.access.grants import Grants
 from api.access.identities import Identities
 from api.access.sign_in import SignIn
 from api.access.spaces import Spaces
-from api.acknowledgements import DeviceAcknowledgements
-from api.admission import Admission
-from api.auth import Devices
-from api.bounds import (
+from api.authentication.auth import Devices
+from api.authentication.cookies import SessionCookie
+from api.imports.importing import Importer
+from api.large.parser_pool import ParserPool
+from api.limits.admission import Admission
+from api.limits.bounds import (
     DECISIONS_BESIDE_OTHERS,
     DECISIONS_OF_SHARE,
     IMPORTS,
@@ -33,17 +34,16 @@ from api.bounds import (
     ByteBudget,
     Gate,
 )
-from api.change_feed import ChangeFeed
-from api.hash_maps import HashMaps
-from api.importing import Importer
-from api.limits_in_force import LimitsInForce
-from api.live import Live
-from api.pace import Pace
-from api.page_cache import PageCache
-from api.parser_pool import ParserPool
-from api.rates import RequestRates
+from api.limits.limits_in_force import LimitsInForce
+from api.limits.pace import Pace
+from api.limits.rates import RequestRates
+from api.reads.acknowledgements import DeviceAcknowledgements
+from api.reads.change_feed import ChangeFeed
+from api.reads.hash_maps import HashMaps
+from api.reads.page_cache import PageCache
 from api.state import AppState
-from api.stream_counts import StreamCounts
+from api.streams.live import Live
+from api.streams.stream_counts import StreamCounts
 from shared.core.documents import DeviceId, SpaceId
 from shared.ports import (
     Announcements,

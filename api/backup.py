@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any, BinaryIO, Final
 
 from api import VERSION
-from api.importing import import_into
+from api.imports.importing import import_into
 from api.representations import export
 from api.representations.imports import Import, read_export
 from shared.adapters.mongodb.backups import CONTENT, PEOPLE, MongoBackups, exported, is_of, policies_in, users_in

@@ -14,16 +14,16 @@ import click
 
 from api import VERSION
 from api.access.provision import Provision
-from api.auth import Devices
+from api.authentication.auth import Devices
 from api.commands.admin import audit, quota, setup
 from api.commands.backup import backup, restore
 from api.commands.explain import history_lines
 from api.commands.operating import announcing, connection_of, run, settings_of
 from api.commands.people import invite, space, user
-from api.importing import import_into
-from api.live import HEARTBEAT_SECONDS
+from api.imports.importing import import_into
 from api.representations import people
 from api.representations.imports import Import, InvalidExportError, read_import
+from api.streams.live import HEARTBEAT_SECONDS
 from shared import codec, representations
 from shared.adapters.mongodb import Mongo, MongoDocumentStore, access_stores
 from shared.adapters.redis import connection as redis

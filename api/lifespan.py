@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 
 from api.access.first_administrator import make_first_administrator
 from api.assembly import Adapters, assembled
-from api.import_runner import import_in_process
+from api.imports.import_runner import import_in_process
 from api.state import AppState
 from shared import gc, metrics, observability, threads, tracing
 from shared.adapters import arq

@@ -8,7 +8,7 @@ from typing import Final
 import click
 import uvicorn
 
-from api.http_protocol import Bounds, HttpProtocol
+from api.http.http_protocol import Bounds, HttpProtocol
 from shared import observability
 from shared.settings import Settings
 

@@ -15,17 +15,17 @@ from api.access.grants import Grants
 from api.access.identities import Identities
 from api.access.sign_in import SignIn
 from api.access.spaces import Spaces
-from api.acknowledgements import DeviceAcknowledgements
-from api.admission import Admission
-from api.auth import Devices
-from api.bounds import ArrivingBody, ByteBudget, Gate
-from api.hash_maps import HashMaps
-from api.importing import Importer
-from api.limits_in_force import LimitsInForce
-from api.live import Live
-from api.pace import Pace
-from api.page_cache import PageCache
-from api.parser_pool import ParserPool
+from api.authentication.auth import Devices
+from api.imports.importing import Importer
+from api.large.parser_pool import ParserPool
+from api.limits.admission import Admission
+from api.limits.bounds import ArrivingBody, ByteBudget, Gate
+from api.limits.limits_in_force import LimitsInForce
+from api.limits.pace import Pace
+from api.reads.acknowledgements import DeviceAcknowledgements
+from api.reads.hash_maps import HashMaps
+from api.reads.page_cache import PageCache
+from api.streams.live import Live
 from shared.ports import DocumentStore, SubmissionQueue
 from shared.ports.access import AccessStores
 from shared.settings import Settings

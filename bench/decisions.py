@@ -15,8 +15,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final, TypeVar
 
-from api.codings import IDENTITY
-from api.parser_process import answer_to, load_tasks
+from api.http.codings import IDENTITY
+from api.large.parser_process import answer_to, load_tasks
 from bench.documents import Document, document
 from shared.adapters.memory import MemorySpace
 from shared.codec import content_hash

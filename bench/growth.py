@@ -30,7 +30,7 @@ from typing import Any
 
 import redis
 
-from api.codings import Decoder, compress
+from api.http.codings import Decoder, compress
 from bench.documents import document
 from bench.load import Connection, Request, run
 from bench.processes import peak_mib, resident_mib

@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from api.cached_hash_map import CachedHashMap
-from api.codings import CODINGS
+from api.http.codings import CODINGS
+from api.reads.cached_hash_map import CachedHashMap
 from shared.core.documents import ContentHash, DocumentId, Epoch, Position, Sequence
 from shared.core.index.hash_map import BucketedMap
 

@@ -22,8 +22,8 @@ import time
 from pathlib import Path
 
 from api.access.provision import Provision
-from api.auth import Devices
-from api.live import HEARTBEAT_SECONDS
+from api.authentication.auth import Devices
+from api.streams.live import HEARTBEAT_SECONDS
 from bench.documents import document
 from bench.load import Connection
 from bench.processes import peak_mib, resident_mib

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from api.access.provision import Provision
-from api.auth import Devices
+from api.authentication.auth import Devices
 from shared.adapters.mongodb import access_stores, opened
 from shared.core.access.audit import BY_OPERATOR
 from shared.core.documents import SpaceId, UserName

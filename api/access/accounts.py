@@ -19,7 +19,7 @@ from api.errors import (
     SIGN_UP_CLOSED,
     ProblemError,
 )
-from api.live import Live
+from api.streams.live import Live
 from shared.core.access.audit import AuditAct, Origin
 from shared.core.access.invitations import may_sign_up
 from shared.core.access.people import User

@@ -8,10 +8,10 @@ from typing import Final
 
 from starlette.requests import Request
 
-from api.access.cookies import CSRF_HEADER, SessionCookie, check_csrf
-from api.admission import Admission
-from api.auth import Devices, hash_of_token, token_hash
+from api.authentication.auth import Devices, hash_of_token, token_hash
+from api.authentication.cookies import CSRF_HEADER, SessionCookie, check_csrf
 from api.errors import ACCOUNT_LEAVING, SESSION_REQUIRED, UNAUTHENTICATED, ProblemError
+from api.limits.admission import Admission
 from shared.core.access.audit import Origin
 from shared.core.access.people import AccountState, User
 from shared.core.access.sessions import WebSession

@@ -12,7 +12,7 @@ from typing import Final
 
 from api.access.callers import Caller
 from api.access.spaces import unknown_space
-from api.auth import Devices, NewDevice, token_from, token_hash
+from api.authentication.auth import Devices, NewDevice, token_from, token_hash
 from api.errors import (
     ACCESS_DENIED,
     AUTHORIZATION_PENDING,

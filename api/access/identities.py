@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from api.access.accounts import FIRST_SPACE
 from api.access.spaces import gone, new_space_id
-from api.auth import token_hash
+from api.authentication.auth import token_hash
 from api.errors import ACCOUNT_DISABLED, IDENTITY_TAKEN, PROVIDER_REFUSED, SIGN_UP_CLOSED, ProblemError
-from api.live import Live
+from api.streams.live import Live
 from shared.core.access.audit import SERVER, AuditAct, Origin
 from shared.core.access.groups import Identity, ProviderSignUp, group_changes, group_rules, roles_of
 from shared.core.access.invitations import may_sign_up

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from api.auth import Devices
+from api.authentication.auth import Devices
 from shared.core.access.audit import AuditAct, Origin
 from shared.core.access.people import User, legacy_user_id
 from shared.core.access.roles import Membership, Role, SpaceProfile

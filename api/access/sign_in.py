@@ -10,7 +10,7 @@ import time
 import weakref
 from typing import Final
 
-from api.auth import token_hash
+from api.authentication.auth import token_hash
 from api.errors import ACCOUNT_DISABLED, RATE_LIMITED, WRONG_CREDENTIALS, ProblemError
 from shared.core.access.audit import AuditAct, Origin
 from shared.core.access.limits import network_of

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from api.access.callers import Caller
-from api.auth import Devices, token_hash
+from api.authentication.auth import Devices, token_hash
 from api.errors import (
     ALREADY_MEMBER,
     INVITATION_GONE,
@@ -20,8 +20,8 @@ from api.errors import (
     ProblemError,
     quota_exceeded,
 )
-from api.limits_in_force import LimitsInForce
-from api.live import Live
+from api.limits.limits_in_force import LimitsInForce
+from api.streams.live import Live
 from shared.core.access.audit import AuditAct, Origin
 from shared.core.access.invitations import Invitation, InvitationId
 from shared.core.access.limits import NO_LIMIT, Limit

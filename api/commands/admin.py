@@ -10,7 +10,7 @@ import click
 
 from api.access.administration import PAGE, Administration
 from api.access.provision import Provision
-from api.auth import Devices
+from api.authentication.auth import Devices
 from api.commands.administrators import JSON, administer, print_value, time_shown
 from shared.core.access.audit import BY_OPERATOR
 from shared.core.display import shown

@@ -6,10 +6,10 @@ import time
 
 from starlette.responses import Response
 
-from api.access import parsing
 from api.access.callers import address_of
 from api.errors import MALFORMED_REQUEST, NOT_FOUND, ProblemError
 from api.pages.site import Visit, to
+from api.requests import parsing
 from api.routes.sessions import ended
 from shared.core.access.people import AccountState
 from shared.core.access.sessions import WebSessionId

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from api.access import parsing
 from api.access.callers import address_of
-from api.auth import token_hash
+from api.authentication.auth import token_hash
 from api.errors import MALFORMED_REQUEST, ProblemError
 from api.pages.arrival import begun, joined, page_of
 from api.pages.provider import keep_invitation
 from api.pages.site import Visit, local, to
+from api.requests import parsing
 from api.routes.sessions import ended
 from shared.core.access.invitations import SignUp
 from shared.core.access.people import User

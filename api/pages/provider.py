@@ -7,8 +7,8 @@ from typing import Final
 from starlette.responses import RedirectResponse, Response
 
 from api.access.callers import address_of
-from api.access.cookies import cookie_of
-from api.auth import token_hash
+from api.authentication.auth import token_hash
+from api.authentication.cookies import cookie_of
 from api.errors import PROVIDER_REFUSED, ProblemError
 from api.pages.arrival import begun, joined
 from api.pages.site import Visit, local, to

@@ -16,10 +16,10 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from api import VERSION
 from api.access.callers import Caller
-from api.access.cookies import cookie_of, csrf_of, is_csrf_of
-from api.access.forms import form_of
+from api.authentication.cookies import cookie_of, csrf_of, is_csrf_of
 from api.errors import CSRF, UNAUTHENTICATED, ProblemError, problem
 from api.pages.words import for_people
+from api.requests.forms import form_of
 from api.state import AppState, state
 from shared.core.access.people import AccountState
 from shared.ports import UnavailableError

@@ -7,10 +7,10 @@ from typing import Final
 
 from starlette.responses import Response
 
-from api.access import parsing
 from api.access.spaces import unknown_space
 from api.errors import MALFORMED_REQUEST, ProblemError
 from api.pages.site import Visit, to
+from api.requests import parsing
 from api.routes.spaces import invited
 from shared.core.access.invitations import InvitationId
 from shared.core.access.roles import GRANTED, Access, Act, Role, SpaceState

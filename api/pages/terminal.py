@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from api.access import parsing
 from api.errors import MALFORMED_REQUEST, RATE_LIMITED, ProblemError
 from api.pages.site import Visit
+from api.requests import parsing
 from shared.core.access.device_grants import DeviceGrant, shown
 from shared.core.access.roles import SpaceState
 from shared.core.display import MAX_NAME, is_name

@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from api.codings import GZIP
-from api.compression import accepted_codings
 from api.errors import NOT_FOUND, ProblemError
+from api.http.codings import GZIP
+from api.http.compression import accepted_codings
 from api.pages.site import HEADERS, Visit, page, to
 from api.state import state
 

@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from api.access import parsing
 from api.access.accounts import unless_empty
 from api.access.callers import Caller, address_of
-from api.auth import token_hash
-from api.body import enter_large
-from api.codings import IDENTITY, Encoder
+from api.authentication.auth import token_hash
+from api.http.codings import IDENTITY, Encoder
 from api.representations import people
+from api.requests import parsing
+from api.requests.body import enter_large
 from api.routes.export import nothing, pieces_of, space_lines
 from api.routes.sessions import begun
 from api.state import AppState, state

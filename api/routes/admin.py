@@ -8,12 +8,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import VERSION
-from api.access import parsing
 from api.access.accounts import unless_empty
 from api.access.administration import PAGE
 from api.access.callers import Caller
 from api.errors import MALFORMED_REQUEST, NOT_FOUND, ProblemError
 from api.representations import people
+from api.requests import parsing
 from api.routes.spaces import MAX_INVITATION_SECONDS, invited
 from api.state import state
 from shared import codec

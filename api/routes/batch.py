@@ -9,14 +9,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import errors
-from api.body import enter_decisions, enter_large, read_body
-from api.codings import IDENTITY
-from api.compression import accepted
 from api.errors import MALFORMED_REQUEST, ProblemError
-from api.large_answers import Parts
+from api.http.codings import IDENTITY
+from api.http.compression import accepted
+from api.large.large_answers import Parts
 from api.representations import batches, submissions
+from api.requests.body import enter_decisions, enter_large, read_body
+from api.requests.submitting import Asked, acknowledgements, item_of
 from api.state import AppState, state
-from api.submitting import Asked, acknowledgements, item_of
 from shared import metrics
 from shared.core.access.roles import Act
 from shared.core.documents import Device, DocumentId, is_document_id

@@ -9,11 +9,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.access import parsing
 from api.access.callers import Caller
-from api.body import read_json_body
 from api.errors import MALFORMED_REQUEST, NOT_FOUND, ProblemError
 from api.representations import people
+from api.requests import parsing
+from api.requests.body import read_json_body
 from api.state import state
 from shared import codec
 from shared.core.access.roles import Act

@@ -7,13 +7,13 @@ import time
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.body import enter_large, read_body, read_json_body
-from api.compression import tags_in
 from api.errors import MALFORMED_REQUEST, NOT_FOUND, ProblemError
-from api.large_answers import PIECE_BYTES
+from api.http.compression import tags_in
+from api.large.large_answers import PIECE_BYTES
 from api.representations import answers
+from api.requests.body import enter_large, read_body, read_json_body
+from api.requests.submitting import document_of, is_dry_run, submit, submit_posted
 from api.state import AppState, state
-from api.submitting import document_of, is_dry_run, submit, submit_posted
 from shared import codec, representations
 from shared.core.access.roles import Act
 from shared.core.documents import Body, ContentHash, DeviceId, SpaceId

@@ -7,9 +7,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import errors
-from api.change_feed import cursor_in
+from api.reads.change_feed import cursor_in
 from api.state import state
-from api.streams import EventStream, start
+from api.streams.stream import EventStream, start
 from shared.core.documents import Device, Position
 
 PATH = "/events"

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
-from api.body import enter_large
-from api.codings import IDENTITY, Encoder
-from api.compression import accepted
+from api.http.codings import IDENTITY, Encoder
+from api.http.compression import accepted
 from api.representations import export
+from api.requests.body import enter_large
 from api.state import AppState, state
 from shared.core.documents import Position, SpaceId
 from shared.core.index.cursors import cursor_of

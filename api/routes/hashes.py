@@ -10,15 +10,15 @@ from typing import TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.body import enter_large, read_body
-from api.change_feed import PAGE, Page, cursor_in
-from api.codings import IDENTITY
-from api.compression import MIN_BYTES, accepted, tag_named, tag_of, tags_in
 from api.errors import MALFORMED_REQUEST, ProblemError
-from api.large_answers import Parts
-from api.live import Wait
+from api.http.codings import IDENTITY
+from api.http.compression import MIN_BYTES, accepted, tag_named, tag_of, tags_in
+from api.large.large_answers import Parts
+from api.reads.change_feed import PAGE, Page, cursor_in
 from api.representations import ranges
+from api.requests.body import enter_large, read_body
 from api.state import state
+from api.streams.live import Wait
 from shared import codec
 from shared.core.documents import Device, Position
 from shared.core.index.cursors import cursor_of, parse_cursor

@@ -8,8 +8,8 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.body import coding_of, enter_import, pieces_of
-from api.importing import ImportBounds
+from api.imports.importing import ImportBounds
+from api.requests.body import coding_of, enter_import, pieces_of
 from api.state import state
 from shared import codec
 from shared.core.access.limits import Limit

@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.access.callers import address_of
-from api.access.forms import form_of
 from api.errors import MALFORMED_REQUEST, UNSUPPORTED_GRANT_TYPE, ProblemError
+from api.requests.forms import form_of
 from api.state import state
 from shared import codec
 from shared.core.access.device_grants import GRANT_SECONDS, shown

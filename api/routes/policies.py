@@ -5,8 +5,8 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.body import read_body
 from api.errors import INVALID_POLICIES, ProblemError
+from api.requests.body import read_body
 from api.state import state
 from shared import codec, representations
 from shared.core.access.roles import Act

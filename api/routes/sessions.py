@@ -7,11 +7,11 @@ import time
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.access import parsing
 from api.access.callers import Caller, address_of
-from api.access.cookies import csrf_of
+from api.authentication.cookies import csrf_of
 from api.errors import NOT_FOUND, ProblemError
 from api.representations import people
+from api.requests import parsing
 from api.state import state
 from shared import codec
 from shared.core.access.audit import AuditAct

@@ -5,11 +5,11 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.access import parsing
 from api.access.accounts import unless_empty
 from api.access.callers import Caller
 from api.access.spaces import unknown_space
 from api.representations import people
+from api.requests import parsing
 from api.state import state
 from shared import codec
 from shared.core.access.invitations import Invitation, InvitationId

@@ -22,6 +22,7 @@ VIOLATIONS = {
         "shared/core/resolution/lookup.py",
         "import shared.core.resolution.resolve",
     ),
+    "The packages of the API are layers": ("api/limits/pace.py", "import api.access.accounts"),
     "The packages of the client are layers": ("client/folder/locks.py", "import client.commands.sync"),
     "What a sync decides knows neither files nor networks": (
         "client/sync/engine/plan.py",

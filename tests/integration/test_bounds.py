@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from api.codings import CODINGS, compress
+from api.http.codings import CODINGS, compress
 from api.serve import KEEP_ALIVE_SECONDS
 from tests.instance import Access, Instance
 from tests.patience import PATIENCE_SECONDS

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from api.codings import CODINGS, Decoder, compress
+from api.http.codings import CODINGS, Decoder, compress
 from tests.instance import Access
 
 DOCUMENT: dict[str, Any] = {"id": "a", "text": "the same words " * 200}

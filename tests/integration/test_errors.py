@@ -16,7 +16,7 @@ import httpx
 import pytest
 from pymongo import MongoClient
 
-from api.auth import Devices
+from api.authentication.auth import Devices
 from shared.adapters.mongodb import access_stores, opened
 from shared.core.access.audit import BY_OPERATOR
 from shared.core.documents import DeviceId

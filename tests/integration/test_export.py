@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from api.codings import Decoder
+from api.http.codings import Decoder
 from tests.instance import Access, Instance
 
 

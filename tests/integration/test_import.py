@@ -91,7 +91,7 @@ def rows(export: bytes) -> list[dict[str, Any]]:
 def test_an_export_comes_back_whole(http: httpx.Client, other: httpx.Client, coding: str) -> None:
     import gzip
 
-    from api.codings import Encoder
+    from api.http.codings import Encoder
 
     export = filled(http)
     raw = gzip.compress(export) if coding == "gzip" else export

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from api.live import _RECHECK_SECONDS, HEARTBEAT_SECONDS
+from api.streams.live import _RECHECK_SECONDS, HEARTBEAT_SECONDS
 from shared.core.json.canonical import content_hash
 from tests.instance import ROOT, Access, Instance
 from tests.patience import PATIENCE_SECONDS, TIMES

@@ -12,9 +12,9 @@ from typing import Any
 
 import httpx
 
-from api.access.cookies import csrf_of
 from api.access.sign_in import SignIn
-from api.auth import Devices, token_hash
+from api.authentication.auth import Devices, token_hash
+from api.authentication.cookies import csrf_of
 from shared.adapters.argon2 import Argon2Hasher
 from shared.adapters.mongodb import access_stores, opened
 from shared.core.access.audit import BY_OPERATOR, AuditAct

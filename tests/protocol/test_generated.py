@@ -22,9 +22,9 @@ import httpx
 import psutil
 import pytest
 
-from api.access.cookies import csrf_of
 from api.access.sign_in import SignIn
 from api.app import ROUTES
+from api.authentication.cookies import csrf_of
 from shared.adapters.argon2 import Argon2Hasher
 from shared.adapters.mongodb import access_stores, opened
 from tests.described import is_described

@@ -24,8 +24,8 @@ from schemathesis.specs.openapi.checks import (
 
 from api import VERSION, errors
 from api.app import ROUTES
-from api.change_feed import PAGE
 from api.cli import main
+from api.reads.change_feed import PAGE
 from shared.core.display import is_name
 from shared.core.documents import is_document_id
 from shared.core.merge import policies

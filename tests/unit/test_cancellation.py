@@ -12,7 +12,7 @@ import pytest
 from arq import func
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from api.stream_counts import StreamCounts
+from api.streams.stream_counts import StreamCounts
 from shared.adapters.arq import PatientWorker, WakingRedis
 from shared.adapters.redis.announcements import RedisAnnouncements
 from shared.ports import StreamCounter, UnavailableError

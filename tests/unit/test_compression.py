@@ -8,8 +8,8 @@ from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.codings import CODINGS, BrokenError, Decoder, compress
-from api.compression import accepted, tag_of, tags_in
+from api.http.codings import CODINGS, BrokenError, Decoder, compress
+from api.http.compression import accepted, tag_of, tags_in
 
 
 def decoded(coding: str, chunks: list[bytes], piece: int = 64) -> bytes:

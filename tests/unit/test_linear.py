@@ -10,8 +10,8 @@ from contextlib import suppress
 
 import pytest
 
-from api.access.cookies import cookie_in
-from api.compression import accepted, tag_named, tags_in
+from api.authentication.cookies import cookie_in
+from api.http.compression import accepted, tag_named, tags_in
 from api.representations import batches, ranges, submissions
 from api.representations.imports import read_export
 from shared import codec

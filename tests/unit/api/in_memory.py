@@ -17,9 +17,9 @@ from starlette.applications import Starlette
 from api.access.provision import Provision
 from api.app import create_app
 from api.assembly import Adapters, assembled
-from api.auth import Devices
-from api.codings import IDENTITY, Decoder
-from api.importing import ImportBounds, import_into
+from api.authentication.auth import Devices
+from api.http.codings import IDENTITY, Decoder
+from api.imports.importing import ImportBounds, import_into
 from api.lifespan import Lifespan
 from api.representations.imports import read_export
 from shared.adapters.argon2 import Argon2Hasher

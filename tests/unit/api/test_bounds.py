@@ -7,12 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from api import bounds as rooms
-from api import pace as pacing
-from api.bounds import ArrivingBody, ByteBudget, Gate, Holding
-from api.connection import Connection
 from api.errors import RATE_LIMITED, ProblemError
-from api.pace import Pace
+from api.http.connection import Connection
+from api.limits import bounds as rooms
+from api.limits import pace as pacing
+from api.limits.bounds import ArrivingBody, ByteBudget, Gate, Holding
+from api.limits.pace import Pace
 from shared.core.documents import SpaceId
 from shared.ports import OverloadedError
 from tests.patience import PATIENCE_SECONDS

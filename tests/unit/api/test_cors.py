@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.app import ROUTES
-from api.cors import METHODS, SENT, SHOWN
+from api.http.cors import METHODS, SENT, SHOWN
 from shared.core.origins import OriginList, origins_of
 from shared.settings import Settings
 from tests.unit.api.people import People, people

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from api.access.grants import token_of
-from api.auth import token_hash
+from api.authentication.auth import token_hash
 from client.upstreams.http_channel import Channel
 from client.upstreams.login import (
     DEVICE_GRANT,

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from api.fan_out import AT_ONCE, MOST_WAITING, FanOut
-from api.pace import Pace
+from api.limits.pace import Pace
+from api.streams.fan_out import AT_ONCE, MOST_WAITING, FanOut
 from shared.core.documents import SpaceId
 
 A, B = SpaceId("a"), SpaceId("b")

@@ -14,8 +14,8 @@ import httpx
 import pytest
 from starlette.routing import Route
 
-from api.access.cookies import csrf_of
 from api.app import ROUTES
+from api.authentication.cookies import csrf_of
 from api.pages.routes import PAGES
 from api.pages.web_client import WEB_CLIENT
 from tests.unit.api.people import PASSWORD, People, Person, people

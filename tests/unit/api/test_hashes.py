@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from api.cached_hash_map import CachedHashMap
-from api.codings import CODINGS, decompressed
-from api.compression import compressed
-from api.hash_maps import HashMaps
+from api.http.codings import CODINGS, decompressed
+from api.http.compression import compressed
+from api.http.segments import segment
+from api.reads.cached_hash_map import CachedHashMap
+from api.reads.hash_maps import HashMaps
 from api.routes import hashes
-from api.segments import segment
 from shared.adapters.memory.cache import MemoryHashMapCache
 from shared.adapters.memory.documents import MemoryDocumentStore
 from shared.core.documents import ContentHash, DocumentId, Epoch, Position, SpaceId
@@ -34,7 +34,7 @@ async def test_a_map_is_compressed_once_for_all_who_ask(monkeypatch: pytest.Monk
         await asyncio.sleep(0)
         return await compressed(coding, parts)
 
-    monkeypatch.setattr("api.cached_hash_map.compressed", counted)
+    monkeypatch.setattr("api.reads.cached_hash_map.compressed", counted)
     hash_map = CachedHashMap(made)
     bodies = await asyncio.gather(*(hash_map.body(coding) for coding in ("gzip", "zstd") * 5))
     assert sorted(asked) == ["gzip", "zstd"]
@@ -50,8 +50,8 @@ async def test_of_a_large_map_a_write_compresses_one_bucket(coding: str, monkeyp
         compressed_texts.append(text)
         return segment(coding, text)
 
-    monkeypatch.setattr("api.cached_hash_map.segment", counted)
-    monkeypatch.setattr("api.cached_hash_map.SEGMENTED_BYTES", 1000)
+    monkeypatch.setattr("api.reads.cached_hash_map.segment", counted)
+    monkeypatch.setattr("api.reads.cached_hash_map.SEGMENTED_BYTES", 1000)
     epoch = Epoch("e")
     made = BucketedMap.of(
         Position(epoch, SequenceNumber(1)), {DocumentId(f"d{n}"): ContentHash("0" * 32) for n in range(2000)}

@@ -10,9 +10,9 @@ import pytest
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from api.connection import connection_of
 from api.errors import ProblemError
-from api.http_protocol import MOST_HEAD_BYTES, HttpProtocol
+from api.http.connection import connection_of
+from api.http.http_protocol import MOST_HEAD_BYTES, HttpProtocol
 from tests.patience import PATIENCE_SECONDS
 
 ONE = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from starlette.responses import Response
 
-from api import pace as pacing
-from api.bounds import HOLDING, ByteBudget, Holding
-from api.codings import CODINGS, Decoder, Encoder, decompressed
-from api.compression import Compression
-from api.large_answers import PIECE_BYTES, LargeAnswers, Parts
-from api.pace import Pace
+from api.http.codings import CODINGS, Decoder, Encoder, decompressed
+from api.http.compression import Compression
+from api.large.large_answers import PIECE_BYTES, LargeAnswers, Parts
+from api.limits import pace as pacing
+from api.limits.bounds import HOLDING, ByteBudget, Holding
+from api.limits.pace import Pace
 from api.routes.export import pieces_of
 from shared.core.documents import SpaceId
 

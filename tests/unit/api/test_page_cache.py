@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from api.codings import decompressed
+from api.http.codings import decompressed
 from shared.adapters.memory.documents import MemoryDocumentStore
 from shared.core.documents import DocumentId, SpaceId
 from shared.ports import Current
@@ -102,7 +102,7 @@ async def test_what_is_answered_is_what_there_is(most: int) -> None:
 
 
 async def test_a_page_is_made_again_after_many_changes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.page_cache._MAX_CHANGES", 2)
+    monkeypatch.setattr("api.reads.page_cache._MAX_CHANGES", 2)
     store = CountedStore()
     async with Service(documents=store).client() as client:
         await put(client, "a")

@@ -372,7 +372,14 @@ def test_no_text_of_an_error_names_a_route_or_a_setting_to_people() -> None:
     """Whatever modules that pages call say of errors."""
     texts = {
         node.value
-        for path in (*Path("api/access").glob("*.py"), *map(Path, ("api/auth.py", "api/rates.py", "api/errors.py")))
+        for path in (
+            *(
+                file
+                for package in ("access", "authentication", "requests")
+                for file in Path("api", package).glob("*.py")
+            ),
+            *map(Path, ("api/limits/rates.py", "api/errors.py")),
+        )
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and "." in node.value
     }

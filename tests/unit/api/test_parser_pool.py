@@ -9,9 +9,9 @@ import signal
 import psutil
 import pytest
 
-from api.codings import CODINGS, ReceivedBody, compress
-from api.pace import Pace
-from api.parser_pool import ParserPool
+from api.http.codings import CODINGS, ReceivedBody, compress
+from api.large.parser_pool import ParserPool
+from api.limits.pace import Pace
 from api.representations import batches, submissions
 from shared.core.documents import DocumentId, JsonText, SpaceId
 from shared.core.json.strict import FaultError
@@ -25,7 +25,7 @@ RAW = json.dumps({"client_state": STATE, "base": "1-x", "base_state": None}).enc
 
 
 def readers() -> list[psutil.Process]:
-    return [one for one in psutil.Process().children() if "api.parser_process" in one.cmdline()]
+    return [one for one in psutil.Process().children() if "api.large.parser_process" in one.cmdline()]
 
 
 async def test_what_is_read_there_is_what_is_read_here() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from api.errors import ProblemError
-from api.rates import RequestRates
+from api.limits.rates import RequestRates
 from shared.adapters.rates import memory_rates
 from shared.core.access.audit import BY_OPERATOR, AuditAct
 from shared.core.access.limits import Limit, Rate

@@ -10,7 +10,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from api.codings import CODINGS, compress
+from api.http.codings import CODINGS, compress
 from shared.codec import content_hash
 from shared.core.documents import DocumentId, SpaceId
 from shared.settings import Settings
@@ -110,7 +110,7 @@ async def test_a_change_wakes_who_waits_for_it(
     service: Service, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # By itself it looks again after some seconds, and at the end of its time.
-    monkeypatch.setattr("api.live._RECHECK_SECONDS", 10 * PATIENCE_SECONDS)
+    monkeypatch.setattr("api.streams.live._RECHECK_SECONDS", 10 * PATIENCE_SECONDS)
     monkeypatch.setattr("api.routes.hashes._wait", lambda request: 10 * PATIENCE_SECONDS)
     cursor = (await client.get("/hashes")).headers["hypertask-cursor"]
     waiting = asyncio.create_task(client.get("/hashes", params={"since": cursor, "wait": 20}))

@@ -13,9 +13,9 @@ from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api import segments
-from api.codings import CODINGS
-from api.segments import joined, segment
+from api.http import segments
+from api.http.codings import CODINGS
+from api.http.segments import joined, segment
 
 DICE = random.Random(19)
 DIGITS = "".join(DICE.choices("0123456789abcdef", k=20_000)).encode()

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from starlette.requests import Request
 
-from api.live import RenderedAnnouncement
+from api.streams.live import RenderedAnnouncement
 from shared.core.documents import SpaceId
 from tests.unit.api.people import PASSWORD, Person, people
 from tests.unit.api.test_people import code

@@ -10,15 +10,15 @@ from typing import Any
 import httpx
 import pytest
 
-from api import pace as pacing
-from api.auth import Devices
-from api.body import BYTES_OF_A_REQUEST
-from api.bounds import DECISIONS_BESIDE_OTHERS, DECISIONS_OF_SHARE, NOBODY, ByteBudget, Gate
-from api.codings import compress
-from api.connection import LASTING, Connection
-from api.pace import Pace
+from api.authentication.auth import Devices
+from api.http.codings import compress
+from api.http.connection import LASTING, Connection
+from api.limits import pace as pacing
+from api.limits.bounds import DECISIONS_BESIDE_OTHERS, DECISIONS_OF_SHARE, NOBODY, ByteBudget, Gate
+from api.limits.pace import Pace
 from api.pages import web_client
 from api.pages.site import Visit
+from api.requests.body import BYTES_OF_A_REQUEST
 from api.routes import oauth, service
 from shared.adapters.argon2 import Argon2Hasher
 from shared.core.documents import Device, DeviceId, SpaceId, UserId, UserName, share_of

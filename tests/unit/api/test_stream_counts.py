@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from api.stream_counts import StreamCounts
+from api.streams.stream_counts import StreamCounts
 from shared.adapters.memory.streams import MemoryStreamCounter
 from shared.ports import UnavailableError
 

@@ -1,0 +1,1 @@
+"""Which device asks, and when it was heard of."""

@@ -1,0 +1,27 @@
+"""Requests of nobody: those that carry neither a token nor a session, and those for what everybody may see."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.types import Scope
+
+from api.authentication.cookies import cookie_in
+
+_OPEN: Final = frozenset(("/", "/app", "/docs", "/openapi.json"))
+_OPEN_ROOTS: Final = ("/app/", "/assets/")
+"""Who asks for these is not looked up."""
+
+
+def is_of_nobody(scope: Scope, session_cookie: str) -> bool:
+    """Whether it is known before anything is done that the request is nobody's. It is nobody's, too, if its token
+    turns out to be none. `session_cookie`: its name."""
+    path: str = scope["path"]
+    return path in _OPEN or path.startswith(_OPEN_ROOTS) or not _carries_credential(scope, session_cookie)
+
+
+def _carries_credential(scope: Scope, session_cookie: str) -> bool:
+    return any(
+        name == b"authorization" or (name == b"cookie" and cookie_in(value.decode("latin-1"), session_cookie))
+        for name, value in scope["headers"]
+    )

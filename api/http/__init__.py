@@ -1,0 +1,1 @@
+"""HTTP as a process speaks it: connections, codings, answers compressed, other origins."""

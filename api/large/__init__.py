@@ -1,0 +1,1 @@
+"""What is large is read beside the event loop, and sent piece by piece."""

@@ -1,0 +1,1 @@
+"""What answers are read from, and kept as they were made last."""

@@ -1,0 +1,127 @@
+"""The hash maps that a process answered with last, as texts in every coding, bounded in bytes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Final
+
+from api.http.codings import IDENTITY
+from api.http.compression import compressed
+from api.http.segments import joined, segment
+from shared.core.documents import Position, SpaceId
+from shared.core.index.hash_map import BucketedMap
+from shared.core.index.reconciliation import Comparison, Fingerprint, Prefix, Tree
+
+SEGMENTED_BYTES: Final = 1024 * 1024
+"""A map whose text is longer is compressed bucket by bucket. It comes out some hundredths longer so; what is shorter
+is compressed in a few milliseconds."""
+
+_Segments = Mapping[str, tuple[bytes, bytes]]
+"""By the prefixes of buckets: the text, and its segment."""
+
+
+class CachedHashMap:
+    """One map, and its bodies as far as they were asked for."""
+
+    def __init__(self, map_: BucketedMap, before: CachedHashMap | None = None) -> None:
+        """`before`: the map that this one was patched from. It is not kept, but what was made of its buckets is."""
+        self.map = map_
+        self._text_bytes = sum(map(len, map_.buckets.values()))
+        self._before = before._tree if before is not None else None
+        self._tree: Tree | None = None
+        self._segments: dict[str, _Segments] = dict(before._segments) if before is not None else {}
+        self._bodies: dict[str, list[bytes]] = {}
+        self._compressing: dict[str, asyncio.Task[list[bytes]]] = {}
+
+    @property
+    def position(self) -> Position:
+        return self.map.position
+
+    async def body(self, coding: str) -> list[bytes]:
+        """The JSON object, in parts. Compressing costs much more than sending the buckets, so it is done once, for
+        those too that ask meanwhile; and of a large map only for the buckets that are not as in the map before."""
+        if coding == IDENTITY:
+            return self.map.parts()
+        if coding not in self._bodies:
+            task = self._compressing.get(coding)
+            if task is None:
+                task = self._compressing[coding] = asyncio.create_task(self._compressed(coding))
+                task.add_done_callback(lambda _: self._compressing.pop(coding, None))
+            self._bodies[coding] = await asyncio.shield(task)
+        return self._bodies[coding]
+
+    @property
+    def is_segmented(self) -> bool:
+        """Whether its compressed parts are those of the next map, too, but for what changes."""
+        return self._text_bytes > SEGMENTED_BYTES
+
+    async def _compressed(self, coding: str) -> list[bytes]:
+        if self.is_segmented:
+            return await asyncio.to_thread(self._in_segments, coding)
+        return [await compressed(coding, self.map.parts())]
+
+    def _in_segments(self, coding: str) -> list[bytes]:
+        before, segments = self._segments.get(coding, {}), dict[str, tuple[bytes, bytes]]()
+        for prefix, text in self.map.buckets.items():
+            known = before.get(prefix)
+            segments[prefix] = known if known is not None and known[0] is text else (text, segment(coding, text))
+        self._segments[coding] = segments
+        comma = segment(coding, b",")
+        parts = [segment(coding, b"{")]
+        for prefix in sorted(segments):
+            parts += (segments[prefix][1], comma)
+        return joined(coding, self.map.parts(), [*parts[:-1], segment(coding, b"}")])
+
+    async def compare(self, asked: Mapping[Prefix, Fingerprint]) -> Comparison:
+        """The map with another one, by ranges. It may take long, so it is done beside other requests. A map that was
+        patched takes over what was added up for the one before."""
+        return await asyncio.to_thread(self._compare, asked)
+
+    def _compare(self, asked: Mapping[Prefix, Fingerprint]) -> Comparison:
+        tree = self._tree
+        if tree is None:
+            tree = Tree(self.map, self._before.sums if self._before is not None else None)
+            self._tree, self._before = tree, None
+        return tree.compare(asked)
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self._text_bytes + sum(map(self._compressed_bytes, self._bodies.keys() | self._segments.keys()))
+
+    def _compressed_bytes(self, coding: str) -> int:
+        """Also of the map before, as far as it is kept."""
+        if coding in self._bodies:
+            return sum(map(len, self._bodies[coding]))
+        buckets = self.map.buckets
+        return sum(
+            len(data) + (0 if buckets.get(prefix) is text else len(text))
+            for prefix, (text, data) in self._segments[coding].items()
+        )
+
+
+class CachedHashMaps:
+    """The newest one of each space, the spaces that were asked for last."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._most = max_bytes
+        self._known: OrderedDict[SpaceId, tuple[CachedHashMap, int]] = OrderedDict()
+        self._size = 0
+
+    def get(self, space: SpaceId) -> CachedHashMap | None:
+        cached = self._known.get(space)
+        if cached is None:
+            return None
+        self._known.move_to_end(space)
+        return cached[0]
+
+    def put(self, space: SpaceId, hash_map: CachedHashMap) -> None:
+        """To be called again when a body was made: its size has changed."""
+        _, old = self._known.pop(space, (None, 0))
+        self._known[space] = hash_map, hash_map.size
+        self._size += hash_map.size - old
+        while self._size > self._most:
+            _, (_, size) = self._known.popitem(last=False)
+            self._size -= size

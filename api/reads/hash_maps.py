@@ -1,0 +1,168 @@
+"""The hash map of a space as it is now: cached, and never stale."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from weakref import WeakValueDictionary
+
+from api.reads.batch_loader import BatchLoader
+from api.reads.cached_hash_map import CachedHashMap, CachedHashMaps
+from shared import metrics
+from shared.core.documents import Position, Sequence, SpaceId
+from shared.core.index.cursors import is_behind
+from shared.core.index.hash_map import BucketedMap
+from shared.core.index.lineage import Lineage
+from shared.observability import event
+from shared.ports import Changes, DocumentStore, HashMapCache, UnavailableError
+
+logger = logging.getLogger(__name__)
+
+_NOTHING = Sequence(0)
+_ATTEMPTS = 4
+_SPACES_AT_ONCE = 500
+_SPACES_REMEMBERED = 10_000
+
+
+class HashMaps:
+    """The store says where the space stands; a map that is known - to this process, or in the cache that all
+    share - is served if it stands there too, brought up to date if it is behind, and rebuilt if it is missing or not
+    of this space's lineage. So whatever happens to the cache costs time and nothing else.
+
+    What this process, the cache or a client knows may also be further than the store: then the store was put back
+    to an earlier moment, and its current history must end before the same positions are given out again."""
+
+    def __init__(self, store: DocumentStore, cache: HashMapCache, *, max_bytes: int) -> None:
+        self._store = store
+        self._cache = cache
+        self._lineages = BatchLoader(store.lineages, most=_SPACES_AT_ONCE)
+        self._reached: OrderedDict[SpaceId, Position] = OrderedDict()
+        self._kept = CachedHashMaps(max_bytes)
+        self._locks: WeakValueDictionary[SpaceId, asyncio.Lock] = WeakValueDictionary()
+
+    async def lineage(self, space: SpaceId) -> Lineage:
+        """Where the space stands: every write that was acknowledged before the call is in it."""
+        lineage = await self._read(space)
+        reached = self._reached.get(space)
+        if reached is not None and lineage.is_ahead(reached):
+            lineage = await self._end_history(space, reached)
+        self._reached[space] = lineage.position
+        self._reached.move_to_end(space)
+        if len(self._reached) > _SPACES_REMEMBERED:
+            self._reached.popitem(last=False)
+        return lineage
+
+    async def note_position(self, space: SpaceId, position: Position, lineage: Lineage) -> None:
+        """A client has this position. If it is further than the store, which was at `lineage` just now, the store was
+        put back. A history without a write cannot have been told further, so that a client can only end one in
+        which something happened since."""
+        if lineage.is_ahead(position) and lineage.sequence >= lineage.histories[-1].first:
+            await self._end_history(space, position)
+
+    async def _read(self, space: SpaceId) -> Lineage:
+        lineage = await self._lineages.get(space)
+        if lineage is None:
+            raise UnavailableError("the database does not know the space")
+        return lineage
+
+    async def _end_history(self, space: SpaceId, reached: Position) -> Lineage:
+        await self._store.begin_history(space, reached)
+        lineage = await self._read(space)
+        if lineage.current != reached.epoch:
+            event(logger, logging.WARNING, "store_put_back", space=space, told=reached.sequence, has=lineage.sequence)
+        return lineage
+
+    async def current(self, space: SpaceId) -> CachedHashMap:
+        """Law: every write that was acknowledged before the call is in it."""
+        return await self.at_least(space, await self.lineage(space))
+
+    async def at_least(self, space: SpaceId, lineage: Lineage) -> CachedHashMap:
+        """The map as the space stands in `lineage`, which the store said just now, or at a later moment."""
+        known = self._kept.get(space)
+        if known is not None and known.position == lineage.position:
+            metrics.HASH_MAPS_KNOWN.inc()
+            return known
+        lock = self._locks.get(space)
+        if lock is None:
+            lock = self._locks[space] = asyncio.Lock()
+        async with lock:
+            known = self._kept.get(space)
+            if known is not None and known.position == lineage.position:
+                return known
+            if known is not None and not is_behind(known.position, lineage):
+                # Somebody went ahead while this one waited, or the store has lost what it had.
+                lineage = await self.lineage(space)
+            hash_map = await self._hash_map(space, known, lineage)
+            self._kept.put(space, hash_map)
+            return hash_map
+
+    async def body(self, space: SpaceId, hash_map: CachedHashMap, coding: str) -> list[bytes]:
+        """The map as JSON text in parts, compressed if asked."""
+        body = await hash_map.body(coding)
+        if self._kept.get(space) is hash_map:
+            self._kept.put(space, hash_map)
+        return body
+
+    async def _hash_map(self, space: SpaceId, known: CachedHashMap | None, lineage: Lineage) -> CachedHashMap:
+        try:
+            if known is not None and known.position == lineage.position:
+                return known
+            if known is not None and lineage.holds(known.position):
+                metrics.HASH_MAPS_PATCHED.inc()
+                return CachedHashMap(await self._up_to_date(space, known.map, lineage), known)
+            return CachedHashMap(await self._through_cache(space, lineage))
+        except UnavailableError as error:
+            # Raised again by the store if it was the store's.
+            event(logger, logging.WARNING, "hash_map_uncached", space=space, cause=error)
+            return CachedHashMap(await self._built(space))
+
+    async def _through_cache(self, space: SpaceId, lineage: Lineage) -> BucketedMap:
+        for _ in range(_ATTEMPTS):
+            current = await self._from_cache(space, lineage)
+            if current is None:
+                async with await self._cache.build(space) as mine:
+                    if mine:
+                        # Another process may have built it between the look and the lock.
+                        current = await self._from_cache(space, lineage)
+                        if current is None:
+                            current = await self._built(space)
+                            await self._cache.replace(space, current)
+            if current is not None:
+                return current
+        return await self._built(space)
+
+    async def _from_cache(self, space: SpaceId, lineage: Lineage) -> BucketedMap | None:
+        """What is cached, brought up to date; None if there is none of this lineage."""
+        cached = await self._cache.load(space)
+        if cached is None:
+            return None
+        if lineage.is_ahead(cached.position):
+            # It may be a moment newer; or the store has lost what the map was made of.
+            lineage = await self.lineage(space)
+            if lineage.is_ahead(cached.position):
+                lineage = await self._end_history(space, cached.position)
+        if not lineage.holds(cached.position):
+            return None
+        metrics.HASH_MAPS_CACHED.inc()
+        return await self._up_to_date(space, cached, lineage)
+
+    async def _up_to_date(self, space: SpaceId, cached: BucketedMap, lineage: Lineage) -> BucketedMap:
+        if cached.position == lineage.position:
+            return cached
+        changes = await self._store.changes(space, cached.position.sequence)
+        if not changes.lineage.holds(cached.position):
+            return await self._built(space)
+        new, touched = await asyncio.to_thread(cached.patched, changes.position, changes.hashes)
+        await self._cache.patch(space, cached.position, new, touched)
+        return new
+
+    async def _built(self, space: SpaceId) -> BucketedMap:
+        metrics.HASH_MAPS_BUILT.inc()
+        return await asyncio.to_thread(_map_of, await self._store.changes(space, _NOTHING))
+
+
+def _map_of(changes: Changes) -> BucketedMap:
+    """In a thread: a map of a million documents takes two seconds."""
+    live = {document: hash_ for document, hash_ in changes.hashes.items() if hash_ is not None}
+    return BucketedMap.of(changes.position, live)

@@ -26,6 +26,8 @@ from child import Child, Service, dying_with_parent, while_alive
 from data_directory import CannotStartError, DataDirectory, claimed
 from options import CHECKOUT, Options, parse
 from program import MONGOD, REDIS, Program, find
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
 from replica_set import DATABASE
 
 _READY_SECONDS: Final = 60.0
@@ -34,7 +36,8 @@ _PORTS_TO_TRY: Final = 3
 _BACKLOG: Final = 2048
 _API: Final = "api.serve"
 _WORKER: Final = "worker"
-_WORKER_CHECK: Final = "arq --check worker.settings.WorkerSettings"
+_WORKER_WORKS: Final = "ht:queue:health-check"
+"""A key in Redis, by arq: a worker writes it every five seconds, and it lasts for six."""
 _SETUP: Final = "api.cli setup --json"
 _LOOPBACK_OF: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
@@ -145,10 +148,7 @@ class Server:
         )
 
     async def _until_all_work(self) -> None:
-        # The worker is asked by a process of its own, which takes the time that those who start need: so it is asked
-        # when it is likely to be ready.
-        await self._until_api_answers()
-        await self._until_worker_works()
+        await _together(self._until_api_answers(), self._until_worker_works())
 
     async def _until_api_answers(self) -> None:
         answer = "nothing"
@@ -171,11 +171,11 @@ class Server:
 
     async def _until_worker_works(self) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(_READY_SECONDS):
+            async with asyncio.timeout(_READY_SECONDS), Redis.from_url(self._services["redis"].url) as redis:
                 while True:
-                    status, _, _ = await self._run(_WORKER_CHECK)
-                    if status == 0:
-                        return
+                    with suppress(RedisError):
+                        if await redis.exists(_WORKER_WORKS):
+                            return
                     await asyncio.sleep(_ASK_AGAIN_SECONDS)
         raise CannotStartError(
             f"The worker was not ready after {_READY_SECONDS:g} s.\n{self._processes['worker'][0].log_tail()}"

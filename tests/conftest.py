@@ -46,7 +46,6 @@ LONGEST = (
     "acceptance/test_many_writers.py",
     "web/test_app_people.py",
     "web/test_app_worker.py",
-    "acceptance/test_contention.py",
     "acceptance/test_hosted.py",
     "acceptance/test_wheel.py",
     "architecture/test_static.py",

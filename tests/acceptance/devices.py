@@ -26,7 +26,7 @@ class Device:
         self.home.mkdir(parents=True)
         self.root = self.home / "tasks"
         self.folder = TaskFolder(self.root)
-        self._daemon: subprocess.Popen[bytes] | None = None
+        self._daemon: preloaded.Started | subprocess.Popen[bytes] | None = None
         self.environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("HYPERTASK_")},
             "PYTHONPATH": str(ROOT),
@@ -45,9 +45,12 @@ class Device:
         environment = {**self.environment, **({"HYPERTASK_TOKEN": token} if token else {})}
         return preloaded.run(arguments, environment, self.home)
 
-    def start(self) -> None:
-        """The daemon."""
+    def start(self, *, loaded: bool = True) -> None:
+        """The daemon. `loaded`: it need not load its modules first."""
         with (self.home / "daemon.log").open("ab") as log:
+            if loaded:
+                self._daemon = preloaded.Started(["watch"], self.environment, self.home, log, log)
+                return
             self._daemon = subprocess.Popen(
                 [sys.executable, "-m", "client.cli", "watch"],
                 env=self.environment,
@@ -60,7 +63,7 @@ class Device:
     def kill(self) -> None:
         """kill -9 of the daemon."""
         assert self._daemon is not None
-        self._daemon.kill()
+        self._daemon.send_signal(signal.SIGKILL)
         self._daemon.wait(PATIENCE_SECONDS)
 
     def stop(self) -> int:

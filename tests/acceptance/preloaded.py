@@ -1,9 +1,9 @@
-"""Commands of the client, each in a process of its own that need not load Python and the client's modules first: that
-takes half a second of CPU, a command a tenth of it, and the tests run hundreds.
+"""Commands of the client, and its daemon, each in a process of its own that need not load Python and the client's
+modules first: that takes half a second of CPU, a command a tenth of it, and the tests run hundreds.
 
 A server has loaded them, and forks for each command. As with `python -m client.cli` the command has an environment
 and a working directory of its own, and what it leaves behind in memory is gone. Commands that load what they need are
-in `test_wheel.py`, `test_readme.py` and the tests of daemons.
+in `test_wheel.py`, `test_readme.py` and `test_daemon_settings.py`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, NoReturn
 
 import client
 from client.cli import main
@@ -34,20 +34,50 @@ from tests.patience import PATIENCE_SECONDS
 
 def run(arguments: Sequence[str], environment: Mapping[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
     """As subprocess.run() returns it."""
-    with (
-        tempfile.TemporaryFile() as output,
-        tempfile.TemporaryFile() as errors,
-        socket.socket(socket.AF_UNIX) as connection,
-    ):
-        connection.settimeout(PATIENCE_SECONDS)
-        connection.connect(str(_server()))
-        request = json.dumps([list(arguments), dict(environment), str(folder)]).encode()
-        socket.send_fds(connection, [len(request).to_bytes(4, "big")], [output.fileno(), errors.fileno()])
-        connection.sendall(request)
-        status = int(connection.makefile().read())
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        status = Started(arguments, environment, folder, output, errors).wait()
         output.seek(0)
         errors.seek(0)
         return subprocess.CompletedProcess(list(arguments), status, output.read().decode(), errors.read().decode())
+
+
+class Started:
+    """A process, as subprocess.Popen has it."""
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        folder: Path,
+        output: IO[bytes],
+        errors: IO[bytes],
+    ) -> None:
+        self._status: int | None = None
+        self._connection = socket.socket(socket.AF_UNIX)
+        self._connection.settimeout(PATIENCE_SECONDS)
+        self._connection.connect(str(_server()))
+        request = json.dumps([list(arguments), dict(environment), str(folder)]).encode()
+        descriptors = [output.fileno(), errors.fileno()]
+        socket.send_fds(self._connection, [len(request).to_bytes(4, "big")], descriptors)
+        self._connection.sendall(request)
+        self._answers = self._connection.makefile()
+        self.pid = int(self._answers.readline())
+
+    def poll(self) -> int | None:
+        ended = self._status is None and select.select([self._connection], [], [], 0)[0]
+        return self.wait() if ended else self._status
+
+    def wait(self, timeout: float = PATIENCE_SECONDS) -> int:
+        if self._status is None:
+            self._connection.settimeout(timeout)
+            self._status = int(self._answers.readline())
+            self._answers.close()
+            self._connection.close()
+        return self._status
+
+    def send_signal(self, number: signal.Signals) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
 
 
 @cache
@@ -110,8 +140,9 @@ def _answer(connection: socket.socket) -> NoReturn:
         sys.argv[1:] = arguments
         main(prog_name="python -m client.cli")
         sys.exit()
+    connection.sendall(b"%d\n" % command)
     _, status = os.waitpid(command, 0)
-    connection.sendall(b"%d" % os.waitstatus_to_exitcode(status))
+    connection.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
     os._exit(0)
 
 

@@ -34,7 +34,7 @@ def test_a_daemon_uses_a_new_token_and_a_new_upstream(
     desk.run("connect", server.url, token=access.token)
     [token] = (desk.home / "tokens").iterdir()
     token.write_text("ht_of-before\n")
-    desk.start()
+    desk.start(loaded=False)
     until(lambda: "does not accept the token" in desk.log(), desk)
     assert "The daemon uses it from now on." in desk.raw("connect", server.url, token=access.token).stdout
     put(desk.root, "a")

@@ -1,22 +1,57 @@
-"""Sixteen client processes write to the same documents and to their own, through two API processes and two
-workers; and a reader follows them by sequence numbers."""
+"""Many client processes write to the same documents, through two API processes and two workers: no edit is lost.
+
+Sixteen that write to documents of their own too, while a reader follows them by sequence numbers; and eight that
+never wait, each with a field of its own in the same 50 documents: 20 rounds, 8,000 edits, with --soak.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import subprocess
+import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from shared.adapters.mongodb import MongoDocumentStore, opened
 from shared.core.documents import Sequence, SpaceId
 from tests.chaos.load import Load, Report
-from tests.instance import Instance
+from tests.instance import ROOT, Instance
 
 CLIENTS = 16
-SHARED = 50
-EDITS = 60
+HURRIED, DOCUMENTS = 8, 50
+
+# Each client is a process. It never waits for the others: it posts what it has, edited, and takes the answer.
+CLIENT = textwrap.dedent(
+    """
+    import asyncio, json, sys
+    from bench.load import Connection
+
+    async def main(url, token, number, rounds, documents):
+        connection = Connection(url, token)
+        await connection.open()
+        mine = {f"doc{i}": {"id": f"doc{i}"} for i in range(documents)}
+        lost = 0
+        for turn in range(rounds):
+            for identity, body in mine.items():
+                body[f"field{number}"] = f"value {turn} of client {number}"
+                sent = json.dumps({"client_state": body}).encode()
+                status, answer = await connection.request("POST", f"/task/{identity}", sent)
+                assert status == 200, (status, answer)
+                state = json.loads(answer)["server_state"]
+                lost += state.get(f"field{number}") != body[f"field{number}"]
+                mine[identity] = state
+        connection.close()
+        print(lost)
+
+    url, token, *numbers = sys.argv[1:]
+    asyncio.run(main(url, token, *map(int, numbers)))
+    """
+)
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +92,9 @@ class Follower:
             await asyncio.sleep(0.005)
 
 
+@pytest.mark.parametrize(("documents", "edits"), [(20, 25), pytest.param(50, 60, marks=pytest.mark.soak)])
 def test_sixteen_processes_lose_nothing(
-    instance: Instance, tmp_path: Path, record_property: Callable[[str, object], None]
+    instance: Instance, tmp_path: Path, record_property: Callable[[str, object], None], documents: int, edits: int
 ) -> None:
     """`Load.finish` has the proof: no sequence number twice and none that is nowhere, every acknowledged write
     in MongoDB, everybody's last value in every shared document, all clients and the server equal at the end."""
@@ -73,18 +109,42 @@ def test_sixteen_processes_lose_nothing(
             await follower.look()
             return report, follower
 
-    load = Load(instance, tmp_path, clients=CLIENTS, shared=SHARED, own=3, edits=EDITS)
+    load = Load(instance, tmp_path, clients=CLIENTS, shared=documents, own=3, edits=edits)
     with load:
         report, follower = asyncio.run(run(load))
 
     assert report.failures == []
-    assert report.edits == CLIENTS * EDITS
+    assert report.edits == CLIENTS * edits
     shared = [body for document, body in report.held.bodies.items() if document.startswith("shared-")]
-    assert len(shared) == SHARED
-    assert sum(len(body) - 1 for body in shared) > SHARED * CLIENTS / 3  # they did meet each other there
+    assert len(shared) == documents
+    assert sum(len(body) - 1 for body in shared) > documents * CLIENTS / 3  # they did meet each other there
     # No write lay behind a sequence number that the follower had already passed.
     assert follower.hashes == report.held.hash_map
     assert follower.sequence == report.held.sequence
     assert follower.steps > 20
     record_property("longest request", round(report.longest(), 2))
     print(f"{report.edits} edits, {report.held.sequence} revisions, longest request {report.longest():.2f} s")
+
+
+@pytest.mark.parametrize("rounds", [2, pytest.param(20, marks=pytest.mark.soak)])
+def test_eight_that_never_wait_lose_nothing(instance: Instance, tmp_path: Path, rounds: int) -> None:
+    script = tmp_path / "client.py"
+    script.write_text(CLIENT)
+    first = instance.access(name="client 0")
+    others = [instance.access(space=first.space, name=f"client {n}") for n in range(1, HURRIED)]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, str(script), access.url, access.token, str(n), str(rounds), str(DOCUMENTS)],
+            stdout=subprocess.PIPE,
+            cwd=ROOT,
+            env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        )
+        for n, access in enumerate([first, *others])
+    ]
+    lost = [int(process.communicate(timeout=180)[0]) for process in processes]
+    assert [process.returncode for process in processes] == [0] * HURRIED
+    assert lost == [0] * HURRIED, "an answer lacked the edit that it answered"
+    for i in range(DOCUMENTS):
+        body = httpx.get(f"{first.url}/task/doc{i}", headers=first.headers).raise_for_status().json()
+        wanted = {f"field{n}": f"value {rounds - 1} of client {n}" for n in range(HURRIED)}
+        assert body == {"id": f"doc{i}", **wanted}, json.dumps(body)

@@ -290,7 +290,7 @@ def test_two_side_by_side_do_not_disturb_each_other(running: Instance, start: St
     assert running.write({"id": "mine", "of": 3})
 
 
-def test_the_next_start_has_the_same_token_and_data(start: Start) -> None:
+def test_the_next_start_has_the_same_token_and_data_and_takes_up_what_a_killed_server_left(start: Start) -> None:
     first = start().ready()
     assert first.write({"id": "kept", "n": 1})
     hashes = first.hashes()
@@ -303,22 +303,16 @@ def test_the_next_start_has_the_same_token_and_data(start: Start) -> None:
         assert second.result["token"] == first.result["token"]
         assert second.hashes() == hashes
         assert second.write({"id": "kept", "n": 2})
-        second.stop()
-
-
-def test_what_a_killed_server_leaves_is_taken_up(start: Start) -> None:
-    first = start().ready()
-    assert first.write({"id": "kept", "n": 1})
-    family = first.family()
-    first.process.kill()
-    first.process.wait()
-    second = start()
-    assert f"(pid {first.process.pid}) was killed" in second.ready().stderr
+    family = second.family()
+    second.process.kill()
+    second.process.wait()
+    third = start()
+    assert f"(pid {second.process.pid}) was killed" in third.ready().stderr
     if sys.platform == "linux":
         assert alive(family) == []
-    assert second.result["token"] == first.result["token"]
-    assert "kept" in second.hashes()
-    second.stop()
+    assert third.result["token"] == first.result["token"]
+    assert "kept" in third.hashes()
+    third.stop()
 
 
 @contextmanager

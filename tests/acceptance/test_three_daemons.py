@@ -92,7 +92,7 @@ def test_edits_of_all_kinds_while_the_server_comes_and_goes(
         editors.create(devices[number % 3], name)
     until_equal(devices, editors.has)
 
-    for round_ in range(4):
+    for round_ in range(3):
         if round_ == 1:
             instance.stop()
         alone = editors.random.sample(tasks, len(devices))
@@ -160,13 +160,13 @@ def test_two_folders_without_a_server(serverless: list[Device]) -> None:
     for number, name in enumerate(tasks):
         editors.create(serverless[number % 2], name)
     until_equal(serverless, editors.has)
-    for round_ in range(4):
+    for round_ in range(3):
         for device, alone in zip(serverless, tasks, strict=False):
             editors.sed(device, alone)
         for device in serverless:
             for name in tasks[2:]:
                 editors.editor(device, name)
-        if round_ == 2:
+        if round_ == 1:
             serverless[0].kill()
             editors.editor(serverless[0], "task-3")
             serverless[0].start()
@@ -177,7 +177,7 @@ def test_two_folders_without_a_server(serverless: list[Device]) -> None:
     assert [device.stop() for device in serverless] == [0, 0]
 
 
-@pytest.mark.parametrize("kills", [10, pytest.param(200, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("kills", [6, pytest.param(200, marks=pytest.mark.soak)])
 def test_daemons_that_are_killed_at_any_moment(devices: list[Device], kills: int) -> None:
     editors = Editors(seed=kills)
     tasks = [f"task-{number}" for number in range(4)]
@@ -191,7 +191,7 @@ def test_daemons_that_are_killed_at_any_moment(devices: list[Device], kills: int
             for name in editors.random.sample(tasks, 2):
                 editors.editor(device, name)
         victim = editors.random.choice(devices)
-        # From the moment of the edit, when it is not known yet, to when all is over; a daemon takes half a second to
+        # From the moment of the edit, when it is not known yet, to when all is over; a daemon takes a while to
         # start, so one that was killed before is met at all stages.
         time.sleep(editors.random.uniform(0, 1))
         victim.kill()

@@ -56,6 +56,11 @@ class Measured:
     record: Callable[[str, object], None]
     judges: bool
 
+    def times(self, few: int, many: int) -> int:
+        """How often something is killed: every case of it once, and more often in the long runs. The clients work all
+        that time, as fast as they can."""
+        return many if self.judges else few
+
     def request(self, report: Report) -> None:
         assert not self.judges or report.longest() < TAKEN_UP_SECONDS
 
@@ -96,7 +101,7 @@ def stop_the_worker_that_is_at_work(instance: Instance, load: Load) -> tuple[int
 
 
 def test_a_killed_workers_batch_is_taken_up_by_the_other(instance: Instance, load: Load, measured: Measured) -> None:
-    for _ in range(3):
+    for _ in range(measured.times(2, 3)):
         index, _ = stop_the_worker_that_is_at_work(instance, load)
         kill(instance, load, "worker", index)
     report = finish(load, "worker killed at work", measured.record)
@@ -107,7 +112,7 @@ def test_a_killed_workers_batch_is_taken_up_by_the_other(instance: Instance, loa
 
 def test_a_worker_that_was_away_for_a_while_does_no_harm(instance: Instance, load: Load, measured: Measured) -> None:
     """It comes back with a batch that another has taken up meanwhile, while that one is at work."""
-    for _ in range(4):
+    for _ in range(measured.times(2, 4)):
         _, pid = stop_the_worker_that_is_at_work(instance, load)
         try:
             load.wait_for_progress(time.monotonic())
@@ -119,7 +124,7 @@ def test_a_worker_that_was_away_for_a_while_does_no_harm(instance: Instance, loa
 
 
 def test_workers_killed_at_any_moment(instance: Instance, load: Load, measured: Measured) -> None:
-    for index in (0, 1, 0, 1):
+    for index in (0, 1) * measured.times(1, 2):
         kill(instance, load, "worker", index)
     report = finish(load, "worker killed", measured.record)
     assert report.failures == []
@@ -127,7 +132,7 @@ def test_workers_killed_at_any_moment(instance: Instance, load: Load, measured: 
 
 
 def test_api_processes_killed(instance: Instance, load: Load, measured: Measured) -> None:
-    for index in (0, 1, 0, 1):
+    for index in (0, 1) * measured.times(1, 2):
         kill(instance, load, "api", index)
     report = finish(load, "API process killed", measured.record)
     assert any(row["status"] == 0 for row in report.failures)
@@ -135,7 +140,7 @@ def test_api_processes_killed(instance: Instance, load: Load, measured: Measured
 
 
 def test_redis_killed_and_back_empty(instance: Instance, load: Load, measured: Measured) -> None:
-    for _ in range(2):
+    for _ in range(measured.times(1, 2)):
         kill(instance, load, "redis")
     report = finish(load, "redis-server killed", measured.record)
     measured.outage(report)
@@ -143,7 +148,7 @@ def test_redis_killed_and_back_empty(instance: Instance, load: Load, measured: M
 
 def test_redis_wiped(instance: Instance, load: Load, measured: Measured) -> None:
     with Redis.from_url(instance.settings.redis_url) as redis:
-        for _ in range(2):
+        for _ in range(measured.times(1, 2)):
             moment = time.monotonic()
             redis.flushall()
             load.wait_for_progress(moment)
@@ -152,7 +157,7 @@ def test_redis_wiped(instance: Instance, load: Load, measured: Measured) -> None
 
 
 def test_mongod_killed(instance: Instance, load: Load, measured: Measured) -> None:
-    for _ in range(2):
+    for _ in range(measured.times(1, 2)):
         kill(instance, load, "mongod")
     report = finish(load, "mongod killed", measured.record)
     measured.outage(report)

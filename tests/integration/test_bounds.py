@@ -198,7 +198,7 @@ def test_devices_of_a_space_have_a_bound_that_revoking_does_not_get_round(access
 
 
 async def test_several_processes_make_no_more_devices_than_one(tmp_path: Path) -> None:
-    instance = Instance(tmp_path / "data", api=3)
+    instance = Instance(tmp_path / "data", api=2)
     await asyncio.to_thread(partial(instance.start, HYPERTASK_DEVICES_PER_SPACE="6"))
     try:
         access = await asyncio.to_thread(instance.access)

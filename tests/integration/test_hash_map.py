@@ -248,7 +248,7 @@ async def vandalised(pair: Instance, seed: int, writes: int, flushes: int) -> di
 
 
 async def test_no_acknowledged_write_is_ever_missing(pair: Instance) -> None:
-    done = await vandalised(pair, seed=1, writes=120, flushes=2)
+    done = await vandalised(pair, seed=1, writes=60, flushes=2)
     assert len(done) >= 12, done
 
 
@@ -259,7 +259,7 @@ async def test_no_acknowledged_write_is_ever_missing_for_long(pair: Instance, se
 
 
 async def test_sixteen_readers_of_a_cold_map_make_it_be_built_once(pair: Instance) -> None:
-    count = 4000
+    count = 1000
     access = await asyncio.to_thread(pair.access)
     map_ = space_key(SpaceId(access.space), "map")
     numbers = iter(range(count))

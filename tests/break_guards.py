@@ -1825,6 +1825,27 @@ BREAKS = (
         "return 0.0",
         ("tests/unit/worker/test_shares.py",),
     ),
+    Break(
+        "a token has a batch of each of its spaces decided at a time",
+        "worker/shares.py",
+        "not self._under_way[sender] or self",
+        "True or self",
+        ("tests/unit/worker/test_shares.py",),
+    ),
+    Break(
+        "a token with many spaces does not rest",
+        "worker/shares.py",
+        "return min(rests, default=0.0)",
+        "return 0.0 * min(rests, default=0.0)",
+        ("tests/unit/worker/test_shares.py",),
+    ),
+    Break(
+        "workers do not ask whose turn it is",
+        "worker/tasks/resolve.py",
+        "        async with self._turns.turn(senders):",
+        "        async with self._turns.turn({}):",
+        ("tests/unit/worker/test_drain.py",),
+    ),
 )
 
 

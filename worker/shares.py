@@ -1,41 +1,54 @@
-"""Who takes most of a worker's time rests while others have something to do.
+"""Who takes most of a worker's time rests while others have something to do: a space, and whoever sends.
 
 A batch of a space that floods takes as long as hundreds of another one's, in the same interpreter and on the same
 database. So after each of its batches it rests as long as that took: half of the time is for the others. A space that
 is alone never rests.
+
+A token that opens many spaces could take a turn for each of them, and none of them would take much. So its batches
+are one after another while others have something to do, and the rests between them are its own.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
-from typing import Final
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Final, Generic, TypeVar
 
-from shared.core.documents import SpaceId
+from shared.core.documents import DeviceId
 
+K = TypeVar("K", bound=Hashable)
 _WINDOW_SECONDS: Final = 1.0
 _MAX_REST_SECONDS: Final = 0.5
 _SHARE: Final = 0.5
 
 
-class TimeShares:
+class TimeShares(Generic[K]):
     """Of one worker process. Times are of a clock that never goes back, in seconds."""
 
     def __init__(self, now: float | None = None) -> None:
-        self._taken: dict[SpaceId, float] = {}
-        self._before: dict[SpaceId, float] = {}
+        self._taken: dict[K, float] = {}
+        self._before: dict[K, float] = {}
         self._since = time.monotonic() if now is None else now
 
-    def took(self, space: SpaceId, seconds: float, now: float | None = None) -> float:
-        """A batch of the space took so long; how long the space should rest before the next one."""
+    def took(self, key: K, seconds: float, now: float | None = None) -> float:
+        """A batch took so long; how long its space, or its sender, should rest before the next one."""
         now = time.monotonic() if now is None else now
         self._turn(now)
-        self._taken[space] = self._taken.get(space, 0.0) + seconds
-        mine = self._taken[space] + self._before.get(space, 0.0)
+        self._taken[key] = self._taken.get(key, 0.0) + seconds
+        mine = self._taken[key] + self._before.get(key, 0.0)
         everything = sum(self._taken.values()) + sum(self._before.values())
-        others = (self._taken.keys() | self._before.keys()) - {space}
-        if not others or mine <= _SHARE * everything:
+        if self.is_alone(key, now) or mine <= _SHARE * everything:
             return 0.0
         return min(seconds, _MAX_REST_SECONDS)
+
+    def is_alone(self, key: K, now: float | None = None) -> bool:
+        """Whether no other had something to do of late."""
+        self._turn(time.monotonic() if now is None else now)
+        return not (self._taken.keys() | self._before.keys()) - {key}
 
     def _turn(self, now: float) -> None:
         """The sums are of this window and the one before."""
@@ -43,3 +56,42 @@ class TimeShares:
         if passed >= _WINDOW_SECONDS:
             self._before = self._taken if passed < 2 * _WINDOW_SECONDS else {}
             self._taken, self._since = {}, now
+
+
+class SenderTurns:
+    """Of one worker process: when the batches of a sender begin."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._shares: TimeShares[DeviceId] = TimeShares(clock())
+        self._under_way: Counter[DeviceId] = Counter()
+        self._changed = asyncio.Condition()
+
+    @asynccontextmanager
+    async def turn(self, senders: Mapping[DeviceId, int]) -> AsyncIterator[None]:
+        """Around a batch, with the number of submissions in it by who sent them. It begins when one of its senders
+        has nothing else under way, or none but they have something to do."""
+        for sender in senders:
+            self._shares.took(sender, 0.0, self._clock())  # it has something to do, also if it waits now
+        async with self._changed:
+            await self._changed.wait_for(partial(self._may_begin, senders))
+            self._under_way.update(senders.keys())
+        try:
+            yield
+        finally:
+            self._under_way.subtract(senders.keys())
+            self._under_way = +self._under_way
+            async with self._changed:
+                self._changed.notify_all()
+
+    def took(self, senders: Mapping[DeviceId, int], seconds: float) -> float:
+        """Their batch took so long; how long it keeps its turn before the next one begins."""
+        count, now = sum(senders.values()), self._clock()
+        rests = [self._shares.took(sender, seconds * share / count, now) for sender, share in senders.items()]
+        return min(rests, default=0.0)
+
+    def _may_begin(self, senders: Mapping[DeviceId, int]) -> bool:
+        now = self._clock()
+        return not senders or any(
+            not self._under_way[sender] or self._shares.is_alone(sender, now) for sender in senders
+        )

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -36,7 +37,7 @@ from shared.queue_messages import MOST_REPLY_BYTES, size_of
 from shared.quotas import QuotaLedger, QuotaReachedError
 from shared.space_quotas import SpaceQuotas
 from shared.transaction import CachedResolver, decide
-from worker.shares import TimeShares
+from worker.shares import SenderTurns, TimeShares
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +73,8 @@ class InboxDrain:
         """`max_bytes`: of the canonical form of a document that is made of two. `large`: in a process for what is
         large to decide. `quotas`: of the spaces; None: they may hold any amount."""
         self._quotas = quotas
-        self._shares = TimeShares()
+        self._shares: TimeShares[SpaceId] = TimeShares()
+        self._turns = SenderTurns()
         self._full: set[SpaceId] = set()
         """Spaces whose last transaction found them near their quota."""
         self._large = large
@@ -111,13 +113,29 @@ class InboxDrain:
             metrics.TRANSACTION_SUBMISSIONS.observe(len(items))
             oldest = min(item.submission.arrived_at for item in items)
             metrics.INBOX_WAIT_SECONDS.observe(max(0.0, time.time() - oldest))
+        senders = Counter(item.by for item in items)
+        if self._large:  # it is at few batches at a time anyway
+            senders.clear()
+        async with self._turns.turn(senders):
+            took = await self._decide_batch(space, lease, envelopes, items)
+            if took is None:
+                return False
+            rest = self._turns.took(senders, took)
+            await asyncio.sleep(rest)
+        await asyncio.sleep(max(self._shares.took(space, took) - rest, 0.0))
+        return True
+
+    async def _decide_batch(
+        self, space: SpaceId, lease: Lease, envelopes: Sequence[Envelope], items: Sequence[Item]
+    ) -> float | None:
+        """How many seconds it took; None if it is for the process for what is large."""
         began = time.monotonic()
         with on_behalf_of(item.request for item in items), _span(envelopes):
             try:
                 replies, announcement = await self._replies(space, lease, items)
             except TooMuchError:
                 lease.hand_over()
-                return False
+                return None
             metrics.count_decisions(replies)
             next_reply = iter(replies)
             by_envelope = [(envelope, [next(next_reply) for _ in envelope.items]) for envelope in envelopes]
@@ -126,8 +144,7 @@ class InboxDrain:
             event(
                 logger, level_of(took), "submissions_decided", space=space, count=len(items), seconds=round(took, 4)
             )
-        await asyncio.sleep(self._shares.took(space, took))
-        return True
+        return took
 
     async def _replies(
         self, space: SpaceId, lease: Lease, items: Sequence[Item]

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import pytest
@@ -96,6 +96,34 @@ async def test_what_waits_is_decided_in_one_transaction_answered_and_announced()
     assert (announcement.first, announcement.last) == (1, 2)
     assert announcement.changes is not None and {one.document for one in announcement.changes} == {"a", "b"}
     assert await worker.answers() == []
+
+
+async def test_a_token_that_opens_many_spaces_has_one_of_them_decided_at_a_time_beside_others() -> None:
+    inside: list[SpaceId] = []
+    most: dict[str, int] = {}
+
+    class Store(MemoryDocumentStore):
+        async def transact(self, space: SpaceId, work: Callable[[Transaction], T], *args: Any, **kwargs: Any) -> T:
+            inside.append(space)
+            most[space[0]] = max(most.get(space[0], 0), sum(one[0] == space[0] for one in inside))
+            await asyncio.sleep(0.01)
+            inside.remove(space)
+            return await super().transact(space, work, *args, **kwargs)
+
+    queue = MemoryQueue(deadline_seconds=5, lease_seconds=5)
+    submissions = MemorySubmissionQueue(queue)
+    drain = InboxDrain(Store(), MemoryInbox(queue), max_bytes=1_000_000)
+
+    async def write(space: str, by: str) -> None:
+        one = replace(item("a"), by=DeviceId(by))
+        waiting = asyncio.create_task(submissions.submit(SpaceId(space), one))
+        await asyncio.sleep(0)
+        await drain.drain(SpaceId(space))
+        assert isinstance(await waiting, Answer)
+
+    await write("quiet", "one")
+    await asyncio.gather(*(write(f"many-{n}", "many") for n in range(6)), write("quiet", "one"))
+    assert most == {"q": 1, "m": 1}
 
 
 async def test_a_store_that_is_away_answers_unavailable_and_nothing_is_announced() -> None:

@@ -59,6 +59,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    Instance.loads = config.getoption("--soak")  # the long runs measure, too
     if config.getoption("--hypothesis-profile") is None:
         hypothesis.settings.load_profile("soak" if config.getoption("--soak") else "tests")
 

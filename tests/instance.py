@@ -16,7 +16,7 @@ from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, ClassVar, TypeVar
 
 from api.access.provision import Provision
 from api.authentication.auth import Devices
@@ -24,6 +24,7 @@ from shared.adapters.mongodb import access_stores, opened
 from shared.core.access.audit import BY_OPERATOR
 from shared.core.documents import SpaceId, UserName
 from shared.settings import Settings
+from tests import preloaded
 from tests.patience import PATIENCE_SECONDS
 
 T = TypeVar("T")
@@ -87,10 +88,17 @@ class Access:
 class Instance:
     """Started by `start`, ended by `stop`; `connection` is what the supervisor writes down."""
 
-    def __init__(self, data: Path, *, api: int = 1, workers: int = 1, root: Path = ROOT) -> None:
-        """`root`: the checkout whose programs run."""
+    loads: ClassVar[bool] = True
+    """What holds where it is not said."""
+
+    def __init__(
+        self, data: Path, *, api: int = 1, workers: int = 1, root: Path = ROOT, loads: bool | None = None
+    ) -> None:
+        """`root`: the checkout whose programs run. `loads`: each process loads its modules itself; else they are
+        forked from one that has (`tests.preloaded`)."""
         self.data = data
         self._root = root
+        self._loads = root != ROOT or (self.loads if loads is None else loads)
         self._command = [
             sys.executable,
             str(root / "ops" / "supervise.py"),
@@ -99,7 +107,8 @@ class Instance:
             *(["--no-web-client"] if "web-client" in (root / "ops" / "options.py").read_text() else []),
             *("--api", str(api), "--workers", str(workers)),
         ]
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | preloaded.Started | None = None
+        self._said: IO[bytes] | None = None
         self._operator: Operator | None = None
         self._lock = threading.Lock()
         self.url = ""
@@ -109,16 +118,17 @@ class Instance:
     def start(self, **environment: str) -> Instance:
         self.data.parent.mkdir(parents=True, exist_ok=True)
         log = self.data.with_suffix(".log").open("ab")
-        with log:
-            self._process = subprocess.Popen(
-                self._command,
-                cwd=self._root,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env={**os.environ, "PYTHONPATH": str(self._root), **environment},
-            )
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()  # ends with the process, so a start that fails is seen
+        whole = {**os.environ, "PYTHONPATH": str(self._root), **environment}
+        said, says = os.pipe()
+        self._said = open(said, "rb")  # noqa: PTH123, SIM115 -- closed by `stop`
+        with log, open(says, "wb") as output:  # noqa: PTH123
+            if self._loads:
+                self._process = subprocess.Popen(self._command, cwd=self._root, stdout=output, stderr=log, env=whole)
+            else:
+                self._process = preloaded.Started(
+                    self._command[2:], whole, self._root, output, log, program=preloaded.SERVER
+                )
+        line = self._said.readline()  # ends with the process, so a start that fails is seen
         assert line, f"the server did not start: {self.log()[-2000:]}"
         self.__dict__.update(json.loads(line))
         return self
@@ -137,8 +147,8 @@ class Instance:
             if self._process.poll() is None:
                 self._process.send_signal(signal.SIGTERM)
             assert self._process.wait(PATIENCE_SECONDS) == 0, self.log()[-2000:]
-            assert self._process.stdout is not None
-            self._process.stdout.close()
+            assert self._said is not None
+            self._said.close()
 
     def discard(self) -> None:
         """After the last test: `stop`, and MongoDB's files go. A few servers' are a gigabyte."""

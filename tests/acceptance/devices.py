@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from client.folder.task_folder import Loaded, TaskFolder
-from tests.acceptance import preloaded
+from tests import preloaded
 from tests.instance import ROOT
 from tests.patience import PATIENCE_SECONDS
 

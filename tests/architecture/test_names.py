@@ -86,7 +86,7 @@ def test_the_foreign_packages_would_be_found(infested: Path, tmp_path: Path) -> 
 
 def test_our_processes_have_our_packages(infested: Path, tmp_path: Path) -> None:
     """The whole server, started as it always is: api.serve, arq, and what the supervisor runs beside them."""
-    instance = Instance(tmp_path / "data")
+    instance = Instance(tmp_path / "data", loads=True)
     instance._command[0] = str(infested)
     instance.start(PYTHONPATH="")
     try:

@@ -30,7 +30,7 @@ every client gets on, whenever that is."""
 
 @pytest.fixture(scope="module")
 def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    instance = Instance(tmp_path_factory.mktemp("chaos") / "data", api=2, workers=2)
+    instance = Instance(tmp_path_factory.mktemp("chaos") / "data", api=2, workers=2, loads=True)
     yield instance.start()
     instance.discard()
 

@@ -1,9 +1,11 @@
-"""Commands of the client, and its daemon, each in a process of its own that need not load Python and the client's
-modules first: that takes half a second of CPU, a command a tenth of it, and the tests run hundreds.
+"""Commands of the client, its daemon, and servers, each in a process of its own that need not load Python and its
+modules first: that takes half a second of CPU, a command a tenth of it, and the tests run hundreds; a server is five
+such processes (`tests.forked`).
 
-A server has loaded them, and forks for each command. As with `python -m client.cli` the command has an environment
-and a working directory of its own, and what it leaves behind in memory is gone. Commands that load what they need are
-in `test_wheel.py`, `test_readme.py` and `test_daemon_settings.py`.
+A process that has loaded them forks for each. As with `python -m client.cli` a command has an environment and a
+working directory of its own, and what it leaves behind in memory is gone. Commands that load what they need are in
+`test_wheel.py`, `test_readme.py` and `test_daemon_settings.py`, and servers that do in `test_serve.py` and
+`tests/chaos`.
 """
 
 from __future__ import annotations
@@ -20,16 +22,18 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import IO, NoReturn
 
-import client
-from client.cli import main
-from tests.instance import ROOT
+from tests import forked
 from tests.patience import PATIENCE_SECONDS
+
+ROOT = Path(__file__).resolve().parent.parent
+CLIENT, SERVER = "client", "server"
+"""What is loaded."""
 
 
 def run(arguments: Sequence[str], environment: Mapping[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
@@ -51,11 +55,13 @@ class Started:
         folder: Path,
         output: IO[bytes],
         errors: IO[bytes],
+        *,
+        program: str = CLIENT,
     ) -> None:
         self._status: int | None = None
         self._connection = socket.socket(socket.AF_UNIX)
         self._connection.settimeout(PATIENCE_SECONDS)
-        self._connection.connect(str(_server()))
+        self._connection.connect(str(_loaded(program)))
         request = json.dumps([list(arguments), dict(environment), str(folder)]).encode()
         descriptors = [output.fileno(), errors.fileno()]
         socket.send_fds(self._connection, [len(request).to_bytes(4, "big")], descriptors)
@@ -81,11 +87,11 @@ class Started:
 
 
 @cache
-def _server() -> Path:
-    """Where it listens. It ends with this process."""
+def _loaded(program: str) -> Path:
+    """Where the process that has loaded it listens. It ends with this process."""
     place = Path(tempfile.mkdtemp()) / "socket"
     process = subprocess.Popen(
-        [sys.executable, "-m", __name__, str(place)],
+        [sys.executable, "-m", __name__, str(place), program],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdin=subprocess.PIPE,
@@ -97,13 +103,28 @@ def _server() -> Path:
     return place
 
 
-def _serve(place: Path) -> None:
+def _client() -> Callable[[], object]:
+    import client
+    from client.cli import main
+
     for module in pkgutil.walk_packages(client.__path__, "client."):
         with suppress(ImportError):  # of an extra that is not installed
             importlib.import_module(module.name)
+    return partial(main, prog_name="python -m client.cli")
+
+
+def _server() -> Callable[[], object]:
+    sys.path.append(str(ROOT / "ops"))
+    supervise = importlib.import_module("supervise")
+    for module in ("api.app", "api.cli", "worker.settings"):
+        importlib.import_module(module)
+    forked.install()
+    return lambda: sys.exit(supervise.main())
+
+
+def _serve(place: Path, main: Callable[[], object]) -> None:
     gc.collect()
     gc.freeze()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(place))
     listener.listen(128)
@@ -115,14 +136,16 @@ def _serve(place: Path) -> None:
             place.parent.rmdir()
             return
         connection, _ = listener.accept()
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG) != (0, 0):  # what they used is counted with what this process did
+                continue
         if os.fork() == 0:
             listener.close()
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            _answer(connection)
+            _answer(connection, main)
         connection.close()
 
 
-def _answer(connection: socket.socket) -> NoReturn:
+def _answer(connection: socket.socket, main: Callable[[], object]) -> NoReturn:
     head, descriptors, _, _ = socket.recv_fds(connection, 4, 2)
     request = connection.makefile("rb").read(int.from_bytes(head, "big"))
     arguments, environment, folder = json.loads(request)
@@ -138,8 +161,10 @@ def _answer(connection: socket.socket) -> NoReturn:
         os.environ.clear()
         os.environ.update(environment)
         sys.argv[1:] = arguments
-        main(prog_name="python -m client.cli")
+        main()
         sys.exit()
+    for descriptor in (1, *descriptors):  # whoever waits for their end does not wait for this process
+        os.close(descriptor)
     connection.sendall(b"%d\n" % command)
     _, status = os.waitpid(command, 0)
     connection.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
@@ -147,4 +172,4 @@ def _answer(connection: socket.socket) -> NoReturn:
 
 
 if __name__ == "__main__":
-    _serve(Path(sys.argv[1]))
+    _serve(Path(sys.argv[1]), {CLIENT: _client, SERVER: _server}[sys.argv[2]]())

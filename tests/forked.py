@@ -1,0 +1,142 @@
+"""Python programs in processes that need not load Python and their modules first: in a process that has loaded
+them, whatever starts `python -m MODULE` by way of `subprocess` gets a fork of that process, which runs the module.
+
+A server starts five processes of Python, and loading is two thirds of the CPU that it takes until it is ready; the
+suite starts some forty servers. What a fork has is what it would have had: its own environment, working directory,
+session, descriptors, signals and event loop; and it dies with its parent where `ops/die_with_parent.py` would see to
+that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import ctypes
+import gc
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import threading
+import traceback
+import warnings
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+_ROOT: Final = Path(__file__).resolve().parent.parent
+_DYING_WITH_PARENT: Final = str(_ROOT / "ops" / "die_with_parent.py")
+_MODULES: Final = ("api.serve", "api.cli", "worker", "worker.large_process")
+_PR_SET_PDEATHSIG: Final = 1
+_execute: Final = vars(subprocess)["_fork_exec"]
+
+
+def install() -> None:
+    """From now on, here and in the forks of this process."""
+    vars(subprocess)["_fork_exec"] = _start
+
+
+def _start(*arguments: Any) -> int:
+    """As `subprocess` calls it; returns the pid."""
+    command, _, _, kept, folder, environment, *more = arguments
+    words = [os.fsdecode(word) for word in command]
+    dies_by = 0
+    if words[3:4] == [_DYING_WITH_PARENT]:
+        dies_by, words = int(words[5]), words[6:]
+    if words[:2] != [sys.executable, "-m"] or words[2] not in _MODULES:
+        pid: int = _execute(*arguments)
+        return pid
+    input_, _, _, output, _, errors, _, told, _, new_session = more[:10]
+    gc.collect()  # what is garbage here would close descriptors there that are others' by then
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        _become(
+            words[2:],
+            {0: input_, 1: output, 2: errors},
+            sorted(set(kept) - {told}),
+            folder,
+            environment,
+            new_session=new_session,
+            dies_by=dies_by,
+            parent=parent,
+        )
+    return pid
+
+
+def _become(
+    words: list[str],
+    standard: dict[int, int],
+    kept: list[int],
+    folder: Any,
+    environment: list[bytes] | None,
+    *,
+    new_session: bool,
+    dies_by: int,
+    parent: int,
+) -> NoReturn:
+    status = 1
+    try:
+        gc.freeze()
+        if new_session:
+            os.setsid()
+        _forget_signals()
+        if dies_by and sys.platform == "linux":
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, dies_by, 0, 0, 0)
+            if os.getppid() != parent:
+                os._exit(1)
+        _take_descriptors(standard, kept)
+        if folder is not None:
+            os.chdir(folder)
+        if environment is not None:
+            os.environ.clear()
+            os.environ.update(os.fsdecode(pair).split("=", 1) for pair in environment)
+        vars(asyncio.events)["_set_running_loop"](None)
+        asyncio.set_event_loop_policy(None)
+        sys.argv = words
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # that it is loaded already
+            runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+        status = 0
+    except SystemExit as end:
+        status = _status(end.code)
+    except BaseException:  # noqa: BLE001 -- nothing may go back to where the fork was made
+        traceback.print_exc()
+    finally:
+        try:
+            vars(threading)["_shutdown"]()
+            vars(atexit)["_run_exitfuncs"]()
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            os._exit(status)
+
+
+def _status(code: object) -> int:
+    if code is None or isinstance(code, int):
+        return code or 0
+    print(code, file=sys.stderr)
+    return 1
+
+
+def _forget_signals() -> None:
+    signal.set_wakeup_fd(-1)
+    for number in signal.valid_signals():
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _take_descriptors(standard: dict[int, int], kept: list[int]) -> None:
+    for number, descriptor in standard.items():
+        if descriptor >= 0:
+            os.dup2(descriptor, number)
+    first = 3
+    for descriptor in kept:
+        os.set_inheritable(descriptor, True)
+        os.closerange(first, descriptor)
+        first = descriptor + 1
+    os.closerange(first, os.sysconf("SC_OPEN_MAX"))
+    sys.stdin, sys.stdout, sys.stderr = (
+        os.fdopen(number, mode, buffering=1, closefd=False) for number, mode in enumerate("rww")
+    )

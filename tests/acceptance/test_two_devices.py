@@ -73,7 +73,7 @@ def imported(count: int, seed: int) -> list[Document]:
     return [from_taskwarrior(task) for task in make_tasks(count, seed)]
 
 
-@pytest.mark.parametrize("count", [2_000, pytest.param(10_000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("count", [1_000, pytest.param(10_000, marks=pytest.mark.soak)])
 def test_two_devices_agree(server: Instance, count: int) -> None:
     started = time.monotonic()
     here = server.access(name="desk")

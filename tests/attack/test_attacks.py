@@ -64,7 +64,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     if request.param == 2 and not request.config.getoption("--soak"):
         pytest.skip("with --soak")
     folder = tmp_path_factory.mktemp("attacked")
-    instance = Instance(folder / "data", api=request.param, workers=request.param)
+    instance = Instance(folder / "data", api=request.param, workers=request.param, loads=True)
     yield instance.start()
     instance.discard()
 

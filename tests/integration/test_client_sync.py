@@ -11,12 +11,12 @@ from tests.instance import Instance
 from tests.unit.client.sync.simulated import Device, run
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(2, 20))])
 def test_no_edit_is_lost_over_a_server(tmp_path: Path, server: Instance, seed: int) -> None:
     run(tmp_path / "world", upstreams.server(server).opened, seed, actions=50)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [1, 2, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(3, 20))])
 def test_no_edit_is_lost_over_a_network_that_loses_and_repeats(tmp_path: Path, server: Instance, seed: int) -> None:
     run(tmp_path / "world", upstreams.server(server, lossy=1000 * seed).opened, seed, actions=50)
 

@@ -1833,6 +1833,13 @@ BREAKS = (
         ("tests/unit/worker/test_shares.py",),
     ),
     Break(
+        "a token that asks several workers is soon forgotten by each",
+        "worker/shares.py",
+        "TimeShares(clock(), window=_SENDERS_WINDOW_SECONDS)",
+        "TimeShares(clock())",
+        ("tests/unit/worker/test_shares.py",),
+    ),
+    Break(
         "a token with many spaces does not rest",
         "worker/shares.py",
         "return min(rests, default=0.0)",

@@ -22,6 +22,9 @@ from shared.core.documents import DeviceId
 
 K = TypeVar("K", bound=Hashable)
 _WINDOW_SECONDS: Final = 1.0
+_SENDERS_WINDOW_SECONDS: Final = 4.0
+"""Longer: of several workers each is asked by a quiet client only now and then, and the less often the longer it has
+to wait."""
 _MAX_REST_SECONDS: Final = 0.5
 _SHARE: Final = 0.5
 
@@ -29,7 +32,9 @@ _SHARE: Final = 0.5
 class TimeShares(Generic[K]):
     """Of one worker process. Times are of a clock that never goes back, in seconds."""
 
-    def __init__(self, now: float | None = None) -> None:
+    def __init__(self, now: float | None = None, *, window: float = _WINDOW_SECONDS) -> None:
+        """`window`: seconds. What was taken counts for once to twice as long."""
+        self._window = window
         self._taken: dict[K, float] = {}
         self._before: dict[K, float] = {}
         self._since = time.monotonic() if now is None else now
@@ -53,8 +58,8 @@ class TimeShares(Generic[K]):
     def _turn(self, now: float) -> None:
         """The sums are of this window and the one before."""
         passed = now - self._since
-        if passed >= _WINDOW_SECONDS:
-            self._before = self._taken if passed < 2 * _WINDOW_SECONDS else {}
+        if passed >= self._window:
+            self._before = self._taken if passed < 2 * self._window else {}
             self._taken, self._since = {}, now
 
 
@@ -63,7 +68,7 @@ class SenderTurns:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._shares: TimeShares[DeviceId] = TimeShares(clock())
+        self._shares: TimeShares[DeviceId] = TimeShares(clock(), window=_SENDERS_WINDOW_SECONDS)
         self._under_way: Counter[DeviceId] = Counter()
         self._changed = asyncio.Condition()
 

@@ -98,10 +98,13 @@ async def test_beside_others_the_batches_of_a_sender_are_one_after_another() -> 
     await batches.cancel("m2")
     await batches.end("m1")
     assert batches.begun == ["f1", "m1", "f2", "m3"]
-    batches.now += 3.0  # the other one has long had nothing to do
+    batches.now += 3.0
     await batches.come("m5", MANY)
+    assert batches.begun == ["f1", "m1", "f2", "m3"], "the other one may ask another worker meanwhile"
+    batches.now += 5.5  # it has long had nothing to do
+    await batches.come("m6", MANY)
     await batches.end("m3")
-    assert batches.begun == ["f1", "m1", "f2", "m3", "m5", "m4"]
+    assert batches.begun == ["f1", "m1", "f2", "m3", "m6", "m4", "m5"]
 
 
 async def test_a_batch_that_several_have_sent_begins_when_one_of_them_has_nothing_else_under_way() -> None:

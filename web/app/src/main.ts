@@ -1,19 +1,24 @@
 /**
- * Opens the space that the address names, from what is stored here; the server is asked beside that. What is stored is
- * being read while the pages that show it are loaded.
+ * Opens the space that the address names, from what is stored here; the server is asked when that is on the screen. What
+ * is stored is being read while the frame of the page is drawn.
  */
 
 import { effect } from "@preact/signals";
 
+import { drawn } from "./engine/drawn.ts";
 import { begin, departed, person, RequestError, SIGN_IN } from "./engine/session.ts";
 import { SpaceEngine } from "./engine/space.ts";
 import { databaseOf, removeSent } from "./engine/stored.ts";
-import { current, engine, failure, route, selected } from "./state.ts";
+import { current, engine, failure, readRoute, route, selected } from "./state.ts";
 import "./ui/style.css";
 import "./ui/theme.ts";
 import { sentence } from "./ui/sentences.ts";
 
 const LAST_SPACE = "hypertask-space";
+/** Milliseconds that the page stays empty while what is stored is being opened. */
+const BLANK = 150;
+/** Milliseconds after which the server is asked though what is stored was not read so far. */
+const PATIENCE = 1000;
 
 let opening: Promise<void> = Promise.resolve();
 
@@ -42,7 +47,6 @@ async function open(space: string | undefined): Promise<void> {
   const read = opened.begin();
   engine.value = opened;
   localStorage.setItem(LAST_SPACE, space);
-  if (route.peek().space !== space) location.replace(`#/${encodeURIComponent(space)}/list`);
   try {
     await read;
   } catch (error) {
@@ -50,6 +54,9 @@ async function open(space: string | undefined): Promise<void> {
     await opened.close();
     throw error;
   }
+  await drawn();
+  // Meanwhile somebody may have gone to another page of it.
+  if (engine.peek() === opened && readRoute().space !== space) location.replace(`#/${encodeURIComponent(space)}/list`);
 }
 
 effect(() => {
@@ -57,7 +64,21 @@ effect(() => {
   opening = opening.then(() => open(space)).catch((error: unknown) => void (failure.value = sentence(error)));
 });
 
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+/** There is more to show than that something is being opened. */
+const toShow = new Promise<void>((resolve) => {
+  effect(() => {
+    if (engine.value !== undefined || failure.value !== "") resolve();
+  });
+});
+/** What is stored is on the screen, unless it takes long. */
+const shown = Promise.race([opening, pause(PATIENCE)]);
+
 async function start(): Promise<void> {
+  await shown;
   try {
     await begin();
   } catch (error) {
@@ -70,7 +91,8 @@ async function start(): Promise<void> {
 async function show(): Promise<void> {
   const place = document.getElementById("app")!;
   try {
-    (await import("./views/app.tsx")).show(place);
+    const [{ show }] = await Promise.all([import("./views/app.tsx"), Promise.race([toShow, pause(BLANK)])]);
+    show(place, shown);
   } catch (error) {
     place.textContent = "The web client could not be loaded as a whole. Load this page again.";
     place.className = "splash";
@@ -81,5 +103,4 @@ async function show(): Promise<void> {
 const left = departed();
 if (left !== undefined) removeSent(left).catch(reportError);
 void show();
-// What is stored is being opened before the server is asked.
-setTimeout(() => void start());
+void start();

@@ -14,7 +14,8 @@ let asked = false;
 /** Where somebody has typed. */
 const typedIn = new Set<HTMLInputElement | HTMLTextAreaElement>();
 
-export async function keepRelease(): Promise<void> {
+/** `shown`: from then on the server may be asked. */
+export async function keepRelease(shown: Promise<void>): Promise<void> {
   if (!("serviceWorker" in navigator)) return;
   const before = navigator.serviceWorker.controller;
   document.addEventListener("input", ({ target }) => {
@@ -27,6 +28,7 @@ export async function keepRelease(): Promise<void> {
     if (asked || isIdle()) location.reload();
     else newRelease.value = true;
   });
+  await shown;
   const registration = await navigator.serviceWorker.register("/app/sw.js", { updateViaCache: "none" });
   const look = (): void => {
     if (!registration.waiting || !before) return;

@@ -19,7 +19,8 @@ export interface Route {
 
 export const route = signal<Route>(readRoute());
 
-function readRoute(): Route {
+/** As the address is now. */
+export function readRoute(): Route {
   const [space = "", page = "", id = ""] = location.hash.replace(/^#\/?/, "").split("/").map(decoded);
   return { space, page: page || "list", id };
 }

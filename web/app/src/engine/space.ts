@@ -8,6 +8,7 @@ import { canonical } from "../../../sdk/src/json/canonical.ts";
 import { equal } from "../../../sdk/src/json/values.ts";
 import { IndexedDbStore } from "../../../sdk/src/stores/indexeddb.ts";
 import { ConflictLog, conflictsOf, type StoredConflict } from "./conflicts.ts";
+import { drawn } from "./drawn.ts";
 import { fetchBy, standing } from "./session.ts";
 import { AGREED, CONFLICTS, databaseOf } from "./stored.ts";
 import { STARTING, stateOf, type SyncStatus } from "./status.ts";
@@ -86,13 +87,16 @@ export class SpaceEngine {
 
   /** Reads what is stored, and syncs from then on. Rejects with StoreError. */
   async begin(): Promise<void> {
-    const [leads] = await Promise.all([this.tabs.leads(), this.load()]);
+    const read = this.load();
+    const [leads] = await Promise.all([this.tabs.leads(), read]);
     if (this.ending.signal.aborted) return;
     if (leads) this.lead();
     // What another tab had stored when it ended was heard of by nobody.
     else void this.tabs.elect(() => (this.lead(), void this.load()));
     this.tabs.tell({ kind: "ask" });
-    this.showConflicts().catch(reportError);
+    drawn()
+      .then(() => (this.ending.signal.aborted ? undefined : this.showConflicts()))
+      .catch(reportError);
     const again = (): void => void (document.visibilityState === "visible" && this.restart());
     addEventListener("online", again, { signal: this.ending.signal });
     document.addEventListener("visibilitychange", again, { signal: this.ending.signal });
@@ -296,8 +300,8 @@ export class SpaceEngine {
 
   private lead(): void {
     this.leads.value = true;
-    // What is here is shown before the server is asked.
-    setTimeout(() => this.ending.signal.aborted || this.client.start());
+    // What is here is shown before the server is asked, and who is signed in is asked for first.
+    void drawn().then(() => setTimeout(() => this.ending.signal.aborted || this.client.start()));
   }
 
   /** Begins again at once, and does not wait until the pause after a failure is over. */

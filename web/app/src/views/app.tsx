@@ -7,10 +7,11 @@ import { keepRelease } from "../release.ts";
 import { engine, failure } from "../state.ts";
 import { Shell } from "./shell.tsx";
 
-export function show(place: HTMLElement): void {
+/** `shown`: what is stored is on the screen. */
+export function show(place: HTMLElement, shown: Promise<void>): void {
   render(<App />, place);
   keepMaking();
-  void keepRelease().catch(() => undefined);
+  void keepRelease(shown).catch(() => undefined);
 }
 
 function App() {

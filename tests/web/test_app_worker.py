@@ -263,6 +263,50 @@ def test_without_a_server_the_release_that_is_kept_opens(files: Files, page: Pag
     expect(page.get_by_role("heading", name="Devices")).to_be_visible()
 
 
+SOURCE = """async () => {
+  const [{ name }] = performance.getEntriesByType("resource").filter(({ name }) => name.includes("/app/assets/"));
+  await (await fetch(name, { cache: "no-store" })).text();
+  return performance.getEntriesByName(name).at(-1).workerFinalSourceType;
+}"""
+
+
+def test_assets_come_from_what_is_kept_without_the_worker(files: Files, page: Page) -> None:
+    page.goto("/app/")
+    ready(page)
+    page.reload()
+    if not page.evaluate("'workerFinalSourceType' in PerformanceResourceTiming.prototype"):
+        pytest.skip("this Chromium tells nothing of static routes")
+    assert page.evaluate(SOURCE) == "cache"
+
+
+ASKED = """
+  globalThis.asked = [];
+  const { fetch } = globalThis;
+  globalThis.fetch = (input, init) => {
+    asked.push([String(input.url ?? input), document.querySelector(".row") !== null]);
+    return fetch(input, init);
+  };
+  const { register } = ServiceWorkerContainer.prototype;
+  ServiceWorkerContainer.prototype.register = function (...how) {
+    asked.push(["register", document.querySelector(".row") !== null]);
+    return register.apply(this, how);
+  };
+"""
+
+
+def test_the_server_is_asked_for_nothing_until_what_is_stored_is_shown(files: Files, page: Page) -> None:
+    page.goto("/app/")
+    field = page.get_by_label("Add a task", exact=True)
+    field.fill("stored here")
+    field.press("Enter")
+    expect(page.locator(".row")).to_contain_text("stored here")
+    page.context.add_init_script(ASKED)
+    page.reload()
+    until(page, "['register', '/session'].every((name) => asked.some(([what]) => what === name))")
+    assert all(page.evaluate("asked.map(([, isShown]) => isShown)"))
+    expect(page).to_have_url(f"{files.url}/app/#/s1/list")
+
+
 def test_an_edit_for_which_there_is_no_room_is_not_lost_from_sight(files: Files, page: Page) -> None:
     page.goto("/app/")
     field = page.get_by_label("Add a task", exact=True)

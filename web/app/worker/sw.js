@@ -16,6 +16,9 @@ const PATIENCE = 2000;
 self.addEventListener("install", (event) => {
   const fresh = FILES.map((path) => new Request(path, { cache: "reload" }));
   event.waitUntil(caches.open(NAME).then((cache) => cache.addAll(fresh)));
+  // What never changes the browser takes from there by itself, without this worker, where it can.
+  const route = { condition: { urlPattern: { pathname: `${PAGE}assets/*` } }, source: { cacheName: NAME } };
+  event.addRoutes?.(route).catch(() => undefined);
 });
 
 self.addEventListener("activate", (event) => {

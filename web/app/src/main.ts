@@ -5,7 +5,7 @@
 
 import { effect } from "@preact/signals";
 
-import { drawn } from "./engine/drawn.ts";
+import { drawn, pagesAreThere, pause } from "./engine/drawn.ts";
 import { begin, departed, person, RequestError, SIGN_IN } from "./engine/session.ts";
 import { SpaceEngine } from "./engine/space.ts";
 import { databaseOf, removeSent } from "./engine/stored.ts";
@@ -64,10 +64,6 @@ effect(() => {
   opening = opening.then(() => open(space)).catch((error: unknown) => void (failure.value = sentence(error)));
 });
 
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
-}
-
 /** There is more to show than that something is being opened. */
 const toShow = new Promise<void>((resolve) => {
   effect(() => {
@@ -93,6 +89,7 @@ async function show(): Promise<void> {
   try {
     const [{ show }] = await Promise.all([import("./views/app.tsx"), Promise.race([toShow, pause(BLANK)])]);
     show(place, shown);
+    pagesAreThere();
   } catch (error) {
     place.textContent = "The web client could not be loaded as a whole. Load this page again.";
     place.className = "splash";

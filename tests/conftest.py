@@ -21,11 +21,11 @@ for _kind in ("connect", "read", "write", "pool"):
 # What a client trusts takes twenty milliseconds to read, and thousands of clients are made.
 vars(transports)["create_ssl_context"] = cache(vars(transports)["create_ssl_context"])
 # How long an example takes says nothing on a busy machine.
-hypothesis.settings.register_profile("tests", deadline=None, max_examples=50)
+hypothesis.settings.register_profile("tests", deadline=None, max_examples=25)
 hypothesis.settings.register_profile("soak", deadline=None, max_examples=500)
 # For who only asks whether a test fails: the example is not made smaller.
 hypothesis.settings.register_profile(
-    "fails", deadline=None, max_examples=50, phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate)
+    "fails", deadline=None, max_examples=25, phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate)
 )
 
 

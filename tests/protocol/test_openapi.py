@@ -36,7 +36,7 @@ from tests.instance import Access, Instance
 DOCUMENT = openapi_document()
 # What it sends is worked out in the process that runs the test; each process of a run would while it collects.
 # Beside what it generates by chance there are the values at every bound, the same each time.
-EXAMPLES = settings.default.max_examples // 8
+EXAMPLES = settings.default.max_examples // 4
 SCHEMA = schemathesis.pytest.from_fixture("schema")
 
 

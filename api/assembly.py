@@ -37,6 +37,7 @@ from api.limits.bounds import (
 from api.limits.limits_in_force import LimitsInForce
 from api.limits.pace import Pace
 from api.limits.rates import RequestRates
+from api.limits.share_exchange import exchanging
 from api.reads.acknowledgements import DeviceAcknowledgements
 from api.reads.change_feed import ChangeFeed
 from api.reads.hash_maps import HashMaps
@@ -46,6 +47,7 @@ from api.streams.live import Live
 from api.streams.stream_counts import StreamCounts
 from shared.core.documents import DeviceId, SpaceId
 from shared.ports import (
+    ActiveShares,
     Announcements,
     DocumentStore,
     HashMapCache,
@@ -90,6 +92,7 @@ class Adapters:
     rates_alone: RateCounter
     """See RequestRates."""
     streams: StreamCounter
+    shares: ActiveShares
     checks: Mapping[str, Callable[[], Awaitable[None]]]
     """See AppState."""
 
@@ -103,13 +106,13 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[App
         admission = Admission(RequestRates(adapters.rates, adapters.rates_alone), limits)
         cookie = SessionCookie(settings)
         devices = Devices(adapters.stores, pace, limits=limits, admission=admission, cookie=cookie)
-        feed = ChangeFeed(adapters.documents, maps)
-        live = Live(feed, devices, limits, StreamCounts(adapters.streams), pace)
+        live = Live(ChangeFeed(adapters.documents, maps), devices, limits, StreamCounts(adapters.streams), pace)
         async with (
             adapters.announcements(
                 changed=live.on_announcement, lost=live.lost, revoked=live.revoked, access=live.access_changed
             ) as announcements,
             live.following(announcements),
+            exchanging(pace, adapters.shares),
         ):
             yield AppState(
                 settings=settings,

@@ -20,6 +20,7 @@ from shared.adapters.mongodb import MongoDocumentStore, access_stores, migrate, 
 from shared.adapters.openid import HttpOpenIdProvider
 from shared.adapters.rates import memory_rates, redis_rates
 from shared.adapters.redis import connection as redis
+from shared.adapters.redis.active_shares import RedisActiveShares
 from shared.adapters.redis.announcements import RedisAnnouncements
 from shared.adapters.redis.map_acknowledgements import RedisMapAcknowledgements
 from shared.adapters.redis.map_cache import RedisHashMapCache
@@ -48,6 +49,7 @@ def lifespan_of(settings: Settings) -> Callable[[Starlette], AbstractAsyncContex
         client = arq.connect(settings)
         rates = redis_rates(settings)
         streams = RedisStreamCounter(settings)
+        shares = RedisActiveShares(settings)
         with explained(), tracing.traced(settings, "hypertask-api"):
             async with opened(settings) as mongo, RedisSubmissionQueue(client, settings) as submissions:
                 await mongo.prepare()
@@ -65,6 +67,7 @@ def lifespan_of(settings: Settings) -> Callable[[Starlette], AbstractAsyncContex
                     rates=rates,
                     rates_alone=memory_rates(),
                     streams=streams,
+                    shares=shares,
                     checks={"database": mongo.ping, "cache": partial(redis.ping, client)},
                 )
                 submissions.watch()
@@ -75,6 +78,7 @@ def lifespan_of(settings: Settings) -> Callable[[Starlette], AbstractAsyncContex
                         yield {"hypertask": state}
         await rates.close()
         await streams.close()
+        await shares.close()
         await client.aclose(close_connection_pool=True)
 
     return lifespan

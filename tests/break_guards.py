@@ -1791,6 +1791,13 @@ BREAKS = (
         ("tests/unit/api/test_bounds.py",),
     ),
     Break(
+        "pace: what other processes are asked for is not heard",
+        "api/limits/pace.py",
+        "self._elsewhere, self._heard_at = asked_elsewhere, now",
+        "self._elsewhere, self._heard_at = {}, now",
+        ("tests/unit/api/test_share_exchange.py",),
+    ),
+    Break(
         "who floods is let go at once when the process is in time again",
         "api/limits/pace.py",
         "self._rates[space] *= _FASTER",

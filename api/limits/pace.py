@@ -5,16 +5,19 @@ one after another, at a rate that falls while the loop is late and grows while i
 too slow: both are factors). So they fill the time that is there, and do not come in waves. A space that is alone is
 never held up, nor are spaces that ask for as much as each other.
 
+What other processes are asked for counts, too, as far as it is known (api/limits/share_exchange.py).
+
 Much is what takes much of the loop, whatever makes it so: a list grows with what its reader has made.
 """
 
 from __future__ import annotations
 
 import asyncio
+import heapq
 import time
 import types
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from itertools import chain
@@ -23,6 +26,7 @@ from weakref import WeakValueDictionary
 
 from api.http.connection import LASTING, Connection
 from shared.core.documents import SpaceId
+from shared.ports.active_shares import TOLD_SECONDS
 
 T = TypeVar("T")
 _LOOK_SECONDS: Final = 0.02
@@ -49,6 +53,8 @@ _MANY: Final = 200
 """Requests in one to two seconds: a space with fewer is not what the loop is late for."""
 _TIMES: Final = 4
 """A space that asks for so many times as much as somebody else asks for much."""
+_QUIETEST: Final = 2
+"""Enough for others to know whether a space is alone: one of them is another one."""
 
 
 class Pace:
@@ -58,6 +64,9 @@ class Pace:
         self._counts: Counter[SpaceId] = Counter()
         self._before: Counter[SpaceId] = Counter()
         self._since = time.monotonic()
+        self._elsewhere: Mapping[SpaceId, int] = {}
+        """What other processes said that they were asked for of late."""
+        self._heard_at = 0.0
         self._many: set[SpaceId] = set()
         """The spaces with more than _MANY requests of late, and perhaps some that had them."""
         self._reading: WeakValueDictionary[SpaceId, asyncio.Semaphore] = WeakValueDictionary()
@@ -155,7 +164,18 @@ class Pace:
 
     def is_alone(self, space: SpaceId) -> bool:
         """Whether nobody else asked for something of late."""
-        return not (self._counts.keys() | self._before.keys()) - {space}
+        return not (self._counts.keys() | self._before.keys() | self._elsewhere.keys()) - {space}
+
+    def quietest(self) -> dict[SpaceId, int]:
+        """The two spaces that ask for least, of those that asked this process for something of late, and for how
+        much they asked it."""
+        asked = filter(self._asked, self._counts.keys() | self._before.keys())
+        return {space: self._asked(space) for space in heapq.nsmallest(_QUIETEST, asked, key=self._asked_anywhere)}
+
+    def note_elsewhere(self, asked_elsewhere: Mapping[SpaceId, int], now: float) -> None:
+        """What other processes were asked for of late, as far as they said. It counts for TOLD_SECONDS, or until
+        there is something newer."""
+        self._elsewhere, self._heard_at = asked_elsewhere, now
 
     async def _measure(self) -> None:
         while True:
@@ -170,6 +190,8 @@ class Pace:
 
     def _adjust(self, late: float, now: float) -> None:
         """Sets the rates of the spaces that ask for much, by how many seconds the loop was late just now."""
+        if now - self._heard_at > TOLD_SECONDS:
+            self._elsewhere = {}
         for space in list(self._rates):
             # Or nobody waits: the space asks for less than it may.
             if self.is_alone(space) or self._turns[space] < now - _WINDOW_SECONDS:
@@ -188,7 +210,12 @@ class Pace:
     def _asked(self, space: SpaceId) -> int:
         return self._counts[space] + self._before[space]
 
+    def _asked_anywhere(self, space: SpaceId) -> int:
+        """At least."""
+        return self._asked(space) + self._elsewhere.get(space, 0)
+
     def _asks_for_much(self, space: SpaceId) -> bool:
-        """Beside somebody who asks for little. That one is found soon: there are few of the others."""
-        mine = self._asked(space)
-        return mine > _MANY and any(_TIMES * self._asked(one) < mine for one in chain(self._counts, self._before))
+        """Of this process, beside somebody who asks for little of all of them. That one is found soon: there are
+        few of the others."""
+        mine, others = self._asked(space), chain(self._elsewhere, self._counts, self._before)
+        return mine > _MANY and any(_TIMES * self._asked_anywhere(one) < mine for one in others)

@@ -4,6 +4,7 @@ Every call names the space: a call without one cannot be written down. (Of peopl
 space: shared/ports/access.py.)
 """
 
+from shared.ports.active_shares import ActiveShares
 from shared.ports.cache import Announce, Announcement, Announcements, BuilderLock, HashMapCache, MapAcknowledgements
 from shared.ports.errors import DecisionError, Fence, FencedError, OverloadedError, TooMuchError, UnavailableError
 from shared.ports.queue import EncodedItem, Envelope, Inbox, Lease, Reply, SubmissionQueue
@@ -12,6 +13,7 @@ from shared.ports.stores import Changes, Current, DocumentStore, Transaction
 from shared.ports.streams import StreamCounter
 
 __all__ = [
+    "ActiveShares",
     "Announce",
     "Announcement",
     "Announcements",

@@ -12,10 +12,14 @@ import pytest
 from arq import func
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from api.limits import share_exchange
+from api.limits.pace import Pace
+from api.limits.share_exchange import ShareExchange
 from api.streams.stream_counts import StreamCounts
 from shared.adapters.arq import PatientWorker, WakingRedis
 from shared.adapters.redis.announcements import RedisAnnouncements
-from shared.ports import StreamCounter, UnavailableError
+from shared.core.documents import SpaceId
+from shared.ports import ActiveShares, StreamCounter, UnavailableError
 from tests.patience import PATIENCE_SECONDS
 
 
@@ -77,6 +81,16 @@ async def test_counts_of_streams_end_though_the_counter_went_away_as_they_were_t
     driver = Driver(UnavailableError)
     counts = StreamCounts(cast(StreamCounter, SimpleNamespace(lives=driver.call)))
     assert await ends(counts.keep, driver)
+
+
+async def test_processes_end_though_whom_they_tell_went_away_as_they_were_told_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(share_exchange, "_TELL_SECONDS", 0.0)
+    driver, pace = Driver(UnavailableError), Pace()
+    pace.more(SpaceId("a"), 1)
+    shares = cast(ActiveShares, SimpleNamespace(tell=driver.call))
+    assert await ends(ShareExchange(pace, shares).keep, driver)
 
 
 async def _nothing(*_: object) -> None:

@@ -24,6 +24,7 @@ from api.lifespan import Lifespan
 from api.representations.imports import read_export
 from shared.adapters.argon2 import Argon2Hasher
 from shared.adapters.memory.access_secrets import access_stores
+from shared.adapters.memory.active_shares import MemoryActiveShares
 from shared.adapters.memory.cache import MemoryAnnouncements, MemoryHashMapCache, MemoryMapAcknowledgements
 from shared.adapters.memory.documents import MemoryDocumentStore
 from shared.adapters.memory.queue import MemoryInbox, MemoryQueue, MemorySubmissionQueue
@@ -31,7 +32,7 @@ from shared.adapters.memory.streams import MemoryStreamCounter
 from shared.adapters.rates import memory_rates
 from shared.core.access.audit import BY_OPERATOR
 from shared.core.documents import SpaceId, UserName
-from shared.ports import Announcement, StreamCounter
+from shared.ports import ActiveShares, Announcement, StreamCounter
 from shared.ports.access import AccessStores, PasswordHasher
 from shared.ports.sign_in import OpenIdProvider
 from shared.settings import Settings
@@ -49,6 +50,7 @@ class Service:
     stores: AccessStores = field(default_factory=access_stores)
     provider: OpenIdProvider | None = None
     streams: StreamCounter = field(default_factory=MemoryStreamCounter)
+    shares: ActiveShares = field(default_factory=MemoryActiveShares)
     passwords: PasswordHasher = field(default_factory=lambda: Argon2Hasher(threads=1, passes=1, memory_kib=8))
     """What passwords cost is tested with the adapter."""
 
@@ -112,6 +114,7 @@ class Service:
             rates=memory_rates(),
             rates_alone=memory_rates(),
             streams=self.streams,
+            shares=self.shares,
             checks={},
         )
 

@@ -160,10 +160,9 @@ def order(
     by_theirs = bool(bases) and all(reordered(base, theirs) for base in left)
     by_ours = bool(bases) and all(reordered(base, ours) for base in left)
     here, there = ([key for key in side if key in kept] for side in (ours, theirs))
-    if by_ours and by_theirs and reordered(here, there):
-        ours_first = decide_ours()
-    elif by_ours != by_theirs:
-        ours_first = by_ours
+    reorders = by_ours != by_theirs or (by_ours and reordered(here, there))
+    if reorders:
+        ours_first = decide_ours() if by_theirs and by_ours else by_ours
     else:
         is_complete, other_is_complete = kept <= set(ours), kept <= set(theirs)
         ours_first = is_complete if is_complete != other_is_complete else precedes(here, there, by)
@@ -172,31 +171,42 @@ def order(
         both = kept & set(first)
         if (here if ours_first else there) == [key for key in second if key in both]:
             return second
-    return interleave(bases[0] if bases else [], first, second, by)
+    return interleave(bases[0] if bases else [], first, second, by, reorders=reorders)
 
 
-def interleave(base: Sequence[K], skeleton: Sequence[K], other: Sequence[K], by: Rank[K]) -> list[K]:
+def interleave(
+    base: Sequence[K], skeleton: Sequence[K], other: Sequence[K], by: Rank[K], *, reorders: bool = False
+) -> list[K]:
     """The elements of all three in one order: the skeleton's, and each of the others behind a neighbour.
 
     What `other` adds goes behind its left neighbour there; what it puts in the place of elements that it
     removes takes their places, one by one. Where both add, `goes_first` decides. No duplicates in any
     of the three.
+
+    `reorders`: the skeleton stands because it moved elements, so what takes their places may move with them.
+    Otherwise it takes only places between the neighbours that it has in `other`: else it would stand elsewhere than
+    there, and a merge of the result with `other` would move it back.
     """
     known, in_base, in_other = set(skeleton), set(base), set(other)
     if in_base <= known and in_other <= known:
         return list(skeleton)
     ghosts = _behind(skeleton, [(key, key) for key in base], frozenset(), by)
-    places = {key: at for at, key in enumerate(base)}
+    places, ghost_places = ({key: at for at, key in enumerate(keys)} for keys in (base, ghosts))
+    ends = []  # where the next neighbour on the right stands
+    end = len(ghosts)
+    for key in reversed(other):
+        ends.append(end)
+        end = ghost_places.get(key, end)
     anchored: list[tuple[K, K | _Start]] = []
     anchor: K | _Start = _Start.START
-    at = 0  # the place in the base behind the last element that both have
-    for key in other:
-        if key in places:
-            anchor, at = key, places[key] + 1
-        elif key in known:
-            anchor = key
-        elif at < len(base) and base[at] not in in_other:
+    at, start = 0, -1  # the place in the base behind the last element that both have, and where the anchor stands
+    for key, end in zip(other, reversed(ends), strict=True):
+        if key in ghost_places:
+            anchor, at = key, places.get(key, at - 1) + 1
+        elif at < len(base) and base[at] not in in_other and (reorders or start < ghost_places[base[at]] < end):
             anchor, at = base[at], at + 1
+        if not isinstance(anchor, _Start):
+            start = ghost_places[anchor]
         anchored.append((key, anchor))
     return _behind(ghosts, anchored, known - in_base - in_other, by)
 

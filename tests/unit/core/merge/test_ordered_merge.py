@@ -164,6 +164,29 @@ def test_law_sets_too(base: list[int], data: st.DataObject) -> None:
     assert canonical(merge([base], result, theirs).value) == canonical(result)
 
 
+@pytest.mark.parametrize(
+    ("base", "ours", "theirs"),
+    [
+        ([0, 1, 2], [1, 2, 0, 5], [2, 3, 0, 4]),
+        ([0, 7, 5], [7, 0, 5], [0, 6, 5]),
+        ([1, 0, 7, 5], [0, 1, 5, 7], [0, 1, 6, 5]),
+        ([0, 7], [7, 0, 3, 4], [0, 6, 4, 3]),
+    ],
+)
+def test_what_takes_the_place_of_an_element_does_not_leave_its_neighbours(
+    base: list[int], ours: list[int], theirs: list[int]
+) -> None:
+    """The other side had moved the element that it takes the place of, and moved nothing else."""
+    for one, two in ((ours, theirs), (theirs, ours)):
+        result = merge([base], one, two).value
+        assert merge([base], one, result).value == result
+        assert merge([base], result, two).value == result
+
+
+def test_what_takes_the_place_of_an_element_goes_where_it_was_moved_with_others() -> None:
+    assert merge([[1, 2, 3]], [3, 2, 1], [1, 9, 3]).value == [3, 9, 1]
+
+
 def test_so_many_differences_that_places_prove_nothing_are_one_decision() -> None:
     base = [*range(400)] * 2
     ours, theirs = base[::-1], [*base[1::2], *base[::2]]

@@ -167,9 +167,9 @@ export function order<K>(
   const left = base?.filter(isKept);
   const [byOurs, byTheirs] = [ours, theirs].map((side) => left !== undefined && reordered(left, side));
   const [here, there] = [ours.filter(isKept), theirs.filter(isKept)];
+  const reorders = byOurs !== byTheirs || (byOurs && reordered(here, there));
   let oursFirst: boolean;
-  if (byOurs && byTheirs && reordered(here, there)) oursFirst = decideOurs();
-  else if (byOurs !== byTheirs) oursFirst = byOurs;
+  if (reorders) oursFirst = byOurs && byTheirs ? decideOurs() : byOurs;
   else oursFirst = hasAll !== otherHasAll ? hasAll : precedes(here, there, by);
   const [first, second] = oursFirst ? [ours, theirs] : [theirs, ours];
   if (oursFirst ? otherHasAll : hasAll) {
@@ -177,31 +177,51 @@ export function order<K>(
     const inBoth = second.filter((key) => known.has(key) && kept.has(key));
     if (sameSequence(oursFirst ? here : there, inBoth)) return second;
   }
-  return interleave(base ?? [], first, second, by);
+  return interleave(base ?? [], first, second, by, reorders);
 }
 
 /**
  * The elements of all three in one order: the skeleton's, and each of the others behind a neighbour.
  *
  * What `other` adds goes behind its left neighbour there; what it puts in the place of elements that it removes takes
- * their places, one by one. Where both add, `goesFirst` decides. No duplicates in any of the three.
+ * their places, one by one. Where both add, `goesFirst` decides. No duplicates in any of the three. `reorders`: the
+ * skeleton stands because it moved elements, so what takes their places may move with them; otherwise it takes only
+ * places between the neighbours that it has in `other`.
  */
-function interleave<K>(base: readonly K[], skeleton: readonly K[], other: readonly K[], by: RankOf<K>): K[] {
-  const [known, inBase, inOther] = [new Set(skeleton), new Set(base), new Set(other)];
+function interleave<K>(
+  base: readonly K[],
+  skeleton: readonly K[],
+  other: readonly K[],
+  by: RankOf<K>,
+  reorders: boolean,
+): K[] {
+  const [inBase, inOther] = [new Set(base), new Set(other)];
   const ghosts = behind(skeleton, base.map((key) => [key, key]), new Set(), by);
-  const places = new Map([...base.entries()].map(([at, key]) => [key, at]));
+  const [places, ghostPlaces] = [base, ghosts].map(placesOf);
+  const ends: number[] = []; // where the next neighbour on the right stands
+  let end = ghosts.length;
+  for (const key of other.toReversed()) {
+    ends.push(end);
+    end = ghostPlaces.get(key) ?? end;
+  }
   const anchored: [K, K | undefined][] = [];
   let anchor: K | undefined;
-  let at = 0; // the place in the base behind the last element that both have
+  let [at, start] = [0, -1]; // the place in the base behind the last element that both have, and the anchor's
   for (const key of other) {
-    const place = places.get(key);
-    if (place !== undefined) [anchor, at] = [key, place + 1];
-    else if (known.has(key)) anchor = key;
-    else if (at < base.length && !inOther.has(base[at])) [anchor, at] = [base[at], at + 1];
+    const [place, right] = [ghostPlaces.get(key), ends.pop() ?? 0];
+    if (place !== undefined) [anchor, at, start] = [key, (places.get(key) ?? at - 1) + 1, place];
+    else if (at < base.length && !inOther.has(base[at])) {
+      const free = ghostPlaces.get(base[at]) ?? 0;
+      if (reorders || (start < free && free < right)) [anchor, at, start] = [base[at], at + 1, free];
+    }
     anchored.push([key, anchor]);
   }
   const own = new Set(skeleton.filter((key) => !inBase.has(key) && !inOther.has(key)));
   return behind(ghosts, anchored, own, by);
+}
+
+function placesOf<K>(keys: readonly K[]): Map<K, number> {
+  return new Map([...keys.entries()].map(([at, key]) => [key, at]));
 }
 
 /**

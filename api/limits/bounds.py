@@ -36,7 +36,7 @@ LARGE_ANSWER_SECONDS: Final = 2.0
 BODIES_ARRIVING: Final = 64
 DECISIONS_OF_SHARE: Final = 8
 """At a time in one process, of a token that opens many spaces ..."""
-DECISIONS_BESIDE_OTHERS: Final = 2
+DECISIONS_BESIDE_OTHERS: Final = 1
 """... and while others ask for something: each takes a turn of a worker that would be another space's."""
 IMPORTS: Final = 2
 """At a time in one process, one of a space."""

@@ -147,14 +147,15 @@ class RequestEnvelope:
             return
         identity, app = secrets.token_hex(8), scope["state"]["hypertask"]
         begin_request(identity)
-        holding = scope[HOLDING] = Holding(connection_of(scope))
+        connection = connection_of(scope)
+        holding = scope[HOLDING] = Holding(connection)
         is_counted, is_nobodys = scope["path"] not in UNCOUNTED, False
 
         async def take_nobodys_turn() -> None:
             nonlocal is_nobodys
             if is_counted and not is_nobodys and holding.space == NOBODY:
                 is_nobodys = True
-                await app.pace.throttle(NOBODY, connection_of(scope))  # they are paced as one space is
+                await app.pace.throttle(NOBODY, connection)  # they are paced as one space is
 
         def payer() -> SpaceId | None:
             return holding.space if is_nobodys or holding.space != NOBODY else None

@@ -1030,9 +1030,9 @@ BREAKS = (
     ),
     Break(
         "pages: they have no bound in bytes",
-        "shared/adapters/mongodb/documents.py",
-        "return keys, place + 1 < len(rows) or seen + portion < most or asked is None",
-        "pass",
+        "shared/adapters/mongodb/pages.py",
+        "if max_bytes is not None and size >= max_bytes:",
+        "if False:",
         STORE,
     ),
     Break(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from shared.core.documents import (
     ContentHash,
@@ -44,8 +44,7 @@ class Changes:
         return self.lineage.position
 
 
-@dataclass(frozen=True, slots=True)
-class Current:
+class Current(NamedTuple):
     """A current revision, for one who reads many. `body` is JSON text, None for a tombstone."""
 
     document: DocumentId

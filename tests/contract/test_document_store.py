@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -233,6 +234,19 @@ async def test_a_page_ends_with_the_document_that_reaches_its_bytes(store: Docum
         assert [current.document for current in found] == ["a"] and after == "a"
         found, after = await store.page(space, "", 9, among, max_bytes=10_000)
         assert len(found) == (4 if among is None else 3) and after is None
+
+
+async def test_a_page_holds_large_documents_between_small_ones(store: DocumentStore, space: SpaceId) -> None:
+    values = {name: name * (20_000 if name in "ad" else 10) for name in "abcde"}
+    for name, value in values.items():
+        await put(store, space, name, value)
+    for among in (None, [DocumentId(name) for name in "edcba"]):
+        for max_bytes in (None, 50_000):
+            found, after = await store.page(space, "", 9, among, max_bytes=max_bytes)
+            assert [(one.document, json.loads(one.body or b"")["value"]) for one in found] == [*values.items()]
+            assert after is None
+        found, after = await store.page(space, "", 9, among, max_bytes=30_000)
+        assert [one.document for one in found] == ["a", "b", "c", "d"] and after == "d"
 
 
 async def test_a_history_may_be_asked_for_without_its_bodies(store: DocumentStore, space: SpaceId) -> None:

@@ -10,17 +10,15 @@ from typing import Final, TypeVar
 from pymongo import ASCENDING, DESCENDING, ReturnDocument
 
 from shared.adapters.mongodb.atomic import MongoSession, atomically
-from shared.adapters.mongodb.bodies import body_text
 from shared.adapters.mongodb.client import Mongo, Row, errors_mapped
+from shared.adapters.mongodb.pages import Pages
 from shared.adapters.mongodb.raw_rows import hashes_in, one_by_one, sized, with_next_under_way
 from shared.adapters.mongodb.rows import (
     entry_of,
-    history_in,
     history_rows,
     lineage_of,
     new_space,
     policies_of,
-    version_in,
     with_new_history,
 )
 from shared.adapters.mongodb.transactions import Transactions
@@ -37,7 +35,6 @@ from shared.core.documents import Sequence as SequenceNumber
 from shared.core.index.lineage import Lineage
 from shared.core.merge.policies import Policies
 from shared.core.resolution.retention import Kept, Prunable, Pruned, Retention, to_prune
-from shared.core.resolution.revs import make_rev
 from shared.core.resolution.usage import Usage
 from shared.ports import Changes, Current, Fence, Transaction
 
@@ -45,9 +42,7 @@ T = TypeVar("T")
 
 _PRUNED_AT_ONCE: Final = 1000
 _DROPPED_AT_ONCE: Final = 1000
-_CURRENT: Final = {"seq": 1, "hash": 1, "body": 1, "history": 1, "version": 1}
 _LINEAGE: Final = {"epoch": 1, "sequence": 1, "histories": 1}
-_FIRST_SIZES: Final = 16
 _HISTORY_ROWS: Final = 50
 """Of a history that are read at a time: each may say what conflicted, and be as large as a document."""
 _WITHOUT_BODIES: Final = {
@@ -82,6 +77,7 @@ class MongoDocumentStore:
         self._spaces = mongo.database["spaces"]
         self._documents = mongo.database["documents"]
         self._revisions = mongo.database["revisions"]
+        self._pages = Pages(self._documents)
         self._transactions = Transactions(mongo, give_up_after_seconds=give_up_after_seconds)
 
     async def transact(
@@ -170,59 +166,7 @@ class MongoDocumentStore:
         *,
         max_bytes: int | None = None,
     ) -> tuple[list[Current], DocumentId | None]:
-        heads: list[Current] = []
-        prefix = len(space) + 1
-        with errors_mapped():
-            keys, more = await self._keys_of_page(space, after, most, among, max_bytes)
-            if keys:
-                query: Row = {"_id": {"$in": keys}}
-                if among is None:
-                    query["body"] = {"$exists": True}
-                rows = self._documents.find_raw_batches(query, _CURRENT, batch_size=len(keys))
-                async for row in one_by_one(rows.sort("_id", ASCENDING)):
-                    rev = make_rev(
-                        row["seq"],
-                        row["hash"],
-                        deleted="body" not in row,
-                        history=history_in(row),
-                        version=version_in(row),
-                    )
-                    text = body_text(row["body"]) if "body" in row else None
-                    heads.append(Current(DocumentId(row["_id"][prefix:]), rev, row["hash"], text, version_in(row)))
-        return heads, DocumentId(keys[-1][prefix:]) if more else None
-
-    async def _keys_of_page(
-        self,
-        space: SpaceId,
-        after: str,
-        most: int,
-        among: Collection[DocumentId] | None,
-        max_bytes: int | None,
-    ) -> tuple[list[str], bool]:
-        """Of the documents of a page, and whether there may be more. The sizes of a few are asked for, then of more:
-        the database reads all of a document to tell its size."""
-        asked = None if among is None else sorted(f"{space}/{document}" for document in among)[:most]
-        most = most if asked is None else len(asked)
-        keys: list[str] = []
-        size, portion, last, seen = 0, most if max_bytes is None else _FIRST_SIZES, f"{space}/{after}", 0
-        while seen < most:
-            portion = min(portion, most - seen)
-            query: Row = {"_id": {"$gt": last, "$lt": f"{space}0"}, "body": {"$exists": True}}
-            if asked is not None:
-                query = {"_id": {"$in": asked[seen : seen + portion]}}
-            cursor = self._documents.find(query, {"size": {"$bsonSize": "$$ROOT"}}, batch_size=portion, limit=portion)
-            rows = await cursor.sort("_id", ASCENDING).to_list(None)
-            for place, row in enumerate(rows):
-                keys.append(row["_id"])
-                size += row["size"]
-                if max_bytes is not None and size >= max_bytes:
-                    return keys, place + 1 < len(rows) or seen + portion < most or asked is None
-            if asked is None and len(rows) < portion:
-                return keys, False
-            seen += portion
-            last = keys[-1] if keys else last
-            portion *= 4
-        return keys, asked is None
+        return await self._pages.read(space, after, most, among, max_bytes)
 
     async def history(
         self,

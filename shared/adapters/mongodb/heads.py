@@ -64,7 +64,9 @@ class HeadRows:
         if asked:
             self._rows.update(dict.fromkeys(asked))
             query = {"_id": {"$in": asked}}
-            for row in rows_of(self._documents, query, None, session=self._session, count=self._count):
+            for row in rows_of(
+                self._documents, query, None, session=self._session, count=self._count, expected=len(asked)
+            ):
                 self._rows[row["_id"]] = row
 
     def get(self, key: str) -> Row | None:

@@ -35,11 +35,12 @@ from shared.core.resolution.context import (
 
 _STORED: Final = {"hash": 1, "seq": 1, "until": 1, "body": 1, "deleted": 1, "history": 1, "version": 1}
 _RECENT_BYTES: Final = 16 * 1024 * 1024
-"""Of revisions that are read to find one that is near."""
+"""Of revisions that are read to find one that is near: of one document, or of several together."""
 _FIRST: Final = 8
 """So many of these are read first."""
 _FIRST_BYTES: Final = 128 * 1024
 """If they have no more, all the others are read at once."""
+_PAIRS_AT_ONCE: Final = 4000
 _Asker = tuple[DocumentId, DeviceId | None]
 
 
@@ -50,9 +51,13 @@ def rows_of(
     *,
     session: ClientSession,
     count: Callable[[int], None],
+    expected: int,
+    order: Sequence[tuple[str, int]] = (),
 ) -> Iterator[Row]:
-    """Rows with bodies. Their bytes are counted before they are made values."""
-    for batch in collection.find_raw_batches(query, projection, session=session):
+    """Rows with bodies. Their bytes are counted before they are made values. `expected`: as many come in one answer,
+    unless they are large; by itself the database sends a hundred first."""
+    batches = collection.find_raw_batches(query, projection, session=session, batch_size=expected + 1)
+    for batch in batches.sort(order) if order else batches:
         data = cast(bytes, batch)
         count(len(data))
         yield from decode_all(data, collection.codec_options)
@@ -94,6 +99,7 @@ class Revisions:
         self._read_states([(s.document, m.states) for _, s, m in wanted if m.states])
         self._read_pairs([(_asker(s), m.pairs_since) for _, s, m in wanted if m.pairs_since is not None])
         self._read_gone([(s.document, m.seen) for _, s, m in wanted if m.seen])
+        self._read_recent(dict.fromkeys(s.document for _, s, m in wanted if m.recent))
         return [self._loaded(*one) for one in wanted]
 
     def _loaded(self, context: DocumentContext, submission: Submission, missing: NeedsData) -> DocumentContext:
@@ -129,10 +135,22 @@ class Revisions:
         if not unread:
             return
         self._states.update(dict.fromkeys((document, content) for document in unread for content in unread[document]))
-        query = [{"id": document, "hash": {"$in": sorted(hashes)}} for document, hashes in unread.items()]
-        for row in self._rows_of({"space": self._space, "$or": query}, {"id": 1, **_STORED}):
-            if not row.get("deleted"):
-                key = (DocumentId(row["id"]), ContentHash(row["hash"]))
+        # Two lists, not a condition for each document: of some hundred conditions the database makes a plan each.
+        hashes = sorted(set().union(*unread.values()))
+        query = {"space": self._space, "id": {"$in": sorted(unread)}, "hash": {"$in": hashes}}
+        # In the order of the index that is meant: another one has all revisions of these documents.
+        rows = rows_of(
+            self._revisions,
+            query,
+            {"id": 1, **_STORED},
+            session=self._session,
+            count=self._count,
+            expected=2 * len(hashes),
+            order=[("id", ASCENDING), ("hash", ASCENDING)],
+        )
+        for row in rows:
+            key = (DocumentId(row["id"]), ContentHash(row["hash"]))
+            if key in self._states and not row.get("deleted"):
                 self._states[key] = _newer(self._states[key], stored_of(row))
 
     # Pairs of a device
@@ -161,7 +179,10 @@ class Revisions:
             for (document, device), since in unread.items()
         ]
         rows = self._revisions.find(
-            {"space": self._space, "$or": query}, {"id": 1, "seq": 1, "pairs": 1}, session=self._session
+            {"space": self._space, "$or": query},
+            {"id": 1, "seq": 1, "pairs": 1},
+            session=self._session,
+            batch_size=_PAIRS_AT_ONCE,
         )
         for row in rows.sort([("seq", ASCENDING), ("_id", ASCENDING)]):
             for pair in pairs_of(row):
@@ -184,9 +205,10 @@ class Revisions:
             return
         for document, new in unread.items():
             self._gone[document].update(dict.fromkeys(new, False))
-        query = [{"id": document, "gone": {"$in": sorted(keys)}} for document, keys in unread.items()]
-        rows = self._revisions.find({"space": self._space, "$or": query}, {"id": 1, "gone": 1}, session=self._session)
-        for row in rows:
+        values = sorted(set().union(*unread.values()))
+        query = {"space": self._space, "id": {"$in": sorted(unread)}, "gone": {"$in": values}}
+        known = self._revisions.find(query, {"id": 1, "gone": 1}, session=self._session, batch_size=len(values) + 1)
+        for row in known:
             document = DocumentId(row["id"])
             for key in unread[document].intersection(map(ValueKey, row["gone"])):
                 self._gone[document][key] = True
@@ -194,8 +216,6 @@ class Revisions:
     # The newest
 
     def _newest_bodies(self, document: DocumentId) -> tuple[Stored, ...]:
-        if document not in self._recent:
-            self._recent[document] = self._read_recent(document)
         unsent = [stored_of(row) for row in self._newest_unsent(document) if "body" in row]
         return (*unsent, *self._recent[document])[:RECENT]
 
@@ -216,12 +236,80 @@ class Revisions:
     def _newest_unsent(self, document: DocumentId) -> list[Row]:
         return sorted(self._rows(document), key=lambda row: row["seq"])[::-1]
 
-    def _rows_of(self, query: Row, projection: Row) -> Iterator[Row]:
-        return rows_of(self._revisions, query, projection, session=self._session, count=self._count)
+    def _read_recent(self, documents: Iterable[DocumentId]) -> None:
+        """Those of many documents in two questions at most. What is too large for that is read one by one."""
+        unread = [document for document in documents if document not in self._recent]
+        if len(unread) > 1:
+            for settled in (self._recent_of_short, self._recent_of_long):
+                self._recent.update(settled(sorted(unread)))
+                unread = [document for document in unread if document not in self._recent]
+        for document in unread:
+            self._recent[document] = _recent_of(self._newest(self._bodies_of(document), RECENT))
 
-    def _read_recent(self, document: DocumentId) -> tuple[Stored, ...]:
-        query = {"space": self._space, "id": document, "body": {"$exists": True}}
-        return tuple(map(stored_of, self._newest(query, RECENT)))
+    def _bodies_of(self, documents: DocumentId | Row) -> Row:
+        return {"space": self._space, "id": documents, "body": {"$exists": True}}
+
+    def _recent_of_short(self, documents: Sequence[DocumentId]) -> dict[DocumentId, tuple[Stored, ...]]:
+        """Of those that have few, in a walk along the index, until it has met more than `_FIRST` for each."""
+        if not documents:
+            return {}
+        most = _FIRST * len(documents)
+        known: dict[DocumentId, list[Row]] = {}
+        cursor = self._revisions.find_raw_batches(
+            self._bodies_of({"$in": documents}), {"id": 1, **_STORED}, session=self._session, batch_size=most + 1
+        )
+        with cursor.sort([("id", DESCENDING), ("seq", DESCENDING)]).limit(most) as batches:
+            all_of_them = self._collect(batches, known)
+        if all_of_them and sum(map(len, known.values())) < most:
+            return {document: _recent_of(known.get(document, ())) for document in documents}
+        last = min(known, key=_as_in_index)  # of it more may come
+        return {
+            document: _recent_of(known.get(document, ()))
+            for document in documents
+            if _as_in_index(document) > _as_in_index(last) or len(known.get(document, ())) >= RECENT
+        }
+
+    def _recent_of_long(self, documents: Sequence[DocumentId]) -> dict[DocumentId, tuple[Stored, ...]]:
+        """Of those that have many: for each document the database asks itself, and no more than RECENT come."""
+        if len(documents) < 2:
+            return {}
+        keys = [f"{self._space}/{document}" for document in documents]
+        each = [
+            {"$match": {"space": self._space, "body": {"$exists": True}}},
+            {"$sort": {"seq": DESCENDING}},
+            {"$limit": RECENT},
+            {"$project": _STORED},
+        ]
+        matches = {"from": self._revisions.name, "localField": "id", "foreignField": "id", "pipeline": each}
+        steps: list[Row] = [
+            {"$match": {"_id": {"$in": keys}}},
+            {"$project": {"_id": 0, "id": {"$substrBytes": ["$_id", len(f"{self._space}/".encode()), -1]}}},
+            {"$lookup": {**matches, "as": "revision"}},
+            {"$unwind": {"path": "$revision", "preserveNullAndEmptyArrays": True}},
+        ]
+        known: dict[DocumentId, list[Row]] = {}
+        heads = self._revisions.database["documents"]
+        with heads.aggregate_raw_batches(steps, session=self._session, batchSize=RECENT * len(documents)) as batches:
+            if not self._collect(batches, known):
+                known.popitem()  # of it more may come
+        return {document: _recent_of(rows) for document, rows in known.items()}
+
+    def _collect(self, batches: Iterable[object], known: dict[DocumentId, list[Row]]) -> bool:
+        """Rows by document. False: they were more than `_RECENT_BYTES`, and the others are left out."""
+        size = 0
+        for batch in batches:
+            data = cast(bytes, batch)
+            self._count(len(data))
+            size += len(data)
+            for row in decode_all(data, self._revisions.codec_options):
+                several = known.setdefault(DocumentId(row["id"]), [])
+                if "hash" in row:
+                    several.append(row)
+                elif "revision" in row:
+                    several.append(row["revision"])
+            if size > _RECENT_BYTES:
+                return False
+        return True
 
     def _read_ancestors(self, document: DocumentId, until: SequenceNumber) -> tuple[Stored, ...]:
         document_only = {"space": self._space, "id": document}
@@ -245,20 +333,25 @@ class Revisions:
             rows.append(row)
         if len(rows) < _FIRST or most <= _FIRST:
             return rows
-        for row, length in self._sized(query, most - _FIRST, skip=_FIRST, together=size <= _FIRST_BYTES):
+        # From the last one's sequence on, which received states may share with it.
+        known = {row["_id"] for row in rows}
+        query = {"$and": [query, {"seq": {"$lte": rows[-1]["seq"]}}]}
+        for row, length in self._sized(query, most, together=size <= _FIRST_BYTES):
+            if row["_id"] in known:
+                continue
             size += length
-            if size > _RECENT_BYTES:
+            if size > _RECENT_BYTES or len(rows) == most:
                 break
             rows.append(row)
         return rows
 
-    def _sized(self, query: Row, most: int, *, skip: int = 0, together: bool = True) -> Iterator[tuple[Row, int]]:
+    def _sized(self, query: Row, most: int, *, together: bool = True) -> Iterator[tuple[Row, int]]:
         """Rows and their bytes, which are counted before they are made values; `together`: in one answer."""
         cursor = self._revisions.find_raw_batches(
-            query, _STORED, session=self._session, batch_size=most if together else _FIRST
+            query, _STORED, session=self._session, batch_size=most + 1 if together else _FIRST
         )
-        newest = cursor.sort([("seq", DESCENDING), ("_id", DESCENDING)])
-        with newest.skip(skip).limit(most) as batches:
+        # Along an index; by one more field, and all that the document has would be read.
+        with cursor.sort([("seq", DESCENDING)]).limit(most) as batches:
             for batch in batches:
                 for raw in decode_iter(cast(bytes, batch), RAW):
                     self._count(len(raw.raw))
@@ -275,6 +368,16 @@ def _newer(known: Stored | None, state: Stored) -> Stored:
         return state
     older, newest = sorted((known, state), key=lambda stored: (stored.until or 0, stored.sequence))
     return replace(newest, body=newest.body or older.body)
+
+
+def _recent_of(rows: Iterable[Row]) -> tuple[Stored, ...]:
+    """In the order of their sequences, the newest first. Received states share those of the heads that they met."""
+    newest = sorted(rows, key=lambda row: (row["seq"], row["_id"]), reverse=True)
+    return tuple(map(stored_of, newest[:RECENT]))
+
+
+def _as_in_index(document: DocumentId) -> bytes:
+    return document.encode()
 
 
 def _is_superseded(stored: Stored, until: SequenceNumber) -> bool:

@@ -145,7 +145,8 @@ class MongoTransaction:
         unknown = sorted(remembering - self._device_memories.keys())
         if unknown:
             self._device_memories.update(dict.fromkeys(unknown))
-            rows = self._memory.find({"_id": {"$in": unknown}}, session=self._session)
+            query = {"_id": {"$in": unknown}}
+            rows = self._memory.find(query, session=self._session, batch_size=len(unknown) + 1)
             self._device_memories.update({row["_id"]: device_memory_of(row) for row in rows})
         return [
             DocumentContext(

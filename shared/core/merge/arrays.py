@@ -20,6 +20,11 @@ KEY_FIELDS: Final = (*ID_FIELDS, "key", "name")
 """Fields that name a member, the strongest first; the last two are words, and words are changed."""
 
 
+MANY: Final = 1_000
+FIRST: Final = 64
+"""Of more than MANY elements so many are looked at before all are."""
+
+
 class Keyed(NamedTuple):
     """An array, or a stretch of one, and the keys of its elements."""
 
@@ -33,12 +38,14 @@ class Keyed(NamedTuple):
 
 def named_by(arrays: Sequence[Array]) -> str | None:
     """The first of KEY_FIELDS that tells the members of each array apart; names are strings or numbers."""
-    if not _are(chain(*arrays), dict):
+    if any(array and not isinstance(array[0], dict) for array in arrays) or not _are(chain(*arrays), dict):
         return None
     return next((field for field in KEY_FIELDS if all(_names(array, field) for array in arrays)), None)
 
 
 def _names(array: Array, field: str) -> bool:
+    if array and field not in array[0]:
+        return False
     names = [member.get(field) for member in array]
     return _are(names, str, int, float) and len(set(names)) == len(names)
 
@@ -56,6 +63,8 @@ def segment_of(field: str, name: Any) -> str:
 def as_sets(arrays: Sequence[Array], keys: Keys, *, of_anything: bool = False) -> list[Keyed] | None:
     """The arrays, if none has an element twice and all elements are scalars (or `of_anything`)."""
     keyed = []
+    if any(_repeats_early(array, keys, of_anything=of_anything) for array in arrays):
+        return None
     for array in arrays:
         if not of_anything and not _CONTAINERS.isdisjoint(map(type, array)):
             return None
@@ -64,6 +73,16 @@ def as_sets(arrays: Sequence[Array], keys: Keys, *, of_anything: bool = False) -
             return None
         keyed.append(Keyed(names, array))
     return keyed
+
+
+def _repeats_early(array: Array, keys: Keys, *, of_anything: bool) -> bool:
+    """Whether the first few of very many elements show that the array is no set. It is seen before all are read."""
+    if len(array) <= MANY:
+        return False
+    first = array[:FIRST]
+    if not _CONTAINERS.isdisjoint(map(type, first)):
+        return not of_anything
+    return len(set(keys.keys(first))) < len(first)
 
 
 def sort_order(arrays: Sequence[Sequence[Any]]) -> Callable[[Any], Any] | None:

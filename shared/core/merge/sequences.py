@@ -17,7 +17,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from shared.core.json.values import Value, weigh
 
@@ -180,6 +180,23 @@ def _split(hunks: Sequence[Hunk], others: Sequence[Hunk], side: ElementKeys, oth
 def _untouched(at: int, ours_at: int, theirs_at: int, length: int) -> Region:
     parts = slice(at, at + length), slice(ours_at, ours_at + length), slice(theirs_at, theirs_at + length)
     return Region(*parts, False, False)
+
+
+def surely_costly(base: Sequence[Any], sides: Sequence[Sequence[Any]]) -> bool:
+    """Whether to find out how the sides differ from the base takes more than COSTLY steps, whatever is found.
+
+    Of values, of which Python's == tells no fewer equal than their keys are: what it takes for equal at both ends is
+    all that need not be looked at, and what is between is at least looked at once.
+    """
+    if 2 * len(base) + sum(map(len, sides)) <= COSTLY:
+        return False
+    unlike = [unlike_part(base, side) for side in sides]
+    return sum(n - i + m - j for i, n, j, m in unlike if i < n and j < m) > COSTLY
+
+
+def unlike_part(a: Sequence[Any], b: Sequence[Any]) -> tuple[int, int, int, int]:
+    """Where what differs starts and ends in `a`, and in `b`."""
+    return _Comparison(a, b, Steps()).trimmed(0, len(a), 0, len(b))
 
 
 class _Comparison:

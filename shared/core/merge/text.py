@@ -12,6 +12,8 @@ from shared.core.merge.sequences import COSTLY, Steps
 def merge_text(bases: Sequence[str], ours: str, theirs: str, steps: Steps) -> tuple[str, bool] | None:
     """The merged text, and whether both sides changed the same lines somewhere; None if merging it again, with
     either side, would give another, or if finding the differences is costly: then places prove nothing."""
+    if len(bases) == 1 and _surely_costly(bases[0], ours, theirs):
+        return None
     taken = steps.taken
     merged = _merged(bases, ours, theirs, steps)
     if steps.taken - taken > COSTLY:
@@ -22,6 +24,18 @@ def merge_text(bases: Sequence[str], ours: str, theirs: str, steps: Steps) -> tu
     ):
         return None
     return merged
+
+
+def _surely_costly(base: str, ours: str, theirs: str) -> bool:
+    """As `sequences.surely_costly`, of their lines, told by the line ends in what differs."""
+    if 2 * len(base) + len(ours) + len(theirs) <= COSTLY:
+        return False
+    lines = 0
+    for side in (ours, theirs):
+        i, n, j, m = sequences.unlike_part(base, side)
+        if i < n and j < m:  # one line end, at the edge, may be of lines that do not differ
+            lines += max(base.count("\n", i, n) - 1, 0) + max(side.count("\n", j, m) - 1, 0)
+    return lines > COSTLY
 
 
 def _merged(bases: Sequence[str], ours: str, theirs: str, steps: Steps) -> tuple[str, bool]:

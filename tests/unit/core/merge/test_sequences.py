@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.core.merge import sequences, text
 from shared.core.merge.sequences import (
     BUDGET,
     Hunk,
@@ -130,3 +131,45 @@ def test_the_share_of_a_comparison_depends_on_lengths_only() -> None:
     steps.inputs = ([1] * 1000,)
     assert steps.share(1000) > 0.9 * BUDGET
     assert not steps.heavy()
+
+
+@pytest.mark.parametrize("costly", [3, 30, 100])
+def test_law_what_is_surely_costly_takes_more_than_costly_steps(costly: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sequences, "COSTLY", costly)
+    dice = random.Random(costly)
+    sure = 0
+    for _ in range(2_000):
+        base = dice.choices(range(dice.choice((2, 9, 99))), k=dice.randrange(120))
+        sides = []
+        for _ in range(2):
+            at, to = sorted(dice.choices(range(len(base) + 1), k=2))
+            sides.append([*base[:at], *dice.choices(range(9), k=dice.randrange(20)), *base[to:]])
+        steps = Steps()
+        for side in sides:
+            difference(base, side, steps)
+        if sequences.surely_costly(base, sides):
+            sure += 1
+            assert steps.taken > costly
+    assert sure
+
+
+@pytest.mark.parametrize("costly", [10, 60])
+def test_law_a_text_that_is_surely_costly_has_lines_that_are(costly: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text, "COSTLY", costly)
+    dice = random.Random(costly)
+    sure = 0
+    for _ in range(2_000):
+        base = dice.choices(("a", "b", "\n", "ab\n"), k=dice.randrange(120))
+        sides = []
+        for _ in range(2):
+            at, to = sorted(dice.choices(range(len(base) + 1), k=2))
+            sides.append([*base[:at], *dice.choices("a\n", k=dice.randrange(40)), *base[to:]])
+        joined, ours, theirs = map("".join, (base, *sides))
+        if text._surely_costly(joined, ours, theirs):
+            sure += 1
+            steps = Steps()
+            for side in (ours, theirs):
+                difference(joined.split("\n"), side.split("\n"), steps)
+            assert steps.taken > costly
+            assert text.merge_text([joined], ours, theirs, Steps()) is None
+    assert sure

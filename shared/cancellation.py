@@ -3,6 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final, NoReturn
+
+logger = logging.getLogger(__name__)
+
+_AGAIN_SECONDS: Final = 1
+
+
+async def repeat(step: Callable[[], Awaitable[object]], name: str) -> NoReturn:
+    """Calls `step` again and again until the task is cancelled, also after an error that it did not expect: that is
+    logged as an error of `name`. What runs beside the requests would else end, and nobody notice it."""
+    while True:
+        raise_if_cancelled()
+        try:
+            await step()
+        except Exception:
+            logger.exception("background_step_failed", extra={"fields": {"step": name}})
+            await asyncio.sleep(_AGAIN_SECONDS)
 
 
 def raise_if_cancelled() -> None:

@@ -1044,6 +1044,13 @@ BREAKS = (
         ("tests/unit/api/test_bounds.py",),
     ),
     Break(
+        "background: it ends after an error",
+        "shared/cancellation.py",
+        '            logger.exception("background_step_failed", extra={"fields": {"step": name}})',
+        "            raise",
+        ("tests/unit/test_cancellation.py",),
+    ),
+    Break(
         "pages: they have no bound in bytes",
         "shared/adapters/mongodb/pages.py",
         "if max_bytes is not None and size >= max_bytes:",

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from typing import Final
 
+from shared.cancellation import repeat
 from shared.observability import event
 from shared.python_process import FEW_ARENAS, end_process, start_module
 
@@ -30,7 +31,7 @@ class LargeProcess:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._keep())
+        self._task = asyncio.create_task(repeat(self._run, "process for what is large"))
 
     async def end(self) -> None:
         """Returns when it has ended."""
@@ -38,12 +39,12 @@ class LargeProcess:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _keep(self) -> None:
-        while True:
-            process = await start_module("worker.large_process", answers=False, defaults=_ALLOCATION)
-            try:
-                status = await process.wait()
-            finally:
-                await end_process(process, within=_STOP_SECONDS)  # it ends what it is at, and goes
-            event(logger, logging.WARNING, "large_process_died", status=status)
-            await asyncio.sleep(_AGAIN_SECONDS)
+    async def _run(self) -> None:
+        """Once."""
+        process = await start_module("worker.large_process", answers=False, defaults=_ALLOCATION)
+        try:
+            status = await process.wait()
+        finally:
+            await end_process(process, within=_STOP_SECONDS)  # it ends what it is at, and goes
+        event(logger, logging.WARNING, "large_process_died", status=status)
+        await asyncio.sleep(_AGAIN_SECONDS)

@@ -133,6 +133,11 @@ class ParserPool:
                         event(logger, logging.WARNING, "reading_failed", space=job.space, cause=error)
                     await process.end()
                     _settle(job, UnavailableError("the body could not be read in time"))
+                except Exception as error:
+                    with on_behalf_of([job.request]):
+                        logger.exception("reading_failed", extra={"fields": {"space": job.space}})
+                    await process.end()
+                    _settle(job, error)
                 else:
                     _settle(job, answer)
                 finally:

@@ -25,6 +25,7 @@ from typing import Any, Final, TypeVar
 from weakref import WeakValueDictionary
 
 from api.http.connection import LASTING, Connection
+from shared.cancellation import repeat
 from shared.core.documents import SpaceId
 from shared.ports.active_shares import TOLD_SECONDS
 
@@ -79,7 +80,7 @@ class Pace:
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Pace:
-        self._task = asyncio.create_task(self._measure())
+        self._task = asyncio.create_task(repeat(self._measure, "pace"))
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -178,15 +179,14 @@ class Pace:
         self._elsewhere, self._heard_at = asked_elsewhere, now
 
     async def _measure(self) -> None:
-        while True:
-            asked = time.monotonic()
-            await asyncio.sleep(_LOOK_SECONDS)
-            now = time.monotonic()
-            self._adjust(now - asked - _LOOK_SECONDS, now)
-            if now - self._since >= _WINDOW_SECONDS:
-                self._before, self._counts, self._since = self._counts, Counter(), now
-                self._many = {space for space in self._many if self._asked(space) > _MANY}
-                self._due = {space: due for space, due in self._due.items() if due > now}
+        asked = time.monotonic()
+        await asyncio.sleep(_LOOK_SECONDS)
+        now = time.monotonic()
+        self._adjust(now - asked - _LOOK_SECONDS, now)
+        if now - self._since >= _WINDOW_SECONDS:
+            self._before, self._counts, self._since = self._counts, Counter(), now
+            self._many = {space for space in self._many if self._asked(space) > _MANY}
+            self._due = {space: due for space, due in self._due.items() if due > now}
 
     def _adjust(self, late: float, now: float) -> None:
         """Sets the rates of the spaces that ask for much, by how many seconds the loop was late just now."""

@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from api.limits.pace import Pace
-from shared.cancellation import raise_if_cancelled
+from shared.cancellation import repeat
 from shared.observability import event
 from shared.ports import ActiveShares, UnavailableError
 
@@ -46,10 +46,11 @@ class ShareExchange:
 
     async def keep(self) -> None:
         """Until it is cancelled."""
-        while True:
-            raise_if_cancelled()
-            await asyncio.sleep(_TELL_SECONDS)
-            await self.tell()
+        await repeat(self._tell_soon, "share exchange")
+
+    async def _tell_soon(self) -> None:
+        await asyncio.sleep(_TELL_SECONDS)
+        await self.tell()
 
     async def tell(self) -> None:
         """Nothing while nobody asks: then nobody has to wait either."""

@@ -19,7 +19,7 @@ from api.representations import events
 from api.streams.fan_out import FanOut
 from api.streams.stream_counts import StreamCounts
 from shared import announcement_messages, metrics
-from shared.cancellation import raise_if_cancelled
+from shared.cancellation import repeat
 from shared.core.access.limits import Limit
 from shared.core.access.roles import Act
 from shared.core.documents import Device, DeviceId, Epoch, Position, Sequence, SpaceId
@@ -111,6 +111,7 @@ class Live:
         self._announcements: Announcements | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.closing = False
+        self._turn = 0
 
     @asynccontextmanager
     async def following(self, announcements: Announcements) -> AsyncIterator[None]:
@@ -259,16 +260,16 @@ class Live:
 
     async def _tick(self) -> None:
         """Looks after all spaces in each HEARTBEAT_SECONDS, one slice of them a second."""
-        turn = 0
-        while True:
-            raise_if_cancelled()
-            await asyncio.sleep(1)
-            turn = (turn + 1) % HEARTBEAT_SECONDS
-            mine = [space for space in self._followers if hash(space) % HEARTBEAT_SECONDS == turn]
-            try:
-                await asyncio.gather(*map(self._look_after, mine))
-            except UnavailableError as error:
-                event(logger, logging.INFO, "streams_not_looked_after", cause=error.__cause__)
+        await repeat(self._second, "streams")
+
+    async def _second(self) -> None:
+        await asyncio.sleep(1)
+        self._turn = (self._turn + 1) % HEARTBEAT_SECONDS
+        mine = [space for space in self._followers if hash(space) % HEARTBEAT_SECONDS == self._turn]
+        try:
+            await asyncio.gather(*map(self._look_after, mine))
+        except UnavailableError as error:
+            event(logger, logging.INFO, "streams_not_looked_after", cause=error.__cause__)
 
     async def _look_after(self, space: SpaceId) -> None:
         if not self._followers[space]:

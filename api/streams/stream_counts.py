@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Final
 
-from shared.cancellation import raise_if_cancelled
+from shared.cancellation import repeat
 from shared.core.access.limits import NO_LIMIT
 from shared.observability import event
 from shared.ports import StreamCounter, UnavailableError
@@ -47,6 +47,7 @@ class StreamCounts:
         self._is_stating = False
         """What ends meanwhile is told afterwards: it would be taken from a count that is not there yet."""
         self._stated_at = 0.0
+        self._seconds = 0
         self._away_until = 0.0
 
     async def enter(self, bounds: Mapping[str, int]) -> str | None:
@@ -84,13 +85,13 @@ class StreamCounts:
 
     async def keep(self) -> None:
         """Looks after it until it is cancelled: now and then, and soon where something is not sure."""
-        seconds = 0
-        while True:
-            raise_if_cancelled()
-            await asyncio.sleep(1)
-            seconds += 1
-            if not self.is_sure or seconds % _SAY_SECONDS == 0:
-                await self.look_after()
+        await repeat(self._second, "stream counts")
+
+    async def _second(self) -> None:
+        await asyncio.sleep(1)
+        self._seconds += 1
+        if not self.is_sure or self._seconds % _SAY_SECONDS == 0:
+            await self.look_after()
 
     async def look_after(self) -> None:
         """Says that the process lives, and states all that it holds where that is needed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -12,15 +13,18 @@ import pytest
 from arq import func
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+import worker.large
 from api.limits import share_exchange
 from api.limits.pace import Pace
 from api.limits.share_exchange import ShareExchange
 from api.streams.stream_counts import StreamCounts
+from shared import cancellation
 from shared.adapters.arq import PatientWorker, WakingRedis
 from shared.adapters.redis.announcements import RedisAnnouncements
 from shared.core.documents import SpaceId
 from shared.ports import ActiveShares, StreamCounter, UnavailableError
 from tests.patience import PATIENCE_SECONDS
+from worker.large import LargeProcess
 
 
 class Driver:
@@ -63,6 +67,14 @@ async def test_a_worker_ends_though_redis_went_away_as_it_was_told_to(monkeypatc
     assert await ends(poll, driver)
 
 
+async def reading(announcements: RedisAnnouncements) -> None:
+    """Until it ends."""
+    announcements._some.set()
+    async with announcements:
+        assert announcements._reader is not None
+        await announcements._reader
+
+
 async def test_announcements_end_though_redis_went_away_as_they_were_told_to() -> None:
     driver = Driver(RedisConnectionError)
     pubsub = SimpleNamespace(get_message=driver.call, aclose=_nothing, subscribe=_nothing)
@@ -73,8 +85,7 @@ async def test_announcements_end_though_redis_went_away_as_they_were_told_to() -
         revoked=_ignored,
         access=_ignored,
     )
-    announcements._some.set()
-    assert await ends(announcements._read, driver)
+    assert await ends(partial(reading, announcements), driver)
 
 
 async def test_counts_of_streams_end_though_the_counter_went_away_as_they_were_told_to() -> None:
@@ -91,6 +102,69 @@ async def test_processes_end_though_whom_they_tell_went_away_as_they_were_told_t
     pace.more(SpaceId("a"), 1)
     shares = cast(ActiveShares, SimpleNamespace(tell=driver.call))
     assert await ends(ShareExchange(pace, shares).keep, driver)
+
+
+class Faulty:
+    """Its first call fails as nobody expects; with the next one it is told so."""
+
+    def __init__(self) -> None:
+        self._calls = 0
+        self.called_again = asyncio.Event()
+
+    async def call(self, *_: object, **__: object) -> Any:
+        self._calls += 1
+        if self._calls == 1:
+            raise ZeroDivisionError
+        self.called_again.set()
+        await asyncio.Event().wait()
+
+
+async def goes_on(loop: Callable[[], Awaitable[object]], faulty: Faulty) -> None:
+    task = asyncio.ensure_future(loop())
+    await asyncio.wait_for(faulty.called_again.wait(), PATIENCE_SECONDS)
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cancellation, "_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(share_exchange, "_TELL_SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("soon")
+async def test_what_runs_beside_requests_goes_on_after_an_error_that_nobody_expected(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It ended, and only what did not happen any more told so."""
+    faulty = Faulty()
+    pubsub = SimpleNamespace(get_message=faulty.call, aclose=_nothing, subscribe=_nothing)
+    announcements = RedisAnnouncements(
+        cast(Any, SimpleNamespace(pubsub=lambda: pubsub)),
+        changed=_ignored,
+        lost=_ignored,
+        revoked=_ignored,
+        access=_ignored,
+    )
+    await goes_on(partial(reading, announcements), faulty)
+    faulty = Faulty()
+    await goes_on(StreamCounts(cast(StreamCounter, SimpleNamespace(lives=faulty.call))).keep, faulty)
+    faulty, pace = Faulty(), Pace()
+    pace.more(SpaceId("a"), 1)
+    await goes_on(ShareExchange(pace, cast(ActiveShares, SimpleNamespace(tell=faulty.call))).keep, faulty)
+    faulty = Faulty()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(worker.large, "start_module", faulty.call)
+        await goes_on(partial(living, LargeProcess()), faulty)
+    assert [record.message for record in caplog.records] == ["background_step_failed"] * 4
+    assert all(record.exc_info for record in caplog.records)
+
+
+async def living(process: LargeProcess) -> None:
+    process.start()
+    assert process._task is not None
+    await process._task
 
 
 async def _nothing(*_: object) -> None:

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from shared import announcement_messages
 from shared.adapters.redis.connection import errors_mapped
 from shared.adapters.redis.keys import space_key
-from shared.cancellation import raise_if_cancelled
+from shared.cancellation import repeat
 from shared.core.documents import DeviceId, SpaceId
 from shared.observability import event
 from shared.ports import Announcement, UnavailableError
@@ -53,9 +53,10 @@ class RedisAnnouncements:
         self._confirmed: dict[bytes, asyncio.Event] = {}
         self._reader: asyncio.Task[None] | None = None
         self._some = asyncio.Event()
+        self._gone = False
 
     async def __aenter__(self) -> RedisAnnouncements:
-        self._reader = asyncio.create_task(self._read())
+        self._reader = asyncio.create_task(repeat(self._read, "announcements"))
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -96,22 +97,19 @@ class RedisAnnouncements:
         await announce_access(self._redis, space)
 
     async def _read(self) -> None:
-        gone = False
-        while True:
-            raise_if_cancelled()
-            await self._some.wait()
-            try:
-                message = await self._pubsub.get_message(timeout=10)
-            except (RedisError, OSError) as error:
-                # Its next call connects and subscribes again.
-                if not gone:
-                    event(logger, logging.WARNING, "announcements_unreachable", cause=error)
-                gone = True
-                await asyncio.sleep(_AGAIN_SECONDS)
-                continue
-            gone = False
-            if message is not None:
-                self._take(message["type"], message["channel"], message["data"])
+        await self._some.wait()
+        try:
+            message = await self._pubsub.get_message(timeout=10)
+        except (RedisError, OSError) as error:
+            # Its next call connects and subscribes again.
+            if not self._gone:
+                event(logger, logging.WARNING, "announcements_unreachable", cause=error)
+            self._gone = True
+            await asyncio.sleep(_AGAIN_SECONDS)
+            return
+        self._gone = False
+        if message is not None:
+            self._take(message["type"], message["channel"], message["data"])
 
     def _take(self, kind: str, channel: bytes, data: bytes) -> None:
         if kind == "subscribe" and channel in self._confirmed:

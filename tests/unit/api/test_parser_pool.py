@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from api.http.codings import CODINGS, ReceivedBody, compress
+from api.large import parser_process
 from api.large.parser_pool import ParserPool
 from api.limits.pace import Pace
 from api.representations import batches, submissions
@@ -17,6 +18,7 @@ from shared.core.documents import DocumentId, JsonText, SpaceId
 from shared.core.json.strict import FaultError
 from shared.core.protocol import Limits
 from shared.ports import UnavailableError
+from tests.patience import PATIENCE_SECONDS
 
 LIMITS = Limits()
 A, D = SpaceId("a"), DocumentId("d")
@@ -73,6 +75,17 @@ async def test_a_process_that_dies_is_replaced_and_whoever_waited_is_told() -> N
         assert (await parser_pool.post_task(A, D, ReceivedBody(RAW), LIMITS)).base == "1-x"
         [other] = readers()
         assert other.pid != process.pid
+
+
+async def test_who_reads_goes_on_after_an_error_that_nobody_expected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ended: with one process, whoever came then waited for ever."""
+    async with ParserPool(LIMITS, Pace(), processes=1) as parser_pool:
+        with monkeypatch.context() as patch:
+            patch.setattr(parser_process, "numbers_in", lambda _: 1 // 0)
+            with pytest.raises(ZeroDivisionError):
+                await parser_pool.post_task(A, D, ReceivedBody(RAW), LIMITS)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            assert (await parser_pool.post_task(A, D, ReceivedBody(RAW), LIMITS)).base == "1-x"
 
 
 @pytest.mark.parametrize("coding", CODINGS)

@@ -43,7 +43,7 @@ LOST = ("tests/unit/core/resolution/test_lost_base.py",)
 PUT_BACK = ("tests/unit/core/resolution/test_put_back_requests.py",)
 PUT_BACK_TOKENS = ("tests/unit/core/resolution/test_put_back_tokens.py",)
 STORE = ("tests/contract/test_document_store.py",)
-RECENT_STATES = ("tests/contract/test_recent_states.py",)
+READ_TOGETHER = ("tests/contract/test_read_together.py",)
 ROUND_TRIPS = ("tests/integration/test_round_trips.py",)
 WIRE = ("tests/unit/test_codec.py",)
 PEOPLE = ("tests/unit/api/test_people.py",)
@@ -551,7 +551,7 @@ BREAKS = (
         "shared/adapters/mongodb/revisions.py",
         "if _as_in_index(document) > _as_in_index(last) or",
         "if _as_in_index(document) >= _as_in_index(last) or",
-        RECENT_STATES,
+        READ_TOGETHER,
     ),
     Break(
         "recent states: those of many documents are read one by one",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 
-_YOUNG = 50_000
+_YOUNG = 250_000
 _OLDER = 50
 # When the cyclic collector looks: most commands are over before that. It would look at all modules again and again
 # while they are loaded, and at all tasks while they are read: a fifth of the time of `list`.
@@ -49,7 +49,7 @@ COMMANDS: Final = {
     "login": "login:login",
     "logout": "login:logout",
     "sync": "sync:sync",
-    "watch": "sync:watch",
+    "watch": "watch:watch",
     "daemon": "daemon:daemon",
     "status": "health:status",
     "doctor": "health:doctor",

@@ -28,8 +28,9 @@ import orjson
 
 from shared import codec, tracing
 from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, JsonText
+from shared.core.resolution.ancestors import Ancestor
 from shared.core.resolution.batch import Answer, Item
-from shared.core.resolution.context import AcknowledgedMap, Ancestor, Given, Outcome, Refusal, Submission
+from shared.core.resolution.context import AcknowledgedMap, Given, Outcome, Refusal, Submission
 from shared.core.version_vectors import Version
 from shared.observability import request_id
 from shared.ports import DecisionError, EncodedItem, Envelope, Reply, UnavailableError

@@ -1772,7 +1772,7 @@ BREAKS = (
     ),
     Break(
         "daemons: garbage is collected as in a short command",
-        "client/commands/sync.py",
+        "client/commands/watch.py",
         "    gc.freeze_after_startup()",
         "    assert gc.freeze_after_startup",
         ("tests/unit/client/commands/test_start_up.py",),

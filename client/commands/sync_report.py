@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from shlex import quote
 from typing import Any
 
-from client.commands.decision_lines import decided_lines, name_of
 from client.screen import SHOWN, Screen, task_files, tasks
 from client.sync.engine.plan import Adopt, Delete, Fetch, Plan, Resend, Send
 from client.sync.report import SyncReport
 from client.workspace.multi_sync import Arrived, Result
 from client.workspace.workspace import Workspace
 from shared.core.identifiers import Body
-from shared.core.protocol import QUOTA_EXCEEDED, WRITES_REFUSED
-from shared.core.resolution.size_limit import TOO_LARGE
+from shared.core.protocol import QUOTA_EXCEEDED, TOO_LARGE, WRITES_REFUSED
 
 
 class NewTasks:
@@ -121,6 +118,12 @@ def without(plan: Plan, documents: Sequence[Any]) -> Plan:
 
 def protected_lines(name: str, documents: Sequence[Any], workspace: Workspace) -> list[str]:
     """The first of the files that may not be written, and what to do."""
+    if not documents:
+        return []
+    from shlex import quote  # noqa: PLC0415  hardly ever needed
+
+    from client.commands.decision_lines import name_of  # noqa: PLC0415  as below
+
     return [
         f"{name}: a newer state of {name_of(document, workspace)} waits: its file is protected. To let it come: "
         f"chmod u+w {quote(str(workspace.folder.path(document)))}"
@@ -193,7 +196,10 @@ def result_report(result: Result, workspace: Workspace) -> tuple[dict[str, Any],
         lines += protected_lines(name, report.protected, workspace)
         lines += refusal_lines(name, refused)
         lines += problem_lines(name, report.problems_there)
-        lines += decided_lines(name, report.decided, workspace)
+        if report.decided:
+            from client.commands.decision_lines import decided_lines  # noqa: PLC0415  most syncs decide nothing
+
+            lines += decided_lines(name, report.decided, workspace)
     lines += alternating_lines(sorted({d for report in result.reports.values() for d in report.alternating}))
     for name, error in result.errors.items():
         value[name] = {**value.get(name, {}), "error": {"code": error.code, "message": str(error)}}

@@ -22,7 +22,6 @@ from client.sync.versioning import Arrival, TakenState
 from shared.codec import content_hash
 from shared.core.identifiers import Body, ContentHash, DocumentId
 from shared.core.json.canonical import equal
-from shared.core.merge.conflict_rows import conflict_rows
 from shared.core.merge.policies import NO_POLICIES, Policies
 
 
@@ -98,6 +97,8 @@ class Answers:
             return
         changes.taken[document] = TakenState(answer, next_state, record)
         if answer.conflicts or next_state.conflicts:
+            from shared.core.merge.conflict_rows import conflict_rows  # noqa: PLC0415  most answers have none
+
             pending = record.pending
             sent = None if pending is None or pending.deletes else pending.body
             decided_here = conflict_rows(next_state.conflicts, self._policies or NO_POLICIES)

@@ -21,7 +21,6 @@ and that is placed.
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -48,7 +47,6 @@ from shared.codec import content_hash
 from shared.core.identifiers import Body, ContentHash, DocumentId
 from shared.core.json.canonical import equal
 from shared.core.json.strict import FaultError
-from shared.core.merge.conflict_rows import conflict_rows
 from shared.core.merge.policies import NO_POLICIES
 from shared.core.protocol import Limits
 
@@ -225,6 +223,8 @@ class Arrivals:
         self._step("again")
         with self._store.transaction():
             self._store.set_arriving({document: row})
+            from shared.core.merge.conflict_rows import conflict_rows  # noqa: PLC0415  hardly ever needed
+
             rows = conflict_rows(merged.conflicts, NO_POLICIES)
             self._store.record_conflicts(HERE, document, [dict(conflict) for conflict in rows])
         (self._stage / old.staged).unlink(missing_ok=True)
@@ -264,7 +264,7 @@ class Arrivals:
         """Staged, durably, each under a name that nothing ever had."""
         rows_written: dict[DocumentId, Arriving] = {}
         paths: list[Path] = []
-        mark = secrets.token_hex(8)
+        mark = os.urandom(8).hex()
         for number, (document, row) in enumerate(rows.items()):
             if row.body is None:
                 rows_written[document] = row
@@ -279,7 +279,7 @@ class Arrivals:
 
     def _rescue(self, path: Path) -> None:
         self._rescued.mkdir(parents=True, exist_ok=True)
-        path.rename(self._rescued / f"{secrets.token_hex(4)}-{path.name}")
+        path.rename(self._rescued / f"{os.urandom(4).hex()}-{path.name}")
 
 
 class _Stage(Enum):

@@ -13,8 +13,7 @@ from client.sync.files import FileContent, UnreadableError
 from client.sync.pair import SyncPair
 from client.sync.upstream import Outgoing
 from shared.core.identifiers import ContentHash, DocumentId
-from shared.core.protocol import Limits
-from shared.core.resolution.size_limit import TOO_LARGE
+from shared.core.protocol import TOO_LARGE, Limits
 from shared.core.version_vectors import Version, unseen
 
 NO_RECORD: Final = Record()

@@ -31,7 +31,6 @@ from client.sync.upstream import (
 )
 from client.sync.versioning import Versioning
 from shared.core.identifiers import DocumentId
-from shared.core.index.reconciliation import sum_of
 from shared.core.protocol import REFUSED_FOR_NOW
 
 MAX_ROUNDS: Final = 8
@@ -270,6 +269,8 @@ class Sync:
         if not prove and row.unproved < PROVE_SYNCS and abs(now - row.proved) < PROVE_SECONDS:
             self._pair.store.set_proof(self._pair.name)
             return True
+        from shared.core.index.reconciliation import sum_of  # noqa: PLC0415  most syncs are not to prove it
+
         fingerprint = sum_of(self._pair.store.remote_hashes(self._pair.name)).fingerprint
         agrees = await self._pair.upstream.agrees(row.cursor, fingerprint)
         if agrees is False:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from client.sync.engine.records import Ancestor, Pending, UpstreamAnswer, UpstreamReply
 from shared.core.identifiers import ContentHash, DocumentId
-from shared.core.index.reconciliation import Fingerprint, sum_of
 from shared.core.merge.policies import Policies
+
+if TYPE_CHECKING:
+    from shared.core.index.reconciliation import Fingerprint
 
 
 class UpstreamError(Exception):
@@ -86,6 +88,8 @@ class UpstreamChanges:
 
 def agreement(everything: UpstreamChanges, cursor: str | None, fingerprint: Fingerprint) -> bool | None:
     """What `agrees` answers, by all that the upstream has."""
+    from shared.core.index.reconciliation import sum_of  # noqa: PLC0415  it is asked for now and then
+
     live = {document: content for document, content in everything.hashes.items() if content is not None}
     if sum_of(live).fingerprint == fingerprint:
         return True

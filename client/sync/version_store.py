@@ -8,7 +8,7 @@ returned   id -> what the file held lately, and when it went back to an earlier 
 
 from __future__ import annotations
 
-import secrets
+import os
 import sqlite3
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -73,7 +73,7 @@ class FileVersions:
 
     def make_source(self) -> Source:
         """An id that no other folder has. Simulations choose it, so that they can be repeated."""
-        return Source(secrets.token_hex(4))
+        return Source(os.urandom(4).hex())
 
     def next_number(self) -> tuple[Source, int]:
         """For an edit."""

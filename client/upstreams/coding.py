@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
-import sys
-from typing import Any, Final
-
-import httpx
+from typing import TYPE_CHECKING, Any, Final
 
 from shared.codec import loads_answer
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+if TYPE_CHECKING:
+    import httpx
 
 COMPRESS_FROM: Final = 1024
 """Bytes of a body; below, compression saves nothing."""
@@ -34,7 +28,11 @@ def coding_for(offered: frozenset[str]) -> str:
 def compressed(data: bytes, coding: str) -> bytes:
     """The same data always give the same bytes: what is sent again is the same."""
     if coding == "zstd":
+        from client.upstreams.zstandard import zstd  # noqa: PLC0415  a sync that finds nothing needs neither
+
         return zstd.compress(data, 3)
+    import gzip  # noqa: PLC0415  as above
+
     return gzip.compress(data, 6, mtime=0)
 
 
@@ -46,6 +44,8 @@ def content_of(answer: httpx.Response) -> bytes:
     data = answer.content
     if not data.startswith(_MAGIC):
         return data
+    from client.upstreams.zstandard import zstd  # noqa: PLC0415  as above
+
     try:
         return zstd.decompress(data)
     except zstd.ZstdError as error:

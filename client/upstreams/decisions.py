@@ -13,11 +13,9 @@ from shared.core.identifiers import Body, DeviceId, DocumentId, JsonText
 from shared.core.index.lineage import Lineage
 from shared.core.json.strict import FaultError
 from shared.core.merge.policies import NO_POLICIES, InvalidPolicies, Policies, parse
-from shared.core.protocol import Limits
+from shared.core.protocol import CREATED, TOO_LARGE, Limits
 from shared.core.resolution.batch import Answer, Item
 from shared.core.resolution.context import Given, Refusal, Submission
-from shared.core.resolution.revs import CREATED
-from shared.core.resolution.size_limit import TOO_LARGE
 from shared.core.resolution.states import DELETED_KEY
 from shared.core.version_vectors import Source, Version, join
 from shared.ports import Reply, Transaction

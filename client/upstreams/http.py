@@ -8,11 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 import httpx
-from httpx_sse import EventSource
 
 from client.sync.engine.records import UpstreamAnswer, UpstreamReply
 from client.sync.upstream import (
@@ -29,9 +28,11 @@ from client.upstreams.http_submission import HttpSubmission, reply_of
 from client.upstreams.server_facts import ServerFacts
 from shared.codec import loads_answer
 from shared.core.identifiers import ContentHash, DocumentId, is_document_id
-from shared.core.index.reconciliation import Fingerprint
 from shared.core.merge.policies import NO_POLICIES, InvalidPolicies, Policies
 from shared.core.merge.policies import parse as parse_policies
+
+if TYPE_CHECKING:
+    from shared.core.index.reconciliation import Fingerprint
 
 CURSOR_HEADER: Final = "hypertask-cursor"
 SINCE: Final = "since"
@@ -199,6 +200,8 @@ class HttpUpstream:
     async def wait(self, cursor: str | None) -> UpstreamChanges | None:
         position = (cursor or "").partition(":")[2]
         if self._facts.offers("events"):
+            from httpx_sse import EventSource  # noqa: PLC0415  only who stays listens
+
             headers = {"accept": "text/event-stream", **({"last-event-id": position} if position else {})}
             async with self.channel.stream("/events", headers, HEARTBEATS_MISSED) as answer:
                 if answer.status_code == 410:

@@ -15,8 +15,7 @@ from client.upstreams.http_channel import CONNECTIONS, Channel, refusal, refused
 from client.upstreams.server_facts import ServerFacts
 from shared.codec import content_hash, dumps
 from shared.core.identifiers import Body, ContentHash, DocumentId
-from shared.core.protocol import CONFIRM_DELETIONS, CONFIRM_HEADER, REFUSED_FOR_NOW
-from shared.core.resolution.revs import CREATED
+from shared.core.protocol import CONFIRM_DELETIONS, CONFIRM_HEADER, CREATED, REFUSED_FOR_NOW
 
 Batch = list[tuple[Outgoing, dict[str, Any]]]
 """What is submitted, and what is said of it."""

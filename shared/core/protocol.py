@@ -9,6 +9,8 @@ SPACE_HEADER: Final = "hypertask-space"
 CONFIRM_HEADER: Final = "hypertask-confirm"
 CONFIRM_DELETIONS: Final = "deletions"
 """Value of CONFIRM_HEADER with which a device's many deletions are meant."""
+CREATED: Final = "0"
+"""As a base: I created this document. As an answer: there never was one."""
 READ_ONLY: Final = "read-only"
 SPACE_ARCHIVED: Final = "space-archived"
 WRITES_REFUSED: Final = frozenset({READ_ONLY, SPACE_ARCHIVED})
@@ -16,6 +18,8 @@ WRITES_REFUSED: Final = frozenset({READ_ONLY, SPACE_ARCHIVED})
 QUOTA_EXCEEDED: Final = "quota-exceeded"
 REFUSED_FOR_NOW: Final = WRITES_REFUSED | {QUOTA_EXCEEDED}
 """Codes of errors that say nothing against the document: the same may be taken later."""
+TOO_LARGE: Final = "too-large"
+"""Of a document that is larger than it may be."""
 AUTH_SCHEMES: Final = ("bearer", "hypertask")
 
 

@@ -19,16 +19,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from client.sync.engine.records import Outline, Pending, Record, UpstreamAnswer
 from shared.codec import content_hash
 from shared.core.identifiers import Body, ContentHash
-from shared.core.index.cursors import parse_cursor
 from shared.core.json.canonical import equal
-from shared.core.merge.conflicts import Conflict
-from shared.core.merge.objects import merge
 from shared.core.merge.policies import NO_POLICIES, Policies
-from shared.core.resolution.revs import CREATED, parse_rev
+from shared.core.protocol import CREATED
+
+if TYPE_CHECKING:
+    from shared.core.merge.conflicts import Conflict
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,8 @@ def on_fetched(record: Record, now: Body | None, answer: UpstreamAnswer) -> Next
 def is_forgotten(base: str | None, answer: UpstreamAnswer) -> bool:
     """Whether the answer is of an upstream that does not know the base any more: it was wiped, or put back to an
     earlier state. Sequences only grow, whatever an upstream goes through."""
+    from shared.core.resolution.revs import parse_rev  # noqa: PLC0415  a sync that finds nothing needs none
+
     if base is None or base == CREATED or answer.rev is None:
         return False
     before, now = parse_rev(base), parse_rev(answer.rev)
@@ -100,6 +103,11 @@ def may_be_lost(bases: Iterable[str], listened: str | None, now: str | None) -> 
     """Whether the upstream may not know one of the bases any more though it takes the cursor `listened`: it gave out
     the base after that cursor, and in another history than that of the cursor `now`. So it is when an upstream was
     put back to a moment between the two, and for what was answered right before a database began another history."""
+    if listened == now:
+        return False
+    from shared.core.index.cursors import parse_cursor  # noqa: PLC0415  as above
+    from shared.core.resolution.revs import parse_rev  # noqa: PLC0415  as above
+
     then, here = (parse_cursor(cursor) if cursor is not None else None for cursor in (listened, now))
     if then is None or here is None or then.epoch == here.epoch:
         return False
@@ -122,6 +130,8 @@ class MergedDoc:
 
 def merged_onto(base: Body | None, state: Body, mine: Body, policies: Policies = NO_POLICIES) -> MergedDoc:
     """The edits from `base` to `mine`, on `state`; where both changed a place, mine stand."""
+    from shared.core.merge.objects import merge  # noqa: PLC0415  as above
+
     merged = merge([base or {}], state, mine, policies=policies, explicit_base=True)
     assert isinstance(merged.value, dict)  # of two objects an object is made
     return MergedDoc(merged.value, merged.conflicts)

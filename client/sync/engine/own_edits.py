@@ -13,14 +13,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from client.sync.engine.records import Record, UpstreamAnswer
 from shared.core.identifiers import Body
 from shared.core.json.canonical import equal
 from shared.core.json.pointers import split
 from shared.core.json.values import ABSENT
-from shared.core.merge.conflict_rows import ConflictRow
+
+if TYPE_CHECKING:
+    from shared.core.merge.conflict_rows import ConflictRow
 
 DELETED: Final = ""
 """Stands among fields for the whole document, which was deleted."""

@@ -41,9 +41,8 @@ from typing import Final
 from client.sync.engine.records import Outline, Pending, Record
 from shared.codec import canonical, content_hash
 from shared.core.identifiers import Body, ContentHash, DocumentId
-from shared.core.protocol import Limits
+from shared.core.protocol import CREATED, Limits
 from shared.core.resolution.deletion_guard import ALWAYS_ALLOWED, SHARE
-from shared.core.resolution.revs import CREATED
 from shared.core.resolution.states import DELETED_KEY
 from shared.core.version_vectors import Version
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.core.identifiers import Body, ContentHash
-from shared.core.resolution.context import Ancestor
+from shared.core.resolution.ancestors import Ancestor
 from shared.core.resolution.states import is_tombstone
 from shared.core.version_vectors import Version
 

@@ -30,6 +30,7 @@ from shared.core.index.lineage import Lineage
 from shared.core.json.canonical import canonical
 from shared.core.merge.clock import clock
 from shared.core.merge.objects import Conflict
+from shared.core.resolution.ancestors import Ancestor
 from shared.core.resolution.revs import CREATED, Rev, make_rev, parse_rev
 from shared.core.resolution.states import is_tombstone
 from shared.core.resolution.usage import Usage
@@ -79,16 +80,6 @@ class AcknowledgedMap:
     """When it asked for the first of the two."""
     sequence: Sequence
     """Of the first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ancestor:
-    """An earlier state of the document that a client knows. `state` None: there was no document."""
-
-    version: Version
-    state: Body | None
-    hash: ContentHash | None
-    """Of `state`."""
 
 
 @dataclass(frozen=True, slots=True)

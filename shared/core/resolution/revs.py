@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, NewType
 
+from shared.core import protocol
 from shared.core.documents import ContentHash, Epoch, Sequence
 from shared.core.index.lineage import in_base_36, without_origins
 from shared.core.version_vectors import MAX_COUNTER, Source, Version, bounded
 
 Rev = NewType("Rev", str)
 
-CREATED: Final = Rev("0")
-"""As a base: I created this document. As an answer: there never was one."""
+CREATED: Final = Rev(protocol.CREATED)
 MAX_REV_SOURCES: Final = 8
 """Sources that a rev names."""
 

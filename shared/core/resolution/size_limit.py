@@ -9,12 +9,10 @@ Laws (tests/unit/core/resolution/test_size_limit.py):
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from shared.core.documents import Body
+from shared.core.protocol import TOO_LARGE
 from shared.core.resolution.context import Decision, DocumentContext, Refusal, Submission
-
-TOO_LARGE: Final = "too-large"
 
 SizeOf = Callable[[Body], int]
 """How many bytes a body counts for: those of its canonical form for the limit of a document, of its JSON for a

@@ -10,8 +10,9 @@ from shared import codec
 from shared.adapters.memory import MemorySpace
 from shared.core.documents import Body, DeviceId, DocumentId, Epoch, Sequence
 from shared.core.index.lineage import first_history, next_history
+from shared.core.resolution.ancestors import Ancestor
 from shared.core.resolution.batch import Answer, Item
-from shared.core.resolution.context import Ancestor, Given, Head, Refusal, Submission
+from shared.core.resolution.context import Given, Head, Refusal, Submission
 from shared.core.version_vectors import Version
 from shared.transaction import CachedResolver, decide
 

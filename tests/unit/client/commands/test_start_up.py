@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -15,10 +16,13 @@ from click.testing import CliRunner
 
 from bench import terminal
 from client.cli import main
+from client.config.tokens import Tokens
 from client.folder import body_cache, replace, task_folder
 from client.folder.task_folder import TaskFolder
 from client.tasks.ids import id_of
+from client.upstreams.http_channel import Channel
 from tests.instance import ROOT
+from tests.unit.client.stub_server import StubServer
 
 COUNT = 60
 """So many tasks are more than the cache waits for."""
@@ -114,6 +118,72 @@ def test_what_is_loaded(folder: TaskFolder, words: list[str], completing: bool, 
     assert (said.returncode, said.stderr.strip()) == (0, ""), said.stderr
 
 
+OTHERS = """
+import atexit, os, sys
+before = {*sys.modules}
+def ours():
+    loaded = [name for name, module in sys.modules.items() if module is not None and name not in before]
+    own = [name for name in loaded if name.startswith(("client.", "shared."))]
+    libraries = {name.partition(".")[0] for name in loaded} - {"client", "shared"} - sys.stdlib_module_names
+    print(*sorted([*own, *libraries]), file=sys.stderr)
+atexit.register(ours)
+from client.cli import main
+main(prog_name="hypertask")
+"""
+EVERY = {
+    *("client.cli", "client.commands", "client.commands.reporting", "client.commands.session", "client.config"),
+    *("client.config.config_file", "client.config.config_text", "client.folder", "client.folder.durable"),
+    *("client.folder.file_names", "client.folder.file_text", "client.folder.problems", "client.folder.replace"),
+    *("client.folder.task_folder", "client.screen", "client.tasks", "client.tasks.ids", "client.tasks.journal"),
+    *("client.tasks.listed", "client.tasks.moments"),
+    *("client.tasks.local_time", "client.tasks.task_list", "shared.codec", "shared.core", "shared.core.display"),
+    *("shared.core.identifiers", "shared.core.json", "shared.core.json.canonical", "shared.core.json.strict"),
+    *("shared.core.merge", "shared.core.merge.clock", "shared.core.protocol", "shared.core.resolution"),
+    *("shared.core.resolution.states", "click", "orjson"),
+}
+LISTING = {
+    *("client.commands.list_tasks", "client.commands.listing", "client.commands.loading", "client.commands.table"),
+    *("client.commands.task_rows", "client.commands.task_words", "client.folder.body_cache"),
+    *("client.tasks.expressions", "client.tasks.filters", "client.tasks.known"),
+    *("client.tasks.named", "client.tasks.reports", "client.tasks.urgency"),
+    *("client.tasks.view", "client.tasks.virtual_tags", "client.tasks.words"),
+}
+SYNCING = {
+    *("client.commands.sync", "client.commands.sync_report", "client.config.tokens", "client.folder.locks"),
+    *("client.sync", "client.sync.apply_answers", "client.sync.arrivals", "client.sync.change_scope"),
+    *("client.sync.decided", "client.sync.engine", "client.sync.engine.answer", "client.sync.engine.emptied"),
+    *("client.sync.engine.own_edits", "client.sync.engine.plan", "client.sync.engine.records"),
+    *("client.sync.engine.versions", "client.sync.files", "client.sync.lost_edits", "client.sync.outbox"),
+    *("client.sync.pair", "client.sync.report", "client.sync.state_file", "client.sync.state_store"),
+    *("client.sync.sync_run", "client.sync.upstream", "client.sync.upstream_records", "client.sync.version_store"),
+    *("client.sync.versioning", "client.upstreams", "client.upstreams.coding", "client.upstreams.http"),
+    *("client.upstreams.http_channel", "client.upstreams.http_submission", "client.upstreams.server_facts"),
+    *("client.workspace", "client.workspace.multi_sync", "client.workspace.workspace"),
+    *("shared.core.json.pointers", "shared.core.json.values", "shared.core.merge.policies"),
+    *("shared.core.resolution.ancestors", "shared.core.version_vectors"),
+    *("shared.core.resolution.deletion_guard", "shared.observability", "shared.retry"),
+    *("anyio", "certifi", "h11", "httpcore", "httpx", "idna", "typing_extensions"),
+}
+
+
+@pytest.mark.parametrize(("words", "expected"), [(["list"], EVERY | LISTING), (["sync"], EVERY | SYNCING)])
+def test_all_that_is_loaded(
+    folder: TaskFolder, words: list[str], expected: set[str], stub: StubServer, url: str
+) -> None:
+    """By a list, and by a sync that finds nothing to do: half of what they take is loading. A module that is not in
+    these lists is one that they can do without, or else belongs there."""
+    config = folder.root.parent / ".config" / "hypertask" / "config.toml"
+    config.write_text(f'{config.read_text()}[[profiles.default.upstreams]]\nname = "up"\nurl = "{url}"\n')
+    Tokens(config).put("default", "up", stub.token)
+    env = {**os.environ, **variables(folder, [], completing=False)}
+    for word in ["list", "sync"]:
+        assert CliRunner().invoke(main, [word], env=env).exit_code == 0
+    said = subprocess.run([sys.executable, "-c", OTHERS, *words], env=env, capture_output=True, text=True)
+    assert said.returncode == 0, said.stderr
+    found = {*said.stderr.split()}
+    assert (sorted(found - expected), sorted(expected - found)) == ([], [])
+
+
 @pytest.mark.parametrize(
     ("words", "completing", "expected"),
     [
@@ -156,6 +226,29 @@ def test_what_is_read(
     assert (counted["scan"], counted["read"]) == expected
 
 
+class Searches:
+    """Counts for which modules the places are searched where they might be."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        self.names.append(name)
+
+
+def test_a_request_searches_for_no_module(stub: StubServer, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def requests() -> list[str]:
+        channel = Channel(url, stub.token)
+        await channel.request("GET", "/hashes")
+        searches = Searches()
+        monkeypatch.setattr(sys, "meta_path", [searches, *sys.meta_path])
+        await channel.request("GET", "/hashes")
+        await channel.close()
+        return searches.names
+
+    assert asyncio.run(requests()) == []
+
+
 def test_the_page_has_what_the_measurement_prints() -> None:
     """The rows and the sizes of `python -m bench.terminal`; the figures are of the machine that it ran on."""
     _, _, part = (ROOT / "docs" / "taskwarrior.md").read_text(encoding="utf-8").partition("\n## How fast\n")
@@ -169,9 +262,9 @@ def test_what_goes_on_collects_what_is_garbage(tmp_path: Path) -> None:
     """A short command hardly ever looks for it. A daemon that kept that up would grow."""
     config = str(tmp_path / "config.toml")
     program = (
-        "import gc, sys; from client.cli import main; from client.commands import sync\n"
+        "import gc, sys; from client.cli import main; from client.commands import watch\n"
         "short = gc.get_threshold()\n"
-        "sync._watch_until_changed = lambda session, screen: None\n"
+        "watch._watch_until_changed = lambda session, screen: None\n"
         f"main(['init', {str(tmp_path / 'tasks')!r}], standalone_mode=False)\n"
         "main(['watch'], standalone_mode=False)\n"
         "sys.exit(not all(now < before for now, before in zip(gc.get_threshold(), short, strict=True)))\n"

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from shared.core.documents import Body
 from shared.core.merge.policies import parse
+from shared.core.resolution.ancestors import Ancestor
 from shared.core.resolution.batch import Answer
-from shared.core.resolution.context import Ancestor, Refusal
+from shared.core.resolution.context import Refusal
 from shared.core.resolution.revs import parse_rev
 from shared.core.version_vectors import Source, Version, includes, join
 from tests.unit.core.restored_space import ID, Upstream, dead, doc, hash_of

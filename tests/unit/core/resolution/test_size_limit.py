@@ -7,10 +7,11 @@ import pytest
 
 from shared.core.documents import Body, DocumentId, Sequence
 from shared.core.json.canonical import canonical, content_hash
+from shared.core.protocol import TOO_LARGE
 from shared.core.resolution.context import Decision, DocumentContext, Head, Refusal, Submission
 from shared.core.resolution.resolve import resolve
 from shared.core.resolution.revs import CREATED
-from shared.core.resolution.size_limit import TOO_LARGE, within_limit
+from shared.core.resolution.size_limit import within_limit
 
 BASE = {"id": "d", "a": "", "b": ""}
 

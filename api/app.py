@@ -16,6 +16,7 @@ from api.authentication.nobody import is_of_nobody
 from api.http.compression import Compression
 from api.http.connection import connection_of
 from api.http.cors import Cors
+from api.http.router import Router
 from api.large.large_answers import LargeAnswers
 from api.lifespan import LifespanOf, lifespan_of
 from api.limits.admission import UNCOUNTED
@@ -47,7 +48,7 @@ from shared.observability import begin_request
 from shared.settings import Settings
 
 _COMMON = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
-ROUTES = [  # they are tried one by one: what is asked for most comes first
+ROUTES = [
     Route("/task/{id}", documents.post_task, methods=["POST"]),
     Route("/hashes", hashes.get_hashes, methods=["GET"]),
     Route("/tasks", batch.post_tasks, methods=["POST"]),
@@ -120,17 +121,14 @@ ROUTES = [  # they are tried one by one: what is asked for most comes first
 def create_app(settings: Settings | None = None, lifespan: LifespanOf = lifespan_of) -> ASGIApp:
     """The application; settings from the environment unless they are given."""
     settings = settings or Settings.from_env()
-    # Around the whole of it: Starlette answers faults of ours outside of its middleware.
-    app = Starlette(
-        routes=[*ROUTES, *PAGES, *WEB_CLIENT],
-        lifespan=lifespan(settings),
-        exception_handlers=dict.fromkeys(errors.RESPONDED_TO, errors.respond),
-    )
+    routes = [*ROUTES, *PAGES, *WEB_CLIENT]
     # An address is what it is: a redirect would go to whatever the Host header says, and lose the body.
-    app.router.redirect_slashes = False
-    inner = RequestEnvelope(events.Events(Compression(LargeAnswers(app))))
-    metered = Metered(Cors(inner, origins_of(settings.cors_origins)), app.routes)
-    return Traced(metered, app.routes) if settings.traces_url else metered
+    app = Router(routes, Starlette(lifespan=lifespan(settings)))
+    inner: ASGIApp = RequestEnvelope(events.Events(Compression(LargeAnswers(app))))
+    if origins := origins_of(settings.cors_origins):
+        inner = Cors(inner, origins)
+    metered = Metered(inner, routes)
+    return Traced(metered, routes) if settings.traces_url else metered
 
 
 class RequestEnvelope:
@@ -164,10 +162,12 @@ class RequestEnvelope:
             if message["type"] == "http.response.start":
                 with suppress(errors.ProblemError):  # the connection has ended
                     await take_nobodys_turn()  # its token is not known
-                names = {name for name, _ in message["headers"]}
+                headers = message["headers"]
+                names = [name for name, _ in headers]
                 more = [header for header in _COMMON if header[0] not in names]
-                more += [(name.encode(), value.encode()) for name, value in rate_fields(holding.rates).items()]
-                message["headers"] = [*message["headers"], *more, (b"x-request-id", identity.encode())]
+                if holding.rates:
+                    more += [(name.encode(), value.encode()) for name, value in rate_fields(holding.rates).items()]
+                message["headers"] = [*headers, *more, (b"x-request-id", identity.encode())]
             await send(message)
 
         try:

@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Match, Route
 
 from shared import codec
 from shared.core import protocol
@@ -106,17 +104,8 @@ class ProblemError(Exception):
         self.extensions = dict(extensions or {})
 
 
-RESPONDED_TO: Final = (
-    ProblemError,
-    FaultError,
-    HTTPException,
-    UnavailableError,
-    DecisionError,
-    Exception,
-)
-"""What `respond` is registered for. The last one is for faults of ours, which Starlette raises on."""
-
-_BY_STATUS: Final = {kind.status: kind for kind in (NOT_FOUND, METHOD_NOT_ALLOWED, FORBIDDEN)}
+EXPECTED: Final = (ProblemError, FaultError, UnavailableError, DecisionError)
+"""What a handler may raise. What else it raises is a fault of ours."""
 
 
 def _from_fault(error: FaultError) -> ProblemError:
@@ -128,11 +117,6 @@ def _from_fault(error: FaultError) -> ProblemError:
     if fault.malformed:
         return ProblemError(MALFORMED_JSON, fault.detail)
     return ProblemError(INVALID_DOCUMENT, f"{fault.detail} ({fault.reason})", pointer=fault.pointer)
-
-
-def _from_http(error: HTTPException) -> ProblemError:
-    kind = _BY_STATUS.get(error.status_code, MALFORMED_REQUEST)
-    return ProblemError(kind, error.detail, headers=error.headers)
 
 
 def quota_exceeded(limit: str, used: int, most: int, todo: str) -> ProblemError:
@@ -173,8 +157,6 @@ def problem(error: Exception) -> ProblemError:
             return error
         case FaultError():
             return _from_fault(error)
-        case HTTPException():
-            return _from_http(error)
         case OverloadedError():
             return ProblemError(UNAVAILABLE, f"Overloaded: {error}.", headers={"retry-after": "2"})
         case UnavailableError():
@@ -215,20 +197,9 @@ def render(error: ProblemError) -> Response:
     return Response(codec.dumps(members(error)), error.kind.status, headers=headers)
 
 
-def _methods(request: Request) -> list[str]:
-    """Those that the address takes. It may have several routes; the router knows the first of them only."""
-    methods: set[str] = set()
-    for route in request.app.routes:
-        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
-            methods |= route.methods or set()
-    return sorted(methods)
-
-
 async def respond(request: Request, error: Exception) -> Response:
-    """Starlette's exception handler for everything."""
+    """The answer to what a handler raised, which is logged if it is nobody's doing who asks."""
     problem_error = problem(error)
-    if problem_error.kind is METHOD_NOT_ALLOWED:
-        problem_error.headers = {"allow": ", ".join(_methods(request))}
     if problem_error.kind is INTERNAL:
         logger.error("request_failed", exc_info=error, extra={"fields": {"path": request.url.path}})
     elif problem_error.kind is UNAVAILABLE:

@@ -69,4 +69,4 @@ class AppState:
 
 def state(request: Request) -> AppState:
     """The process's state."""
-    return cast(AppState, request.state.hypertask)
+    return cast("AppState", request.scope["state"]["hypertask"])

@@ -997,7 +997,7 @@ BREAKS = (
     Break(
         "bodies: what all hold together has no bound",
         "api/limits/bounds.py",
-        "        if everything + size > self._most and (everything or not self._first_always):",
+        "        if self.held + size > self._most and (self.held or not self._first_always):",
         "        if False:",
         ("tests/unit/api/test_bounds.py",),
     ),
@@ -1011,7 +1011,7 @@ BREAKS = (
     Break(
         "bodies: what has come in part does not count",
         "api/requests/body.py",
-        "            holding.take(budget, space, len(piece))",
+        "            holding.take(app.bodies, space, len(piece))",
         "            pass",
         ("tests/integration/test_bounds.py",),
     ),
@@ -1074,7 +1074,7 @@ BREAKS = (
     Break(
         "heads: they have any number of bytes",
         "api/http/http_protocol.py",
-        "        if self._in_head and self._head_bytes > MOST_HEAD_BYTES:",
+        "        if self._head_bytes > MOST_HEAD_BYTES:",
         "        if False:",
         PROTOCOL,
     ),
@@ -1674,7 +1674,7 @@ BREAKS = (
     Break(
         "a large body counts as one request",
         "api/requests/body.py",
-        "        state(request).pace.more(space, size // BYTES_OF_A_REQUEST)\n",
+        "        app.pace.more(space, size // BYTES_OF_A_REQUEST)\n",
         "",
         SHARES,
     ),

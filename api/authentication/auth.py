@@ -184,7 +184,8 @@ class Devices:
         if verdict_on(access, Act.READ) is not Verdict.ALLOWED:
             # Whether the space exists is not said.
             raise _closed()
-        device = replace(device, space=space)
+        if space != device.space:
+            device = replace(device, space=space)
         if self.admission is not None:
             await self.admission.device(request.scope, device, space)
         self._seen.note(device.id, client=request.headers.get("user-agent"))

@@ -7,6 +7,7 @@ from typing import Final
 from starlette.types import Scope
 
 from api.authentication.cookies import cookie_in
+from api.http.fields import fields_of
 
 _OPEN: Final = frozenset(("/", "/app", "/docs", "/openapi.json"))
 _OPEN_ROOTS: Final = ("/app/", "/assets/")
@@ -21,7 +22,5 @@ def is_of_nobody(scope: Scope, session_cookie: str) -> bool:
 
 
 def _carries_credential(scope: Scope, session_cookie: str) -> bool:
-    return any(
-        name == b"authorization" or (name == b"cookie" and cookie_in(value.decode("latin-1"), session_cookie))
-        for name, value in scope["headers"]
-    )
+    fields = fields_of(scope)
+    return "authorization" in fields or any(cookie_in(value, session_cookie) for value in fields.getlist("cookie"))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Awaitable, MutableMapping, Sequence
 from typing import Any, Final
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.codings import CODINGS, IDENTITY, Encoder, compress
+from api.http.fields import fields_of
 
 MIN_BYTES: Final = 1000
 """Below that an answer fits into a packet anyway."""
@@ -31,6 +32,8 @@ def _together(coding: str, parts: Sequence[bytes]) -> bytes:
 
 def accepted(header: str | None) -> str:
     """The coding to answer in, by Accept-Encoding; IDENTITY if it asks for none of ours."""
+    if not header:
+        return IDENTITY
     weights = accepted_codings(header)
     return max(weights, key=lambda coding: weights[coding], default=IDENTITY)
 
@@ -79,11 +82,13 @@ class Compression:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        coding = accepted(Headers(scope=scope).get("accept-encoding")) if scope["type"] == "http" else IDENTITY
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        coding = accepted(fields_of(scope).get("accept-encoding")) if scope["type"] == "http" else IDENTITY
         if coding == IDENTITY:
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
+        return self._compressed(coding, scope, receive, send)
+
+    async def _compressed(self, coding: str, scope: Scope, receive: Receive, send: Send) -> None:
         start: Message | None = None
         encoder: Encoder | None = None
 

@@ -10,6 +10,8 @@ from api.errors import MALFORMED_REQUEST, ProblemError
 
 CONNECTION: Final = "hypertask.connection"
 """Where a request's Connection is in its scope."""
+WHOLE: Final = "hypertask.whole"
+"""What is true in a request's scope once all of its body is there: taking it waits for nothing."""
 
 
 class Connection:

@@ -16,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api import errors
 from api.errors import Kind
-from api.http.connection import CONNECTION, Connection
+from api.http.connection import CONNECTION, WHOLE, Connection
 from shared import codec
 from shared.observability import event
 
@@ -69,6 +69,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._stuck_timer: asyncio.TimerHandle | None = None
         self._in_head = True
         self._in_body = False
+        self._has_begun = False
+        """A part of the head is there, perhaps of no slice of its own."""
         self._head_bytes = 0
         self._chunks = self._body_bytes = self._trailers = 0
         self._refusal: tuple[Kind, str] | None = None
@@ -124,15 +126,18 @@ class HttpProtocol(HttpToolsProtocol):
     def _parse(self, data: bytes) -> None:
         if self._in_head:
             self._head_bytes += len(data)
-            if self._head_timer is None:  # the first bytes after an answer
-                self._start_head_timer()
         self._unset_keepalive_if_required()
         try:
             self._feed(data)
         except httptools.HttpParserError:
             self.send_400_response("")
-        if self._in_head and self._head_bytes > MOST_HEAD_BYTES:
+            return
+        if not self._in_head:
+            return
+        if self._head_bytes > MOST_HEAD_BYTES:
             self._refuse(errors.HEADERS_TOO_LARGE, f"The head of a request may have {MOST_HEAD_BYTES} bytes.")
+        elif self._head_timer is None and (self._head_bytes or self._has_begun):  # more of it is to come
+            self._start_head_timer()
 
     def _feed(self, data: bytes) -> None:
         """Offers to go on in another protocol are passed over (RFC 9110, 7.8): clients that know HTTP/2 offer it with
@@ -162,9 +167,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._in_head, self._in_body = True, False
         self._chunks = self._body_bytes = self._trailers = 0
-        if self._head_timer is None:  # behind another request
-            self._head_bytes = 0
-            self._start_head_timer()
+        self._has_begun = True
 
     def on_url(self, url: bytes) -> None:
         if not self._is_replaying:
@@ -199,7 +202,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._look_at_host()
         cast("dict[str, Any]", self.scope)[CONNECTION] = self._connection
         super().on_headers_complete()  # may find that they are not valid
-        self._in_head, self._in_body = False, True
+        self._in_head, self._in_body, self._has_begun = False, True, False
         fields = dict(self.headers)
         self._is_chunked = b"transfer-encoding" in fields
         self._body_length = 0 if self._is_chunked else int(fields.get(b"content-length", b"0"))
@@ -220,6 +223,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self._has_offer:  # says the parser, but its body comes
             return
         self._in_body = False
+        cast("dict[str, Any]", self.scope)[WHOLE] = True
         super().on_message_complete()
         if self.cycle.response_complete:  # before its body had come, which ended the time that it is kept open
             self._wait_for_head()

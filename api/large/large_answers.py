@@ -6,10 +6,9 @@ space and of all, until they are sent; who has too many under way is told to com
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, MutableMapping, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, MutableMapping, Sequence
 from typing import Any, Final
 
-from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -74,16 +73,16 @@ class LargeAnswers:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        sending = _Sending(scope, receive, send)
-        await self._app(scope, receive, sending.send)
+            return self._app(scope, receive, send)
+        return self._app(scope, receive, _Sending(scope, receive, send).send)
 
 
 class _Sending:
     """The answer to one request."""
+
+    __slots__ = ("_holding", "_is_head", "_receive", "_refused", "_scope", "_send")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._scope = scope
@@ -113,7 +112,7 @@ class _Sending:
 
     async def _begin(self, start: Message) -> None:
         shared = start.pop(_SHARED, False)
-        length = int(Headers(raw=start["headers"]).get("content-length", "0"))
+        length = int(next((value for name, value in start["headers"] if name == b"content-length"), 0))
         if length > PIECE_BYTES and not shared and not self._is_head:
             try:
                 self._holding.take(self._budget(), self._holding.space, length)

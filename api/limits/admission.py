@@ -7,7 +7,7 @@ from starlette.types import Scope
 from api.limits.bounds import HOLDING
 from api.limits.limits_in_force import LimitsInForce
 from api.limits.rates import RequestRates, refused
-from shared.core.access.limits import HOUR_SECONDS, Limit, Rate, network_of
+from shared.core.access.limits import HOUR_SECONDS, NO_LIMIT, Limit, Rate, network_of
 from shared.core.documents import Device, SpaceId, UserId
 
 UNCOUNTED = ("/healthz", "/readyz")
@@ -25,8 +25,7 @@ class Admission:
     async def address(self, scope: Scope) -> None:
         """Of any request, before it is known who asks."""
         if scope["path"] not in UNCOUNTED:
-            rate = Rate(Limit.REQUESTS_PER_ADDRESS, self._limits.of_nobody(Limit.REQUESTS_PER_ADDRESS))
-            await self._admit(scope, rate, _network(scope))
+            await self._admit(scope, self._limits.nobody.rate(Limit.REQUESTS_PER_ADDRESS), _network(scope))
 
     async def sign_up(self, scope: Scope) -> None:
         """Of one who wants a new account."""
@@ -36,21 +35,24 @@ class Admission:
     async def device(self, scope: Scope, device: Device, space: SpaceId | None) -> None:
         """Of a token that was looked up; `space` None: its request is about no space."""
         user = device.owner
-        await self._admit(scope, await self._limits.rate_of_user(Limit.REQUESTS_PER_TOKEN, user), device.id)
+        limits = await self._limits.user(user)
+        await self._admit(scope, limits.rate(Limit.REQUESTS_PER_TOKEN), device.id)
         if user is not None:
-            await self.user(scope, user)
+            await self._admit(scope, limits.rate(Limit.REQUESTS_PER_USER), user)
         if space is not None:
-            await self._admit(scope, await self._limits.rate_of_space(Limit.REQUESTS_PER_SPACE, space), space)
+            await self._admit(scope, (await self._limits.space(space)).rate(Limit.REQUESTS_PER_SPACE), space)
 
     async def user(self, scope: Scope, user: UserId) -> None:
         """Of one who has a web session."""
-        await self._admit(scope, await self._limits.rate_of_user(Limit.REQUESTS_PER_USER, user), user)
+        await self._admit(scope, (await self._limits.user(user)).rate(Limit.REQUESTS_PER_USER), user)
 
     async def _admit(self, scope: Scope, rate: Rate, key: str) -> None:
-        state = await self._rates.admit(rate, key)
+        if rate.amount == NO_LIMIT:
+            return
+        state = self._rates.admit_at_once(rate, key) or await self._rates.admit(rate, key)
         if state is None:
             return
-        if HOLDING in scope:
+        if state.is_low and HOLDING in scope:
             scope[HOLDING].rates.append(state)
         if not state.allowed:
             raise refused(state)

@@ -52,30 +52,30 @@ class ByteBudget:
         self._first_always = first_always
         self._most = most
         self._most_of_space = most_of_space
-        self._held: Counter[SpaceId] = Counter()
-
-    @property
-    def held(self) -> int:
-        return self._held.total()
+        self._held: dict[SpaceId, int] = {}
+        self.held = 0
 
     def take(self, space: SpaceId, size: int) -> None:
         """429 if the space has its share, OverloadedError if all together have what there is."""
-        mine, setting = self._held[space], f"{self._name.upper()}_BYTES"
+        mine = self._held.get(space, 0)
         if mine + size > self._most_of_space and (mine or not self._first_always):
             detail = (
                 f"The {self._name} of a space's requests may hold {self._most_of_space} bytes at a time "
-                f"(HYPERTASK_SPACE_{setting}). Send fewer requests at a time."
+                f"(HYPERTASK_SPACE_{self._name.upper()}_BYTES). Send fewer requests at a time."
             )
             raise ProblemError(RATE_LIMITED, detail, headers={"retry-after": str(RETRY_SECONDS), **_CLOSE})
-        everything = self._held.total()
-        if everything + size > self._most and (everything or not self._first_always):
-            raise OverloadedError(f"the {self._name} of all requests hold too many bytes (HYPERTASK_{setting})")
-        self._held[space] += size
+        if self.held + size > self._most and (self.held or not self._first_always):
+            setting = f"HYPERTASK_{self._name.upper()}_BYTES"
+            raise OverloadedError(f"the {self._name} of all requests hold too many bytes ({setting})")
+        self._held[space] = mine + size
+        self.held += size
 
     def give_back(self, space: SpaceId, size: int) -> None:
-        self._held[space] -= size
-        if self._held[space] <= 0:
-            del self._held[space]
+        self.held -= size
+        if (left := self._held.get(space, 0) - size) > 0:
+            self._held[space] = left
+        else:
+            self._held.pop(space, None)
 
 
 class ArrivingBody:
@@ -199,7 +199,7 @@ class Holding:
         self.space = NOBODY
         """Whose request it is, once that is known."""
         self.rates: list[RateState] = []
-        """What the request found of the rates that it was counted for."""
+        """What the request found of the rates that it was counted for, where little is left."""
         self._returns: list[Callable[[], None]] = []
 
     def take(self, budget: ByteBudget, space: SpaceId, size: int) -> None:

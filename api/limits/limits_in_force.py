@@ -22,7 +22,6 @@ KNOWN_SECONDS: Final = 5.0
 """A change of limits is heard of within this time."""
 _KEPT: Final = 10_000
 _AT_ONCE: Final = 500
-_NOTHING: Final[Overrides] = {}
 
 
 class LimitsInForce:
@@ -32,46 +31,77 @@ class LimitsInForce:
         self._settings = settings
         self._stores = stores
         self._users = _Known(self._of_users)
-        self._spaces = _Known(stores.spaces.overrides)
+        self._spaces = _Known(self._of_spaces)
+        self._nobodys = Limited(settings, ())
+
+    @property
+    def nobody(self) -> Limited:
+        """What the settings say."""
+        return self._nobodys
 
     def of_nobody(self, limit: Limit) -> int:
         """What the setting says."""
-        setting: int = getattr(self._settings, limit.value)
-        return setting
+        return self._nobodys.limit(limit)
+
+    async def user(self, user: UserId | None) -> Limited:
+        return self._nobodys if user is None else await self._users.get(user, self._nobodys)
+
+    async def space(self, space: SpaceId) -> Limited:
+        """Its own limits, or else its owner's."""
+        return await self._spaces.get(space, self._nobodys)
 
     async def of_user(self, limit: Limit, user: UserId | None) -> int:
         """Of a user."""
-        overrides = _NOTHING if user is None else await self._users.get(user, _NOTHING)
-        return limit_of(limit, self.of_nobody(limit), overrides)
+        return (await self.user(user)).limit(limit)
 
     async def of_bodies(self, user: UserId | None) -> Limits:
         """What a user may send."""
         limits = self._settings.limits
-        if user is None or not (overrides := await self._users.get(user, _NOTHING)):
+        overrides = (await self.user(user)).overrides
+        if not any(overrides):
             return limits
-        document = limit_of(Limit.MAX_DOCUMENT_BYTES, limits.max_document_bytes, overrides)
-        batch = limit_of(Limit.MAX_BATCH_BYTES, limits.max_batch_bytes, overrides)
+        document = limit_of(Limit.MAX_DOCUMENT_BYTES, limits.max_document_bytes, *overrides)
+        batch = limit_of(Limit.MAX_BATCH_BYTES, limits.max_batch_bytes, *overrides)
         return limits._replace(max_document_bytes=document, max_batch_bytes=batch)
 
     async def of_space(self, limit: Limit, space: SpaceId) -> int:
         """Of a space: its own, or else its owner's."""
-        known = await self._spaces.get(space, SpaceOverrides())
-        return limit_of(limit, self.of_nobody(limit), known.own, known.of_owner)
+        return (await self.space(space)).limit(limit)
 
     async def quota_of(self, space: SpaceId) -> Quota:
         """What the space may hold."""
-        known = await self._spaces.get(space, SpaceOverrides())
-        return quota_in_force(self._settings, known)
+        known = (await self.space(space)).overrides
+        return quota_in_force(self._settings, SpaceOverrides(*known))
 
-    async def rate_of_user(self, limit: Limit, user: UserId | None) -> Rate:
-        return Rate(limit, await self.of_user(limit, user))
-
-    async def rate_of_space(self, limit: Limit, space: SpaceId) -> Rate:
-        return Rate(limit, await self.of_space(limit, space))
-
-    async def _of_users(self, users: Collection[UserId]) -> Mapping[UserId, Overrides]:
+    async def _of_users(self, users: Collection[UserId]) -> Mapping[UserId, Limited]:
         known = await self._stores.users.by_ids(users)
-        return {user: known[user].overrides for user in known}
+        return {user: Limited(self._settings, (known[user].overrides,)) for user in known}
+
+    async def _of_spaces(self, spaces: Collection[SpaceId]) -> Mapping[SpaceId, Limited]:
+        known = await self._stores.spaces.overrides(spaces)
+        return {space: Limited(self._settings, (those.own, those.of_owner)) for space, those in known.items()}
+
+
+class Limited:
+    """What holds for one user, or one space, by what was looked up."""
+
+    __slots__ = ("_rates", "_settings", "overrides")
+
+    def __init__(self, settings: Settings, overrides: tuple[Overrides, ...]) -> None:
+        """`overrides`: the first one that has a limit holds."""
+        self._settings = settings
+        self.overrides = overrides
+        self._rates: dict[Limit, Rate] = {}
+
+    def limit(self, limit: Limit) -> int:
+        return limit_of(limit, getattr(self._settings, limit.value), *self.overrides)
+
+    def rate(self, limit: Limit) -> Rate:
+        """Of requests. Every request asks for four of them."""
+        rate = self._rates.get(limit)
+        if rate is None:
+            rate = self._rates[limit] = Rate(limit, self.limit(limit))
+        return rate
 
 
 class _Known(Generic[K, V]):

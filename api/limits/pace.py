@@ -100,6 +100,8 @@ class Pace:
 
     def more(self, space: SpaceId, count: int) -> None:
         """A request turned out to be as much as `count` more: those after it wait for that."""
+        if not count:
+            return
         now = time.monotonic()
         self._count(space, count, now, max(self._turns.get(space, now), now + _MAX_DEBT_SECONDS))
 

@@ -50,8 +50,15 @@ class _Portion:
         self.waiting = 0
         self.refill: asyncio.Task[None] | None = None
 
-    def state(self, rate: Rate, now: float, *, allowed: bool) -> RateState:
-        return RateState(rate, allowed, self.remaining + self.left, max(self.reset_at - now, 0.0))
+    def take(self, rate: Rate) -> RateState | None:
+        """One request. None: the shared counter has to be asked."""
+        now = time.monotonic()
+        if self.left > 0 and now < self.until:
+            self.left -= 1
+            return RateState(rate, True, self.remaining + self.left, max(self.reset_at - now, 0.0))
+        if now < self.refused_until:
+            return RateState(rate, False, self.remaining + self.left, max(self.reset_at - now, 0.0))
+        return None
 
 
 class RequestRates:
@@ -63,18 +70,19 @@ class RequestRates:
         self._away_until = 0.0
         self._portions: dict[tuple[Limit, str], _Portion] = {}
 
+    def admit_at_once(self, rate: Rate, key: str) -> RateState | None:
+        """One request of this key, if it is known already whether it may be. None: `admit` says it."""
+        portion = self._portions.get((rate.limit, key))
+        return None if portion is None else portion.take(rate)
+
     async def admit(self, rate: Rate, key: str) -> RateState | None:
         """One request of this key. None: there is no limit."""
         if rate.amount == NO_LIMIT:
             return None
         portion = self._portion(rate, key)
         while True:
-            now = time.monotonic()
-            if portion.left > 0 and now < portion.until:
-                portion.left -= 1
-                return portion.state(rate, now, allowed=True)
-            if now < portion.refused_until:
-                return portion.state(rate, now, allowed=False)
+            if (state := portion.take(rate)) is not None:
+                return state
             portion.waiting += 1
             try:
                 if portion.refill is None:

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
+from starlette.types import Message
 
 from api.errors import (
     MALFORMED_REQUEST,
@@ -17,9 +18,10 @@ from api.errors import (
     ProblemError,
 )
 from api.http.codings import CODINGS, IDENTITY, BrokenError, ReceivedBody, decompressed, expected_size
+from api.http.connection import WHOLE
 from api.large.parser_pool import SMALL_BYTES
 from api.limits.bounds import HOLDING, RETRY_SECONDS, Holding
-from api.state import state
+from api.state import AppState, state
 from shared.core.documents import Device, SpaceId
 
 SLOWEST: Final = 16 * 1024
@@ -45,20 +47,12 @@ async def read_body(request: Request, space: SpaceId, max_bytes: int) -> Receive
     What is compressed is decompressed when all of it is there, not before: bodies whose end is withheld cost no more
     than was sent. Content-Type may be missing, and curl's default for --data is let pass: v1.0 asks for no header.
     """
-    budget, holding = state(request).bodies, _holding(request)
-    parts: list[bytes] = []
-    size = 0
+    app, holding = state(request), _holding(request)
     try:
         coding = coding_of(request, ("application/json",))
-        async for piece in _arriving(request, space, pieces_of(request, max_bytes, coding)):
-            holding.take(budget, space, len(piece))
-            parts.append(piece)
-            before, size = size, size + len(piece)
-            if before < _LARGE_BYTES <= size:
-                await holding.enter(state(request).large_bodies, space)
-        state(request).pace.more(space, size // BYTES_OF_A_REQUEST)
-        data = b"".join(parts)
-        parts.clear()
+        data = await _gathered(app, _Arrival(request, max_bytes, coding), holding, space)
+        size = len(data)
+        app.pace.more(space, size // BYTES_OF_A_REQUEST)
         if coding == IDENTITY:
             return ReceivedBody(data)
         plain = _decompressed(coding, data, min(SMALL_BYTES, max_bytes))
@@ -67,36 +61,43 @@ async def read_body(request: Request, space: SpaceId, max_bytes: int) -> Receive
         if max_bytes <= SMALL_BYTES:
             raise _too_large(max_bytes)
         expected = min(expected_size(coding, data), max_bytes)
-        holding.take(budget, space, expected)
-        state(request).pace.more(space, expected // BYTES_OF_A_REQUEST)
+        holding.take(app.bodies, space, expected)
+        app.pace.more(space, expected // BYTES_OF_A_REQUEST)
         if size < _LARGE_BYTES <= expected:
-            await holding.enter(state(request).large_bodies, space)
+            await holding.enter(app.large_bodies, space)
         return ReceivedBody(
-            data, coding, max_bytes, lambda size: holding.take(budget, space, max(size - expected, 0))
+            data, coding, max_bytes, lambda size: holding.take(app.bodies, space, max(size - expected, 0))
         )
     except ProblemError as error:
         if error.kind is RATE_LIMITED:
             # Who does not wait as it is told to is made to, and holds nothing meanwhile.
             holding.end()
-            parts.clear()
             await asyncio.sleep(RETRY_SECONDS)
         raise
 
 
-async def _arriving(request: Request, space: SpaceId, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The pieces. One that does not come as a whole counts until its end."""
-    length, size, counted = request.headers.get("content-length", ""), 0, False
-    arriving = state(request).arriving
+async def _gathered(app: AppState, arrival: _Arrival, holding: Holding, space: SpaceId) -> bytes:
+    """All of it. One that does not come as a whole counts until its end."""
+    parts: list[bytes] = []
+    size, counted = 0, False
     try:
-        async for piece in pieces:
-            size += len(piece)
-            if not counted and str(size) != length:
-                arriving.enter(space)
+        while not arrival.is_whole:
+            piece = await arrival.piece()
+            if not counted and not arrival.is_whole:
+                app.arriving.enter(space)
                 counted = True
-            yield piece
+            holding.take(app.bodies, space, len(piece))
+            parts.append(piece)
+            before, size = size, size + len(piece)
+            if before < _LARGE_BYTES <= size:
+                await holding.enter(app.large_bodies, space)
+    except ProblemError:
+        parts.clear()  # the error, which knows of them, may be waited with
+        raise
     finally:
         if counted:
-            arriving.leave(space)
+            app.arriving.leave(space)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def _decompressed(coding: str, data: bytes, max_bytes: int) -> bytes | None:
@@ -124,44 +125,58 @@ def _too_large(max_bytes: int) -> ProblemError:
 
 
 async def pieces_of(request: Request, max_bytes: int, coding: str) -> AsyncIterator[bytes]:
-    """The body piece by piece, as it comes: 413, 408, or 400 if it ends too early. What is compressed has not more
-    bytes than it may have decompressed, but for what the coding itself takes."""
-    most = max_bytes if coding == IDENTITY else max_bytes + max_bytes // 256 + _OVERHEAD
-    length = request.headers.get("content-length", "0")
-    if not (length.isdecimal() and len(length) < 20):
-        raise ProblemError(MALFORMED_REQUEST, "Content-Length is not a number.")
-    if int(length) > most:
-        raise _too_large(max_bytes)
-    size = 0
-    try:
-        async for piece in _in_time(request):
-            size += len(piece)
-            if size > most:
-                raise _too_large(max_bytes)
-            yield piece
-    except ClientDisconnect:
-        raise ProblemError(MALFORMED_REQUEST, "The connection ended before the body did.") from None
+    """The body piece by piece, as it comes. Raises what `_Arrival` raises."""
+    arrival = _Arrival(request, max_bytes, coding)
+    while not arrival.is_whole:
+        yield await arrival.piece()
 
 
-async def _in_time(request: Request) -> AsyncIterator[bytes]:
-    """The body as it comes. A part may be waited for until the whole would be too slow."""
-    seconds = state(request).settings.body_seconds
-    began, size = asyncio.get_running_loop().time(), 0
-    stream = aiter(request.stream())
-    while True:
+class _Arrival:
+    """A body as it comes: ProblemError 413, 408, or 400 if it ends too early. What is compressed has not more bytes
+    than it may have decompressed, but for what the coding itself takes."""
+
+    __slots__ = ("_began", "_max_bytes", "_most", "_request", "_size", "is_whole")
+
+    def __init__(self, request: Request, max_bytes: int, coding: str) -> None:
+        self._request = request
+        self._max_bytes = max_bytes
+        self._most = max_bytes if coding == IDENTITY else max_bytes + max_bytes // 256 + _OVERHEAD
+        self._began = asyncio.get_running_loop().time()
+        self._size = 0
+        self.is_whole = False
+        length = request.headers.get("content-length", "0")
+        if not (length.isdecimal() and len(length) < 20):
+            raise ProblemError(MALFORMED_REQUEST, "Content-Length is not a number.")
+        if int(length) > self._most:
+            raise _too_large(max_bytes)
+
+    async def piece(self) -> bytes:
+        """What has come since the last one; perhaps nothing. Only of a body that is not whole."""
+        if self._request.scope.get(WHOLE):  # nothing is waited for
+            message = await self._request.receive()
+        else:
+            message = await self._message_in_time()
+        if message["type"] != "http.request":
+            raise ProblemError(MALFORMED_REQUEST, "The connection ended before the body did.")
+        piece: bytes = message.get("body", b"")
+        self.is_whole = not message.get("more_body", False)
+        self._size += len(piece)
+        if self._size > self._most:
+            raise _too_large(self._max_bytes)
+        return piece
+
+    async def _message_in_time(self) -> Message:
+        """A part may be waited for until the whole would be too slow."""
+        seconds = state(self._request).settings.body_seconds
         try:
-            async with asyncio.timeout_at(began + seconds + size / SLOWEST):
-                part = await anext(stream)
-        except StopAsyncIteration:
-            return
+            async with asyncio.timeout_at(self._began + seconds + self._size / SLOWEST):
+                return await self._request.receive()
         except TimeoutError:
             detail = (
                 f"A body is waited for {seconds:g} seconds (HYPERTASK_BODY_SECONDS), and another one for each "
                 f"{SLOWEST} bytes of it."
             )
             raise ProblemError(REQUEST_TIMEOUT, detail, headers=_CLOSE) from None
-        size += len(part)
-        yield part
 
 
 async def enter_large(request: Request, space: SpaceId) -> None:

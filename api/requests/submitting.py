@@ -112,6 +112,8 @@ def is_confirmed(request: Request) -> bool:
 
 def is_dry_run(request: Request) -> bool:
     """`?dry_run=1`: decide and store nothing."""
+    if not request.scope["query_string"]:
+        return False
     asked = request.query_params.get("dry_run", "0")
     if asked not in ("0", "1"):
         raise ProblemError(MALFORMED_REQUEST, "dry_run is 0 or 1.")

@@ -14,7 +14,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 NO_LIMIT: Final = 0
 RATE_SECONDS: Final = 60
@@ -115,8 +116,7 @@ def window_left(
     return left, max(current_seconds - rate.seconds, 0.0) + rate.seconds / max(current, 1)
 
 
-@dataclass(frozen=True, slots=True)
-class RateState:
+class RateState(NamedTuple):
     """What one request found. `remaining`: how many more there may be. `reset_seconds`: when there may be more than
     that."""
 
@@ -147,6 +147,7 @@ def rate_fields(states: list[RateState]) -> dict[str, str]:
     return {"ratelimit-policy": ", ".join(policies), "ratelimit": ", ".join(left)}
 
 
+@lru_cache(maxsize=4096)
 def network_of(address: str) -> str:
     """What the requests of one client have in common: whoever has an IPv6 address has the 2^64 of its network."""
     try:

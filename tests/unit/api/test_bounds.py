@@ -38,6 +38,14 @@ def test_a_space_has_its_share_and_all_have_what_there_is() -> None:
     assert budget.held == 0
 
 
+def test_what_holds_nothing_gives_nothing_back() -> None:
+    budget, holding = ByteBudget(100, 60), Holding()
+    for _ in range(2):
+        holding.take(budget, A, 0)
+    holding.end()
+    assert budget.held == 0
+
+
 def test_so_many_bodies_of_a_space_arrive_at_a_time() -> None:
     arriving = ArrivingBody(2)
     for space in (A, A, B):

@@ -13,6 +13,7 @@ from starlette.datastructures import Headers, QueryParams
 from starlette.requests import Request
 
 from api.app import ROUTES
+from api.http import router
 from api.pages.routes import PAGES
 from api.representations.imports import InvalidExportError
 from shared.core.access.audit import BY_OPERATOR, AuditAct
@@ -70,7 +71,8 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
             return super().__contains__(key)
 
     monkeypatch.setattr(Request, "query_params", property(lambda self: Query(self.scope["query_string"])))
-    monkeypatch.setattr(Request, "headers", property(lambda self: Fields(scope=self.scope)))
+    for kind in (Request, router.Request):
+        monkeypatch.setattr(kind, "headers", property(lambda self: Fields(scope=self.scope)))
     return found
 
 

@@ -34,8 +34,7 @@ from api.http.codings import Decoder, compress
 from bench.documents import document
 from bench.load import Connection, Request, run
 from bench.processes import peak_mib, resident_mib
-from shared.core.documents import ContentHash, Epoch, Position
-from shared.core.documents import Sequence as SequenceNumber
+from shared.core.documents import ContentHash, Epoch, Position, SequenceNumber
 from shared.core.index.hash_map import BucketedMap
 from shared.core.index.reconciliation import Tree
 from tests.instance import Access, Instance

@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 
 from api.http.codings import CODINGS
 from api.reads.cached_hash_map import CachedHashMap
-from shared.core.documents import ContentHash, DocumentId, Epoch, Position, Sequence
+from shared.core.documents import ContentHash, DocumentId, Epoch, Position, SequenceNumber
 from shared.core.index.hash_map import BucketedMap
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ def main() -> None:
         return {DocumentId(f"t{number:08}"): ContentHash(dice.randbytes(16).hex()) for number in documents}
 
     hashes = changed(range(count))
-    made = timed("made of ids and hashes", lambda: BucketedMap.of(Position(EPOCH, Sequence(1)), hashes))
+    made = timed("made of ids and hashes", lambda: BucketedMap.of(Position(EPOCH, SequenceNumber(1)), hashes))
     listing = CachedHashMap(made)
     for coding in CODINGS:
         body = timed(f"{coding}, the first time", lambda coding=coding: asyncio.run(listing.body(coding)))  # type: ignore[misc]
@@ -50,7 +50,9 @@ def main() -> None:
         some = changed(dice.sample(range(count), changes))
         patched = timed(
             f"{changes} written: brought up to date",
-            lambda before=listing.map, turn=turn, some=some: before.patched(Position(EPOCH, Sequence(turn)), some)[0],  # type: ignore[misc]
+            lambda before=listing.map, turn=turn, some=some: before.patched(
+                Position(EPOCH, SequenceNumber(turn)), some
+            )[0],  # type: ignore[misc]
         )
         listing = CachedHashMap(patched, listing)
         for coding in CODINGS:

@@ -6,8 +6,7 @@ from typing import Any, Final
 
 import orjson
 
-from shared.core.documents import Epoch
-from shared.core.documents import Sequence as SequenceNumber
+from shared.core.documents import Epoch, SequenceNumber
 from shared.ports import Announcement
 
 _MAX_BODY_BYTES: Final = 2048

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final, Protocol
 
-from shared.core.documents import Sequence as SequenceNumber
+from shared.core.documents import SequenceNumber
 from shared.core.merge.policies import Policies
 from shared.core.resolution.context import DocumentContext, NeedsData, Submission
 from shared.core.resolution.revs import parse_rev

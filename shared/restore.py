@@ -19,8 +19,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from shared import codec
-from shared.core.documents import Body, ContentHash, DeviceId, DocumentId
-from shared.core.documents import Sequence as SequenceNumber
+from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, SequenceNumber
 from shared.core.merge.conflict_rows import ConflictRow
 from shared.core.resolution.base_inference import gone
 from shared.core.resolution.batch import Change, Item, Write

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from shared import codec
-from shared.core.documents import DeviceId, Epoch
-from shared.core.documents import Sequence as SequenceNumber
+from shared.core.documents import DeviceId, Epoch, SequenceNumber
 from shared.core.merge.conflict_rows import ConflictRow, conflict_rows
 from shared.core.merge.policies import Policies
 from shared.core.resolution.batch import Change, Item, Write, answer, live_change, waves

@@ -36,8 +36,7 @@ from shared.core.access.audit import AuditAct, AuditEntry, Origin
 from shared.core.access.limits import NO_LIMIT, Limit
 from shared.core.access.people import AccountState, User
 from shared.core.access.roles import Access, Act, Verdict, verdict_on
-from shared.core.documents import Device, DeviceId, SpaceId, UserId, is_space_id
-from shared.core.documents import Sequence as SequenceNumber
+from shared.core.documents import Device, DeviceId, SequenceNumber, SpaceId, UserId, is_space_id
 from shared.core.protocol import AUTH_SCHEMES, SPACE_HEADER
 from shared.ports.access import AccessStores
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from shared.core.display import is_shown
-from shared.core.documents import DeviceId, SpaceId, Synced
-from shared.core.documents import Sequence as SequenceNumber
+from shared.core.documents import DeviceId, SequenceNumber, SpaceId, Synced
 from shared.observability import event
 from shared.ports import UnavailableError
 from shared.ports.access import DeviceStore

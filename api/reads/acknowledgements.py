@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from api.reads.batch_loader import BatchLoader
-from shared.core.documents import Device, DeviceId, Sequence, SpaceId
+from shared.core.documents import Device, DeviceId, SequenceNumber, SpaceId
 from shared.core.resolution.context import AcknowledgedMap
 from shared.ports import MapAcknowledgements
 
@@ -19,7 +19,7 @@ class DeviceAcknowledgements:
             acknowledgements.posted, most=_SENDERS_AT_ONCE
         )
 
-    async def listed(self, device: Device, at: float, sequence: Sequence) -> None:
+    async def listed(self, device: Device, at: float, sequence: SequenceNumber) -> None:
         """The device asked at `at` and is about to get the map of this sequence."""
         if not device.shared:
             await self._acknowledgements.listed(device.space, device.id, at, sequence)

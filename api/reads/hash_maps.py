@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 from api.reads.batch_loader import BatchLoader
 from api.reads.cached_hash_map import CachedHashMap, CachedHashMaps
 from shared import metrics
-from shared.core.documents import Position, Sequence, SpaceId
+from shared.core.documents import Position, SequenceNumber, SpaceId
 from shared.core.index.cursors import is_behind
 from shared.core.index.hash_map import BucketedMap
 from shared.core.index.lineage import Lineage
@@ -19,7 +19,7 @@ from shared.ports import Changes, DocumentStore, HashMapCache, UnavailableError
 
 logger = logging.getLogger(__name__)
 
-_NOTHING = Sequence(0)
+_NOTHING = SequenceNumber(0)
 _ATTEMPTS = 4
 _SPACES_AT_ONCE = 500
 _SPACES_REMEMBERED = 10_000

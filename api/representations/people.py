@@ -8,7 +8,7 @@ from shared.core.access.invitations import Invitation
 from shared.core.access.people import User
 from shared.core.access.roles import Membership, Role, SpaceProfile
 from shared.core.access.sessions import WebSession, WebSessionId
-from shared.core.documents import Device, Sequence, UserName
+from shared.core.documents import Device, SequenceNumber, UserName
 
 
 def own_row(user: User) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def invitation_row(invitation: Invitation) -> dict[str, Any]:
 
 
 def device_row(
-    device: Device, *, user: UserName | None = None, head: Sequence | None = None, current: bool = False
+    device: Device, *, user: UserName | None = None, head: SequenceNumber | None = None, current: bool = False
 ) -> dict[str, Any]:
     """A device as `GET /devices` shows it; times are seconds since 1970. `user`: what its user is called now.
     `head`: the sequence of its space, for how many changes it has not been told of."""

@@ -22,7 +22,7 @@ from shared import announcement_messages, metrics
 from shared.cancellation import repeat
 from shared.core.access.limits import Limit
 from shared.core.access.roles import Act
-from shared.core.documents import Device, DeviceId, Epoch, Position, Sequence, SpaceId
+from shared.core.documents import Device, DeviceId, Epoch, Position, SequenceNumber, SpaceId
 from shared.core.index.cursors import cursor_of
 from shared.observability import event
 from shared.ports import Announcements, UnavailableError
@@ -39,7 +39,9 @@ class RenderedAnnouncement:
 
     __slots__ = ("_text", "first", "position", "rows")
 
-    def __init__(self, first: Sequence, last: Sequence, history: Epoch, rows: list[list[Any]] | None) -> None:
+    def __init__(
+        self, first: SequenceNumber, last: SequenceNumber, history: Epoch, rows: list[list[Any]] | None
+    ) -> None:
         self.first = first
         self.position = Position(history, last)
         """Where the space stands after it."""
@@ -225,7 +227,7 @@ class Live:
                 except UnavailableError as error:
                     event(logger, logging.WARNING, "removal_not_announced", space=space, cause=error.__cause__)
 
-    def note_synced(self, device: DeviceId, space: SpaceId, sequence: Sequence) -> None:
+    def note_synced(self, device: DeviceId, space: SpaceId, sequence: SequenceNumber) -> None:
         """A stream has told the device of all changes of the space up to this sequence."""
         self._devices.synced(device, space, sequence)
 

@@ -14,7 +14,7 @@ from client.upstreams.decisions import policies_in
 from client.upstreams.git_binary import Git
 from shared.adapters.memory import Entry, MemorySpace, MemoryTransaction
 from shared.codec import dumps, loads
-from shared.core.identifiers import DeviceId, DocumentId, Epoch, Sequence
+from shared.core.identifiers import DeviceId, DocumentId, Epoch, SequenceNumber
 from shared.core.index.lineage import Begun, first_history
 from shared.core.merge.policies import Policies
 from shared.core.resolution.context import BEGINNING
@@ -48,7 +48,12 @@ class GitLedger:
         self._url = url
 
     async def space(
-        self, head: str | None, documents: collections.abc.Sequence[DocumentId], device: DeviceId, *, deletes: bool
+        self,
+        head: str | None,
+        documents: collections.abc.Sequence[DocumentId],
+        device: DeviceId,
+        *,
+        deletes: bool,
     ) -> tuple[MemorySpace, Texts]:
         """What the rules may ask for, as it is in a commit, and the texts of the documents. `deletes`: with what the
         deletion guard asks for."""
@@ -118,7 +123,7 @@ def _history(text: bytes | None) -> Begun:
     if text is not None:
         with suppress(ValueError):
             history = Epoch(str(loads(text)))
-    return Begun(history, Sequence(1))
+    return Begun(history, SequenceNumber(1))
 
 
 def _counted(text: bytes | None) -> Deletions | None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from shared import codec
 from shared.adapters.memory import Entry, HistoryItem, Provenance
-from shared.core.identifiers import Body, ContentHash, Sequence
+from shared.core.identifiers import Body, ContentHash, SequenceNumber
 from shared.core.resolution.context import Head, Pair
 
 BODIES: Final = 16
@@ -90,10 +90,10 @@ def load(data: bytes, body: Body | None = None) -> Entry:
 
 
 def _past(
-    sequence: Sequence,
+    sequence: SequenceNumber,
     content: ContentHash,
     body: Body | None,
-    until: Sequence,
+    until: SequenceNumber,
     provenance: list[Any],
     *rest: Any,
 ) -> HistoryItem:

@@ -10,7 +10,7 @@ from typing import ClassVar, Final, Self
 from client.sync.state_store import SyncStateStore
 from client.upstreams import ledger
 from shared.adapters.memory import Entry, SpaceChanges
-from shared.core.identifiers import ContentHash, DeviceId, DocumentId, Epoch, Sequence
+from shared.core.identifiers import ContentHash, DeviceId, DocumentId, Epoch, SequenceNumber
 from shared.core.index.lineage import Begun, Lineage, first_history
 from shared.core.merge.policies import NO_POLICIES, Policies
 from shared.core.resolution.context import DeviceMemory
@@ -61,13 +61,13 @@ CREATE TABLE life (epoch TEXT NOT NULL, sequence INTEGER NOT NULL);
         sequence = self.lineage().sequence
         return f"{sequence}.{self._tag(sequence)}"
 
-    def sequence_of(self, position: str) -> Sequence | None:
+    def sequence_of(self, position: str) -> SequenceNumber | None:
         """The sequence of a position that this ledger told; None: it does not know it. A copy of the ledger that was
         put back gives sequences out again, and each time with another tag."""
         number, _, tag = position.partition(".")
         if not (number.isascii() and number.isdigit() and int(number[:18]) <= self.lineage().sequence):
             return None
-        return Sequence(int(number)) if self._tag(int(number)) == tag else None
+        return SequenceNumber(int(number)) if self._tag(int(number)) == tag else None
 
     def _tag(self, sequence: int) -> str:
         """What an earlier release gave out has no tag of its own."""
@@ -86,7 +86,9 @@ CREATE TABLE life (epoch TEXT NOT NULL, sequence INTEGER NOT NULL);
                 self._db.execute("INSERT INTO life VALUES (?, 0)", (first_history(secrets.randbits(40)),))
             return self.lineage()
         begun = self._db.execute("SELECT id, first FROM history ORDER BY first").fetchall() or [(row[0], 1)]
-        return Lineage(tuple(Begun(Epoch(one), Sequence(first)) for one, first in begun), Sequence(row[1]))
+        return Lineage(
+            tuple(Begun(Epoch(one), SequenceNumber(first)) for one, first in begun), SequenceNumber(row[1])
+        )
 
     def live(self) -> int:
         return int(self._db.execute("SELECT count(*) FROM entry WHERE hash IS NOT NULL").fetchone()[0])

@@ -30,8 +30,7 @@ from client.sync.upstream import (
 from client.upstreams.decisions import items_of, refusals, reply_of
 from shared import representations
 from shared.adapters.mongodb import Mongo, MongoDocumentStore
-from shared.core.identifiers import ContentHash, DeviceId, DocumentId, SpaceId, is_document_id
-from shared.core.identifiers import Sequence as SequenceNumber
+from shared.core.identifiers import ContentHash, DeviceId, DocumentId, SequenceNumber, SpaceId, is_document_id
 from shared.core.index.cursors import cursor_of, is_behind, parse_cursor
 from shared.core.index.reconciliation import Fingerprint
 from shared.core.merge.policies import Policies

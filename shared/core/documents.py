@@ -15,7 +15,7 @@ from shared.core.identifiers import (
     Epoch,
     HashMap,
     JsonText,
-    Sequence,
+    SequenceNumber,
     SpaceId,
     UserId,
     UserName,
@@ -37,7 +37,7 @@ __all__ = [
     "HistoryEntry",
     "JsonText",
     "Position",
-    "Sequence",
+    "SequenceNumber",
     "SpaceId",
     "Synced",
     "UserId",
@@ -53,7 +53,7 @@ class Synced:
 
     at: float
     """Seconds since 1970, kept to about a minute."""
-    sequence: Sequence
+    sequence: SequenceNumber
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class HistoryEntry:
 
     rev: str | None
     """None: a received state, which never was the head."""
-    sequence: Sequence
+    sequence: SequenceNumber
     hash: ContentHash
     """Of the body; of the body that it buried for a tombstone."""
     body: Body | None
@@ -133,4 +133,4 @@ class Position:
     """Where a space stands. Equal positions mean equal content. `epoch`: the history that the sequence is of."""
 
     epoch: Epoch
-    sequence: Sequence
+    sequence: SequenceNumber

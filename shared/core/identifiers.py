@@ -12,7 +12,7 @@ DeviceId = NewType("DeviceId", str)
 UserName = NewType("UserName", str)
 UserId = NewType("UserId", str)
 ContentHash = NewType("ContentHash", str)
-Sequence = NewType("Sequence", int)
+SequenceNumber = NewType("SequenceNumber", int)
 Epoch = NewType("Epoch", str)
 """Names a history of a space (shared/core/index/lineage.py): a stretch of its sequences that was given out by one
 store."""

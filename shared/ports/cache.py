@@ -11,9 +11,9 @@ from shared.core.documents import (
     DeviceId,
     Epoch,
     Position,
+    SequenceNumber,
     SpaceId,
 )
-from shared.core.documents import Sequence as SequenceNumber
 from shared.core.index.hash_map import BucketedMap
 from shared.core.resolution.batch import Change
 from shared.core.resolution.context import (

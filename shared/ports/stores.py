@@ -13,9 +13,9 @@ from shared.core.documents import (
     Exported,
     HistoryEntry,
     Position,
+    SequenceNumber,
     SpaceId,
 )
-from shared.core.documents import Sequence as SequenceNumber
 from shared.core.index.lineage import Lineage
 from shared.core.merge.policies import Policies
 from shared.core.resolution.batch import Write

@@ -11,7 +11,7 @@ import pytest
 
 from shared.core.access.audit import AuditAct, AuditEntry
 from shared.core.access.limits import Limit
-from shared.core.documents import Device, DeviceId, Sequence, SpaceId, Synced, UserId, UserName
+from shared.core.documents import Device, DeviceId, SequenceNumber, SpaceId, Synced, UserId, UserName
 from shared.ports.access import AuditLog, DeviceExistsError, DeviceStore
 
 
@@ -140,11 +140,13 @@ class DeviceStoreContract:
         device, token = _device(), "hash-" + uuid.uuid4().hex
         await store.add(device, token, ADDED)
         one, other = SpaceId("one"), SpaceId("another")
-        await store.seen(device.id, 5.0, client="client/1", synced={one: Synced(5.0, Sequence(7))})
-        await store.seen(device.id, 6.0, synced={one: Synced(4.0, Sequence(6)), other: Synced(6.0, Sequence(1))})
+        await store.seen(device.id, 5.0, client="client/1", synced={one: Synced(5.0, SequenceNumber(7))})
+        await store.seen(
+            device.id, 6.0, synced={one: Synced(4.0, SequenceNumber(6)), other: Synced(6.0, SequenceNumber(1))}
+        )
         stored = (await store.by_token_hashes([token]))[token]
         assert stored.client == "client/1"
-        assert stored.synced == {one: Synced(5.0, Sequence(7)), other: Synced(6.0, Sequence(1))}
+        assert stored.synced == {one: Synced(5.0, SequenceNumber(7)), other: Synced(6.0, SequenceNumber(1))}
 
     async def test_a_device_that_gets_another_token_keeps_everything_else(
         self, store: DeviceStore, audit: AuditLog

@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from shared.adapters.mongodb import MongoDocumentStore, opened
-from shared.core.documents import Sequence, SpaceId
+from shared.core.documents import SequenceNumber, SpaceId
 from tests.chaos.load import Load, Report
 from tests.instance import ROOT, Instance
 
@@ -68,7 +68,7 @@ class Follower:
         self._store = store
         self._space = SpaceId(space)
         self._epoch = ""
-        self.sequence = Sequence(0)
+        self.sequence = SequenceNumber(0)
         self.hashes: dict[str, str] = {}
         self.steps = 0
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import builtins
+import collections.abc
 import re
 import subprocess
 from collections import defaultdict
@@ -32,6 +34,8 @@ def test_no_public_type_has_the_name_of_another() -> None:
     types = public_types()
     assert len(types) > 300
     assert {name: modules for name, modules in types.items() if len(modules) > 1} == {}
+    theirs = {*dir(collections.abc), *dir(builtins)}
+    assert {name: types[name] for name in theirs & types.keys()} == {}
 
 
 def test_each_word_of_the_glossary_is_explained_once() -> None:

@@ -14,7 +14,7 @@ from shared.adapters.memory.cache import MemoryAnnouncements
 from shared.adapters.redis.announcements import RedisAnnouncements
 from shared.adapters.redis.keys import space_key
 from shared.announcement_messages import load_announcement
-from shared.core.documents import DeviceId, Sequence, SpaceId
+from shared.core.documents import DeviceId, SequenceNumber, SpaceId
 from shared.ports import Announcement, Announcements
 from shared.settings import Settings
 from tests.patience import PATIENCE_SECONDS
@@ -24,7 +24,7 @@ class Heard:
     """What was called back."""
 
     def __init__(self) -> None:
-        self.changed: asyncio.Queue[tuple[SpaceId, Sequence]] = asyncio.Queue()
+        self.changed: asyncio.Queue[tuple[SpaceId, SequenceNumber]] = asyncio.Queue()
         self.revoked: asyncio.Queue[tuple[SpaceId, DeviceId]] = asyncio.Queue()
         self.access: asyncio.Queue[SpaceId] = asyncio.Queue()
 
@@ -65,7 +65,9 @@ async def test_who_listens_to_a_space_hears_what_is_said_of_it_and_of_no_other(
     await announcements.listen(mine)
     for sequence, space in enumerate((other, mine), 1):
         await announcements.tell_revoked(space, DeviceId("d"))
-        await announcements.tell_changed(space, Announcement(Sequence(sequence), Sequence(sequence), None, None))
+        await announcements.tell_changed(
+            space, Announcement(SequenceNumber(sequence), SequenceNumber(sequence), None, None)
+        )
     assert await asyncio.wait_for(heard.revoked.get(), PATIENCE_SECONDS) == (mine, "d")
     await announcements.tell_access(mine)
     assert await asyncio.wait_for(heard.access.get(), PATIENCE_SECONDS) == mine
@@ -73,7 +75,9 @@ async def test_who_listens_to_a_space_hears_what_is_said_of_it_and_of_no_other(
     await announcements.listen(other)
     await announcements.unlisten(mine)
     for sequence, space in enumerate((mine, other), 3):
-        await announcements.tell_changed(space, Announcement(Sequence(sequence), Sequence(sequence), None, None))
+        await announcements.tell_changed(
+            space, Announcement(SequenceNumber(sequence), SequenceNumber(sequence), None, None)
+        )
     assert await asyncio.wait_for(heard.changed.get(), PATIENCE_SECONDS) == (other, 4)
     assert heard.changed.empty() and heard.revoked.empty()
 

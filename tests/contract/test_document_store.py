@@ -12,7 +12,7 @@ import pytest
 
 from shared import ports
 from shared.adapters.mongodb import MongoDocumentStore, opened
-from shared.core.documents import ContentHash, DeviceId, DocumentId, Epoch, Position, Sequence, SpaceId
+from shared.core.documents import ContentHash, DeviceId, DocumentId, Epoch, Position, SequenceNumber, SpaceId
 from shared.core.json.canonical import content_hash
 from shared.core.merge.policies import NO_POLICIES
 from shared.core.resolution.batch import Item, Write
@@ -35,8 +35,8 @@ def write_of(document: str, value: Any, rev: str = "r") -> Write:
 
 async def put(
     store: DocumentStore, space: SpaceId, document: str, value: Any, fence: Fence | None = None
-) -> Sequence:
-    def work(transaction: Transaction) -> Sequence:
+) -> SequenceNumber:
+    def work(transaction: Transaction) -> SequenceNumber:
         write = write_of(document, value)
         (memory,) = transaction.first_contexts([write.item.submission])
         first = transaction.allot(1, int(memory.head is None))
@@ -51,7 +51,7 @@ async def test_what_was_written_is_there(store: DocumentStore, space: SpaceId) -
     assert await put(store, space, "a", body["value"]) == 1
     head = await store.head(space, DocumentId("a"))
     assert head is not None and head.body == body
-    changes = await store.changes(space, Sequence(0))
+    changes = await store.changes(space, SequenceNumber(0))
     assert changes.hashes == {"a": content_hash(body)} and changes.position.sequence == 1
     assert (await store.lineages([space]))[space].position == changes.position
 
@@ -83,8 +83,8 @@ async def test_a_superseded_head_moves_to_the_revisions_with_its_body(store: Doc
     assert old is not None and old.body == {"id": "a", "value": "old"} and old.sequence == 1
     newest, oldest = await store.history(space, DocumentId("a"), 10)
     assert (newest.sequence, oldest.sequence) == (2, 1)
-    assert (await store.changes(space, Sequence(1))).hashes.keys() == {"a"}
-    assert (await store.changes(space, Sequence(2))).hashes == {}
+    assert (await store.changes(space, SequenceNumber(1))).hashes.keys() == {"a"}
+    assert (await store.changes(space, SequenceNumber(2))).hashes == {}
 
 
 async def test_pruning_takes_old_bodies_then_old_rows_and_never_what_a_tombstone_buried(
@@ -140,7 +140,7 @@ async def test_another_space_sees_nothing(store: DocumentStore, space: SpaceId) 
     await put(store, space, "a", 1)
     other = SpaceId(f"{space}-2")
     assert await store.head(other, DocumentId("a")) is None
-    assert (await store.changes(other, Sequence(0))).hashes == {}
+    assert (await store.changes(other, SequenceNumber(0))).hashes == {}
     assert await store.state(other, DocumentId("a"), ContentHash(content_hash({"id": "a", "value": 1}))) is None
     assert await store.history(other, DocumentId("a"), 10) == []
 
@@ -170,9 +170,9 @@ async def test_errors_are_ours(settings: Settings) -> None:
         calls = {
             "transact": broken.transact(here, work),
             "lineages": broken.lineages([here]),
-            "begin_history": broken.begin_history(here, Position(Epoch("h"), Sequence(1))),
-            "changes": broken.changes(here, Sequence(0)),
-            "feed": broken.feed(here, Sequence(0), Sequence(1), 1),
+            "begin_history": broken.begin_history(here, Position(Epoch("h"), SequenceNumber(1))),
+            "changes": broken.changes(here, SequenceNumber(0)),
+            "feed": broken.feed(here, SequenceNumber(0), SequenceNumber(1), 1),
             "page": broken.page(here, "", 1),
             "head": broken.head(here, document),
             "history": broken.history(here, document, 1),
@@ -271,7 +271,7 @@ async def test_a_history_ends_where_it_is_large(store: DocumentStore, space: Spa
 async def test_the_feed_goes_by_the_newest_change(store: DocumentStore, space: SpaceId) -> None:
     for name in ("a", "b", "a", "c"):
         await put(store, space, name, name)
-    numbers = [Sequence(n) for n in range(5)]
+    numbers = [SequenceNumber(n) for n in range(5)]
     found = await store.feed(space, numbers[0], numbers[4], 10)
     assert [(sequence, document) for sequence, document, _ in found] == [(2, "b"), (3, "a"), (4, "c")]
     assert found[0][2] == content_hash({"id": "b", "value": "b"})

@@ -16,7 +16,7 @@ from shared.adapters.memory.cache import MemoryHashMapCache
 from shared.adapters.redis import connection as adapter
 from shared.adapters.redis.keys import space_key
 from shared.adapters.redis.map_cache import RedisHashMapCache
-from shared.core.documents import ContentHash, DocumentId, Epoch, Position, Sequence, SpaceId
+from shared.core.documents import ContentHash, DocumentId, Epoch, Position, SequenceNumber, SpaceId
 from shared.core.index.hash_map import BucketedMap
 from shared.ports import HashMapCache
 from shared.settings import Settings
@@ -45,7 +45,7 @@ def cache(request: pytest.FixtureRequest) -> HashMapCache:
 
 def a_map(sequence: int, count: int = 300, epoch: str = "e1") -> BucketedMap:
     hashes = {DocumentId(f"d{n}"): ContentHash(f"{n * sequence:032x}") for n in range(count)}
-    return BucketedMap.of(Position(Epoch(epoch), Sequence(sequence)), hashes)
+    return BucketedMap.of(Position(Epoch(epoch), SequenceNumber(sequence)), hashes)
 
 
 async def test_what_was_put_in_comes_out(cache: HashMapCache, space: SpaceId) -> None:
@@ -61,7 +61,7 @@ async def test_what_was_put_in_comes_out(cache: HashMapCache, space: SpaceId) ->
 async def test_a_patch_may_divide_a_map(cache: HashMapCache, space: SpaceId) -> None:
     old = a_map(3)
     await cache.replace(space, old)
-    new = replace(old, position=Position(Epoch("e1"), Sequence(4))).divided()
+    new = replace(old, position=Position(Epoch("e1"), SequenceNumber(4))).divided()
     await cache.patch(space, old.position, new, old.buckets.keys() | new.buckets.keys())
     assert await cache.load(space) == new
 
@@ -69,9 +69,9 @@ async def test_a_patch_may_divide_a_map(cache: HashMapCache, space: SpaceId) -> 
 async def test_a_patch_needs_the_map_that_it_was_made_for(cache: HashMapCache, space: SpaceId) -> None:
     old = a_map(3)
     await cache.replace(space, old)
-    position = Position(Epoch("e1"), Sequence(4))
+    position = Position(Epoch("e1"), SequenceNumber(4))
     new, touched = old.patched(position, {DocumentId("d1"): ContentHash("f" * 32), DocumentId("d2"): None})
-    await cache.patch(space, Position(Epoch("e1"), Sequence(2)), new, touched)
+    await cache.patch(space, Position(Epoch("e1"), SequenceNumber(2)), new, touched)
     assert await cache.load(space) == old
     await cache.patch(space, old.position, new, touched)
     assert await cache.load(space) == new

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.adapters.mongodb import Mongo, MongoDocumentStore, opened
-from shared.core.documents import DeviceId, DocumentId, Epoch, Position, Sequence, SpaceId
+from shared.core.documents import DeviceId, DocumentId, Epoch, Position, SequenceNumber, SpaceId
 from shared.core.json.canonical import content_hash
 from shared.core.resolution.batch import Item
 from shared.core.resolution.context import Submission
@@ -78,7 +78,7 @@ async def test_the_first_write_to_another_process_of_the_database_begins_a_histo
     await put(other, space, "b", 1)
     lineage = (await other.lineages([space]))[space]
     assert lineage.sequence == told.sequence and lineage.current != told.epoch
-    assert not lineage.holds(told) and lineage.holds(Position(told.epoch, Sequence(1)))
+    assert not lineage.holds(told) and lineage.holds(Position(told.epoch, SequenceNumber(1)))
     parts = parse_rev(await rev_of(other, space, "b"))
     assert parts is not None and parts.history == lineage.current
     await put(other, space, "c", 1)
@@ -101,10 +101,10 @@ async def test_a_process_that_wrote_more_than_the_store_has_begins_a_history(
 async def test_a_position_that_the_store_never_reached_ends_its_history(store: DocumentStore, space: SpaceId) -> None:
     await put(store, space, "a", 1)
     now = (await store.lineages([space]))[space].position
-    for told in (now, Position(now.epoch, Sequence(0)), Position(Epoch("another"), Sequence(9))):
+    for told in (now, Position(now.epoch, SequenceNumber(0)), Position(Epoch("another"), SequenceNumber(9))):
         await store.begin_history(space, told)
         assert (await store.lineages([space]))[space].position == now
-    told = Position(now.epoch, Sequence(2))
+    told = Position(now.epoch, SequenceNumber(2))
     for _ in range(2):
         await store.begin_history(space, told)
     lineage = (await store.lineages([space]))[space]
@@ -125,7 +125,7 @@ async def test_what_is_stored_without_histories_is_of_the_first(
     old = await rev_of(store, space, "a")
     assert old.startswith("1-")
     lineage = (await store.lineages([space]))[space]
-    assert lineage.position == Position(Epoch("5f2c8a1b9d3e4f60"), Sequence(1))
+    assert lineage.position == Position(Epoch("5f2c8a1b9d3e4f60"), SequenceNumber(1))
     await put(store, space, "a", 2)
     after = (await store.lineages([space]))[space]
     assert after.holds(lineage.position) and after.sequence == 2
@@ -147,4 +147,4 @@ async def test_a_transaction_can_end_the_history_and_store_nothing_else(store: D
     await store.transact(space, work)
     lineage = (await store.lineages([space]))[space]
     assert [one.first for one in lineage.histories] == [1, 2] and lineage.sequence == 1
-    assert lineage.version_of(Sequence(1)) == {Source(lineage.first): 1}
+    assert lineage.version_of(SequenceNumber(1)) == {Source(lineage.first): 1}

@@ -23,7 +23,7 @@ from shared.adapters.redis.inbox import LARGE_BYTES, SIZES, RedisInbox, RedisLea
 from shared.adapters.redis.keys import space_key
 from shared.adapters.redis.map_acknowledgements import RedisMapAcknowledgements
 from shared.adapters.redis.submission_queue import RedisSubmissionQueue
-from shared.core.documents import DeviceId, JsonText, Sequence, SpaceId
+from shared.core.documents import DeviceId, JsonText, SequenceNumber, SpaceId
 from shared.core.resolution.batch import Answer, Item
 from shared.core.resolution.context import AcknowledgedMap, Outcome
 from shared.ports import OverloadedError, UnavailableError
@@ -75,7 +75,7 @@ async def test_what_is_sent_is_noted_in_the_acknowledgements_of_its_device(alone
 
         async def listed(at: float) -> None:
             for device in devices:
-                await acknowledgements.listed(space, device, at, Sequence(int(at)))
+                await acknowledgements.listed(space, device, at, SequenceNumber(int(at)))
 
         await listed(1.0)
         async with await leased(Queue(submissions, RedisInbox(redis, alone), DEADLINE, LEASE), space) as lease:
@@ -84,7 +84,7 @@ async def test_what_is_sent_is_noted_in_the_acknowledgements_of_its_device(alone
             await sending
         await listed(2.0)
         found = await acknowledgements.posted([(space, device) for device in devices])
-    assert found == {(space, DeviceId("d2")): AcknowledgedMap(1.0, Sequence(1))}
+    assert found == {(space, DeviceId("d2")): AcknowledgedMap(1.0, SequenceNumber(1))}
 
 
 async def test_what_a_wiped_redis_has_lost_is_sent_again_though_others_wait_in_the_inbox(

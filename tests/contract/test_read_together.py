@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.codec import content_hash
-from shared.core.documents import Body, DeviceId, DocumentId
-from shared.core.documents import Sequence as SequenceNumber
+from shared.core.documents import Body, DeviceId, DocumentId, SequenceNumber
 from shared.core.protocol import Limits
 from shared.core.resolution.batch import Item
 from shared.core.resolution.context import RECENT, NeedsData, Pair, Submission

@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 from shared.codec import content_hash
-from shared.core.documents import Body, ContentHash, DeviceId, DocumentId
-from shared.core.documents import Sequence as SequenceNumber
+from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, SequenceNumber
 from shared.core.merge.policies import parse
 from shared.core.protocol import Limits
 from shared.core.resolution.batch import Answer, Item, waves

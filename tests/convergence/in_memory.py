@@ -30,7 +30,7 @@ from client.sync.upstream import (
 from client.upstreams.decisions import MAX_BYTES, items_of, reply_of
 from shared.adapters.memory import MemorySpace, MemoryTransaction
 from shared.codec import content_hash
-from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, Epoch, Sequence
+from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, Epoch, SequenceNumber
 from shared.core.index.cursors import cursor_of, parse_cursor
 from shared.core.index.lineage import Begun, first_history, next_history
 from shared.core.index.reconciliation import Fingerprint
@@ -123,7 +123,9 @@ class MemoryUpstream:
     def __init__(self, kind: str, seed: int) -> None:
         self.kind = kind
         self._random = random.Random(seed)
-        self.space = MemorySpace(histories=(Begun(first_history(self._random.randrange(1 << 40)), Sequence(1)),))
+        self.space = MemorySpace(
+            histories=(Begun(first_history(self._random.randrange(1 << 40)), SequenceNumber(1)),)
+        )
         self.writer: Epoch | None = None
         """The history that the process of the database writes, if it is not the one that the space is in."""
         self.tips: dict[int, str] = {0: "start"}
@@ -161,7 +163,7 @@ class MemoryUpstream:
     def begin_history(self) -> None:
         """Of what is written from now on."""
         lineage = self.space.lineage()
-        first = Sequence(lineage.sequence + 1)
+        first = SequenceNumber(lineage.sequence + 1)
         self.writer = next_history(lineage.history_of(lineage.sequence), first, self._random.randrange(1 << 40))
 
     def documents(self) -> dict[str, Body]:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import orjson
 
 from shared.adapters.memory import MemorySpace
-from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, Sequence
+from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, SequenceNumber
 from shared.core.index.lineage import Begun, first_history, next_history
 from shared.core.merge.clock import clock
 from shared.core.resolution.context import AcknowledgedMap, Given, Refusal, Submission
@@ -109,7 +109,7 @@ class Rules(InProcess):
         self.maps: dict[str, tuple[float, int, bool, AcknowledgedMap | None]] = {}
         """Of each device: time and sequence of its last map, whether it posted since, what it acknowledged."""
         self.explain = explain
-        self.space = MemorySpace(histories=(Begun(first_history(1), Sequence(1)),))
+        self.space = MemorySpace(histories=(Begun(first_history(1), SequenceNumber(1)),))
         self.times = 0
         """How often it was put back."""
 
@@ -123,7 +123,7 @@ class Rules(InProcess):
             self.times += 1
             self.space = copy.deepcopy(space)
             lineage = self.space.lineage()
-            writer = next_history(lineage.current, Sequence(lineage.sequence + 1), self.times * 7919)
+            writer = next_history(lineage.current, SequenceNumber(lineage.sequence + 1), self.times * 7919)
             self.states = {d: DocumentState(self.space, writer=writer) for d in self.states}
             # The maps that devices were told are kept beside the database, and are lost with it.
             self.maps = {}
@@ -165,7 +165,7 @@ class Rules(InProcess):
         if device is not None:
             at, sequence, posted, acknowledged = self.maps.get(device, (0.0, 0, True, None))
             if not posted:
-                acknowledged = AcknowledgedMap(at, Sequence(sequence))
+                acknowledged = AcknowledgedMap(at, SequenceNumber(sequence))
             newest = max((state.sequence for state in self.states.values()), default=0)
             self.maps[device] = (self.time, newest, False, acknowledged)
         return {d: s.head.hash for d, s in self.states.items() if s.head and s.head.body is not None}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from shared import codec
-from shared.core.documents import ContentHash, DocumentId, Sequence
+from shared.core.documents import ContentHash, DocumentId, SequenceNumber
 from shared.core.json.values import weigh
 from shared.core.resolution.context import DocumentContext, Head, Stored, Submission
 from shared.large import LARGE, ContextAndSubmission, Weights, is_large
@@ -19,8 +19,8 @@ HASH = ContentHash("0" * 32)
 
 
 def case(head: Any, state: Any, recent: tuple[Any, ...] = ()) -> ContextAndSubmission:
-    stored = tuple(Stored(HASH, body, Sequence(1)) for body in recent)
-    context = DocumentContext(Head(Sequence(2), HASH, head, 1.0), recent=stored)
+    stored = tuple(Stored(HASH, body, SequenceNumber(1)) for body in recent)
+    context = DocumentContext(Head(SequenceNumber(2), HASH, head, 1.0), recent=stored)
     return context, Submission(DocumentId("a"), state, HASH, 1.0, "0")
 
 

@@ -9,8 +9,7 @@ import pytest
 
 from shared.adapters.memory import MemorySpace
 from shared.codec import content_hash
-from shared.core.documents import Body, ContentHash, DeviceId, DocumentId
-from shared.core.documents import Sequence as SequenceNumber
+from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, SequenceNumber
 from shared.core.merge.policies import Policies
 from shared.core.resolution.batch import Answer, Item
 from shared.core.resolution.context import DocumentContext, Head, NeedsData, Outcome, Submission, ValueKey

@@ -21,7 +21,7 @@ from typing import Any
 from client.sync.engine.answer import is_forgotten, may_be_lost, on_answer, on_fetched
 from client.sync.engine.plan import Action, Adopt, Delete, Fetch, Resend, Send, pending_for, plan
 from client.sync.engine.records import Outline, Pending, Record, Refused, UpstreamAnswer
-from shared.core.documents import Body, ContentHash, DocumentId, Epoch, Position, Sequence
+from shared.core.documents import Body, ContentHash, DocumentId, Epoch, Position, SequenceNumber
 from shared.core.index.cursors import cursor_of
 from shared.core.json import canonical as exact
 from shared.core.json import strict
@@ -125,7 +125,7 @@ def _hash(body: Body | None) -> ContentHash | None:
 def _rev(rng: random.Random, state: Body | None) -> str:
     history = rng.choice((None, Epoch("one"), Epoch("two")))
     content = _hash(state) or ContentHash("")
-    return make_rev(Sequence(rng.randrange(20)), content, deleted=state is None, history=history)
+    return make_rev(SequenceNumber(rng.randrange(20)), content, deleted=state is None, history=history)
 
 
 def _state(rng: random.Random, base: Body) -> Body | None:
@@ -281,7 +281,7 @@ def position_vector(rng: random.Random) -> Vector:
 
     def cursor() -> str | None:
         history = Epoch(rng.choice(("one", "two")))
-        return rng.choice((None, "no cursor", *[cursor_of(Position(history, Sequence(rng.randrange(20))))] * 4))
+        return rng.choice((None, "no cursor", *[cursor_of(Position(history, SequenceNumber(rng.randrange(20))))] * 4))
 
     base, answered = rng.choice((None, rev())), rng.choice((None, rev()))
     bases, listened, now = [rev() for _ in range(rng.randrange(4))], cursor(), cursor()

@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from shared import announcement_messages
-from shared.core.documents import DeviceId, Position, Sequence, SpaceId
+from shared.core.documents import DeviceId, Position, SequenceNumber, SpaceId
 from shared.core.index.hash_map import BucketedMap
 from shared.core.resolution.context import AcknowledgedMap
 from shared.ports import Announcement
@@ -74,7 +74,7 @@ class MemoryMapAcknowledgements:
     def __init__(self) -> None:
         self._known: dict[tuple[SpaceId, DeviceId], _Listed] = {}
 
-    async def listed(self, space: SpaceId, device: DeviceId, at: float, sequence: Sequence) -> None:
+    async def listed(self, space: SpaceId, device: DeviceId, at: float, sequence: SequenceNumber) -> None:
         known = self._known.setdefault((space, device), _Listed())
         known.acknowledged = known.last or known.acknowledged
         known.last = AcknowledgedMap(at, sequence)

@@ -11,8 +11,7 @@ from typing import TypeVar
 from shared import codec
 from shared.adapters.memory.entries import Entry, HistoryItem, history
 from shared.adapters.memory.transaction import MemorySpace, MemoryTransaction
-from shared.core.documents import ContentHash, DocumentId, Exported, HistoryEntry, Position, SpaceId
-from shared.core.documents import Sequence as SequenceNumber
+from shared.core.documents import ContentHash, DocumentId, Exported, HistoryEntry, Position, SequenceNumber, SpaceId
 from shared.core.index.lineage import Begun, Lineage, first_history, next_history
 from shared.core.merge.policies import Policies
 from shared.core.resolution.context import BEGINNING, NeedsData, Submission

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from shared.core.documents import Body, ContentHash, DeviceId, Epoch, HistoryEntry, Sequence
+from shared.core.documents import Body, ContentHash, DeviceId, Epoch, HistoryEntry, SequenceNumber
 from shared.core.merge.conflict_rows import ConflictRow, with_more
 from shared.core.resolution.batch import Write
 from shared.core.resolution.context import (
@@ -44,12 +44,12 @@ class Provenance:
 class HistoryItem:
     """A superseded head, or a received state that never was one (`until` BEGINNING)."""
 
-    sequence: Sequence
+    sequence: SequenceNumber
     """Of a received state: that of the head that it met."""
     hash: ContentHash
     body: Body | None
     """None: pruned, or a tombstone."""
-    until: Sequence
+    until: SequenceNumber
     """The sequence that superseded it."""
     provenance: Provenance
     deleted: bool = False
@@ -101,7 +101,7 @@ def loaded(entry: Entry | None, memory: DocumentContext, request: Submission, mi
     )
 
 
-def _ancestors(past: tuple[HistoryItem, ...], until: Sequence) -> tuple[Stored, ...]:
+def _ancestors(past: tuple[HistoryItem, ...], until: SequenceNumber) -> tuple[Stored, ...]:
     shown = [item for item in past if item.body is not None or item.deleted]
     with_version = [item for item in shown if item.version is not None]
     implied = [item for item in shown if item.version is None and item.until > BEGINNING and item.sequence <= until]
@@ -122,7 +122,7 @@ def _stored(item: HistoryItem) -> Stored:
     return Stored(item.hash, item.body, item.sequence, item.until, item.history, item.version, item.deleted)
 
 
-def after_write(entry: Entry | None, write: Write, sequence: Sequence, history: Epoch | None) -> Entry | None:
+def after_write(entry: Entry | None, write: Write, sequence: SequenceNumber, history: Epoch | None) -> Entry | None:
     """The entry with a decision stored in it. `sequence` and `history`: of the new head, if there is one. None: there
     is still no document."""
     decision, request = write.decision, write.item.submission
@@ -159,7 +159,7 @@ def after_write(entry: Entry | None, write: Write, sequence: Sequence, history: 
     return Entry(stays, provenance_now, tuple(past))
 
 
-def _superseded(entry: Entry, until: Sequence, gone: frozenset[ValueKey]) -> HistoryItem:
+def _superseded(entry: Entry, until: SequenceNumber, gone: frozenset[ValueKey]) -> HistoryItem:
     head = entry.head
     return HistoryItem(
         head.sequence,

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 from shared.adapters.memory.entries import Entry, after_write, loaded
-from shared.core.documents import DeviceId, DocumentId, Epoch
-from shared.core.documents import Sequence as SequenceNumber
+from shared.core.documents import DeviceId, DocumentId, Epoch, SequenceNumber
 from shared.core.index.lineage import Begun, Lineage, next_history
 from shared.core.merge.policies import NO_POLICIES, Policies
 from shared.core.resolution.batch import Write

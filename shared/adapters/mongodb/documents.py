@@ -29,9 +29,9 @@ from shared.core.documents import (
     Exported,
     HistoryEntry,
     Position,
+    SequenceNumber,
     SpaceId,
 )
-from shared.core.documents import Sequence as SequenceNumber
 from shared.core.index.lineage import Lineage
 from shared.core.merge.policies import Policies
 from shared.core.resolution.retention import Kept, Prunable, Pruned, Retention, to_prune

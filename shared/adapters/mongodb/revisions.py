@@ -20,8 +20,7 @@ from pymongo.collection import Collection
 from shared.adapters.mongodb.client import Row
 from shared.adapters.mongodb.raw_rows import RAW
 from shared.adapters.mongodb.rows import pairs_of, stored_of
-from shared.core.documents import ContentHash, DeviceId, DocumentId, SpaceId
-from shared.core.documents import Sequence as SequenceNumber
+from shared.core.documents import ContentHash, DeviceId, DocumentId, SequenceNumber, SpaceId
 from shared.core.resolution.context import (
     BEGINNING,
     RECENT,

@@ -19,11 +19,11 @@ from shared.core.documents import (
     DocumentId,
     Epoch,
     HistoryEntry,
+    SequenceNumber,
     SpaceId,
     Synced,
     UserName,
 )
-from shared.core.documents import Sequence as SequenceNumber
 from shared.core.index.lineage import Begun, Lineage, first_history, next_history
 from shared.core.merge.policies import NO_POLICIES, Policies
 from shared.core.merge.policies import parse as parse_policies

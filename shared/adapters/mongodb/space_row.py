@@ -20,8 +20,7 @@ from shared.adapters.mongodb.client import Row
 from shared.adapters.mongodb.known_heads import Mark
 from shared.adapters.mongodb.rows import history_rows, lineage_of, new_epoch, policies_of, with_new_history
 from shared.adapters.mongodb.usage import USAGE_FIELDS, usage_of
-from shared.core.documents import Epoch, Position, SpaceId
-from shared.core.documents import Sequence as SequenceNumber
+from shared.core.documents import Epoch, Position, SequenceNumber, SpaceId
 from shared.core.index.lineage import Lineage
 from shared.core.merge.policies import Policies
 from shared.core.resolution.context import Allotted

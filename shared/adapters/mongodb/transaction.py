@@ -16,8 +16,7 @@ from shared.adapters.mongodb.revisions import Revisions
 from shared.adapters.mongodb.rows import device_memory_of, device_memory_row, head_of, remembers, superseded_row
 from shared.adapters.mongodb.space_row import PoliciesOf, SpaceRow
 from shared.adapters.mongodb.written import head_row, kept_head, received_by, received_row
-from shared.core.documents import DeviceId, DocumentId, Position, SpaceId
-from shared.core.documents import Sequence as SequenceNumber
+from shared.core.documents import DeviceId, DocumentId, Position, SequenceNumber, SpaceId
 from shared.core.index.lineage import Lineage
 from shared.core.merge.policies import Policies
 from shared.core.resolution.batch import Write

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from shared.adapters.redis.connection import errors_mapped
 from shared.adapters.redis.keys import acknowledgements_key
 from shared.adapters.redis.scripts import script
-from shared.core.documents import DeviceId, Sequence, SpaceId
+from shared.core.documents import DeviceId, SequenceNumber, SpaceId
 from shared.core.resolution.context import AcknowledgedMap
 
 _TTL_MS: Final = 30 * 24 * 3600 * 1000
@@ -23,7 +23,7 @@ class RedisMapAcknowledgements:
         self._redis = redis
         self._listed = redis.register_script(script("note_listed"))
 
-    async def listed(self, space: SpaceId, device: DeviceId, at: float, sequence: Sequence) -> None:
+    async def listed(self, space: SpaceId, device: DeviceId, at: float, sequence: SequenceNumber) -> None:
         with errors_mapped():
             await self._listed(keys=[acknowledgements_key(space, device)], args=[repr(at), sequence, _TTL_MS])
 
@@ -39,5 +39,5 @@ class RedisMapAcknowledgements:
                 answers = await pipeline.execute()
         for sender, (at, sequence) in zip(senders, answers, strict=True):
             if at is not None and sequence is not None:
-                acknowledged[sender] = AcknowledgedMap(float(at), Sequence(int(sequence)))
+                acknowledged[sender] = AcknowledgedMap(float(at), SequenceNumber(int(sequence)))
         return acknowledged

@@ -16,7 +16,7 @@ from redis.exceptions import ResponseError
 from shared.adapters.redis.connection import errors_mapped
 from shared.adapters.redis.keys import space_key
 from shared.adapters.redis.scripts import script
-from shared.core.documents import Epoch, Position, Sequence, SpaceId
+from shared.core.documents import Epoch, Position, SequenceNumber, SpaceId
 from shared.core.index.hash_map import BucketedMap, digest_of
 
 MAP_TTL_MS: Final = 7 * 24 * 3600 * 1000
@@ -124,7 +124,7 @@ def _unpack(fields: dict[bytes, bytes]) -> BucketedMap | None:
     seal = fields.pop(b"seal", b"")
     try:
         epoch, sequence, _, digits, _ = seal.split(b":", 4)
-        position = Position(Epoch(epoch.decode("ascii")), Sequence(int(sequence)))
+        position = Position(Epoch(epoch.decode("ascii")), SequenceNumber(int(sequence)))
         buckets = {name.decode("ascii"): members for name, members in fields.items()}
         hash_map = BucketedMap.made(position, int(digits), buckets)
     except ValueError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from shared.core.documents import Epoch, Position, Sequence
+from shared.core.documents import Epoch, Position, SequenceNumber
 from shared.core.index.lineage import Lineage
 
 _CURSOR: Final = re.compile(r"([0-9a-z]{1,64})-(\d{1,18})\Z", re.ASCII)
@@ -22,7 +22,7 @@ def cursor_of(position: Position) -> str:
 def parse_cursor(text: str) -> Position | None:
     """None for what `cursor_of` never made."""
     match = _CURSOR.match(text)
-    return Position(Epoch(match[1]), Sequence(int(match[2]))) if match else None
+    return Position(Epoch(match[1]), SequenceNumber(int(match[2]))) if match else None
 
 
 def is_behind(cursor: Position, lineage: Lineage) -> bool | None:

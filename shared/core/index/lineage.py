@@ -22,7 +22,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from shared.core.documents import Epoch, Position, Sequence
+from shared.core.documents import Epoch, Position, SequenceNumber
 from shared.core.version_vectors import MAX_SOURCE, Source, Version, join
 
 MAX_HISTORIES: Final = 64
@@ -49,7 +49,7 @@ class Begun:
     """A history, and the first sequence that is of it."""
 
     id: Epoch
-    first: Sequence
+    first: SequenceNumber
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Lineage:
     """`histories`: at least one, in their order. `sequence`: the newest that was allotted."""
 
     histories: tuple[Begun, ...]
-    sequence: Sequence
+    sequence: SequenceNumber
     _places: dict[Epoch, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -82,10 +82,12 @@ class Lineage:
         """Where the space stands."""
         return Position(self.current, self.sequence)
 
-    def last(self, place: int) -> Sequence:
+    def last(self, place: int) -> SequenceNumber:
         """The last sequence of the history at this place."""
         following = place + 1
-        return Sequence(self.histories[following].first - 1) if following < len(self.histories) else self.sequence
+        return (
+            SequenceNumber(self.histories[following].first - 1) if following < len(self.histories) else self.sequence
+        )
 
     def holds(self, position: Position) -> bool:
         """Whether the position is one of this lineage: what was told there is known here.
@@ -102,11 +104,11 @@ class Lineage:
         history, and further."""
         return position.epoch == self.current and position.sequence > self.sequence
 
-    def history_of(self, sequence: Sequence) -> Epoch:
+    def history_of(self, sequence: SequenceNumber) -> Epoch:
         """The history that a sequence of this lineage is of."""
         return next((one.id for one in reversed(self.histories) if one.first <= sequence), self.first)
 
-    def version_of(self, sequence: Sequence, history: Epoch | None = None) -> dict[Source, int]:
+    def version_of(self, sequence: SequenceNumber, history: Epoch | None = None) -> dict[Source, int]:
         """What a state contains that became the head with this sequence, on the heads before it. `history`: as it is
         stored with the state; the lineage may have given it up."""
         version = self._closed(len(self.histories), sequence)
@@ -122,7 +124,7 @@ class Lineage:
                 version[Source(one.id)] = last
         return version
 
-    def version_at(self, history: Epoch, sequence: Sequence) -> dict[Source, int]:
+    def version_at(self, history: Epoch, sequence: SequenceNumber) -> dict[Source, int]:
         """What a state contains that was the head at this position, known here or lost.
 
         Of a history that is not of this lineage its id tells where it branched off, if that was from one which is.
@@ -176,7 +178,7 @@ class Lineage:
                 return join(version, self._closed(place, one.first - 1))
         return dict(version)
 
-    def reach(self, version: Version) -> Sequence:
+    def reach(self, version: Version) -> SequenceNumber:
         """The greatest sequence of this lineage whose `version_of` the version includes; 0: of none."""
         reached = 0
         for place, one in enumerate(self.histories):
@@ -187,7 +189,7 @@ class Lineage:
                 reached = min(number, last)
             if number < last:
                 break
-        return Sequence(reached)
+        return SequenceNumber(reached)
 
     def sources(self) -> list[Source]:
         """The histories as sources, the oldest first."""
@@ -195,7 +197,7 @@ class Lineage:
 
     def begun(self, history: Epoch) -> Lineage:
         """With one more history, of the sequences that come."""
-        histories = (*self.histories, Begun(history, Sequence(self.sequence + 1)))
+        histories = (*self.histories, Begun(history, SequenceNumber(self.sequence + 1)))
         if len(histories) > MAX_HISTORIES:
             histories = (replace(histories[1], first=histories[0].first), *histories[2:])
         return Lineage(histories, self.sequence)
@@ -206,7 +208,7 @@ def first_history(random: int) -> Epoch:
     return Epoch(_at_random(random, _FIRST))
 
 
-def next_history(parent: Epoch, first: Sequence, random: int) -> Epoch:
+def next_history(parent: Epoch, first: SequenceNumber, random: int) -> Epoch:
     """The id of the history that begins with `first` after `parent`. `random`: 32 bits or more, of the caller.
 
     A store that is put back twice does not know the history between any more. Its id says where it branched off,

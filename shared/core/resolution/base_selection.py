@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from shared.core.documents import Body, ContentHash, Sequence
+from shared.core.documents import Body, ContentHash, SequenceNumber
 from shared.core.merge.clock import clock
 from shared.core.resolution import base_inference
 from shared.core.resolution.context import (
@@ -117,7 +117,7 @@ def base_hash(base: str) -> ContentHash:
     return parts.hash if parts else ContentHash(base)
 
 
-def base_sequence(lookup: Lookup) -> Sequence:
+def base_sequence(lookup: Lookup) -> SequenceNumber:
     """The sequence of the base; BEGINNING if it has none that is known."""
     base = lookup.submission.base or CREATED
     parts = parse_rev(base)
@@ -184,7 +184,7 @@ def since_sent(lookup: Lookup) -> tuple[Body, ...]:
     return _bodies(lookup, newest)
 
 
-def _with_own(lookup: Lookup, basis: Basis, pairs: tuple[Pair, ...], since: Sequence) -> Basis:
+def _with_own(lookup: Lookup, basis: Basis, pairs: tuple[Pair, ...], since: SequenceNumber) -> Basis:
     """Row 5, and what else the device sent that may have arrived after its base was made. It may have set back only
     what it sent on this base: who sent something on a later one, and goes back, was restored from a backup.
     A state that is its base has no edit, whatever was sent on later ones."""

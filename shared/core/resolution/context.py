@@ -25,7 +25,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
 from typing import Any, Final, NewType
 
-from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, Epoch, Sequence
+from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, Epoch, SequenceNumber
 from shared.core.index.lineage import Lineage
 from shared.core.json.canonical import canonical
 from shared.core.merge.clock import clock
@@ -39,7 +39,7 @@ from shared.core.version_vectors import Source, Version
 ValueKey = NewType("ValueKey", int)
 """64 bits, signed, of a strong value and its path."""
 
-BEGINNING: Final = Sequence(0)
+BEGINNING: Final = SequenceNumber(0)
 """Before every sequence that is allotted."""
 MAX_ASKED: Final = 3
 """States returned to nulls that a device may be on, besides its last exchange."""
@@ -78,7 +78,7 @@ class AcknowledgedMap:
 
     at: float
     """When it asked for the first of the two."""
-    sequence: Sequence
+    sequence: SequenceNumber
     """Of the first."""
 
 
@@ -116,7 +116,7 @@ class Pair:
     base: str
     """"" for a tombstone without a base."""
     hash: ContentHash
-    since: Sequence = BEGINNING
+    since: SequenceNumber = BEGINNING
     """The sequence of the base."""
     at: float = 0.0
     """Arrival."""
@@ -126,7 +126,7 @@ class Pair:
 class Head:
     """The current revision."""
 
-    sequence: Sequence
+    sequence: SequenceNumber
     hash: ContentHash
     """As in RevParts."""
     body: Body | None
@@ -163,9 +163,9 @@ class Stored:
     hash: ContentHash
     body: Body | None
     """None: pruned."""
-    sequence: Sequence
+    sequence: SequenceNumber
     """A revision's own; of a received state that of the head that it met."""
-    until: Sequence | None = None
+    until: SequenceNumber | None = None
     """What superseded it; None: it is the head; BEGINNING: a received state, see `was_head`."""
     history: Epoch | None = None
     """As in Head."""
@@ -260,12 +260,12 @@ class NeedsData:
     """Load this too, and ask again. All of it together is one read."""
 
     states: frozenset[ContentHash] = frozenset()
-    pairs_since: Sequence | None = None
+    pairs_since: SequenceNumber | None = None
     seen: frozenset[ValueKey] = frozenset()
     recent: bool = False
     lineage: bool = False
     """That of the space, as `Transaction.lineage` tells it."""
-    ancestors: Sequence | None = None
+    ancestors: SequenceNumber | None = None
     """The revisions and received states that have a version of their own, the newest RECENT of them, and the newest
     revision up to this sequence that is a tombstone or has a body."""
 
@@ -288,7 +288,7 @@ class Revision:
     numbered: bool = True
     """It counts as an edit made here: its version also names its own sequence."""
 
-    def version_at(self, history: Epoch | None, sequence: Sequence) -> Version | None:
+    def version_at(self, history: Epoch | None, sequence: SequenceNumber) -> Version | None:
         """To be stored with it, given what it was allotted."""
         if self.version is None or not self.numbered or history is None:
             return self.version
@@ -310,7 +310,7 @@ class Received:
 class Allotted:
     """The first of the sequences that a transaction got, and the history that they are of."""
 
-    first: Sequence
+    first: SequenceNumber
     history: Epoch | None
     """None: the oldest of the space."""
     usage: Usage | None = field(default=None, compare=False)
@@ -351,7 +351,7 @@ class Decision:
     forked: bool = False
     """The submission proves that the store is older than what it told somebody: the current history has to end."""
 
-    def rev(self, allotted: Sequence | None, history: Epoch | None = None) -> Rev:
+    def rev(self, allotted: SequenceNumber | None, history: Epoch | None = None) -> Rev:
         """The rev to answer. `allotted`: the sequence of `revision`, if there is one (else ValueError)."""
         if self.revision is None:
             return self.head or CREATED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from shared.core.documents import Body, ContentHash, Sequence
+from shared.core.documents import Body, ContentHash, SequenceNumber
 from shared.core.index.lineage import Lineage
 from shared.core.resolution import base_inference
 from shared.core.resolution.context import (
@@ -39,7 +39,7 @@ class Lookup:
         self.hash_of = hash_of
         self.sequences_count = True
         """Whether the sequence of the base says what came after it."""
-        self.first_unknown: Sequence | None = None
+        self.first_unknown: SequenceNumber | None = None
         """The first sequence that a base does not contain which was lost."""
 
     def lineage(self) -> Lineage:
@@ -48,7 +48,7 @@ class Lookup:
             raise Need(NeedsData(lineage=True))
         return self.context.lineage
 
-    def ancestors(self, until: Sequence) -> tuple[Stored, ...]:
+    def ancestors(self, until: SequenceNumber) -> tuple[Stored, ...]:
         """See `NeedsData.ancestors`. Not the head."""
         self.need(ancestors=until)
         return self.context.ancestors or ()
@@ -56,10 +56,10 @@ class Lookup:
     def need(
         self,
         states: Iterable[ContentHash | None] = (),
-        pairs_since: Sequence | None = None,
+        pairs_since: SequenceNumber | None = None,
         seen: base_inference.Strong = frozenset(),
         recent: bool = False,
-        ancestors: Sequence | None = None,
+        ancestors: SequenceNumber | None = None,
     ) -> None:
         """Ask for several things at once, so that they are read together."""
         context = self.context
@@ -91,7 +91,7 @@ class Lookup:
         """The hash of the body under a head that is a tombstone."""
         return None if self.head.body is not None else self.head.hash
 
-    def pairs(self, since: Sequence) -> tuple[Pair, ...]:
+    def pairs(self, since: SequenceNumber) -> tuple[Pair, ...]:
         """Of the submission's device, received on revisions of this sequence or later."""
         self.need(pairs_since=since)
         received = (*(self.context.pairs or ()), *self.head.pairs)
@@ -103,7 +103,7 @@ class Lookup:
         bodies = [stored.body for stored in self.context.recent or () if stored.sequence >= since]
         return [body for body in (self.head.body, *bodies) if body is not None]
 
-    def superseded_since(self, sequence: Sequence) -> list[Body]:
+    def superseded_since(self, sequence: SequenceNumber) -> list[Body]:
         """Those of them that were the head after the revision of this sequence, and are not."""
         self.need(recent=True)
         recent = self.context.recent or ()

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from shared.core.documents import Body, Position, Sequence
+from shared.core.documents import Body, Position, SequenceNumber
 from shared.core.resolution import doubts
 from shared.core.resolution.base_inference import gone
 from shared.core.resolution.base_selection import (
@@ -92,7 +92,7 @@ class _LostBase:
         self.version, self.held = lineage.completed(version, held.keys()), lineage.completed(held, version.keys())
         self.reached = lineage.reach(self.version)
         """The last sequence of the lineage that the base contains."""
-        self.lookup.first_unknown = Sequence(self.reached + 1)
+        self.lookup.first_unknown = SequenceNumber(self.reached + 1)
         if self.lookup.exists:
             self.lookup.need(
                 [case.submission.hash, parts.hash, self.lookup.buried], BEGINNING, ancestors=self.reached

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Final, NewType
 
 from shared.core import protocol
-from shared.core.documents import ContentHash, Epoch, Sequence
+from shared.core.documents import ContentHash, Epoch, SequenceNumber
 from shared.core.index.lineage import in_base_36, without_origins
 from shared.core.version_vectors import MAX_COUNTER, Source, Version, bounded
 
@@ -30,7 +30,7 @@ MAX_REV_SOURCES: Final = 8
 class RevParts:
     """A rev, taken apart. Two that differ in `version` alone name the same revision."""
 
-    sequence: Sequence
+    sequence: SequenceNumber
     hash: ContentHash
     """Of the body; for a tombstone, of the body that it buried: "" if there was none."""
     deleted: bool
@@ -47,7 +47,7 @@ _POSITION: Final = re.compile(
 
 
 def make_rev(
-    sequence: Sequence,
+    sequence: SequenceNumber,
     content: ContentHash,
     *,
     deleted: bool,
@@ -82,4 +82,4 @@ def parse_rev(text: str) -> RevParts | None:
     version = {Source(source): min(int(count, 36), MAX_COUNTER) for source, count in counts}
     if version and history is not None:
         version = {Source(history): int(position[1]), **version}
-    return RevParts(Sequence(int(position[1])), ContentHash(content), bool(mark_dash), history, version)
+    return RevParts(SequenceNumber(int(position[1])), ContentHash(content), bool(mark_dash), history, version)

@@ -15,8 +15,7 @@ from api.reads.hash_maps import HashMaps
 from api.routes import hashes
 from shared.adapters.memory.cache import MemoryHashMapCache
 from shared.adapters.memory.documents import MemoryDocumentStore
-from shared.core.documents import ContentHash, DocumentId, Epoch, Position, SpaceId
-from shared.core.documents import Sequence as SequenceNumber
+from shared.core.documents import ContentHash, DocumentId, Epoch, Position, SequenceNumber, SpaceId
 from shared.core.index.hash_map import BucketedMap
 from shared.core.index.lineage import Lineage
 from shared.ports import Changes

@@ -8,7 +8,7 @@ from typing import Any
 
 from shared import codec
 from shared.adapters.memory import MemorySpace
-from shared.core.documents import Body, DeviceId, DocumentId, Epoch, Sequence
+from shared.core.documents import Body, DeviceId, DocumentId, Epoch, SequenceNumber
 from shared.core.index.lineage import first_history, next_history
 from shared.core.resolution.ancestors import Ancestor
 from shared.core.resolution.batch import Answer, Item
@@ -45,7 +45,7 @@ class Upstream:
         self.space = copy.deepcopy(space)
         if noticed:
             lineage = self.space.lineage()
-            first = Sequence(lineage.sequence + 1)
+            first = SequenceNumber(lineage.sequence + 1)
             self.writer = next_history(lineage.current, first, hash((self.time, first)) % 2**40)
 
     def send(

@@ -19,7 +19,7 @@ from client.upstreams.git import GitUpstream
 from client.upstreams.ledger_store import LedgerStore
 from shared.adapters.memory import Entry, HistoryItem, Provenance, SpaceChanges
 from shared.codec import content_hash
-from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, Sequence
+from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, SequenceNumber
 from shared.core.index.lineage import Begun, Lineage
 from shared.core.merge.policies import NO_POLICIES, parse
 from shared.core.resolution.context import Head
@@ -106,12 +106,12 @@ def test_without_valid_policies_nothing_is_decided(place: Place) -> None:
 
 def item(number: int, body: Body | None) -> HistoryItem:
     content = content_hash(body) if body is not None else ContentHash("0" * 32)
-    return HistoryItem(Sequence(number), content, body, Sequence(number + 1), WHO)
+    return HistoryItem(SequenceNumber(number), content, body, SequenceNumber(number + 1), WHO)
 
 
 def test_of_a_long_history_the_newest_is_kept() -> None:
     past = tuple(item(n, {"id": "a", "n": n}) for n in range(1, 201))
-    kept = ledger.retained(Entry(Head(Sequence(201), ContentHash("1" * 32), {"id": "a"}, 1.0), WHO, past)).past
+    kept = ledger.retained(Entry(Head(SequenceNumber(201), ContentHash("1" * 32), {"id": "a"}, 1.0), WHO, past)).past
     assert [one.sequence for one in kept] == list(range(201 - ledger.PAST, 201))
     assert [one.body is not None for one in kept] == [False] * (ledger.PAST - ledger.BODIES) + [True] * ledger.BODIES
 
@@ -121,7 +121,7 @@ def test_the_body_that_a_tombstone_buried_is_kept(since: int) -> None:
     """However many states were received since then."""
     buried = {"id": "a", "text": "of old"}
     past = (item(1, buried), *(item(n, {"id": "a", "n": n}) for n in range(2, 2 + since)))
-    tombstone = Head(Sequence(2 + since), content_hash(buried), None, 1.0)
+    tombstone = Head(SequenceNumber(2 + since), content_hash(buried), None, 1.0)
     kept = ledger.retained(Entry(tombstone, WHO, past)).past
     assert len(kept) <= ledger.PAST
     assert [one.body for one in kept if one.hash == content_hash(buried)] == [buried]
@@ -131,17 +131,17 @@ def test_the_body_that_a_tombstone_buried_is_kept(since: int) -> None:
 def test_a_ledger_of_an_earlier_release_is_taken_over(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     store = LedgerStore.of(path, NO_POLICIES)
-    entry = Entry(Head(Sequence(1), content_hash({"id": "a"}), {"id": "a"}, 1.0), WHO)
+    entry = Entry(Head(SequenceNumber(1), content_hash({"id": "a"}), {"id": "a"}, 1.0), WHO)
     with store.transaction():
         first = store.lineage().first
-        store.store(SpaceChanges({ID: entry}, Sequence(1)))
+        store.store(SpaceChanges({ID: entry}, SequenceNumber(1)))
     store.close()
     with sqlite3.connect(path) as before:
         for table in ("deletions", "tip", "history"):
             before.execute(f"DROP TABLE {table}")
     store = LedgerStore.of(path, NO_POLICIES)
     assert (store.entry(ID), store.live(), store.deletions(DeviceId("d"))) == (entry, 1, None)
-    assert store.lineage() == Lineage((Begun(first, Sequence(1)),), Sequence(1))
+    assert store.lineage() == Lineage((Begun(first, SequenceNumber(1)),), SequenceNumber(1))
     assert store.sequence_of(store.position()) == 1
     assert store.sequence_of(f"{first}.1") is None, "cursors of an earlier release get all of the ledger"
     with store.transaction():

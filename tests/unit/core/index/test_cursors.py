@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.core.documents import Epoch, Position, Sequence
+from shared.core.documents import Epoch, Position, SequenceNumber
 from shared.core.index.cursors import cursor_of, is_behind, parse_cursor
 from shared.core.index.lineage import Begun, Lineage
 
 positions = st.builds(
-    Position, st.from_regex(r"[0-9a-f]{16}", fullmatch=True).map(Epoch), st.integers(0, 2**53).map(Sequence)
+    Position, st.from_regex(r"[0-9a-f]{16}", fullmatch=True).map(Epoch), st.integers(0, 2**53).map(SequenceNumber)
 )
 
 
@@ -41,6 +41,6 @@ def test_a_cursor_counts_within_the_part_of_its_history_that_is_known(
     cursor: tuple[str, int], behind: bool | None
 ) -> None:
     """The store was put back to 10, and went on to 12 in another history."""
-    histories = (Begun(Epoch("a"), Sequence(1)), Begun(Epoch("b"), Sequence(11)))
-    position = Position(Epoch(cursor[0]), Sequence(cursor[1]))
-    assert is_behind(position, Lineage(histories, Sequence(12))) is behind
+    histories = (Begun(Epoch("a"), SequenceNumber(1)), Begun(Epoch("b"), SequenceNumber(11)))
+    position = Position(Epoch(cursor[0]), SequenceNumber(cursor[1]))
+    assert is_behind(position, Lineage(histories, SequenceNumber(12))) is behind

@@ -6,12 +6,12 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.core.documents import ContentHash, DocumentId, Epoch, Position, Sequence
+from shared.core.documents import ContentHash, DocumentId, Epoch, Position, SequenceNumber
 from shared.core.index.hash_map import CROWDED, MAX_DIGITS, MIN_DIGITS, ROOM, BucketedMap, key_of
 
 ids = st.text("abcdefghijklmnop0123456789._~-", min_size=1, max_size=3)
 hashes = st.text("0123456789abcdef", min_size=32, max_size=32)
-OLD, NEW = (Position(Epoch("e"), Sequence(n)) for n in (1, 2))
+OLD, NEW = (Position(Epoch("e"), SequenceNumber(n)) for n in (1, 2))
 
 
 def many(count: int) -> dict[DocumentId, ContentHash]:

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.core.documents import ContentHash, DocumentId, Epoch, HashMap, Position, Sequence
+from shared.core.documents import ContentHash, DocumentId, Epoch, HashMap, Position, SequenceNumber
 from shared.core.index.hash_map import BucketedMap, key_of
 from shared.core.index.reconciliation import LIST_AT_MOST, NOTHING, Tree, sum_of
 
 VECTORS = json.loads((Path(__file__).parents[3] / "vectors" / "reconciliation.json").read_text())
-POSITION = Position(Epoch("e"), Sequence(1))
+POSITION = Position(Epoch("e"), SequenceNumber(1))
 DIGITS = "0123456789abcdef"
 
 documents = st.integers(0, 500).map(lambda n: DocumentId(f"d{n}"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.core.documents import DeviceId, Sequence
+from shared.core.documents import DeviceId, SequenceNumber
 from shared.core.merge.objects import ABSENT
 from shared.core.merge.policies import parse
 from shared.core.resolution.context import (
@@ -177,7 +177,7 @@ def test_bare_tombstone_after_two_clean_rounds_deletes() -> None:
         (known.at + 1, head.sequence, "deleted"),
     ):
         again = Server(server.state.copy(), at=server.at)
-        again.post(tombstone(), device="A", acknowledged=AcknowledgedMap(at, Sequence(sequence)))
+        again.post(tombstone(), device="A", acknowledged=AcknowledgedMap(at, SequenceNumber(sequence)))
         assert again.got()[0] == outcome
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.core.documents import Body, DocumentId, Sequence
+from shared.core.documents import Body, DocumentId, SequenceNumber
 from shared.core.json.canonical import content_hash, equal
 from shared.core.merge.objects import ABSENT
 from shared.core.merge.policies import NO_POLICIES
@@ -23,10 +23,10 @@ from shared.testing import strategies
 
 def rebased(base: Body, onto: Body, state: Body) -> Rebased:
     """As a client's that named its base."""
-    head = Head(Sequence(2), content_hash(onto), onto, 2.0)
+    head = Head(SequenceNumber(2), content_hash(onto), onto, 2.0)
     content = content_hash(base)
     request = Submission(DocumentId("x"), state, content_hash(state), 3.0, base=content)
-    states = {content: Stored(content, base, Sequence(1), Sequence(2))}
+    states = {content: Stored(content, base, SequenceNumber(1), SequenceNumber(2))}
     look = Lookup(DocumentContext(head, states=states, recent=()), request, head, content_hash)
     return rebase(look, state, Basis("a base", (base,)), onto, NO_POLICIES)
 
@@ -55,10 +55,10 @@ def test_law_the_same_edits_on_both_sides_leave_the_head(history: Any) -> None:
 def test_a_large_document_is_merged_after_all_has_been_read_that_it_may_need() -> None:
     """Not a second time when it turns out that older states are asked about places in arrays and objects."""
     base, onto, state = ({"x": {str(n): [side] for n in range(LARGE)}} for side in range(3))
-    head = Head(Sequence(2), content_hash(onto), onto, 2.0)
+    head = Head(SequenceNumber(2), content_hash(onto), onto, 2.0)
     content = content_hash(base)
     request = Submission(DocumentId("x"), state, content_hash(state), 3.0, base=f"1-{content}")
-    states = {content: Stored(content, base, Sequence(1), Sequence(2))}
+    states = {content: Stored(content, base, SequenceNumber(1), SequenceNumber(2))}
     look = Lookup(DocumentContext(head, states=states, pairs=()), request, head, content_hash)
     with pytest.raises(Need) as needed, patch.object(rebasing, "merge", side_effect=AssertionError("merged before")):
         rebase(look, state, Basis("a base", (base,)), onto, NO_POLICIES)

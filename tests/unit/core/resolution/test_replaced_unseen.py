@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.core.documents import DeviceId, Sequence
+from shared.core.documents import DeviceId, SequenceNumber
 from shared.core.merge.conflicts import Conflict
 from shared.core.merge.objects import ABSENT
 from shared.core.merge.paths import in_stable_form
@@ -254,7 +254,7 @@ def test_a_deletion_after_two_clean_rounds_is_recorded_if_the_device_may_be_on_a
     server.post(doc(title=TITLE, n=1), device="A")
     merged = doc(title=TITLE, notes="milk", n=1)
     assert server.head == merged
-    acknowledged = AcknowledgedMap(server.at + 0.5, Sequence(server.state.sequence))
+    acknowledged = AcknowledgedMap(server.at + 0.5, SequenceNumber(server.state.sequence))
     server.post(tombstone(), device="A", acknowledged=acknowledged)
     assert server.got()[1:] == ("delete: two clean rounds", None)
     assert records(server) == [("", ABSENT, merged, "perhaps-unseen")]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.core.documents import Sequence
+from shared.core.documents import SequenceNumber
 from shared.core.json.canonical import content_hash
 from shared.core.merge.objects import ABSENT
 from shared.core.merge.policies import parse
@@ -35,7 +35,7 @@ def test_a_new_document_takes_one_read_and_one_write() -> None:
     rev = server.post(doc(title="a"), "0", "A")
     assert server.got() == ("applied", "new", doc(title="a"))
     assert (server.state.further_reads, server.state.revisions) == (0, [])
-    assert rev == make_rev(Sequence(1), content_hash(doc(title="a")), deleted=False)
+    assert rev == make_rev(SequenceNumber(1), content_hash(doc(title="a")), deleted=False)
 
 
 def test_row_2_what_is_the_head_writes_nothing() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.core.documents import Body, DocumentId, Sequence
+from shared.core.documents import Body, DocumentId, SequenceNumber
 from shared.core.json.canonical import canonical, content_hash
 from shared.core.protocol import TOO_LARGE
 from shared.core.resolution.context import Decision, DocumentContext, Head, Refusal, Submission
@@ -23,7 +23,7 @@ def size_of(body: Body) -> int:
 def head_of(body: Body, request: Submission | None = None) -> DocumentContext:
     """A document that has one state; `request` was not received before."""
     states = {} if request is None or request.hash is None else {request.hash: None}
-    return DocumentContext(Head(Sequence(1), content_hash(body), body, 1.0), states=states, pairs=(), recent=())
+    return DocumentContext(Head(SequenceNumber(1), content_hash(body), body, 1.0), states=states, pairs=(), recent=())
 
 
 def post(body: Body, base: str | None = CREATED) -> Submission:

@@ -53,6 +53,16 @@ async def test_what_is_read_there_is_what_is_read_here() -> None:
     assert readers() == [], "they end with it"
 
 
+async def test_a_batch_of_small_documents_is_read_here_and_what_takes_longer_is_not() -> None:
+    tasks = {f"d{n}": {"client_state": {"id": f"d{n}", "title": "x" * 200}, "base": "0"} for n in range(500)}
+    dense = {"d": {"client_state": {"id": "d", "x": [[]] * 9000}}}
+    async with ParserPool(LIMITS, Pace()) as parser_pool:
+        await parser_pool.post_tasks(A, ReceivedBody(json.dumps({"tasks": tasks}).encode()), LIMITS)
+        assert readers() == []
+        await parser_pool.post_tasks(A, ReceivedBody(json.dumps({"tasks": dense}).encode()), LIMITS)
+        assert len(readers()) == 1
+
+
 async def test_an_answer_of_hundreds_of_parts_and_of_large_ones_comes_whole() -> None:
     states = {f"d{n}": {"id": f"d{n}", "n": n, "x": "y" * (300_000 if n % 150 == 0 else n)} for n in range(400)}
     raw = json.dumps({"tasks": {key: {"client_state": state} for key, state in states.items()}}).encode()

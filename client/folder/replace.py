@@ -124,12 +124,19 @@ def put_new(new: Path | str, target: Path | str) -> None:
         os.unlink(new)  # noqa: PTH108
 
 
-def put_over(new: Path | str, target: Path | str, expected: Stamp, rescue: Callable[[Path], None]) -> None:
+def put_over(
+    new: Path | str,
+    target: Path | str,
+    expected: Stamp,
+    rescue: Callable[[Path], None],
+    remove: Callable[[Path | str], None] | None = None,
+) -> None:
     """Gives the file `new` the name `target`, whose file goes if it is at `expected`.
 
     The new file gets the permissions of the old one. Raises WriteProtectedError, with nothing changed, if we may not
     write into the old one, and ChangedError if it is not at `expected`; `target` is then what somebody else made
     of it, and what could not stay there was handed to `rescue`. What is left at `new` after that is ours.
+    `remove`: takes the old file, which is at `new`, in place of removing it at once.
     """
     if stamp_at(target) != expected:
         raise ChangedError(target)
@@ -145,7 +152,7 @@ def put_over(new: Path | str, target: Path | str, expected: Stamp, rescue: Calla
         os.replace(new, target)  # noqa: PTH105
         return
     if _is_final(new, expected):
-        os.unlink(new)  # noqa: PTH108
+        (remove or os.unlink)(new)
         return
     for _ in range(EXCHANGES):
         # Somebody was faster: theirs goes back. Whoever wrote over ours in that moment wrote over what they had

@@ -5,11 +5,12 @@ A file and the memory cannot be changed in one transaction. So a state arrives i
     1. staged      in `arriving/`, complete and synced
     2. remembered  one transaction: base, shadow, no longer pending, and the row `arriving`
     3. placed      the staged file takes the name of the file, if that is what was expected (client/folder/replace.py)
-    4. forgotten   the row
+    4. forgotten   the row, and then the file that was there before, which has the staged one's name since 3
 
 Whoever is stopped goes on from what lies there:
 
-    staged, no row of that name     1 was not followed by 2: the answer was never taken; it is thrown away
+    staged, no row of that name     1 was not followed by 2: the answer was never taken; or 4 was not brought to its
+                                    end. It is thrown away
     row, staged holds what arrives  3 is still to be done
     row, staged holds another       stopped inside of 3: old and new had changed places, and the old one is looked at
     row, nothing staged             3 was done
@@ -21,14 +22,15 @@ and that is placed.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
+from threading import Thread
 from typing import Final
 
-from client.folder.durable import make_durable, make_names_durable, write_new
+from client.folder.durable import FEW, make_durable, make_names_durable, write_new
 from client.folder.file_text import body_of, text_of
 from client.folder.replace import (
     ChangedError,
@@ -107,6 +109,8 @@ class Arrivals:
         self._rescued = folder.root / STATE / "rescued"
         self.protected: set[DocumentId] = set()
         """Whose files could not be changed because we may not write into them."""
+        self._left: list[Path | str] = []
+        """Files of before, to be removed when their rows are forgotten."""
 
     def stage(self, wanted: Mapping[DocumentId, Arriving]) -> dict[DocumentId, Arriving]:
         """Step 1. `wanted`: rows without a staged file. Returns the rows for step 2. Raises OSError."""
@@ -124,6 +128,7 @@ class Arrivals:
         if not arriving:
             return {}
         placed: dict[DocumentId, Placed] = {}
+        self._left = []
         for document, row in arriving.items():
             # Of what could not be placed nothing is said.
             with suppress(_StuckError):
@@ -141,6 +146,8 @@ class Arrivals:
         with self._store.transaction():
             self._store.record_files({document: one.seen for document, one in placed.items()})
             self._store.delete_arriving(placed)
+        self._step("forgotten")
+        _thrown_away(self._left)
         return placed
 
     def recover(self) -> Recovered:
@@ -212,7 +219,7 @@ class Arrivals:
         if at is None:
             put_new(staged, target)
         else:
-            put_over(staged, target, at, self._rescue)
+            put_over(staged, target, at, self._rescue, self._left.append)
         self._step("placed")
         return SeenFile(content, placed_key(row.wrote, stamp_at(target)))
 
@@ -333,6 +340,21 @@ def _parsed(path: Path, document: DocumentId) -> Body | None:
         return body_of(path.read_bytes(), document, Limits().readable)[0]
     except (FileNotFoundError, FaultError):
         return None
+
+
+def _thrown_away(files: Sequence[Path | str]) -> None:
+    """What is removed is written down nowhere, and nobody waits for it: a disk that is told at once of every block
+    that becomes free takes a millisecond for each file. What stays is thrown away by the next sync."""
+    if len(files) > FEW:
+        Thread(target=_removed, args=(files,), name="thrown-away").start()
+    else:
+        _removed(files)
+
+
+def _removed(files: Iterable[Path | str]) -> None:
+    for path in files:
+        with suppress(OSError):
+            os.unlink(path)  # noqa: PTH108  mostly texts
 
 
 def _files_of(path: Path) -> Iterable[Path]:

@@ -116,9 +116,11 @@ class Files:
         """None: all files must be read."""
         if self._last is None or self._last.problems:
             return None
+        ids = tuple(documents)
+        known = self._store.files_of(ids)
         seen: dict[DocumentId, SeenFile] = {}
-        for document in documents:
-            stamp, remembered = self._folder.stamp(document), self._store.file(document)
+        for document in ids:
+            stamp, remembered = self._folder.stamp(document), known.get(document)
             if stamp is None and remembered is None:
                 self._hashes.pop(document, None)
                 self._keys.pop(document, None)

@@ -58,6 +58,8 @@ def connected(
                 db.execute(statement)
             db.execute("DROP INDEX IF EXISTS record_open")
             db.execute(f"CREATE INDEX IF NOT EXISTS record_unsettled ON record (upstream, id) WHERE {OPEN}")
+            # Each sync asks which were refused, and hardly ever one was: without it, all records are gone through.
+            db.execute("CREATE INDEX IF NOT EXISTS record_refused ON record (upstream, id) WHERE refused IS NOT NULL")
         db.execute("COMMIT")
         if version not in (0, VERSION):
             raise sqlite3.DatabaseError(f"it has version {version}; this program knows {VERSION}")

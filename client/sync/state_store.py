@@ -25,7 +25,7 @@ from typing import Any, ClassVar, Final, Self
 from client.folder.replace import Stamp
 from client.sync.decided import TABLES as DECIDED_TABLES
 from client.sync.decided import DecidedConflicts
-from client.sync.state_file import Columns, connected, dumped, loaded, move_aside
+from client.sync.state_file import Columns, connected, dumped, loaded, move_aside, rows_of
 from client.sync.upstream_records import UpstreamRecords
 from client.sync.version_store import TABLES as VERSION_TABLES
 from client.sync.version_store import FileVersions
@@ -148,6 +148,16 @@ class SyncStateStore(UpstreamRecords, FileVersions, DecidedConflicts):
             self._end()
             raise
 
+    @contextlib.contextmanager
+    def _durable_later(self) -> Iterator[None]:
+        """Outside of a transaction: what is changed is durable when the next one is. A power cut before that takes it
+        back, and nothing else."""
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        try:
+            yield
+        finally:
+            self._db.execute("PRAGMA synchronous = FULL")
+
     def _end(self) -> None:
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
@@ -187,11 +197,12 @@ class SyncStateStore(UpstreamRecords, FileVersions, DecidedConflicts):
 
     def set_proof(self, name: str, *, proved: float | None = None) -> None:
         """The upstream has what is remembered of it, at that time; None: a sync agreed, and did not ask."""
-        with self.transaction():
-            if proved is not None:
+        if proved is not None:
+            with self.transaction():
                 self._set_upstream(name, proved=proved, unproved=0)
-            else:
-                self._db.execute("UPDATE upstream SET unproved = unproved + 1 WHERE name = ?", (name,))
+            return
+        with self._durable_later():
+            self._db.execute("UPDATE upstream SET unproved = unproved + 1 WHERE name = ?", (name,))
 
     def set_facts(self, name: str, facts: Mapping[str, Any]) -> None:
         with self.transaction():
@@ -246,6 +257,11 @@ class SyncStateStore(UpstreamRecords, FileVersions, DecidedConflicts):
     def file(self, document: DocumentId) -> SeenFile | None:
         row = self._db.execute("SELECT hash, stamp FROM file WHERE id = ?", (document,)).fetchone()
         return None if row is None else SeenFile(ContentHash(row[0]), row[1])
+
+    def files_of(self, documents: Iterable[DocumentId]) -> dict[DocumentId, SeenFile]:
+        """Of those of which something is known."""
+        rows = rows_of(self._db, "SELECT id, hash, stamp FROM file WHERE id IN", documents)
+        return {DocumentId(row[0]): SeenFile(ContentHash(row[1]), row[2]) for row in rows}
 
     def record_files(self, files: Mapping[DocumentId, SeenFile | None]) -> None:
         """None: there is no such file."""

@@ -155,6 +155,7 @@ class FileVersions:
             row[0]: (codec.loads(row[1].encode()), codec.loads(row[2].encode()))
             for row in rows_of(self._db, "SELECT id, held, at FROM returned WHERE id IN", changes)
         }
+        noted: list[tuple[str, str, str]] = []
         for document, (before, then) in changes.items():
             if before is None and document not in rows:
                 continue
@@ -165,10 +166,8 @@ class FileVersions:
                 if content in held:
                     times = [*times, at][-RETURNS:]
                 held = [*held, content][-HELD_LATELY:]
-            self._db.execute(
-                "INSERT OR REPLACE INTO returned VALUES (?, ?, ?)",
-                (document, codec.dumps(held).decode(), codec.dumps(times).decode()),
-            )
+            noted.append((document, codec.dumps(held).decode(), codec.dumps(times).decode()))
+        self._db.executemany("INSERT OR REPLACE INTO returned VALUES (?, ?, ?)", noted)
 
     def alternating(self, now: float) -> tuple[DocumentId, ...]:
         """Documents that went back to an earlier content again and again."""

@@ -55,20 +55,22 @@ class HttpUpstream:
         """`facts`: what `abilities` gave an earlier driver of the same server."""
         self.channel = channel
         self._facts = ServerFacts.stored(facts)
+        self._abilities: Abilities | None = None
+        """What `abilities` gives; None: not made since the facts were learned."""
         self._names: dict[str, str] | None = None
         self._set_coding()
 
     @property
     def abilities(self) -> Abilities:
-        bases = self._facts.offers("base")
-        portion = PORTION if self._facts.offers("batch") else 4 * CONNECTIONS
-        return Abilities(
-            bases=bases,
-            history=self._facts.offers("revisions"),
-            versions=self._facts.offers("versions"),
-            portion=portion,
-            facts=self._facts.as_stored(),
-        )
+        if self._abilities is None:  # asked for several times for each document
+            self._abilities = Abilities(
+                bases=self._facts.offers("base"),
+                history=self._facts.offers("revisions"),
+                versions=self._facts.offers("versions"),
+                portion=PORTION if self._facts.offers("batch") else 4 * CONNECTIONS,
+                facts=self._facts.as_stored(),
+            )
+        return self._abilities
 
     async def read_capabilities(self) -> Mapping[str, Any]:
         """What `GET /` says; {} of a server that has nothing there. Raises UpstreamError."""
@@ -78,7 +80,7 @@ class HttpUpstream:
             with suppress(ValueError):
                 value = value_of(answer)
         about: dict[str, Any] = value if isinstance(value, dict) and value.get("protocol_versions") else {}
-        self._facts = ServerFacts.from_answer(about)
+        self._facts, self._abilities = ServerFacts.from_answer(about), None
         self._set_coding()
         return about
 

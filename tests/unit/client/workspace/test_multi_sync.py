@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from client.config.config_text import Profile, UpstreamConfig
 from client.config.tokens import Tokens
+from client.folder.durable import FEW
 from client.sync.arrivals import Arrivals, BeforeAndAfter
 from client.sync.change_scope import EVERYTHING, NOTHING, ChangeScope
 from client.sync.files import Files
@@ -253,6 +255,53 @@ def test_what_a_sync_had_left_behind_is_said_when_it_is_placed(
     assert desk.changes == []
     asyncio.run(desk.multi_sync.sync())
     assert desk.now() == NEW and desk.changes == [(OLD, NEW)] == desk.journal()
+
+
+@pytest.mark.parametrize("count", [1, 2 * FEW])
+def test_files_of_before_that_a_sync_had_not_removed_are_thrown_away(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """Few are removed by the sync itself, many beside it."""
+
+    class Killed(BaseException):
+        pass
+
+    def step(name: str) -> None:
+        if name == "forgotten":
+            raise Killed
+
+    folder = desk.here.folder
+    documents = [DocumentId(f"many{number}") for number in range(count)]
+
+    def write(place: Any, text: str) -> None:
+        for document in documents:
+            place(document, {"id": document, "description": text})
+
+    def left() -> list[Path]:
+        return list((folder.state / "arriving").iterdir())
+
+    def texts() -> set[object]:
+        return {json.loads(folder.path(document).read_bytes())["description"] for document in documents}
+
+    def written_there(document: DocumentId, body: dict[str, object]) -> None:
+        (desk.ups["a"] / f"{document}.json").write_text(json.dumps(body))
+
+    write(written_there, "old")
+    asyncio.run(desk.multi_sync.sync())
+    write(written_there, "new")
+    store = SyncStateStore.open(folder.state / "memory.sqlite")
+    with pytest.raises(Killed):
+        asyncio.run(Sync(folder, store, "a", desk.multi_sync.driver("a"), step, several=True).run())
+    assert store.arriving() == {} and len(left()) == count and texts() == {"new"}
+    store.close()
+    asyncio.run(desk.multi_sync.sync())
+    assert left() == [] and texts() == {"new"}
+    write(written_there, "newer")
+    asyncio.run(desk.multi_sync.sync())
+    for thread in threading.enumerate():
+        if thread.name == "thrown-away":
+            thread.join(PATIENCE_SECONDS)
+    assert left() == [] and texts() == {"newer"}
 
 
 def test_what_a_look_found_stays_as_it_is(desk: Desk) -> None:

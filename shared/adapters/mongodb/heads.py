@@ -17,8 +17,16 @@ from pymongo.errors import OperationFailure
 
 from shared.adapters.mongodb.client import Row
 from shared.adapters.mongodb.faults import may_be_duplicate
-from shared.adapters.mongodb.known_heads import MOST_AT_ONCE, HeadsChangedError, KnownInSpace, mark_of
+from shared.adapters.mongodb.known_heads import (
+    MOST_AT_ONCE,
+    HeadsChangedError,
+    KnownHeads,
+    KnownInSpace,
+    Mark,
+    mark_of,
+)
 from shared.adapters.mongodb.revisions import rows_of
+from shared.core.documents import SpaceId
 
 
 class HeadRows:
@@ -121,11 +129,11 @@ class HeadRows:
 
     # What the next transaction may know
 
-    def known_after(self) -> tuple[dict[str, Row], dict[str, Row]]:
-        """What was known before and still is, and the heads that this transaction read or wrote, unless they are
-        many. Without those that it changed by an update: how they look then the database alone knows for certain."""
-        before = {} if self._known is None else {k: r for k, r in self._known.rows.items() if k not in self._rows}
-        if len(self._rows) > MOST_AT_ONCE:
-            return before, {}
-        updated = {key for key, several in self._operations.items() if isinstance(several[0], UpdateOne)}
-        return before, {k: row for k, row in self._rows.items() if row is not None and k not in updated}
+    def note(self, known: KnownHeads, space: SpaceId, mark: Mark) -> None:
+        """Also the heads that this transaction read or wrote, unless they are many; not those that it changed by an
+        update: how they look then the database alone knows for certain."""
+        rows: dict[str, Row] = {}
+        if len(self._rows) <= MOST_AT_ONCE:
+            updated = {key for key, several in self._operations.items() if isinstance(several[0], UpdateOne)}
+            rows = {k: row for k, row in self._rows.items() if row is not None and k not in updated}
+        known.note(space, mark, self._known, self._rows.keys(), rows)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -82,16 +82,24 @@ class KnownHeads:
         with self._lock:
             self._drop(space)
 
-    def note(self, space: SpaceId, mark: Mark, known: Mapping[str, Row], rows: Mapping[str, Row]) -> None:
-        """A transaction of this process left the space with this mark. `known`: what was known before and still
-        holds; `rows`: what the transaction read or wrote."""
-        kept = {key: row for key, row in known.items() if key not in rows}
+    def note(
+        self,
+        space: SpaceId,
+        mark: Mark,
+        known: KnownInSpace | None,
+        gone: Iterable[str],
+        rows: Mapping[str, Row],
+    ) -> None:
+        """A transaction of this process left the space with this mark. `known`: what was known before; `gone`: keys
+        that it says nothing of any more; `rows`: what is known instead."""
+        kept, size = ({}, 0) if known is None else (dict(known.rows), known.size)
+        for key in gone:
+            row = kept.pop(key, None)
+            size -= 0 if row is None else _size(row)
         kept.update(rows)
-        size = sum(map(_size, kept.values()))
-        for key in list(kept):
-            if size <= _MAX_SPACE_BYTES:
-                break
-            size -= _size(kept.pop(key))
+        size += sum(map(_size, rows.values()))
+        while size > _MAX_SPACE_BYTES:
+            size -= _size(kept.pop(next(iter(kept))))
         with self._lock:
             self._drop(space)
             self._spaces[space] = KnownInSpace(mark, kept, size)

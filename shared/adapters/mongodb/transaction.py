@@ -96,7 +96,7 @@ class MongoTransaction:
     def note_heads(self, known: KnownHeads) -> None:
         """To be called when it is committed, and what it wrote is durable."""
         if self._row.mark is not None:
-            known.note(self._space, self._row.mark, *self._heads.known_after())
+            self._heads.note(known, self._space, self._row.mark)
 
     def policies(self) -> Policies:
         return self._row.policies()

@@ -55,8 +55,11 @@ class Difference(NamedTuple):
 def differences(state: Value, other: Value) -> list[Difference]:
     """The finest places at which two states differ, with what both have there; what only one has is one place."""
     keys = Keys()
+    at: dict[str, Difference] = {}
     if isinstance(state, dict) and isinstance(other, dict):
-        state, other = _where_unlike(state, other, keys)
+        state, other = _where_nested(state, other, keys, at)
+        if not state and not other:
+            return [at[path] for path in sorted(at)]
     differing: list[Difference] = []
     paths: set[str] = set()
     for one, another in ((state, other), (other, state)):
@@ -66,23 +69,38 @@ def differences(state: Value, other: Value) -> list[Difference]:
             elif value is not ABSENT:
                 here, there = (value, ABSENT) if one is state else (ABSENT, value)
                 differing.append(Difference(place.stable(), here, there))
-    inner = (path for path in sorted(paths) if paths.isdisjoint(around(path)))
-    return [*differing, *(Difference(path, value_at(state, path), value_at(other, path)) for path in inner)]
+    inner = (path for path in paths if paths.isdisjoint(around(path)))
+    at.update((path, Difference(path, value_at(state, path), value_at(other, path))) for path in inner)
+    return [*differing, *(at[path] for path in sorted(at))]
 
 
-def _where_unlike(
-    state: dict[str, JsonValue], other: dict[str, JsonValue], keys: Keys
+def _where_nested(
+    state: dict[str, JsonValue], other: dict[str, JsonValue], keys: Keys, at: dict[str, Difference]
 ) -> tuple[dict[str, JsonValue], dict[str, JsonValue]]:
-    """What both have where they are not the same: most members of most documents are, and are looked at once here."""
-    unlike = [
-        name
-        for name, value in state.items()
-        if not (value == other.get(name) if type(value) is str else keys.same(value, other.get(name, ABSENT)))
-    ]
-    here = {name: state[name] for name in unlike}
-    there = {name: other[name] for name in unlike if name in other}
-    if len(other) > len(state) - len(unlike) + len(there):
-        there.update((name, value) for name, value in other.items() if name not in state)
+    """What both have where they are not the same and one has something to look into. Most members of most documents
+    are the same, or plain: those are looked at once here, and the latter are put into `at` by their paths."""
+    here: dict[str, JsonValue] = {}
+    there: dict[str, JsonValue] = {}
+    for name, value in state.items():
+        its = other.get(name, ABSENT)
+        if value == its if type(value) is str else keys.same(value, its):
+            continue
+        if not isinstance(value, dict | list) and not isinstance(its, dict | list):
+            path = f"/{escape(name)}"
+            at[path] = Difference(path, value, its)
+            continue
+        here[name] = value
+        if its is not ABSENT:
+            there[name] = its
+    if len(other) > len(state) or not other.keys() <= state.keys():
+        for name, value in other.items():
+            if name in state:
+                continue
+            if isinstance(value, dict | list):
+                there[name] = value
+            else:
+                path = f"/{escape(name)}"
+                at[path] = Difference(path, ABSENT, value)
     return here, there
 
 

@@ -17,7 +17,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from shared.core.documents import Body
-from shared.core.json.canonical import canonical, equal
+from shared.core.json.canonical import JsonValue, canonical, equal
+from shared.core.json.pointers import escape
 from shared.core.json.values import is_strong
 from shared.core.merge.clock import CLOCK_POINTERS
 from shared.core.merge.objects import differing_paths, edits, strong_values
@@ -49,9 +50,27 @@ def strong(body: Body) -> Strong:
     )
 
 
+def strong_at(body: Body, values: Strong) -> Strong:
+    """Those of a state in the members of the document in which these are."""
+    names = {path[1:].partition("/")[0] for path, _ in values}
+    return strong({key: value for key, value in body.items() if escape(key) in names})
+
+
 def new_strong(state: Body, bases: Iterable[Body]) -> Strong:
     """The strong values that `state` has and no base has: those of its edits."""
-    return strong(state).difference(*map(strong, bases))
+    # A strong value stands at its place; so members of the document that some base has need not be looked into.
+    bases = list(bases)
+    changed = state
+    for base in bases:
+        changed = {key: value for key, value in changed.items() if not _has(base, key, value)}
+    if not changed:
+        return frozenset()
+    before = ({key: base[key] for key in changed if key in base} for base in bases)
+    return strong(changed).difference(*map(strong, before))
+
+
+def _has(body: Body, key: str, value: JsonValue) -> bool:
+    return key in body and (value == body[key] if type(value) is str else equal(value, body[key]))
 
 
 def is_long(value: StrongValue) -> bool:
@@ -67,16 +86,7 @@ def key_of(value: StrongValue) -> ValueKey:
 
 def gone(before: Body, after: Body | None) -> frozenset[ValueKey]:
     """The stored names of what `before` has and `after` has not."""
-    if after is None:
-        return frozenset(map(key_of, strong(before)))
-    # A strong value stands at its place; so members of the document that are as they were need not be looked into.
-    changed = {
-        key: value
-        for key, value in before.items()
-        if key not in after or not (value == after[key] if type(value) is str else equal(value, after[key]))
-    }
-    replacements = {key: after[key] for key in changed if key in after}
-    return frozenset(map(key_of, strong(changed) - strong(replacements)))
+    return frozenset(map(key_of, strong(before) if after is None else new_strong(before, [after])))
 
 
 def pick(candidates: Sequence[Body], state: Body) -> list[Body]:
@@ -85,9 +95,14 @@ def pick(candidates: Sequence[Body], state: Body) -> list[Body]:
     A candidate is out if what it has in common with `state`, where the candidates differ, is a strict subset
     of what another one has.
     """
-    shown = strong(state)
-    strong_values = [strong(body) for body in candidates]
-    common = frozenset.intersection(*strong_values) if strong_values else frozenset()
+    if len(candidates) < 2:
+        return list(candidates)
+    first, *others = candidates
+    everywhere = {key for key, value in first.items() if all(_has(other, key, value) for other in others)}
+    shown, *strong_values = (
+        strong({key: value for key, value in body.items() if key not in everywhere}) for body in (state, *candidates)
+    )
+    common = frozenset.intersection(*strong_values)
     matches = [shown & values - common for values in strong_values]
     return [
         body for body, match in zip(candidates, matches, strict=True) if not any(match < other for other in matches)

@@ -142,6 +142,8 @@ class Lookup:
 
     def seen(self, values: base_inference.Strong) -> base_inference.Strong:
         """Those of these strong values that some state of the document had."""
-        held = base_inference.strong(self.head.body) if self.head.body is not None else frozenset()
+        if not values:
+            return values
+        held = base_inference.strong_at(self.head.body, values) if self.head.body is not None else frozenset()
         self.need(seen=values - held)
         return frozenset(v for v in values if v in held or self.context.seen[base_inference.key_of(v)])

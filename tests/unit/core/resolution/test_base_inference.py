@@ -37,6 +37,30 @@ def test_law_gone_is_what_the_one_has_and_the_other_has_not(history: Any) -> Non
     assert near.gone(history[0], history[0]) == frozenset()
 
 
+@given(strategies.histories(), st.integers(0, 4))
+def test_law_new_strong_values_are_those_that_no_base_has(history: Any, count: int) -> None:
+    state, *bases = history
+    bases = bases[:count]
+    assert near.new_strong(state, bases) == near.strong(state).difference(*map(near.strong, bases))
+    for body in bases:
+        new = near.new_strong(state, [body])
+        assert new & near.strong(body) == new & near.strong_at(body, new) == frozenset()
+        shared = near.strong(state) & near.strong(body)
+        assert shared & near.strong_at(body, shared) == shared
+
+
+@given(strategies.histories())
+def test_law_pick_leaves_those_that_have_not_less_in_common_with_the_state(history: Any) -> None:
+    state, *candidates = history
+    strong_values = [near.strong(body) for body in candidates]
+    common = frozenset.intersection(*strong_values) if strong_values else frozenset()
+    matches = [near.strong(state) & values - common for values in strong_values]
+    expected = [
+        c for c, match in zip(candidates, matches, strict=True) if not any(match < other for other in matches)
+    ]
+    assert [id(body) for body in near.pick(candidates, state)] == list(map(id, expected))
+
+
 @given(strategies.histories(), st.randoms())
 def test_law_the_order_of_states_does_not_matter(history: Any, chance: Any) -> None:
     state, *others = history

@@ -160,8 +160,9 @@ class RequestEnvelope:
 
         async def send_with_id(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
-                with suppress(errors.ProblemError):  # the connection has ended
-                    await take_nobodys_turn()  # its token is not known
+                if holding.space == NOBODY:
+                    with suppress(errors.ProblemError):  # the connection has ended
+                        await take_nobodys_turn()  # its token is not known
                 headers = message["headers"]
                 names = [name for name, _ in headers]
                 more = [header for header in _COMMON if header[0] not in names]

@@ -56,8 +56,9 @@ class Metered:
                 seconds = time.perf_counter() - began
                 metrics.REQUESTS.answer(route, method, str(message["status"]), None if waits else seconds)
                 level = logging.DEBUG if waits else level_of(seconds)
-                fields = {"route": route, "method": method, "status": message["status"]}
-                event(logger, level, "request_answered", **fields, seconds=round(seconds, 4))
+                if logger.isEnabledFor(level):
+                    fields = {"route": route, "method": method, "status": message["status"]}
+                    event(logger, level, "request_answered", **fields, seconds=round(seconds, 4))
             elif body := message.get("body"):
                 metrics.REQUESTS.send(len(body))
             await send(message)

@@ -54,7 +54,7 @@ class SeenDevices:
     ) -> None:
         """The device was heard of just now. Stored soon, or EVERY_SECONDS after what was stored before."""
         now = time.time()
-        note = self._notes.setdefault(device, _Note(now))
+        note = self._notes.get(device) or self._notes.setdefault(device, _Note(now))
         note.at = now
         if client is not None and is_shown(client):
             note.client = client[:_MAX_CLIENT]

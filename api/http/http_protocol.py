@@ -10,6 +10,7 @@ import re
 import secrets
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, NoReturn, cast
+from urllib.parse import unquote
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -17,6 +18,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from api import errors
 from api.errors import Kind
 from api.http.connection import CONNECTION, WHOLE, Connection
+from api.http.cycle import Cycle
+from api.http.fields import fields_of
 from shared import codec
 from shared.observability import event
 
@@ -183,7 +186,10 @@ class HttpProtocol(HttpToolsProtocol):
             return  # nobody asks for them
         if len(self.headers) >= MOST_HEADERS:
             self._give_up(errors.HEADERS_TOO_LARGE, f"A request may have {MOST_HEADERS} headers.")
-        super().on_header(name, value)
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_body(self, body: bytes) -> None:
         self._chunks += 1
@@ -200,16 +206,45 @@ class HttpProtocol(HttpToolsProtocol):
             detail = f"An address may have {MOST_PARAMETERS} parameters, and {_MAX_ESCAPES} escapes (%) in them."
             self._give_up(errors.MALFORMED_REQUEST, detail)
         self._look_at_host()
-        cast("dict[str, Any]", self.scope)[CONNECTION] = self._connection
-        super().on_headers_complete()  # may find that they are not valid
+        self._begin_cycle()  # may find that they are not valid
         self._in_head, self._in_body, self._has_begun = False, True, False
-        fields = dict(self.headers)
-        self._is_chunked = b"transfer-encoding" in fields
-        self._body_length = 0 if self._is_chunked else int(fields.get(b"content-length", b"0"))
+        fields = fields_of(cast("dict[str, Any]", self.scope))
+        self._is_chunked = "transfer-encoding" in fields
+        self._body_length = 0 if self._is_chunked else int(fields.get("content-length", "0"))
         self._has_offer = self.parser.should_upgrade() and (self._is_chunked or self._body_length > 0)
         self._head_bytes = 0
         self._end_head_timer()
         self._waiting.pop(self, None)
+
+    def _begin_cycle(self) -> None:
+        """Has the request answered, in its turn. As uvicorn does, whose cycle would be another one."""
+        scope = cast("dict[str, Any]", self.scope)
+        scope[CONNECTION] = self._connection
+        scope["method"] = self.parser.get_method().decode("ascii")
+        version = scope["http_version"] = self.parser.get_http_version()
+        url = httptools.parse_url(self.url)
+        path = url.path.decode("ascii")
+        scope["path"] = unquote(path) if "%" in path else path
+        scope["raw_path"], scope["query_string"] = url.path, url.query or b""
+        before = self.cycle
+        self.cycle = Cycle(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        if before is None or before.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
 
     def _look_at_host(self) -> None:
         """Requests of HTTP/1.1 have one, none has two: a proxy might go by the other one (RFC 9112, 3.2)."""

@@ -7,6 +7,7 @@ through six layers. Here the path says where to look, and there is one layer (do
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 from starlette import requests
 from starlette.routing import Route
@@ -20,7 +21,7 @@ from api.http.fields import Fields, fields_of
 class Request(requests.Request):
     """What handlers are given."""
 
-    @property
+    @cached_property
     def headers(self) -> Fields:
         return fields_of(self.scope)
 

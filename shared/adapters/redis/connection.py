@@ -22,6 +22,7 @@ from redis.exceptions import (
     TryAgainError,
 )
 
+from shared.adapters.redis.packing import PackingConnection
 from shared.adapters.redis.sentinel import master_pool
 from shared.ports import UnavailableError
 from shared.settings import Settings
@@ -62,7 +63,8 @@ def impatient_pool(settings: Settings, seconds: float, *, connections: int) -> B
 def _pool(settings: Settings, **options: Any) -> BlockingConnectionPool:
     if settings.redis_sentinels:
         return master_pool(settings, **options)
-    return BlockingConnectionPool.from_url(settings.redis_url, **options)
+    # The address names another class where it asks for TLS.
+    return BlockingConnectionPool.from_url(settings.redis_url, connection_class=PackingConnection, **options)
 
 
 def client(settings: Settings) -> Redis:

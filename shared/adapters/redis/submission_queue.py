@@ -9,11 +9,11 @@ import itertools
 import logging
 import secrets
 import time
-from collections import Counter
 from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
+from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
 
 from shared import metrics, queue_messages, tracing
@@ -90,7 +90,10 @@ class RedisSubmissionQueue:
         self._missing: AsyncScript = redis.register_script(script("missing"))
         self._numbers = itertools.count(1)
         self._pending: dict[int, _Pending] = {}
-        self._pending_bytes: Counter[SpaceId] = Counter()
+        self._pending_bytes: dict[SpaceId, int] = {}
+        self._all_pending_bytes = 0
+        self._deadline: asyncio.TimerHandle | None = None
+        """Of the oldest one that waited when it was set."""
         self._outgoing: dict[SpaceId, list[int]] = {}
         self._senders: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
@@ -102,6 +105,8 @@ class RedisSubmissionQueue:
 
     async def __aexit__(self, *exc: object) -> None:
         self._closed = True  # the client may swallow a cancellation that comes in the middle of a call
+        if self._deadline is not None:
+            self._deadline.cancel()
         for task in [*self._tasks, *self._senders]:
             task.cancel()
         await asyncio.gather(*self._tasks, *self._senders, return_exceptions=True)
@@ -109,7 +114,7 @@ class RedisSubmissionQueue:
     def watch(self) -> None:
         """Lets the metrics of the process tell what waits here."""
         metrics.PENDING_SUBMISSIONS.set_function(lambda: len(self._pending))
-        metrics.PENDING_BYTES.set_function(self._pending_bytes.total)
+        metrics.PENDING_BYTES.set_function(lambda: self._all_pending_bytes)
         metrics.OLDEST_PENDING_SECONDS.set_function(self._oldest_seconds)
 
     def _oldest_seconds(self) -> float:
@@ -166,9 +171,15 @@ class RedisSubmissionQueue:
     async def _submit_together(self, space: SpaceId, items: Sequence[EncodedItem]) -> list[Reply]:
         """In one envelope. Raises UnavailableError for all of them."""
         with tracing.span("submit", "producer", attributes={"count": len(items)}):
-            return await self._answered(space, items)
+            number, future = self._begin(space, items)
+            try:
+                return await future
+            finally:
+                entry = self._pending.pop(number)
+                self._count_bytes(space, -len(entry.data))
 
-    async def _answered(self, space: SpaceId, items: Sequence[EncodedItem]) -> list[Reply]:
+    def _begin(self, space: SpaceId, items: Sequence[EncodedItem]) -> tuple[int, asyncio.Future[list[Reply]]]:
+        """What answers them, at the latest when it is too late."""
         deadline = self._settings.submit_deadline_seconds
         number = next(self._numbers)
         data = queue_messages.dump_envelope(self._process, number, items)
@@ -177,26 +188,35 @@ class RedisSubmissionQueue:
         devices = frozenset(item.device for item in items if item.device is not None)
         now = time.monotonic()
         self._pending[number] = _Pending(space, data, devices, future, now + deadline, now)
-        self._pending_bytes[space] += len(data)
+        self._count_bytes(space, len(data))
+        if self._deadline is None:
+            self._deadline = asyncio.get_running_loop().call_later(deadline, self._give_up)
         self._send(space, number)
-        try:
-            async with asyncio.timeout(deadline):
-                return await future
-        except TimeoutError:
-            raise UnavailableError("no worker answered in time") from None
-        finally:
-            del self._pending[number]
-            self._pending_bytes[space] -= len(data)
-            if not self._pending_bytes[space]:
-                del self._pending_bytes[space]
+        return number, future
+
+    def _count_bytes(self, space: SpaceId, size: int) -> None:
+        """So many more that wait, or fewer."""
+        self._all_pending_bytes += size
+        self._pending_bytes[space] = self._pending_bytes.get(space, 0) + size
+        if not self._pending_bytes[space]:
+            del self._pending_bytes[space]
+
+    def _give_up(self) -> None:
+        """On those whose deadline has come: they are in the order of their deadlines, so one timer is enough."""
+        self._deadline, now = None, time.monotonic()
+        for entry in self._pending.values():
+            if entry.until > now:
+                self._deadline = asyncio.get_running_loop().call_later(entry.until - now, self._give_up)
+                return
+            _fail([entry], UnavailableError("no worker answered in time"))
 
     def _admit(self, space: SpaceId, size: int) -> None:
         """Raises OverloadedError if another envelope of so many bytes would be too much: for the space, of which this
         process holds no more than its inbox may, or for the process. One alone is always accepted."""
-        space_bytes = self._pending_bytes[space]
+        space_bytes = self._pending_bytes.get(space, 0)
         if space_bytes and space_bytes + size > self._settings.inbox_bytes:
             raise OverloadedError(_FULL["space"])
-        if self._pending and self._pending_bytes.total() + size > self._settings.pending_bytes:
+        if self._pending and self._all_pending_bytes + size > self._settings.pending_bytes:
             raise OverloadedError("this process holds too many submissions (HYPERTASK_PENDING_BYTES)")
 
     def _send(self, space: SpaceId, number: int) -> None:
@@ -271,7 +291,14 @@ class RedisSubmissionQueue:
         return int(verdict)
 
     async def _read(self) -> None:
-        """The one reader of this process's replies."""
+        """The one reader of this process's replies, on a connection of its own."""
+        redis = self._redis.client()
+        try:
+            await self._read_on(redis)
+        finally:
+            await redis.aclose()
+
+    async def _read_on(self, redis: Redis) -> None:
         lost = False
         while not self._closed:
             try:
@@ -282,7 +309,7 @@ class RedisSubmissionQueue:
                             self._send_again(entry.space, number)
                         lost = False
                     popped = await cast(
-                        "Awaitable[tuple[bytes, bytes] | None]", self._redis.blpop([self._replies], timeout=2)
+                        "Awaitable[tuple[bytes, bytes] | None]", redis.blpop([self._replies], timeout=2)
                     )
             except UnavailableError as error:
                 if not lost:

@@ -11,7 +11,7 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 
 from api.errors import ProblemError
-from api.http.connection import connection_of
+from api.http.connection import WHOLE, connection_of
 from api.http.http_protocol import MOST_HEAD_BYTES, HttpProtocol
 from tests.patience import PATIENCE_SECONDS
 
@@ -217,3 +217,59 @@ class Echo(Connection):
                 self.bodies.append(body)
                 break
         await super()._app(scope, receive, send)
+
+
+async def test_a_body_that_is_all_there_is_known_to_be() -> None:
+    """Then nothing waits for it, and no timer is needed."""
+    post = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\n"
+    connection = Connection()
+    connection.protocol.data_received(post + b"ab")
+    await asyncio.sleep(0)
+    [scope] = connection.scopes
+    assert WHOLE not in scope
+    connection.protocol.data_received(b"cd")
+    assert scope[WHOLE]
+    connection.protocol.data_received(post)
+    assert WHOLE not in connection.protocol.scope, "that was the one before"
+    connection.protocol.connection_lost(None)
+
+
+@pytest.mark.parametrize("field", [(b"a", b"b\r\nc: d"), (b"a\r\nb", b"c"), (b"a b", b"c"), (b"a", b"\0")])
+async def test_no_field_of_an_answer_begins_another_line(field: tuple[bytes, bytes]) -> None:
+    connection = Connection()
+    connection.protocol.data_received(ONE)
+    for _ in range(2):  # also not when it was seen before
+        cycle = connection.protocol.cycle
+        cycle.response_started = False
+        with pytest.raises(RuntimeError):
+            await cycle.send({"type": "http.response.start", "status": 200, "headers": [field]})
+    assert connection.sent == b""
+    connection.protocol.connection_lost(None)
+
+
+@pytest.mark.parametrize(("said", "bodies"), [(2, [b"abc"]), (3, [b"ab", b"c", b"d"]), (4, [b"abc"])])
+async def test_an_answer_is_as_long_as_it_says(said: int, bodies: list[bytes]) -> None:
+    connection = Connection()
+    connection.protocol.data_received(ONE)
+    cycle = connection.protocol.cycle
+    headers = [(b"content-length", b"%d" % said)]
+    await cycle.send({"type": "http.response.start", "status": 200, "headers": headers})
+    with pytest.raises(RuntimeError):
+        for number, body in enumerate(bodies, 1):
+            await cycle.send({"type": "http.response.body", "body": body, "more_body": number < len(bodies)})
+    connection.protocol.connection_lost(None)
+
+
+async def test_an_answer_of_no_length_comes_in_chunks_and_its_connection_ends_if_it_says_so() -> None:
+    connection = Connection()
+    connection.protocol.data_received(ONE)
+    cycle = connection.protocol.cycle
+    await cycle.send({"type": "http.response.start", "status": 200, "headers": [(b"connection", b"close")]})
+    await cycle.send({"type": "http.response.body", "body": b"abc", "more_body": True})
+    await cycle.send({"type": "http.response.body", "body": b"", "more_body": True})
+    await cycle.send({"type": "http.response.body", "body": b""})
+    head, _, body = connection.sent.partition(b"\r\n\r\n")
+    assert head.endswith(b"connection: close\r\ntransfer-encoding: chunked")
+    assert body == b"3\r\nabc\r\n0\r\n\r\n"
+    assert connection.transport.close.called
+    connection.protocol.connection_lost(None)

@@ -14,7 +14,6 @@ from typing import Any, cast
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
-from redis.asyncio.connection import AbstractConnection
 from redis.commands.core import AsyncScript
 
 from shared.adapters.arq import LARGE_QUEUE, QUEUE, WakingRedis, connect, enqueue
@@ -22,6 +21,7 @@ from shared.adapters.memory.queue import MemoryInbox, MemoryQueue, MemorySubmiss
 from shared.adapters.redis.inbox import LARGE_BYTES, SIZES, RedisInbox, RedisLease
 from shared.adapters.redis.keys import space_key
 from shared.adapters.redis.map_acknowledgements import RedisMapAcknowledgements
+from shared.adapters.redis.packing import PackingConnection
 from shared.adapters.redis.submission_queue import RedisSubmissionQueue
 from shared.core.documents import DeviceId, JsonText, SequenceNumber, SpaceId
 from shared.core.resolution.batch import Answer, Item
@@ -367,9 +367,9 @@ async def test_no_more_replies_are_texts_at_a_time_than_go_in_one_call(
     alone: Settings, space: SpaceId, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[int] = []
-    send = AbstractConnection.send_packed_command
+    send = PackingConnection.send_packed_command
 
-    async def noted(self: AbstractConnection, command: Any, *args: Any, **kwargs: Any) -> None:
+    async def noted(self: PackingConnection, command: Any, *args: Any, **kwargs: Any) -> None:
         calls.append(len(command) if isinstance(command, bytes) else sum(map(len, command)))
         await send(self, command, *args, **kwargs)
 
@@ -378,7 +378,7 @@ async def test_no_more_replies_are_texts_at_a_time_than_go_in_one_call(
         sending = [asyncio.create_task(submissions.submit(space, an_item(f"d{n}"))) for n in range(16)]
         async with await leased(Queue(submissions, RedisInbox(redis, alone), DEADLINE, LEASE), space) as lease:
             envelopes = await taken(lease, 16)
-            monkeypatch.setattr(AbstractConnection, "send_packed_command", noted)
+            monkeypatch.setattr(PackingConnection, "send_packed_command", noted)
             await answer_all(
                 lease, envelopes, lambda item: Answer(Outcome.UNCHANGED, "r", item.submission.hash, None, body)
             )

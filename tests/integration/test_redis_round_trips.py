@@ -10,13 +10,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from redis.asyncio.connection import AbstractConnection
 
 from shared.adapters import arq
 from shared.adapters.memory.documents import MemoryDocumentStore
 from shared.adapters.redis import inbox as inboxes
 from shared.adapters.redis import submission_queue as submission_queues
 from shared.adapters.redis.inbox import RedisInbox
+from shared.adapters.redis.packing import PackingConnection
 from shared.adapters.redis.submission_queue import RedisSubmissionQueue
 from shared.codec import content_hash
 from shared.core.documents import DeviceId, DocumentId, SpaceId
@@ -38,16 +38,16 @@ LONG = 60.0
 async def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is sent to Redis, each time with the names of the commands in it."""
     sent: list[str] = []
-    send = AbstractConnection.send_packed_command
+    send = PackingConnection.send_packed_command
 
-    async def noted(self: AbstractConnection, command: Any, *args: Any, **kwargs: Any) -> None:
+    async def noted(self: PackingConnection, command: Any, *args: Any, **kwargs: Any) -> None:
         text = command if isinstance(command, bytes) else b"".join(command)
         names = [name.decode() for name in COMMAND.findall(text)]
         if not CONNECTING.issuperset(names):
             sent.append(" ".join(names))
         await send(self, command, *args, **kwargs)
 
-    monkeypatch.setattr(AbstractConnection, "send_packed_command", noted)
+    monkeypatch.setattr(PackingConnection, "send_packed_command", noted)
     monkeypatch.setattr(submission_queues, "_CHECK_SECONDS", LONG)
     monkeypatch.setattr(inboxes, "_LINGER_SECONDS", LONG)
     return sent

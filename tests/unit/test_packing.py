@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
+from unittest.mock import Mock
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from redis.asyncio.connection import Connection
+from redis.exceptions import ConnectionError
 
 from shared.adapters.redis.packing import PackingConnection
+from tests.patience import PATIENCE_SECONDS
 
+LONG = b"x" * 100_000
 ARGUMENTS = st.binary(max_size=50) | st.text(max_size=50) | st.integers() | st.floats(allow_nan=False)
 
 
@@ -21,5 +27,31 @@ def test_a_command_is_written_as_the_driver_writes_it(name: str, arguments: list
 
 def test_what_is_long_is_written_as_well() -> None:
     ours, drivers = PackingConnection(), Connection()  # type: ignore[no-untyped-call]
-    long = b"x" * 100_000
-    assert b"".join(ours.pack_command("SET", "a", long)) == b"".join(drivers.pack_command("SET", "a", long))
+    assert b"".join(ours.pack_command("SET", "a", LONG)) == b"".join(drivers.pack_command("SET", "a", LONG))
+
+
+@pytest.mark.parametrize(
+    ("waiting", "command", "waits"), [(0, b"short", False), (1, b"short", True), (0, LONG, True)]
+)
+async def test_only_what_the_socket_does_not_take_at_once_is_waited_for(
+    waiting: int, command: bytes, waits: bool
+) -> None:
+    connection = PackingConnection(socket_timeout=PATIENCE_SECONDS)  # type: ignore[no-untyped-call]
+    writer = Mock(asyncio.StreamWriter)
+    writer.is_closing.return_value = False
+    writer.transport.get_write_buffer_size.return_value = waiting
+    connection._reader, connection._writer = Mock(), writer
+    await connection.send_packed_command(command)
+    assert writer.write.called != waits and writer.writelines.called == waits
+    assert writer.drain.called == waits
+    connection._reader = connection._writer = None
+
+
+async def test_a_connection_that_has_ended_says_so() -> None:
+    connection = PackingConnection(socket_timeout=PATIENCE_SECONDS)  # type: ignore[no-untyped-call]
+    writer = Mock(asyncio.StreamWriter)
+    writer.is_closing.return_value = True
+    writer.drain.side_effect = ConnectionResetError("gone")
+    connection._reader, connection._writer = Mock(), writer
+    with pytest.raises(ConnectionError):
+        await connection.send_packed_command(b"short")

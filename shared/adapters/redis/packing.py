@@ -1,16 +1,22 @@
-"""Commands written by hiredis: redis-py's asyncio connections write them argument by argument, in Python."""
+"""Connections to Redis that take fewer steps than the driver's. A command is written by hiredis, where the driver
+goes through its arguments in Python, and without a task of its own, which the driver makes to bound its time."""
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from collections.abc import Iterable
+from typing import Any, Final
 
 import hiredis
 from redis.asyncio.connection import Connection
 from redis.typing import EncodableT
 
+_AT_ONCE_BYTES: Final = 32 * 1024
+"""Of a command: the buffer of a socket has room for it."""
 
-class Packing:
-    """Mixed into a connection."""
+
+class PackingConnection(Connection):
+    """To a server without TLS."""
 
     def pack_command(self, *args: EncodableT) -> list[bytes]:
         """Names of several words go as several arguments, as the driver sends them."""
@@ -19,6 +25,23 @@ class Packing:
             words = (*name.split(), *args[1:])
         return [hiredis.pack_command(words)]
 
+    async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:
+        """Nothing waits for a short command to leave. If it does not, no answer comes, and that is waited for as long
+        as ever."""
+        if isinstance(command, str):
+            command = command.encode()
+        data = command if isinstance(command, bytes) else b"".join(command)
+        writer: asyncio.StreamWriter | None = self._writer
+        if (
+            writer is None
+            or writer.is_closing()
+            or len(data) > _AT_ONCE_BYTES
+            or writer.transport.get_write_buffer_size() > 0
+            or (check_health and self._is_health_due())
+        ):
+            await super().send_packed_command(data, check_health)
+        else:
+            writer.write(data)
 
-class PackingConnection(Packing, Connection):
-    """To a server without TLS."""
+    def _is_health_due(self) -> bool:
+        return bool(self.health_check_interval) and asyncio.get_running_loop().time() > self.next_health_check

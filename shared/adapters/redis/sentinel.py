@@ -15,7 +15,7 @@ from redis.asyncio.connection import Connection, SSLConnection, parse_url
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool, SentinelManagedConnection
 from redis.exceptions import ConnectionError, MasterDownError, ResponseError
 
-from shared.adapters.redis.packing import Packing
+from shared.adapters.redis.packing import PackingConnection
 from shared.addresses import addresses_of
 from shared.settings import Settings
 
@@ -25,7 +25,7 @@ _NOT_THE_MASTER: Final = re.compile(r"(?:\A|-)(?:READONLY|NOREPLICAS|MASTERDOWN)
 """How an error begins of a server that is a replica now, or cut off from its own; inside a script it is quoted."""
 
 
-class MasterConnection(Packing, SentinelManagedConnection):
+class MasterConnection(PackingConnection, SentinelManagedConnection):
     """Goes to whatever server is the master when it connects."""
 
     async def connect(self) -> None:

@@ -9,6 +9,8 @@ from typing import Any, Final
 from uvicorn.protocols.http.httptools_impl import HEADER_RE, HEADER_VALUE_RE, STATUS_LINE, RequestResponseCycle
 
 _LINES_KEPT: Final = 512
+_OF_ONE_ANSWER: Final = frozenset((b"location", b"set-cookie", b"x-request-id"))
+"""What is not seen again, and may be a secret: it is not remembered."""
 
 
 @lru_cache(maxsize=_LINES_KEPT)
@@ -39,7 +41,7 @@ class Cycle(RequestResponseCycle):
         self.waiting_for_100_continue = False
         lines, closes = [STATUS_LINE[status]], False
         for name, value in (*self.default_headers, *fields):
-            lines.append(_line(name, value))
+            lines.append((_line.__wrapped__ if name in _OF_ONE_ANSWER else _line)(name, value))
             if name == b"content-length":
                 self.expected_content_length, self.chunked_encoding = int(value), False
             elif name == b"connection" and b"close" in [token.strip() for token in value.lower().split(b",")]:

@@ -74,9 +74,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """The tests that were collected live until the end: the collector need not go through them again and again."""
+    """The tests that were collected live until the end: the collector need not go through them again and again. Nor
+    need it look after each few thousand objects at what a test holds, as the programs let it, whose modules are
+    loaded by now."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(100_000, 20, 100)
 
 
 @pytest.fixture(scope="session")

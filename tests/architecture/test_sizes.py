@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.architecture.syntax import blocks
 from tests.instance import ROOT
 
 PACKAGES = ("api", "worker", "shared", "client", "ops", "bench", "tests")
@@ -33,8 +34,12 @@ def modules() -> Iterator[Path]:
 
 
 def functions(path: Path) -> Iterator[tuple[str, int]]:
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno is not None:
+    for node, field, _ in blocks(ast.parse(path.read_text())):
+        if (
+            isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+            and field == "body"
+            and node.end_lineno is not None
+        ):
             yield f"{path.relative_to(ROOT)}:{node.name}", node.end_lineno - node.lineno + 1
 
 

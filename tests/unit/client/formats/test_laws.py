@@ -79,7 +79,6 @@ def check(found: list[dict[str, Any]], context: Context) -> None:
 some_tasks = st.lists(bodies, max_size=4).map(each_once)
 
 
-@settings(max_examples=100)
 @given(found=some_tasks, context=st.sampled_from(PLACES))
 def test_what_was_written_is_read_as_it_was(found: list[dict[str, Any]], context: Context) -> None:
     check(found, context)
@@ -119,7 +118,6 @@ def check_series(pattern: dict[str, Any], context: Context, gone: set[int], move
     check([after, *there], context)
 
 
-@settings(max_examples=60)
 @given(*series)
 def test_a_series_leaves_and_comes_back_whole(
     pattern: dict[str, Any], context: Context, gone: set[int], moved: str | None

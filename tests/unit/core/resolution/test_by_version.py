@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.core.documents import Body
@@ -285,7 +285,6 @@ FIELDS = st.dictionaries(
 )
 
 
-@settings(max_examples=200, deadline=None)
 @given(FIELDS, FIELDS, FIELDS, st.booleans(), st.lists(FIELDS, max_size=2))
 def test_two_states_are_merged_to_the_same_whichever_is_the_head(
     before: dict[str, Any], mine: dict[str, Any], other: dict[str, Any], has_base: bool, past: list[dict[str, Any]]
@@ -353,7 +352,6 @@ def test_a_ring_of_upstreams_settles_and_nothing_stale_wins() -> None:
     assert not any([a.sync(one), a.sync(three), b.sync(one), b.sync(two), c.sync(two), c.sync(three)])
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.integers(0, 2**32))
 def test_any_graph_of_folders_and_upstreams_settles(seed: int) -> None:
     """Each edit is of a field of its own, so that nothing can be decided away."""

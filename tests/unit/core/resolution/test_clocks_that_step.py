@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.core.documents import Body
@@ -62,7 +62,6 @@ def states(edits: list[Any], *, one_format: bool) -> list[Body]:
 
 @pytest.mark.parametrize("kind", ["device", "base"])
 @pytest.mark.parametrize("one_format", [True, False])
-@settings(max_examples=60)
 @given(edits=Edits)
 def test_law_what_was_made_last_by_the_only_writer_is_what_the_server_has(
     kind: str, one_format: bool, edits: list[Any]
@@ -74,7 +73,6 @@ def test_law_what_was_made_last_by_the_only_writer_is_what_the_server_has(
 
 
 @pytest.mark.parametrize("kind", ["device", "unknown"])
-@settings(max_examples=60)
 @given(edits=Edits, answered=st.lists(st.booleans(), min_size=7, max_size=7))
 def test_law_it_holds_though_answers_are_lost_and_somebody_else_writes(
     kind: str, edits: list[Any], answered: list[bool]

@@ -8,7 +8,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.core.documents import Body
@@ -287,7 +287,6 @@ def test_a_store_that_is_put_back_twice_goes_on_from_what_both_have() -> None:
     assert server.put(doc(**{**X, "b": "between"}), between).body == doc(**{**X, "b": "between", "c": 1})
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.integers(0, 2**32))
 def test_every_edit_of_a_line_of_edits_is_there_whatever_order_devices_come_in(seed: int) -> None:
     """Each edits a field of its own, so that nothing can be decided away."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.core.documents import Body
@@ -86,7 +86,6 @@ def test_the_same_gives_the_same(steps: list[Step], step: Step) -> None:
 
 
 @given(STEPS, st.tuples(STATES, DEVICES, BASES), STEPS)
-@settings(max_examples=100)
 def test_a_repeat_makes_nothing_new(before: list[Step], step: Step, between: list[Step]) -> None:
     server, revs = acted(before)
     request = requested(server, step, revs)
@@ -136,7 +135,6 @@ def test_what_was_received_before_never_brings_back_what_was_deleted(
 
 
 @given(STEPS)
-@settings(max_examples=100)
 def test_what_a_conflict_drops_is_in_the_revisions(steps: list[Step]) -> None:
     server, revs = Server(), list[Rev]()
     for step in steps:

@@ -16,24 +16,76 @@ import gc
 import os
 import runpy
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import traceback
 import warnings
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import IO, Any, Final, NoReturn
+
+import worker.large
+from tests import preloaded
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
 _DYING_WITH_PARENT: Final = str(_ROOT / "ops" / "die_with_parent.py")
-_MODULES: Final = ("api.serve", "api.cli", "worker", "worker.large_process")
+_MODULES: Final = ("api.serve", "api.cli", "worker")
 _PR_SET_PDEATHSIG: Final = 1
 _execute: Final = vars(subprocess)["_fork_exec"]
 
 
-def install() -> None:
-    """From now on, here and in the forks of this process."""
+def install(place: Path) -> None:
+    """From now on, here and in the forks of this process. `place`: where `tests.preloaded` listens."""
     vars(subprocess)["_fork_exec"] = _start
+    vars(worker.large)["start_module"] = partial(Beside.start, place)
+
+
+def run(module: str) -> None:
+    """As `python -m` does."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # that it is loaded already
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+class Beside:
+    """A worker's process for what is large, as asyncio.subprocess.Process has it. Not a fork of the worker, which has
+    threads and connections by then, but of the process that all are forked from."""
+
+    def __init__(self, pid: int, stdin: IO[bytes], connection: socket.socket) -> None:
+        self.pid, self.stdin = pid, stdin
+        self.returncode: int | None = None
+        self._ended = asyncio.create_task(self._until_it_ends(connection))
+
+    @classmethod
+    async def start(cls, place: Path, module: str, *, answers: bool, defaults: Mapping[str, str]) -> Beside:
+        """As shared.python_process.start_module does. What the C library is told in its environment has no effect."""
+        assert not answers
+        out, into = os.pipe()
+        arguments, environment = ["-m", module], {**defaults, **os.environ}
+        try:
+            connection, pid = preloaded.asked(place, arguments, environment, Path.cwd(), [1, 2, out])
+        finally:
+            os.close(out)
+        return cls(pid, os.fdopen(into, "wb", buffering=0), connection)
+
+    async def _until_it_ends(self, connection: socket.socket) -> int:
+        connection.setblocking(False)
+        status, writer = await asyncio.open_unix_connection(sock=connection)
+        try:
+            self.returncode = int(await status.readline() or -signal.SIGKILL)
+        finally:
+            writer.close()
+        return self.returncode
+
+    async def wait(self) -> int:
+        return await asyncio.shield(self._ended)
+
+    def kill(self) -> None:
+        if self.returncode is None:
+            os.kill(self.pid, signal.SIGKILL)
 
 
 def _start(*arguments: Any) -> int:
@@ -94,9 +146,7 @@ def _become(
         vars(asyncio.events)["_set_running_loop"](None)
         asyncio.set_event_loop_policy(None)
         sys.argv = words
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # that it is loaded already
-            runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+        run(words[0])
         status = 0
     except SystemExit as end:
         status = _status(end.code)

@@ -28,7 +28,6 @@ from functools import cache, partial
 from pathlib import Path
 from typing import IO, NoReturn
 
-from tests import forked
 from tests.patience import PATIENCE_SECONDS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -59,15 +58,8 @@ class Started:
         program: str = CLIENT,
     ) -> None:
         self._status: int | None = None
-        self._connection = socket.socket(socket.AF_UNIX)
-        self._connection.settimeout(PATIENCE_SECONDS)
-        self._connection.connect(str(_loaded(program)))
-        request = json.dumps([list(arguments), dict(environment), str(folder)]).encode()
         descriptors = [output.fileno(), errors.fileno()]
-        socket.send_fds(self._connection, [len(request).to_bytes(4, "big")], descriptors)
-        self._connection.sendall(request)
-        self._answers = self._connection.makefile()
-        self.pid = int(self._answers.readline())
+        self._connection, self.pid = asked(_loaded(program), arguments, environment, folder, descriptors)
 
     def poll(self) -> int | None:
         ended = self._status is None and select.select([self._connection], [], [], 0)[0]
@@ -76,14 +68,38 @@ class Started:
     def wait(self, timeout: float = PATIENCE_SECONDS) -> int:
         if self._status is None:
             self._connection.settimeout(timeout)
-            self._status = int(self._answers.readline())
-            self._answers.close()
+            self._status = int(_line(self._connection))
             self._connection.close()
         return self._status
 
     def send_signal(self, number: signal.Signals) -> None:
         if self.poll() is None:
             os.kill(self.pid, number)
+
+
+def asked(
+    place: Path, arguments: Sequence[str], environment: Mapping[str, str], folder: Path, descriptors: Sequence[int]
+) -> tuple[socket.socket, int]:
+    """Makes a fork of the process that listens there: what tells its exit status in a line when it has ended, and its
+    pid. `descriptors`: its output, its errors, and its input, if it has any."""
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(PATIENCE_SECONDS)
+    connection.connect(str(place))
+    request = json.dumps([list(arguments), dict(environment), str(folder)]).encode()
+    socket.send_fds(connection, [len(request).to_bytes(4, "big")], descriptors)
+    connection.sendall(request)
+    return connection, int(_line(connection))
+
+
+def _line(connection: socket.socket) -> bytes:
+    """Not a byte of what follows it."""
+    line = b""
+    while not line.endswith(b"\n"):
+        one = connection.recv(1)
+        if not one:
+            raise EOFError("the process that has loaded the modules has ended")
+        line += one
+    return line
 
 
 @cache
@@ -103,7 +119,7 @@ def _loaded(program: str) -> Path:
     return place
 
 
-def _client() -> Callable[[], object]:
+def _client(_place: Path) -> Callable[[], object]:
     import client
     from client.cli import main
 
@@ -113,13 +129,23 @@ def _client() -> Callable[[], object]:
     return partial(main, prog_name="python -m client.cli")
 
 
-def _server() -> Callable[[], object]:
+def _server(place: Path) -> Callable[[], object]:
     sys.path.append(str(ROOT / "ops"))
+    from tests import forked
+
     supervise = importlib.import_module("supervise")
-    for module in ("api.app", "api.cli", "worker.settings"):
+    for module in ("api.app", "api.cli", "worker.settings", "worker.large_process"):
         importlib.import_module(module)
-    forked.install()
-    return lambda: sys.exit(supervise.main())
+    forked.install(place)
+
+    def main() -> None:
+        if sys.argv[1:2] == ["-m"]:
+            del sys.argv[:2]
+            forked.run(sys.argv[0])
+        else:
+            sys.exit(supervise.main())
+
+    return main
 
 
 def _serve(place: Path, main: Callable[[], object]) -> None:
@@ -146,7 +172,7 @@ def _serve(place: Path, main: Callable[[], object]) -> None:
 
 
 def _answer(connection: socket.socket, main: Callable[[], object]) -> NoReturn:
-    head, descriptors, _, _ = socket.recv_fds(connection, 4, 2)
+    head, descriptors, _, _ = socket.recv_fds(connection, 4, 3)
     request = connection.makefile("rb").read(int.from_bytes(head, "big"))
     arguments, environment, folder = json.loads(request)
     command = os.fork()
@@ -154,7 +180,7 @@ def _answer(connection: socket.socket, main: Callable[[], object]) -> NoReturn:
         connection.close()
         with Path(os.devnull).open("rb") as nothing:
             os.dup2(nothing.fileno(), 0)
-        for number, descriptor in enumerate(descriptors, start=1):
+        for number, descriptor in zip((1, 2, 0), descriptors, strict=False):
             os.dup2(descriptor, number)
             os.close(descriptor)
         os.chdir(folder)
@@ -172,4 +198,4 @@ def _answer(connection: socket.socket, main: Callable[[], object]) -> NoReturn:
 
 
 if __name__ == "__main__":
-    _serve(Path(sys.argv[1]), {CLIENT: _client, SERVER: _server}[sys.argv[2]]())
+    _serve(Path(sys.argv[1]), {CLIENT: _client, SERVER: _server}[sys.argv[2]](Path(sys.argv[1])))

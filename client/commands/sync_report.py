@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from client.screen import SHOWN, Screen, task_files, tasks
@@ -113,7 +112,7 @@ def waiting_lines(name: str, plan: Plan, unreadable_hint: str = ". What is wrong
 
 def without(plan: Plan, documents: Sequence[Any]) -> Plan:
     """The plan without what is said of these by itself."""
-    return replace(plan, unreadable=tuple(d for d in plan.unreadable if d not in documents))
+    return plan._replace(unreadable=tuple(d for d in plan.unreadable if d not in documents))
 
 
 def protected_lines(name: str, documents: Sequence[Any], workspace: Workspace) -> list[str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from client.sync.arrivals import BeforeAndAfter, Placed
 from client.sync.decided import Decided
@@ -40,8 +40,7 @@ class _Changes:
     """What was sent and answered with a state that is to be merged with the file there, once more."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Applied:
+class _Applied(NamedTuple):
     """What becomes of one answer. `held`: what the file held then. `apart`: see `_Changes`."""
 
     next_state: NextState
@@ -71,7 +70,7 @@ class Answers:
                 case Refused():
                     if record.pending is not None:
                         content = None if record.pending.deletes else record.pending.hash
-                        changes.refused[document] = replace(reply, hash=content, remote=record.outline.remote_hash)
+                        changes.refused[document] = reply._replace(hash=content, remote=record.outline.remote_hash)
                 case NotNow():
                     self._pair.recheck.include([document])
         rows = self._pair.arrivals.stage(changes.arriving)
@@ -185,8 +184,8 @@ class Answers:
         if self._pair.sends_versions:
             arrival = self._pair.versioning.against(document, content, pending, answer)
             if arrival is Arrival.APART:
-                left = replace(record.outline, is_pending=False, remote_hash=answer.hash)
-                return _Applied(NextState(body, replace(record, outline=left, pending=None)), held, apart=pending)
+                left = record.outline._replace(is_pending=False, remote_hash=answer.hash)
+                return _Applied(NextState(body, record._replace(outline=left, pending=None)), held, apart=pending)
             if arrival is not None:
                 return _Applied(NextState(answer.state if arrival is Arrival.TAKEN else body, agreed(answer)), held)
         if await self._asked_for_policies(held, pending.body, answer):

@@ -24,11 +24,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from threading import Thread
-from typing import Final
+from typing import Final, NamedTuple
 
 from client.folder.durable import FEW, make_durable, make_names_durable, write_new
 from client.folder.file_text import body_of, text_of
@@ -64,8 +63,7 @@ BeforeAndAfter = tuple[Body | None, Body | None]
 """(before, now) of a file; None: no file."""
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(NamedTuple):
     """What became of an arrival that could be brought to its end. `seen`: the file then, as far as it is known."""
 
     seen: SeenFile | None
@@ -79,8 +77,7 @@ class Placed:
         return not equal(self.before, self.now)
 
 
-@dataclass(frozen=True, slots=True)
-class Recovered:
+class Recovered(NamedTuple):
     """`stuck`: what still cannot be placed. `changes`: of the files that were changed, now or before the stop."""
 
     stuck: tuple[DocumentId, ...] = ()
@@ -204,7 +201,7 @@ class Arrivals:
                 case _Stage.EDITED:
                     row = self._again(document, row, merged_onto(row.expected, body, here or {}), here)
                 case _Stage.READY:
-                    row = replace(row, wrote=stamp_at(staged))
+                    row = row._replace(wrote=stamp_at(staged))
                     at = now.stamp if isinstance(now, Loaded) else None
                     with suppress(ChangedError):
                         return Placed(self._exchange(document, row, at, content_hash(body)), here, body)

@@ -11,8 +11,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from client.sync.state_file import rows_of
 from shared import codec
@@ -28,8 +27,7 @@ TABLES: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(NamedTuple):
     """Conflicts in one document that were decided at once. `number`: how people call it."""
 
     number: int
@@ -37,8 +35,7 @@ class Decided:
     conflicts: Sequence[Mapping[str, Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Replaced:
+class Replaced(NamedTuple):
     """Own edits that somebody has replaced. `was`: the document before that; None: it was deleted."""
 
     fields: frozenset[str]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from client.folder.replace import Stamp
 from client.folder.task_folder import FileProblem, TaskFolder
@@ -17,8 +16,7 @@ MAX_KEPT_BODIES: Final = 20_000
 """So many bodies are kept from a refresh until they are used."""
 
 
-@dataclass(frozen=True, slots=True)
-class FolderContents:
+class FolderContents(NamedTuple):
     """What the files held at a refresh. `hashes`: of the files that are documents. `unreadable`: ids to be left
     alone, because a file that may be theirs holds no document at the moment; `problems` says why."""
 
@@ -29,8 +27,7 @@ class FolderContents:
     """How many files had to be read."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileContent:
+class FileContent(NamedTuple):
     """What a file holds. `stamp` None: its stamp does not prove yet that it is unchanged."""
 
     body: Body

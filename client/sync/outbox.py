@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Final
 
 from client.sync.engine.plan import Action, Delete, Resend, Send, pending_for
@@ -54,7 +53,7 @@ class Outbox:
                     held = states[action.id]
                     if held is not None and held.too_large:
                         if not self._may_shrink(record):
-                            refused = replace(TOO_LARGE_HERE, hash=held.hash, remote=record.outline.remote_hash)
+                            refused = TOO_LARGE_HERE._replace(hash=held.hash, remote=record.outline.remote_hash)
                             pair.store.refuse(pair.name, action.id, refused)
                             continue
                     else:
@@ -64,7 +63,7 @@ class Outbox:
                         if pending is None:
                             continue
                         stored[action.id] = pending
-                self._records[action.id] = replace(record, pending=pending)
+                self._records[action.id] = record._replace(pending=pending)
                 outgoing.append(self._outgoing(action.id, pending, record))
             pair.store.set_pending(pair.name, stored)
         return outgoing

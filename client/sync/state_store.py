@@ -18,9 +18,8 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, NamedTuple, Self
 
 from client.folder.replace import Stamp
 from client.sync.decided import TABLES as DECIDED_TABLES
@@ -61,16 +60,14 @@ _COLUMNS: Final[Columns] = (
 _TABLES: Final = (*VERSION_TABLES, *DECIDED_TABLES)
 
 
-@dataclass(frozen=True, slots=True)
-class SeenFile:
+class SeenFile(NamedTuple):
     """A file as it was read or written last. `stamp` is the folder's, opaque here."""
 
     hash: ContentHash
     stamp: str
 
 
-@dataclass(frozen=True, slots=True)
-class Arriving:
+class Arriving(NamedTuple):
     """`body` must come into the file in place of `expected`; None: no file. `staged`: the name of the file that holds
     it until then; "" without one."""
 
@@ -85,8 +82,7 @@ class Arriving:
     """Of the staged file."""
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamRow:
+class UpstreamRow(NamedTuple):
     """`place`: its address; another one is another upstream, whatever its name."""
 
     cursor: str | None

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from client.folder.task_folder import TaskFolder
 from client.sync.apply_answers import Answers
@@ -40,8 +39,7 @@ PROVE_SYNCS: Final = 16
 """After so long, or so many agreed syncs, agreement is proved by the content and not by the cursor alone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Announced:
+class Announced(NamedTuple):
     """What an upstream told without being asked: all that changed since a cursor."""
 
     since: str | None

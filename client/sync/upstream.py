@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from client.sync.engine.records import Ancestor, Pending, UpstreamAnswer, UpstreamReply
 from shared.core.identifiers import ContentHash, DocumentId
@@ -52,8 +51,7 @@ class CursorGoneError(Exception):
     """The cursor is too old, or of another life of the upstream: ask for all of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Abilities:
+class Abilities(NamedTuple):
     """What an upstream can do beyond v1.0."""
 
     bases: bool = True
@@ -67,21 +65,20 @@ class Abilities:
     """No server is asked. Versions are sent to it also by a folder that has no other upstream."""
     portion: int = 500
     """The number of documents that are best submitted at a time."""
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = {}
     """Whatever a driver wants to be told again the next time, so that it need not ask."""
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamChanges:
+class UpstreamChanges(NamedTuple):
     """`hashes`: None is a document that is not live any more. `is_complete`: it is all of the upstream, not what
     changed since the cursor. `cursor`: None if the upstream has none; then the next answer is complete again."""
 
     hashes: Mapping[DocumentId, ContentHash | None]
     cursor: str | None
     is_complete: bool
-    states: Mapping[DocumentId, UpstreamAnswer] = field(default_factory=dict)
+    states: Mapping[DocumentId, UpstreamAnswer] = {}
     """Of some of them, or none: the state itself, as `submit` would answer it."""
-    problems: Mapping[DocumentId, str] = field(default_factory=dict)
+    problems: Mapping[DocumentId, str] = {}
     """Documents of which somebody put a file into the upstream that cannot be taken in, and what to do. They stay as
     they were until it is corrected. All of them, whatever the cursor."""
 
@@ -96,8 +93,7 @@ def agreement(everything: UpstreamChanges, cursor: str | None, fingerprint: Fing
     return False if everything.cursor == cursor else None
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """`pending` None: tell me what you have."""
 
     id: DocumentId

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from client.sync.engine.answer import NextState
 from client.sync.engine.records import Ancestor, Outline, Pending, Record, UpstreamAnswer
@@ -15,8 +15,7 @@ from shared.core.identifiers import Body, ContentHash, DocumentId
 from shared.core.version_vectors import Version, includes
 
 
-@dataclass(frozen=True, slots=True)
-class TakenState:
+class TakenState(NamedTuple):
     """An answer, and what is made of it. `before`: the record as it was when the state was sent."""
 
     answer: UpstreamAnswer

@@ -17,7 +17,6 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -257,7 +256,7 @@ class FolderUpstream:
             if one.id in stuck:
                 replies[one.id] = NotNow("its file in the directory is being written by another program")
             elif unusable is not None and one.pending is not None:
-                replies[one.id] = replace(unusable, file=True)
+                replies[one.id] = unusable._replace(file=True)
             else:
                 taken.append(one)
         before = {one.id: store.entry(one.id) for one in taken}

@@ -17,7 +17,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -284,4 +284,4 @@ def _unusable(document: DocumentId, body: Body | None, entry: Entry | None) -> R
     refused = grew_too_large(body, entry.head.body if entry is not None else None)
     if refused is None:
         return None
-    return replace(refused, reason=f"{name} in the repository: {refused.reason} Make it smaller there.", file=True)
+    return refused._replace(reason=f"{name} in the repository: {refused.reason} Make it smaller there.", file=True)

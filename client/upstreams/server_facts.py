@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 ASK_AGAIN_SECONDS: Final = 86_400.0
 BATCH_DOCUMENTS: Final = 500
 BATCH_BYTES: Final = 4 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class ServerFacts:
+class ServerFacts(NamedTuple):
     """Without any: a server of v1.0 that was not asked so far."""
 
     asked_at: float = 0.0
@@ -21,7 +19,7 @@ class ServerFacts:
     version: str = ""
     supports: tuple[str, ...] = ()
     """What it offers beyond v1.0, by the names of docs/protocol.md."""
-    limits: Mapping[str, Any] = field(default_factory=dict)
+    limits: Mapping[str, Any] = {}
 
     @classmethod
     def from_answer(cls, about: Mapping[str, Any]) -> Self:

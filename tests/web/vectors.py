@@ -14,7 +14,6 @@ import json
 import random
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +178,8 @@ def answer_vector(rng: random.Random) -> Vector:
 def _outline_vector(outline: Outline) -> dict[str, Any]:
     """With the names that the SDK keeps in the browser's database."""
     names = {"shadow_hash": "shadow", "remote_hash": "remote", "is_pending": "pending"}
-    return {names.get(name, name): value for name, value in asdict(outline).items()}
+    refused = None if outline.refused is None else outline.refused._asdict()
+    return {names.get(name, name): value for name, value in {**outline._asdict(), "refused": refused}.items()}
 
 
 def _outline(rng: random.Random) -> Outline:

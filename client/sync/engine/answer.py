@@ -18,8 +18,7 @@ Laws (tests/unit/client/sync/engine/test_answer.py):
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from client.sync.engine.records import Outline, Pending, Record, UpstreamAnswer
 from shared.codec import content_hash
@@ -32,8 +31,7 @@ if TYPE_CHECKING:
     from shared.core.merge.conflicts import Conflict
 
 
-@dataclass(frozen=True, slots=True)
-class NextState:
+class NextState(NamedTuple):
     """What file and memory are to hold when an answer is applied; stored as one."""
 
     doc: Body | None
@@ -120,8 +118,7 @@ def agreed(answer: UpstreamAnswer) -> Record:
     return _record(answer, shadow=answer.state)
 
 
-@dataclass(frozen=True, slots=True)
-class MergedDoc:
+class MergedDoc(NamedTuple):
     """A document and what was decided when it was made."""
 
     doc: Body

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
 
 from client.sync.engine.plan import Delete, Plan
 from client.sync.engine.records import Outline
@@ -39,4 +38,4 @@ def hold_if_emptied(
     if not gone:
         return planned
     actions = tuple(action for action in planned.actions if not (isinstance(action, Delete) and action.id in gone))
-    return replace(planned, actions=actions, held_here=tuple(sorted({*planned.held_here, *gone})))
+    return planned._replace(actions=actions, held_here=tuple(sorted({*planned.held_here, *gone})))

@@ -12,8 +12,7 @@ Laws (tests/unit/client/sync/engine/test_own_edits.py):
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from client.sync.engine.records import Record, UpstreamAnswer
 from shared.core.identifiers import Body
@@ -33,8 +32,7 @@ LIVES_ON: Final = "edit-beats-removal"
 """The rule of a conflict at the path "": a deleted document lives on because somebody edited it."""
 
 
-@dataclass(frozen=True, slots=True)
-class OwnFields:
+class OwnFields(NamedTuple):
     """`stand`: the fields that this device set and nobody has changed since. `replaced`: those that had been so
     until now."""
 

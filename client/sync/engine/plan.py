@@ -35,8 +35,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 from client.sync.engine.records import Outline, Pending, Record
 from shared.codec import canonical, content_hash
@@ -91,8 +91,7 @@ class Adopt:
 Action = Resend | Send | Delete | Fetch | Adopt
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """`actions` in the order of the ids; what waits for people, by the reason."""
 
     actions: tuple[Action, ...] = ()
@@ -196,7 +195,7 @@ def _guarded(planned: Plan, outlines: Mapping[DocumentId, Outline], agreed_on: i
     held_there = there if len(there) > limit else ()
     held = {*held_here, *held_there}
     actions = tuple(action for action in planned.actions if action.id not in held)
-    return replace(planned, actions=actions, held_here=held_here, held_there=held_there)
+    return planned._replace(actions=actions, held_here=held_here, held_there=held_there)
 
 
 def pending_for(

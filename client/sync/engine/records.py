@@ -6,8 +6,7 @@ is still to be done can be told from the memory alone, after a crash too.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from shared.core.identifiers import Body, ContentHash
 from shared.core.resolution.ancestors import Ancestor
@@ -17,8 +16,7 @@ from shared.core.version_vectors import Version
 __all__ = ["Ancestor", "NotNow", "Outline", "Pending", "Record", "Refused", "UpstreamAnswer", "UpstreamReply"]
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(NamedTuple):
     """A state that is on its way. Until it is answered it is sent again and again, byte for byte."""
 
     body: Body
@@ -38,8 +36,7 @@ class Pending:
         return is_tombstone(self.body)
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """The upstream does not take this state, and would not the next time. Nothing was changed there."""
 
     code: str
@@ -52,8 +49,7 @@ class Refused:
     """The upstream's own file of the document is to blame. When that is corrected, the state is sent again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outline:
+class Outline(NamedTuple):
     """A record without its bodies: all that a plan needs."""
 
     base: str | None = None
@@ -70,19 +66,17 @@ class Outline:
     """The upstream is not sure to know the base any more: what differs is sent, and nothing is fetched over it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """An outline and its bodies."""
 
-    outline: Outline = field(default_factory=Outline)
+    outline: Outline = Outline()
     shadow: Body | None = None
     pending: Pending | None = None
     version: Version | None = None
     """What the base contains; None: the upstream did not say."""
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamAnswer:
+class UpstreamAnswer(NamedTuple):
     """What the upstream says is the state now, durably."""
 
     state: Body | None
@@ -96,8 +90,7 @@ class UpstreamAnswer:
     """What the state contains; None: the upstream does not say."""
 
 
-@dataclass(frozen=True, slots=True)
-class NotNow:
+class NotNow(NamedTuple):
     """This one was not answered; what became of it is not known. It stays pending."""
 
     reason: str

@@ -13,23 +13,21 @@ Laws (tests/unit/client/sync/engine/test_versions.py):
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from client.sync.engine.records import Ancestor
 from shared.core.identifiers import ContentHash
 from shared.core.version_vectors import Source, Version, includes, join
 
 
-@dataclass(frozen=True, slots=True)
-class FileVersion:
+class FileVersion(NamedTuple):
     """What a file was last known to hold, and what that contains. `hash` None: it was deleted."""
 
     hash: ContentHash | None
     version: Version
 
 
-@dataclass(frozen=True, slots=True)
-class Agreed:
+class Agreed(NamedTuple):
     """What was agreed on with one upstream. `hash` None: that there is no document."""
 
     hash: ContentHash | None

@@ -12,7 +12,7 @@ import json
 import random
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +138,7 @@ async def _told(multi_sync: MultiSync) -> Announced | None:
     async for replies in driver.submit([Outgoing(document) for document in changes.hashes]):
         states.update((document, reply) for document, reply in replies.items() if isinstance(reply, UpstreamAnswer))
     same = {document: state for document, state in states.items() if state.hash == changes.hashes[document]}
-    return Announced(cursor, replace(changes, states=same))
+    return Announced(cursor, changes._replace(states=same))
 
 
 class World:

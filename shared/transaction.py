@@ -54,8 +54,11 @@ def decide(
     changes = NewHeads()
     groups = waves(items)
     asked: Mapping[int, NeedsData] = {}
+    rests_on_heads = len(groups) == 1 or _rests_on_heads(transaction, [items[index] for index in groups[0]])
+    if not rests_on_heads:
+        asked = _read_ahead(transaction, resolver, policies, items, groups)
     for number, indices in enumerate(groups):
-        if number == 1:
+        if number == 1 and rests_on_heads:
             asked = _read_ahead(transaction, resolver, policies, items, groups[1:])
         wave = [items[index] for index in indices]
         known = {place: asked[index] for place, index in enumerate(indices) if index in asked}
@@ -82,6 +85,16 @@ class NewHeads:
         newest = {change.document: change for change in self.heads.values()}  # in the order of their sequences
         listed = tuple(newest.values()) if len(newest) <= MAX_ANNOUNCED else None
         return Announcement(min(self.heads), max(self.heads), self.history, listed)
+
+
+def _rests_on_heads(transaction: Transaction, items: Sequence[Item]) -> bool:
+    """Whether these are decided without anything but the heads, as a rule. Then what comes after them asks for more
+    when it is compared with what they make of the heads; else it asks for as much at once, and together with them."""
+    submissions = [item.submission for item in items]
+    return all(
+        context.head is None or (submission.base is not None and context.head.is_named_by(submission.base))
+        for context, submission in zip(transaction.first_contexts(submissions), submissions, strict=True)
+    )
 
 
 def _read_ahead(

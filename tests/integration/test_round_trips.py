@@ -233,7 +233,7 @@ async def test_edits_of_the_same_document_are_decided_without_going_back_to_the_
 
 async def test_edits_of_many_documents_without_a_base_ask_no_more_than_one_of_them(writer: Writer) -> None:
     """v1.0: a client that says nothing of where it has its states from."""
-    bodies: list[Body] = [{"id": f"d{number}", "title": f"first {number}", "n": 0} for number in range(500)]
+    bodies: list[Body] = [{"id": f"d{number}", "title": f"first {number}", "n": 0} for number in range(120)]
     await writer.write(*(submission(body, None) for body in bodies))
     for n in range(1, 11):
         bodies = [{**body, "title": f"{n} of {body['id']}, and longer", "n": n} for body in bodies]
@@ -251,16 +251,39 @@ async def test_edits_of_many_documents_without_a_base_ask_no_more_than_one_of_th
             ]
 
 
-async def test_a_long_history_is_read_in_two_portions(writer: Writer) -> None:
-    body: Body = {"id": "a", "x": "0" * 20, "y": "0" * 20, "z": 0}
+async def test_edits_on_older_bases_ask_for_what_all_of_them_need_at_once(writer: Writer) -> None:
+    """Each device is on what it was answered last, and only the last one's is the head."""
+    fields = dict.fromkeys(map(str, DEVICES), 0)
+    [made], asked = await writer.write(submission({"id": "a", **fields}))
+    bodies: dict[DeviceId, Body] = {device: {"id": "a", **fields} for device in DEVICES}
+    bases: dict[DeviceId, str | None] = dict.fromkeys(DEVICES, made.rev)
+    for n in range(1, 5):
+        bodies = {device: {**body, device: n} for device, body in bodies.items()}
+        answers, asked = await writer.write(*(submission(bodies[one], bases[one], one) for one in DEVICES))
+        for device, one in zip(DEVICES, answers, strict=True):
+            bases[device] = one.rev
+            if isinstance(one.body, dict):
+                bodies[device] = one.body
+    assert bodies[DEVICES[-1]] == {"id": "a", **dict.fromkeys(fields, 4)}
+    assert asked == [
+        *["find revisions"] * 4,  # states by hash, pairs, states of those, the newest ones: of all edits together
+        *["findAndModify spaces", "update spaces", "update documents", "insert revisions", "commitTransaction"],
+    ]
+
+
+@pytest.mark.parametrize(("length", "portions"), [(20, 1), (3000, 2)])
+async def test_a_long_history_is_read_in_two_portions_unless_the_head_is_small(
+    writer: Writer, length: int, portions: int
+) -> None:
+    body: Body = {"id": "a", "x": "0" * length, "y": "0" * length, "z": 0}
     [made], _ = await writer.write(submission(body))
     first = made.rev
     for n in range(40):
-        [made], _ = await writer.write(submission({**body, "x": f"{n}" * 20}, made.rev))
+        [made], _ = await writer.write(submission({**body, "x": f"{n}" * length}, made.rev))
     _, asked = await writer.write(submission({**body, "z": 1}, first, DEVICES[1]))
     history = [command for command in asked if command.endswith("revisions") or command.startswith("getMore")]
     # States by hash, pairs, then the newest ones, of which eight come first; and what is written.
-    assert history == [*["find revisions"] * 4, "insert revisions"]
+    assert history == [*["find revisions"] * (2 + portions), "insert revisions"]
 
 
 async def test_nothing_is_held_of_what_a_transaction_has_read_when_it_is_over(writer: Writer) -> None:

@@ -25,7 +25,7 @@ from shared.adapters.mongodb.known_heads import (
     Mark,
     mark_of,
 )
-from shared.adapters.mongodb.revisions import rows_of
+from shared.adapters.mongodb.raw_rows import rows_of
 from shared.core.documents import SpaceId
 
 

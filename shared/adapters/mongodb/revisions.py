@@ -18,13 +18,14 @@ from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 
 from shared.adapters.mongodb.client import Row
-from shared.adapters.mongodb.raw_rows import RAW
+from shared.adapters.mongodb.raw_rows import RAW, rows_of
 from shared.adapters.mongodb.rows import pairs_of, stored_of
 from shared.core.documents import ContentHash, DeviceId, DocumentId, SequenceNumber, SpaceId
 from shared.core.resolution.context import (
     BEGINNING,
     RECENT,
     DocumentContext,
+    Head,
     NeedsData,
     Pair,
     Stored,
@@ -41,25 +42,6 @@ _FIRST_BYTES: Final = 128 * 1024
 """If they have no more, all the others are read at once."""
 _PAIRS_AT_ONCE: Final = 4000
 _Asker = tuple[DocumentId, DeviceId | None]
-
-
-def rows_of(
-    collection: Collection[Row],
-    query: Row,
-    projection: Row | None,
-    *,
-    session: ClientSession,
-    count: Callable[[int], None],
-    expected: int,
-    order: Sequence[tuple[str, int]] = (),
-) -> Iterator[Row]:
-    """Rows with bodies. Their bytes are counted before they are made values. `expected`: as many come in one answer,
-    unless they are large; by itself the database sends a hundred first."""
-    batches = collection.find_raw_batches(query, projection, session=session, batch_size=expected + 1)
-    for batch in batches.sort(order) if order else batches:
-        data = cast(bytes, batch)
-        count(len(data))
-        yield from decode_all(data, collection.codec_options)
 
 
 class Revisions:
@@ -98,7 +80,7 @@ class Revisions:
         self._read_states([(s.document, m.states) for _, s, m in wanted if m.states])
         self._read_pairs([(_asker(s), m.pairs_since) for _, s, m in wanted if m.pairs_since is not None])
         self._read_gone([(s.document, m.seen) for _, s, m in wanted if m.seen])
-        self._read_recent(dict.fromkeys(s.document for _, s, m in wanted if m.recent))
+        self._read_recent({s.document: _first_of(c.head) for c, s, m in wanted if m.recent})
         return [self._loaded(*one) for one in wanted]
 
     def _loaded(self, context: DocumentContext, submission: Submission, missing: NeedsData) -> DocumentContext:
@@ -231,7 +213,7 @@ class Revisions:
     def _newest_unsent(self, document: DocumentId) -> list[Row]:
         return sorted(self._rows(document), key=lambda row: row["seq"])[::-1]
 
-    def _read_recent(self, documents: Iterable[DocumentId]) -> None:
+    def _read_recent(self, documents: Mapping[DocumentId, int]) -> None:
         """Those of many documents in two questions at most. What is too large for that is read one by one."""
         unread = [document for document in documents if document not in self._recent]
         if len(unread) > 1:
@@ -239,7 +221,7 @@ class Revisions:
                 self._recent.update(settled(sorted(unread)))
                 unread = [document for document in unread if document not in self._recent]
         for document in unread:
-            self._recent[document] = _recent_of(self._newest(self._bodies_of(document), RECENT))
+            self._recent[document] = _recent_of(self._newest(self._bodies_of(document), RECENT, documents[document]))
 
     def _bodies_of(self, documents: DocumentId | Row) -> Row:
         return {"space": self._space, "id": documents, "body": {"$exists": True}}
@@ -316,17 +298,17 @@ class Revisions:
             rows += self._newest(query, 1)
         return tuple(stored_of(row) for row in rows if "body" in row or row.get("deleted"))
 
-    def _newest(self, query: Row, most: int) -> list[Row]:
-        """Revisions, the newest first; fewer if they are large. A few are read, and all others at once if those are
-        small: no more of them comes at a time than `_FIRST` large ones are, as a rule."""
+    def _newest(self, query: Row, most: int, first: int = _FIRST) -> list[Row]:
+        """Revisions, the newest first; fewer if they are large. So many are read first, and all others at once if
+        those are small: no more of them comes at a time than `_FIRST` large ones are, as a rule."""
         rows: list[Row] = []
         size = 0
-        for row, length in self._sized(query, min(most, _FIRST)):
+        for row, length in self._sized(query, min(most, first)):
             size += length
             if rows and size > _RECENT_BYTES:
                 return rows
             rows.append(row)
-        if len(rows) < _FIRST or most <= _FIRST:
+        if len(rows) < min(most, first) or most <= first:
             return rows
         # From the last one's sequence on, which received states may share with it.
         known = {row["_id"] for row in rows}
@@ -380,6 +362,12 @@ def _since_about_the_same(wanted: Mapping[_Asker, SequenceNumber]) -> list[Row]:
         }
         for askers in groups.values()
     ]
+
+
+def _first_of(head: Head | None) -> int:
+    """How many of the newest states are read at once: all, if the head is so small that they are few bytes."""
+    size = None if head is None else head.size
+    return RECENT if size is not None and size * RECENT <= _FIRST_BYTES else _FIRST
 
 
 def _recent_of(rows: Iterable[Row]) -> tuple[Stored, ...]:

@@ -33,6 +33,10 @@ from tests.patience import PATIENCE_SECONDS
 ROOT = Path(__file__).resolve().parent.parent
 CLIENT, SERVER = "client", "server"
 """What is loaded."""
+_LATE = ("anyio._backends._asyncio", "anyio.streams.tls", "certifi", "h11", "httpcore")
+"""What httpx loads with its first client."""
+_LATE_IN_SERVERS = ("pymongo.asynchronous.auth", "uvicorn.lifespan.on", "uvicorn.loops.uvloop", "uvicorn.supervisors")
+"""What pymongo and uvicorn load when they begin."""
 
 
 def run(arguments: Sequence[str], environment: Mapping[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
@@ -126,6 +130,8 @@ def _client(_place: Path) -> Callable[[], object]:
     for module in pkgutil.walk_packages(client.__path__, "client."):
         with suppress(ImportError):  # of an extra that is not installed
             importlib.import_module(module.name)
+    for name in (*_LATE, "ctypes"):
+        importlib.import_module(name)
     return partial(main, prog_name="python -m client.cli")
 
 
@@ -134,7 +140,8 @@ def _server(place: Path) -> Callable[[], object]:
     from tests import forked
 
     supervise = importlib.import_module("supervise")
-    for module in ("api.app", "api.cli", "worker.settings", "worker.large_process"):
+    ours = ("api.app", "api.cli", "api.serve", "worker.settings", "worker.large_process")
+    for module in (*ours, *_LATE, *_LATE_IN_SERVERS):
         importlib.import_module(module)
     forked.install(place)
 

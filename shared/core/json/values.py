@@ -34,10 +34,10 @@ STRONG_LENGTH: Final = 8
 
 _TRUE: Final = ("true",)
 _FALSE: Final = ("false",)
-_PLAIN: Final = frozenset({str, int, float, type(None)})
+PLAIN: Final = frozenset({str, int, float, type(None)})
 """Scalars that are their own key: Python's == is JSON's among them (1 == 1.0, -0.0 == 0). Not bool."""
 
-_SCALARS: Final = _PLAIN | {bool}
+_SCALARS: Final = PLAIN | {bool}
 _LISTS: Final = frozenset({list})
 _LIST: Final = "list"
 _SMALL: Final = 8
@@ -62,7 +62,7 @@ class Keys:
 
     def key(self, value: Value) -> Key:
         """The key of `value`."""
-        if type(value) in _PLAIN:
+        if type(value) in PLAIN:
             return value
         if value is True:
             return _TRUE
@@ -70,7 +70,7 @@ class Keys:
             return _FALSE
         shape: Key
         if isinstance(value, list):
-            if len(value) <= _SMALL and _PLAIN.issuperset(map(type, value)):
+            if len(value) <= _SMALL and PLAIN.issuperset(map(type, value)):
                 return (_LIST, *value)
             known = self._known.get(id(value))
             if known is not None:
@@ -82,7 +82,7 @@ class Keys:
             known = self._known.get(id(value))
             if known is not None:
                 return known[0]
-            if _PLAIN.issuperset(map(type, value.values())):
+            if PLAIN.issuperset(map(type, value.values())):
                 shape = frozenset(value.items())
             else:
                 shape = frozenset(zip(value, map(self.key, value.values()), strict=True))
@@ -93,15 +93,15 @@ class Keys:
     def keys(self, values: list[JsonValue]) -> list[Key]:
         """The keys of the elements; the list itself where they are their own."""
         types = set(map(type, values))
-        if types <= _PLAIN:
+        if types <= PLAIN:
             return values
         if types <= _SCALARS:
             return [_TRUE if value is True else _FALSE if value is False else value for value in values]
         if types == _LISTS:
-            if max(map(len, values)) <= _SMALL and _PLAIN.issuperset(map(type, chain.from_iterable(values))):
+            if max(map(len, values)) <= _SMALL and PLAIN.issuperset(map(type, chain.from_iterable(values))):
                 return [(_LIST, *value) for value in values]
             return [
-                (_LIST, *value) if len(value) <= _SMALL and _PLAIN.issuperset(map(type, value)) else self.key(value)
+                (_LIST, *value) if len(value) <= _SMALL and PLAIN.issuperset(map(type, value)) else self.key(value)
                 for value in values
             ]
         return list(map(self.key, values))
@@ -110,15 +110,19 @@ class Keys:
         """Whether `a` and `b` are equal as `canonical.equal` has it, absence being equal to itself alone."""
         if a is b:
             return True
-        if type(a) in _PLAIN and type(b) in _PLAIN:
+        if type(a) in PLAIN and type(b) in PLAIN:
             return bool(a == b)
-        if isinstance(a, dict | list) and isinstance(b, dict | list):
+        if isinstance(a, dict | list) is not isinstance(b, dict | list):
+            return False
+        if isinstance(a, dict | list):
             if id(a) in self._known and id(b) in self._known:
                 return self._known[id(a)][0] == self._known[id(b)][0]
             if a != b:
                 return False
-            # Python's == takes true for 1: equal bytes prove what it says, else the keys decide.
-            return marshal.dumps(a, 2) == marshal.dumps(b, 2) or self.key(a) == self.key(b)
+            # Python's == takes true for 1: equal bytes prove what it says, or that neither has booleans, or the keys.
+            if (isinstance(a, list) or list(a) == list(b)) and marshal.dumps(a, 2) == marshal.dumps(b, 2):
+                return True
+            return not (_has_booleans(a) or _has_booleans(b)) or self.key(a) == self.key(b)
         return self.key(a) == self.key(b)
 
     def among(self, value: Value, others: Iterable[Value]) -> bool:
@@ -129,6 +133,16 @@ class Keys:
         return False
 
 
+def _has_booleans(value: JsonValue) -> bool:
+    level = [value]
+    while level:  # as `weigh`
+        types = set(map(type, level))
+        if bool in types:
+            return True
+        level = _below(level, types)
+    return False
+
+
 def weigh(values: Iterable[Value], limit: float = math.inf) -> int:
     """The number of values inside, and of lines in them; some number above `limit` if it is more."""
     weight = 0
@@ -136,15 +150,20 @@ def weigh(values: Iterable[Value], limit: float = math.inf) -> int:
     while level and weight <= limit:  # all of one depth at once, at the speed of C
         weight += len(level)
         types = set(map(type, level))
-        below: list[Value] = []
         if str in types:
             weight += "".join([value for value in level if isinstance(value, str)]).count("\n")
-        if list in types:
-            below += chain.from_iterable([value for value in level if isinstance(value, list)])
-        if dict in types:
-            below += chain.from_iterable([value.values() for value in level if isinstance(value, dict)])
-        level = below
+        level = _below(level, types)
     return weight
+
+
+def _below(level: list[Value], types: set[type]) -> list[Value]:
+    """What is in the lists and objects of one depth, which are values of these types."""
+    below: list[Value] = []
+    if list in types:
+        below += chain.from_iterable([value for value in level if isinstance(value, list)])
+    if dict in types:
+        below += chain.from_iterable([value.values() for value in level if isinstance(value, dict)])
+    return below
 
 
 def is_number(value: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from shared.core.json.values import Value
 from shared.core.merge.clock import CLOCK_POINTERS, instant
@@ -53,10 +53,13 @@ as in `paths.strong_values`: its index is not the same in the documents that are
 """
 
 
+_ARRIVING: Final = Side.THEIRS, "arriving"
+
+
 def arriving(pointer: str, ours: Value, theirs: Value) -> tuple[Side, str]:
     """What arrives stands. Of two valid clocks the newer does: a late write must not turn the clock back."""
     if pointer in CLOCK_POINTERS:
         stored, arrived = instant(ours), instant(theirs)
         if stored is not None and arrived is not None:
             return (Side.OURS if stored > arrived else Side.THEIRS), "newer"
-    return Side.THEIRS, "arriving"
+    return _ARRIVING

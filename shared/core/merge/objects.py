@@ -51,17 +51,18 @@ Laws (tests/unit/core/merge/test_objects.py), the first without counters:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
-from operator import attrgetter
+from collections.abc import Iterable, Sequence
+from functools import partial
+from operator import itemgetter
 from typing import Any, Final
 
 from shared.core.json.canonical import JsonValue
 from shared.core.json.pointers import ROOT, Place, escape
-from shared.core.json.values import ABSENT, Absent, Keys, Value
-from shared.core.merge import similar, strings
+from shared.core.json.values import ABSENT, PLAIN, Absent, Keys, Value
+from shared.core.merge import renames, strings, wide
 from shared.core.merge.array_merge import merge_arrays
 from shared.core.merge.array_run import MAX_COMPARED, At, Members, TooManyArrays
-from shared.core.merge.arrays import ID_FIELDS, segment_of
+from shared.core.merge.arrays import segment_of
 from shared.core.merge.clock import CLOCK_POINTERS
 from shared.core.merge.conflicts import Conflict, Decide, Merged, Side, arriving
 from shared.core.merge.emptied import is_emptied
@@ -89,7 +90,6 @@ __all__ = [
 
 _STRINGS: Final = frozenset({None, Strategy.VERSION})
 """Strategies under which edits of one string may be put together."""
-_PLAIN: Final = frozenset({str, int, float, type(None)})
 COMPARED: Final = 4
 """Down to this depth what only one side edited is found by comparing whole objects and arrays, at the speed of C.
 Not further down: what is nested would be read again at every depth."""
@@ -149,19 +149,19 @@ class _Run:
         self.steps.inputs = (*bases, ours, theirs)
         self._decide = decide
         self._sums = sums
-        self._conflicts: list[tuple[Place | str, tuple[Value, Value, str]]] = []
+        self._conflicts: list[tuple[Any, Value, Value, str]] = []
         self._depth = 0
         self._of_arrays = of_arrays
         self._compared = 0
 
     def conflicts(self) -> tuple[Conflict, ...]:
         known: dict[Place, str] = {}
-        recorded = [Conflict(p if isinstance(p, str) else p.in_result(known), *rest) for p, rest in self._conflicts]
-        recorded.sort(key=attrgetter("path"))
-        return tuple(recorded)
+        recorded = [row if type(row[0]) is str else (row[0].in_result(known), *row[1:]) for row in self._conflicts]
+        recorded.sort(key=itemgetter(0))
+        return tuple(map(partial(tuple.__new__, Conflict), recorded))
 
     def record(self, place: Place, kept: Value, dropped: Value, rule: str) -> None:
-        self._conflicts.append((place, (kept, dropped, rule)))
+        self._conflicts.append((place, kept, dropped, rule))
 
     def value(self, place: Place, scope: Scope, bases: Sequence[Value], ours: Value, theirs: Value) -> JsonValue:
         strategy = scope.strategy
@@ -197,30 +197,38 @@ class _Run:
         self, at: At, bases: Sequence[Members], ours: Members, theirs: Members, named: str | None
     ) -> tuple[Members, dict[Any, Place]]:
         result: Members = {}
+        names: Iterable[Any]
         places: dict[Any, Place] = {}
         place, scope = at
-        renamed = self.renamed(at, bases, ours, theirs, named)
+        one = bases[0] if len(bases) == 1 else None
+        in_line = one is not None and wide.in_line(one, ours, theirs)
+        renamed = {} if in_line else renames.renamed(self, at, bases, (ours, theirs), named)
         if renamed and named is None:  # an edit of what is secret must not turn up, in a conflict, where nothing is
             renamed = {n: o for n, o in renamed.items() if scope.child(n).secret or not scope.child(o).secret}
         old_names = set(renamed.values())
         of_members = scope.child(None)
         alike = of_members is scope  # the same policies for all members
         plain = not renamed and alike and scope.strategy is not Strategy.COUNTER
-        names: Iterable[Any] = ours if ours.keys() == theirs.keys() else {**ours, **theirs}
-        one = bases[0] if len(bases) == 1 else {}
+        free = plain and one is not None and scope.strategy is None
+        if free and one is not None and named is None and len(ours) > wide.MANY:
+            result, edited, names = wide.settled(one, ours, theirs, same_names=in_line)
+            self.fields(at, edited, result)
+        else:
+            names = wide.names_of(ours, theirs)
+        one = one or {}
         self._depth += 1
         for key in names:
             our, their = ours.get(key, ABSENT), theirs.get(key, ABSENT)
-            if plain and type(our) in _PLAIN and type(their) in _PLAIN:  # most fields, without ceremony
+            if plain and type(our) in PLAIN and type(their) in PLAIN:  # most fields, without ceremony
                 base = one.get(key, ABSENT)
-                if our == their or (type(base) in _PLAIN and base == their):
+                if our == their or (type(base) in PLAIN and base == their):
                     result[key] = our
                     continue
-                if type(base) in _PLAIN and base == our:
+                if type(base) in PLAIN and base == our:
                     result[key] = their
                     continue
-                if named is None and len(bases) == 1 and scope.strategy is None:
-                    result[key] = self.field(at, key, base, our, their)
+                if named is None and free:
+                    self.fields(at, [(key, base, our, their)], result)
                     continue
             if named is None:
                 below, rules = Place(place, key), scope if alike else scope.child(key)
@@ -238,16 +246,28 @@ class _Run:
                 result[key] = value
                 if named is not None:
                     places[key] = below
+            else:
+                result.pop(key, None)
         self._depth -= 1
         return result, places
 
-    def field(self, at: At, key: str, base: Value, ours: Value, theirs: Value) -> JsonValue:
-        """Of an object, a scalar on both sides, which both edited, and of which no policy says anything."""
-        if at.place.in_array or (type(ours) is str and type(theirs) is str):
-            return self.atom(At(Place(at.place, key), at.scope), (base,), ours, theirs)
-        pointer = f"{at.place.stable()}/{escape(key)}"  # in the result too: that takes less than a Place
-        side, rule = self._decide(pointer, ours, theirs)
-        return self.stands(pointer, side, ours, theirs, rule)
+    def fields(self, at: At, edited: Iterable[tuple[str, Value, JsonValue, JsonValue]], result: Members) -> None:
+        """Of an object, scalars that both sides edited, and of which no policy says anything: put into the result."""
+        place = at.place
+        above = f"{place.stable()}/"
+        decide, record, to_ours = self._decide, self._conflicts.append, Side.OURS
+        for key, base, ours, theirs in edited:
+            if place.in_array or (type(ours) is str and type(theirs) is str):
+                result[key] = self.atom(At(Place(place, key), at.scope), (base,), ours, theirs)
+                continue
+            pointer = above + escape(key)  # in the result too: that takes less than a Place
+            side, rule = decide(pointer, ours, theirs)
+            if side is to_ours:
+                result[key] = ours
+                record((pointer, ours, theirs, rule))
+            else:
+                result[key] = theirs
+                record((pointer, theirs, ours, rule))
 
     def emptied(self, at: At, bases: Sequence[Value], ours: Any, theirs: Any) -> Value:
         """Absent against an edited container: as if it were empty. Absent if nothing is left but no side is empty."""
@@ -323,7 +343,7 @@ class _Run:
 
     def stands(self, place: Place | str, side: Side, ours: Value, theirs: Value, rule: str) -> JsonValue:
         kept, dropped = (ours, theirs) if side is Side.OURS else (theirs, ours)
-        self._conflicts.append((place, (kept, dropped, rule)))
+        self._conflicts.append((place, kept, dropped, rule))
         return kept
 
     def may_guess(self, at: At) -> bool:
@@ -335,58 +355,6 @@ class _Run:
 
     def forget(self, mark: int) -> None:
         del self._conflicts[mark:]
-
-    def renamed(
-        self, at: At, bases: Sequence[Members], ours: Members, theirs: Members, named: str | None
-    ) -> dict[Any, Any]:
-        """New name -> old name of what one side renamed and the other edited under its old name."""
-        if len(bases) > 1 or named in ID_FIELDS:
-            return {}
-        base = bases[0]
-        if ours.keys() == base.keys() == theirs.keys():
-            return {}
-        names: dict[Any, Any] = {}
-        for side, other in ((ours, theirs), (theirs, ours)):
-            gone = base.keys() - side.keys()
-            come = side.keys() - base.keys() if gone else None
-            if not gone or not come:
-                continue
-            left, unknown = gone & other.keys(), come - other.keys()
-            if left and unknown:
-                names.update(self.pairs(at, base, (side, other), (left, unknown), named))
-            if len(left) < len(gone) and len(unknown) < len(come):  # both renamed it, and to the same
-                names.update(self.pairs(at, base, (side, other), (gone - left, come - unknown), named))
-        return names
-
-    def pairs(
-        self,
-        at: At,
-        base: Members,
-        sides: tuple[Members, Members],
-        names: tuple[Set[Any], Set[Any]],
-        named: str | None,
-    ) -> dict[Any, Any]:
-        """New name -> old name, of `names`: those that one side lacks, and those that are new in it."""
-        side, other = sides
-        edited = {key: base[key] for key in names[0] if not self.keys.same(base[key], other.get(key, ABSENT))}
-        new = {key: side[key] for key in names[1] if not self.keys.same(side[key], other.get(key, ABSENT))}
-        if not edited or not new or not self.may_guess(at):
-            return {}
-        pairs = similar.renamed(edited, new, [value for key, value in base.items() if key not in edited], self.keys)
-        if named is None:
-            pairs |= self.renamed_leaves(at.place, base, {key: other.get(key, ABSENT) for key in edited}, new)
-        return {new_name: old for old, new_name in pairs.items()}
-
-    def renamed_leaves(
-        self, place: Place, base: Members, edited: Mapping[Any, Value], new: Members
-    ) -> dict[Any, Any]:
-        """Old name -> new name of fields whose value proves it: as it was or is `edited`, and nowhere else."""
-        pairs = similar.renamed_leaves(base, edited, new)
-        return {
-            old: name
-            for old, name in pairs.items()
-            if not CLOCK_POINTERS.intersection(Place(place, key).stable() for key in (old, name))
-        }
 
     def under_new_name(
         self, at: At, base: JsonValue, ours: JsonValue, theirs: JsonValue, renamed: tuple[bool, bool]

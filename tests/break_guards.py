@@ -1207,8 +1207,8 @@ BREAKS = (
     Break(
         "arrays: of very many each is decided on by itself",
         "shared/core/merge/objects.py",
-        "        side, rule = self._of_arrays or self._decide(",
-        "        side, rule = self._decide(",
+        "        side, rule = self._of_arrays or self.decide(",
+        "        side, rule = self.decide(",
         ARRAYS,
     ),
     Break(

@@ -40,6 +40,7 @@ PLAIN: Final = frozenset({str, int, float, type(None)})
 _SCALARS: Final = PLAIN | {bool}
 _LISTS: Final = frozenset({list})
 _LIST: Final = "list"
+_FEW: Final = 2
 _SMALL: Final = 8
 """A list of so few plain scalars is its own key: that is read sooner than looked up."""
 
@@ -51,12 +52,13 @@ class Keys:
     Keys of two instances must not be mixed. Values must not change while an instance lives.
     """
 
-    __slots__ = ("_known", "_numbers", "leaves")
+    __slots__ = ("_compared", "_known", "_numbers", "leaves")
 
     def __init__(self) -> None:
         # By id(); the value is held so that its id stays its own.
         self._known: dict[int, tuple[Key, Value]] = {}
         self._numbers: dict[Key, tuple[int]] = {}
+        self._compared: dict[tuple[int, int], tuple[bool, Value, Value]] = {}
         self.leaves: dict[int, tuple[Counter[tuple[str, Key]] | None, Value]] = {}
         """Path and key of each leaf, as `shared.core.merge.similar` reads them; by id(), with the value."""
 
@@ -90,9 +92,9 @@ class Keys:
         self._known[id(value)] = key, value
         return key
 
-    def keys(self, values: list[JsonValue]) -> list[Key]:
-        """The keys of the elements; the list itself where they are their own."""
-        types = set(map(type, values))
+    def keys(self, values: list[JsonValue], types: set[type] | None = None) -> list[Key]:
+        """The keys of the elements; the list itself where they are their own. `types`: theirs, if they are known."""
+        types = set(map(type, values)) if types is None else types
         if types <= PLAIN:
             return values
         if types <= _SCALARS:
@@ -125,6 +127,19 @@ class Keys:
             return not (_has_booleans(a) or _has_booleans(b)) or self.key(a) == self.key(b)
         return self.key(a) == self.key(b)
 
+    def same_nested(self, a: Any, b: Any) -> bool:
+        """As `same`; of what has one or two members, and is asked for at every depth, each is compared once."""
+        if type(a) is not type(b) or not isinstance(a, dict | list) or len(a) > _FEW or len(a) != len(b):
+            return self.same(a, b)
+        known = self._compared.get((id(a), id(b)))
+        if known is None:
+            if isinstance(a, dict):
+                same = a.keys() == b.keys() and all(self.same_nested(member, b[key]) for key, member in a.items())
+            else:
+                same = all(map(self.same_nested, a, b))
+            known = self._compared[id(a), id(b)] = same, a, b
+        return known[0]
+
     def among(self, value: Value, others: Iterable[Value]) -> bool:
         """Whether `value` is the same as one of `others`."""
         for other in others:  # noqa: SIM110 - a generator would take as long again
@@ -149,6 +164,8 @@ def weigh(values: Iterable[Value], limit: float = math.inf) -> int:
     level = list(values)
     while level and weight <= limit:  # all of one depth at once, at the speed of C
         weight += len(level)
+        if weight > limit:
+            break
         types = set(map(type, level))
         if str in types:
             weight += "".join([value for value in level if isinstance(value, str)]).count("\n")

@@ -32,9 +32,10 @@ def merge_arrays(run: Run, at: At, bases: Sequence[Value], ours: Array, theirs: 
         if field is not None:
             by_name = [_by_name(array, field) for array in (*bases, ours, theirs)]
             return _named(run, at, field, by_name, (lists, ours, theirs))
-    if run.keys.same(ours, theirs) or run.keys.among(theirs, bases):
+    same = run.keys.same_nested
+    if same(ours, theirs) or any(same(theirs, base) for base in bases):
         return ours
-    if len(bases) == 1 and run.keys.among(ours, bases):
+    if len(bases) == 1 and same(ours, bases[0]):
         return theirs
     if not run.compares_elements():
         return ours if run.whole(at.place, ours, theirs) is ours else theirs
@@ -47,12 +48,15 @@ def _set(run: Run, at: At, bases: list[Keyed], ours: Keyed, theirs: Keyed) -> Ar
         return ours.array
     if ours.keys in known and len(known) == 1:  # of several, theirs may come from another one
         return theirs.array
-    ancestors = list(map(set, known))
-    here, there = set(ours.keys), set(theirs.keys)
+    ancestors = [base.distinct for base in bases]
+    here, there = ours.distinct, theirs.distinct
     # As everywhere: theirs counts where it differs from every ancestor, else ours stands.
-    kept = (there - set.union(*ancestors)) | (here - (set.intersection(*ancestors) - there))
+    kept = here
+    if here != there or any(here != ancestor for ancestor in ancestors):
+        in_all = ancestors[0].intersection(*ancestors[1:])
+        kept = there.difference(*ancestors) | (here - (in_all - there))
     values: dict[Key, Any] = {}
-    for side in (*bases, theirs, ours):
+    for side in (ours,) if kept is here else (*bases, theirs, ours):
         values.update(zip(side.keys, side.array, strict=True))
     order = _order(run, at.place, bases, ours, theirs, kept=kept, by=lambda key: orders.rank(values[key]))
     result = [values[key] for key in order if key in kept]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from shared.core.json.canonical import JsonValue
 from shared.core.json.pointers import Place
 from shared.core.json.values import ABSENT, Key, Keys, Value
+from shared.core.merge.conflicts import Decide
 from shared.core.merge.policies import Scope
 from shared.core.merge.sequences import Steps
 
@@ -31,11 +32,21 @@ class TooManyArrays(Exception):
     """There are more than MAX_COMPARED."""
 
 
+Noted = tuple[Any, Value, Value, str, str]
+"""A conflict: its place or pointer, what is kept and dropped, the rule, and what of the pointer follows upon the
+place."""
+
+
 class Run(Protocol):
     """One merge under way."""
 
     keys: Keys
     steps: Steps
+    decide: Decide
+    note: Callable[[Noted], None]
+
+    def atom(self, at: At, bases: Sequence[Value], ours: Value, theirs: Value) -> JsonValue:
+        """The merged value of two that are no containers, and that both sides edited."""
 
     def value(self, place: Place, scope: Scope, bases: Sequence[Value], ours: Value, theirs: Value) -> JsonValue:
         """The merged value at one place, or ABSENT."""

@@ -30,6 +30,8 @@ class Keyed(NamedTuple):
 
     keys: list[Key]
     array: Array
+    distinct: frozenset[Key] = frozenset()
+    """The keys, if it is known that there is none twice."""
 
     def part(self, where: slice) -> Keyed:
         """A stretch of it."""
@@ -66,12 +68,14 @@ def as_sets(arrays: Sequence[Array], keys: Keys, *, of_anything: bool = False) -
     if any(_repeats_early(array, keys, of_anything=of_anything) for array in arrays):
         return None
     for array in arrays:
-        if not of_anything and not _CONTAINERS.isdisjoint(map(type, array)):
+        types = set(map(type, array))
+        if not of_anything and not _CONTAINERS.isdisjoint(types):
             return None
-        names = keys.keys(array)
-        if len(set(names)) != len(names):
+        names = keys.keys(array, types)
+        distinct = frozenset(names)
+        if len(distinct) != len(names):
             return None
-        keyed.append(Keyed(names, array))
+        keyed.append(Keyed(names, array, distinct))
     return keyed
 
 
@@ -87,6 +91,8 @@ def _repeats_early(array: Array, keys: Keys, *, of_anything: bool) -> bool:
 
 def sort_order(arrays: Sequence[Sequence[Any]]) -> Callable[[Any], Any] | None:
     """The order that all the arrays keep, or None: numbers, code points, letters without regard to case."""
+    if max(map(len, arrays)) > MANY and sort_order([array[:FIRST] for array in arrays]) is None:
+        return None
     orders: tuple[Callable[[Any], Any], ...]
     if _are(chain(*arrays), str):
         orders = (str, str.casefold)

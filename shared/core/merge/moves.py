@@ -12,13 +12,10 @@ from shared.core.json.canonical import JsonValue
 from shared.core.json.values import Key, Keys
 from shared.core.merge import similar
 from shared.core.merge.arrays import Keyed
-from shared.core.merge.sequences import Hunk
+from shared.core.merge.sequences import COUNTED, Hunk
 
 Name = tuple[str, Key, int]
 """What an element is called: ("base", index in the base, 0), or ("new", its key, how many such are before it)."""
-
-COUNTED: Final = 4
-"""So few keys are counted one by one, sooner than all."""
 
 _BASE: Final = "base"
 _NEW: Final = "new"
@@ -155,9 +152,9 @@ def _follow(one: Matches, two: Matches) -> None:
 
 def possible(base: Keyed, sides: Sequence[Keyed], hunks: Sequence[Sequence[Hunk]]) -> list[set[Key]]:
     """Of each side what can have moved: what is gone at one place and comes at another, or comes on both sides."""
-    gone = [{key for hunk in those for key in base.keys[hunk.a_lo : hunk.a_hi]} for those in hunks]
+    gone = [set[Key]().union(*(base.keys[hunk.a_lo : hunk.a_hi] for hunk in those)) for those in hunks]
     come = [
-        {key for hunk in those for key in side.keys[hunk.b_lo : hunk.b_hi]}
+        set[Key]().union(*(side.keys[hunk.b_lo : hunk.b_hi] for hunk in those))
         for side, those in zip(sides, hunks, strict=True)
     ]
     of_both = come[0] & come[1]

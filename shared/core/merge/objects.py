@@ -57,11 +57,11 @@ from operator import itemgetter
 from typing import Any, Final
 
 from shared.core.json.canonical import JsonValue
-from shared.core.json.pointers import ROOT, Place, escape
-from shared.core.json.values import ABSENT, PLAIN, Absent, Keys, Value
-from shared.core.merge import renames, strings, wide
+from shared.core.json.pointers import ROOT, Place
+from shared.core.json.values import ABSENT, Absent, Keys, Value
+from shared.core.merge import renames, simple, strings, wide
 from shared.core.merge.array_merge import merge_arrays
-from shared.core.merge.array_run import MAX_COMPARED, At, Members, TooManyArrays
+from shared.core.merge.array_run import MAX_COMPARED, At, Members, Noted, TooManyArrays
 from shared.core.merge.arrays import segment_of
 from shared.core.merge.clock import CLOCK_POINTERS
 from shared.core.merge.conflicts import Conflict, Decide, Merged, Side, arriving
@@ -147,21 +147,25 @@ class _Run:
         self.keys = Keys()
         self.steps = steps
         self.steps.inputs = (*bases, ours, theirs)
-        self._decide = decide
+        self.decide = decide
         self._sums = sums
-        self._conflicts: list[tuple[Any, Value, Value, str]] = []
+        self._conflicts: list[Noted] = []
+        self.note = self._conflicts.append
         self._depth = 0
         self._of_arrays = of_arrays
         self._compared = 0
 
     def conflicts(self) -> tuple[Conflict, ...]:
         known: dict[Place, str] = {}
-        recorded = [row if type(row[0]) is str else (row[0].in_result(known), *row[1:]) for row in self._conflicts]
+        recorded = [
+            row[:4] if type(row[0]) is str else (row[0].in_result(known) + row[4], *row[1:4])
+            for row in self._conflicts
+        ]
         recorded.sort(key=itemgetter(0))
         return tuple(map(partial(tuple.__new__, Conflict), recorded))
 
     def record(self, place: Place, kept: Value, dropped: Value, rule: str) -> None:
-        self._conflicts.append((place, kept, dropped, rule))
+        self.note((place, kept, dropped, rule, ""))
 
     def value(self, place: Place, scope: Scope, bases: Sequence[Value], ours: Value, theirs: Value) -> JsonValue:
         strategy = scope.strategy
@@ -209,27 +213,14 @@ class _Run:
         of_members = scope.child(None)
         alike = of_members is scope  # the same policies for all members
         plain = not renamed and alike and scope.strategy is not Strategy.COUNTER
-        free = plain and one is not None and scope.strategy is None
-        if free and one is not None and named is None and len(ours) > wide.MANY:
-            result, edited, names = wide.settled(one, ours, theirs, same_names=in_line)
-            self.fields(at, edited, result)
+        if plain:
+            into = simple.Into(at, named, result, places, free=one is not None and scope.strategy is None)
+            names = simple.put(self, into, (one or {}, ours, theirs), in_line=in_line)
         else:
             names = wide.names_of(ours, theirs)
-        one = one or {}
         self._depth += 1
         for key in names:
             our, their = ours.get(key, ABSENT), theirs.get(key, ABSENT)
-            if plain and type(our) in PLAIN and type(their) in PLAIN:  # most fields, without ceremony
-                base = one.get(key, ABSENT)
-                if our == their or (type(base) in PLAIN and base == their):
-                    result[key] = our
-                    continue
-                if type(base) in PLAIN and base == our:
-                    result[key] = their
-                    continue
-                if named is None and free:
-                    self.fields(at, [(key, base, our, their)], result)
-                    continue
             if named is None:
                 below, rules = Place(place, key), scope if alike else scope.child(key)
             else:
@@ -242,32 +233,14 @@ class _Run:
                 continue
             else:
                 value = self.value(below, rules, [base.get(key, ABSENT) for base in bases], our, their)
-            if value is not ABSENT:
+            if value is ABSENT:
+                result.pop(key, None)
+            else:
                 result[key] = value
                 if named is not None:
                     places[key] = below
-            else:
-                result.pop(key, None)
         self._depth -= 1
         return result, places
-
-    def fields(self, at: At, edited: Iterable[tuple[str, Value, JsonValue, JsonValue]], result: Members) -> None:
-        """Of an object, scalars that both sides edited, and of which no policy says anything: put into the result."""
-        place = at.place
-        above = f"{place.stable()}/"
-        decide, record, to_ours = self._decide, self._conflicts.append, Side.OURS
-        for key, base, ours, theirs in edited:
-            if place.in_array or (type(ours) is str and type(theirs) is str):
-                result[key] = self.atom(At(Place(place, key), at.scope), (base,), ours, theirs)
-                continue
-            pointer = above + escape(key)  # in the result too: that takes less than a Place
-            side, rule = decide(pointer, ours, theirs)
-            if side is to_ours:
-                result[key] = ours
-                record((pointer, ours, theirs, rule))
-            else:
-                result[key] = theirs
-                record((pointer, theirs, ours, rule))
 
     def emptied(self, at: At, bases: Sequence[Value], ours: Any, theirs: Any) -> Value:
         """Absent against an edited container: as if it were empty. Absent if nothing is left but no side is empty."""
@@ -323,11 +296,11 @@ class _Run:
         return merged
 
     def decided(self, place: Place, ours: Value, theirs: Value) -> JsonValue:
-        side, rule = self._decide(place.stable(), ours, theirs)
+        side, rule = self.decide(place.stable(), ours, theirs)
         return self.stands(place, side, ours, theirs, rule)
 
     def preferred(self, place: Place, ours: Value, theirs: Value) -> JsonValue:
-        return ours if self._decide(place.stable(), ours, theirs)[0] is Side.OURS else theirs
+        return ours if self.decide(place.stable(), ours, theirs)[0] is Side.OURS else theirs
 
     def compares_elements(self) -> bool:
         if self._of_arrays is not None:
@@ -338,12 +311,12 @@ class _Run:
         return True
 
     def whole(self, place: Place, ours: Value, theirs: Value) -> JsonValue:
-        side, rule = self._of_arrays or self._decide(place.stable(), ours, theirs)
+        side, rule = self._of_arrays or self.decide(place.stable(), ours, theirs)
         return self.stands(place, side, ours, theirs, rule)
 
     def stands(self, place: Place | str, side: Side, ours: Value, theirs: Value, rule: str) -> JsonValue:
         kept, dropped = (ours, theirs) if side is Side.OURS else (theirs, ours)
-        self._conflicts.append((place, kept, dropped, rule))
+        self.note((place, kept, dropped, rule, ""))
         return kept
 
     def may_guess(self, at: At) -> bool:

@@ -11,7 +11,8 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
-from itertools import compress, pairwise
+from itertools import compress, islice, pairwise, repeat
+from operator import eq
 from typing import Any, Final, NamedTuple
 
 from shared.core.json.canonical import JsonValue
@@ -20,7 +21,7 @@ from shared.core.json.values import ABSENT, Key, Value, is_strong
 from shared.core.merge import arrays, moves, orders, sequences, similar
 from shared.core.merge.array_run import Again, At, Merges, Run
 from shared.core.merge.arrays import Array, Keyed
-from shared.core.merge.sequences import COSTLY, Hunk, Region
+from shared.core.merge.sequences import COSTLY, COUNTED, Hunk, Region, counted
 
 MAX_ELEMENTS: Final = 5_000
 """More neighbours than that, each changed by both sides, are one value: their places prove nothing."""
@@ -37,13 +38,14 @@ def merge_ordered(run: Run, at: At, bases: Sequence[Array], ours: Array, theirs:
     known, mine, other = [_keyed(run, array) for array in bases], _keyed(run, ours), _keyed(run, theirs)
     mark = run.mark()
     first = _Ordered(run, at, mine, other)
-    result = _keyed(run, first.merged(known))
+    array = first.merged(known)
+    result = Keyed(first.keys_of_result(known), array)
     if first.proved or result.keys in (mine.keys, other.keys):
         return result.array
 
     here = _Ordered(Again(run, first.merges[0], theirs=True), at, mine, result, first.known)
     there = _Ordered(Again(run, first.merges[1], theirs=False), at, result, other, first.known)
-    if all(run.keys.keys(merge.merged(known)) == result.keys for merge in (here, there)):
+    if all(merge.merged(known) is not None and merge.keys_of_result(known) == result.keys for merge in (here, there)):
         return result.array
     run.forget(mark)
     return ours if run.decided(at.place, ours, theirs) is ours else theirs
@@ -97,7 +99,8 @@ class _Ordered:
             return self.result
         sides = self.ours, self.theirs
         can_move = moves.possible(base, sides, (left, right))
-        if moves.provable(base, sides, can_move):
+        removes = any(hunk.a_lo < hunk.a_hi for hunk in (*left, *right))  # or nothing of the base can have moved
+        if removes and moves.provable(base, sides, can_move):
             guess = self.run.may_guess(self.at)
             mine, other = moves.both(base, sides, (left, right), self.run.keys, guess=guess)
             if mine.moved or other.moved:
@@ -111,6 +114,11 @@ class _Ordered:
         if not possible:
             self.proved = _apart(regions) and _is_unique(base.keys) and all(_is_unique(side.keys) for side in sides)
         return self.result
+
+    def keys_of_result(self, bases: Sequence[Keyed]) -> list[Key]:
+        """The keys of the result: itself, if it is made of elements that are their own keys."""
+        plain = all(known.keys is known.array for known in (*bases, self.ours, self.theirs))
+        return self.result if plain else self.run.keys.keys(self.result)
 
     def whole(self, base: Keyed, side: Keyed) -> tuple[list[Hunk], int]:
         """How a whole array differs from its ancestor, and the steps of finding that out."""
@@ -283,12 +291,12 @@ class _Ordered:
         for _, inserted, at, stretch in reversed(self.alone):
             last = _last(stretch.keys, drop if inserted else add)
             if inserted:
-                gone += [at + index for index in last]
+                gone += map(at.__add__, last)
             elif last:
                 come.setdefault(at, []).extend(stretch.array[index] for index in last)
         gone.reverse()
         if gone:
-            once = [self.result[index] for index in gone]
+            once = list(map(self.result.__getitem__, gone))
             self.run.record(self.at.place, once, ABSENT, "both-inserted")
         self.change(gone, come)
 
@@ -296,8 +304,11 @@ class _Ordered:
         """Take out of the result what is `gone`, indices that ascend, and put in before an index what has `come`, the
         last first."""
         left = bytearray(b"\1") * len(self.result)
-        for index in gone:
-            left[index] = 0
+        if gone and gone[-1] - gone[0] == len(gone) - 1:  # one stretch, as it is of very many
+            left[gone[0] : gone[-1] + 1] = bytes(len(gone))
+        else:
+            for index in gone:
+                left[index] = 0
         result: Array = []
         start, before, added = 0, sorted(come), [0]
         for at in before:
@@ -316,19 +327,17 @@ class _Ordered:
         done = {(by_ours, inserted): Counter[Key]() for by_ours in (True, False) for inserted in (True, False)}
         strong: dict[bool, set[Key]] = {True: set(), False: set()}
         for by_ours, inserted, _, stretch in self.alone:
-            done[by_ours, inserted].update(stretch.keys)
+            done[by_ours, inserted].update(counted(stretch.keys))
             if inserted:  # what is hardly equal by chance may as well be in the place of something else
-                distinct = dict(zip(*stretch, strict=True))
+                distinct = dict(zip(stretch.keys, stretch.array, strict=True))
                 strong[not by_ours].update(key for key, value in distinct.items() if _is_telling(value))
         for by_ours, those in strong.items():
             if those:
-                new = Counter(self.ours.keys if by_ours else self.theirs.keys) - Counter(base.keys)
+                new = counted(self.ours.keys if by_ours else self.theirs.keys) - counted(base.keys)
                 done[by_ours, True] |= Counter({key: new[key] for key in those})
         drop, add = (done[True, inserted] & done[False, inserted] for inserted in (True, False))
         if drop or add:
-            result, ours, theirs = (
-                Counter(keys) for keys in (self.run.keys.keys(self.result), self.ours.keys, self.theirs.keys)
-            )
+            result, ours, theirs = map(counted, (self.keys_of_result([base]), self.ours.keys, self.theirs.keys))
             drop &= result - (ours | theirs)
             add &= (ours & theirs) - result
         return drop, add
@@ -339,6 +348,14 @@ def _last(keys: Sequence[Key], counts: Counter[Key]) -> list[int]:
     left = counts.total()
     indices: list[int] = []
     if not left or counts.keys().isdisjoint(keys):
+        return indices
+    if len(counts) <= COUNTED:  # each at the speed of C
+        for key in counts:
+            those = compress(range(len(keys) - 1, -1, -1), map(eq, reversed(keys), repeat(key)))
+            last = list(islice(those, max(counts[key], 0)))
+            counts[key] -= len(last)
+            indices += last
+        indices.sort(reverse=True)
         return indices
     for index in range(len(keys) - 1, -1, -1):
         key = keys[index]
@@ -369,5 +386,5 @@ def _is_unique(keys: Sequence[Key]) -> bool:
 
 def _includes(base: Keyed, side: Keyed, other: Keyed) -> bool:
     """Whether the side inserted and removed whatever the other did."""
-    before, here, there = Counter(base.keys), Counter(side.keys), Counter(other.keys)
+    before, here, there = map(counted, (base.keys, side.keys, other.keys))
     return there - before <= here and here & before <= there

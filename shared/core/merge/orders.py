@@ -156,6 +156,10 @@ def order(
         return theirs
     if len(bases) == 1 and theirs == bases[0] and kept <= set(ours):
         return ours
+    if len(bases) == 1 and len(kept) == len(bases[0]) == len(ours) == len(theirs):
+        every = (bases[0], ours, theirs)
+        if all(all(map(kept.__contains__, those)) for those in every):  # as below, of two that reordered the same
+            return ours if decide_ours() else theirs
     left = [[key for key in base if key in kept] for base in bases]
     by_theirs = bool(bases) and all(reordered(base, theirs) for base in left)
     by_ours = bool(bases) and all(reordered(base, ours) for base in left)

@@ -19,7 +19,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
-from shared.core.json.values import Value, weigh
+from shared.core.json.values import Key, Value, weigh
 
 ElementKeys = Sequence[Hashable]
 
@@ -33,6 +33,11 @@ COSTLY: Final = BUDGET // 5
 
 SHORT: Final = 32
 """Elements in two sequences together that are compared without looking for anchors first."""
+
+
+LONG: Final = 1_000
+COUNTED: Final = 4
+"""So few keys are counted one by one, sooner than all, in more than LONG."""
 
 
 HEAVY: Final = 30_000
@@ -74,6 +79,15 @@ class Steps:
     def share(self, length: int) -> int:
         """What it may take at most."""
         return max(self.minimum(length), length * BUDGET // max(self.weight(), length))
+
+
+def counted(keys: Sequence[Key]) -> Counter[Key]:
+    """How often each key is there. The same few in a long sequence are counted one by one, sooner than all."""
+    if len(keys) > LONG and len(set(keys[:LONG])) <= COUNTED:
+        distinct = set(keys)
+        if len(distinct) <= COUNTED:
+            return Counter({key: keys.count(key) for key in distinct})
+    return Counter(keys)
 
 
 class Hunk(NamedTuple):
@@ -288,7 +302,7 @@ def _reach(limit: int, equal: Callable[[int, int], bool]) -> int:
 def _once(keys: ElementKeys, lo: int, hi: int) -> dict[Hashable, int]:
     """Key -> index of the keys that occur once, by ascending index."""
     stretch = keys[lo:hi]
-    counts = Counter(stretch)
+    counts = counted(stretch)
     if len(counts) == hi - lo:
         return dict(zip(stretch, range(lo, hi), strict=True))
     once = {key for key, count in counts.items() if count == 1}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from itertools import compress, repeat
 from operator import and_, ne
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from shared.core.json.canonical import JsonValue
 from shared.core.json.values import ABSENT, PLAIN, Absent, Value
@@ -15,6 +15,9 @@ MANY: Final = 32
 """Fewer fields are sooner looked at one by one."""
 
 _COMPARABLE: Final = PLAIN | {Absent}
+
+Edited = tuple[Any, Value, JsonValue, JsonValue]
+"""A name, and what it has in the ancestor, in ours and in theirs."""
 
 
 def in_line(base: Members, ours: Members, theirs: Members) -> bool:
@@ -35,19 +38,11 @@ def have_same_names(a: Members, b: Members) -> bool:
     return (len(a) == len(b) > MANY and list(a) == list(b)) or a.keys() == b.keys()
 
 
-class Settled(NamedTuple):
-    """The fields of an object."""
-
-    result: Members
-    """The scalars that one side edited at most; of the others the names, so that all have their order."""
-    edited: list[tuple[Any, Value, JsonValue, JsonValue]]
-    """The scalars that both edited, and not alike: name, ancestor, ours, theirs."""
-    others: list[Any]
-    """The names of what is not a scalar on both sides."""
-
-
-def settled(base: Members, ours: Members, theirs: Members, *, same_names: bool) -> Settled:
-    """`same_names`: whether all three have the same ones, in the same order."""
+def settled(
+    result: Members, base: Members, ours: Members, theirs: Members, *, same_names: bool
+) -> tuple[list[Edited], list[Any]]:
+    """Put the scalars that one side edited at most into the result, which is empty. The scalars that both edited, and
+    not alike; and the names of all others. Both are put in for their order. `same_names`: as `in_line` tells."""
     every = ours if same_names else names_of(ours, theirs)
     names: Collection[Any] = every
     columns: list[list[Value]]
@@ -55,8 +50,8 @@ def settled(base: Members, ours: Members, theirs: Members, *, same_names: bool) 
         columns = [list(side.values()) for side in (base, ours, theirs)]
     else:
         columns = [list(map(side.get, every, repeat(ABSENT))) for side in (base, ours, theirs)]
-    result: Members = dict(ours) if every is ours else {**every, **ours}
-    edited: list[tuple[Any, Value, JsonValue, JsonValue]] = []
+    result.update(ours if every is ours else {**every, **ours})
+    edited: list[Edited] = []
     others: list[Any] = []
     fitting = _COMPARABLE, PLAIN, PLAIN  # of booleans Python's == tells too many equal
     if not all(known.issuperset(map(type, column)) for known, column in zip(fitting, columns, strict=True)):
@@ -74,4 +69,23 @@ def settled(base: Members, ours: Members, theirs: Members, *, same_names: bool) 
             result[name] = other
         elif mine != other:
             edited.append(row)
-    return Settled(result, edited, others)
+    return edited, others
+
+
+def few(base: Members, ours: Members, theirs: Members) -> tuple[Members, list[Edited]] | None:
+    """Of three objects with the same few fields, all of them scalars, ours with what theirs alone edited, and what
+    both did. None for others, and where one side edited nothing."""
+    if len(ours) > MANY or not ours.keys() == theirs.keys() == base.keys() or base in (ours, theirs):
+        return None
+    result = dict(ours)
+    edited: list[Edited] = []
+    for name, mine in ours.items():
+        other, before = theirs[name], base[name]
+        if not (type(mine) in PLAIN and type(other) in PLAIN and type(before) in PLAIN):
+            return None
+        if other not in (mine, before):
+            if mine == before:
+                result[name] = other
+            else:
+                edited.append((name, before, mine, other))
+    return result, edited

@@ -1137,7 +1137,7 @@ BREAKS = (
     Break(
         "arrays: merging again is not checked",
         "shared/core/merge/ordered_merge.py",
-        "if all(run.keys.keys(merge.merged(known)) == result.keys for merge in (here, there)):",
+        "if all(merge.merged_keys(known) == result.keys for merge in (here, there)):",
         "if True:",
         ARRAYS,
     ),

@@ -13,6 +13,7 @@ from shared.core.json.values import Key, Value
 from shared.core.merge import arrays, orders
 from shared.core.merge.array_run import At, Members, Run
 from shared.core.merge.arrays import Array, Keyed
+from shared.core.merge.bulk import EVERY, Records
 from shared.core.merge.ordered_merge import merge_ordered
 from shared.core.merge.policies import Strategy
 
@@ -73,9 +74,13 @@ def _named(run: Run, at: At, field: str, by_name: list[Members], arrays_: tuple[
     sides = Keyed(list(mine), ours), Keyed(list(other), theirs)
     order = _order(run, at.place, known, *sides, kept=merged.keys(), by=orders.rank)
     order = _sorted([name for name in order if name in merged], [*names, list(mine), list(other)])
-    for index, name in enumerate(order):
-        if name in places:
-            places[name].index = index
+    conflicts = places.pop(EVERY, None)
+    if isinstance(conflicts, Records):
+        conflicts.indices = dict(zip(order, range(len(order)), strict=True))
+    if places:
+        for index, name in enumerate(order):
+            if name in places:
+                places[name].index = index
     return [merged[name] for name in order]
 
 

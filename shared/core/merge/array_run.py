@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from shared.core.json.canonical import JsonValue
 from shared.core.json.pointers import Place
 from shared.core.json.values import ABSENT, Key, Keys, Value
-from shared.core.merge.conflicts import Decide
+from shared.core.merge.conflicts import Decide, Side
 from shared.core.merge.policies import Scope
 from shared.core.merge.sequences import Steps
 
@@ -53,7 +53,7 @@ class Run(Protocol):
 
     def members(
         self, at: At, bases: Sequence[Members], ours: Members, theirs: Members, named: str | None
-    ) -> tuple[Members, dict[Any, Place]]:
+    ) -> tuple[Members, dict[Any, Any]]:
         """The merged members and, if they are `named` by a field, their places."""
 
     def decided(self, place: Place, ours: Value, theirs: Value) -> JsonValue:
@@ -67,6 +67,10 @@ class Run(Protocol):
 
     def compares_elements(self) -> bool:
         """Whether the elements of one array more are compared. Raises TooManyArrays if those of none may be."""
+
+    def of_arrays(self, count: int) -> tuple[Side, str] | None:
+        """Which side's stands of so many more arrays, if their elements are not compared, and the rule. Raises
+        TooManyArrays if those of none may be."""
 
     def whole(self, place: Place, ours: Value, theirs: Value) -> JsonValue:
         """What stands of two arrays whose elements are not compared; recorded."""

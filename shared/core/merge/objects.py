@@ -63,6 +63,7 @@ from shared.core.merge import renames, simple, strings, wide
 from shared.core.merge.array_merge import merge_arrays
 from shared.core.merge.array_run import MAX_COMPARED, At, Members, Noted, TooManyArrays
 from shared.core.merge.arrays import segment_of
+from shared.core.merge.bulk import Records
 from shared.core.merge.clock import CLOCK_POINTERS
 from shared.core.merge.conflicts import Conflict, Decide, Merged, Side, arriving
 from shared.core.merge.emptied import is_emptied
@@ -157,10 +158,14 @@ class _Run:
 
     def conflicts(self) -> tuple[Conflict, ...]:
         known: dict[Place, str] = {}
-        recorded = [
-            row[:4] if type(row[0]) is str else (row[0].in_result(known) + row[4], *row[1:4])
-            for row in self._conflicts
-        ]
+        recorded: list[tuple[str, Value, Value, str]] = []
+        for place, kept, dropped, rule, below in self._conflicts:
+            if type(place) is str:
+                recorded.append((place, kept, dropped, rule))
+            elif type(place) is Records:
+                recorded += place.conflicts(known)
+            else:
+                recorded.append((place.in_result(known) + below, kept, dropped, rule))
         recorded.sort(key=itemgetter(0))
         return tuple(map(partial(tuple.__new__, Conflict), recorded))
 
@@ -199,10 +204,10 @@ class _Run:
 
     def members(
         self, at: At, bases: Sequence[Members], ours: Members, theirs: Members, named: str | None
-    ) -> tuple[Members, dict[Any, Place]]:
+    ) -> tuple[Members, dict[Any, Any]]:
         result: Members = {}
         names: Iterable[Any]
-        places: dict[Any, Place] = {}
+        places: dict[Any, Any] = {}
         place, scope = at
         one = bases[0] if len(bases) == 1 else None
         in_line = one is not None and wide.in_line(one, ours, theirs)
@@ -309,6 +314,11 @@ class _Run:
         if self._compared > MAX_COMPARED:
             raise TooManyArrays
         return True
+
+    def of_arrays(self, count: int) -> tuple[Side, str] | None:
+        if self._of_arrays is None and self._compared + count > MAX_COMPARED:
+            raise TooManyArrays
+        return self._of_arrays
 
     def whole(self, place: Place, ours: Value, theirs: Value) -> JsonValue:
         side, rule = self._of_arrays or self.decide(place.stable(), ours, theirs)

@@ -45,7 +45,7 @@ def merge_ordered(run: Run, at: At, bases: Sequence[Array], ours: Array, theirs:
 
     here = _Ordered(Again(run, first.merges[0], theirs=True), at, mine, result, first.known)
     there = _Ordered(Again(run, first.merges[1], theirs=False), at, result, other, first.known)
-    if all(merge.merged(known) is not None and merge.keys_of_result(known) == result.keys for merge in (here, there)):
+    if all(merge.merged_keys(known) == result.keys for merge in (here, there)):
         return result.array
     run.forget(mark)
     return ours if run.decided(at.place, ours, theirs) is ours else theirs
@@ -114,6 +114,11 @@ class _Ordered:
         if not possible:
             self.proved = _apart(regions) and _is_unique(base.keys) and all(_is_unique(side.keys) for side in sides)
         return self.result
+
+    def merged_keys(self, bases: list[Keyed]) -> list[Key]:
+        """The keys of the merged array."""
+        self.merged(bases)
+        return self.keys_of_result(bases)
 
     def keys_of_result(self, bases: Sequence[Keyed]) -> list[Key]:
         """The keys of the result: itself, if it is made of elements that are their own keys."""

@@ -3,13 +3,13 @@ a few scalars."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
 from shared.core.json.canonical import JsonValue
 from shared.core.json.pointers import Place, escape
 from shared.core.json.values import ABSENT, PLAIN, Value
-from shared.core.merge import wide
+from shared.core.merge import bulk, wide
 from shared.core.merge.array_run import At, Members, Run
 from shared.core.merge.arrays import segment_of
 from shared.core.merge.conflicts import Side
@@ -21,7 +21,7 @@ class Into(NamedTuple):
     at: At
     named: str | None
     result: Members
-    places: dict[Any, Place]
+    places: dict[Any, Any]
     free: bool
     """Whether there is one ancestor, and no policy says anything of the fields."""
 
@@ -31,13 +31,19 @@ def put(run: Run, into: Into, sides: tuple[Members, Members, Members], *, in_lin
     put in only to have their order. `in_line`: as `wide.in_line`."""
     at, named, result, places, free = into
     base, ours, theirs = sides
-    names: Iterable[Any]
+    names: Collection[Any]
     if free and named is None and len(ours) > wide.MANY:
         edited, names = wide.settled(result, base, ours, theirs, same_names=in_line)
         both_edited(run, at, edited, result)
+        names = bulk.lists(run, at, names, sides, result) if len(names) > wide.MANY else names
     else:
         names = every = wide.names_of(ours, theirs)
         result.update(ours if every is ours else {**every, **ours})
+        if free and named is not None and len(ours) > wide.MANY:
+            records = bulk.records(run, at, named, sides, result)
+            if records is not None:
+                names, places[bulk.EVERY] = records
+                run.note((records[1], ABSENT, ABSENT, "", ""))
     left = []
     for key in names:
         our, their, before = ours.get(key, ABSENT), theirs.get(key, ABSENT), base.get(key, ABSENT)

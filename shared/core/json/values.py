@@ -164,8 +164,10 @@ def weigh(values: Iterable[Value], limit: float = math.inf) -> int:
     level = list(values)
     while level and weight <= limit:  # all of one depth at once, at the speed of C
         weight += len(level)
-        if weight > limit:
-            break
+        if weight > limit or (
+            limit < math.inf and weight + sum([len(v) for v in level if isinstance(v, dict | list)]) > limit
+        ):
+            return int(limit) + 1
         types = set(map(type, level))
         if str in types:
             weight += "".join([value for value in level if isinstance(value, str)]).count("\n")

@@ -33,7 +33,7 @@ _BOTH: Final = "both"
 
 def merge_ordered(run: Run, at: At, bases: Sequence[Array], ours: Array, theirs: Array) -> Array:
     """The merged array: one that merging it again, with either side, leaves as it is."""
-    if len(bases) == 1 and sequences.surely_costly(bases[0], (ours, theirs)):
+    if len(bases) == 1 and sequences.surely_costly(bases[0], (ours, theirs), run.steps):
         return ours if run.decided(at.place, ours, theirs) is ours else theirs
     known, mine, other = [_keyed(run, array) for array in bases], _keyed(run, ours), _keyed(run, theirs)
     mark = run.mark()

@@ -51,12 +51,14 @@ class Steps:
     length, not first come first served, so that the order of comparisons changes nothing.
     """
 
-    __slots__ = ("_heavy", "_weight", "inputs", "taken")
+    __slots__ = ("_heavy", "_weight", "inputs", "taken", "unlike")
 
     def __init__(self) -> None:
         self.taken = 0
         self.inputs: tuple[Value, ...] = ()
         """Everything that is merged."""
+        self.unlike: list[tuple[Sequence[Any], Sequence[Any], tuple[int, int, int, int]]] = []
+        """Where two sequences of which it was looked for differ."""
         self._weight: int | None = None
         self._heavy: bool | None = None
 
@@ -71,6 +73,10 @@ class Steps:
         if self._heavy is None:
             self._heavy = weigh(self.inputs, HEAVY) > HEAVY
         return self._heavy
+
+    def known_part(self, a: Sequence[Any], b: Sequence[Any]) -> tuple[int, int, int, int] | None:
+        """As `unlike_part`, of what was last asked for."""
+        return next((where for base, side, where in self.unlike if base is a and side is b), None)
 
     def minimum(self, length: int) -> int:
         """What a comparison of `length` elements may take in any case."""
@@ -196,7 +202,7 @@ def _untouched(at: int, ours_at: int, theirs_at: int, length: int) -> Region:
     return Region(*parts, False, False)
 
 
-def surely_costly(base: Sequence[Any], sides: Sequence[Sequence[Any]]) -> bool:
+def surely_costly(base: Sequence[Any], sides: Sequence[Sequence[Any]], steps: Steps | None = None) -> bool:
     """Whether to find out how the sides differ from the base takes more than COSTLY steps, whatever is found.
 
     Of values, of which Python's == tells no fewer equal than their keys are: what it takes for equal at both ends is
@@ -205,6 +211,8 @@ def surely_costly(base: Sequence[Any], sides: Sequence[Sequence[Any]]) -> bool:
     if 2 * len(base) + sum(map(len, sides)) <= COSTLY:
         return False
     unlike = [unlike_part(base, side) for side in sides]
+    if steps is not None:
+        steps.unlike = [(base, side, where) for side, where in zip(sides, unlike, strict=True)]
     return sum(n - i + m - j for i, n, j, m in unlike if i < n and j < m) > COSTLY
 
 
@@ -223,7 +231,7 @@ class _Comparison:
 
     def matches(self) -> Iterator[tuple[int, int, int]]:
         """Runs (start in a, start in b, length) of equal elements, ascending."""
-        i, n, j, m = self.trimmed(0, len(self.a), 0, len(self.b))
+        i, n, j, m = self.steps.known_part(self.a, self.b) or self.trimmed(0, len(self.a), 0, len(self.b))
         if i:
             yield 0, 0, i
         if i < n and j < m and n - i + m - j <= SHORT:

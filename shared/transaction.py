@@ -54,7 +54,7 @@ def decide(
     changes = NewHeads()
     groups = waves(items)
     asked: Mapping[int, NeedsData] = {}
-    rests_on_heads = len(groups) == 1 or _rests_on_heads(transaction, [items[index] for index in groups[0]])
+    rests_on_heads = len(groups) <= 1 or _rests_on_heads(transaction, [items[index] for index in groups[0]])
     if not rests_on_heads:
         asked = _read_ahead(transaction, resolver, policies, items, groups)
     for number, indices in enumerate(groups):

@@ -101,6 +101,11 @@ def test_an_unknown_document_has_no_head_and_an_empty_space_nothing_live(space: 
     assert space.transact(lambda t: (memory_of(t).head, t.live(), t.deletions([A]))) == (None, 0, {})
 
 
+def test_nothing_is_decided_of_nothing(space: Transacted) -> None:
+    """A ledger that is only looked at has nothing to decide."""
+    assert sent(space) == []
+
+
 def test_what_was_written_is_the_head(space: Transacted) -> None:
     answer = put(space, doc(n=1.5, text="\u00e4"))
     head = space.transact(lambda t: memory_of(t).head)

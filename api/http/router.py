@@ -53,9 +53,12 @@ class Router:
             response = await self._route(scope).endpoint(request)
         except Exception as error:
             answer = await errors.respond(request, error)
+            is_expected = isinstance(error, errors.EXPECTED)
+            if not is_expected:
+                answer.headers["connection"] = "close"
             await answer(scope, receive, send)
-            if not isinstance(error, errors.EXPECTED):
-                raise  # to the server, which logs it
+            if not is_expected:
+                raise  # to the server, which logs it, and ends the connection
             error.__traceback__ = None  # several requests may be told of one error
         else:
             await response(scope, receive, send)

@@ -350,6 +350,7 @@ def test_a_failure_that_nobody_foresaw_is_a_problem_too(
         answer = client.get("/hashes")
         spaces.delete_one({"_id": access.space})  # type: ignore[dict-item]
     problem = check_problem(answer, 500, "internal")
+    assert answer.headers["connection"] == "close", "the server ends it: a next request there would be lost"
     assert problem["request_id"] in logs(server)
     assert client.get("/hashes").json() == {}
 

@@ -39,7 +39,9 @@ def by_place(pointer: str, _ours: Any, _theirs: Any) -> tuple[Side, str]:
 
 @pytest.mark.parametrize("make", [fields, lists, records])
 @pytest.mark.parametrize("many", [FEW, SOME])
-def test_law_many_at_once_are_merged_as_one_by_one(make: Any, many: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_law_many_at_once_are_merged_as_one_by_one(
+    make: Any, many: int, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
+) -> None:
     dice = random.Random(many)
     monkeypatch.setattr(objects, "MAX_COMPARED", 3)
     at_once = 0
@@ -52,7 +54,7 @@ def test_law_many_at_once_are_merged_as_one_by_one(make: Any, many: int, monkeyp
         return merged
 
     monkeypatch.setattr(bulk, "records", counted)
-    for _ in range(400):
+    for _ in range(2000 if pytestconfig.getoption("--soak") else 100):
         states = [{"x": make(dice, 16), "y": [{"id": 1, "z": make(dice, 16)}]} for _ in range(3)]
         if dice.random() < 0.5:  # else hardly anything is as it was
             states[1] = {**states[1], "y": states[0]["y"]}

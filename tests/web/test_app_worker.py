@@ -214,8 +214,8 @@ def test_a_release_takes_no_page_away_in_which_somebody_types(files: Files, page
 
     page.evaluate(HIDDEN)  # to the page itself, it may be taken away now, but for what was typed
     other.get_by_role("button", name="Load it").click()
+    until_replaced(page)  # until then, what the other one loads may wait for the former worker
     other.wait_for_selector("meta[name=release][content=two]", state="attached")
-    until_replaced(page)
     expect(field).to_have_value("half a line")
     load.click()
     page.wait_for_selector("meta[name=release][content=two]", state="attached")

@@ -12,11 +12,14 @@ logger = logging.getLogger(__name__)
 _AGAIN_SECONDS: Final = 1
 
 
-async def repeat(step: Callable[[], Awaitable[object]], name: str) -> NoReturn:
-    """Calls `step` again and again until the task is cancelled, also after an error that it did not expect: that is
-    logged as an error of `name`. What runs beside the requests would else end, and nobody notice it."""
+async def repeat(step: Callable[[], Awaitable[object]], name: str, *, every: float = 0) -> NoReturn:
+    """Calls `step` again and again until the task is cancelled, `every` so many seconds, also after an error that it
+    did not expect: that is logged as an error of `name`. What runs beside the requests would else end, and nobody
+    notice it."""
     while True:
         raise_if_cancelled()
+        if every:
+            await asyncio.sleep(every)
         try:
             await step()
         except Exception:

@@ -46,11 +46,7 @@ class ShareExchange:
 
     async def keep(self) -> None:
         """Until it is cancelled."""
-        await repeat(self._tell_soon, "share exchange")
-
-    async def _tell_soon(self) -> None:
-        await asyncio.sleep(_TELL_SECONDS)
-        await self.tell()
+        await repeat(self.tell, "share exchange", every=_TELL_SECONDS)
 
     async def tell(self) -> None:
         """Nothing while nobody asks: then nobody has to wait either."""

@@ -120,7 +120,8 @@ class Live:
         """Until the end of the block, or until the process is told to stop: it would wait for the streams."""
         self._announcements = announcements
         await self._counts.look_after()
-        tickers = [asyncio.create_task(self._tick()), asyncio.create_task(self._counts.keep())]
+        keeping = (repeat(self._tick, "streams", every=1), self._counts.keep())
+        tickers = [asyncio.create_task(work) for work in keeping]
         with _stopping(self.close):
             yield
         for ticker in tickers:
@@ -261,11 +262,7 @@ class Live:
                 follower.close()
 
     async def _tick(self) -> None:
-        """Looks after all spaces in each HEARTBEAT_SECONDS, one slice of them a second."""
-        await repeat(self._second, "streams")
-
-    async def _second(self) -> None:
-        await asyncio.sleep(1)
+        """Looks after one slice of the spaces; once a second, all of them in each HEARTBEAT_SECONDS."""
         self._turn = (self._turn + 1) % HEARTBEAT_SECONDS
         mine = [space for space in self._followers if hash(space) % HEARTBEAT_SECONDS == self._turn]
         try:

@@ -85,10 +85,9 @@ class StreamCounts:
 
     async def keep(self) -> None:
         """Looks after it until it is cancelled: now and then, and soon where something is not sure."""
-        await repeat(self._second, "stream counts")
+        await repeat(self._tick, "stream counts", every=1)
 
-    async def _second(self) -> None:
-        await asyncio.sleep(1)
+    async def _tick(self) -> None:
         self._seconds += 1
         if not self.is_sure or self._seconds % _SAY_SECONDS == 0:
             await self.look_after()

@@ -112,6 +112,7 @@ def test_every_error_of_the_driver_is_thought_of() -> None:
         redis.exceptions.ResponseError("MISCONF Redis is configured to save RDB snapshots"),
         redis.exceptions.ResponseError("BUSY Redis is busy running a script"),
         redis.exceptions.ResponseError("Error running script: @user_script:1: -OOM command not allowed"),
+        redis.exceptions.ResponseError("UNBLOCKED force unblock from blocking operation, instance state changed"),
     ],
     ids=lambda error: type(error).__name__,
 )

@@ -28,10 +28,10 @@ from shared.ports import UnavailableError
 from shared.settings import Settings
 
 _NOT_NOW: Final = re.compile(
-    r"(?:\A|-)(?:READONLY|OOM|MISCONF|NOREPLICAS|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|UNKILLABLE) "
+    r"(?:\A|-)(?:READONLY|OOM|MISCONF|NOREPLICAS|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|UNKILLABLE|UNBLOCKED) "
 )
-"""How an error of the server begins when it is out of memory or disk, or busy; inside a script it is quoted, and the
-driver has no class for it."""
+"""How an error of the server begins when it is out of memory or disk, or busy, or becomes a replica while somebody
+waits at it; inside a script it is quoted, and the driver has no class for it."""
 
 
 def connection_pool(settings: Settings, *, connections: int = 64) -> BlockingConnectionPool:

@@ -228,6 +228,16 @@ async def test_errors_are_ours() -> None:
             await RedisInbox(redis, nowhere).lease(SpaceId("s"))
 
 
+async def test_who_waits_when_the_queue_is_closed_is_told_so_in_time() -> None:
+    nowhere = Settings(redis_url="redis://127.0.0.1:1/0", submit_deadline_seconds=0.2)
+    async with connected(nowhere) as redis:
+        async with RedisSubmissionQueue(redis, nowhere) as submissions:
+            waiting = asyncio.create_task(submissions.submit(SpaceId("s"), an_item("d")))
+            await asyncio.sleep(0)
+        with pytest.raises(UnavailableError):
+            await asyncio.wait_for(waiting, PATIENCE_SECONDS)
+
+
 def large_item(name: str, size: int) -> Item:
     item = an_item(name, "x" * size)
     return replace(item, dry_run=False)

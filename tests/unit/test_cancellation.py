@@ -21,8 +21,10 @@ from api.streams.stream_counts import StreamCounts
 from shared import cancellation
 from shared.adapters.arq import PatientWorker, WakingRedis
 from shared.adapters.redis.announcements import RedisAnnouncements
+from shared.adapters.redis.submission_queue import RedisSubmissionQueue
 from shared.core.documents import SpaceId
 from shared.ports import ActiveShares, StreamCounter, UnavailableError
+from shared.settings import Settings
 from tests.patience import PATIENCE_SECONDS
 from worker.large import LargeProcess
 
@@ -67,6 +69,25 @@ async def test_a_worker_ends_though_redis_went_away_as_it_was_told_to(monkeypatc
     assert await ends(poll, driver)
 
 
+def announcements(call: Callable[..., Awaitable[Any]]) -> RedisAnnouncements:
+    """That are read by this call."""
+    pubsub = SimpleNamespace(get_message=call, aclose=_nothing, subscribe=_nothing)
+    return RedisAnnouncements(
+        cast(Any, SimpleNamespace(pubsub=lambda: pubsub)),
+        changed=_ignored,
+        lost=_ignored,
+        revoked=_ignored,
+        access=_ignored,
+    )
+
+
+def submissions(call: Callable[..., Awaitable[Any]]) -> RedisSubmissionQueue:
+    """Whose replies are read by this call."""
+    own = SimpleNamespace(blpop=call, aclose=_nothing)
+    redis = SimpleNamespace(client=lambda: own, register_script=lambda _: None)
+    return RedisSubmissionQueue(cast(WakingRedis, redis), Settings())
+
+
 async def reading(announcements: RedisAnnouncements) -> None:
     """Until it ends."""
     announcements._some.set()
@@ -77,15 +98,12 @@ async def reading(announcements: RedisAnnouncements) -> None:
 
 async def test_announcements_end_though_redis_went_away_as_they_were_told_to() -> None:
     driver = Driver(RedisConnectionError)
-    pubsub = SimpleNamespace(get_message=driver.call, aclose=_nothing, subscribe=_nothing)
-    announcements = RedisAnnouncements(
-        cast(Any, SimpleNamespace(pubsub=lambda: pubsub)),
-        changed=_ignored,
-        lost=_ignored,
-        revoked=_ignored,
-        access=_ignored,
-    )
-    assert await ends(partial(reading, announcements), driver)
+    assert await ends(partial(reading, announcements(driver.call)), driver)
+
+
+async def test_the_replies_end_though_redis_went_away_as_they_were_told_to() -> None:
+    driver = Driver(RedisConnectionError)
+    assert await ends(submissions(driver.call)._read, driver)
 
 
 async def test_counts_of_streams_end_though_the_counter_went_away_as_they_were_told_to() -> None:
@@ -139,15 +157,9 @@ async def test_what_runs_beside_requests_goes_on_after_an_error_that_nobody_expe
 ) -> None:
     """It ended, and only what did not happen any more told so."""
     faulty = Faulty()
-    pubsub = SimpleNamespace(get_message=faulty.call, aclose=_nothing, subscribe=_nothing)
-    announcements = RedisAnnouncements(
-        cast(Any, SimpleNamespace(pubsub=lambda: pubsub)),
-        changed=_ignored,
-        lost=_ignored,
-        revoked=_ignored,
-        access=_ignored,
-    )
-    await goes_on(partial(reading, announcements), faulty)
+    await goes_on(partial(reading, announcements(faulty.call)), faulty)
+    faulty = Faulty()
+    await goes_on(submissions(faulty.call)._read, faulty)
     faulty = Faulty()
     await goes_on(StreamCounts(cast(StreamCounter, SimpleNamespace(lives=faulty.call))).keep, faulty)
     faulty, pace = Faulty(), Pace()
@@ -157,7 +169,7 @@ async def test_what_runs_beside_requests_goes_on_after_an_error_that_nobody_expe
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(worker.large, "start_module", faulty.call)
         await goes_on(partial(living, LargeProcess()), faulty)
-    assert [record.message for record in caplog.records] == ["background_step_failed"] * 4
+    assert [record.message for record in caplog.records] == ["background_step_failed"] * 5
     assert all(record.exc_info for record in caplog.records)
 
 

@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, cast
 
 from redis.asyncio import Redis
@@ -22,6 +23,7 @@ from shared.adapters.redis.connection import errors_mapped
 from shared.adapters.redis.inbox import INBOX_TTL_MS, LARGE_BYTES, QUEUED_MS, SIZES
 from shared.adapters.redis.keys import acknowledgements_key, process_key, space_key
 from shared.adapters.redis.scripts import script
+from shared.cancellation import repeat
 from shared.core.documents import DeviceId, SpaceId
 from shared.core.resolution.batch import Answer, Item
 from shared.core.resolution.context import Refusal
@@ -97,16 +99,15 @@ class RedisSubmissionQueue:
         self._outgoing: dict[SpaceId, list[int]] = {}
         self._senders: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
-        self._closed = False
+        self._lost = False
+        """The replies could not be read a moment ago."""
 
     async def __aenter__(self) -> RedisSubmissionQueue:
-        self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._ensure_worker())]
+        ensured = repeat(self._ensure_worker, "submissions that wait")
+        self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(ensured)]
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        self._closed = True  # the client may swallow a cancellation that comes in the middle of a call
-        if self._deadline is not None:
-            self._deadline.cancel()
         for task in [*self._tasks, *self._senders]:
             task.cancel()
         await asyncio.gather(*self._tasks, *self._senders, return_exceptions=True)
@@ -294,31 +295,27 @@ class RedisSubmissionQueue:
         """The one reader of this process's replies, on a connection of its own."""
         redis = self._redis.client()
         try:
-            await self._read_on(redis)
+            await repeat(partial(self._read_once, redis), "replies")
         finally:
             await redis.aclose()
 
-    async def _read_on(self, redis: Redis) -> None:
-        lost = False
-        while not self._closed:
-            try:
-                with errors_mapped():
-                    if lost:
-                        # The inboxes may have gone with the connection. Sending twice changes nothing.
-                        for number, entry in self._pending.items():
-                            self._send_again(entry.space, number)
-                        lost = False
-                    popped = await cast(
-                        "Awaitable[tuple[bytes, bytes] | None]", redis.blpop([self._replies], timeout=2)
-                    )
-            except UnavailableError as error:
-                if not lost:
-                    event(logger, logging.WARNING, "replies_unreachable", cause=error.__cause__)
-                lost = True
-                await asyncio.sleep(0.1)
-                continue
-            if popped is not None:
-                self._deliver(popped[1])
+    async def _read_once(self, redis: Redis) -> None:
+        try:
+            with errors_mapped():
+                if self._lost:
+                    # The inboxes may have gone with the connection. Sending twice changes nothing.
+                    for number, entry in self._pending.items():
+                        self._send_again(entry.space, number)
+                    self._lost = False
+                popped = await cast("Awaitable[tuple[bytes, bytes] | None]", redis.blpop([self._replies], timeout=2))
+        except UnavailableError as error:
+            if not self._lost:
+                event(logger, logging.WARNING, "replies_unreachable", cause=error.__cause__)
+            self._lost = True
+            await asyncio.sleep(0.1)
+            return
+        if popped is not None:
+            self._deliver(popped[1])
 
     def _deliver(self, data: bytes) -> None:
         for number, replies in queue_messages.load_replies(data):
@@ -328,19 +325,18 @@ class RedisSubmissionQueue:
 
     async def _ensure_worker(self) -> None:
         """Makes sure that what has been waiting for a while is in the inbox, and that somebody is at work on it."""
-        while not self._closed:
-            await asyncio.sleep(_CHECK_SECONDS)
-            now = time.monotonic()
-            waiting: dict[SpaceId, list[int]] = {}
-            for number, entry in self._pending.items():
-                if now - entry.checked_at >= _CHECK_SECONDS:
-                    entry.checked_at = now
-                    waiting.setdefault(entry.space, []).append(number)
-            for space, numbers in waiting.items():
-                # If Redis is away the reader notices, and sends all again.
-                with contextlib.suppress(UnavailableError), errors_mapped():
-                    for number in await self._not_in_inbox(space, numbers):
-                        self._send_again(space, number)  # what is sent twice changes nothing
+        await asyncio.sleep(_CHECK_SECONDS)
+        now = time.monotonic()
+        waiting: dict[SpaceId, list[int]] = {}
+        for number, entry in self._pending.items():
+            if now - entry.checked_at >= _CHECK_SECONDS:
+                entry.checked_at = now
+                waiting.setdefault(entry.space, []).append(number)
+        for space, numbers in waiting.items():
+            # If Redis is away the reader notices, and sends all again.
+            with contextlib.suppress(UnavailableError), errors_mapped():
+                for number in await self._not_in_inbox(space, numbers):
+                    self._send_again(space, number)  # what is sent twice changes nothing
 
     def _send_again(self, space: SpaceId, number: int) -> None:
         """Not for ever: what comes into the inbox and is gone again has another reason."""

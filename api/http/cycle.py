@@ -31,10 +31,10 @@ class Cycle(RequestResponseCycle):
             return
         if not self.response_started:
             self._send_head(message["status"], message["headers"])
-        elif not self.response_complete:
-            self._send_body(message.get("body", b""), more=message.get("more_body", False))
+        elif self.response_complete or message["type"] != "http.response.body":
+            raise RuntimeError("The answer was complete, or had begun, and something more was sent.")
         else:
-            raise RuntimeError("The answer was complete, and something more was sent.")
+            self._send_body(message.get("body", b""), more=message.get("more_body", False))
 
     def _send_head(self, status: int, fields: list[tuple[bytes, bytes]]) -> None:
         self.response_started = True

@@ -260,6 +260,20 @@ async def test_an_answer_is_as_long_as_it_says(said: int, bodies: list[bytes]) -
     connection.protocol.connection_lost(None)
 
 
+async def test_a_second_head_is_not_the_end_of_an_answer() -> None:
+    """Who reads it would take half of an answer for the whole."""
+    connection = Connection()
+    connection.protocol.data_received(ONE)
+    cycle = connection.protocol.cycle
+    head: Any = {"type": "http.response.start", "status": 200, "headers": []}
+    await cycle.send(head)
+    await cycle.send({"type": "http.response.body", "body": b"abc", "more_body": True})
+    with pytest.raises(RuntimeError):
+        await cycle.send(head)
+    assert connection.sent.endswith(b"\r\n\r\n3\r\nabc\r\n")
+    connection.protocol.connection_lost(None)
+
+
 async def test_an_answer_of_no_length_comes_in_chunks_and_its_connection_ends_if_it_says_so() -> None:
     connection = Connection()
     connection.protocol.data_received(ONE)

@@ -7,23 +7,22 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any, Final
 
-import hiredis
 from redis.asyncio.connection import Connection
+from redis.connection import HiredisRespSerializer
 from redis.typing import EncodableT
 
 _AT_ONCE_BYTES: Final = 32 * 1024
 """Of a command: the buffer of a socket has room for it."""
+_SERIALIZER: Final[Any] = HiredisRespSerializer()
+"""The driver's own, which its connections without asyncio have."""
 
 
 class PackingConnection(Connection):
     """To a server without TLS."""
 
     def pack_command(self, *args: EncodableT) -> list[bytes]:
-        """Names of several words go as several arguments, as the driver sends them."""
-        words: tuple[Any, ...] = args
-        if isinstance(name := args[0], str) and " " in name:
-            words = (*name.split(), *args[1:])
-        return [hiredis.pack_command(words)]
+        packed: list[bytes] = _SERIALIZER.pack(*args)
+        return packed
 
     async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:
         """Nothing waits for a short command to leave. If it does not, no answer comes, and that is waited for as long

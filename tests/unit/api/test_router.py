@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -9,8 +10,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from api.app import ROUTES
 from api.errors import NOT_FOUND, ProblemError
 from api.http.router import Router
+from api.pages.routes import PAGES
+from api.pages.web_client import WEB_CLIENT
 from shared import codec
 
 
@@ -80,6 +84,15 @@ async def answered(method: str, path: str) -> tuple[int, dict[str, str], Any]:
 async def test_a_route_is_found_by_path_and_method(method: str, path: str, parameters: dict[str, str]) -> None:
     status, _, said = await answered(method, path)
     assert (status, said) == (200, [method, parameters, "first"])
+
+
+@pytest.mark.parametrize("route", [*ROUTES, *PAGES, *WEB_CLIENT], ids=lambda route: f"{route.path} {route.name}")
+def test_all_routes_are_found(route: Route) -> None:
+    """None of them is hidden by another one, or has a parameter where the router looks for none."""
+    router = Router([*ROUTES, *PAGES, *WEB_CLIENT], other)
+    for method in route.methods or ():
+        scope = {"path": re.sub(r"\{[^}]*\}", "x", route.path), "method": method}
+        assert router._route(scope) is route
 
 
 @pytest.mark.parametrize("path", ["", "*", "//", "/b", "/a/x/", "/a/x/b", "/a/x/b/y/", "/A", "/a\n"])

@@ -122,7 +122,6 @@ def create_app(settings: Settings | None = None, lifespan: LifespanOf = lifespan
     """The application; settings from the environment unless they are given."""
     settings = settings or Settings.from_env()
     routes = [*ROUTES, *PAGES, *WEB_CLIENT]
-    # An address is what it is: a redirect would go to whatever the Host header says, and lose the body.
     app = Router(routes, Starlette(lifespan=lifespan(settings)))
     inner: ASGIApp = RequestEnvelope(events.Events(Compression(LargeAnswers(app))))
     if origins := origins_of(settings.cors_origins):

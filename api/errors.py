@@ -197,7 +197,7 @@ def render(error: ProblemError) -> Response:
     return Response(codec.dumps(members(error)), error.kind.status, headers=headers)
 
 
-async def respond(request: Request, error: Exception) -> Response:
+def respond(request: Request, error: Exception) -> Response:
     """The answer to what a handler raised, which is logged if it is nobody's doing who asks."""
     problem_error = problem(error)
     if problem_error.kind is INTERNAL:

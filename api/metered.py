@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, MutableMapping
 from typing import Any, Final
 
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.routes import events
@@ -25,9 +25,9 @@ Message = MutableMapping[str, Any]
 class Metered:
     """Middleware."""
 
-    def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
+    def __init__(self, app: ASGIApp, routes: Iterable[Route]) -> None:
         self._app = app
-        self._routes = {id(route.endpoint): route.path for route in routes if isinstance(route, Route)}
+        self._routes = {id(route.endpoint): route.path for route in routes}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -28,7 +28,8 @@ class Request(requests.Request):
 
 class Router:
     """The application of all routes, whose endpoints are functions of a request. An address that has several routes,
-    one for each of its methods, has them under one path."""
+    one for each of its methods, has them under one path. An address is what it is: a redirect to the one without a
+    slash at its end would go to whatever the Host header says, and lose the body."""
 
     def __init__(self, routes: Sequence[Route], lifespan: ASGIApp) -> None:
         """`lifespan`: what opens the process's state, and closes it."""
@@ -52,7 +53,7 @@ class Router:
         try:
             response = await self._route(scope).endpoint(request)
         except Exception as error:
-            answer = await errors.respond(request, error)
+            answer = errors.respond(request, error)
             is_expected = isinstance(error, errors.EXPECTED)
             if not is_expected:
                 answer.headers["connection"] = "close"

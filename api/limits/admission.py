@@ -29,7 +29,7 @@ class Admission:
 
     async def sign_up(self, scope: Scope) -> None:
         """Of one who wants a new account."""
-        amount = self._limits.of_nobody(Limit.SIGN_UPS_PER_ADDRESS)
+        amount = self._limits.nobody.limit(Limit.SIGN_UPS_PER_ADDRESS)
         await self._admit(scope, Rate(Limit.SIGN_UPS_PER_ADDRESS, amount, HOUR_SECONDS), _network(scope))
 
     async def device(self, scope: Scope, device: Device, space: SpaceId | None) -> None:

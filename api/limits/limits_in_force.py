@@ -32,23 +32,15 @@ class LimitsInForce:
         self._stores = stores
         self._users = _Known(self._of_users)
         self._spaces = _Known(self._of_spaces)
-        self._nobodys = Limited(settings, ())
-
-    @property
-    def nobody(self) -> Limited:
+        self.nobody = Limited(settings, ())
         """What the settings say."""
-        return self._nobodys
-
-    def of_nobody(self, limit: Limit) -> int:
-        """What the setting says."""
-        return self._nobodys.limit(limit)
 
     async def user(self, user: UserId | None) -> Limited:
-        return self._nobodys if user is None else await self._users.get(user, self._nobodys)
+        return self.nobody if user is None else await self._users.get(user, self.nobody)
 
     async def space(self, space: SpaceId) -> Limited:
         """Its own limits, or else its owner's."""
-        return await self._spaces.get(space, self._nobodys)
+        return await self._spaces.get(space, self.nobody)
 
     async def of_user(self, limit: Limit, user: UserId | None) -> int:
         """Of a user."""

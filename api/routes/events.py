@@ -38,7 +38,7 @@ class Events:
                 return
             stream = await _opened(Request(scope, receive), send)
         except Exception as error:  # noqa: BLE001  all of them have an answer in the table
-            answer = await errors.respond(Request(scope, receive), error)
+            answer = errors.respond(Request(scope, receive), error)
             await answer(scope, receive, send)
             return
         await stream.run(receive)

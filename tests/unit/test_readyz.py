@@ -56,7 +56,7 @@ async def test_what_does_not_answer_is_a_problem(
     asked = request(database=database, cache=cache)
     with pytest.raises(errors.ProblemError) as found:
         await service.readyz(asked)
-    answer = await errors.respond(asked, found.value)
+    answer = errors.respond(asked, found.value)
     assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
     assert answer.headers["retry-after"] == "1"
     problem = json.loads(bytes(answer.body))

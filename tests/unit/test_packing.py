@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 from hypothesis import given
@@ -51,6 +51,23 @@ async def test_only_what_the_socket_does_not_take_at_once_is_waited_for(
     await connection.send_packed_command(command)
     assert writer.write.called != waits and writer.writelines.called == waits
     assert writer.drain.called == waits
+    connection._reader = connection._writer = None
+
+
+@pytest.mark.parametrize("is_due", [True, False])
+async def test_the_health_of_a_connection_is_looked_at_when_that_is_due(
+    is_due: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at = AsyncMock()
+    monkeypatch.setattr(Connection, "check_health", looked_at)
+    connection = PackingConnection(health_check_interval=15)  # type: ignore[no-untyped-call]
+    connection.next_health_check = asyncio.get_running_loop().time() + (-1 if is_due else PATIENCE_SECONDS)
+    writer = Mock(asyncio.StreamWriter)
+    writer.is_closing.return_value = False
+    writer.transport.get_write_buffer_size.return_value = 0
+    connection._reader, connection._writer = Mock(), writer
+    await connection.send_packed_command(b"short")
+    assert looked_at.called == is_due
     connection._reader = connection._writer = None
 
 

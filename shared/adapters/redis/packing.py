@@ -18,7 +18,7 @@ _SERIALIZER: Final[Any] = HiredisRespSerializer()
 
 
 class PackingConnection(Connection):
-    """To a server without TLS."""
+    """TLS without sentinels has the driver's own."""
 
     def pack_command(self, *args: EncodableT) -> list[bytes]:
         packed: list[bytes] = _SERIALIZER.pack(*args)

@@ -30,6 +30,18 @@ async def fail(request: Request) -> Response:
     raise ZeroDivisionError
 
 
+class Begun(Response):
+    """Fails when its head has been sent."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        raise ProblemError(NOT_FOUND, "none")
+
+
+async def begin(request: Request) -> Response:
+    return Begun()
+
+
 async def other(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "other"})
 
@@ -44,14 +56,13 @@ ROUTER = Router(
         Route("/a/{one}", say, methods=["GET"]),
         Route("/a/{one}/b/{two}", say, methods=["GET"]),
         Route("/fail", fail, methods=["GET"]),
+        Route("/begin", begin, methods=["GET"]),
     ],
     other,
 )
 
 
-async def answered(method: str, path: str) -> tuple[int, dict[str, str], Any]:
-    sent: list[Any] = []
-
+async def sent_for(method: str, path: str, sent: list[Any]) -> None:
     async def send(message: Any) -> None:
         sent.append(message)
 
@@ -60,8 +71,13 @@ async def answered(method: str, path: str) -> tuple[int, dict[str, str], Any]:
 
     headers = [(b"x-field", b"first"), (b"x-field", b"second")]
     scope = {"type": "http", "method": method, "path": path, "query_string": b"", "headers": headers, "state": {}}
+    await ROUTER(scope, receive, send)
+
+
+async def answered(method: str, path: str) -> tuple[int, dict[str, str], Any]:
+    sent: list[Any] = []
     try:
-        await ROUTER(scope, receive, send)
+        await sent_for(method, path, sent)
     finally:
         start, body = sent
         fields = {name.decode(): value.decode() for name, value in start["headers"]}
@@ -111,3 +127,10 @@ async def test_a_refusal_is_answered_and_a_fault_is_answered_and_raised_on() -> 
     assert (await answered("GET", "/a/"))[0] == 404
     with pytest.raises(ZeroDivisionError):
         await answered("GET", "/fail")
+
+
+async def test_what_fails_when_its_answer_has_begun_is_not_answered_once_more() -> None:
+    sent: list[Any] = []
+    with pytest.raises(ProblemError):
+        await sent_for("GET", "/begin", sent)
+    assert [message["type"] for message in sent] == ["http.response.start"]

@@ -129,7 +129,7 @@ def put_over(
     target: Path | str,
     expected: Stamp,
     rescue: Callable[[Path], None],
-    remove: Callable[[Path | str], None] | None = None,
+    remove: Callable[[Path | str], None] = os.unlink,
 ) -> None:
     """Gives the file `new` the name `target`, whose file goes if it is at `expected`.
 
@@ -152,7 +152,7 @@ def put_over(
         os.replace(new, target)  # noqa: PTH105
         return
     if _is_final(new, expected):
-        (remove or os.unlink)(new)
+        remove(new)
         return
     for _ in range(EXCHANGES):
         # Somebody was faster: theirs goes back. Whoever wrote over ours in that moment wrote over what they had

@@ -54,23 +54,19 @@ class HttpUpstream:
     def __init__(self, channel: Channel, facts: Mapping[str, Any]) -> None:
         """`facts`: what `abilities` gave an earlier driver of the same server."""
         self.channel = channel
-        self._facts = ServerFacts.stored(facts)
-        self._abilities: Abilities | None = None
-        """What `abilities` gives; None: not made since the facts were learned."""
         self._names: dict[str, str] | None = None
-        self._set_coding()
+        self._learn(ServerFacts.stored(facts))
 
-    @property
-    def abilities(self) -> Abilities:
-        if self._abilities is None:  # asked for several times for each document
-            self._abilities = Abilities(
-                bases=self._facts.offers("base"),
-                history=self._facts.offers("revisions"),
-                versions=self._facts.offers("versions"),
-                portion=PORTION if self._facts.offers("batch") else 4 * CONNECTIONS,
-                facts=self._facts.as_stored(),
-            )
-        return self._abilities
+    def _learn(self, facts: ServerFacts) -> None:
+        self._facts = facts
+        self.channel.coding = coding_for(frozenset(facts.supports))
+        self.abilities = Abilities(  # asked for several times for each document
+            bases=facts.offers("base"),
+            history=facts.offers("revisions"),
+            versions=facts.offers("versions"),
+            portion=PORTION if facts.offers("batch") else 4 * CONNECTIONS,
+            facts=facts.as_stored(),
+        )
 
     async def read_capabilities(self) -> Mapping[str, Any]:
         """What `GET /` says; {} of a server that has nothing there. Raises UpstreamError."""
@@ -80,12 +76,8 @@ class HttpUpstream:
             with suppress(ValueError):
                 value = value_of(answer)
         about: dict[str, Any] = value if isinstance(value, dict) and value.get("protocol_versions") else {}
-        self._facts, self._abilities = ServerFacts.from_answer(about), None
-        self._set_coding()
+        self._learn(ServerFacts.from_answer(about))
         return about
-
-    def _set_coding(self) -> None:
-        self.channel.coding = coding_for(frozenset(self._facts.supports))
 
     async def _refresh_capabilities(self) -> None:
         if self._facts.is_old():

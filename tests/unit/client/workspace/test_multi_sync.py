@@ -236,46 +236,42 @@ def test_what_arrived_before_a_sync_failed_is_said(desk: Desk, monkeypatch: pyte
     assert desk.changes == [(OLD, NEW)] == desk.journal()
 
 
-@pytest.mark.parametrize("stop", ["remembered", "placed"])
-def test_what_a_sync_had_left_behind_is_said_when_it_is_placed(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, stop: str
-) -> None:
-    class Killed(BaseException):
-        pass
+class Killed(BaseException):
+    pass
+
+
+def killed_at(stop: str, desk: Desk) -> None:
+    """A sync with "a" that ends with this step, as that of a process that is killed."""
 
     def step(name: str) -> None:
         if name == stop:
             raise Killed
 
-    desk.write(NEW, desk.ups["a"])
     store = SyncStateStore.open(desk.here.folder.state / "memory.sqlite")
     with pytest.raises(Killed):
         asyncio.run(Sync(desk.here.folder, store, "a", desk.multi_sync.driver("a"), step, several=True).run())
     store.close()
+
+
+@pytest.mark.parametrize("stop", ["remembered", "placed"])
+def test_what_a_sync_had_left_behind_is_said_when_it_is_placed(desk: Desk, stop: str) -> None:
+    desk.write(NEW, desk.ups["a"])
+    killed_at(stop, desk)
     assert desk.changes == []
     asyncio.run(desk.multi_sync.sync())
     assert desk.now() == NEW and desk.changes == [(OLD, NEW)] == desk.journal()
 
 
 @pytest.mark.parametrize("count", [1, 2 * FEW])
-def test_files_of_before_that_a_sync_had_not_removed_are_thrown_away(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, count: int
-) -> None:
+def test_files_of_before_that_a_sync_had_not_removed_are_thrown_away(desk: Desk, count: int) -> None:
     """Few are removed by the sync itself, many beside it."""
-
-    class Killed(BaseException):
-        pass
-
-    def step(name: str) -> None:
-        if name == "forgotten":
-            raise Killed
-
     folder = desk.here.folder
     documents = [DocumentId(f"many{number}") for number in range(count)]
 
-    def write(place: Any, text: str) -> None:
+    def write_there(text: str) -> None:
         for document in documents:
-            place(document, {"id": document, "description": text})
+            body = {"id": document, "description": text}
+            (desk.ups["a"] / f"{document}.json").write_text(json.dumps(body))
 
     def left() -> list[Path]:
         return list((folder.state / "arriving").iterdir())
@@ -283,20 +279,14 @@ def test_files_of_before_that_a_sync_had_not_removed_are_thrown_away(
     def texts() -> set[object]:
         return {json.loads(folder.path(document).read_bytes())["description"] for document in documents}
 
-    def written_there(document: DocumentId, body: dict[str, object]) -> None:
-        (desk.ups["a"] / f"{document}.json").write_text(json.dumps(body))
-
-    write(written_there, "old")
+    write_there("old")
     asyncio.run(desk.multi_sync.sync())
-    write(written_there, "new")
-    store = SyncStateStore.open(folder.state / "memory.sqlite")
-    with pytest.raises(Killed):
-        asyncio.run(Sync(folder, store, "a", desk.multi_sync.driver("a"), step, several=True).run())
-    assert store.arriving() == {} and len(left()) == count and texts() == {"new"}
-    store.close()
+    write_there("new")
+    killed_at("forgotten", desk)
+    assert desk.here.store.arriving() == {} and len(left()) == count and texts() == {"new"}
     asyncio.run(desk.multi_sync.sync())
     assert left() == [] and texts() == {"new"}
-    write(written_there, "newer")
+    write_there("newer")
     asyncio.run(desk.multi_sync.sync())
     for thread in threading.enumerate():
         if thread.name == "thrown-away":

@@ -55,11 +55,10 @@ def decide(
     groups = waves(items)
     asked: Mapping[int, NeedsData] = {}
     rests_on_heads = len(groups) <= 1 or _rests_on_heads(transaction, [items[index] for index in groups[0]])
-    if not rests_on_heads:
-        asked = _read_ahead(transaction, resolver, policies, items, groups)
+    first_to_read_ahead = 1 if rests_on_heads else 0
     for number, indices in enumerate(groups):
-        if number == 1 and rests_on_heads:
-            asked = _read_ahead(transaction, resolver, policies, items, groups[1:])
+        if number == first_to_read_ahead:
+            asked = _read_ahead(transaction, resolver, policies, items, groups[number:])
         wave = [items[index] for index in indices]
         known = {place: asked[index] for place, index in enumerate(indices) if index in asked}
         decided = _decide_wave(transaction, resolver, policies, wave, changes, asked=known, ledger=ledger)

@@ -15,7 +15,7 @@ from shared.core.merge.array_run import At, Members, Run
 from shared.core.merge.arrays import segment_of
 from shared.core.merge.conflicts import Side
 
-_LISTS = frozenset({list})
+_LISTS: Final = frozenset({list})
 
 
 def lists(

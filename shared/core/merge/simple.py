@@ -38,7 +38,7 @@ def put(run: Run, into: Into, sides: tuple[Members, Members, Members], *, in_lin
         names = bulk.lists(run, at, names, sides, result) if len(names) > wide.MANY else names
     else:
         names = every = wide.names_of(ours, theirs)
-        result.update(ours if every is ours else {**every, **ours})
+        result.update(every)
         if free and named is not None and len(ours) > wide.MANY:
             records = bulk.records(run, at, named, sides, result)
             if records is not None:

@@ -29,8 +29,8 @@ def in_line(base: Members, ours: Members, theirs: Members) -> bool:
 
 
 def names_of(ours: Members, theirs: Members) -> Members:
-    """An object with the names that either has, in order."""
-    return ours if have_same_names(ours, theirs) else {**ours, **theirs}
+    """An object with the names that either has, in order; ours, where both have one."""
+    return ours if have_same_names(ours, theirs) else {**ours, **theirs, **ours}
 
 
 def have_same_names(a: Members, b: Members) -> bool:
@@ -50,7 +50,7 @@ def settled(
         columns = [list(side.values()) for side in (base, ours, theirs)]
     else:
         columns = [list(map(side.get, every, repeat(ABSENT))) for side in (base, ours, theirs)]
-    result.update(ours if every is ours else {**every, **ours})
+    result.update(every)
     edited: list[Edited] = []
     others: list[Any] = []
     fitting = _COMPARABLE, PLAIN, PLAIN  # of booleans Python's == tells too many equal

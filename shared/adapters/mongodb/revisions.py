@@ -228,8 +228,6 @@ class Revisions:
 
     def _recent_of_short(self, documents: Sequence[DocumentId]) -> dict[DocumentId, tuple[Stored, ...]]:
         """Of those that have few, in a walk along the index, until it has met more than `_FIRST` for each."""
-        if not documents:
-            return {}
         most = _FIRST * len(documents)
         known: dict[DocumentId, list[Row]] = {}
         cursor = self._revisions.find_raw_batches(

@@ -12,6 +12,7 @@ import pytest
 
 from shared import ports
 from shared.adapters.mongodb import MongoDocumentStore, opened
+from shared.adapters.mongodb.pages import Pages
 from shared.core.documents import ContentHash, DeviceId, DocumentId, Epoch, Position, SequenceNumber, SpaceId
 from shared.core.json.canonical import content_hash
 from shared.core.merge.policies import NO_POLICIES
@@ -247,6 +248,31 @@ async def test_a_page_holds_large_documents_between_small_ones(store: DocumentSt
             assert after is None
         found, after = await store.page(space, "", 9, among, max_bytes=30_000)
         assert [one.document for one in found] == ["a", "b", "c", "d"] and after == "d"
+
+
+async def test_what_changes_while_a_page_is_read_comes_as_it_is_then(
+    settings: Settings, space: SpaceId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Large documents are read when it is known that the page has room for them."""
+    found_first = Pages._small
+    async with opened(settings) as mongo:
+        store = MongoDocumentStore(mongo, give_up_after_seconds=20)
+
+        async def then_changed(self: Pages, *arguments: Any) -> Any:
+            found = await found_first(self, *arguments)
+            await put(store, space, "a", "new")
+            await mongo.database["documents"].update_one({"_id": f"{space}/c"}, {"$unset": {"body": 1}})
+            return found
+
+        monkeypatch.setattr(Pages, "_small", then_changed)
+        for among, expected in ((None, ["a", "b"]), ([DocumentId(name) for name in "abc"], ["a", "b", "c"])):
+            for name in "abc":
+                await put(store, space, name, name * 10_000)
+            found, after = await store.page(space, "", 3, among)
+            assert [one.document for one in found] == expected and after == (None if among else "c")
+            newest = content_hash({"id": "a", "value": "new"})
+            assert found[0].hash == newest and found[0].body == b'{"id":"a","value":"new"}'
+            assert [one.document for one in found if one.body is None] == expected[2:]
 
 
 async def test_a_history_may_be_asked_for_without_its_bodies(store: DocumentStore, space: SpaceId) -> None:

@@ -13,6 +13,7 @@ from typing import Final
 
 from shared import codec
 from shared.core.documents import DeviceId, Epoch, SequenceNumber
+from shared.core.frozen import frozen
 from shared.core.merge.conflict_rows import ConflictRow, conflict_rows
 from shared.core.merge.policies import Policies
 from shared.core.resolution.batch import Change, Item, Write, answer, live_change, waves
@@ -213,7 +214,7 @@ def _reply(entry: _Entry) -> Reply:
     return replace(reply, version=entry.version) if reply.version and entry.version else reply
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Resolved:
     """A decision, and what is told of its conflicts."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from shared.core.documents import Body, ContentHash, SequenceNumber
+from shared.core.frozen import frozen
 from shared.core.merge.clock import clock
 from shared.core.resolution import base_inference
 from shared.core.resolution.context import (
@@ -28,7 +29,7 @@ OWN: Final = 4
 REPEAT: Final = "3 repeat"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SentBefore:
     """What the device sent before this state, or after it though that arrived earlier."""
 
@@ -49,7 +50,7 @@ class SentBefore:
     """Later states of the device were received already."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MemoryEvidence:
     """What the state says of the memory of the device, by which its base was chosen (row 10)."""
 
@@ -61,7 +62,7 @@ class MemoryEvidence:
     """The device comes with a state of old though its memory says that it has another one, or none."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PutBackDoubts:
     """What is not known any more because the store was put back to an earlier moment."""
 
@@ -83,7 +84,7 @@ class PutBackDoubts:
         return self.doubted or self.incomplete or self.overtaken or bool(self.since)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Basis:
     """What a client state is compared with."""
 

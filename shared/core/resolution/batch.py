@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, JsonText
+from shared.core.frozen import frozen
 from shared.core.merge.conflict_rows import ConflictRow
 from shared.core.resolution.context import Decision, Outcome, Submission
 from shared.core.resolution.revs import Rev
@@ -18,7 +19,7 @@ MAX_PER_DOCUMENT: Final = 16
 writes of its own, and a transaction must not take long."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Item:
     """A submission, and what is wanted beside the decision."""
 
@@ -33,7 +34,7 @@ class Item:
     """The id of the request that brought it, for the log; nothing is decided by it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Write:
     """What is to be stored for one submission."""
 
@@ -44,7 +45,7 @@ class Write:
     conflicts: tuple[ConflictRow, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Change:
     """A new head, for those who follow the space."""
 
@@ -57,7 +58,7 @@ class Change:
     """Where it is stored with the head."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """What one client is told. `body` is left out (`same` True) when it equals what the client sent."""
 

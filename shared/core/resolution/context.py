@@ -21,11 +21,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import Enum, StrEnum
 from typing import Any, Final, NewType
 
 from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, Epoch, SequenceNumber
+from shared.core.frozen import frozen
 from shared.core.index.lineage import Lineage
 from shared.core.json.canonical import canonical
 from shared.core.merge.clock import clock
@@ -72,7 +73,7 @@ def value_key(path: str, value: Any) -> ValueKey:
     return ValueKey(int.from_bytes(digest[:8], "big", signed=True))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AcknowledgedMap:
     """A device got this map, then another one, and posted nothing between: it had what the map lists."""
 
@@ -82,7 +83,7 @@ class AcknowledgedMap:
     """Of the first."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Submission:
     """A client state as it arrives. Validated: a document, a tombstone, or None for "I have none"."""
 
@@ -108,7 +109,7 @@ class Submission:
     """Earlier states that a merge may be based on; None: not sent, and to be asked for if they are needed."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pair:
     """This state was received on this base."""
 
@@ -122,7 +123,7 @@ class Pair:
     """Arrival."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Head:
     """The current revision."""
 
@@ -156,7 +157,7 @@ class Head:
         return position == (self.history, self.sequence, self.hash, self.body is None)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stored:
     """A superseded revision or a received state."""
 
@@ -180,7 +181,7 @@ class Stored:
         return self.until != BEGINNING
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DeviceMemory:
     """The states that a device without a base may be on. None: no document there, or a tombstone."""
 
@@ -230,7 +231,7 @@ def advance(
     return replace(now, at=submission.arrived_at, delivery=submission.delivery, answered=answer)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DocumentContext:
     """What is known of one document. What was not loaded is None, or no key of its mapping.
 
@@ -255,7 +256,7 @@ class DocumentContext:
     """See NeedsData.ancestors. Not the head."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NeedsData:
     """Load this too, and ask again. All of it together is one read."""
 
@@ -270,7 +271,7 @@ class NeedsData:
     revision up to this sequence that is a tombstone or has a body."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Revision:
     """A new head. The storage allots its sequence and moves the head that it supersedes to the revisions."""
 
@@ -295,7 +296,7 @@ class Revision:
         return {**self.version, Source(history): sequence}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Received:
     """A received state to keep beside the revisions."""
 
@@ -306,7 +307,7 @@ class Received:
     """As in Stored."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Allotted:
     """The first of the sequences that a transaction got, and the history that they are of."""
 
@@ -317,7 +318,7 @@ class Allotted:
     """What the space held before."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Decision:
     """What to answer and what to write. All that is written is written in one transaction."""
 
@@ -382,7 +383,7 @@ class Decision:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refusal:
     """Nothing was decided, nothing is written."""
 

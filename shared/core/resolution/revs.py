@@ -10,12 +10,13 @@ it is. It is unique, and it still tells the hash of a body that is long pruned.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Final, NewType
 
 from shared.core import protocol
 from shared.core.documents import ContentHash, Epoch, SequenceNumber
+from shared.core.frozen import frozen
 from shared.core.index.lineage import in_base_36, without_origins
 from shared.core.version_vectors import MAX_COUNTER, Source, Version, bounded
 
@@ -26,7 +27,7 @@ MAX_REV_SOURCES: Final = 8
 """Sources that a rev names."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RevParts:
     """A rev, taken apart. Two that differ in `version` alone name the same revision."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Final
 
+from shared.core.frozen import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class Usage:
     """What a space holds, or by how much that changes. None: it is not counted (yet)."""
 
@@ -41,7 +42,7 @@ def _sum(sizes: list[int | None]) -> int | None:
     return sum(counted) if len(counted) == len(sizes) else None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Quota:
     """What a space may hold; 0: any number."""
 

@@ -21,7 +21,8 @@ from shared.core.json.canonical import JsonValue, canonical, equal
 from shared.core.json.pointers import escape
 from shared.core.json.values import is_strong
 from shared.core.merge.clock import CLOCK_POINTERS
-from shared.core.merge.objects import differing_paths, edits, strong_values
+from shared.core.merge.objects import differing_paths, edits
+from shared.core.merge.paths import may_be_strong, strong_values
 from shared.core.resolution.context import ValueKey, value_key
 
 StrongValue = tuple[str, str | bytes]
@@ -62,8 +63,12 @@ def new_strong(state: Body, bases: Iterable[Body]) -> Strong:
     bases = list(bases)
     changed = state
     for base in bases:
-        changed = {key: value for key, value in changed.items() if not _has(base, key, value)}
-    if not changed:
+        changed = {
+            key: value
+            for key, value in changed.items()
+            if (value != base.get(key) if type(value) is str else not _has(base, key, value))
+        }
+    if not any(map(may_be_strong, changed.values())):
         return frozenset()
     before = ({key: base[key] for key in changed if key in base} for base in bases)
     return strong(changed).difference(*map(strong, before))

@@ -216,19 +216,26 @@ def advance(
     so it tells as little as a null of what the device has now: either answer may be the one that arrived.
     """
     state = submission.client_state
+    sent, returned, edited_at, before = known.sent, known.returned, known.edited_at, known.before
+    asked: tuple[ContentHash, ...] = ()
     if state is None or repeat or submission.hash == known.sent:
-        asked = dict.fromkeys(h for h in (*known.asked, answer) if h and h != known.returned)
-        now = replace(known, asked=tuple(asked)[-MAX_ASKED:])
+        unlike = dict.fromkeys(h for h in (*known.asked, answer) if h and h != returned)
+        asked = tuple(unlike)[-MAX_ASKED:]
     else:
-        edited_at = (clock(state) if edited else None) or known.edited_at
-        sent = None if is_tombstone(state) else submission.hash
+        edited_at = (clock(state) if edited else None) or edited_at
+        sent, returned = None if is_tombstone(state) else submission.hash, answer
         # If its clock went back, this may have been under way since before what is known.
         went_back = edited_at is not None and known.edited_at is not None and edited_at < known.edited_at
         before = known.states[:MAX_ASKED] if went_back else ()
-        now = DeviceMemory(sent, answer, edited_at=edited_at, before=before)
-    if replace(now, at=known.at, delivery=known.delivery, answered=known.answered) == known:
+    if (sent, returned, asked, edited_at, before) == (
+        known.sent,
+        known.returned,
+        known.asked,
+        known.edited_at,
+        known.before,
+    ):
         return known
-    return replace(now, at=submission.arrived_at, delivery=submission.delivery, answered=answer)
+    return DeviceMemory(sent, returned, asked, submission.arrived_at, edited_at, submission.delivery, answer, before)
 
 
 @frozen

@@ -30,6 +30,7 @@ from shared.core.version_vectors import bounded
 
 _NEVER: Final = Head(BEGINNING, ContentHash(""), None, 0.0)
 """Stands for the head of a document that was never there."""
+_NOTHING: Final = DeviceMemory()
 
 
 class DecisionBuilder:
@@ -63,8 +64,8 @@ class DecisionBuilder:
         submission, known = self.submission, self.context.device_memory
         if submission.base is not None or submission.device is None or not submission.single_device:
             return None
-        now = advance(known or DeviceMemory(), submission, answer, edited=edited, repeat=repeat)
-        return None if now == known else now
+        now = advance(known or _NOTHING, submission, answer, edited=edited, repeat=repeat)
+        return None if now is known else now
 
     def answer_head(
         self, rule: str, basis: Basis | None = None, *, edited: bool = False, repeat: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -15,18 +16,22 @@ AGED_NS: Final = 30_000_000
 """More than the step of any clock that gives files their times, but for those that tick in whole milliseconds."""
 
 
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+_SETS_TIMES: Final = os.utime in os.supports_fd
+
+
 def write_new(path: Path | str, data: bytes) -> Stamp:
     """A new file of this content, and its stamp. Not durable yet.
 
     Its time is a little in the past, and no time that a write gets from now on: so its stamp proves at once that
     it holds this.
     """
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    descriptor = os.open(path, _NEW, 0o666)
     try:
-        left = memoryview(data)
-        while left:
-            left = left[os.write(descriptor, left) :]
-        if os.utime in os.supports_fd:
+        written = os.write(descriptor, data)
+        while written < len(data):
+            written += os.write(descriptor, memoryview(data)[written:])
+        if _SETS_TIMES:
             aged = time.time_ns() - AGED_NS
             os.utime(descriptor, ns=(aged, aged))
         return Stamp.of(os.fstat(descriptor))
@@ -34,12 +39,12 @@ def write_new(path: Path | str, data: bytes) -> Stamp:
         os.close(descriptor)
 
 
-def make_durable(files: list[Path]) -> None:
+def make_durable(files: Sequence[Path | str]) -> None:
     """The content of these files, which are on one file system."""
-    if len(files) > FEW and (syncfs := _syncfs()) is not None and _on_directory(files[0].parent, syncfs) == 0:
+    if len(files) > FEW and (syncfs := _syncfs()) is not None and _on_directory(Path(files[0]).parent, syncfs) == 0:
         return
     for path in files:
-        with path.open("rb+") as file:
+        with open(path, "rb+") as file:  # noqa: PTH123  mostly texts
             os.fsync(file.fileno())
 
 

@@ -9,7 +9,6 @@ end. Laws (tests/unit/client/folder/test_file_text.py):
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
 
 import orjson
@@ -24,8 +23,6 @@ from shared.core.resolution.states import is_tombstone
 _MARK: Final = b"\xef\xbb\xbf"
 _EXACT: Final = 2.0**53
 _SORTED: Final = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-_ODD_NUMBER: Final = re.compile(rb"\.0[,\n]|[0-9][eE]")
-"""A number, or a text that looks like one, which may have to be spelt as an integer."""
 
 
 def text_of(body: Body) -> bytes:
@@ -33,7 +30,7 @@ def text_of(body: Body) -> bytes:
     data = orjson.dumps(body, option=_SORTED)
     # No string holds a line feed here, so the line that begins like this is the member at the top.
     start = data.find(b'\n  "id": ')
-    if start < 0 or _ODD_NUMBER.search(data):
+    if start < 0 or _may_be_integer(data):
         return exact_text_of(body)
     end = data.index(b"\n", start + 1)
     line = data[start:end]
@@ -42,6 +39,12 @@ def text_of(body: Body) -> bytes:
     if line.endswith(b","):
         return b"".join((b"{", line, data[1:start], data[end:]))
     return b"".join((b"{", line, b",", data[1 : start - 1], data[end:]))
+
+
+def _may_be_integer(data: bytes) -> bool:
+    """Whether there is a number, or a text that looks like one, which has to be spelt as an integer. What orjson
+    gives an exponent is too large for that."""
+    return b"." in data and (b".0," in data or b".0\n" in data)
 
 
 def exact_text_of(body: Body) -> bytes:

@@ -87,8 +87,8 @@ COARSE_TICK_NS: Final = 2_100_000_000
 """so shortly where the times are multiples of milliseconds or more (FAT has two seconds)."""
 
 
-def _tick_ns(*times: int) -> int:
-    return COARSE_TICK_NS if all(time_ns % 1_000_000 == 0 for time_ns in times) else TICK_NS
+def _tick_ns(time_ns: int, other_ns: int = 0) -> int:
+    return TICK_NS if time_ns % 1_000_000 or other_ns % 1_000_000 else COARSE_TICK_NS
 
 
 def placed_key(written: Stamp | None, now: Stamp | None) -> str:
@@ -248,11 +248,12 @@ def _has_writer(descriptor: int) -> bool:
 
 
 class _Rename(NamedTuple):
-    """The function, its flag for "do not replace" and its flag for "exchange"."""
+    """The function, its flag for "do not replace" and its flag for "exchange", and what tells its error."""
 
     function: Any
     exclusive: int
     exchange: int
+    error: Callable[[], int]
 
 
 @cache
@@ -264,11 +265,12 @@ def _system_call() -> _Rename | None:
 
     library = ctypes.CDLL(None, use_errno=True)
     try:
-        if sys.platform == "darwin":
-            return _Rename(library.renameatx_np, 0x4, 0x2)
-        return _Rename(library.renameat2, 0x1, 0x2)
+        darwin = sys.platform == "darwin"
+        function, exclusive = (library.renameatx_np, 0x4) if darwin else (library.renameat2, 0x1)
     except AttributeError:  # an old or another C library
         return None
+    function.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint]
+    return _Rename(function, exclusive, 0x2, ctypes.get_errno)
 
 
 _HERE: Final = -2 if sys.platform == "darwin" else -100  # AT_FDCWD
@@ -276,11 +278,9 @@ _HERE: Final = -2 if sys.platform == "darwin" else -100  # AT_FDCWD
 
 def _renamed(source: Path | str, target: Path | str, call: _Rename, flag: int) -> bool:
     """False: this file system or kernel does not have it. Raises ChangedError where the flag forbids it."""
-    import ctypes  # noqa: PLC0415  as above
-
-    if call.function(_HERE, os.fsencode(source), _HERE, os.fsencode(target), ctypes.c_uint(flag)) == 0:
+    if call.function(_HERE, os.fsencode(source), _HERE, os.fsencode(target), flag) == 0:
         return True
-    error = ctypes.get_errno()
+    error = call.error()
     # Nothing to exchange with, or something where nothing was to be: somebody was faster.
     if error == (errno.ENOENT if flag == call.exchange else errno.EEXIST):
         raise ChangedError(target)

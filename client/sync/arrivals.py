@@ -267,15 +267,15 @@ class Arrivals:
     def _written(self, rows: Mapping[DocumentId, Arriving]) -> dict[DocumentId, Arriving]:
         """Staged, durably, each under a name that nothing ever had."""
         rows_written: dict[DocumentId, Arriving] = {}
-        paths: list[Path] = []
+        paths: list[str] = []
         mark = os.urandom(8).hex()
         for number, (document, row) in enumerate(rows.items()):
             if row.body is None:
                 rows_written[document] = row
                 continue
             name = f"{mark}{number:x}.json"
-            wrote = write_new(f"{self._stage_text}/{name}", text_of(row.body))
-            paths.append(self._stage / name)
+            paths.append(path := f"{self._stage_text}/{name}")
+            wrote = write_new(path, text_of(row.body))
             rows_written[document] = Arriving(row.body, row.expected, name, row.hash, row.at, wrote)
         make_durable(paths)
         make_names_durable(self._stage)

@@ -20,7 +20,10 @@ Progress = Callable[[int, int], None]
 
 @dataclass(slots=True)
 class SyncReport:
-    """What a sync with one upstream did and found. Counts are of documents."""
+    """What a sync with one upstream did and found. Counts are of documents.
+
+    What may be very much is left out of its `repr`. `asyncio.run` makes one of what it returns: it asks which handler
+    of SIGINT is set, and the error that is caught in there says that its own, with the task in it, is no number."""
 
     upstream: str
     agreed: bool = False
@@ -35,11 +38,11 @@ class SyncReport:
     conflicts: int = 0
     adopted: int = 0
     files_read: int = 0
-    arrived: list[BeforeAndAfter] = field(default_factory=list)
+    arrived: list[BeforeAndAfter] = field(default_factory=list, repr=False)
     """Of the files that were changed."""
-    plan: Plan = field(default_factory=Plan)
+    plan: Plan = field(default_factory=Plan, repr=False)
     """The last one; its waiting documents are those that wait still."""
-    contents: FolderContents | None = None
+    contents: FolderContents | None = field(default=None, repr=False)
     emptied: tuple[DocumentId, ...] = ()
     """Documents whose deletion is held because the folder was emptied at once: until that is
     confirmed, or their files are back."""

@@ -87,10 +87,10 @@ def on_fetched(record: Record, now: Body | None, answer: UpstreamAnswer) -> Next
 def is_forgotten(base: str | None, answer: UpstreamAnswer) -> bool:
     """Whether the answer is of an upstream that does not know the base any more: it was wiped, or put back to an
     earlier state. Sequences only grow, whatever an upstream goes through."""
-    from shared.core.resolution.revs import parse_rev  # noqa: PLC0415  a sync that finds nothing needs none
-
     if base is None or base == CREATED or answer.rev is None:
         return False
+    from shared.core.resolution.revs import parse_rev  # noqa: PLC0415  a sync that finds nothing needs none
+
     before, now = parse_rev(base), parse_rev(answer.rev)
     if before is None:
         return answer.rev == CREATED

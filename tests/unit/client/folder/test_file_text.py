@@ -42,6 +42,7 @@ def test_the_quick_road_is_the_exact_one(body: dict[str, object]) -> None:
         {"id": "x", "z": 1},
         {"a": {"id": "y"}, "id": "x", "z": {"id": 1.0}},
         {"a": "1.0", "id": "x", "z": 1e16, "y": -0.0},
+        {"a": [1e15, 2.0**53 - 1], "id": "x", "n": 2.0**53, "z": 1e-5},
         {"a": '\n  "id": "y",', "id": "x"},
     ],
 )

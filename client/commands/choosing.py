@@ -36,7 +36,8 @@ def chosen(session: Session, screen: Screen, words: Sequence[str]) -> Chosen:
     documents = session.tasks.named(",".join(named)) if named else None
     if not filters:
         return Chosen(documents or [], None)
-    from client.tasks.filters import filter_of, is_pending, names_hidden  # noqa: PLC0415  most name their tasks
+    from client.tasks.filters import filter_of, names_hidden  # noqa: PLC0415  most name their tasks
+    from client.tasks.view import is_pending  # noqa: PLC0415  likewise
 
     all_tasks = load_all(session, screen)
     fits = [filter_of(part, session.now, all_tasks.view) for part in (filters, session.context)]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from client.commands.loading import AllTasks, load_all, problem_rows, say_problems
 from client.commands.session import Session
@@ -13,23 +13,25 @@ from client.commands.task_words import title
 from client.folder.task_folder import FolderError
 from client.screen import Screen, plain, tasks
 from client.tasks import moments
-from client.tasks.filters import filter_of
 from client.tasks.ids import shortest
 from client.tasks.listed import keep_numbers
-from client.tasks.reports import Report, ordered
-from client.tasks.view import dependencies, tags_of
+from client.tasks.view import View, dependencies, tags_of
 from client.tasks.virtual_tags import VIRTUAL_TAGS, is_active, is_overdue
-from client.tasks.words import WordError
 from shared.core.identifiers import Body, DocumentId
+
+if TYPE_CHECKING:
+    from client.tasks.reports import Report
 
 _HEADERS: Final = {"priority": "Pri", "urgency": "Urg", "status": "State"}
 
 
 def show_report(session: Session, screen: Screen, report: Report, words: Sequence[str], colour: str = "auto") -> None:
     """Prints one report, narrowed by the words, the filter before the command and the context."""
+    from client.tasks.reports import ordered  # noqa: PLC0415  a list is none
+
     all_tasks = load_all(session, screen)
     limit, filters = limit_of([*session.filter_words, *words], report.limit)
-    fits = [filter_of(part, session.now, all_tasks.view) for part in (report.words, session.context, filters)]
+    fits = [fitting(part, all_tasks.view) for part in (report.words, session.context, filters)]
     wanted = [body for body in all_tasks.bodies.values() if all(fit(body) for fit in fits)]
     listed = ordered(wanted, report.order, all_tasks.view, all_tasks.coefficients)
     shown = listed[:limit]
@@ -41,6 +43,16 @@ def show_report(session: Session, screen: Screen, report: Report, words: Sequenc
     hint = "Next: hypertask done NUMBER" if shown else f"Next: {fewer_words(session, filters)}hypertask list --all"
     rows = [{**body, "urgency": round(all_tasks.urgency(body), 2)} for body in shown]
     screen.answer({"tasks": rows, "problems": problem_rows(all_tasks.problems)}, *lines, f"{more} {hint}")
+
+
+def fitting(words: Sequence[str], view: View) -> Callable[[Body], bool]:
+    """Whether a task fits the words; without words, which most lists have, what reads them is not loaded. Raises
+    WordError, NoMomentError."""
+    if not words:
+        return lambda body: True
+    from client.tasks.filters import filter_of  # noqa: PLC0415  see above
+
+    return filter_of(words, view.now, view)
 
 
 def number(session: Session, listed: Sequence[Body]) -> None:
@@ -61,6 +73,8 @@ def limit_of(words: Iterable[str], limit: int | None) -> tuple[int | None, list[
             continue
         value = word.removeprefix("limit:")
         if value != "page" and not (value.isdecimal() and int(value)):
+            from client.tasks.words import WordError  # noqa: PLC0415  a slip
+
             raise WordError(f'"{word}" is no limit. Examples: limit:20, limit:page')
         limit = 25 if value == "page" else int(value)
     return limit, rest

@@ -71,13 +71,6 @@ def names_hidden(words: Iterable[str]) -> bool:
     )
 
 
-def is_pending(body: Body, now: datetime) -> bool:
-    """What a list shows by itself: what is not done, not put off and no pattern for other tasks."""
-    wait = moments.seconds(body.get("wait"), now.tzinfo)
-    waits = wait is not None and wait > now.timestamp()
-    return body.get("status") not in ("completed", "deleted", "recurring") and not waits
-
-
 def value_at(body: Body, path: str) -> Any:
     """The field of that name, else the one inside others that the dots lead to. Raises KeyError."""
     if path in body:

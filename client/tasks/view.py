@@ -17,6 +17,13 @@ def status_of(body: Body) -> str:
     return status if isinstance(status, str) and status != "waiting" else "pending"
 
 
+def is_pending(body: Body, now: datetime) -> bool:
+    """What a list shows by itself: what is not done, not put off and no pattern for other tasks."""
+    wait = moments.seconds(body.get("wait"), now.tzinfo)
+    waits = wait is not None and wait > now.timestamp()
+    return body.get("status") not in ("completed", "deleted", "recurring") and not waits
+
+
 def dependencies(body: Body) -> list[str]:
     """The ids that `depends` names: a list, or a text with commas."""
     value = body.get("depends")

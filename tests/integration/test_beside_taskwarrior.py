@@ -18,11 +18,11 @@ from click.testing import CliRunner
 from client.cli import main
 from client.folder.file_text import text_of
 from client.formats.taskwarrior_fields import from_taskwarrior
-from client.tasks.filters import filter_of, is_pending
+from client.tasks.filters import filter_of
 from client.tasks.moments import day_of, moment
 from client.tasks.reports import REPORTS
 from client.tasks.urgency import urgency
-from client.tasks.view import View
+from client.tasks.view import View, is_pending
 from shared.core.documents import Body
 from tests.unit.client.tasks.seeded import seeded
 

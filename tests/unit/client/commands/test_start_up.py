@@ -144,9 +144,7 @@ EVERY = {
 LISTING = {
     *("client.commands.list_tasks", "client.commands.listing", "client.commands.loading", "client.commands.table"),
     *("client.commands.task_rows", "client.commands.task_words", "client.folder.body_cache"),
-    *("client.tasks.expressions", "client.tasks.filters", "client.tasks.known"),
-    *("client.tasks.named", "client.tasks.reports", "client.tasks.urgency"),
-    *("client.tasks.view", "client.tasks.virtual_tags", "client.tasks.words"),
+    *("client.tasks.urgency", "client.tasks.view", "client.tasks.virtual_tags"),
 }
 SYNCING = {
     *("client.commands.sync", "client.commands.sync_report", "client.config.tokens", "client.folder.locks"),

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.tasks.filters import filter_of, is_pending
+from client.tasks.filters import filter_of
 from client.tasks.moments import NoMomentError
+from client.tasks.view import is_pending
 from client.tasks.words import Field, Tag, Text, WordError, read_words
 from shared.testing.strategies import json_values
 

@@ -1053,8 +1053,8 @@ BREAKS = (
     Break(
         "pages: they have no bound in bytes",
         "shared/adapters/mongodb/pages.py",
-        "if max_bytes is not None and size >= max_bytes:",
-        "if False:",
+        "is_full = max_bytes is not None and size >= max_bytes",
+        "is_full = False",
         STORE,
     ),
     Break(

@@ -26,8 +26,6 @@ from shared.settings import Settings
 
 _MAX_CHANGES: Final = 1000
 """Of a space since a page was looked at; if there are more it is made again."""
-_ROW_BYTES: Final = 64
-"""What a document of a page takes besides its text."""
 
 
 @dataclass(slots=True)
@@ -43,8 +41,7 @@ class _Page:
     @property
     def size(self) -> int:
         """Bytes."""
-        texts = sum(map(len, self.rows)) + sum(len(text) for _, text in self.bodies.values())
-        return texts + _ROW_BYTES * len(self.rows)
+        return sum(map(len, self.rows)) + sum(len(text) for _, text in self.bodies.values())
 
 
 _Key = tuple[SpaceId, str, int]
@@ -86,8 +83,8 @@ class PageCache:
             return kept[0]
         metrics.PAGES_MADE.inc()
         space, after, limit = key
-        rows, last = await self._store.page(space, after, limit, max_bytes=self._page_bytes)
-        return _Page(lineage.position, [batches.current_row(one) for one in rows], last)
+        rows, last = await self._store.page(space, after, limit, max_bytes=self._page_bytes, made=batches.page_rows)
+        return _Page(lineage.position, rows, last)
 
     async def _is_as_before(self, key: _Key, page: _Page, lineage: Lineage) -> bool:
         """Whether nothing in it has changed until `lineage`."""

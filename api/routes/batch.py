@@ -60,8 +60,10 @@ async def get_tasks(request: Request) -> Response:
     cursor = cursor_of(lineage.position)
     if ids is not None:
         asked = [document for document in ids if document > after]
-        documents, last = await app.documents.page(device.space, "", most, asked, max_bytes=max_bytes)
-        body = batches.asked_body(documents, asked, cursor=cursor, after=last)
+        rows, last = await app.documents.page(
+            device.space, "", most, asked, max_bytes=max_bytes, made=batches.asked_rows
+        )
+        body = batches.asked_body(rows, asked, cursor=cursor, after=last)
         return Parts(body, _PRIVATE)
     coding = accepted(request.headers.get("accept-encoding"))
     parts, coding = await app.pages.answer(device.space, lineage, after, limit, coding)

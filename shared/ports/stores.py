@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
 from shared.core.documents import (
+    Body,
     ContentHash,
     DeviceId,
     DocumentId,
@@ -45,12 +46,12 @@ class Changes:
 
 
 class Current(NamedTuple):
-    """A current revision, for one who reads many. `body` is JSON text, None for a tombstone."""
+    """A current revision, for one who reads many. `body` is None for a tombstone."""
 
     document: DocumentId
     rev: Rev
     hash: ContentHash
-    body: bytes | None
+    body: Body | None
     version: Version | None = None
     """Where it is stored: shared/core/resolution/context.py, Head."""
 
@@ -173,10 +174,12 @@ class DocumentStore(Protocol):
         among: Collection[DocumentId] | None = None,
         *,
         max_bytes: int | None = None,
-    ) -> tuple[list[Current], DocumentId | None]:
+        made: Callable[[Sequence[Current]], T],
+    ) -> tuple[list[T], DocumentId | None]:
         """The live documents with the `most` least ids greater than `after`, by id. With `among`: those of them
         that the space has or had, tombstones too. The page ends with the document that reaches `max_bytes`. If there
-        may be more the id up to which it goes comes with it."""
+        may be more the id up to which it goes comes with it. `made` is called with some of them at a time, none
+        without any, and what it makes comes in order: values of all of them would take ten times their text."""
         ...
 
     async def history(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import json
+import random
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -12,14 +13,13 @@ import pytest
 
 from shared import ports
 from shared.adapters.mongodb import MongoDocumentStore, opened
-from shared.adapters.mongodb.pages import Pages
 from shared.core.documents import ContentHash, DeviceId, DocumentId, Epoch, Position, SequenceNumber, SpaceId
 from shared.core.json.canonical import content_hash
 from shared.core.merge.policies import NO_POLICIES
 from shared.core.resolution.batch import Item, Write
 from shared.core.resolution.context import Decision, Outcome, Revision, Submission
 from shared.core.resolution.retention import DAY_SECONDS, Pruned, Retention
-from shared.ports import DocumentStore, Fence, FencedError, Transaction, UnavailableError
+from shared.ports import Current, DocumentStore, Fence, FencedError, Transaction, UnavailableError
 from shared.settings import Settings
 
 NOWHERE = "mongodb://127.0.0.1:1/?replicaSet=rs0"
@@ -45,6 +45,21 @@ async def put(
         return first.first
 
     return await store.transact(space, work, fence)
+
+
+async def page(
+    store: DocumentStore,
+    space: SpaceId,
+    after: str,
+    most: int,
+    among: Collection[DocumentId] | None = None,
+    *,
+    max_bytes: int | None = None,
+) -> tuple[list[Current], DocumentId | None]:
+    """The documents of a page, and where the next one begins."""
+    portions, last = await store.page(space, after, most, among, max_bytes=max_bytes, made=list)
+    assert all(portions)
+    return [current for portion in portions for current in portion], last
 
 
 async def test_what_was_written_is_there(store: DocumentStore, space: SpaceId) -> None:
@@ -174,7 +189,7 @@ async def test_errors_are_ours(settings: Settings) -> None:
             "begin_history": broken.begin_history(here, Position(Epoch("h"), SequenceNumber(1))),
             "changes": broken.changes(here, SequenceNumber(0)),
             "feed": broken.feed(here, SequenceNumber(0), SequenceNumber(1), 1),
-            "page": broken.page(here, "", 1),
+            "page": broken.page(here, "", 1, made=list),
             "head": broken.head(here, document),
             "history": broken.history(here, document, 1),
             "state": broken.state(here, document, ContentHash("0")),
@@ -215,12 +230,12 @@ async def test_pages_are_by_id_and_hold_live_documents(store: DocumentStore, spa
     for name in ("b", "a~", "c", "a"):
         await put(store, space, name, 1)
     await put(store, SpaceId(f"{space}-2"), "b", 1)
-    first, after = await store.page(space, "", 3)
+    first, after = await page(store, space, "", 3)
     assert [current.document for current in first] == ["a", "a~", "b"] and after == "b"
-    rest, after = await store.page(space, "b", 3)
+    rest, after = await page(store, space, "b", 3)
     assert [current.document for current in rest] == ["c"] and after is None
-    assert first[0].body == b'{"id":"a","value":1}'
-    some, after = await store.page(space, "", 9, [DocumentId("c"), DocumentId("unknown")])
+    assert first[0].body == {"id": "a", "value": 1}
+    some, after = await page(store, space, "", 9, [DocumentId("c"), DocumentId("unknown")])
     assert [current.document for current in some] == ["c"] and after is None
 
 
@@ -229,11 +244,11 @@ async def test_a_page_ends_with_the_document_that_reaches_its_bytes(store: Docum
         await put(store, space, name, "x" * 1000)
     asked = [DocumentId(name) for name in ("d", "c", "a")]
     for among, expected in ((None, ["a", "b"]), (asked, ["a", "c"])):
-        found, after = await store.page(space, "", 9, among, max_bytes=1500)
+        found, after = await page(store, space, "", 9, among, max_bytes=1500)
         assert [current.document for current in found] == expected and after == expected[-1]
-        found, after = await store.page(space, "", 9, among, max_bytes=1)
+        found, after = await page(store, space, "", 9, among, max_bytes=1)
         assert [current.document for current in found] == ["a"] and after == "a"
-        found, after = await store.page(space, "", 9, among, max_bytes=10_000)
+        found, after = await page(store, space, "", 9, among, max_bytes=10_000)
         assert len(found) == (4 if among is None else 3) and after is None
 
 
@@ -243,36 +258,32 @@ async def test_a_page_holds_large_documents_between_small_ones(store: DocumentSt
         await put(store, space, name, value)
     for among in (None, [DocumentId(name) for name in "edcba"]):
         for max_bytes in (None, 50_000):
-            found, after = await store.page(space, "", 9, among, max_bytes=max_bytes)
-            assert [(one.document, json.loads(one.body or b"")["value"]) for one in found] == [*values.items()]
+            found, after = await page(store, space, "", 9, among, max_bytes=max_bytes)
+            assert [(one.document, (one.body or {})["value"]) for one in found] == [*values.items()]
             assert after is None
-        found, after = await store.page(space, "", 9, among, max_bytes=30_000)
+        found, after = await page(store, space, "", 9, among, max_bytes=30_000)
         assert [one.document for one in found] == ["a", "b", "c", "d"] and after == "d"
 
 
-async def test_what_changes_while_a_page_is_read_comes_as_it_is_then(
-    settings: Settings, space: SpaceId, monkeypatch: pytest.MonkeyPatch
+async def test_pages_hold_each_document_once_however_its_neighbours_size_differs(
+    store: DocumentStore, space: SpaceId
 ) -> None:
-    """Large documents are read when it is known that the page has room for them."""
-    found_first = Pages._small
-    async with opened(settings) as mongo:
-        store = MongoDocumentStore(mongo, give_up_after_seconds=20)
-
-        async def then_changed(self: Pages, *arguments: Any) -> Any:
-            found = await found_first(self, *arguments)
-            await put(store, space, "a", "new")
-            await mongo.database["documents"].update_one({"_id": f"{space}/c"}, {"$unset": {"body": 1}})
-            return found
-
-        monkeypatch.setattr(Pages, "_small", then_changed)
-        for among, expected in ((None, ["a", "b"]), ([DocumentId(name) for name in "abc"], ["a", "b", "c"])):
-            for name in "abc":
-                await put(store, space, name, name * 10_000)
-            found, after = await store.page(space, "", 3, among)
-            assert [one.document for one in found] == expected and after == (None if among else "c")
-            newest = content_hash({"id": "a", "value": "new"})
-            assert found[0].hash == newest and found[0].body == b'{"id":"a","value":"new"}'
-            assert [one.document for one in found if one.body is None] == expected[2:]
+    chosen = random.Random(1)
+    large = ["x" * 9000] * 40  # more than a slice, with a few like it
+    values = {f"d{n:02}": chosen.choice([2**31 + n, [{"$ref": 1, "$id": n}], "x" * 3000, large]) for n in range(60)}
+    for name, value in values.items():
+        await put(store, space, name, value)
+    for max_bytes, most in ((None, 100), (None, 7), (1, 3), (200_000, 100), (2_000_000, 50), (100_000_000, 100)):
+        found: dict[str, Any] = {}
+        after: str | None = ""
+        while after is not None:
+            some, after = await page(store, space, after, most, max_bytes=max_bytes)
+            assert len(some) <= most and after in (None, *(one.document for one in some[-1:]))
+            found |= {one.document: (one.body or {})["value"] for one in some}
+        assert list(found.items()) == list(values.items())
+        some, after = await page(store, space, "", 100, [DocumentId(name) for name in values], max_bytes=max_bytes)
+        assert [one.document for one in some] == list(values)[: len(some)]
+        assert after == (None if len(some) == len(values) else some[-1].document)
 
 
 async def test_a_history_may_be_asked_for_without_its_bodies(store: DocumentStore, space: SpaceId) -> None:

@@ -123,7 +123,8 @@ class MemoryDocumentStore:
         among: Collection[DocumentId] | None = None,
         *,
         max_bytes: int | None = None,
-    ) -> tuple[list[Current], DocumentId | None]:
+        made: Callable[[Sequence[Current]], T],
+    ) -> tuple[list[T], DocumentId | None]:
         entries = self._entries(space)
         if among is None:
             names = sorted(name for name, one in entries.items() if name > after and one.hash is not None)
@@ -133,10 +134,12 @@ class MemoryDocumentStore:
         size = 0
         for name in names[:most]:
             page.append(_current(name, entries[name]))
-            size += len(page[-1].body or b"")
+            size += codec.size_of(page[-1].body)
             if max_bytes is not None and size >= max_bytes:
                 break
-        return page, page[-1].document if page and len(page) < len(names) else None
+        if not page:
+            return [], None
+        return [made(page)], page[-1].document if len(page) < len(names) else None
 
     async def history(
         self,
@@ -217,7 +220,7 @@ def _is_later(one: Fence, other: Fence) -> bool:
 def _current(document: DocumentId, entry: Entry) -> Current:
     head = entry.head
     rev = make_rev(head.sequence, head.hash, deleted=head.body is None, history=head.history)
-    return Current(document, rev, head.hash, None if head.body is None else codec.dumps(head.body), head.version)
+    return Current(document, rev, head.hash, head.body, head.version)
 
 
 def _kept_of(entry: Entry, item: HistoryItem) -> Kept:

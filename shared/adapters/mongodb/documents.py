@@ -165,8 +165,9 @@ class MongoDocumentStore:
         among: Collection[DocumentId] | None = None,
         *,
         max_bytes: int | None = None,
-    ) -> tuple[list[Current], DocumentId | None]:
-        return await self._pages.read(space, after, most, among, max_bytes)
+        made: Callable[[Sequence[Current]], T],
+    ) -> tuple[list[T], DocumentId | None]:
+        return await self._pages.read(space, after, most, among, max_bytes=max_bytes, made=made)
 
     async def history(
         self,

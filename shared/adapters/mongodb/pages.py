@@ -2,89 +2,111 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Final
+import sys
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Sequence
+from typing import Final, TypeVar
 
+from bson import decode_all
 from motor.motor_asyncio import AsyncIOMotorCollection
 from pymongo import ASCENDING
 
-from shared.adapters.mongodb.bodies import body_text
+from shared.adapters.mongodb.bodies import may_have_other_names, restored
 from shared.adapters.mongodb.client import Row, errors_mapped
-from shared.adapters.mongodb.raw_rows import one_by_one
-from shared.adapters.mongodb.rows import history_in, version_in
+from shared.adapters.mongodb.raw_rows import slices
 from shared.core.documents import DocumentId, SpaceId
-from shared.core.resolution.revs import make_rev
+from shared.core.resolution.revs import make_rev, plain_rev
 from shared.ports import Current
 
-_SMALL_BYTES: Final = 4096
-"""Of a row that comes with its size. Of a larger one only the size comes until it is known that the page has room."""
-_SIZE: Final = {"$bsonSize": "$$ROOT"}
+T = TypeVar("T")
+
 _CURRENT: Final = {"seq": 1, "hash": 1, "body": 1, "history": 1, "version": 1}
-_SIZED: Final = {
-    **_CURRENT,
-    "body": {"$cond": [{"$lte": [_SIZE, _SMALL_BYTES]}, "$body", "$$REMOVE"]},
-    "size": _SIZE,
-}
+"""Fields as they are: if it has to compute one, such as a row's size, a row takes the database twice as long."""
 _FIRST_ROWS: Final = 16
-"""That are looked at before it is known how large they are; the database reads all of a document to tell its size."""
-_MORE_ROWS: Final = 8
-"""So many times as many are looked at next."""
+"""That are asked for if it is not known how large they are."""
+_SPACES: Final = 1000
+"""Of which it is remembered how large their rows are."""
 
 
 class Pages:
-    """Of the collection of current documents."""
+    """Of the collection of current documents.
+
+    So many rows are asked for as should come to the page's bytes, by those of the space that came last. If others are
+    larger, more may come than the page takes: as much as the database puts into an answer, 16 MB, as for an export.
+    """
 
     def __init__(self, documents: AsyncIOMotorCollection[Row]) -> None:
         self._documents = documents
+        self._row_bytes: OrderedDict[SpaceId, int] = OrderedDict()
 
     async def read(
-        self, space: SpaceId, after: str, most: int, among: Collection[DocumentId] | None, max_bytes: int | None
-    ) -> tuple[list[Current], DocumentId | None]:
+        self,
+        space: SpaceId,
+        after: str,
+        most: int,
+        among: Collection[DocumentId] | None,
+        *,
+        max_bytes: int | None,
+        made: Callable[[Sequence[Current]], T],
+    ) -> tuple[list[T], DocumentId | None]:
         """As `DocumentStore.page` says."""
         prefix = len(space) + 1
         asked = None if among is None else sorted(f"{space}/{document}" for document in among)[:most]
-        with errors_mapped():
-            currents, more = await self._small(space, after, most, asked, max_bytes)
-            large = [key for key, current in currents.items() if current is None]
-            if large:
-                async for row in one_by_one(self._documents.find_raw_batches({"_id": {"$in": large}}, _CURRENT)):
-                    if asked is not None or "body" in row:  # it may have been deleted meanwhile
-                        currents[row["_id"]] = _current(row, prefix)
-        last = DocumentId(next(reversed(currents))[prefix:]) if more else None
-        return [current for current in currents.values() if current is not None], last
-
-    async def _small(
-        self, space: SpaceId, after: str, most: int, asked: list[str] | None, max_bytes: int | None
-    ) -> tuple[dict[str, Current | None], bool]:
-        """The documents of a page by their keys, None for a large one, and whether there may be more."""
-        currents: dict[str, Current | None] = {}
-        prefix = len(space) + 1
         most = most if asked is None else len(asked)
-        size, portion, last, seen = 0, most if max_bytes is None else _FIRST_ROWS, f"{space}/{after}", 0
-        while seen < most:
-            portion = min(portion, most - seen)
-            query: Row = {"_id": {"$gt": last, "$lt": f"{space}0"}, "body": {"$exists": True}}
+        portions: list[T] = []
+        last, looked_at, came, size = DocumentId(after), 0, 0, 0
+        while looked_at < most:
+            room = None if max_bytes is None else max_bytes - size
+            portion = min(most - looked_at, self._rows_in(space, room))
+            query: Row = {"_id": {"$gt": f"{space}/{last}", "$lt": f"{space}0"}, "body": {"$exists": True}}
             if asked is not None:
-                query = {"_id": {"$in": asked[seen : seen + portion]}}
-            rows = self._documents.find_raw_batches(query, _SIZED, batch_size=portion, limit=portion)
-            came = 0
-            async for row in one_by_one(rows.sort("_id", ASCENDING)):
-                came += 1
-                last = row["_id"]
-                currents[last] = _current(row, prefix) if row["size"] <= _SMALL_BYTES else None
-                size += row["size"]
-                if max_bytes is not None and size >= max_bytes:
-                    return currents, asked is None or last != asked[-1]
-            if asked is None and came < portion:
-                return currents, False
-            seen += portion
-            portion *= _MORE_ROWS
-        return currents, asked is None
+                query = {"_id": {"$in": asked[looked_at : looked_at + portion]}}
+            looked_at += portion
+            with errors_mapped():
+                rows = self._documents.find_raw_batches(query, _CURRENT, batch_size=portion, limit=portion)
+                async for piece in slices(rows.sort("_id", ASCENDING), room):
+                    currents = _currents(piece, prefix)
+                    portions.append(made(currents))
+                    last, came, size = currents[-1].document, came + len(currents), size + len(piece)
+                is_full = max_bytes is not None and size >= max_bytes
+                if is_full:
+                    await rows.close()  # it may have more
+            if came:
+                self._note(space, size // came)
+            if is_full:
+                return portions, last if asked is None or f"{space}/{last}" != asked[-1] else None
+            if asked is None and came < looked_at:
+                return portions, None
+        return portions, last if asked is None else None
+
+    def _rows_in(self, space: SpaceId, room: int | None) -> int:
+        """That should come to so many bytes."""
+        known = self._row_bytes.get(space)
+        if room is None:
+            return sys.maxsize
+        return _FIRST_ROWS if known is None else room // known + 1
+
+    def _note(self, space: SpaceId, row_bytes: int) -> None:
+        self._row_bytes[space] = row_bytes
+        self._row_bytes.move_to_end(space)
+        if len(self._row_bytes) > _SPACES:
+            self._row_bytes.popitem(last=False)
+
+
+def _currents(piece: memoryview, prefix: int) -> list[Current]:
+    """`prefix`: characters of a key before the id."""
+    rows = decode_all(piece)
+    if may_have_other_names(piece):
+        for row in rows:
+            row["body"] = restored(row.get("body"))
+    return [_current(row, prefix) for row in rows]
 
 
 def _current(row: Row, prefix: int) -> Current:
-    """`prefix`: characters of a key before the id."""
-    version = version_in(row)
-    body = body_text(row["body"]) if "body" in row else None
-    rev = make_rev(row["seq"], row["hash"], deleted=body is None, history=history_in(row), version=version)
-    return Current(DocumentId(row["_id"][prefix:]), rev, row["hash"], body, version)
+    hash_, body, history, version = row["hash"], row.get("body"), row.get("history"), row.get("version")
+    if body is not None and history is not None and version is None:
+        rev = plain_rev(row["seq"], hash_, history)
+    else:
+        rev = make_rev(row["seq"], hash_, deleted=body is None, history=history, version=version)
+    # By its name a named tuple takes twice as long to make.
+    return tuple.__new__(Current, (row["_id"][prefix:], rev, hash_, body, version))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterator, Sequence
+from struct import Struct
 from typing import Final, cast
 
 from bson import decode, decode_all, decode_iter
@@ -16,7 +18,9 @@ from shared.adapters.mongodb.client import CODEC, Row
 from shared.core.documents import ContentHash, DocumentId
 
 RAW: Final[CodecOptions[RawBSONDocument]] = CodecOptions(RawBSONDocument)
-_SLICE_BYTES: Final = 256 * 1024
+_SLICE_BYTES: Final = 128 * 1024
+_LENGTH: Final = Struct("<i").unpack_from
+"""Of the row that begins at an offset."""
 
 
 def rows_of(
@@ -71,22 +75,37 @@ async def _next(batches: AsyncIterator[bytes]) -> bytes | None:
 
 
 async def one_by_one(batches: AsyncIterable[bytes]) -> AsyncIterator[Row]:
-    """The rows of raw batches. They are made values a slice at a time, which takes ten times its bytes or more, and
-    others have their turn between slices."""
+    """The rows of raw batches."""
+    async for piece in slices(batches):
+        for row in decode_all(piece, CODEC):
+            yield row
+
+
+async def slices(batches: AsyncIterable[bytes], most: int | None = None) -> AsyncIterator[memoryview]:
+    """The batches in pieces of whole rows, up to the row that reaches `most` bytes. Values take ten times their bytes
+    or more: who makes them of a piece at a time holds few, and others have their turn between pieces."""
+    begun, room = False, sys.maxsize if most is None else most
     async for batch in batches:
-        for number, piece in enumerate(_slices(batch)):
-            if number:
+        for piece in _slices(batch, room):
+            if begun:
                 await asyncio.sleep(0)
-            for row in decode_all(piece, CODEC):
-                yield row
+            begun = True
+            room -= len(piece)
+            yield piece
+        if room <= 0:
+            return
 
 
-def _slices(batch: bytes) -> Iterator[memoryview]:
+def _slices(batch: bytes, most: int) -> Iterator[memoryview]:
     """Each of whole rows, and more than a row only up to a bound."""
+    if len(batch) <= min(_SLICE_BYTES, most):
+        if batch:
+            yield memoryview(batch)
+        return
     view = memoryview(batch)
     begin = end = 0
-    while end < len(batch):
-        length = int.from_bytes(view[end : end + 4], "little")
+    while end < len(batch) and end < most:
+        (length,) = _LENGTH(batch, end)
         if begin < end and end + length - begin > _SLICE_BYTES:
             yield view[begin:end]
             begin = end

@@ -66,6 +66,11 @@ def make_rev(
     return Rev(f"{number}-{content}-deleted" if deleted else f"{number}-{content}")
 
 
+def plain_rev(sequence: SequenceNumber, content: ContentHash, history: Epoch) -> Rev:
+    """The same of a live revision with which no version is stored: a page holds thousands."""
+    return Rev(f"{sequence}.{history}-{content}")
+
+
 @lru_cache(maxsize=4096)
 def parse_rev(text: str) -> RevParts | None:
     """The parts of a rev; None for any other text, CREATED and a content hash among it."""

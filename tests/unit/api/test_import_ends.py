@@ -58,4 +58,4 @@ async def test_an_import_that_is_under_way_is_cut(ends: Ends, status: int) -> No
         await ends(server, anna, berta, space)
         answer = await asyncio.wait_for(running, PATIENCE_SECONDS)
         assert answer.status_code == status
-        assert (await server.service.documents.page(SpaceId(space), "", 10))[0] == []
+        assert await server.service.documents.page(SpaceId(space), "", 10, made=list) == ([], None)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -16,6 +16,8 @@ from shared.core.documents import DocumentId, SpaceId
 from shared.ports import Current
 from shared.settings import Settings
 from tests.unit.api.in_memory import Service
+
+T = TypeVar("T")
 
 IDS = [f"d{number:02}" for number in range(12)]
 
@@ -35,10 +37,11 @@ class CountedStore(MemoryDocumentStore):
         among: Collection[DocumentId] | None = None,
         *,
         max_bytes: int | None = None,
-    ) -> tuple[list[Current], DocumentId | None]:
+        made: Callable[[Sequence[Current]], T],
+    ) -> tuple[list[T], DocumentId | None]:
         if among is None:
             self.read.append(after)
-        return await super().page(space, after, most, among, max_bytes=max_bytes)
+        return await super().page(space, after, most, among, max_bytes=max_bytes, made=made)
 
 
 async def put(client: httpx.AsyncClient, identity: str, **fields: Any) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from shared.core.documents import ContentHash, Epoch, SequenceNumber
 from shared.core.json.canonical import content_hash
-from shared.core.resolution.revs import RevParts, make_rev, parse_rev
+from shared.core.resolution.revs import RevParts, make_rev, parse_rev, plain_rev
 from shared.core.version_vectors import MAX_COUNTER, Source
 from tests.unit.core.resolution.server import doc
 
@@ -65,3 +65,8 @@ def test_revs_of_before_there_were_histories_are_understood() -> None:
 )
 def test_any_other_text_is_no_rev(text: str) -> None:
     assert parse_rev(text) is None
+
+
+def test_a_plain_rev_is_one_of_them() -> None:
+    sequence, content, history = SequenceNumber(7), content_hash(doc()), Epoch("abc")
+    assert plain_rev(sequence, content, history) == make_rev(sequence, content, deleted=False, history=history)

@@ -11,8 +11,8 @@ from typing import Any
 from shared.core.json.pointers import Place
 from shared.core.json.values import Key, Value
 from shared.core.merge import arrays, orders
-from shared.core.merge.array_run import At, Members, Run
-from shared.core.merge.arrays import Array, Keyed
+from shared.core.merge.array_run import At, Run
+from shared.core.merge.arrays import Array, Keyed, Named
 from shared.core.merge.bulk import EVERY, Records
 from shared.core.merge.ordered_merge import merge_ordered
 from shared.core.merge.policies import Strategy
@@ -29,10 +29,9 @@ def merge_arrays(run: Run, at: At, bases: Sequence[Value], ours: Array, theirs: 
             if len(lists) < len(bases):
                 ancestors.append(Keyed([], []))
             return _set(run, at, ancestors, mine, other)
-        field = arrays.named_by(every)
-        if field is not None:
-            by_name = [_by_name(array, field) for array in (*bases, ours, theirs)]
-            return _named(run, at, field, by_name, (lists, ours, theirs))
+        named = arrays.named(every)
+        if named is not None:
+            return _named(run, at, named, [isinstance(base, list) for base in bases], (ours, theirs))
     same = run.keys.same_nested
     if same(ours, theirs) or any(same(theirs, base) for base in bases):
         return ours
@@ -59,39 +58,49 @@ def _set(run: Run, at: At, bases: list[Keyed], ours: Keyed, theirs: Keyed) -> Ar
     values: dict[Key, Any] = {}
     for side in (ours,) if kept is here else (*bases, theirs, ours):
         values.update(zip(side.keys, side.array, strict=True))
-    order = _order(run, at.place, bases, ours, theirs, kept=kept, by=lambda key: orders.rank(values[key]))
-    result = [values[key] for key in order if key in kept]
-    return _sorted(result, [*known, ours.keys, theirs.keys])
+
+    def by(key: Key) -> Any:
+        return orders.rank(values[key])
+
+    order = _order(run, at.place, bases, ours, theirs, kept=kept, by=by, all_kept=kept is here)
+    left = order if len(order) == len(kept) else [key for key in order if key in kept]
+    return _sorted(list(map(values.__getitem__, left)), [*known, ours.keys, theirs.keys])
 
 
-def _named(run: Run, at: At, field: str, by_name: list[Members], arrays_: tuple[list[Array], Array, Array]) -> Array:
-    """`by_name`: the ancestors, ours and theirs."""
-    lists, ours, theirs = arrays_
-    *bases, mine, other = by_name
-    merged, places = run.members(at, bases, mine, other, field)
-    names = [[member[field] for member in array] for array in lists]
-    known = [Keyed(those, those) for those in names]
-    sides = Keyed(list(mine), ours), Keyed(list(other), theirs)
-    order = _order(run, at.place, known, *sides, kept=merged.keys(), by=orders.rank)
-    order = _sorted([name for name in order if name in merged], [*names, list(mine), list(other)])
+def _named(run: Run, at: At, named: Named, are_lists: list[bool], sides: tuple[Array, Array]) -> Array:
+    """`named`: the ancestors that are arrays, ours and theirs. `are_lists`: of each ancestor, whether it is one."""
+    *lists, mine, other = named.members
+    known = iter(lists)
+    bases = [next(known) if is_list else {} for is_list in are_lists]
+    merged, places = run.members(at, bases, mine, other, named.field)
+    *ancestors, ours, theirs = (Keyed(names, names) for names in named.names)
     conflicts = places.pop(EVERY, None)
+    kept, all_kept = merged.keys(), conflicts is not None and len(merged) == len(mine)
+    ours, theirs = ours._replace(array=sides[0]), theirs._replace(array=sides[1])
+    order = _order(run, at.place, ancestors, ours, theirs, kept=kept, by=orders.rank, all_kept=all_kept)
+    left = list(order) if len(order) == len(merged) else [name for name in order if name in merged]
+    left = _sorted(left, named.names)
     if isinstance(conflicts, Records):
-        conflicts.indices = dict(zip(order, range(len(order)), strict=True))
+        conflicts.indices = dict(zip(left, range(len(left)), strict=True))
     if places:
-        for index, name in enumerate(order):
+        for index, name in enumerate(left):
             if name in places:
                 places[name].index = index
-    return [merged[name] for name in order]
-
-
-def _by_name(array: Value, field: str) -> Members:
-    return {member[field]: member for member in array} if isinstance(array, list) else {}
+    return list(map(merged.__getitem__, left))
 
 
 def _order(
-    run: Run, place: Place, bases: list[Keyed], ours: Keyed, theirs: Keyed, *, kept: Set[Key], by: orders.Rank[Any]
+    run: Run,
+    place: Place,
+    bases: list[Keyed],
+    ours: Keyed,
+    theirs: Keyed,
+    *,
+    kept: Set[Key],
+    by: orders.Rank[Any],
+    all_kept: bool,
 ) -> Sequence[Key]:
-    """All keys in order."""
+    """All keys in order, as `orders.order` has it."""
     known = []
     if bases:
         nearest = arrays.nearest(bases, ours, theirs)
@@ -102,6 +111,7 @@ def _order(
         theirs.keys,
         kept=kept,
         by=by,
+        all_kept=all_kept,
         decide_ours=lambda: run.decided(place, ours.array, theirs.array) is ours.array,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, islice
-from operator import le
+from operator import itemgetter, le
 from typing import Any, Final, NamedTuple
 
 from shared.core.json.canonical import JsonValue, canonical, number
@@ -26,7 +26,7 @@ FIRST: Final = 64
 
 
 class Keyed(NamedTuple):
-    """An array, or a stretch of one, and the keys of its elements."""
+    """An array, or a stretch of one, and the keys of its elements: the array itself where they are their own."""
 
     keys: list[Key]
     array: Array
@@ -35,21 +35,41 @@ class Keyed(NamedTuple):
 
     def part(self, where: slice) -> Keyed:
         """A stretch of it."""
-        return Keyed(self.keys[where], self.array[where])
+        keys = self.keys[where]
+        return Keyed(keys, keys if self.keys is self.array else self.array[where])
+
+
+class Named(NamedTuple):
+    """Arrays whose members are objects that a field names."""
+
+    field: str
+    names: list[list[Any]]
+    """Of the members of each array, in order."""
+    members: list[dict[Any, JsonValue]]
+    """Of each array, by name."""
+
+
+def named(arrays: Sequence[Array]) -> Named | None:
+    """By the first of KEY_FIELDS that tells the members of each array apart; names are strings or numbers."""
+    if any(array and not isinstance(array[0], dict) for array in arrays):
+        return None
+    for field in KEY_FIELDS:
+        if all(not array or field in array[0] for array in arrays):
+            try:
+                names = [list(map(itemgetter(field), array)) for array in arrays]
+            except (KeyError, TypeError):  # one has no such field, or is no object
+                continue
+            if all(_are(those, str, int, float) for those in names):
+                members = [dict(zip(those, array, strict=True)) for those, array in zip(names, arrays, strict=True)]
+                if all(len(those) == len(array) for those, array in zip(members, arrays, strict=True)):
+                    return Named(field, names, members)
+    return None
 
 
 def named_by(arrays: Sequence[Array]) -> str | None:
-    """The first of KEY_FIELDS that tells the members of each array apart; names are strings or numbers."""
-    if any(array and not isinstance(array[0], dict) for array in arrays) or not _are(chain(*arrays), dict):
-        return None
-    return next((field for field in KEY_FIELDS if all(_names(array, field) for array in arrays)), None)
-
-
-def _names(array: Array, field: str) -> bool:
-    if array and field not in array[0]:
-        return False
-    names = [member.get(field) for member in array]
-    return _are(names, str, int, float) and len(set(names)) == len(names)
+    """The field that names the members of each array, if one does."""
+    found = named(arrays)
+    return found and found.field
 
 
 def _are(values: Iterable[Any], *types: type) -> bool:

@@ -12,7 +12,8 @@ from shared.core.json.canonical import JsonValue
 from shared.core.json.values import Key, Keys
 from shared.core.merge import similar
 from shared.core.merge.arrays import Keyed
-from shared.core.merge.sequences import COUNTED, Hunk
+from shared.core.merge.counts import COUNTED
+from shared.core.merge.sequences import Hunk
 
 Name = tuple[str, Key, int]
 """What an element is called: ("base", index in the base, 0), or ("new", its key, how many such are before it)."""

@@ -9,19 +9,19 @@ Laws (tests/unit/core/merge/test_ordered_merge.py), R being merge(base; ours, th
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import Counter
 from collections.abc import Sequence
-from itertools import compress, islice, pairwise, repeat
-from operator import eq
-from typing import Any, Final, NamedTuple
+from itertools import accumulate, compress, pairwise
+from typing import Any, Final
 
 from shared.core.json.canonical import JsonValue
 from shared.core.json.pointers import Place
-from shared.core.json.values import ABSENT, Key, Value, is_strong
-from shared.core.merge import arrays, moves, orders, sequences, similar
+from shared.core.json.values import ABSENT, Key, Value
+from shared.core.merge import arrays, moves, orders, sequences, similar, twice
 from shared.core.merge.array_run import Again, At, Merges, Run
 from shared.core.merge.arrays import Array, Keyed
-from shared.core.merge.sequences import COSTLY, COUNTED, Hunk, Region, counted
+from shared.core.merge.counts import counted
+from shared.core.merge.sequences import COSTLY, Hunk, Region
+from shared.core.merge.twice import Alone
 
 MAX_ELEMENTS: Final = 5_000
 """More neighbours than that, each changed by both sides, are one value: their places prove nothing."""
@@ -59,16 +59,6 @@ Differences = dict[tuple[int, int], tuple[list[Hunk], int]]
 """By id() of the keys of two arrays: how the second differs from the first, and how many steps that took."""
 
 
-class _Alone(NamedTuple):
-    """A stretch that one side alone inserted, or removed."""
-
-    by_ours: bool
-    inserted: bool
-    at: int
-    """Where it stands in the result, or would."""
-    stretch: Keyed
-
-
 class _Ordered:
     """diff3 on elements; where both sides changed the same ones, ever coarser ways to tell them apart."""
 
@@ -82,7 +72,7 @@ class _Ordered:
         self.theirs = theirs
         self.result: Array = []
         self.places: list[Place] = []
-        self.alone: list[_Alone] = []
+        self.alone: list[Alone] = []
         self.proved = False
         """Whether merging the result again, with either side, is known to give it."""
         self.merges: tuple[Merges, Merges] = (set(), set())
@@ -140,6 +130,9 @@ class _Ordered:
         self, base: Keyed, ours: Keyed, theirs: Keyed, regions: Sequence[Region], *, guess: bool = True
     ) -> None:
         for region in regions:
+            if not region.by_theirs and not region.by_ours:
+                self.result += ours.array[region.ours]
+                continue
             b, o, t = base.part(region.base), ours.part(region.ours), theirs.part(region.theirs)
             if not region.by_theirs:
                 self.one_changed(b, o, by_ours=True)
@@ -156,7 +149,7 @@ class _Ordered:
 
     def one_changed(self, base: Keyed, side: Keyed, *, by_ours: bool) -> None:
         if not base.keys or not side.keys:
-            self.alone.append(_Alone(by_ours, not base.keys, len(self.result), side if side.keys else base))
+            self.alone.append(Alone(by_ours, not base.keys, len(self.result), side if side.keys else base))
         self.result += side.array
 
     def without_base(self) -> None:
@@ -288,94 +281,48 @@ class _Ordered:
     def count_once(self, base: Keyed) -> None:
         """What both sides inserted at two places is there once; of equal elements, of which each side removed
         another, one is gone."""
-        drop, add = self.twice(base)
+        drop, add = twice.too_often(self.alone, base, self.ours, self.theirs, lambda: self.keys_of_result([base]))
         if not drop and not add:
             return
         gone: list[int] = []
         come: dict[int, Array] = {}
         for _, inserted, at, stretch in reversed(self.alone):
-            last = _last(stretch.keys, drop if inserted else add)
             if inserted:
-                gone += map(at.__add__, last)
-            elif last:
+                gone += twice.last(stretch.keys, drop, at)
+            elif last := twice.last(stretch.keys, add):
                 come.setdefault(at, []).extend(stretch.array[index] for index in last)
         gone.reverse()
         if gone:
-            once = list(map(self.result.__getitem__, gone))
+            once = self.result[gone[0] : gone[-1] + 1] if _is_stretch(gone) else [self.result[at] for at in gone]
             self.run.record(self.at.place, once, ABSENT, "both-inserted")
         self.change(gone, come)
 
     def change(self, gone: list[int], come: dict[int, Array]) -> None:
         """Take out of the result what is `gone`, indices that ascend, and put in before an index what has `come`, the
         last first."""
+        before, added = sorted(come), [0]
+        added += accumulate(len(come[at]) for at in before)
+        for place in self.places:
+            if place.index is not None:
+                place.index += added[bisect_right(before, place.index)] - bisect_left(gone, place.index)
+        if not come and _is_stretch(gone):  # as it is of very many
+            del self.result[gone[0] : gone[-1] + 1]
+            return
         left = bytearray(b"\1") * len(self.result)
-        if gone and gone[-1] - gone[0] == len(gone) - 1:  # one stretch, as it is of very many
-            left[gone[0] : gone[-1] + 1] = bytes(len(gone))
-        else:
-            for index in gone:
-                left[index] = 0
+        for index in gone:
+            left[index] = 0
         result: Array = []
-        start, before, added = 0, sorted(come), [0]
+        start = 0
         for at in before:
             result += compress(self.result[start:at], left[start:at])
             result += reversed(come[at])
             start = at
-            added.append(added[-1] + len(come[at]))
         result += compress(self.result[start:], left[start:])
-        for place in self.places:
-            if place.index is not None:
-                place.index += added[bisect_right(before, place.index)] - bisect_left(gone, place.index)
         self.result = result
 
-    def twice(self, base: Keyed) -> tuple[Counter[Key], Counter[Key]]:
-        """What is in the result too often, and not often enough, because each side did the same elsewhere."""
-        done = {(by_ours, inserted): Counter[Key]() for by_ours in (True, False) for inserted in (True, False)}
-        strong: dict[bool, set[Key]] = {True: set(), False: set()}
-        for by_ours, inserted, _, stretch in self.alone:
-            done[by_ours, inserted].update(counted(stretch.keys))
-            if inserted:  # what is hardly equal by chance may as well be in the place of something else
-                distinct = dict(zip(stretch.keys, stretch.array, strict=True))
-                strong[not by_ours].update(key for key, value in distinct.items() if _is_telling(value))
-        for by_ours, those in strong.items():
-            if those:
-                new = counted(self.ours.keys if by_ours else self.theirs.keys) - counted(base.keys)
-                done[by_ours, True] |= Counter({key: new[key] for key in those})
-        drop, add = (done[True, inserted] & done[False, inserted] for inserted in (True, False))
-        if drop or add:
-            result, ours, theirs = map(counted, (self.keys_of_result([base]), self.ours.keys, self.theirs.keys))
-            drop &= result - (ours | theirs)
-            add &= (ours & theirs) - result
-        return drop, add
 
-
-def _last(keys: Sequence[Key], counts: Counter[Key]) -> list[int]:
-    """The last indices of the keys that are counted, so many of each, the greatest first; they are taken off."""
-    left = counts.total()
-    indices: list[int] = []
-    if not left or counts.keys().isdisjoint(keys):
-        return indices
-    if len(counts) <= COUNTED:  # each at the speed of C
-        for key in counts:
-            those = compress(range(len(keys) - 1, -1, -1), map(eq, reversed(keys), repeat(key)))
-            last = list(islice(those, max(counts[key], 0)))
-            counts[key] -= len(last)
-            indices += last
-        indices.sort(reverse=True)
-        return indices
-    for index in range(len(keys) - 1, -1, -1):
-        key = keys[index]
-        if counts[key] > 0:
-            counts[key] -= 1
-            indices.append(index)
-            left -= 1
-            if not left:
-                break
-    return indices
-
-
-def _is_telling(element: JsonValue) -> bool:
-    """Whether two of these are hardly equal by chance."""
-    return is_strong(element) or (isinstance(element, dict | list) and bool(element))
+def _is_stretch(indices: list[int]) -> bool:
+    return bool(indices) and indices[-1] - indices[0] == len(indices) - 1
 
 
 def _apart(regions: Sequence[Region]) -> bool:

@@ -11,16 +11,17 @@ Laws (tests/unit/core/merge/test_orders.py):
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Hashable, Sequence, Set
+from collections.abc import Callable, Hashable, Mapping, Sequence, Set
 from enum import Enum
-from itertools import pairwise
+from functools import partial
+from itertools import islice, pairwise
 from typing import Any, TypeVar
 
 from shared.core.json.canonical import JsonValue, canonical, number
-from shared.core.json.values import is_number
+from shared.core.json.values import Key, is_number
 from shared.core.merge.arrays import Array, Keyed
-from shared.core.merge.sequences import Hunk, Steps, difference
+from shared.core.merge.counts import counted
+from shared.core.merge.sequences import Hunk, Steps, common_head, difference
 
 K = TypeVar("K", bound=Hashable)
 
@@ -44,9 +45,14 @@ def rank(value: JsonValue) -> tuple[int, Any, Any]:
     return 2, canonical(value), 0
 
 
+def _rank_of(values: Mapping[Key, JsonValue], key: Key) -> tuple[int, Any, Any]:
+    return rank(values[key])
+
+
 def precedes(a: Sequence[K], b: Sequence[K], by: Rank[K]) -> bool:
     """Whether `a` goes before `b`: the first elements in which they differ decide, else the shorter does."""
-    for x, y in zip(a, b, strict=False):
+    start = common_head(a, b)
+    for x, y in zip(islice(a, start, None), islice(b, start, None), strict=False):
         if x != y and by(x) != by(y):  # two of an array may be equal
             return bool(by(x) < by(y))
     return len(a) <= len(b)
@@ -94,11 +100,14 @@ def union(a: Keyed, b: Keyed, steps: Steps, before: Array | None = None) -> tupl
 
     The one that has all that the other has stands as it is.
     """
-    ranks = dict(zip(b.keys, b.array, strict=True)) | dict(zip(a.keys, a.array, strict=True))
-    if not precedes(a.keys, b.keys, lambda key: rank(ranks[key])):
+    by: Rank[Key] = rank
+    if a.keys is not a.array or b.keys is not b.array:
+        ranks = dict(zip(b.keys, b.array, strict=True)) | dict(zip(a.keys, a.array, strict=True))
+        by = partial(_rank_of, ranks)
+    if not precedes(a.keys, b.keys, by):
         a, b = b, a
     hunks = difference(a.keys, b.keys, steps)
-    in_a, in_b = Counter(a.keys), Counter(b.keys)
+    in_a, in_b = counted(a.keys), counted(b.keys)
     if in_b <= in_a:
         return a.array, hunks
     if in_a <= in_b:
@@ -122,7 +131,7 @@ def union(a: Keyed, b: Keyed, steps: Steps, before: Array | None = None) -> tupl
                 other.array.append(element)
         first, second = mine, other
         last = (result or before or [])[-1:]
-        if not goes_first(mine.keys, other.keys, lambda key: rank(ranks[key]), (list(map(rank, last)), [])):
+        if not goes_first(mine.keys, other.keys, by, (list(map(rank, last)), [])):
             first, second = other, mine
         result += first.array
         result += second.array
@@ -144,21 +153,22 @@ def order(
     kept: Set[K],
     by: Rank[K],
     decide_ours: Callable[[], bool],
+    all_kept: bool = False,
 ) -> Sequence[K]:
     """All keys in order; `bases`, of which the first is the nearest, may be none. No duplicates in any.
 
     Who alone reordered what was there decides; if both did, `decide_ours` does; if nobody did, the elements do.
     `kept`: the keys of the result. A side that has them all, as the other one has them, is a merge of the two.
+    `all_kept`: whether it is known that each of the others has just these.
     """
     if ours == theirs:
         return ours
-    if len(bases) == 1 and ours == bases[0] and kept <= set(theirs):  # as below, without looking for it
-        return theirs
-    if len(bases) == 1 and theirs == bases[0] and kept <= set(ours):
-        return ours
-    if len(bases) == 1 and len(kept) == len(bases[0]) == len(ours) == len(theirs):
-        every = (bases[0], ours, theirs)
-        if all(all(map(kept.__contains__, those)) for those in every):  # as below, of two that reordered the same
+    if len(bases) == 1:  # as below, without looking for it
+        if ours == bases[0] and (all_kept or kept <= set(theirs)):
+            return theirs
+        if theirs == bases[0] and (all_kept or kept <= set(ours)):
+            return ours
+        if all_kept or _have_just(kept, (bases[0], ours, theirs)):  # of two that reordered the same
             return ours if decide_ours() else theirs
     left = [[key for key in base if key in kept] for base in bases]
     by_theirs = bool(bases) and all(reordered(base, theirs) for base in left)
@@ -176,6 +186,10 @@ def order(
         if (here if ours_first else there) == [key for key in second if key in both]:
             return second
     return interleave(bases[0] if bases else [], first, second, by, reorders=reorders)
+
+
+def _have_just(kept: Set[K], those: Sequence[Sequence[K]]) -> bool:
+    return all(len(keys) == len(kept) for keys in those) and all(all(map(kept.__contains__, keys)) for keys in those)
 
 
 def interleave(

@@ -14,12 +14,12 @@ Laws (tests/unit/core/merge/test_sequences.py):
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
-from shared.core.json.values import Key, Value, weigh
+from shared.core.json.values import Value, weigh
+from shared.core.merge.counts import counted
 
 ElementKeys = Sequence[Hashable]
 
@@ -33,11 +33,6 @@ COSTLY: Final = BUDGET // 5
 
 SHORT: Final = 32
 """Elements in two sequences together that are compared without looking for anchors first."""
-
-
-LONG: Final = 1_000
-COUNTED: Final = 4
-"""So few keys are counted one by one, sooner than all, in more than LONG."""
 
 
 HEAVY: Final = 30_000
@@ -85,15 +80,6 @@ class Steps:
     def share(self, length: int) -> int:
         """What it may take at most."""
         return max(self.minimum(length), length * BUDGET // max(self.weight(), length))
-
-
-def counted(keys: Sequence[Key]) -> Counter[Key]:
-    """How often each key is there. The same few in a long sequence are counted one by one, sooner than all."""
-    if len(keys) > LONG and len(set(keys[:LONG])) <= COUNTED:
-        distinct = set(keys)
-        if len(distinct) <= COUNTED:
-            return Counter({key: keys.count(key) for key in distinct})
-    return Counter(keys)
 
 
 class Hunk(NamedTuple):
@@ -214,6 +200,12 @@ def surely_costly(base: Sequence[Any], sides: Sequence[Sequence[Any]], steps: St
     if steps is not None:
         steps.unlike = [(base, side, where) for side, where in zip(sides, unlike, strict=True)]
     return sum(n - i + m - j for i, n, j, m in unlike if i < n and j < m) > COSTLY
+
+
+def common_head(a: Sequence[Any], b: Sequence[Any]) -> int:
+    """How many elements are equal from the start, or fewer if they are few."""
+    limit = min(len(a), len(b))
+    return _reach(limit, lambda at, to: a[at:to] == b[at:to]) if limit > SHORT else 0
 
 
 def unlike_part(a: Sequence[Any], b: Sequence[Any]) -> tuple[int, int, int, int]:

@@ -1143,9 +1143,9 @@ BREAKS = (
     ),
     Break(
         "arrays: what both inserted at two places is there twice",
-        "shared/core/merge/ordered_merge.py",
-        "            drop &= result - (ours | theirs)",
-        "            drop.clear()",
+        "shared/core/merge/twice.py",
+        "        drop &= result - (here | there)",
+        "        drop.clear()",
         ARRAYS,
     ),
     Break(

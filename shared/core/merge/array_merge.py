@@ -13,7 +13,7 @@ from shared.core.json.values import Key, Value
 from shared.core.merge import arrays, orders
 from shared.core.merge.array_run import At, Run
 from shared.core.merge.arrays import Array, Keyed, Named
-from shared.core.merge.bulk import EVERY, Records
+from shared.core.merge.bulk import EVERY, RecordConflicts
 from shared.core.merge.ordered_merge import merge_ordered
 from shared.core.merge.policies import Strategy
 
@@ -80,7 +80,7 @@ def _named(run: Run, at: At, named: Named, are_lists: list[bool], sides: tuple[A
     order = _order(run, at.place, ancestors, ours, theirs, kept=kept, by=orders.rank, all_kept=all_kept)
     left = list(order) if len(order) == len(merged) else [name for name in order if name in merged]
     left = _sorted(left, named.names)
-    if isinstance(conflicts, Records):
+    if isinstance(conflicts, RecordConflicts):
         conflicts.indices = dict(zip(left, range(len(left)), strict=True))
     if places:
         for index, name in enumerate(left):

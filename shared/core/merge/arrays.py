@@ -68,8 +68,8 @@ def named(arrays: Sequence[Array]) -> Named | None:
 
 def named_by(arrays: Sequence[Array]) -> str | None:
     """The field that names the members of each array, if one does."""
-    found = named(arrays)
-    return found and found.field
+    by_field = named(arrays)
+    return by_field and by_field.field
 
 
 def _are(values: Iterable[Any], *types: type) -> bool:

@@ -1,34 +1,82 @@
-"""Very many members of one kind, merged all at once: small lists that are not compared, and named records."""
+"""Very many members of one kind, merged at once: plain fields, small lists that are not compared, named records."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from itertools import chain, compress
-from operator import and_, lt, methodcaller, ne, or_
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from itertools import chain, compress, repeat
+from operator import and_, eq, itemgetter, lt, ne, not_, or_
+from typing import Any, Final, NamedTuple
 
 from shared.core.json.canonical import MAX_SAFE_INTEGER, JsonValue
 from shared.core.json.pointers import Place, escape
-from shared.core.json.values import ABSENT, PLAIN, Value
+from shared.core.json.values import PLAIN, Value
 from shared.core.merge import wide
 from shared.core.merge.array_run import At, Members, Run
 from shared.core.merge.arrays import segment_of
-from shared.core.merge.conflicts import Side
+from shared.core.merge.conflicts import Decide, Side
+from shared.core.merge.wide import Rows
 
 _LISTS: Final = frozenset({list})
 
 
-def lists(
-    run: Run, at: At, names: Collection[Any], sides: tuple[Members, Members, Members], result: Members
-) -> list[Any]:
+class Standing(NamedTuple):
+    """What stands at very many places, what does not, and why."""
+
+    kept: list[JsonValue]
+    dropped: list[JsonValue]
+    rules: list[str]
+
+
+def _standing(decide: Decide, pointers: list[str], ours: list[JsonValue], theirs: list[JsonValue]) -> Standing:
+    decisions, to_ours = list(map(decide, pointers, ours, theirs)), Side.OURS
+    mine = [side is to_ours for side, _ in decisions]
+    rules = [rule for _, rule in decisions]
+    if not any(mine):
+        return Standing(theirs, ours, rules)
+    kept = [our if is_mine else their for is_mine, our, their in zip(mine, ours, theirs, strict=True)]
+    dropped = [their if is_mine else our for is_mine, our, their in zip(mine, ours, theirs, strict=True)]
+    return Standing(kept, dropped, rules)
+
+
+class FieldConflicts:
+    """Conflicts in fields of one object."""
+
+    def __init__(self, above: Place, names: list[str]) -> None:
+        self._above = above
+        self._segments = _escaped(names)
+        self.pointers = list(map(f"{above.stable()}/".__add__, self._segments))
+        """Stable ones."""
+        self.standing = Standing([], [], [])
+
+    def conflicts(self, known: dict[Place, str]) -> Iterable[tuple[str, Value, Value, str]]:
+        """Pointer into the result, what is kept and dropped, the rule."""
+        pointers: Iterable[str] = self.pointers
+        if self._above.in_array:
+            pointers = map(f"{self._above.in_result(known)}/".__add__, self._segments)
+        return zip(pointers, *self.standing, strict=True)
+
+
+def _escaped(names: list[str]) -> list[str]:
+    every = "".join(names)
+    return list(map(escape, names)) if "~" in every or "/" in every else names
+
+
+def fields(run: Run, at: At, edited: Rows, result: Members) -> None:
+    """Put in, of an object, very many scalars that both sides edited, none of them a string on both."""
+    conflicts = FieldConflicts(at.place, edited.names)
+    conflicts.standing = _standing(run.decide, conflicts.pointers, edited.ours, edited.theirs)
+    result.update(zip(edited.names, conflicts.standing.kept, strict=True))
+    run.note((conflicts, None, None, "", ""))
+
+
+def lists(run: Run, at: At, rows: Rows, result: Members) -> Sequence[Any]:
     """Put in, of many names, those lists of scalars that both sides changed, not alike, and that are no sets, if no
     elements are compared. The other names. Raises TooManyArrays if they are too many to be compared."""
-    every = list(names)
-    columns: list[list[Any]] = [[side.get(name) for name in every] for side in sides]
-    if len(every) <= wide.MANY or not all(_LISTS.issuperset(map(type, column)) for column in columns):
-        return every
+    columns: list[list[Any]] = [rows.base, rows.ours, rows.theirs]
+    if len(rows.names) <= wide.MANY or not all(_LISTS.issuperset(map(type, column)) for column in columns):
+        return rows.names
     if not PLAIN.issuperset(map(type, chain.from_iterable(chain(*columns)))):
-        return every
+        return rows.names
     base, ours, theirs = columns
     repeats = [map(lt, map(len, map(set, column)), map(len, column)) for column in columns]
     changed = [list(map(ne, a, b)) for a, b in ((ours, theirs), (ours, base), (theirs, base))]
@@ -38,98 +86,142 @@ def lists(
     chosen = list(map(and_, map(and_, map(and_, changed[0], changed[1]), changed[2]), any_repeats))
     decision = run.of_arrays(sum(chosen))
     if decision is None:
-        return every
+        return rows.names
     side, rule = decision
-    above, in_array = at.place.stable(), at.place.in_array
-    for name, mine, other in zip(*(compress(column, chosen) for column in (every, ours, theirs)), strict=True):
-        result[name], dropped = (mine, other) if side is Side.OURS else (other, mine)
-        below = f"/{escape(name)}"
-        where, rest = (at.place, below) if in_array else (above + below, "")
-        run.note((where, result[name], dropped, rule, rest))
-    return [name for name, is_chosen in zip(every, chosen, strict=True) if not is_chosen]
+    names, mine, other = (list(compress(column, chosen)) for column in (rows.names, ours, theirs))
+    if names:
+        conflicts = FieldConflicts(at.place, names)
+        kept, dropped = (mine, other) if side is Side.OURS else (other, mine)
+        conflicts.standing = Standing(kept, dropped, [rule] * len(names))
+        result.update(zip(names, kept, strict=True))
+        run.note((conflicts, None, None, "", ""))
+    return list(compress(rows.names, map(not_, chosen)))
 
 
 EVERY: Final = object()
-"""What Records are called among the places of members."""
+"""What RecordConflicts are called among the places of members."""
 
 
-class Records:
+class RecordConflicts:
     """Conflicts in members that a field names, told when it is known where these are in the result."""
 
     def __init__(self, above: Place) -> None:
-        self.above = above
-        self.rows: list[tuple[Any, str, Value, Value, str]] = []
-        """Name, what follows in the pointer, what is kept and dropped, the rule."""
+        self._above = above
+        self.of_fields: list[tuple[str, list[Any], Standing]] = []
+        """What follows in the pointer, the names of the members, what stands in them."""
         self.indices: dict[Any, int] = {}
 
-    def conflicts(self, known: dict[Place, str]) -> list[tuple[str, Value, Value, str]]:
+    def conflicts(self, known: dict[Place, str]) -> Iterable[tuple[str, Value, Value, str]]:
         """Pointer into the result, what is kept and dropped, the rule."""
-        above, indices = self.above.in_result(known), self.indices
-        return [
-            (f"{above}/{indices.get(name, '-')}{below}", kept, dropped, rule)
-            for name, below, kept, dropped, rule in self.rows
-        ]
+        above, index = f"{self._above.in_result(known)}/", self.indices
+        for below, names, standing in self.of_fields:
+            pointers = [f"{above}{at}{below}" for at in map(index.get, names, repeat("-"))]
+            yield from zip(pointers, *standing, strict=True)
 
 
-def records(
-    run: Run, at: At, named: str, sides: tuple[Members, Members, Members], result: Members
-) -> tuple[list[Any], Records] | None:
+Sides = tuple[Members, Members, Members]
+"""What the ancestor, ours and theirs have."""
+
+
+def records(run: Run, at: At, named: str, sides: Sides, result: Members) -> tuple[list[Any], RecordConflicts] | None:
     """Put in, of members that a field names, those that both sides edited, if all sides have the same ones, and all
     members the same few fields, which are scalars. The names of the others, and the conflicts; None of any others."""
-    base, ours, theirs = sides
-    if not base.keys() == ours.keys() == theirs.keys():
+    columns = _columns(named, sides)
+    if columns is None:
         return None
-    members = [list(map(side.__getitem__, ours)) for side in sides]
-    fields = [field for field in members[1][0] if field != named]  # that one is the same on all sides
-    if not 0 < len(fields) <= wide.MANY or any({*map(len, column)} != {len(fields) + 1} for column in members):
-        return None
-    columns = [[list(map(methodcaller("get", field, ABSENT), column)) for column in members] for field in fields]
-    if not all(PLAIN.issuperset(map(type, values)) for of_field in columns for values in of_field):
-        return None
+    ours = sides[1]
     by_ours, by_theirs = (
-        list(map(any, zip(*(map(ne, of_field[side], of_field[0]) for of_field in columns), strict=True)))
-        for side in (1, 2)
+        _any_differ([(of_field[0], of_field[side]) for of_field in columns.values()]) for side in (1, 2)
     )
     both = list(map(and_, by_ours, by_theirs))
-    names = list(compress(ours, both))
-    copies = list(map(dict.copy, compress(members[1], both)))
-    edited = []
-    for field, of_field in zip(fields, columns, strict=True):
-        before, mine, other = (list(compress(values, both)) for values in of_field)
-        by_theirs = list(map(and_, map(ne, other, before), map(ne, other, mine)))
-        rows = zip(*(compress(values, by_theirs) for values in (names, copies, before, mine, other)), strict=True)
-        edited += [(field, *row) for row in rows]
-    if any(type(our) is type(their) is str and our != was for *_, was, our, their in edited):
+    edits = {
+        field: _Edits.of(*(list(compress(values, both)) for values in of_field))
+        for field, of_field in columns.items()
+    }
+    if any(edit.has_texts() for edit in edits.values()):
         return None  # some strings are put together
-    result.update(zip(names, copies, strict=True))
-    conflicts = Records(at.place)
-    _decide(run, conflicts, f"{at.place.stable()}/", named, edited)
-    return [name for name, is_both in zip(ours, both, strict=True) if not is_both], conflicts
-
-
-def _decide(
-    run: Run,
-    conflicts: Records,
-    above: str,
-    named: str,
-    edited: Iterable[tuple[str, Any, Members, JsonValue, JsonValue, JsonValue]],
-) -> None:
-    """Of each edit of theirs: field, name, member of the result, ancestor, ours, theirs."""
-    decide, note, to_ours = run.decide, conflicts.rows.append, Side.OURS
-    for field, name, member, was, our, their in edited:
-        if our == was:
-            member[field] = their
-            continue
+    names = list(compress(ours, both))
+    copies = list(map(dict.copy, compress(ours.values(), both)))
+    conflicts = RecordConflicts(at.place)
+    above = f"{at.place.stable()}/"
+    for field, edit in edits.items():
+        those = list(compress(names, edit.conflict))
         below = f"/{escape(field)}"
-        side, rule = decide(f"{above}{_segment(named, name)}{below}", our, their)
-        if side is to_ours:
-            note((name, below, our, their, rule))
-        else:
-            member[field] = their
-            note((name, below, their, our, rule))
+        standing = _standing(run.decide, _pointers(above, named, those, below), edit.ours, edit.theirs)
+        conflicts.of_fields.append((below, those, standing))
+        for chosen, values in ((edit.conflict, standing.kept), (edit.adopted, edit.by_theirs)):
+            for member, value in zip(compress(copies, chosen), values, strict=True):
+                member[field] = value
+    if len(names) < len(ours):
+        result.update(ours)
+    result.update(zip(names, copies, strict=True))
+    return list(compress(ours, map(not_, both))), conflicts
 
 
-def _segment(named: str, name: Any) -> str:
-    if type(name) is int and -MAX_SAFE_INTEGER <= name <= MAX_SAFE_INTEGER:
-        return f"{named}={name}"
-    return escape(segment_of(named, name))
+def _columns(named: str, sides: Sides) -> dict[str, list[list[Any]]] | None:
+    """Of each field but the one that names them: what the members have, of the ancestor, ours and theirs, in the
+    order of ours."""
+    ours = sides[1]
+    if not len(sides[0]) == len(ours) == len(sides[2]):
+        return None
+    fields = [field for field in next(iter(ours.values())) if field != named]  # that one is the same on all sides
+    if not 0 < len(fields) <= wide.MANY or any({*map(len, side.values())} != {len(fields) + 1} for side in sides):
+        return None
+    by_side = []
+    try:
+        for side in sides:
+            columns = [list(map(itemgetter(field), side.values())) for field in fields]
+            if not all(PLAIN.issuperset(map(type, values)) for values in columns):
+                return None
+            by_side.append(columns if side is ours else _in_order(ours, side, columns))
+    except KeyError:  # other members, or other fields
+        return None
+    return {field: [columns[at] for columns in by_side] for at, field in enumerate(fields)}
+
+
+def _in_order(names: Members, side: Members, columns: list[list[Any]]) -> list[list[Any]]:
+    """What the members of a side have, in the order of `names`. Each was read as it lies in memory: if they are read
+    in another order it takes longer than that."""
+    if len(columns) == 1:
+        return [list(map(dict(zip(side, columns[0], strict=True)).__getitem__, names))]
+    at = list(map(dict(zip(side, range(len(side)), strict=True)).__getitem__, names))
+    return [list(map(values.__getitem__, at)) for values in columns]
+
+
+def _any_differ(pairs: list[tuple[list[Any], list[Any]]]) -> list[bool]:
+    """Of each row, whether the two differ in any of the pairs of columns."""
+    differ = [False] * len(pairs[0][0])
+    for one, two in pairs:
+        differ = list(map(or_, differ, map(ne, one, two)))
+    return differ
+
+
+class _Edits(NamedTuple):
+    """Of one field, whether both sides edited it, and theirs alone; and what they have there."""
+
+    conflict: list[bool]
+    ours: list[JsonValue]
+    theirs: list[JsonValue]
+    adopted: list[bool]
+    by_theirs: list[JsonValue]
+
+    @classmethod
+    def of(cls, base: list[JsonValue], ours: list[JsonValue], theirs: list[JsonValue]) -> _Edits:
+        edited = list(map(and_, map(ne, theirs, base), map(ne, theirs, ours)))
+        conflict = list(map(and_, edited, map(ne, ours, base)))
+        adopted = list(map(and_, edited, map(eq, ours, base)))
+        mine, other = (list(compress(values, conflict)) for values in (ours, theirs))
+        return cls(conflict, mine, other, adopted, list(compress(theirs, adopted)))
+
+    def has_texts(self) -> bool:
+        """Whether both sides edited a string."""
+        kinds = zip(map(type, self.ours), map(type, self.theirs), strict=True)
+        return (str, str) in set(kinds)
+
+
+def _pointers(above: str, named: str, names: list[Any], below: str) -> list[str]:
+    """Stable pointers to what is in these members."""
+    if set(map(type, names)) == {int} and min(names) >= -MAX_SAFE_INTEGER and max(names) <= MAX_SAFE_INTEGER:
+        above = f"{above}{named}="
+        return [f"{above}{name}{below}" for name in names]
+    return [f"{above}{escape(segment_of(named, name))}{below}" for name in names]

@@ -53,6 +53,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
+from itertools import repeat
 from operator import itemgetter
 from typing import Any, Final
 
@@ -63,7 +64,6 @@ from shared.core.merge import renames, simple, strings, wide
 from shared.core.merge.array_merge import merge_arrays
 from shared.core.merge.array_run import MAX_COMPARED, At, Members, Noted, TooManyArrays
 from shared.core.merge.arrays import segment_of
-from shared.core.merge.bulk import Records
 from shared.core.merge.clock import CLOCK_POINTERS
 from shared.core.merge.conflicts import Conflict, Decide, Merged, Side, arriving
 from shared.core.merge.emptied import is_emptied
@@ -158,16 +158,17 @@ class _Run:
 
     def conflicts(self) -> tuple[Conflict, ...]:
         known: dict[Place, str] = {}
-        recorded: list[tuple[str, Value, Value, str]] = []
+        recorded: list[Conflict] = []
+        new = partial(tuple.__new__, Conflict)
         for place, kept, dropped, rule, below in self._conflicts:
             if type(place) is str:
-                recorded.append((place, kept, dropped, rule))
-            elif type(place) is Records:
-                recorded += place.conflicts(known)
-            else:
-                recorded.append((place.in_result(known) + below, kept, dropped, rule))
+                recorded.append(new((place, kept, dropped, rule)))
+            elif type(place) is Place:
+                recorded.append(new((place.in_result(known) + below, kept, dropped, rule)))
+            else:  # very many
+                recorded += map(tuple.__new__, repeat(Conflict), place.conflicts(known))
         recorded.sort(key=itemgetter(0))
-        return tuple(map(partial(tuple.__new__, Conflict), recorded))
+        return tuple(recorded)
 
     def record(self, place: Place, kept: Value, dropped: Value, rule: str) -> None:
         self.note((place, kept, dropped, rule, ""))
@@ -317,7 +318,10 @@ class _Run:
 
     def of_arrays(self, count: int) -> tuple[Side, str] | None:
         if self._of_arrays is None and self._compared + count > MAX_COMPARED:
-            raise TooManyArrays
+            if self._compared:
+                raise TooManyArrays
+            # None was compared so far: to begin again would come here again.
+            self._of_arrays = self.decide("", *self.steps.inputs[-2:])
         return self._of_arrays
 
     def whole(self, place: Place, ours: Value, theirs: Value) -> JsonValue:

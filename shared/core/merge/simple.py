@@ -4,11 +4,11 @@ a few scalars."""
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from operator import not_
 from typing import Any, NamedTuple
 
-from shared.core.json.canonical import JsonValue
 from shared.core.json.pointers import Place, escape
-from shared.core.json.values import ABSENT, PLAIN, Value
+from shared.core.json.values import ABSENT, PLAIN
 from shared.core.merge import bulk, wide
 from shared.core.merge.array_run import At, Members, Run
 from shared.core.merge.arrays import segment_of
@@ -33,17 +33,20 @@ def put(run: Run, into: Into, sides: tuple[Members, Members, Members], *, in_lin
     base, ours, theirs = sides
     names: Collection[Any]
     if free and named is None and len(ours) > wide.MANY:
-        edited, names = wide.settled(result, base, ours, theirs, same_names=in_line)
-        both_edited(run, at, edited, result)
-        names = bulk.lists(run, at, names, sides, result) if len(names) > wide.MANY else names
+        edited, others = wide.settled(result, base, ours, theirs, same_names=in_line)
+        both_edited(run, at, many_edited(run, at, edited, result), result)
+        names = bulk.lists(run, at, others, result)
+    elif (
+        free
+        and named is not None
+        and len(ours) > wide.MANY
+        and (records := bulk.records(run, at, named, sides, result)) is not None
+    ):
+        names, places[bulk.EVERY] = records
+        run.note((records[1], ABSENT, ABSENT, "", ""))
     else:
         names = every = wide.names_of(ours, theirs)
         result.update(every)
-        if free and named is not None and len(ours) > wide.MANY:
-            records = bulk.records(run, at, named, sides, result)
-            if records is not None:
-                names, places[bulk.EVERY] = records
-                run.note((records[1], ABSENT, ABSENT, "", ""))
     left = []
     for key in names:
         our, their, before = ours.get(key, ABSENT), theirs.get(key, ABSENT), base.get(key, ABSENT)
@@ -62,19 +65,32 @@ def put(run: Run, into: Into, sides: tuple[Members, Members, Members], *, in_lin
         elif free and type(our) is type(their) is type(before) is dict:
             few = wide.few(before, our, their)
             if few is not None:
-                result[key], edited = few
-                if edited:
+                result[key], by_both = few
+                if by_both:
                     below = Place(
                         at.place, key if named is None else segment_of(named, key), of_array=named is not None
                     )
                     places[key] = below
-                    both_edited(run, At(below, at.scope), edited, result[key])
+                    both_edited(run, At(below, at.scope), by_both, result[key])
                 continue
         left.append(key)
     return left
 
 
-def both_edited(run: Run, at: At, edited: Iterable[tuple[str, Value, JsonValue, JsonValue]], result: Members) -> None:
+def many_edited(run: Run, at: At, edited: wide.Rows, result: Members) -> Iterable[wide.Edited]:
+    """As `both_edited`, if they are very many. Those that are left: what is a string on both sides."""
+    rows = zip(*edited, strict=True)
+    if len(edited.names) <= wide.MANY:
+        return rows
+    if str not in set(map(type, edited.ours)) & set(map(type, edited.theirs)):
+        bulk.fields(run, at, edited, result)
+        return ()
+    are_texts = [type(ours) is type(theirs) is str for _, _, ours, theirs in rows]
+    bulk.fields(run, at, edited.where(list(map(not_, are_texts))), result)
+    return zip(*edited.where(are_texts), strict=True)
+
+
+def both_edited(run: Run, at: At, edited: Iterable[wide.Edited], result: Members) -> None:
     """Of an object, scalars that both sides edited, and of which no policy says anything: put into the result."""
     place = at.place
     above = place.stable()

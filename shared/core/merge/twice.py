@@ -75,9 +75,9 @@ def last(keys: Sequence[Key], counts: Counter[Key], at: int = 0) -> Sequence[int
                 those: Iterable[int] = range(end, end - count, -1)
             else:
                 those = islice(compress(range(end, at - 1, -1), map(eq, reversed(keys), repeat(key))), max(count, 0))
-            found = list(those)
-            counts[key] -= len(found)
-            indices += found
+            taken = list(those)
+            counts[key] -= len(taken)
+            indices += taken
         indices.sort(reverse=True)
         return indices
     for index in range(len(keys) - 1, -1, -1):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from itertools import compress, repeat
-from operator import and_, ne
-from typing import Any, Final
+from operator import and_, ne, not_
+from typing import Any, Final, NamedTuple
 
 from shared.core.json.canonical import JsonValue
 from shared.core.json.values import ABSENT, PLAIN, Absent, Value
@@ -16,8 +16,25 @@ MANY: Final = 32
 
 _COMPARABLE: Final = PLAIN | {Absent}
 
+
+class Rows(NamedTuple):
+    """Names, and what each has in the ancestor, in ours and in theirs."""
+
+    names: list[Any]
+    base: list[Value]
+    ours: list[Any]
+    theirs: list[Any]
+
+    def where(self, chosen: Sequence[bool]) -> Rows:
+        """Those that are chosen."""
+        return Rows(*(list(compress(column, chosen)) for column in self))
+
+
 Edited = tuple[Any, Value, JsonValue, JsonValue]
-"""A name, and what it has in the ancestor, in ours and in theirs."""
+"""One row."""
+
+
+NONE: Final = Rows([], [], [], [])
 
 
 def in_line(base: Members, ours: Members, theirs: Members) -> bool:
@@ -38,38 +55,29 @@ def have_same_names(a: Members, b: Members) -> bool:
     return (len(a) == len(b) > MANY and list(a) == list(b)) or a.keys() == b.keys()
 
 
-def settled(
-    result: Members, base: Members, ours: Members, theirs: Members, *, same_names: bool
-) -> tuple[list[Edited], list[Any]]:
+def settled(result: Members, base: Members, ours: Members, theirs: Members, *, same_names: bool) -> tuple[Rows, Rows]:
     """Put the scalars that one side edited at most into the result, which is empty. The scalars that both edited, and
-    not alike; and the names of all others. Both are put in for their order. `same_names`: as `in_line` tells."""
+    not alike; and all others. Both are put in for their order. `same_names`: as `in_line` tells."""
     every = ours if same_names else names_of(ours, theirs)
-    names: Collection[Any] = every
-    columns: list[list[Value]]
     if same_names:
-        columns = [list(side.values()) for side in (base, ours, theirs)]
+        rows = Rows(list(every), *(list(side.values()) for side in (base, ours, theirs)))
     else:
-        columns = [list(map(side.get, every, repeat(ABSENT))) for side in (base, ours, theirs)]
+        rows = Rows(list(every), *(list(map(side.get, every, repeat(ABSENT))) for side in (base, ours, theirs)))
     result.update(every)
-    edited: list[Edited] = []
-    others: list[Any] = []
+    others = NONE
     fitting = _COMPARABLE, PLAIN, PLAIN  # of booleans Python's == tells too many equal
-    if not all(known.issuperset(map(type, column)) for known, column in zip(fitting, columns, strict=True)):
+    if not all(known.issuperset(map(type, column)) for known, column in zip(fitting, rows[1:], strict=True)):
         one, two, three = (
-            map(known.__contains__, map(type, column)) for known, column in zip(fitting, columns, strict=True)
+            map(known.__contains__, map(type, column)) for known, column in zip(fitting, rows[1:], strict=True)
         )
         plain = list(map(and_, map(and_, one, two), three))
-        others = [name for name, is_plain in zip(names, plain, strict=True) if not is_plain]
-        columns = [list(compress(column, plain)) for column in columns]
-        names = list(compress(names, plain))
-    by_theirs = list(map(ne, columns[2], columns[0]))
-    for row in zip(*(compress(column, by_theirs) for column in (names, *columns)), strict=True):
-        name, before, mine, other = row
-        if mine == before:
-            result[name] = other
-        elif mine != other:
-            edited.append(row)
-    return edited, others
+        others, rows = rows.where(list(map(not_, plain))), rows.where(plain)
+    rows = rows.where(list(map(ne, rows.theirs, rows.base)))
+    by_ours = list(map(ne, rows.ours, rows.base))
+    if not all(by_ours):
+        alone = list(map(not_, by_ours))
+        result.update(zip(compress(rows.names, alone), compress(rows.theirs, alone), strict=True))
+    return rows.where(list(map(and_, by_ours, map(ne, rows.ours, rows.theirs)))), others
 
 
 def few(base: Members, ours: Members, theirs: Members) -> tuple[Members, list[Edited]] | None:

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Set
 from typing import Any
 
-from pymongo import InsertOne, ReplaceOne, UpdateOne
+from pymongo import ReplaceOne, UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
 
 from shared.adapters.mongodb.client import Row
 from shared.adapters.mongodb.faults import may_be_duplicate
+from shared.adapters.mongodb.inserts import insert
 from shared.adapters.mongodb.known_heads import (
     MOST_AT_ONCE,
     HeadsChangedError,
@@ -45,7 +46,8 @@ class HeadRows:
         self._count = count
         self._known = known
         self._rows: dict[str, Row | None] = {}
-        self._operations: dict[str, list[InsertOne[Row] | ReplaceOne[Row] | UpdateOne]] = {}
+        self._written: dict[str, list[UpdateOne]] = {}
+        """What becomes of the rows in the database: the updates, or all of the row if there is none."""
         self._new: set[str] = set()
         """Keys of which the database has no row."""
         self._presumed: set[str] = set()
@@ -57,7 +59,7 @@ class HeadRows:
 
     def read(self, keys: Set[str], presumed: Set[str] = frozenset()) -> None:
         """Makes sure that these are known. `presumed`: those that are taken for new."""
-        for key in keys & self._operations.keys():
+        for key in keys & self._written.keys():
             self._count((self._rows[key] or {}).get("size", 0))
         unknown = keys - self._rows.keys()
         if self._known is not None and (known := unknown & self._known.rows.keys()):
@@ -102,23 +104,34 @@ class HeadRows:
         if self._rows.get(key) is None:
             self._new.add(key)
         self._rows[key] = row
-        self._operations[key] = [InsertOne(row) if key in self._new else ReplaceOne({"_id": key}, row)]
+        self._written[key] = []
 
     def change(self, row: Row, *updates: UpdateOne) -> None:
         """A head that stays becomes `row`, by the updates if nothing else becomes of it."""
         key = row["_id"]
-        if key in self._operations:
+        if key in self._written:
             self.put(row)
         else:
             self._rows[key] = row
-            self._operations[key] = list(updates)
+            self._written[key] = list(updates)
 
     def send(self) -> None:
         """Writes what was put and changed. Raises HeadsChangedError if a document that was taken for new is not."""
-        operations = [one for several in self._operations.values() for one in several]
-        if operations:
+        changes: list[ReplaceOne[Row] | UpdateOne] = []
+        new: list[Row] = []
+        for key, updates in self._written.items():
+            row = self._rows[key]
+            if updates:
+                changes += updates
+            elif row is not None and key in self._new:
+                new.append(row)
+            elif row is not None:
+                changes.append(ReplaceOne({"_id": key}, row))
+        if changes:
+            self._documents.bulk_write(changes, ordered=False, session=self._session)
+        if new:
             try:
-                self._documents.bulk_write(operations, ordered=False, session=self._session)
+                insert(self._documents, new, self._session)
             except OperationFailure as error:
                 if self._presumed and may_be_duplicate(error):
                     raise HeadsChangedError(presumed=True) from error
@@ -134,6 +147,6 @@ class HeadRows:
         update: how they look then the database alone knows for certain."""
         rows: dict[str, Row] = {}
         if len(self._rows) <= MOST_AT_ONCE:
-            updated = {key for key, several in self._operations.items() if isinstance(several[0], UpdateOne)}
+            updated = {key for key, updates in self._written.items() if updates}
             rows = {k: row for k, row in self._rows.items() if row is not None and k not in updated}
         known.note(space, mark, self._known, self._rows.keys(), rows)

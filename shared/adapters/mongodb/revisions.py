@@ -18,6 +18,7 @@ from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 
 from shared.adapters.mongodb.client import Row
+from shared.adapters.mongodb.inserts import insert
 from shared.adapters.mongodb.raw_rows import RAW, rows_of
 from shared.adapters.mongodb.rows import pairs_of, stored_of
 from shared.core.documents import ContentHash, DeviceId, DocumentId, SequenceNumber, SpaceId
@@ -72,7 +73,7 @@ class Revisions:
         """Writes them."""
         rows = [row for several in self._unsent.values() for row in several]
         if rows:
-            self._revisions.insert_many(rows, ordered=False, session=self._session)
+            insert(self._revisions, rows, self._session)
         self._unsent.clear()
 
     def load(self, wanted: Sequence[tuple[DocumentContext, Submission, NeedsData]]) -> list[DocumentContext]:

@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Set
 from typing import Any
 
-from pymongo import ReplaceOne, UpdateOne
-from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
 
 from shared.adapters.mongodb.client import Row
+from shared.adapters.mongodb.commands import Commands
 from shared.adapters.mongodb.faults import may_be_duplicate
-from shared.adapters.mongodb.inserts import insert
 from shared.adapters.mongodb.known_heads import (
     MOST_AT_ONCE,
     HeadsChangedError,
@@ -31,23 +29,26 @@ from shared.core.documents import SpaceId
 
 
 class HeadRows:
-    """Of one session, by key."""
+    """Of one transaction, by key."""
 
     def __init__(
         self,
         documents: Collection[Row],
-        session: ClientSession,
+        commands: Commands,
         count: Callable[[int], None],
         known: KnownInSpace | None = None,
     ) -> None:
         """`count` is told how many bytes of heads are read or given out again, and may raise."""
         self._documents = documents
-        self._session = session
+        self._commands = commands
         self._count = count
         self._known = known
         self._rows: dict[str, Row | None] = {}
-        self._written: dict[str, list[UpdateOne]] = {}
-        """What becomes of the rows in the database: the updates, or all of the row if there is none."""
+        self._inserts: dict[str, Row] = {}
+        self._updates: dict[str, list[Row]] = {}
+        """Statements, by the keys of their rows."""
+        self._changed: set[str] = set()
+        """Keys of rows that are changed where they are."""
         self._new: set[str] = set()
         """Keys of which the database has no row."""
         self._presumed: set[str] = set()
@@ -59,7 +60,7 @@ class HeadRows:
 
     def read(self, keys: Set[str], presumed: Set[str] = frozenset()) -> None:
         """Makes sure that these are known. `presumed`: those that are taken for new."""
-        for key in keys & self._written.keys():
+        for key in keys & (self._inserts.keys() | self._updates.keys()):
             self._count((self._rows[key] or {}).get("size", 0))
         unknown = keys - self._rows.keys()
         if self._known is not None and (known := unknown & self._known.rows.keys()):
@@ -75,7 +76,7 @@ class HeadRows:
             self._rows.update(dict.fromkeys(asked))
             query = {"_id": {"$in": asked}}
             for row in rows_of(
-                self._documents, query, None, session=self._session, count=self._count, expected=len(asked)
+                self._documents, query, None, session=self._commands.session, count=self._count, expected=len(asked)
             ):
                 self._rows[row["_id"]] = row
 
@@ -104,40 +105,38 @@ class HeadRows:
         if self._rows.get(key) is None:
             self._new.add(key)
         self._rows[key] = row
-        self._written[key] = []
+        self._changed.discard(key)
+        if key in self._new:
+            self._inserts[key] = row
+        else:
+            self._updates[key] = [{"q": {"_id": key}, "u": row}]
 
-    def change(self, row: Row, *updates: UpdateOne) -> None:
-        """A head that stays becomes `row`, by the updates if nothing else becomes of it."""
+    def change(self, row: Row, *updates: Row) -> None:
+        """A head that stays becomes `row`, by the updates (statements) if nothing else becomes of it."""
         key = row["_id"]
-        if key in self._written:
+        if key in self._inserts or key in self._updates:
             self.put(row)
         else:
             self._rows[key] = row
-            self._written[key] = list(updates)
+            self._updates[key] = list(updates)
+            self._changed.add(key)
 
     def send(self) -> None:
         """Writes what was put and changed. Raises HeadsChangedError if a document that was taken for new is not."""
-        changes: list[ReplaceOne[Row] | UpdateOne] = []
-        new: list[Row] = []
-        for key, updates in self._written.items():
-            row = self._rows[key]
-            if updates:
-                changes += updates
-            elif row is not None and key in self._new:
-                new.append(row)
-            elif row is not None:
-                changes.append(ReplaceOne({"_id": key}, row))
-        if changes:
-            self._documents.bulk_write(changes, ordered=False, session=self._session)
-        if new:
+        name = self._documents.name
+        if self._inserts:
             try:
-                insert(self._documents, new, self._session)
+                self._commands.insert(name, list(self._inserts.values()))
             except OperationFailure as error:
                 if self._presumed and may_be_duplicate(error):
                     raise HeadsChangedError(presumed=True) from error
                 raise
+        if self._updates:
+            self._commands.update(name, [one for several in self._updates.values() for one in several])
         unproven = sorted(self._presumed - self._new)
-        if unproven and self._documents.find_one({"_id": {"$in": unproven}}, {"_id": 1}, session=self._session):
+        if unproven and self._documents.find_one(
+            {"_id": {"$in": unproven}}, {"_id": 1}, session=self._commands.session
+        ):
             raise HeadsChangedError(presumed=True)
 
     # What the next transaction may know
@@ -147,6 +146,5 @@ class HeadRows:
         update: how they look then the database alone knows for certain."""
         rows: dict[str, Row] = {}
         if len(self._rows) <= MOST_AT_ONCE:
-            updated = {key for key, updates in self._written.items() if updates}
-            rows = {k: row for k, row in self._rows.items() if row is not None and k not in updated}
+            rows = {k: row for k, row in self._rows.items() if row is not None and k not in self._changed}
         known.note(space, mark, self._known, self._rows.keys(), rows)

@@ -14,11 +14,10 @@ from typing import Final, cast
 
 from bson import decode, decode_all, decode_iter
 from pymongo import ASCENDING, DESCENDING
-from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 
 from shared.adapters.mongodb.client import Row
-from shared.adapters.mongodb.inserts import insert
+from shared.adapters.mongodb.commands import Commands
 from shared.adapters.mongodb.raw_rows import RAW, rows_of
 from shared.adapters.mongodb.rows import pairs_of, stored_of
 from shared.core.documents import ContentHash, DeviceId, DocumentId, SequenceNumber, SpaceId
@@ -46,14 +45,14 @@ _Asker = tuple[DocumentId, DeviceId | None]
 
 
 class Revisions:
-    """Of one space, within one session."""
+    """Of one space, within one transaction."""
 
     def __init__(
-        self, revisions: Collection[Row], session: ClientSession, space: SpaceId, count: Callable[[int], None]
+        self, revisions: Collection[Row], commands: Commands, space: SpaceId, count: Callable[[int], None]
     ) -> None:
         """`count` is told how many bytes of bodies are read, and may raise."""
         self._revisions = revisions
-        self._session = session
+        self._commands = commands
         self._space = space
         self._count = count
         self._unsent: dict[DocumentId, list[Row]] = {}
@@ -73,7 +72,7 @@ class Revisions:
         """Writes them."""
         rows = [row for several in self._unsent.values() for row in several]
         if rows:
-            insert(self._revisions, rows, self._session)
+            self._commands.insert(self._revisions.name, rows)
         self._unsent.clear()
 
     def load(self, wanted: Sequence[tuple[DocumentContext, Submission, NeedsData]]) -> list[DocumentContext]:
@@ -125,7 +124,7 @@ class Revisions:
             self._revisions,
             query,
             {"id": 1, **_STORED},
-            session=self._session,
+            session=self._commands.session,
             count=self._count,
             expected=2 * len(hashes),
             order=[("id", ASCENDING), ("hash", ASCENDING)],
@@ -159,7 +158,7 @@ class Revisions:
         rows = self._revisions.find(
             {"space": self._space, "$or": _since_about_the_same(unread)},
             {"id": 1, "seq": 1, "pairs": 1},
-            session=self._session,
+            session=self._commands.session,
             batch_size=_PAIRS_AT_ONCE,
         )
         for row in sorted(rows, key=lambda row: (row["seq"], row["_id"])):
@@ -185,7 +184,9 @@ class Revisions:
             self._gone[document].update(dict.fromkeys(new, False))
         values = sorted(set().union(*unread.values()))
         query = {"space": self._space, "id": {"$in": sorted(unread)}, "gone": {"$in": values}}
-        known = self._revisions.find(query, {"id": 1, "gone": 1}, session=self._session, batch_size=len(values) + 1)
+        known = self._revisions.find(
+            query, {"id": 1, "gone": 1}, session=self._commands.session, batch_size=len(values) + 1
+        )
         for row in known:
             document = DocumentId(row["id"])
             for key in unread[document].intersection(map(ValueKey, row["gone"])):
@@ -232,7 +233,10 @@ class Revisions:
         most = _FIRST * len(documents)
         known: dict[DocumentId, list[Row]] = {}
         cursor = self._revisions.find_raw_batches(
-            self._bodies_of({"$in": documents}), {"id": 1, **_STORED}, session=self._session, batch_size=most + 1
+            self._bodies_of({"$in": documents}),
+            {"id": 1, **_STORED},
+            session=self._commands.session,
+            batch_size=most + 1,
         )
         with cursor.sort([("id", DESCENDING), ("seq", DESCENDING)]).limit(most) as batches:
             all_of_them = self._collect(batches, known)
@@ -265,7 +269,9 @@ class Revisions:
         ]
         known: dict[DocumentId, list[Row]] = {}
         heads = self._revisions.database["documents"]
-        with heads.aggregate_raw_batches(steps, session=self._session, batchSize=RECENT * len(documents)) as batches:
+        with heads.aggregate_raw_batches(
+            steps, session=self._commands.session, batchSize=RECENT * len(documents)
+        ) as batches:
             if not self._collect(batches, known):
                 known.popitem()  # of it more may come
         return {document: _recent_of(rows) for document, rows in known.items()}
@@ -324,7 +330,7 @@ class Revisions:
     def _sized(self, query: Row, most: int, *, together: bool = True) -> Iterator[tuple[Row, int]]:
         """Rows and their bytes, which are counted before they are made values; `together`: in one answer."""
         cursor = self._revisions.find_raw_batches(
-            query, _STORED, session=self._session, batch_size=most + 1 if together else _FIRST
+            query, _STORED, session=self._commands.session, batch_size=most + 1 if together else _FIRST
         )
         # Along an index; by one more field, and all that the document has would be read.
         with cursor.sort([("seq", DESCENDING)]).limit(most) as batches:

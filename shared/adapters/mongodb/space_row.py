@@ -12,11 +12,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from pymongo import ReturnDocument
-from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 
 from shared.adapters.mongodb.client import Row
+from shared.adapters.mongodb.commands import Commands
 from shared.adapters.mongodb.known_heads import Mark
 from shared.adapters.mongodb.rows import history_rows, lineage_of, new_epoch, policies_of, with_new_history
 from shared.adapters.mongodb.usage import USAGE_FIELDS, usage_of
@@ -45,12 +44,12 @@ class PoliciesChangedError(Exception):
 
 
 class SpaceRow:
-    """Of one space, on one MongoDB session."""
+    """Of one space, in one transaction."""
 
     def __init__(
         self,
         spaces: Collection[Row],
-        session: ClientSession,
+        commands: Commands,
         space: SpaceId,
         fence: Fence | None,
         policies: PoliciesOf,
@@ -64,7 +63,7 @@ class SpaceRow:
         self.position: Position | None = None
         """What was allotted last, if this is committed."""
         self._spaces = spaces
-        self._session = session
+        self._commands = commands
         self._space = space
         self._fence = fence
         self._policies_of = policies
@@ -163,14 +162,8 @@ class SpaceRow:
             "$setOnInsert": {"epoch": self._new_epoch},
             "$set": values,
         }
-        before = self._spaces.find_one_and_update(
-            {"_id": self._space},
-            change,
-            _BEFORE,
-            upsert=True,
-            return_document=ReturnDocument.BEFORE,
-            session=self._session,
-        )
+        command = {"findAndModify": self._spaces.name, "query": {"_id": self._space}, "update": change}
+        before = self._commands.run({**command, "fields": _BEFORE, "upsert": True})["value"]
         self._verify_policies(before)
         self._verify_fence(before)
         if self._allotted is None:
@@ -182,8 +175,7 @@ class SpaceRow:
 
     def _send_counts(self) -> None:
         if self._unsent or self._unsent_growth != NOTHING:
-            change = {"$inc": _counts(self._unsent, self._unsent_growth)}
-            self._spaces.update_one({"_id": self._space}, change, session=self._session)
+            self._change({"$inc": _counts(self._unsent, self._unsent_growth)})
             self._unsent, self._unsent_growth = 0, NOTHING
 
     def _history(self, before: Row | None, process: str | None) -> Epoch:
@@ -202,9 +194,7 @@ class SpaceRow:
             return newest.current
         row = self._read(_LINEAGE) or before
         lineage = with_new_history(lineage_of({**row, "sequence": before["sequence"]}))
-        self._spaces.update_one(
-            {"_id": self._space}, {"$set": {"histories": history_rows(lineage)}}, session=self._session
-        )
+        self._change({"$set": {"histories": history_rows(lineage)}})
         self._known_position = None
         self._lineage = None
         return lineage.current
@@ -215,8 +205,11 @@ class SpaceRow:
         if fence is not None and (number > fence.number or (number == fence.number and token != fence.token)):
             raise FencedError(number)
 
+    def _change(self, change: Row) -> None:
+        self._commands.update(self._spaces.name, [{"q": {"_id": self._space}, "u": change}])
+
     def _read(self, projection: Row) -> Row | None:
-        row: Row | None = self._spaces.find_one({"_id": self._space}, projection, session=self._session)
+        row: Row | None = self._spaces.find_one({"_id": self._space}, projection, session=self._commands.session)
         return row
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection as Several
 from collections.abc import Mapping, Sequence
 
-from pymongo import ReplaceOne, UpdateOne
-from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
 from shared.adapters.mongodb.client import Mongo, Row
+from shared.adapters.mongodb.commands import Commands
 from shared.adapters.mongodb.heads import HeadRows
-from shared.adapters.mongodb.inserts import insert
 from shared.adapters.mongodb.known_heads import KnownHeads, KnownInSpace
 from shared.adapters.mongodb.revisions import Revisions
 from shared.adapters.mongodb.rows import device_memory_of, device_memory_row, head_of, remembers, superseded_row
@@ -45,13 +43,13 @@ class BytesRead:
 
 
 class MongoTransaction:
-    """Transaction on one MongoDB session. What it writes goes to the database at its end: reads of what it wrote
+    """Transaction on MongoDB. What it writes goes to the database at its end: reads of what it wrote
     before are answered from memory."""
 
     def __init__(
         self,
         mongo: Mongo,
-        session: ClientSession,
+        commands: Commands,
         space: SpaceId,
         fence: Fence | None,
         policies: PoliciesOf,
@@ -65,17 +63,16 @@ class MongoTransaction:
         `presumes`: what a client says it has made is taken for a new document."""
         self._presumes = presumes
         count = BytesRead(max_bytes).count
-        self._session = session
+        self._commands = commands
         self._space = space
         database: Database[Row] = mongo.database.delegate
         self._documents = database["documents"]
         self._memory = database["memory"]
-        self._devices = database["devices"]
         self._deletions = database["deletions"]
-        self._heads = HeadRows(self._documents, session, count, known)
+        self._heads = HeadRows(self._documents, commands, count, known)
         self._row = SpaceRow(
             database["spaces"],
-            session,
+            commands,
             space,
             fence,
             policies,
@@ -83,7 +80,7 @@ class MongoTransaction:
             known_position=known_position,
             verify=self._heads.verify,
         )
-        self._revisions = Revisions(database["revisions"], session, space, count)
+        self._revisions = Revisions(database["revisions"], commands, space, count)
         self._device_memories: dict[str, DeviceMemory | None] = {}
         self._stored_memories: set[str] = set()
         self._new_memories: set[str] = set()
@@ -112,20 +109,18 @@ class MongoTransaction:
         if self._new_memories:
             self._send_memories()
         if self._shared_tokens:
-            shared = [
-                UpdateOne({"_id": device}, {"$set": {"shared": True}}) for device in sorted(self._shared_tokens)
-            ]
-            self._devices.bulk_write(shared, ordered=True, session=self._session)
+            shared = [{"q": {"_id": one}, "u": {"$set": {"shared": True}}} for one in sorted(self._shared_tokens)]
+            self._commands.update("devices", shared)
         if self._new_deletions:
             counts = [
-                ReplaceOne(
-                    {"_id": self._deletions_key(device)},
-                    {"since": counted.since, "count": counted.count},
-                    upsert=True,
-                )
+                {
+                    "q": {"_id": self._deletions_key(device)},
+                    "u": {"since": counted.since, "count": counted.count},
+                    "upsert": True,
+                }
                 for device, counted in self._new_deletions.items()
             ]
-            self._deletions.bulk_write(counts, ordered=False, session=self._session)
+            self._commands.update("deletions", counts)
 
     def _send_memories(self) -> None:
         rows = {
@@ -134,10 +129,10 @@ class MongoTransaction:
             if key in self._new_memories and memory is not None
         }
         if self._stored_memories.isdisjoint(rows):  # as with most pushes; it takes a third of the time
-            insert(self._memory, [{"_id": key, **row} for key, row in rows.items()], self._session)
+            self._commands.insert("memory", [{"_id": key, **row} for key, row in rows.items()])
         else:
-            changes = [ReplaceOne({"_id": key}, row, upsert=True) for key, row in rows.items()]
-            self._memory.bulk_write(changes, ordered=False, session=self._session)
+            changes = [{"q": {"_id": key}, "u": row, "upsert": True} for key, row in rows.items()]
+            self._commands.update("memory", changes)
 
     def live(self) -> int:
         return self._row.usage().documents
@@ -154,7 +149,7 @@ class MongoTransaction:
         if unknown:
             self._device_memories.update(dict.fromkeys(unknown))
             query = {"_id": {"$in": unknown}}
-            rows = self._memory.find(query, session=self._session, batch_size=len(unknown) + 1)
+            rows = self._memory.find(query, session=self._commands.session, batch_size=len(unknown) + 1)
             known = {row["_id"]: device_memory_of(row) for row in rows}
             self._device_memories.update(known)
             self._stored_memories.update(known)
@@ -174,7 +169,7 @@ class MongoTransaction:
         known = {device: self._new_deletions[device] for device in devices if device in self._new_deletions}
         keys = {self._deletions_key(device): device for device in devices if device not in known}
         if keys:
-            cursor = self._deletions.find({"_id": {"$in": list(keys)}}, session=self._session)
+            cursor = self._deletions.find({"_id": {"$in": list(keys)}}, session=self._commands.session)
             known.update({keys[row["_id"]]: Deletions(row["since"], row["count"]) for row in cursor})
         return known
 

@@ -21,6 +21,7 @@ from pymongo.read_preferences import ReadPreference
 from shared import metrics
 from shared.adapters.mongodb.atomic import BACKOFF
 from shared.adapters.mongodb.client import DURABLE, Mongo, errors_mapped
+from shared.adapters.mongodb.commands import Commands
 from shared.adapters.mongodb.faults import UNKNOWN_COMMIT, is_ended
 from shared.adapters.mongodb.known_heads import HeadsChangedError, KnownHeads
 from shared.adapters.mongodb.space_row import PoliciesChangedError, PoliciesOf
@@ -124,11 +125,12 @@ class Transactions:
     ) -> T:
         began = time.perf_counter()
         session.start_transaction(ReadConcern("snapshot"), DURABLE, ReadPreference.PRIMARY)
+        commands = Commands(session, self._mongo.database.name)
         try:
             known_position = self._known_positions.get(space)
             transaction = MongoTransaction(
                 self._mongo,
-                session,
+                commands,
                 space,
                 fence,
                 self._policies,
@@ -140,13 +142,14 @@ class Transactions:
             result = work(transaction)
             transaction.finish()
         except BaseException:
+            commands.release()
             _abort(session)
             raise
         worked = time.perf_counter()
         metrics.WORK_SECONDS.observe(worked - began)
         while True:
             try:
-                session.commit_transaction()
+                commands.commit()
             except PyMongoError as error:
                 if not error.has_error_label(UNKNOWN_COMMIT) or time.monotonic() > deadline:
                     raise

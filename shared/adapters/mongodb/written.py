@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pymongo import UpdateOne
-
 from shared.adapters.mongodb.bodies import stored_and_size
 from shared.adapters.mongodb.client import Row
 from shared.adapters.mongodb.rows import pair_row, provenance_row
@@ -63,11 +61,11 @@ def received_by(decision: Decision) -> list[Received]:
     return [received for received in (decision.received, *decision.recovered) if received is not None]
 
 
-def kept_head(old: Row, write: Write) -> tuple[Row, list[UpdateOne]]:
-    """What becomes of a head that stays, and the updates that make it so; none if nothing changes."""
+def kept_head(old: Row, write: Write) -> tuple[Row, list[Row]]:
+    """What becomes of a head that stays, and the updates (statements) that make it so; none if nothing changes."""
     decision, row = write.decision, dict(old)
     change: Row = {}
-    updates: list[UpdateOne] = []
+    updates: list[Row] = []
     if decision.pair is not None:
         pair = pair_row(decision.pair)
         row["pairs"] = [*row.get("pairs", ()), pair][-MAX_PAIRS:]
@@ -76,7 +74,7 @@ def kept_head(old: Row, write: Write) -> tuple[Row, list[UpdateOne]]:
         row["version"] = dict(decision.grown)
         change["$set"] = {"version": row["version"]}
     if change:
-        updates.append(UpdateOne({"_id": row["_id"]}, change))
+        updates.append({"q": {"_id": row["_id"]}, "u": change})
     if decision.received is None and write.conflicts:
         more = provenance_row(write)["conflicts"]
         row["conflicts"] = list(with_more(tuple(row.get("conflicts", ())), more))
@@ -84,7 +82,7 @@ def kept_head(old: Row, write: Write) -> tuple[Row, list[UpdateOne]]:
     return row, updates
 
 
-def _more_conflicts(key: str, rows: list[Row]) -> UpdateOne:
+def _more_conflicts(key: str, rows: list[Row]) -> Row:
     """Adds conflicts to a head that stays: each once, and none if it has many."""
     has_room = {f"conflicts.{MAX_CONFLICTS - 1}": {"$exists": False}}
-    return UpdateOne({"_id": key, **has_room}, {"$addToSet": {"conflicts": {"$each": rows}}})
+    return {"q": {"_id": key, **has_room}, "u": {"$addToSet": {"conflicts": {"$each": rows}}}}

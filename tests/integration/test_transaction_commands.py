@@ -1,0 +1,218 @@
+"""What a transaction writes with goes around most of the driver: it must do what the driver does, also where
+something fails, and go on doing it with another version of the driver."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from types import FrameType
+from typing import Any
+
+import pytest
+from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure
+from pymongo.read_concern import ReadConcern
+
+from shared.adapters.mongodb import DURABLE, Mongo, opened
+from shared.adapters.mongodb.client import Row
+from shared.adapters.mongodb.commands import Commands
+from shared.adapters.mongodb.faults import TRANSIENT, is_ended, may_be_duplicate
+from shared.settings import Settings
+
+MOST_LINES = 1_300
+"""Of Python, in a transaction of three commands; the driver's own takes 3,700."""
+
+
+class Scratch:
+    """A collection, and transactions on it."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._database: Any = mongo.database.delegate
+        self._client: Any = mongo.client.delegate
+        self.name = f"scratch-{uuid.uuid4().hex[:12]}"
+        self._database.create_collection(self.name)
+
+    @property
+    def rows(self) -> list[Row]:
+        return list(self._database[self.name].find({}, sort=[("_id", 1)]))
+
+    @contextmanager
+    def transaction(self) -> Iterator[Commands]:
+        with self._client.start_session() as session:
+            session.start_transaction(ReadConcern("snapshot"), DURABLE)
+            commands = Commands(session, self._database.name)
+            try:
+                yield commands
+            finally:
+                commands.release()
+
+    def seen(self, commands: Commands) -> list[Row]:
+        """What the transaction sees, read by the driver."""
+        return list(self._database[self.name].find({}, session=commands.session, sort=[("_id", 1)]))
+
+    def drop(self) -> None:
+        self._database.drop_collection(self.name)
+
+
+@pytest.fixture(params=["", "?maxPoolSize=1"], ids=["", "one connection"])
+async def scratch(request: pytest.FixtureRequest, settings: Settings) -> AsyncIterator[Scratch]:
+    """With one connection, too: a transaction must not wait for another one while it holds it."""
+    url = settings.mongo_url
+    if request.param:
+        url += request.param if "?" not in url else "&" + request.param[1:]
+    async with opened(replace(settings, mongo_url=url)) as mongo:
+        made = Scratch(mongo)
+        yield made
+        made.drop()
+
+
+async def test_what_is_written_is_seen_in_the_transaction_and_after_its_commit(scratch: Scratch) -> None:
+    with scratch.transaction() as commands:
+        commands.insert(scratch.name, [{"_id": 1, "n": 1}, {"_id": 2, "n": 2}])
+        assert [row["n"] for row in scratch.seen(commands)] == [1, 2]
+        commands.update(
+            scratch.name,
+            [
+                {"q": {"_id": 1}, "u": {"$inc": {"n": 2**40}}},
+                {"q": {"_id": 2}, "u": {"_id": 2, "text": "é"}},
+                {"q": {"_id": 3}, "u": {"n": 3}, "upsert": True},
+            ],
+        )
+        found = commands.run({"findAndModify": scratch.name, "query": {"_id": 1}, "update": {"$set": {"m": 1}}})
+        assert found["value"] == {"_id": 1, "n": 2**40 + 1} and type(found["value"]["n"]) is int
+        commands.release()  # with one connection the look from outside needs it
+        assert scratch.rows == []
+        commands.commit()
+    assert scratch.rows == [{"_id": 1, "n": 2**40 + 1, "m": 1}, {"_id": 2, "text": "é"}, {"_id": 3, "n": 3}]
+
+
+async def test_a_transaction_that_begins_with_a_call_of_the_driver_goes_on_here(scratch: Scratch) -> None:
+    with scratch.transaction() as commands:
+        assert scratch.seen(commands) == []
+        commands.insert(scratch.name, [{"_id": 1}])
+        commands.commit()
+    assert scratch.rows == [{"_id": 1}]
+
+
+async def test_one_that_only_reads_is_committed_by_the_driver(scratch: Scratch) -> None:
+    with scratch.transaction() as commands:
+        scratch.seen(commands)
+        commands.commit()
+    with scratch.transaction() as commands:
+        commands.commit()  # of nothing at all
+
+
+async def test_what_is_aborted_by_the_driver_is_gone(scratch: Scratch) -> None:
+    with scratch.transaction() as commands:
+        commands.insert(scratch.name, [{"_id": 1}])
+        commands.session.abort_transaction()
+    assert scratch.rows == []
+
+
+async def test_a_row_that_is_there_ends_the_transaction(scratch: Scratch) -> None:
+    with scratch.transaction() as commands:
+        commands.insert(scratch.name, [{"_id": 1}])
+        commands.commit()
+    with scratch.transaction() as commands:
+        with pytest.raises(BulkWriteError) as raised:
+            commands.insert(scratch.name, [{"_id": 0}, {"_id": 1}])
+        assert may_be_duplicate(raised.value)
+        commands.session.abort_transaction()
+    assert scratch.rows == [{"_id": 1}]
+
+
+async def test_another_writer_of_the_same_row_ends_the_transaction(scratch: Scratch) -> None:
+    with scratch.transaction() as commands:
+        commands.insert(scratch.name, [{"_id": 1}])
+        commands.commit()
+    change = [{"q": {"_id": 1}, "u": {"$inc": {"n": 1}}}]
+    with scratch.transaction() as one:
+        one.update(scratch.name, change)
+        one.release()  # with one connection the other one has it now
+        with scratch.transaction() as another:
+            with pytest.raises(OperationFailure) as raised:
+                another.update(scratch.name, change)
+            assert is_ended(raised.value) and raised.value.has_error_label(TRANSIENT)
+        one.commit()
+    assert scratch.rows == [{"_id": 1, "n": 1}]
+
+
+async def test_what_is_too_long_for_one_command_is_written_all_the_same(scratch: Scratch) -> None:
+    text = "x" * 6_000_000
+    with scratch.transaction() as commands:
+        commands.insert(scratch.name, [{"_id": number, "text": text} for number in range(4)])
+        commands.update(
+            scratch.name,
+            [
+                *({"q": {"_id": number}, "u": {"n": number, "text": text}} for number in range(1, 4)),
+                {"q": {"_id": 0}, "u": {"$set": {"n": 0}}},
+                {"q": {"_id": 4}, "u": {"n": 4}, "upsert": True},
+            ],
+        )
+        commands.commit()
+    assert [row["n"] for row in scratch.rows] == list(range(5))
+
+
+async def test_a_connection_that_is_lost_ends_the_transaction_and_no_other(scratch: Scratch) -> None:
+    with scratch.transaction() as commands:
+        commands.insert(scratch.name, [{"_id": 1}])
+        _lose_connection(commands)
+        with pytest.raises(ConnectionFailure) as raised:
+            commands.insert(scratch.name, [{"_id": 2}])
+        assert is_ended(raised.value)
+        commands.session.abort_transaction()
+    with scratch.transaction() as commands:
+        commands.insert(scratch.name, [{"_id": 3}])
+        commands.commit()
+    assert scratch.rows == [{"_id": 3}]
+
+
+async def test_a_commit_whose_connection_is_lost_is_asked_for_again(scratch: Scratch) -> None:
+    with scratch.transaction() as commands:
+        commands.insert(scratch.name, [{"_id": 1}])
+        _lose_connection(commands)
+        commands.commit()
+        commands.commit()  # whoever does not know what became of it asks again
+    assert scratch.rows == [{"_id": 1}]
+
+
+async def test_a_commit_of_what_has_ended_fails_as_the_drivers(scratch: Scratch) -> None:
+    with scratch.transaction() as commands:
+        commands.insert(scratch.name, [{"_id": 1}])
+        commands.run({"abortTransaction": 1}, "admin")
+        with pytest.raises(OperationFailure) as raised:
+            commands.commit()
+        assert is_ended(raised.value)
+    assert scratch.rows == []
+
+
+async def test_it_takes_few_lines_of_python(scratch: Scratch) -> None:
+    for number in range(3):
+        lines = _lines_of(scratch, number)
+    assert lines < MOST_LINES
+
+
+def _lines_of(scratch: Scratch, number: int) -> int:
+    lines = 0
+
+    def count(frame: FrameType, what: str, _value: object) -> Any:
+        nonlocal lines
+        lines += what == "line"
+        return count
+
+    with scratch.transaction() as commands:
+        before = sys.gettrace()
+        sys.settrace(count)
+        try:
+            commands.run({"findAndModify": scratch.name, "query": {"_id": "n"}, "update": {"n": 1}, "upsert": True})
+            commands.insert(scratch.name, [{"_id": f"row {number}"}])
+            commands.commit()
+        finally:
+            sys.settrace(before)
+    return lines
+
+
+def _lose_connection(commands: Commands) -> None:
+    commands._connection.conn.get_conn.close()

@@ -479,9 +479,30 @@ BREAKS = (
     Break(
         "the sequence is allotted outside the transaction",
         "shared/adapters/mongodb/space_row.py",
-        "            return_document=ReturnDocument.BEFORE,\n            session=self._session,\n",
-        "            return_document=ReturnDocument.BEFORE,\n",
+        'self._commands.run({**command, "fields": _BEFORE, "upsert": True})["value"]',
+        'self._spaces.database.command({**command, "fields": _BEFORE, "upsert": True})["value"]',
         STORE,
+    ),
+    Break(
+        "a commit whose connection is lost is not asked for again",
+        "shared/adapters/mongodb/commands.py",
+        "                pass  # asked again below: to commit twice is to commit once\n",
+        "                return\n",
+        ("tests/integration/test_transaction_commands.py",),
+    ),
+    Break(
+        "a transaction waits for a connection while it holds one",
+        "shared/adapters/mongodb/commands.py",
+        "        self.release()\n        return self._session\n",
+        "        return self._session\n",
+        ("tests/integration/test_transaction_commands.py",),
+    ),
+    Break(
+        "what a worker has told Redis goes with the connection",
+        "shared/adapters/redis/lease_connection.py",
+        "            unsent = [*earlier, *packed]\n            await connection.disconnect(nowait=True)\n",
+        "            await connection.disconnect(nowait=True)\n",
+        ("tests/integration/test_lease_connection.py",),
     ),
     Break(
         "acknowledgements: a post between two maps is overlooked",

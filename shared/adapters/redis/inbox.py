@@ -25,9 +25,8 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Final, cast
 
-from redis.asyncio.client import Pipeline
 from redis.commands.core import AsyncScript
 
 from shared import queue_messages
@@ -35,6 +34,7 @@ from shared.adapters.arq import LARGE_QUEUE, QUEUE, WakingRedis, enqueue
 from shared.adapters.redis.announcements import changed_message
 from shared.adapters.redis.connection import errors_mapped
 from shared.adapters.redis.keys import process_key, space_key
+from shared.adapters.redis.lease_connection import LeaseConnection, RedisCommand
 from shared.adapters.redis.scripts import script
 from shared.core.documents import SpaceId
 from shared.core.resolution.batch import DocumentCounts
@@ -96,8 +96,8 @@ class RedisLease:
         self._fence = fence
         self._token = fence.token
         self._inbox, self._key, self._queued = (space_key(space, name) for name in ("inbox", "lease", "queued"))
-        names = ("renew", "release_if_empty", "hand_on")
-        self._scripts = {name: redis.register_script(script(name)) for name in names}
+        self._calls = LeaseConnection(redis)
+        self._scripts = {"renew": redis.register_script(script("renew"))}
         self._taken: list[str] = []
         self._released = False
         self._lost = False
@@ -134,11 +134,15 @@ class RedisLease:
             self._over.set()
             self._renewal.cancel()
             await asyncio.gather(self._renewal, return_exceptions=True)
-        if not self._released:
-            keys = [self._inbox, self._key, self._queued]
-            with errors_mapped():
-                if await self._scripts["hand_on"](keys=keys, args=[self._token, QUEUED_MS]):
-                    await enqueue(self._redis, self._space, self._next)
+        try:
+            if not self._released:
+                keys = (self._inbox, self._key, self._queued)
+                with errors_mapped():
+                    [waits] = await self._calls.ask(_script("hand_on", keys, self._token, QUEUED_MS))
+                    if waits:
+                        await enqueue(self._redis, self._space, self._next)
+        finally:
+            await self._calls.close()
 
     async def take(self) -> list[Envelope]:
         while True:
@@ -157,17 +161,16 @@ class RedisLease:
 
     async def _first_waiting(self) -> list[bytes]:
         """The oldest envelopes, as many as make a batch. Waits up to _LINGER_SECONDS for the first one."""
-        bounds = [str(self._settings.batch_documents), str(self._settings.batch_bytes), str(INBOX_TTL_MS)]
-        keys = (self._inbox, SIZES, self._key)
-        with errors_mapped():
+        settings = self._settings
+        bounds = (settings.batch_documents, settings.batch_bytes, INBOX_TTL_MS)
+        commands = [_script("take", (self._inbox, SIZES, self._key), self._space, *bounds, self._token)]
+        if not self.used_up:
             # BLMOVE from the left of the inbox to its left changes nothing, but it blocks until there is an item, or
-            # until the time is over; Redis then runs the next command of the pipeline. A lease that is used up does
-            # not wait: Redis may take a time of a millisecond for 0, which means no time limit.
-            async with self._redis.pipeline(transaction=False) as pipe:
-                if not self.used_up:
-                    pipe.blmove(self._inbox, self._inbox, cast(Any, _LINGER_SECONDS), "LEFT", "LEFT")
-                pipe.eval(script("take"), len(keys), *keys, self._space, *bounds, self._token)
-                *_, raw_envelopes = await pipe.execute()
+            # until the time is over; Redis then runs the next command. A lease that is used up does not wait: Redis
+            # may take a time of a millisecond for 0, which means no time limit.
+            commands.insert(0, ("BLMOVE", self._inbox, self._inbox, "LEFT", "LEFT", _LINGER_SECONDS))
+        with errors_mapped():
+            *_, raw_envelopes = await self._calls.ask(*commands)
         if raw_envelopes is None:
             self._lost = True
             event(logger, logging.WARNING, "lease_lost", space=self._space)
@@ -204,23 +207,20 @@ class RedisLease:
                 rows.setdefault(envelope.process, []).append(row)
                 size += len(row)
                 if size > _REPLIES_AT_ONCE_BYTES:
-                    async with self._redis.pipeline(transaction=False) as pipe:
-                        _add_replies(pipe, rows)
-                        await pipe.execute()
+                    await self._calls.ask(*_delivered(rows))
                     rows, size = {}, 0
-            async with self._redis.pipeline(transaction=False) as pipe:
-                _add_replies(pipe, rows)
-                if announcement is not None:
-                    pipe.publish(*changed_message(self._space, announcement))
-                # As text: a script object would ask first, in a call of its own, whether Redis knows the script.
-                keys = (self._inbox, self._key, SIZES)
-                pipe.eval(script("trim"), len(keys), *keys, self._space, self._token, *self._taken)
-                await pipe.execute()
+            commands = _delivered(rows)
+            if announcement is not None:
+                commands.append(("PUBLISH", *changed_message(self._space, announcement)))
+            keys = (self._inbox, self._key, SIZES)
+            commands.append(_script("trim", keys, self._space, self._token, *self._taken))
+            await self._calls.tell(*commands)
         self._taken = []
 
     async def release_if_empty(self) -> bool:
         with errors_mapped():
-            verdict = await self._scripts["release_if_empty"](keys=[self._inbox, self._key], args=[self._token])
+            keys = (self._inbox, self._key)
+            [verdict] = await self._calls.ask(_script("release_if_empty", keys, self._token))
         self._released = bool(verdict)
         return self._released
 
@@ -243,13 +243,19 @@ class RedisLease:
                 return
 
 
-def _add_replies(pipe: Pipeline, rows: Mapping[str, Sequence[bytes]]) -> None:
+def _script(name: str, keys: Sequence[str], *args: str | int) -> RedisCommand:
+    """As text: by its name it would have to be asked first whether Redis knows it."""
+    return ("EVAL", script(name), len(keys), *keys, *args)
+
+
+def _delivered(rows: Mapping[str, Sequence[bytes]]) -> list[RedisCommand]:
     """`rows`: of replies, by process."""
+    commands: list[RedisCommand] = []
     for process, answers in rows.items():
         key = process_key(process, "replies")
-        for together in _portions(answers):
-            pipe.rpush(key, queue_messages.joined(together))
-        pipe.pexpire(key, INBOX_TTL_MS)
+        commands += [("RPUSH", key, queue_messages.joined(together)) for together in _portions(answers)]
+        commands.append(("PEXPIRE", key, INBOX_TTL_MS))
+    return commands
 
 
 def _portions(replies: Sequence[bytes]) -> list[list[bytes]]:

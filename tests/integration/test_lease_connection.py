@@ -1,0 +1,91 @@
+"""What a worker tells Redis without waiting: it arrives, also when the connection is lost before its answer is
+read."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.exceptions import ResponseError
+
+from shared.adapters import arq
+from shared.adapters.redis import lease_connection
+from shared.adapters.redis.lease_connection import LeaseConnection
+from shared.settings import Settings
+
+
+@pytest.fixture
+async def redis(settings: Settings) -> AsyncIterator[arq.WakingRedis]:
+    """With one connection."""
+    client = arq.connect(settings, connections=1)
+    yield client
+    await client.aclose(close_connection_pool=True)
+
+
+@pytest.fixture
+async def calls(redis: arq.WakingRedis) -> AsyncIterator[LeaseConnection]:
+    made = LeaseConnection(redis)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def key() -> str:
+    return f"test:{uuid.uuid4().hex}"
+
+
+async def test_what_is_asked_has_its_own_answers(calls: LeaseConnection, key: str) -> None:
+    await calls.tell(("RPUSH", key, "a"), ("PEXPIRE", key, 60_000))
+    assert await calls.ask(("RPUSH", key, "b"), ("LRANGE", key, 0, -1)) == [2, [b"a", b"b"]]
+    assert await calls.ask(("LLEN", key)) == [2]
+
+
+async def test_what_was_told_is_sent_at_once(calls: LeaseConnection, key: str, settings: Settings) -> None:
+    another = arq.connect(settings, connections=1)
+    await calls.tell(("RPUSH", key, "a"))
+    assert await another.blpop([key], timeout=5) == (key.encode(), b"a")
+    await another.aclose(close_connection_pool=True)
+
+
+@pytest.mark.parametrize("when", ["before it is told", "after it was told"])
+async def test_what_was_told_to_a_connection_that_is_lost_goes_out_again(
+    calls: LeaseConnection, key: str, when: str
+) -> None:
+    assert await calls.ask(("LLEN", key)) == [0]
+    if when.startswith("before"):
+        calls._connection._writer.transport.abort()
+    await calls.tell(("HSET", key, "told", "1"))
+    if when.startswith("after"):
+        calls._connection._writer.transport.abort()
+    assert await calls.ask(("HGET", key, "told")) == [b"1"]
+    await calls.tell(("HSET", key, "told", "2"))
+    assert await calls.ask(("HGET", key, "told")) == [b"2"]
+
+
+async def test_a_refusal_of_what_was_told_is_raised_by_what_is_asked_next(calls: LeaseConnection, key: str) -> None:
+    await calls.tell(("RPUSH", key, "a"), ("HSET", key, "a", "b"))
+    with pytest.raises(ResponseError, match="WRONGTYPE"):
+        await calls.ask(("LLEN", key))
+    assert await calls.ask(("LLEN", key)) == [1]
+
+
+async def test_the_answers_to_much_that_was_told_are_waited_for(
+    calls: LeaseConnection, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease_connection, "_MOST_UNREAD_BYTES", 200)
+    async with asyncio.timeout(4):  # less than what is waited for an answer that does not come
+        for number in range(1, 7):
+            await calls.tell(("RPUSH", key, "x" * 90, number))
+            assert len(calls._unread) == number % 2
+        assert await calls.ask(("LLEN", key)) == [12]
+
+
+async def test_what_is_not_read_is_nobody_elses_answer(
+    redis: arq.WakingRedis, calls: LeaseConnection, key: str
+) -> None:
+    await calls.tell(("RPUSH", key, "a"))
+    await calls.close()
+    assert await redis.ping() is True
+    assert await calls.ask(("ECHO", key)) == [key.encode()]

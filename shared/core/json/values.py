@@ -41,6 +41,8 @@ _SCALARS: Final = PLAIN | {bool}
 _LISTS: Final = frozenset({list})
 _LIST: Final = "list"
 _FEW: Final = 2
+_LONG: Final = 1_000
+"""Elements whose types are looked at once."""
 _SMALL: Final = 8
 """A list of so few plain scalars is its own key: that is read sooner than looked up."""
 
@@ -52,13 +54,15 @@ class Keys:
     Keys of two instances must not be mixed. Values must not change while an instance lives.
     """
 
-    __slots__ = ("_compared", "_known", "_numbers", "leaves")
+    __slots__ = ("_compared", "_known", "_numbers", "_plain", "leaves")
 
     def __init__(self) -> None:
         # By id(); the value is held so that its id stays its own.
         self._known: dict[int, tuple[Key, Value]] = {}
         self._numbers: dict[Key, tuple[int]] = {}
         self._compared: dict[tuple[int, int], tuple[bool, Value, Value]] = {}
+        self._plain: dict[int, list[JsonValue]] = {}
+        """Long lists of plain scalars alone, by id()."""
         self.leaves: dict[int, tuple[Counter[tuple[str, Key]] | None, Value]] = {}
         """Path and key of each leaf, as `shared.core.merge.similar` reads them; by id(), with the value."""
 
@@ -94,8 +98,13 @@ class Keys:
 
     def keys(self, values: list[JsonValue], types: set[type] | None = None) -> list[Key]:
         """The keys of the elements; the list itself where they are their own. `types`: theirs, if they are known."""
-        types = set(map(type, values)) if types is None else types
+        if types is None:
+            if id(values) in self._plain:
+                return values
+            types = set(map(type, values))
         if types <= PLAIN:
+            if len(values) > _LONG:
+                self._plain[id(values)] = values
             return values
         if types <= _SCALARS:
             return [_TRUE if value is True else _FALSE if value is False else value for value in values]

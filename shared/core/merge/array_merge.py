@@ -81,7 +81,7 @@ def _named(run: Run, at: At, named: Named, are_lists: list[bool], sides: tuple[A
     left = list(order) if len(order) == len(merged) else [name for name in order if name in merged]
     left = _sorted(left, named.names)
     if isinstance(conflicts, RecordConflicts):
-        conflicts.indices = dict(zip(left, range(len(left)), strict=True))
+        conflicts.order = left
     if places:
         for index, name in enumerate(left):
             if name in places:

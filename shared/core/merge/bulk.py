@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import chain, compress, repeat
+from itertools import chain, compress
 from operator import and_, eq, itemgetter, lt, ne, not_, or_
 from typing import Any, Final, NamedTuple
 
@@ -109,14 +109,18 @@ class RecordConflicts:
         self._above = above
         self.of_fields: list[tuple[str, list[Any], Standing]] = []
         """What follows in the pointer, the names of the members, what stands in them."""
-        self.indices: dict[Any, int] = {}
+        self.order: list[Any] = []
+        """The names of all members of the result."""
 
     def conflicts(self, known: dict[Place, str]) -> Iterable[tuple[str, Value, Value, str]]:
         """Pointer into the result, what is kept and dropped, the rule."""
-        above, index = f"{self._above.in_result(known)}/", self.indices
+        above = f"{self._above.in_result(known)}/"
         for below, names, standing in self.of_fields:
-            pointers = [f"{above}{at}{below}" for at in map(index.get, names, repeat("-"))]
-            yield from zip(pointers, *standing, strict=True)
+            rows = list(map(dict(zip(names, range(len(names)), strict=True)).get, self.order))
+            # In the order of the result: so they are hardly out of order when they are sorted.
+            pointers = [f"{above}{index}{below}" for index, row in enumerate(rows) if row is not None]
+            there = [row for row in rows if row is not None]
+            yield from zip(pointers, *(map(column.__getitem__, there) for column in standing), strict=True)
 
 
 Sides = tuple[Members, Members, Members]
@@ -190,10 +194,10 @@ def _in_order(names: Members, side: Members, columns: list[list[Any]]) -> list[l
 
 def _any_differ(pairs: list[tuple[list[Any], list[Any]]]) -> list[bool]:
     """Of each row, whether the two differ in any of the pairs of columns."""
-    differ = [False] * len(pairs[0][0])
-    for one, two in pairs:
-        differ = list(map(or_, differ, map(ne, one, two)))
-    return differ
+    first, *others = ([*map(ne, one, two)] for one, two in pairs)
+    for differ in others:
+        first = list(map(or_, first, differ))
+    return first
 
 
 class _Edits(NamedTuple):
@@ -215,8 +219,9 @@ class _Edits(NamedTuple):
 
     def has_texts(self) -> bool:
         """Whether both sides edited a string."""
-        kinds = zip(map(type, self.ours), map(type, self.theirs), strict=True)
-        return (str, str) in set(kinds)
+        if str not in set(map(type, self.ours)):
+            return False
+        return (str, str) in set(zip(map(type, self.ours), map(type, self.theirs), strict=True))
 
 
 def _pointers(above: str, named: str, names: list[Any], below: str) -> list[str]:

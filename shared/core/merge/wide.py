@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import compress, repeat
+from itertools import chain, compress, repeat
 from operator import and_, ne, not_
 from typing import Any, Final, NamedTuple
 
@@ -74,6 +74,9 @@ def settled(result: Members, base: Members, ours: Members, theirs: Members, *, s
         others, rows = rows.where(list(map(not_, plain))), rows.where(plain)
     rows = rows.where(list(map(ne, rows.theirs, rows.base)))
     by_ours = list(map(ne, rows.ours, rows.base))
+    if not any(by_ours):
+        result.update(zip(rows.names, rows.theirs, strict=True))
+        return NONE, others
     if not all(by_ours):
         alone = list(map(not_, by_ours))
         result.update(zip(compress(rows.names, alone), compress(rows.theirs, alone), strict=True))
@@ -83,17 +86,21 @@ def settled(result: Members, base: Members, ours: Members, theirs: Members, *, s
 def few(base: Members, ours: Members, theirs: Members) -> tuple[Members, list[Edited]] | None:
     """Of three objects with the same few fields, all of them scalars, ours with what theirs alone edited, and what
     both did. None for others, and where one side edited nothing."""
-    if len(ours) > MANY or not ours.keys() == theirs.keys() == base.keys() or base in (ours, theirs):
+    if len(ours) > MANY or not ours.keys() == theirs.keys() == base.keys():
+        return None
+    if not PLAIN.issuperset(map(type, chain(ours.values(), theirs.values(), base.values()))):
+        return None  # before they are compared: what is nested would be read at every depth
+    if base in (ours, theirs):
         return None
     result = dict(ours)
     edited: list[Edited] = []
     for name, mine in ours.items():
-        other, before = theirs[name], base[name]
-        if not (type(mine) in PLAIN and type(other) in PLAIN and type(before) in PLAIN):
-            return None
-        if other not in (mine, before):
-            if mine == before:
-                result[name] = other
-            else:
-                edited.append((name, before, mine, other))
+        other = theirs[name]
+        if other == mine:
+            continue
+        before = base[name]
+        if mine == before:
+            result[name] = other
+        elif other != before:
+            edited.append((name, before, mine, other))
     return result, edited

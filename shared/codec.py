@@ -37,10 +37,9 @@ _ABOVE_SURROGATES: Final = re.compile(rb"[\xee\xef]")
 # What orjson would mend silently: integers out of range (sixteen digits or more in a row, before a point or
 # without one; it raises for overflow to infinity by itself). A number stands behind one of these; hashes and revs, in
 # which there are as many digits now and then, stand behind a quotation mark.
-_LONG_NUMBER: Final = rb"(?:\A|[:\[,\s])-?\d{16}"
+_BEFORE_NUMBER: Final = frozenset(b":[, \t\n\r\f\v")
 _ESCAPED: Final = b"\\u003"
 _ESCAPED_COLON: Final = rb"\\u003[aA]"
-# Sixteen digits in a row are looked for first, by means that take a thirtieth of the pattern's time.
 _DIGITS_ALIKE: Final = bytes(0x30 if chr(code) in "0123456789" else 0x20 for code in range(256))
 _SIXTEEN: Final = b"0" * 16
 
@@ -172,7 +171,14 @@ def nothing_mended(raw: bytes, again: bytes) -> bool:
 
 def _has_long_number(text: bytes) -> bool:
     """It may also lie inside a string."""
-    return _SIXTEEN in text.translate(_DIGITS_ALIKE) and re.search(_LONG_NUMBER, text) is not None
+    alike = text.translate(_DIGITS_ALIKE)
+    at = alike.find(_SIXTEEN)
+    while at >= 0:
+        start = at - 1 if text[at - 1 : at] == b"-" else at
+        if start == 0 or text[start - 1] in _BEFORE_NUMBER:
+            return True
+        at = alike.find(_SIXTEEN, alike.find(b" ", at))
+    return False
 
 
 def check_depth(value: JsonValue, most: int, pointer: str) -> None:

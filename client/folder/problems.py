@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from client.folder.file_names import file_name, is_copy, meant_by
 from shared.core.identifiers import DocumentId
 from shared.core.json.strict import Fault
 from shared.core.protocol import Limits
+
+if TYPE_CHECKING:
+    import os
 
 
 class FileProblem(NamedTuple):
@@ -48,6 +51,18 @@ def misnamed(name: str) -> FileProblem:
 def not_a_file(document: DocumentId) -> FileProblem:
     sentence = "it is a link, a folder or a device and not a file. Put the file itself here."
     return FileProblem(file_name(document), "not-a-file", sentence, document)
+
+
+_RECALLED: Final = 0x1000 | 0x40000 | 0x400000
+"""Windows: offline, recall on open, recall on data access."""
+_DATALESS: Final = 0x40000000
+"""macOS."""
+
+
+def is_elsewhere(status: os.stat_result) -> bool:
+    """Whether the system says that reading the file would fetch it from somewhere."""
+    attributes, flags = getattr(status, "st_file_attributes", 0), getattr(status, "st_flags", 0)
+    return bool(attributes & _RECALLED or flags & _DATALESS)
 
 
 def placeholder(document: DocumentId, name: str | None = None) -> FileProblem:

@@ -24,6 +24,7 @@ from client.folder.problems import (
     FileProblem,
     changing,
     faulty,
+    is_elsewhere,
     misnamed,
     not_a_file,
     placeholder,
@@ -190,7 +191,7 @@ class TaskFolder:
     def read(self, document: DocumentId) -> Loaded | FileProblem | None:
         """The document's file; None: it has none. Raises FolderGoneError."""
         try:
-            read = _read(self.path(document), self._limits.max_request_bytes)
+            read = _read(self.text_path(document), self._limits.max_request_bytes)
         except FileNotFoundError:
             if not self.root.is_dir():
                 raise FolderGoneError(self.root) from None
@@ -367,31 +368,24 @@ def _unless_protected() -> Iterator[None]:
         raise FolderError(str(error)) from None
 
 
-_RECALLED: Final = 0x1000 | 0x40000 | 0x400000
-"""Windows: offline, recall on open, recall on data access."""
-_DATALESS: Final = 0x40000000
-"""macOS."""
-
-
-def is_elsewhere(status: os.stat_result) -> bool:
-    """Whether the system says that reading the file would fetch it from somewhere."""
-    attributes, flags = getattr(status, "st_file_attributes", 0), getattr(status, "st_flags", 0)
-    return bool(attributes & _RECALLED or flags & _DATALESS)
-
-
-def _read(path: Path, most: int) -> tuple[bytes, Stamp, bool] | str:
+def _read(path: Path | str, most: int) -> tuple[bytes, Stamp, bool] | str:
     """Content and stamp that belong together and whether the stamp is racy, or the code of a problem. Raises
     OSError."""
     for _ in range(3):
-        with os.fdopen(os.open(path, READ_ONLY), "rb") as file:
-            status = os.fstat(file.fileno())
+        descriptor = os.open(path, READ_ONLY)
+        try:
+            status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 return "not-a-file"
-            if status.st_size > most:
+            if (size := status.st_size) > most:
                 return "too-large"
             now = time.time_ns()
-            raw = file.read()
-            stamp = Stamp.of(os.fstat(file.fileno()))
+            raw = os.read(descriptor, size + 1)
+            while len(raw) < size and (more := os.read(descriptor, size + 1 - len(raw))):
+                raw += more
+            stamp = Stamp.of(os.fstat(descriptor))
+        finally:
+            os.close(descriptor)
         if stamp == Stamp.of(status) and len(raw) == stamp.size:
             return raw, stamp, stamp.racy(now)
     return "changing"

@@ -65,8 +65,9 @@ class Recheck:
     """What is looked at before the next plan of one run of a sync."""
 
     def __init__(self, scope: ChangeScope = NOTHING) -> None:
-        self.files = scope
-        """Files that may hold something else than was seen or written."""
+        self._files = scope
+        self._included: set[DocumentId] = set()
+        """They come one by one, thousands of them, and are put together when they are asked for."""
         self.documents = scope
         """Documents that may be unsettled; no others need to be compared."""
         self.upstream = True
@@ -76,6 +77,19 @@ class Recheck:
         self.forgotten = False
         """An answer showed that the upstream does not know any more what was agreed on."""
 
+    @property
+    def files(self) -> ChangeScope:
+        """Files that may hold something else than was seen or written."""
+        if self._included:
+            self._files |= ChangeScope.of(self._included)
+            self._included.clear()
+        return self._files
+
+    @files.setter
+    def files(self, scope: ChangeScope) -> None:
+        self._files = scope
+        self._included.clear()
+
     def include(self, documents: Iterable[DocumentId]) -> None:
         """Their files may hold something else."""
-        self.files |= ChangeScope.of(documents)
+        self._included.update(documents)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,17 @@ def test_the_canonical_form_is_accepted_and_equal(value: Any) -> None:
         again = parse(form, max_depth=DEPTH)
         assert exact.equal(again, value)
         assert codec.canonical(again) == exact.canonical(again) == form
+
+
+@given(
+    st.text(alphabet=':[, x"-\n', max_size=3).flatmap(
+        lambda sign: st.lists(st.sampled_from([sign, "1" * 15, "2" * 16, "3" * 40, "-", ":", '"', "x"]), max_size=8)
+    )
+)
+def test_long_numbers_are_found_where_the_pattern_finds_them(parts: list[str]) -> None:
+    text = "".join(parts).encode()
+    pattern = rb"(?:\A|[:\[,\s])-?\d{16}"
+    assert codec._has_long_number(text) == (re.search(pattern, text) is not None)
 
 
 @given(st.integers(2**53, 10**23).flatmap(lambda n: st.sampled_from([n, -n, int(float(n))])))

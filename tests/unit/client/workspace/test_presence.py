@@ -19,7 +19,8 @@ from client.cli import main
 from client.config.config_file import UpstreamConfig
 from client.config.tokens import Tokens
 from client.folder.file_names import placeholder_of
-from client.folder.task_folder import TaskFolder, is_elsewhere
+from client.folder.problems import is_elsewhere
+from client.folder.task_folder import TaskFolder
 from client.workspace.multi_sync import MultiSync
 from client.workspace.watch import Watch
 from client.workspace.workspace import open_workspace

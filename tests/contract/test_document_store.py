@@ -327,7 +327,7 @@ async def test_a_transaction_that_the_database_ends_while_it_works_is_run_again(
         attempts += 1
         if attempts == 1:
             slow = {"$where": "sleep(100) || true"}
-            list(transaction._documents.find(slow, session=transaction._commands.session))
+            list(transaction._commands.find("documents", slow, together=2))
         return attempts
 
     async with opened(settings) as mongo:

@@ -1,4 +1,4 @@
-"""The commands that a transaction writes with, in a quarter of the driver's steps.
+"""The commands of a transaction, in a quarter of the driver's steps.
 
 The driver selects a server, takes a connection from its pool, and asks who wants to know, for each command anew:
 1,240 lines of Python. Here the commands that follow one another go over one connection, each encoded, sent and read
@@ -10,11 +10,15 @@ The driver promises nothing about these parts; tests/integration/test_transactio
 
 from __future__ import annotations
 
-from itertools import count
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count as counted
 from struct import Struct
 from typing import Any, Final
 
 import bson
+from bson import Int64
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
 from pymongo import InsertOne, ReplaceOne, UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.errors import BulkWriteError, PyMongoError
@@ -30,7 +34,8 @@ _HEAD: Final = Struct("<iiiiIB")
 _OP_MSG: Final = 2013
 _MAX_BYTES: Final = 15 * 1024 * 1024
 """Of a command. What is longer is for the driver, which divides it."""
-_NUMBERS: Final = count(1)
+RAW: Final[CodecOptions[RawBSONDocument]] = CodecOptions(RawBSONDocument)
+_NUMBERS: Final = counted(1)
 
 
 class Commands:
@@ -52,8 +57,16 @@ class Commands:
         self.release()
         return self._session
 
-    def run(self, command: Row, database: str | None = None) -> Row:
-        """Its answer. Raises what the driver would, and _TooLongError."""
+    def run(
+        self,
+        command: Row,
+        database: str | None = None,
+        *,
+        codec: CodecOptions[Any] = CODEC,
+        count: Callable[[int], None] | None = None,
+    ) -> Any:
+        """Its answer. Raises what the driver would, _TooLongError, and what `count` does, which is told the bytes of
+        the answer before values are made of them."""
         connection = self._connected(next(iter(command)))
         transaction: Any = self._session._transaction
         if self._fields:
@@ -70,13 +83,64 @@ class Commands:
             raise _TooLongError
         transaction.state = _TxnState.IN_PROGRESS
         try:
-            answer = _answer(connection, database, command, data)
+            received = _received(connection, database, command, data)
+            if count is not None:
+                count(len(received))
+            answer = _checked(bson.decode(received, codec), connection)
         except BaseException as error:
             self.release(error)
             raise
         if transaction.sharded:
             self._client._process_response(answer, self._session)
         return answer
+
+    def find(
+        self,
+        collection: str,
+        query: Row,
+        projection: Row | None = None,
+        *,
+        order: Sequence[tuple[str, int]] = (),
+        limit: int = 0,
+        together: int,
+        codec: CodecOptions[Any] = CODEC,
+        count: Callable[[int], None] | None = None,
+    ) -> Iterator[Sequence[Any]]:
+        """Batches of rows. `together`: as many come in one answer unless they are large."""
+        command: Row = {"find": collection, "filter": query, "batchSize": together}
+        if projection is not None:
+            command["projection"] = projection
+        if order:
+            command["sort"] = dict(order)
+        if limit:
+            command["limit"] = limit
+        return self._batches(command, collection, together, codec, count)
+
+    def find_one(self, collection: str, query: Row, projection: Row) -> Row | None:
+        [rows] = self.find(collection, query, projection, limit=1, together=2)
+        return rows[0] if rows else None
+
+    def aggregate(
+        self, collection: str, steps: Sequence[Row], *, together: int, count: Callable[[int], None]
+    ) -> Iterator[Sequence[Any]]:
+        command = {"aggregate": collection, "pipeline": steps, "cursor": {"batchSize": together}}
+        return self._batches(command, collection, together, CODEC, count)
+
+    def _batches(
+        self,
+        command: Row,
+        collection: str,
+        together: int,
+        codec: CodecOptions[Any],
+        count: Callable[[int], None] | None,
+    ) -> Iterator[Sequence[Any]]:
+        # A cursor that is left before its end goes with the transaction.
+        cursor = self.run(command, codec=codec, count=count)["cursor"]
+        yield cursor["firstBatch"]
+        while cursor["id"]:
+            more = {"getMore": Int64(cursor["id"]), "collection": collection, "batchSize": together}
+            cursor = self.run(more, codec=codec, count=count)["cursor"]
+            yield cursor["nextBatch"]
 
     def insert(self, collection: str, rows: list[Row]) -> None:
         """A row without `_id` gets one from the database. Raises BulkWriteError."""
@@ -132,16 +196,18 @@ class _TooLongError(Exception):
     """The command is longer than the server takes."""
 
 
-def _answer(connection: Any, database: str, command: Row, data: bytes) -> Row:
-    """`data`: the command as it is sent. Where somebody is told of commands, it is the driver that sends it."""
-    answer: Row
+def _received(connection: Any, database: str, command: Row, data: bytes) -> Any:
+    """The bytes of the answer. `data`: the command as it is sent. Where somebody is told of commands, it is the
+    driver that sends it."""
     if connection.listeners is not None and connection.listeners.enabled_for_commands:
-        answer = connection.command(database, command, codec_options=CODEC, parse_write_concern_error=True)
-    else:
-        number = next(_NUMBERS) & 0x7FFFFFFF
-        connection.send_message(_HEAD.pack(_HEAD.size + len(data), number, 0, _OP_MSG, 0, 0) + data, 0)
-        answer = bson.decode(connection.receive_message(number).payload_document, CODEC)
-        _check_command_response(answer, connection.max_wire_version, parse_write_concern_error=True)
+        return connection.command(database, command, codec_options=RAW, parse_write_concern_error=True).raw
+    number = next(_NUMBERS) & 0x7FFFFFFF
+    connection.send_message(_HEAD.pack(_HEAD.size + len(data), number, 0, _OP_MSG, 0, 0) + data, 0)
+    return connection.receive_message(number).payload_document
+
+
+def _checked(answer: Any, connection: Any) -> Any:
+    _check_command_response(answer, connection.max_wire_version, parse_write_concern_error=True)
     if "writeErrors" in answer:
         raise BulkWriteError(answer)
     return answer

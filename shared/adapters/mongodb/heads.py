@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Set
 from typing import Any
 
-from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
 
 from shared.adapters.mongodb.client import Row
@@ -24,7 +23,6 @@ from shared.adapters.mongodb.known_heads import (
     Mark,
     mark_of,
 )
-from shared.adapters.mongodb.raw_rows import rows_of
 from shared.core.documents import SpaceId
 
 
@@ -33,13 +31,11 @@ class HeadRows:
 
     def __init__(
         self,
-        documents: Collection[Row],
         commands: Commands,
         count: Callable[[int], None],
         known: KnownInSpace | None = None,
     ) -> None:
         """`count` is told how many bytes of heads are read or given out again, and may raise."""
-        self._documents = documents
         self._commands = commands
         self._count = count
         self._known = known
@@ -75,10 +71,8 @@ class HeadRows:
         if asked:
             self._rows.update(dict.fromkeys(asked))
             query = {"_id": {"$in": asked}}
-            for row in rows_of(
-                self._documents, query, None, session=self._commands.session, count=self._count, expected=len(asked)
-            ):
-                self._rows[row["_id"]] = row
+            for rows in self._commands.find("documents", query, together=len(asked) + 1, count=self._count):
+                self._rows.update({row["_id"]: row for row in rows})
 
     def get(self, key: str) -> Row | None:
         """None: there is no such document."""
@@ -123,20 +117,17 @@ class HeadRows:
 
     def send(self) -> None:
         """Writes what was put and changed. Raises HeadsChangedError if a document that was taken for new is not."""
-        name = self._documents.name
         if self._inserts:
             try:
-                self._commands.insert(name, list(self._inserts.values()))
+                self._commands.insert("documents", list(self._inserts.values()))
             except OperationFailure as error:
                 if self._presumed and may_be_duplicate(error):
                     raise HeadsChangedError(presumed=True) from error
                 raise
         if self._updates:
-            self._commands.update(name, [one for several in self._updates.values() for one in several])
+            self._commands.update("documents", [one for several in self._updates.values() for one in several])
         unproven = sorted(self._presumed - self._new)
-        if unproven and self._documents.find_one(
-            {"_id": {"$in": unproven}}, {"_id": 1}, session=self._commands.session
-        ):
+        if unproven and self._commands.find_one("documents", {"_id": {"$in": unproven}}, {"_id": 1}):
             raise HeadsChangedError(presumed=True)
 
     # What the next transaction may know

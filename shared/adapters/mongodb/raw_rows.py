@@ -4,42 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
 from struct import Struct
-from typing import Final, cast
+from typing import Final
 
 from bson import decode, decode_all, decode_iter
-from bson.codec_options import CodecOptions
-from bson.raw_bson import RawBSONDocument
-from pymongo.client_session import ClientSession
-from pymongo.collection import Collection
 
 from shared.adapters.mongodb.client import CODEC, Row
+from shared.adapters.mongodb.commands import RAW
 from shared.core.documents import ContentHash, DocumentId
 
-RAW: Final[CodecOptions[RawBSONDocument]] = CodecOptions(RawBSONDocument)
 _SLICE_BYTES: Final = 128 * 1024
 _LENGTH: Final = Struct("<i").unpack_from
 """Of the row that begins at an offset."""
-
-
-def rows_of(
-    collection: Collection[Row],
-    query: Row,
-    projection: Row | None,
-    *,
-    session: ClientSession,
-    count: Callable[[int], None],
-    expected: int,
-    order: Sequence[tuple[str, int]] = (),
-) -> Iterator[Row]:
-    """Rows with bodies. Their bytes are counted before they are made values. `expected`: as many come in one answer
-    unless they are large; by itself the database sends a hundred first."""
-    batches = collection.find_raw_batches(query, projection, session=session, batch_size=expected + 1)
-    for batch in batches.sort(order) if order else batches:
-        data = cast(bytes, batch)
-        count(len(data))
-        yield from decode_all(data, collection.codec_options)
 
 
 async def hashes_in(batch: bytes, prefix: int) -> dict[DocumentId, ContentHash | None]:

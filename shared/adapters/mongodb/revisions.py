@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Collection as Several
 from dataclasses import replace
-from typing import Final, cast
+from functools import partial
+from itertools import chain
+from typing import Final, Protocol
 
-from bson import decode, decode_all, decode_iter
+from bson import decode
 from pymongo import ASCENDING, DESCENDING
-from pymongo.collection import Collection
 
-from shared.adapters.mongodb.client import Row
-from shared.adapters.mongodb.commands import Commands
-from shared.adapters.mongodb.raw_rows import RAW, rows_of
+from shared.adapters.mongodb.client import CODEC, Row
+from shared.adapters.mongodb.commands import RAW, Commands
 from shared.adapters.mongodb.rows import pairs_of, stored_of
 from shared.core.documents import ContentHash, DeviceId, DocumentId, SequenceNumber, SpaceId
 from shared.core.resolution.context import (
@@ -33,6 +33,7 @@ from shared.core.resolution.context import (
     ValueKey,
 )
 
+_REVISIONS: Final = "revisions"
 _STORED: Final = {"hash": 1, "seq": 1, "until": 1, "body": 1, "deleted": 1, "history": 1, "version": 1}
 _RECENT_BYTES: Final = 16 * 1024 * 1024
 """Of revisions that are read to find one that is near: of one document, or of several together."""
@@ -44,14 +45,15 @@ _PAIRS_AT_ONCE: Final = 4000
 _Asker = tuple[DocumentId, DeviceId | None]
 
 
+class _Ask(Protocol):
+    def __call__(self, *, count: Callable[[int], None]) -> Iterator[Sequence[Row]]: ...
+
+
 class Revisions:
     """Of one space, within one transaction."""
 
-    def __init__(
-        self, revisions: Collection[Row], commands: Commands, space: SpaceId, count: Callable[[int], None]
-    ) -> None:
+    def __init__(self, commands: Commands, space: SpaceId, count: Callable[[int], None]) -> None:
         """`count` is told how many bytes of bodies are read, and may raise."""
-        self._revisions = revisions
         self._commands = commands
         self._space = space
         self._count = count
@@ -72,7 +74,7 @@ class Revisions:
         """Writes them."""
         rows = [row for several in self._unsent.values() for row in several]
         if rows:
-            self._commands.insert(self._revisions.name, rows)
+            self._commands.insert(_REVISIONS, rows)
         self._unsent.clear()
 
     def load(self, wanted: Sequence[tuple[DocumentContext, Submission, NeedsData]]) -> list[DocumentContext]:
@@ -120,16 +122,15 @@ class Revisions:
         hashes = sorted(set().union(*unread.values()))
         query = {"space": self._space, "id": {"$in": sorted(unread)}, "hash": {"$in": hashes}}
         # In the order of the index that is meant: another one has all revisions of these documents.
-        rows = rows_of(
-            self._revisions,
+        batches = self._commands.find(
+            _REVISIONS,
             query,
             {"id": 1, **_STORED},
-            session=self._commands.session,
-            count=self._count,
-            expected=2 * len(hashes),
             order=[("id", ASCENDING), ("hash", ASCENDING)],
+            together=2 * len(hashes) + 1,
+            count=self._count,
         )
-        for row in rows:
+        for row in chain.from_iterable(batches):
             key = (DocumentId(row["id"]), ContentHash(row["hash"]))
             if key in self._states and not row.get("deleted"):
                 self._states[key] = _newer(self._states[key], stored_of(row))
@@ -155,13 +156,9 @@ class Revisions:
         if not unread:
             return
         self._pairs.update({asker: (since, []) for asker, since in unread.items()})
-        rows = self._revisions.find(
-            {"space": self._space, "$or": _since_about_the_same(unread)},
-            {"id": 1, "seq": 1, "pairs": 1},
-            session=self._commands.session,
-            batch_size=_PAIRS_AT_ONCE,
-        )
-        for row in sorted(rows, key=lambda row: (row["seq"], row["_id"])):
+        query = {"space": self._space, "$or": _since_about_the_same(unread)}
+        batches = self._commands.find(_REVISIONS, query, {"id": 1, "seq": 1, "pairs": 1}, together=_PAIRS_AT_ONCE)
+        for row in sorted(chain.from_iterable(batches), key=lambda row: (row["seq"], row["_id"])):
             for pair in pairs_of(row):
                 asker = (DocumentId(row["id"]), pair.device)
                 if asker in unread and row["seq"] >= unread[asker]:
@@ -184,10 +181,8 @@ class Revisions:
             self._gone[document].update(dict.fromkeys(new, False))
         values = sorted(set().union(*unread.values()))
         query = {"space": self._space, "id": {"$in": sorted(unread)}, "gone": {"$in": values}}
-        known = self._revisions.find(
-            query, {"id": 1, "gone": 1}, session=self._commands.session, batch_size=len(values) + 1
-        )
-        for row in known:
+        batches = self._commands.find(_REVISIONS, query, {"id": 1, "gone": 1}, together=len(values) + 1)
+        for row in chain.from_iterable(batches):
             document = DocumentId(row["id"])
             for key in unread[document].intersection(map(ValueKey, row["gone"])):
                 self._gone[document][key] = True
@@ -232,14 +227,16 @@ class Revisions:
         """Of those that have few, in a walk along the index, until it has met more than `_FIRST` for each."""
         most = _FIRST * len(documents)
         known: dict[DocumentId, list[Row]] = {}
-        cursor = self._revisions.find_raw_batches(
+        find = partial(
+            self._commands.find,
+            _REVISIONS,
             self._bodies_of({"$in": documents}),
             {"id": 1, **_STORED},
-            session=self._commands.session,
-            batch_size=most + 1,
+            order=[("id", DESCENDING), ("seq", DESCENDING)],
+            limit=most,
+            together=most + 1,
         )
-        with cursor.sort([("id", DESCENDING), ("seq", DESCENDING)]).limit(most) as batches:
-            all_of_them = self._collect(batches, known)
+        all_of_them = self._collect(find, known)
         if all_of_them and sum(map(len, known.values())) < most:
             return {document: _recent_of(known.get(document, ())) for document in documents}
         last = min(known, key=_as_in_index)  # of it more may come
@@ -260,7 +257,7 @@ class Revisions:
             {"$limit": RECENT},
             {"$project": _STORED},
         ]
-        matches = {"from": self._revisions.name, "localField": "id", "foreignField": "id", "pipeline": each}
+        matches = {"from": _REVISIONS, "localField": "id", "foreignField": "id", "pipeline": each}
         steps: list[Row] = [
             {"$match": {"_id": {"$in": keys}}},
             {"$project": {"_id": 0, "id": {"$substrBytes": ["$_id", len(f"{self._space}/".encode()), -1]}}},
@@ -268,22 +265,22 @@ class Revisions:
             {"$unwind": {"path": "$revision", "preserveNullAndEmptyArrays": True}},
         ]
         known: dict[DocumentId, list[Row]] = {}
-        heads = self._revisions.database["documents"]
-        with heads.aggregate_raw_batches(
-            steps, session=self._commands.session, batchSize=RECENT * len(documents)
-        ) as batches:
-            if not self._collect(batches, known):
-                known.popitem()  # of it more may come
+        aggregate = partial(self._commands.aggregate, "documents", steps, together=RECENT * len(documents))
+        if not self._collect(aggregate, known):
+            known.popitem()  # of it more may come
         return {document: _recent_of(rows) for document, rows in known.items()}
 
-    def _collect(self, batches: Iterable[object], known: dict[DocumentId, list[Row]]) -> bool:
+    def _collect(self, ask: _Ask, known: dict[DocumentId, list[Row]]) -> bool:
         """Rows by document. False: they were more than `_RECENT_BYTES`, and the others are left out."""
         size = 0
-        for batch in batches:
-            data = cast(bytes, batch)
-            self._count(len(data))
-            size += len(data)
-            for row in decode_all(data, self._revisions.codec_options):
+
+        def count(answer: int) -> None:
+            nonlocal size
+            size += answer
+            self._count(answer)
+
+        for rows in ask(count=count):
+            for row in rows:
                 several = known.setdefault(DocumentId(row["id"]), [])
                 if "hash" in row:
                     several.append(row)
@@ -329,15 +326,19 @@ class Revisions:
 
     def _sized(self, query: Row, most: int, *, together: bool = True) -> Iterator[tuple[Row, int]]:
         """Rows and their bytes, which are counted before they are made values; `together`: in one answer."""
-        cursor = self._revisions.find_raw_batches(
-            query, _STORED, session=self._commands.session, batch_size=most + 1 if together else _FIRST
-        )
         # Along an index; by one more field, and all that the document has would be read.
-        with cursor.sort([("seq", DESCENDING)]).limit(most) as batches:
-            for batch in batches:
-                for raw in decode_iter(cast(bytes, batch), RAW):
-                    self._count(len(raw.raw))
-                    yield decode(raw.raw, self._revisions.codec_options), len(raw.raw)
+        batches = self._commands.find(
+            _REVISIONS,
+            query,
+            _STORED,
+            order=[("seq", DESCENDING)],
+            limit=most,
+            together=most + 1 if together else _FIRST,
+            codec=RAW,
+        )
+        for raw in chain.from_iterable(batches):
+            self._count(len(raw.raw))
+            yield decode(raw.raw, CODEC), len(raw.raw)
 
 
 def _asker(submission: Submission) -> _Asker:

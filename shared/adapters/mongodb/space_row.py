@@ -12,8 +12,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from pymongo.collection import Collection
-
 from shared.adapters.mongodb.client import Row
 from shared.adapters.mongodb.commands import Commands
 from shared.adapters.mongodb.known_heads import Mark
@@ -48,7 +46,6 @@ class SpaceRow:
 
     def __init__(
         self,
-        spaces: Collection[Row],
         commands: Commands,
         space: SpaceId,
         fence: Fence | None,
@@ -62,7 +59,6 @@ class SpaceRow:
         known to have been. `verify` is given the row as it was before this transaction, and may raise."""
         self.position: Position | None = None
         """What was allotted last, if this is committed."""
-        self._spaces = spaces
         self._commands = commands
         self._space = space
         self._fence = fence
@@ -162,7 +158,7 @@ class SpaceRow:
             "$setOnInsert": {"epoch": self._new_epoch},
             "$set": values,
         }
-        command = {"findAndModify": self._spaces.name, "query": {"_id": self._space}, "update": change}
+        command = {"findAndModify": "spaces", "query": {"_id": self._space}, "update": change}
         before = self._commands.run({**command, "fields": _BEFORE, "upsert": True})["value"]
         self._verify_policies(before)
         self._verify_fence(before)
@@ -206,11 +202,10 @@ class SpaceRow:
             raise FencedError(number)
 
     def _change(self, change: Row) -> None:
-        self._commands.update(self._spaces.name, [{"q": {"_id": self._space}, "u": change}])
+        self._commands.update("spaces", [{"q": {"_id": self._space}, "u": change}])
 
     def _read(self, projection: Row) -> Row | None:
-        row: Row | None = self._spaces.find_one({"_id": self._space}, projection, session=self._commands.session)
-        return row
+        return self._commands.find_one("spaces", {"_id": self._space}, projection)
 
 
 def _before(next_: Allotted) -> SequenceNumber:

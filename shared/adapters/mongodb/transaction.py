@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection as Several
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
-from pymongo.database import Database
-
-from shared.adapters.mongodb.client import Mongo, Row
+from shared.adapters.mongodb.client import Mongo
 from shared.adapters.mongodb.commands import Commands
 from shared.adapters.mongodb.heads import HeadRows
 from shared.adapters.mongodb.known_heads import KnownHeads, KnownInSpace
@@ -65,13 +64,8 @@ class MongoTransaction:
         count = BytesRead(max_bytes).count
         self._commands = commands
         self._space = space
-        database: Database[Row] = mongo.database.delegate
-        self._documents = database["documents"]
-        self._memory = database["memory"]
-        self._deletions = database["deletions"]
-        self._heads = HeadRows(self._documents, commands, count, known)
+        self._heads = HeadRows(commands, count, known)
         self._row = SpaceRow(
-            database["spaces"],
             commands,
             space,
             fence,
@@ -80,7 +74,7 @@ class MongoTransaction:
             known_position=known_position,
             verify=self._heads.verify,
         )
-        self._revisions = Revisions(database["revisions"], commands, space, count)
+        self._revisions = Revisions(commands, space, count)
         self._device_memories: dict[str, DeviceMemory | None] = {}
         self._stored_memories: set[str] = set()
         self._new_memories: set[str] = set()
@@ -149,8 +143,8 @@ class MongoTransaction:
         if unknown:
             self._device_memories.update(dict.fromkeys(unknown))
             query = {"_id": {"$in": unknown}}
-            rows = self._memory.find(query, session=self._commands.session, batch_size=len(unknown) + 1)
-            known = {row["_id"]: device_memory_of(row) for row in rows}
+            batches = self._commands.find("memory", query, together=len(unknown) + 1)
+            known = {row["_id"]: device_memory_of(row) for row in chain.from_iterable(batches)}
             self._device_memories.update(known)
             self._stored_memories.update(known)
         return [
@@ -169,8 +163,9 @@ class MongoTransaction:
         known = {device: self._new_deletions[device] for device in devices if device in self._new_deletions}
         keys = {self._deletions_key(device): device for device in devices if device not in known}
         if keys:
-            cursor = self._deletions.find({"_id": {"$in": list(keys)}}, session=self._commands.session)
-            known.update({keys[row["_id"]]: Deletions(row["since"], row["count"]) for row in cursor})
+            batches = self._commands.find("deletions", {"_id": {"$in": list(keys)}}, together=len(keys) + 1)
+            for row in chain.from_iterable(batches):
+                known[keys[row["_id"]]] = Deletions(row["since"], row["count"])
         return known
 
     def lineage(self) -> Lineage:

@@ -16,6 +16,7 @@ from shared.adapters.memory.documents import MemoryDocumentStore
 from shared.adapters.redis import inbox as inboxes
 from shared.adapters.redis import submission_queue as submission_queues
 from shared.adapters.redis.inbox import RedisInbox
+from shared.adapters.redis.line import RedisLine
 from shared.adapters.redis.packing import PackingConnection
 from shared.adapters.redis.submission_queue import RedisSubmissionQueue
 from shared.codec import content_hash
@@ -47,7 +48,16 @@ async def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             sent.append(" ".join(names))
         await send(self, command, *args, **kwargs)
 
+    call = RedisLine.call
+
+    def called(self: RedisLine, *command: Any) -> asyncio.Future[Any] | None:
+        answer = call(self, *command)
+        if answer is not None:
+            sent.append(command[0])
+        return answer
+
     monkeypatch.setattr(PackingConnection, "send_packed_command", noted)
+    monkeypatch.setattr(RedisLine, "call", called)
     monkeypatch.setattr(submission_queues, "_CHECK_SECONDS", LONG)
     monkeypatch.setattr(inboxes, "_LINGER_SECONDS", LONG)
     return sent

@@ -83,7 +83,7 @@ def announcements(call: Callable[..., Awaitable[Any]]) -> RedisAnnouncements:
 
 def submissions(call: Callable[..., Awaitable[Any]]) -> RedisSubmissionQueue:
     """Whose replies are read by this call."""
-    own = SimpleNamespace(blpop=call, aclose=_nothing)
+    own = SimpleNamespace(initialize=call, aclose=_nothing)
     redis = SimpleNamespace(client=lambda: own, register_script=lambda _: None)
     return RedisSubmissionQueue(cast(WakingRedis, redis), Settings())
 

@@ -11,10 +11,15 @@ from redis.asyncio.connection import Connection
 from redis.connection import HiredisRespSerializer
 from redis.typing import EncodableT
 
-_AT_ONCE_BYTES: Final = 32 * 1024
+AT_ONCE_BYTES: Final = 32 * 1024
 """Of a command: the buffer of a socket has room for it."""
 _SERIALIZER: Final[Any] = HiredisRespSerializer()
 """The driver's own, which its connections without asyncio have."""
+
+
+def packed(command: Iterable[EncodableT]) -> bytes:
+    """A command as it is written."""
+    return b"".join(_SERIALIZER.pack(*command))
 
 
 class PackingConnection(Connection):
@@ -34,7 +39,7 @@ class PackingConnection(Connection):
         if (
             writer is None
             or writer.is_closing()
-            or len(data) > _AT_ONCE_BYTES
+            or len(data) > AT_ONCE_BYTES
             or writer.transport.get_write_buffer_size() > 0
             or (check_health and self._is_health_due())
         ):

@@ -12,16 +12,18 @@ import time
 from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, cast
+from typing import Any, Final, cast
 
-from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
+from redis.exceptions import NoScriptError, RedisError
 
 from shared import metrics, queue_messages, tracing
 from shared.adapters.arq import LARGE_QUEUE, QUEUE, WakingRedis, enqueue
 from shared.adapters.redis.connection import errors_mapped
 from shared.adapters.redis.inbox import INBOX_TTL_MS, LARGE_BYTES, QUEUED_MS, SIZES
 from shared.adapters.redis.keys import acknowledgements_key, process_key, space_key
+from shared.adapters.redis.line import RedisLine
+from shared.adapters.redis.packing import AT_ONCE_BYTES
 from shared.adapters.redis.scripts import script
 from shared.cancellation import repeat
 from shared.core.documents import DeviceId, SpaceId
@@ -90,6 +92,8 @@ class RedisSubmissionQueue:
         self._replies = process_key(self._process, "replies")
         self._put: AsyncScript = redis.register_script(script("put"))
         self._missing: AsyncScript = redis.register_script(script("missing"))
+        self._line = RedisLine(redis)
+        """Of what is put into inboxes and is not long. The reader of the replies opens it."""
         self._numbers = itertools.count(1)
         self._pending: dict[int, _Pending] = {}
         self._pending_bytes: dict[SpaceId, int] = {}
@@ -280,42 +284,45 @@ class RedisSubmissionQueue:
         bounds = self._settings.inbox_documents, self._settings.inbox_bytes, self._settings.inboxes_bytes
         now = time.monotonic() + _ON_THE_WAY_SECONDS
         items = (part for entry in entries for part in (max(int(1000 * (entry.until - now)), 1), entry.data))
-        verdict, taken, full = await self._put(keys=keys, args=[space, *bounds, INBOX_TTL_MS, QUEUED_MS, *items])
+        args = [space, *bounds, INBOX_TTL_MS, QUEUED_MS, *items]
+        size = sum(len(entry.data) for entry in entries)
+        answer = self._line.call("EVALSHA", self._put.sha, len(keys), *keys, *args) if size < AT_ONCE_BYTES else None
+        verdict, taken, full = await _of_line(self._line, answer) or await self._put(keys=keys, args=args)
         moment = time.monotonic()
         for entry in entries[:taken]:
             entry.sent += 1
             entry.sent_at = moment
         _fail(entries[taken:], OverloadedError(_FULL.get(full.decode(), "")))
         if verdict == _ENQUEUE:
-            large = sum(len(entry.data) for entry in entries) > LARGE_BYTES
-            await enqueue(self._redis, space, LARGE_QUEUE if large else QUEUE)
+            await enqueue(self._redis, space, LARGE_QUEUE if size > LARGE_BYTES else QUEUE)
         return int(verdict)
 
     async def _read(self) -> None:
-        """The one reader of this process's replies, on a connection of its own."""
-        redis = self._redis.client()
-        try:
-            await repeat(partial(self._read_once, redis), "replies")
-        finally:
-            await redis.aclose()
+        """The one reader of this process's replies, on a line of its own."""
+        async with RedisLine(self._redis) as replies, self._line:
+            await repeat(partial(self._read_all, replies), "replies")
 
-    async def _read_once(self, redis: Redis) -> None:
+    async def _read_all(self, line: RedisLine) -> None:
+        """As long as the lines are open."""
         try:
             with errors_mapped():
+                await self._line.open()
+                await line.open()
                 if self._lost:
                     # The inboxes may have gone with the connection. Sending twice changes nothing.
                     for number, entry in self._pending.items():
                         self._send_again(entry.space, number)
                     self._lost = False
-                popped = await cast("Awaitable[tuple[bytes, bytes] | None]", redis.blpop([self._replies], timeout=2))
+                while self._line.is_open and (answer := line.call("BLPOP", self._replies, 2)) is not None:
+                    popped: tuple[bytes, bytes] | None = await answer
+                    if popped is not None:
+                        self._deliver(popped[1])
         except UnavailableError as error:
             if not self._lost:
                 event(logger, logging.WARNING, "replies_unreachable", cause=error.__cause__)
             self._lost = True
+            line.drop()
             await asyncio.sleep(0.1)
-            return
-        if popped is not None:
-            self._deliver(popped[1])
 
     def _deliver(self, data: bytes) -> None:
         for number, replies in queue_messages.load_replies(data):
@@ -347,6 +354,17 @@ class RedisSubmissionQueue:
 
 def _encoded(item: Item | EncodedItem) -> EncodedItem:
     return item if isinstance(item, EncodedItem) else queue_messages.encode_item(item)
+
+
+async def _of_line(line: RedisLine, answer: asyncio.Future[Any] | None) -> Any:
+    """The answer to a script. None: there is none, and the driver has to be asked."""
+    try:
+        return None if answer is None else await answer
+    except NoScriptError:
+        return None
+    except RedisError:
+        line.drop()
+        return None
 
 
 def _fail(entries: Sequence[_Pending], error: Exception) -> None:

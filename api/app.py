@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import MutableMapping
 from contextlib import suppress
 from typing import Any
@@ -142,7 +142,7 @@ class RequestEnvelope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        identity, app = secrets.token_hex(8), scope["state"]["hypertask"]
+        identity, app = os.urandom(8).hex(), scope["state"]["hypertask"]
         begin_request(identity)
         connection = connection_of(scope)
         holding = scope[HOLDING] = Holding(connection)

@@ -1,12 +1,20 @@
 """How an answer is written. As uvicorn's, which looks at each field of each answer for what must not be in it: most
-fields are those of the answer before."""
+fields are those of the answer before. Where the length of an answer is known its body comes at once, so that its head
+waits for it and leaves with it: a packet less, and whoever reads it is woken once."""
 
 from __future__ import annotations
 
+import asyncio
 from functools import lru_cache
 from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import HEADER_RE, HEADER_VALUE_RE, STATUS_LINE, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import (
+    HEADER_RE,
+    HEADER_VALUE_RE,
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 _LINES_KEPT: Final = 512
 _OF_ONE_ANSWER: Final = frozenset((b"location", b"set-cookie", b"x-request-id"))
@@ -23,6 +31,20 @@ def _line(name: bytes, value: bytes) -> bytes:
 
 class Cycle(RequestResponseCycle):
     """One request and its answer. Names of fields are in lower case, and none of them is Transfer-Encoding."""
+
+    access_log = disconnected = response_started = response_complete = False
+    more_body = True
+    chunked_encoding: bool | None = None
+    expected_content_length = 0
+    _head = b""
+    """Of the answer, while its body is waited for."""
+
+    def __init__(self, protocol: HttpToolsProtocol, *, keep_alive: bool) -> None:
+        self.scope, self.transport, self.flow = protocol.scope, protocol.transport, protocol.flow
+        self.logger, self.default_headers = protocol.logger, protocol.server_state.default_headers
+        self.on_response = protocol.on_response_complete
+        self.message_event, self.body = asyncio.Event(), bytearray()
+        self.waiting_for_100_continue, self.keep_alive = protocol.expect_100_continue, keep_alive
 
     async def send(self, message: Any) -> None:
         if self.flow.write_paused and not self.disconnected:
@@ -52,11 +74,19 @@ class Cycle(RequestResponseCycle):
             self.chunked_encoding = True
             lines.append(b"transfer-encoding: chunked\r\n")
         lines.append(b"\r\n")
-        self.transport.write(b"".join(lines))
+        self._head = b"".join(lines)
+        if self.chunked_encoding is not False:
+            self._leave(b"")
+
+    def _leave(self, data: bytes) -> None:
+        """With the head, if that has not left."""
+        head, self._head = self._head, b""
+        self.transport.write(head + data if head else data)
 
     def _send_body(self, body: bytes, *, more: bool) -> None:
         if self.scope["method"] == "HEAD":
             self.expected_content_length = 0
+            self._leave(b"")
         elif self.chunked_encoding:
             chunk = b"%x\r\n%s\r\n" % (len(body), body) if body else b""
             self.transport.write(chunk if more else chunk + b"0\r\n\r\n")
@@ -64,7 +94,7 @@ class Cycle(RequestResponseCycle):
             self.expected_content_length -= len(body)
             if self.expected_content_length < 0:
                 raise RuntimeError("The answer is longer than its Content-Length.")
-            self.transport.write(body)
+            self._leave(body)
         if more:
             return
         if self.expected_content_length:

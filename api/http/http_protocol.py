@@ -81,6 +81,8 @@ class HttpProtocol(HttpToolsProtocol):
         """What is answered when the requests before it are."""
         self._unread = b""
         """What came behind as many requests as may wait."""
+        self._host = b""
+        """Of the request before, which was a good one."""
         self._is_chunked = False
         self._body_length = 0
         self._has_offer = False
@@ -227,19 +229,7 @@ class HttpProtocol(HttpToolsProtocol):
         scope["path"] = unquote(path) if "%" in path else path
         scope["raw_path"], scope["query_string"] = url.path, url.query or b""
         before = self.cycle
-        self.cycle = Cycle(
-            scope=self.scope,
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=False,
-            default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(),
-            expect_100_continue=self.expect_100_continue,
-            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
-            on_response=self.on_response_complete,
-        )
+        self.cycle = Cycle(self, keep_alive=version != "1.0" and self.parser.should_keep_alive())
         if before is None or before.response_complete:
             self._start_asgi_task(self.cycle, self.app)
         else:
@@ -251,8 +241,10 @@ class HttpProtocol(HttpToolsProtocol):
         hosts = [value for name, value in self.headers if name == b"host"]
         if len(hosts) > 1 or (not hosts and self.parser.get_http_version() != "1.0"):
             self._give_up(errors.MALFORMED_REQUEST, f"A request has one Host header; this one has {len(hosts)}.")
-        if hosts and not _HOST.match(hosts[0]):
-            self._give_up(errors.MALFORMED_REQUEST, "The Host header is not a name or address with a port.")
+        if hosts and hosts[0] != self._host:
+            if not _HOST.match(hosts[0]):
+                self._give_up(errors.MALFORMED_REQUEST, "The Host header is not a name or address with a port.")
+            self._host = hosts[0]
 
     def on_message_complete(self) -> None:
         if self._has_offer:  # says the parser, but its body comes

@@ -7,7 +7,6 @@ through six layers. Here the path says where to look, and there is one layer (do
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 
 from starlette import requests
 from starlette.routing import Route
@@ -21,9 +20,13 @@ from api.http.fields import Fields, fields_of
 class Request(requests.Request):
     """What handlers are given."""
 
-    @cached_property
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        super().__init__(scope, receive, send)
+        self._fields = fields_of(scope)
+
+    @property
     def headers(self) -> Fields:
-        return fields_of(self.scope)
+        return self._fields
 
 
 class Router:

@@ -47,9 +47,9 @@ class Admission:
         await self._admit(scope, (await self._limits.user(user)).rate(Limit.REQUESTS_PER_USER), user)
 
     async def _admit(self, scope: Scope, rate: Rate, key: str) -> None:
-        if rate.amount == NO_LIMIT:
+        if rate.amount == NO_LIMIT or self._rates.passes(rate, key):
             return
-        state = self._rates.admit_at_once(rate, key) or await self._rates.admit(rate, key)
+        state = await self._rates.admit(rate, key)
         if state is None:
             return
         if state.is_low and HOLDING in scope:

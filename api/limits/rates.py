@@ -70,10 +70,16 @@ class RequestRates:
         self._away_until = 0.0
         self._portions: dict[tuple[Limit, str], _Portion] = {}
 
-    def admit_at_once(self, rate: Rate, key: str) -> RateState | None:
-        """One request of this key, if it is known already whether it may be. None: `admit` says it."""
+    def passes(self, rate: Rate, key: str) -> bool:
+        """Counts one request of this key if it is known already that it may be, and that so much is left that nothing
+        is to be said of it. Else nothing is counted, and `admit` says what is."""
         portion = self._portions.get((rate.limit, key))
-        return None if portion is None else portion.take(rate)
+        if portion is None or portion.left <= 0 or time.monotonic() >= portion.until:
+            return False
+        if 2 * (portion.remaining + portion.left - 1) < rate.amount:
+            return False
+        portion.left -= 1
+        return True
 
     async def admit(self, rate: Rate, key: str) -> RateState | None:
         """One request of this key. None: there is no limit."""

@@ -52,6 +52,34 @@ class Connection:
         return self.sent.count(b"HTTP/1.1 200")
 
 
+@pytest.mark.parametrize(
+    ("field", "together"),
+    [((b"content-length", b"0"), True), ((b"cache-control", b"no-store"), False)],
+    ids=["known", "unknown"],
+)
+async def test_a_head_leaves_with_its_body_if_that_comes_at_once_and_else_at_once(
+    field: tuple[bytes, bytes], together: bool
+) -> None:
+    sent: list[int] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        for message in (
+            {"type": "http.response.start", "status": 200, "headers": [field]},
+            {"type": "http.response.body", "body": b"", "more_body": True},
+            {"type": "http.response.body", "body": b""},
+        ):
+            await send(message)
+            sent.append(connection.answers)
+
+    connection = Connection()
+    connection.protocol.app = app
+    connection.protocol.data_received(ONE)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while len(sent) < 3:
+            await asyncio.sleep(0)
+    assert sent == [0 if together else 1, 1, 1]
+
+
 async def test_few_requests_wait_and_all_are_answered() -> None:
     connection = Connection()
     connection.protocol.data_received(ONE * 300)

@@ -55,6 +55,28 @@ async def test_a_process_asks_for_a_few_requests_at_a_time() -> None:
     assert state.remaining == 3900
 
 
+async def test_what_passes_is_counted_and_what_is_to_be_told_of_its_rate_does_not_pass() -> None:
+    rates, rate = RequestRates(Counter(), memory_rates()), Rate(Limit.REQUESTS_PER_TOKEN, 8)
+    states = []
+    for _ in range(9):
+        if not rates.passes(rate, "k"):
+            state = await rates.admit(rate, "k")
+            assert state is not None
+            states.append((state.allowed, state.remaining))
+    # One at a time is asked for, so none is left that could pass.
+    assert states == [(True, left) for left in range(7, -1, -1)] + [(False, 0)]
+    rates, rate = RequestRates(Counter(), memory_rates()), Rate(Limit.REQUESTS_PER_TOKEN, 1600)
+    state = await rates.admit(rate, "k")
+    assert state is not None and state.remaining == 1599
+    assert [rates.passes(rate, "k") for _ in range(4)] == [True, True, True, False]
+    state = await rates.admit(rate, "k")
+    assert state is not None and state.remaining == 1595
+    while not state.is_low:
+        state = await rates.admit(rate, "k")
+        assert state is not None
+    assert not rates.passes(rate, "k") and not rates.passes(rate, "another")
+
+
 async def test_three_processes_grant_together_what_the_rate_says() -> None:
     counter = Counter()
     processes = [RequestRates(counter, memory_rates()) for _ in range(3)]

@@ -95,24 +95,31 @@ def content_hash(value: JsonValue) -> ContentHash:
     return reference.hash_of_canonical(canonical(value))
 
 
-def parse(raw: bytes, *, max_depth: int) -> JsonValue:
-    """The value of a client's text, by the I-JSON profile; raises FaultError, see `shared.core.json.strict`."""
+class Plain(NamedTuple):
+    """What a text says of which it is certain that it is in the profile, but for its depth."""
+
+    value: JsonValue
+    text: bytes
+    """Compact."""
+
+
+def plain_of(raw: bytes) -> Plain | None:
+    """None: it may be outside the profile."""
     try:
         value = orjson.loads(raw)
         again = orjson.dumps(value)
     except (orjson.JSONDecodeError, TypeError):
-        return strict.parse(raw, max_depth=max_depth)  # raises, with the place
-    if _clearly_in_profile(value, raw, again, max_depth):
-        return value
-    return strict.parse(raw, max_depth=max_depth)
+        return None
+    return Plain(value, again) if _nothing_mended(raw, again) else None
 
 
-def is_plain(raw: bytes) -> bool:
-    """Whether it is certain that `parse` does not need the exact code for `raw`, but for its depth."""
-    try:
-        return nothing_mended(raw, orjson.dumps(orjson.loads(raw)))
-    except (orjson.JSONDecodeError, TypeError):
-        return False
+def parse(raw: bytes, *, max_depth: int, plain: Plain | None = None) -> JsonValue:
+    """The value of a client's text, by the I-JSON profile; raises FaultError, see `shared.core.json.strict`. `plain`:
+    of the text, if that is known."""
+    plain = plain or plain_of(raw)
+    if plain is not None and not _deeper(plain.value, plain.text, max_depth):
+        return plain.value
+    return strict.parse(raw, max_depth=max_depth)  # raises, with the place
 
 
 def _is_canonical(data: bytes) -> bool:
@@ -127,10 +134,6 @@ def _may_differ(data: bytes) -> bool:
         return True
     alike = data.translate(_DIGITS_AND_E)
     return b"0e" in alike or _SIXTEEN in alike
-
-
-def _clearly_in_profile(value: JsonValue, raw: bytes, again: bytes, max_depth: int) -> bool:
-    return nothing_mended(raw, again) and not _deeper(value, again, max_depth)
 
 
 def _deeper(value: JsonValue, text: bytes, most: int) -> bool:
@@ -155,18 +158,15 @@ def _deeper(value: JsonValue, text: bytes, most: int) -> bool:
 _CONTAINERS: Final = frozenset({list, dict})
 
 
-def nothing_mended(raw: bytes, again: bytes) -> bool:
+def _nothing_mended(raw: bytes, again: bytes) -> bool:
     """Whether it is certain that orjson read `raw`, and wrote `again` for it, without mending what is outside the
     profile. Depth is another question."""
     # Every key brings one colon outside strings. `again` holds what orjson kept, its strings literal; so if
     # no colon hides behind an escape in `raw`, the counts are equal exactly when nothing was dropped, that
     # is, when no key came twice.
-    return (
-        raw.count(b":") == again.count(b":")
-        and not _has_long_number(raw)
-        and b"\\u0000" not in raw
-        and not (_ESCAPED in raw and re.search(_ESCAPED_COLON, raw))
-    )
+    if b"\\" in raw and (b"\\u0000" in raw or (_ESCAPED in raw and re.search(_ESCAPED_COLON, raw))):
+        return False
+    return raw.count(b":") == again.count(b":") and not _has_long_number(raw)
 
 
 def _has_long_number(text: bytes) -> bool:
@@ -190,7 +190,10 @@ def check_depth(value: JsonValue, most: int, pointer: str) -> None:
 
 def marks_in(raw: bytes) -> int:
     """How many characters there are that can begin a value; there are no more values in the text than one more."""
-    return raw.count(b",") + raw.count(b"[") + raw.count(b"{") + raw.count(b":")
+    return len(raw) - len(raw.translate(None, _MARKS))
+
+
+_MARKS: Final = b",[{:"
 
 
 class ClientState(NamedTuple):

@@ -82,22 +82,25 @@ class ParserPool:
         self, space: SpaceId, document: DocumentId, body: ReceivedBody, limits: Limits
     ) -> submissions.PostTask:
         """As `submissions.parse_post_task`."""
-        if _is_small(body):
-            return submissions.parse_post_task(body.data, document, limits)
+        here, plain = _read_here(body)
+        if here:
+            return submissions.parse_post_task(body.data, document, limits, plain)
         parts = await self._run(space, "post_task", body, limits, document=document)
         return parser_process.load_task(parts)
 
     async def post_tasks(self, space: SpaceId, body: ReceivedBody, limits: Limits) -> dict[str, batches.Posted]:
         """As `batches.parse_post_tasks`."""
-        if _is_small(body):
-            return batches.parse_post_tasks(body.data, limits)
+        here, plain = _read_here(body)
+        if here:
+            return batches.parse_post_tasks(body.data, limits, plain)
         parts = await self._run(space, "post_tasks", body, limits)
         return parser_process.load_tasks(parts)
 
     async def value(self, space: SpaceId, body: ReceivedBody, *, max_depth: int) -> JsonValue:
         """As `codec.parse`."""
-        if _is_small(body):
-            return codec.parse(body.data, max_depth=max_depth)
+        here, plain = _read_here(body)
+        if here:
+            return codec.parse(body.data, max_depth=max_depth, plain=plain)
         [_, text] = await self._run(space, "value", body, self._limits, max_depth=max_depth)
         return codec.loads(text)
 
@@ -177,13 +180,15 @@ class ParserPool:
         return job
 
 
-def _is_small(body: ReceivedBody) -> bool:
+def _read_here(body: ReceivedBody) -> tuple[bool, codec.Plain | None]:
+    """Whether it is read on the event loop, and what it says, if that is known then."""
     raw = body.data
-    if body.coding != IDENTITY:
-        return False
+    if body.coding != IDENTITY or len(raw) > SMALL_BYTES:
+        return False, None
     if len(raw) <= _PLAIN_BYTES:
-        return True
-    return len(raw) <= SMALL_BYTES and codec.marks_in(raw) <= _SMALL_MARKS and codec.is_plain(raw)
+        return True, None
+    plain = codec.plain_of(raw) if codec.marks_in(raw) <= _SMALL_MARKS else None
+    return plain is not None, plain
 
 
 def _settle(job: _Job, answer: list[bytes] | Exception) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import orjson
 
@@ -36,12 +36,13 @@ Posted = submissions.PostTask | Fault
 """What was posted of one document, or what is wrong with it."""
 
 
-def parse_post_tasks(raw: bytes, limits: Limits) -> dict[str, Posted]:
-    """`{"tasks": {id: {"client_state", "base"?, "base_state"?}}}`, each by itself.
+def parse_post_tasks(raw: bytes, limits: Limits, plain: codec.Plain | None = None) -> dict[str, Posted]:
+    """`{"tasks": {id: {"client_state", "base"?, "base_state"?}}}`, each by itself. `plain`: of the text, if that is
+    known.
 
     Raises FaultError for a text that has another form, or holds more than may come together.
     """
-    tasks = _quick(raw)
+    tasks = _tasks_in(plain or codec.plain_of(raw))
     if tasks is None:
         members = strict.parse_each(raw, "tasks", max_depth=limits.max_depth + 1)
         if members is None:
@@ -56,7 +57,7 @@ def parse_post_tasks(raw: bytes, limits: Limits) -> dict[str, Posted]:
 def parse_post_tasks_apart(raw: bytes, limits: Limits) -> dict[str, Posted]:
     """The same, with states as text. Of a large request one document after another is made a value and forgotten, so
     that it takes no more memory than its text and one document."""
-    together = _quick(raw) if len(raw) <= _TOGETHER_BYTES else None
+    together = _tasks_in(codec.plain_of(raw)) if len(raw) <= _TOGETHER_BYTES else None
     if together is not None and len(together) <= limits.max_batch_documents:
         return {key: _as_text(_posted(key, item, limits)) for key, item in together.items()}
     members = _members(raw, "tasks")
@@ -141,17 +142,12 @@ def _as_text(posted: Posted) -> Posted:
     return submissions.as_text(posted)
 
 
-def _quick(raw: bytes) -> dict[str, JsonValue | Fault] | None:
+def _tasks_in(plain: codec.Plain | None) -> dict[str, JsonValue | Fault] | None:
     """The tasks, if it is certain that they are in the profile but for their depth."""
-    try:
-        request = orjson.loads(raw)
-        if not codec.nothing_mended(raw, orjson.dumps(request)):
-            return None
-    except (orjson.JSONDecodeError, TypeError):
-        return None
+    request = None if plain is None else plain.value
     if not isinstance(request, dict) or list(request) != ["tasks"] or not isinstance(request["tasks"], dict):
         return None
-    return request["tasks"]
+    return cast("dict[str, JsonValue | Fault]", request["tasks"])
 
 
 def _posted(key: str, item: JsonValue | Fault, limits: Limits) -> Posted:
@@ -170,12 +166,18 @@ def _posted(key: str, item: JsonValue | Fault, limits: Limits) -> Posted:
 def answers_body(answers: Mapping[str, Answer | dict[str, Any]]) -> list[bytes]:
     """`{"tasks": {id: {"server_state"?, "rev", "hash", "outcome", "rule", "conflicts"?} | {"error": {...}}}}`, in
     parts; `server_state` is left out when it equals what was sent, `conflicts` when there are none."""
-    rows = [b"%s:%s" % (codec.dumps(key), codec.dumps(_answer_row(answer))) for key, answer in answers.items()]
+    rows = [codec.dumps({key: _answer_row(answer)})[1:-1] for key, answer in answers.items()]
     return _object(rows, b"}")
+
+
+_JOINED_BYTES: Final = 64 * 1024
+"""Of rows that are one part: hundreds of parts take longer than their text."""
 
 
 def _object(rows: Sequence[bytes], end: bytes) -> list[bytes]:
     """`{"tasks": {...}`, with the rows as members, and `end`."""
+    if sum(map(len, rows)) <= _JOINED_BYTES:
+        return [b'{"tasks":{' + b",".join(rows) + b"}" + end]
     parts = [b'{"tasks":{']
     for row in rows:
         parts += (row, b",")

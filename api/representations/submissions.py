@@ -45,7 +45,7 @@ class PostTask:
         return used or self.version is not None
 
 
-def parse_post_task(raw: bytes, document: DocumentId, limits: Limits) -> PostTask:
+def parse_post_task(raw: bytes, document: DocumentId, limits: Limits, plain: codec.Plain | None = None) -> PostTask:
     """`{"client_state": null | {...}, "base"?: "<rev>", "base_state"?: null | {...}, "version"?: {source: number},
     "ancestors"?: [{"version", "state"}, ...]}`.
 
@@ -57,7 +57,7 @@ def parse_post_task(raw: bytes, document: DocumentId, limits: Limits) -> PostTas
         # which would take ten times the memory.
         detail = f"A document's canonical form may have {limits.max_document_bytes} bytes."
         raise FaultError(Fault("too large", detail, "/client_state"))
-    request = codec.parse(raw, max_depth=limits.max_depth + 1)  # the envelope adds one level
+    request = codec.parse(raw, max_depth=limits.max_depth + 1, plain=plain)  # the envelope adds one level
     return post_task_of(request, document, limits)
 
 

@@ -204,4 +204,4 @@ def test_depth_is_bounded_and_the_place_is_told(depth: int) -> None:
     ],
 )
 def test_long_numbers_take_the_exact_road_and_digits_in_strings_do_not(raw: bytes, certain: bool) -> None:
-    assert codec.nothing_mended(raw, codec.dumps(codec.loads(raw))) == certain
+    assert (codec.plain_of(raw) is not None) == certain

@@ -103,7 +103,7 @@ class Files:
         unreadable -= hashes.keys()
         news.update(dict.fromkeys(known.keys() - hashes.keys() - unreadable))
         if news and remember:
-            with self._store.transaction():
+            with self._store.transaction(durable=False):
                 self._store.record_files(news)
         self._keys, self._hashes = known, hashes
         self._keys.update((document, seen.stamp if seen is not None else "") for document, seen in news.items())
@@ -133,7 +133,7 @@ class Files:
                 self._keys[document] = loaded.stamp.key if loaded.stamp else ""
                 seen[document] = SeenFile(loaded.hash, self._keys[document])
         if seen:
-            with self._store.transaction():
+            with self._store.transaction(durable=False):
                 self._store.record_files(seen)
         return FolderContents(dict(self._hashes), read=len(seen))
 

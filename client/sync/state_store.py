@@ -130,24 +130,29 @@ class SyncStateStore(UpstreamRecords, FileVersions, DecidedConflicts):
         self._db.close()
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing; durable at the end. Nested ones belong to the outermost."""
+    def transaction(self, *, durable: bool = True) -> Iterator[None]:
+        """All or nothing; durable at the end. Nested ones belong to the outermost. `durable` False: see
+        `_durable_later`."""
         if self._db.in_transaction:
             yield
             return
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            # On a full disk SQLite has ended it itself, or has not: it must not stay open.
-            self._end()
-            raise
+        with contextlib.nullcontext() if durable else self._durable_later():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                # On a full disk SQLite has ended it itself, or has not: it must not stay open.
+                self._end()
+                raise
 
     @contextlib.contextmanager
     def _durable_later(self) -> Iterator[None]:
         """Outside of a transaction: what is changed is durable when the next one is. A power cut before that takes it
-        back, and nothing else."""
+        back, and nothing else; so it is with a write-ahead log."""
+        if self.journal != "WAL":
+            yield
+            return
         self._db.execute("PRAGMA synchronous = NORMAL")
         try:
             yield
@@ -205,6 +210,7 @@ class SyncStateStore(UpstreamRecords, FileVersions, DecidedConflicts):
             self._set_upstream(name, facts=codec.dumps(dict(facts)).decode())
 
     def set_status(self, name: str, status: Mapping[str, Any]) -> None:
+        """The last that a sync does: durable, and with it all that was to be durable later."""
         with self.transaction():
             self._set_upstream(name, status=codec.dumps(dict(status)).decode())
 

@@ -279,13 +279,14 @@ class Sync:
         return True
 
     def _record_changes(self, row: UpstreamRow, changes: UpstreamChanges) -> None:
+        """What is lost of it is asked for again."""
         if changes.hashes or changes.is_complete or changes.cursor != row.cursor:
-            with self._pair.store.transaction():
+            with self._pair.store.transaction(durable=False):
                 self._pair.store.record_remote(self._pair.name, changes.hashes, is_complete=changes.is_complete)
                 self._pair.store.set_cursor(self._pair.name, changes.cursor, agreed_once=row.agreed_once)
                 if changes.is_complete:
                     self._pair.store.set_proof(self._pair.name, proved=time.time())
-        with self._pair.store.transaction():
+        with self._pair.store.transaction(durable=False):
             self._pair.store.retry_problems(self._pair.name, changes.problems)
         self._problems = dict(changes.problems)
         self._unapplied = dict(changes.states)

@@ -299,3 +299,35 @@ def test_what_a_look_found_stays_as_it_is(desk: Desk) -> None:
     before, again = files.refresh(), files.refresh(TOUCHED)
     files.note_written({T1: None})
     assert before.hashes.keys() == {T1} == again.hashes.keys()
+
+
+def test_what_a_power_cut_may_take_back_is_written_down_without_waiting(desk: Desk) -> None:
+    """Of all that a sync writes down these wait for the disk: what is on its way, an answer with what is to come into
+    files, that it came before anybody is told, and the last, with which all before it is durable."""
+    desk.multi_sync = MultiSync(desk.here, [desk.multi_sync.upstreams["a"]])
+    assert asyncio.run(desk.multi_sync.sync()).agreed
+    waited: list[str] = []
+    statements: list[str] = []
+    level = "FULL"
+
+    def heard(statement: str) -> None:
+        nonlocal level
+        if statement.startswith("PRAGMA synchronous"):
+            level = statement.rsplit(maxsplit=1)[-1]
+        statements.append(statement)
+        if statement == "BEGIN IMMEDIATE":
+            statements.clear()
+        elif statement == "COMMIT" and level == "FULL":
+            waited.append(" ".join(statements))
+
+    desk.write(NEW)
+    (desk.ups["a"] / "t2.json").write_text(json.dumps({"id": "t2"}))
+    desk.here.store._db.set_trace_callback(heard)
+    assert asyncio.run(desk.multi_sync.sync()).agreed
+    desk.here.store._db.set_trace_callback(None)
+    waited = [one for one in waited if "INSERT" in one or "UPDATE" in one]
+    sent, answered, placed, said = waited
+    assert "SET pending = excluded.pending" in sent
+    assert "INTO arriving" in answered and "INTO record" in answered
+    assert "FROM arriving" in placed and "INTO file" in placed
+    assert "SET status" in said and statements[-1] == "COMMIT"

@@ -12,7 +12,7 @@ from shared import codec
 from shared.core.documents import ContentHash, DocumentId, SequenceNumber
 from shared.core.json.values import weigh
 from shared.core.resolution.context import DocumentContext, Head, Stored, Submission
-from shared.large import LARGE, ContextAndSubmission, Weights, is_large
+from shared.large import LARGE, ContextAndSubmission, Weights, is_large, weight_at_most
 from shared.testing import strategies
 
 HASH = ContentHash("0" * 32)
@@ -26,7 +26,7 @@ def case(head: Any, state: Any, recent: tuple[Any, ...] = ()) -> ContextAndSubmi
 
 @given(strategies.json_values())
 def test_law_a_text_tells_no_less_than_there_is(value: Any) -> None:
-    assert Weights()._most(value) >= weigh([value])
+    assert weight_at_most(value) >= weigh([value])
 
 
 @pytest.mark.parametrize("size", [LARGE // 2 - 2, LARGE // 2])
@@ -36,6 +36,23 @@ def test_cases_are_large_together(size: int) -> None:
     for _ in range(2):
         assert not weights.are_large([half])
         assert weights.are_large([half, half]) is is_large([[1] * size, [2] * size])
+
+
+@pytest.mark.parametrize("size", [LARGE // 400 - 2, LARGE // 400])
+def test_many_cases_are_large_together(size: int) -> None:
+    cases = [case([n] * size, [-n] * size) for n in range(200)]
+    assert Weights().are_large(cases) is is_large([state for _, s in cases for state in (s.client_state,) * 2])
+
+
+def test_many_cases_are_weighed_in_one_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts: list[Any] = []
+
+    def dumps(value: Any) -> bytes:
+        texts.append(value)
+        return json.dumps(value).encode()
+
+    monkeypatch.setattr(codec, "dumps", dumps)
+    assert not Weights().are_large([case({"n": n}, {"n": -n}) for n in range(200)]) and len(texts) == 1
 
 
 def test_commas_in_prose_make_nothing_large() -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache, lru_cache
 from typing import Any, Final
 
 CLOCK_FIELDS: Final = ("updated_at", "modified")
 """In this order; the first that holds an instant is the clock."""
 CLOCK_POINTERS: Final = frozenset(f"/{name}" for name in CLOCK_FIELDS)
+_DAY: Final = 86_400
 _MAX_KEPT: Final = 40
 """Characters of a time that is remembered."""
 
@@ -41,15 +42,19 @@ def _read(text: str) -> float | None:
         return None
     year, month, day, hour, minute, second = map(int, match.groups()[:6])
     fraction, sign, offset_hours, offset_minutes = match.groups()[6:]
-    offset = timedelta(hours=int(offset_hours or 0), minutes=int(offset_minutes or 0))
-    if second > 60 or offset >= timedelta(days=1):
+    if second > 60:
         return None
+    offset = 0.0
+    if sign is not None:
+        offset = int(offset_hours) * 3600.0 + int(offset_minutes) * 60
+        if offset >= _DAY:
+            return None
     try:
         at = datetime(year, month, day, hour, minute, tzinfo=UTC).timestamp()
     except ValueError:
         return None
-    seconds = second + int((fraction or "0").ljust(6, "0")[:6]) / 1_000_000
-    return at + seconds - offset.total_seconds() * (-1 if sign == "-" else 1)
+    seconds = second + int(fraction.ljust(6, "0")[:6]) / 1_000_000 if fraction else second
+    return at + seconds - offset * (-1 if sign == "-" else 1)
 
 
 _known_instant = lru_cache(maxsize=1024)(_read)

@@ -56,6 +56,8 @@ class Difference(NamedTuple):
 
 def differences(state: Value, other: Value) -> list[Difference]:
     """The finest places at which two states differ, with what both have there; what only one has is one place."""
+    if state is other:
+        return []
     keys = Keys()
     at: dict[str, Difference] = {}
     if isinstance(state, dict) and isinstance(other, dict):

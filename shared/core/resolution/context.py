@@ -204,7 +204,7 @@ class DeviceMemory:
     @property
     def states(self) -> tuple[ContentHash, ...]:
         """Each of them once."""
-        return tuple(dict.fromkeys(h for h in (self.sent, self.returned, *self.asked) if h))
+        return tuple([h for h in dict.fromkeys((self.sent, self.returned, *self.asked)) if h])
 
 
 def advance(

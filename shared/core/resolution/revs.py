@@ -84,8 +84,10 @@ def parse_rev(text: str) -> RevParts | None:
     if (mark != "deleted") if mark_dash else not content:
         return None
     history = Epoch(position[2]) if position[2] else None
-    counts = (count.split("~") for count in position[3].split(".")[1:])
-    version = {Source(source): min(int(count, 36), MAX_COUNTER) for source, count in counts}
-    if version and history is not None:
-        version = {Source(history): int(position[1]), **version}
+    version: dict[Source, int] = {}
+    if position[3]:
+        counts = (count.split("~") for count in position[3].split(".")[1:])
+        version = {Source(source): min(int(count, 36), MAX_COUNTER) for source, count in counts}
+        if history is not None:
+            version = {Source(history): int(position[1]), **version}
     return RevParts(SequenceNumber(int(position[1])), ContentHash(content), bool(mark_dash), history, version)

@@ -114,13 +114,18 @@ class RecordConflicts:
 
     def conflicts(self, known: dict[Place, str]) -> Iterable[tuple[str, Value, Value, str]]:
         """Pointer into the result, what is kept and dropped, the rule."""
-        above = f"{self._above.in_result(known)}/"
-        for below, names, standing in self.of_fields:
-            rows = list(map(dict(zip(names, range(len(names)), strict=True)).get, self.order))
-            # In the order of the result: so they are hardly out of order when they are sorted.
-            pointers = [f"{above}{index}{below}" for index, row in enumerate(rows) if row is not None]
-            there = [row for row in rows if row is not None]
-            yield from zip(pointers, *(map(column.__getitem__, there) for column in standing), strict=True)
+        return chain.from_iterable(
+            self._of_field(self._above.in_result(known), *of_field) for of_field in self.of_fields
+        )
+
+    def _of_field(
+        self, above: str, below: str, names: list[Any], standing: Standing
+    ) -> Iterable[tuple[str, Value, Value, str]]:
+        """In the order of the result: so they are hardly out of order when they are sorted."""
+        rows = list(map(dict(zip(names, range(len(names)), strict=True)).get, self.order))
+        pointers = [f"{above}/{index}{below}" for index, row in enumerate(rows) if row is not None]
+        there = [row for row in rows if row is not None]
+        return zip(pointers, *(map(column.__getitem__, there) for column in standing), strict=True)
 
 
 Sides = tuple[Members, Members, Members]

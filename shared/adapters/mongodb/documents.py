@@ -12,6 +12,7 @@ from pymongo import ASCENDING, DESCENDING, ReturnDocument
 from shared.adapters.mongodb.atomic import MongoSession, atomically
 from shared.adapters.mongodb.client import Mongo, Row, errors_mapped
 from shared.adapters.mongodb.pages import Pages
+from shared.adapters.mongodb.raw_batches import at_once
 from shared.adapters.mongodb.raw_rows import hashes_in, one_by_one, sized, with_next_under_way
 from shared.adapters.mongodb.rows import (
     entry_of,
@@ -131,7 +132,7 @@ class MongoDocumentStore:
                         session=session,
                         batch_size=10_000,
                     )
-                    async with aclosing(with_next_under_way(batches)) as read:
+                    async with aclosing(with_next_under_way(at_once(batches))) as read:
                         async for batch in read:
                             hashes.update(await hashes_in(batch, prefix))
         if row is None:
@@ -184,7 +185,7 @@ class MongoDocumentStore:
         size = 0
         with errors_mapped():
             query = {"space": space, "id": document}
-            rows = self._revisions.find_raw_batches(query, *stages, batch_size=_HISTORY_ROWS)
+            rows = at_once(self._revisions.find_raw_batches(query, *stages, batch_size=_HISTORY_ROWS))
             async for row, length in sized(rows.sort([("seq", DESCENDING), ("_id", DESCENDING)]).limit(most)):
                 entries.append(entry_of(row))
                 size += length
@@ -212,10 +213,10 @@ class MongoDocumentStore:
         prefix = len(space) + 1
         with errors_mapped():
             heads = self._documents.find_raw_batches({"_id": {"$gt": f"{space}/", "$lt": f"{space}0"}})
-            async for row in one_by_one(heads.sort("_id", ASCENDING)):
+            async for row in one_by_one(at_once(heads).sort("_id", ASCENDING)):
                 yield Exported(DocumentId(row["_id"][prefix:]), is_head=True, entry=entry_of(row))
             others = self._revisions.find_raw_batches({"space": space}).sort([("id", ASCENDING), ("seq", ASCENDING)])
-            async for row in one_by_one(others.hint("space_id_seq")):
+            async for row in one_by_one(at_once(others).hint("space_id_seq")):
                 yield Exported(DocumentId(row["id"]), is_head=False, entry=entry_of(row))
 
     async def policies(self, space: SpaceId) -> Policies:

@@ -13,6 +13,7 @@ from pymongo import ASCENDING
 
 from shared.adapters.mongodb.bodies import may_have_other_names, restored
 from shared.adapters.mongodb.client import Row, errors_mapped
+from shared.adapters.mongodb.raw_batches import at_once
 from shared.adapters.mongodb.raw_rows import slices
 from shared.core.documents import DocumentId, SpaceId
 from shared.core.resolution.revs import make_rev, plain_rev
@@ -63,7 +64,7 @@ class Pages:
                 query = {"_id": {"$in": asked[looked_at : looked_at + portion]}}
             looked_at += portion
             with errors_mapped():
-                rows = self._documents.find_raw_batches(query, _CURRENT, batch_size=portion, limit=portion)
+                rows = at_once(self._documents.find_raw_batches(query, _CURRENT, batch_size=portion, limit=portion))
                 async for piece in slices(rows.sort("_id", ASCENDING), room):
                     currents = _currents(piece, prefix)
                     portions.append(made(currents))

@@ -1,0 +1,42 @@
+"""Raw batches without an object for each row.
+
+The driver is asked for the bytes of rows. On its way to them it makes an object of each row, and throws it away; that
+takes longer than all else that it does with a small row. Here the rows of an answer stay one text.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from motor.core import AgnosticCursor
+from pymongo.cursor import RawBatchCursor
+
+try:
+    from bson import _array_of_documents_to_buffer
+    from bson.raw_bson import _RAW_ARRAY_BSON_OPTIONS, _RawArrayBSONDocument
+except ImportError:  # a driver that goes about it in another way
+    KNOWS_DRIVER = False
+else:
+    KNOWS_DRIVER = True
+
+Cursor = TypeVar("Cursor", bound=AgnosticCursor[Any])
+
+
+class _AtOnce(RawBatchCursor[Any]):
+    def _unpack_response(self, response: Any, *_: Any, **__: Any) -> list[Any]:
+        """The answer as a document, with its batch as a list of one text."""
+        options: Any = _RAW_ARRAY_BSON_OPTIONS
+        answer = dict(_RawArrayBSONDocument(response.raw_command_response(), options))
+        if "cursor" in answer:
+            answer["cursor"] = cursor = dict(answer["cursor"])
+            for batch in cursor.keys() & {"firstBatch", "nextBatch"}:
+                rows = _array_of_documents_to_buffer(cursor[batch])
+                cursor[batch] = [rows] if rows else []
+        return [answer]
+
+
+def at_once(cursor: Cursor) -> Cursor:
+    """The same cursor of raw batches."""
+    if KNOWS_DRIVER:
+        cursor.delegate.__class__ = _AtOnce
+    return cursor

@@ -100,7 +100,7 @@ class Adapters:
 @asynccontextmanager
 async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[AppState]:
     """The state of a process, which follows what is announced until the end of the block."""
-    async with Pace() as pace, ParserPool(settings.limits, pace) as parser_pool:
+    async with Pace() as pace, ParserPool(settings.limits, pace) as parser_pool, _pages(settings, adapters) as pages:
         maps = HashMaps(adapters.documents, adapters.cache, max_bytes=settings.map_cache_bytes)
         limits = LimitsInForce(adapters.stores, settings)
         admission = Admission(RequestRates(adapters.rates, adapters.rates_alone), limits)
@@ -149,7 +149,7 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[App
                 grants=Grants(adapters.stores, devices),
                 identities=Identities(adapters.stores, settings, live, adapters.provider),
                 hash_maps=maps,
-                pages=PageCache(adapters.documents, settings),
+                pages=pages,
                 live=live,
                 acknowledgements=DeviceAcknowledgements(adapters.acknowledgements),
                 documents=adapters.documents,
@@ -158,6 +158,15 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[App
                 checks=adapters.checks,
             )
         await devices.close()
+
+
+@asynccontextmanager
+async def _pages(settings: Settings, adapters: Adapters) -> AsyncIterator[PageCache]:
+    pages = PageCache(adapters.documents, settings)
+    try:
+        yield pages
+    finally:
+        await pages.close()
 
 
 def _answers_budget(settings: Settings) -> ByteBudget:

@@ -1,18 +1,22 @@
 """Pages of the documents of a space, as a process answered with them last, bounded in bytes.
 
 A device that begins asks for all of them, one after another, and so does the next one. A page is made of one range of
-ids; it stays as it is until a document in that range changes, whatever else happens in the space.
+ids; it stays as it is until a document in that range changes, whatever else happens in the space. While a device
+takes a page the one after it is made: one ahead of a device, and ahead of a few devices at a time.
 
 Law (tests/unit/api/test_page_cache.py): what is answered is what the store would answer, at the position of the
-cursor that comes with it or a later one.
+cursor that comes with it or a later one. So a page has a position that was read before its rows; one that was made
+ahead is looked at again when it is asked for, as all that are kept.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from api.http.codings import IDENTITY
 from api.http.compression import MIN_BYTES, compressed
@@ -21,11 +25,15 @@ from shared import metrics
 from shared.core.documents import DocumentId, Position, SpaceId
 from shared.core.index.cursors import cursor_of
 from shared.core.index.lineage import Lineage
-from shared.ports import DocumentStore
+from shared.ports import DocumentStore, UnavailableError
 from shared.settings import Settings
 
 _MAX_CHANGES: Final = 1000
 """Of a space since a page was looked at; if there are more it is made again."""
+_WALK: Final = 100
+"""Who asks for a first page of so many documents will ask for the next one. Some ask for one to learn the cursor."""
+_MOST_AHEAD: Final = 2
+"""Pages that are made ahead at a time in one process: what they hold meanwhile is counted nowhere."""
 
 
 @dataclass(slots=True)
@@ -44,6 +52,8 @@ class _Page:
         return sum(map(len, self.rows)) + sum(len(text) for _, text in self.bodies.values())
 
 
+Billed = Callable[[Coroutine[Any, Any, None]], Awaitable[None]]
+"""Runs what it is given on the account of who made it necessary."""
 _Key = tuple[SpaceId, str, int]
 """A space, the id after which a page begins, and how many documents it may have."""
 
@@ -57,30 +67,64 @@ class PageCache:
         self._page_bytes = settings.page_bytes
         self._pages: OrderedDict[_Key, tuple[_Page, int]] = OrderedDict()
         self._size = 0
+        self._ahead: dict[_Key, asyncio.Task[None]] = {}
+
+    async def close(self) -> None:
+        """Ends what is made ahead."""
+        under_way = list(self._ahead.values())
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
 
     async def answer(
-        self, space: SpaceId, lineage: Lineage, after: str, limit: int, coding: str
+        self, space: SpaceId, lineage: Lineage, after: str, limit: int, coding: str, *, billed: Billed
     ) -> tuple[Sequence[bytes], str]:
         """The body of a page in parts, and its coding: the one that is asked for unless it is small. `lineage`: where
-        the space stands, as the store said just now."""
+        the space stands, as the store said just now. `billed`: by which the page after it is made."""
         key = (space, after, limit)
+        if key in self._ahead:
+            await asyncio.wait([self._ahead[key]])
         page = await self._current(key, lineage)
+        body = await self._body(page, lineage, coding)
+        self._keep(key, page)
+        is_walk = after != "" or limit >= _WALK
+        if page.last is not None and is_walk and 2 * page.size <= self._most and len(self._ahead) < _MOST_AHEAD:
+            self._go_ahead((space, page.last, limit), lineage, coding, billed)
+        return body
+
+    async def _body(self, page: _Page, lineage: Lineage, coding: str) -> tuple[Sequence[bytes], str]:
         cursor = cursor_of(lineage.position)
         parts = batches.page_body(page.rows, cursor=cursor, after=page.last)
         if coding == IDENTITY or sum(map(len, parts)) < MIN_BYTES:
-            self._keep(key, page)
             return parts, IDENTITY
         known = page.bodies.get(coding)
         if known is None or known[0] != cursor:
             known = page.bodies[coding] = cursor, await compressed(coding, parts)
-        self._keep(key, page)
         return [known[1]], coding
+
+    def _go_ahead(self, key: _Key, lineage: Lineage, coding: str, billed: Billed) -> None:
+        async def made() -> None:
+            with suppress(UnavailableError):  # who asks for it is told
+                await billed(self._make_ahead(key, lineage, coding))
+
+        if key not in self._pages and key not in self._ahead:
+            self._ahead[key] = task = asyncio.create_task(made())
+            task.add_done_callback(lambda _: self._ahead.pop(key))
+
+    async def _make_ahead(self, key: _Key, lineage: Lineage, coding: str) -> None:
+        page = await self._made(key, lineage)
+        await self._body(page, lineage, coding)
+        self._keep(key, page)
 
     async def _current(self, key: _Key, lineage: Lineage) -> _Page:
         kept = self._pages.get(key)
         if kept is not None and await self._is_as_before(key, kept[0], lineage):
             metrics.PAGES_KNOWN.inc()
             return kept[0]
+        return await self._made(key, lineage)
+
+    async def _made(self, key: _Key, lineage: Lineage) -> _Page:
+        """With the position that was known before its rows are read."""
         metrics.PAGES_MADE.inc()
         space, after, limit = key
         rows, last = await self._store.page(space, after, limit, max_bytes=self._page_bytes, made=batches.page_rows)

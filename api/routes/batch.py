@@ -66,7 +66,9 @@ async def get_tasks(request: Request) -> Response:
         body = batches.asked_body(rows, asked, cursor=cursor, after=last)
         return Parts(body, _PRIVATE)
     coding = accepted(request.headers.get("accept-encoding"))
-    parts, coding = await app.pages.answer(device.space, lineage, after, limit, coding)
+    parts, coding = await app.pages.answer(
+        device.space, lineage, after, limit, coding, billed=lambda work: app.pace.billed(work, lambda: device.share)
+    )
     if coding == IDENTITY:
         return Parts(parts, _PRIVATE)
     return Parts(parts, {**_PRIVATE, "content-encoding": coding, "vary": "accept-encoding"}, shared=True)

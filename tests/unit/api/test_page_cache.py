@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 from collections.abc import Callable, Collection, Sequence
@@ -13,7 +14,7 @@ import pytest
 from api.http.codings import decompressed
 from shared.adapters.memory.documents import MemoryDocumentStore
 from shared.core.documents import DocumentId, SpaceId
-from shared.ports import Current
+from shared.ports import Current, UnavailableError
 from shared.settings import Settings
 from tests.unit.api.in_memory import Service
 
@@ -28,6 +29,9 @@ class CountedStore(MemoryDocumentStore):
     def __init__(self) -> None:
         super().__init__()
         self.read: list[str] = []
+        self.until: asyncio.Event | None = None
+        """When the next page comes; None: at once."""
+        self.fails = False
 
     async def page(
         self,
@@ -41,6 +45,10 @@ class CountedStore(MemoryDocumentStore):
     ) -> tuple[list[T], DocumentId | None]:
         if among is None:
             self.read.append(after)
+            if self.until is not None:
+                await self.until.wait()
+            if self.fails:
+                raise UnavailableError("on purpose")
         return await super().page(space, after, most, among, max_bytes=max_bytes, made=made)
 
 
@@ -102,6 +110,87 @@ async def test_what_is_answered_is_what_there_is(most: int) -> None:
             asked = (await client.get(f"/tasks?ids={','.join(IDS)}")).json()
             live = {i: row["server_state"] for i, row in asked["tasks"].items() if row["server_state"] is not None}
             assert found == live and set(cursors) == {asked["cursor"]}
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_who_walks_while_others_write_has_everything(seed: int) -> None:
+    """All pages, and then what changed since the first one's cursor: whatever was made ahead, and when."""
+    chosen = random.Random(seed)
+    async with Service().client() as client:
+        for identity in IDS:
+            await put(client, identity, text="x" * 500)
+        for step in range(12):
+            found: dict[str, Any] = {}
+            since = ""
+            after: str | None = ""
+            while after is not None:
+                answer = (await client.get(f"/tasks?limit=2&after={after}")).json()
+                found |= {identity: row["hash"] for identity, row in answer["tasks"].items()}
+                since, after = since or answer["cursor"], answer["after"]
+                for _ in range(chosen.choice([0, 1, 3])):
+                    await asyncio.sleep(0)  # what is made ahead is as far as that, or further
+                identity = chosen.choice(IDS)
+                if chosen.random() < 0.2:
+                    await client.delete(f"/task/{identity}")
+                elif chosen.random() < 0.6:
+                    await put(client, identity, step=step, text="x" * 500)
+            changes = (await client.get(f"/hashes?since={since}")).json()
+            assert not changes["more"]
+            now = (await client.get("/hashes")).json()
+            assert {key: hash_ for key, hash_ in (found | changes["hashes"]).items() if hash_ is not None} == now
+
+
+async def test_the_next_page_is_made_while_one_is_taken() -> None:
+    store = CountedStore()
+    async with Service(documents=store).client() as client:
+        for identity in IDS:
+            await put(client, identity)
+        await client.get("/tasks?limit=4")
+        await asyncio.sleep(0.01)
+        assert store.read == [""]  # who asks for a small first page may have wanted the cursor alone
+        await client.get("/tasks?limit=4&after=d03")
+        await asyncio.sleep(0.01)
+        assert store.read == ["", "d03", "d07"]
+        last = await client.get("/tasks?limit=4&after=d07")
+        assert list(last.json()["tasks"]) == IDS[8:] and store.read == ["", "d03", "d07"]
+        await client.get("/tasks?limit=5&after=d03")
+        await put(client, "d09", text="new")  # when the page of it was made ahead, or is being made
+        last = await client.get("/tasks?limit=5&after=d08")
+        assert last.json()["tasks"]["d09"]["server_state"] == {"id": "d09", "text": "new"}
+
+
+async def test_who_asks_for_a_page_that_is_being_made_waits_for_it() -> None:
+    store = CountedStore()
+    async with Service(documents=store).client() as client:
+        for identity in IDS:
+            await put(client, identity)
+        await client.get("/tasks?limit=4&after=d01")
+        store.until = asyncio.Event()
+        await asyncio.sleep(0.01)
+        asked = [asyncio.create_task(client.get("/tasks?limit=4&after=d05")) for _ in range(3)]
+        await asyncio.sleep(0.01)
+        asked.pop().cancel()
+        store.until.set()
+        assert [list((await one).json()["tasks"]) for one in asked] == [IDS[6:10]] * 2
+        assert store.read[:2] == ["d01", "d05"] and store.read.count("d05") == 1
+
+
+async def test_a_page_ahead_that_fails_hurts_nobody_and_none_outlives_the_process() -> None:
+    store = CountedStore()
+    async with Service(documents=store).client() as client:
+        for identity in IDS:
+            await put(client, identity)
+        await client.get("/tasks?limit=4&after=d01")
+        store.fails = True
+        await asyncio.sleep(0.01)
+        assert store.read == ["d01", "d05"]
+        store.fails = False
+        assert list((await client.get("/tasks?limit=4&after=d05")).json()["tasks"]) == IDS[6:10]
+        await client.get("/tasks?limit=3&after=d01")
+        store.until = asyncio.Event()  # never comes
+        await asyncio.sleep(0.01)
+        under_way = len(asyncio.all_tasks())
+    assert len(asyncio.all_tasks()) < under_way
 
 
 async def test_a_page_is_made_again_after_many_changes(monkeypatch: pytest.MonkeyPatch) -> None:

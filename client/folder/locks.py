@@ -16,6 +16,8 @@ else:
     import fcntl
 
 POLL_SECONDS: Final = 0.02
+TURN_SECONDS: Final = 10.0
+_TURN_POLL_SECONDS: Final = 0.001
 
 
 class LockedError(Exception):
@@ -87,6 +89,36 @@ async def waited_for(path: Path, seconds: float) -> AsyncIterator[None]:
         finally:
             lock.__exit__(None, None, None)
         return
+
+
+@contextmanager
+def turn(path: Path, seconds: float = TURN_SECONDS) -> Iterator[None]:
+    """Waits until nobody else has a turn by the lock file at `path`, and has one. It is for a moment, so nobody is
+    told who has it. Where the disk has no locks, and behind a process that stands still for so many seconds, the
+    turn is taken all the same."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError:  # not ours to write: whoever may not lock goes without
+        yield
+        return
+    try:
+        deadline = time.monotonic() + seconds
+        while not _locked(descriptor) and time.monotonic() < deadline:
+            time.sleep(_TURN_POLL_SECONDS)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    """False: somebody else has it."""
+    try:
+        _lock(descriptor)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError:  # a disk without locks
+        return True
+    return True
 
 
 def is_held(path: Path) -> bool:

@@ -13,7 +13,7 @@ import os
 import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -130,6 +130,13 @@ class TaskFolder:
         """Sees to it that `state` is there. Raises FolderGoneError: the folder itself is not made."""
         with self._explained():
             self._prepare()
+
+    def turn(self) -> AbstractContextManager[None]:
+        """For who puts files in place. A file that was changed meanwhile is there again after a moment: who read
+        what stood there in that moment must not put anything on it."""
+        from client.folder.locks import turn  # noqa: PLC0415  most commands put nothing
+
+        return turn(self.state / "placing.lock")
 
     def path(self, document: DocumentId) -> Path:
         """Where the document's file is, or would be."""
@@ -296,11 +303,12 @@ class TaskFolder:
                         write_new(path, text)
                         written.append(path)
                 make_durable(written)
-                for path, (change, _) in zip(names, texts, strict=True):
-                    try:
-                        results[change.document] = self._put(change, path)
-                    except ChangedError as changed:
-                        results[change.document] = changed
+                with self.turn():
+                    for path, (change, _) in zip(names, texts, strict=True):
+                        try:
+                            results[change.document] = self._put(change, path)
+                        except ChangedError as changed:
+                            results[change.document] = changed
             finally:
                 for path in names:
                     path.unlink(missing_ok=True)

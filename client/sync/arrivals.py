@@ -126,16 +126,17 @@ class Arrivals:
             return {}
         placed: dict[DocumentId, Placed] = {}
         self._left = []
-        for document, row in arriving.items():
-            # Of what could not be placed nothing is said.
-            with suppress(_StuckError):
-                try:
-                    if row.body is not None:
-                        placed[document] = self._put(document, row, fresh=fresh)
-                    else:
-                        placed[document] = self._remove(document, row)
-                except WriteProtectedError:
-                    self.protected.add(document)
+        with self._folder.turn():
+            for document, row in arriving.items():
+                # Of what could not be placed nothing is said.
+                with suppress(_StuckError):
+                    try:
+                        if row.body is not None:
+                            placed[document] = self._put(document, row, fresh=fresh)
+                        else:
+                            placed[document] = self._remove(document, row)
+                    except WriteProtectedError:
+                        self.protected.add(document)
         if placed:
             make_names_durable(self._folder.root)
             self.protected -= placed.keys()

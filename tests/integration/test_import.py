@@ -116,7 +116,7 @@ def test_an_export_comes_back_whole(http: httpx.Client, other: httpx.Client, cod
 
 def test_an_import_takes_no_time_of_the_process_that_answers(server: Instance) -> None:
     """What it computes would hold up every request of the process, in a thread too."""
-    states = [{"id": f"d{n}", "x": [n] * 300} for n in range(3000)]
+    states = [{"id": f"d{n}", "x": [n] * 2000} for n in range(2000)]
     lines = [
         {
             **{"kind": "document", "id": state["id"], "rev": f"{n + 1}-x", "hash": codec.content_hash(state)},
@@ -134,7 +134,7 @@ def test_an_import_takes_no_time_of_the_process_that_answers(server: Instance) -
     reading = time.process_time() - began
     with client(server.access()) as http:
         before = sum(psutil.Process(api).cpu_times()[:2])
-        assert put(http, export)["created"] == 3000
+        assert put(http, export)["created"] == 2000
         taken = sum(psutil.Process(api).cpu_times()[:2]) - before
     assert taken < reading / 2, f"{taken:.2f} s of the processor, and reading it takes {reading:.2f} s"
 

@@ -21,6 +21,7 @@ import argparse
 import asyncio
 import json
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -228,34 +229,40 @@ async def several(work: Callable[[], Awaitable[float]], times: int = MAX_PASSES)
 
 
 async def measured(space: Space, size: int) -> dict[str, str]:
-    """The figures at a size, by what they are of."""
-    found = {"filling, documents/s": f"{await space.grow(size):,.0f}"}
-    found["batch of 500, ms"] = f"{await several(space.batch) * 1e3:.0f}"
+    """The figures at a size, by what they are of; each is printed as well when it is there."""
+    found: dict[str, str] = {}
+
+    def note(name: str, figure: str) -> None:
+        found[name] = figure
+        print(f"  {name}: {figure}", file=sys.stderr, flush=True)
+
+    note("filling, documents/s", f"{await space.grow(size):,.0f}")
+    note("batch of 500, ms", f"{await several(space.batch) * 1e3:.0f}")
     took, sent = await space.agreed()
-    found["agreed sync, ms; bytes"] = f"{took * 1e3:.2f}; {sent}"
+    note("agreed sync, ms; bytes", f"{took * 1e3:.2f}; {sent}")
     turns = [await space.differing() for _ in range(MAX_PASSES)]
     took, sent = (statistics.median(column) for column in zip(*turns, strict=True))
-    found["100 + 100 changes, ms; bytes"] = f"{took * 1e3:.0f}; {sent:,.0f}"
+    note("100 + 100 changes, ms; bytes", f"{took * 1e3:.0f}; {sent:,.0f}")
     client = redis.Redis.from_url(space.instance.connection["redis_url"])
     client.delete(f"ht:{{{space.mine.space}}}:map")
     client.close()
     space.instance.kill("api")
     async with device(space.mine) as http:
         await ask(http, "GET", "/readyz")
-    found["whole map, cold, ms"] = f"{await space.whole_map() * 1e3:,.0f}"
+    note("whole map, cold, ms", f"{await space.whole_map() * 1e3:,.0f}")
     for name in ("first", "then"):
         took, requests, sent = await space.diff()
-        found[f"diff of 100, {name}: ms; requests; bytes"] = f"{took * 1e3:,.0f}; {requests}; {sent:,}"
+        note(f"diff of 100, {name}: ms; requests; bytes", f"{took * 1e3:,.0f}; {requests}; {sent:,}")
     await space.batch()
-    found["whole map, after a batch, ms"] = f"{await space.whole_map() * 1e3:,.0f}"
-    found["whole map, unchanged, ms"] = f"{await several(space.whole_map) * 1e3:,.0f}"
-    found["sixteen maps at once, after a batch, ms"] = f"{await space.maps_at_once() * 1e3:,.0f}"
-    found["pages, documents/s"] = f"{await space.pages():,.0f}"
+    note("whole map, after a batch, ms", f"{await space.whole_map() * 1e3:,.0f}")
+    note("whole map, unchanged, ms", f"{await several(space.whole_map) * 1e3:,.0f}")
+    note("sixteen maps at once, after a batch, ms", f"{await space.maps_at_once() * 1e3:,.0f}")
+    note("pages, documents/s", f"{await space.pages():,.0f}")
     lines, megabytes = await space.export()
-    found["export, lines/s; MB"] = f"{lines:,.0f}; {megabytes:.1f}"
+    note("export, lines/s; MB", f"{lines:,.0f}; {megabytes:.1f}")
     for kind in ("api", "worker"):
         [pid] = space.instance.connection["children"][kind]
-        found[f"{kind}, resident MiB; peak"] = f"{resident_mib(pid):.0f}; {peak_mib(pid):.0f}"
+        note(f"{kind}, resident MiB; peak", f"{resident_mib(pid):.0f}; {peak_mib(pid):.0f}")
     return found
 
 

@@ -22,7 +22,7 @@ from api.http.codings import IDENTITY
 from api.http.compression import MIN_BYTES, compressed
 from api.representations import batches
 from shared import metrics
-from shared.core.documents import DocumentId, Position, SpaceId
+from shared.core.documents import DocumentId, Position, SequenceNumber, SpaceId
 from shared.core.index.cursors import cursor_of
 from shared.core.index.lineage import Lineage
 from shared.ports import DocumentStore, UnavailableError
@@ -30,6 +30,8 @@ from shared.settings import Settings
 
 _MAX_CHANGES: Final = 1000
 """Of a space since a page was looked at; if there are more it is made again."""
+_ANY: Final = SequenceNumber(2**63 - 1)
+"""Until which all changes come."""
 _WALK: Final = 100
 """Who asks for a first page of so many documents will ask for the next one. Some ask for one to learn the cursor."""
 _MOST_AHEAD: Final = 2
@@ -137,10 +139,13 @@ class PageCache:
         if not lineage.holds(page.position):
             return False
         space, after, _ = key
-        since, until = page.position.sequence, lineage.sequence
-        if until - since > _MAX_CHANGES:
+        since = page.position.sequence
+        if lineage.sequence - since > _MAX_CHANGES:
             return False
-        changes = await self._store.feed(space, since, until, _MAX_CHANGES)
+        # Beyond `lineage`, too: what changes once more before this is read has its later sequence alone.
+        changes = await self._store.feed(space, since, _ANY, _MAX_CHANGES)
+        if len(changes) == _MAX_CHANGES:
+            return False
         if any(after < document and (page.last is None or document <= page.last) for _, document, _ in changes):
             return False
         page.position = lineage.position

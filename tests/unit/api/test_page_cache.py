@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, TypeVar
 
 import httpx
@@ -13,7 +13,7 @@ import pytest
 
 from api.http.codings import decompressed
 from shared.adapters.memory.documents import MemoryDocumentStore
-from shared.core.documents import DocumentId, SpaceId
+from shared.core.documents import ContentHash, DocumentId, SequenceNumber, SpaceId
 from shared.ports import Current, UnavailableError
 from shared.settings import Settings
 from tests.unit.api.in_memory import Service
@@ -32,6 +32,16 @@ class CountedStore(MemoryDocumentStore):
         self.until: asyncio.Event | None = None
         """When the next page comes; None: at once."""
         self.fails = False
+        self.before_feed: Callable[[], Awaitable[None]] | None = None
+        """What happens just before changes are read, once."""
+
+    async def feed(
+        self, space: SpaceId, after: SequenceNumber, until: SequenceNumber, most: int
+    ) -> list[tuple[SequenceNumber, DocumentId, ContentHash | None]]:
+        meanwhile, self.before_feed = self.before_feed, None
+        if meanwhile is not None:
+            await meanwhile()
+        return await super().feed(space, after, until, most)
 
     async def page(
         self,
@@ -94,6 +104,22 @@ async def test_a_page_is_made_once_and_again_when_a_document_of_its_range_change
         await client.delete("/task/d01")
         last, _ = await pulled(client, "gzip")
         assert "d01" not in last and last["d055"] == {"id": "d055", "text": "new"}
+
+
+async def test_what_changes_once_more_while_a_page_is_looked_at_is_not_taken_for_unchanged() -> None:
+    store = CountedStore()
+    async with Service(documents=store).client() as client:
+        for identity in IDS:
+            await put(client, identity, text="x" * 400)
+        await pulled(client, "gzip")
+        await put(client, "d05", text="y" * 400)
+
+        async def once_more() -> None:
+            await put(client, "d05", text="z" * 400)
+
+        store.before_feed = once_more
+        page = (await client.get("/tasks?limit=4&after=d03")).json()
+        assert page["tasks"]["d05"]["server_state"]["text"] != "x" * 400
 
 
 @pytest.mark.parametrize("most", [32 * 1024 * 1024, 3000, 0])

@@ -56,7 +56,7 @@ class Scratch:
         self._database.drop_collection(self.name)
 
 
-@pytest.fixture(params=["", "?maxPoolSize=1"], ids=["", "one connection"])
+@pytest.fixture(params=["", "?maxPoolSize=1&waitQueueTimeoutMS=10000"], ids=["", "one connection"])
 async def scratch(request: pytest.FixtureRequest, settings: Settings) -> AsyncIterator[Scratch]:
     """With one connection, too: a transaction must not wait for another one while it holds it."""
     url = settings.mongo_url

@@ -3,26 +3,79 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from client.folder import replace
+from client.folder import locks, replace
 from client.folder.locks import turn
 from client.folder.replace import ChangedError, Stamp
 from client.folder.task_folder import FileChange, Loaded, TaskFolder
+from client.sync.arrivals import Arrivals
+from client.sync.state_store import Arriving, SyncStateStore
 from shared.core.documents import DocumentId
 
 A = DocumentId("a")
 
 
+@pytest.fixture
+def folder(tmp_path: Path) -> TaskFolder:
+    made = TaskFolder(tmp_path / "tasks")
+    made.make()
+    return made
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Is set when somebody is told that it is not its turn."""
+    told = threading.Event()
+
+    def locked(descriptor: int, really: Callable[[int], bool] = locks._locked) -> bool:
+        has_it = really(descriptor)
+        if not has_it:
+            told.set()
+        return has_it
+
+    monkeypatch.setattr(locks, "_locked", locked)
+    return told
+
+
+def refused_or_over(thread: threading.Thread, refused: threading.Event) -> None:
+    """Returns when the thread was told that it is not its turn, or has ended."""
+    while thread.is_alive() and not refused.wait(0.01):
+        pass
+
+
+def put_by_a_command(folder: TaskFolder) -> None:
+    folder.write(A, {"id": "a"}, expected=None)
+
+
+def put_by_a_sync(folder: TaskFolder) -> None:
+    store = SyncStateStore.open(folder.state / "memory.sqlite")
+    arrivals = Arrivals(folder, store)
+    arrivals.place(arrivals.stage({A: Arriving({"id": "a"}, None)}))
+    store.close()
+
+
+@pytest.mark.parametrize("put", [put_by_a_command, put_by_a_sync])
+def test_whoever_puts_a_file_in_place_waits_for_its_turn(
+    folder: TaskFolder, refused: threading.Event, put: Callable[[TaskFolder], None]
+) -> None:
+    putting = threading.Thread(target=put, args=(folder,))
+    with folder.turn():
+        putting.start()
+        refused_or_over(putting, refused)
+        assert folder.read(A) is None
+    putting.join()
+    assert isinstance(folder.read(A), Loaded)
+
+
 def test_who_puts_a_file_in_place_looks_and_puts_before_another_one_does(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: TaskFolder, refused: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else another one may write between, and somebody may build on what stands there until that is put back."""
-    folder = TaskFolder(tmp_path / "tasks")
-    folder.make()
     stamp = folder.write(A, {"id": "a", "n": 1}, expected=None)
     outcome: list[Stamp | ChangedError | None] = []
     other = threading.Thread(
@@ -33,8 +86,8 @@ def test_who_puts_a_file_in_place_looks_and_puts_before_another_one_does(
     def slow(*arguments: Any) -> bool:
         monkeypatch.setattr(replace, "_renamed", exchange)
         other.start()
-        other.join(1)
-        assert other.is_alive()  # it waits for its turn
+        refused_or_over(other, refused)
+        assert other.is_alive()
         return exchange(*arguments)
 
     monkeypatch.setattr(replace, "_renamed", slow)
@@ -46,7 +99,9 @@ def test_who_puts_a_file_in_place_looks_and_puts_before_another_one_does(
     assert read.body == {"id": "a", "n": 2}
 
 
-def test_a_turn_is_waited_for_but_not_behind_a_process_that_stands_still(tmp_path: Path) -> None:
+def test_a_turn_is_waited_for_but_not_behind_a_process_that_stands_still(
+    tmp_path: Path, refused: threading.Event
+) -> None:
     path, told = tmp_path / "placing.lock", list[str]()
 
     def second() -> None:
@@ -57,8 +112,9 @@ def test_a_turn_is_waited_for_but_not_behind_a_process_that_stands_still(tmp_pat
     with turn(path):
         with turn(path, seconds=0.05):  # the holder does nothing
             told.append("first")
+        refused.clear()
         waiting.start()
-        waiting.join(0.2)
+        refused_or_over(waiting, refused)
         told.append("first again")
     waiting.join()
     assert told == ["first", "first again", "second"]

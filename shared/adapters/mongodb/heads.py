@@ -41,12 +41,11 @@ class HeadRows:
         self._known = known
         self._rows: dict[str, Row | None] = {}
         self._inserts: dict[str, Row] = {}
+        """Rows that the database does not have, by key."""
         self._updates: dict[str, list[Row]] = {}
         """Statements, by the keys of their rows."""
         self._changed: set[str] = set()
         """Keys of rows that are changed where they are."""
-        self._new: set[str] = set()
-        """Keys of which the database has no row."""
         self._presumed: set[str] = set()
         """Keys that were taken for new ones."""
         self._gave_known = False
@@ -96,14 +95,12 @@ class HeadRows:
     def put(self, row: Row) -> None:
         """A new head."""
         key = row["_id"]
-        if self._rows.get(key) is None:
-            self._new.add(key)
-        self._rows[key] = row
-        self._changed.discard(key)
-        if key in self._new:
+        if key in self._inserts or self._rows.get(key) is None:
             self._inserts[key] = row
         else:
             self._updates[key] = [{"q": {"_id": key}, "u": row}]
+        self._rows[key] = row
+        self._changed.discard(key)
 
     def change(self, row: Row, *updates: Row) -> None:
         """A head that stays becomes `row`, by the updates (statements) if nothing else becomes of it."""
@@ -126,7 +123,7 @@ class HeadRows:
                 raise
         if self._updates:
             self._commands.update("documents", [one for several in self._updates.values() for one in several])
-        unproven = sorted(self._presumed - self._new)
+        unproven = sorted(self._presumed - self._inserts.keys())
         if unproven and self._commands.find_one("documents", {"_id": {"$in": unproven}}, {"_id": 1}):
             raise HeadsChangedError(presumed=True)
 

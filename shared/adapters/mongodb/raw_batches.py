@@ -2,22 +2,18 @@
 
 The driver is asked for the bytes of rows. On its way to them it makes an object of each row, and throws it away; that
 takes longer than all else that it does with a small row. Here the rows of an answer stay one text.
+
+The driver promises nothing about these parts; tests/contract/test_raw_batches.py tells if they change.
 """
 
 from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from bson import _array_of_documents_to_buffer
+from bson.raw_bson import _RAW_ARRAY_BSON_OPTIONS, _RawArrayBSONDocument
 from motor.core import AgnosticCursor
 from pymongo.cursor import RawBatchCursor
-
-try:
-    from bson import _array_of_documents_to_buffer
-    from bson.raw_bson import _RAW_ARRAY_BSON_OPTIONS, _RawArrayBSONDocument
-except ImportError:  # a driver that goes about it in another way
-    KNOWS_DRIVER = False
-else:
-    KNOWS_DRIVER = True
 
 Cursor = TypeVar("Cursor", bound=AgnosticCursor[Any])
 
@@ -37,6 +33,5 @@ class _AtOnce(RawBatchCursor[Any]):
 
 def at_once(cursor: Cursor) -> Cursor:
     """The same cursor of raw batches."""
-    if KNOWS_DRIVER:
-        cursor.delegate.__class__ = _AtOnce
+    cursor.delegate.__class__ = _AtOnce
     return cursor

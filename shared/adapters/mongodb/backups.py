@@ -14,12 +14,10 @@ from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequen
 from typing import Any, Final
 
 from bson import decode
-from bson.codec_options import CodecOptions
-from bson.raw_bson import RawBSONDocument
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from shared.adapters.mongodb.atomic import MongoSession, atomically
-from shared.adapters.mongodb.client import CODEC, Mongo, Row, errors_mapped
+from shared.adapters.mongodb.client import CODEC, RAW, Mongo, Row, errors_mapped
 from shared.adapters.mongodb.rows import entry_of, history_rows, lineage_of, policies_of, with_new_history
 from shared.core.access.people import name_key
 from shared.core.access.roles import Role
@@ -35,7 +33,6 @@ CONTENT: Final = ("documents", "revisions", "memory", "deletions")
 LEFT_OUT: Final = ("sessions", "sign_in_failures", "device_grants", "provider_flows", "device_additions", "schema")
 """What a backup does not have, for it does not last: browsers sign in again."""
 _DUPLICATE: Final = 11000
-_RAW: Final[CodecOptions[RawBSONDocument]] = CodecOptions(RawBSONDocument)
 _NAMES_TRIED: Final = 100
 
 
@@ -98,7 +95,7 @@ class MongoBackups:
         with errors_mapped():
             async with await self._mongo.client.start_session(snapshot=True) as session:
                 for name, query in queries.items():
-                    collection: Any = self._mongo.database[name].with_options(codec_options=_RAW)
+                    collection: Any = self._mongo.database[name].with_options(codec_options=RAW)
                     async for row in collection.find(query, session=session):
                         yield name, row.raw
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from bson import Int64
 from bson.codec_options import CodecOptions, TypeDecoder, TypeRegistry
+from bson.raw_bson import RawBSONDocument
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
 from pymongo import ASCENDING, IndexModel
 from pymongo.errors import ConfigurationError, InvalidURI, PyMongoError
@@ -49,6 +50,7 @@ class _PlainInt(TypeDecoder):
 
 
 CODEC: Final[CodecOptions[Row]] = CodecOptions(type_registry=TypeRegistry([_PlainInt()]))
+RAW: Final[CodecOptions[RawBSONDocument]] = CodecOptions(RawBSONDocument)
 
 
 class Mongo:

@@ -18,7 +18,6 @@ from typing import Any, Final
 import bson
 from bson import Int64
 from bson.codec_options import CodecOptions
-from bson.raw_bson import RawBSONDocument
 from pymongo import InsertOne, ReplaceOne, UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.errors import BulkWriteError, PyMongoError
@@ -27,14 +26,13 @@ from pymongo.read_preferences import ReadPreference
 from pymongo.server_selectors import writable_server_selector
 from pymongo.synchronous.client_session import _TxnState  # type: ignore[attr-defined]
 
-from shared.adapters.mongodb.client import CODEC, DURABLE, Row
+from shared.adapters.mongodb.client import CODEC, DURABLE, RAW, Row
 
 _HEAD: Final = Struct("<iiiiIB")
 """Of a message: length, number, the number that it answers, OP_MSG, flags, and that a document is all it has."""
 _OP_MSG: Final = 2013
 _MAX_BYTES: Final = 15 * 1024 * 1024
 """Of a command. What is longer is for the driver, which divides it."""
-RAW: Final[CodecOptions[RawBSONDocument]] = CodecOptions(RawBSONDocument)
 _NUMBERS: Final = counted(1)
 
 

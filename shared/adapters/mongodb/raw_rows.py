@@ -10,8 +10,7 @@ from typing import Final
 
 from bson import decode, decode_all, decode_iter
 
-from shared.adapters.mongodb.client import CODEC, Row
-from shared.adapters.mongodb.commands import RAW
+from shared.adapters.mongodb.client import CODEC, RAW, Row
 from shared.core.documents import ContentHash, DocumentId
 
 _SLICE_BYTES: Final = 128 * 1024

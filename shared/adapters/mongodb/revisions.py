@@ -17,8 +17,8 @@ from typing import Final, Protocol
 from bson import decode
 from pymongo import ASCENDING, DESCENDING
 
-from shared.adapters.mongodb.client import CODEC, Row
-from shared.adapters.mongodb.commands import RAW, Commands
+from shared.adapters.mongodb.client import CODEC, RAW, Row
+from shared.adapters.mongodb.commands import Commands
 from shared.adapters.mongodb.rows import pairs_of, stored_of
 from shared.core.documents import ContentHash, DeviceId, DocumentId, SequenceNumber, SpaceId
 from shared.core.resolution.context import (

@@ -500,7 +500,7 @@ BREAKS = (
     Break(
         "what a worker has told Redis goes with the connection",
         "shared/adapters/redis/lease_connection.py",
-        "            unsent = [*earlier, *packed]\n            await connection.disconnect(nowait=True)\n",
+        "            unsent = [*earlier, *data]\n            await connection.disconnect(nowait=True)\n",
         "            await connection.disconnect(nowait=True)\n",
         ("tests/integration/test_lease_connection.py",),
     ),

@@ -15,6 +15,8 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError, RedisError, ResponseError, TimeoutError
 
+from shared.adapters.redis.packing import packed
+
 _MOST_UNREAD_BYTES: Final = 256 * 1024
 """Of what was told. When there are so many, their answers are waited for at once."""
 
@@ -33,11 +35,11 @@ class LeaseConnection:
     async def tell(self, *commands: RedisCommand) -> None:
         """Sends them."""
         connection = await self._connected()
-        packed = [b"".join(connection.pack_command(*command)) for command in commands]
-        self._unread += packed
+        data = [packed(command) for command in commands]
+        self._unread += data
         if connection.is_connected:
             with suppress(ConnectionError, TimeoutError):  # then they go out again with what is asked next
-                await self._send(connection, packed)
+                await self._send(connection, data)
         if sum(map(len, self._unread)) > _MOST_UNREAD_BYTES:
             await self.ask()
 
@@ -45,22 +47,22 @@ class LeaseConnection:
         """Sends them, and returns their answers. Raises ResponseError if one of them, or of what was told before, is
         refused."""
         connection = await self._connected()
-        packed = [b"".join(connection.pack_command(*command)) for command in commands]
+        data = [packed(command) for command in commands]
         earlier, self._unread = self._unread, []
-        unsent = packed
+        unsent = data
 
         async def exchange() -> list[Any]:
             if unsent:
                 await self._send(connection, unsent)
-            return await _answers(connection, len(earlier) + len(packed))
+            return await _answers(connection, len(earlier) + len(data))
 
         async def lost(_error: RedisError) -> None:
             nonlocal unsent
-            unsent = [*earlier, *packed]
+            unsent = [*earlier, *data]
             await connection.disconnect(nowait=True)
 
         if not connection.is_connected:
-            unsent = [*earlier, *packed]
+            unsent = [*earlier, *data]
         answers = await connection.retry.call_with_retry(exchange, lost)
         for answer in answers:
             if isinstance(answer, ResponseError):
@@ -83,9 +85,9 @@ class LeaseConnection:
             self._connection, client.connection = client.connection, None
         return self._connection
 
-    async def _send(self, connection: Any, packed: Sequence[bytes]) -> None:
+    async def _send(self, connection: Any, data: Sequence[bytes]) -> None:
         # No look at its health: the answers that are read then would be others.
-        await connection.send_packed_command(b"".join(packed), check_health=False)
+        await connection.send_packed_command(b"".join(data), check_health=False)
 
 
 async def _answers(connection: Any, count: int) -> list[Any]:

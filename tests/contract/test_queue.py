@@ -197,7 +197,7 @@ async def test_a_lease_ends_though_its_renewal_misses_the_cancellation(alone: Se
     async with connected(alone) as redis:
         lease = await RedisInbox(redis, alone).lease(here)
         assert lease is not None
-        renew, calls, renewing = lease._scripts["renew"], 0, asyncio.Event()
+        renew, calls, renewing = lease._renewed, 0, asyncio.Event()
 
         async def deaf(**arguments: Any) -> Any:
             nonlocal calls
@@ -209,7 +209,7 @@ async def test_a_lease_ends_though_its_renewal_misses_the_cancellation(alone: Se
                 await asyncio.Event().wait()
             return await renew(**arguments)
 
-        lease._scripts["renew"] = cast(AsyncScript, deaf)
+        lease._renewed = cast(AsyncScript, deaf)
         async with asyncio.timeout(PATIENCE_SECONDS):
             async with lease:
                 await renewing.wait()

@@ -97,7 +97,7 @@ class RedisLease:
         self._token = fence.token
         self._inbox, self._key, self._queued = (space_key(space, name) for name in ("inbox", "lease", "queued"))
         self._calls = LeaseConnection(redis)
-        self._scripts = {"renew": redis.register_script(script("renew"))}
+        self._renewed: AsyncScript = redis.register_script(script("renew"))
         self._taken: list[str] = []
         self._released = False
         self._lost = False
@@ -234,7 +234,7 @@ class RedisLease:
                 return
             try:
                 with errors_mapped():
-                    renewed = await self._scripts["renew"](keys=[self._key], args=[self._token, milliseconds])
+                    renewed = await self._renewed(keys=[self._key], args=[self._token, milliseconds])
             except UnavailableError:
                 continue  # it may come back in time; if not, another worker does the batch again
             if not renewed:

@@ -107,7 +107,7 @@ class RedisSubmissionQueue:
         """The replies could not be read a moment ago."""
 
     async def __aenter__(self) -> RedisSubmissionQueue:
-        ensured = repeat(self._ensure_worker, "submissions that wait")
+        ensured = repeat(self._ensure_worker, "submissions that wait", every=_CHECK_SECONDS)
         self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(ensured)]
         return self
 
@@ -332,7 +332,6 @@ class RedisSubmissionQueue:
 
     async def _ensure_worker(self) -> None:
         """Makes sure that what has been waiting for a while is in the inbox, and that somebody is at work on it."""
-        await asyncio.sleep(_CHECK_SECONDS)
         now = time.monotonic()
         waiting: dict[SpaceId, list[int]] = {}
         for number, entry in self._pending.items():

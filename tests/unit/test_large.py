@@ -18,6 +18,19 @@ from shared.testing import strategies
 HASH = ContentHash("0" * 32)
 
 
+@pytest.fixture
+def texts(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The values of which a text was made, in order."""
+    values: list[Any] = []
+
+    def dumps(value: Any) -> bytes:
+        values.append(value)
+        return json.dumps(value).encode()
+
+    monkeypatch.setattr(codec, "dumps", dumps)
+    return values
+
+
 def case(head: Any, state: Any, recent: tuple[Any, ...] = ()) -> ContextAndSubmission:
     stored = tuple(Stored(HASH, body, SequenceNumber(1)) for body in recent)
     context = DocumentContext(Head(SequenceNumber(2), HASH, head, 1.0), recent=stored)
@@ -44,14 +57,7 @@ def test_many_cases_are_large_together(size: int) -> None:
     assert Weights().are_large(cases) is is_large([state for _, s in cases for state in (s.client_state,) * 2])
 
 
-def test_many_cases_are_weighed_in_one_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    texts: list[Any] = []
-
-    def dumps(value: Any) -> bytes:
-        texts.append(value)
-        return json.dumps(value).encode()
-
-    monkeypatch.setattr(codec, "dumps", dumps)
+def test_many_cases_are_weighed_in_one_text(texts: list[Any]) -> None:
     assert not Weights().are_large([case({"n": n}, {"n": -n}) for n in range(200)]) and len(texts) == 1
 
 
@@ -75,14 +81,7 @@ def test_what_is_nested_too_deeply_for_a_text_is_looked_at() -> None:
     assert Weights().are_large([case([value] * 50, {})])
 
 
-def test_a_document_is_weighed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    texts: list[Any] = []
-
-    def dumps(value: Any) -> bytes:
-        texts.append(value)
-        return json.dumps(value).encode()
-
-    monkeypatch.setattr(codec, "dumps", dumps)
+def test_a_document_is_weighed_once(texts: list[Any]) -> None:
     weights, body = Weights(), {"a": [1, 2, 3]}
     for n in range(3):
         assert not weights.are_large([case(body, {"n": n}, (body,))])

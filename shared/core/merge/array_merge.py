@@ -31,7 +31,7 @@ def merge_arrays(run: Run, at: At, bases: Sequence[Value], ours: Array, theirs: 
             return _set(run, at, ancestors, mine, other)
         named = arrays.named(every)
         if named is not None:
-            return _named(run, at, named, [isinstance(base, list) for base in bases], (ours, theirs))
+            return _named(run, at, named, bases, (ours, theirs))
     same = run.keys.same_nested
     if same(ours, theirs) or any(same(theirs, base) for base in bases):
         return ours
@@ -67,12 +67,10 @@ def _set(run: Run, at: At, bases: list[Keyed], ours: Keyed, theirs: Keyed) -> Ar
     return _sorted(list(map(values.__getitem__, left)), [*known, ours.keys, theirs.keys])
 
 
-def _named(run: Run, at: At, named: Named, are_lists: list[bool], sides: tuple[Array, Array]) -> Array:
-    """`named`: the ancestors that are arrays, ours and theirs. `are_lists`: of each ancestor, whether it is one."""
-    *lists, mine, other = named.members
-    known = iter(lists)
-    bases = [next(known) if is_list else {} for is_list in are_lists]
-    merged, places = run.members(at, bases, mine, other, named.field)
+def _named(run: Run, at: At, named: Named, bases: Sequence[Value], sides: tuple[Array, Array]) -> Array:
+    """`named`: the ancestors that are arrays, ours and theirs."""
+    *known, mine, other = named.members_of([*bases, *sides])
+    merged, places = run.members(at, known, mine, other, named.field)
     *ancestors, ours, theirs = (Keyed(names, names) for names in named.names)
     conflicts = places.pop(EVERY, None)
     kept, all_kept = merged.keys(), conflicts is not None and len(merged) == len(mine)

@@ -9,7 +9,7 @@ from operator import itemgetter, le
 from typing import Any, Final, NamedTuple
 
 from shared.core.json.canonical import JsonValue, canonical, number
-from shared.core.json.values import Key, Keys
+from shared.core.json.values import Key, Keys, Value
 
 Array = list[JsonValue]
 
@@ -47,6 +47,11 @@ class Named(NamedTuple):
     """Of the members of each array, in order."""
     members: list[dict[Any, JsonValue]]
     """Of each array, by name."""
+
+    def members_of(self, values: Iterable[Value]) -> list[dict[Any, JsonValue]]:
+        """The same of each value, of which these are the arrays, in this order; none of what is no array."""
+        members = iter(self.members)
+        return [next(members) if isinstance(value, list) else {} for value in values]
 
 
 def named(arrays: Sequence[Array]) -> Named | None:

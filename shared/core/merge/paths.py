@@ -212,7 +212,7 @@ def _edits(place: Place, value: Value, ancestors: list[Value], keys: Keys) -> It
 
 
 def _edits_of_members(
-    place: Place, members: dict[Any, JsonValue], ancestors: list[Value], named: str | None, keys: Keys
+    place: Place, members: dict[Any, JsonValue], ancestors: Sequence[Value], named: str | None, keys: Keys
 ) -> Iterator[Edit]:
     """`ancestors` that are no objects count as empty."""
     maps = [a if isinstance(a, dict) else {} for a in ancestors]
@@ -244,12 +244,10 @@ def _edits_of_array(place: Place, array: list[JsonValue], ancestors: list[Value]
         if (sets := arrays.as_sets([array, *lists], keys)) is not None:
             names = [known.keys for known in sets]
             edits = _edits_of_set(place, array, ancestors, keys)
-        elif (field := arrays.named_by([array, *lists])) is not None:
-            by_name = [
-                {member[field]: member for member in a} if isinstance(a, list) else {} for a in (array, *ancestors)
-            ]
-            names = [[member[field] for member in a] for a in (array, *lists)]
-            edits = list(_edits_of_members(place, by_name[0], list(by_name[1:]), field, keys))
+        elif (named := arrays.named([array, *lists])) is not None:
+            names = named.names
+            members, *before = named.members_of([array, *ancestors])
+            edits = list(_edits_of_members(place, members, before, named.field, keys))
         else:
             names, edits = [], []
         if edits:

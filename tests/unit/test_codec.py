@@ -70,7 +70,9 @@ def test_the_canonical_form_is_accepted_and_equal(value: Any) -> None:
 
 @given(
     st.text(alphabet=':[, x"-\n', max_size=3).flatmap(
-        lambda sign: st.lists(st.sampled_from([sign, "1" * 15, "2" * 16, "3" * 40, "-", ":", '"', "x"]), max_size=8)
+        lambda sign: st.lists(
+            st.sampled_from([sign, "1" * 15, "2" * 16, "3" * 40, "-", ":", '"', "e", "x"]), max_size=8
+        )
     )
 )
 def test_long_numbers_are_found_where_the_pattern_finds_them(parts: list[str]) -> None:

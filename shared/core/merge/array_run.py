@@ -34,7 +34,7 @@ class TooManyArrays(Exception):
 
 Noted = tuple[Any, Value, Value, str, str]
 """A conflict: its place or pointer, what is kept and dropped, the rule, and what of the pointer follows upon the
-place."""
+place. Or very many, as `shared.core.merge.bulk` has them: they stand for the place, and tell the rest."""
 
 
 class Run(Protocol):
@@ -70,7 +70,7 @@ class Run(Protocol):
 
     def of_arrays(self, count: int) -> tuple[Side, str] | None:
         """Which side's stands of so many more arrays, if their elements are not compared, and the rule. Raises
-        TooManyArrays if those of none may be."""
+        TooManyArrays if those of none may be, and some were."""
 
     def whole(self, place: Place, ours: Value, theirs: Value) -> JsonValue:
         """What stands of two arrays whose elements are not compared; recorded."""

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from shared.core.json.canonical import MAX_SAFE_INTEGER, JsonValue
 from shared.core.json.pointers import Place, escape
-from shared.core.json.values import PLAIN, Value
+from shared.core.json.values import ABSENT, PLAIN, Value
 from shared.core.merge import wide
 from shared.core.merge.array_run import At, Members, Run
 from shared.core.merge.arrays import segment_of
@@ -43,17 +43,24 @@ class FieldConflicts:
 
     def __init__(self, above: Place, names: list[str]) -> None:
         self._above = above
+        self._names = names
         self._segments = _escaped(names)
         self.pointers = list(map(f"{above.stable()}/".__add__, self._segments))
         """Stable ones."""
-        self.standing = Standing([], [], [])
+        self._standing = Standing([], [], [])
+
+    def settle(self, run: Run, standing: Standing, result: Members) -> None:
+        """Put in what stands; recorded."""
+        self._standing = standing
+        result.update(zip(self._names, standing.kept, strict=True))
+        run.note((self, ABSENT, ABSENT, "", ""))
 
     def conflicts(self, known: dict[Place, str]) -> Iterable[tuple[str, Value, Value, str]]:
         """Pointer into the result, what is kept and dropped, the rule."""
         pointers: Iterable[str] = self.pointers
         if self._above.in_array:
             pointers = map(f"{self._above.in_result(known)}/".__add__, self._segments)
-        return zip(pointers, *self.standing, strict=True)
+        return zip(pointers, *self._standing, strict=True)
 
 
 def _escaped(names: list[str]) -> list[str]:
@@ -64,9 +71,7 @@ def _escaped(names: list[str]) -> list[str]:
 def fields(run: Run, at: At, edited: Rows, result: Members) -> None:
     """Put in, of an object, very many scalars that both sides edited, none of them a string on both."""
     conflicts = FieldConflicts(at.place, edited.names)
-    conflicts.standing = _standing(run.decide, conflicts.pointers, edited.ours, edited.theirs)
-    result.update(zip(edited.names, conflicts.standing.kept, strict=True))
-    run.note((conflicts, None, None, "", ""))
+    conflicts.settle(run, _standing(run.decide, conflicts.pointers, edited.ours, edited.theirs), result)
 
 
 def lists(run: Run, at: At, rows: Rows, result: Members) -> Sequence[Any]:
@@ -90,11 +95,8 @@ def lists(run: Run, at: At, rows: Rows, result: Members) -> Sequence[Any]:
     side, rule = decision
     names, mine, other = (list(compress(column, chosen)) for column in (rows.names, ours, theirs))
     if names:
-        conflicts = FieldConflicts(at.place, names)
         kept, dropped = (mine, other) if side is Side.OURS else (other, mine)
-        conflicts.standing = Standing(kept, dropped, [rule] * len(names))
-        result.update(zip(names, kept, strict=True))
-        run.note((conflicts, None, None, "", ""))
+        FieldConflicts(at.place, names).settle(run, Standing(kept, dropped, [rule] * len(names)), result)
     return list(compress(rows.names, map(not_, chosen)))
 
 
@@ -134,7 +136,8 @@ Sides = tuple[Members, Members, Members]
 
 def records(run: Run, at: At, named: str, sides: Sides, result: Members) -> tuple[list[Any], RecordConflicts] | None:
     """Put in, of members that a field names, those that both sides edited, if all sides have the same ones, and all
-    members the same few fields, which are scalars. The names of the others, and the conflicts; None of any others."""
+    members the same few fields, which are scalars. The names of the others, and the conflicts, which are recorded;
+    None of any others."""
     columns = _columns(named, sides)
     if columns is None:
         return None
@@ -164,6 +167,7 @@ def records(run: Run, at: At, named: str, sides: Sides, result: Members) -> tupl
     if len(names) < len(ours):
         result.update(ours)
     result.update(zip(names, copies, strict=True))
+    run.note((conflicts, ABSENT, ABSENT, "", ""))
     return list(compress(ours, map(not_, both))), conflicts
 
 

@@ -43,7 +43,6 @@ def put(run: Run, into: Into, sides: tuple[Members, Members, Members], *, in_lin
         and (records := bulk.records(run, at, named, sides, result)) is not None
     ):
         names, places[bulk.EVERY] = records
-        run.note((records[1], ABSENT, ABSENT, "", ""))
     else:
         names = every = wide.names_of(ours, theirs)
         result.update(every)

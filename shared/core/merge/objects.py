@@ -67,7 +67,7 @@ from shared.core.merge.arrays import segment_of
 from shared.core.merge.clock import CLOCK_POINTERS
 from shared.core.merge.conflicts import Conflict, Decide, Merged, Side, arriving
 from shared.core.merge.emptied import is_emptied
-from shared.core.merge.paths import differing_paths, edits, strong_values
+from shared.core.merge.paths import differing_paths, edits
 from shared.core.merge.policies import NO_POLICIES, Policies, Scope, Strategy
 from shared.core.merge.scalars import counted, preferred_side
 from shared.core.merge.sequences import Steps
@@ -86,7 +86,6 @@ __all__ = [
     "differing_paths",
     "edits",
     "merge",
-    "strong_values",
 ]
 
 _STRINGS: Final = frozenset({None, Strategy.VERSION})

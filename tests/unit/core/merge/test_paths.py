@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 
 from shared.core.json.canonical import equal
-from shared.core.merge.objects import ABSENT, differing_paths, edits, merge, strong_values
+from shared.core.merge.objects import ABSENT, differing_paths, edits, merge
+from shared.core.merge.paths import strong_values
 from shared.testing import strategies
 
 LONG = "long enough to be strong"

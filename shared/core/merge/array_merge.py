@@ -6,6 +6,7 @@ Both sides are arrays here; an ancestor that is none counts as empty.
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
+from functools import partial
 from typing import Any
 
 from shared.core.json.pointers import Place
@@ -58,13 +59,9 @@ def _set(run: Run, at: At, bases: list[Keyed], ours: Keyed, theirs: Keyed) -> Ar
     values: dict[Key, Any] = {}
     for side in (ours,) if kept is here else (*bases, theirs, ours):
         values.update(zip(side.keys, side.array, strict=True))
-
-    def by(key: Key) -> Any:
-        return orders.rank(values[key])
-
+    by = partial(orders.rank_of, values)
     order = _order(run, at.place, bases, ours, theirs, kept=kept, by=by, all_kept=kept is here)
-    left = order if len(order) == len(kept) else [key for key in order if key in kept]
-    return _sorted(list(map(values.__getitem__, left)), [*known, ours.keys, theirs.keys])
+    return _sorted(list(map(values.__getitem__, order)), [*known, ours.keys, theirs.keys])
 
 
 def _named(run: Run, at: At, named: Named, bases: Sequence[Value], sides: tuple[Array, Array]) -> Array:
@@ -76,15 +73,14 @@ def _named(run: Run, at: At, named: Named, bases: Sequence[Value], sides: tuple[
     kept, all_kept = merged.keys(), conflicts is not None and len(merged) == len(mine)
     ours, theirs = ours._replace(array=sides[0]), theirs._replace(array=sides[1])
     order = _order(run, at.place, ancestors, ours, theirs, kept=kept, by=orders.rank, all_kept=all_kept)
-    left = list(order) if len(order) == len(merged) else [name for name in order if name in merged]
-    left = _sorted(left, named.names)
+    order = _sorted(list(order), named.names)
     if isinstance(conflicts, RecordConflicts):
-        conflicts.order = left
+        conflicts.order = order
     if places:
-        for index, name in enumerate(left):
+        for index, name in enumerate(order):
             if name in places:
                 places[name].index = index
-    return list(map(merged.__getitem__, left))
+    return list(map(merged.__getitem__, order))
 
 
 def _order(
@@ -98,12 +94,12 @@ def _order(
     by: orders.Rank[Any],
     all_kept: bool,
 ) -> Sequence[Key]:
-    """All keys in order, as `orders.order` has it."""
+    """What is kept, in order, as `orders.order` has it."""
     known = []
     if bases:
         nearest = arrays.nearest(bases, ours, theirs)
         known = [nearest.keys, *(base.keys for base in bases if base is not nearest)]
-    return orders.order(
+    order = orders.order(
         known,
         ours.keys,
         theirs.keys,
@@ -112,6 +108,7 @@ def _order(
         all_kept=all_kept,
         decide_ours=lambda: run.decided(place, ours.array, theirs.array) is ours.array,
     )
+    return order if len(order) == len(kept) else [key for key in order if key in kept]
 
 
 def _sorted(result: list[Any], inputs: Sequence[Sequence[Any]]) -> list[Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from functools import partial
 from itertools import accumulate, compress, pairwise
 from typing import Any, Final
 
@@ -268,7 +269,7 @@ class _Ordered:
             mine,
             other,
             kept=kept.keys(),
-            by=lambda name: orders.rank(every[name]),
+            by=partial(orders.rank_of, every),
             decide_ours=lambda: (
                 self.run.decided(self.at.place, self.ours.array, self.theirs.array) is self.ours.array
             ),

@@ -45,7 +45,8 @@ def rank(value: JsonValue) -> tuple[int, Any, Any]:
     return 2, canonical(value), 0
 
 
-def _rank_of(values: Mapping[Key, JsonValue], key: Key) -> tuple[int, Any, Any]:
+def rank_of(values: Mapping[K, JsonValue], key: K) -> tuple[int, Any, Any]:
+    """That of the value that the key stands for."""
     return rank(values[key])
 
 
@@ -103,7 +104,7 @@ def union(a: Keyed, b: Keyed, steps: Steps, before: Array | None = None) -> tupl
     by: Rank[Key] = rank
     if a.keys is not a.array or b.keys is not b.array:
         ranks = dict(zip(b.keys, b.array, strict=True)) | dict(zip(a.keys, a.array, strict=True))
-        by = partial(_rank_of, ranks)
+        by = partial(rank_of, ranks)
     if not precedes(a.keys, b.keys, by):
         a, b = b, a
     hunks = difference(a.keys, b.keys, steps)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import httpx
@@ -67,6 +68,22 @@ async def put(client: httpx.AsyncClient, identity: str, **fields: Any) -> None:
     assert answer.status_code == 200
 
 
+@asynccontextmanager
+async def filled(**fields: Any) -> AsyncIterator[tuple[CountedStore, httpx.AsyncClient]]:
+    """A service with all of IDS, of which no page was asked for."""
+    store = CountedStore()
+    async with Service(documents=store).client() as client:
+        for identity in IDS:
+            await put(client, identity, **fields)
+        yield store, client
+
+
+async def turns() -> None:
+    """More of them than what is made ahead takes until it is there, or waits for something: no clock is in it."""
+    for _ in range(200):
+        await asyncio.sleep(0)
+
+
 async def pulled(client: httpx.AsyncClient, coding: str, limit: int = 4) -> tuple[dict[str, Any], list[str]]:
     """All documents, page by page, and the cursors that came with the pages."""
     found: dict[str, Any] = {}
@@ -87,10 +104,7 @@ async def pulled(client: httpx.AsyncClient, coding: str, limit: int = 4) -> tupl
 
 
 async def test_a_page_is_made_once_and_again_when_a_document_of_its_range_changes() -> None:
-    store = CountedStore()
-    async with Service(documents=store).client() as client:
-        for identity in IDS:
-            await put(client, identity, text="x" * 400)
+    async with filled(text="x" * 400) as (store, client):
         first = await pulled(client, "gzip")
         assert store.read == ["", "d03", "d07"]
         assert await pulled(client, "gzip") == first and len(store.read) == 3
@@ -107,10 +121,7 @@ async def test_a_page_is_made_once_and_again_when_a_document_of_its_range_change
 
 
 async def test_what_changes_once_more_while_a_page_is_looked_at_is_not_taken_for_unchanged() -> None:
-    store = CountedStore()
-    async with Service(documents=store).client() as client:
-        for identity in IDS:
-            await put(client, identity, text="x" * 400)
+    async with filled(text="x" * 400) as (store, client):
         await pulled(client, "gzip")
         await put(client, "d05", text="y" * 400)
 
@@ -167,15 +178,12 @@ async def test_who_walks_while_others_write_has_everything(seed: int) -> None:
 
 
 async def test_the_next_page_is_made_while_one_is_taken() -> None:
-    store = CountedStore()
-    async with Service(documents=store).client() as client:
-        for identity in IDS:
-            await put(client, identity)
+    async with filled() as (store, client):
         await client.get("/tasks?limit=4")
-        await asyncio.sleep(0.01)
+        await turns()
         assert store.read == [""]  # who asks for a small first page may have wanted the cursor alone
         await client.get("/tasks?limit=4&after=d03")
-        await asyncio.sleep(0.01)
+        await turns()
         assert store.read == ["", "d03", "d07"]
         last = await client.get("/tasks?limit=4&after=d07")
         assert list(last.json()["tasks"]) == IDS[8:] and store.read == ["", "d03", "d07"]
@@ -186,15 +194,12 @@ async def test_the_next_page_is_made_while_one_is_taken() -> None:
 
 
 async def test_who_asks_for_a_page_that_is_being_made_waits_for_it() -> None:
-    store = CountedStore()
-    async with Service(documents=store).client() as client:
-        for identity in IDS:
-            await put(client, identity)
+    async with filled() as (store, client):
         await client.get("/tasks?limit=4&after=d01")
         store.until = asyncio.Event()
-        await asyncio.sleep(0.01)
+        await turns()
         asked = [asyncio.create_task(client.get("/tasks?limit=4&after=d05")) for _ in range(3)]
-        await asyncio.sleep(0.01)
+        await turns()
         asked.pop().cancel()
         store.until.set()
         assert [list((await one).json()["tasks"]) for one in asked] == [IDS[6:10]] * 2
@@ -202,21 +207,19 @@ async def test_who_asks_for_a_page_that_is_being_made_waits_for_it() -> None:
 
 
 async def test_a_page_ahead_that_fails_hurts_nobody_and_none_outlives_the_process() -> None:
-    store = CountedStore()
-    async with Service(documents=store).client() as client:
-        for identity in IDS:
-            await put(client, identity)
+    before = asyncio.all_tasks()
+    async with filled() as (store, client):
         await client.get("/tasks?limit=4&after=d01")
         store.fails = True
-        await asyncio.sleep(0.01)
+        await turns()
         assert store.read == ["d01", "d05"]
         store.fails = False
         assert list((await client.get("/tasks?limit=4&after=d05")).json()["tasks"]) == IDS[6:10]
         await client.get("/tasks?limit=3&after=d01")
         store.until = asyncio.Event()  # never comes
-        await asyncio.sleep(0.01)
-        under_way = len(asyncio.all_tasks())
-    assert len(asyncio.all_tasks()) < under_way
+        await turns()
+        assert store.read[-1] == "d04"
+    assert asyncio.all_tasks() == before
 
 
 async def test_a_page_is_made_again_after_many_changes(monkeypatch: pytest.MonkeyPatch) -> None:

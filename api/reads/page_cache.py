@@ -12,9 +12,9 @@ ahead is looked at again when it is asked for, as all that are kept.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -27,6 +27,8 @@ from shared.core.index.cursors import cursor_of
 from shared.core.index.lineage import Lineage
 from shared.ports import DocumentStore, UnavailableError
 from shared.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 _MAX_CHANGES: Final = 1000
 """Of a space since a page was looked at; if there are more it is made again."""
@@ -106,8 +108,12 @@ class PageCache:
 
     def _go_ahead(self, key: _Key, lineage: Lineage, coding: str, billed: Billed) -> None:
         async def made() -> None:
-            with suppress(UnavailableError):  # who asks for it is told
+            try:
                 await billed(self._make_ahead(key, lineage, coding))
+            except UnavailableError:
+                pass  # who asks for it is told
+            except Exception:
+                logger.exception("page_ahead_failed", extra={"fields": {"space": key[0]}})
 
         if key not in self._pages and key not in self._ahead:
             self._ahead[key] = task = asyncio.create_task(made())

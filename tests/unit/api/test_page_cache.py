@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
@@ -32,7 +34,7 @@ class CountedStore(MemoryDocumentStore):
         self.read: list[str] = []
         self.until: asyncio.Event | None = None
         """When the next page comes; None: at once."""
-        self.fails = False
+        self.fails: Exception | None = None
         self.before_feed: Callable[[], Awaitable[None]] | None = None
         """What happens just before changes are read, once."""
 
@@ -58,8 +60,8 @@ class CountedStore(MemoryDocumentStore):
             self.read.append(after)
             if self.until is not None:
                 await self.until.wait()
-            if self.fails:
-                raise UnavailableError("on purpose")
+            if self.fails is not None:
+                raise self.fails
         return await super().page(space, after, most, among, max_bytes=max_bytes, made=made)
 
 
@@ -210,16 +212,30 @@ async def test_a_page_ahead_that_fails_hurts_nobody_and_none_outlives_the_proces
     before = asyncio.all_tasks()
     async with filled() as (store, client):
         await client.get("/tasks?limit=4&after=d01")
-        store.fails = True
+        store.fails = UnavailableError("on purpose")
         await turns()
         assert store.read == ["d01", "d05"]
-        store.fails = False
+        store.fails = None
         assert list((await client.get("/tasks?limit=4&after=d05")).json()["tasks"]) == IDS[6:10]
         await client.get("/tasks?limit=3&after=d01")
         store.until = asyncio.Event()  # never comes
         await turns()
         assert store.read[-1] == "d04"
     assert asyncio.all_tasks() == before
+
+
+async def test_what_nobody_expected_of_a_page_ahead_is_logged_and_not_its_message(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with filled() as (store, client):
+        await client.get("/tasks?limit=4&after=d01")
+        store.fails = ZeroDivisionError("which may quote a document")
+        await turns()
+        gc.collect()  # a task whose error nobody took says so itself, with the message
+        store.fails = None
+        assert list((await client.get("/tasks?limit=4&after=d05")).json()["tasks"]) == IDS[6:10]
+    errors = [record.message for record in caplog.records if record.levelno >= logging.ERROR]
+    assert errors == ["page_ahead_failed"]
 
 
 async def test_a_page_is_made_again_after_many_changes(monkeypatch: pytest.MonkeyPatch) -> None:

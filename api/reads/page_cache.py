@@ -129,11 +129,11 @@ class PageCache:
         if kept is not None and await self._is_as_before(key, kept[0], lineage):
             metrics.PAGES_KNOWN.inc()
             return kept[0]
+        metrics.PAGES_MADE.inc()
         return await self._made(key, lineage)
 
     async def _made(self, key: _Key, lineage: Lineage) -> _Page:
         """With the position that was known before its rows are read."""
-        metrics.PAGES_MADE.inc()
         space, after, limit = key
         rows, last = await self._store.page(space, after, limit, max_bytes=self._page_bytes, made=batches.page_rows)
         return _Page(lineage.position, rows, last)

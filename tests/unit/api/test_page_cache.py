@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from api.http.codings import decompressed
+from shared import metrics
 from shared.adapters.memory.documents import MemoryDocumentStore
 from shared.core.documents import ContentHash, DocumentId, SequenceNumber, SpaceId
 from shared.ports import Current, UnavailableError
@@ -193,6 +194,22 @@ async def test_the_next_page_is_made_while_one_is_taken() -> None:
         await put(client, "d09", text="new")  # when the page of it was made ahead, or is being made
         last = await client.get("/tasks?limit=5&after=d08")
         assert last.json()["tasks"]["d09"]["server_state"] == {"id": "d09", "text": "new"}
+
+
+async def test_a_page_that_was_asked_for_counts_once_also_if_it_was_made_ahead() -> None:
+    def counted() -> list[float]:
+        return [
+            metrics.REGISTRY.get_sample_value("hypertask_pages_total", {"how": how}) or 0.0
+            for how in ("made", "known")
+        ]
+
+    async with filled() as (store, client):
+        before = counted()
+        for after in ("d01", "d05", "d05"):
+            await client.get(f"/tasks?limit=4&after={after}")
+            await turns()
+        assert store.read == ["d01", "d05", "d09"]
+        assert [now - then for now, then in zip(counted(), before, strict=True)] == [1, 2]
 
 
 async def test_who_asks_for_a_page_that_is_being_made_waits_for_it() -> None:

@@ -32,7 +32,7 @@ def _line(name: bytes, value: bytes) -> bytes:
 class Cycle(RequestResponseCycle):
     """One request and its answer. Names of fields are in lower case, and none of them is Transfer-Encoding."""
 
-    access_log = disconnected = response_started = response_complete = False
+    disconnected = response_started = response_complete = False
     more_body = True
     chunked_encoding: bool | None = None
     expected_content_length = 0

@@ -7,6 +7,7 @@ import re
 import time
 from dataclasses import replace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -75,6 +76,18 @@ async def test_what_passes_is_counted_and_what_is_to_be_told_of_its_rate_does_no
         state = await rates.admit(rate, "k")
         assert state is not None
     assert not rates.passes(rate, "k") and not rates.passes(rate, "another")
+
+
+async def test_what_was_taken_passes_for_a_part_of_the_window_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Mock()
+    monkeypatch.setattr("api.limits.rates.time", clock)
+    clock.monotonic.return_value = 100.0
+    rates = RequestRates(Counter(), memory_rates())
+    await rates.admit(RATE, "k")
+    clock.monotonic.return_value += 0.09 * RATE.seconds
+    assert rates.passes(RATE, "k")
+    clock.monotonic.return_value += 0.01 * RATE.seconds
+    assert not rates.passes(RATE, "k")
 
 
 async def test_three_processes_grant_together_what_the_rate_says() -> None:

@@ -80,6 +80,43 @@ async def test_a_head_leaves_with_its_body_if_that_comes_at_once_and_else_at_onc
     assert sent == [0 if together else 1, 1, 1]
 
 
+@pytest.mark.parametrize(
+    ("method", "status", "fields"),
+    [
+        (b"HEAD", 200, [(b"content-length", b"3")]),
+        (b"HEAD", 200, [(b"cache-control", b"no-store")]),
+        (b"GET", 204, []),
+        (b"GET", 304, [(b"etag", b'"a"')]),
+    ],
+)
+async def test_an_answer_without_a_body_is_its_head(
+    method: bytes, status: int, fields: list[tuple[bytes, bytes]]
+) -> None:
+    connection = Connection()
+    connection.protocol.data_received(ONE.replace(b"GET", method))
+    cycle = connection.protocol.cycle
+    await cycle.send({"type": "http.response.start", "status": status, "headers": fields})
+    await cycle.send({"type": "http.response.body", "body": b"" if method == b"GET" else b"abc"})
+    first, *others = connection.sent.split(b"\r\n")
+    assert first.startswith(b"HTTP/1.1 %d " % status) and cycle.response_complete
+    assert others == [*(b"%s: %s" % field for field in fields), b"", b""]
+    connection.protocol.connection_lost(None)
+
+
+async def test_what_fails_before_its_body_ends_its_connection_and_sends_nothing() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"3")]})
+        raise ZeroDivisionError
+
+    connection = Connection()
+    connection.protocol.app = app
+    connection.protocol.data_received(ONE)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not connection.transport.close.called:
+            await asyncio.sleep(0)
+    assert connection.sent == b""
+
+
 async def test_few_requests_wait_and_all_are_answered() -> None:
     connection = Connection()
     connection.protocol.data_received(ONE * 300)

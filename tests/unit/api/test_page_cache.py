@@ -72,10 +72,12 @@ async def put(client: httpx.AsyncClient, identity: str, **fields: Any) -> None:
 
 
 @asynccontextmanager
-async def filled(**fields: Any) -> AsyncIterator[tuple[CountedStore, httpx.AsyncClient]]:
+async def filled(
+    settings: Settings | None = None, **fields: Any
+) -> AsyncIterator[tuple[CountedStore, httpx.AsyncClient]]:
     """A service with all of IDS, of which no page was asked for."""
     store = CountedStore()
-    async with Service(documents=store).client() as client:
+    async with Service(settings or Settings(), documents=store).client() as client:
         for identity in IDS:
             await put(client, identity, **fields)
         yield store, client
@@ -194,6 +196,29 @@ async def test_the_next_page_is_made_while_one_is_taken() -> None:
         await put(client, "d09", text="new")  # when the page of it was made ahead, or is being made
         last = await client.get("/tasks?limit=5&after=d08")
         assert last.json()["tasks"]["d09"]["server_state"] == {"id": "d09", "text": "new"}
+
+
+async def test_two_pages_are_made_ahead_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = [f"/tasks?limit={limit}&after=d01" for limit in (2, 3, 4, 5)]
+    async with filled() as (store, client):
+        with monkeypatch.context() as none_ahead:
+            none_ahead.setattr("api.reads.page_cache._MOST_AHEAD", 0)
+            for address in asked:
+                await client.get(address)
+            await turns()
+        assert store.read == ["d01"] * 4
+        store.until = asyncio.Event()
+        for address in asked:
+            await client.get(address)
+        await turns()
+        assert store.read[4:] == ["d03", "d04"]
+
+
+async def test_no_page_is_made_ahead_that_would_not_be_kept() -> None:
+    async with filled(Settings(page_cache_bytes=0)) as (store, client):
+        await client.get("/tasks?limit=4&after=d01")
+        await turns()
+        assert store.read == ["d01"]
 
 
 async def test_a_page_that_was_asked_for_counts_once_also_if_it_was_made_ahead() -> None:

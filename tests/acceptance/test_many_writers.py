@@ -92,7 +92,7 @@ class Follower:
             await asyncio.sleep(0.005)
 
 
-@pytest.mark.parametrize(("documents", "edits"), [(20, 25), pytest.param(50, 60, marks=pytest.mark.soak)])
+@pytest.mark.parametrize(("documents", "edits"), [(20, 40), pytest.param(50, 60, marks=pytest.mark.soak)])
 def test_sixteen_processes_lose_nothing(
     instance: Instance, tmp_path: Path, record_property: Callable[[str, object], None], documents: int, edits: int
 ) -> None:

@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 Row = dict[str, Any]
 
 DURABLE: Final = WriteConcern(w="majority", j=True)
-_MAJORITY: Final = ReadConcern("majority")
+MAJORITY: Final = ReadConcern("majority")
 _STABLE: Final = ServerApi("1", strict=True, deprecation_errors=True)
 """MongoDB's stable API, which all versions from 5.0 on keep: what is not in it is refused, so whatever runs on one of
 them runs on the others."""
@@ -75,7 +75,7 @@ class Mongo:
             settings.mongo_database,
             codec_options=CODEC,
             read_preference=ReadPreference.PRIMARY,
-            read_concern=_MAJORITY,
+            read_concern=MAJORITY,
             write_concern=DURABLE,
         )
 

@@ -81,10 +81,10 @@ class Commands:
             raise _TooLongError
         transaction.state = _TxnState.IN_PROGRESS
         try:
-            received = _received(connection, database, command, data)
+            text = received(connection, database, command, data)
             if count is not None:
-                count(len(received))
-            answer = _checked(bson.decode(received, codec), connection)
+                count(len(text))
+            answer = checked(bson.decode(text, codec), connection)
         except BaseException as error:
             self.release(error)
             raise
@@ -194,7 +194,7 @@ class _TooLongError(Exception):
     """The command is longer than the server takes."""
 
 
-def _received(connection: Any, database: str, command: Row, data: bytes) -> Any:
+def received(connection: Any, database: str, command: Row, data: bytes) -> Any:
     """The bytes of the answer. `data`: the command as it is sent. Where somebody is told of commands, it is the
     driver that sends it."""
     if connection.listeners is not None and connection.listeners.enabled_for_commands:
@@ -204,7 +204,7 @@ def _received(connection: Any, database: str, command: Row, data: bytes) -> Any:
     return connection.receive_message(number).payload_document
 
 
-def _checked(answer: Any, connection: Any) -> Any:
+def checked(answer: Any, connection: Any) -> Any:
     _check_command_response(answer, connection.max_wire_version, parse_write_concern_error=True)
     if "writeErrors" in answer:
         raise BulkWriteError(answer)

@@ -14,6 +14,7 @@ from shared.adapters.mongodb.client import Mongo, Row, errors_mapped
 from shared.adapters.mongodb.pages import Pages
 from shared.adapters.mongodb.raw_batches import at_once
 from shared.adapters.mongodb.raw_rows import hashes_in, one_by_one, sized, with_next_under_way
+from shared.adapters.mongodb.reads import Reads
 from shared.adapters.mongodb.rows import (
     entry_of,
     history_rows,
@@ -78,7 +79,8 @@ class MongoDocumentStore:
         self._spaces = mongo.database["spaces"]
         self._documents = mongo.database["documents"]
         self._revisions = mongo.database["revisions"]
-        self._pages = Pages(self._documents)
+        self._reads = Reads(mongo)
+        self._pages = Pages(self._reads)
         self._transactions = Transactions(mongo, give_up_after_seconds=give_up_after_seconds)
 
     async def transact(
@@ -93,8 +95,9 @@ class MongoDocumentStore:
 
     async def lineages(self, spaces: Collection[SpaceId]) -> dict[SpaceId, Lineage]:
         with errors_mapped():
-            cursor = self._spaces.find({"_id": {"$in": list(spaces)}}, _LINEAGE)
-            lineages = {SpaceId(row["_id"]): lineage_of(row) for row in await cursor.to_list(None)}
+            query = {"_id": {"$in": list(spaces)}}
+            rows = await self._reads.find("spaces", query, _LINEAGE, together=len(spaces) + 1)
+            lineages = {SpaceId(row["_id"]): lineage_of(row) for row in rows}
             for space in spaces:
                 if space not in lineages:
                     row = await self._spaces.find_one_and_update(
@@ -144,13 +147,14 @@ class MongoDocumentStore:
     ) -> list[tuple[SequenceNumber, DocumentId, ContentHash | None]]:
         prefix = len(space) + 1
         with errors_mapped():
-            cursor = self._documents.find(
+            rows = await self._reads.find(
+                "documents",
                 {"space": space, "seq": {"$gt": after, "$lte": until}},
                 {"seq": 1, "hash": 1, "live": {"$gt": ["$body", None]}},
-                batch_size=most,
+                order=[("seq", ASCENDING)],
                 limit=most,
+                together=most,
             )
-            rows = await cursor.sort("seq", ASCENDING).to_list(None)
         return [(row["seq"], row["_id"][prefix:], row["hash"] if row["live"] else None) for row in rows]
 
     async def head(self, space: SpaceId, document: DocumentId) -> HistoryEntry | None:

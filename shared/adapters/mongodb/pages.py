@@ -5,16 +5,16 @@ from __future__ import annotations
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
+from contextlib import aclosing
 from typing import Final, TypeVar
 
 from bson import decode_all
-from motor.motor_asyncio import AsyncIOMotorCollection
 from pymongo import ASCENDING
 
 from shared.adapters.mongodb.bodies import may_have_other_names, restored
 from shared.adapters.mongodb.client import Row, errors_mapped
-from shared.adapters.mongodb.raw_batches import at_once
 from shared.adapters.mongodb.raw_rows import slices
+from shared.adapters.mongodb.reads import Reads
 from shared.core.documents import DocumentId, SpaceId
 from shared.core.resolution.revs import make_rev, plain_rev
 from shared.ports import Current
@@ -36,8 +36,8 @@ class Pages:
     larger, more may come than the page takes: as much as the database puts into an answer, 16 MB, as for an export.
     """
 
-    def __init__(self, documents: AsyncIOMotorCollection[Row]) -> None:
-        self._documents = documents
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
         self._row_bytes: OrderedDict[SpaceId, int] = OrderedDict()
 
     async def read(
@@ -64,14 +64,15 @@ class Pages:
                 query = {"_id": {"$in": asked[looked_at : looked_at + portion]}}
             looked_at += portion
             with errors_mapped():
-                rows = at_once(self._documents.find_raw_batches(query, _CURRENT, batch_size=portion, limit=portion))
-                async for piece in slices(rows.sort("_id", ASCENDING), room):
-                    currents = _currents(piece, prefix)
-                    portions.append(made(currents))
-                    last, came, size = currents[-1].document, came + len(currents), size + len(piece)
+                batches = self._reads.batches(
+                    "documents", query, _CURRENT, order=[("_id", ASCENDING)], limit=portion, together=portion
+                )
+                async with aclosing(batches):
+                    async for piece in slices(batches, room):
+                        currents = _currents(piece, prefix)
+                        portions.append(made(currents))
+                        last, came, size = currents[-1].document, came + len(currents), size + len(piece)
                 is_full = max_bytes is not None and size >= max_bytes
-                if is_full:
-                    await rows.close()  # it may have more
             if came:
                 self._note(space, size // came)
             if is_full:

@@ -20,15 +20,19 @@ Cursor = TypeVar("Cursor", bound=AgnosticCursor[Any])
 
 class _AtOnce(RawBatchCursor[Any]):
     def _unpack_response(self, response: Any, *_: Any, **__: Any) -> list[Any]:
-        """The answer as a document, with its batch as a list of one text."""
-        options: Any = _RAW_ARRAY_BSON_OPTIONS
-        answer = dict(_RawArrayBSONDocument(response.raw_command_response(), options))
-        if "cursor" in answer:
-            answer["cursor"] = cursor = dict(answer["cursor"])
-            for batch in cursor.keys() & {"firstBatch", "nextBatch"}:
-                rows = _array_of_documents_to_buffer(cursor[batch])
-                cursor[batch] = [rows] if rows else []
-        return [answer]
+        return [with_one_text(response.raw_command_response())]
+
+
+def with_one_text(answer: Any) -> dict[str, Any]:
+    """The answer to a command as a document, with its batch as a list of one text, or of none."""
+    options: Any = _RAW_ARRAY_BSON_OPTIONS
+    document = dict(_RawArrayBSONDocument(answer, options))
+    if "cursor" in document:
+        document["cursor"] = cursor = dict(document["cursor"])
+        for batch in cursor.keys() & {"firstBatch", "nextBatch"}:
+            rows = _array_of_documents_to_buffer(cursor[batch])
+            cursor[batch] = [rows] if rows else []
+    return document
 
 
 def at_once(cursor: Cursor) -> Cursor:

@@ -211,6 +211,11 @@ def page_rows(currents: Sequence[Current]) -> bytes:
     return codec.dumps(_rows(currents))[1:-1]
 
 
+def with_tasks(text: bytes, rows: Sequence[bytes]) -> bytes:
+    """An object's text with `tasks` as its last member, of what `page_rows` makes; as it is without any."""
+    return b"".join((text[:-1], b',"tasks":{', b",".join(rows), b"}}")) if rows else text
+
+
 def _page_end(cursor: str, after: str | None) -> bytes:
     return b',"cursor":%s,"after":%s}' % (orjson.dumps(cursor), orjson.dumps(after))
 

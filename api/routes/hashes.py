@@ -15,7 +15,7 @@ from api.http.codings import IDENTITY
 from api.http.compression import MIN_BYTES, accepted, tag_named, tag_of, tags_in
 from api.large.large_answers import Parts
 from api.reads.change_feed import PAGE, Page, cursor_in
-from api.representations import ranges
+from api.representations import batches, ranges
 from api.requests.body import enter_large, read_body
 from api.state import state
 from api.streams.live import Wait
@@ -29,6 +29,8 @@ T = TypeVar("T")
 _MAX_WAIT_SECONDS = 60
 _MAX_RANGES = 4096
 _MAX_DIFF_BYTES = 512 * 1024
+_MAX_STATES_BYTES = 1024 * 1024
+"""Of the states that come with what changed; the rest is asked for."""
 _MAX_CURSORS = 8
 """Cursors in If-None-Match that are looked up. A client has one."""
 
@@ -91,6 +93,7 @@ async def post_diff(request: Request) -> Response:
 
 async def _since(request: Request, device: Device, since: str, limit: int, *, may_wait: bool) -> Response:
     app = state(request)
+    with_states = _with_states(request)
     cursor = cursor_in(since)
 
     async def read() -> Page:
@@ -99,9 +102,25 @@ async def _since(request: Request, device: Device, since: str, limit: int, *, ma
     page = await read()
     if may_wait and not page.hashes and not page.more:
         page = await _held(request, device, read=read, changed=lambda newer: bool(newer.hashes))
+    rows = await _states(request, device, page) if with_states else []
     app.devices.synced(device.id, device.space, page.position.sequence)
     body = {"hashes": page.hashes, "cursor": cursor_of(page.position), "more": page.more}
-    return Response(codec.dumps(body), headers={"cache-control": "no-store"}, media_type="application/json")
+    text = batches.with_tasks(codec.dumps(body), rows)
+    return Response(text, headers={"cache-control": "no-store"}, media_type="application/json")
+
+
+async def _states(request: Request, device: Device, page: Page) -> list[bytes]:
+    """What changed, as rows of `tasks`: so many documents as come in a batch, and so many bytes as are an answer."""
+    app = state(request)
+    among = list(islice(page.hashes, app.settings.limits.max_batch_documents))
+    if not among:
+        return []
+    await enter_large(request, device.share)
+    # Each as it is now, which may be newer than its hash on the page: then it comes on a later page, too.
+    rows, _ = await app.documents.page(
+        device.space, "", len(among), among, max_bytes=_MAX_STATES_BYTES, made=batches.page_rows
+    )
+    return rows
 
 
 async def _held(
@@ -139,6 +158,13 @@ def _wait(request: Request) -> float:
     if not (text.isascii() and text.isdecimal() and len(text) < 8):
         raise ProblemError(MALFORMED_REQUEST, "wait is a whole number of seconds.")
     return min(int(text), _MAX_WAIT_SECONDS)
+
+
+def _with_states(request: Request) -> bool:
+    text = request.query_params.get("states", "0")
+    if text not in ("0", "1"):
+        raise ProblemError(MALFORMED_REQUEST, "states is 0 or 1.")
+    return text == "1"
 
 
 def _limit(request: Request) -> int:

@@ -30,6 +30,7 @@ SUPPORTS = [
     "zstd",
     "etag",
     "since",
+    "states",
     "wait",
     "diff",
     "events",

@@ -39,13 +39,15 @@ def write_new(path: Path | str, data: bytes) -> Stamp:
         os.close(descriptor)
 
 
-def make_durable(files: Sequence[Path | str]) -> None:
-    """The content of these files, which are on one file system."""
+def make_durable(files: Sequence[Path | str]) -> bool:
+    """The content of these files, which are on one file system. Returns whether all that was done to that file
+    system before is durable, names too."""
     if len(files) > FEW and (syncfs := _syncfs()) is not None and _on_directory(Path(files[0]).parent, syncfs) == 0:
-        return
+        return True
     for path in files:
         with open(path, "rb+") as file:  # noqa: PTH123  mostly texts
             os.fsync(file.fileno())
+    return False
 
 
 def make_names_durable(folder: Path) -> None:

@@ -111,7 +111,8 @@ class Answers:
     def _commit(self, changes: _Changes, rows: Mapping[DocumentId, Arriving]) -> list[Decided]:
         """Returns the conflicts as people call them."""
         pair, store = self._pair, self._pair.store
-        with store.transaction():
+        # An answer that changes no file is asked for again if a power cut takes this back.
+        with store.transaction(durable=bool(rows)):
             if pair.sends_versions:
                 pair.versioning.record_taken(changes.taken)
                 pair.versioning.set_apart(changes.apart)

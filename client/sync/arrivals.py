@@ -278,8 +278,8 @@ class Arrivals:
             paths.append(path := f"{self._stage_text}/{name}")
             wrote = write_new(path, text_of(row.body))
             rows_written[document] = Arriving(row.body, row.expected, name, row.hash, row.at, wrote)
-        make_durable(paths)
-        make_names_durable(self._stage)
+        if not make_durable(paths):
+            make_names_durable(self._stage)
         return rows_written
 
     def _rescue(self, path: Path) -> None:

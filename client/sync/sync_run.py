@@ -19,6 +19,7 @@ from client.sync.files import Files, FolderContents, UnreadableError
 from client.sync.lost_edits import OwnEdits
 from client.sync.outbox import NO_RECORD, Outbox
 from client.sync.pair import FileReader, FileWriter, SyncPair
+from client.sync.question import Question
 from client.sync.report import Progress, SyncReport, is_said
 from client.sync.state_store import SyncStateStore, UpstreamRow
 from client.sync.upstream import (
@@ -26,6 +27,7 @@ from client.sync.upstream import (
     CursorGoneError,
     Upstream,
     UpstreamChanges,
+    UpstreamError,
     UpstreamUnavailableError,
 )
 from client.sync.versioning import Versioning
@@ -81,6 +83,7 @@ class Sync:
         """States that were told along with the changes, and not applied so far."""
         self.report = SyncReport(name)
         """Of this sync; what arrived stands in it also if the sync failed."""
+        self._question = Question(upstream)
         self._problems: dict[DocumentId, str] = {}
         """Of the upstream's own files, as they were told last."""
 
@@ -88,7 +91,10 @@ class Sync:
         """What is to be done. The upstream is asked and nothing is sent; what arrived before is brought into its
         files (`report`). Raises UpstreamError, FolderError."""
         self._recheck_files(EVERYTHING)
-        return await self._next_plan(confirmed=confirmed)
+        try:
+            return await self._next_plan(confirmed=confirmed)
+        finally:
+            self._question.take_back()
 
     def is_due(self, contents: FolderContents, scope: ChangeScope, status: Mapping[str, Any]) -> bool:
         """Whether a sync would have something to do, or to say that is not in the `status` of the last one, without
@@ -112,10 +118,7 @@ class Sync:
             self.report.arrived.extend(recovered.changes)
             stuck = recovered.stuck
             recheck.arrivals = bool(stuck)
-        if recheck.upstream:
-            await self._listen()
-        recheck.upstream = False
-        contents = self._pair.files.refresh(recheck.files)
+        contents = await self._observe()
         scope = recheck.documents | recheck.files | ChangeScope.of(stuck)
         recheck.files = NOTHING
         return self._plan(contents, stuck, scope, confirmed=confirmed), contents
@@ -181,6 +184,25 @@ class Sync:
         ):
             self._record_changes(row, announced.changes)
             self._pair.recheck.upstream = False
+        try:
+            await self._agree(report, confirmed=confirmed, progress=progress, prove=prove)
+        finally:
+            self._question.take_back()
+        report.decided += (dropped := await self._own.dropped())
+        report.conflicts += sum(len(one.conflicts) for one in dropped)
+        row = self._pair.store.upstream(self._pair.name)
+        if report.agreed and not row.agreed_once:
+            self._pair.store.set_cursor(self._pair.name, row.cursor, agreed_once=True)
+        report.problems_there = self._problems
+        report.alternating = self._pair.store.alternating(time.time())
+        report.protected = tuple(sorted(self._pair.arrivals.protected & {*report.plan.unreadable}))
+        report.emptied = tuple(sorted(self._emptied & {*report.plan.held_here}))
+        waiting = self._pair.store.records(self._pair.name, report.plan.refused)
+        report.refused = {d: refused for d, record in waiting.items() if (refused := record.outline.refused)}
+        return report
+
+    async def _agree(self, report: SyncReport, *, confirmed: bool, progress: Progress | None, prove: bool) -> None:
+        """Until both sides do, or so many rounds were not enough."""
         for _ in range(MAX_ROUNDS):
             report.plan, report.contents = await self._next_plan(confirmed=confirmed)
             report.rounds += 1
@@ -195,18 +217,6 @@ class Sync:
             await self._act(report, confirmed=confirmed, progress=progress)
             if self._pair.recheck.forgotten:
                 self._mark_unverified()
-        report.decided += (dropped := await self._own.dropped())
-        report.conflicts += sum(len(one.conflicts) for one in dropped)
-        row = self._pair.store.upstream(self._pair.name)
-        if report.agreed and not row.agreed_once:
-            self._pair.store.set_cursor(self._pair.name, row.cursor, agreed_once=True)
-        report.problems_there = self._problems
-        report.alternating = self._pair.store.alternating(time.time())
-        report.protected = tuple(sorted(self._pair.arrivals.protected & {*report.plan.unreadable}))
-        report.emptied = tuple(sorted(self._emptied & {*report.plan.held_here}))
-        waiting = self._pair.store.records(self._pair.name, report.plan.refused)
-        report.refused = {d: refused for d, record in waiting.items() if (refused := record.outline.refused)}
-        return report
 
     async def _copy(self, report: SyncReport, progress: Progress | None) -> bool:
         """Into an empty folder everything comes as it is, without a list of it before. False: the folder is not
@@ -233,11 +243,23 @@ class Sync:
         self._pair.step("copied all")
         return True
 
+    async def _observe(self) -> FolderContents:
+        """What the files hold now. What the upstream has, where it is to be asked, is taken down as well: it is asked
+        first, and answers while the files are looked at."""
+        recheck = self._pair.recheck
+        if recheck.upstream:
+            await self._question.ask(self._pair.store.upstream(self._pair.name).cursor)
+        contents = self._pair.files.refresh(recheck.files)
+        if recheck.upstream:
+            await self._listen()
+        recheck.upstream = False
+        return contents
+
     async def _listen(self) -> None:
         """Takes down what the upstream has now."""
         row = self._pair.store.upstream(self._pair.name)
         try:
-            changes = await self._pair.upstream.changes(row.cursor)
+            changes = await self._question.answer(row.cursor)
             refused = self._may_have_lost(row, changes)
         except CursorGoneError:
             refused = True
@@ -321,8 +343,11 @@ class Sync:
         reasons: list[str] = []
         async for replies in self._replies(actions, confirmed=confirmed):
             self._pair.step("answered")
-            await self._answers.apply(replies, report)
             done += len(replies)
+            if done == len(actions) and self._pair.recheck.upstream:
+                # It answers while these are applied.
+                await self._question.ask(self._pair.store.upstream(self._pair.name).cursor)
+            await self._answers.apply(replies, report)
             reasons.extend(reply.reason for reply in replies.values() if isinstance(reply, NotNow))
             if progress is not None:
                 progress(done, len(actions))
@@ -337,18 +362,31 @@ class Sync:
         known = {
             action.id: answer
             for action in actions
-            if isinstance(action, Fetch) and (answer := came.get(action.id)) is not None
+            if isinstance(action, Fetch) and (answer := came.get(action.id)) is not None and self._is_enough(answer)
         }
-        if known:
-            yield known
         left = [action for action in actions if action.id not in known]
         # After an answer the upstream is asked again whether that is all. What it told by itself is.
         self._pair.recheck.upstream = bool(left)
-        for portion in _portions(left, self._pair.upstream.abilities.portion):
-            outgoing = self._outbox.outgoing(portion)
-            self._pair.step("pending")
-            async for replies in self._pair.upstream.submit(outgoing, confirmed=confirmed):
-                yield replies
+        try:
+            for portion in _portions(left, self._pair.upstream.abilities.portion):
+                outgoing = self._outbox.outgoing(portion)
+                self._pair.step("pending")
+                async for replies in self._pair.upstream.submit(outgoing, confirmed=confirmed):
+                    if known:  # while the upstream is at work
+                        yield known
+                        known = {}
+                    if replies:
+                        yield replies
+        except UpstreamError:
+            if known:
+                yield known
+            raise
+        if known:
+            yield known
+
+    def _is_enough(self, answer: UpstreamAnswer) -> bool:
+        """Whether nothing has to be asked: a folder with several upstreams must know what a state contains."""
+        return answer.version is not None or not self._pair.sends_versions
 
 
 def _portions(actions: Sequence[Action], size: int) -> Iterator[Sequence[Action]]:

@@ -10,6 +10,8 @@ from shared.core.identifiers import ContentHash, DocumentId
 from shared.core.merge.policies import Policies
 
 if TYPE_CHECKING:
+    from asyncio import Task
+
     from shared.core.index.reconciliation import Fingerprint
 
 
@@ -127,7 +129,7 @@ class Upstream(Protocol):
 
         Each document once at most. A state that was sent before on the same base, by the same device, is no new
         edit, whatever happened since. `confirmed`: many deletions are meant. One that is refused does not stop the
-        others.
+        others. The first portion may be empty: the upstream is at work, and the caller may do something else.
         """
         ...
 
@@ -154,6 +156,16 @@ class Upstream(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class Askable(Protocol):
+    """An upstream that works on an answer while the caller does something else."""
+
+    async def asked(self, cursor: str | None) -> Task[UpstreamChanges]:
+        """As `changes` at this moment; returns when the question has left. Whoever does not await the task cancels
+        it."""
+        ...
 
 
 @runtime_checkable

@@ -23,7 +23,7 @@ from client.sync.upstream import (
     UpstreamUnavailableError,
 )
 from client.upstreams.coding import coding_for, value_of
-from client.upstreams.http_channel import CONNECTIONS, Channel
+from client.upstreams.http_channel import CONNECTIONS, Channel, started
 from client.upstreams.http_submission import HttpSubmission, reply_of
 from client.upstreams.server_facts import ServerFacts
 from shared.codec import loads_answer
@@ -55,6 +55,8 @@ class HttpUpstream:
         """`facts`: what `abilities` gave an earlier driver of the same server."""
         self.channel = channel
         self._names: dict[str, str] | None = None
+        self._has_sent = False
+        """Documents, since it was asked what changed."""
         self._learn(ServerFacts.stored(facts))
 
     def _learn(self, facts: ServerFacts) -> None:
@@ -84,38 +86,53 @@ class HttpUpstream:
             await self.read_capabilities()
 
     async def changes(self, cursor: str | None) -> UpstreamChanges:
+        return await self._changes(cursor)
+
+    async def asked(self, cursor: str | None) -> asyncio.Task[UpstreamChanges]:
+        sent = asyncio.Event()
+        return await started(self._changes(cursor, sent), sent)
+
+    async def _changes(self, cursor: str | None, sent: asyncio.Event | None = None) -> UpstreamChanges:
+        """`sent` is set when the question has left."""
         await self._refresh_capabilities()
         if self._facts.offers("since"):
-            return await self._since(_position(cursor, SINCE))
-        return await self._map(_position(cursor, ETAG))
+            return await self._since(_position(cursor, SINCE), sent)
+        return await self._map(_position(cursor, ETAG), sent)
 
-    async def _map(self, etag: str | None) -> UpstreamChanges:
+    async def _map(self, etag: str | None, sent: asyncio.Event | None) -> UpstreamChanges:
         headers = {"if-none-match": etag} if etag else {}
-        answer = await self.channel.request("GET", "/hashes", headers=headers)
+        answer = await self.channel.request("GET", "/hashes", headers=headers, sent=sent)
         if answer.status_code == 304:
             return UpstreamChanges({}, _cursor(ETAG, etag), is_complete=False)
         hashes = self._hashes(answer, self.channel.value_of(answer), live=True)
         current = answer.headers.get("etag")
         return UpstreamChanges(hashes, _cursor(ETAG, current), is_complete=True)
 
-    async def _since(self, position: str | None) -> UpstreamChanges:
+    async def _since(self, position: str | None, sent: asyncio.Event | None) -> UpstreamChanges:
         if position is None:
-            answer = await self.channel.request("GET", "/hashes")
+            answer = await self.channel.request("GET", "/hashes", sent=sent)
             hashes = self._hashes(answer, self.channel.value_of(answer), live=True)
             current = answer.headers.get(CURSOR_HEADER)
             return UpstreamChanges(hashes, _cursor(SINCE, current), is_complete=True)
         changed: dict[DocumentId, ContentHash | None] = {}
+        states: dict[DocumentId, UpstreamAnswer] = {}
+        # What was sent is known, and comes again among the changes.
+        wanted = "&states=1" if self._facts.offers("states") and not self._has_sent else ""
+        self._has_sent = False
         more = True
         while more:
-            answer = await self.channel.request("GET", f"/hashes?since={quote(position, safe='')}")
+            path = f"/hashes?since={quote(position, safe='')}{wanted}"
+            answer = await self.channel.request("GET", path, sent=sent)
             if answer.status_code == 410:
                 raise CursorGoneError
             value = self.channel.value_of(answer)
             if not isinstance(value, dict) or not isinstance(value.get("cursor"), str):
                 raise self.channel.unexpected(answer, "there is no cursor in its answer")
             changed.update(self._hashes(answer, value.get("hashes"), live=False))
-            position, more = value["cursor"], bool(value.get("more"))
-        return UpstreamChanges(changed, _cursor(SINCE, position), is_complete=False)
+            if isinstance(tasks := value.get("tasks"), dict):
+                states.update(self._states(answer, tasks))
+            position, more, wanted = value["cursor"], bool(value.get("more")), ""
+        return UpstreamChanges(changed, _cursor(SINCE, position), is_complete=False, states=states)
 
     def _hashes(self, answer: httpx.Response, value: Any, *, live: bool) -> dict[DocumentId, ContentHash | None]:
         kinds = (str,) if live else (str, type(None))
@@ -169,6 +186,7 @@ class HttpUpstream:
     def submit(
         self, outgoing: Sequence[Outgoing], *, confirmed: bool = False
     ) -> AsyncIterator[dict[DocumentId, UpstreamReply]]:
+        self._has_sent = True
         return HttpSubmission(self.channel, self._facts, confirmed=confirmed).submit(outgoing)
 
     async def agrees(self, cursor: str | None, fingerprint: Fingerprint) -> bool | None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
 import httpx
@@ -23,6 +23,8 @@ from client.sync.upstream import (
 from client.upstreams.coding import ACCEPTED, COMPRESS_FROM, compressed, value_of
 from shared.core.protocol import WRITES_REFUSED
 from shared.retry import Backoff, retry_after_seconds
+
+T = TypeVar("T")
 
 CONNECTIONS: Final = 16
 """Most requests under way at a time, to a server that takes no batches."""
@@ -131,16 +133,7 @@ class Channel:
         """As `request`, and returns when the request has left: the server works on it while the caller does
         something else. Whoever does not await the task cancels it."""
         sent = asyncio.Event()
-        task = asyncio.create_task(self.request(method, path, value, sent=sent, **options))
-        leaving = asyncio.create_task(sent.wait())
-        try:
-            await asyncio.wait((task, leaving), return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:
-            task.cancel()
-            raise
-        finally:
-            leaving.cancel()
-        return task
+        return await started(self.request(method, path, value, sent=sent, **options), sent)
 
     @asynccontextmanager
     async def stream(self, path: str, headers: Mapping[str, str], silence: float) -> AsyncIterator[httpx.Response]:
@@ -189,6 +182,20 @@ class Channel:
         if self.coding and len(content) >= COMPRESS_FROM:
             content, headers["content-encoding"] = compressed(content, self.coding), self.coding
         return content, headers
+
+
+async def started(work: Coroutine[Any, Any, T], sent: asyncio.Event) -> asyncio.Task[T]:
+    """A task that does the work; returns when it has set `sent`, or is done."""
+    task = asyncio.create_task(work)
+    leaving = asyncio.create_task(sent.wait())
+    try:
+        await asyncio.wait((task, leaving), return_when=asyncio.FIRST_COMPLETED)
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
+    finally:
+        leaving.cancel()
+    return task
 
 
 def _form(fields: Mapping[str, str]) -> tuple[bytes, dict[str, str]]:

@@ -41,7 +41,11 @@ class HttpSubmission:
             async for replies in self._one_by_one(outgoing):
                 yield replies
             return
-        async for batch, answer in self._posted(self._batches(outgoing)):
+        async for posted in self._posted(self._batches(outgoing)):
+            if posted is None:
+                yield {}
+                continue
+            batch, answer = posted
             replies = self._replies(answer, batch)
             again = [
                 (one, self._state(one, with_base=True))
@@ -52,12 +56,13 @@ class HttpSubmission:
             if again:
                 yield self._replies(await (await self._post(again)), again)
 
-    async def _posted(self, batches: Iterator[Batch]) -> AsyncIterator[tuple[Batch, httpx.Response]]:
-        """While an answer is applied, the server has the next batch."""
+    async def _posted(self, batches: Iterator[Batch]) -> AsyncIterator[tuple[Batch, httpx.Response] | None]:
+        """None when the first batch has left. While an answer is applied, the server has the next batch."""
         coming: asyncio.Task[httpx.Response] | None = None
         try:
             batch = next(batches, None)
             coming = await self._post(batch) if batch else None
+            yield None
             while batch and coming is not None:
                 answer, following = await coming, next(batches, None)
                 coming = await self._post(following) if following else None

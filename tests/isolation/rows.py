@@ -131,6 +131,7 @@ PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "ids": ("{document}", "a,{document}"),
     "limit": ("1",),
     "wait": ("0",),
+    "states": ("1",),
     "dry_run": ("1",),
     "if-none-match": ('"{cursor}"', '"{hash}"', "*"),
     "if-match": ('"{hash}"', "*"),

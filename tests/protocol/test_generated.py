@@ -66,7 +66,7 @@ TEXTS = [
     "junk",
     "0" * 32,
 ]
-NAMES = ["since", "limit", "wait", "ids", "after", "dry_run", "x", "", "%00"]
+NAMES = ["since", "limit", "wait", "states", "ids", "after", "dry_run", "x", "", "%00"]
 PLACES = {
     "id": ["a", "b"],
     "hash": ["0" * 32],

@@ -65,6 +65,29 @@ async def test_what_is_deleted_leaves_the_map(client: httpx.AsyncClient) -> None
     assert changed["hashes"] == {"a": None}
 
 
+async def test_what_changed_comes_with_its_states_where_they_are_asked_for(client: httpx.AsyncClient) -> None:
+    for body in (A, B):
+        await client.post(f"/task/{body['id']}", json={"client_state": body})
+    before = (await client.get("/hashes")).headers["hypertask-cursor"]
+    asked = {"since": before, "states": "1"}
+    assert "tasks" not in (await client.get("/hashes", params=asked)).json()
+    await client.post("/task/a", json={"client_state": {**A, "title": "new"}})
+    await client.delete("/task/b")
+    assert "tasks" not in (await client.get("/hashes", params={"since": before})).json()
+    answer = (await client.get("/hashes", params=asked)).json()
+    shown = (await client.get("/tasks", params={"ids": "a,b"})).json()["tasks"]
+    assert answer["tasks"] == shown and shown["a"]["server_state"]["title"] == "new"
+    assert answer["hashes"] == {"a": shown["a"]["hash"], "b": None}
+
+
+async def test_of_the_states_no_more_come_than_a_batch_and_a_mebibyte(client: httpx.AsyncClient) -> None:
+    before = (await client.get("/hashes")).headers["hypertask-cursor"]
+    text = "x" * 300_000
+    await client.post("/tasks", json={"tasks": {d: {"client_state": {"id": d, "text": text}} for d in "abcde"}})
+    answer = (await client.get("/hashes", params={"since": before, "states": "1"})).json()
+    assert answer["hashes"].keys() == {*"abcde"} and answer["tasks"].keys() == {*"abcd"}
+
+
 async def test_another_space_sees_nothing(service: Service, client: httpx.AsyncClient) -> None:
     await client.post("/task/a", json={"client_state": A})
     token = await service.token(space="other")
@@ -82,6 +105,7 @@ async def test_another_space_sees_nothing(service: Service, client: httpx.AsyncC
         (("POST", "/task/a", b'{"client_state": {"id": "b"}}'), 422, "invalid-document"),
         (("POST", "/task/a", b'{"client_state": {"id": "a"}, "more": 1}'), 400, "malformed-request"),
         (("GET", "/hashes?since=junk", None), 410, "cursor-gone"),
+        (("GET", "/hashes?since=junk&states=yes", None), 400, "malformed-request"),
     ],
 )
 async def test_bad_input_is_a_problem_with_a_code(

@@ -18,6 +18,10 @@ from contextlib import contextmanager, nullcontext  # noqa: E402
 from importlib import import_module  # noqa: E402
 from typing import Any, Final  # noqa: E402
 
+from client.later import postpone_for_click  # noqa: E402
+
+postpone_for_click()
+
 import click  # noqa: E402
 
 from shared import VERSION  # noqa: E402

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from shared.core.identifiers import DocumentId
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeScope:
+class ChangeScope(NamedTuple):
     """`documents`: None stands for everything."""
 
     documents: frozenset[DocumentId] | None = None

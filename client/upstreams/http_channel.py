@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 from urllib.parse import urlencode
 
 import httpx
@@ -72,8 +72,9 @@ class Channel:
             base_url=self.url,
             headers=headers,
             timeout=httpx.Timeout(60, connect=5, pool=None),
-            # Reading the certificates of all authorities takes longer than most syncs; only https needs them.
-            verify=self.url.startswith("https:"),
+            # Reading the certificates of all authorities takes longer than most syncs; only https needs them. Without
+            # a context httpcore would make one that verifies, if it needed it.
+            verify=self.url.startswith("https:") or cast("bool", None),
             limits=httpx.Limits(max_connections=CONNECTIONS + 1, max_keepalive_connections=CONNECTIONS),
             transport=transport,
         )

@@ -28,9 +28,9 @@ COUNT = 60
 """So many tasks are more than the cache waits for."""
 ALWAYS = {
     *("asyncio", "httpx", "icalendar", "rich", "tomlkit", "watchfiles", "sqlite3", "ssl", "dateutil", "wcwidth"),
-    "platformdirs",
+    *("platformdirs", "inspect", "ast", "dis", "tokenize", "gettext", "locale", "platform", "ipaddress", "shutil"),
 }
-"""What no short command loads: libraries that take longer than the command."""
+"""What no short command loads: libraries that take longer than the command, and what libraries load in vain."""
 SYNC = {"client.sync", "client.upstreams", "client.workspace", "client.formats", "shared.core.resolution.resolve"}
 CHOOSING = {"client.tasks.filters", "client.tasks.expressions", "client.tasks.reports", "client.commands.table"}
 CHANGING = {"client.tasks.modifications", "client.tasks.hooks", "ctypes", "shared.core.merge.objects"}
@@ -62,7 +62,9 @@ try:
     main(prog_name="hypertask")
 except SystemExit as end:
     assert not end.code, end.code
-print(*sorted(needless & sys.modules.keys()), file=sys.stderr)
+from client.later import StandIn
+loaded = {name for name, module in sys.modules.items() if not isinstance(module, StandIn)}
+print(*sorted(needless & loaded), file=sys.stderr)
 """
 
 
@@ -122,7 +124,9 @@ OTHERS = """
 import atexit, os, sys
 before = {*sys.modules}
 def ours():
-    loaded = [name for name, module in sys.modules.items() if module is not None and name not in before]
+    from client.later import StandIn
+    modules = {name: module for name, module in sys.modules.items() if module and not isinstance(module, StandIn)}
+    loaded = [name for name in modules if name not in before]
     own = [name for name in loaded if name.startswith(("client.", "shared."))]
     libraries = {name.partition(".")[0] for name in loaded} - {"client", "shared"} - sys.stdlib_module_names
     print(*sorted([*own, *libraries]), file=sys.stderr)
@@ -135,7 +139,7 @@ EVERY = {
     *("client.config.config_file", "client.config.config_text", "client.folder", "client.folder.durable"),
     *("client.folder.file_names", "client.folder.file_text", "client.folder.problems", "client.folder.replace"),
     *("client.folder.task_folder", "client.screen", "client.tasks", "client.tasks.ids", "client.tasks.journal"),
-    *("client.tasks.listed", "client.tasks.moments"),
+    *("client.later", "client.tasks.listed", "client.tasks.moments"),
     *("client.tasks.local_time", "client.tasks.task_list", "shared.codec", "shared.core", "shared.core.display"),
     *("shared.core.identifiers", "shared.core.json", "shared.core.json.canonical", "shared.core.json.strict"),
     *("shared.core.merge", "shared.core.merge.clock", "shared.core.protocol", "shared.core.resolution"),
@@ -161,7 +165,7 @@ SYNCING = {
     *("shared.core.json.pointers", "shared.core.json.values", "shared.core.merge.policies"),
     *("shared.core.resolution.ancestors", "shared.core.version_vectors"),
     *("shared.core.resolution.deletion_guard", "shared.observability", "shared.retry"),
-    *("anyio", "certifi", "h11", "httpcore", "httpx", "idna", "typing_extensions"),
+    *("anyio", "h11", "httpcore", "httpx", "typing_extensions"),
 }
 
 

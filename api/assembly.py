@@ -40,6 +40,7 @@ from api.limits.rates import RequestRates
 from api.limits.share_exchange import exchanging
 from api.reads.acknowledgements import DeviceAcknowledgements
 from api.reads.change_feed import ChangeFeed
+from api.reads.filled_spaces import FilledSpaces
 from api.reads.hash_maps import HashMaps
 from api.reads.page_cache import PageCache
 from api.state import AppState
@@ -100,8 +101,12 @@ class Adapters:
 @asynccontextmanager
 async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[AppState]:
     """The state of a process, which follows what is announced until the end of the block."""
-    async with Pace() as pace, ParserPool(settings.limits, pace) as parser_pool, _pages(settings, adapters) as pages:
-        maps = HashMaps(adapters.documents, adapters.cache, max_bytes=settings.map_cache_bytes)
+    maps = HashMaps(adapters.documents, adapters.cache, max_bytes=settings.map_cache_bytes)
+    async with (
+        Pace() as pace,
+        ParserPool(settings.limits, pace) as parser_pool,
+        _pages(settings, adapters, maps) as (pages, filled_spaces),
+    ):
         limits = LimitsInForce(adapters.stores, settings)
         admission = Admission(RequestRates(adapters.rates, adapters.rates_alone), limits)
         cookie = SessionCookie(settings)
@@ -121,13 +126,7 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[App
                 arriving=ArrivingBody(),
                 answers=_answers_budget(settings),
                 large_bodies=Gate(pace, LARGE_BODIES, LARGE_BODIES_OF_SPACE),
-                large_answers=Gate(
-                    pace,
-                    LARGE_ANSWERS,
-                    LARGE_ANSWERS_OF_SPACE,
-                    beside_others=LARGE_ANSWERS_BESIDE_OTHERS,
-                    most_seconds=LARGE_ANSWER_SECONDS,
-                ),
+                large_answers=_large_answers(pace),
                 imports=Gate(pace, IMPORTS, 1),
                 decisions=Gate(pace, sys.maxsize, DECISIONS_OF_SHARE, beside_others=DECISIONS_BESIDE_OTHERS),
                 parser_pool=parser_pool,
@@ -150,6 +149,7 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[App
                 identities=Identities(adapters.stores, settings, live, adapters.provider),
                 hash_maps=maps,
                 pages=pages,
+                filled_spaces=filled_spaces,
                 live=live,
                 acknowledgements=DeviceAcknowledgements(adapters.acknowledgements),
                 documents=adapters.documents,
@@ -161,12 +161,26 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[App
 
 
 @asynccontextmanager
-async def _pages(settings: Settings, adapters: Adapters) -> AsyncIterator[PageCache]:
+async def _pages(
+    settings: Settings, adapters: Adapters, maps: HashMaps
+) -> AsyncIterator[tuple[PageCache, FilledSpaces]]:
     pages = PageCache(adapters.documents, settings)
+    filled_spaces = FilledSpaces(pages, maps, most=settings.limits.max_batch_documents)
     try:
-        yield pages
+        yield pages, filled_spaces
     finally:
+        await filled_spaces.close()
         await pages.close()
+
+
+def _large_answers(pace: Pace) -> Gate:
+    return Gate(
+        pace,
+        LARGE_ANSWERS,
+        LARGE_ANSWERS_OF_SPACE,
+        beside_others=LARGE_ANSWERS_BESIDE_OTHERS,
+        most_seconds=LARGE_ANSWER_SECONDS,
+    )
 
 
 def _answers_budget(settings: Settings) -> ByteBudget:

@@ -23,6 +23,7 @@ from api.limits.bounds import ArrivingBody, ByteBudget, Gate
 from api.limits.limits_in_force import LimitsInForce
 from api.limits.pace import Pace
 from api.reads.acknowledgements import DeviceAcknowledgements
+from api.reads.filled_spaces import FilledSpaces
 from api.reads.hash_maps import HashMaps
 from api.reads.page_cache import PageCache
 from api.streams.live import Live
@@ -58,6 +59,7 @@ class AppState:
     identities: Identities
     hash_maps: HashMaps
     pages: PageCache
+    filled_spaces: FilledSpaces
     live: Live
     acknowledgements: DeviceAcknowledgements
     documents: DocumentStore

@@ -2,7 +2,8 @@
 
 A device that begins asks for all of them, one after another, and so does the next one. A page is made of one range of
 ids; it stays as it is until a document in that range changes, whatever else happens in the space. While a device
-takes a page the one after it is made: one ahead of a device, and ahead of a few devices at a time.
+takes a page the one after it is made: one ahead of a device, and ahead of a few devices at a time. All pages of a
+space are made when somebody has filled it (`FilledSpaces`).
 
 Law (tests/unit/api/test_page_cache.py): what is answered is what the store would answer, at the position of the
 cursor that comes with it or a later one. So a page has a position that was read before its rows; one that was made
@@ -93,8 +94,38 @@ class PageCache:
         self._keep(key, page)
         is_walk = after != "" or limit >= _WALK
         if page.last is not None and is_walk and 2 * page.size <= self._most and len(self._ahead) < _MOST_AHEAD:
-            self._go_ahead((space, page.last, limit), lineage, coding, billed)
+            ahead = (space, page.last, limit)
+            if ahead not in self._pages:
+                self._go_ahead(ahead, lineage, coding, billed)
         return body
+
+    async def make_all(
+        self,
+        space: SpaceId,
+        lineage: Lineage,
+        limit: int,
+        coding: str,
+        *,
+        billed: Billed,
+        goes_on: Callable[[], bool],
+    ) -> int:
+        """Makes the pages of a space in the order in which they are asked for, while that goes on and there is room
+        beside all that are kept. Returns how many are there then."""
+        after, made = "", 0
+        while goes_on():
+            key = (space, after, limit)
+            if (kept := self._pages.get(key)) is None or kept[0].position != lineage.position:
+                self._go_ahead(key, lineage, coding, billed)
+                await asyncio.wait([self._ahead[key]])
+                kept = self._pages.get(key)
+            if kept is None:  # it could not be made, or has no room
+                break
+            made += 1
+            page, size = kept
+            if page.last is None or self._size + size > self._most:
+                break
+            after = page.last
+        return made
 
     async def _body(self, page: _Page, lineage: Lineage, coding: str) -> tuple[Sequence[bytes], str]:
         cursor = cursor_of(lineage.position)
@@ -115,7 +146,7 @@ class PageCache:
             except Exception:
                 logger.exception("page_ahead_failed", extra={"fields": {"space": key[0]}})
 
-        if key not in self._pages and key not in self._ahead:
+        if key not in self._ahead:
             self._ahead[key] = task = asyncio.create_task(made())
             task.add_done_callback(lambda _: self._ahead.pop(key))
 

@@ -60,8 +60,9 @@ class Log:
         self.say(f"not measured: {what}: {self.failures[what]}")
 
 
-async def column_figures(column: Column, log: Log, only: Sequence[str]) -> Figures:
-    """All works of a column; one that fails is named, and the others go on."""
+async def column_figures(column: Column, log: Log, only: Sequence[str], pause: float) -> Figures:
+    """All works of a column, each after so many seconds in which nothing is asked; one that fails is named, and the
+    others go on."""
     found: Figures = {}
     start = time.monotonic()
     gc.collect()
@@ -71,6 +72,7 @@ async def column_figures(column: Column, log: Log, only: Sequence[str]) -> Figur
         for work in column.works:
             if only and work not in only and work != "w1":  # the first push is what the others stand on
                 continue
+            await asyncio.sleep(pause)
             try:
                 async with asyncio.timeout(WORK_SECONDS):
                     found |= await getattr(column, work)()
@@ -116,7 +118,7 @@ def measure(options: argparse.Namespace, scale: Scale, log: Log) -> tuple[list[d
             def work(place: Place, run: dict[str, Figures] = run) -> None:
                 for column in place.columns(scale):
                     means[column.name] = column.means
-                    run[column.name] = asyncio.run(column_figures(column, log, options.works))
+                    run[column.name] = asyncio.run(column_figures(column, log, options.works, options.pause))
 
             at(PLACES[name](), log, work)
         runs.append(run)
@@ -165,6 +167,7 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--systems", nargs="*", choices=PLACES, default=list(PLACES))
     parser.add_argument("--works", nargs="*", choices=Column.works, default=[], help="all of them")
+    parser.add_argument("--pause", type=float, default=1.0, help="seconds before each work in which nothing is asked")
     parser.add_argument("--sizes", type=int, nargs="*", default=[], help="W8: 1000 10000 100000 1000000")
     parser.add_argument("--sizes-systems", nargs="*", choices=PLACES, default=["hypertask"])
     parser.add_argument("--install", action="store_true", help="fetch the other systems with pip and npm, and end")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 import sys
 import time
@@ -11,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import orjson
 from pymongo import InsertOne
 
 from bench.documents import Document, document, names
@@ -142,7 +142,7 @@ class Application(WireColumn):
         return self._bare.urls[self._which], {}
 
     def single(self, body: Document) -> Request:
-        return "POST", f"/task/{body['id']}", json.dumps({"client_state": body}).encode()
+        return "POST", f"/task/{body['id']}", orjson.dumps({"client_state": body})
 
 
 def bare_columns(scale: Scale, bare: Bare) -> Sequence[Column]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import orjson
 from backports import zstd
 
 from bench.documents import Document
@@ -49,17 +49,17 @@ class WithBase(WireColumn):
 
     def batched(self, bodies: list[Document]) -> Request:
         tasks = {body["id"]: {"client_state": body, "base": "0"} for body in bodies}
-        return "POST", "/tasks", json.dumps({"tasks": tasks}).encode()
+        return "POST", "/tasks", orjson.dumps({"tasks": tasks})
 
     def single(self, body: Document) -> Request:
-        return "POST", f"/task/{body['id']}", json.dumps({"client_state": body, "base": "0"}).encode()
+        return "POST", f"/task/{body['id']}", orjson.dumps({"client_state": body, "base": "0"})
 
     async def ask(self, device: Connection, method: str, path: str, body: bytes = b"", **headers: str) -> Any:
         """The JSON of an answer, decompressed."""
         status, found, data = await device.exchange(method, path, body, accept_encoding="zstd", **headers)
         if status != 200:
             raise RuntimeError(f"{method} {path}: {status} {data[:300]!r}")
-        return json.loads(zstd.decompress(data) if found.get("content-encoding") == "zstd" else data)
+        return orjson.loads(zstd.decompress(data) if found.get("content-encoding") == "zstd" else data)
 
     async def pull(self, device: Connection) -> int:
         after: str | None = ""
@@ -91,7 +91,7 @@ class WithBase(WireColumn):
 
     async def write(self, device: Connection, bodies: list[Document], revisions: dict[str, Any]) -> None:
         tasks = {body["id"]: {"client_state": body, "base": revisions[body["id"]]} for body in bodies}
-        packed = zstd.compress(json.dumps({"tasks": tasks}).encode())
+        packed = zstd.compress(orjson.dumps({"tasks": tasks}))
         answer = await self.ask(device, "POST", "/tasks", packed, content_encoding="zstd")
         if any("error" in row for row in answer["tasks"].values()):
             raise RuntimeError("a document was refused")
@@ -153,7 +153,7 @@ class BaseReplica(Replica):
 
     async def write(self, identity: str) -> None:
         value = {"client_state": self.copies[identity], "base": self._revs[identity]}
-        row = await self._column.ask(self._device, "POST", f"/task/{identity}", json.dumps(value).encode())
+        row = await self._column.ask(self._device, "POST", f"/task/{identity}", orjson.dumps(value))
         self.copies[identity], self._revs[identity] = row["server_state"], row["rev"]
 
     def close(self) -> None:
@@ -169,7 +169,7 @@ class VersionOne(WithBase):
     ways = ("v1.0 token",)
 
     def single(self, body: Document) -> Request:
-        return "POST", f"/task/{body['id']}", json.dumps({"client_state": body}).encode()
+        return "POST", f"/task/{body['id']}", orjson.dumps({"client_state": body})
 
     async def replica(self, way: str, number: int, ids: list[str]) -> Replica:
         access = self.access if number == 0 else await self.another()
@@ -204,7 +204,7 @@ class VersionOneReplica(Replica):
         await self._post(identity, self.copies[identity])
 
     async def _post(self, identity: str, state: Document | None) -> None:
-        body = json.dumps({"client_state": state}).encode()
+        body = orjson.dumps({"client_state": state})
         answer = await self._column.ask(self._device, "POST", f"/task/{identity}", body)
         self.copies[identity] = answer["server_state"]
 

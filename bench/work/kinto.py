@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
-import json
 import secrets
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from bench.documents import Document
 from bench.load import Connection, Request
@@ -85,16 +86,16 @@ class KintoColumn(WireColumn):
         """With PostgreSQL, writes at the same time are refused with 409 "please retry", in a batch too. 412: an
         earlier try of the batch has stored this one."""
         if status == 200 and answer.startswith(b'{"responses"'):
-            return all(row["status"] in (200, 201, 412) for row in json.loads(answer)["responses"])
+            return all(row["status"] in (200, 201, 412) for row in orjson.loads(answer)["responses"])
         return status != 409 and super().accepts(status, answer)
 
     async def _ask(self, device: Connection, method: str, path: str, value: Any = None, **headers: str) -> Any:
         """Headers and JSON of a good answer."""
-        body = b"" if value is None else json.dumps(value).encode()
+        body = b"" if value is None else orjson.dumps(value)
         status, found, data = await device.exchange(method, path, body, **headers)
         if status not in (200, 201):
             raise RuntimeError(f"{method} {path}: {status} {data[:300]!r}")
-        return found, json.loads(data)
+        return found, orjson.loads(data)
 
     def path(self, identity: str) -> str:
         return f"{self._records}/{identity}"
@@ -104,10 +105,10 @@ class KintoColumn(WireColumn):
             "defaults": {"method": "PUT", "headers": {"If-None-Match": "*"}},
             "requests": [{"path": self.path(body["id"])[3:], "body": {"data": body}} for body in bodies],
         }
-        return "POST", "/v1/batch", json.dumps(value).encode()
+        return "POST", "/v1/batch", orjson.dumps(value)
 
     def single(self, body: Document) -> Request:
-        return "PUT", self.path(body["id"]), json.dumps({"data": body}).encode()
+        return "PUT", self.path(body["id"]), orjson.dumps({"data": body})
 
     async def records_of(self, device: Connection, query: str = "") -> tuple[str, list[Document]]:
         """All pages, and the collection's ETag."""
@@ -215,18 +216,16 @@ class KintoReplica(Replica):
                 break
         if status not in (200, 201):
             raise RuntimeError(f"{identity}: {status} {data[:300]!r}")
-        self.copies[identity] = json.loads(data)["data"]
+        self.copies[identity] = orjson.loads(data)["data"]
 
     async def _written(self, identity: str) -> tuple[int, bytes]:
         path, mine = self._column.path(identity), self.copies[identity]
         if self._way == "JSON patch":
             patch = [{"op": "add", "path": f"/data/{self.field}", "value": mine[self.field]}]
             kind = "application/json-patch+json"
-            status, _, data = await self._device.exchange(
-                "PATCH", path, json.dumps(patch).encode(), content_type=kind
-            )
+            status, _, data = await self._device.exchange("PATCH", path, orjson.dumps(patch), content_type=kind)
         elif self._way == "PUT":
-            status, _, data = await self._device.exchange("PUT", path, json.dumps({"data": mine}).encode())
+            status, _, data = await self._device.exchange("PUT", path, orjson.dumps({"data": mine}))
         else:
             status, data = await self._matched(path, mine)
         return status, data
@@ -236,11 +235,11 @@ class KintoReplica(Replica):
         turn = int(mine[self.field].split()[-1])
         for _ in range(TRIES):
             match = f'"{mine["last_modified"]}"'
-            body = json.dumps({"data": mine}).encode()
+            body = orjson.dumps({"data": mine})
             status, _, data = await self._device.exchange("PUT", path, body, if_match=match)
             if status != 412:
                 return status, data
-            mine = json.loads(data)["details"]["existing"]
+            mine = orjson.loads(data)["details"]["existing"]
             edited(mine, self.field, turn)
         raise RuntimeError(f"{path}: refused {TRIES} times")
 

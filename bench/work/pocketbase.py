@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+
+import orjson
 
 from bench.documents import Document
 from bench.load import Connection, Request
@@ -74,18 +75,18 @@ class PocketBaseColumn(WireColumn):
 
     async def ask(self, device: Connection, method: str, path: str, value: Any = None) -> Any:
         """JSON of a good answer."""
-        body = b"" if value is None else json.dumps(value).encode()
+        body = b"" if value is None else orjson.dumps(value)
         status, data = await device.request(method, path, body)
         if status not in (200, 204):
             raise RuntimeError(f"{method} {path}: {status} {data[:300]!r}")
-        return json.loads(data) if data else None
+        return orjson.loads(data) if data else None
 
     def batched(self, bodies: list[Document]) -> Request:
         requests = [{"method": "POST", "url": self.path, "body": body} for body in bodies]
-        return "POST", "/api/batch", json.dumps({"requests": requests}).encode()
+        return "POST", "/api/batch", orjson.dumps({"requests": requests})
 
     def single(self, body: Document) -> Request:
-        return "POST", self.path, json.dumps(body).encode()
+        return "POST", self.path, orjson.dumps(body)
 
     async def rows(self, device: Connection, query: str) -> list[Document]:
         """All pages."""
@@ -204,16 +205,16 @@ class PocketBase:
         device = Connection(self._url, headers=JSON)
         await device.open()
         path = "/api/collections/_superusers/auth-with-password"
-        body = json.dumps({"identity": ADMINISTRATOR, "password": password}).encode()
+        body = orjson.dumps({"identity": ADMINISTRATOR, "password": password})
         status, data = await device.request("POST", path, body)
         if status != 200:
             raise RuntimeError(f"{path}: {status} {data[:300]!r}")
         device.close()
-        headers = {**JSON, "authorization": json.loads(data)["token"]}
+        headers = {**JSON, "authorization": orjson.loads(data)["token"]}
         device = Connection(self._url, headers=headers)
         await device.open()
         settings = {"batch": {"enabled": True, "maxRequests": 1000, "timeout": 60}, "logs": {"maxDays": 0}}
-        status, data = await device.request("PATCH", "/api/settings", json.dumps(settings).encode())
+        status, data = await device.request("PATCH", "/api/settings", orjson.dumps(settings))
         if status != 200:
             raise RuntimeError(f"/api/settings: {status} {data[:300]!r}")
         device.close()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import http.client
-import json
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from bench.documents import Document
 from bench.load import Connection, Request
@@ -58,17 +59,17 @@ class PouchServer(WireColumn):
         return self._server.url, JSON
 
     async def _ask(self, device: Connection, method: str, path: str, value: Any = None) -> Any:
-        body = b"" if value is None else json.dumps(value).encode()
+        body = b"" if value is None else orjson.dumps(value)
         status, _, data = await device.exchange(method, f"{self._path}{path}", body)
         if status not in (200, 201):
             raise RuntimeError(f"{method} {path}: {status} {data[:300]!r}")
-        return json.loads(data)
+        return orjson.loads(data)
 
     def batched(self, bodies: list[Document]) -> Request:
-        return "POST", f"{self._path}/_bulk_docs", json.dumps({"docs": [_stored(body) for body in bodies]}).encode()
+        return "POST", f"{self._path}/_bulk_docs", orjson.dumps({"docs": [_stored(body) for body in bodies]})
 
     def single(self, body: Document) -> Request:
-        return "PUT", f"{self._path}/{body['id']}", json.dumps(_stored(body)).encode()
+        return "PUT", f"{self._path}/{body['id']}", orjson.dumps(_stored(body))
 
     async def pull(self, device: Connection) -> int:
         return len((await self._ask(device, "GET", "/_all_docs?include_docs=true"))["rows"])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from bench.documents import Document, document
 from bench.load import Connection, Request
@@ -47,7 +48,7 @@ class RxServer(WireColumn):
 
     def batched(self, bodies: list[Document]) -> Request:
         rows = [{"newDocumentState": {**body, "_deleted": False}} for body in bodies]
-        return "POST", f"{self._path}/push", json.dumps(rows).encode()
+        return "POST", f"{self._path}/push", orjson.dumps(rows)
 
     def single(self, body: Document) -> Request:
         return self.batched([body])
@@ -57,7 +58,7 @@ class RxServer(WireColumn):
         status, _, data = await device.exchange("GET", path)
         if status != 200:
             raise RuntimeError(f"{path}: {status} {data[:300]!r}")
-        return json.loads(data)
+        return orjson.loads(data)
 
     async def _all(self, device: Connection) -> tuple[int, dict[str, Any]]:
         mark: dict[str, Any] = {"lwt": 0, "id": ""}
@@ -95,7 +96,7 @@ class RxServer(WireColumn):
             }
             for body in bodies
         ]
-        status, data = await device.request("POST", f"{self._path}/push", json.dumps(rows).encode())
+        status, data = await device.request("POST", f"{self._path}/push", orjson.dumps(rows))
         self.accepts(status, data)
 
     async def listen(self, device: Connection) -> Arrival:

@@ -10,16 +10,15 @@ from weakref import WeakValueDictionary
 from api.reads.batch_loader import BatchLoader
 from api.reads.cached_hash_map import CachedHashMap, CachedHashMaps
 from shared import metrics
-from shared.core.documents import Position, SequenceNumber, SpaceId
+from shared.core.documents import Position, SpaceId
 from shared.core.index.cursors import is_behind
-from shared.core.index.hash_map import BucketedMap
+from shared.core.index.hash_map import BucketedMap, Gathering
 from shared.core.index.lineage import Lineage
 from shared.observability import event
-from shared.ports import Changes, DocumentStore, HashMapCache, UnavailableError
+from shared.ports import DocumentStore, HashMapCache, UnavailableError
 
 logger = logging.getLogger(__name__)
 
-_NOTHING = SequenceNumber(0)
 _ATTEMPTS = 4
 _SPACES_AT_ONCE = 500
 _SPACES_REMEMBERED = 10_000
@@ -159,10 +158,6 @@ class HashMaps:
 
     async def _built(self, space: SpaceId) -> BucketedMap:
         metrics.HASH_MAPS_BUILT.inc()
-        return await asyncio.to_thread(_map_of, await self._store.changes(space, _NOTHING))
-
-
-def _map_of(changes: Changes) -> BucketedMap:
-    """In a thread: a map of a million documents takes two seconds."""
-    live = {document: hash_ for document, hash_ in changes.hashes.items() if hash_ is not None}
-    return BucketedMap.of(changes.position, live)
+        gathering = Gathering()
+        lineage = await self._store.live(space, gathering.add)
+        return await asyncio.to_thread(gathering.map, lineage.position)  # of a million documents: half a second

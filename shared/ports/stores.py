@@ -155,6 +155,11 @@ class DocumentStore(Protocol):
         """What changed after `after`, read at one point in time, no acknowledged write missing."""
         ...
 
+    async def live(self, space: SpaceId, take: Callable[[Sequence[tuple[bytes, bytes]]], None]) -> Lineage:
+        """Gives `take` the ids of all live documents and their hashes, as ASCII, in portions one after another and
+        perhaps in a thread: read at one point in time, no acknowledged write missing. That moment is returned."""
+        ...
+
     async def feed(
         self, space: SpaceId, after: SequenceNumber, until: SequenceNumber, most: int
     ) -> list[tuple[SequenceNumber, DocumentId, ContentHash | None]]:

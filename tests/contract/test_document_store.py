@@ -34,11 +34,22 @@ def write_of(document: str, value: Any, rev: str = "r") -> Write:
     return Write(Item(submission, DeviceId("d")), decision, rev, ())  # type: ignore[arg-type]
 
 
+def deletion_of(document: str) -> Write:
+    """A tombstone in place of its head."""
+    write = write_of(document, None)
+    assert write.decision.revision is not None
+    gone = replace(write.decision.revision, body=None)
+    return replace(write, decision=replace(write.decision, state=None, revision=gone))
+
+
 async def put(
     store: DocumentStore, space: SpaceId, document: str, value: Any, fence: Fence | None = None
 ) -> SequenceNumber:
+    return await stored(store, space, write_of(document, value), fence)
+
+
+async def stored(store: DocumentStore, space: SpaceId, write: Write, fence: Fence | None = None) -> SequenceNumber:
     def work(transaction: Transaction) -> SequenceNumber:
-        write = write_of(document, value)
         (memory,) = transaction.first_contexts([write.item.submission])
         first = transaction.allot(1, int(memory.head is None))
         transaction.write(first, [write], {})
@@ -161,6 +172,24 @@ async def test_another_space_sees_nothing(store: DocumentStore, space: SpaceId) 
     assert await store.history(other, DocumentId("a"), 10) == []
 
 
+async def test_live_documents_come_in_portions_and_no_other_ones(store: DocumentStore, space: SpaceId) -> None:
+    async def live(there: SpaceId) -> tuple[dict[str, str], Position]:
+        found: list[tuple[bytes, bytes]] = []
+        lineage = await store.live(there, found.extend)
+        return {document.decode(): hash_.decode() for document, hash_ in found}, lineage.position
+
+    assert await live(space) == ({}, (await store.lineages([space]))[space].position)
+    for document, value in (("a", 1), ("b", 1), ("c", 1), ("a", 2)):
+        await put(store, space, document, value)
+    await stored(store, space, deletion_of("b"))
+    other = SpaceId(f"{space}-2")
+    await put(store, other, "d", 1)
+    changes = await store.changes(space, SequenceNumber(0))
+    assert changes.hashes["b"] is None
+    assert await live(space) == ({name: changes.hashes[DocumentId(name)] for name in ("a", "c")}, changes.position)
+    assert (await live(other))[0].keys() == {"d"}
+
+
 async def test_who_was_taken_over_writes_nothing_any_more(store: DocumentStore, space: SpaceId) -> None:
     early, late = Fence(10, "early"), Fence(20, "late")
     await put(store, space, "a", 1, early)
@@ -188,6 +217,7 @@ async def test_errors_are_ours(settings: Settings) -> None:
             "lineages": broken.lineages([here]),
             "begin_history": broken.begin_history(here, Position(Epoch("h"), SequenceNumber(1))),
             "changes": broken.changes(here, SequenceNumber(0)),
+            "live": broken.live(here, lambda _: None),
             "feed": broken.feed(here, SequenceNumber(0), SequenceNumber(1), 1),
             "page": broken.page(here, "", 1, made=list),
             "head": broken.head(here, document),

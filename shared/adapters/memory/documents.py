@@ -105,6 +105,11 @@ class MemoryDocumentStore:
         changed = {name: one.hash for name, one in self._entries(space).items() if one.head.sequence > after}
         return Changes(lineage, changed)
 
+    async def live(self, space: SpaceId, take: Callable[[Sequence[tuple[bytes, bytes]]], None]) -> Lineage:
+        lineage, entries = self._kept(space).space.lineage(), self._entries(space)
+        take([(name.encode(), one.hash.encode()) for name, one in entries.items() if one.hash is not None])
+        return lineage
+
     async def feed(
         self, space: SpaceId, after: SequenceNumber, until: SequenceNumber, most: int
     ) -> list[tuple[SequenceNumber, DocumentId, ContentHash | None]]:

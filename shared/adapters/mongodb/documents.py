@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import aclosing
 from typing import Final, TypeVar
 
@@ -13,7 +13,14 @@ from shared.adapters.mongodb.atomic import MongoSession, atomically
 from shared.adapters.mongodb.client import Mongo, Row, errors_mapped
 from shared.adapters.mongodb.pages import Pages
 from shared.adapters.mongodb.raw_batches import at_once
-from shared.adapters.mongodb.raw_rows import hashes_in, one_by_one, sized, with_next_under_way
+from shared.adapters.mongodb.raw_rows import (
+    hashes_in,
+    in_thread_if_large,
+    live_in,
+    one_by_one,
+    sized,
+    with_next_under_way,
+)
 from shared.adapters.mongodb.reads import Reads
 from shared.adapters.mongodb.rows import (
     entry_of,
@@ -45,6 +52,7 @@ T = TypeVar("T")
 _PRUNED_AT_ONCE: Final = 1000
 _DROPPED_AT_ONCE: Final = 1000
 _LINEAGE: Final = {"epoch": 1, "sequence": 1, "histories": 1}
+_HEADS_AT_ONCE: Final = 10_000
 _HISTORY_ROWS: Final = 50
 """Of a history that are read at a time: each may say what conflicted, and be as large as a document."""
 _WITHOUT_BODIES: Final = {
@@ -125,22 +133,36 @@ class MongoDocumentStore:
     async def changes(self, space: SpaceId, after: SequenceNumber) -> Changes:
         hashes: dict[DocumentId, ContentHash | None] = {}
         prefix = len(space) + 1
+
+        async def take(batch: bytes) -> None:
+            hashes.update(await hashes_in(batch, prefix))
+
+        fields = {"hash": 1, "live": {"$gt": ["$body", None]}}
+        lineage = await self._read(space, {"seq": {"$gt": after}}, fields, take)
+        return Changes(lineage, hashes)
+
+    async def live(self, space: SpaceId, take: Callable[[Sequence[tuple[bytes, bytes]]], None]) -> Lineage:
+        async def taken(batch: bytes) -> None:
+            await in_thread_if_large(batch, lambda: take(live_in(batch, space)))
+
+        # It leaves out what is not live: to compute that as a field of each row takes it half as long again.
+        return await self._read(space, {"seq": {"$gt": 0}, "body": {"$exists": True}}, {"hash": 1}, taken)
+
+    async def _read(
+        self, space: SpaceId, query: Row, fields: Row, take: Callable[[bytes], Awaitable[None]]
+    ) -> Lineage:
+        """Batches of heads, and where the space stood when all of them were read: at one point in time."""
         with errors_mapped():
             async with await self._client.start_session(snapshot=True) as session:
                 row = await self._spaces.find_one({"_id": space}, session=session)
                 if row is not None:
                     batches = self._documents.find_raw_batches(
-                        {"space": space, "seq": {"$gt": after}},
-                        {"hash": 1, "live": {"$gt": ["$body", None]}},
-                        session=session,
-                        batch_size=10_000,
+                        {"space": space, **query}, fields, session=session, batch_size=_HEADS_AT_ONCE
                     )
                     async with aclosing(with_next_under_way(at_once(batches))) as read:
                         async for batch in read:
-                            hashes.update(await hashes_in(batch, prefix))
-        if row is None:
-            return Changes((await self.lineages([space]))[space], {})
-        return Changes(lineage_of(row), hashes)
+                            await take(batch)
+        return (await self.lineages([space]))[space] if row is None else lineage_of(row)
 
     async def feed(
         self, space: SpaceId, after: SequenceNumber, until: SequenceNumber, most: int

@@ -3,33 +3,59 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterator
+from functools import lru_cache
 from struct import Struct
-from typing import Final
+from typing import Final, TypeVar
 
 from bson import decode, decode_all, decode_iter
 
 from shared.adapters.mongodb.client import CODEC, RAW, Row
-from shared.core.documents import ContentHash, DocumentId
+from shared.core.documents import ContentHash, DocumentId, SpaceId
+
+T = TypeVar("T")
 
 _SLICE_BYTES: Final = 128 * 1024
+_HASH_ROW_BYTES: Final = 4 + (5 + 4 + 1 + 1) + (6 + 4 + 32 + 1) + 1
+"""Of a row that `_hash_row` finds, without the names of its space and document."""
 _LENGTH: Final = Struct("<i").unpack_from
 """Of the row that begins at an offset."""
+
+
+async def in_thread_if_large(batch: bytes, work: Callable[[], T]) -> T:
+    """What is made of a batch."""
+    return work() if len(batch) <= _SLICE_BYTES else await asyncio.to_thread(work)
 
 
 async def hashes_in(batch: bytes, prefix: int) -> dict[DocumentId, ContentHash | None]:
     """Of heads that were asked for their hashes; `prefix`: characters of a key before the id. A row at a time would
     take three times as long."""
-    return (
-        _hashes_in(batch, prefix)
-        if len(batch) <= _SLICE_BYTES
-        else await asyncio.to_thread(_hashes_in, batch, prefix)
-    )
+    return await in_thread_if_large(batch, lambda: _hashes_in(batch, prefix))
 
 
 def _hashes_in(batch: bytes, prefix: int) -> dict[DocumentId, ContentHash | None]:
     return {DocumentId(row["_id"][prefix:]): row["hash"] if row["live"] else None for row in decode_all(batch)}
+
+
+def live_in(batch: bytes, space: SpaceId) -> list[tuple[bytes, bytes]]:
+    """The ids and hashes of heads that were asked for nothing else."""
+    documents: list[tuple[bytes, bytes]] = _hash_row(space).findall(batch)
+    size = sum([len(document) for document, _ in documents]) + len(documents) * (_HASH_ROW_BYTES + len(space))
+    if size == len(batch):
+        return documents
+    # Not every row has the form, or not only rows: then the driver looks.
+    prefix = len(space) + 1
+    return [(row["_id"][prefix:].encode("ascii"), row["hash"].encode("ascii")) for row in decode_all(batch)]
+
+
+@lru_cache(maxsize=16)
+def _hash_row(space: SpaceId) -> re.Pattern[bytes]:
+    """{"_id": "space/id", "hash": "..."} as BSON: a length, and two strings with their lengths. Making values of it
+    takes twice as long."""
+    key, value = rb"\x02_id\x00....%b/([^\x00]*)\x00", rb"\x02hash\x00\x21\x00\x00\x00([^\x00]{32})\x00"
+    return re.compile(rb"...." + key % re.escape(space.encode("ascii")) + value + rb"\x00", re.DOTALL)
 
 
 async def with_next_under_way(batches: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:

@@ -9,6 +9,7 @@ of the map is the same however it is divided.
 
 Laws (tests/unit/core/index/test_hash_map.py):
     parse(of(p, h).text()) == h
+    a Gathering that the documents of h were added to, in any order and portions, makes of(p, h)
     of(p, h).patched(q, changes) says what of(q, h with the changes made) says, in the same bytes
     it differs from the map before in the touched buckets alone
     divided() says what it said
@@ -19,8 +20,10 @@ from __future__ import annotations
 import hashlib
 import json
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Final
 
 from shared.core.documents import ContentHash, DocumentId, HashMap, Position
@@ -31,6 +34,7 @@ ROOM: Final = 256
 """Documents of a bucket, on average, for which a new map is divided; with four times as many it is divided again."""
 CROWDED: Final = 4 * ROOM
 _KEY_BYTES: Final = 32
+_PREFIX_BYTES: Final = MAX_DIGITS // 2
 
 
 def key_of(document: DocumentId) -> str:
@@ -52,10 +56,9 @@ class BucketedMap:
 
     @classmethod
     def of(cls, position: Position, hashes: HashMap) -> BucketedMap:
-        digits = MIN_DIGITS
-        while digits < MAX_DIGITS and len(hashes) > ROOM * 16**digits:
-            digits += 1
-        return cls.made(position, digits, _grouped(digits, hashes.items()))
+        gathering = Gathering()
+        gathering.add(_as_bytes(hashes.items()))
+        return gathering.map(position)
 
     @classmethod
     def made(cls, position: Position, digits: int, buckets: Mapping[str, bytes]) -> BucketedMap:
@@ -88,8 +91,9 @@ class BucketedMap:
 
     def divided(self) -> BucketedMap:
         """The same with prefixes of one digit more: rare, and as much work as making the map."""
-        buckets = _grouped(self.digits + 1, self.items())
-        return BucketedMap.made(self.position, self.digits + 1, buckets)
+        gathering = Gathering()
+        gathering.add(_as_bytes(self.items()))
+        return gathering.map(self.position, self.digits + 1)
 
     def items(self) -> Iterator[tuple[DocumentId, ContentHash]]:
         """All documents, bucket by bucket."""
@@ -108,6 +112,38 @@ class BucketedMap:
         return [*texts[:-1], b"}"] if self.buckets else [b"{}"]
 
 
+class Gathering:
+    """The documents of a map that is to be made. There may be millions: little is done for each of them."""
+
+    def __init__(self) -> None:
+        # By as many bytes of their keys as the longest prefix has. The key goes before the member, in the same bytes:
+        # that is what they are sorted by, and takes least memory.
+        self._entries: defaultdict[bytes, list[bytes]] = defaultdict(list)
+
+    def add(self, documents: Iterable[tuple[bytes, bytes]]) -> None:
+        """Ids and their hashes, none of which was added before."""
+        entries, key, member = self._entries, hashlib.sha256, b'":"'.join
+        for document in documents:
+            digest = key(document[0]).digest()
+            entries[digest[:_PREFIX_BYTES]].append(digest + member(document))
+
+    def map(self, position: Position, digits: int | None = None) -> BucketedMap:
+        """Nothing is gathered any more then. `digits`: of its prefixes, if they are not those of a new map."""
+        if digits is None:
+            count, digits = sum(map(len, self._entries.values())), MIN_DIGITS
+            while digits < MAX_DIGITS and count > ROOM * 16**digits:
+                digits += 1
+        buckets: dict[str, bytes] = {}
+        for prefix, several in groupby(sorted(self._entries), lambda first: first.hex()[:digits]):
+            members: list[bytes] = []
+            for first in several:
+                entries = self._entries.pop(first)
+                entries.sort()
+                members += [entry[_KEY_BYTES:] for entry in entries]
+            buckets[prefix] = b'"%b"' % b'","'.join(members)
+        return BucketedMap.made(position, digits, buckets)
+
+
 def members_of(members: bytes) -> HashMap:
     """The documents of a bucket."""
     hashes: HashMap = json.loads(b"{%s}" % members)
@@ -119,22 +155,8 @@ def digest_of(members: bytes) -> str:
     return hashlib.blake2b(members, digest_size=12).hexdigest()
 
 
-def _grouped(digits: int, items: Iterable[tuple[DocumentId, ContentHash]]) -> dict[str, bytes]:
-    grouped: dict[str, list[bytes]] = {}
-    for document, hash_ in items:
-        # The key goes before the member, in the same bytes: that is what they are sorted by, and takes least memory.
-        key = hashlib.sha256(document.encode("ascii")).digest()
-        prefix = key[:2].hex()[:digits]
-        entries = grouped.get(prefix)
-        if entries is None:
-            entries = grouped[prefix] = []
-        entries.append(b"%b%b" % (key, _member(document, hash_)))
-    buckets: dict[str, bytes] = {}
-    while grouped:
-        prefix, entries = grouped.popitem()
-        entries.sort()
-        buckets[prefix] = b",".join([entry[_KEY_BYTES:] for entry in entries])
-    return buckets
+def _as_bytes(items: Iterable[tuple[DocumentId, ContentHash]]) -> Iterator[tuple[bytes, bytes]]:
+    return ((document.encode("ascii"), hash_.encode("ascii")) for document, hash_ in items)
 
 
 def _patched(members: bytes, changes: Mapping[DocumentId, ContentHash | None]) -> tuple[bytes, int]:

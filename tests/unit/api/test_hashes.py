@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -18,7 +18,6 @@ from shared.adapters.memory.documents import MemoryDocumentStore
 from shared.core.documents import ContentHash, DocumentId, Epoch, Position, SequenceNumber, SpaceId
 from shared.core.index.hash_map import BucketedMap
 from shared.core.index.lineage import Lineage
-from shared.ports import Changes
 from tests.unit.api.in_memory import Service
 
 
@@ -93,9 +92,9 @@ async def test_a_map_that_is_built_between_the_look_and_the_lock_is_not_built_ag
     class Store(MemoryDocumentStore):
         read_whole = 0
 
-        async def changes(self, space: SpaceId, after: SequenceNumber) -> Changes:
-            self.read_whole += after == 0
-            return await super().changes(space, after)
+        async def live(self, space: SpaceId, take: Callable[[Sequence[tuple[bytes, bytes]]], None]) -> Lineage:
+            self.read_whole += 1
+            return await super().live(space, take)
 
     class Cache(MemoryHashMapCache):
         between: HashMaps | None = None

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+import random
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.core.documents import ContentHash, DocumentId, Epoch, Position, SequenceNumber
-from shared.core.index.hash_map import CROWDED, MAX_DIGITS, MIN_DIGITS, ROOM, BucketedMap, key_of
+from shared.core.index.hash_map import CROWDED, MAX_DIGITS, MIN_DIGITS, ROOM, BucketedMap, Gathering, key_of
 
 ids = st.text("abcdefghijklmnop0123456789._~-", min_size=1, max_size=3)
 hashes = st.text("0123456789abcdef", min_size=32, max_size=32)
@@ -23,6 +24,16 @@ def test_the_text_is_the_map_in_the_order_of_keys(content: Any) -> None:
     found = json.loads(BucketedMap.of(OLD, content).text())
     assert found == content
     assert list(found) == sorted(content, key=key_of)
+
+
+@given(st.dictionaries(ids, hashes), st.randoms(), st.integers(1, 5))
+def test_a_map_is_the_same_however_its_documents_come(content: Any, dice: random.Random, most: int) -> None:
+    documents = [(document.encode(), hash_.encode()) for document, hash_ in content.items()]
+    dice.shuffle(documents)
+    gathering = Gathering()
+    for first in range(0, len(documents), most):
+        gathering.add(documents[first : first + most])
+    assert gathering.map(OLD) == BucketedMap.of(OLD, content)
 
 
 @given(st.dictionaries(ids, hashes), st.dictionaries(ids, st.none() | hashes))

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from shared.transaction import CachedResolver, decide
 from tests.contract.transactions import (
     DEVICES,
     DOCUMENTS,
+    ByOneWorker,
     InDirectory,
     InMemory,
     InMongo,
@@ -42,19 +44,23 @@ from tests.contract.transactions import (
 
 A, B, C = DEVICES
 ID = DOCUMENTS[0]
-ADAPTERS = ["memory", "directory", "repository", "mongodb"]
+ADAPTERS = ["memory", "directory", "repository", "mongodb", "one worker"]
 LIMIT = Limits().max_document_bytes
 
 
 @pytest.fixture(params=ADAPTERS)
-def space(request: pytest.FixtureRequest, tmp_path: Path) -> Transacted:
-    if request.param == "directory":
-        return InDirectory(tmp_path)
-    if request.param == "repository":
-        return InRepository(tmp_path)
-    if request.param == "mongodb":
-        return InMongo(request.getfixturevalue("settings"))
-    return InMemory()
+def space(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Transacted]:
+    if request.param == "one worker":
+        with closing(ByOneWorker(request.getfixturevalue("settings"))) as worker:
+            yield worker
+    elif request.param == "directory":
+        yield InDirectory(tmp_path)
+    elif request.param == "repository":
+        yield InRepository(tmp_path)
+    elif request.param == "mongodb":
+        yield InMongo(request.getfixturevalue("settings"))
+    else:
+        yield InMemory()
 
 
 def submission(
@@ -287,7 +293,7 @@ def test_every_adapter_decides_as_memory_does(space: Transacted, seed: int) -> N
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("space", ["memory", "mongodb"], indirect=True)
+@pytest.mark.parametrize("space", ["memory", "mongodb", "one worker"], indirect=True)
 def test_many_of_one_document_in_one_transaction_are_decided_as_one_by_one(space: Transacted, seed: int) -> None:
     """Of every kind: with a base that is the head, with an older one, without one, deletions and repeats."""
     reference = InMemory()

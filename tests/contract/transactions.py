@@ -7,6 +7,7 @@ import json
 import subprocess
 import uuid
 from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -19,7 +20,7 @@ from shared.adapters.mongodb import MongoDocumentStore, opened
 from shared.core.documents import DeviceId, DocumentId, SpaceId
 from shared.core.merge.conflict_rows import ConflictRow
 from shared.core.merge.policies import NO_POLICIES, Policies
-from shared.ports import Transaction
+from shared.ports import Fence, Transaction
 from shared.representations import policies_row
 from shared.settings import Settings
 
@@ -151,3 +152,24 @@ class InMongo:
                 return await call(MongoDocumentStore(mongo, give_up_after_seconds=20))
 
         return asyncio.run(run())
+
+
+class ByOneWorker(InMongo):
+    """It holds the lease all the time, and need not read what it knows from one transaction to the next."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._runner = asyncio.Runner()
+        self._left = AsyncExitStack()
+        mongo = self._runner.run(self._left.enter_async_context(opened(settings)))
+        self._store = MongoDocumentStore(mongo, give_up_after_seconds=20)
+
+    def transact(self, work: Callable[[Transaction], T]) -> T:
+        return self._run(lambda store: store.transact(self._space, work, Fence(1, "one")))
+
+    def close(self) -> None:
+        self._runner.run(self._left.aclose())
+        self._runner.close()
+
+    def _run(self, call: Callable[[MongoDocumentStore], Coroutine[Any, Any, T]]) -> T:
+        return self._runner.run(call(self._store))

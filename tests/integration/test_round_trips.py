@@ -20,6 +20,7 @@ from shared.codec import content_hash
 from shared.core.documents import Body, DeviceId, DocumentId, SpaceId
 from shared.core.resolution.batch import Answer, Item
 from shared.core.resolution.context import Outcome, Submission
+from shared.core.resolution.retention import Retention
 from shared.core.resolution.revs import CREATED
 from shared.ports import Fence, Reply, Transaction
 from shared.settings import Settings
@@ -49,7 +50,7 @@ class Writer:
     """A worker that holds the lease of one space."""
 
     def __init__(self, store: MongoDocumentStore, commands: Commands, space: SpaceId, token: str) -> None:
-        self._store = store
+        self.store = store
         self._commands = commands
         self.space = space
         self.fence = Fence(1, token)
@@ -64,7 +65,7 @@ class Writer:
         self._commands.seen.clear()
 
         replies: Sequence[Reply]
-        replies, _ = await self._store.transact(
+        replies, _ = await self.store.transact(
             self.space, lambda found: decide(found, CachedResolver(10**6), items), self.fence
         )
         return [reply for reply in replies if isinstance(reply, Answer)], list(self._commands.seen)
@@ -159,6 +160,19 @@ async def test_heads_of_a_database_that_was_put_back_meanwhile_are_not_known(
     assert (asked.outcome, asked.rev) == (Outcome.UNCHANGED, made.rev)
 
 
+async def test_what_came_before_is_not_known_any_more_when_some_of_it_was_removed(writer: Writer) -> None:
+    [made], _ = await writer.write(submission({"id": "a", "x": 0, "y": 0}))
+    await writer.write(submission({"id": "a", "x": 1, "y": 0}, made.rev))
+    on_an_older_base = submission({"id": "a", "x": 0, "y": 1}, made.rev, DEVICES[1])
+    [merged], asked = await writer.write(on_an_older_base, dry_run=True)
+    assert (merged.body, asked) == ({"id": "a", "x": 1, "y": 1}, ["find spaces", "commitTransaction"])
+    now = on_an_older_base.arrived_at + 1e9
+    pruned = await writer.store.prune(writer.space, Retention(days=1, bytes_per_space=0, hash_days=10**6), now)
+    assert pruned.bodies == 1
+    answers, _ = await writer.write(on_an_older_base)
+    assert answers == []  # but a refusal: the client has to send its base along
+
+
 async def test_a_document_that_is_made_twice_is_read_before_the_second_time(writer: Writer) -> None:
     for number in range(2):
         await writer.write(submission({"id": f"a{number}", "n": 1}))
@@ -211,19 +225,25 @@ def _told(answer: Answer) -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize("devices", [4, 8])
+@pytest.mark.parametrize("has_made_it", [True, False])
 async def test_edits_of_the_same_document_are_decided_without_going_back_to_the_database(
-    writer: Writer, devices: int
+    writers: list[Writer], devices: int, has_made_it: bool
 ) -> None:
+    writer, another = writers
     fields = dict.fromkeys(map(str, DEVICES[:devices]), 0)
-    [made], _ = await writer.write(submission({"id": "a", **fields}))
+    another.leased(2)
+    writer.leased(3)
+    [made], _ = await (writer if has_made_it else another).write(submission({"id": "a", **fields}))
     edits = [submission({"id": "a", **fields, device: 1}, made.rev, device) for device in DEVICES[:devices]]
     answers, asked = await writer.write(*edits)
     assert [one.outcome for one in answers] == [Outcome.FAST_FORWARD, *[Outcome.MERGED] * (devices - 1)]
     last = edits[-1].client_state if answers[-1].same else answers[-1].body
     assert last == {"id": "a", **dict.fromkeys(fields, 1)}
+    reads = ["find revisions"] * 3  # states by hash, pairs, values that are gone: of all edits together
     assert asked == [
+        *([] if has_made_it else ["find documents"]),
         "findAndModify spaces",
-        *["find revisions"] * 3,  # states by hash, pairs, values that are gone: of all edits together
+        *([] if has_made_it else reads),
         "update spaces",  # what the later edits add to the sequences
         "update documents",
         "insert revisions",
@@ -251,13 +271,20 @@ async def test_edits_of_many_documents_without_a_base_ask_no_more_than_one_of_th
             ]
 
 
-async def test_edits_on_older_bases_ask_for_what_all_of_them_need_at_once(writer: Writer) -> None:
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_edits_on_older_bases_ask_for_what_all_of_them_need_at_once(
+    writers: list[Writer], is_known: bool
+) -> None:
     """Each device is on what it was answered last, and only the last one's is the head."""
+    writer, another = writers
     fields = dict.fromkeys(map(str, DEVICES), 0)
     [made], asked = await writer.write(submission({"id": "a", **fields}))
     bodies: dict[DeviceId, Body] = {device: {"id": "a", **fields} for device in DEVICES}
     bases: dict[DeviceId, str | None] = dict.fromkeys(DEVICES, made.rev)
     for n in range(1, 5):
+        if n == 4 and not is_known:
+            writer = another
+            writer.leased(2)
         bodies = {device: {**body, device: n} for device, body in bodies.items()}
         answers, asked = await writer.write(*(submission(bodies[one], bases[one], one) for one in DEVICES))
         for device, one in zip(DEVICES, answers, strict=True):
@@ -265,22 +292,27 @@ async def test_edits_on_older_bases_ask_for_what_all_of_them_need_at_once(writer
             if isinstance(one.body, dict):
                 bodies[device] = one.body
     assert bodies[DEVICES[-1]] == {"id": "a", **dict.fromkeys(fields, 4)}
+    # States by hash, pairs, states of those, the newest ones: of all edits together.
+    reads = [] if is_known else ["find documents", *["find revisions"] * 4]
+    asked = asked if is_known else asked[asked.index("find documents") :]  # before that it learned the policies
     assert asked == [
-        *["find revisions"] * 4,  # states by hash, pairs, states of those, the newest ones: of all edits together
+        *reads,
         *["findAndModify spaces", "update spaces", "update documents", "insert revisions", "commitTransaction"],
     ]
 
 
 @pytest.mark.parametrize(("length", "portions"), [(20, 1), (3000, 2)])
 async def test_a_long_history_is_read_in_two_portions_unless_the_head_is_small(
-    writer: Writer, length: int, portions: int
+    writers: list[Writer], length: int, portions: int
 ) -> None:
+    writer, another = writers
     body: Body = {"id": "a", "x": "0" * length, "y": "0" * length, "z": 0}
     [made], _ = await writer.write(submission(body))
     first = made.rev
     for n in range(40):
         [made], _ = await writer.write(submission({**body, "x": f"{n}" * length}, made.rev))
-    _, asked = await writer.write(submission({**body, "z": 1}, first, DEVICES[1]))
+    another.leased(2)
+    _, asked = await another.write(submission({**body, "z": 1}, first, DEVICES[1]))
     history = [command for command in asked if command.endswith("revisions") or command.startswith("getMore")]
     # States by hash, pairs, then the newest ones, of which eight come first; and what is written.
     assert history == [*["find revisions"] * (2 + portions), "insert revisions"]
@@ -297,7 +329,7 @@ async def test_nothing_is_held_of_what_a_transaction_has_read_when_it_is_over(wr
 
     gc.disable()
     try:
-        await writer._store.transact(writer.space, work, writer.fence)
+        await writer.store.transact(writer.space, work, writer.fence)
         async with asyncio.timeout(PATIENCE_SECONDS):
             while over[0]() is not None:
                 await asyncio.sleep(0.01)  # the thread has a few more steps

@@ -307,7 +307,9 @@ class MongoDocumentStore:
 
         async def work(session: MongoSession) -> None:
             # First: what writes to the space meanwhile begins again at once, and not when all of this is done.
-            await self._spaces.update_one({"_id": space}, {"$inc": {"history_size": -size}}, session=session)
+            # And without the name of the last transaction, so that nobody goes on with what is removed here.
+            change_of_space = {"$inc": {"history_size": -size}, "$unset": {"transaction": ""}}
+            await self._spaces.update_one({"_id": space}, change_of_space, session=session)
             for those, change in ((prunable.bodies, {"$unset": {"body": "", "size": ""}}), (prunable.rows, None)):
                 query = {"_id": {"$in": [kept.key for kept in those]}}
                 if those and change is not None:

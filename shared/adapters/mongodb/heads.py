@@ -15,15 +15,20 @@ from pymongo.errors import OperationFailure
 from shared.adapters.mongodb.client import Row
 from shared.adapters.mongodb.commands import Commands
 from shared.adapters.mongodb.faults import may_be_duplicate
+from shared.adapters.mongodb.histories import NOTHING_BEFORE
 from shared.adapters.mongodb.known_heads import (
     MOST_AT_ONCE,
     HeadsChangedError,
+    KnownDocument,
     KnownHeads,
     KnownInSpace,
     Mark,
     mark_of,
 )
+from shared.adapters.mongodb.rows import head_of
 from shared.core.documents import SpaceId
+from shared.core.resolution.context import Head
+from shared.core.resolution.document_history import DocumentHistory
 
 
 class HeadRows:
@@ -40,6 +45,8 @@ class HeadRows:
         self._count = count
         self._known = known
         self._rows: dict[str, Row | None] = {}
+        self._heads: dict[str, Head | None] = {}
+        """What rows are to the rules, where that was asked."""
         self._inserts: dict[str, Row] = {}
         """Rows that the database does not have, by key."""
         self._updates: dict[str, list[Row]] = {}
@@ -53,14 +60,20 @@ class HeadRows:
 
     # Reading
 
-    def read(self, keys: Set[str], presumed: Set[str] = frozenset()) -> None:
-        """Makes sure that these are known. `presumed`: those that are taken for new."""
+    def read(self, keys: Set[str], presumed: Set[str] = frozenset()) -> dict[str, DocumentHistory]:
+        """Makes sure that these are known. `presumed`: those that are taken for new. Answers the histories of those
+        that were not known here before, as far as nothing of them is to be read."""
+        histories: dict[str, DocumentHistory] = {}
         for key in keys & (self._inserts.keys() | self._updates.keys()):
             self._count((self._rows[key] or {}).get("size", 0))
         unknown = keys - self._rows.keys()
-        if self._known is not None and (known := unknown & self._known.rows.keys()):
-            self._rows.update({key: self._known.rows[key] for key in known})
-            self._count(sum(self._known.rows[key].get("size", 0) for key in known))
+        if self._known is not None and (known := unknown & self._known.documents.keys()):
+            for key in known:
+                document = self._known.documents[key]
+                self._rows[key], self._heads[key] = document.row, document.head
+                self._count(document.row.get("size", 0))
+                if document.history is not None:
+                    histories[key] = document.history
             self._gave_known = True
             unknown -= known
         new = unknown & presumed
@@ -72,10 +85,20 @@ class HeadRows:
             query = {"_id": {"$in": asked}}
             for rows in self._commands.find("documents", query, together=len(asked) + 1, count=self._count):
                 self._rows.update({row["_id"]: row for row in rows})
+        histories.update({key: NOTHING_BEFORE for key in unknown if self._rows[key] is None})
+        return histories
 
     def get(self, key: str) -> Row | None:
         """None: there is no such document."""
         return self._rows.get(key)
+
+    def head(self, key: str) -> Head | None:
+        """What it is to the rules."""
+        try:
+            return self._heads[key]
+        except KeyError:
+            head = self._heads[key] = head_of(self._rows.get(key))
+            return head
 
     @property
     def is_unverified(self) -> bool:
@@ -100,6 +123,7 @@ class HeadRows:
         else:
             self._updates[key] = [{"q": {"_id": key}, "u": row}]
         self._rows[key] = row
+        self._heads.pop(key, None)
         self._changed.discard(key)
 
     def change(self, row: Row, *updates: Row) -> None:
@@ -109,6 +133,7 @@ class HeadRows:
             self.put(row)
         else:
             self._rows[key] = row
+            self._heads.pop(key, None)
             self._updates[key] = list(updates)
             self._changed.add(key)
 
@@ -129,10 +154,17 @@ class HeadRows:
 
     # What the next transaction may know
 
-    def note(self, known: KnownHeads, space: SpaceId, mark: Mark) -> None:
+    def note(
+        self, known: KnownHeads, space: SpaceId, mark: Mark, history_of: Callable[[str], DocumentHistory | None]
+    ) -> None:
         """Also the heads that this transaction read or wrote, unless they are many; not those that it changed by an
-        update: how they look then the database alone knows for certain."""
-        rows: dict[str, Row] = {}
+        update: how they look then the database alone knows for certain. `history_of`: all that came before a head, by
+        its key; None: that is not known."""
+        documents: dict[str, KnownDocument] = {}
         if len(self._rows) <= MOST_AT_ONCE:
-            rows = {k: row for k, row in self._rows.items() if row is not None and k not in self._changed}
-        known.note(space, mark, self._known, self._rows.keys(), rows)
+            documents = {
+                key: KnownDocument(row, self.head(key), history_of(key))
+                for key, row in self._rows.items()
+                if row is not None and key not in self._changed
+            }
+        known.note(space, mark, self._known, self._rows.keys(), documents)

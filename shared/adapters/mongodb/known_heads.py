@@ -1,4 +1,5 @@
-"""Heads that this process wrote or read in its last transaction of a space, so that the next one need not read them.
+"""Heads that this process wrote or read in its last transactions of a space, and what came before them, so that the
+next one need not read them.
 
 They hold as long as nobody else has written to the space. Its row tells: every transaction that writes leaves a name
 of its own there, and counts `batches` up. If both are as this process left them, the last one was its own
@@ -10,19 +11,23 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from shared.adapters.mongodb.client import Row
 from shared.adapters.mongodb.rows import lineage_of
 from shared.core.documents import Epoch, SpaceId
+from shared.core.resolution.context import Head
+from shared.core.resolution.document_history import DocumentHistory
 
 MOST_AT_ONCE: Final = 64
 """A transaction about more documents is a push or an import, of which hardly any comes again soon."""
-_MAX_BYTES: Final = 2 * 1024 * 1024
+_MAX_BYTES: Final = 8 * 1024 * 1024
 """Of bodies, of all spaces together; as values they take several times as much."""
-_MAX_SPACE_BYTES: Final = 256 * 1024
+_MAX_SPACE_BYTES: Final = 4 * 1024 * 1024
 """The same of one space."""
+_MAX_HISTORY_BYTES: Final = 128 * 1024
+"""The same of what came before one head. A longer history is not kept."""
 _ROW_BYTES: Final = 512
 """What else a row counts for."""
 
@@ -47,11 +52,26 @@ def mark_of(row: Mapping[str, Any] | None) -> Mark | None:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownDocument:
+    """The row of a head, what it is to the rules, and all that came before it; None: that is not known."""
+
+    row: Row
+    head: Head | None
+    history: DocumentHistory | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes that it counts for."""
+        before = 0 if self.history is None else self.history.size
+        return int(self.row.get("size", 0)) + _ROW_BYTES + before
+
+
+@dataclass(frozen=True, slots=True)
 class KnownInSpace:
-    """Rows by key, the least recently used first: as long as the row of the space has this mark."""
+    """Documents by key, the least recently used first: as long as the row of the space has this mark."""
 
     mark: Mark
-    rows: Mapping[str, Row] = field(default_factory=dict)
+    documents: Mapping[str, KnownDocument] = field(default_factory=dict)
     size: int = 0
 
 
@@ -88,18 +108,20 @@ class KnownHeads:
         mark: Mark,
         known: KnownInSpace | None,
         gone: Iterable[str],
-        rows: Mapping[str, Row],
+        documents: Mapping[str, KnownDocument],
     ) -> None:
         """A transaction of this process left the space with this mark. `known`: what was known before; `gone`: keys
-        that it says nothing of any more; `rows`: what is known instead."""
-        kept, size = ({}, 0) if known is None else (dict(known.rows), known.size)
+        that it says nothing of any more; `documents`: what is known instead."""
+        kept, size = ({}, 0) if known is None else (dict(known.documents), known.size)
         for key in gone:
-            row = kept.pop(key, None)
-            size -= 0 if row is None else _size(row)
-        kept.update(rows)
-        size += sum(map(_size, rows.values()))
+            before = kept.pop(key, None)
+            size -= 0 if before is None else before.size
+        for key, document in documents.items():
+            too_long = document.history is not None and document.history.size > _MAX_HISTORY_BYTES
+            kept[key] = replace(document, history=None) if too_long else document
+            size += kept[key].size
         while size > _MAX_SPACE_BYTES:
-            size -= _size(kept.pop(next(iter(kept))))
+            size -= kept.pop(next(iter(kept))).size
         with self._lock:
             self._drop(space)
             self._spaces[space] = KnownInSpace(mark, kept, size)
@@ -111,7 +133,3 @@ class KnownHeads:
         known = self._spaces.pop(space, None)
         if known is not None:
             self._size -= known.size
-
-
-def _size(row: Row) -> int:
-    return int(row.get("size", 0)) + _ROW_BYTES

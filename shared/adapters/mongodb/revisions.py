@@ -32,6 +32,7 @@ from shared.core.resolution.context import (
     Submission,
     ValueKey,
 )
+from shared.core.resolution.document_history import newer
 
 _REVISIONS: Final = "revisions"
 _STORED: Final = {"hash": 1, "seq": 1, "until": 1, "body": 1, "deleted": 1, "history": 1, "version": 1}
@@ -104,7 +105,7 @@ class Revisions:
         state = self._states.get((document, content))
         for row in self._rows(document):
             if row["hash"] == content and not row.get("deleted"):
-                state = _newer(state, stored_of(row))
+                state = stored_of(row) if state is None else newer(state, stored_of(row))
         return state
 
     def _read_states(self, wanted: Sequence[tuple[DocumentId, Several[ContentHash]]]) -> None:
@@ -133,7 +134,8 @@ class Revisions:
         for row in chain.from_iterable(batches):
             key = (DocumentId(row["id"]), ContentHash(row["hash"]))
             if key in self._states and not row.get("deleted"):
-                self._states[key] = _newer(self._states[key], stored_of(row))
+                known = self._states[key]
+                self._states[key] = stored_of(row) if known is None else newer(known, stored_of(row))
 
     # Pairs of a device
 
@@ -343,14 +345,6 @@ class Revisions:
 
 def _asker(submission: Submission) -> _Asker:
     return submission.document, submission.device
-
-
-def _newer(known: Stored | None, state: Stored) -> Stored:
-    """The newer of two with the same hash, with its body or, if that is pruned, the other one's."""
-    if known is None:
-        return state
-    older, newest = sorted((known, state), key=lambda stored: (stored.until or 0, stored.sequence))
-    return replace(newest, body=newest.body or older.body)
 
 
 def _since_about_the_same(wanted: Mapping[_Asker, SequenceNumber]) -> list[Row]:

@@ -9,9 +9,10 @@ from itertools import chain
 from shared.adapters.mongodb.client import Mongo
 from shared.adapters.mongodb.commands import Commands
 from shared.adapters.mongodb.heads import HeadRows
+from shared.adapters.mongodb.histories import Histories, within_weight
 from shared.adapters.mongodb.known_heads import KnownHeads, KnownInSpace
 from shared.adapters.mongodb.revisions import Revisions
-from shared.adapters.mongodb.rows import device_memory_of, device_memory_row, head_of, remembers, superseded_row
+from shared.adapters.mongodb.rows import device_memory_of, device_memory_row, remembers, superseded_row
 from shared.adapters.mongodb.space_row import PoliciesOf, SpaceRow
 from shared.adapters.mongodb.written import head_row, kept_head, received_by, received_row
 from shared.core.documents import DeviceId, DocumentId, Position, SequenceNumber, SpaceId
@@ -20,6 +21,7 @@ from shared.core.merge.policies import Policies
 from shared.core.resolution.batch import Write
 from shared.core.resolution.context import Allotted, DeviceMemory, DocumentContext, NeedsData, Submission
 from shared.core.resolution.deletion_guard import Deletions
+from shared.core.resolution.document_history import DocumentHistory
 from shared.core.resolution.revs import CREATED
 from shared.core.resolution.usage import Usage
 from shared.ports import Fence, TooMuchError
@@ -74,6 +76,7 @@ class MongoTransaction:
             known_position=known_position,
             verify=self._heads.verify,
         )
+        self._histories = Histories()
         self._revisions = Revisions(commands, space, count)
         self._device_memories: dict[str, DeviceMemory | None] = {}
         self._stored_memories: set[str] = set()
@@ -89,7 +92,7 @@ class MongoTransaction:
     def note_heads(self, known: KnownHeads) -> None:
         """To be called when it is committed, and what it wrote is durable."""
         if self._row.mark is not None:
-            self._heads.note(known, self._space, self._row.mark)
+            self._heads.note(known, self._space, self._row.mark, self._history_of)
 
     def policies(self) -> Policies:
         return self._row.policies()
@@ -137,7 +140,8 @@ class MongoTransaction:
     def first_contexts(self, submissions: Sequence[Submission]) -> list[DocumentContext]:
         keys = [self._key(s.document) for s in submissions]
         others = {key for key, s in zip(keys, submissions, strict=True) if not (self._presumes and _makes(s))}
-        self._heads.read(set(keys), presumed=set(keys) - others)
+        for key, history in self._heads.read(set(keys), presumed=set(keys) - others).items():
+            self._histories.put(self._document_of(key), history)
         remembering = {self._memory_key(s) for s in submissions if remembers(s)}
         unknown = sorted(remembering - self._device_memories.keys())
         if unknown:
@@ -147,16 +151,18 @@ class MongoTransaction:
             known = {row["_id"]: device_memory_of(row) for row in chain.from_iterable(batches)}
             self._device_memories.update(known)
             self._stored_memories.update(known)
+        histories = within_weight(self._histories.of(s.document) for s in submissions)
         return [
             DocumentContext(
-                head_of(self._heads.get(key)),
+                self._heads.head(key),
                 self._device_memories[self._memory_key(s)] if remembers(s) else None,
+                history=history,
             )
-            for key, s in zip(keys, submissions, strict=True)
+            for key, s, history in zip(keys, submissions, histories, strict=True)
         ]
 
     def load(self, wanted: Sequence[tuple[DocumentContext, Submission, NeedsData]]) -> list[DocumentContext]:
-        return self._revisions.load(wanted)
+        return self._histories.loaded(wanted, self._revisions.load)
 
     def deletions(self, devices: Several[DeviceId]) -> dict[DeviceId, Deletions]:
         # Not in the rows of devices: a client without a server counts as well, and is no device of a server.
@@ -183,18 +189,20 @@ class MongoTransaction:
             decision, submission = write.decision, write.item.submission
             key = self._key(submission.document)
             old = self._heads.get(key)
-            self._revisions.add(received_row(self._space, write, received, old) for received in received_by(decision))
+            rows = [received_row(self._space, write, received, old) for received in received_by(decision)]
             if decision.revision is not None:
                 head = head_row(self._space, write, decision.revision, Allotted(sequence, first.history))
                 if old is not None:
                     gone = list(decision.revision.gone)
-                    self._revisions.add([superseded_row(old, submission.document, gone, sequence, head["at"])])
+                    rows.append(superseded_row(old, submission.document, gone, sequence, head["at"]))
                 self._heads.put({"_id": key, **head})
                 sequence = SequenceNumber(sequence + 1)
             elif old is not None:
                 row, updates = kept_head(old, write)
                 if updates:
                     self._heads.change(row, *updates)
+            self._revisions.add(rows)
+            self._histories.add(submission.document, rows)
             if decision.device_memory is not None:
                 memory_key = self._memory_key(submission)
                 self._device_memories[memory_key] = decision.device_memory
@@ -205,6 +213,12 @@ class MongoTransaction:
 
     def _key(self, document: DocumentId) -> str:
         return f"{self._space}/{document}"
+
+    def _document_of(self, key: str) -> DocumentId:
+        return DocumentId(key[len(self._space) + 1 :])
+
+    def _history_of(self, key: str) -> DocumentHistory | None:
+        return self._histories.of(self._document_of(key))
 
     def _memory_key(self, submission: Submission) -> str:
         return f"{self._space}/{submission.device}/{submission.document}"

@@ -23,17 +23,15 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import field, replace
 from enum import Enum, StrEnum
-from typing import Any, Final, NewType
+from typing import Any, Final, NewType, Protocol
 
 from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, Epoch, SequenceNumber
 from shared.core.frozen import frozen
 from shared.core.index.lineage import Lineage
 from shared.core.json.canonical import canonical
-from shared.core.merge.clock import clock
 from shared.core.merge.objects import Conflict
 from shared.core.resolution.ancestors import Ancestor
 from shared.core.resolution.revs import CREATED, Rev, make_rev, parse_rev
-from shared.core.resolution.states import is_tombstone
 from shared.core.resolution.usage import Usage
 from shared.core.version_vectors import Source, Version
 
@@ -207,37 +205,6 @@ class DeviceMemory:
         return tuple([h for h in dict.fromkeys((self.sent, self.returned, *self.asked)) if h])
 
 
-def advance(
-    known: DeviceMemory, submission: Submission, answer: ContentHash | None, *, edited: bool, repeat: bool
-) -> DeviceMemory:
-    """What is known of a device after a request: `known` itself if that tells nothing new.
-
-    `answer`: hash of what is returned. `edited`: the state has an edit of its own. `repeat`: it came before,
-    so it tells as little as a null of what the device has now: either answer may be the one that arrived.
-    """
-    state = submission.client_state
-    sent, returned, edited_at, before = known.sent, known.returned, known.edited_at, known.before
-    asked: tuple[ContentHash, ...] = ()
-    if state is None or repeat or submission.hash == known.sent:
-        unlike = dict.fromkeys(h for h in (*known.asked, answer) if h and h != returned)
-        asked = tuple(unlike)[-MAX_ASKED:]
-    else:
-        edited_at = (clock(state) if edited else None) or edited_at
-        sent, returned = None if is_tombstone(state) else submission.hash, answer
-        # If its clock went back, this may have been under way since before what is known.
-        went_back = edited_at is not None and known.edited_at is not None and edited_at < known.edited_at
-        before = known.states[:MAX_ASKED] if went_back else ()
-    if (sent, returned, asked, edited_at, before) == (
-        known.sent,
-        known.returned,
-        known.asked,
-        known.edited_at,
-        known.before,
-    ):
-        return known
-    return DeviceMemory(sent, returned, asked, submission.arrived_at, edited_at, submission.delivery, answer, before)
-
-
 @frozen
 class DocumentContext:
     """What is known of one document. What was not loaded is None, or no key of its mapping.
@@ -261,6 +228,17 @@ class DocumentContext:
     """Of the space."""
     ancestors: tuple[Stored, ...] | None = None
     """See NeedsData.ancestors. Not the head."""
+    history: History | None = field(default=None, compare=False, repr=False)
+    """Where what is missing is taken from, instead of asking for it; None: it has to be asked for."""
+
+
+class History(Protocol):
+    """What came before the head of one document, at hand."""
+
+    def loaded(
+        self, context: DocumentContext, submission: Submission, missing: NeedsData
+    ) -> tuple[DocumentContext, NeedsData | None]:
+        """The context with what is missing, as the store would load it; and what of that is not at hand."""
 
 
 @frozen

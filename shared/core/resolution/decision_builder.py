@@ -21,8 +21,8 @@ from shared.core.resolution.context import (
     Received,
     Revision,
     Submission,
-    advance,
 )
+from shared.core.resolution.device_memory import advance
 from shared.core.resolution.lookup import HashOf, Lookup
 from shared.core.resolution.revs import parse_rev
 from shared.core.resolution.states import is_tombstone

@@ -69,7 +69,15 @@ class Lookup:
         recent = recent and context.recent is None
         ancestors = None if context.ancestors is not None else ancestors
         if unknown or pairs_since is not None or unseen or recent or ancestors is not None:
-            raise Need(NeedsData(frozenset(unknown), pairs_since, unseen, recent, ancestors=ancestors))
+            self._load(NeedsData(frozenset(unknown), pairs_since, unseen, recent, ancestors=ancestors))
+
+    def _load(self, missing: NeedsData) -> None:
+        """From the history that is at hand; what is not there raises Need."""
+        rest: NeedsData | None = missing
+        if self.context.history is not None:
+            self.context, rest = self.context.history.loaded(self.context, self.submission, missing)
+        if rest is not None:
+            raise Need(rest)
 
     def _is_head(self, content: ContentHash) -> bool:
         return self.head.body is not None and self.head.hash == content

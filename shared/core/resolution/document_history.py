@@ -1,0 +1,173 @@
+"""All that came before the head of one document, in memory: what the rules ask of it is answered without a store.
+
+Bodies are kept of the newest states alone; an older one has to be asked for. Nothing here is changed: a history that
+goes on is another one.
+
+Laws (tests/unit/core/resolution/test_document_history.py):
+    what is at hand is what the store would load
+    what was added in portions is as if it had been added at once
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Final
+
+from shared.core.documents import Body, ContentHash, DeviceId, SequenceNumber
+from shared.core.frozen import frozen
+from shared.core.resolution.context import (
+    BEGINNING,
+    RECENT,
+    DocumentContext,
+    NeedsData,
+    Pair,
+    Stored,
+    Submission,
+    ValueKey,
+)
+
+_STATE_BYTES: Final = 512
+"""What a state counts for beside its body,"""
+_FORGOTTEN_BYTES: Final = 256
+"""and what one of which no body is kept does."""
+
+
+@frozen
+class Past:
+    """A superseded head or a received state, with what was kept of it beside the state."""
+
+    stored: Stored
+    pairs: tuple[Pair, ...] = ()
+    gone: tuple[ValueKey, ...] = ()
+    size: int = 0
+    """Bytes of its body."""
+    weight: int = 0
+    """Of its body, or more: see `shared.large`."""
+
+
+class DocumentHistory:
+    """History of a document of which every superseded head and received state was added, in the order in which they
+    were stored."""
+
+    __slots__ = ("_forgotten", "_gone", "_kept", "_newest", "_pairs", "count", "size", "weight")
+
+    def __init__(self) -> None:
+        self._kept: tuple[Past, ...] = ()
+        """The newest, the oldest of them first."""
+        self._newest: dict[ContentHash, Stored] = {}
+        """Of those: by their hashes, as a store finds them."""
+        self._forgotten: frozenset[ContentHash] = frozenset()
+        """Of which some state was left out."""
+        self._pairs: dict[DeviceId | None, tuple[tuple[SequenceNumber, Pair], ...]] = {}
+        self._gone: frozenset[ValueKey] = frozenset()
+        self.count = 0
+        """States."""
+        self.size = 0
+        """About how many bytes of JSON it counts for."""
+        self.weight = 0
+        """Of the bodies that are kept."""
+
+    def extended(self, items: Iterable[Past]) -> DocumentHistory:
+        """With these after those that it has."""
+        longer = DocumentHistory()
+        items = tuple(items)
+        longer._kept, left_out = _divided((*self._kept, *items))
+        longer._forgotten = self._forgotten.union(past.stored.hash for past in left_out if not past.stored.deleted)
+        longer._newest = _by_hash(longer._kept) if left_out else _with_newer(self._newest, items)
+        longer._pairs = dict(self._pairs)
+        for past in items:
+            for pair in past.pairs:
+                longer._pairs[pair.device] = (*longer._pairs.get(pair.device, ()), (past.stored.sequence, pair))
+        longer._gone = self._gone.union(*(past.gone for past in items))
+        longer.count = self.count + len(items)
+        kept = longer._kept
+        longer.size = sum(past.size for past in kept) + len(kept) * _STATE_BYTES
+        longer.size += (longer.count - len(kept)) * _FORGOTTEN_BYTES
+        longer.weight = sum(past.weight for past in kept)
+        return longer
+
+    def loaded(
+        self, context: DocumentContext, submission: Submission, missing: NeedsData
+    ) -> tuple[DocumentContext, NeedsData | None]:
+        """As History says."""
+        states, unknown = dict(context.states), []
+        for content in missing.states:
+            stored = self._newest.get(content)
+            # A received state that is at hand is not newer than a head that was left out.
+            is_newest = stored is not None and stored.body is not None and stored.was_head
+            if content in self._forgotten and not is_newest:
+                unknown.append(content)
+            else:
+                states[content] = stored
+        pairs, ancestors, later = context.pairs, context.ancestors, missing.ancestors
+        if missing.pairs_since is not None:
+            pairs = tuple(self._pairs_of(submission.device, missing.pairs_since))
+        if later is not None and not self._forgotten:
+            ancestors, later = self._ancestors(later), None
+        seen = {**context.seen, **{key: key in self._gone for key in missing.seen}} if missing.seen else context.seen
+        known = replace(
+            context,
+            states=states,
+            pairs=pairs,
+            seen=seen,
+            recent=tuple(self._with_bodies()) if missing.recent else context.recent,
+            ancestors=ancestors,
+        )
+        if not unknown and later is None and not missing.lineage:
+            return known, None
+        return known, NeedsData(frozenset(unknown), lineage=missing.lineage, ancestors=later)
+
+    def _pairs_of(self, device: DeviceId | None, since: SequenceNumber) -> Iterator[Pair]:
+        return (pair for sequence, pair in self._pairs.get(device, ()) if sequence >= since)
+
+    def _with_bodies(self) -> Iterator[Stored]:
+        """The newest first."""
+        return (past.stored for past in reversed(self._kept) if past.stored.body is not None)
+
+    def _ancestors(self, until: SequenceNumber) -> tuple[Stored, ...]:
+        newest = [past.stored for past in reversed(self._kept) if _is_shown(past.stored)]
+        versioned = [stored for stored in newest if stored.version is not None]
+        implied = [
+            stored for stored in newest if stored.version is None and stored.was_head and stored.sequence <= until
+        ]
+        return (*versioned[:RECENT], *implied[:1])
+
+
+def _divided(items: tuple[Past, ...]) -> tuple[tuple[Past, ...], tuple[Past, ...]]:
+    """Those that are kept, RECENT of them with a body, and those before them."""
+    if len(items) <= RECENT:
+        return items, ()
+    bodies = 0
+    for place in range(len(items) - 1, -1, -1):
+        bodies += items[place].stored.body is not None
+        if bodies > RECENT:
+            return items[place + 1 :], items[: place + 1]
+    return items, ()
+
+
+def _by_hash(items: Iterable[Past]) -> dict[ContentHash, Stored]:
+    return _with_newer({}, items)
+
+
+def _with_newer(known: dict[ContentHash, Stored], items: Iterable[Past]) -> dict[ContentHash, Stored]:
+    """By hash the newest state, with its body or, if that is pruned, an older one's. Not the deleted."""
+    by_hash = dict(known)
+    for past in items:
+        stored = past.stored
+        if stored.deleted:
+            continue
+        before = by_hash.get(stored.hash)
+        by_hash[stored.hash] = stored if before is None else newer(before, stored)
+    return by_hash
+
+
+def newer(one: Stored, other: Stored) -> Stored:
+    """Of two with the same hash: with its body or, if that is pruned, the other one's."""
+    older, newest = sorted((one, other), key=lambda stored: (stored.until or BEGINNING, stored.sequence))
+    body: Body | None = newest.body if newest.body is not None else older.body
+    return replace(newest, body=body)
+
+
+def _is_shown(stored: Stored) -> bool:
+    return stored.body is not None or stored.deleted

@@ -31,6 +31,12 @@ class Replica:
         """Takes what is new; False if nothing was."""
         raise NotImplementedError
 
+    async def edit(self, turn: int) -> None:
+        """Edits all of its copies and brings that to the server: one by one, unless its system knows better."""
+        for identity in self.copies:
+            edited(self.copies[identity], self.field, turn)
+            await self.write(identity)
+
     async def write(self, identity: str) -> None:
         """Brings its copy's edit to the server, and takes what is answered."""
         raise NotImplementedError
@@ -54,9 +60,7 @@ async def contend(
             if time.perf_counter() - start > scale.patience:
                 return
             await replica.refresh()
-            for identity in replica.copies:
-                edited(replica.copies[identity], replica.field, turn)
-                await replica.write(identity)
+            await replica.edit(turn)
             replica.rounds += 1
 
     async with asyncio.TaskGroup() as group:

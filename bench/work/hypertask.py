@@ -14,13 +14,15 @@ from bench.documents import Document
 from bench.load import Connection, Request
 from bench.work.bare import Bare, bare_columns
 from bench.work.columns import Column, NotHereError, Scale
-from bench.work.contention import Replica
+from bench.work.contention import Replica, edited
 from bench.work.hypertask_client import ClientColumn, DaemonColumn
 from bench.work.wire import Arrival, WireColumn
 from shared.codec import content_hash
 from tests.instance import Access, Instance
 
 PAGE = 1000
+BATCHED = "with base"
+"""As clients send what was edited since their last sync."""
 
 
 class WithBase(WireColumn):
@@ -31,7 +33,7 @@ class WithBase(WireColumn):
         "raw HTTP to one API and one worker process, with bases; every write is in MongoDB on a majority, journaled, "
         "with its revision, when it is acknowledged"
     )
-    ways = ("with base",)
+    ways: Sequence[str] = (BATCHED, "with base, one by one")
 
     def __init__(self, scale: Scale, instance: Instance) -> None:
         super().__init__(scale)
@@ -85,9 +87,10 @@ class WithBase(WireColumn):
         return {identity: row["rev"] for identity, row in page["tasks"].items()}
 
     async def changes(self, device: Connection, mark: Any) -> set[str]:
-        found = await self.ask(device, "GET", f"/hashes?since={mark[1]}")
-        page = await self.ask(device, "GET", f"/tasks?ids={','.join(found['hashes'])}")
-        return set(page["tasks"])
+        found = await self.ask(device, "GET", f"/hashes?since={mark[1]}&states=1")
+        if found["more"] or any(row["server_state"] is None for row in found["tasks"].values()):
+            raise RuntimeError("not all bodies came")
+        return set(found["tasks"])
 
     async def write(self, device: Connection, bodies: list[Document], revisions: dict[str, Any]) -> None:
         tasks = {body["id"]: {"client_state": body, "base": revisions[body["id"]]} for body in bodies}
@@ -113,7 +116,8 @@ class WithBase(WireColumn):
         page = await self.ask(device, "GET", f"/tasks?ids={','.join(ids)}")
         copies = {identity: row["server_state"] for identity, row in page["tasks"].items()}
         revs = {identity: row["rev"] for identity, row in page["tasks"].items()}
-        return BaseReplica(self, device, number, copies=copies, revs=revs, cursor=headers["hypertask-cursor"])
+        kind = BatchReplica if way == BATCHED else BaseReplica
+        return kind(self, device, number, copies=copies, revs=revs, cursor=headers["hypertask-cursor"])
 
     async def truth(self, ids: list[str]) -> dict[str, Document]:
         device = await self.opened()
@@ -142,22 +146,39 @@ class BaseReplica(Replica):
         self._cursor = cursor
 
     async def refresh(self) -> bool:
-        found = await self._column.ask(self._device, "GET", f"/hashes?since={self._cursor}")
+        found = await self._column.ask(self._device, "GET", f"/hashes?since={self._cursor}&states=1")
+        tasks = found.get("tasks", {})
+        if found["more"] or len(tasks) != len(found["hashes"]):
+            raise RuntimeError("not all that changed came")
         self._cursor = found["cursor"]
-        other = [i for i, sought in found["hashes"].items() if content_hash(self.copies[i]) != sought]
-        if other:
-            page = await self._column.ask(self._device, "GET", f"/tasks?ids={','.join(other)}")
-            for identity, row in page["tasks"].items():
-                self.copies[identity], self._revs[identity] = row["server_state"], row["rev"]
-        return bool(other)
+        before = dict(self._revs)
+        for identity, row in tasks.items():
+            self._take(identity, row)
+        return before != self._revs
+
+    def _take(self, identity: str, row: dict[str, Any]) -> None:
+        self._revs[identity] = row["rev"]
+        if "server_state" in row:  # or it is what was sent
+            self.copies[identity] = row["server_state"]
 
     async def write(self, identity: str) -> None:
         value = {"client_state": self.copies[identity], "base": self._revs[identity]}
-        row = await self._column.ask(self._device, "POST", f"/task/{identity}", orjson.dumps(value))
-        self.copies[identity], self._revs[identity] = row["server_state"], row["rev"]
+        self._take(identity, await self._column.ask(self._device, "POST", f"/task/{identity}", orjson.dumps(value)))
 
     def close(self) -> None:
         self._device.close()
+
+
+class BatchReplica(BaseReplica):
+    """Sends all that it edited in one request."""
+
+    async def edit(self, turn: int) -> None:
+        for body in self.copies.values():
+            edited(body, self.field, turn)
+        tasks = {i: {"client_state": body, "base": self._revs[i]} for i, body in self.copies.items()}
+        answer = await self._column.ask(self._device, "POST", "/tasks", orjson.dumps({"tasks": tasks}))
+        for identity, row in answer["tasks"].items():
+            self._take(identity, row)
 
 
 class VersionOne(WithBase):

@@ -13,14 +13,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Final
 
 from bench import resident
 from bench.documents import document
@@ -37,9 +39,23 @@ from client.upstreams.http import HttpUpstream
 from client.upstreams.http_channel import Channel
 from tests.instance import Access, Instance
 
+COMMAND_COLLECTS: Final = (250_000, 50, 50)
+"""When the cyclic collector looks in a command, as client/cli.py sets it."""
+
 Row = dict[str, float | int | str]
 StepCallback = Callable[[str, Parts], None]
 REPEATS = 5
+
+
+@contextmanager
+def collecting(*thresholds: int) -> Iterator[None]:
+    """The cyclic collector of this process looks when that of the program would that is measured."""
+    before = gc.get_threshold()
+    gc.set_threshold(*thresholds)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 class Device:
@@ -54,7 +70,8 @@ class Device:
     def sync(self, what: str) -> tuple[Row, SyncReport]:
         """With everything opened again, as a command does."""
         parts = Parts() if self._told is not None else None
-        row, report = self._run(what, parts)
+        with collecting(*COMMAND_COLLECTS):
+            row, report = self._run(what, parts)
         if self._told is not None and parts is not None:
             self._told(what, parts)
         return row, report

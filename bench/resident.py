@@ -4,6 +4,7 @@ sides, and how long an edit takes from one folder's file into another's."""
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import statistics
 import time
@@ -23,6 +24,7 @@ from client.workspace.multi_sync import MultiSync
 from client.workspace.watch import Watch
 from client.workspace.workspace import open_workspace
 from shared.core.documents import DocumentId
+from shared.gc import freeze_after_startup
 
 Row = dict[str, float | int | str]
 StepCallback = Callable[[str, Parts], None]
@@ -90,9 +92,12 @@ async def resident(place: Place, told: StepCallback | None) -> AsyncIterator[Res
     tokens.put("bench", "up", place.token)
     with open_workspace(Profile("bench", place.root, place.root / "hooks", upstreams=(config,)), tokens) as here:
         multi_sync = MultiSync(here, [config])
+        before = gc.get_threshold()
+        freeze_after_startup()  # as a daemon
         try:
             yield Resident(multi_sync, told)
         finally:
+            gc.set_threshold(*before)
             await multi_sync.close()
 
 

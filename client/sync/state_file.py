@@ -21,6 +21,8 @@ OPEN: Final = (
     "(pending IS NOT NULL OR shadow_hash IS NOT remote OR (base IS NULL AND remote IS NOT NULL) OR unverified != 0)"
 )
 """Of a record: the memory and the upstream do not say the same, or something is on its way. Indexed."""
+LOG_PAGES: Final = 4_000
+"""The write-ahead log is brought into the file when it has so many pages: 16 MiB."""
 _AT_ONCE: Final = 500
 """Variables in one statement; SQLite may be built for 999."""
 Columns = Sequence[tuple[str, str, str]]
@@ -44,6 +46,8 @@ def connected(
     db = sqlite3.connect(path, isolation_level=None, timeout=10)
     try:
         db.execute(f"PRAGMA journal_mode = {journal}")
+        # Else a first pull brings its log into the file after every few pages, and waits for the disk each time.
+        db.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
         # A commit survives a power cut.
         db.execute("PRAGMA synchronous = FULL")
         db.execute("BEGIN IMMEDIATE")

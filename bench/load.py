@@ -31,29 +31,31 @@ class Result:
 
 LARGE: Final = 256 * 1024
 """Bytes of a body that is not read as a stream."""
+_SCRATCH: Final = memoryview(bytearray(LARGE))
 
 
 class _Body(asyncio.BufferedProtocol):
     """What is left of a body, in place of the protocol of the streams, which is told when the connection ends."""
 
-    def __init__(self, begun: bytes, length: int, streams: asyncio.Protocol) -> None:
-        self.data = bytearray(length)
+    def __init__(self, place: memoryview, begun: int, length: int, streams: asyncio.Protocol) -> None:
+        """`begun`: bytes of it that are there."""
         self.whole: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._view = memoryview(self.data)
-        self._view[: len(begun)] = begun
-        self._at = len(begun)
+        self._place = place
+        self._at = begun % len(place)
+        self._left = length - begun
         self._streams = streams
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self._view[self._at :]
+        return self._place[self._at : self._at + self._left]
 
     def buffer_updated(self, nbytes: int) -> None:
-        self._at += nbytes
-        if self._at == len(self.data):
+        self._left -= nbytes
+        self._at = (self._at + nbytes) % len(self._place)
+        if not self._left:
             self.whole.set_result(None)
 
     def eof_received(self) -> bool | None:
-        self._end(asyncio.IncompleteReadError(bytes(self._view[: self._at]), len(self.data)))
+        self._end(asyncio.IncompleteReadError(b"", self._left))
         return self._streams.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -95,6 +97,28 @@ class Connection:
         self, method: str, path: str, body: bytes = b"", /, **fields: str
     ) -> tuple[int, dict[str, str], bytes]:
         """Status, headers with names in lower case, body as it came. `fields`: other headers, `_` for `-`."""
+        status, headers = await self._head_of_answer(method, path, body, fields)
+        if status in (204, 304):
+            return status, headers, b""
+        if headers.get("transfer-encoding") == "chunked":
+            return status, headers, await self._chunks()
+        length = int(headers["content-length"])
+        data = await (self._reader.readexactly(length) if length < LARGE else self._large(length))
+        self.bytes += len(data)
+        return status, headers, data
+
+    async def length_of(self, path: str, **fields: str) -> tuple[int, int]:
+        """GET: the status, and how many bytes came of a body of known length. They are not kept: new memory for a
+        large one costs more than all else of receiving it."""
+        status, headers = await self._head_of_answer("GET", path, b"", fields)
+        length = int(headers["content-length"])
+        await self._receive(length, _SCRATCH)
+        self.bytes += length
+        return status, length
+
+    async def _head_of_answer(
+        self, method: str, path: str, body: bytes, fields: dict[str, str]
+    ) -> tuple[int, dict[str, str]]:
         named = {name.replace("_", "-"): value for name, value in fields.items()}
         sent = self._host + _lines({**self._always, **named}) if named else self._head
         head = f"{method} {path} HTTP/1.1\r\n{sent}content-length: {len(body)}\r\n\r\n".encode()
@@ -105,36 +129,35 @@ class Connection:
         answer = await self._reader.readuntil(b"\r\n\r\n")
         first, *lines = answer.decode("latin-1").split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines) if name}
-        status = int(first.split()[1])
         self._closing = headers.get("connection", "").lower() == "close"
         self.requests += 1
         self.bytes += len(head) + len(body) + len(answer)
-        if status in (204, 304):
-            return status, headers, b""
-        if headers.get("transfer-encoding") == "chunked":
-            return status, headers, await self._chunks()
-        length = int(headers["content-length"])
-        data = await (self._reader.readexactly(length) if length < LARGE else self._large(length))
-        self.bytes += len(data)
-        return status, headers, data
+        return int(first.split()[1]), headers
 
     async def _large(self, length: int) -> bytes:
-        """A body, straight into its place. A stream would copy it three times, and grow as it comes."""
+        """A stream would copy it three times, and grow as it comes."""
+        data = bytearray(length)
+        await self._receive(length, memoryview(data))
+        return bytes(data)
+
+    async def _receive(self, length: int, place: memoryview) -> None:
+        """A body, straight into its place, or over and over into one that is smaller."""
         begun = await self._reader.read(length)
         # The stream has no more of it: nothing came since, for nobody else had a turn.
+        kept = begun[: len(place)]
+        place[: len(kept)] = kept
         if len(begun) == length:
-            return begun
+            return
         if self._reader.at_eof():
             raise asyncio.IncompleteReadError(begun, length)
         transport = cast(asyncio.Transport, self._writer.transport)
         streams = transport.get_protocol()
-        body = _Body(begun, length, cast(asyncio.Protocol, streams))
-        transport.set_protocol(body)
+        rest = _Body(place, len(begun), length, cast(asyncio.Protocol, streams))
+        transport.set_protocol(rest)
         try:
-            await body.whole
+            await rest.whole
         finally:
             transport.set_protocol(streams)
-        return bytes(body.data)
 
     async def _chunks(self) -> bytes:
         parts: list[bytes] = []

@@ -49,7 +49,8 @@ async def test_a_large_body_comes_whole_and_so_does_the_next_one(size: int) -> N
     async with serving([WHOLE[begin : begin + size] for begin in range(0, LENGTH, size)]) as connection:
         for turn in (1, 2):
             assert await connection.request("GET", "/") == (200, WHOLE)
-            assert connection.requests == turn and connection.bytes > turn * LENGTH
+            assert await connection.length_of("/") == (200, LENGTH)
+            assert connection.requests == 2 * turn and 2 * turn * LENGTH < connection.bytes < (2 * turn + 1) * LENGTH
 
 
 @pytest.mark.parametrize("size", [0, 1000, LENGTH - 1])
@@ -57,3 +58,6 @@ async def test_a_large_body_that_ends_too_soon_is_an_error(size: int) -> None:
     async with serving([WHOLE[:size]], closes=True) as connection:
         with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
             await asyncio.wait_for(connection.request("GET", "/"), 30)
+    async with serving([WHOLE[:size]], closes=True) as connection:
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+            await asyncio.wait_for(connection.length_of("/"), 30)

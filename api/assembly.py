@@ -105,7 +105,7 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[App
     async with (
         Pace() as pace,
         ParserPool(settings.limits, pace) as parser_pool,
-        _pages(settings, adapters, maps) as (pages, filled_spaces),
+        _pages(settings, adapters, maps, pace) as (pages, filled_spaces),
     ):
         limits = LimitsInForce(adapters.stores, settings)
         admission = Admission(RequestRates(adapters.rates, adapters.rates_alone), limits)
@@ -162,10 +162,10 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[App
 
 @asynccontextmanager
 async def _pages(
-    settings: Settings, adapters: Adapters, maps: HashMaps
+    settings: Settings, adapters: Adapters, maps: HashMaps, pace: Pace
 ) -> AsyncIterator[tuple[PageCache, FilledSpaces]]:
     pages = PageCache(adapters.documents, settings)
-    filled_spaces = FilledSpaces(pages, maps, most=settings.limits.max_batch_documents)
+    filled_spaces = FilledSpaces(pages, maps, most=settings.limits.max_batch_documents, is_alone=pace.is_alone)
     try:
         yield pages, filled_spaces
     finally:

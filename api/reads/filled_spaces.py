@@ -4,7 +4,8 @@ Who fills a space with a first push has other devices, which begin next. Once no
 pages with which they begin are made and kept (`PageCache`), one after another, of one space at a time.
 
 What that costs is bounded by what was written: the pages of a space are made again when as many documents have come
-in large batches as were in those made before. They take free room of the cache alone, and end when more is written.
+in large batches as were in those made before. They take free room of the cache alone, and moments in which nobody
+else asks for anything; it ends when more is written.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 from api.reads.hash_maps import HashMaps
-from api.reads.page_cache import Billed, PageCache
-from shared.core.documents import SpaceId
+from api.reads.page_cache import PageCache
+from shared.core.documents import Device, SpaceId
 from shared.ports import UnavailableError
 
 logger = logging.getLogger(__name__)
@@ -53,10 +55,12 @@ class _Filling:
 class FilledSpaces:
     """Of one process."""
 
-    def __init__(self, pages: PageCache, maps: HashMaps, *, most: int) -> None:
-        """`most`: documents that a page may have."""
+    def __init__(self, pages: PageCache, maps: HashMaps, *, most: int, is_alone: Callable[[SpaceId], bool]) -> None:
+        """`most`: documents that a page may have. `is_alone`: whether nobody but this share asked for anything of
+        late."""
         self._pages = pages
         self._maps = maps
+        self._is_alone = is_alone
         self._limit = min(_PAGE_DOCUMENTS, most)
         self._fillings: OrderedDict[SpaceId, _Filling] = OrderedDict()
         self._tasks: dict[SpaceId, asyncio.Task[None]] = {}
@@ -69,10 +73,11 @@ class FilledSpaces:
             task.cancel()
         await asyncio.gather(*under_way, return_exceptions=True)
 
-    def came(self, space: SpaceId, documents: int, billed: Billed) -> None:
-        """So many were posted in one batch. `billed`: by which the pages are made."""
+    def came(self, device: Device, documents: int) -> None:
+        """So many were posted by the device in one batch."""
         if documents < LARGE_BATCH:
             return
+        space = device.space
         filling = self._fillings.setdefault(space, _Filling())
         self._fillings.move_to_end(space)
         if len(self._fillings) > _SPACES:
@@ -80,27 +85,28 @@ class FilledSpaces:
         filling.came += documents
         filling.more.set()
         if filling.is_due and space not in self._tasks:
-            self._tasks[space] = task = asyncio.create_task(self._when_quiet(space, filling, billed))
+            self._tasks[space] = task = asyncio.create_task(self._when_quiet(device, filling))
             task.add_done_callback(lambda _: self._tasks.pop(space))
 
-    async def _when_quiet(self, space: SpaceId, filling: _Filling, billed: Billed) -> None:
+    async def _when_quiet(self, device: Device, filling: _Filling) -> None:
         try:
             while filling.is_due:
                 filling.more.clear()
                 try:
                     await asyncio.wait_for(filling.more.wait(), QUIET_SECONDS)
                 except TimeoutError:
-                    await self._make(space, filling, billed)
+                    await self._make(device, filling)
         except UnavailableError:
             pass  # who asks for a page is told
         except Exception:
-            logger.exception("filled_space_failed", extra={"fields": {"space": space}})
+            logger.exception("filled_space_failed", extra={"fields": {"space": device.space}})
 
-    async def _make(self, space: SpaceId, filling: _Filling, billed: Billed) -> None:
+    async def _make(self, device: Device, filling: _Filling) -> None:
+        def goes_on() -> bool:
+            return not filling.more.is_set() and self._is_alone(device.share)
+
         async with self._one_space:
             filling.came = 0
-            lineage = await self._maps.lineage(space)
-            pages = await self._pages.make_all(
-                space, lineage, self._limit, _CODING, billed=billed, goes_on=lambda: not filling.more.is_set()
-            )
+            lineage = await self._maps.lineage(device.space)
+            pages = await self._pages.make_all(device.space, lineage, self._limit, _CODING, goes_on=goes_on)
             filling.made = pages * self._limit

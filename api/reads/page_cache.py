@@ -106,7 +106,6 @@ class PageCache:
         limit: int,
         coding: str,
         *,
-        billed: Billed,
         goes_on: Callable[[], bool],
     ) -> int:
         """Makes the pages of a space in the order in which they are asked for, while that goes on and there is room
@@ -115,7 +114,7 @@ class PageCache:
         while goes_on():
             key = (space, after, limit)
             if (kept := self._pages.get(key)) is None or kept[0].position != lineage.position:
-                self._go_ahead(key, lineage, coding, billed)
+                self._go_ahead(key, lineage, coding, lambda work: work)
                 await asyncio.wait([self._ahead[key]])
                 kept = self._pages.get(key)
             if kept is None:  # it could not be made, or has no room

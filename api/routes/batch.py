@@ -13,7 +13,6 @@ from api.errors import MALFORMED_REQUEST, ProblemError
 from api.http.codings import IDENTITY
 from api.http.compression import accepted
 from api.large.large_answers import Parts
-from api.reads.page_cache import Billed
 from api.representations import batches, submissions
 from api.requests.body import enter_decisions, enter_large, read_body
 from api.requests.submitting import Asked, acknowledgements, item_of
@@ -44,7 +43,7 @@ async def post_tasks(request: Request) -> Response:
     app.pace.more(device.share, len(posted) // DOCUMENTS_OF_A_REQUEST)
     answers = await _answers(app, request, device, _refused(posted, refusal), asked)
     if refusal is None:
-        app.filled_spaces.came(device.space, len(posted), _billed(app, device))
+        app.filled_spaces.came(device, len(posted))
     return Parts(batches.answers_body(answers))
 
 
@@ -69,15 +68,12 @@ async def get_tasks(request: Request) -> Response:
         body = batches.asked_body(rows, asked, cursor=cursor, after=last)
         return Parts(body, _PRIVATE)
     coding = accepted(request.headers.get("accept-encoding"))
-    parts, coding = await app.pages.answer(device.space, lineage, after, limit, coding, billed=_billed(app, device))
+    parts, coding = await app.pages.answer(
+        device.space, lineage, after, limit, coding, billed=lambda work: app.pace.billed(work, lambda: device.share)
+    )
     if coding == IDENTITY:
         return Parts(parts, _PRIVATE)
     return Parts(parts, {**_PRIVATE, "content-encoding": coding, "vary": "accept-encoding"}, shared=True)
-
-
-def _billed(app: AppState, device: Device) -> Billed:
-    """Work beside a request, on the account of who made it necessary."""
-    return lambda work: app.pace.billed(work, lambda: device.share)
 
 
 async def _answers(

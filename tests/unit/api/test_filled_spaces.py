@@ -125,9 +125,10 @@ async def test_they_take_free_room_alone() -> None:
         assert store.read.count("") == 1
 
 
-async def test_pages_of_one_space_are_made_at_a_time() -> None:
+async def test_pages_of_one_space_are_made_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     store = CountedStore()
     service = Service(documents=store)
+    monkeypatch.setattr("api.limits.pace.Pace.is_alone", lambda _pace, _share: True)
     async with service.client() as client:
         others = {"authorization": f"Bearer {await service.token('another')}"}
         store.until = asyncio.Event()
@@ -139,6 +140,17 @@ async def test_pages_of_one_space_are_made_at_a_time() -> None:
         assert store.read == [""]
         store.until.set()
         assert (await read(store, 6)) == ["", "d03", "d07"] * 2
+
+
+async def test_they_are_made_while_nobody_else_asks_for_anything() -> None:
+    store = CountedStore()
+    service = Service(documents=store)
+    async with service.client() as client:
+        others = {"authorization": f"Bearer {await service.token('another')}"}
+        await client.get("/hashes", headers=others)
+        await push(client, IDS)
+        await quiet()
+        assert store.read == []
 
 
 @pytest.mark.parametrize("error", [UnavailableError("on purpose"), ZeroDivisionError("which may quote a document")])

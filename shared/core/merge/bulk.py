@@ -13,7 +13,7 @@ from shared.core.json.values import ABSENT, PLAIN, Value
 from shared.core.merge import wide
 from shared.core.merge.array_run import At, Members, Run
 from shared.core.merge.arrays import segment_of
-from shared.core.merge.conflicts import Decide, Side
+from shared.core.merge.conflicts import Decide, Side, elsewhere
 from shared.core.merge.wide import Rows
 
 _LISTS: Final = frozenset({list})
@@ -36,6 +36,16 @@ def _standing(decide: Decide, pointers: list[str], ours: list[JsonValue], theirs
     kept = [our if is_mine else their for is_mine, our, their in zip(mine, ours, theirs, strict=True)]
     dropped = [their if is_mine else our for is_mine, our, their in zip(mine, ours, theirs, strict=True)]
     return Standing(kept, dropped, rules)
+
+
+def _alike(decide: Decide, ours: list[JsonValue], theirs: list[JsonValue]) -> Standing | None:
+    """What stands at places that are no clocks, if it is known to be the same side's everywhere."""
+    answer = elsewhere(decide)
+    if answer is None:
+        return None
+    side, rule = answer
+    kept, dropped = (ours, theirs) if side is Side.OURS else (theirs, ours)
+    return Standing(kept, dropped, [rule] * len(ours))
 
 
 class FieldConflicts:
@@ -71,7 +81,10 @@ def _escaped(names: list[str]) -> list[str]:
 def fields(run: Run, at: At, edited: Rows, result: Members) -> None:
     """Put in, of an object, very many scalars that both sides edited, none of them a string on both."""
     conflicts = FieldConflicts(at.place, edited.names)
-    conflicts.settle(run, _standing(run.decide, conflicts.pointers, edited.ours, edited.theirs), result)
+    standing = _alike(run.decide, edited.ours, edited.theirs) if at.place.above else None  # the document has clocks
+    if standing is None:
+        standing = _standing(run.decide, conflicts.pointers, edited.ours, edited.theirs)
+    conflicts.settle(run, standing, result)
 
 
 def lists(run: Run, at: At, rows: Rows, result: Members) -> Sequence[Any]:
@@ -124,6 +137,8 @@ class RecordConflicts:
         self, above: str, below: str, names: list[Any], standing: Standing
     ) -> Iterable[tuple[str, Value, Value, str]]:
         """In the order of the result: so they are hardly out of order when they are sorted."""
+        if names == self.order:
+            return zip([f"{above}/{index}{below}" for index in range(len(names))], *standing, strict=True)
         rows = list(map(dict(zip(names, range(len(names)), strict=True)).get, self.order))
         pointers = [f"{above}/{index}{below}" for index, row in enumerate(rows) if row is not None]
         there = [row for row in rows if row is not None]
@@ -138,46 +153,74 @@ def records(run: Run, at: At, named: str, sides: Sides, result: Members) -> tupl
     """Put in, of members that a field names, those that both sides edited, if all sides have the same ones, and all
     members the same few fields, which are scalars. The names of the others, and the conflicts, which are recorded;
     None of any others."""
-    columns = _columns(named, sides)
+    base, ours, theirs = sides
+    if not len(base) == len(ours) == len(theirs):
+        return None
+    first = ours if list(theirs) == list(base) else theirs  # in which order the result is, most likely
+    columns = _columns(named, sides, first)
     if columns is None:
         return None
-    ours = sides[1]
     by_ours, by_theirs = (
         _any_differ([(of_field[0], of_field[side]) for of_field in columns.values()]) for side in (1, 2)
     )
     both = list(map(and_, by_ours, by_theirs))
-    edits = {
-        field: _Edits.of(*(list(compress(values, both)) for values in of_field))
-        for field, of_field in columns.items()
-    }
+    edits = {field: _Edits.of(*(_where(both, values) for values in of_field)) for field, of_field in columns.items()}
     if any(edit.has_texts() for edit in edits.values()):
         return None  # some strings are put together
-    names = list(compress(ours, both))
-    copies = list(map(dict.copy, compress(ours.values(), both)))
+    names = _where(both, list(first))
     conflicts = RecordConflicts(at.place)
     above = f"{at.place.stable()}/"
     for field, edit in edits.items():
-        those = list(compress(names, edit.conflict))
+        those = _where(edit.conflict, names)
         below = f"/{escape(field)}"
-        standing = _standing(run.decide, _pointers(above, named, those, below), edit.ours, edit.theirs)
+        standing = _alike(run.decide, edit.ours, edit.theirs)
+        if standing is None:
+            standing = _standing(run.decide, _pointers(above, named, those, below), edit.ours, edit.theirs)
         conflicts.of_fields.append((below, those, standing))
+    if len(names) < len(first):
+        result.update(ours)
+    result.update(zip(names, _members(named, names, (ours, theirs), edits, conflicts), strict=True))
+    run.note((conflicts, ABSENT, ABSENT, "", ""))
+    return list(compress(first, map(not_, both))), conflicts
+
+
+def _where(chosen: list[bool], values: list[Any]) -> list[Any]:
+    """Those that are chosen: most often all."""
+    return values if all(chosen) else list(compress(values, chosen))
+
+
+def _members(
+    named: str, names: list[Any], sides: tuple[Members, Members], edits: dict[str, _Edits], conflicts: RecordConflicts
+) -> list[JsonValue]:
+    """What the members are that both sides edited."""
+    ours, theirs = sides
+    stands_theirs = all(
+        len(those) == len(names) and standing.kept is edits[field].theirs
+        for field, (_, those, standing) in zip(edits, conflicts.of_fields, strict=True)
+    )
+    if names and stands_theirs and _are_written_alike(sides):
+        return list(map(theirs.__getitem__, names))
+    copies: list[Any] = list(map(dict.copy, map(ours.__getitem__, names)))
+    for (field, edit), (_, _, standing) in zip(edits.items(), conflicts.of_fields, strict=True):
         for chosen, values in ((edit.conflict, standing.kept), (edit.adopted, edit.by_theirs)):
             for member, value in zip(compress(copies, chosen), values, strict=True):
                 member[field] = value
-    if len(names) < len(ours):
-        result.update(ours)
-    result.update(zip(names, copies, strict=True))
-    run.note((conflicts, ABSENT, ABSENT, "", ""))
-    return list(compress(ours, map(not_, both))), conflicts
+    return copies
 
 
-def _columns(named: str, sides: Sides) -> dict[str, list[list[Any]]] | None:
+def _are_written_alike(sides: tuple[Members, Members]) -> bool:
+    """Whether the members of both sides have their fields in one order, and names that are not only equal."""
+    types = [set(map(type, side)) for side in sides]
+    if types[0] != types[1] or types[0] not in ({int}, {str}):
+        return False
+    fields = list(next(iter(sides[0].values())))
+    return all(list(chain.from_iterable(side.values())) == fields * len(side) for side in sides)
+
+
+def _columns(named: str, sides: Sides, first: Members) -> dict[str, list[list[Any]]] | None:
     """Of each field but the one that names them: what the members have, of the ancestor, ours and theirs, in the
-    order of ours."""
-    ours = sides[1]
-    if not len(sides[0]) == len(ours) == len(sides[2]):
-        return None
-    fields = [field for field in next(iter(ours.values())) if field != named]  # that one is the same on all sides
+    order of `first`, which is one of them. All have as many."""
+    fields = [field for field in next(iter(sides[1].values())) if field != named]  # that is the same on all sides
     if not 0 < len(fields) <= wide.MANY or any({*map(len, side.values())} != {len(fields) + 1} for side in sides):
         return None
     by_side = []
@@ -186,7 +229,7 @@ def _columns(named: str, sides: Sides) -> dict[str, list[list[Any]]] | None:
             columns = [list(map(itemgetter(field), side.values())) for field in fields]
             if not all(PLAIN.issuperset(map(type, values)) for values in columns):
                 return None
-            by_side.append(columns if side is ours else _in_order(ours, side, columns))
+            by_side.append(columns if side is first else _in_order(first, side, columns))
     except KeyError:  # other members, or other fields
         return None
     return {field: [columns[at] for columns in by_side] for at, field in enumerate(fields)}
@@ -222,6 +265,8 @@ class _Edits(NamedTuple):
     def of(cls, base: list[JsonValue], ours: list[JsonValue], theirs: list[JsonValue]) -> _Edits:
         edited = list(map(and_, map(ne, theirs, base), map(ne, theirs, ours)))
         conflict = list(map(and_, edited, map(ne, ours, base)))
+        if all(conflict):
+            return cls(conflict, ours, theirs, [], [])
         adopted = list(map(and_, edited, map(eq, ours, base)))
         mine, other = (list(compress(values, conflict)) for values in (ours, theirs))
         return cls(conflict, mine, other, adopted, list(compress(theirs, adopted)))

@@ -53,6 +53,22 @@ as in `paths.strong_values`: its index is not the same in the documents that are
 """
 
 
+_ELSEWHERE: Final = "elsewhere"
+
+
+def answers_alike(decide: Decide, answer: tuple[Side, str]) -> Decide:
+    """Say of it that it answers so at every place that is no clock of the document: then it is not asked for each of
+    very many."""
+    vars(decide)[_ELSEWHERE] = answer
+    return decide
+
+
+def elsewhere(decide: Decide) -> tuple[Side, str] | None:
+    """What it answers at every place that is no clock of the document, if that is known."""
+    answer: tuple[Side, str] | None = getattr(decide, _ELSEWHERE, None)
+    return answer
+
+
 _ARRIVING: Final = Side.THEIRS, "arriving"
 
 
@@ -63,3 +79,6 @@ def arriving(pointer: str, ours: Value, theirs: Value) -> tuple[Side, str]:
         if stored is not None and arrived is not None:
             return (Side.OURS if stored > arrived else Side.THEIRS), "newer"
     return _ARRIVING
+
+
+answers_alike(arriving, _ARRIVING)

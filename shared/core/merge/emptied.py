@@ -26,19 +26,32 @@ def is_emptied(at: At, bases: Sequence[Value], ours: Value, theirs: Value, keys:
         return any(isinstance(base, list) for base in bases)
     if isinstance(edited, str):
         return scope.strategy is Strategy.TEXT and any(isinstance(base, str) for base in bases)
-    known = [base for base in bases if isinstance(base, dict)]
-    if not (isinstance(edited, dict) and edited and known) or place.above is None or place.of_array:
+    if not (isinstance(edited, dict) and edited) or place.above is None or place.of_array:
         return False
-    return all(len(base) < 2 or _holds_arrays_alone(base) or _has_no_edit(edited, base, keys) for base in known)
+    is_known = False
+    for base in bases:
+        if isinstance(base, dict):
+            is_known = True
+            if len(base) > 1 and not _holds_arrays_alone(base) and not _has_no_edit(edited, base, keys):
+                return False
+    return is_known
 
 
 def _has_no_edit(edited: dict[str, JsonValue], base: dict[str, JsonValue], keys: Keys) -> bool:
     """Whether fields were added or removed at most."""
-    return all(keys.same(value, edited.get(name, value)) for name, value in base.items())
+    for name, value in base.items():  # noqa: SIM110 - a generator would take as long again
+        if not keys.same(value, edited.get(name, value)):
+            return False
+    return True
 
 
-def _holds_arrays_alone(value: Value, levels: int = LEVELS) -> bool:
+def _holds_arrays_alone(value: dict[str, JsonValue], levels: int = LEVELS) -> bool:
     """Itself or in objects, of which not many levels are read: it is asked at every depth."""
-    if not isinstance(value, dict):
-        return isinstance(value, list)
-    return levels > 0 and all(_holds_arrays_alone(member, levels - 1) for member in value.values())
+    if not levels:
+        return False
+    for member in value.values():
+        if not isinstance(member, list) and not (
+            isinstance(member, dict) and _holds_arrays_alone(member, levels - 1)
+        ):
+            return False
+    return True

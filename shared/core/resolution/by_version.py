@@ -31,6 +31,7 @@ from dataclasses import dataclass, replace
 from shared.core.documents import Body
 from shared.core.json.canonical import canonical
 from shared.core.merge.clock import CLOCK_POINTERS, clock, instant
+from shared.core.merge.conflicts import answers_alike
 from shared.core.merge.objects import ABSENT, Conflict, Decide, Side, Value, merge
 from shared.core.resolution import base_inference, doubts
 from shared.core.resolution.base_selection import EMPTY, Basis
@@ -310,7 +311,7 @@ def newer_or_greater(ours: Body, theirs: Body, arrived_at: float) -> Decide:
             return newer, "clock"
         return greater(pointer, ours, theirs)
 
-    return decide
+    return decide if newer is None else answers_alike(decide, (newer, "clock"))
 
 
 def greater(pointer: str, ours: Value, theirs: Value) -> tuple[Side, str]:

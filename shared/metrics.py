@@ -119,13 +119,14 @@ PAGES_MADE: Final = PAGES.labels("made")
 HASH_MAPS: Final = Counter(
     "hypertask_hash_maps",
     "Hash maps that were asked for, by how they were had: known to the process, patched with what changed since,"
-    " from the shared cache, or built from the whole space.",
+    " from the shared cache, from what the database keeps, or built from the whole space.",
     ["how"],
     registry=REGISTRY,
 )
 HASH_MAPS_KNOWN: Final = HASH_MAPS.labels("known")
 HASH_MAPS_PATCHED: Final = HASH_MAPS.labels("patched")
 HASH_MAPS_CACHED: Final = HASH_MAPS.labels("cached")
+HASH_MAPS_KEPT: Final = HASH_MAPS.labels("kept")
 HASH_MAPS_BUILT: Final = HASH_MAPS.labels("built")
 PENDING_SUBMISSIONS: Final = Gauge(
     "hypertask_pending_submissions", "Envelopes of submissions that wait for their answers.", registry=REGISTRY

@@ -62,6 +62,8 @@ SHARES = ("tests/unit/api/test_shares.py",)
 FAN_OUT = ("tests/unit/api/test_fan_out.py",)
 PROTOCOL = ("tests/unit/api/test_http_protocol.py",)
 HASH_MAPS = ("tests/unit/api/test_hashes.py",)
+KEPT_MAPS = ("tests/unit/api/test_kept_maps.py",)
+KEPT_ROWS = ("tests/contract/test_kept_maps.py",)
 
 
 @dataclass(frozen=True)
@@ -1790,6 +1792,41 @@ BREAKS = (
         "                        current = await self._from_cache(space, lineage)\n                        if",
         "                        if",
         HASH_MAPS,
+    ),
+    Break(
+        "hash maps: one that the store keeps is taken of any history",
+        "api/reads/hash_maps.py",
+        "        if not changes.lineage.holds(kept.position):\n            return None\n        metrics",
+        "        metrics",
+        KEPT_MAPS,
+    ),
+    Break(
+        "hash maps: one that is kept and further than the store ends no history",
+        "api/reads/hash_maps.py",
+        "        if changes.lineage.is_ahead(kept.position):\n",
+        "        if False:\n",
+        KEPT_MAPS,
+    ),
+    Break(
+        "hash maps: small ones are kept as well",
+        "api/reads/hash_maps.py",
+        " >= KEPT_BYTES:",
+        " >= 0:",
+        KEPT_MAPS,
+    ),
+    Break(
+        "hash maps: what is kept is taken without its digest",
+        "shared/adapters/mongodb/kept_maps.py",
+        'return map_ if _digest(map_) == seal["digest"] else None',
+        "return map_",
+        KEPT_ROWS,
+    ),
+    Break(
+        "hash maps: rows of another form are passed over",
+        "shared/adapters/mongodb/raw_rows.py",
+        "    if size == len(batch):\n",
+        "    if True:\n",
+        ("tests/unit/test_raw_rows.py",),
     ),
     Break(
         "hash maps: each who asks has one compressed",

@@ -17,6 +17,7 @@ from shared.core.documents import (
     SequenceNumber,
     SpaceId,
 )
+from shared.core.index.hash_map import BucketedMap
 from shared.core.index.lineage import Lineage
 from shared.core.merge.policies import Policies
 from shared.core.resolution.batch import Write
@@ -158,6 +159,16 @@ class DocumentStore(Protocol):
     async def live(self, space: SpaceId, take: Callable[[Sequence[tuple[bytes, bytes]]], None]) -> Lineage:
         """Gives `take` the ids of all live documents and their hashes, as ASCII, in portions one after another and
         perhaps in a thread: read at one point in time, no acknowledged write missing. That moment is returned."""
+        ...
+
+    async def kept_map(self, space: SpaceId) -> BucketedMap | None:
+        """The map that was kept last, whole and intact, or None. It may be of any moment: its position says of which,
+        and the space's lineage whether that means something."""
+        ...
+
+    async def keep_map(self, space: SpaceId, map_: BucketedMap) -> None:
+        """Keeps it beside the documents, until another one is kept or the space is dropped. Nothing is promised: it
+        may be lost, and of two that are kept at once none may be left."""
         ...
 
     async def feed(

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from shared import ports
-from shared.adapters.mongodb import MongoDocumentStore, opened
+from shared.adapters.mongodb import MongoDocumentStore, kept_maps, opened
 from shared.core.documents import ContentHash, DeviceId, DocumentId, Epoch, Position, SequenceNumber, SpaceId
+from shared.core.index.hash_map import BucketedMap
 from shared.core.json.canonical import content_hash
 from shared.core.merge.policies import NO_POLICIES
 from shared.core.resolution.batch import Item, Write
@@ -190,6 +191,24 @@ async def test_live_documents_come_in_portions_and_no_other_ones(store: Document
     assert (await live(other))[0].keys() == {"d"}
 
 
+async def test_the_map_that_was_kept_last_is_kept_until_the_space_is_dropped(
+    store: DocumentStore, space: SpaceId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_maps, "_TEXT_BYTES", 500)
+    assert await store.kept_map(space) is None
+    epoch = (await store.lineages([space]))[space].current
+    for sequence, count in ((1, 100), (2, 300), (3, 0), (4, 5)):
+        hashes = {DocumentId(f"d{n}"): ContentHash(f"{n:032x}") for n in range(count)}
+        kept = BucketedMap.of(Position(epoch, SequenceNumber(sequence)), hashes)
+        await store.keep_map(space, kept)
+        assert await store.kept_map(space) == kept
+        assert await store.kept_map(SpaceId(f"{space}-2")) is None
+    await store.drop(space)
+    assert await store.kept_map(space) is None
+    await store.keep_map(space, kept)  # by who began before
+    assert await store.kept_map(space) is None
+
+
 async def test_who_was_taken_over_writes_nothing_any_more(store: DocumentStore, space: SpaceId) -> None:
     early, late = Fence(10, "early"), Fence(20, "late")
     await put(store, space, "a", 1, early)
@@ -218,6 +237,8 @@ async def test_errors_are_ours(settings: Settings) -> None:
             "begin_history": broken.begin_history(here, Position(Epoch("h"), SequenceNumber(1))),
             "changes": broken.changes(here, SequenceNumber(0)),
             "live": broken.live(here, lambda _: None),
+            "kept_map": broken.kept_map(here),
+            "keep_map": broken.keep_map(here, BucketedMap.of(Position(Epoch("e"), SequenceNumber(1)), {})),
             "feed": broken.feed(here, SequenceNumber(0), SequenceNumber(1), 1),
             "page": broken.page(here, "", 1, made=list),
             "head": broken.head(here, document),

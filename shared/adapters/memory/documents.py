@@ -12,6 +12,7 @@ from shared import codec
 from shared.adapters.memory.entries import Entry, HistoryItem, history
 from shared.adapters.memory.transaction import MemorySpace, MemoryTransaction
 from shared.core.documents import ContentHash, DocumentId, Exported, HistoryEntry, Position, SequenceNumber, SpaceId
+from shared.core.index.hash_map import BucketedMap
 from shared.core.index.lineage import Begun, Lineage, first_history, next_history
 from shared.core.merge.policies import Policies
 from shared.core.resolution.context import BEGINNING, NeedsData, Submission
@@ -30,6 +31,7 @@ class _Kept:
 
     space: MemorySpace
     fence: Fence | None = None
+    map: BucketedMap | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -109,6 +111,14 @@ class MemoryDocumentStore:
         lineage, entries = self._kept(space).space.lineage(), self._entries(space)
         take([(name.encode(), one.hash.encode()) for name, one in entries.items() if one.hash is not None])
         return lineage
+
+    async def kept_map(self, space: SpaceId) -> BucketedMap | None:
+        kept = self._spaces.get(space)
+        return None if kept is None else kept.map
+
+    async def keep_map(self, space: SpaceId, map_: BucketedMap) -> None:
+        if space in self._spaces:
+            self._spaces[space].map = map_
 
     async def feed(
         self, space: SpaceId, after: SequenceNumber, until: SequenceNumber, most: int

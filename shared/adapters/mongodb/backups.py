@@ -30,8 +30,16 @@ PEOPLE: Final = ("users", "identities", "space_profiles", "members", "invitation
 """Collections of people and devices, in the order in which they are put back."""
 CONTENT: Final = ("documents", "revisions", "memory", "deletions")
 """Collections that spaces have rows in, besides `spaces`."""
-LEFT_OUT: Final = ("sessions", "sign_in_failures", "device_grants", "provider_flows", "device_additions", "schema")
-"""What a backup does not have, for it does not last: browsers sign in again."""
+LEFT_OUT: Final = (
+    "sessions",
+    "sign_in_failures",
+    "device_grants",
+    "provider_flows",
+    "device_additions",
+    "schema",
+    "hash_maps",
+)
+"""What a backup does not have, for it does not last, or is made again: browsers sign in again."""
 _DUPLICATE: Final = 11000
 _NAMES_TRIED: Final = 100
 

@@ -11,6 +11,7 @@ from pymongo import ASCENDING, DESCENDING, ReturnDocument
 
 from shared.adapters.mongodb.atomic import MongoSession, atomically
 from shared.adapters.mongodb.client import Mongo, Row, errors_mapped
+from shared.adapters.mongodb.kept_maps import KeptMaps
 from shared.adapters.mongodb.pages import Pages
 from shared.adapters.mongodb.raw_batches import at_once
 from shared.adapters.mongodb.raw_rows import (
@@ -41,6 +42,7 @@ from shared.core.documents import (
     SequenceNumber,
     SpaceId,
 )
+from shared.core.index.hash_map import BucketedMap
 from shared.core.index.lineage import Lineage
 from shared.core.merge.policies import Policies
 from shared.core.resolution.retention import Kept, Prunable, Pruned, Retention, to_prune
@@ -89,6 +91,7 @@ class MongoDocumentStore:
         self._revisions = mongo.database["revisions"]
         self._reads = Reads(mongo)
         self._pages = Pages(self._reads)
+        self._kept_maps = KeptMaps(mongo)
         self._transactions = Transactions(mongo, give_up_after_seconds=give_up_after_seconds)
 
     async def transact(
@@ -147,6 +150,12 @@ class MongoDocumentStore:
 
         # It leaves out what is not live: to compute that as a field of each row takes it half as long again.
         return await self._read(space, {"seq": {"$gt": 0}, "body": {"$exists": True}}, {"hash": 1}, taken)
+
+    async def kept_map(self, space: SpaceId) -> BucketedMap | None:
+        return await self._kept_maps.load(space)
+
+    async def keep_map(self, space: SpaceId, map_: BucketedMap) -> None:
+        await self._kept_maps.keep(space, map_)
 
     async def _read(
         self, space: SpaceId, query: Row, fields: Row, take: Callable[[bytes], Awaitable[None]]
@@ -277,8 +286,10 @@ class MongoDocumentStore:
                     ]
                     await collection.delete_many({"_id": {"$in": keys}})
                 more = len(keys) == _DROPPED_AT_ONCE
+        await self._kept_maps.drop(space)
         with errors_mapped():
             await self._spaces.delete_one({"_id": space})
+        await self._kept_maps.drop(space)  # of who was about to keep one, and saw the space
 
     async def prune(self, space: SpaceId, retention: Retention, now: float) -> Pruned:
         bodies = size = rows = 0

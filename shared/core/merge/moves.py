@@ -12,7 +12,7 @@ from shared.core.json.canonical import JsonValue
 from shared.core.json.values import Key, Keys
 from shared.core.merge import similar
 from shared.core.merge.arrays import Keyed
-from shared.core.merge.counts import COUNTED
+from shared.core.merge.counts import COUNTED, distinct
 from shared.core.merge.sequences import Hunk
 
 Name = tuple[str, Key, int]
@@ -153,9 +153,9 @@ def _follow(one: Matches, two: Matches) -> None:
 
 def possible(base: Keyed, sides: Sequence[Keyed], hunks: Sequence[Sequence[Hunk]]) -> list[set[Key]]:
     """Of each side what can have moved: what is gone at one place and comes at another, or comes on both sides."""
-    gone = [set[Key]().union(*(base.keys[hunk.a_lo : hunk.a_hi] for hunk in those)) for those in hunks]
+    gone = [set[Key]().union(*(distinct(base.keys[hunk.a_lo : hunk.a_hi]) for hunk in those)) for those in hunks]
     come = [
-        set[Key]().union(*(side.keys[hunk.b_lo : hunk.b_hi] for hunk in those))
+        set[Key]().union(*(distinct(side.keys[hunk.b_lo : hunk.b_hi]) for hunk in those))
         for side, those in zip(sides, hunks, strict=True)
     ]
     of_both = come[0] & come[1]

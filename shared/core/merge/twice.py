@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from itertools import compress, islice, repeat
-from operator import eq
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from shared.core.json.canonical import JsonValue
 from shared.core.json.values import Key, is_strong
 from shared.core.merge.arrays import Keyed
-from shared.core.merge.counts import COUNTED, counted, counted_of
+from shared.core.merge.counts import COUNTED, counted, counted_of, last_of
 
 
 class Alone(NamedTuple):
@@ -67,15 +65,9 @@ def last(keys: Sequence[Key], counts: Counter[Key], at: int = 0) -> Sequence[int
     indices: list[int] = []
     if not left or counts.keys().isdisjoint(keys):
         return indices
-    end = at + len(keys) - 1
     if len(counts) <= COUNTED:  # each at the speed of C
         for key, count in counts.items():
-            tail = keys[len(keys) - count :] if 0 < count <= len(keys) else []
-            if tail and tail.count(key) == count:
-                those: Iterable[int] = range(end, end - count, -1)
-            else:
-                those = islice(compress(range(end, at - 1, -1), map(eq, reversed(keys), repeat(key))), max(count, 0))
-            taken = list(those)
+            taken = last_of(keys, key, count, at)
             counts[key] -= len(taken)
             indices += taken
         indices.sort(reverse=True)

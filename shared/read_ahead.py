@@ -60,8 +60,6 @@ def read_ahead(
     """By the places of submissions what is to be loaded at their turns. `next_ones`: so many of them, the first, are
     decided on the heads that there are now. What is large is not looked at twice."""
     present = transaction.first_contexts(submissions)
-    if all(context.history is not None for context in present):
-        return {}
     if rules.are_large(list(zip(present, submissions, strict=True))):
         return {}
     contexts = [*present[:next_ones], *map(_with_later_head, present[next_ones:])]

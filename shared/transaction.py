@@ -55,8 +55,7 @@ def decide(
     changes = NewHeads()
     groups = waves(items)
     asked: Mapping[int, NeedsData] = {}
-    rests_on_heads = len(groups) <= 1 or _rests_on_heads(transaction, [items[index] for index in groups[0]])
-    first_to_read_ahead = 1 if rests_on_heads else 0
+    first_to_read_ahead = _first_to_read_ahead(transaction, items, groups)
     for number, indices in enumerate(groups):
         if number == first_to_read_ahead:
             asked = _read_ahead(transaction, resolver, policies, items, groups[number:])
@@ -87,14 +86,22 @@ class NewHeads:
         return Announcement(min(self.heads), max(self.heads), self.history, listed)
 
 
-def _rests_on_heads(transaction: Transaction, items: Sequence[Item]) -> bool:
-    """Whether these are decided without anything but the heads, as a rule. Then what comes after them asks for more
-    when it is compared with what they make of the heads; else it asks for as much at once, and together with them."""
-    submissions = [item.submission for item in items]
-    return all(
+def _first_to_read_ahead(transaction: Transaction, items: Sequence[Item], groups: Sequence[Sequence[int]]) -> int:
+    """The number of the group before which what it and the later ones need is read. The first one is decided without
+    anything but the heads, as a rule, if they are its bases: then what comes after it asks for more when it is
+    compared with what it makes of the heads; else it asks for as much at once, and together with it. Where all
+    histories are at hand nothing is read."""
+    if len(groups) <= 1:
+        return 1
+    submissions = [items[index].submission for index in groups[0]]  # all documents are among them
+    contexts = transaction.first_contexts(submissions)
+    if all(context.history is not None for context in contexts):
+        return len(groups)
+    rests_on_heads = all(
         context.head is None or (submission.base is not None and context.head.is_named_by(submission.base))
-        for context, submission in zip(transaction.first_contexts(submissions), submissions, strict=True)
+        for context, submission in zip(contexts, submissions, strict=True)
     )
+    return 1 if rests_on_heads else 0
 
 
 def _read_ahead(

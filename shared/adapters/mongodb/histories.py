@@ -18,7 +18,7 @@ from shared.core.resolution.document_history import DocumentHistory, Past
 from shared.large import LARGE, weight_at_most
 
 NOTHING_BEFORE: Final = DocumentHistory()
-MOST_WEIGHT: Final = LARGE // 2
+MOST_WEIGHT: Final = 5 * LARGE
 """Of the histories that the rules are given with the heads. What is more they ask for, so that it is weighed."""
 
 

@@ -22,11 +22,11 @@ from shared.core.resolution.document_history import DocumentHistory
 
 MOST_AT_ONCE: Final = 64
 """A transaction about more documents is a push or an import, of which hardly any comes again soon."""
-_MAX_BYTES: Final = 8 * 1024 * 1024
+_MAX_BYTES: Final = 16 * 1024 * 1024
 """Of bodies, of all spaces together; as values they take several times as much."""
-_MAX_SPACE_BYTES: Final = 4 * 1024 * 1024
+_MAX_SPACE_BYTES: Final = 8 * 1024 * 1024
 """The same of one space."""
-_MAX_HISTORY_BYTES: Final = 128 * 1024
+_MAX_HISTORY_BYTES: Final = 256 * 1024
 """The same of what came before one head. A longer history is not kept."""
 _ROW_BYTES: Final = 512
 """What else a row counts for."""

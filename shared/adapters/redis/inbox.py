@@ -56,7 +56,9 @@ _LINGER_SECONDS: Final = 0.03
 """How long a worker waits for more when an inbox is empty, so that a client that writes one document after another
 finds it still there."""
 LARGE_BYTES: Final = 256 * 1024
-"""Of submissions that are taken together: more are decided in the process for what is large."""
+"""Of submissions that are taken together: more are decided in the process for what is large, or in portions if"""
+_SMALL_BYTES: Final = 64 * 1024
+"""none of the envelopes has more than these: it is the many of them that are large."""
 _REPLIES_BYTES: Final = 1024 * 1024
 """Of replies to one process that go together."""
 _REPLIES_AT_ONCE_BYTES: Final = 4 * 1024 * 1024
@@ -147,8 +149,11 @@ class RedisLease:
     async def take(self) -> list[Envelope]:
         while True:
             raw_envelopes = await self._first_waiting()
-            if sum(map(len, raw_envelopes)) > LARGE_BYTES and self.hand_over():
-                return []
+            if not self._large:
+                if are_large(list(map(len, raw_envelopes))):
+                    self.hand_over()
+                    return []
+                raw_envelopes = _portion(raw_envelopes)
             envelopes = self._decoded(raw_envelopes)
             if envelopes or not raw_envelopes:
                 return envelopes
@@ -241,6 +246,21 @@ class RedisLease:
                 self._lost = True
                 event(logger, logging.WARNING, "lease_lost", space=self._space)
                 return
+
+
+def are_large(sizes: Sequence[int]) -> bool:
+    """Whether envelopes of so many bytes are for the process for what is large."""
+    return sum(sizes) > LARGE_BYTES and max(sizes) > _SMALL_BYTES
+
+
+def _portion(raw_envelopes: list[bytes]) -> list[bytes]:
+    """The first of these that are not more than LARGE_BYTES."""
+    size = 0
+    for place, raw in enumerate(raw_envelopes):
+        size += len(raw)
+        if size > LARGE_BYTES and place:
+            return raw_envelopes[:place]
+    return raw_envelopes
 
 
 def _script(name: str, keys: Sequence[str], *args: str | int) -> RedisCommand:

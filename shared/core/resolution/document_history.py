@@ -73,33 +73,48 @@ class DocumentHistory:
         longer = DocumentHistory()
         items = tuple(items)
         longer._kept, left_out = _divided((*self._kept, *items))
-        longer._forgotten = self._forgotten.union(past.stored.hash for past in left_out if not past.stored.deleted)
-        longer._newest = _by_hash(longer._kept) if left_out else _with_newer(self._newest, items)
-        longer._pairs = dict(self._pairs)
-        for past in items:
-            for pair in past.pairs:
-                longer._pairs[pair.device] = (*longer._pairs.get(pair.device, ()), (past.stored.sequence, pair))
-        longer._gone = self._gone.union(*(past.gone for past in items))
+        longer._newest, longer._forgotten = _with_newer(self._newest, items), self._forgotten
+        longer._pairs = pairs = dict(self._pairs)
+        longer._gone = self._gone.union(*[past.gone for past in items if past.gone])
         longer.count = self.count + len(items)
-        kept = longer._kept
-        longer.size = sum(past.size for past in kept) + len(kept) * _STATE_BYTES
-        longer.size += (longer.count - len(kept)) * _FORGOTTEN_BYTES
-        longer.weight = sum(past.weight for past in kept)
+        longer.size, longer.weight = self.size, self.weight
+        for past in items:
+            longer.size += past.size + _STATE_BYTES
+            longer.weight += past.weight
+            for pair in past.pairs:
+                pairs[pair.device] = (*pairs.get(pair.device, ()), (past.stored.sequence, pair))
+        if left_out:
+            longer._forget(left_out)
         return longer
+
+    def _forget(self, left_out: Iterable[Past]) -> None:
+        forgotten = set()
+        for past in left_out:
+            self.size += _FORGOTTEN_BYTES - _STATE_BYTES - past.size
+            self.weight -= past.weight
+            if not past.stored.deleted:
+                forgotten.add(past.stored.hash)
+        self._forgotten = self._forgotten | forgotten
+        again = [past for past in self._kept if past.stored.hash in forgotten]
+        for content in forgotten:
+            self._newest.pop(content, None)
+        self._newest = _with_newer(self._newest, again)
 
     def loaded(
         self, context: DocumentContext, submission: Submission, missing: NeedsData
     ) -> tuple[DocumentContext, NeedsData | None]:
         """As History says."""
-        states, unknown = dict(context.states), []
-        for content in missing.states:
-            stored = self._newest.get(content)
-            # A received state that is at hand is not newer than a head that was left out.
-            is_newest = stored is not None and stored.body is not None and stored.was_head
-            if content in self._forgotten and not is_newest:
-                unknown.append(content)
-            else:
-                states[content] = stored
+        states, unknown = context.states, []
+        if missing.states:
+            states = loaded = {**states}
+            for content in missing.states:
+                stored = self._newest.get(content)
+                # A received state that is at hand is not newer than a head that was left out.
+                is_newest = stored is not None and stored.body is not None and stored.was_head
+                if content in self._forgotten and not is_newest:
+                    unknown.append(content)
+                else:
+                    loaded[content] = stored
         pairs, ancestors, later = context.pairs, context.ancestors, missing.ancestors
         if missing.pairs_since is not None:
             pairs = tuple(self._pairs_of(submission.device, missing.pairs_since))
@@ -144,10 +159,6 @@ def _divided(items: tuple[Past, ...]) -> tuple[tuple[Past, ...], tuple[Past, ...
         if bodies > RECENT:
             return items[place + 1 :], items[: place + 1]
     return items, ()
-
-
-def _by_hash(items: Iterable[Past]) -> dict[ContentHash, Stored]:
-    return _with_newer({}, items)
 
 
 def _with_newer(known: dict[ContentHash, Stored], items: Iterable[Past]) -> dict[ContentHash, Stored]:

@@ -72,6 +72,8 @@ async def column_figures(column: Column, log: Log, only: Sequence[str], pause: f
         for work in column.works:
             if only and work not in only and work != "w1":  # the first push is what the others stand on
                 continue
+            # Who waits for the disk does not wait for what others have written before.
+            await asyncio.to_thread(os.sync)
             await asyncio.sleep(pause)
             try:
                 async with asyncio.timeout(WORK_SECONDS):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import statistics
 import uuid
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bench.apart import keep_apart
 from bench.client import Device, asked
 from bench.documents import document
 from bench.resident import Place, propagation, resident
@@ -60,6 +62,8 @@ class ClientColumn(Column):
             self._facts: dict[str, object] = {}
             asyncio.run(asked(self._instance.url, first.token, self._facts))
             self._folder = self._root / uuid.uuid4().hex
+            self._folder.mkdir(parents=True)
+            keep_apart(self._folder)
             self._devices = {name: Device(self._folder / name, self._opener(name)) for name in self._tokens}
 
         self._url = self._instance.url
@@ -69,9 +73,7 @@ class ClientColumn(Column):
         return lambda: HttpUpstream(Channel(self._url, self._tokens[name]), self._facts)
 
     async def end(self) -> None:
-        """The folders stay until the run is over. ext4 gives no inode again that was freed in the last minutes, and
-        looks at each such before it makes a file: with ten thousand files removed before, a file takes a quarter of a
-        millisecond, and a first pull twice its time."""
+        """The folders stay until the run is over: see bench/apart.py."""
 
     async def _sync(self, name: str) -> float:
         """Seconds."""
@@ -187,6 +189,8 @@ class DaemonColumn(ClientColumn):
             await device.sync("settle", EVERYTHING)
             await asyncio.to_thread(partial(self._devices["there"].edit, range(some), status="done", turn=turn))
             await self._sync("there")
+            # The other device's files would be on another disk.
+            await asyncio.to_thread(os.sync)
             touched = device.edit(range(some, 2 * some), status="done", turn=turn)
             requests, size = passed()
             row = await device.sync("changes", touched)

@@ -78,7 +78,7 @@ class Stamp(NamedTuple):
 
     def same_content(self, other: Stamp) -> bool:
         """Whether both are of one file that was renamed and not changed between: renaming moves `ctime` alone."""
-        return (self.mtime_ns, self.size, self.inode) == (other.mtime_ns, other.size, other.inode)
+        return self[:3] == other[:3]
 
 
 TICK_NS: Final = 20_000_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from client.sync.arrivals import BeforeAndAfter, Placed
 from client.sync.decided import Decided
@@ -58,12 +58,21 @@ class Answers:
         self._policies: Policies | None = None
         """Of the upstream; None: not asked for so far."""
 
-    async def apply(self, replies: Mapping[DocumentId, UpstreamReply], report: SyncReport) -> None:
-        """Raises UpstreamError, FolderError."""
+    async def apply(
+        self, replies: Mapping[DocumentId, UpstreamReply], report: SyncReport, *, into_empty: bool = False
+    ) -> None:
+        """`into_empty`: a moment ago there was no file, and nothing was remembered. A file that somebody makes
+        meanwhile is seen when it is to be put there. Raises UpstreamError, FolderError."""
         records = self._outbox.take_records(replies.keys())
         changes = _Changes()
+        into_empty = into_empty and not self._pair.sends_versions
         for document, reply in replies.items():
             record = records.get(document, NO_RECORD)
+            if into_empty and record is NO_RECORD and _is_plain(reply):
+                changes.records[document] = agreed(reply)
+                changes.arriving[document] = Arriving(reply.state, None, hash=reply.hash)
+                report.fetched += 1
+                continue
             match reply:
                 case UpstreamAnswer():
                     await self._decide(document, record, reply, changes)
@@ -201,6 +210,11 @@ class Answers:
             return False
         self._policies = await self._pair.upstream.policies()
         return True
+
+
+def _is_plain(reply: UpstreamReply) -> TypeGuard[UpstreamAnswer]:
+    """Whether it is a document, and nothing was decided."""
+    return isinstance(reply, UpstreamAnswer) and reply.state is not None and not reply.conflicts
 
 
 def _arriving(doc: Body | None, held: FileContent | None, answer: UpstreamAnswer) -> Arriving:

@@ -128,15 +128,15 @@ class Arrivals:
         self._left = []
         with self._folder.turn():
             for document, row in arriving.items():
-                # Of what could not be placed nothing is said.
-                with suppress(_StuckError):
-                    try:
-                        if row.body is not None:
-                            placed[document] = self._put(document, row, fresh=fresh)
-                        else:
-                            placed[document] = self._remove(document, row)
-                    except WriteProtectedError:
-                        self.protected.add(document)
+                try:
+                    if row.body is not None:
+                        placed[document] = self._put(document, row, fresh=fresh)
+                    else:
+                        placed[document] = self._remove(document, row)
+                except WriteProtectedError:
+                    self.protected.add(document)
+                except _StuckError:
+                    continue  # of what could not be placed nothing is said
         if placed:
             make_names_durable(self._folder.root)
             self.protected -= placed.keys()
@@ -172,9 +172,10 @@ class Arrivals:
         """Raises _StuckError."""
         if fresh and row.hash is not None and (row.expected is None or row.at is not None):
             # Where nobody is at work, this is all.
-            with suppress(ChangedError):
+            try:
                 return Placed(self._exchange(document, row, row.at, row.hash), row.expected, row.body)
-            fresh = False
+            except ChangedError:
+                fresh = False
             if not (self._stage / row.staged).exists():
                 row = self._again(document, row, MergedDoc(_body(row)), row.expected)
         for _ in range(TRIES):

@@ -230,7 +230,7 @@ class Sync:
         async for page in self._pair.upstream.copy():
             cursor = cursor or page.cursor
             self._pair.step("copied")
-            await self._answers.apply(page.states, report)
+            await self._answers.apply(page.states, report, into_empty=True)
             done += len(page.states)
             if progress is not None:
                 progress(done, done)

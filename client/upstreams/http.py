@@ -24,7 +24,7 @@ from client.sync.upstream import (
 )
 from client.upstreams.coding import coding_for, value_of
 from client.upstreams.http_channel import CONNECTIONS, Channel, started
-from client.upstreams.http_submission import HttpSubmission, reply_of
+from client.upstreams.http_submission import HttpSubmission, state_in
 from client.upstreams.server_facts import ServerFacts
 from shared.codec import loads_answer
 from shared.core.identifiers import ContentHash, DocumentId, is_document_id
@@ -175,12 +175,9 @@ class HttpUpstream:
         for document, row in tasks.items():
             if not is_document_id(document):
                 continue
-            reply = (
-                reply_of(self.channel, answer, Outgoing(DocumentId(document)), row) if isinstance(row, dict) else None
-            )
-            if not isinstance(reply, UpstreamAnswer) or not isinstance(reply.rev, str):
+            if (state := state_in(row, document)) is None:
                 raise self.channel.unexpected(answer, f"what it says of {document} is no state of a document")
-            states[DocumentId(document)] = reply
+            states[DocumentId(document)] = state
         return states
 
     def submit(

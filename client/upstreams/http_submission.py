@@ -169,6 +169,21 @@ def state_of(one: Outgoing, *, bases: bool, with_base: bool = False) -> dict[str
     return state
 
 
+def state_in(row: Any, document: str) -> UpstreamAnswer | None:
+    """What a server shows of a document that it has or had; None: that is no state of it."""
+    if not isinstance(row, dict) or "error" in row:
+        return None
+    state, rev, version = row.get("server_state"), row.get("rev"), row.get("version")
+    if not isinstance(rev, str):
+        return None
+    version = version if isinstance(version, dict) else None
+    if state is None:
+        return UpstreamAnswer(None, None, rev, version=version)
+    if not isinstance(state, dict) or state.get("id") != document:
+        return None
+    return UpstreamAnswer(state, content_hash(state), rev, version=version)
+
+
 def reply_of(channel: Channel, answer: httpx.Response, one: Outgoing, row: Mapping[str, Any]) -> UpstreamReply:
     """What a server says of one document. Raises NotAnUpstreamError."""
     problem = row.get("error")

@@ -60,6 +60,8 @@ def equal(a: JsonValue, b: JsonValue) -> bool:
     """
     if a is b:
         return True
+    if a is None or b is None:
+        return False
     if not (isinstance(a, _CONTAINERS) and isinstance(b, _CONTAINERS)):
         return _equal(a, b)
     # Most are not even equal by Python's ==, and most that are have the same bytes. Both is seen at the speed of C.

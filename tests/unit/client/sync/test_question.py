@@ -214,3 +214,26 @@ async def test_both_sides_of_an_edit_are_merged_though_the_other_one_came_along(
     assert (await desk.sync()).agreed
     body = json.loads(desk.folder.path(DocumentId("a")).read_bytes())
     assert body == {"id": "a", "title": "new", "mine": 1}
+
+
+@pytest.mark.parametrize("mine", [{"id": "a", "mine": 1}, {"id": "a", "title": "old"}, {"id": "a", "title": "mine"}])
+async def test_a_file_that_is_made_while_an_empty_folder_is_filled_stays_in_what_arrives(
+    tmp_path: Path, mine: dict[str, Any]
+) -> None:
+    service = Service()
+    async with service.client() as there:
+        desk = Desk(tmp_path / "tasks", there, await service.token())
+        await desk.write_there(a="old", b="old")
+        path = desk.folder.path(DocumentId("a"))
+
+        def step(name: str) -> None:
+            if name == "staged" and not path.exists():
+                path.write_text(json.dumps(mine))
+
+        assert (await Sync(desk.folder, desk.store, "up", desk.upstream, step).run()).agreed
+        body = json.loads(path.read_bytes())
+        assert body == {"id": "a", "title": "old", **mine}
+        assert (await there.get("/task/a")).json() == body
+        assert desk.titles()["b"] == "old"
+        await desk.upstream.close()
+        desk.store.close()

@@ -10,7 +10,7 @@ from enum import Enum
 from itertools import chain
 from typing import Any, Final
 
-from shared.core.json.canonical import JsonValue
+from shared.core.json.canonical import CONTAINERS, JsonValue
 
 
 class Absent(Enum):
@@ -125,9 +125,9 @@ class Keys:
             return True
         if type(a) in PLAIN and type(b) in PLAIN:
             return bool(a == b)
-        if isinstance(a, dict | list) is not isinstance(b, dict | list):
+        if isinstance(a, CONTAINERS) is not isinstance(b, CONTAINERS):
             return False
-        if isinstance(a, dict | list):
+        if isinstance(a, CONTAINERS):
             if id(a) in self._known and id(b) in self._known:
                 return self._known[id(a)][0] == self._known[id(b)][0]
             if a != b:
@@ -140,7 +140,7 @@ class Keys:
 
     def same_nested(self, a: Any, b: Any) -> bool:
         """As `same`; of what has one or two members, and is asked for at every depth, each is compared once."""
-        if type(a) is not type(b) or not isinstance(a, dict | list) or len(a) > _FEW or len(a) != len(b):
+        if type(a) is not type(b) or not isinstance(a, CONTAINERS) or len(a) > _FEW or len(a) != len(b):
             return self.same(a, b)
         known = self._compared.get((id(a), id(b)))
         if known is None:
@@ -189,7 +189,7 @@ def weigh(values: Iterable[Value], limit: float = math.inf) -> int:
     while level and weight <= limit:  # all of one depth at once, at the speed of C
         weight += len(level)
         if weight > limit or (
-            limit < math.inf and weight + sum([len(v) for v in level if isinstance(v, dict | list)]) > limit
+            limit < math.inf and weight + sum([len(v) for v in level if isinstance(v, CONTAINERS)]) > limit
         ):
             return int(limit) + 1
         types = set(map(type, level))

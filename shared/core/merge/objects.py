@@ -57,7 +57,7 @@ from itertools import repeat
 from operator import itemgetter
 from typing import Any, Final
 
-from shared.core.json.canonical import JsonValue
+from shared.core.json.canonical import CONTAINERS, JsonValue
 from shared.core.json.pointers import ROOT, Place
 from shared.core.json.values import ABSENT, Absent, Keys, Value
 from shared.core.merge import renames, simple, strings, wide
@@ -178,7 +178,7 @@ class _Run:
             total = counted(bases[0], ours, theirs)
             if total is not None:
                 return total
-        if strategy is not Strategy.LWW and isinstance(ours, dict | list) and isinstance(theirs, dict | list):
+        if strategy is not Strategy.LWW and isinstance(ours, CONTAINERS) and isinstance(theirs, CONTAINERS):
             if self._depth < COMPARED and len(bases) == 1 and type(ours) is type(theirs) is type(bases[0]):
                 if self.keys.same(theirs, bases[0]):
                     return ours
@@ -194,9 +194,10 @@ class _Run:
         if self.unchanged(ours, bases):
             return theirs
         if ours is ABSENT or theirs is ABSENT:
-            if is_emptied(At(place, scope), bases, ours, theirs, self.keys):
-                return self.emptied(At(place, scope), bases, ours, theirs)
-            return self.removed(At(place, scope), ours, theirs)
+            at = At(place, scope)
+            if is_emptied(at, bases, ours, theirs, self.keys):
+                return self.emptied(at, bases, ours, theirs)
+            return self.removed(at, ours, theirs)
         return self.atom(At(place, scope), bases, ours, theirs)
 
     def unchanged(self, side: Value, bases: Sequence[Value]) -> bool:

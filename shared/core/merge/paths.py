@@ -13,14 +13,12 @@ Laws (tests/unit/core/merge/test_paths.py):
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
-from shared.core.json.canonical import JsonValue
+from shared.core.json.canonical import CONTAINERS, JsonValue
 from shared.core.json.pointers import ROOT, Place, escape, split
 from shared.core.json.values import ABSENT, Keys, Value, is_number, is_strong
 from shared.core.merge import arrays, orders
-
-_CONTAINERS: Final = (dict, list)
 
 
 def edits(state: Value, ancestors: Sequence[Value]) -> list[tuple[str, Value]]:
@@ -89,7 +87,7 @@ def _where_nested(
         its = other.get(name, ABSENT)
         if value == its if type(value) is str else keys.same(value, its):
             continue
-        if not isinstance(value, _CONTAINERS) and not isinstance(its, _CONTAINERS):
+        if not isinstance(value, CONTAINERS) and not isinstance(its, CONTAINERS):
             path = f"/{escape(name)}"
             at[path] = Difference(path, value, its)
             continue
@@ -100,7 +98,7 @@ def _where_nested(
         for name, value in other.items():
             if name in state:
                 continue
-            if isinstance(value, _CONTAINERS):
+            if isinstance(value, CONTAINERS):
                 there[name] = value
             else:
                 path = f"/{escape(name)}"
@@ -173,7 +171,7 @@ def strong_values(state: Value) -> Iterator[tuple[str, JsonValue]]:
         elif isinstance(value, dict):
             if place is ROOT:  # where most of them are
                 yield from [(f"/{escape(key)}", child) for key, child in value.items() if is_strong(child)]
-                value = {key: child for key, child in value.items() if isinstance(child, _CONTAINERS)}
+                value = {key: child for key, child in value.items() if isinstance(child, CONTAINERS)}
             rest += [(Place(place, key), child) for key, child in value.items() if may_be_strong(child)]
         elif isinstance(value, list) and value:
             if arrays.as_sets([value], keys) is not None:
@@ -185,7 +183,7 @@ def strong_values(state: Value) -> Iterator[tuple[str, JsonValue]]:
 
 def may_be_strong(value: JsonValue) -> bool:
     """Or have something inside that is."""
-    return isinstance(value, _CONTAINERS) or is_strong(value)
+    return isinstance(value, CONTAINERS) or is_strong(value)
 
 
 def _members(place: Place, array: list[JsonValue]) -> Iterator[tuple[Place, JsonValue]]:
@@ -225,7 +223,7 @@ def _edits_of_members(
         if type(value) is str and value == one.get(name):  # most members, without ceremony
             continue
         before = [m.get(name, ABSENT) for m in maps]
-        plain = not isinstance(value, _CONTAINERS)
+        plain = not isinstance(value, CONTAINERS)
         if (plain or place is ROOT) and keys.among(value, before):
             # Most members are as before: those of the document need not be looked into. Deeper down that would read
             # what is nested at every depth.

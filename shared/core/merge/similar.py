@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any, Final, TypeVar
 
-from shared.core.json.canonical import JsonValue
+from shared.core.json.canonical import CONTAINERS, JsonValue
 from shared.core.json.values import Key, Keys, Value, is_number, is_strong
 from shared.core.merge.version_strings import version_order
 
@@ -126,7 +126,7 @@ def _all_leaves(values: Mapping[A, JsonValue], keys: Keys) -> dict[A, Leaves]:
     """The leaves of the objects and arrays that are not empty and have few."""
     leaves = {}
     for name, value in values.items():
-        if not value or not isinstance(value, dict | list):
+        if not value or not isinstance(value, CONTAINERS):
             continue
         known = keys.leaves.get(id(value))
         if known is None:
@@ -146,7 +146,7 @@ def _leaves(value: JsonValue, keys: Keys) -> Leaves | None:
         if read + len(rest) > 2 * MAX_LEAVES:
             break
         path, value = rest.pop()
-        if isinstance(value, dict | list) and read + len(rest) + len(value) >= 2 * MAX_LEAVES:
+        if isinstance(value, CONTAINERS) and read + len(rest) + len(value) >= 2 * MAX_LEAVES:
             break  # before the members of something large are read, at every depth that it is seen from
         if isinstance(value, dict) and value:
             rest.extend((f"{path}/{key}", child) for key, child in value.items())

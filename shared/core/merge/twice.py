@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from shared.core.json.canonical import JsonValue
+from shared.core.json.canonical import CONTAINERS, JsonValue
 from shared.core.json.values import Key, is_strong
 from shared.core.merge.arrays import Keyed
 from shared.core.merge.counts import COUNTED, counted, counted_of, last_of
@@ -55,7 +55,7 @@ def _telling(stretch: Keyed, counts: Counter[Key]) -> list[Key]:
 
 def _is_telling(element: JsonValue) -> bool:
     """Whether two of these are hardly equal by chance."""
-    return is_strong(element) or (isinstance(element, dict | list) and bool(element))
+    return is_strong(element) or (isinstance(element, CONTAINERS) and bool(element))
 
 
 def last(keys: Sequence[Key], counts: Counter[Key], at: int = 0) -> Sequence[int]:

@@ -50,7 +50,8 @@ class Parts(Response):
 
 
 def _pieces(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Of PIECE_BYTES, of about as many as small parts come to, or what is left."""
+    """Of PIECE_BYTES, of about as many as small parts come to, or what is left. A part of up to twice as many is not
+    copied."""
     waiting: list[bytes] = []
     size = 0
     for part in parts:
@@ -60,7 +61,9 @@ def _pieces(parts: Iterable[bytes]) -> Iterator[bytes]:
         if size >= PIECE_BYTES or (waiting and len(part) > PIECE_BYTES):
             yield b"".join(waiting)
             waiting, size = [], 0
-        if len(part) > PIECE_BYTES:
+        if PIECE_BYTES < len(part) <= 2 * PIECE_BYTES:
+            yield part
+        elif len(part) > PIECE_BYTES:
             for begin in range(0, len(part), PIECE_BYTES):
                 yield part[begin : begin + PIECE_BYTES]
     if waiting:

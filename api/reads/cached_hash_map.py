@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import accumulate, groupby
+from operator import itemgetter
 from typing import Final
 
-from api.http.codings import IDENTITY
+from api.http.codings import GZIP, IDENTITY
 from api.http.compression import compressed
 from api.http.segments import joined, segment
 from shared.core.documents import Position, SpaceId
@@ -18,8 +21,27 @@ SEGMENTED_BYTES: Final = 1024 * 1024
 """A map whose text is longer is compressed bucket by bucket. It comes out some hundredths longer so; what is shorter
 is compressed in a few milliseconds."""
 
-_Segments = Mapping[str, tuple[bytes, bytes]]
-"""By the prefixes of buckets: the text, and its segment."""
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Neighbouring buckets, compressed: those whose prefixes differ in the last digit alone. Of a map of thousands of
+    buckets some hundred groups are looked at, and sent as they are."""
+
+    lead: bytes
+    """A segment that stands before them, of a comma or of the brace."""
+    texts: tuple[bytes, ...]
+    ends: tuple[int, ...]
+    """Of their segments in `data`, between which there are commas."""
+    data: bytes
+
+    def segments(self, comma: bytes) -> dict[bytes, bytes]:
+        """By their texts."""
+        begins = (len(self.lead), *(end + len(comma) for end in self.ends))
+        return {text: self.data[b:e] for text, b, e in zip(self.texts, begins, self.ends, strict=False)}
+
+
+_Groups = Mapping[str, _Group]
+"""By what their prefixes begin with."""
 
 
 class CachedHashMap:
@@ -28,10 +50,10 @@ class CachedHashMap:
     def __init__(self, map_: BucketedMap, before: CachedHashMap | None = None) -> None:
         """`before`: the map that this one was patched from. It is not kept, but what was made of its buckets is."""
         self.map = map_
-        self._text_bytes = sum(map(len, map_.buckets.values()))
+        self.text_bytes = sum(map(len, map_.buckets.values()))
         self._before = before._tree if before is not None else None
         self._tree: Tree | None = None
-        self._segments: dict[str, _Segments] = dict(before._segments) if before is not None else {}
+        self._groups: dict[str, _Groups] = dict(before._groups) if before is not None else {}
         self._bodies: dict[str, list[bytes]] = {}
         self._compressing: dict[str, asyncio.Task[list[bytes]]] = {}
 
@@ -55,7 +77,7 @@ class CachedHashMap:
     @property
     def is_segmented(self) -> bool:
         """Whether its compressed parts are those of the next map, too, but for what changes."""
-        return self._text_bytes > SEGMENTED_BYTES
+        return self.text_bytes > SEGMENTED_BYTES
 
     async def _compressed(self, coding: str) -> list[bytes]:
         if self.is_segmented:
@@ -63,16 +85,18 @@ class CachedHashMap:
         return [await compressed(coding, self.map.parts())]
 
     def _in_segments(self, coding: str) -> list[bytes]:
-        before, segments = self._segments.get(coding, {}), dict[str, tuple[bytes, bytes]]()
-        for prefix, text in self.map.buckets.items():
-            known = before.get(prefix)
-            segments[prefix] = known if known is not None and known[0] is text else (text, segment(coding, text))
-        self._segments[coding] = segments
-        comma = segment(coding, b",")
-        parts = [segment(coding, b"{")]
-        for prefix in sorted(segments):
-            parts += (segments[prefix][1], comma)
-        return joined(coding, self.map.parts(), [*parts[:-1], segment(coding, b"}")])
+        before, groups = self._groups.get(coding, {}), dict[str, _Group]()
+        lead = segment(coding, b"{")
+        for name, prefixes in groupby(sorted(self.map.buckets), itemgetter(slice(None, -1))):
+            texts = tuple(map(self.map.buckets.__getitem__, prefixes))
+            known = before.get(name)
+            is_same = known is not None and known.lead == lead and known.texts == texts
+            groups[name] = known if known is not None and is_same else _grouped(coding, lead, texts, known)
+            lead = segment(coding, b",")
+        self._groups[coding] = groups
+        texts_of_all = self.map.parts() if coding == GZIP else ()
+        parts = [group.data for group in groups.values()]
+        return joined(coding, texts_of_all, [*parts, segment(coding, b"}")])
 
     async def compare(self, asked: Mapping[Prefix, Fingerprint]) -> Comparison:
         """The map with another one, by ranges. It may take long, so it is done beside other requests. A map that was
@@ -89,17 +113,26 @@ class CachedHashMap:
     @property
     def size(self) -> int:
         """Bytes."""
-        return self._text_bytes + sum(map(self._compressed_bytes, self._bodies.keys() | self._segments.keys()))
+        return self.text_bytes + sum(map(self._compressed_bytes, self._bodies.keys() | self._groups.keys()))
 
     def _compressed_bytes(self, coding: str) -> int:
         """Also of the map before, as far as it is kept."""
         if coding in self._bodies:
             return sum(map(len, self._bodies[coding]))
-        buckets = self.map.buckets
-        return sum(
-            len(data) + (0 if buckets.get(prefix) is text else len(text))
-            for prefix, (text, data) in self._segments[coding].items()
-        )
+        groups, size = self._groups[coding].values(), 0
+        for group in groups:
+            size += len(group.data) + sum(map(len, group.texts))
+        current = set(map(id, self.map.buckets.values()))
+        return size - sum(len(text) for group in groups for text in group.texts if id(text) in current)
+
+
+def _grouped(coding: str, lead: bytes, texts: tuple[bytes, ...], before: _Group | None) -> _Group:
+    """`before`: what was made of these buckets as they were."""
+    comma = segment(coding, b",")
+    known = before.segments(comma) if before is not None else {}
+    segments = [known[text] if text in known else segment(coding, text) for text in texts]
+    ends = accumulate((len(comma) + len(data) for data in segments), initial=len(lead) - len(comma))
+    return _Group(lead, texts, tuple(ends)[1:], lead + comma.join(segments))
 
 
 class CachedHashMaps:
@@ -120,8 +153,9 @@ class CachedHashMaps:
     def put(self, space: SpaceId, hash_map: CachedHashMap) -> None:
         """To be called again when a body was made: its size has changed."""
         _, old = self._known.pop(space, (None, 0))
-        self._known[space] = hash_map, hash_map.size
-        self._size += hash_map.size - old
+        size = hash_map.size
+        self._known[space] = hash_map, size
+        self._size += size - old
         while self._size > self._most:
             _, (_, size) = self._known.popitem(last=False)
             self._size -= size

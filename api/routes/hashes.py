@@ -68,7 +68,7 @@ async def get_hashes(request: Request) -> Response:
     hash_map = await app.hash_maps.at_least(device.space, lineage)
     await app.acknowledgements.listed(device, asked_at, hash_map.position.sequence)
     app.devices.synced(device.id, device.space, hash_map.position.sequence)
-    if hash_map.size < MIN_BYTES:
+    if hash_map.text_bytes < MIN_BYTES:
         coding = IDENTITY
     body = await app.hash_maps.body(device.space, hash_map, coding)
     headers = _headers(hash_map.position, coding)

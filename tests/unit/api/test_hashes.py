@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -16,7 +17,7 @@ from api.routes import hashes
 from shared.adapters.memory.cache import MemoryHashMapCache
 from shared.adapters.memory.documents import MemoryDocumentStore
 from shared.core.documents import ContentHash, DocumentId, Epoch, Position, SequenceNumber, SpaceId
-from shared.core.index.hash_map import BucketedMap
+from shared.core.index.hash_map import BucketedMap, key_of
 from shared.core.index.lineage import Lineage
 from tests.unit.api.in_memory import Service
 
@@ -69,6 +70,28 @@ async def test_of_a_large_map_a_write_compresses_one_bucket(coding: str, monkeyp
     rebuilt = CachedHashMap(BucketedMap.of(patched.position, dict(patched.items())))
     await rebuilt.body(coding)
     assert rebuilt.size == hash_map.size
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+async def test_whatever_changes_a_compressed_map_says_what_the_map_says(
+    coding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Buckets come and go, the first and the last among them, and many at once."""
+    monkeypatch.setattr("api.reads.cached_hash_map.SEGMENTED_BYTES", 0)
+    dice, epoch = random.Random(coding), Epoch("e")
+    names = sorted((DocumentId(f"d{n}") for n in range(300)), key=key_of)
+    hash_map = CachedHashMap(BucketedMap.of(Position(epoch, SequenceNumber(1)), {names[7]: ContentHash("0" * 32)}))
+    for turn in range(2, 60):
+        begin = dice.choice((0, len(names) - 40, dice.randrange(len(names))))
+        some = names[begin : begin + dice.choice((1, 3, 40, 200))]
+        hash_ = dice.choice((None, ContentHash(f"{turn:032x}")))
+        position = Position(epoch, SequenceNumber(turn))
+        patched, _ = hash_map.map.patched(position, dict.fromkeys(some, hash_))
+        hash_map = CachedHashMap(patched, hash_map)
+        if patched.buckets and dice.randrange(3):
+            assert decompressed(coding, b"".join(await hash_map.body(coding)), 10**6) == patched.text()
+    rebuilt = CachedHashMap(BucketedMap.of(patched.position, dict(patched.items())))
+    assert b"".join(await rebuilt.body(coding)) == b"".join(await hash_map.body(coding))
 
 
 async def test_few_cursors_of_a_request_are_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,6 +87,15 @@ async def test_a_large_answer_leaves_in_pieces(answer: Response) -> None:
     assert max(map(len, asking.pieces)) <= 2 * PIECE_BYTES and len(asking.pieces) >= len(WHOLE) // (2 * PIECE_BYTES)
 
 
+async def test_parts_of_about_a_piece_are_sent_as_they_are() -> None:
+    one, other, larger = (bytes(length) for length in (PIECE_BYTES + 1, 2 * PIECE_BYTES, 2 * PIECE_BYTES + 1))
+    asking = Asking(ByteBudget(10**9, 10**9), Pace())
+    await asking.run(Parts([b"a", one, b"b", b"c", other, larger]))
+    lengths = [1, len(one), 2, len(other), PIECE_BYTES, PIECE_BYTES, 1, 0]
+    assert [len(piece) for piece in asking.pieces] == lengths
+    assert asking.pieces[1] is one and asking.pieces[3] is other
+
+
 @pytest.mark.parametrize("texts", [[], [b"{}"], [b"[", b"1", b"]"]])
 async def test_a_small_one_leaves_as_one(texts: list[bytes]) -> None:
     asking = Asking(ByteBudget(0, 0), Pace())

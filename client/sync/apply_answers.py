@@ -32,6 +32,8 @@ class _Changes:
     records: dict[DocumentId, Record] = field(default_factory=dict)
     conflicts: dict[DocumentId, list[dict[str, Any]]] = field(default_factory=dict)
     arriving: dict[DocumentId, Arriving] = field(default_factory=dict)
+    held: dict[DocumentId, ContentHash] = field(default_factory=dict)
+    """Of what is to be replaced by an arrival."""
     remote: dict[DocumentId, ContentHash | None] = field(default_factory=dict)
     """What the upstream has now, of answers that cannot be applied."""
     refused: dict[DocumentId, Refused] = field(default_factory=dict)
@@ -82,7 +84,7 @@ class Answers:
                         changes.refused[document] = reply._replace(hash=content, remote=record.outline.remote_hash)
                 case NotNow():
                     self._pair.recheck.include([document])
-        rows = self._pair.arrivals.stage(changes.arriving)
+        rows = await self._pair.arrivals.stage_meanwhile(changes.arriving)
         report.decided += self._commit(changes, rows)
         for taken in changes.taken.values():
             count(report, taken.before, taken.answer)
@@ -116,6 +118,8 @@ class Answers:
             ]
         if not equal(next_state.doc, held.body if held is not None else None):
             changes.arriving[document] = _arriving(next_state.doc, held, answer)
+            if held is not None:
+                changes.held[document] = held.hash
 
     def _commit(self, changes: _Changes, rows: Mapping[DocumentId, Arriving]) -> list[Decided]:
         """Returns the conflicts as people call them."""
@@ -127,7 +131,7 @@ class Answers:
                 pair.versioning.set_apart(changes.apart)
             store.set_records(pair.name, changes.records)
             store.record_remote(pair.name, changes.remote, is_complete=False)
-            store.note_contents({d: (_hash(row.expected), row.hash) for d, row in rows.items()}, time.time())
+            store.note_contents({d: (changes.held.get(d), row.hash) for d, row in rows.items()}, time.time())
             self._own.record_taken(changes.taken)
             decided = [
                 store.record_conflicts(pair.name, document, conflicts)
@@ -225,10 +229,6 @@ def _arriving(doc: Body | None, held: FileContent | None, answer: UpstreamAnswer
     if held is None:
         return Arriving(doc, None, hash=content)
     return Arriving(doc, held.body, hash=content, at=held.stamp)
-
-
-def _hash(body: Body | None) -> ContentHash | None:
-    return None if body is None else content_hash(body)
 
 
 def _is_as_meant(row: Arriving, placed: Placed) -> bool:

@@ -111,11 +111,23 @@ class Arrivals:
 
     def stage(self, wanted: Mapping[DocumentId, Arriving]) -> dict[DocumentId, Arriving]:
         """Step 1. `wanted`: rows without a staged file. Returns the rows for step 2. Raises OSError."""
-        if all(row.body is None for row in wanted.values()):
-            return dict(wanted)
-        self._stage.mkdir(parents=True, exist_ok=True)
-        rows = self._written(wanted)
-        self._step("staged")
+        rows, paths = self._write(wanted)
+        if paths:
+            self._settle(paths)
+            self._step("staged")
+        return rows
+
+    async def stage_meanwhile(self, wanted: Mapping[DocumentId, Arriving]) -> dict[DocumentId, Arriving]:
+        """As `stage`; others of the event loop have their turn while the disk is waited for."""
+        import asyncio  # noqa: PLC0415  who awaits this has it
+
+        rows, paths = self._write(wanted)
+        if paths:
+            if len(paths) > FEW:
+                await asyncio.to_thread(self._settle, paths)
+            else:
+                self._settle(paths)
+            self._step("staged")
         return rows
 
     def place(self, arriving: Mapping[DocumentId, Arriving], *, fresh: bool = True) -> dict[DocumentId, Placed]:
@@ -225,7 +237,9 @@ class Arrivals:
     def _again(self, document: DocumentId, old: Arriving, merged: MergedDoc, expected: Body | None) -> Arriving:
         """Another state is to be placed instead. Its staged file has a name of its own: whoever is stopped here
         finds either the old row and the old file, or the new ones."""
-        row = self._written({document: Arriving(merged.doc, expected)})[document]
+        staged, paths = self._write({document: Arriving(merged.doc, expected)})
+        self._settle(paths)
+        row = staged[document]
         self._step("again")
         with self._store.transaction():
             self._store.set_arriving({document: row})
@@ -266,10 +280,12 @@ class Arrivals:
 
     # Files
 
-    def _written(self, rows: Mapping[DocumentId, Arriving]) -> dict[DocumentId, Arriving]:
-        """Staged, durably, each under a name that nothing ever had."""
+    def _write(self, rows: Mapping[DocumentId, Arriving]) -> tuple[dict[DocumentId, Arriving], list[str]]:
+        """Staged, each under a name that nothing ever had, and these files. Not durable yet."""
         rows_written: dict[DocumentId, Arriving] = {}
         paths: list[str] = []
+        if any(row.body is not None for row in rows.values()):
+            self._stage.mkdir(parents=True, exist_ok=True)
         mark = os.urandom(8).hex()
         for number, (document, row) in enumerate(rows.items()):
             if row.body is None:
@@ -279,9 +295,12 @@ class Arrivals:
             paths.append(path := f"{self._stage_text}/{name}")
             wrote = write_new(path, text_of(row.body))
             rows_written[document] = Arriving(row.body, row.expected, name, row.hash, row.at, wrote)
+        return rows_written, paths
+
+    def _settle(self, paths: Sequence[str]) -> None:
+        """What was written is durable."""
         if not make_durable(paths):
             make_names_durable(self._stage)
-        return rows_written
 
     def _rescue(self, path: Path) -> None:
         self._rescued.mkdir(parents=True, exist_ok=True)

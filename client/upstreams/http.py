@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
 import httpx
@@ -46,6 +46,13 @@ POLL_SECONDS: Final = 5.0
 HOLD_SECONDS: Final = 25
 HEARTBEATS_MISSED: Final = 40.0
 """Seconds without a sign of life in an event stream, which has one every 15."""
+
+
+class _Page(NamedTuple):
+    """Of a copy. `after`: what the next one is asked for with; "" after the last."""
+
+    changes: UpstreamChanges
+    after: str
 
 
 class HttpUpstream:
@@ -143,31 +150,35 @@ class HttpUpstream:
     # All of it
 
     async def copy(self) -> AsyncIterator[UpstreamChanges]:
-        """While a page is written, the next one is on its way."""
+        """While a page is written, the next one is on its way; it is read while the disk is waited for."""
         await self._refresh_capabilities()
         if not (self._facts.offers("pages") and self._facts.offers("base") and self._facts.offers("since")):
             return
-        coming: asyncio.Task[httpx.Response] | None = await self._page("")
+        coming: asyncio.Task[_Page] | None = await self._page("")
         try:
             while coming is not None:
-                answer = await coming
-                value = self.channel.value_of(answer)
-                tasks, cursor = (value.get("tasks"), value.get("cursor")) if isinstance(value, dict) else (None, None)
-                if not isinstance(tasks, dict) or not isinstance(cursor, str):
-                    raise self.channel.unexpected(answer, "there are no tasks in its answer")
-                after = value.get("after")
-                coming = await self._page(str(after)) if after else None
-                states = self._states(answer, tasks)
-                hashes = {document: state.hash for document, state in states.items()}
-                yield UpstreamChanges(hashes, _cursor(SINCE, cursor), is_complete=False, states=states)
+                page = await coming
+                coming = await self._page(page.after) if page.after else None
+                yield page.changes
         finally:
             if coming is not None:
                 coming.cancel()
 
-    async def _page(self, after: str) -> asyncio.Task[httpx.Response]:
-        return await self.channel.begun(
-            "GET", f"/tasks?limit={self._facts.max_documents(PAGE_DOCUMENTS)}&after={quote(after, safe='')}"
-        )
+    async def _page(self, after: str) -> asyncio.Task[_Page]:
+        sent = asyncio.Event()
+        return await started(self._read_page(after, sent), sent)
+
+    async def _read_page(self, after: str, sent: asyncio.Event) -> _Page:
+        path = f"/tasks?limit={self._facts.max_documents(PAGE_DOCUMENTS)}&after={quote(after, safe='')}"
+        answer = await self.channel.request("GET", path, sent=sent)
+        value = self.channel.value_of(answer)
+        tasks, cursor = (value.get("tasks"), value.get("cursor")) if isinstance(value, dict) else (None, None)
+        if not isinstance(tasks, dict) or not isinstance(cursor, str):
+            raise self.channel.unexpected(answer, "there are no tasks in its answer")
+        states = self._states(answer, tasks)
+        hashes = {document: state.hash for document, state in states.items()}
+        changes = UpstreamChanges(hashes, _cursor(SINCE, cursor), is_complete=False, states=states)
+        return _Page(changes, str(value.get("after") or ""))
 
     def _states(self, answer: httpx.Response, tasks: Mapping[str, Any]) -> dict[DocumentId, UpstreamAnswer]:
         """As `GET /tasks` and events show documents."""

@@ -97,7 +97,7 @@ class MemoryFiles:
         self.place({document: row for document, row in rows.items() if document not in done})
         return Recovered()
 
-    def stage(self, wanted: Mapping[DocumentId, Arriving]) -> dict[DocumentId, Arriving]:
+    async def stage_meanwhile(self, wanted: Mapping[DocumentId, Arriving]) -> dict[DocumentId, Arriving]:
         self._staged.update(document for document, row in wanted.items() if row.body is not None)
         self.step("staged")
         return dict(wanted)

@@ -51,7 +51,9 @@ def own_fields(own: frozenset[str], before: Record, answer: UpstreamAnswer) -> O
     if pending is not None:
         own -= {DELETED}  # it was made again here
         sent = _differing(shadow, pending.body) if shadow is not None else frozenset()
-    stands = {field for field in sent if pending is not None and _same_at(field, pending.body, state)}
+    # Mostly the answer is what was sent.
+    is_taken = pending is not None and state is pending.body
+    stands = sent if is_taken else {f for f in sent if pending is not None and _same_at(f, pending.body, state)}
     earlier = own - sent
     replaced = {field for field in earlier if field == DELETED or not _same_at(field, shadow or {}, state)}
     return OwnFields(frozenset(stands | earlier - replaced), frozenset(replaced))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -10,12 +11,14 @@ from typing import Any
 import pytest
 
 from client.folder import locks, replace
+from client.folder.durable import FEW, make_durable
 from client.folder.locks import turn
 from client.folder.replace import ChangedError, Stamp
 from client.folder.task_folder import FileChange, Loaded, TaskFolder
 from client.sync.arrivals import Arrivals
 from client.sync.state_store import Arriving, SyncStateStore
 from shared.core.documents import DocumentId
+from tests.patience import PATIENCE_SECONDS
 
 A = DocumentId("a")
 
@@ -56,6 +59,30 @@ def put_by_a_sync(folder: TaskFolder) -> None:
     store = SyncStateStore.open(folder.state / "memory.sqlite")
     arrivals = Arrivals(folder, store)
     arrivals.place(arrivals.stage({A: Arriving({"id": "a"}, None)}))
+    store.close()
+
+
+@pytest.mark.parametrize("count", [2 * FEW, 1, 0])
+async def test_others_of_the_event_loop_have_their_turn_while_the_disk_is_waited_for(
+    folder: TaskFolder, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """Where one waits for many files; few are not worth a thread. What was written is durable when it is staged."""
+    answered, said = threading.Event(), list[object]()
+
+    def durable(paths: list[str]) -> bool:
+        said.append(len(paths) <= FEW or answered.wait(PATIENCE_SECONDS))
+        return make_durable(paths)
+
+    monkeypatch.setattr("client.sync.arrivals.make_durable", durable)
+    store = SyncStateStore.open(folder.state / "memory.sqlite")
+    arrivals = Arrivals(folder, store, said.append)
+    wanted = {DocumentId(f"d{n}"): Arriving({"id": f"d{n}"}, None) for n in range(count)}
+    staging = asyncio.create_task(arrivals.stage_meanwhile(wanted))
+    await asyncio.sleep(0)
+    answered.set()
+    rows = await staging
+    assert said == ([True, "staged"] if count else [])
+    assert arrivals.place(rows).keys() == wanted.keys() == folder.scan().files.keys()
     store.close()
 
 

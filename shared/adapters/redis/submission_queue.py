@@ -20,7 +20,7 @@ from redis.exceptions import NoScriptError, RedisError
 from shared import metrics, queue_messages, tracing
 from shared.adapters.arq import LARGE_QUEUE, QUEUE, WakingRedis, enqueue
 from shared.adapters.redis.connection import errors_mapped
-from shared.adapters.redis.inbox import INBOX_TTL_MS, QUEUED_MS, SIZES, are_large
+from shared.adapters.redis.inbox import INBOX_TTL_MS, LARGE_BYTES, QUEUED_MS, SIZES
 from shared.adapters.redis.keys import acknowledgements_key, process_key, space_key
 from shared.adapters.redis.line import RedisLine
 from shared.adapters.redis.packing import AT_ONCE_BYTES
@@ -294,7 +294,8 @@ class RedisSubmissionQueue:
             entry.sent_at = moment
         _fail(entries[taken:], OverloadedError(_FULL.get(full.decode(), "")))
         if verdict == _ENQUEUE:
-            large = are_large([len(entry.data) for entry in entries])
+            # What is large together may be decided in several batches: whoever takes it sees.
+            large = any(len(entry.data) > LARGE_BYTES for entry in entries)
             await enqueue(self._redis, space, LARGE_QUEUE if large else QUEUE)
         return int(verdict)
 

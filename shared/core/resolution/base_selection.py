@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -193,21 +193,25 @@ def _with_own(lookup: Lookup, basis: Basis, pairs: tuple[Pair, ...], since: Sequ
         return basis
     since_base = [pair for pair in pairs if pair.since >= since]
     on_base = [pair for pair in since_base if pair.since == since]
-    unedited = lookup.submission.hash == base_hash(lookup.submission.base or CREATED)
+    its_base = base_hash(lookup.submission.base or CREATED)
+    unedited = lookup.submission.hash == its_base
+    others = _newest(lookup, on_base, its_base)
     sent_on = {
-        "own": _newest(lookup, on_base if unedited else since_base),
-        "others": _newest(lookup, on_base),
-        "earlier": _newest(lookup, (pair for pair in pairs if pair.since < since)),
+        "own": others if unedited or len(on_base) == len(since_base) else _newest(lookup, since_base, its_base),
+        "others": others,
+        "earlier": _newest(lookup, [pair for pair in pairs if pair.since < since], its_base),
     }
     lookup.need(content for hashes in sent_on.values() for content in hashes)
-    own, others, earlier = (_bodies(lookup, hashes) for hashes in sent_on.values())
+    own, on_it, earlier = (_bodies(lookup, hashes) for hashes in sent_on.values())
     later = [pair for pair in since_base if pair.since > since]
     overtaking = _in_another_history(lookup, later)
     return replace(
         basis,
         rule="5 sent since" if own else basis.rule,
-        sent=SentBefore(own, others, earlier, forgotten=len(own) < len(sent_on["own"]), went_on=bool(later)),
-        put_back=PutBackDoubts(since=_bodies(lookup, _newest(lookup, overtaking)), overtaken=bool(overtaking)),
+        sent=SentBefore(own, on_it, earlier, forgotten=len(own) < len(sent_on["own"]), went_on=bool(later)),
+        put_back=PutBackDoubts(
+            since=_bodies(lookup, _newest(lookup, overtaking, its_base)), overtaken=bool(overtaking)
+        ),
     )
 
 
@@ -221,10 +225,11 @@ def _in_another_history(lookup: Lookup, later: list[Pair]) -> list[Pair]:
     return [pair for pair in later if lineage.history_of(pair.since) != written_in]
 
 
-def _newest(lookup: Lookup, pairs: Iterable[Pair]) -> list[ContentHash]:
+def _newest(lookup: Lookup, pairs: Sequence[Pair], its_base: ContentHash) -> list[ContentHash]:
     """The newest OWN of these, each once, but for the submission itself and what is its base."""
-    submission = lookup.submission
-    known = {submission.hash, base_hash(submission.base or CREATED)}
+    if not pairs:
+        return []
+    known = (lookup.submission.hash, its_base)
     hashes = [pair.hash for pair in pairs if pair.hash not in known]
     return list(dict.fromkeys(reversed(hashes)))[:OWN]
 

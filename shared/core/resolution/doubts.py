@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from itertools import repeat
 
 from shared.core.documents import Body
+from shared.core.json.canonical import CONTAINERS
 from shared.core.json.pointers import split
 from shared.core.json.values import ABSENT, Key, Keys, Value
 from shared.core.merge.clock import CLOCK_POINTERS, clock
@@ -292,21 +293,36 @@ class _Compared:
 
     def __init__(self, state: Body, others: Iterable[Body]) -> None:
         self._keys = Keys()
-        self._places = [frozenset(map(self._name, differences(state, other))) for other in others]
-        self._outer = [
-            frozenset(outer for path, _ in places for outer in ("", *around(path))) for places in self._places
-        ]
+        self._state = state
+        self._others = list(others)
+        self._places: dict[int, tuple[frozenset[PlaceKey], frozenset[str]]] = {}
+        """Of the others, by number: where they differ, and around that."""
 
     def any_differs(self, at: Difference) -> bool:
-        return any(map(self._differs, repeat(at), self._places, self._outer))
+        return any(map(self._differs, repeat(at), range(len(self._others))))
 
     def all_differ(self, at: Difference) -> bool:
-        return all(map(self._differs, repeat(at), self._places, self._outer))
+        return all(map(self._differs, repeat(at), range(len(self._others))))
 
-    def _differs(self, at: Difference, places: frozenset[PlaceKey], outer: frozenset[str]) -> bool:
+    def _differs(self, at: Difference, number: int) -> bool:
+        if (
+            at.path.rfind("/") == 0 and "~" not in at.path and at.path != "/-"
+        ):  # what is plain tells at once, and most of it is
+            name = at.path[1:]
+            here, there = self._state.get(name, ABSENT), self._others[number].get(name, ABSENT)
+            if not isinstance(here, CONTAINERS) and not isinstance(there, CONTAINERS):
+                return not self._keys.same(here, there)
+        places, outer = self._compared_with(number)
         if self._name(at) in places or any((above, None) in places for above in around(at.path)):
             return True
         return not is_member(at.path) and at.path in outer
+
+    def _compared_with(self, number: int) -> tuple[frozenset[PlaceKey], frozenset[str]]:
+        if number not in self._places:
+            places = frozenset(map(self._name, differences(self._state, self._others[number])))
+            around_them = frozenset(outer for path, _ in places for outer in ("", *around(path)))
+            self._places[number] = places, around_them
+        return self._places[number]
 
     def _name(self, at: Difference) -> PlaceKey:
         if not is_member(at.path):

@@ -36,8 +36,9 @@ def chosen(seed: int, most: int) -> list[Past]:
     some = random.Random(seed)
     items: list[Past] = []
     for sequence in map(SequenceNumber, range(1, some.randint(0, most) + 1)):
-        for received in [True] * some.choice([0, 0, 1, 2]) + [False]:
-            content = some.choice(HASHES)
+        # No state is received twice while the same head stands: which of the two is found would be anybody's choice.
+        received_states = some.sample(HASHES, some.choice([0, 0, 1, 2]))
+        for content, received in [*((one, True) for one in received_states), (some.choice(HASHES), False)]:
             deleted = not received and some.random() < 0.2
             stored = Stored(
                 content,

@@ -113,7 +113,7 @@ def _newest(past: tuple[HistoryItem, ...], content: ContentHash) -> Stored | Non
     same = [item for item in past if item.hash == content and not item.deleted]
     if not same:
         return None
-    newest = max(same, key=lambda item: (item.until, item.sequence))
+    newest = max(reversed(same), key=lambda item: (item.until, item.sequence))  # of equal ones the last one
     body = next((item.body for item in same if item.body is not None), None)
     return replace(_stored(newest), body=body)
 

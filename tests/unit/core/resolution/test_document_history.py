@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.adapters.memory.entries import Entry, HistoryItem, Provenance, loaded
@@ -82,6 +82,7 @@ def entry_of(items: list[Past]) -> Entry:
     return Entry(Head(SequenceNumber(10**6), ContentHash("head"), None, 0.0), nobody, tuple(past))
 
 
+@example(chosen(474624, 12), NeedsData(frozenset(HASHES)), DEVICES[0])  # the same was received twice at one moment
 @given(pasts(), needs, st.sampled_from(DEVICES))
 def test_what_is_at_hand_is_what_a_store_loads(
     items: list[Past], missing: NeedsData, device: DeviceId | None

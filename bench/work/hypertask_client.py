@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.apart import keep_apart
+from bench.apart import fast_folder
 from bench.client import Device, asked
 from bench.documents import document
 from bench.resident import Place, propagation, resident
@@ -61,9 +61,7 @@ class ClientColumn(Column):
             }
             self._facts: dict[str, object] = {}
             asyncio.run(asked(self._instance.url, first.token, self._facts))
-            self._folder = self._root / uuid.uuid4().hex
-            self._folder.mkdir(parents=True)
-            keep_apart(self._folder)
+            self._folder = fast_folder(self._root / uuid.uuid4().hex)
             self._devices = {name: Device(self._folder / name, self._opener(name)) for name in self._tokens}
 
         self._url = self._instance.url

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.apart import keep_apart
+import pytest
+
+from bench import apart
+from bench.apart import TRIES, fast_folder, keep_apart
 
 
 def test_a_folder_that_is_kept_apart_takes_folders_and_files(tmp_path: Path) -> None:
@@ -13,3 +16,17 @@ def test_a_folder_that_is_kept_apart_takes_folders_and_files(tmp_path: Path) -> 
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "a" / "b" / "c").write_text("d")
     assert (tmp_path / "a" / "b" / "c").read_text() == "d"
+
+
+@pytest.mark.parametrize(("seconds", "chosen"), [([1, 2e-5, 1], 1), ([3, 2, *([4] * (TRIES - 2))], 1)])
+def test_the_first_fast_folder_is_taken_or_else_the_fastest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: list[float], chosen: int
+) -> None:
+    left = iter(seconds)
+    monkeypatch.setattr(apart, "_seconds_a_file", lambda folder: next(left))
+    assert fast_folder(tmp_path / "run") == tmp_path / "run" / str(chosen)
+
+
+def test_a_folder_is_tried_with_files(tmp_path: Path) -> None:
+    folder = fast_folder(tmp_path / "run")
+    assert folder.parent == tmp_path / "run" and [path.name for path in folder.iterdir()] == [".tried"]

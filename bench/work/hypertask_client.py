@@ -61,11 +61,14 @@ class ClientColumn(Column):
             }
             self._facts: dict[str, object] = {}
             asyncio.run(asked(self._instance.url, first.token, self._facts))
-            self._folder = fast_folder(self._root / uuid.uuid4().hex)
-            self._devices = {name: Device(self._folder / name, self._opener(name)) for name in self._tokens}
+            self._folder = self._root / uuid.uuid4().hex
+            self._devices = {name: self._device(name) for name in self._tokens}
 
         self._url = self._instance.url
         await asyncio.to_thread(prepare)
+
+    def _device(self, name: str) -> Device:
+        return Device(fast_folder(self._folder / name), self._opener(name))
 
     def _opener(self, name: str) -> Callable[[], Upstream]:
         return lambda: HttpUpstream(Channel(self._url, self._tokens[name]), self._facts)
@@ -106,7 +109,7 @@ class ClientColumn(Column):
         # Once without the relay for the time, once through it for the bytes: a third folder.
         taken = await self._sync("there")
         self._tokens["third"] = self._tokens["there"]
-        self._devices["third"] = Device(self._folder / "third", self._opener("third"))
+        self._devices["third"] = await asyncio.to_thread(self._device, "third")
         requests, size = await self._counted("third")
         del self._devices["third"]
         count = self.scale.documents
@@ -205,4 +208,4 @@ class DaemonColumn(ClientColumn):
             return quantiles("w7", await propagation(one, other))
 
     def _place(self, name: str, url: str) -> Place:
-        return Place(self._folder / name, url, self._tokens[name])
+        return Place(self._devices[name].folder.root, url, self._tokens[name])

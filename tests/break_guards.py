@@ -641,13 +641,6 @@ BREAKS = (
         ("tests/contract/test_many_requests.py",),
     ),
     Break(
-        "heads: many are replaced one by one",
-        "shared/adapters/mongodb/heads.py",
-        "if len(replaced) >= _MANY:",
-        "if False:",
-        ROUND_TRIPS,
-    ),
-    Break(
         "inbox: many small envelopes are decided all at once",
         "shared/adapters/redis/inbox.py",
         "        if size > LARGE_BYTES and place:",

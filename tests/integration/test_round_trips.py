@@ -266,9 +266,8 @@ async def test_edits_of_many_documents_without_a_base_ask_no_more_than_one_of_th
                 *["find documents", "find memory"],
                 *["find revisions"] * 3,  # states by hash, values that are gone, the newest states
                 *(["aggregate documents"] if n == 10 else []),  # of those that have more than a few
-                "findAndModify spaces",
-                *["delete documents", "insert documents"],  # many are not replaced one by one
-                *["insert revisions", "update memory", "commitTransaction"],
+                *["findAndModify spaces", "update documents", "insert revisions"],
+                *["update memory", "commitTransaction"],
             ]
 
 

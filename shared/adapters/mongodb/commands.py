@@ -148,10 +148,6 @@ class Commands:
         """Statements of the `update` command: `q`, `u` and, if the row may be missing, `upsert`."""
         self._write({"update": collection, "updates": statements, "ordered": False})
 
-    def delete(self, collection: str, query: Row) -> None:
-        """All that are found by the query."""
-        self.run({"delete": collection, "deletes": [{"q": query, "limit": 0}]})
-
     def commit(self) -> None:
         """As `commit_transaction` of the driver."""
         transaction: Any = self._session._transaction

@@ -8,7 +8,7 @@ transaction, and that a document which a client says it has made is a new one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Set
-from typing import Any, Final
+from typing import Any
 
 from pymongo.errors import OperationFailure
 
@@ -29,9 +29,6 @@ from shared.adapters.mongodb.rows import head_of
 from shared.core.documents import SpaceId
 from shared.core.resolution.context import Head
 from shared.core.resolution.document_history import DocumentHistory
-
-_MANY: Final = 50
-"""So many heads are removed and inserted, which takes the database half as long for each as to replace it."""
 
 
 class HeadRows:
@@ -142,11 +139,8 @@ class HeadRows:
 
     def send(self) -> None:
         """Writes what was put and changed. Raises HeadsChangedError if a document that was taken for new is not."""
-        replaced = self._updates.keys() - self._changed
-        if len(replaced) >= _MANY:
-            self._commands.delete("documents", {"_id": {"$in": sorted(replaced)}})
-            for key in replaced:
-                self._inserts[key] = self._updates.pop(key)[0]["u"]
+        # Replaced where they are: one that is removed and inserted is missed by who has read its place in an index
+        # before, and reads the row there after.
         if self._inserts:
             try:
                 self._commands.insert("documents", list(self._inserts.values()))

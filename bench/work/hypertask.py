@@ -148,13 +148,17 @@ class BaseReplica(Replica):
     async def refresh(self) -> bool:
         found = await self._column.ask(self._device, "GET", f"/hashes?since={self._cursor}&states=1")
         tasks = found.get("tasks", {})
-        if found["more"] or len(tasks) != len(found["hashes"]):
+        rest = [identity for identity in found["hashes"] if identity not in tasks]
+        if rest:  # what did not come along is asked for, as clients do
+            page = await self._column.ask(self._device, "GET", f"/tasks?ids={','.join(rest)}")
+            tasks = {**tasks, **page["tasks"]}
+        if len(tasks) != len(found["hashes"]):
             raise RuntimeError("not all that changed came")
         self._cursor = found["cursor"]
         before = dict(self._revs)
         for identity, row in tasks.items():
             self._take(identity, row)
-        return before != self._revs
+        return (found["more"] and await self.refresh()) or before != self._revs
 
     def _take(self, identity: str, row: dict[str, Any]) -> None:
         self._revs[identity] = row["rev"]

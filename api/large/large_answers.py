@@ -64,10 +64,14 @@ def _pieces(parts: Iterable[bytes]) -> Iterator[bytes]:
         if PIECE_BYTES < len(part) <= 2 * PIECE_BYTES:
             yield part
         elif len(part) > PIECE_BYTES:
-            for begin in range(0, len(part), PIECE_BYTES):
-                yield part[begin : begin + PIECE_BYTES]
+            yield from _slices(part)
     if waiting:
         yield b"".join(waiting)
+
+
+def _slices(body: bytes) -> Iterator[bytes]:
+    for begin in range(0, len(body), PIECE_BYTES):
+        yield body[begin : begin + PIECE_BYTES]
 
 
 class LargeAnswers:
@@ -108,7 +112,9 @@ class _Sending:
         if len(body) <= PIECE_BYTES and not more:
             await self._send(message)
             return
-        pieces = [body] if len(body) <= PIECE_BYTES else list(_pieces([body]))
+        # One that is whole has to leave in pieces, or it would be compressed whole, which its head must say as well.
+        is_piece = len(body) <= (2 * PIECE_BYTES if more else PIECE_BYTES)
+        pieces = [body] if is_piece else list(_slices(body))
         for number, piece in enumerate(pieces):
             await self._send({**message, "body": piece, "more_body": more or number + 1 < len(pieces)})
             await self._pace().give_way(self._holding.space, len(piece))

@@ -96,6 +96,14 @@ async def test_parts_of_about_a_piece_are_sent_as_they_are() -> None:
     assert asking.pieces[1] is one and asking.pieces[3] is other
 
 
+async def test_one_that_is_whole_leaves_in_pieces_if_it_is_more_than_one() -> None:
+    """Or it would be compressed whole, with a length, where the answer to HEAD has none."""
+    for length, pieces in ((PIECE_BYTES, 1), (PIECE_BYTES + 1, 2), (2 * PIECE_BYTES, 2)):
+        asking = Asking(ByteBudget(10**9, 10**9), Pace())
+        await asking.run(Response(bytes(length)))
+        assert len(asking.pieces) == pieces
+
+
 @pytest.mark.parametrize("texts", [[], [b"{}"], [b"[", b"1", b"]"]])
 async def test_a_small_one_leaves_as_one(texts: list[bytes]) -> None:
     asking = Asking(ByteBudget(0, 0), Pace())

@@ -21,7 +21,7 @@ from pymongo.errors import (
 )
 
 from shared.adapters.mongodb import Mongo, opened
-from shared.adapters.mongodb.client import Row
+from shared.adapters.mongodb.commands import find_command
 from shared.adapters.mongodb.reads import Reads
 from shared.settings import Settings
 from tests.integration.test_round_trips import Commands
@@ -54,9 +54,9 @@ async def test_what_comes_is_what_the_driver_brings(mongo: Mongo, rows: str, tog
             driver = mongo.database[rows].find(query, FIELDS).sort([("n", 1), ("_id", -1)]).limit(limit)
             expected = await driver.to_list(None)
             asked: Any = {"order": [("n", 1), ("_id", -1)], "limit": limit, "together": together}
-            found = await Reads(mongo).find(rows, query, FIELDS, **asked)
+            found = await Reads(mongo).rows(find_command(rows, query, FIELDS, **asked))
             assert found == expected and all(type(row["long"]) is int for row in found)
-            async with aclosing(Reads(mongo).batches(rows, query, FIELDS, **asked)) as batches:
+            async with aclosing(Reads(mongo).batches(find_command(rows, query, FIELDS, **asked))) as batches:
                 texts = [decode_all(batch) async for batch in batches]
             assert [row for text in texts for row in text] == expected
             assert max(map(len, texts)) <= together
@@ -65,10 +65,10 @@ async def test_what_comes_is_what_the_driver_brings(mongo: Mongo, rows: str, tog
 async def test_who_wants_no_more_ends_the_cursor(settings: Settings, rows: str) -> None:
     commands = Commands()
     async with opened(settings, [commands]) as mongo:
-        async with aclosing(Reads(mongo).batches(rows, {}, FIELDS, together=5)) as batches:
+        async with aclosing(Reads(mongo).batches(find_command(rows, {}, FIELDS, together=5))) as batches:
             await anext(batches)
         assert [name.split()[0] for name in commands.seen][-2:] == ["find", "killCursors"]
-        assert len(await Reads(mongo).find(rows, {}, FIELDS, together=5)) == 20
+        assert len(await Reads(mongo).rows(find_command(rows, {}, FIELDS, together=5))) == 20
         assert [name.split()[0] for name in commands.seen][-5:] == ["find", *["getMore"] * 4]
 
 
@@ -83,14 +83,14 @@ def lose(mongo: Mongo) -> None:
 async def test_a_read_whose_connection_is_lost_is_sent_once_more(mongo: Mongo, rows: str) -> None:
     reads = Reads(mongo)
     for _ in range(2):
-        await reads.find(rows, {}, FIELDS, together=100)
+        await reads.rows(find_command(rows, {}, FIELDS, together=100))
         lose(mongo)
-        assert len(await reads.find(rows, {}, FIELDS, together=100)) == 20
+        assert len(await reads.rows(find_command(rows, {}, FIELDS, together=100))) == 20
 
 
 async def test_of_a_cursor_whose_server_is_lost_nothing_more_comes(mongo: Mongo, rows: str) -> None:
     """The next batch may have been taken from the server: to ask once more would leave rows out."""
-    batches = Reads(mongo).batches(rows, {}, FIELDS, together=5)
+    batches = Reads(mongo).batches(find_command(rows, {}, FIELDS, together=5))
     assert len(decode_all(await anext(batches))) == 5
     lose(mongo)
     with pytest.raises(ConnectionFailure):
@@ -99,7 +99,7 @@ async def test_of_a_cursor_whose_server_is_lost_nothing_more_comes(mongo: Mongo,
 
 async def test_what_the_server_refuses_is_told_at_once(mongo: Mongo, rows: str) -> None:
     with pytest.raises(OperationFailure) as raised:
-        await Reads(mongo).find(rows, {"_id": {"$nothing": 1}}, FIELDS, together=5)
+        await Reads(mongo).rows(find_command(rows, {"_id": {"$nothing": 1}}, FIELDS, together=5))
     assert raised.value.code == 2
 
 
@@ -117,7 +117,7 @@ async def test_what_may_be_over_a_moment_later_is_asked_twice(
 
     monkeypatch.setattr("shared.adapters.mongodb.reads.received", fails)
     with pytest.raises(PyMongoError):
-        await Reads(mongo).find(rows, {}, FIELDS, together=5)
+        await Reads(mongo).rows(find_command(rows, {}, FIELDS, together=5))
     assert asked == times
 
 
@@ -133,7 +133,7 @@ async def test_a_server_that_cannot_be_reached_is_waited_for_once(monkeypatch: p
     monkeypatch.setattr(Reads, "_tried", counted)
     async with opened(Settings(mongo_url=NOWHERE, store_timeout_seconds=0.1)) as mongo:
         with pytest.raises(ServerSelectionTimeoutError):
-            await Reads(mongo).find("rows", {}, FIELDS, together=5)
+            await Reads(mongo).rows(find_command("rows", {}, FIELDS, together=5))
     assert waits == 1
 
 
@@ -146,7 +146,7 @@ def lines_of(reads: Reads, collection: str) -> int:
         lines += what == "line"
         return count
 
-    command: Row = {"find": collection, "filter": {"_id": 1}, "projection": FIELDS, "batchSize": 2}
+    command = find_command(collection, {"_id": 1}, FIELDS, together=2)
     before = sys.gettrace()
     sys.settrace(count)
     try:

@@ -105,13 +105,7 @@ class Commands:
         count: Callable[[int], None] | None = None,
     ) -> Iterator[Sequence[Any]]:
         """Batches of rows. `together`: as many come in one answer unless they are large."""
-        command: Row = {"find": collection, "filter": query, "batchSize": together}
-        if projection is not None:
-            command["projection"] = projection
-        if order:
-            command["sort"] = dict(order)
-        if limit:
-            command["limit"] = limit
+        command = find_command(collection, query, projection, order=order, limit=limit, together=together)
         return self._batches(command, collection, together, codec, count)
 
     def find_one(self, collection: str, query: Row, projection: Row) -> Row | None:
@@ -188,6 +182,26 @@ class Commands:
         those = command["documents"] if kind == "insert" else command["updates"]
         operations = [InsertOne(row) if kind == "insert" else _operation(row) for row in those]
         self._client[self._database][collection].bulk_write(operations, ordered=False, session=self.session)
+
+
+def find_command(
+    collection: str,
+    query: Row,
+    projection: Row | None = None,
+    *,
+    order: Sequence[tuple[str, int]] = (),
+    limit: int = 0,
+    together: int,
+) -> Row:
+    """`together`: as many rows come in one answer unless they are large."""
+    command: Row = {"find": collection, "filter": query, "batchSize": together}
+    if projection is not None:
+        command["projection"] = projection
+    if order:
+        command["sort"] = dict(order)
+    if limit:
+        command["limit"] = limit
+    return command
 
 
 class _TooLongError(Exception):

@@ -11,6 +11,7 @@ from pymongo import ASCENDING, DESCENDING, ReturnDocument
 
 from shared.adapters.mongodb.atomic import MongoSession, atomically
 from shared.adapters.mongodb.client import Mongo, Row, errors_mapped
+from shared.adapters.mongodb.commands import find_command
 from shared.adapters.mongodb.kept_maps import KeptMaps
 from shared.adapters.mongodb.pages import Pages
 from shared.adapters.mongodb.raw_batches import at_once
@@ -107,7 +108,7 @@ class MongoDocumentStore:
     async def lineages(self, spaces: Collection[SpaceId]) -> dict[SpaceId, Lineage]:
         with errors_mapped():
             query = {"_id": {"$in": list(spaces)}}
-            rows = await self._reads.find("spaces", query, _LINEAGE, together=len(spaces) + 1)
+            rows = await self._reads.rows(find_command("spaces", query, _LINEAGE, together=len(spaces) + 1))
             lineages = {SpaceId(row["_id"]): lineage_of(row) for row in rows}
             for space in spaces:
                 if space not in lineages:
@@ -178,7 +179,7 @@ class MongoDocumentStore:
     ) -> list[tuple[SequenceNumber, DocumentId, ContentHash | None]]:
         prefix = len(space) + 1
         with errors_mapped():
-            rows = await self._reads.find(
+            find = find_command(
                 "documents",
                 {"space": space, "seq": {"$gt": after, "$lte": until}},
                 {"seq": 1, "hash": 1, "live": {"$gt": ["$body", None]}},
@@ -186,6 +187,7 @@ class MongoDocumentStore:
                 limit=most,
                 together=most,
             )
+            rows = await self._reads.rows(find)
         return [(row["seq"], row["_id"][prefix:], row["hash"] if row["live"] else None) for row in rows]
 
     async def head(self, space: SpaceId, document: DocumentId) -> HistoryEntry | None:

@@ -13,6 +13,7 @@ from pymongo import ASCENDING
 
 from shared.adapters.mongodb.bodies import may_have_other_names, restored
 from shared.adapters.mongodb.client import Row, errors_mapped
+from shared.adapters.mongodb.commands import find_command
 from shared.adapters.mongodb.raw_rows import slices
 from shared.adapters.mongodb.reads import Reads
 from shared.core.documents import DocumentId, SpaceId
@@ -64,10 +65,9 @@ class Pages:
                 query = {"_id": {"$in": asked[looked_at : looked_at + portion]}}
             looked_at += portion
             with errors_mapped():
-                batches = self._reads.batches(
-                    "documents", query, _CURRENT, order=[("_id", ASCENDING)], limit=portion, together=portion
-                )
-                async with aclosing(batches):
+                order = [("_id", ASCENDING)]
+                find = find_command("documents", query, _CURRENT, order=order, limit=portion, together=portion)
+                async with aclosing(self._reads.batches(find)) as batches:
                     async for piece in slices(batches, room):
                         currents = _currents(piece, prefix)
                         portions.append(made(currents))

@@ -11,7 +11,7 @@ The driver promises nothing about these parts; tests/integration/test_reads.py t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 from typing import Any, TypeVar
 
@@ -41,42 +41,22 @@ class Reads:
         self._client: Any = mongo.client.delegate
         self._database = mongo.database.name
 
-    async def find(
-        self,
-        collection: str,
-        query: Row,
-        projection: Row,
-        *,
-        order: Sequence[tuple[str, int]] = (),
-        limit: int = 0,
-        together: int,
-    ) -> list[Row]:
-        """All of the rows: they are few. `together`: as many come in one answer unless they are large."""
-        command: Row = {"find": collection, "filter": query, "projection": projection, "batchSize": together}
+    async def rows(self, find: Row) -> list[Row]:
+        """All rows that a `find_command` finds: they are few."""
         rows: list[Row] = []
-        async with aclosing(self._batches(_ordered(command, order, limit), _rows)) as batches:
+        async with aclosing(self._batches(find, _rows)) as batches:
             async for batch in batches:
                 rows += batch
         return rows
 
-    def batches(
-        self,
-        collection: str,
-        query: Row,
-        projection: Row,
-        *,
-        order: Sequence[tuple[str, int]] = (),
-        limit: int = 0,
-        together: int,
-    ) -> AsyncGenerator[bytes, None]:
+    def batches(self, find: Row) -> AsyncGenerator[bytes, None]:
         """The rows as BSON, one after another, as many at a time as come in one answer. To be closed (`aclosing`)."""
-        command: Row = {"find": collection, "filter": query, "projection": projection, "batchSize": together}
-        return self._batches(_ordered(command, order, limit), _text)
+        return self._batches(find, _text)
 
-    async def _batches(self, command: Row, made: _Made[_Batch[T]]) -> AsyncGenerator[T, None]:
-        collection = command["find"]
-        server, (cursor, batch) = await self._in_thread(self._first, command, made)
-        more: Row = {"getMore": Int64(cursor), "collection": collection, "batchSize": command["batchSize"]}
+    async def _batches(self, find: Row, made: _Made[_Batch[T]]) -> AsyncGenerator[T, None]:
+        collection, together = find["find"], find["batchSize"]
+        server, (cursor, batch) = await self._in_thread(self._first, {**find, "readConcern": MAJORITY.document}, made)
+        more: Row = {"getMore": Int64(cursor), "collection": collection, "batchSize": together}
         try:
             while True:
                 yield batch
@@ -118,15 +98,6 @@ class Reads:
             asyncio.get_running_loop(), work, *arguments
         )
         return future
-
-
-def _ordered(command: Row, order: Sequence[tuple[str, int]], limit: int) -> Row:
-    command["readConcern"] = MAJORITY.document
-    if order:
-        command["sort"] = dict(order)
-    if limit:
-        command["limit"] = limit
-    return command
 
 
 def _checked(answer: Any, connection: Any) -> None:

@@ -7,7 +7,7 @@ transaction, and that a document which a client says it has made is a new one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any
 
 from pymongo.errors import OperationFailure
@@ -67,15 +67,15 @@ class HeadRows:
         for key in keys & (self._inserts.keys() | self._updates.keys()):
             self._count((self._rows[key] or {}).get("size", 0))
         unknown = keys - self._rows.keys()
-        if self._known is not None and (known := unknown & self._known.documents.keys()):
-            for key in known:
-                document = self._known.documents[key]
+        known = {} if self._known is None else _among(self._known.documents, unknown)
+        if known:
+            for key, document in known.items():
                 self._rows[key], self._heads[key] = document.row, document.head
                 self._count(document.row.get("size", 0))
                 if document.history is not None:
                     histories[key] = document.history
             self._gave_known = True
-            unknown -= known
+            unknown -= known.keys()
         new = unknown & presumed
         self._presumed |= new
         self._rows.update(dict.fromkeys(new))
@@ -170,3 +170,8 @@ class HeadRows:
                 if row is not None and key not in self._changed
             }
         known.note(space, mark, self._known, self._rows.keys(), documents)
+
+
+def _among(documents: Mapping[str, KnownDocument], keys: Iterable[str]) -> dict[str, KnownDocument]:
+    """Each is looked for once: another transaction may take one away meanwhile."""
+    return {key: document for key in keys if (document := documents.get(key)) is not None}

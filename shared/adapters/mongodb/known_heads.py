@@ -71,7 +71,7 @@ class KnownInSpace:
     """Documents by key, the least recently used first: as long as the row of the space has this mark."""
 
     mark: Mark
-    documents: Mapping[str, KnownDocument] = field(default_factory=dict)
+    documents: dict[str, KnownDocument] = field(default_factory=dict)
     size: int = 0
 
 
@@ -112,7 +112,9 @@ class KnownHeads:
     ) -> None:
         """A transaction of this process left the space with this mark. `known`: what was known before; `gone`: keys
         that it says nothing of any more; `documents`: what is known instead."""
-        kept, size = ({}, 0) if known is None else (dict(known.documents), known.size)
+        # The same dictionary goes on: a copy for each transaction would take longer the more is known. Whoever still
+        # decides by it has an older mark, and meets the row of the space when it writes.
+        kept, size = ({}, 0) if known is None else (known.documents, known.size)
         for key in gone:
             before = kept.pop(key, None)
             size -= 0 if before is None else before.size

@@ -105,7 +105,7 @@ class Revisions:
         state = self._states.get((document, content))
         for row in self._rows(document):
             if row["hash"] == content and not row.get("deleted"):
-                state = stored_of(row) if state is None else newer(state, stored_of(row))
+                state = newer(state, stored_of(row))
         return state
 
     def _read_states(self, wanted: Sequence[tuple[DocumentId, Several[ContentHash]]]) -> None:
@@ -134,8 +134,7 @@ class Revisions:
         for row in chain.from_iterable(batches):
             key = (DocumentId(row["id"]), ContentHash(row["hash"]))
             if key in self._states and not row.get("deleted"):
-                known = self._states[key]
-                self._states[key] = stored_of(row) if known is None else newer(known, stored_of(row))
+                self._states[key] = newer(self._states[key], stored_of(row))
 
     # Pairs of a device
 

@@ -168,14 +168,15 @@ def _with_newer(known: dict[ContentHash, Stored], items: Iterable[Past]) -> dict
         stored = past.stored
         if stored.deleted:
             continue
-        before = by_hash.get(stored.hash)
-        by_hash[stored.hash] = stored if before is None else newer(before, stored)
+        by_hash[stored.hash] = newer(by_hash.get(stored.hash), stored)
     return by_hash
 
 
-def newer(one: Stored, other: Stored) -> Stored:
-    """Of two with the same hash: with its body or, if that is pruned, the other one's."""
-    older, newest = sorted((one, other), key=lambda stored: (stored.until or BEGINNING, stored.sequence))
+def newer(known: Stored | None, state: Stored) -> Stored:
+    """Of two with the same hash: with its body or, if that is pruned, the other one's. None: there is one alone."""
+    if known is None:
+        return state
+    older, newest = sorted((known, state), key=lambda stored: (stored.until or BEGINNING, stored.sequence))
     body: Body | None = newest.body if newest.body is not None else older.body
     return replace(newest, body=body)
 

@@ -41,8 +41,10 @@ def _standing(decide: Decide, pointers: list[str], ours: list[JsonValue], theirs
 def _alike(decide: Decide, ours: list[JsonValue], theirs: list[JsonValue]) -> Standing | None:
     """What stands at places that are no clocks, if it is known to be the same side's everywhere."""
     answer = elsewhere(decide)
-    if answer is None:
-        return None
+    return None if answer is None else _of_one_side(answer, ours, theirs)
+
+
+def _of_one_side(answer: tuple[Side, str], ours: list[JsonValue], theirs: list[JsonValue]) -> Standing:
     side, rule = answer
     kept, dropped = (ours, theirs) if side is Side.OURS else (theirs, ours)
     return Standing(kept, dropped, [rule] * len(ours))
@@ -105,11 +107,9 @@ def lists(run: Run, at: At, rows: Rows, result: Members) -> Sequence[Any]:
     decision = run.of_arrays(sum(chosen))
     if decision is None:
         return rows.names
-    side, rule = decision
     names, mine, other = (list(compress(column, chosen)) for column in (rows.names, ours, theirs))
     if names:
-        kept, dropped = (mine, other) if side is Side.OURS else (other, mine)
-        FieldConflicts(at.place, names).settle(run, Standing(kept, dropped, [rule] * len(names)), result)
+        FieldConflicts(at.place, names).settle(run, _of_one_side(decision, mine, other), result)
     return list(compress(rows.names, map(not_, chosen)))
 
 

@@ -305,17 +305,16 @@ class _Compared:
         return all(map(self._differs, repeat(at), range(len(self._others))))
 
     def _differs(self, at: Difference, number: int) -> bool:
-        if (
-            at.path.rfind("/") == 0 and "~" not in at.path and at.path != "/-"
-        ):  # what is plain tells at once, and most of it is
-            name = at.path[1:]
+        path = at.path
+        if path.rfind("/") == 0 and "~" not in path and not is_member(path):  # most differ in members of the document
+            name = path[1:]
             here, there = self._state.get(name, ABSENT), self._others[number].get(name, ABSENT)
-            if not isinstance(here, CONTAINERS) and not isinstance(there, CONTAINERS):
+            if not isinstance(here, CONTAINERS) and not isinstance(there, CONTAINERS):  # what is plain tells at once
                 return not self._keys.same(here, there)
         places, outer = self._compared_with(number)
-        if self._name(at) in places or any((above, None) in places for above in around(at.path)):
+        if self._name(at) in places or any((above, None) in places for above in around(path)):
             return True
-        return not is_member(at.path) and at.path in outer
+        return not is_member(path) and path in outer
 
     def _compared_with(self, number: int) -> tuple[frozenset[PlaceKey], frozenset[str]]:
         if number not in self._places:

@@ -25,10 +25,10 @@ def counted(keys: Sequence[Key]) -> Counter[Key]:
         counts = _in_parts(keys)
         if counts is not None:
             return counts
-        distinct = set(keys)
-        if len(distinct) <= COUNTED:
+        those = set(keys)
+        if len(those) <= COUNTED:
             common = keys[len(keys) // 2]  # is counted soonest: it is mostly identical, and need not be compared
-            last, *others = (distinct - {common}) or {common}
+            last, *others = (those - {common}) or {common}
             counts = Counter({key: keys.count(key) for key in (common, *others)})
             counts[last] += len(keys) - counts.total()
             return counts

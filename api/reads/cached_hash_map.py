@@ -119,11 +119,11 @@ class CachedHashMap:
         """Also of the map before, as far as it is kept."""
         if coding in self._bodies:
             return sum(map(len, self._bodies[coding]))
-        groups, size = self._groups[coding].values(), 0
-        for group in groups:
-            size += len(group.data) + sum(map(len, group.texts))
         current = set(map(id, self.map.buckets.values()))
-        return size - sum(len(text) for group in groups for text in group.texts if id(text) in current)
+        return sum(
+            len(group.data) + sum(len(text) for text in group.texts if id(text) not in current)
+            for group in self._groups[coding].values()
+        )
 
 
 def _grouped(coding: str, lead: bytes, texts: tuple[bytes, ...], before: _Group | None) -> _Group:

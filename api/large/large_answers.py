@@ -113,8 +113,7 @@ class _Sending:
             await self._send(message)
             return
         # One that is whole has to leave in pieces, or it would be compressed whole, which its head must say as well.
-        is_piece = len(body) <= (2 * PIECE_BYTES if more else PIECE_BYTES)
-        pieces = [body] if is_piece else list(_slices(body))
+        pieces = [body] if more and len(body) <= 2 * PIECE_BYTES else list(_slices(body))
         for number, piece in enumerate(pieces):
             await self._send({**message, "body": piece, "more_body": more or number + 1 < len(pieces)})
             await self._pace().give_way(self._holding.space, len(piece))

@@ -44,7 +44,7 @@ class KeptMaps:
             seal = await self._maps.find_one({"_id": f"{space}/{_SEAL}"})
             if seal is None:
                 return None
-            rows = await self._maps.find(_parts_of(space)).to_list(None)
+            rows = await self._maps.find(_parts_from(space, 0)).to_list(None)
         return await asyncio.to_thread(_map_of, seal, rows)
 
     async def keep(self, space: SpaceId, map_: BucketedMap) -> None:
@@ -53,10 +53,10 @@ class KeptMaps:
         while (data := await asyncio.to_thread(next, portions, None)) is not None:
             with errors_mapped():
                 part = {"space": space, "data": Binary(data)}
-                await self._parts.replace_one({"_id": f"{space}/{number:06}"}, part, upsert=True)
+                await self._parts.replace_one({"_id": _part(space, number)}, part, upsert=True)
             number += 1
         with errors_mapped():
-            await self._parts.delete_many({"_id": {"$gte": f"{space}/{number:06}", "$lt": f"{space}/:"}})
+            await self._parts.delete_many(_parts_from(space, number))
             where = {"epoch": map_.position.epoch, "sequence": map_.position.sequence, "digits": map_.digits}
             seal = {"space": space, **where, "digest": _digest(map_)}
             await self._maps.replace_one({"_id": f"{space}/{_SEAL}"}, seal, upsert=True)
@@ -70,8 +70,12 @@ class KeptMaps:
             await self._maps.delete_many({"_id": {"$gt": f"{space}/", "$lt": f"{space}0"}})
 
 
-def _parts_of(space: SpaceId) -> Row:
-    return {"_id": {"$gte": f"{space}/0", "$lt": f"{space}/:"}}
+def _part(space: SpaceId, number: int) -> str:
+    return f"{space}/{number:06}"
+
+
+def _parts_from(space: SpaceId, number: int) -> Row:
+    return {"_id": {"$gte": _part(space, number), "$lt": f"{space}/:"}}
 
 
 def _portions(map_: BucketedMap) -> Iterator[bytes]:

@@ -24,19 +24,22 @@ from pathlib import Path
 
 import redis
 
+from api.reads.hash_maps import KEPT_BYTES
 from bench import merge_worst, terminal
 from bench.growth import Space, ask, device, name_of, new
 from bench.work.aims import ALONE
 from client.config.tokens import Tokens
 from client.folder.replace import TICK_NS
+from shared.adapters.mongodb import MongoDocumentStore, opened
+from shared.core.documents import SpaceId
 from tests.instance import Instance
+from tests.patience import PATIENCE_SECONDS
 from tests.unit.client.tasks.seeded import seeded
 
 DOCUMENTS = 1_000_000
 QUICK_MS = 50
 TIMES = 3
-SETTLED_SECONDS = 2
-"""After a cold map: the server keeps it."""
+MEMBER_BYTES = len(f'"{name_of(0)}":"{"0" * 32}",')
 MEANS = (
     "one process at a time: the whole map of a million documents over HTTP, compressed, until its last byte; "
     "commands of the client, CPU seconds; the worst merges of 1 MiB, CPU"
@@ -50,6 +53,19 @@ def forgotten(space: Space) -> None:
     client.delete(f"ht:{{{space.mine.space}}}:map")
     client.close()
     space.instance.kill("api")
+
+
+async def kept(space: Space) -> None:
+    """Waits until the database has the map, if it is not too small for that."""
+    if space.size * MEMBER_BYTES < KEPT_BYTES:
+        return
+    async with opened(space.instance.settings) as mongo:
+        store = MongoDocumentStore(mongo, give_up_after_seconds=PATIENCE_SECONDS)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while await store.kept_map(SpaceId(space.mine.space)) is None:
+            if time.monotonic() > deadline:
+                raise RuntimeError("the database has no map of the space")
+            await asyncio.sleep(0.05)
 
 
 async def whole_map(space: Space) -> float:
@@ -71,7 +87,7 @@ async def maps(space: Space, documents: int) -> Figures:
     for turn in range(TIMES):
         forgotten(space)
         cold.append(await whole_map(space))
-        await asyncio.sleep(SETTLED_SECONDS)
+        await kept(space)
         async with device(space.mine) as http:
             await ask(http, "POST", "/tasks", new([name_of(documents + turn)]))
         patched.append(await whole_map(space))

@@ -22,8 +22,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-import redis
-
 from api.reads.hash_maps import KEPT_BYTES
 from bench import merge_worst, terminal
 from bench.growth import Space, ask, device, name_of, new
@@ -45,14 +43,6 @@ MEANS = (
     "commands of the client, CPU seconds; the worst merges of 1 MiB, CPU"
 )
 Figures = dict[str, float]
-
-
-def forgotten(space: Space) -> None:
-    """The map is in no cache any more, and the API process is another one."""
-    client = redis.Redis.from_url(space.instance.connection["redis_url"])
-    client.delete(f"ht:{{{space.mine.space}}}:map")
-    client.close()
-    space.instance.kill("api")
 
 
 async def kept(space: Space) -> None:
@@ -85,7 +75,7 @@ async def maps(space: Space, documents: int) -> Figures:
     print(f"{documents:,} documents, {rate:,.0f} a second", flush=True)
     cold, patched = [], []
     for turn in range(TIMES):
-        forgotten(space)
+        space.forget_map()
         cold.append(await whole_map(space))
         await kept(space)
         async with device(space.mine) as http:

@@ -144,6 +144,13 @@ class Space:
         async with device(self.mine) as http:
             return await seconds(lambda: ask(http, "GET", "/hashes", **COMPRESSED))
 
+    def forget_map(self) -> None:
+        """It is in no cache any more, and the API process is another one."""
+        client = redis.Redis.from_url(self.instance.connection["redis_url"])
+        client.delete(f"ht:{{{self.mine.space}}}:map")
+        client.close()
+        self.instance.kill("api")
+
     async def maps_at_once(self) -> float:
         """Seconds until the last of several clients has its map."""
         await self.batch()
@@ -243,10 +250,7 @@ async def measured(space: Space, size: int) -> dict[str, str]:
     turns = [await space.differing() for _ in range(MAX_PASSES)]
     took, sent = (statistics.median(column) for column in zip(*turns, strict=True))
     note("100 + 100 changes, ms; bytes", f"{took * 1e3:.0f}; {sent:,.0f}")
-    client = redis.Redis.from_url(space.instance.connection["redis_url"])
-    client.delete(f"ht:{{{space.mine.space}}}:map")
-    client.close()
-    space.instance.kill("api")
+    space.forget_map()
     async with device(space.mine) as http:
         await ask(http, "GET", "/readyz")
     note("whole map, cold, ms", f"{await space.whole_map() * 1e3:,.0f}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
@@ -96,8 +97,7 @@ class HttpUpstream:
         return await self._changes(cursor)
 
     async def asked(self, cursor: str | None) -> asyncio.Task[UpstreamChanges]:
-        sent = asyncio.Event()
-        return await started(self._changes(cursor, sent), sent)
+        return await started(partial(self._changes, cursor))
 
     async def _changes(self, cursor: str | None, sent: asyncio.Event | None = None) -> UpstreamChanges:
         """`sent` is set when the question has left."""
@@ -165,8 +165,7 @@ class HttpUpstream:
                 coming.cancel()
 
     async def _page(self, after: str) -> asyncio.Task[_Page]:
-        sent = asyncio.Event()
-        return await started(self._read_page(after, sent), sent)
+        return await started(partial(self._read_page, after))
 
     async def _read_page(self, after: str, sent: asyncio.Event) -> _Page:
         path = f"/tasks?limit={self._facts.max_documents(PAGE_DOCUMENTS)}&after={quote(after, safe='')}"

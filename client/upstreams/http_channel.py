@@ -133,8 +133,7 @@ class Channel:
     async def begun(self, method: str, path: str, value: Any = None, **options: Any) -> asyncio.Task[httpx.Response]:
         """As `request`, and returns when the request has left: the server works on it while the caller does
         something else. Whoever does not await the task cancels it."""
-        sent = asyncio.Event()
-        return await started(self.request(method, path, value, sent=sent, **options), sent)
+        return await started(lambda sent: self.request(method, path, value, sent=sent, **options))
 
     @asynccontextmanager
     async def stream(self, path: str, headers: Mapping[str, str], silence: float) -> AsyncIterator[httpx.Response]:
@@ -185,9 +184,10 @@ class Channel:
         return content, headers
 
 
-async def started(work: Coroutine[Any, Any, T], sent: asyncio.Event) -> asyncio.Task[T]:
-    """A task that does the work; returns when it has set `sent`, or is done."""
-    task = asyncio.create_task(work)
+async def started(work: Callable[[asyncio.Event], Coroutine[Any, Any, T]]) -> asyncio.Task[T]:
+    """A task that does the work; returns when that has set what it is given, or is done."""
+    sent = asyncio.Event()
+    task = asyncio.create_task(work(sent))
     leaving = asyncio.create_task(sent.wait())
     try:
         await asyncio.wait((task, leaving), return_when=asyncio.FIRST_COMPLETED)

@@ -48,15 +48,15 @@ def own_fields(own: frozenset[str], before: Record, answer: UpstreamAnswer) -> O
     if state is None:
         return OwnFields(frozenset(), own - {DELETED})
     sent: frozenset[str] = frozenset()
+    stands = sent
     if pending is not None:
         own -= {DELETED}  # it was made again here
-        sent = _differing(shadow, pending.body) if shadow is not None else frozenset()
-    # Mostly the answer is what was sent.
-    is_taken = pending is not None and state is pending.body
-    stands = sent if is_taken else {f for f in sent if pending is not None and _same_at(f, pending.body, state)}
+        stands = sent = _differing(shadow, pending.body) if shadow is not None else frozenset()
+        if state is not pending.body:  # mostly the answer is what was sent
+            stands = frozenset(field for field in sent if _same_at(field, pending.body, state))
     earlier = own - sent
     replaced = {field for field in earlier if field == DELETED or not _same_at(field, shadow or {}, state)}
-    return OwnFields(frozenset(stands | earlier - replaced), frozenset(replaced))
+    return OwnFields(stands | earlier - replaced, frozenset(replaced))
 
 
 def lost(

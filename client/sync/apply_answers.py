@@ -68,12 +68,13 @@ class Answers:
         records = self._outbox.take_records(replies.keys())
         changes = _Changes()
         into_empty = into_empty and not self._pair.sends_versions
+        copied = 0
         for document, reply in replies.items():
             record = records.get(document, NO_RECORD)
             if into_empty and record is NO_RECORD and _is_plain(reply):
                 changes.records[document] = agreed(reply)
                 changes.arriving[document] = Arriving(reply.state, None, hash=reply.hash)
-                report.fetched += 1
+                copied += 1
                 continue
             match reply:
                 case UpstreamAnswer():
@@ -86,6 +87,7 @@ class Answers:
                     self._pair.recheck.include([document])
         rows = await self._pair.arrivals.stage_meanwhile(changes.arriving)
         report.decided += self._commit(changes, rows)
+        report.fetched += copied
         for taken in changes.taken.values():
             count(report, taken.before, taken.answer)
         report.conflicts += sum(map(len, changes.conflicts.values()))

@@ -216,6 +216,25 @@ async def test_both_sides_of_an_edit_are_merged_though_the_other_one_came_along(
     assert body == {"id": "a", "title": "new", "mine": 1}
 
 
+async def test_what_was_not_remembered_of_a_copy_is_not_counted(tmp_path: Path) -> None:
+    service = Service()
+    async with service.client() as there:
+        desk = Desk(tmp_path / "tasks", there, await service.token())
+        await desk.write_there(a="old", b="old")
+
+        def step(name: str) -> None:
+            if name == "staged":
+                raise OSError("no room")
+
+        failed = Sync(desk.folder, desk.store, "up", desk.upstream, step)
+        with pytest.raises(OSError, match="no room"):
+            await failed.run()
+        assert failed.report.fetched == 0
+        assert (await desk.sync()).fetched == 2 and desk.titles() == {"a": "old", "b": "old"}
+        await desk.upstream.close()
+        desk.store.close()
+
+
 @pytest.mark.parametrize("mine", [{"id": "a", "mine": 1}, {"id": "a", "title": "old"}, {"id": "a", "title": "mine"}])
 async def test_a_file_that_is_made_while_an_empty_folder_is_filled_stays_in_what_arrives(
     tmp_path: Path, mine: dict[str, Any]

@@ -72,7 +72,7 @@ async def test_a_question_about_another_cursor_is_taken_back(asks: bool) -> None
     await question.ask("1")
     if asks:
         await question.ask(None)
-    asyncio.get_running_loop().call_later(0.01, upstream.open.set)
+    asyncio.get_running_loop().call_soon(upstream.open.set)
     assert (await question.answer(None)).cursor is None
     assert upstream.asked_for == ["1", None] and upstream.left == ["1"]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,23 @@ def test_a_folder_that_is_kept_apart_takes_folders_and_files(tmp_path: Path) -> 
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "a" / "b" / "c").write_text("d")
     assert (tmp_path / "a" / "b" / "c").read_text() == "d"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no such mark")
+def test_the_mark_is_added_to_those_that_the_folder_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import fcntl
+
+    said: list[tuple[Path, int, int]] = []
+
+    def ioctl(descriptor: int, request: int, value: bytes) -> bytes:
+        said.append((Path(f"/proc/self/fd/{descriptor}").readlink(), request, *struct.unpack("l", value)))
+        return struct.pack("l", 0x80)
+
+    monkeypatch.setattr(fcntl, "ioctl", ioctl)
+    monkeypatch.setattr(apart, "_seconds_a_file", lambda folder: 0.0)
+    fast_folder(tmp_path / "run")
+    place = tmp_path / "run"
+    assert said == [(place, apart._GET_FLAGS, 0), (place, apart._SET_FLAGS, 0x80 | apart._TOP_DIRECTORY)]
 
 
 @pytest.mark.parametrize(("seconds", "chosen"), [([1, 2e-5, 1], 1), ([3, 2, *([4] * (TRIES - 2))], 1)])

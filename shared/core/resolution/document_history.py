@@ -28,9 +28,12 @@ from shared.core.resolution.context import (
 )
 
 _STATE_BYTES: Final = 512
-"""What a state counts for beside its body,"""
+"""What a state counts for beside its body, with one pair,"""
 _FORGOTTEN_BYTES: Final = 256
 """and what one of which no body is kept does."""
+_PAIR_BYTES: Final = 128
+_GONE_BYTES: Final = 24
+"""Each more pair, and each key: they are kept of all states."""
 
 
 @frozen
@@ -80,6 +83,7 @@ class DocumentHistory:
         longer.size, longer.weight = self.size, self.weight
         for past in items:
             longer.size += past.size + _STATE_BYTES
+            longer.size += _PAIR_BYTES * len(past.pairs[1:]) + _GONE_BYTES * len(past.gone)
             longer.weight += past.weight
             for pair in past.pairs:
                 pairs[pair.device] = (*pairs.get(pair.device, ()), (past.stored.sequence, pair))

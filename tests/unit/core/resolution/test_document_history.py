@@ -144,6 +144,17 @@ def test_bodies_are_kept_of_the_newest_states() -> None:
     assert (history.count, history.weight) == (RECENT + 2, 2 * RECENT)
 
 
+def test_what_is_kept_of_all_states_counts_when_their_bodies_are_left_out() -> None:
+    """Of one that changed many values, or that many requests made, it takes more than all else."""
+    items = numbered(RECENT + 1)
+    pair = Pair(DEVICES[0], "1-x", HASHES[0], SequenceNumber(1), 1.0)
+    sizes = [
+        DocumentHistory().extended([replace(items[0], pairs=pairs, gone=gone), *items[1:]]).size
+        for pairs, gone in (((pair,), ()), ((pair,) * 64, ()), ((pair,), tuple(map(ValueKey, range(200)))))
+    ]
+    assert sizes[1] - sizes[0] >= 63 * 100 and sizes[2] - sizes[0] >= 200 * len(str(2**63))
+
+
 def test_what_was_left_out_and_came_again_is_at_hand_if_it_was_the_head_and_has_a_body() -> None:
     items = numbered(RECENT + 2)
     late, after = SequenceNumber(RECENT + 3), SequenceNumber(RECENT + 4)

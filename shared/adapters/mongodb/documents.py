@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import aclosing
 from typing import Final, TypeVar
 
@@ -137,20 +137,16 @@ class MongoDocumentStore:
     async def changes(self, space: SpaceId, after: SequenceNumber) -> Changes:
         hashes: dict[DocumentId, ContentHash | None] = {}
         prefix = len(space) + 1
-
-        async def take(batch: bytes) -> None:
-            hashes.update(await hashes_in(batch, prefix))
-
         fields = {"hash": 1, "live": {"$gt": ["$body", None]}}
-        lineage = await self._read(space, {"seq": {"$gt": after}}, fields, take)
+        lineage = await self._read(
+            space, {"seq": {"$gt": after}}, fields, lambda batch: hashes.update(hashes_in(batch, prefix))
+        )
         return Changes(lineage, hashes)
 
     async def live(self, space: SpaceId, take: Callable[[Sequence[tuple[bytes, bytes]]], None]) -> Lineage:
-        async def taken(batch: bytes) -> None:
-            await in_thread_if_large(batch, lambda: take(live_in(batch, space)))
-
         # It leaves out what is not live: to compute that as a field of each row takes it half as long again.
-        return await self._read(space, {"seq": {"$gt": 0}, "body": {"$exists": True}}, {"hash": 1}, taken)
+        query = {"seq": {"$gt": 0}, "body": {"$exists": True}}
+        return await self._read(space, query, {"hash": 1}, lambda batch: take(live_in(batch, space)))
 
     async def kept_map(self, space: SpaceId) -> BucketedMap | None:
         return await self._kept_maps.load(space)
@@ -158,9 +154,7 @@ class MongoDocumentStore:
     async def keep_map(self, space: SpaceId, map_: BucketedMap) -> None:
         await self._kept_maps.keep(space, map_)
 
-    async def _read(
-        self, space: SpaceId, query: Row, fields: Row, take: Callable[[bytes], Awaitable[None]]
-    ) -> Lineage:
+    async def _read(self, space: SpaceId, query: Row, fields: Row, take: Callable[[bytes], None]) -> Lineage:
         """Batches of heads, and where the space stood when all of them were read: at one point in time."""
         with errors_mapped():
             async with await self._client.start_session(snapshot=True) as session:
@@ -171,7 +165,7 @@ class MongoDocumentStore:
                     )
                     async with aclosing(with_next_under_way(at_once(batches))) as read:
                         async for batch in read:
-                            await take(batch)
+                            await in_thread_if_large(batch, take)
         return (await self.lineages([space]))[space] if row is None else lineage_of(row)
 
     async def feed(

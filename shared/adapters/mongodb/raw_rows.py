@@ -8,14 +8,12 @@ import sys
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterator
 from functools import lru_cache
 from struct import Struct
-from typing import Final, TypeVar
+from typing import Final
 
 from bson import decode, decode_all, decode_iter
 
 from shared.adapters.mongodb.client import CODEC, RAW, Row
 from shared.core.documents import ContentHash, DocumentId, SpaceId
-
-T = TypeVar("T")
 
 _SLICE_BYTES: Final = 128 * 1024
 _HASH_ROW_BYTES: Final = 4 + (5 + 4 + 1 + 1) + (6 + 4 + 32 + 1) + 1
@@ -24,18 +22,17 @@ _LENGTH: Final = Struct("<i").unpack_from
 """Of the row that begins at an offset."""
 
 
-async def in_thread_if_large(batch: bytes, work: Callable[[], T]) -> T:
-    """What is made of a batch."""
-    return work() if len(batch) <= _SLICE_BYTES else await asyncio.to_thread(work)
+async def in_thread_if_large(batch: bytes, take: Callable[[bytes], None]) -> None:
+    """Others have their turn meanwhile."""
+    if len(batch) <= _SLICE_BYTES:
+        take(batch)
+    else:
+        await asyncio.to_thread(take, batch)
 
 
-async def hashes_in(batch: bytes, prefix: int) -> dict[DocumentId, ContentHash | None]:
+def hashes_in(batch: bytes, prefix: int) -> dict[DocumentId, ContentHash | None]:
     """Of heads that were asked for their hashes; `prefix`: characters of a key before the id. A row at a time would
     take three times as long."""
-    return await in_thread_if_large(batch, lambda: _hashes_in(batch, prefix))
-
-
-def _hashes_in(batch: bytes, prefix: int) -> dict[DocumentId, ContentHash | None]:
     return {DocumentId(row["_id"][prefix:]): row["hash"] if row["live"] else None for row in decode_all(batch)}
 
 

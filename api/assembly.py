@@ -101,11 +101,10 @@ class Adapters:
 @asynccontextmanager
 async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[AppState]:
     """The state of a process, which follows what is announced until the end of the block."""
-    maps = HashMaps(adapters.documents, adapters.cache, max_bytes=settings.map_cache_bytes)
     async with (
         Pace() as pace,
         ParserPool(settings.limits, pace) as parser_pool,
-        _pages(settings, adapters, maps, pace) as (pages, filled_spaces),
+        _reads(settings, adapters, pace) as (maps, pages, filled_spaces),
     ):
         limits = LimitsInForce(adapters.stores, settings)
         admission = Admission(RequestRates(adapters.rates, adapters.rates_alone), limits)
@@ -161,16 +160,18 @@ async def assembled(settings: Settings, adapters: Adapters) -> AsyncIterator[App
 
 
 @asynccontextmanager
-async def _pages(
-    settings: Settings, adapters: Adapters, maps: HashMaps, pace: Pace
-) -> AsyncIterator[tuple[PageCache, FilledSpaces]]:
+async def _reads(
+    settings: Settings, adapters: Adapters, pace: Pace
+) -> AsyncIterator[tuple[HashMaps, PageCache, FilledSpaces]]:
+    maps = HashMaps(adapters.documents, adapters.cache, max_bytes=settings.map_cache_bytes)
     pages = PageCache(adapters.documents, settings)
     filled_spaces = FilledSpaces(pages, maps, most=settings.limits.max_batch_documents, is_alone=pace.is_alone)
     try:
-        yield pages, filled_spaces
+        yield maps, pages, filled_spaces
     finally:
         await filled_spaces.close()
         await pages.close()
+        await maps.close()
 
 
 def _large_answers(pace: Pace) -> Gate:

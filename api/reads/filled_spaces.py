@@ -11,18 +11,15 @@ else asks for anything; it ends when more is written.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from api.reads.beside import Beside
 from api.reads.hash_maps import HashMaps
 from api.reads.page_cache import PageCache
 from shared.core.documents import Device, SpaceId
-from shared.ports import UnavailableError
-
-logger = logging.getLogger(__name__)
 
 LARGE_BATCH: Final = 100
 """Documents. Smaller ones are edits, not a first push."""
@@ -63,15 +60,12 @@ class FilledSpaces:
         self._is_alone = is_alone
         self._limit = min(_PAGE_DOCUMENTS, most)
         self._fillings: OrderedDict[SpaceId, _Filling] = OrderedDict()
-        self._tasks: dict[SpaceId, asyncio.Task[None]] = {}
+        self._making: Beside[SpaceId] = Beside("filled_space_failed")
         self._one_space = asyncio.Lock()
 
     async def close(self) -> None:
         """Ends what is made."""
-        under_way = list(self._tasks.values())
-        for task in under_way:
-            task.cancel()
-        await asyncio.gather(*under_way, return_exceptions=True)
+        await self._making.close()
 
     def came(self, device: Device, documents: int) -> None:
         """So many were posted by the device in one batch."""
@@ -84,22 +78,16 @@ class FilledSpaces:
             self._fillings.popitem(last=False)
         filling.came += documents
         filling.more.set()
-        if filling.is_due and space not in self._tasks:
-            self._tasks[space] = task = asyncio.create_task(self._when_quiet(device, filling))
-            task.add_done_callback(lambda _: self._tasks.pop(space))
+        if filling.is_due:
+            self._making.begin(space, space, lambda: self._when_quiet(device, filling))
 
     async def _when_quiet(self, device: Device, filling: _Filling) -> None:
-        try:
-            while filling.is_due:
-                filling.more.clear()
-                try:
-                    await asyncio.wait_for(filling.more.wait(), QUIET_SECONDS)
-                except TimeoutError:
-                    await self._make(device, filling)
-        except UnavailableError:
-            pass  # who asks for a page is told
-        except Exception:
-            logger.exception("filled_space_failed", extra={"fields": {"space": device.space}})
+        while filling.is_due:
+            filling.more.clear()
+            try:
+                await asyncio.wait_for(filling.more.wait(), QUIET_SECONDS)
+            except TimeoutError:
+                await self._make(device, filling)
 
     async def _make(self, device: Device, filling: _Filling) -> None:
         def goes_on() -> bool:

@@ -9,6 +9,7 @@ from typing import Final
 from weakref import WeakValueDictionary
 
 from api.reads.batch_loader import BatchLoader
+from api.reads.beside import Beside
 from api.reads.cached_hash_map import CachedHashMap, CachedHashMaps
 from shared import metrics
 from shared.core.documents import Position, SpaceId
@@ -45,9 +46,13 @@ class HashMaps:
         self._lineages = BatchLoader(store.lineages, most=_SPACES_AT_ONCE)
         self._reached: OrderedDict[SpaceId, Position] = OrderedDict()
         self._kept = CachedHashMaps(max_bytes)
-        self._keeping: dict[SpaceId, asyncio.Task[None]] = {}
+        self._keeping: Beside[SpaceId] = Beside("hash_map_not_kept")
         self._one_keeps = asyncio.Lock()
         self._locks: WeakValueDictionary[SpaceId, asyncio.Lock] = WeakValueDictionary()
+
+    async def close(self) -> None:
+        """Ends what is done beside requests."""
+        await self._keeping.close()
 
     async def lineage(self, space: SpaceId) -> Lineage:
         """Where the space stands: every write that was acknowledged before the call is in it."""
@@ -194,9 +199,8 @@ class HashMaps:
 
     def _keep(self, space: SpaceId, map_: BucketedMap) -> None:
         """Beside what else there is to do, and not if an earlier one waits for that."""
-        if space not in self._keeping and sum(map(len, map_.buckets.values())) >= KEPT_BYTES:
-            task = self._keeping[space] = asyncio.create_task(self._kept_by_store(space, map_))
-            task.add_done_callback(lambda _: self._keeping.pop(space, None))
+        if sum(map(len, map_.buckets.values())) >= KEPT_BYTES:
+            self._keeping.begin(space, space, lambda: self._kept_by_store(space, map_))
 
     async def _kept_by_store(self, space: SpaceId, map_: BucketedMap) -> None:
         async with self._one_keeps:

@@ -12,8 +12,6 @@ ahead is looked at again when it is asked for, as all that are kept.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
@@ -21,15 +19,14 @@ from typing import Any, Final
 
 from api.http.codings import IDENTITY
 from api.http.compression import MIN_BYTES, compressed
+from api.reads.beside import Beside
 from api.representations import batches
 from shared import metrics
 from shared.core.documents import DocumentId, Position, SequenceNumber, SpaceId
 from shared.core.index.cursors import cursor_of
 from shared.core.index.lineage import Lineage
-from shared.ports import DocumentStore, UnavailableError
+from shared.ports import DocumentStore
 from shared.settings import Settings
-
-logger = logging.getLogger(__name__)
 
 _MAX_CHANGES: Final = 1000
 """Of a space since a page was looked at; if there are more it is made again."""
@@ -72,14 +69,11 @@ class PageCache:
         self._page_bytes = settings.page_bytes
         self._pages: OrderedDict[_Key, tuple[_Page, int]] = OrderedDict()
         self._size = 0
-        self._ahead: dict[_Key, asyncio.Task[None]] = {}
+        self._ahead: Beside[_Key] = Beside("page_ahead_failed")
 
     async def close(self) -> None:
         """Ends what is made ahead."""
-        under_way = list(self._ahead.values())
-        for task in under_way:
-            task.cancel()
-        await asyncio.gather(*under_way, return_exceptions=True)
+        await self._ahead.close()
 
     async def answer(
         self, space: SpaceId, lineage: Lineage, after: str, limit: int, coding: str, *, billed: Billed
@@ -87,8 +81,7 @@ class PageCache:
         """The body of a page in parts, and its coding: the one that is asked for unless it is small. `lineage`: where
         the space stands, as the store said just now. `billed`: by which the page after it is made."""
         key = (space, after, limit)
-        if key in self._ahead:
-            await asyncio.wait([self._ahead[key]])
+        await self._ahead.over(key)
         page = await self._current(key, lineage)
         body = await self._body(page, lineage, coding)
         self._keep(key, page)
@@ -115,9 +108,9 @@ class PageCache:
             key = (space, after, limit)
             if (kept := self._pages.get(key)) is None or kept[0].position != lineage.position:
                 self._go_ahead(key, lineage, coding, lambda work: work)
-                await asyncio.wait([self._ahead[key]])
+                await self._ahead.over(key)
                 kept = self._pages.get(key)
-            if kept is None:  # it could not be made, or has no room
+            if kept is None or kept[0].position != lineage.position:  # it could not be made, or has no room
                 break
             made += 1
             page, size = kept
@@ -137,17 +130,7 @@ class PageCache:
         return [known[1]], coding
 
     def _go_ahead(self, key: _Key, lineage: Lineage, coding: str, billed: Billed) -> None:
-        async def made() -> None:
-            try:
-                await billed(self._make_ahead(key, lineage, coding))
-            except UnavailableError:
-                pass  # who asks for it is told
-            except Exception:
-                logger.exception("page_ahead_failed", extra={"fields": {"space": key[0]}})
-
-        if key not in self._ahead:
-            self._ahead[key] = task = asyncio.create_task(made())
-            task.add_done_callback(lambda _: self._ahead.pop(key))
+        self._ahead.begin(key, key[0], lambda: billed(self._make_ahead(key, lineage, coding)))
 
     async def _make_ahead(self, key: _Key, lineage: Lineage, coding: str) -> None:
         page = await self._made(key, lineage)

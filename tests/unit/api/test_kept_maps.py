@@ -16,6 +16,7 @@ from shared.core.documents import ContentHash, DocumentId, Epoch, Position, Sequ
 from shared.core.index.hash_map import BucketedMap
 from shared.core.index.lineage import Lineage
 from shared.ports import UnavailableError
+from tests.patience import PATIENCE_SECONDS
 from tests.unit.api.in_memory import Service
 
 SPACE = SpaceId("s")
@@ -123,3 +124,22 @@ async def test_that_it_cannot_be_kept_holds_nobody_up(world: World) -> None:
     for times in (1, 2):
         assert {document for document, _ in (await world.map_of_a_new_process()).items()} == {*"abc"}
         assert world.store.read_whole == times
+
+
+async def test_keeping_one_ends_with_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hash_maps, "KEPT_BYTES", 100)
+    begun = asyncio.Event()
+
+    class Slow(Store):
+        async def keep_map(self, space: SpaceId, map_: BucketedMap) -> None:
+            begun.set()
+            await asyncio.Event().wait()  # never comes
+
+    before = asyncio.all_tasks()
+    async with Service(documents=Slow()).client() as client:
+        for document in "abc":
+            await client.post(f"/task/{document}", json={"client_state": {"id": document}})
+        await client.get("/hashes")
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await begun.wait()
+    assert asyncio.all_tasks() == before

@@ -37,8 +37,6 @@ class Question:
 
     def take_back(self) -> None:
         """Nobody wants the answer any more."""
-        if self._answer is None:
-            return
-        if not self._answer.cancel() and not self._answer.cancelled():
-            self._answer.exception()  # it is nobody's any more
+        if self._answer is not None:
+            self._answer.cancel()  # if it has failed, nobody is told
         self._answer = None

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import marshal
 import math
-import re
+from json.encoder import encode_basestring
 from typing import Any, Final
 
 from shared.core.identifiers import ContentHash
@@ -28,8 +28,7 @@ CONTAINERS: Final = (dict, list)
 _MAX_DIGITS: Final = 310
 """Of an integer that a double can hold, its sign included."""
 
-_ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-_MUST_ESCAPE: Final = re.compile('["\\\\\x00-\x1f]')
+_TEXTS: Final = frozenset({str})
 
 
 def canonical(value: JsonValue) -> bytes:
@@ -135,15 +134,6 @@ def utf16_key(key: str) -> bytes:
     return key.encode("utf-16-be")
 
 
-def _string(value: str) -> str:
-    return '"' + _MUST_ESCAPE.sub(_escape, value) + '"'
-
-
-def _escape(match: re.Match[str]) -> str:
-    char = match.group()
-    return _ESCAPES.get(char) or f"\\u{ord(char):04x}"
-
-
 def _write(value: JsonValue, parts: list[str]) -> None:
     match value:
         case None:
@@ -153,22 +143,24 @@ def _write(value: JsonValue, parts: list[str]) -> None:
         case False:
             parts.append("false")
         case str():
-            parts.append(_string(value))
+            parts.append(encode_basestring(value))
         case int() | float():
             parts.append(number(value))
+        case list() if _TEXTS.issuperset(map(type, value)):
+            parts.append(f"[{','.join(map(encode_basestring, value))}]")
         case list():
             separator = "["
             for item in value:
                 parts.append(separator)
                 _write(item, parts)
                 separator = ","
-            parts.append("]" if value else "[]")
+            parts.append("]")
         case dict():
             if not all(isinstance(key, str) for key in value):
                 raise ValueError("a key must be a string")
             separator = "{"
             for key in sorted(value, key=utf16_key):
-                parts.append(f"{separator}{_string(key)}:")
+                parts.append(f"{separator}{encode_basestring(key)}:")
                 _write(value[key], parts)
                 separator = ","
             parts.append("}" if value else "{}")

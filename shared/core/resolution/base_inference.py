@@ -17,12 +17,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from shared.core.documents import Body
-from shared.core.json.canonical import JsonValue, canonical, equal
+from shared.core.json.canonical import CONTAINERS, JsonValue, canonical, equal
 from shared.core.json.pointers import escape
 from shared.core.json.values import is_strong
 from shared.core.merge.clock import CLOCK_POINTERS
 from shared.core.merge.objects import differing_paths, edits
-from shared.core.merge.paths import may_be_strong, strong_values
+from shared.core.merge.paths import strong_values
 from shared.core.resolution.context import ValueKey, value_key
 
 StrongValue = tuple[str, str | bytes]
@@ -68,10 +68,17 @@ def new_strong(state: Body, bases: Iterable[Body]) -> Strong:
             for key, value in changed.items()
             if (value != base.get(key) if type(value) is str else not _has(base, key, value))
         }
-    if not any(map(may_be_strong, changed.values())):
-        return frozenset()
-    before = ({key: base[key] for key in changed if key in base} for base in bases)
-    return strong(changed).difference(*map(strong, before))
+    # A text that is not in its place in any base is new. Of what is nested some may be there all the same.
+    fresh = {
+        (path, value)
+        for key, value in changed.items()
+        if is_strong(value) and (path := f"/{escape(key)}") not in _EVERYWHERE
+    }
+    nested = {key: value for key, value in changed.items() if isinstance(value, CONTAINERS)}
+    if nested:
+        before = ({key: base[key] for key in nested if key in base} for base in bases)
+        fresh |= strong(nested).difference(*map(strong, before))
+    return frozenset(fresh)
 
 
 def _has(body: Body, key: str, value: JsonValue) -> bool:

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Final
+from itertools import chain
+from typing import Final, TypeVar
 
 from shared.core.documents import Body, ContentHash, DeviceId, SequenceNumber
 from shared.core.frozen import frozen
@@ -26,6 +27,8 @@ from shared.core.resolution.context import (
     Submission,
     ValueKey,
 )
+
+T = TypeVar("T")
 
 _STATE_BYTES: Final = 512
 """What a state counts for beside its body, with one pair,"""
@@ -53,17 +56,19 @@ class DocumentHistory:
     """History of a document of which every superseded head and received state was added, in the order in which they
     were stored."""
 
-    __slots__ = ("_forgotten", "_gone", "_kept", "_newest", "_pairs", "count", "size", "weight")
+    __slots__ = ("_forgotten", "_gone", "_kept", "_newest", "_pairs", "_recent", "count", "size", "weight")
 
     def __init__(self) -> None:
         self._kept: tuple[Past, ...] = ()
         """The newest, the oldest of them first."""
+        self._recent: tuple[Stored, ...] = ()
+        """Those of them that have a body, the newest first."""
         self._newest: dict[ContentHash, Stored] = {}
         """Of those: by their hashes, as a store finds them."""
-        self._forgotten: frozenset[ContentHash] = frozenset()
+        self._forgotten: PartedSet[ContentHash] = ()
         """Of which some state was left out."""
         self._pairs: dict[DeviceId | None, tuple[tuple[SequenceNumber, Pair], ...]] = {}
-        self._gone: frozenset[ValueKey] = frozenset()
+        self._gone: PartedSet[ValueKey] = ()
         self.count = 0
         """States."""
         self.size = 0
@@ -75,10 +80,13 @@ class DocumentHistory:
         """With these after those that it has."""
         longer = DocumentHistory()
         items = tuple(items)
-        longer._kept, left_out = _divided((*self._kept, *items))
+        new_bodies = [past.stored for past in reversed(items) if past.stored.body is not None]
+        recent = (*new_bodies, *self._recent)
+        longer._recent = recent[:RECENT]
+        longer._kept, left_out = _divided((*self._kept, *items), len(recent) - RECENT)
         longer._newest, longer._forgotten = _with_newer(self._newest, items), self._forgotten
         longer._pairs = pairs = dict(self._pairs)
-        longer._gone = self._gone.union(*[past.gone for past in items if past.gone])
+        longer._gone = _with_part(self._gone, chain.from_iterable([past.gone for past in items]))
         longer.count = self.count + len(items)
         longer.size, longer.weight = self.size, self.weight
         for past in items:
@@ -92,17 +100,19 @@ class DocumentHistory:
         return longer
 
     def _forget(self, left_out: Iterable[Past]) -> None:
-        forgotten = set()
+        forgotten: set[ContentHash] = set()
+        met_again = False
         for past in left_out:
             self.size += _FORGOTTEN_BYTES - _STATE_BYTES - past.size
             self.weight -= past.weight
             if not past.stored.deleted:
                 forgotten.add(past.stored.hash)
-        self._forgotten = self._forgotten | forgotten
-        again = [past for past in self._kept if past.stored.hash in forgotten]
+                met_again |= self._newest.get(past.stored.hash) is not past.stored
+        self._forgotten = _with_part(self._forgotten, forgotten)
         for content in forgotten:
             self._newest.pop(content, None)
-        self._newest = _with_newer(self._newest, again)
+        if met_again:
+            self._newest = _with_newer(self._newest, [past for past in self._kept if past.stored.hash in forgotten])
 
     def loaded(
         self, context: DocumentContext, submission: Submission, missing: NeedsData
@@ -115,7 +125,7 @@ class DocumentHistory:
                 stored = self._newest.get(content)
                 # A received state that is at hand is not newer than a head that was left out.
                 is_newest = stored is not None and stored.body is not None and stored.was_head
-                if content in self._forgotten and not is_newest:
+                if not is_newest and _is_among(self._forgotten, content):
                     unknown.append(content)
                 else:
                     loaded[content] = stored
@@ -124,25 +134,20 @@ class DocumentHistory:
             pairs = tuple(self._pairs_of(submission.device, missing.pairs_since))
         if later is not None and not self._forgotten:
             ancestors, later = self._ancestors(later), None
-        seen = {**context.seen, **{key: key in self._gone for key in missing.seen}} if missing.seen else context.seen
-        known = replace(
-            context,
-            states=states,
-            pairs=pairs,
-            seen=seen,
-            recent=tuple(self._with_bodies()) if missing.recent else context.recent,
-            ancestors=ancestors,
-        )
+        seen = context.seen
+        if missing.seen:
+            seen = {**seen, **{key: _is_among(self._gone, key) for key in missing.seen}}
+        recent = self._recent if missing.recent else context.recent
+        memory, lineage = context.device_memory, context.lineage
+        known = DocumentContext(
+            context.head, memory, states, pairs, seen, recent, lineage, ancestors, history=context.history
+        )  # `replace` takes several times as long, and a decision asks twice or three times
         if not unknown and later is None and not missing.lineage:
             return known, None
         return known, NeedsData(frozenset(unknown), lineage=missing.lineage, ancestors=later)
 
     def _pairs_of(self, device: DeviceId | None, since: SequenceNumber) -> Iterator[Pair]:
         return (pair for sequence, pair in self._pairs.get(device, ()) if sequence >= since)
-
-    def _with_bodies(self) -> Iterator[Stored]:
-        """The newest first."""
-        return (past.stored for past in reversed(self._kept) if past.stored.body is not None)
 
     def _ancestors(self, until: SequenceNumber) -> tuple[Stored, ...]:
         newest = [past.stored for past in reversed(self._kept) if _is_shown(past.stored)]
@@ -153,16 +158,33 @@ class DocumentHistory:
         return (*versioned[:RECENT], *implied[:1])
 
 
-def _divided(items: tuple[Past, ...]) -> tuple[tuple[Past, ...], tuple[Past, ...]]:
-    """Those that are kept, RECENT of them with a body, and those before them."""
-    if len(items) <= RECENT:
+def _divided(items: tuple[Past, ...], bodies_too_many: int) -> tuple[tuple[Past, ...], tuple[Past, ...]]:
+    """Those that are kept, and those before them: up to the last one whose body is too many."""
+    if bodies_too_many <= 0:
         return items, ()
-    bodies = 0
-    for place in range(len(items) - 1, -1, -1):
-        bodies += items[place].stored.body is not None
-        if bodies > RECENT:
+    for place, past in enumerate(items):
+        bodies_too_many -= past.stored.body is not None
+        if not bodies_too_many:
             return items[place + 1 :], items[: place + 1]
-    return items, ()
+    raise ValueError("not so many have a body")
+
+
+PartedSet = tuple[frozenset[T], ...]
+"""A set in parts, each of which is larger than the next: to make one with more of it does not copy the whole."""
+
+
+def _with_part(parts: PartedSet[T], more: Iterable[T]) -> PartedSet[T]:
+    part = frozenset(more)
+    if not part:
+        return parts
+    while parts and len(parts[-1]) <= len(part):
+        part |= parts[-1]
+        parts = parts[:-1]
+    return (*parts, part)
+
+
+def _is_among(parts: PartedSet[T], value: T) -> bool:
+    return any(value in part for part in parts)
 
 
 def _with_newer(known: dict[ContentHash, Stored], items: Iterable[Past]) -> dict[ContentHash, Stored]:

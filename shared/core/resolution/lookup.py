@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import takewhile
 
 from shared.core.documents import Body, ContentHash, SequenceNumber
 from shared.core.index.lineage import Lineage
@@ -63,13 +64,13 @@ class Lookup:
     ) -> None:
         """Ask for several things at once, so that they are read together."""
         context = self.context
-        unknown = [h for h in states if h and h not in context.states and not self._is_head(h)]
+        unknown = frozenset([h for h in states if h and h not in context.states and not self._is_head(h)])
         pairs_since = None if context.pairs is not None else pairs_since
         unseen = frozenset(map(base_inference.key_of, seen)) - context.seen.keys() if seen else frozenset()
         recent = recent and context.recent is None
         ancestors = None if context.ancestors is not None else ancestors
         if unknown or pairs_since is not None or unseen or recent or ancestors is not None:
-            self._load(NeedsData(frozenset(unknown), pairs_since, unseen, recent, ancestors=ancestors))
+            self._load(NeedsData(unknown, pairs_since, unseen, recent, ancestors=ancestors))
 
     def _load(self, missing: NeedsData) -> None:
         """From the history that is at hand; what is not there raises Need."""
@@ -86,7 +87,8 @@ class Lookup:
         """The newest state with this hash; None: never received."""
         if self._is_head(content):
             return Stored(content, self.head.body, self.head.sequence, history=self.head.history)
-        self.need(states=[content])
+        if content not in self.context.states:
+            self.need(states=[content])
         return self.context.states[content]
 
     def body(self, content: ContentHash | None) -> Body | None:
@@ -114,8 +116,8 @@ class Lookup:
     def superseded_since(self, sequence: SequenceNumber) -> list[Body]:
         """Those of them that were the head after the revision of this sequence, and are not."""
         self.need(recent=True)
-        recent = self.context.recent or ()
-        return [s.body for s in recent if s.sequence > sequence and s.was_head and s.body is not None]
+        since = takewhile(lambda stored: stored.sequence > sequence, self.context.recent or ())
+        return [stored.body for stored in since if stored.was_head and stored.body is not None]
 
     def before(self, sequence: int) -> list[Body]:
         """Those that were received before the revision of this sequence."""

@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.core.documents import ContentHash, DocumentId, Epoch, Position, SequenceNumber
-from shared.core.index.hash_map import CROWDED, MAX_DIGITS, MIN_DIGITS, ROOM, BucketedMap, Gathering, key_of
+from shared.core.index.hash_map import (
+    CROWDED,
+    MAX_DIGITS,
+    MIN_DIGITS,
+    ROOM,
+    BucketedMap,
+    Gathering,
+    key_of,
+    members_of,
+)
 
 ids = st.text("abcdefghijklmnop0123456789._~-", min_size=1, max_size=3)
 hashes = st.text("0123456789abcdef", min_size=32, max_size=32)
@@ -54,6 +63,15 @@ def test_how_a_map_is_divided_does_not_show(content: Any, changes: Any) -> None:
     assert other == BucketedMap.made(OLD, other.digits, other.buckets)
     assert all(len(prefix) == other.digits for prefix in other.buckets)
     assert other.patched(NEW, changes)[0].text() == one.patched(NEW, changes)[0].text()
+
+
+@given(st.dictionaries(ids, hashes))
+def test_a_map_is_the_same_with_prefixes_of_any_length(content: Any) -> None:
+    longest = BucketedMap.of(OLD, content).divided().divided()
+    assert longest.digits == MAX_DIGITS
+    assert longest.text() == BucketedMap.of(OLD, content).text()
+    for prefix, members in longest.buckets.items():
+        assert members and all(key_of(document).startswith(prefix) for document in members_of(members))
 
 
 def test_a_large_map_is_divided_further_and_a_small_one_is_not() -> None:

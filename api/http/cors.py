@@ -28,6 +28,7 @@ SHOWN: Final = (
     "Accept-Encoding",
     "Allow",
     "ETag",
+    "Hypertask-After",
     "Hypertask-Cursor",
     "RateLimit",
     "RateLimit-Policy",

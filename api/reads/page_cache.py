@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from api.http.codings import IDENTITY
 from api.http.compression import MIN_BYTES, compressed
@@ -54,6 +54,14 @@ class _Page:
         return sum(map(len, self.rows)) + sum(len(text) for _, text in self.bodies.values())
 
 
+class Answered(NamedTuple):
+    """The body of a page in parts, its coding, and the id after which the next one begins; None: it is the last."""
+
+    parts: Sequence[bytes]
+    coding: str
+    last: DocumentId | None
+
+
 Billed = Callable[[Coroutine[Any, Any, None]], Awaitable[None]]
 """Runs what it is given on the account of who made it necessary."""
 _Key = tuple[SpaceId, str, int]
@@ -77,20 +85,20 @@ class PageCache:
 
     async def answer(
         self, space: SpaceId, lineage: Lineage, after: str, limit: int, coding: str, *, billed: Billed
-    ) -> tuple[Sequence[bytes], str]:
-        """The body of a page in parts, and its coding: the one that is asked for unless it is small. `lineage`: where
-        the space stands, as the store said just now. `billed`: by which the page after it is made."""
+    ) -> Answered:
+        """A page, in the coding that is asked for unless it is small. `lineage`: where the space stands, as the store
+        said just now. `billed`: by which the page after it is made."""
         key = (space, after, limit)
         await self._ahead.over(key)
         page = await self._current(key, lineage)
-        body = await self._body(page, lineage, coding)
+        parts, coding_taken = await self._body(page, lineage, coding)
         self._keep(key, page)
         is_walk = after != "" or limit >= _WALK
         if page.last is not None and is_walk and 2 * page.size <= self._most and len(self._ahead) < _MOST_AHEAD:
             ahead = (space, page.last, limit)
             if ahead not in self._pages:
                 self._go_ahead(ahead, lineage, coding, billed)
-        return body
+        return Answered(parts, coding_taken, page.last)
 
     async def make_all(
         self,

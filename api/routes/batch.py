@@ -66,14 +66,21 @@ async def get_tasks(request: Request) -> Response:
             device.space, "", most, asked, max_bytes=max_bytes, made=batches.asked_rows
         )
         body = batches.asked_body(rows, asked, cursor=cursor, after=last)
-        return Parts(body, _PRIVATE)
+        return Parts(body, _page_headers(last))
     coding = accepted(request.headers.get("accept-encoding"))
-    parts, coding = await app.pages.answer(
+    page = await app.pages.answer(
         device.space, lineage, after, limit, coding, billed=lambda work: app.pace.billed(work, lambda: device.share)
     )
-    if coding == IDENTITY:
-        return Parts(parts, _PRIVATE)
-    return Parts(parts, {**_PRIVATE, "content-encoding": coding, "vary": "accept-encoding"}, shared=True)
+    headers = _page_headers(page.last)
+    if page.coding == IDENTITY:
+        return Parts(page.parts, headers)
+    return Parts(page.parts, {**headers, "content-encoding": page.coding, "vary": "accept-encoding"}, shared=True)
+
+
+def _page_headers(last: DocumentId | None) -> dict[str, str]:
+    """`last`: after which the next page begins. Who sees it before the body asks for that page while it reads this
+    one."""
+    return _PRIVATE if last is None else {**_PRIVATE, "hypertask-after": last}
 
 
 async def _answers(

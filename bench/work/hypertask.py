@@ -58,18 +58,32 @@ class WithBase(WireColumn):
 
     async def ask(self, device: Connection, method: str, path: str, body: bytes = b"", **headers: str) -> Any:
         """The JSON of an answer, decompressed."""
+        return _value(*await self.answered(device, method, path, body, **headers))
+
+    async def answered(
+        self, device: Connection, method: str, path: str, body: bytes = b"", **headers: str
+    ) -> tuple[dict[str, str], bytes]:
+        """The headers and the body of a good answer."""
         status, found, data = await device.exchange(method, path, body, accept_encoding="zstd", **headers)
         if status != 200:
             raise RuntimeError(f"{method} {path}: {status} {data[:300]!r}")
-        return orjson.loads(zstd.decompress(data) if found.get("content-encoding") == "zstd" else data)
+        return found, data
 
     async def pull(self, device: Connection) -> int:
-        after: str | None = ""
+        """While a page is read the next one is on its way, as docs/protocol.md advises."""
+
+        async def page(after: str) -> asyncio.Task[tuple[dict[str, str], bytes]]:
+            coming = asyncio.create_task(self.answered(device, "GET", f"/tasks?limit={PAGE}&after={after}"))
+            await asyncio.sleep(0)  # it leaves
+            return coming
+
         count = 0
-        while after is not None:
-            page = await self.ask(device, "GET", f"/tasks?limit={PAGE}&after={after}")
-            after = page["after"]
-            count += len(page["tasks"])
+        coming: asyncio.Task[tuple[dict[str, str], bytes]] | None = await page("")
+        while coming is not None:
+            headers, data = await coming
+            after = headers.get("hypertask-after")
+            coming = None if after is None else await page(after)
+            count += len(_value(headers, data)["tasks"])
         return count
 
     async def agree(self, device: Connection) -> Any:
@@ -124,6 +138,11 @@ class WithBase(WireColumn):
         page = await self.ask(device, "GET", f"/tasks?ids={','.join(ids)}")
         device.close()
         return {identity: row["server_state"] for identity, row in page["tasks"].items()}
+
+
+def _value(headers: dict[str, str], data: bytes) -> Any:
+    """The JSON of an answer."""
+    return orjson.loads(zstd.decompress(data) if headers.get("content-encoding") == "zstd" else data)
 
 
 class BaseReplica(Replica):

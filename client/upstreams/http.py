@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from shared.core.index.reconciliation import Fingerprint
 
 CURSOR_HEADER: Final = "hypertask-cursor"
+AFTER_HEADER: Final = "hypertask-after"
+"""Of a page: what the next one is asked for with. Older servers say it in the body alone."""
 SINCE: Final = "since"
 ETAG: Final = "etag"
 """What the position in a cursor of this driver is: of `GET /hashes?since=`, or of a map's ETag."""
@@ -150,26 +152,37 @@ class HttpUpstream:
     # All of it
 
     async def copy(self) -> AsyncIterator[UpstreamChanges]:
-        """While a page is written, the next one is on its way; it is read while the disk is waited for."""
+        """While the first page is read, and while a page is written, the next one is on its way; it is read while the
+        disk is waited for."""
         await self._refresh_capabilities()
         if not (self._facts.offers("pages") and self._facts.offers("base") and self._facts.offers("since")):
             return
-        coming: asyncio.Task[_Page] | None = await self._page("")
+        answer = await self._ask_page("")
+        after = answer.headers.get(AFTER_HEADER, "")
+        coming = await self._page(after) if after else None
         try:
-            while coming is not None:
-                page = await coming
-                coming = await self._page(page.after) if page.after else None
+            page: _Page | None = self._page_in(answer)
+            while page is not None:
+                if coming is None and page.after:
+                    coming = await self._page(page.after)
                 yield page.changes
+                page = await coming if coming is not None else None
+                coming = None
         finally:
             if coming is not None:
                 coming.cancel()
 
     async def _page(self, after: str) -> asyncio.Task[_Page]:
-        return await started(partial(self._read_page, after))
+        async def read(sent: asyncio.Event) -> _Page:
+            return self._page_in(await self._ask_page(after, sent))
 
-    async def _read_page(self, after: str, sent: asyncio.Event) -> _Page:
+        return await started(read)
+
+    async def _ask_page(self, after: str, sent: asyncio.Event | None = None) -> httpx.Response:
         path = f"/tasks?limit={self._facts.max_documents(PAGE_DOCUMENTS)}&after={quote(after, safe='')}"
-        answer = await self.channel.request("GET", path, sent=sent)
+        return await self.channel.request("GET", path, sent=sent)
+
+    def _page_in(self, answer: httpx.Response) -> _Page:
         value = self.channel.value_of(answer)
         tasks, cursor = (value.get("tasks"), value.get("cursor")) if isinstance(value, dict) else (None, None)
         if not isinstance(tasks, dict) or not isinstance(cursor, str):

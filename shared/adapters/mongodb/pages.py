@@ -57,21 +57,29 @@ class Pages:
         most = most if asked is None else len(asked)
         portions: list[T] = []
         last, looked_at, came, size = DocumentId(after), 0, 0, 0
+        is_last = True
         while looked_at < most:
             room = None if max_bytes is None else max_bytes - size
             portion = min(most - looked_at, self._rows_in(space, room))
+            # The row behind a page says whether there is another one.
+            rows = portion + 1 if asked is None and looked_at + portion == most else portion
             query: Row = {"_id": {"$gt": f"{space}/{last}", "$lt": f"{space}0"}, "body": {"$exists": True}}
             if asked is not None:
                 query = {"_id": {"$in": asked[looked_at : looked_at + portion]}}
             looked_at += portion
             with errors_mapped():
                 order = [("_id", ASCENDING)]
-                find = find_command("documents", query, _CURRENT, order=order, limit=portion, together=portion)
+                find = find_command("documents", query, _CURRENT, order=order, limit=rows, together=rows)
                 async with aclosing(self._reads.batches(find)) as batches:
                     async for piece in slices(batches, room):
                         currents = _currents(piece, prefix)
-                        portions.append(made(currents))
-                        last, came, size = currents[-1].document, came + len(currents), size + len(piece)
+                        if came + len(currents) > most:
+                            currents.pop()
+                            is_last = False
+                        if currents:
+                            portions.append(made(currents))
+                            last, came = currents[-1].document, came + len(currents)
+                        size += len(piece)
                 is_full = max_bytes is not None and size >= max_bytes
             if came:
                 self._note(space, size // came)
@@ -79,7 +87,7 @@ class Pages:
                 return portions, last if asked is None or f"{space}/{last}" != asked[-1] else None
             if asked is None and came < looked_at:
                 return portions, None
-        return portions, last if asked is None else None
+        return portions, None if is_last else last
 
     def _rows_in(self, space: SpaceId, room: int | None) -> int:
         """That should come to so many bytes."""

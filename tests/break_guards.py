@@ -45,6 +45,8 @@ PUT_BACK = ("tests/unit/core/resolution/test_put_back_requests.py",)
 PUT_BACK_TOKENS = ("tests/unit/core/resolution/test_put_back_tokens.py",)
 STORE = ("tests/contract/test_document_store.py",)
 READ_TOGETHER = ("tests/contract/test_read_together.py",)
+TRANSACTION_COMMANDS = ("tests/integration/test_transaction_commands.py",)
+SENT_AHEAD = ("tests/integration/test_commands_sent_ahead.py",)
 ROUND_TRIPS = ("tests/integration/test_round_trips.py",)
 WIRE = ("tests/unit/test_codec.py",)
 PEOPLE = ("tests/unit/api/test_people.py",)
@@ -505,14 +507,42 @@ BREAKS = (
         "shared/adapters/mongodb/commands.py",
         "                pass  # asked again below: to commit twice is to commit once\n",
         "                return\n",
-        ("tests/integration/test_transaction_commands.py",),
+        TRANSACTION_COMMANDS,
     ),
     Break(
         "a transaction waits for a connection while it holds one",
         "shared/adapters/mongodb/commands.py",
         "        self.release()\n        return self._session\n",
         "        return self._session\n",
-        ("tests/integration/test_transaction_commands.py",),
+        TRANSACTION_COMMANDS,
+    ),
+    Break(
+        "a commit is sent before the answers to what it stores were seen",
+        "shared/adapters/mongodb/commands.py",
+        "        self.settle()\n        transaction: Any",
+        "        transaction: Any",
+        SENT_AHEAD,
+    ),
+    Break(
+        "answers that nobody looked at stay on a connection that is given back",
+        "shared/adapters/mongodb/commands.py",
+        "error = self._left(error)",
+        "self._sent.clear()",
+        SENT_AHEAD,
+    ),
+    Break(
+        "nobody hears what a command was refused with when its answer is looked at later",
+        "shared/adapters/mongodb/commands.py",
+        "with _passed_to(sent.refused):",
+        "with _passed_to(None):",
+        SENT_AHEAD,
+    ),
+    Break(
+        "a transaction and the database wait for each other to take what is long",
+        "shared/adapters/mongodb/commands.py",
+        "self._sent_bytes + len(message) > _AHEAD_BYTES",
+        "False",
+        SENT_AHEAD,
     ),
     Break(
         "what a worker has told Redis goes with the connection",

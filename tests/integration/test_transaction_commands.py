@@ -4,68 +4,17 @@ something fails, and go on doing it with another version of the driver."""
 from __future__ import annotations
 
 import sys
-import uuid
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from types import FrameType
 from typing import Any
 
 import pytest
 from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure
-from pymongo.read_concern import ReadConcern
 
-from shared.adapters.mongodb import DURABLE, Mongo, opened
-from shared.adapters.mongodb.client import Row
-from shared.adapters.mongodb.commands import Commands
 from shared.adapters.mongodb.faults import TRANSIENT, is_ended, may_be_duplicate
-from shared.settings import Settings
+from tests.integration.scratch import Scratch, change, lose_connection
 
 MOST_LINES = 1_300
 """Of Python, in a transaction of three commands; the driver's own takes 3,700."""
-
-
-class Scratch:
-    """A collection, and transactions on it."""
-
-    def __init__(self, mongo: Mongo) -> None:
-        self._database: Any = mongo.database.delegate
-        self._client: Any = mongo.client.delegate
-        self.name = f"scratch-{uuid.uuid4().hex[:12]}"
-        self._database.create_collection(self.name)
-
-    @property
-    def rows(self) -> list[Row]:
-        return list(self._database[self.name].find({}, sort=[("_id", 1)]))
-
-    @contextmanager
-    def transaction(self) -> Iterator[Commands]:
-        with self._client.start_session() as session:
-            session.start_transaction(ReadConcern("snapshot"), DURABLE)
-            commands = Commands(session, self._database.name)
-            try:
-                yield commands
-            finally:
-                commands.release()
-
-    def seen(self, commands: Commands) -> list[Row]:
-        """What the transaction sees, read by the driver."""
-        return list(self._database[self.name].find({}, session=commands.session, sort=[("_id", 1)]))
-
-    def drop(self) -> None:
-        self._database.drop_collection(self.name)
-
-
-@pytest.fixture(params=["", "?maxPoolSize=1&waitQueueTimeoutMS=10000"], ids=["", "one connection"])
-async def scratch(request: pytest.FixtureRequest, settings: Settings) -> AsyncIterator[Scratch]:
-    """With one connection, too: a transaction must not wait for another one while it holds it."""
-    url = settings.mongo_url
-    if request.param:
-        url += request.param if "?" not in url else "&" + request.param[1:]
-    async with opened(replace(settings, mongo_url=url)) as mongo:
-        made = Scratch(mongo)
-        yield made
-        made.drop()
 
 
 async def test_what_is_written_is_seen_in_the_transaction_and_after_its_commit(scratch: Scratch) -> None:
@@ -118,6 +67,7 @@ async def test_a_row_that_is_there_ends_the_transaction(scratch: Scratch) -> Non
     with scratch.transaction() as commands:
         with pytest.raises(BulkWriteError) as raised:
             commands.insert(scratch.name, [{"_id": 0}, {"_id": 1}])
+            commands.settle()
         assert may_be_duplicate(raised.value)
         commands.session.abort_transaction()
     assert scratch.rows == [{"_id": 1}]
@@ -130,10 +80,12 @@ async def test_another_writer_of_the_same_row_ends_the_transaction(scratch: Scra
     change = [{"q": {"_id": 1}, "u": {"$inc": {"n": 1}}}]
     with scratch.transaction() as one:
         one.update(scratch.name, change)
+        one.settle()
         one.release()  # with one connection the other one has it now
         with scratch.transaction() as another:
             with pytest.raises(OperationFailure) as raised:
                 another.update(scratch.name, change)
+                another.settle()
             assert is_ended(raised.value) and raised.value.has_error_label(TRANSIENT)
         one.commit()
     assert scratch.rows == [{"_id": 1, "n": 1}]
@@ -158,7 +110,8 @@ async def test_what_is_too_long_for_one_command_is_written_all_the_same(scratch:
 async def test_a_connection_that_is_lost_ends_the_transaction_and_no_other(scratch: Scratch) -> None:
     with scratch.transaction() as commands:
         commands.insert(scratch.name, [{"_id": 1}])
-        _lose_connection(commands)
+        commands.settle()
+        lose_connection(commands)
         with pytest.raises(ConnectionFailure) as raised:
             commands.insert(scratch.name, [{"_id": 2}])
         assert is_ended(raised.value)
@@ -172,7 +125,8 @@ async def test_a_connection_that_is_lost_ends_the_transaction_and_no_other(scrat
 async def test_a_commit_whose_connection_is_lost_is_asked_for_again(scratch: Scratch) -> None:
     with scratch.transaction() as commands:
         commands.insert(scratch.name, [{"_id": 1}])
-        _lose_connection(commands)
+        commands.settle()
+        lose_connection(commands)
         commands.commit()
         commands.commit()  # whoever does not know what became of it asks again
     assert scratch.rows == [{"_id": 1}]
@@ -206,13 +160,9 @@ def _lines_of(scratch: Scratch, number: int) -> int:
         before = sys.gettrace()
         sys.settrace(count)
         try:
-            commands.run({"findAndModify": scratch.name, "query": {"_id": "n"}, "update": {"n": 1}, "upsert": True})
+            commands.post(change(scratch, "n", upsert=True), seen=lambda _answer: None)
             commands.insert(scratch.name, [{"_id": f"row {number}"}])
             commands.commit()
         finally:
             sys.settrace(before)
     return lines
-
-
-def _lose_connection(commands: Commands) -> None:
-    commands._connection.conn.get_conn.close()

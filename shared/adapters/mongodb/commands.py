@@ -5,12 +5,18 @@ The driver selects a server, takes a connection from its pool, and asks who want
 by what the driver has for that. What an error means stays the driver's: the connection is taken and given back by it,
 so that it learns what became of the server, and a commit that fails is repeated by it.
 
+What is written is sent at once, and its answer is read later, with those of what follows: the database works while
+the next command is made, and the transaction waits for it once. The commit is sent when all answers were seen.
+
 The driver promises nothing about these parts; tests/integration/test_transaction_commands.py tells if they change.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import count as counted
 from struct import Struct
 from typing import Any, Final
@@ -20,7 +26,7 @@ from bson import Int64
 from bson.codec_options import CodecOptions
 from pymongo import InsertOne, ReplaceOne, UpdateOne
 from pymongo.client_session import ClientSession
-from pymongo.errors import BulkWriteError, PyMongoError
+from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
 from pymongo.helpers_shared import _check_command_response
 from pymongo.read_preferences import ReadPreference
 from pymongo.server_selectors import writable_server_selector
@@ -33,7 +39,27 @@ _HEAD: Final = Struct("<iiiiIB")
 _OP_MSG: Final = 2013
 _MAX_BYTES: Final = 15 * 1024 * 1024
 """Of a command. What is longer is for the driver, which divides it."""
+_AHEAD_BYTES: Final = 32 * 1024
+"""Of commands that are sent before an answer to the first of them is read: as many as a connection takes while the
+server, which waits until its answers are taken, takes nothing."""
 _NUMBERS: Final = counted(1)
+
+OnAnswer = Callable[[Row], None]
+"""Is given an answer, and may raise."""
+OnRefusal = Callable[[OperationFailure], None]
+"""Is given what a command was refused with. May raise another error in its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A command whose answer was not looked at."""
+
+    number: int
+    size: int
+    answer: Any
+    """Its bytes, if they came; None: they are on their way."""
+    seen: OnAnswer | None
+    refused: OnRefusal | None
 
 
 class Commands:
@@ -47,11 +73,14 @@ class Commands:
         self._connection: Any = None
         self._fields: Row = {}
         """Of each command but the first: which transaction it is of."""
+        self._sent: deque[_Sent] = deque()
+        self._sent_bytes = 0
 
     @property
     def session(self) -> ClientSession:
         """For a call of the driver, which takes a connection for itself. This one's is given back first: who waits
         for one holds none."""
+        self.settle()
         self.release()
         return self._session
 
@@ -63,31 +92,83 @@ class Commands:
         codec: CodecOptions[Any] = CODEC,
         count: Callable[[int], None] | None = None,
     ) -> Any:
-        """Its answer. Raises what the driver would, _TooLongError, and what `count` does, which is told the bytes of
-        the answer before values are made of them."""
+        """Its answer, when those before it were looked at. Raises what the driver would, _TooLongError, and what
+        `count` does, which is told the bytes of the answer before values are made of them."""
+        database = database or self._database
+        self._send(self._made(command, database), command, database)
+        while len(self._sent) > 1:
+            self._settle_first()
+        return self._answer(self._next(), codec, count)
+
+    def post(self, command: Row, *, seen: OnAnswer | None = None, refused: OnRefusal | None = None) -> None:
+        """Sends a command that writes; `settle` looks at its answer. Raises _TooLongError."""
+        message = self._made(command)
+        if self._sent_bytes + len(message) > _AHEAD_BYTES:
+            self.settle()
+        with _passed_to(refused):
+            self._send(message, command, self._database, seen, refused)
+        if self._sent[-1].answer is not None:  # where somebody is told of commands: each by itself
+            self.settle()
+
+    def settle(self) -> None:
+        """Looks at the answers to all that was sent, in its order. Raises at the first one that is no success; then
+        the transaction is over, and so are the commands that came after."""
+        while self._sent:
+            self._settle_first()
+
+    def _settle_first(self) -> None:
+        sent = self._next()
+        with _passed_to(sent.refused):
+            answer = self._answer(sent, CODEC, None)
+        if sent.seen is not None:
+            sent.seen(answer)
+
+    def _next(self) -> _Sent:
+        sent = self._sent.popleft()
+        self._sent_bytes -= sent.size
+        return sent
+
+    def _made(self, command: Row, database: str | None = None) -> bytes:
+        """As it is sent. Adds to the command what it says of its transaction."""
         connection = self._connected(next(iter(command)))
-        transaction: Any = self._session._transaction
         if self._fields:
-            command = {**command, **self._fields}
+            command.update(self._fields)
         else:
             known = len(command)
             self._session._apply_to(command, False, ReadPreference.PRIMARY, connection)
             connection.add_server_api(command)
             added = list(command.items())[known:]
             self._fields = {name: value for name, value in added if name not in ("startTransaction", "readConcern")}
-        database = database or self._database
-        data = bson.encode({**command, "$db": database})
+        data = bson.encode({**command, "$db": database or self._database})
         if len(data) > _MAX_BYTES:
             raise _TooLongError
+        return data
+
+    def _send(
+        self, data: bytes, command: Row, database: str, seen: OnAnswer | None = None, refused: OnRefusal | None = None
+    ) -> None:
+        transaction: Any = self._session._transaction
         transaction.state = _TxnState.IN_PROGRESS
+        number = next(_NUMBERS) & 0x7FFFFFFF
         try:
-            text = received(connection, database, command, data)
+            answer = send(self._connection, database, command, data, number)
+        except BaseException as error:
+            self.release(error)
+            raise
+        self._sent.append(_Sent(number, len(data), answer, seen, refused))
+        self._sent_bytes += len(data)
+
+    def _answer(self, sent: _Sent, codec: CodecOptions[Any], count: Callable[[int], None] | None) -> Any:
+        connection: Any = self._connection
+        try:
+            text = connection.receive_message(sent.number).payload_document if sent.answer is None else sent.answer
             if count is not None:
                 count(len(text))
             answer = checked(bson.decode(text, codec), connection)
         except BaseException as error:
             self.release(error)
             raise
+        transaction: Any = self._session._transaction
         if transaction.sharded:
             self._client._process_response(answer, self._session)
         return answer
@@ -134,16 +215,17 @@ class Commands:
             cursor = self.run(more, codec=codec, count=count)["cursor"]
             yield cursor["nextBatch"]
 
-    def insert(self, collection: str, rows: list[Row]) -> None:
-        """A row without `_id` gets one from the database. Raises BulkWriteError."""
-        self._write({"insert": collection, "documents": rows, "ordered": False})
+    def insert(self, collection: str, rows: list[Row], refused: OnRefusal | None = None) -> None:
+        """A row without `_id` gets one from the database. BulkWriteError is what it may be refused with."""
+        self._write({"insert": collection, "documents": rows, "ordered": False}, refused)
 
     def update(self, collection: str, statements: list[Row]) -> None:
         """Statements of the `update` command: `q`, `u` and, if the row may be missing, `upsert`."""
         self._write({"update": collection, "updates": statements, "ordered": False})
 
     def commit(self) -> None:
-        """As `commit_transaction` of the driver."""
+        """As `commit_transaction` of the driver, when all answers were seen."""
+        self.settle()
         transaction: Any = self._session._transaction
         if self._fields and not transaction.sharded:
             try:
@@ -158,10 +240,25 @@ class Commands:
         self.session.commit_transaction()
 
     def release(self, error: BaseException | None = None) -> None:
-        """Gives the connection back. `error`: what it was told, or met."""
+        """Gives the connection back. `error`: what it was told, or met. Answers that nobody looked at are left."""
         checkout, self._checkout = self._checkout, None
         if checkout is not None:
+            error = self._left(error)
             checkout.__exit__(None if error is None else type(error), error, None)
+
+    def _left(self, error: BaseException | None) -> BaseException | None:
+        """Whoever has the connection next finds no answers that are not its own. They come at once: the transaction
+        is over, or they are to what takes no time. Returns the first error."""
+        left = [one.number for one in self._sent if one.answer is None]
+        self._sent.clear()
+        self._sent_bytes = 0
+        try:
+            for number in left:
+                if not self._connection.closed:
+                    self._connection.receive_message(number)
+        except PyMongoError as lost:
+            return error or lost
+        return error
 
     def _connected(self, name: str) -> Any:
         if self._checkout is None:
@@ -171,11 +268,12 @@ class Commands:
             self._checkout = checkout
         return self._connection
 
-    def _write(self, command: Row) -> None:
+    def _write(self, command: Row, refused: OnRefusal | None = None) -> None:
         try:
-            self.run(command)
+            self.post(command, refused=refused)
         except _TooLongError:
-            self._divided(command)
+            with _passed_to(refused):
+                self._divided(command)
 
     def _divided(self, command: Row) -> None:
         kind, collection = next(iter(command.items()))
@@ -208,14 +306,30 @@ class _TooLongError(Exception):
     """The command is longer than the server takes."""
 
 
+@contextmanager
+def _passed_to(refused: OnRefusal | None) -> Iterator[None]:
+    try:
+        yield
+    except OperationFailure as error:
+        if refused is not None:
+            refused(error)
+        raise
+
+
 def received(connection: Any, database: str, command: Row, data: bytes) -> Any:
     """The bytes of the answer. `data`: the command as it is sent. Where somebody is told of commands, it is the
     driver that sends it."""
+    number = next(_NUMBERS) & 0x7FFFFFFF
+    answer = send(connection, database, command, data, number)
+    return connection.receive_message(number).payload_document if answer is None else answer
+
+
+def send(connection: Any, database: str, command: Row, data: bytes, number: int) -> Any:
+    """None: the answer will come by this number. Its bytes, where the driver sends the command and waits."""
     if connection.listeners is not None and connection.listeners.enabled_for_commands:
         return connection.command(database, command, codec_options=RAW, parse_write_concern_error=True).raw
-    number = next(_NUMBERS) & 0x7FFFFFFF
     connection.send_message(_HEAD.pack(_HEAD.size + len(data), number, 0, _OP_MSG, 0, 0) + data, 0)
-    return connection.receive_message(number).payload_document
+    return None
 
 
 def checked(answer: Any, connection: Any) -> Any:

@@ -138,21 +138,21 @@ class HeadRows:
             self._changed.add(key)
 
     def send(self) -> None:
-        """Writes what was put and changed. Raises HeadsChangedError if a document that was taken for new is not."""
+        """Writes what was put and changed. If a document that was taken for new is not, HeadsChangedError is raised
+        here, or when the answers are looked at."""
         # Replaced where they are: one that is removed and inserted is missed by who has read its place in an index
         # before, and reads the row there after.
         if self._inserts:
-            try:
-                self._commands.insert("documents", list(self._inserts.values()))
-            except OperationFailure as error:
-                if self._presumed and may_be_duplicate(error):
-                    raise HeadsChangedError(presumed=True) from error
-                raise
+            self._commands.insert("documents", list(self._inserts.values()), self._not_inserted)
         if self._updates:
             self._commands.update("documents", [one for several in self._updates.values() for one in several])
         unproven = sorted(self._presumed - self._inserts.keys())
         if unproven and self._commands.find_one("documents", {"_id": {"$in": unproven}}, {"_id": 1}):
             raise HeadsChangedError(presumed=True)
+
+    def _not_inserted(self, error: OperationFailure) -> None:
+        if self._presumed and may_be_duplicate(error):
+            raise HeadsChangedError(presumed=True) from error
 
     # What the next transaction may know
 

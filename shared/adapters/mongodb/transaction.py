@@ -118,6 +118,7 @@ class MongoTransaction:
                 for device, counted in self._new_deletions.items()
             ]
             self._commands.update("deletions", counts)
+        self._commands.settle()
 
     def _send_memories(self) -> None:
         rows = {

@@ -1,0 +1,54 @@
+"""A collection of MongoDB to try commands on."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pymongo.read_concern import ReadConcern
+
+from shared.adapters.mongodb import DURABLE, Mongo
+from shared.adapters.mongodb.client import Row
+from shared.adapters.mongodb.commands import Commands
+
+
+class Scratch:
+    """A collection, and transactions on it."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._database: Any = mongo.database.delegate
+        self._client: Any = mongo.client.delegate
+        self.name = f"scratch-{uuid.uuid4().hex[:12]}"
+        self._database.create_collection(self.name)
+
+    @property
+    def rows(self) -> list[Row]:
+        return list(self._database[self.name].find({}, sort=[("_id", 1)]))
+
+    @contextmanager
+    def transaction(self) -> Iterator[Commands]:
+        with self._client.start_session() as session:
+            session.start_transaction(ReadConcern("snapshot"), DURABLE)
+            commands = Commands(session, self._database.name)
+            try:
+                yield commands
+            finally:
+                commands.release()
+
+    def seen(self, commands: Commands) -> list[Row]:
+        """What the transaction sees, read by the driver."""
+        return list(self._database[self.name].find({}, session=commands.session, sort=[("_id", 1)]))
+
+    def drop(self) -> None:
+        self._database.drop_collection(self.name)
+
+
+def lose_connection(commands: Commands) -> None:
+    commands._connection.conn.get_conn.close()
+
+
+def change(scratch: Scratch, key: object, **command: object) -> Row:
+    """A command that counts up what the row has."""
+    return {"findAndModify": scratch.name, "query": {"_id": key}, "update": {"$inc": {"n": 1}}, **command}

@@ -1,0 +1,218 @@
+"""What a transaction writes is sent before the answers to what came before it are read: an error comes later, and
+must do what it did."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure
+from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
+from pymongo.synchronous.pool import Connection
+
+from shared.adapters.mongodb import opened
+from shared.adapters.mongodb.client import Row
+from shared.adapters.mongodb.faults import is_ended
+from shared.settings import Settings
+from tests.integration.scratch import Scratch, change, lose_connection
+
+
+async def test_the_database_is_waited_for_once_before_the_commit(
+    scratch: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    for name in ("send_message", "receive_message"):
+        its = getattr(Connection, name)
+
+        def noted(self: Any, *arguments: Any, its: Any = its, name: str = name) -> Any:
+            steps.append(name.partition("_")[0])
+            return its(self, *arguments)
+
+        monkeypatch.setattr(Connection, name, noted)
+    found: list[Row] = []
+    with scratch.transaction() as commands:
+        steps.clear()
+        commands.post(change(scratch, "n", upsert=True), seen=found.append)
+        commands.insert(scratch.name, [{"_id": 1}])
+        commands.update(scratch.name, [{"q": {"_id": 1}, "u": {"$set": {"n": 1}}}])
+        assert not found
+        commands.settle()
+        commands.commit()
+        assert steps == ["send"] * 3 + ["receive"] * 3 + ["send", "receive"]
+    assert [answer["value"] for answer in found] == [None]
+    assert scratch.rows == [{"_id": 1, "n": 1}, {"_id": "n", "n": 1}]
+
+
+async def test_a_question_is_answered_after_what_was_sent_before_it(scratch: Scratch) -> None:
+    found: list[Row] = []
+    with scratch.transaction() as commands:
+        commands.post(change(scratch, "n", upsert=True), seen=found.append)
+        commands.insert(scratch.name, [{"_id": 1}])
+        assert commands.find_one(scratch.name, {"_id": 1}, {"_id": 1}) == {"_id": 1}
+        assert len(found) == 1
+        commands.commit()
+
+
+async def test_the_first_error_is_raised_and_what_came_after_it_is_read(scratch: Scratch) -> None:
+    with scratch.transaction() as commands:
+        commands.insert(scratch.name, [{"_id": 1}])
+        commands.commit()
+    seen: list[Row] = []
+    refused: list[OperationFailure] = []
+    for number in range(3):
+        with scratch.transaction() as commands:
+            commands.post(change(scratch, f"new {number}", upsert=True), seen=seen.append)
+            commands.insert(scratch.name, [{"_id": 1}], refused.append)
+            commands.post(change(scratch, 1), seen=seen.append, refused=refused.append)
+            with pytest.raises(BulkWriteError) as raised:
+                commands.settle()
+            assert refused == [raised.value] and len(seen) == 1
+            commands.session.abort_transaction()
+            seen.clear()
+            refused.clear()
+    assert scratch.rows == [{"_id": 1}]
+
+
+async def test_an_error_may_be_told_as_another_one(scratch: Scratch) -> None:
+    with scratch.transaction() as commands:
+        commands.insert(scratch.name, [{"_id": 1}])
+        commands.commit()
+
+    def refused(error: OperationFailure) -> None:
+        raise LookupError from error
+
+    with scratch.transaction() as commands:
+        commands.insert(scratch.name, [{"_id": 1}], refused)
+        with pytest.raises(LookupError):
+            commands.settle()
+        commands.session.abort_transaction()
+
+
+async def test_what_an_answer_is_not_good_for_ends_the_transaction(scratch: Scratch) -> None:
+    """The answers that nobody looked at are not those of who has the connection next."""
+
+    def seen(_answer: Row) -> None:
+        raise LookupError
+
+    with scratch.transaction() as commands:
+        commands.post(change(scratch, "n", upsert=True), seen=seen)
+        commands.insert(scratch.name, [{"_id": 1}])
+        commands.insert(scratch.name, [{"_id": 2}])
+        with pytest.raises(LookupError):
+            commands.settle()
+        commands.release()
+        commands.session.abort_transaction()
+    assert scratch.rows == []
+    with scratch.transaction() as commands:
+        commands.insert(scratch.name, [{"_id": 3}])
+        assert commands.find_one(scratch.name, {"_id": 3}, {"_id": 1}) == {"_id": 3}
+        commands.commit()
+    assert scratch.rows == [{"_id": 3}]
+
+
+async def test_what_is_left_without_a_look_at_its_answers_is_not_stored(scratch: Scratch) -> None:
+    with scratch.transaction() as commands:
+        commands.insert(scratch.name, [{"_id": 1}])
+    assert scratch.rows == []
+
+
+async def test_a_commit_is_not_sent_before_all_answers_were_seen(scratch: Scratch) -> None:
+    with scratch.transaction() as commands:
+        commands.insert(scratch.name, [{"_id": 1}])
+        commands.commit()
+
+    def seen(_answer: Row) -> None:
+        raise LookupError
+
+    with scratch.transaction() as commands:
+        commands.post(change(scratch, 1), seen=seen)
+        with pytest.raises(LookupError):
+            commands.commit()
+    with scratch.transaction() as commands:
+        commands.insert(scratch.name, [{"_id": 2}, {"_id": 1}])
+        with pytest.raises(BulkWriteError):
+            commands.commit()
+    assert scratch.rows == [{"_id": 1}]
+
+
+@pytest.mark.parametrize("sent", [1, 3])
+async def test_a_connection_that_is_lost_before_the_answers_ends_the_transaction(scratch: Scratch, sent: int) -> None:
+    with scratch.transaction() as commands:
+        for number in range(sent):
+            commands.insert(scratch.name, [{"_id": number}])
+        lose_connection(commands)
+        with pytest.raises(ConnectionFailure) as raised:
+            commands.settle()
+        assert is_ended(raised.value)
+        commands.session.abort_transaction()
+    with scratch.transaction() as commands:
+        commands.insert(scratch.name, [{"_id": 3}])
+        commands.commit()
+    assert scratch.rows == [{"_id": 3}]
+
+
+async def test_a_connection_that_is_lost_by_who_leaves_it_is_not_given_back(scratch: Scratch) -> None:
+    with scratch.transaction() as commands:
+        commands.insert(scratch.name, [{"_id": 1}])
+        lose_connection(commands)
+        commands.release()
+        commands.session.abort_transaction()
+    with scratch.transaction() as commands:
+        commands.insert(scratch.name, [{"_id": 3}])
+        commands.commit()
+    assert scratch.rows == [{"_id": 3}]
+
+
+async def test_neither_side_waits_for_the_other_one_to_take_what_is_long(scratch: Scratch) -> None:
+    text = "x" * 12_000_000
+    lengths: list[int] = []
+    with scratch.transaction() as commands:
+        commands.insert(scratch.name, [{"_id": 0, "text": text}])
+        commands.commit()
+    with scratch.transaction() as commands:
+        commands.post(change(scratch, 0), seen=lambda answer: lengths.append(len(answer["value"]["text"])))
+        commands.insert(scratch.name, [{"_id": 1, "text": text}])
+        commands.commit()
+    assert lengths == [len(text)] and len(scratch.rows) == 2
+
+
+async def test_many_small_ones_are_sent_together_as_far_as_a_connection_takes_them(scratch: Scratch) -> None:
+    text = "x" * 1000
+    with scratch.transaction() as commands:
+        for number in range(500):
+            commands.insert(scratch.name, [{"_id": number, "text": text}])
+        commands.commit()
+    assert len(scratch.rows) == 500
+
+
+async def test_where_somebody_is_told_of_commands_each_is_waited_for(settings: Settings) -> None:
+    told: list[str] = []
+
+    class Listener(CommandListener):
+        def started(self, event: CommandStartedEvent) -> None:
+            told.append(event.command_name)
+
+        def succeeded(self, event: CommandSucceededEvent) -> None:
+            told.append("done")
+
+        def failed(self, event: CommandFailedEvent) -> None:
+            told.append("failed")
+
+    async with opened(settings, [Listener()]) as mongo:
+        scratch = Scratch(mongo)
+        try:
+            with scratch.transaction() as commands:
+                told.clear()
+                commands.post(change(scratch, "n", upsert=True))
+                commands.insert(scratch.name, [{"_id": 1}])
+                commands.commit()
+                assert told == ["findAndModify", "done", "insert", "done", "commitTransaction", "done"]
+            with scratch.transaction() as one:
+                one.post(change(scratch, "n"))
+                with scratch.transaction() as another:
+                    refused: list[OperationFailure] = []
+                    with pytest.raises(OperationFailure) as raised:
+                        another.post(change(scratch, "n"), refused=refused.append)
+                    assert is_ended(raised.value) and refused == [raised.value]
+        finally:
+            scratch.drop()

@@ -38,6 +38,7 @@ them runs on the others."""
 
 
 _TAKE_WRITES: Final = {"RSPrimary", "Standalone"}
+_BEHIND_ROUTERS: Final = {"Sharded", "LoadBalanced"}
 
 
 class _PlainInt(TypeDecoder):
@@ -116,6 +117,12 @@ class Mongo:
             if server.server_type_name in _TAKE_WRITES and server.topology_version is not None:
                 return str(server.topology_version["processId"])
         return None
+
+    @property
+    def streams(self) -> bool:
+        """Whether, once it has been reached, it sends one batch of a cursor after another without being asked for
+        each: it reads on while somebody looks at what came. Of routers only the newer ones do."""
+        return self.client.delegate.topology_description.topology_type_name not in _BEHIND_ROUTERS
 
     async def ping(self) -> None:
         """Raises UnavailableError unless a primary answers."""

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import aclosing
 from typing import Final, TypeVar
 
-from pymongo import ASCENDING, DESCENDING, ReturnDocument
+from pymongo import ASCENDING, DESCENDING, CursorType, ReturnDocument
 
 from shared.adapters.mongodb.atomic import MongoSession, atomically
 from shared.adapters.mongodb.client import Mongo, Row, errors_mapped
@@ -161,11 +161,18 @@ class MongoDocumentStore:
                 row = await self._spaces.find_one({"_id": space}, session=session)
                 if row is not None:
                     batches = self._documents.find_raw_batches(
-                        {"space": space, **query}, fields, session=session, batch_size=_HEADS_AT_ONCE
+                        {"space": space, **query},
+                        fields,
+                        session=session,
+                        batch_size=_HEADS_AT_ONCE,
+                        cursor_type=CursorType.EXHAUST if self._mongo.streams else CursorType.NON_TAILABLE,
                     )
-                    async with aclosing(with_next_under_way(at_once(batches))) as read:
-                        async for batch in read:
-                            await in_thread_if_large(batch, take)
+                    try:
+                        async with aclosing(with_next_under_way(at_once(batches))) as read:
+                            async for batch in read:
+                                await in_thread_if_large(batch, take)
+                    finally:
+                        await batches.close()  # if more is to come over its connection, that is of no use any more
         return (await self.lineages([space]))[space] if row is None else lineage_of(row)
 
     async def feed(

@@ -9,6 +9,7 @@ import { gunzipSync } from "node:zlib";
 import { Channel, secondsOf } from "../src/transport/channel.ts";
 import { ServerError } from "../src/transport/errors.ts";
 import { readEvents, type ServerEvent } from "../src/transport/events.ts";
+import { Server } from "../src/transport/server.ts";
 
 type Answer = (request: IncomingMessage, response: ServerResponse, body: Buffer) => void;
 
@@ -98,6 +99,62 @@ test("a large body is compressed where the server takes that, and says whose it 
     assert.ok(compressed[1].length < 500);
     assert.deepEqual([plain[2].authorization, plain[2]["hypertask-space"]], ["Bearer t", "s"]);
   });
+});
+
+const ABOUT = says(200, { supports: ["base", "versions", "batch", "since"], limits: {} });
+
+const pageOf = (ids: string[], after: string | null): object => ({
+  tasks: Object.fromEntries(ids.map((id) => [id, { server_state: { id }, rev: "1-a" }])),
+  cursor: "e-1",
+  after,
+});
+
+const idsOf = async (channel: Channel): Promise<string[][]> => {
+  const pages = [];
+  for await (const { states } of new Server({ url: channel.url, token: "t" }).pages()) pages.push([...states.keys()]);
+  return pages;
+};
+
+test("the next page is asked for when the head of one says where it begins", async () => {
+  let finish: () => void;
+  const first: Answer = (_, response) => {
+    response.writeHead(200, { "hypertask-after": "b" });
+    response.flushHeaders();
+    finish = () => void response.end(JSON.stringify(pageOf(["a", "b"], "b")));
+  };
+  const second: Answer = (request, response) => {
+    assert.match(request.url!, /after=b$/);
+    response.end(JSON.stringify(pageOf(["c"], null)));
+    finish(); // not before
+  };
+  await withServer([ABOUT, first, second], async (channel) => assert.deepEqual(await idsOf(channel), [["a", "b"], ["c"]]));
+});
+
+test("an older server says it in the body alone", async () => {
+  const answers = [ABOUT, says(200, pageOf(["a", "b"], "b")), says(200, pageOf(["c"], null))];
+  await withServer(answers, async (channel) => assert.deepEqual(await idsOf(channel), [["a", "b"], ["c"]]));
+});
+
+test("a page that broke off, and ends elsewhere when it comes again, is followed by what is behind it", async () => {
+  let breakOff: () => void;
+  const broken: Answer = (_, response) => {
+    response.writeHead(200, { "hypertask-after": "b", "content-length": "1000" });
+    response.write("{");
+    breakOff = () => void response.destroy();
+  };
+  const tooFar: Answer = (request, response) => {
+    assert.match(request.url!, /after=b$/);
+    response.end(JSON.stringify(pageOf(["c"], null)));
+    breakOff();
+  };
+  const again = says(200, pageOf(["a", "a2"], "a2"), { "hypertask-after": "a2" });
+  const behind: Answer = (request, response) => {
+    assert.match(request.url!, /after=a2$/);
+    response.end(JSON.stringify(pageOf(["b", "c"], null)));
+  };
+  await withServer([ABOUT, broken, tooFar, again, behind], async (channel) =>
+    assert.deepEqual(await idsOf(channel), [["a", "a2"], ["b", "c"]]),
+  );
 });
 
 test("Retry-After is a number of seconds or a date", () => {

@@ -18,6 +18,8 @@ export interface RequestOptions {
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
+  /** Is told the headers of a good answer before its body comes; again, if that breaks off and is asked for once more. */
+  readonly begun?: ((headers: Headers) => void) | undefined;
 }
 
 export interface Reply {
@@ -70,6 +72,7 @@ export class Channel {
           cache: "no-store",
           ...(body === undefined ? {} : { body }),
         });
+        if (answer.status === 200) options.begun?.(answer.headers);
         const value = parsed(await answer.text());
         if (!TURNED_AWAY.has(answer.status)) return this.letIn({ status: answer.status, headers: answer.headers, value });
         failure = this.turnedAway(answer, value);

@@ -26,6 +26,12 @@ export interface Page {
   readonly after: string | null;
 }
 
+/** A page on its way. `after`: of it, as soon as that is known. */
+interface Coming {
+  readonly page: Promise<Page>;
+  readonly after: Promise<string | null>;
+}
+
 /** `pending` null: tell me what you have. */
 export interface Outgoing {
   readonly id: string;
@@ -90,22 +96,38 @@ export class Server {
     return { hashes: this.hashes(value["hashes"]), cursor: this.cursor(value), more: value["more"] === true };
   }
 
-  /** Every live document, in pages; the next one is on its way while the caller stores one. */
+  /** Every live document, in pages; the next one is on its way while one is read, and while the caller stores it. */
   async *pages(signal?: AbortSignal): AsyncGenerator<Page> {
-    let coming: Promise<Page> | undefined = this.page("", PAGE_DOCUMENTS, signal);
+    let coming: Coming | undefined = this.coming("", signal);
     while (coming) {
-      const page: Page = await coming;
-      coming = page.after === null ? undefined : this.page(page.after, PAGE_DOCUMENTS, signal);
-      coming?.catch(() => undefined); // it is awaited, or nobody wants it any more
-      yield page;
+      const { page, after }: Coming = coming;
+      const next: string | null = await after;
+      coming = next === null ? undefined : this.coming(next, signal);
+      const read: Page = await page;
+      // An answer that broke off was asked for again, and may end elsewhere.
+      if (read.after !== next) coming = read.after === null ? undefined : this.coming(read.after, signal);
+      yield read;
     }
   }
 
-  /** The live documents with ids greater than `after`. */
-  async page(after: string, limit: number, signal?: AbortSignal): Promise<Page> {
+  private coming(from: string, signal?: AbortSignal): Coming {
+    let hear: (after: string) => void;
+    const heard = new Promise<string>((resolve) => (hear = resolve));
+    const page = this.page(from, PAGE_DOCUMENTS, signal, (headers) => {
+      const after = headers.get("hypertask-after");
+      if (after !== null) hear(after);
+    });
+    // The last page has no such header, nor have those of older servers.
+    const after = Promise.race([heard, page.then((read) => read.after)]);
+    for (const one of [page, after]) one.catch(() => undefined); // it is awaited, or nobody wants it any more
+    return { page, after };
+  }
+
+  /** The live documents with ids greater than `after`. `begun`: is told the headers before the documents are there. */
+  async page(after: string, limit: number, signal?: AbortSignal, begun?: (headers: Headers) => void): Promise<Page> {
     const { page } = await this.about(signal);
     const path = `/tasks?limit=${Math.min(limit, page)}&after=${encodeURIComponent(after)}`;
-    const value = this.channel.valueOf(await this.channel.request(path, { signal }));
+    const value = this.channel.valueOf(await this.channel.request(path, { signal, begun }));
     const next = typeof value["after"] === "string" ? value["after"] : null;
     return { states: this.states(value["tasks"]), cursor: this.cursor(value), after: next };
   }

@@ -97,8 +97,7 @@ def _of_frame(text: bytes) -> bytes | None:
         zstd.CompressionParameter.content_size_flag: 0,
         zstd.CompressionParameter.checksum_flag: 0,
     }
-    compressor = zstd.ZstdCompressor(options=options)
-    frame: bytes = compressor.compress(text, zstd.ZstdCompressor.FLUSH_FRAME)
+    frame: bytes = zstd.compress(text, options=options)
     if frame[:5] != _ZSTD_HEAD[:5] or frame[5] > _ZSTD_HEAD[5]:
         return None
     blocks = bytearray(frame[len(_ZSTD_HEAD) :])

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import accumulate, groupby
+from itertools import accumulate, chain, groupby, repeat
 from operator import itemgetter
 from typing import Final
 
@@ -20,6 +21,8 @@ from shared.core.index.reconciliation import Comparison, Fingerprint, Prefix, Tr
 SEGMENTED_BYTES: Final = 1024 * 1024
 """A map whose text is longer is compressed bucket by bucket. It comes out some hundredths longer so; what is shorter
 is compressed in a few milliseconds."""
+_THREADS: Final = 2
+"""That compress a map. Others need a processor, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +88,22 @@ class CachedHashMap:
         return [await compressed(coding, self.map.parts())]
 
     def _in_segments(self, coding: str) -> list[bytes]:
-        before, groups = self._groups.get(coding, {}), dict[str, _Group]()
-        lead = segment(coding, b"{")
-        for name, prefixes in groupby(sorted(self.map.buckets), itemgetter(slice(None, -1))):
-            texts = tuple(map(self.map.buckets.__getitem__, prefixes))
-            known = before.get(name)
-            is_same = known is not None and known.lead == lead and known.texts == texts
-            groups[name] = known if known is not None and is_same else _grouped(coding, lead, texts, known)
-            lead = segment(coding, b",")
-        self._groups[coding] = groups
+        before, buckets = self._groups.get(coding, {}), self.map.buckets
+        named = {
+            name: tuple(map(buckets.__getitem__, prefixes))
+            for name, prefixes in groupby(sorted(buckets), itemgetter(slice(None, -1)))
+        }
+        leads = chain([segment(coding, b"{")], repeat(segment(coding, b",")))
+        known = map(before.get, named)
+        if before:
+            groups = list(map(_grouped, repeat(coding), leads, named.values(), known))
+        else:
+            # Most of this lets go of the interpreter, so two threads take less time than one.
+            with ThreadPoolExecutor(_THREADS) as threads:
+                groups = list(threads.map(_grouped, repeat(coding), leads, named.values(), known))
+        self._groups[coding] = dict(zip(named, groups, strict=True))
         texts_of_all = self.map.parts() if coding == GZIP else ()
-        parts = [group.data for group in groups.values()]
+        parts = [group.data for group in groups]
         return joined(coding, texts_of_all, [*parts, segment(coding, b"}")])
 
     async def compare(self, asked: Mapping[Prefix, Fingerprint]) -> Comparison:
@@ -128,6 +136,8 @@ class CachedHashMap:
 
 def _grouped(coding: str, lead: bytes, texts: tuple[bytes, ...], before: _Group | None) -> _Group:
     """`before`: what was made of these buckets as they were."""
+    if before is not None and before.lead == lead and before.texts == texts:
+        return before
     comma = segment(coding, b",")
     known = before.segments(comma) if before is not None else {}
     segments = [known[text] if text in known else segment(coding, text) for text in texts]

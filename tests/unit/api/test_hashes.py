@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -19,6 +20,7 @@ from shared.adapters.memory.documents import MemoryDocumentStore
 from shared.core.documents import ContentHash, DocumentId, Epoch, Position, SequenceNumber, SpaceId
 from shared.core.index.hash_map import BucketedMap, key_of
 from shared.core.index.lineage import Lineage
+from tests.patience import PATIENCE_SECONDS
 from tests.unit.api.in_memory import Service
 
 
@@ -70,6 +72,22 @@ async def test_of_a_large_map_a_write_compresses_one_bucket(coding: str, monkeyp
     rebuilt = CachedHashMap(BucketedMap.of(patched.position, dict(patched.items())))
     await rebuilt.body(coding)
     assert rebuilt.size == hash_map.size
+
+
+async def test_a_large_map_is_compressed_by_two_threads_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    both, first = threading.Barrier(2, timeout=PATIENCE_SECONDS), threading.local()
+
+    def met(coding: str, text: bytes) -> bytes:
+        if len(text) > 1 and not hasattr(first, "was"):
+            first.was = both.wait()
+        return segment(coding, text)
+
+    monkeypatch.setattr("api.reads.cached_hash_map.segment", met)
+    monkeypatch.setattr("api.reads.cached_hash_map.SEGMENTED_BYTES", 1000)
+    made = BucketedMap.of(
+        Position(Epoch("e"), SequenceNumber(1)), {DocumentId(f"d{n}"): ContentHash("0" * 32) for n in range(2000)}
+    )
+    assert decompressed("zstd", b"".join(await CachedHashMap(made).body("zstd")), 10**6) == made.text()
 
 
 @pytest.mark.parametrize("coding", CODINGS)

@@ -42,18 +42,25 @@ class Weights:
 
     def are_large(self, cases: Sequence[ContextAndSubmission]) -> bool:
         """Whether these together may take long to decide."""
-        bodies = list(_bodies(cases))
-        if len(bodies) > _MANY:  # of one text for all of them less is to be asked than of one for each
-            return weight_at_most(bodies) > LARGE and is_large(bodies)
-        known, most = self._known, 0
-        for body in bodies:
-            weighed = known.get(id(body))
-            if weighed is None:
-                weighed = known[id(body)] = weight_at_most(body), body
-            most += weighed[0]
-            if most > LARGE:
-                return is_large(bodies)
-        return False
+        met = [case for case in cases if _meets_something(*case)]
+        heads = [context.head for context, _ in met if context.head is not None]
+        most = sum([head.weight for head in heads if head.weight is not None])
+        unknown: list[Value] = [head.body for head in heads if head.weight is None]
+        unknown += _beside_heads(met)
+        if len(unknown) > _MANY:  # of one text for all of them less is to be asked than of one for each
+            most += weight_at_most(unknown)
+        else:
+            for body in unknown:
+                if most > LARGE:
+                    break
+                most += self._weight(body)
+        return most > LARGE and is_large([*(head.body for head in heads), *_beside_heads(met)])
+
+    def _weight(self, body: Value) -> int:
+        weighed = self._known.get(id(body))
+        if weighed is None:
+            weighed = self._known[id(body)] = weight_at_most(body), body
+        return weighed[0]
 
 
 def weight_at_most(value: Value) -> int:
@@ -62,18 +69,24 @@ def weight_at_most(value: Value) -> int:
         text = codec.dumps(value)
     except TypeError:  # nested more deeply than orjson goes
         return LARGE + 1
+    return weight_of(text)
+
+
+def weight_of(text: bytes) -> int:
+    """The same, of the compact JSON text."""
     # Each value but the first stands behind one of these, and each line ends in an escape.
     return 1 + text.count(b",") + text.count(b"[") + text.count(b"{") + text.count(b"\\n")
 
 
-def _bodies(cases: Sequence[ContextAndSubmission]) -> Iterator[Value]:
-    """What the rules may compare. A state of which there is no document meets nothing."""
+def _meets_something(context: DocumentContext, submission: Submission) -> bool:
+    """Whether there is anything to compare the state with."""
+    return context.head is not None or submission.ancestors is not None or isinstance(submission.base_state, dict)
+
+
+def _beside_heads(cases: Sequence[ContextAndSubmission]) -> Iterator[Value]:
+    """What the rules may compare."""
     for context, submission in cases:
-        if context.head is None and submission.ancestors is None and not isinstance(submission.base_state, dict):
-            continue
         yield submission.client_state
-        if context.head is not None:
-            yield context.head.body
         for several in (context.states.values(), context.recent, context.ancestors):
             if several:
                 yield from [stored.body for stored in several if stored]

@@ -646,7 +646,7 @@ BREAKS = (
     Break(
         "known histories: of what was added in a transaction nothing is known",
         "shared/adapters/mongodb/histories.py",
-        "            self._added.setdefault(document, []).extend(rows)",
+        "            self._added.setdefault(document, []).extend(more)",
         "            pass",
         ("tests/contract/test_transaction.py",),
     ),

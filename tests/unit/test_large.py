@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from shared import codec
 from shared.core.documents import ContentHash, DocumentId, SequenceNumber
@@ -86,3 +88,22 @@ def test_a_document_is_weighed_once(texts: list[Any]) -> None:
     for n in range(3):
         assert not weights.are_large([case(body, {"n": n}, (body,))])
     assert sum(value is body for value in texts) == 1
+
+
+def test_what_is_known_of_heads_is_not_told_again(texts: list[Any]) -> None:
+    heads = [[n] * 10 for n in range(200)]
+    cases = [case(body, {"n": 1}) for body in heads]
+    known = [(replace(c, head=replace(c.head, weight=weight_at_most(c.head.body))), s) for c, s in cases if c.head]
+    texts.clear()
+    assert not Weights().are_large(known)
+    assert len(texts) == 1 and not any(body in texts[0] for body in heads)
+
+
+@given(st.integers(0, LARGE + 10))
+def test_heads_of_known_weight_are_large_together_as_others_are(size: int) -> None:
+    context, submission = case([1] * size, {})
+    assert context.head is not None
+    known = replace(context, head=replace(context.head, weight=weight_at_most(context.head.body)))
+    for cases in ([(known, submission)], [(known, submission)] * 2, [(known, submission), (context, submission)]):
+        bodies = [body for one, other in cases if one.head for body in (one.head.body, other.client_state)]
+        assert Weights().are_large(cases) is is_large(bodies)

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
 from shared import codec
+from shared.large import LARGE, weight_of
 
 _REF: Final = b'$ref":'
 """How a key that ends so looks in compact JSON; text that looks so is walked for nothing."""
@@ -28,15 +29,35 @@ def stored(value: Any) -> Any:
     return _renamed(value, _name) if _may_have_ref(value) else value
 
 
-def stored_and_size(body: dict[str, Any]) -> tuple[Any, int]:
-    """The same of a document, and how many bytes its JSON text has, of one look at it."""
+class StoredBody(NamedTuple):
+    """What one look at the JSON text of a document tells."""
+
+    value: Any
+    """What is given to the driver."""
+    size: int
+    """Bytes of the text."""
+    weight: int
+    """Of the document, or more: see `shared.large`."""
+
+
+def stored_body(body: dict[str, Any]) -> StoredBody:
+    """`stored` of a document, and what else is asked of it."""
     text = codec.dumps(body)
-    return (_renamed(body, _name) if _REF in text else body), len(text)
+    return StoredBody(_renamed(body, _name) if _REF in text else body, len(text), weight_of(text))
 
 
 def restored(value: Any) -> Any:
     """What `stored` was given."""
     return _renamed(value, _original) if _may_have_ref(value) else value
+
+
+def restored_and_weight(value: Any) -> tuple[Any, int]:
+    """The same, and the weight of it or more: see `shared.large`."""
+    try:
+        text = orjson.dumps(value)
+    except TypeError:
+        return _renamed(value, _original), LARGE + 1
+    return (_renamed(value, _original) if _REF in text else value), weight_of(text)
 
 
 def _may_have_ref(value: Any) -> bool:

@@ -115,15 +115,18 @@ class HeadRows:
 
     # Writing
 
-    def put(self, row: Row) -> None:
-        """A new head."""
+    def put(self, row: Row, head: Head | None = None) -> None:
+        """A new head. `head`: what it is to the rules, if that is known."""
         key = row["_id"]
         if key in self._inserts or self._rows.get(key) is None:
             self._inserts[key] = row
         else:
             self._updates[key] = [{"q": {"_id": key}, "u": row}]
         self._rows[key] = row
-        self._heads.pop(key, None)
+        if head is None:
+            self._heads.pop(key, None)
+        else:
+            self._heads[key] = head
         self._changed.discard(key)
 
     def change(self, row: Row, *updates: Row) -> None:

@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from shared.adapters.mongodb.client import Row
-from shared.adapters.mongodb.rows import pairs_of, stored_of
 from shared.core.documents import DocumentId
 from shared.core.resolution.context import DocumentContext as Context
 from shared.core.resolution.context import NeedsData, Submission
 from shared.core.resolution.document_history import DocumentHistory, Past
-from shared.large import LARGE, weight_at_most
+from shared.large import LARGE
 
 NOTHING_BEFORE: Final = DocumentHistory()
 MOST_WEIGHT: Final = 5 * LARGE
@@ -30,23 +28,23 @@ class Histories:
 
     def __init__(self) -> None:
         self._whole: dict[DocumentId, DocumentHistory] = {}
-        self._added: dict[DocumentId, list[Row]] = {}
+        self._added: dict[DocumentId, list[Past]] = {}
         """What is not among those yet."""
 
     def put(self, document: DocumentId, history: DocumentHistory) -> None:
         """All that the database has, before anything is added here."""
         self._whole.setdefault(document, history)
 
-    def add(self, document: DocumentId, rows: Iterable[Row]) -> None:
+    def add(self, document: DocumentId, more: Iterable[Past]) -> None:
         """To be written."""
         if document in self._whole:
-            self._added.setdefault(document, []).extend(rows)
+            self._added.setdefault(document, []).extend(more)
 
     def of(self, document: DocumentId) -> DocumentHistory | None:
         """None: not all of it is known."""
         history = self._whole.get(document)
         if history is not None and (added := self._added.pop(document, None)):
-            history = self._whole[document] = history.extended(map(past_of, added))
+            history = self._whole[document] = history.extended(added)
         return history
 
     def loaded(self, wanted: Sequence[Wanted], read: Callable[[Sequence[Wanted]], list[Context]]) -> list[Context]:
@@ -62,13 +60,6 @@ class Histories:
         for place, context in zip(unknown, read(list(unknown.values())) if unknown else (), strict=True):
             contexts[place] = context
         return contexts
-
-
-def past_of(row: Row) -> Past:
-    """A row of the revisions."""
-    stored = stored_of(row)
-    weight = 0 if stored.body is None else weight_at_most(stored.body)
-    return Past(stored, pairs_of(row), tuple(row.get("gone", ())), row.get("size", 0), weight)
 
 
 def within_weight(histories: Iterable[DocumentHistory | None]) -> list[DocumentHistory | None]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from bson import encode
 
-from shared.adapters.mongodb.bodies import restored, stored
+from shared.adapters.mongodb.bodies import restored, restored_and_weight, stored
 from shared.adapters.mongodb.client import Row
 from shared.core.documents import (
     Body,
@@ -159,15 +159,17 @@ def stored_of(row: Mapping[str, Any]) -> Stored:
 def head_of(row: Mapping[str, Any] | None) -> Head | None:
     if row is None:
         return None
+    body, weight = restored_and_weight(row.get("body"))
     return Head(
         SequenceNumber(row["seq"]),
         ContentHash(row["hash"]),
-        body_of(row),
+        body,
         row["at"],
         pairs_of(row),
         history_in(row),
         version_in(row),
         size_in(row),
+        weight,
     )
 
 

@@ -12,9 +12,9 @@ from shared.adapters.mongodb.heads import HeadRows
 from shared.adapters.mongodb.histories import Histories, within_weight
 from shared.adapters.mongodb.known_heads import KnownHeads, KnownInSpace
 from shared.adapters.mongodb.revisions import Revisions
-from shared.adapters.mongodb.rows import device_memory_of, device_memory_row, remembers, superseded_row
+from shared.adapters.mongodb.rows import device_memory_of, device_memory_row, remembers
 from shared.adapters.mongodb.space_row import PoliciesOf, SpaceRow
-from shared.adapters.mongodb.written import head_row, kept_head, received_by, received_row
+from shared.adapters.mongodb.written import kept_head, new_head, received_beside, received_by, superseded
 from shared.core.documents import DeviceId, DocumentId, Position, SequenceNumber, SpaceId
 from shared.core.index.lineage import Lineage
 from shared.core.merge.policies import Policies
@@ -189,21 +189,20 @@ class MongoTransaction:
         for write in writes:
             decision, submission = write.decision, write.item.submission
             key = self._key(submission.document)
-            old = self._heads.get(key)
-            rows = [received_row(self._space, write, received, old) for received in received_by(decision)]
+            old, old_head = self._heads.get(key), self._heads.head(key)
+            past = [received_beside(self._space, write, received, old) for received in received_by(decision)]
             if decision.revision is not None:
-                head = head_row(self._space, write, decision.revision, Allotted(sequence, first.history))
-                if old is not None:
-                    gone = list(decision.revision.gone)
-                    rows.append(superseded_row(old, submission.document, gone, sequence, head["at"]))
-                self._heads.put({"_id": key, **head})
+                row, head = new_head(self._space, write, decision.revision, Allotted(sequence, first.history))
+                if old is not None and old_head is not None:
+                    past.append(superseded(old, old_head, write, decision.revision, sequence))
+                self._heads.put({"_id": key, **row}, head)
                 sequence = SequenceNumber(sequence + 1)
             elif old is not None:
                 row, updates = kept_head(old, write)
                 if updates:
                     self._heads.change(row, *updates)
-            self._revisions.add(rows)
-            self._histories.add(submission.document, rows)
+            self._revisions.add([one.row for one in past])
+            self._histories.add(submission.document, [one.past for one in past])
             if decision.device_memory is not None:
                 memory_key = self._memory_key(submission)
                 self._device_memories[memory_key] = decision.device_memory

@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
-from shared.adapters.mongodb.bodies import stored_and_size
+from typing import NamedTuple
+
+from shared.adapters.mongodb.bodies import stored_body
 from shared.adapters.mongodb.client import Row
-from shared.adapters.mongodb.rows import pair_row, provenance_row
-from shared.core.documents import SpaceId
+from shared.adapters.mongodb.rows import pair_row, provenance_row, superseded_row
+from shared.core.documents import SequenceNumber, SpaceId
 from shared.core.merge.conflict_rows import MAX_CONFLICTS, with_more
 from shared.core.resolution.batch import Write
-from shared.core.resolution.context import BEGINNING, MAX_PAIRS, Allotted, Decision, Received, Revision
+from shared.core.resolution.context import (
+    BEGINNING,
+    MAX_PAIRS,
+    Allotted,
+    Decision,
+    Head,
+    Received,
+    Revision,
+    Stored,
+)
+from shared.core.resolution.document_history import Past
+from shared.large import weight_at_most
 
 
-def head_row(space: SpaceId, write: Write, revision: Revision, position: Allotted) -> Row:
-    """Of a new head, without its key."""
+class NewHead(NamedTuple):
+    """Its row, without its key, and what it is to the rules."""
+
+    row: Row
+    head: Head
+
+
+class NewPast(NamedTuple):
+    """A superseded head, or a received state, as a row of the revisions and as a part of its document's history."""
+
+    row: Row
+    past: Past
+
+
+def new_head(space: SpaceId, write: Write, revision: Revision, position: Allotted) -> NewHead:
     row: Row = {
         "space": space,
         "seq": position.first,
@@ -26,15 +52,37 @@ def head_row(space: SpaceId, write: Write, revision: Revision, position: Allotte
         row["version"] = dict(version)
     if revision.pairs:
         row["pairs"] = [pair_row(pair) for pair in revision.pairs]
+    size, weight = None, 1  # a tombstone is null
     if revision.body is not None:
-        row["body"], row["size"] = stored_and_size(revision.body)
-    return row
+        row["body"], size, weight = stored_body(revision.body)
+        row["size"] = size
+    head = Head(
+        position.first,
+        revision.hash,
+        revision.body,
+        row["at"],
+        revision.pairs,
+        position.history,
+        version,
+        size,
+        weight,
+    )
+    return NewHead(row, head)
 
 
-def received_row(space: SpaceId, write: Write, received: Received, old: Row | None) -> Row:
-    """Of a state that never was the head; `old`: the head that it met."""
+def superseded(old: Row, head: Head, write: Write, revision: Revision, until: SequenceNumber) -> NewPast:
+    """The head until now, by its row and by what it is to the rules."""
+    submission, gone = write.item.submission, list(revision.gone)
+    row = superseded_row(old, submission.document, gone, until, submission.arrived_at)
+    was = Stored(head.hash, head.body, head.sequence, until, head.history, head.version, head.body is None)
+    weight = 0 if head.body is None else head.weight or weight_at_most(head.body)
+    return NewPast(row, Past(was, head.pairs, tuple(gone), row.get("size", 0), weight))
+
+
+def received_beside(space: SpaceId, write: Write, received: Received, old: Row | None) -> NewPast:
+    """A state that never was the head; `old`: the head that it met."""
     provenance = provenance_row(write)
-    body, size = stored_and_size(received.body)
+    body, size, weight = stored_body(received.body)
     if write.decision.revision is not None:
         provenance.pop("conflicts", None)  # they stand with the revision
     row = {
@@ -53,7 +101,8 @@ def received_row(space: SpaceId, write: Write, received: Received, old: Row | No
         row["version"] = dict(received.version)
     if received.gone:
         row["gone"] = list(received.gone)
-    return row
+    was = Stored(received.hash, received.body, row["seq"], BEGINNING, version=received.version)
+    return NewPast(row, Past(was, gone=tuple(received.gone), size=size, weight=weight))
 
 
 def received_by(decision: Decision) -> list[Received]:

@@ -138,6 +138,9 @@ class Head:
     """What it contains; None: what its sequence implies (`Lineage.version_of`)."""
     size: int | None = field(default=None, compare=False, repr=False)
     """Bytes that the body counts for; None: as many as its JSON has."""
+    weight: int | None = field(default=None, compare=False, repr=False)
+    """Values in the body and lines of its texts, or more: by that it is told what is large to decide
+    (`shared.large`). None: not known."""
 
     @property
     def rev(self) -> Rev:

@@ -24,7 +24,7 @@ from shared.adapters.mongodb import Mongo, opened
 from shared.adapters.mongodb.commands import find_command
 from shared.adapters.mongodb.reads import Reads
 from shared.settings import Settings
-from tests.integration.test_round_trips import Commands
+from tests.integration.writers import Commands
 
 MOST_LINES = 560
 """Of Python, of one read in its thread; the driver's own takes 1,450."""

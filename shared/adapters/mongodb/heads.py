@@ -160,11 +160,16 @@ class HeadRows:
     # What the next transaction may know
 
     def note(
-        self, known: KnownHeads, space: SpaceId, mark: Mark, history_of: Callable[[str], DocumentHistory | None]
+        self,
+        known: KnownHeads,
+        space: SpaceId,
+        mark: Mark,
+        history_of: Callable[[str], DocumentHistory | None],
+        row: Row | None = None,
     ) -> None:
         """Also the heads that this transaction read or wrote, unless they are many; not those that it changed by an
         update: how they look then the database alone knows for certain. `history_of`: all that came before a head, by
-        its key; None: that is not known."""
+        its key; None: that is not known. `row`: of the space."""
         documents: dict[str, KnownDocument] = {}
         if len(self._rows) <= MOST_AT_ONCE:
             documents = {
@@ -172,7 +177,7 @@ class HeadRows:
                 for key, row in self._rows.items()
                 if row is not None and key not in self._changed
             }
-        known.note(space, mark, self._known, self._rows.keys(), documents)
+        known.note(space, mark, self._known, self._rows.keys(), documents, row=row)
 
 
 def _among(documents: Mapping[str, KnownDocument], keys: Iterable[str]) -> dict[str, KnownDocument]:

@@ -73,6 +73,14 @@ class KnownInSpace:
     mark: Mark
     documents: dict[str, KnownDocument] = field(default_factory=dict)
     size: int = 0
+    row: Row | None = None
+    """The row of the space, as `allot` finds it; None: that is not known."""
+
+    @property
+    def whole_size(self) -> int:
+        """Bytes that the space counts for."""
+        policies = None if self.row is None else self.row.get("policies")
+        return self.size + _ROW_BYTES + len(policies or "")
 
 
 class HeadsChangedError(Exception):
@@ -109,9 +117,11 @@ class KnownHeads:
         known: KnownInSpace | None,
         gone: Iterable[str],
         documents: Mapping[str, KnownDocument],
+        *,
+        row: Row | None = None,
     ) -> None:
-        """A transaction of this process left the space with this mark. `known`: what was known before; `gone`: keys
-        that it says nothing of any more; `documents`: what is known instead."""
+        """A transaction of this process left the space with this mark, and this row. `known`: what was known before;
+        `gone`: keys that it says nothing of any more; `documents`: what is known instead."""
         # The same dictionary goes on: a copy for each transaction would take longer the more is known. Whoever still
         # decides by it has an older mark, and meets the row of the space when it writes.
         kept, size = ({}, 0) if known is None else (known.documents, known.size)
@@ -126,12 +136,12 @@ class KnownHeads:
             size -= kept.pop(next(iter(kept))).size
         with self._lock:
             self._drop(space)
-            self._spaces[space] = KnownInSpace(mark, kept, size)
-            self._size += size
+            self._spaces[space] = now = KnownInSpace(mark, kept, size, row)
+            self._size += now.whole_size
             while self._size > _MAX_BYTES:
                 self._drop(next(iter(self._spaces)))
 
     def _drop(self, space: SpaceId) -> None:
         known = self._spaces.pop(space, None)
         if known is not None:
-            self._size -= known.size
+            self._size -= known.whole_size

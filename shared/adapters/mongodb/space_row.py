@@ -3,6 +3,9 @@ space holds.
 
 The first `allot` changes the row in the database, and so meets every other writer. Later ones of the same transaction
 count on from it in memory; `send` brings what they add.
+
+How this process left the row in its last transaction is known. The first `allot` counts on from that without waiting
+for the database, which says later how it found the row: if it differs in anything, the transaction begins again.
 """
 
 from __future__ import annotations
@@ -10,11 +13,12 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from shared.adapters.mongodb.client import Row
 from shared.adapters.mongodb.commands import Commands
-from shared.adapters.mongodb.known_heads import Mark
+from shared.adapters.mongodb.known_heads import HeadsChangedError, Mark
 from shared.adapters.mongodb.rows import history_rows, lineage_of, new_epoch, policies_of, with_new_history
 from shared.adapters.mongodb.usage import USAGE_FIELDS, usage_of
 from shared.core.documents import Epoch, Position, SequenceNumber, SpaceId
@@ -54,9 +58,11 @@ class SpaceRow:
         process: Callable[[], str | None],
         known_position: Position | None,
         verify: Callable[[Row | None], None],
+        presumed: Row | None = None,
     ) -> None:
         """`process` names that of the database, once it has been reached. `known_position`: how far the space is
-        known to have been. `verify` is given the row as it was before this transaction, and may raise."""
+        known to have been. `verify` is given the row as it was before this transaction, and may raise. `presumed`: as
+        the row is if nobody has changed it; None: that is not known."""
         self.position: Position | None = None
         """What was allotted last, if this is committed."""
         self._commands = commands
@@ -66,6 +72,9 @@ class SpaceRow:
         self._process = process
         self._known_position = known_position
         self._verify = verify
+        self._presumed = presumed
+        self.after: Row | None = None
+        """The row when this is committed; None: that is not known."""
         self.mark: Mark | None = None
         """What the row says when this is committed; None: nothing was allotted."""
         self._ends_history = False
@@ -158,20 +167,37 @@ class SpaceRow:
             "$setOnInsert": {"epoch": self._new_epoch},
             "$set": values,
         }
-        command = {"findAndModify": "spaces", "query": {"_id": self._space}, "update": change}
-        before = self._commands.run({**command, "fields": _BEFORE, "upsert": True})["value"]
-        self._verify_policies(before)
-        self._verify_fence(before)
-        if self._allotted is None:
-            self._verify(before)
+        command = {"findAndModify": "spaces", "query": {"_id": self._space}, "update": change, "fields": _BEFORE}
+        before, self._presumed = self._presumed, None
+        if before is not None:
+            self._commands.post(command, seen=partial(self._verify_presumed, before))
+        else:
+            before = self._commands.run({**command, "upsert": True})["value"]
+            self._verify_row(before)
         first = SequenceNumber((before or {}).get("sequence", 0) + 1)
+        known = before or {"_id": self._space, "epoch": self._new_epoch}
+        self.after = {**_counted(known, change["$inc"]), **values}
         history = self._history(before, process)
         self.mark = Mark(self._name, (before or {}).get("batches", 0) + 1, history)
         return Allotted(first, history, usage_of(before))
 
+    def _verify_row(self, before: Row | None) -> None:
+        """Given the row as it was before this transaction."""
+        self._verify_policies(before)
+        self._verify_fence(before)
+        self._verify(before)
+
+    def _verify_presumed(self, presumed: Row, answer: Row) -> None:
+        before = answer["value"]
+        self._verify_row(before)
+        if before != presumed:
+            raise HeadsChangedError(presumed=False)
+
     def _send_counts(self) -> None:
         if self._unsent or self._unsent_growth != NOTHING:
-            self._change({"$inc": _counts(self._unsent, self._unsent_growth)})
+            counts = _counts(self._unsent, self._unsent_growth)
+            self._change({"$inc": counts})
+            self.after = None if self.after is None else _counted(self.after, counts)
             self._unsent, self._unsent_growth = 0, NOTHING
 
     def _history(self, before: Row | None, process: str | None) -> Epoch:
@@ -193,6 +219,7 @@ class SpaceRow:
         self._change({"$set": {"histories": history_rows(lineage)}})
         self._known_position = None
         self._lineage = None
+        self.after = None
         return lineage.current
 
     def _verify_fence(self, before: Row | None) -> None:
@@ -210,6 +237,11 @@ class SpaceRow:
 
 def _before(next_: Allotted) -> SequenceNumber:
     return SequenceNumber(next_.first - 1)
+
+
+def _counted(row: Row, counts: Row) -> Row:
+    """The row after `$inc`."""
+    return {**row, **{name: row.get(name, 0) + count for name, count in counts.items()}}
 
 
 def _counts(count: int, growth: Usage) -> Row:

@@ -75,6 +75,7 @@ class MongoTransaction:
             process=mongo.process,
             known_position=known_position,
             verify=self._heads.verify,
+            presumed=None if known is None else known.row,
         )
         self._histories = Histories()
         self._revisions = Revisions(commands, space, count)
@@ -92,7 +93,7 @@ class MongoTransaction:
     def note_heads(self, known: KnownHeads) -> None:
         """To be called when it is committed, and what it wrote is durable."""
         if self._row.mark is not None:
-            self._heads.note(known, self._space, self._row.mark, self._history_of)
+            self._heads.note(known, self._space, self._row.mark, self._history_of, self._row.after)
 
     def policies(self) -> Policies:
         return self._row.policies()

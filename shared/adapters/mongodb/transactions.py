@@ -7,6 +7,7 @@ import contextvars
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import Final, TypeVar
 
@@ -23,7 +24,7 @@ from shared.adapters.mongodb.atomic import BACKOFF
 from shared.adapters.mongodb.client import DURABLE, Mongo, errors_mapped
 from shared.adapters.mongodb.commands import Commands
 from shared.adapters.mongodb.faults import UNKNOWN_COMMIT, is_ended
-from shared.adapters.mongodb.known_heads import HeadsChangedError, KnownHeads
+from shared.adapters.mongodb.known_heads import HeadsChangedError, KnownHeads, KnownInSpace
 from shared.adapters.mongodb.space_row import PoliciesChangedError, PoliciesOf
 from shared.adapters.mongodb.transaction import MongoTransaction
 from shared.core.documents import (
@@ -54,8 +55,10 @@ class Transactions:
         self._known_positions: dict[SpaceId, Position] = {}
         """How far the spaces were when this process last wrote to them. It may be less, never more."""
         self._known = KnownHeads()
-        self._careful: dict[SpaceId, int] = {}
-        """In how many transactions of a space nothing is taken for new, because something was not."""
+        self._careful = Cautions()
+        """Spaces where nothing is taken for new, because something was not."""
+        self._shared = Cautions()
+        """Spaces where others write, too: how this process left one says little about it when the lease was away."""
 
     async def run(
         self,
@@ -83,12 +86,12 @@ class Transactions:
                     result = self._attempt(session, space, work, fence, deadline, max_bytes=max_bytes)
                 except PoliciesChangedError:
                     session.end_session()
+                    self._known.forget(space)
                     continue
                 except HeadsChangedError as error:
                     session.end_session()
                     self._known.forget(space)
-                    if error.presumed:
-                        self._note_careful(space)
+                    (self._careful if error.presumed else self._shared).note(space)
                     continue
                 except PyMongoError as error:
                     session.end_session()
@@ -136,8 +139,8 @@ class Transactions:
                 self._policies,
                 max_bytes=max_bytes,
                 known_position=known_position,
-                known=self._known.of(space) if fence is not None else None,
-                presumes=self._presumes(space),
+                known=self._knows(space, fence),
+                presumes=not self._careful.hold(space),
             )
             result = work(transaction)
             transaction.finish()
@@ -166,18 +169,34 @@ class Transactions:
                 self._known_positions.clear()
             self._known_positions[space] = position
 
-    def _presumes(self, space: SpaceId) -> bool:
-        left = self._careful.get(space, 0)
-        if left > 1:
-            self._careful[space] = left - 1
-        elif left:
-            self._careful.pop(space, None)
-        return not left
+    def _knows(self, space: SpaceId, fence: Fence | None) -> KnownInSpace | None:
+        """What this process knows of the space, for who has this lease."""
+        known = self._known.of(space) if fence is not None else None
+        if known is None or known.row is None or not self._shared.hold(space):
+            return known
+        is_same_lease = fence is not None and known.row.get("fence") == [fence.number, fence.token]
+        return known if is_same_lease else replace(known, row=None)
 
-    def _note_careful(self, space: SpaceId) -> None:
-        if len(self._careful) >= _SPACES_REMEMBERED:
-            self._careful.clear()
-        self._careful[space] = _CAREFUL
+
+class Cautions:
+    """Spaces where something turned out to be otherwise, for the transactions that come next."""
+
+    def __init__(self) -> None:
+        self._left: dict[SpaceId, int] = {}
+
+    def note(self, space: SpaceId) -> None:
+        if len(self._left) >= _SPACES_REMEMBERED:
+            self._left.clear()
+        self._left[space] = _CAREFUL
+
+    def hold(self, space: SpaceId) -> bool:
+        """Whether to be careful in one more transaction."""
+        left = self._left.get(space, 0)
+        if left > 1:
+            self._left[space] = left - 1
+        elif left:
+            self._left.pop(space, None)
+        return bool(left)
 
 
 def _abort(session: ClientSession) -> None:

@@ -26,6 +26,8 @@ KEPT_BYTES: Final = 4 * 1024 * 1024
 second."""
 KEPT_CHANGES: Final = 20_000
 """It is kept anew by who finds so many changes since. To read them takes a tenth of a second."""
+KEPT_AFTER_SECONDS: Final = 1.0
+"""When it was made: who asked has it compressed and sent meanwhile, which takes as many processors as there are."""
 _ATTEMPTS = 4
 _SPACES_AT_ONCE = 500
 _SPACES_REMEMBERED = 10_000
@@ -203,6 +205,7 @@ class HashMaps:
             self._keeping.begin(space, space, lambda: self._kept_by_store(space, map_))
 
     async def _kept_by_store(self, space: SpaceId, map_: BucketedMap) -> None:
+        await asyncio.sleep(KEPT_AFTER_SECONDS)
         async with self._one_keeps:
             try:
                 await self._store.keep_map(space, map_)

@@ -64,6 +64,7 @@ class World:
 async def world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     monkeypatch.setattr(hash_maps, "KEPT_BYTES", 100)
     monkeypatch.setattr(hash_maps, "KEPT_CHANGES", 3)
+    monkeypatch.setattr(hash_maps, "KEPT_AFTER_SECONDS", 0)
     store = Store()
     async with Service(documents=store).client() as client:
         yield World(client, store)
@@ -126,8 +127,20 @@ async def test_that_it_cannot_be_kept_holds_nobody_up(world: World) -> None:
         assert world.store.read_whole == times
 
 
+async def test_it_is_not_kept_before_there_was_time_to_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    await world.write("a", "b", "c")
+    monkeypatch.setattr(hash_maps, "KEPT_AFTER_SECONDS", 3600)
+    maps = HashMaps(world.store, MemoryHashMapCache(), max_bytes=10**6)
+    await maps.current(SPACE)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert world.store.kept == 0 and SPACE in maps._keeping
+    await maps.close()
+
+
 async def test_keeping_one_ends_with_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hash_maps, "KEPT_BYTES", 100)
+    monkeypatch.setattr(hash_maps, "KEPT_AFTER_SECONDS", 0)
     begun = asyncio.Event()
 
     class Slow(Store):

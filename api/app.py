@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import MutableMapping
 from contextlib import suppress
+from operator import itemgetter
 from typing import Any
 
 from starlette.applications import Starlette
@@ -48,6 +49,8 @@ from shared.observability import begin_request
 from shared.settings import Settings
 
 _COMMON = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
+_NAME = itemgetter(0)
+_COMMON_NAMES = frozenset(map(_NAME, _COMMON))
 ROUTES = [
     Route("/task/{id}", documents.post_task, methods=["POST"]),
     Route("/hashes", hashes.get_hashes, methods=["GET"]),
@@ -163,10 +166,13 @@ class RequestEnvelope:
                     with suppress(errors.ProblemError):  # the connection has ended
                         await take_nobodys_turn()  # its token is not known
                 headers = message["headers"]
-                names = [name for name, _ in headers]
-                more = [header for header in _COMMON if header[0] not in names]
+                more = _COMMON
+                if not _COMMON_NAMES.isdisjoint(map(_NAME, headers)):
+                    names = [name for name, _ in headers]
+                    more = [header for header in _COMMON if header[0] not in names]
                 if holding.rates:
-                    more += [(name.encode(), value.encode()) for name, value in rate_fields(holding.rates).items()]
+                    low = rate_fields(holding.rates).items()
+                    more = [*more, *((name.encode(), value.encode()) for name, value in low)]
                 message["headers"] = [*headers, *more, (b"x-request-id", identity.encode())]
             await send(message)
 

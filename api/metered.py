@@ -59,7 +59,7 @@ class Metered:
                 if logger.isEnabledFor(level):
                     fields = {"route": route, "method": method, "status": message["status"]}
                     event(logger, level, "request_answered", **fields, seconds=round(seconds, 4))
-            elif body := message.get("body"):
+            if body := message.get("body"):
                 metrics.REQUESTS.send(len(body))
             await send(message)
 

@@ -171,7 +171,8 @@ class Devices:
         device = await self.by_hash(self.credential(request))
         if device is None:
             raise self.revoked_error()
-        asked = request.headers.get(SPACE_HEADER, device.space)
+        fields = request.headers
+        asked = fields.get(SPACE_HEADER, device.space)
         if asked == _NO_SPACE:
             raise ProblemError(FORBIDDEN, f"A session opens every space of yours: name one with {SPACE_HEADER}.")
         if not is_space_id(asked) or not _names(device, SpaceId(asked)):
@@ -187,7 +188,7 @@ class Devices:
             device = replace(device, space=space)
         if self.admission is not None:
             await self.admission.device(request.scope, device, space)
-        self._seen.note(device.id, client=request.headers.get("user-agent"))
+        self._seen.note(device.id, client=fields.get("user-agent"))
         await self.take_share(request, device.share)
         refused = _REFUSED.get(verdict_on(access, act))
         if refused is None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
+
+from shared.core.frozen import frozen
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -165,7 +166,7 @@ def decompressed(coding: str, data: bytes, max_bytes: int) -> bytes | None:
     return b"".join(parts)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReceivedBody:
     """A body as it came: compressed still if reading it takes long."""
 

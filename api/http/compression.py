@@ -9,6 +9,7 @@ from typing import Any, Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.http.answer import TOGETHER
 from api.http.codings import CODINGS, IDENTITY, Encoder, compress
 from api.http.fields import fields_of
 
@@ -113,6 +114,7 @@ class Compression:
                 message = _encoded(message, encoder)
             await send(message)
 
+        scope[TOGETHER] = False  # what is compressed leaves by itself
         await self._app(scope, receive, send_compressed)
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import (
@@ -19,6 +20,9 @@ from uvicorn.protocols.http.httptools_impl import (
 _LINES_KEPT: Final = 512
 _OF_ONE_ANSWER: Final = frozenset((b"location", b"set-cookie", b"x-request-id"))
 """What is not seen again, and may be a secret: it is not remembered."""
+_USUAL: Final = frozenset((b"content-length", b"content-type", b"cache-control", b"x-content-type-options", b"vary"))
+"""Of answers that have no other fields, but for their ids, all lines are remembered together."""
+_NAME: Final = itemgetter(0)
 
 
 @lru_cache(maxsize=_LINES_KEPT)
@@ -27,6 +31,20 @@ def _line(name: bytes, value: bytes) -> bytes:
     if HEADER_RE.search(name) or HEADER_VALUE_RE.search(value):
         raise RuntimeError("Invalid HTTP header.")
     return b"%s: %s\r\n" % (name, value)
+
+
+@lru_cache(maxsize=_LINES_KEPT)
+def _is_usual(names: tuple[bytes, ...]) -> bool:
+    """Whether an answer has these alone of which others have the same, and an id of its own at the end."""
+    *known, last = names or (b"",)
+    return last == b"x-request-id" and known.count(b"content-length") == 1 and _USUAL.issuperset(known)
+
+
+@lru_cache(maxsize=_LINES_KEPT)
+def _usual_lines(fields: tuple[tuple[bytes, bytes], ...]) -> tuple[bytes, int]:
+    """Their text, and what Content-Length says among them."""
+    length = int(dict(fields).get(b"content-length", 0))
+    return b"".join([_line(name, value) for name, value in fields]), length
 
 
 class Cycle(RequestResponseCycle):
@@ -46,6 +64,17 @@ class Cycle(RequestResponseCycle):
         self.message_event, self.body = asyncio.Event(), bytearray()
         self.waiting_for_100_continue, self.keep_alive = protocol.expect_100_continue, keep_alive
 
+    async def receive(self) -> Any:
+        if self.more_body or self.disconnected or self.response_complete or self.waiting_for_100_continue:
+            return await super().receive()
+        if not self.message_event.is_set():  # it was taken: the end of the connection is waited for
+            return await super().receive()
+        # All of it is there.
+        self.message_event.clear()
+        self.flow.resume_reading()
+        body, self.body = bytes(self.body), bytearray()
+        return {"type": "http.request", "body": body, "more_body": False}
+
     async def send(self, message: Any) -> None:
         if self.flow.write_paused and not self.disconnected:
             await self.flow.drain()
@@ -53,6 +82,8 @@ class Cycle(RequestResponseCycle):
             return
         if not self.response_started:
             self._send_head(message["status"], message["headers"])
+            if "body" in message:  # all of it (TOGETHER)
+                self._send_body(message["body"], more=False)
         elif self.response_complete or message["type"] != "http.response.body":
             raise RuntimeError("The answer was complete, or had begun, and something more was sent.")
         else:
@@ -61,6 +92,13 @@ class Cycle(RequestResponseCycle):
     def _send_head(self, status: int, fields: list[tuple[bytes, bytes]]) -> None:
         self.response_started = True
         self.waiting_for_100_continue = False
+        if self.keep_alive and _is_usual(tuple(map(_NAME, fields))):
+            *known, (name, value) = fields
+            text, length = _usual_lines(tuple(known))
+            always = _usual_lines(tuple(self.default_headers))[0] if self.default_headers else b""
+            self.expected_content_length, self.chunked_encoding = length, False
+            self._head = b"%b%b%b%b\r\n" % (STATUS_LINE[status], always, text, _line.__wrapped__(name, value))
+            return
         lines, closes = [STATUS_LINE[status]], False
         for name, value in (*self.default_headers, *fields):
             lines.append((_line.__wrapped__ if name in _OF_ONE_ANSWER else _line)(name, value))

@@ -9,7 +9,7 @@ import logging
 import re
 import secrets
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, NoReturn, cast
+from typing import Any, ClassVar, Final, NoReturn
 from urllib.parse import unquote
 
 import httptools
@@ -17,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api import errors
 from api.errors import Kind
+from api.http.answer import TOGETHER
 from api.http.connection import CONNECTION, WHOLE, Connection
 from api.http.cycle import Cycle
 from api.http.fields import fields_of
@@ -61,6 +62,7 @@ class _GivenUpError(Exception):
 class HttpProtocol(HttpToolsProtocol):
     """One connection."""
 
+    scope: Any
     bounds: ClassVar[Bounds] = Bounds(8192, 10.0)
     _waiting: ClassVar[dict[HttpProtocol, None]] = {}
     """Connections without a request, those that have waited longest first."""
@@ -109,6 +111,10 @@ class HttpProtocol(HttpToolsProtocol):
         self._connection.end()
 
     def data_received(self, data: bytes) -> None:
+        if len(data) <= _SLICE_BYTES and not self._unread and not self.pipeline and self._refused_later is None:
+            if not self.transport.is_closing():
+                self._parse(data)  # most requests are one such slice
+            return
         if self._unread:
             self._unread += data
             self.flow.pause_reading()  # whoever reads a body has resumed it
@@ -131,7 +137,8 @@ class HttpProtocol(HttpToolsProtocol):
     def _parse(self, data: bytes) -> None:
         if self._in_head:
             self._head_bytes += len(data)
-        self._unset_keepalive_if_required()
+        if self.timeout_keep_alive_task is not None:
+            self._unset_keepalive_if_required()
         try:
             self._feed(data)
         except httptools.HttpParserError:
@@ -169,14 +176,25 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         if self._is_replaying:
             return
-        super().on_message_begin()
-        self._in_head, self._in_body = True, False
+        # As uvicorn does it.
+        self.url, self.expect_100_continue, self.headers = b"", False, []
+        self.scope = {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": "1.1",
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "root_path": self.root_path,
+            "headers": self.headers,
+            "state": self.app_state.copy(),
+        }
+        self._in_head, self._in_body, self._has_begun = True, False, True
         self._chunks = self._body_bytes = self._trailers = 0
-        self._has_begun = True
 
     def on_url(self, url: bytes) -> None:
         if not self._is_replaying:
-            super().on_url(url)
+            self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._is_replaying:
@@ -210,18 +228,19 @@ class HttpProtocol(HttpToolsProtocol):
         self._look_at_host()
         self._begin_cycle()  # may find that they are not valid
         self._in_head, self._in_body, self._has_begun = False, True, False
-        fields = fields_of(cast("dict[str, Any]", self.scope))
+        fields = fields_of(self.scope)
         self._is_chunked = "transfer-encoding" in fields
         self._body_length = 0 if self._is_chunked else int(fields.get("content-length", "0"))
         self._has_offer = self.parser.should_upgrade() and (self._is_chunked or self._body_length > 0)
         self._head_bytes = 0
-        self._end_head_timer()
+        if self._head_timer is not None:
+            self._end_head_timer()
         self._waiting.pop(self, None)
 
     def _begin_cycle(self) -> None:
         """Has the request answered, in its turn. As uvicorn does, whose cycle would be another one."""
-        scope = cast("dict[str, Any]", self.scope)
-        scope[CONNECTION] = self._connection
+        scope = self.scope
+        scope[CONNECTION], scope[TOGETHER] = self._connection, True
         scope["method"] = self.parser.get_method().decode("ascii")
         version = scope["http_version"] = self.parser.get_http_version()
         url = httptools.parse_url(self.url)
@@ -239,9 +258,11 @@ class HttpProtocol(HttpToolsProtocol):
     def _look_at_host(self) -> None:
         """Requests of HTTP/1.1 have one, none has two: a proxy might go by the other one (RFC 9112, 3.2)."""
         hosts = [value for name, value in self.headers if name == b"host"]
+        if len(hosts) == 1 and hosts[0] == self._host:
+            return
         if len(hosts) > 1 or (not hosts and self.parser.get_http_version() != "1.0"):
             self._give_up(errors.MALFORMED_REQUEST, f"A request has one Host header; this one has {len(hosts)}.")
-        if hosts and hosts[0] != self._host:
+        if hosts:
             if not _HOST.match(hosts[0]):
                 self._give_up(errors.MALFORMED_REQUEST, "The Host header is not a name or address with a port.")
             self._host = hosts[0]
@@ -250,7 +271,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self._has_offer:  # says the parser, but its body comes
             return
         self._in_body = False
-        cast("dict[str, Any]", self.scope)[WHOLE] = True
+        self.scope[WHOLE] = True
         super().on_message_complete()
         if self.cycle.response_complete:  # before its body had come, which ended the time that it is kept open
             self._wait_for_head()

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import errors
 from api.errors import ProblemError
+from api.http.answer import TOGETHER
 from api.limits.bounds import HOLDING, ByteBudget, Holding
 from api.limits.pace import Pace
 from shared.ports import OverloadedError
@@ -39,6 +40,9 @@ class Parts(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+        if self._length <= PIECE_BYTES and scope.get(TOGETHER) and scope["method"] != "HEAD":
+            await send({**start, "body": b"".join(self._parts)})
+            return
         await send({**start, _SHARED: self._shared})
         if self._length <= PIECE_BYTES:
             await send({"type": "http.response.body", "body": b"".join(self._parts)})
@@ -103,7 +107,10 @@ class _Sending:
         if self._refused:
             return
         if message["type"] == "http.response.start":
-            await self._begin(message)
+            if "body" in message:  # all of it, which is not large
+                await self._send(message)
+            else:
+                await self._begin(message)
             return
         body, more = message.get("body", b""), message.get("more_body", False)
         if self._is_head:  # what comes in pieces would be compressed in pieces, which its head must say

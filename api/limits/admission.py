@@ -7,7 +7,7 @@ from starlette.types import Scope
 from api.limits.bounds import HOLDING
 from api.limits.limits_in_force import LimitsInForce
 from api.limits.rates import RequestRates, refused
-from shared.core.access.limits import HOUR_SECONDS, NO_LIMIT, Limit, Rate, network_of
+from shared.core.access.limits import HOUR_SECONDS, Limit, Rate, network_of
 from shared.core.documents import Device, SpaceId, UserId
 
 UNCOUNTED = ("/healthz", "/readyz")
@@ -25,7 +25,9 @@ class Admission:
     async def address(self, scope: Scope) -> None:
         """Of any request, before it is known who asks."""
         if scope["path"] not in UNCOUNTED:
-            await self._admit(scope, self._limits.nobody.rate(Limit.REQUESTS_PER_ADDRESS), _network(scope))
+            rate, key = self._limits.nobody.of_address, _network(scope)
+            if not self._rates.passes(rate, key):
+                await self._admit(scope, rate, key)
 
     async def sign_up(self, scope: Scope) -> None:
         """Of one who wants a new account."""
@@ -34,21 +36,26 @@ class Admission:
 
     async def device(self, scope: Scope, device: Device, space: SpaceId | None) -> None:
         """Of a token that was looked up; `space` None: its request is about no space."""
-        user = device.owner
+        user, passes = device.owner, self._rates.passes
         limits = await self._limits.user(user)
-        await self._admit(scope, limits.rate(Limit.REQUESTS_PER_TOKEN), device.id)
-        if user is not None:
-            await self._admit(scope, limits.rate(Limit.REQUESTS_PER_USER), user)
-        if space is not None:
-            await self._admit(scope, (await self._limits.space(space)).rate(Limit.REQUESTS_PER_SPACE), space)
+        if not passes(limits.of_token, device.id):
+            await self._admit(scope, limits.of_token, device.id)
+        if user is not None and not passes(limits.of_user, user):
+            await self._admit(scope, limits.of_user, user)
+        if space is None:
+            return
+        rate = (await self._limits.space(space)).of_space
+        if not passes(rate, space):
+            await self._admit(scope, rate, space)
 
     async def user(self, scope: Scope, user: UserId) -> None:
         """Of one who has a web session."""
-        await self._admit(scope, (await self._limits.user(user)).rate(Limit.REQUESTS_PER_USER), user)
+        rate = (await self._limits.user(user)).of_user
+        if not self._rates.passes(rate, user):
+            await self._admit(scope, rate, user)
 
     async def _admit(self, scope: Scope, rate: Rate, key: str) -> None:
-        if rate.amount == NO_LIMIT or self._rates.passes(rate, key):
-            return
+        """What does not pass by what is known already."""
         state = await self._rates.admit(rate, key)
         if state is None:
             return

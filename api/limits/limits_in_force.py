@@ -29,6 +29,7 @@ class LimitsInForce:
 
     def __init__(self, stores: AccessStores, settings: Settings) -> None:
         self._settings = settings
+        self._limits = settings.limits
         self._stores = stores
         self._users = _Known(self._of_users)
         self._spaces = _Known(self._of_spaces)
@@ -36,11 +37,13 @@ class LimitsInForce:
         """What the settings say."""
 
     async def user(self, user: UserId | None) -> Limited:
-        return self.nobody if user is None else await self._users.get(user, self.nobody)
+        if user is None:
+            return self.nobody
+        return self._users.known(user) or await self._users.get(user, self.nobody)
 
     async def space(self, space: SpaceId) -> Limited:
         """Its own limits, or else its owner's."""
-        return await self._spaces.get(space, self.nobody)
+        return self._spaces.known(space) or await self._spaces.get(space, self.nobody)
 
     async def of_user(self, limit: Limit, user: UserId | None) -> int:
         """Of a user."""
@@ -48,7 +51,7 @@ class LimitsInForce:
 
     async def of_bodies(self, user: UserId | None) -> Limits:
         """What a user may send."""
-        limits = self._settings.limits
+        limits = self._limits
         overrides = (await self.user(user)).overrides
         if not any(overrides):
             return limits
@@ -77,23 +80,25 @@ class LimitsInForce:
 class Limited:
     """What holds for one user, or one space, by what was looked up."""
 
-    __slots__ = ("_rates", "_settings", "overrides")
+    __slots__ = ("_settings", "of_address", "of_space", "of_token", "of_user", "overrides")
 
     def __init__(self, settings: Settings, overrides: tuple[Overrides, ...]) -> None:
         """`overrides`: the first one that has a limit holds."""
         self._settings = settings
         self.overrides = overrides
-        self._rates: dict[Limit, Rate] = {}
+        self.of_address, self.of_token, self.of_user, self.of_space = (
+            Rate(limit, self.limit(limit))
+            for limit in (
+                Limit.REQUESTS_PER_ADDRESS,
+                Limit.REQUESTS_PER_TOKEN,
+                Limit.REQUESTS_PER_USER,
+                Limit.REQUESTS_PER_SPACE,
+            )
+        )
+        """The rates of requests: every request asks for them."""
 
     def limit(self, limit: Limit) -> int:
         return limit_of(limit, getattr(self._settings, limit.value), *self.overrides)
-
-    def rate(self, limit: Limit) -> Rate:
-        """Of requests. Every request asks for four of them."""
-        rate = self._rates.get(limit)
-        if rate is None:
-            rate = self._rates[limit] = Rate(limit, self.limit(limit))
-        return rate
 
 
 class _Known(Generic[K, V]):
@@ -103,11 +108,16 @@ class _Known(Generic[K, V]):
         self._loader = BatchLoader(fetch, most=_AT_ONCE)
         self._known: dict[K, tuple[float, V]] = {}
 
+    def known(self, key: K) -> V | None:
+        """What was looked up a moment ago."""
+        known = self._known.get(key)
+        return known[1] if known is not None and time.monotonic() < known[0] else None
+
     async def get(self, key: K, default: V) -> V:
         now = time.monotonic()
-        known = self._known.get(key)
-        if known is not None and now < known[0]:
-            return known[1]
+        known = self.known(key)
+        if known is not None:
+            return known
         loaded = await self._loader.get(key)
         value = default if loaded is None else loaded
         if len(self._known) >= _KEPT:

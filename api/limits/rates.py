@@ -68,15 +68,21 @@ class RequestRates:
         self._shared = shared
         self._alone = alone
         self._away_until = 0.0
-        self._portions: dict[tuple[Limit, str], _Portion] = {}
+        self._portions: dict[str, _Portion] = {}
+        """By the limit and whose it is, in one text: to hash a member of an enumeration is a call of its own."""
 
     def passes(self, rate: Rate, key: str) -> bool:
         """Counts one request of this key if it is known already that it may be, and that so much is left that nothing
-        is to be said of it. Else nothing is counted, and `admit` says what is."""
-        portion = self._portions.get((rate.limit, key))
-        if portion is None or portion.left <= 0 or time.monotonic() >= portion.until:
-            return False
-        if 2 * (portion.remaining + portion.left - 1) < rate.amount:
+        is to be said of it, or that there is no limit. Else nothing is counted, and `admit` says what is."""
+        if rate.amount == NO_LIMIT:
+            return True
+        portion = self._portions.get(rate.limit + " " + key)
+        if (
+            portion is None
+            or portion.left <= 0
+            or time.monotonic() >= portion.until
+            or 2 * (portion.remaining + portion.left - 1) < rate.amount
+        ):
             return False
         portion.left -= 1
         return True
@@ -119,14 +125,15 @@ class RequestRates:
         return await self._alone.take(rate, key, count)
 
     def _portion(self, rate: Rate, key: str) -> _Portion:
-        portion = self._portions.get((rate.limit, key))
+        name = rate.limit + " " + key
+        portion = self._portions.get(name)
         if portion is None:
             if len(self._portions) >= _KEYS_KEPT:
                 now = time.monotonic()
                 self._portions = {
                     known: one for known, one in self._portions.items() if one.waiting or now < one.until
                 }
-            portion = self._portions[rate.limit, key] = _Portion()
+            portion = self._portions[name] = _Portion()
         return portion
 
 

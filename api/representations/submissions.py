@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -12,6 +11,7 @@ from api.representations.versions import ancestors_of, version_of
 from shared import codec
 from shared.codec import ClientState, checked_state
 from shared.core.documents import Body, ContentHash, DocumentId, JsonText
+from shared.core.frozen import frozen
 from shared.core.json.canonical import JsonValue
 from shared.core.json.strict import Fault, FaultError
 from shared.core.protocol import Limits
@@ -23,7 +23,7 @@ _MAX_BASE_CHARACTERS: Final = 200
 _MEMBERS: Final = frozenset({"client_state", "base", "base_state", "version", "ancestors"})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PostTask:
     """The body of `POST /task/{id}`, checked. The states may be text: `as_text`."""
 
@@ -80,9 +80,9 @@ def post_task_of(request: JsonValue, document: DocumentId, limits: Limits, point
     """The same of a value inside the profile that stands at `pointer`."""
     if not isinstance(request, dict) or "client_state" not in request:
         raise FaultError(Fault("malformed request", 'The body must be {"client_state": null | {...}}.', pointer))
-    for member in request:
-        if member not in _MEMBERS:
-            raise FaultError(Fault("malformed request", f"The member {member!r} is not known.", pointer))
+    if not request.keys() <= _MEMBERS:
+        member = next(member for member in request if member not in _MEMBERS)
+        raise FaultError(Fault("malformed request", f"The member {member!r} is not known.", pointer))
     base = request.get("base")
     if base is not None and not (isinstance(base, str) and 0 < len(base) <= _MAX_BASE_CHARACTERS):
         raise FaultError(Fault("malformed request", '"base" is the "rev" of an answer, or "0".', pointer + "/base"))

@@ -50,7 +50,10 @@ async def read_body(request: Request, space: SpaceId, max_bytes: int) -> Receive
     app, holding = state(request), _holding(request)
     try:
         coding = coding_of(request, ("application/json",))
-        data = await _gathered(app, _Arrival(request, max_bytes, coding), holding, space)
+        if request.scope.get(WHOLE):
+            data = await _whole(request, space, max_bytes, coding)
+        else:
+            data = await _gathered(app, _Arrival(request, max_bytes, coding), holding, space)
         size = len(data)
         app.pace.more(space, size // BYTES_OF_A_REQUEST)
         if coding == IDENTITY:
@@ -74,6 +77,36 @@ async def read_body(request: Request, space: SpaceId, max_bytes: int) -> Receive
             holding.end()
             await asyncio.sleep(RETRY_SECONDS)
         raise
+
+
+async def _whole(request: Request, space: SpaceId, max_bytes: int, coding: str) -> bytes:
+    """All of it, which is there: nothing is waited for, but for the turn of a large one. Raises what `_Arrival`
+    raises."""
+    message = await request.receive()
+    if message["type"] != "http.request":
+        raise _ended()
+    data: bytes = message.pop("body")
+    try:
+        if len(data) > _most_bytes(max_bytes, coding):
+            raise _too_large(max_bytes)
+        app, holding = state(request), _holding(request)
+        holding.take(app.bodies, space, len(data))
+        if len(data) >= _LARGE_BYTES:
+            await holding.enter(app.large_bodies, space)
+    except ProblemError:
+        data = b""  # the error, which knows of it, may be waited with
+        raise
+    return data
+
+
+def _most_bytes(max_bytes: int, coding: str) -> int:
+    """Of a body as it comes: what is compressed has not more bytes than it may have decompressed, but for what the
+    coding itself takes."""
+    return max_bytes if coding == IDENTITY else max_bytes + max_bytes // 256 + _OVERHEAD
+
+
+def _ended() -> ProblemError:
+    return ProblemError(MALFORMED_REQUEST, "The connection ended before the body did.")
 
 
 async def _gathered(app: AppState, arrival: _Arrival, holding: Holding, space: SpaceId) -> bytes:
@@ -110,10 +143,16 @@ def _decompressed(coding: str, data: bytes, max_bytes: int) -> bytes | None:
 def coding_of(request: Request, kinds: Sequence[str]) -> str:
     """How the body is compressed. 415 if in no way that is known, or if it is of none of the `kinds`: content types
     that it may have, the first of them the one that it should."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if not (kind in ("", *kinds, "application/x-www-form-urlencoded") or kind.endswith("+json")):
-        raise ProblemError(UNSUPPORTED_MEDIA_TYPE, f"The body must be {kinds[0]}.")
-    coding = request.headers.get("content-encoding", IDENTITY).strip().lower().removeprefix("x-")
+    fields = request.headers
+    kind = fields.get("content-type", "")
+    if kind and kind not in kinds:
+        kind = kind.partition(";")[0].strip().lower()
+        if not (kind in ("", *kinds, "application/x-www-form-urlencoded") or kind.endswith("+json")):
+            raise ProblemError(UNSUPPORTED_MEDIA_TYPE, f"The body must be {kinds[0]}.")
+    coding = fields.get("content-encoding")
+    if coding is None:
+        return IDENTITY
+    coding = coding.strip().lower().removeprefix("x-")
     if coding not in (IDENTITY, *CODINGS):
         detail = f"A body may be compressed with one of: {', '.join(CODINGS)}."
         raise ProblemError(UNSUPPORTED_MEDIA_TYPE, detail, headers={"accept-encoding": ", ".join(CODINGS)})
@@ -132,15 +171,14 @@ async def pieces_of(request: Request, max_bytes: int, coding: str) -> AsyncItera
 
 
 class _Arrival:
-    """A body as it comes: ProblemError 413, 408, or 400 if it ends too early. What is compressed has not more bytes
-    than it may have decompressed, but for what the coding itself takes."""
+    """A body as it comes: ProblemError 413, 408, or 400 if it ends too early."""
 
     __slots__ = ("_began", "_max_bytes", "_most", "_request", "_size", "is_whole")
 
     def __init__(self, request: Request, max_bytes: int, coding: str) -> None:
         self._request = request
         self._max_bytes = max_bytes
-        self._most = max_bytes if coding == IDENTITY else max_bytes + max_bytes // 256 + _OVERHEAD
+        self._most = _most_bytes(max_bytes, coding)
         self._began = asyncio.get_running_loop().time()
         self._size = 0
         self.is_whole = False
@@ -157,7 +195,7 @@ class _Arrival:
         else:
             message = await self._message_in_time()
         if message["type"] != "http.request":
-            raise ProblemError(MALFORMED_REQUEST, "The connection ended before the body did.")
+            raise _ended()
         piece: bytes = message.get("body", b"")
         self.is_whole = not message.get("more_body", False)
         self._size += len(piece)

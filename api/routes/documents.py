@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.errors import MALFORMED_REQUEST, NOT_FOUND, ProblemError
+from api.http.answer import JsonAnswer
 from api.http.compression import tags_in
 from api.large.large_answers import PIECE_BYTES
 from api.representations import answers
@@ -40,7 +41,7 @@ async def post_task(request: Request) -> Response:
         raise refusal  # without a state it asks what there is, and changes nothing
     answer = await submit_posted(app, request, device, document, posted)
     additions = posted.additions or is_dry_run(request)
-    return Response(answers.answer_body(answer, posted.state, additions=additions), media_type="application/json")
+    return JsonAnswer(answers.answer_body(answer, posted.state, additions=additions))
 
 
 async def get_task(request: Request) -> Response:

@@ -11,6 +11,7 @@ from shared.core.documents import (
     DocumentId,
     SpaceId,
 )
+from shared.core.frozen import frozen
 from shared.core.resolution.batch import Answer, Item
 from shared.core.resolution.context import (
     Refusal,
@@ -22,7 +23,7 @@ Reply = Answer | Refusal | Exception
 """Exceptions that a Reply may be: UnavailableError, DecisionError."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EncodedItem:
     """An Item as it is sent through the queue, its bodies as text. `shared.queue_messages.encode_item` makes it."""
 

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from typing import Final, TypeVar
 
 from pymongo import ASCENDING, DESCENDING, CursorType, ReturnDocument
+from pymongo.read_concern import ReadConcern
 
 from shared.adapters.mongodb.atomic import MongoSession, atomically
 from shared.adapters.mongodb.client import Mongo, Row, errors_mapped
@@ -56,6 +57,10 @@ _PRUNED_AT_ONCE: Final = 1000
 _DROPPED_AT_ONCE: Final = 1000
 _LINEAGE: Final = {"epoch": 1, "sequence": 1, "histories": 1}
 _HEADS_AT_ONCE: Final = 10_000
+_AS_STORED: Final = [("$natural", ASCENDING)]
+_MANY_HEADS: Final = 10_000
+_MOST_HEADS: Final = 0.75
+"""To pass over a head of another space takes more than twice the time that one of this space needs less."""
 _HISTORY_ROWS: Final = 50
 """Of a history that are read at a time: each may say what conflicted, and be as large as a document."""
 _WITHOUT_BODIES: Final = {
@@ -146,7 +151,7 @@ class MongoDocumentStore:
     async def live(self, space: SpaceId, take: Callable[[Sequence[tuple[bytes, bytes]]], None]) -> Lineage:
         # It leaves out what is not live: to compute that as a field of each row takes it half as long again.
         query = {"seq": {"$gt": 0}, "body": {"$exists": True}}
-        return await self._read(space, query, {"hash": 1}, lambda batch: take(live_in(batch, space)))
+        return await self._read(space, query, {"hash": 1}, lambda batch: take(live_in(batch, space)), whole=True)
 
     async def kept_map(self, space: SpaceId) -> BucketedMap | None:
         return await self._kept_maps.load(space)
@@ -154,8 +159,11 @@ class MongoDocumentStore:
     async def keep_map(self, space: SpaceId, map_: BucketedMap) -> None:
         await self._kept_maps.keep(space, map_)
 
-    async def _read(self, space: SpaceId, query: Row, fields: Row, take: Callable[[bytes], None]) -> Lineage:
-        """Batches of heads, and where the space stood when all of them were read: at one point in time."""
+    async def _read(
+        self, space: SpaceId, query: Row, fields: Row, take: Callable[[bytes], None], *, whole: bool = False
+    ) -> Lineage:
+        """Batches of heads, and where the space stood when all of them were read: at one point in time. `whole`: the
+        query finds nearly all heads of the space."""
         with errors_mapped():
             async with await self._client.start_session(snapshot=True) as session:
                 row = await self._spaces.find_one({"_id": space}, session=session)
@@ -166,6 +174,7 @@ class MongoDocumentStore:
                         session=session,
                         batch_size=_HEADS_AT_ONCE,
                         cursor_type=CursorType.EXHAUST if self._mongo.streams else CursorType.NON_TAILABLE,
+                        hint=_AS_STORED if whole and await self._has_most(row) else None,
                     )
                     try:
                         async with aclosing(with_next_under_way(at_once(batches))) as read:
@@ -174,6 +183,16 @@ class MongoDocumentStore:
                     finally:
                         await batches.close()  # if more is to come over its connection, that is of no use any more
         return (await self.lineages([space]))[space] if row is None else lineage_of(row)
+
+    async def _has_most(self, space: Row) -> bool:
+        """Whether the space has most heads of all: then MongoDB looks through all of them in a fifth less time than
+        it takes to find each by the index."""
+        live = space.get("live", 0)
+        if live < _MANY_HEADS:
+            return False
+        heads = self._documents.with_options(read_concern=ReadConcern("local"))
+        counted = [row["count"] async for row in heads.aggregate([{"$collStats": {"count": {}}}])]
+        return bool(live >= _MOST_HEADS * sum(counted))
 
     async def feed(
         self, space: SpaceId, after: SequenceNumber, until: SequenceNumber, most: int

@@ -64,7 +64,8 @@ class Answers:
         self, replies: Mapping[DocumentId, UpstreamReply], report: SyncReport, *, into_empty: bool = False
     ) -> None:
         """`into_empty`: a moment ago there was no file, and nothing was remembered. A file that somebody makes
-        meanwhile is seen when it is to be put there. Raises UpstreamError, FolderError."""
+        meanwhile is seen when it is to be put there; that all are in their places is durable with what is written
+        down next. Raises UpstreamError, FolderError."""
         records = self._outbox.take_records(replies.keys())
         changes = _Changes()
         into_empty = into_empty and not self._pair.sends_versions
@@ -92,7 +93,7 @@ class Answers:
             count(report, taken.before, taken.answer)
         report.conflicts += sum(map(len, changes.conflicts.values()))
         self._pair.step("remembered")
-        report.arrived.extend(self._place(rows))
+        report.arrived.extend(self._place(rows, durable=not into_empty))
 
     async def _decide(self, document: DocumentId, record: Record, answer: UpstreamAnswer, changes: _Changes) -> None:
         applied = await self._applied(document, record, answer)
@@ -144,10 +145,10 @@ class Answers:
             store.set_arriving(rows)
         return [conflict for conflict in decided if conflict is not None]
 
-    def _place(self, rows: Mapping[DocumentId, Arriving]) -> list[BeforeAndAfter]:
+    def _place(self, rows: Mapping[DocumentId, Arriving], *, durable: bool) -> list[BeforeAndAfter]:
         """Returns what was changed in the files. What could not be placed is tried again, by the next plan first."""
         recheck = self._pair.recheck
-        placed = self._pair.arrivals.place(rows)
+        placed = self._pair.arrivals.place(rows, durable=durable)
         self._pair.files.note_written({document: one.seen for document, one in placed.items()})
         recheck.arrivals = recheck.arrivals or len(placed) < len(rows)
         recheck.include(d for d, row in rows.items() if d not in placed or not _is_as_meant(row, placed[d]))

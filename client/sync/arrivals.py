@@ -130,10 +130,13 @@ class Arrivals:
             self._step("staged")
         return rows
 
-    def place(self, arriving: Mapping[DocumentId, Arriving], *, fresh: bool = True) -> dict[DocumentId, Placed]:
-        """Steps 3 and 4, after step 2 was committed. `fresh`: no try was made so far. Returns what was placed; the
-        others cannot be placed, because their files cannot be read, or written, at the moment. `recover` tries
-        again. Raises OSError."""
+    def place(
+        self, arriving: Mapping[DocumentId, Arriving], *, fresh: bool = True, durable: bool = True
+    ) -> dict[DocumentId, Placed]:
+        """Steps 3 and 4, after step 2 was committed. `fresh`: no try was made so far. `durable` False: that a row is
+        forgotten is durable with what is written down next, before which nobody may be told what came. Returns what
+        was placed; the others cannot be placed, because their files cannot be read, or written, at the moment.
+        `recover` tries again. Raises OSError."""
         if not arriving:
             return {}
         placed: dict[DocumentId, Placed] = {}
@@ -153,7 +156,7 @@ class Arrivals:
             make_names_durable(self._folder.root)
             self.protected -= placed.keys()
         self._step("placed all")
-        with self._store.transaction():
+        with self._store.transaction(durable=durable):
             self._store.record_files({document: one.seen for document, one in placed.items()})
             self._store.delete_arriving(placed)
         self._step("forgotten")

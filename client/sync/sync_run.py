@@ -227,13 +227,18 @@ class Sync:
             return False
         cursor: str | None = None
         done = 0
-        async for page in self._pair.upstream.copy():
-            cursor = cursor or page.cursor
-            self._pair.step("copied")
-            await self._answers.apply(page.states, report, into_empty=True)
-            done += len(page.states)
-            if progress is not None:
-                progress(done, done)
+        try:
+            async for page in self._pair.upstream.copy():
+                cursor = cursor or page.cursor
+                self._pair.step("copied")
+                await self._answers.apply(page.states, report, into_empty=True)
+                done += len(page.states)
+                if progress is not None:
+                    progress(done, done)
+        except BaseException:
+            # People are told what came until then: first all of it is durable.
+            self._pair.store.set_facts(self._pair.name, self._pair.upstream.abilities.facts)
+            raise
         if cursor is None:
             return False
         # Of before the first page: what changed meanwhile is heard of next.

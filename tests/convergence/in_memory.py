@@ -102,7 +102,9 @@ class MemoryFiles:
         self.step("staged")
         return dict(wanted)
 
-    def place(self, arriving: Mapping[DocumentId, Arriving], *, fresh: bool = True) -> dict[DocumentId, Placed]:
+    def place(
+        self, arriving: Mapping[DocumentId, Arriving], *, fresh: bool = True, durable: bool = True
+    ) -> dict[DocumentId, Placed]:
         placed: dict[DocumentId, Placed] = {}
         for document, row in arriving.items():
             here, body = self.bodies.get(document), row.body

@@ -535,14 +535,14 @@ BREAKS = (
     Break(
         "nobody hears what a command was refused with when its answer is looked at later",
         "shared/adapters/mongodb/commands.py",
-        "with _passed_to(sent.refused):",
-        "with _passed_to(None):",
+        "            _tell(sent.refused, error)\n",
+        "",
         SENT_AHEAD,
     ),
     Break(
         "a transaction and the database wait for each other to take what is long",
         "shared/adapters/mongodb/commands.py",
-        "self._sent_bytes + len(message) > _AHEAD_BYTES",
+        "self._sent_bytes + size > _AHEAD_BYTES",
         "False",
         SENT_AHEAD,
     ),

@@ -11,6 +11,7 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 from pymongo.synchronous.pool import Connection
 
 from shared.adapters.mongodb import opened
+from shared.adapters.mongodb.answers import AnswerReader
 from shared.adapters.mongodb.client import Row
 from shared.adapters.mongodb.faults import is_ended
 from shared.settings import Settings
@@ -21,14 +22,14 @@ async def test_the_database_is_waited_for_once_before_the_commit(
     scratch: Scratch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps: list[str] = []
-    for name in ("send_message", "receive_message"):
-        its = getattr(Connection, name)
+    for kind, name in ((Connection, "send_message"), (AnswerReader, "read")):
+        its = getattr(kind, name)
 
         def noted(self: Any, *arguments: Any, its: Any = its, name: str = name) -> Any:
             steps.append(name.partition("_")[0])
             return its(self, *arguments)
 
-        monkeypatch.setattr(Connection, name, noted)
+        monkeypatch.setattr(kind, name, noted)
     found: list[Row] = []
     with scratch.transaction() as commands:
         steps.clear()
@@ -38,7 +39,7 @@ async def test_the_database_is_waited_for_once_before_the_commit(
         assert not found
         commands.settle()
         commands.commit()
-        assert steps == ["send"] * 3 + ["receive"] * 3 + ["send", "receive"]
+        assert steps == ["send"] * 3 + ["read"] * 3 + ["send", "read"]
     assert [answer["value"] for answer in found] == [None]
     assert scratch.rows == [{"_id": 1, "n": 1}, {"_id": "n", "n": 1}]
 

@@ -12,6 +12,7 @@ from pymongo.client_session import ClientSession
 from pymongo.synchronous.pool import Connection
 
 from shared.adapters.mongodb import MongoDocumentStore, opened, transactions
+from shared.adapters.mongodb.answers import AnswerReader
 from shared.adapters.mongodb.client import Mongo
 from shared.core.documents import Body, Epoch, Position, SequenceNumber
 from shared.core.merge.policies import parse
@@ -88,15 +89,14 @@ async def test_a_single_write_waits_twice(settings: Settings, monkeypatch: pytes
     steps: list[str] = []
     async with two_writers(settings, told=False) as [writer, _]:
         [made], _ = await writer.write(submission({"id": "a", "n": 0}))
-        for name in ("send_message", "receive_message"):
-            its = getattr(Connection, name)
+        for kind, name in ((Connection, "send_message"), (AnswerReader, "read")):
+            its = getattr(kind, name)
 
             def noted(self: Any, *arguments: Any, its: Any = its, name: str = name) -> Any:
-                if not self.is_sdam:
-                    steps.append(name[0])
+                steps.append(name[0])
                 return its(self, *arguments)
 
-            monkeypatch.setattr(Connection, name, noted)
+            monkeypatch.setattr(kind, name, noted)
         await writer.write(submission({"id": "b"}))
         assert "".join(steps) == "ssrr" + "sr"
         steps.clear()
@@ -316,18 +316,16 @@ async def test_a_worker_that_is_killed_before_the_answers_has_written_nothing(
         [made], _ = await writer.write(submission({"id": "a", "n": 0}))
         left = answers
 
-        def received(self: Connection, number: int | None, its: Any = Connection.receive_message) -> Any:
+        def read(self: AnswerReader, number: int, its: Any = AnswerReader.read) -> Any:
             nonlocal left
-            if self.is_sdam:
-                return its(self, number)
             if not left:
-                self.conn.get_conn.close()
+                self._connection.close_conn(None)
                 raise KilledError
             left -= 1
             return its(self, number)
 
         with monkeypatch.context() as patched:  # as if nothing of it ran any more
-            patched.setattr(Connection, "receive_message", received)
+            patched.setattr(AnswerReader, "read", read)
             patched.setattr(transactions, "_abort", lambda _session: None)
             patched.setattr(ClientSession, "end_session", lambda _session: None)
             with pytest.raises(KilledError):

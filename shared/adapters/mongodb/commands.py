@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count as counted
 from struct import Struct
@@ -32,6 +31,7 @@ from pymongo.read_preferences import ReadPreference
 from pymongo.server_selectors import writable_server_selector
 from pymongo.synchronous.client_session import _TxnState  # type: ignore[attr-defined]
 
+from shared.adapters.mongodb.answers import AnswerReader
 from shared.adapters.mongodb.client import CODEC, DURABLE, RAW, Row
 
 _HEAD: Final = Struct("<iiiiIB")
@@ -71,6 +71,7 @@ class Commands:
         self._database = database
         self._checkout: Any = None
         self._connection: Any = None
+        self._answers: AnswerReader
         self._fields: Row = {}
         """Of each command but the first: which transaction it is of."""
         self._sent: deque[_Sent] = deque()
@@ -95,7 +96,9 @@ class Commands:
         """Its answer, when those before it were looked at. Raises what the driver would, _TooLongError, and what
         `count` does, which is told the bytes of the answer before values are made of them."""
         database = database or self._database
-        self._send(self._made(command, database), command, database)
+        message = self._made(command, database)
+        self._make_room(len(message))
+        self._send(message, command, database)
         while len(self._sent) > 1:
             self._settle_first()
         return self._answer(self._next(), codec, count)
@@ -103,10 +106,12 @@ class Commands:
     def post(self, command: Row, *, seen: OnAnswer | None = None, refused: OnRefusal | None = None) -> None:
         """Sends a command that writes; `settle` looks at its answer. Raises _TooLongError."""
         message = self._made(command)
-        if self._sent_bytes + len(message) > _AHEAD_BYTES:
-            self.settle()
-        with _passed_to(refused):
+        self._make_room(len(message))
+        try:
             self._send(message, command, self._database, seen, refused)
+        except OperationFailure as error:
+            _tell(refused, error)
+            raise
         if self._sent[-1].answer is not None:  # where somebody is told of commands: each by itself
             self.settle()
 
@@ -118,10 +123,19 @@ class Commands:
 
     def _settle_first(self) -> None:
         sent = self._next()
-        with _passed_to(sent.refused):
+        try:
             answer = self._answer(sent, CODEC, None)
+        except OperationFailure as error:
+            _tell(sent.refused, error)
+            raise
         if sent.seen is not None:
             sent.seen(answer)
+
+    def _make_room(self, size: int) -> None:
+        """For a message of so many bytes."""
+        if self._sent_bytes + size > _AHEAD_BYTES:
+            self.settle()
+            self._answers.patiently()
 
     def _next(self) -> _Sent:
         sent = self._sent.popleft()
@@ -161,7 +175,7 @@ class Commands:
     def _answer(self, sent: _Sent, codec: CodecOptions[Any], count: Callable[[int], None] | None) -> Any:
         connection: Any = self._connection
         try:
-            text = connection.receive_message(sent.number).payload_document if sent.answer is None else sent.answer
+            text = self._answers.read(sent.number) if sent.answer is None else sent.answer
             if count is not None:
                 count(len(text))
             answer = checked(bson.decode(text, codec), connection)
@@ -244,6 +258,7 @@ class Commands:
         checkout, self._checkout = self._checkout, None
         if checkout is not None:
             error = self._left(error)
+            self._answers.end()
             checkout.__exit__(None if error is None else type(error), error, None)
 
     def _left(self, error: BaseException | None) -> BaseException | None:
@@ -255,7 +270,7 @@ class Commands:
         try:
             for number in left:
                 if not self._connection.closed:
-                    self._connection.receive_message(number)
+                    self._answers.read(number)
         except PyMongoError as lost:
             return error or lost
         return error
@@ -266,14 +281,18 @@ class Commands:
             checkout = self._client._checkout(server, self._session)
             self._connection = checkout.__enter__()
             self._checkout = checkout
+            self._answers = AnswerReader(self._connection)
         return self._connection
 
     def _write(self, command: Row, refused: OnRefusal | None = None) -> None:
         try:
             self.post(command, refused=refused)
         except _TooLongError:
-            with _passed_to(refused):
+            try:
                 self._divided(command)
+            except OperationFailure as error:
+                _tell(refused, error)
+                raise
 
     def _divided(self, command: Row) -> None:
         kind, collection = next(iter(command.items()))
@@ -306,14 +325,9 @@ class _TooLongError(Exception):
     """The command is longer than the server takes."""
 
 
-@contextmanager
-def _passed_to(refused: OnRefusal | None) -> Iterator[None]:
-    try:
-        yield
-    except OperationFailure as error:
-        if refused is not None:
-            refused(error)
-        raise
+def _tell(refused: OnRefusal | None, error: OperationFailure) -> None:
+    if refused is not None:
+        refused(error)
 
 
 def received(connection: Any, database: str, command: Row, data: bytes) -> Any:
@@ -321,7 +335,10 @@ def received(connection: Any, database: str, command: Row, data: bytes) -> Any:
     driver that sends it."""
     number = next(_NUMBERS) & 0x7FFFFFFF
     answer = send(connection, database, command, data, number)
-    return connection.receive_message(number).payload_document if answer is None else answer
+    if answer is not None:
+        return answer
+    with AnswerReader(connection) as answers:
+        return answers.read(number)
 
 
 def send(connection: Any, database: str, command: Row, data: bytes, number: int) -> Any:

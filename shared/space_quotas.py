@@ -41,9 +41,10 @@ class SpaceQuotas:
     async def of(self, space: SpaceId) -> Quota:
         """What the space may hold. If that cannot be looked up, what was known of it last, or else the settings."""
         now = time.monotonic()
-        until, known = self._known.get(space, (0.0, quota_in_force(self._settings, SpaceOverrides())))
-        if now < until:
-            return known
+        before = self._known.get(space)
+        if before is not None and now < before[0]:
+            return before[1]
+        known = quota_in_force(self._settings, SpaceOverrides()) if before is None else before[1]
         try:
             overrides = (await self._spaces.overrides([space])).get(space, SpaceOverrides())
         except UnavailableError as error:

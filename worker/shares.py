@@ -70,7 +70,9 @@ class SenderTurns:
         self._clock = clock
         self._shares: TimeShares[DeviceId] = TimeShares(clock(), window=_SENDERS_WINDOW_SECONDS)
         self._under_way: Counter[DeviceId] = Counter()
+        """Batches. Those who have none are not in it."""
         self._changed = asyncio.Condition()
+        self._waiting = 0
 
     @asynccontextmanager
     async def turn(self, senders: Mapping[DeviceId, int]) -> AsyncIterator[None]:
@@ -78,16 +80,28 @@ class SenderTurns:
         has nothing else under way, or none but they have something to do."""
         for sender in senders:
             self._shares.took(sender, 0.0, self._clock())  # it has something to do, also if it waits now
-        async with self._changed:
-            await self._changed.wait_for(partial(self._may_begin, senders))
-            self._under_way.update(senders.keys())
+        if not self._may_begin(senders):  # else it need not go through the condition, and nor does any that is alone
+            await self._until_it_may_begin(senders)
+        for sender in senders:
+            self._under_way[sender] += 1
         try:
             yield
         finally:
-            self._under_way.subtract(senders.keys())
-            self._under_way = +self._under_way
+            for sender in senders:
+                self._under_way[sender] -= 1
+                if not self._under_way[sender]:
+                    del self._under_way[sender]
+            if self._waiting:
+                async with self._changed:
+                    self._changed.notify_all()
+
+    async def _until_it_may_begin(self, senders: Mapping[DeviceId, int]) -> None:
+        self._waiting += 1
+        try:
             async with self._changed:
-                self._changed.notify_all()
+                await self._changed.wait_for(partial(self._may_begin, senders))
+        finally:
+            self._waiting -= 1
 
     def took(self, senders: Mapping[DeviceId, int], seconds: float) -> float:
         """Their batch took so long; how long it keeps its turn before the next one begins."""

@@ -7,9 +7,10 @@ import contextvars
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from pymongo.client_session import ClientSession
 from pymongo.errors import (
@@ -69,10 +70,14 @@ class Transactions:
     ) -> T:
         # In one thread from its beginning to its end, on the client that Motor wraps. Motor hands each call to a
         # thread and waits for it, and a transaction makes half a dozen, one after another.
-        loop = asyncio.get_running_loop()
+        return await self._started(partial(self._transact, space, work, fence, max_bytes))
+
+    def _started(self, transact: Callable[[], T]) -> asyncio.Future[T]:
+        # By `run_in_executor` an answer goes through two futures more, under locks.
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         context = contextvars.copy_context()  # which requests it is for, and which trace
-        transact = partial(self._transact, space, work, fence, max_bytes)
-        return await loop.run_in_executor(self._threads, context.run, transact)
+        self._threads.submit(context.run, _answer, answer, transact)
+        return answer
 
     def _transact(
         self, space: SpaceId, work: Callable[[Transaction], T], fence: Fence | None, max_bytes: int | None
@@ -197,6 +202,24 @@ class Cautions:
         elif left:
             self._left.pop(space, None)
         return bool(left)
+
+
+def _answer(answer: asyncio.Future[T], transact: Callable[[], T]) -> None:
+    """Runs it, in its thread, and gives the loop what it returns or raises."""
+    if answer.cancelled():
+        return
+    say: Callable[[], None]
+    try:
+        say = partial(_set, answer.set_result, answer, transact())
+    except BaseException as error:  # noqa: BLE001 -- raised where the answer is waited for
+        say = partial(_set, answer.set_exception, answer, error)
+    with suppress(RuntimeError):  # the loop has ended, and with it whoever waits
+        answer.get_loop().call_soon_threadsafe(say)
+
+
+def _set(give: Callable[[Any], None], answer: asyncio.Future[Any], what: object) -> None:
+    if not answer.done():  # whoever waited may have gone
+        give(what)
 
 
 def _abort(session: ClientSession) -> None:

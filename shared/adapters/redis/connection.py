@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable
+from types import TracebackType
 from typing import Any, Final, cast
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -72,20 +72,34 @@ def client(settings: Settings) -> Redis:
     return Redis(connection_pool=connection_pool(settings, connections=1))
 
 
-@contextmanager
-def errors_mapped() -> Iterator[None]:
+class _ErrorsMapped:
+    """Not of `contextlib`: every few steps of a write are in such a block, and errors are rare."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        if error is not None:
+            _map(error)
+
+
+_ERRORS_MAPPED: Final = _ErrorsMapped()
+
+
+def errors_mapped() -> _ErrorsMapped:
     """Driver errors that mean 'not now' become UnavailableError."""
-    try:
-        yield
-    except (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError) as error:
+    return _ERRORS_MAPPED
+
+
+def _map(error: BaseException) -> None:
+    if isinstance(error, ConnectionError | TimeoutError | BusyLoadingError | ReadOnlyError):
         raise UnavailableError("the cache does not answer") from error
-    except NoPermissionError as error:
+    if isinstance(error, NoPermissionError):
         raise UnavailableError("the cache does not let us in") from error
-    except ResponseError as error:
-        if not isinstance(error, OutOfMemoryError | TryAgainError | ClusterDownError) and not _NOT_NOW.search(
-            str(error)
-        ):
-            raise
+    if isinstance(error, OutOfMemoryError | TryAgainError | ClusterDownError) or (
+        isinstance(error, ResponseError) and _NOT_NOW.search(str(error))
+    ):
         raise UnavailableError("the cache cannot do it now") from error
 
 

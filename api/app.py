@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
 from contextlib import suppress
 from operator import itemgetter
 from typing import Any
@@ -50,6 +50,7 @@ from shared.settings import Settings
 
 _COMMON = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
 _NAME = itemgetter(0)
+_IDENTITIES_AT_ONCE = 64
 _COMMON_NAMES = frozenset(map(_NAME, _COMMON))
 ROUTES = [
     Route("/task/{id}", documents.post_task, methods=["POST"]),
@@ -133,6 +134,15 @@ def create_app(settings: Settings | None = None, lifespan: LifespanOf = lifespan
     return Traced(metered, routes) if settings.traces_url else metered
 
 
+def _identities() -> Iterator[str]:
+    """Of requests: 64 random bits each. They are asked for many at a time: in each call the system may let another
+    thread go on."""
+    while True:
+        text = os.urandom(8 * _IDENTITIES_AT_ONCE).hex()
+        for at in range(0, len(text), 16):
+            yield text[at : at + 16]
+
+
 class RequestEnvelope:
     """Gives each request an id, in its log lines and in the header of its answer; and each answer the headers that
     all have: no cache keeps it unless it says so itself, and it is what its content type says; and how much is left
@@ -140,12 +150,13 @@ class RequestEnvelope:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._identities = _identities()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        identity, app = os.urandom(8).hex(), scope["state"]["hypertask"]
+        identity, app = next(self._identities), scope["state"]["hypertask"]
         begin_request(identity)
         connection = connection_of(scope)
         holding = scope[HOLDING] = Holding(connection)

@@ -157,6 +157,7 @@ def load_replies(data: bytes) -> list[tuple[int, list[Reply]]]:
 
 
 _TOO_LONG: Final = b'["too long"]'
+_OUTCOMES: Final = {outcome.value: outcome for outcome in Outcome}
 
 
 def _reply_row(reply: Reply) -> list[Any]:
@@ -184,7 +185,7 @@ def _reply(row: list[Any]) -> Reply:
         case ["answer", outcome, rule, hash_, rev, body, same, conflicts, *more]:
             known = JsonText(body.encode()) if isinstance(body, str) else body
             version = more[0] if more else None
-            return Answer(Outcome(outcome), rule, hash_, rev, known, same, tuple(conflicts), version)
+            return Answer(_OUTCOMES[outcome], rule, hash_, rev, known, same, tuple(conflicts), version)
         case ["refusal", code, rule]:
             return Refusal(code, rule)
         case ["unavailable"]:

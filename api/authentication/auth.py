@@ -16,6 +16,7 @@ from starlette.requests import Request
 
 from api.authentication.cookies import SessionCookie
 from api.authentication.seen import SeenDevices
+from api.authentication.trusted import TRUSTED_SECONDS, Trusted
 from api.errors import (
     FORBIDDEN,
     READ_ONLY,
@@ -42,11 +43,7 @@ from shared.ports.access import AccessStores
 
 _TOKEN: Final = re.compile(r"ht_[A-Za-z0-9_-]{43}\Z")
 _TOKENS_AT_ONCE: Final = 500
-TRUSTED_SECONDS: Final = 0.1
-"""How long a process goes on opening to a token, or to a member, that it has looked up. Whoever takes something away
-waits as long, so that no process opens any more once it says that it is done."""
 _REVOKED_COUNT_SECONDS: Final = 24 * 3600
-_TRUSTED_KEPT: Final = 10_000
 _SESSION_KEY: Final = "session "
 """What stands before the hash of the token of a web session, where hashes of tokens are told apart by no more."""
 _NO_SPACE: Final = SpaceId("")
@@ -148,8 +145,8 @@ class Devices:
         self._making = asyncio.Lock()
         self._by_token = BatchLoader(stores.devices.by_token_hashes, most=_TOKENS_AT_ONCE)
         self._by_member = BatchLoader(stores.members.access, most=_TOKENS_AT_ONCE)
-        self._trusted: dict[str, tuple[float, Device]] = {}
-        self._trusted_access: dict[tuple[SpaceId, UserId], tuple[float, Access]] = {}
+        self._devices = Trusted(self._of_hash)
+        self._access = Trusted(self._by_member.get)
         self._seen = SeenDevices(stores.devices)
 
     async def of(self, request: Request, act: Act = Act.READ) -> Device:
@@ -225,18 +222,7 @@ class Devices:
         """What a user is in a space; None: nothing, or there is no such space."""
         if user is None:
             return None
-        asked = time.monotonic()
-        until, trusted = self._trusted_access.get((space, user), (0.0, None))
-        if asked < until:
-            return trusted
-        access = await self._by_member.get((space, user))
-        if access is None:
-            self._trusted_access.pop((space, user), None)
-        else:
-            if len(self._trusted_access) >= _TRUSTED_KEPT:
-                self._trusted_access.clear()
-            self._trusted_access[space, user] = (asked + TRUSTED_SECONDS, access)
-        return access
+        return await self._access.get((space, user))
 
     def synced(self, device: DeviceId, space: SpaceId, sequence: SequenceNumber) -> None:
         """The device was told all of the space up to this sequence."""
@@ -244,6 +230,8 @@ class Devices:
 
     async def close(self) -> None:
         """Stores what is not stored yet of when devices were heard of."""
+        await self._devices.close()
+        await self._access.close()
         await self._seen.close()
 
     @staticmethod
@@ -254,21 +242,14 @@ class Devices:
 
     async def by_hash(self, hash_: str) -> Device | None:
         """The device whose token has this hash, if it was not revoked and has not expired."""
-        asked = time.monotonic()
-        until, trusted = self._trusted.get(hash_, (0.0, None))
-        if asked < until:
-            return trusted
+        return await self._devices.get(hash_)
+
+    async def _of_hash(self, hash_: str) -> Device | None:
         if hash_.startswith(_SESSION_KEY):
             device = await self._of_session(hash_.removeprefix(_SESSION_KEY))
         else:
             device = await self._by_token.get(hash_)
-        if device is None or device.is_expired(time.time()):
-            self._trusted.pop(hash_, None)
-            return None
-        if len(self._trusted) >= _TRUSTED_KEPT:
-            self._trusted.clear()
-        self._trusted[hash_] = (asked + TRUSTED_SECONDS, device)
-        return device
+        return None if device is None or device.is_expired(time.time()) else device
 
     async def _of_session(self, hash_: str) -> Device | None:
         """A browser that is signed in, as a device: it opens every space of its user, and a request names one."""

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from api.access.administration import Administration
-from api.authentication.auth import TRUSTED_SECONDS
+from api.authentication.trusted import TRUSTED_SECONDS
 from api.commands.operating import run, settings_of
 from api.errors import ProblemError
 from shared.adapters.argon2 import Argon2Hasher

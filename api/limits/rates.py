@@ -26,6 +26,10 @@ _REFUSED_SECONDS: Final = 0.1
 """So long a refusal is not asked about again."""
 _AWAY_SECONDS: Final = 1.0
 """So long a counter that did not answer is not asked again."""
+_AHEAD: Final = 4
+"""When a fourth of what was taken is left, more is asked for ..."""
+_LEAST_AHEAD: Final = 100
+"""... if that were so many: a small rate is taken as it is needed."""
 _KEYS_KEPT: Final = 50_000
 _WHOSE: Final = {
     Limit.REQUESTS_PER_ADDRESS: "an address",
@@ -37,28 +41,66 @@ _WHOSE: Final = {
 
 
 class _Portion:
-    """What this process has taken of one rate for one key."""
+    """What this process has taken of one rate for one key: what it gives out, and what comes after that."""
 
-    __slots__ = ("left", "refill", "refused_until", "remaining", "reset_at", "until", "waiting")
+    __slots__ = ("ahead", "left", "low", "refill", "refused_until", "remaining", "reset_at", "until", "waiters")
 
     def __init__(self) -> None:
         self.left = 0
+        self.low = 0
+        """When so many are left more is asked for, so that nobody has to wait for it; 0: it is waited for."""
         self.until = 0.0
         self.refused_until = 0.0
         self.remaining = 0
         self.reset_at = 0.0
-        self.waiting = 0
+        self.ahead: tuple[Counted, float] | None = None
+        """What was asked for ahead, and when it came."""
+        self.waiters: list[asyncio.Future[None]] = []
         self.refill: asyncio.Task[None] | None = None
+
+    @property
+    def waiting(self) -> int:
+        return sum(not waiter.done() for waiter in self.waiters)
+
+    def held(self, now: float) -> int:
+        """How many may be given out yet of what came first."""
+        return self.left if now < self.until else 0
+
+    def has(self, rate: Rate, now: float) -> bool:
+        """Whether there is one to give out."""
+        if self.left > 0 and now < self.until:
+            return True
+        if self.ahead is None:
+            return False
+        (counted, came), self.ahead = self.ahead, None
+        self.begin(rate, counted, came)
+        return self.held(now) > 0
 
     def take(self, rate: Rate) -> RateState | None:
         """One request. None: the shared counter has to be asked."""
         now = time.monotonic()
-        if self.left > 0 and now < self.until:
+        if self.has(rate, now):
             self.left -= 1
             return RateState(rate, True, self.remaining + self.left, max(self.reset_at - now, 0.0))
         if now < self.refused_until:
             return RateState(rate, False, self.remaining + self.left, max(self.reset_at - now, 0.0))
         return None
+
+    def came(self, rate: Rate, counted: Counted) -> None:
+        """More of it, just now."""
+        now = time.monotonic()
+        if counted.granted and self.held(now):
+            self.ahead = counted, now
+        else:
+            self.begin(rate, counted, now)
+
+    def begin(self, rate: Rate, counted: Counted, came: float) -> None:
+        self.left, self.remaining = counted.granted, counted.remaining
+        self.low = self.left // _AHEAD if self.left >= _LEAST_AHEAD else 0
+        self.until = came + rate.seconds * _KEPT_PART
+        self.reset_at = came + counted.reset_seconds
+        if not counted.granted:
+            self.refused_until = came + min(max(counted.reset_seconds, 0.001), _REFUSED_SECONDS)
 
 
 class RequestRates:
@@ -77,14 +119,16 @@ class RequestRates:
         if rate.amount == NO_LIMIT:
             return True
         portion = self._portions.get(rate.limit + " " + key)
-        if (
-            portion is None
-            or portion.left <= 0
-            or time.monotonic() >= portion.until
-            or 2 * (portion.remaining + portion.left - 1) < rate.amount
-        ):
+        if portion is None:
+            return False
+        now = time.monotonic()
+        if (portion.left <= 0 or now >= portion.until) and not portion.has(rate, now):
+            return False
+        if 2 * (portion.remaining + portion.left - 1) < rate.amount:
             return False
         portion.left -= 1
+        if portion.left < portion.low and portion.refill is None and portion.ahead is None:
+            portion.refill = asyncio.create_task(self._refill(portion, rate, key))
         return True
 
     async def admit(self, rate: Rate, key: str) -> RateState | None:
@@ -95,25 +139,29 @@ class RequestRates:
         while True:
             if (state := portion.take(rate)) is not None:
                 return state
-            portion.waiting += 1
-            try:
-                if portion.refill is None:
-                    portion.refill = asyncio.create_task(self._refill(portion, rate, key))
-                await asyncio.shield(portion.refill)  # others may wait for it, too
-            finally:
-                portion.waiting -= 1
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            portion.waiters.append(waiter)
+            if portion.refill is None:
+                portion.refill = asyncio.create_task(self._refill(portion, rate, key))
+            await waiter
 
     async def _refill(self, portion: _Portion, rate: Rate, key: str) -> None:
+        failure: Exception | None = None
         try:
-            counted = await self._counted(rate, key, max(rate.amount // _PARTS, portion.waiting, 1))
-            now = time.monotonic()
-            portion.left, portion.remaining = counted.granted, counted.remaining
-            portion.until = now + rate.seconds * _KEPT_PART
-            portion.reset_at = now + counted.reset_seconds
-            if not counted.granted:
-                portion.refused_until = now + min(max(counted.reset_seconds, 0.001), _REFUSED_SECONDS)
+            wanted = rate.amount // _PARTS - portion.held(time.monotonic())
+            portion.came(rate, await self._counted(rate, key, max(wanted, portion.waiting, 1)))
+        except Exception as error:  # noqa: BLE001  whoever waits is told, whatever it was
+            failure = error
         finally:
-            portion.refill = None
+            portion.refill, waiters, portion.waiters = None, portion.waiters, []
+            for waiter in waiters:
+                if waiter.done():  # whoever asked has gone
+                    continue
+                if failure is None:
+                    waiter.set_result(None)
+                else:
+                    waiter.set_exception(failure)
+                    waiter.exception()  # retrieved here, should nobody wait any more
 
     async def _counted(self, rate: Rate, key: str, count: int) -> Counted:
         if time.monotonic() >= self._away_until:

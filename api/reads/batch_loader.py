@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from itertools import chain
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -20,18 +21,17 @@ class BatchLoader(Generic[K, V]):
     def __init__(self, fetch: Callable[[Collection[K]], Awaitable[Mapping[K, V]]], *, most: int) -> None:
         self._fetch = fetch
         self._most = most
-        self._waiting: dict[K, asyncio.Future[V | None]] = {}
+        self._waiting: dict[K, list[asyncio.Future[V | None]]] = {}
+        """One for each who waits: one that is cancelled cancels no other, and none is told by way of another one."""
         self._runner: asyncio.Task[None] | None = None
 
     async def get(self, key: K) -> V | None:
         """What the fetch says of `key`, None if it says nothing. Raises what the fetch raises."""
-        future = self._waiting.get(key)
-        if future is None:
-            future = self._waiting[key] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[V | None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(key, []).append(future)
         if self._runner is None:
             self._runner = asyncio.create_task(self._run())
-        # Several may wait for one future: one that is cancelled must not cancel it.
-        return await asyncio.shield(future)
+        return await future
 
     async def _run(self) -> None:
         try:
@@ -42,15 +42,17 @@ class BatchLoader(Generic[K, V]):
         finally:
             self._runner = None
 
-    async def _answer(self, batch: dict[K, asyncio.Future[V | None]]) -> None:
+    async def _answer(self, batch: dict[K, list[asyncio.Future[V | None]]]) -> None:
         try:
             values = await self._fetch(batch.keys())
         except Exception as error:  # noqa: BLE001  whoever asked is told, whatever it was
-            for future in batch.values():
-                if not future.cancelled():
+            for future in chain.from_iterable(batch.values()):
+                if not future.done():
                     future.set_exception(error)
                     future.exception()  # retrieved here, should nobody wait any more
             return
-        for key, future in batch.items():
-            if not future.cancelled():
-                future.set_result(values.get(key))
+        for key, futures in batch.items():
+            value = values.get(key)
+            for future in futures:
+                if not future.done():
+                    future.set_result(value)

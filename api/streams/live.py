@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from types import FrameType
 from typing import Any, Final, NamedTuple, Protocol
 
-from api.authentication.auth import TRUSTED_SECONDS, Devices
+from api.authentication.auth import Devices
+from api.authentication.trusted import TRUSTED_SECONDS
 from api.errors import RATE_LIMITED, ProblemError
 from api.limits.limits_in_force import LimitsInForce
 from api.limits.pace import Pace

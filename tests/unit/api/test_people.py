@@ -516,7 +516,7 @@ async def test_a_device_is_rotated_and_expires() -> None:
         devices = server.service.stores.devices._tables.devices  # type: ignore[attr-defined]
         for key, (device, revoked_at) in list(devices.items()):
             devices[key] = (replace(device, expires_at=device.expires_at and time.time() - 1), revoked_at)
-        server.service.state.devices._trusted.clear()
+        server.service.state.devices._devices._known.clear()
         assert code(await server.device(brief).get("/hashes")) == (401, "unauthenticated")
 
 

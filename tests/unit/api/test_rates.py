@@ -7,7 +7,7 @@ import re
 import time
 from dataclasses import replace
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 
@@ -15,7 +15,7 @@ from api.errors import ProblemError
 from api.limits.rates import RequestRates
 from shared.adapters.rates import memory_rates
 from shared.core.access.audit import BY_OPERATOR, AuditAct
-from shared.core.access.limits import Limit, Rate
+from shared.core.access.limits import Limit, Rate, RateState
 from shared.core.documents import SpaceId
 from shared.ports import Counted, UnavailableError
 from shared.settings import Settings
@@ -31,13 +31,16 @@ class Counter:
     def __init__(self) -> None:
         self.calls = 0
         self.away = False
+        self.granted = 0
         self._inner = memory_rates()
 
     async def take(self, rate: Rate, key: str, count: int) -> Counted:
         self.calls += 1
         if self.away:
             raise UnavailableError("away")
-        return await self._inner.take(rate, key, count)
+        counted = await self._inner.take(rate, key, count)
+        self.granted += counted.granted
+        return counted
 
 
 async def granted(rates: RequestRates, rate: Rate, count: int, key: str = "k") -> int:
@@ -88,6 +91,52 @@ async def test_what_was_taken_passes_for_a_part_of_the_window_alone(monkeypatch:
     assert rates.passes(RATE, "k")
     clock.monotonic.return_value += 0.01 * RATE.seconds
     assert not rates.passes(RATE, "k")
+
+
+async def test_nobody_waits_for_what_a_large_rate_has_and_a_process_holds_no_more_than_before() -> None:
+    counter = Counter()
+    rates, rate = RequestRates(counter, memory_rates()), Rate(Limit.REQUESTS_PER_SPACE, 400_000)
+    assert await rates.admit(rate, "k")
+    passed = 1
+    for _ in range(5000):
+        assert rates.passes(rate, "k")
+        passed += 1
+        await asyncio.sleep(0)
+        assert passed <= counter.granted <= passed + rate.amount // 400
+    assert 5 <= counter.calls <= 8
+
+
+async def test_what_was_taken_ahead_is_no_longer_good_than_it_would_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Mock()
+    monkeypatch.setattr("api.limits.rates.time", clock)
+    clock.monotonic.return_value = 100.0
+    rates, rate = RequestRates(Counter(), memory_rates()), Rate(Limit.REQUESTS_PER_SPACE, 400_000)
+    await rates.admit(rate, "k")
+    for _ in range(800):
+        assert rates.passes(rate, "k")
+    await asyncio.sleep(0.05)  # more has come, at the same moment
+    clock.monotonic.return_value += 0.1 * rate.seconds
+    assert not rates.passes(rate, "k")
+
+
+async def test_who_waits_for_more_is_told_what_failed_and_the_next_one_asks_again() -> None:
+    counter = Mock()
+    counter.take = AsyncMock(side_effect=ZeroDivisionError)
+    rates = RequestRates(counter, counter)
+    found = await asyncio.gather(*(rates.admit(RATE, "k") for _ in range(3)), return_exceptions=True)
+    assert [type(error) for error in found] == [ZeroDivisionError] * 3 and counter.take.await_count == 1
+    counter.take = AsyncMock(return_value=Counted(5, 100, 1.0))
+    assert (await asyncio.gather(*(rates.admit(RATE, "k") for _ in range(3))))[0]
+
+
+async def test_one_who_goes_while_it_waits_takes_nothing_from_the_others() -> None:
+    rates = RequestRates(Counter(), memory_rates())
+    waiting = [asyncio.create_task(rates.admit(RATE, "k")) for _ in range(3)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    found = await asyncio.gather(*waiting, return_exceptions=True)
+    assert isinstance(found[0], asyncio.CancelledError)
+    assert all(isinstance(state, RateState) and state.allowed for state in found[1:])
 
 
 async def test_three_processes_grant_together_what_the_rate_says() -> None:

@@ -631,6 +631,27 @@ BREAKS = (
         ("tests/unit/api/test_filled_spaces.py",),
     ),
     Break(
+        "filled spaces: small ones have a map made",
+        "api/reads/filled_spaces.py",
+        "if written >= LARGE_MAP and ",
+        "if ",
+        ("tests/unit/api/test_filled_spaces.py",),
+    ),
+    Break(
+        "filled spaces: a map is made again whatever part of it was written",
+        "api/reads/filled_spaces.py",
+        "filling.came_since_map * _PART_OF_MAP >= written and ",
+        "",
+        ("tests/unit/api/test_filled_spaces.py",),
+    ),
+    Break(
+        "filled spaces: a map is made to its end whoever else asks",
+        "api/reads/hash_maps.py",
+        "            if not goes_on():\n",
+        "            if False:\n",
+        ("tests/unit/api/test_filled_spaces.py",),
+    ),
+    Break(
         "known heads: another worker's writes are not looked for",
         "shared/adapters/mongodb/heads.py",
         "mark_of(space_row) != self._known.mark:",

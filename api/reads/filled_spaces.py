@@ -1,4 +1,4 @@
-"""Pages of spaces that were filled just now, made before anybody asks for them.
+"""Pages and maps of spaces that were filled just now, made before anybody asks for them.
 
 Who fills a space with a first push has other devices, which begin next. Once nothing more has come for a moment, the
 pages with which they begin are made and kept (`PageCache`), one after another, of one space at a time.
@@ -6,6 +6,9 @@ pages with which they begin are made and kept (`PageCache`), one after another, 
 What that costs is bounded by what was written: the pages of a space are made again when as many documents have come
 in large batches as were in those made before. They take free room of the cache alone, and moments in which nobody
 else asks for anything; it ends when more is written.
+
+After its pages the hash map of a large space is made, and kept by the store, if a quarter of all that was ever
+written to the space has come since its map was made last.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from api.reads.beside import Beside
-from api.reads.hash_maps import HashMaps
+from api.reads.hash_maps import KEPT_BYTES, HashMaps
 from api.reads.page_cache import PageCache
 from shared.core.documents import Device, SpaceId
 
@@ -31,6 +34,9 @@ _PAGE_DOCUMENTS: Final = 1000
 """As our clients ask for them, if a request may have so many,"""
 _CODING: Final = "zstd"
 """and in which coding."""
+LARGE_MAP: Final = KEPT_BYTES // 50
+"""Documents, about: the map of fewer is not kept by the store."""
+_PART_OF_MAP: Final = 4
 _SPACES: Final = 1000
 """Of which it is remembered what came."""
 
@@ -41,6 +47,8 @@ class _Filling:
     """Documents since its pages were made last."""
     made: int = 0
     """Documents in those, about."""
+    came_since_map: int = 0
+    """The same, since its map was made."""
     more: asyncio.Event = field(default_factory=asyncio.Event)
     """Some came."""
 
@@ -77,6 +85,7 @@ class FilledSpaces:
         if len(self._fillings) > _SPACES:
             self._fillings.popitem(last=False)
         filling.came += documents
+        filling.came_since_map += documents
         filling.more.set()
         if filling.is_due:
             self._making.begin(space, space, lambda: self._when_quiet(device, filling))
@@ -98,3 +107,8 @@ class FilledSpaces:
             lineage = await self._maps.lineage(device.space)
             pages = await self._pages.make_all(device.space, lineage, self._limit, _CODING, goes_on=goes_on)
             filling.made = pages * self._limit
+            written = lineage.sequence
+            if written >= LARGE_MAP and filling.came_since_map * _PART_OF_MAP >= written and goes_on():
+                came = filling.came_since_map
+                if await self._maps.make_ahead(device.space, goes_on=goes_on):
+                    filling.came_since_map -= came

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -31,6 +32,10 @@ KEPT_AFTER_SECONDS: Final = 1.0
 _ATTEMPTS = 4
 _SPACES_AT_ONCE = 500
 _SPACES_REMEMBERED = 10_000
+
+
+class _NotNowError(Exception):
+    """What is made before anybody asks for it is not to be made now."""
 
 
 class HashMaps:
@@ -112,6 +117,20 @@ class HashMaps:
             self._kept.put(space, hash_map)
             return hash_map
 
+    async def make_ahead(self, space: SpaceId, *, goes_on: Callable[[], bool]) -> bool:
+        """Has the store keep the map as it is now, for who asks first, while that goes on; `goes_on` is asked in a
+        thread. The map itself is not kept here or in the cache, where it would take the room of maps that somebody
+        asked for. Returns whether it was made."""
+        async with await self._cache.build(space) as mine:
+            if not mine:
+                return False
+            try:
+                await self._built(space, goes_on)
+            except _NotNowError:
+                return False
+            await self._keeping.over(space)  # who asks meanwhile waits, and finds it
+            return True
+
     async def body(self, space: SpaceId, hash_map: CachedHashMap, coding: str) -> list[bytes]:
         """The map as JSON text in parts, compressed if asked."""
         body = await hash_map.body(coding)
@@ -172,15 +191,22 @@ class HashMaps:
         await self._cache.patch(space, cached.position, new, touched)
         return new
 
-    async def _built(self, space: SpaceId) -> BucketedMap:
-        """Of the one that the store keeps and what changed since, or of all documents."""
+    async def _built(self, space: SpaceId, goes_on: Callable[[], bool] = lambda: True) -> BucketedMap:
+        """Of the one that the store keeps and what changed since, or of all documents. Raises _NotNowError when it
+        does not go on."""
         kept = await self._store.kept_map(space)
         current = None if kept is None else await self._since_kept(space, kept)
         if current is not None:
             return current
         metrics.HASH_MAPS_BUILT.inc()
         gathering = Gathering()
-        lineage = await self._store.live(space, gathering.add)
+
+        def add(documents: Sequence[tuple[bytes, bytes]]) -> None:
+            if not goes_on():
+                raise _NotNowError
+            gathering.add(documents)
+
+        lineage = await self._store.live(space, add)
         # In a thread: of a million documents it takes half a second.
         built = await asyncio.to_thread(gathering.map, lineage.position)
         self._keep(space, built)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 import pytest
 
-from api.reads import filled_spaces
+from api.reads import filled_spaces, hash_maps
+from shared.core.documents import SpaceId
+from shared.core.index.hash_map import BucketedMap
+from shared.core.index.lineage import Lineage
 from shared.ports import UnavailableError
 from shared.settings import Settings
 from tests.patience import PATIENCE_SECONDS
@@ -151,6 +154,91 @@ async def test_they_are_made_while_nobody_else_asks_for_anything() -> None:
         await push(client, IDS)
         await quiet()
         assert store.read == []
+
+
+class KeepingStore(CountedStore):
+    """Notes of how many documents maps were kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[int] = []
+        self.read_whole = 0
+
+    async def live(self, space: SpaceId, take: Callable[[Sequence[tuple[bytes, bytes]]], None]) -> Lineage:
+        self.read_whole += 1
+        return await super().live(space, take)
+
+    async def keep_map(self, space: SpaceId, map_: BucketedMap) -> None:
+        await super().keep_map(space, map_)
+        self.kept.append(len(list(map_.items())))
+
+
+def keeping(monkeypatch: pytest.MonkeyPatch, large: int) -> tuple[KeepingStore, Service]:
+    """Maps of so many writes are kept, and of twice as many bytes."""
+    monkeypatch.setattr(filled_spaces, "LARGE_MAP", large)
+    monkeypatch.setattr(hash_maps, "KEPT_BYTES", 2 * large)
+    monkeypatch.setattr(hash_maps, "KEPT_CHANGES", 1)
+    monkeypatch.setattr(hash_maps, "KEPT_AFTER_SECONDS", 0)
+    store = KeepingStore()
+    return store, Service(documents=store)
+
+
+async def maps_kept(store: KeepingStore, *sizes: int) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while len(store.kept) < len(sizes):
+            await asyncio.sleep(0.005)
+    await quiet()
+    assert store.kept == [*sizes]
+
+
+async def test_a_large_space_that_was_filled_has_its_map_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, service = keeping(monkeypatch, 12)
+    async with service.client() as client:
+        await push(client, IDS)
+        await maps_kept(store, 12)
+        assert store.read_whole == 1
+        found = (await client.get("/hashes")).json()
+        assert sorted(found) == IDS and store.read_whole == 1
+
+
+async def test_a_small_space_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, service = keeping(monkeypatch, 13)
+    async with service.client() as client:
+        await push(client, IDS)
+        await read(store, 3)
+        await quiet()
+        assert (store.kept, store.read_whole) == ([], 0)
+
+
+async def test_a_map_is_made_again_when_a_quarter_was_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, service = keeping(monkeypatch, 12)
+    async with service.client() as client:
+        edited, more = ([f"{name}{number}" for number in range(40)] for name in "ef")
+        for identity in edited:
+            await client.post(f"/task/{identity}", json={"client_state": {"id": identity}})
+        await push(client, IDS)  # of 52 writes
+        await read(store, 13)
+        await quiet()
+        assert (store.kept, store.read_whole) == ([], 0)
+        await push(client, IDS, step=2)  # too few for its pages
+        await push(client, more)
+        await maps_kept(store, 92)
+        await push(client, [*edited, *more, *IDS], step=3)
+        await maps_kept(store, 92, 92)
+        assert store.read_whole == 1
+
+
+async def test_a_map_is_not_made_any_more_when_others_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, service = keeping(monkeypatch, 12)
+    monkeypatch.setattr("api.limits.pace.Pace.is_alone", lambda _pace, _share: store.read_whole == 0)
+    async with service.client() as client:
+        await push(client, IDS)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not store.read_whole:
+                await asyncio.sleep(0.005)
+        await quiet()
+        assert store.kept == []
+        assert sorted((await client.get("/hashes")).json()) == IDS
 
 
 @pytest.mark.parametrize("error", [UnavailableError("on purpose"), ZeroDivisionError("which may quote a document")])

@@ -22,7 +22,7 @@ from pymongo.errors import (
 
 from shared.adapters.mongodb import Mongo, opened
 from shared.adapters.mongodb.commands import find_command
-from shared.adapters.mongodb.reads import Reads
+from shared.adapters.mongodb.reads import Reads, aggregate_command
 from shared.settings import Settings
 from tests.integration.writers import Commands
 
@@ -60,6 +60,13 @@ async def test_what_comes_is_what_the_driver_brings(mongo: Mongo, rows: str, tog
                 texts = [decode_all(batch) async for batch in batches]
             assert [row for text in texts for row in text] == expected
             assert max(map(len, texts)) <= together
+
+
+@pytest.mark.parametrize("together", [3, 5, 6])
+async def test_what_stages_find_is_what_the_driver_brings(mongo: Mongo, rows: str, together: int) -> None:
+    stages: list[dict[str, Any]] = [{"$sort": {"_id": 1}}, {"$project": {"n": 1}}]
+    expected = await mongo.database[rows].aggregate(stages).to_list(None)
+    assert expected and await Reads(mongo).rows(aggregate_command(rows, stages, together=together)) == expected
 
 
 async def test_who_wants_no_more_ends_the_cursor(settings: Settings, rows: str) -> None:

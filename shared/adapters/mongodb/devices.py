@@ -19,6 +19,8 @@ from shared.adapters.mongodb.atomic import (
     note_addition,
 )
 from shared.adapters.mongodb.client import Mongo, Row, errors_mapped
+from shared.adapters.mongodb.commands import find_command
+from shared.adapters.mongodb.reads import Reads
 from shared.adapters.mongodb.rows import device_of, device_row
 from shared.core.access.audit import AuditEntry
 from shared.core.access.limits import Limit
@@ -32,6 +34,7 @@ class MongoDeviceStore:
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
         self._devices = mongo.database["devices"]
+        self._reads = Reads(mongo)
 
     async def add(self, device: Device, token_hash: str, entry: AuditEntry) -> None:
         async def work(session: MongoSession) -> None:
@@ -41,8 +44,9 @@ class MongoDeviceStore:
         await atomically(self._mongo, work)
 
     async def by_token_hashes(self, token_hashes: Collection[str]) -> dict[str, Device]:
+        find = find_command("devices", {"token_hash": {"$in": list(token_hashes)}}, together=len(token_hashes) + 1)
         with errors_mapped():
-            rows = await self._devices.find({"token_hash": {"$in": list(token_hashes)}}).to_list(None)
+            rows = await self._reads.rows(find)
         devices: dict[str, Device] = {}
         for row in rows:
             if "revoked_at" in row:

@@ -11,7 +11,7 @@ The driver promises nothing about these parts; tests/integration/test_reads.py t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
 from typing import Any, TypeVar
 
@@ -42,7 +42,7 @@ class Reads:
         self._database = mongo.database.name
 
     async def rows(self, find: Row) -> list[Row]:
-        """All rows that a `find_command` finds: they are few."""
+        """All rows that a `find_command` or an `aggregate_command` finds: they are few."""
         rows: list[Row] = []
         async with aclosing(self._batches(find, _rows)) as batches:
             async for batch in batches:
@@ -54,7 +54,8 @@ class Reads:
         return self._batches(find, _text)
 
     async def _batches(self, find: Row, made: _Made[_Batch[T]]) -> AsyncGenerator[T, None]:
-        collection, together = find["find"], find["batchSize"]
+        collection = find["find"] if "find" in find else find["aggregate"]
+        together = find["batchSize"] if "find" in find else find["cursor"]["batchSize"]
         server, (cursor, batch) = await self._in_thread(self._first, {**find, "readConcern": MAJORITY.document}, made)
         more: Row = {"getMore": Int64(cursor), "collection": collection, "batchSize": together}
         try:
@@ -98,6 +99,11 @@ class Reads:
             asyncio.get_running_loop(), work, *arguments
         )
         return future
+
+
+def aggregate_command(collection: str, stages: Sequence[Row], *, together: int) -> Row:
+    """`together`: as many rows come in one answer unless they are large."""
+    return {"aggregate": collection, "pipeline": list(stages), "cursor": {"batchSize": together}}
 
 
 def _checked(answer: Any, connection: Any) -> None:

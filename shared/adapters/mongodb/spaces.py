@@ -30,6 +30,7 @@ from shared.adapters.mongodb.atomic import (
     set_or_unset,
 )
 from shared.adapters.mongodb.client import Mongo, Row, errors_mapped
+from shared.adapters.mongodb.reads import Reads, aggregate_command
 from shared.core.access.audit import AuditEntry
 from shared.core.access.limits import Limit
 from shared.core.access.roles import Access, Membership, Role, SpaceProfile
@@ -139,6 +140,7 @@ class MongoMembershipStore:
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
         self._members = mongo.database["members"]
+        self._reads = Reads(mongo)
 
     async def access(self, pairs: Collection[tuple[SpaceId, UserId]]) -> dict[tuple[SpaceId, UserId], Access]:
         stages: list[dict[str, Any]] = [
@@ -156,7 +158,7 @@ class MongoMembershipStore:
             },
         ]
         with errors_mapped():
-            rows = await self._members.aggregate(stages).to_list(None)
+            rows = await self._reads.rows(aggregate_command("members", stages, together=len(pairs) + 1))
         roles = {(SpaceId(row["space"]), UserId(row["user"])): access_of(row) for row in rows}
         return {pair: access for pair, access in roles.items() if access is not None}
 

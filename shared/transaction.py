@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from shared import codec
-from shared.core.documents import DeviceId, Epoch, SequenceNumber
+from shared.core.documents import Body, ContentHash, DeviceId, Epoch, SequenceNumber
 from shared.core.frozen import frozen
+from shared.core.json.canonical import hash_of_canonical
 from shared.core.merge.conflict_rows import ConflictRow, conflict_rows
 from shared.core.merge.policies import Policies
 from shared.core.resolution.batch import Change, Item, Write, answer, live_change, waves
@@ -233,10 +234,12 @@ class CachedResolver:
     """Decides the submissions of a batch. If they are large it remembers what it decided, because the transaction may
     have to begin again. That is sound: the rules are pure."""
 
-    def __init__(self, max_bytes: int, *, hash_of: HashOf = codec.content_hash) -> None:
-        """`max_bytes`: of the canonical form of a document that is made of two. `hash_of`: a content hash."""
+    def __init__(self, max_bytes: int, *, hash_of: HashOf | None = None) -> None:
+        """`max_bytes`: of the canonical form of a document that is made of two. `hash_of`: another content hash."""
         self._max_bytes = max_bytes
         self._hash_of = hash_of
+        self._hashed: tuple[Body, int] | None = None
+        """The last body that was hashed, and the length of its canonical form: it is asked next."""
         self._cache: list[tuple[Sequence[ContextAndSubmission], Policies, list[Resolved | NeedsData]]] = []
         self._weights = Weights()
 
@@ -265,16 +268,24 @@ class CachedResolver:
         return [self._resolve(context, submission, policies) for context, submission in cases]
 
     def _resolve(self, context: DocumentContext, submission: Submission, policies: Policies) -> Resolved | NeedsData:
-        result = resolve(context, submission, policies, hash_of=self._hash_of)
+        result = resolve(context, submission, policies, hash_of=self._hash_of or self._content_hash)
         if isinstance(result, NeedsData):
             return result
         if isinstance(result, Decision):
-            result = within_limit(
-                result, context, submission, self._max_bytes, lambda body: len(codec.canonical(body))
-            )
+            result = within_limit(result, context, submission, self._max_bytes, self._canonical_size)
         if isinstance(result, Refusal):
             return Resolved(result)
         return Resolved(result, conflict_rows(result.conflicts, policies))
+
+    def _content_hash(self, body: Body) -> ContentHash:
+        data = codec.canonical(body)
+        self._hashed = body, len(data)
+        return hash_of_canonical(data)
+
+    def _canonical_size(self, body: Body) -> int:
+        if self._hashed is not None and self._hashed[0] is body:
+            return self._hashed[1]
+        return len(codec.canonical(body))
 
 
 def _resolve_all(

@@ -103,8 +103,8 @@ BREAKS = (
     Break(
         "row 5: what the device sent since is not asked for",
         "shared/core/resolution/base_selection.py",
-        "    if lookup.submission.device is None:\n        return basis\n",
-        "    if True:\n        return basis\n",
+        "    if lookup.submission.device is None:\n        return Basis(rule, (base,))\n",
+        "    if True:\n        return Basis(rule, (base,))\n",
     ),
     Break(
         "row 5: what a device may not have seen is not recorded",
@@ -166,8 +166,8 @@ BREAKS = (
     Break(
         "doubts: what a device sent over a tombstone is forgotten",
         "shared/core/resolution/base_selection.py",
-        "        return replace(with_own, rule=basis.rule, sent=replace(with_own.sent, own=()))",
-        "        return basis",
+        "        return replace(with_own, rule=rule, server_from=under, sent=replace(with_own.sent, own=()))",
+        "        return Basis(rule, (body,), server_from=under)",
         DOUBTS,
     ),
     Break(
@@ -194,8 +194,8 @@ BREAKS = (
     Break(
         "unseen: what was sent on a later base and is pruned is forgotten",
         "shared/core/resolution/base_selection.py",
-        'forgotten=len(own) < len(sent_on["own"]),',
-        'forgotten=len(others) < len(sent_on["others"]),',
+        "forgotten=len(own) < len(sent),",
+        "forgotten=len(_bodies(lookup, others)) < len(others),",
         UNSEEN,
     ),
     Break(
@@ -383,8 +383,8 @@ BREAKS = (
     Break(
         "row 6: the server's changes are counted from the client's base",
         "shared/core/resolution/base_selection.py",
-        "(body,), server_from=under)",
-        "(body,), server_from=None)",
+        "server_from=under, sent=replace(",
+        "server_from=None, sent=replace(",
     ),
     Break(
         "row 7: what came back around an edit counts as one",
@@ -668,8 +668,8 @@ BREAKS = (
     Break(
         "known histories: of what was added in a transaction nothing is known",
         "shared/adapters/mongodb/histories.py",
-        "            self._added.setdefault(document, []).extend(more)",
-        "            pass",
+        "        self._added.setdefault(document, []).extend(more)",
+        "        pass",
         ("tests/contract/test_transaction.py",),
     ),
     Break(

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.adapters.mongodb.rows import head_of, pairs_of, stored_of
-from shared.adapters.mongodb.written import new_head, received_beside, superseded
+from shared.adapters.mongodb.rows import head_of, pairs_of, stored_of, superseded_row
+from shared.adapters.mongodb.written import new_head, new_received, superseded_past
 from shared.codec import content_hash
 from shared.core.documents import Body, ContentHash, DeviceId, DocumentId, Epoch, SequenceNumber, SpaceId
 from shared.core.json.values import weigh
@@ -51,13 +51,14 @@ def test_a_head_and_what_it_leaves_are_what_their_rows_say(
 ) -> None:
     revision = Revision(body, HASH, (), pairs, gone, version)
     write = written(decided(revision))
-    row, head = new_head(SPACE, write, revision, Allotted(SequenceNumber(4), history))
-    as_read = head_of(row)
+    new = new_head(SPACE, write, revision, Allotted(SequenceNumber(4), history))
+    head, as_read = new.head(), head_of(new.row)
     assert as_read == head and as_read.size == head.size
     assert head.weight == as_read.weight
     assert body is None or (head.weight is not None and head.weight >= weigh([body]))
 
-    old, past = superseded({"_id": "s/a", **row}, head, write, revision, SequenceNumber(5))
+    old = superseded_row(new.row, SUBMISSION.document, list(gone), SequenceNumber(5), 9.0)
+    past = superseded_past(head, old)
     assert past.stored == stored_of(old) and past.pairs == pairs_of(old)
     assert past.gone == tuple(old.get("gone", ())) and past.size == old.get("size", 0)
     assert past.weight == (0 if body is None else head.weight)
@@ -69,6 +70,7 @@ def test_a_received_state_is_what_its_row_says(
     body: Body, gone: frozenset[ValueKey], version: Version | None
 ) -> None:
     received = Received(content_hash(body), body, gone, version)
-    row, past = received_beside(SPACE, written(decided(None, received)), received, {"seq": 3})
+    new = new_received(SPACE, written(decided(None, received)), received, {"seq": 3})
+    row, past = new.row, new.past()
     assert past.stored == stored_of(row) and past.pairs == pairs_of(row) == ()
     assert past.gone == tuple(row.get("gone", ())) and past.size == row["size"] and past.weight >= weigh([body])

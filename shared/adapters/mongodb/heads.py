@@ -26,6 +26,7 @@ from shared.adapters.mongodb.known_heads import (
     mark_of,
 )
 from shared.adapters.mongodb.rows import head_of
+from shared.adapters.mongodb.written import NewHead
 from shared.core.documents import SpaceId
 from shared.core.resolution.context import Head
 from shared.core.resolution.document_history import DocumentHistory
@@ -47,6 +48,8 @@ class HeadRows:
         self._rows: dict[str, Row | None] = {}
         self._heads: dict[str, Head | None] = {}
         """What rows are to the rules, where that was asked."""
+        self._new: dict[str, NewHead] = {}
+        """Of what was put here."""
         self._inserts: dict[str, Row] = {}
         """Rows that the database does not have, by key."""
         self._updates: dict[str, list[Row]] = {}
@@ -97,7 +100,8 @@ class HeadRows:
         try:
             return self._heads[key]
         except KeyError:
-            head = self._heads[key] = head_of(self._rows.get(key))
+            new = self._new.get(key)
+            head = self._heads[key] = head_of(self._rows.get(key)) if new is None else new.head()
             return head
 
     @property
@@ -115,18 +119,19 @@ class HeadRows:
 
     # Writing
 
-    def put(self, row: Row, head: Head | None = None) -> None:
-        """A new head. `head`: what it is to the rules, if that is known."""
+    def put(self, row: Row, made_of: NewHead | None = None) -> None:
+        """A new head. `made_of`: what its row is of, if that is known."""
         key = row["_id"]
         if key in self._inserts or self._rows.get(key) is None:
             self._inserts[key] = row
         else:
             self._updates[key] = [{"q": {"_id": key}, "u": row}]
         self._rows[key] = row
-        if head is None:
-            self._heads.pop(key, None)
+        self._heads.pop(key, None)
+        if made_of is None:
+            self._new.pop(key, None)
         else:
-            self._heads[key] = head
+            self._new[key] = made_of
         self._changed.discard(key)
 
     def change(self, row: Row, *updates: Row) -> None:

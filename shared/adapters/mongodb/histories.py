@@ -36,9 +36,12 @@ class Histories:
         self._whole.setdefault(document, history)
 
     def add(self, document: DocumentId, more: Iterable[Past]) -> None:
-        """To be written."""
-        if document in self._whole:
-            self._added.setdefault(document, []).extend(more)
+        """To be written. Of a document that is known."""
+        self._added.setdefault(document, []).extend(more)
+
+    def knows(self, document: DocumentId) -> bool:
+        """Whether all that came before its head is known."""
+        return document in self._whole
 
     def of(self, document: DocumentId) -> DocumentHistory | None:
         """None: not all of it is known."""

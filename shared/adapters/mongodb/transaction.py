@@ -12,9 +12,9 @@ from shared.adapters.mongodb.heads import HeadRows
 from shared.adapters.mongodb.histories import Histories, within_weight
 from shared.adapters.mongodb.known_heads import KnownHeads, KnownInSpace
 from shared.adapters.mongodb.revisions import Revisions
-from shared.adapters.mongodb.rows import device_memory_of, device_memory_row, remembers
+from shared.adapters.mongodb.rows import device_memory_of, device_memory_row, remembers, superseded_row
 from shared.adapters.mongodb.space_row import PoliciesOf, SpaceRow
-from shared.adapters.mongodb.written import kept_head, new_head, received_beside, received_by, superseded
+from shared.adapters.mongodb.written import kept_head, new_head, new_received, received_by, superseded_past
 from shared.core.documents import DeviceId, DocumentId, Position, SequenceNumber, SpaceId
 from shared.core.index.lineage import Lineage
 from shared.core.merge.policies import Policies
@@ -191,19 +191,25 @@ class MongoTransaction:
             decision, submission = write.decision, write.item.submission
             key = self._key(submission.document)
             old, old_head = self._heads.get(key), self._heads.head(key)
-            past = [received_beside(self._space, write, received, old) for received in received_by(decision)]
+            beside = [new_received(self._space, write, received, old) for received in received_by(decision)]
+            rows = [one.row for one in beside]
+            goes_on = self._histories.knows(submission.document)
+            if goes_on:
+                self._histories.add(submission.document, [one.past() for one in beside])
             if decision.revision is not None:
-                row, head = new_head(self._space, write, decision.revision, Allotted(sequence, first.history))
+                head = new_head(self._space, write, decision.revision, Allotted(sequence, first.history))
                 if old is not None and old_head is not None:
-                    past.append(superseded(old, old_head, write, decision.revision, sequence))
-                self._heads.put({"_id": key, **row}, head)
+                    gone = list(decision.revision.gone)
+                    rows.append(superseded_row(old, submission.document, gone, sequence, submission.arrived_at))
+                    if goes_on:
+                        self._histories.add(submission.document, [superseded_past(old_head, rows[-1])])
+                self._heads.put(head.row, head)
                 sequence = SequenceNumber(sequence + 1)
             elif old is not None:
                 row, updates = kept_head(old, write)
                 if updates:
                     self._heads.change(row, *updates)
-            self._revisions.add([one.row for one in past])
-            self._histories.add(submission.document, [one.past for one in past])
+            self._revisions.add(rows)
             if decision.device_memory is not None:
                 memory_key = self._memory_key(submission)
                 self._device_memories[memory_key] = decision.device_memory

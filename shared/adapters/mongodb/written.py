@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from shared.adapters.mongodb.bodies import stored_body
 from shared.adapters.mongodb.client import Row
-from shared.adapters.mongodb.rows import pair_row, provenance_row, superseded_row
-from shared.core.documents import SequenceNumber, SpaceId
+from shared.adapters.mongodb.rows import pair_row, provenance_row
+from shared.core.documents import SpaceId
 from shared.core.merge.conflict_rows import MAX_CONFLICTS, with_more
 from shared.core.resolution.batch import Write
 from shared.core.resolution.context import (
@@ -25,21 +25,54 @@ from shared.large import weight_at_most
 
 
 class NewHead(NamedTuple):
-    """Its row, without its key, and what it is to the rules."""
+    """A row, and what it is of."""
 
     row: Row
-    head: Head
+    revision: Revision
+    weight: int
+    """Of the body: see `Head.weight`."""
+
+    def head(self) -> Head:
+        """What it is to the rules: as `head_of` its row, with nothing restored."""
+        row, revision = self.row, self.revision
+        body, history, version = revision.body, row["history"], row.get("version")
+        return Head(
+            row["seq"],
+            revision.hash,
+            body,
+            row["at"],
+            revision.pairs,
+            history,
+            version,
+            row.get("size"),
+            self.weight,
+        )
 
 
-class NewPast(NamedTuple):
-    """A superseded head, or a received state, as a row of the revisions and as a part of its document's history."""
+class NewReceived(NamedTuple):
+    """A row of a state that never was the head, and what it is of."""
 
     row: Row
-    past: Past
+    received: Received
+    weight: int
+
+    def past(self) -> Past:
+        """As a part of the document's history."""
+        received, row = self.received, self.row
+        state = Stored(received.hash, received.body, row["seq"], BEGINNING, version=row.get("version"))
+        return Past(state, gone=tuple(received.gone), size=row["size"], weight=self.weight)
+
+
+def superseded_past(head: Head, row: Row) -> Past:
+    """A head, superseded as its row says."""
+    was = Stored(head.hash, head.body, head.sequence, row["until"], head.history, head.version, head.body is None)
+    weight = 0 if head.body is None else head.weight or weight_at_most(head.body)
+    return Past(was, head.pairs, tuple(row.get("gone", ())), row.get("size", 0), weight)
 
 
 def new_head(space: SpaceId, write: Write, revision: Revision, position: Allotted) -> NewHead:
     row: Row = {
+        "_id": f"{space}/{write.item.submission.document}",
         "space": space,
         "seq": position.first,
         "history": position.history,
@@ -52,34 +85,13 @@ def new_head(space: SpaceId, write: Write, revision: Revision, position: Allotte
         row["version"] = dict(version)
     if revision.pairs:
         row["pairs"] = [pair_row(pair) for pair in revision.pairs]
-    size, weight = None, 1  # a tombstone is null
+    weight = 1  # of null
     if revision.body is not None:
-        row["body"], size, weight = stored_body(revision.body)
-        row["size"] = size
-    head = Head(
-        position.first,
-        revision.hash,
-        revision.body,
-        row["at"],
-        revision.pairs,
-        position.history,
-        version,
-        size,
-        weight,
-    )
-    return NewHead(row, head)
+        row["body"], row["size"], weight = stored_body(revision.body)
+    return NewHead(row, revision, weight)
 
 
-def superseded(old: Row, head: Head, write: Write, revision: Revision, until: SequenceNumber) -> NewPast:
-    """The head until now, by its row and by what it is to the rules."""
-    submission, gone = write.item.submission, list(revision.gone)
-    row = superseded_row(old, submission.document, gone, until, submission.arrived_at)
-    was = Stored(head.hash, head.body, head.sequence, until, head.history, head.version, head.body is None)
-    weight = 0 if head.body is None else head.weight or weight_at_most(head.body)
-    return NewPast(row, Past(was, head.pairs, tuple(gone), row.get("size", 0), weight))
-
-
-def received_beside(space: SpaceId, write: Write, received: Received, old: Row | None) -> NewPast:
+def new_received(space: SpaceId, write: Write, received: Received, old: Row | None) -> NewReceived:
     """A state that never was the head; `old`: the head that it met."""
     provenance = provenance_row(write)
     body, size, weight = stored_body(received.body)
@@ -101,8 +113,7 @@ def received_beside(space: SpaceId, write: Write, received: Received, old: Row |
         row["version"] = dict(received.version)
     if received.gone:
         row["gone"] = list(received.gone)
-    was = Stored(received.hash, received.body, row["seq"], BEGINNING, version=received.version)
-    return NewPast(row, Past(was, gone=tuple(received.gone), size=size, weight=weight))
+    return NewReceived(row, received, weight)
 
 
 def received_by(decision: Decision) -> list[Received]:

@@ -127,11 +127,13 @@ class Scope:
 class Policies:
     """A declaration that holds for a space; made by `parse`, never changed."""
 
-    __slots__ = ("_tree", "declared")
+    __slots__ = ("_nothing_said", "_tree", "declared")
 
     def __init__(self, declared: Mapping[str, tuple[Strategy, ...]]) -> None:
         self.declared = dict(declared)
         self._tree = _Node()
+        self._nothing_said = Scope([], None)
+        """Holds everywhere if nothing is declared."""
         for pattern, strategies in declared.items():
             self._tree.add(pointers.split(pattern), frozenset(strategies))
 
@@ -142,7 +144,7 @@ class Policies:
 
     def scope(self) -> Scope:
         """The policies at the document itself. It remembers what it is asked for: take one for each merge."""
-        return Scope(self._tree.here() if self.declared else [], None)
+        return Scope(self._tree.here(), None) if self.declared else self._nothing_said
 
     def at(self, pointer: str) -> Scope:
         """The policies at a place."""

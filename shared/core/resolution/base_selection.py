@@ -147,20 +147,20 @@ def by_rev(lookup: Lookup, state: Body | None) -> Basis | Refusal:
     if is_repeat(submission, pairs):
         return Basis(REPEAT, (state or EMPTY,), nothing_new=True, is_repeat=True)
     if base == CREATED:
-        return _with_own(lookup, Basis("4 created", (EMPTY,)), pairs, since)
+        return _with_own(lookup, "4 created", EMPTY, pairs, since)
     if parts is not None and parts.deleted:
         body = submission.base_state if isinstance(submission.base_state, dict) else EMPTY
         under = lookup.body(parts.hash)
         if under is None and parts.version:
             under = seen_by_deleter(lookup, rev_version(lookup.lineage(), parts))
-        basis = Basis("6 base is a tombstone", (body,), server_from=under)
-        with_own = _with_own(lookup, basis, pairs, since)
-        return replace(with_own, rule=basis.rule, sent=replace(with_own.sent, own=()))
+        rule = "6 base is a tombstone"
+        with_own = _with_own(lookup, rule, body, pairs, since)
+        return replace(with_own, rule=rule, server_from=under, sent=replace(with_own.sent, own=()))
     base_body = lookup.body(base_hash(base))
     if base_body is not None:
-        return _with_own(lookup, Basis("7 base", (base_body,)), pairs, since)
+        return _with_own(lookup, "7 base", base_body, pairs, since)
     if isinstance(submission.base_state, dict) and lookup.hash_of(submission.base_state) == base_hash(base):
-        return _with_own(lookup, Basis("8 base_state", (submission.base_state,)), pairs, since)
+        return _with_own(lookup, "8 base_state", submission.base_state, pairs, since)
     if submission.base_state is not None:
         return Refusal("base-unknown", "9 base unknown")
     if state is None:
@@ -185,30 +185,35 @@ def since_sent(lookup: Lookup) -> tuple[Body, ...]:
     return _bodies(lookup, newest)
 
 
-def _with_own(lookup: Lookup, basis: Basis, pairs: tuple[Pair, ...], since: SequenceNumber) -> Basis:
-    """Row 5, and what else the device sent that may have arrived after its base was made. It may have set back only
-    what it sent on this base: who sent something on a later one, and goes back, was restored from a backup.
+def _with_own(lookup: Lookup, rule: str, base: Body, pairs: tuple[Pair, ...], since: SequenceNumber) -> Basis:
+    """A base that was found by a rule; row 5, and what else the device sent that may have arrived after its base was
+    made. It may have set back only what it sent on this base: who sent something on a later one, and goes back, was
+    restored from a backup.
     A state that is its base has no edit, whatever was sent on later ones."""
     if lookup.submission.device is None:
-        return basis
+        return Basis(rule, (base,))
     since_base = [pair for pair in pairs if pair.since >= since]
     on_base = [pair for pair in since_base if pair.since == since]
     its_base = base_hash(lookup.submission.base or CREATED)
     unedited = lookup.submission.hash == its_base
     others = _newest(lookup, on_base, its_base)
-    sent_on = {
-        "own": others if unedited or len(on_base) == len(since_base) else _newest(lookup, since_base, its_base),
-        "others": others,
-        "earlier": _newest(lookup, [pair for pair in pairs if pair.since < since], its_base),
-    }
-    lookup.need(content for hashes in sent_on.values() for content in hashes)
-    own, on_it, earlier = (_bodies(lookup, hashes) for hashes in sent_on.values())
+    sent = others if unedited or len(on_base) == len(since_base) else _newest(lookup, since_base, its_base)
+    before = _newest(lookup, [pair for pair in pairs if pair.since < since], its_base)
+    if sent or others or before:
+        lookup.need([*sent, *others, *before])
+    own = _bodies(lookup, sent)
     later = [pair for pair in since_base if pair.since > since]
     overtaking = _in_another_history(lookup, later)
-    return replace(
-        basis,
-        rule="5 sent since" if own else basis.rule,
-        sent=SentBefore(own, on_it, earlier, forgotten=len(own) < len(sent_on["own"]), went_on=bool(later)),
+    return Basis(
+        "5 sent since" if own else rule,
+        (base,),
+        sent=SentBefore(
+            own,
+            _bodies(lookup, others),
+            _bodies(lookup, before),
+            forgotten=len(own) < len(sent),
+            went_on=bool(later),
+        ),
         put_back=PutBackDoubts(
             since=_bodies(lookup, _newest(lookup, overtaking, its_base)), overtaken=bool(overtaking)
         ),
@@ -267,7 +272,7 @@ def by_evidence(lookup: Lookup, state: Body, content: ContentHash | None) -> Bas
 
 def _bodies(lookup: Lookup, states: Iterable[ContentHash]) -> tuple[Body, ...]:
     """Those of these states that are here."""
-    return tuple(body for body in map(lookup.body, states) if body is not None)
+    return tuple([body for body in map(lookup.body, states) if body is not None])
 
 
 def _is_of_before(lookup: Lookup, device: DeviceMemory) -> bool:

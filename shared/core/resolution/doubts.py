@@ -53,8 +53,9 @@ def not_taken(basis: Basis, state: Body, result: Body) -> list[Conflict]:
     untaken = between(state, result)
     if not untaken:
         return []
-    named, others = _Compared(state, basis.bases), _Compared(state, basis.sent.others)
-    earlier = [(_Compared(state, [difference]), _Compared(result, [difference])) for difference in basis.sent.earlier]
+    keys = Keys()
+    named, others = _Compared(state, basis.bases, keys), _Compared(state, basis.sent.others, keys)
+    earlier = [(_Compared(state, [body], keys), _Compared(result, [body], keys)) for body in basis.sent.earlier]
     return [
         Conflict(
             difference.path,
@@ -87,7 +88,8 @@ def replaced_unseen(
         return [Conflict(difference.path, difference.there, difference.here, UNSEEN) for difference in lost_values]
     if basis.guessed:
         alternatives = [*lookup.recent(), *([EMPTY] if base_inference.count_edits(state, [head]) > 1 else [])]
-    compared, places = _Compared(head, alternatives), _Places()
+    keys = Keys()
+    compared, places = _Compared(head, alternatives, keys), _Places(keys)
     earlier = [*between_them, *(_set_back_to(lookup, state, head, lost_values, places) if remembered else ())]
     return [
         Conflict(difference.path, difference.there, difference.here, UNSEEN)
@@ -103,7 +105,8 @@ def of_loss(basis: Basis, head: Body, state: Body, result: Body) -> list[Conflic
     doubts = basis.put_back
     if not doubts.is_uncertain:
         return []
-    written = [_Compared(body, basis.bases) for body in doubts.since]
+    keys = Keys()
+    written = [_Compared(body, basis.bases, keys) for body in doubts.since]
     in_doubt = [
         difference
         for other, all_of_them in ((head, doubts.doubted or doubts.incomplete), (state, doubts.incomplete))
@@ -123,7 +126,7 @@ def decided_blindly(basis: Basis, conflicts: Iterable[Conflict]) -> list[Conflic
 
 def of_late_copy(basis: Basis, head: Body, state: Body) -> list[Conflict]:
     """What a state has that its device sent before it went on, as far as anybody can tell, and that is not there."""
-    edited = _Compared(state, basis.bases)
+    edited = _Compared(state, basis.bases, Keys())
     return [
         Conflict(difference.path, difference.there, difference.here, PUT_BACK)
         for difference in between(state, head)
@@ -153,8 +156,9 @@ def taken_back_before(basis: Basis, state: Body, result: Body) -> list[Conflict]
     older = [other for other in sent if not _is_newer(state, [other])]
     if not older:
         return []
-    edited = _Compared(state, basis.bases)
-    before = [(other, _Compared(other, basis.bases)) for other in older]
+    keys = Keys()
+    edited = _Compared(state, basis.bases, keys)
+    before = [(other, _Compared(other, basis.bases, keys)) for other in older]
     return [
         Conflict(difference.path, difference.there, difference.here, UNSEEN)
         for other, compared in before
@@ -276,8 +280,8 @@ def _is_newer(state: Body, others: Iterable[Body]) -> bool:
 class _Places:
     """What states have at a place where two others differ."""
 
-    def __init__(self) -> None:
-        self._keys = Keys()
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
 
     def has(self, state: Body, at: Difference, value: Value) -> bool:
         """Whether it has `value` there, which is one of the two: absence too, and of a set the member or none."""
@@ -291,8 +295,8 @@ class _Places:
 class _Compared:
     """Where a state differs from others."""
 
-    def __init__(self, state: Body, others: Iterable[Body]) -> None:
-        self._keys = Keys()
+    def __init__(self, state: Body, others: Iterable[Body], keys: Keys) -> None:
+        self._keys = keys
         self._state = state
         self._others = list(others)
         self._places: dict[int, tuple[frozenset[PlaceKey], frozenset[str]]] = {}
@@ -306,9 +310,11 @@ class _Compared:
 
     def _differs(self, at: Difference, number: int) -> bool:
         path = at.path
-        if path.rfind("/") == 0 and "~" not in path and not is_member(path):  # most differ in members of the document
+        if path.rfind("/") == 0 and "~" not in path and path != "/-":  # most differ in members of the document
             name = path[1:]
             here, there = self._state.get(name, ABSENT), self._others[number].get(name, ABSENT)
+            if type(here) is str and type(there) is str:
+                return here != there
             if not isinstance(here, CONTAINERS) and not isinstance(there, CONTAINERS):  # what is plain tells at once
                 return not self._keys.same(here, there)
         places, outer = self._compared_with(number)
@@ -337,6 +343,9 @@ def recorded_conflicts(
     result: Body, decided: Iterable[Conflict], doubted: Iterable[Conflict]
 ) -> tuple[Conflict, ...]:
     """All conflicts, each once and by path; what was decided is not in doubt as well."""
+    decided, doubted = tuple(decided), tuple(doubted)
+    if not decided and not doubted:  # as with most decisions
+        return ()
     keys = Keys()
     conflicts: dict[tuple[str, Key, Key], Conflict] = {}
     dropped_at: set[str] = set()

@@ -103,7 +103,8 @@ class Lookup:
 
     def pairs(self, since: SequenceNumber) -> tuple[Pair, ...]:
         """Of the submission's device, received on revisions of this sequence or later."""
-        self.need(pairs_since=since)
+        if self.context.pairs is None:
+            self.need(pairs_since=since)
         received = (*(self.context.pairs or ()), *self.head.pairs)
         return tuple(pair for pair in received if pair.device == self.submission.device)
 
@@ -115,7 +116,8 @@ class Lookup:
 
     def superseded_since(self, sequence: SequenceNumber) -> list[Body]:
         """Those of them that were the head after the revision of this sequence, and are not."""
-        self.need(recent=True)
+        if self.context.recent is None:
+            self.need(recent=True)
         since = takewhile(lambda stored: stored.sequence > sequence, self.context.recent or ())
         return [stored.body for stored in since if stored.was_head and stored.body is not None]
 

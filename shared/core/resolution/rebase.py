@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from shared.core.documents import Body
-from shared.core.json.canonical import equal
+from shared.core.json.canonical import CONTAINERS, equal
 from shared.core.merge.clock import CLOCK_POINTERS, clock, instant
 from shared.core.merge.objects import Conflict, Decide, Side, Value, edits, merge
 from shared.core.merge.paths import in_stable_form
@@ -199,7 +199,7 @@ def _is_large(body: Body) -> bool:
         value = values.pop()
         members = list(value.values()) if isinstance(value, dict) else value
         count += len(members)
-        values += [member for member in members if isinstance(member, dict | list)]
+        values += [member for member in members if isinstance(member, CONTAINERS)]
     return count >= LARGE
 
 

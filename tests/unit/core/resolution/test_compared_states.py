@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.core.json.values import Keys
 from shared.core.merge.paths import Difference, around, differences, is_member
 from shared.core.resolution.doubts import _Compared
 from shared.testing import strategies
@@ -26,7 +27,7 @@ def differs(compared: _Compared, number: int, at: Difference) -> bool:
 def test_it_differs_where_all_places_say_so(history: tuple[Any, Any, Any], data: st.DataObject) -> None:
     state, third, other = (value if isinstance(value, dict) else {"id": value} for value in history)
     others = [other, {**state, **dict.fromkeys(data.draw(st.sets(st.sampled_from(sorted(state) or ["x"]))), 1)}]
-    compared = _Compared(state, others)
+    compared = _Compared(state, others, Keys())
     for at in differences(state, third):
         told = [differs(compared, number, at) for number in range(len(others))]
         assert (compared.any_differs(at), compared.all_differ(at)) == (any(told), all(told))
@@ -38,6 +39,6 @@ def test_it_differs_where_all_places_say_so(history: tuple[Any, Any, Any], data:
 @pytest.mark.parametrize("name", ["n", "", "-", "a~b", "a/b"])
 def test_what_is_plain_tells_the_same(name: str, here: Any, there: Any) -> None:
     for state, other in (({name: here}, {name: there}), ({name: here}, {}), ({}, {name: here})):
-        compared = _Compared(state, [other])
+        compared = _Compared(state, [other], Keys())
         for at in differences({name: "before"}, {name: "after"}):
             assert compared.any_differs(at) == differs(compared, 0, at)

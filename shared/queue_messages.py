@@ -98,8 +98,10 @@ def dump_envelope(process: str, number: int, items: Sequence[EncodedItem]) -> by
 
 def envelope_name(process: str, number: int) -> str:
     """With the id of the request that is being answered, and its trace."""
-    parts = (f"{process}.{number}", request_id() or "", tracing.current() or "")
-    return "/".join(parts).rstrip("/")
+    identity, trace = request_id(), tracing.current()
+    if trace is None:
+        return f"{process}.{number}/{identity}" if identity else f"{process}.{number}"
+    return f"{process}.{number}/{identity or ''}/{trace}"
 
 
 def load_envelope(data: bytes) -> Envelope:

@@ -16,7 +16,7 @@ class Fields(Headers):
     one counts."""
 
     def __init__(self, scope: MutableMapping[str, Any]) -> None:
-        super().__init__(raw=scope["headers"])
+        self._list = scope["headers"]
         self._first = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(self._list)}
 
     def __getitem__(self, key: str) -> str:

@@ -190,7 +190,7 @@ class RedisSubmissionQueue:
         data = queue_messages.dump_envelope(self._process, number, items)
         self._admit(space, len(data))
         future: asyncio.Future[list[Reply]] = asyncio.get_running_loop().create_future()
-        devices = frozenset(item.device for item in items if item.device is not None)
+        devices = frozenset([item.device for item in items if item.device is not None])
         now = time.monotonic()
         self._pending[number] = _Pending(space, data, devices, future, now + deadline, now)
         self._count_bytes(space, len(data))

@@ -549,8 +549,8 @@ BREAKS = (
     Break(
         "what a worker has told Redis goes with the connection",
         "shared/adapters/redis/lease_connection.py",
-        "            unsent = [*earlier, *data]\n            await connection.disconnect(nowait=True)\n",
-        "            await connection.disconnect(nowait=True)\n",
+        "            unsent = [*earlier, *data]\n            await self._disconnect(connection)\n",
+        "            await self._disconnect(connection)\n",
         ("tests/integration/test_lease_connection.py",),
     ),
     Break(

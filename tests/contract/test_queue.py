@@ -20,8 +20,8 @@ from shared.adapters.arq import LARGE_QUEUE, QUEUE, WakingRedis, connect, enqueu
 from shared.adapters.memory.queue import MemoryInbox, MemoryQueue, MemorySubmissionQueue
 from shared.adapters.redis.inbox import LARGE_BYTES, SIZES, RedisInbox, RedisLease
 from shared.adapters.redis.keys import space_key
+from shared.adapters.redis.lease_connection import LeaseWire
 from shared.adapters.redis.map_acknowledgements import RedisMapAcknowledgements
-from shared.adapters.redis.packing import PackingConnection
 from shared.adapters.redis.submission_queue import RedisSubmissionQueue
 from shared.core.documents import DeviceId, JsonText, SequenceNumber, SpaceId
 from shared.core.resolution.batch import Answer, Item
@@ -377,18 +377,18 @@ async def test_no_more_replies_are_texts_at_a_time_than_go_in_one_call(
     alone: Settings, space: SpaceId, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[int] = []
-    send = PackingConnection.send_packed_command
+    write = LeaseWire.write
 
-    async def noted(self: PackingConnection, command: Any, *args: Any, **kwargs: Any) -> None:
-        calls.append(len(command) if isinstance(command, bytes) else sum(map(len, command)))
-        await send(self, command, *args, **kwargs)
+    def noted(self: LeaseWire, data: bytes) -> None:
+        calls.append(len(data))
+        write(self, data)
 
     body = JsonText(b'"%s"' % (b"x" * 2**20))
     async with connected(alone) as redis, RedisSubmissionQueue(redis, alone) as submissions:
         sending = [asyncio.create_task(submissions.submit(space, an_item(f"d{n}"))) for n in range(16)]
         async with await leased(Queue(submissions, RedisInbox(redis, alone), DEADLINE, LEASE), space) as lease:
             envelopes = await taken(lease, 16)
-            monkeypatch.setattr(PackingConnection, "send_packed_command", noted)
+            monkeypatch.setattr(LeaseWire, "write", noted)
             await answer_all(
                 lease, envelopes, lambda item: Answer(Outcome.UNCHANGED, "r", item.submission.hash, None, body)
             )

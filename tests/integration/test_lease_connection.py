@@ -8,7 +8,7 @@ import uuid
 from collections.abc import AsyncIterator
 
 import pytest
-from redis.exceptions import ResponseError
+from redis.exceptions import ResponseError, TimeoutError
 
 from shared.adapters import arq
 from shared.adapters.redis import lease_connection
@@ -89,3 +89,41 @@ async def test_what_is_not_read_is_nobody_elses_answer(
     await calls.close()
     assert await redis.ping() is True
     assert await calls.ask(("ECHO", key)) == [key.encode()]
+
+
+async def test_an_answer_that_does_not_come_in_time_ends_the_connection(
+    redis: arq.WakingRedis, calls: LeaseConnection, key: str
+) -> None:
+    assert await calls.ask(("LLEN", key)) == [0]
+    calls._connection.socket_timeout = 0.05
+    await calls.close()
+    with pytest.raises(TimeoutError):
+        await calls.ask(("BLPOP", key, 5))
+    assert await calls.ask(("LLEN", key)) == [0]
+
+
+async def test_the_connection_is_the_drivers_again(redis: arq.WakingRedis, calls: LeaseConnection, key: str) -> None:
+    first = await redis.client_id()
+    for number in range(1, 4):
+        assert await calls.ask(("RPUSH", key, "x" * 100_000)) == [number]
+        await calls.close()
+        assert await redis.client_id() == first
+
+
+async def test_who_waits_when_the_connection_is_lost_asks_again(
+    calls: LeaseConnection, key: str, settings: Settings
+) -> None:
+    another = arq.connect(settings, connections=1)
+    waits = asyncio.create_task(calls.ask(("BLPOP", key, 30)))
+    await asyncio.sleep(0.05)
+    calls._connection._writer.transport.abort()
+    await asyncio.sleep(0.05)
+    await another.rpush(key, "a")
+    assert await asyncio.wait_for(waits, 4) == [[key.encode(), b"a"]]
+    await another.aclose(close_connection_pool=True)
+
+
+async def test_much_is_sent_as_the_connection_takes_it(calls: LeaseConnection, key: str) -> None:
+    await calls.tell(("RPUSH", key, "x" * 5_000_000))
+    await calls.tell(("RPUSH", key, "y"))
+    assert await calls.ask(("LLEN", key), ("LRANGE", key, 1, 1)) == [2, [b"y"]]

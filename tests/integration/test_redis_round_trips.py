@@ -16,6 +16,7 @@ from shared.adapters.memory.documents import MemoryDocumentStore
 from shared.adapters.redis import inbox as inboxes
 from shared.adapters.redis import submission_queue as submission_queues
 from shared.adapters.redis.inbox import RedisInbox
+from shared.adapters.redis.lease_connection import LeaseWire
 from shared.adapters.redis.line import RedisLine
 from shared.adapters.redis.packing import PackingConnection
 from shared.adapters.redis.submission_queue import RedisSubmissionQueue
@@ -41,12 +42,20 @@ async def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     sent: list[str] = []
     send = PackingConnection.send_packed_command
 
-    async def noted(self: PackingConnection, command: Any, *args: Any, **kwargs: Any) -> None:
-        text = command if isinstance(command, bytes) else b"".join(command)
+    def note(text: bytes) -> None:
         names = [name.decode() for name in COMMAND.findall(text)]
         if not CONNECTING.issuperset(names):
             sent.append(" ".join(names))
+
+    async def noted(self: PackingConnection, command: Any, *args: Any, **kwargs: Any) -> None:
+        note(command if isinstance(command, bytes) else b"".join(command))
         await send(self, command, *args, **kwargs)
+
+    write = LeaseWire.write
+
+    def written(self: LeaseWire, data: bytes) -> None:
+        note(data)
+        write(self, data)
 
     call = RedisLine.call
 
@@ -57,6 +66,7 @@ async def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return answer
 
     monkeypatch.setattr(PackingConnection, "send_packed_command", noted)
+    monkeypatch.setattr(LeaseWire, "write", written)
     monkeypatch.setattr(RedisLine, "call", called)
     monkeypatch.setattr(submission_queues, "_CHECK_SECONDS", LONG)
     monkeypatch.setattr(inboxes, "_LINGER_SECONDS", LONG)

@@ -1,4 +1,5 @@
 """What a worker asks Redis for while it holds a lease: on one connection, in fewer steps than the driver's pipelines.
+The driver connects it; its stream rests until the connection is given back.
 
 The answers to what is only told (`tell`) are read with those of what is asked next (`ask`), so between two batches a
 worker waits for Redis once. Until they are read, what was told is kept: it goes out again on a new connection if the
@@ -12,13 +13,16 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
 
+import hiredis
+from redis._parsers import BaseParser
 from redis.asyncio import Redis
-from redis.exceptions import ConnectionError, RedisError, ResponseError, TimeoutError
+from redis.exceptions import ConnectionError, InvalidResponse, RedisError, ResponseError, TimeoutError
 
 from shared.adapters.redis.packing import packed
 
 _MOST_UNREAD_BYTES: Final = 256 * 1024
 """Of what was told. When there are so many, their answers are waited for at once."""
+_NOTHING: Final = object()
 
 RedisCommand = tuple[Any, ...]
 
@@ -29,6 +33,7 @@ class LeaseConnection:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._connection: Any = None
+        self._wire: LeaseWire | None = None
         self._unread: list[bytes] = []
         """Commands that were told, as they were sent."""
 
@@ -54,12 +59,12 @@ class LeaseConnection:
         async def exchange() -> list[Any]:
             if unsent:
                 await self._send(connection, unsent)
-            return await _answers(connection, len(earlier) + len(data))
+            return await self._answers(connection, len(earlier) + len(data))
 
         async def lost(_error: RedisError) -> None:
             nonlocal unsent
             unsent = [*earlier, *data]
-            await connection.disconnect(nowait=True)
+            await self._disconnect(connection)
 
         if not connection.is_connected:
             unsent = [*earlier, *data]
@@ -75,7 +80,10 @@ class LeaseConnection:
         if connection is not None:
             if self._unread:
                 self._unread = []
-                await connection.disconnect(nowait=True)
+                await self._disconnect(connection)
+            elif self._wire is not None:
+                self._wire.leave()
+                self._wire = None
             await self._redis.connection_pool.release(connection)
 
     async def _connected(self) -> Any:
@@ -86,19 +94,92 @@ class LeaseConnection:
         return self._connection
 
     async def _send(self, connection: Any, data: Sequence[bytes]) -> None:
-        # No look at its health: the answers that are read then would be others.
-        await connection.send_packed_command(b"".join(data), check_health=False)
+        if not connection.is_connected:
+            await connection.connect()
+            self._wire = None
+        if self._wire is None:
+            self._wire = LeaseWire(connection)
+        self._wire.write(b"".join(data))
 
+    async def _answers(self, connection: Any, count: int) -> list[Any]:
+        """Those that are refusals among them. All within the time that the driver gives to each."""
+        try:
+            if self._wire is None:
+                raise ConnectionError("the connection is lost")
+            return await self._wire.answers(count)
+        except BaseException:
+            await self._disconnect(connection)
+            raise
 
-async def _answers(connection: Any, count: int) -> list[Any]:
-    """Those that are refusals among them. All within the time that the driver gives to each."""
-    try:
-        async with asyncio.timeout(connection.socket_timeout):
-            return [await connection._parser.read_response() for _ in range(count)]
-    except BaseException as error:
+    async def _disconnect(self, connection: Any) -> None:
+        self._wire = None
         await connection.disconnect(nowait=True)
-        if isinstance(error, asyncio.TimeoutError):
-            raise TimeoutError("no answer in time") from error
-        if isinstance(error, OSError):
-            raise ConnectionError("the connection is lost") from error
-        raise
+
+
+class LeaseWire(asyncio.Protocol):
+    """What the driver has connected, taken from its stream until `leave`."""
+
+    def __init__(self, connection: Any) -> None:
+        self._transport = connection._writer.transport
+        self._stream = self._transport.get_protocol()
+        self._transport.set_protocol(self)
+        self._loop = asyncio.get_running_loop()
+        self._seconds: float | None = connection.socket_timeout
+        self._reader = hiredis.Reader(
+            protocolError=InvalidResponse, replyError=BaseParser.parse_error, notEnoughData=_NOTHING
+        )
+        self._came: list[Any] = []
+        self._wanted = 0
+        self._waiter: asyncio.Future[None] | None = None
+
+    def write(self, data: bytes) -> None:
+        """It leaves as the connection takes it; if it does not, no answer comes."""
+        if self._transport.is_closing():
+            raise ConnectionError("the connection is lost")
+        self._transport.write(data)
+
+    async def answers(self, count: int) -> list[Any]:
+        """The next ones: values, and errors as values. Raises ConnectionError or TimeoutError."""
+        if len(self._came) < count:
+            if self._transport.is_closing():
+                raise ConnectionError("the connection is lost")
+            self._wanted = count
+            self._waiter = self._loop.create_future()
+            late = None if self._seconds is None else self._loop.call_later(self._seconds, self._end_late)
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+                if late is not None:
+                    late.cancel()
+        answers, self._came = self._came[:count], self._came[count:]
+        return answers
+
+    def leave(self) -> None:
+        """The stream has the connection again."""
+        self._transport.set_protocol(self._stream)
+
+    def data_received(self, data: bytes) -> None:
+        self._reader.feed(data)
+        try:
+            while (answer := self._reader.gets()) is not _NOTHING:
+                self._came.append(answer)
+        except InvalidResponse as error:
+            self._transport.abort()
+            self._end(ConnectionError(str(error)))
+        if len(self._came) >= self._wanted and self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def eof_received(self) -> None:
+        """The transport closes."""
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._stream.connection_lost(error)
+        self._end(ConnectionError("the connection is lost"))
+
+    def _end_late(self) -> None:
+        self._end(TimeoutError("no answer in time"))
+
+    def _end(self, error: RedisError) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(error)

@@ -89,10 +89,10 @@ class _Portion:
     def came(self, rate: Rate, counted: Counted) -> None:
         """More of it, just now."""
         now = time.monotonic()
-        if counted.granted and self.held(now):
-            self.ahead = counted, now
-        else:
+        if not self.held(now):
             self.begin(rate, counted, now)
+        elif counted.granted:  # else it is asked again when these are gone
+            self.ahead = counted, now
 
     def begin(self, rate: Rate, counted: Counted, came: float) -> None:
         self.left, self.remaining = counted.granted, counted.remaining
@@ -127,7 +127,8 @@ class RequestRates:
         if 2 * (portion.remaining + portion.left - 1) < rate.amount:
             return False
         portion.left -= 1
-        if portion.left < portion.low and portion.refill is None and portion.ahead is None:
+        if portion.left < portion.low and portion.refill is None:
+            portion.low = 0  # once
             portion.refill = asyncio.create_task(self._refill(portion, rate, key))
         return True
 

@@ -119,6 +119,20 @@ async def test_what_was_taken_ahead_is_no_longer_good_than_it_would_be(monkeypat
     assert not rates.passes(rate, "k")
 
 
+async def test_what_is_held_is_given_out_though_no_more_was_to_be_had() -> None:
+    counter = Mock()
+    counter.take = AsyncMock(side_effect=[Counted(1000, 399_000, 1.0), Counted(0, 0, 1.0), Counted(0, 0, 1.0)])
+    rates, rate = RequestRates(counter, counter), Rate(Limit.REQUESTS_PER_SPACE, 400_000)
+    assert await rates.admit(rate, "k")
+    passed = 1
+    while rates.passes(rate, "k"):
+        passed += 1
+        await asyncio.sleep(0)
+    assert passed == 1000 and counter.take.await_count == 2
+    state = await rates.admit(rate, "k")
+    assert state is not None and not state.allowed
+
+
 async def test_who_waits_for_more_is_told_what_failed_and_the_next_one_asks_again() -> None:
     counter = Mock()
     counter.take = AsyncMock(side_effect=ZeroDivisionError)

@@ -1898,8 +1898,8 @@ BREAKS = (
     Break(
         "hash maps: what another process built before the lock came is built again",
         "api/reads/hash_maps.py",
-        "                        current = await self._from_cache(space, lineage)\n                        if",
-        "                        if",
+        "                    current = await self._from_cache(space, lineage)\n                    if",
+        "                    if",
         HASH_MAPS,
     ),
     Break(
@@ -1968,8 +1968,15 @@ BREAKS = (
     Break(
         "hash maps: each who asks has one compressed",
         "api/reads/cached_hash_map.py",
-        "            if task is None:\n",
-        "            if True:\n",
+        "        if task is None:\n",
+        "        if True:\n",
+        HASH_MAPS,
+    ),
+    Break(
+        "hash maps: one is compressed when the cache has it",
+        "api/reads/hash_maps.py",
+        "                    built.begin(coding)  # while the cache takes all of it\n",
+        "",
         HASH_MAPS,
     ),
     Break(

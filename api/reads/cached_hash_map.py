@@ -58,7 +58,7 @@ class CachedHashMap:
         self._tree: Tree | None = None
         self._groups: dict[str, _Groups] = dict(before._groups) if before is not None else {}
         self._bodies: dict[str, list[bytes]] = {}
-        self._compressing: dict[str, asyncio.Task[list[bytes]]] = {}
+        self._compressing: dict[str, asyncio.Task[None]] = {}
 
     @property
     def position(self) -> Position:
@@ -70,22 +70,31 @@ class CachedHashMap:
         if coding == IDENTITY:
             return self.map.parts()
         if coding not in self._bodies:
-            task = self._compressing.get(coding)
-            if task is None:
-                task = self._compressing[coding] = asyncio.create_task(self._compressed(coding))
-                task.add_done_callback(lambda _: self._compressing.pop(coding, None))
-            self._bodies[coding] = await asyncio.shield(task)
+            await asyncio.shield(self._begun(coding))
         return self._bodies[coding]
+
+    def begin(self, coding: str) -> None:
+        """Has it compressed for who will ask for that in a moment, if it is large."""
+        if coding != IDENTITY and self.is_segmented:
+            self._begun(coding)
+
+    def _begun(self, coding: str) -> asyncio.Task[None]:
+        task = self._compressing.get(coding)
+        if task is None:
+            task = self._compressing[coding] = asyncio.create_task(self._compress(coding))
+            task.add_done_callback(lambda _: self._compressing.pop(coding, None))
+        return task
 
     @property
     def is_segmented(self) -> bool:
         """Whether its compressed parts are those of the next map, too, but for what changes."""
         return self.text_bytes > SEGMENTED_BYTES
 
-    async def _compressed(self, coding: str) -> list[bytes]:
+    async def _compress(self, coding: str) -> None:
         if self.is_segmented:
-            return await asyncio.to_thread(self._in_segments, coding)
-        return [await compressed(coding, self.map.parts())]
+            self._bodies[coding] = await asyncio.to_thread(self._in_segments, coding)
+        else:
+            self._bodies[coding] = [await compressed(coding, self.map.parts())]
 
     def _in_segments(self, coding: str) -> list[bytes]:
         before, buckets = self._groups.get(coding, {}), self.map.buckets

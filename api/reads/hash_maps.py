@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 from weakref import WeakValueDictionary
 
+from api.http.codings import IDENTITY
 from api.reads.batch_loader import BatchLoader
 from api.reads.beside import Beside
 from api.reads.cached_hash_map import CachedHashMap, CachedHashMaps
@@ -97,8 +98,9 @@ class HashMaps:
         """Law: every write that was acknowledged before the call is in it."""
         return await self.at_least(space, await self.lineage(space))
 
-    async def at_least(self, space: SpaceId, lineage: Lineage) -> CachedHashMap:
-        """The map as the space stands in `lineage`, which the store said just now, or at a later moment."""
+    async def at_least(self, space: SpaceId, lineage: Lineage, coding: str = IDENTITY) -> CachedHashMap:
+        """The map as the space stands in `lineage`, which the store said just now, or at a later moment. `coding`:
+        in which its body will be asked for then."""
         known = self._kept.get(space)
         if known is not None and known.position == lineage.position:
             metrics.HASH_MAPS_KNOWN.inc()
@@ -113,7 +115,7 @@ class HashMaps:
             if known is not None and not is_behind(known.position, lineage):
                 # Somebody went ahead while this one waited, or the store has lost what it had.
                 lineage = await self.lineage(space)
-            hash_map = await self._hash_map(space, known, lineage)
+            hash_map = await self._hash_map(space, known, lineage, coding)
             self._kept.put(space, hash_map)
             return hash_map
 
@@ -138,33 +140,37 @@ class HashMaps:
             self._kept.put(space, hash_map)
         return body
 
-    async def _hash_map(self, space: SpaceId, known: CachedHashMap | None, lineage: Lineage) -> CachedHashMap:
+    async def _hash_map(
+        self, space: SpaceId, known: CachedHashMap | None, lineage: Lineage, coding: str
+    ) -> CachedHashMap:
         try:
             if known is not None and known.position == lineage.position:
                 return known
             if known is not None and lineage.holds(known.position):
                 metrics.HASH_MAPS_PATCHED.inc()
                 return CachedHashMap(await self._up_to_date(space, known.map, lineage), known)
-            return CachedHashMap(await self._through_cache(space, lineage))
+            return await self._through_cache(space, lineage, coding)
         except UnavailableError as error:
             # Raised again by the store if it was the store's.
             event(logger, logging.WARNING, "hash_map_uncached", space=space, cause=error)
             return CachedHashMap(await self._built(space))
 
-    async def _through_cache(self, space: SpaceId, lineage: Lineage) -> BucketedMap:
+    async def _through_cache(self, space: SpaceId, lineage: Lineage, coding: str) -> CachedHashMap:
         for _ in range(_ATTEMPTS):
             current = await self._from_cache(space, lineage)
-            if current is None:
-                async with await self._cache.build(space) as mine:
-                    if mine:
-                        # Another process may have built it between the look and the lock.
-                        current = await self._from_cache(space, lineage)
-                        if current is None:
-                            current = await self._built(space)
-                            await self._cache.replace(space, current)
             if current is not None:
-                return current
-        return await self._built(space)
+                return CachedHashMap(current)
+            async with await self._cache.build(space) as mine:
+                if mine:
+                    # Another process may have built it between the look and the lock.
+                    current = await self._from_cache(space, lineage)
+                    if current is not None:
+                        return CachedHashMap(current)
+                    built = CachedHashMap(await self._built(space))
+                    built.begin(coding)  # while the cache takes all of it
+                    await self._cache.replace(space, built.map)
+                    return built
+        return CachedHashMap(await self._built(space))
 
     async def _from_cache(self, space: SpaceId, lineage: Lineage) -> BucketedMap | None:
         """What is cached, brought up to date; None if there is none of this lineage."""

@@ -65,7 +65,7 @@ async def get_hashes(request: Request) -> Response:
         headers = _headers(position, coding)
         headers["etag"] = tag_named(request.headers.get("if-none-match"), cursor_of(position))
         return Response(status_code=304, headers=headers)
-    hash_map = await app.hash_maps.at_least(device.space, lineage)
+    hash_map = await app.hash_maps.at_least(device.space, lineage, coding)
     await app.acknowledgements.listed(device, asked_at, hash_map.position.sequence)
     app.devices.synced(device.id, device.space, hash_map.position.sequence)
     if hash_map.text_bytes < MIN_BYTES:

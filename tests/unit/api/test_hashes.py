@@ -112,6 +112,34 @@ async def test_whatever_changes_a_compressed_map_says_what_the_map_says(
     assert b"".join(await rebuilt.body(coding)) == b"".join(await hash_map.body(coding))
 
 
+async def test_a_large_map_is_compressed_while_the_cache_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.reads.cached_hash_map.SEGMENTED_BYTES", 0)
+    begun, asked = threading.Event(), list[str]()
+
+    def noted(coding: str, text: bytes) -> bytes:
+        asked.append(coding)
+        begun.set()
+        return segment(coding, text)
+
+    class Cache(MemoryHashMapCache):
+        async def replace(self, space: SpaceId, new: BucketedMap) -> None:
+            assert await asyncio.to_thread(begun.wait, PATIENCE_SECONDS)
+            await super().replace(space, new)
+
+    monkeypatch.setattr("api.reads.cached_hash_map.segment", noted)
+    store = MemoryDocumentStore()
+    async with Service(documents=store).client() as client:
+        await client.post("/task/a", json={"client_state": {"id": "a"}})
+        await client.post("/task/b", json={"client_state": {"id": "b"}})
+    space, maps = SpaceId("s"), HashMaps(store, Cache(), max_bytes=10**6)
+    hash_map = await maps.at_least(space, await maps.lineage(space), "zstd")
+    body = await maps.body(space, hash_map, "zstd")
+    assert decompressed("zstd", b"".join(body), 10**6) == hash_map.map.text()
+    times = len(asked)
+    assert await maps.body(space, hash_map, "zstd") is body
+    assert len(asked) == times and set(asked) == {"zstd"}
+
+
 async def test_few_cursors_of_a_request_are_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
     noted_positions: list[Position] = []
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from redis.asyncio.connection import Connection
 from redis.exceptions import ConnectionError, DataError
 
-from shared.adapters.redis.packing import PackingConnection
+from shared.adapters.redis.packing import PackingConnection, packed
 from tests.patience import PATIENCE_SECONDS
 
 LONG = b"x" * 100_000
@@ -23,6 +23,7 @@ ARGUMENTS = st.binary(max_size=50) | st.text(max_size=50) | st.integers() | st.f
 def test_a_command_is_written_as_the_driver_writes_it(name: str, arguments: list[Any]) -> None:
     ours, drivers = PackingConnection(), Connection()  # type: ignore[no-untyped-call]
     assert b"".join(ours.pack_command(name, *arguments)) == b"".join(drivers.pack_command(name, *arguments))
+    assert packed((name, *arguments)) == b"".join(drivers.pack_command(name, *arguments))
 
 
 @pytest.mark.parametrize("value", [None, [], {}, object()])
@@ -30,6 +31,8 @@ def test_what_is_no_argument_is_refused_as_the_driver_refuses_it(value: Any) -> 
     for kind in (PackingConnection, Connection):
         with pytest.raises(DataError):
             kind().pack_command("SET", "a", value)  # type: ignore[no-untyped-call]
+    with pytest.raises(DataError):
+        packed(("SET", "a", value))
 
 
 def test_what_is_long_is_written_as_well() -> None:

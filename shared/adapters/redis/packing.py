@@ -7,19 +7,27 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any, Final
 
+import hiredis
 from redis.asyncio.connection import Connection
 from redis.connection import HiredisRespSerializer
 from redis.typing import EncodableT
 
 AT_ONCE_BYTES: Final = 32 * 1024
 """Of a command: the buffer of a socket has room for it."""
+_PACK: Final[Any] = hiredis.pack_command
 _SERIALIZER: Final[Any] = HiredisRespSerializer()
 """The driver's own, which its connections without asyncio have."""
 
 
 def packed(command: Iterable[EncodableT]) -> bytes:
     """A command as it is written."""
-    return b"".join(_SERIALIZER.pack(*command))
+    whole = tuple(command)
+    if isinstance(whole[0], str) and " " not in whole[0]:
+        try:
+            return bytes(_PACK(whole))
+        except TypeError:
+            pass  # the driver makes an error of its own of it
+    return b"".join(_SERIALIZER.pack(*whole))
 
 
 class PackingConnection(Connection):

@@ -6,9 +6,11 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
+import hiredis
 import pytest
-from redis.exceptions import ResponseError, TimeoutError
+from redis.exceptions import ConnectionError, ResponseError, TimeoutError
 
 from shared.adapters import arq
 from shared.adapters.redis import lease_connection
@@ -127,3 +129,46 @@ async def test_much_is_sent_as_the_connection_takes_it(calls: LeaseConnection, k
     await calls.tell(("RPUSH", key, "x" * 5_000_000))
     await calls.tell(("RPUSH", key, "y"))
     assert await calls.ask(("LLEN", key), ("LRANGE", key, 1, 1)) == [2, [b"y"]]
+
+
+@pytest.mark.parametrize("told", [False, True])
+@pytest.mark.parametrize("loads", [1, 100])
+@pytest.mark.parametrize("refusal", ["LOADING Redis is loading", "NOAUTH Authentication required."])
+async def test_what_comes_while_redis_loads_is_no_answer(
+    settings: Settings, told: bool, loads: int, refusal: str
+) -> None:
+    """An error of these kinds is none of ResponseError: it was taken for a value, and what was told was gone."""
+    came: list[bytes] = []
+    refused: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        commands = hiredis.Reader()
+        while data := await reader.read(4096):
+            commands.feed(data)
+            while command := commands.gets():
+                if command[0] != b"INCR":
+                    writer.write(b"+PONG\r\n" if command[0] == b"PING" else b"+OK\r\n")
+                elif len(refused) < loads:
+                    refused.append(command[1])
+                    writer.write(f"-{refusal}\r\n".encode())
+                else:
+                    came.append(command[1])
+                    writer.write(b":0\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    redis = arq.connect(replace(settings, redis_url=f"redis://127.0.0.1:{port}"), connections=1)
+    calls = LeaseConnection(redis)
+    if told:
+        await calls.tell(("INCR", "told"))
+    if loads == 1:
+        assert await calls.ask(("INCR", "asked")) == [0]
+        assert came[-1] == b"asked" and (b"told" in came) == told
+    else:
+        with pytest.raises(ConnectionError):
+            await calls.ask(("INCR", "asked"))
+        assert not came
+    await calls.close()
+    await redis.aclose(close_connection_pool=True)
+    server.close()

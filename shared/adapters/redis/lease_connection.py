@@ -102,11 +102,16 @@ class LeaseConnection:
         self._wire.write(b"".join(data))
 
     async def _answers(self, connection: Any, count: int) -> list[Any]:
-        """Those that are refusals among them. All within the time that the driver gives to each."""
+        """Those that are refusals among them. All within the time that the driver gives to each. Raises what
+        the driver takes for a lost connection."""
         try:
             if self._wire is None:
                 raise ConnectionError("the connection is lost")
-            return await self._wire.answers(count)
+            answers = await self._wire.answers(count)
+            for answer in answers:
+                if isinstance(answer, ConnectionError):  # Redis loads what it had, or lets nobody in: none was run
+                    raise answer
+            return answers
         except BaseException:
             await self._disconnect(connection)
             raise

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.adapters.memory.entries import Entry, HistoryItem, Provenance, loaded
 from shared.core.documents import ContentHash, DeviceId, DocumentId, Epoch, SequenceNumber
+from shared.core.index.lineage import Begun, Lineage
 from shared.core.resolution.context import (
     BEGINNING,
     RECENT,
+    DeviceMemory,
     DocumentContext,
     Head,
     NeedsData,
@@ -119,6 +121,20 @@ def test_what_is_not_at_hand_is_asked_for(items: list[Past]) -> None:
     assert found.states == {content: expected.states[content] for content in EVERYTHING.states - unknown}
     assert (found.pairs, found.seen, found.recent) == (expected.pairs, expected.seen, expected.recent)
     assert found.ancestors == (expected.ancestors if rest is None or rest.ancestors is None else None)
+
+
+def test_what_is_known_besides_stays_known() -> None:
+    head, memory = Head(SequenceNumber(9), HASHES[0], None, 1.0), DeviceMemory(HASHES[1], at=2.0)
+    lineage = Lineage((Begun(Epoch("e"), SequenceNumber(1)),), SequenceNumber(9))
+    history = DocumentHistory().extended(numbered(2))
+    bare = DocumentContext(head, memory, lineage=lineage, history=history)
+    context, _ = history.loaded(bare, SUBMISSION, EVERYTHING)
+    for missing in (NeedsData(), NeedsData(frozenset({ContentHash("f" * 32)})), NeedsData(seen=frozenset({KEYS[0]}))):
+        known, rest = history.loaded(context, SUBMISSION, missing)
+        states = {**context.states, **dict.fromkeys(missing.states)}
+        assert (known, rest) == (replace(context, states=states), None)
+        assert known.history is history
+    assert all(getattr(context, field.name) for field in fields(context) if field.name != "pairs")
 
 
 def numbered(count: int) -> list[Past]:

@@ -197,28 +197,29 @@ class HashMaps:
         await self._cache.patch(space, cached.position, new, touched)
         return new
 
-    async def _built(self, space: SpaceId, goes_on: Callable[[], bool] = lambda: True) -> BucketedMap:
-        """Of the one that the store keeps and what changed since, or of all documents. Raises _NotNowError when it
-        does not go on."""
+    async def _built(self, space: SpaceId, ahead_while: Callable[[], bool] | None = None) -> BucketedMap:
+        """Of the one that the store keeps and what changed since, or of all documents. `ahead_while`: nobody asked.
+        Then it is kept at once, and _NotNowError is raised when that does not go on."""
+        keep_after = KEPT_AFTER_SECONDS if ahead_while is None else 0.0
         kept = await self._store.kept_map(space)
-        current = None if kept is None else await self._since_kept(space, kept)
+        current = None if kept is None else await self._since_kept(space, kept, keep_after)
         if current is not None:
             return current
         metrics.HASH_MAPS_BUILT.inc()
         gathering = Gathering()
 
         def add(documents: Sequence[tuple[bytes, bytes]]) -> None:
-            if not goes_on():
+            if ahead_while is not None and not ahead_while():
                 raise _NotNowError
             gathering.add(documents)
 
         lineage = await self._store.live(space, add)
         # In a thread: of a million documents it takes half a second.
         built = await asyncio.to_thread(gathering.map, lineage.position)
-        self._keep(space, built)
+        self._keep(space, built, keep_after)
         return built
 
-    async def _since_kept(self, space: SpaceId, kept: BucketedMap) -> BucketedMap | None:
+    async def _since_kept(self, space: SpaceId, kept: BucketedMap, keep_after: float) -> BucketedMap | None:
         """None if the map is not of this space's lineage."""
         changes = await self._store.changes(space, kept.position.sequence)
         if changes.lineage.is_ahead(kept.position):
@@ -228,16 +229,16 @@ class HashMaps:
         metrics.HASH_MAPS_KEPT.inc()
         current, _ = await asyncio.to_thread(kept.patched, changes.position, changes.hashes)
         if len(changes.hashes) >= KEPT_CHANGES:
-            self._keep(space, current)
+            self._keep(space, current, keep_after)
         return current
 
-    def _keep(self, space: SpaceId, map_: BucketedMap) -> None:
-        """Beside what else there is to do, and not if an earlier one waits for that."""
+    def _keep(self, space: SpaceId, map_: BucketedMap, after: float) -> None:
+        """So many seconds later, beside what else there is to do, and not if an earlier one waits for that."""
         if sum(map(len, map_.buckets.values())) >= KEPT_BYTES:
-            self._keeping.begin(space, space, lambda: self._kept_by_store(space, map_))
+            self._keeping.begin(space, space, lambda: self._kept_by_store(space, map_, after))
 
-    async def _kept_by_store(self, space: SpaceId, map_: BucketedMap) -> None:
-        await asyncio.sleep(KEPT_AFTER_SECONDS)
+    async def _kept_by_store(self, space: SpaceId, map_: BucketedMap, after: float) -> None:
+        await asyncio.sleep(after)
         async with self._one_keeps:
             try:
                 await self._store.keep_map(space, map_)

@@ -178,7 +178,7 @@ def keeping(monkeypatch: pytest.MonkeyPatch, large: int) -> tuple[KeepingStore, 
     monkeypatch.setattr(filled_spaces, "LARGE_MAP", large)
     monkeypatch.setattr(hash_maps, "KEPT_BYTES", 2 * large)
     monkeypatch.setattr(hash_maps, "KEPT_CHANGES", 1)
-    monkeypatch.setattr(hash_maps, "KEPT_AFTER_SECONDS", 0)
+    monkeypatch.setattr(hash_maps, "KEPT_AFTER_SECONDS", 3600)  # of those that somebody asked for
     store = KeepingStore()
     return store, Service(documents=store)
 

@@ -138,6 +138,16 @@ async def test_it_is_not_kept_before_there_was_time_to_answer(world: World, monk
     await maps.close()
 
 
+async def test_one_that_nobody_asked_for_is_kept_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks for it meanwhile waits until it is kept."""
+    await world.write("a", "b", "c")
+    monkeypatch.setattr(hash_maps, "KEPT_AFTER_SECONDS", 3600)
+    maps = HashMaps(world.store, MemoryHashMapCache(), max_bytes=10**6)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        assert await maps.make_ahead(SPACE, goes_on=lambda: True)
+    assert (world.store.read_whole, world.store.kept) == (1, 1)
+
+
 async def test_keeping_one_ends_with_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hash_maps, "KEPT_BYTES", 100)
     monkeypatch.setattr(hash_maps, "KEPT_AFTER_SECONDS", 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 
 import httpx
@@ -13,6 +14,7 @@ from api.app import ROUTES
 from api.http.cors import METHODS, SENT, SHOWN
 from shared.core.origins import OriginList, origins_of
 from shared.settings import Settings
+from tests.instance import ROOT
 from tests.unit.api.people import People, people
 
 APP = "https://app.example.org"
@@ -84,6 +86,11 @@ async def test_without_a_list_nothing_is_said() -> None:
         assert (answer.status_code, cors_of(answer)) == (405, {})
         answer = await server.client(origin=APP).get("/")
         assert (cors_of(answer), "origin" in vary_of(answer)) == ({}, False)
+
+
+def test_fields_of_ours_that_answers_have_can_be_read() -> None:
+    ours = set(re.findall(r"^ +(Hypertask-[A-Za-z]+): \{", (ROOT / "api" / "openapi.yaml").read_text(), re.MULTILINE))
+    assert {"Hypertask-Cursor", "Hypertask-After"} <= ours <= set(SHOWN)
 
 
 def test_every_method_of_the_application_is_allowed() -> None:

@@ -11,6 +11,8 @@ from starlette.responses import Response
 from api.http.answer import TOGETHER, JsonAnswer
 from api.http.compression import MIN_BYTES, Compression
 from api.large.large_answers import PIECE_BYTES, Parts
+from api.metered import Metered
+from shared import metrics
 
 
 async def answered(
@@ -54,6 +56,15 @@ async def test_where_it_may_not_leave_as_one_message_it_is_the_frameworks(scope:
 async def test_one_message_has_the_same_fields_and_the_body() -> None:
     [start, body] = await answered(Response(b"123", media_type="application/json"), {})
     assert await answered(JsonAnswer(b"123"), {TOGETHER: True}) == [{**start, "body": body["body"]}]
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_its_bytes_count_among_those_that_were_sent(together: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[int] = []
+    monkeypatch.setattr(metrics.REQUESTS, "send", sent.append)
+    scope = {TOGETHER: together, "path": "/task/a", "query_string": b""}
+    await answered(JsonAnswer(b"123"), scope, lambda app: Metered(app, []))
+    assert sent == [3]
 
 
 async def test_what_is_compressed_leaves_as_two() -> None:

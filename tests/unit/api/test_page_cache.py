@@ -105,6 +105,7 @@ async def pulled(client: httpx.AsyncClient, coding: str, limit: int = 4) -> tupl
         found |= {identity: row["server_state"] for identity, row in page["tasks"].items()}
         cursors.append(page["cursor"])
         after = page["after"]
+        assert answer.headers.get("hypertask-after") == after
     return found, cursors
 
 

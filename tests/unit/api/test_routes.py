@@ -56,6 +56,16 @@ async def test_a_batch_answers_each_document_by_itself(client: httpx.AsyncClient
     assert list(page["tasks"]) == ["a"] and page["after"] == "a"
 
 
+async def test_the_head_of_a_page_says_where_the_next_one_begins() -> None:
+    async with Service(Settings(page_bytes=1)).client() as client:
+        for body in (A, B):
+            await client.post(f"/task/{body['id']}", json={"client_state": body})
+        for query, after in (("limit=1", "a"), ("after=a", None), ("ids=a,b", "a"), ("ids=a,b&after=a", None)):
+            answer = await client.get(f"/tasks?{query}")
+            assert answer.json()["after"] == answer.headers.get("hypertask-after") == after, query
+            assert (await client.head(f"/tasks?{query}")).headers.get("hypertask-after") == after, query
+
+
 async def test_what_is_deleted_leaves_the_map(client: httpx.AsyncClient) -> None:
     await client.post("/task/a", json={"client_state": A})
     before = (await client.get("/hashes")).headers["hypertask-cursor"]

@@ -19,6 +19,7 @@ from shared.core.access.limits import Limit, Rate, RateState
 from shared.core.documents import SpaceId
 from shared.ports import Counted, UnavailableError
 from shared.settings import Settings
+from tests.patience import PATIENCE_SECONDS
 from tests.unit.api.in_memory import Service
 from tests.unit.api.people import people
 
@@ -114,7 +115,10 @@ async def test_what_was_taken_ahead_is_no_longer_good_than_it_would_be(monkeypat
     await rates.admit(rate, "k")
     for _ in range(800):
         assert rates.passes(rate, "k")
-    await asyncio.sleep(0.05)  # more has come, at the same moment
+    [portion] = rates._portions.values()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while portion.ahead is None:  # more comes, at the same moment
+            await asyncio.sleep(0)
     clock.monotonic.return_value += 0.1 * rate.seconds
     assert not rates.passes(rate, "k")
 

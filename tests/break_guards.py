@@ -57,6 +57,7 @@ OPENID = ("tests/integration/test_openid.py",)
 GRANTS = ("tests/unit/api/test_device_grants.py",)
 USAGE = ("tests/contract/test_usage.py",)
 RATES = ("tests/unit/api/test_rates.py",)
+TRUSTED = ("tests/unit/api/test_trusted.py",)
 IMPORT_ENDS = ("tests/unit/api/test_import_ends.py",)
 ADMIN = ("tests/unit/api/test_admin.py",)
 ACCESS_STORES = ("tests/contract/test_access_stores.py",)
@@ -1824,6 +1825,55 @@ BREAKS = (
         "        return await self._alone.take(rate, key, count)",
         "        return Counted(count, rate.amount, 1.0)",
         RATES,
+    ),
+    Break(
+        "rates: what is taken ahead is good from when it is given out",
+        "api/limits/rates.py",
+        "self.begin(rate, counted, came)",
+        "self.begin(rate, counted, now)",
+        RATES,
+    ),
+    Break(
+        "rates: what is taken ahead comes on top of a whole portion",
+        "api/limits/rates.py",
+        "rate.amount // _PARTS - portion.held(time.monotonic())",
+        "rate.amount // _PARTS",
+        RATES,
+    ),
+    Break(
+        "trusted: for so long after it came",
+        "api/authentication/trusted.py",
+        "(asked + TRUSTED_SECONDS, value)",
+        "(time.monotonic() + TRUSTED_SECONDS, value)",
+        TRUSTED,
+    ),
+    Break(
+        "trusted: what is gone is, until its time is over",
+        "api/authentication/trusted.py",
+        "            self._known.pop(key, None)\n",
+        "",
+        TRUSTED,
+    ),
+    Break(
+        "trusted: while it is looked up again",
+        "api/authentication/trusted.py",
+        "if known is None or now >= known[0]:",
+        "if known is None or (now >= known[0] and key not in self._renewals):",
+        TRUSTED,
+    ),
+    Break(
+        "pages: no head says where the next one begins",
+        "api/routes/batch.py",
+        "return _PRIVATE if last is None else",
+        "return _PRIVATE if True else",
+        ("tests/unit/api/test_routes.py",),
+    ),
+    Break(
+        "an answer of one message has no bytes",
+        "api/metered.py",
+        '            if body := message.get("body"):\n                metrics.REQUESTS.send(',
+        '            elif body := message.get("body"):\n                metrics.REQUESTS.send(',
+        ("tests/unit/api/test_json_answer.py",),
     ),
     Break(
         "an address of a network is counted by itself",

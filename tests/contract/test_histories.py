@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
 
 from shared.adapters.mongodb import Mongo, MongoDocumentStore, opened
-from shared.core.documents import DeviceId, DocumentId, Epoch, Position, SequenceNumber, SpaceId
+from shared.core.documents import Body, DeviceId, DocumentId, Epoch, Position, SequenceNumber, SpaceId
 from shared.core.json.canonical import content_hash
-from shared.core.resolution.batch import Item
-from shared.core.resolution.context import Submission
-from shared.core.resolution.revs import parse_rev
+from shared.core.resolution.batch import Answer, Item
+from shared.core.resolution.context import Outcome, Submission
+from shared.core.resolution.revs import CREATED, parse_rev
 from shared.core.version_vectors import Source
-from shared.ports import DocumentStore, Transaction
+from shared.ports import DocumentStore, Reply, Transaction
 from shared.settings import Settings
 from shared.transaction import CachedResolver, decide
 from tests.contract.test_document_store import put
@@ -148,3 +148,28 @@ async def test_a_transaction_can_end_the_history_and_store_nothing_else(store: D
     lineage = (await store.lineages([space]))[space]
     assert [one.first for one in lineage.histories] == [1, 2] and lineage.sequence == 1
     assert lineage.version_of(SequenceNumber(1)) == {Source(lineage.first): 1}
+
+
+async def test_what_was_sent_in_an_earlier_history_is_read_together(store: DocumentStore, space: SpaceId) -> None:
+    """One after another they were more reads than a decision may ask for, and the edit was refused."""
+    device = DeviceId("d")
+    base: str = CREATED
+
+    async def edit(n: int, base: str) -> Answer:
+        body: Body = {"id": "a", "n": n}
+        sent = Submission(DocumentId("a"), body, content_hash(body), 1.0, base, device=device, single_device=True)
+
+        def work(transaction: Transaction) -> Sequence[Reply]:
+            return decide(transaction, CachedResolver(10**6), [Item(sent, device)])[0]
+
+        [answer] = await store.transact(space, work)
+        assert isinstance(answer, Answer) and answer.rev is not None
+        return answer
+
+    for n in range(14):
+        if n == 7:
+            lineage = (await store.lineages([space]))[space]
+            told = Position(lineage.current, SequenceNumber(lineage.sequence + 5))
+            await store.begin_history(space, told)
+        base = (await edit(n, base)).rev or ""
+    assert (await edit(99, CREATED)).outcome is Outcome.APPLIED

@@ -204,6 +204,9 @@ def _with_own(lookup: Lookup, rule: str, base: Body, pairs: tuple[Pair, ...], si
     own = _bodies(lookup, sent)
     later = [pair for pair in since_base if pair.since > since]
     overtaking = _in_another_history(lookup, later)
+    overtaken = _newest(lookup, overtaking, its_base)
+    if overtaken:  # together: each by itself, they were more reads than a decision has
+        lookup.need(overtaken)
     return Basis(
         "5 sent since" if own else rule,
         (base,),
@@ -214,9 +217,7 @@ def _with_own(lookup: Lookup, rule: str, base: Body, pairs: tuple[Pair, ...], si
             forgotten=len(own) < len(sent),
             went_on=bool(later),
         ),
-        put_back=PutBackDoubts(
-            since=_bodies(lookup, _newest(lookup, overtaking, its_base)), overtaken=bool(overtaking)
-        ),
+        put_back=PutBackDoubts(since=_bodies(lookup, overtaken), overtaken=bool(overtaking)),
     )
 
 

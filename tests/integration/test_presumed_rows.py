@@ -304,6 +304,59 @@ async def test_workers_that_take_turns_and_changes_between_them(world: World, se
         assert len(set(sequences)) == len(sequences) and row["sequence"] >= max(sequences)
 
 
+@pytest.mark.parametrize("seed", range(3))
+async def test_workers_that_take_turns_in_a_space_to_which_everything_happens(settings: Settings, seed: int) -> None:
+    """Every edit is answered, whatever it rests on; only who has lost the lease decides nothing."""
+    chosen = random.Random(seed)
+    revs: dict[str, str | None] = {}
+    known_then = revs
+    put_back: list[tuple[str, dict[str, Any], list[dict[str, Any]]]] = []
+    async with two_writers(settings, told=False) as writers, opened(settings) as mongo:
+        world = World(writers, mongo)
+        store, space = world.store, world.space
+        rows_of = {"spaces": {"_id": space}, "documents": {"space": space}, "revisions": {"space": space}}
+        for step in range(80):
+            writer = chosen.choice(writers)
+            if chosen.random() < 0.6:
+                writer.leased(step + 2)
+            wanted = chosen.sample("abcdef", chosen.randint(1, 3))
+            bases = [revs.get(one) if chosen.random() < 0.8 else "0" for one in wanted]
+            device = chosen.choice(DEVICES[:2])
+            sent = [submission({"id": one, "n": step}, base, device) for one, base in zip(wanted, bases, strict=True)]
+            try:
+                answers, _ = await writer.write(*sent)
+            except FencedError:
+                continue
+            revs.update({one: answer.rev for one, answer in zip(wanted, answers, strict=True)})
+            assert await world.is_intact(), step
+            match chosen.randrange(12):
+                case 0:
+                    await store.set_policies(space, parse({"/n": [chosen.choice(["max", "min"])]}))
+                case 1:
+                    kept = Retention(days=1, bytes_per_space=chosen.choice([0, 1]), hash_days=10**6)
+                    await store.prune(space, kept, now=chosen.choice([1.0, 1e9]))
+                case 2:
+                    await store.count_sizes(space)
+                case 3 if chosen.random() < 0.4:
+                    await store.drop(space)
+                    revs, put_back = {}, []
+                case 4:
+                    known_then = dict(revs)
+                    put_back = [
+                        (name, query, [row async for row in mongo.database[name].find(query)])
+                        for name, query in rows_of.items()
+                    ]
+                case 5:
+                    for name, query, rows in put_back:
+                        await mongo.database[name].delete_many(query)
+                        if rows:
+                            await mongo.database[name].insert_many(rows)
+                    revs, put_back = known_then if put_back else revs, []
+                case 6 if row := await world.row():
+                    ahead = SequenceNumber(row["sequence"] + 3)
+                    await store.begin_history(space, Position(Epoch(row["epoch"]), ahead))
+
+
 @pytest.mark.parametrize("answers", [0, 1])
 async def test_a_worker_that_is_killed_before_the_answers_has_written_nothing(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, answers: int

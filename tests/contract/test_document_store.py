@@ -13,6 +13,7 @@ import pytest
 
 from shared import ports
 from shared.adapters.mongodb import MongoDocumentStore, kept_maps, opened
+from shared.adapters.mongodb.commands import find_command
 from shared.core.documents import ContentHash, DeviceId, DocumentId, Epoch, Position, SequenceNumber, SpaceId
 from shared.core.index.hash_map import BucketedMap
 from shared.core.json.canonical import content_hash
@@ -378,7 +379,7 @@ async def test_a_transaction_that_the_database_ends_while_it_works_is_run_again(
         attempts += 1
         if attempts == 1:
             slow = {"$where": "sleep(100) || true"}
-            list(transaction._commands.find("documents", slow, together=2))
+            list(transaction._commands.batches(find_command("documents", slow, together=2)))
         return attempts
 
     async with opened(settings) as mongo:

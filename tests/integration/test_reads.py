@@ -21,8 +21,8 @@ from pymongo.errors import (
 )
 
 from shared.adapters.mongodb import Mongo, opened
-from shared.adapters.mongodb.commands import find_command
-from shared.adapters.mongodb.reads import Reads, aggregate_command
+from shared.adapters.mongodb.commands import aggregate_command, find_command
+from shared.adapters.mongodb.reads import Reads
 from shared.settings import Settings
 from tests.integration.writers import Commands
 

@@ -187,47 +187,24 @@ class Commands:
             self._client._process_response(answer, self._session)
         return answer
 
-    def find(
+    def batches(
         self,
-        collection: str,
-        query: Row,
-        projection: Row | None = None,
+        find: Row,
         *,
-        order: Sequence[tuple[str, int]] = (),
-        limit: int = 0,
-        together: int,
         codec: CodecOptions[Any] = CODEC,
         count: Callable[[int], None] | None = None,
     ) -> Iterator[Sequence[Any]]:
-        """Batches of rows. `together`: as many come in one answer unless they are large."""
-        command = find_command(collection, query, projection, order=order, limit=limit, together=together)
-        return self._batches(command, collection, together, codec, count)
-
-    def find_one(self, collection: str, query: Row, projection: Row) -> Row | None:
-        [rows] = self.find(collection, query, projection, limit=1, together=2)
-        return rows[0] if rows else None
-
-    def aggregate(
-        self, collection: str, steps: Sequence[Row], *, together: int, count: Callable[[int], None]
-    ) -> Iterator[Sequence[Any]]:
-        command = {"aggregate": collection, "pipeline": steps, "cursor": {"batchSize": together}}
-        return self._batches(command, collection, together, CODEC, count)
-
-    def _batches(
-        self,
-        command: Row,
-        collection: str,
-        together: int,
-        codec: CodecOptions[Any],
-        count: Callable[[int], None] | None,
-    ) -> Iterator[Sequence[Any]]:
+        """The rows that a `find_command` or an `aggregate_command` finds, as many at a time as come in one answer."""
         # A cursor that is left before its end goes with the transaction.
-        cursor = self.run(command, codec=codec, count=count)["cursor"]
+        cursor = self.run(dict(find), codec=codec, count=count)["cursor"]
         yield cursor["firstBatch"]
         while cursor["id"]:
-            more = {"getMore": Int64(cursor["id"]), "collection": collection, "batchSize": together}
-            cursor = self.run(more, codec=codec, count=count)["cursor"]
+            cursor = self.run(more_command(find, cursor["id"]), codec=codec, count=count)["cursor"]
             yield cursor["nextBatch"]
+
+    def find_one(self, collection: str, query: Row, projection: Row) -> Row | None:
+        [rows] = self.batches(find_command(collection, query, projection, limit=1, together=2))
+        return rows[0] if rows else None
 
     def insert(self, collection: str, rows: list[Row], refused: OnRefusal | None = None) -> None:
         """A row without `_id` gets one from the database. BulkWriteError is what it may be refused with."""
@@ -319,6 +296,19 @@ def find_command(
     if limit:
         command["limit"] = limit
     return command
+
+
+def aggregate_command(collection: str, stages: Sequence[Row], *, together: int) -> Row:
+    """`together`: as many rows come in one answer unless they are large."""
+    return {"aggregate": collection, "pipeline": list(stages), "cursor": {"batchSize": together}}
+
+
+def more_command(find: Row, cursor: int) -> Row:
+    """For what comes after the first answer to a `find_command` or an `aggregate_command`."""
+    collection, together = (
+        (find["find"], find["batchSize"]) if "find" in find else (find["aggregate"], find["cursor"]["batchSize"])
+    )
+    return {"getMore": Int64(cursor), "collection": collection, "batchSize": together}
 
 
 class _TooLongError(Exception):

@@ -13,7 +13,7 @@ from typing import Any
 from pymongo.errors import OperationFailure
 
 from shared.adapters.mongodb.client import Row
-from shared.adapters.mongodb.commands import Commands
+from shared.adapters.mongodb.commands import Commands, find_command
 from shared.adapters.mongodb.faults import may_be_duplicate
 from shared.adapters.mongodb.histories import NOTHING_BEFORE
 from shared.adapters.mongodb.known_heads import (
@@ -86,7 +86,8 @@ class HeadRows:
         if asked:
             self._rows.update(dict.fromkeys(asked))
             query = {"_id": {"$in": asked}}
-            for rows in self._commands.find("documents", query, together=len(asked) + 1, count=self._count):
+            find = find_command("documents", query, together=len(asked) + 1)
+            for rows in self._commands.batches(find, count=self._count):
                 self._rows.update({row["_id"]: row for row in rows})
         histories.update({key: NOTHING_BEFORE for key in unknown if self._rows[key] is None})
         return histories

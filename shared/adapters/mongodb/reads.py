@@ -11,7 +11,7 @@ The driver promises nothing about these parts; tests/integration/test_reads.py t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 from typing import Any, TypeVar
 
@@ -23,7 +23,7 @@ from pymongo.helpers_shared import _RETRYABLE_ERROR_CODES
 from pymongo.server_selectors import writable_server_selector
 
 from shared.adapters.mongodb.client import CODEC, MAJORITY, Mongo, Row
-from shared.adapters.mongodb.commands import checked, received
+from shared.adapters.mongodb.commands import checked, more_command, received
 from shared.adapters.mongodb.raw_batches import with_one_text
 
 T = TypeVar("T")
@@ -54,10 +54,8 @@ class Reads:
         return self._batches(find, _text)
 
     async def _batches(self, find: Row, made: _Made[_Batch[T]]) -> AsyncGenerator[T, None]:
-        collection = find["find"] if "find" in find else find["aggregate"]
-        together = find["batchSize"] if "find" in find else find["cursor"]["batchSize"]
         server, (cursor, batch) = await self._in_thread(self._first, {**find, "readConcern": MAJORITY.document}, made)
-        more: Row = {"getMore": Int64(cursor), "collection": collection, "batchSize": together}
+        more = more_command(find, cursor)
         try:
             while True:
                 yield batch
@@ -66,7 +64,7 @@ class Reads:
                 cursor, batch = await self._in_thread(self._on, server, more, made)
         finally:
             if cursor:
-                await self._in_thread(self._end, server, collection, cursor)
+                await self._in_thread(self._end, server, more["collection"], cursor)
 
     def _first(self, command: Row, made: _Made[T]) -> tuple[Any, T]:
         """And the server that has the cursor."""
@@ -99,11 +97,6 @@ class Reads:
             asyncio.get_running_loop(), work, *arguments
         )
         return future
-
-
-def aggregate_command(collection: str, stages: Sequence[Row], *, together: int) -> Row:
-    """`together`: as many rows come in one answer unless they are large."""
-    return {"aggregate": collection, "pipeline": list(stages), "cursor": {"batchSize": together}}
 
 
 def _checked(answer: Any, connection: Any) -> None:

@@ -10,15 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Collection as Several
 from dataclasses import replace
-from functools import partial
 from itertools import chain
-from typing import Final, Protocol
+from typing import Final
 
 from bson import decode
 from pymongo import ASCENDING, DESCENDING
 
 from shared.adapters.mongodb.client import CODEC, RAW, Row
-from shared.adapters.mongodb.commands import Commands
+from shared.adapters.mongodb.commands import Commands, aggregate_command, find_command
 from shared.adapters.mongodb.rows import pairs_of, stored_of
 from shared.core.documents import ContentHash, DeviceId, DocumentId, SequenceNumber, SpaceId
 from shared.core.resolution.context import (
@@ -44,10 +43,6 @@ _FIRST_BYTES: Final = 128 * 1024
 """If they have no more, all the others are read at once."""
 _PAIRS_AT_ONCE: Final = 4000
 _Asker = tuple[DocumentId, DeviceId | None]
-
-
-class _Ask(Protocol):
-    def __call__(self, *, count: Callable[[int], None]) -> Iterator[Sequence[Row]]: ...
 
 
 class Revisions:
@@ -123,15 +118,14 @@ class Revisions:
         hashes = sorted(set().union(*unread.values()))
         query = {"space": self._space, "id": {"$in": sorted(unread)}, "hash": {"$in": hashes}}
         # In the order of the index that is meant: another one has all revisions of these documents.
-        batches = self._commands.find(
+        find = find_command(
             _REVISIONS,
             query,
             {"id": 1, **_STORED},
             order=[("id", ASCENDING), ("hash", ASCENDING)],
             together=2 * len(hashes) + 1,
-            count=self._count,
         )
-        for row in chain.from_iterable(batches):
+        for row in chain.from_iterable(self._commands.batches(find, count=self._count)):
             key = (DocumentId(row["id"]), ContentHash(row["hash"]))
             if key in self._states and not row.get("deleted"):
                 self._states[key] = newer(self._states[key], stored_of(row))
@@ -158,7 +152,8 @@ class Revisions:
             return
         self._pairs.update({asker: (since, []) for asker, since in unread.items()})
         query = {"space": self._space, "$or": _since_about_the_same(unread)}
-        batches = self._commands.find(_REVISIONS, query, {"id": 1, "seq": 1, "pairs": 1}, together=_PAIRS_AT_ONCE)
+        find = find_command(_REVISIONS, query, {"id": 1, "seq": 1, "pairs": 1}, together=_PAIRS_AT_ONCE)
+        batches = self._commands.batches(find)
         for row in sorted(chain.from_iterable(batches), key=lambda row: (row["seq"], row["_id"])):
             for pair in pairs_of(row):
                 asker = (DocumentId(row["id"]), pair.device)
@@ -182,8 +177,8 @@ class Revisions:
             self._gone[document].update(dict.fromkeys(new, False))
         values = sorted(set().union(*unread.values()))
         query = {"space": self._space, "id": {"$in": sorted(unread)}, "gone": {"$in": values}}
-        batches = self._commands.find(_REVISIONS, query, {"id": 1, "gone": 1}, together=len(values) + 1)
-        for row in chain.from_iterable(batches):
+        find = find_command(_REVISIONS, query, {"id": 1, "gone": 1}, together=len(values) + 1)
+        for row in chain.from_iterable(self._commands.batches(find)):
             document = DocumentId(row["id"])
             for key in unread[document].intersection(map(ValueKey, row["gone"])):
                 self._gone[document][key] = True
@@ -228,8 +223,7 @@ class Revisions:
         """Of those that have few, in a walk along the index, until it has met more than `_FIRST` for each."""
         most = _FIRST * len(documents)
         known: dict[DocumentId, list[Row]] = {}
-        find = partial(
-            self._commands.find,
+        find = find_command(
             _REVISIONS,
             self._bodies_of({"$in": documents}),
             {"id": 1, **_STORED},
@@ -266,12 +260,12 @@ class Revisions:
             {"$unwind": {"path": "$revision", "preserveNullAndEmptyArrays": True}},
         ]
         known: dict[DocumentId, list[Row]] = {}
-        aggregate = partial(self._commands.aggregate, "documents", steps, together=RECENT * len(documents))
+        aggregate = aggregate_command("documents", steps, together=RECENT * len(documents))
         if not self._collect(aggregate, known):
             known.popitem()  # of it more may come
         return {document: _recent_of(rows) for document, rows in known.items()}
 
-    def _collect(self, ask: _Ask, known: dict[DocumentId, list[Row]]) -> bool:
+    def _collect(self, find: Row, known: dict[DocumentId, list[Row]]) -> bool:
         """Rows by document. False: they were more than `_RECENT_BYTES`, and the others are left out."""
         size = 0
 
@@ -280,7 +274,7 @@ class Revisions:
             size += answer
             self._count(answer)
 
-        for rows in ask(count=count):
+        for rows in self._commands.batches(find, count=count):
             for row in rows:
                 several = known.setdefault(DocumentId(row["id"]), [])
                 if "hash" in row:
@@ -328,16 +322,15 @@ class Revisions:
     def _sized(self, query: Row, most: int, *, together: bool = True) -> Iterator[tuple[Row, int]]:
         """Rows and their bytes, which are counted before they are made values; `together`: in one answer."""
         # Along an index; by one more field, and all that the document has would be read.
-        batches = self._commands.find(
+        find = find_command(
             _REVISIONS,
             query,
             _STORED,
             order=[("seq", DESCENDING)],
             limit=most,
             together=most + 1 if together else _FIRST,
-            codec=RAW,
         )
-        for raw in chain.from_iterable(batches):
+        for raw in chain.from_iterable(self._commands.batches(find, codec=RAW)):
             self._count(len(raw.raw))
             yield decode(raw.raw, CODEC), len(raw.raw)
 

@@ -30,7 +30,8 @@ from shared.adapters.mongodb.atomic import (
     set_or_unset,
 )
 from shared.adapters.mongodb.client import Mongo, Row, errors_mapped
-from shared.adapters.mongodb.reads import Reads, aggregate_command
+from shared.adapters.mongodb.commands import aggregate_command
+from shared.adapters.mongodb.reads import Reads
 from shared.core.access.audit import AuditEntry
 from shared.core.access.limits import Limit
 from shared.core.access.roles import Access, Membership, Role, SpaceProfile

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 
 from shared.adapters.mongodb.client import Mongo
-from shared.adapters.mongodb.commands import Commands
+from shared.adapters.mongodb.commands import Commands, find_command
 from shared.adapters.mongodb.heads import HeadRows
 from shared.adapters.mongodb.histories import Histories, within_weight
 from shared.adapters.mongodb.known_heads import KnownHeads, KnownInSpace
@@ -149,7 +149,7 @@ class MongoTransaction:
         if unknown:
             self._device_memories.update(dict.fromkeys(unknown))
             query = {"_id": {"$in": unknown}}
-            batches = self._commands.find("memory", query, together=len(unknown) + 1)
+            batches = self._commands.batches(find_command("memory", query, together=len(unknown) + 1))
             known = {row["_id"]: device_memory_of(row) for row in chain.from_iterable(batches)}
             self._device_memories.update(known)
             self._stored_memories.update(known)
@@ -171,7 +171,8 @@ class MongoTransaction:
         known = {device: self._new_deletions[device] for device in devices if device in self._new_deletions}
         keys = {self._deletions_key(device): device for device in devices if device not in known}
         if keys:
-            batches = self._commands.find("deletions", {"_id": {"$in": list(keys)}}, together=len(keys) + 1)
+            find = find_command("deletions", {"_id": {"$in": list(keys)}}, together=len(keys) + 1)
+            batches = self._commands.batches(find)
             for row in chain.from_iterable(batches):
                 known[keys[row["_id"]]] = Deletions(row["since"], row["count"])
         return known

@@ -45,6 +45,13 @@ class Scratch:
         self._database.drop_collection(self.name)
 
 
+def write_one(scratch: Scratch, row: Row) -> None:
+    """In a transaction of its own."""
+    with scratch.transaction() as commands:
+        commands.insert(scratch.name, [row])
+        commands.commit()
+
+
 def lose_connection(commands: Commands) -> None:
     commands._connection.conn.get_conn.close()
 

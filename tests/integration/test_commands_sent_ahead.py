@@ -15,7 +15,7 @@ from shared.adapters.mongodb.answers import AnswerReader
 from shared.adapters.mongodb.client import Row
 from shared.adapters.mongodb.faults import is_ended
 from shared.settings import Settings
-from tests.integration.scratch import Scratch, change, lose_connection
+from tests.integration.scratch import Scratch, change, lose_connection, write_one
 
 
 async def test_the_database_is_waited_for_once_before_the_commit(
@@ -55,9 +55,7 @@ async def test_a_question_is_answered_after_what_was_sent_before_it(scratch: Scr
 
 
 async def test_the_first_error_is_raised_and_what_came_after_it_is_read(scratch: Scratch) -> None:
-    with scratch.transaction() as commands:
-        commands.insert(scratch.name, [{"_id": 1}])
-        commands.commit()
+    write_one(scratch, {"_id": 1})
     seen: list[Row] = []
     refused: list[OperationFailure] = []
     for number in range(3):
@@ -75,9 +73,7 @@ async def test_the_first_error_is_raised_and_what_came_after_it_is_read(scratch:
 
 
 async def test_an_error_may_be_told_as_another_one(scratch: Scratch) -> None:
-    with scratch.transaction() as commands:
-        commands.insert(scratch.name, [{"_id": 1}])
-        commands.commit()
+    write_one(scratch, {"_id": 1})
 
     def refused(error: OperationFailure) -> None:
         raise LookupError from error
@@ -118,9 +114,7 @@ async def test_what_is_left_without_a_look_at_its_answers_is_not_stored(scratch:
 
 
 async def test_a_commit_is_not_sent_before_all_answers_were_seen(scratch: Scratch) -> None:
-    with scratch.transaction() as commands:
-        commands.insert(scratch.name, [{"_id": 1}])
-        commands.commit()
+    write_one(scratch, {"_id": 1})
 
     def seen(_answer: Row) -> None:
         raise LookupError
@@ -146,9 +140,7 @@ async def test_a_connection_that_is_lost_before_the_answers_ends_the_transaction
             commands.settle()
         assert is_ended(raised.value)
         commands.session.abort_transaction()
-    with scratch.transaction() as commands:
-        commands.insert(scratch.name, [{"_id": 3}])
-        commands.commit()
+    write_one(scratch, {"_id": 3})
     assert scratch.rows == [{"_id": 3}]
 
 
@@ -158,9 +150,7 @@ async def test_a_connection_that_is_lost_by_who_leaves_it_is_not_given_back(scra
         lose_connection(commands)
         commands.release()
         commands.session.abort_transaction()
-    with scratch.transaction() as commands:
-        commands.insert(scratch.name, [{"_id": 3}])
-        commands.commit()
+    write_one(scratch, {"_id": 3})
     assert scratch.rows == [{"_id": 3}]
 
 

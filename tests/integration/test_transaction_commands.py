@@ -11,7 +11,7 @@ import pytest
 from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure
 
 from shared.adapters.mongodb.faults import TRANSIENT, is_ended, may_be_duplicate
-from tests.integration.scratch import Scratch, change, lose_connection
+from tests.integration.scratch import Scratch, change, lose_connection, write_one
 
 MOST_LINES = 1_300
 """Of Python, in a transaction of three commands; the driver's own takes 3,700."""
@@ -61,9 +61,7 @@ async def test_what_is_aborted_by_the_driver_is_gone(scratch: Scratch) -> None:
 
 
 async def test_a_row_that_is_there_ends_the_transaction(scratch: Scratch) -> None:
-    with scratch.transaction() as commands:
-        commands.insert(scratch.name, [{"_id": 1}])
-        commands.commit()
+    write_one(scratch, {"_id": 1})
     with scratch.transaction() as commands:
         with pytest.raises(BulkWriteError) as raised:
             commands.insert(scratch.name, [{"_id": 0}, {"_id": 1}])
@@ -74,9 +72,7 @@ async def test_a_row_that_is_there_ends_the_transaction(scratch: Scratch) -> Non
 
 
 async def test_another_writer_of_the_same_row_ends_the_transaction(scratch: Scratch) -> None:
-    with scratch.transaction() as commands:
-        commands.insert(scratch.name, [{"_id": 1}])
-        commands.commit()
+    write_one(scratch, {"_id": 1})
     change = [{"q": {"_id": 1}, "u": {"$inc": {"n": 1}}}]
     with scratch.transaction() as one:
         one.update(scratch.name, change)
@@ -116,9 +112,7 @@ async def test_a_connection_that_is_lost_ends_the_transaction_and_no_other(scrat
             commands.insert(scratch.name, [{"_id": 2}])
         assert is_ended(raised.value)
         commands.session.abort_transaction()
-    with scratch.transaction() as commands:
-        commands.insert(scratch.name, [{"_id": 3}])
-        commands.commit()
+    write_one(scratch, {"_id": 3})
     assert scratch.rows == [{"_id": 3}]
 
 

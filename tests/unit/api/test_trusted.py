@@ -42,6 +42,18 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
+async def renewing(clock: Mock) -> tuple[Store, Trusted[str, str]]:
+    """What is known of a key is being looked up again, and the store does not answer."""
+    store = Store()
+    trusted = Trusted(store.look_up)
+    await trusted.get("k")
+    store.may_answer.clear()
+    clock.monotonic.return_value += 0.8 * TRUSTED_SECONDS
+    await trusted.get("k")
+    await settle()
+    return store, trusted
+
+
 async def test_nobody_waits_while_it_is_asked_for_and_nothing_is_older_than_it_may_be(clock: Mock) -> None:
     store = Store()
     trusted = Trusted(store.look_up)
@@ -76,13 +88,7 @@ async def test_what_is_gone_is_not_given_once_it_is_known_nor_after_the_time(clo
 
 
 async def test_a_renewal_that_lasts_is_waited_for_by_nobody_and_trusted_by_nobody(clock: Mock) -> None:
-    store = Store()
-    trusted = Trusted(store.look_up)
-    await trusted.get("k")
-    store.may_answer.clear()
-    clock.monotonic.return_value += 0.8 * TRUSTED_SECONDS
-    await trusted.get("k")
-    await settle()
+    store, trusted = await renewing(clock)
     store.value = None
     clock.monotonic.return_value += 0.3 * TRUSTED_SECONDS
     waiting = asyncio.create_task(trusted.get("k"))
@@ -116,12 +122,6 @@ async def test_what_there_is_not_is_looked_up_each_time(clock: Mock) -> None:
 
 
 async def test_at_the_end_nothing_is_looked_up_any_more(clock: Mock) -> None:
-    store = Store()
-    trusted = Trusted(store.look_up)
-    await trusted.get("k")
-    store.may_answer.clear()
-    clock.monotonic.return_value += 0.8 * TRUSTED_SECONDS
-    await trusted.get("k")
-    await settle()
+    _, trusted = await renewing(clock)
     async with asyncio.timeout(1):
         await trusted.close()

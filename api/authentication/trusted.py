@@ -41,7 +41,7 @@ class Trusted(Generic[K, V]):
         return known[1]
 
     async def close(self) -> None:
-        """Looks nothing up any more for nobody."""
+        """Ends the renewals that are under way."""
         renewals = list(self._renewals.values())
         for renewal in renewals:
             renewal.cancel()

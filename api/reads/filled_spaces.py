@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from api.reads.beside import Beside
-from api.reads.hash_maps import KEPT_BYTES, HashMaps
+from api.reads.hash_maps import BYTES_OF_DOCUMENT, KEPT_BYTES, HashMaps
 from api.reads.page_cache import PageCache
 from shared.core.documents import Device, SpaceId
 
@@ -34,7 +34,7 @@ _PAGE_DOCUMENTS: Final = 1000
 """As our clients ask for them, if a request may have so many,"""
 _CODING: Final = "zstd"
 """and in which coding."""
-LARGE_MAP: Final = KEPT_BYTES // 50
+LARGE_MAP: Final = KEPT_BYTES // BYTES_OF_DOCUMENT
 """Documents, about: the map of fewer is not kept by the store."""
 _PART_OF_MAP: Final = 4
 _SPACES: Final = 1000

@@ -28,6 +28,10 @@ KEPT_BYTES: Final = 4 * 1024 * 1024
 second."""
 KEPT_CHANGES: Final = 20_000
 """It is kept anew by who finds so many changes since. To read them takes a tenth of a second."""
+PART_CHANGED: Final = 6
+"""A document that changed takes so many times as long to put into a map as one of which a map is made."""
+BYTES_OF_DOCUMENT: Final = 50
+"""In a map's text, about."""
 KEPT_AFTER_SECONDS: Final = 1.0
 """When it was made: who asked has it compressed and sent meanwhile, which takes as many processors as there are."""
 _ATTEMPTS = 4
@@ -146,7 +150,7 @@ class HashMaps:
         try:
             if known is not None and known.position == lineage.position:
                 return known
-            if known is not None and lineage.holds(known.position):
+            if known is not None and _is_worth_patching(known.map, lineage):
                 metrics.HASH_MAPS_PATCHED.inc()
                 return CachedHashMap(await self._up_to_date(space, known.map, lineage), known)
             return await self._through_cache(space, lineage, coding)
@@ -173,7 +177,7 @@ class HashMaps:
         return CachedHashMap(await self._built(space))
 
     async def _from_cache(self, space: SpaceId, lineage: Lineage) -> BucketedMap | None:
-        """What is cached, brought up to date; None if there is none of this lineage."""
+        """What is cached, brought up to date; None if there is none for which that is worth it."""
         cached = await self._cache.load(space)
         if cached is None:
             return None
@@ -182,7 +186,7 @@ class HashMaps:
             lineage = await self.lineage(space)
             if lineage.is_ahead(cached.position):
                 lineage = await self._end_history(space, cached.position)
-        if not lineage.holds(cached.position):
+        if not _is_worth_patching(cached, lineage):
             return None
         metrics.HASH_MAPS_CACHED.inc()
         return await self._up_to_date(space, cached, lineage)
@@ -220,7 +224,10 @@ class HashMaps:
         return built
 
     async def _since_kept(self, space: SpaceId, kept: BucketedMap, keep_after: float) -> BucketedMap | None:
-        """None if the map is not of this space's lineage."""
+        """None if the map is not of this space's lineage, or too much came since."""
+        lineage = await self._read(space)
+        if lineage.holds(kept.position) and not _is_worth_patching(kept, lineage):
+            return None
         changes = await self._store.changes(space, kept.position.sequence)
         if changes.lineage.is_ahead(kept.position):
             await self._end_history(space, kept.position)
@@ -244,3 +251,14 @@ class HashMaps:
                 await self._store.keep_map(space, map_)
             except UnavailableError as error:
                 event(logger, logging.WARNING, "hash_map_not_kept", space=space, cause=error)
+
+
+def _is_worth_patching(map_: BucketedMap, lineage: Lineage) -> bool:
+    """Whether the map is of this lineage, and to bring it up to date takes less time than to make it anew."""
+    if not lineage.holds(map_.position):
+        return False
+    written = lineage.sequence - map_.position.sequence
+    if written <= KEPT_CHANGES:
+        return True
+    documents = sum(map(len, map_.buckets.values())) // BYTES_OF_DOCUMENT
+    return written * PART_CHANGED <= documents

@@ -87,6 +87,35 @@ async def test_what_one_process_made_the_next_one_takes_and_adds_what_changed_si
     assert kept is not None and kept.position == await world.position()
 
 
+@pytest.mark.parametrize("where", ["in the process", "in the cache", "in the store"])
+async def test_one_to_which_too_much_came_is_made_anew(
+    world: World, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """To put what came into it takes longer than to make it of all documents."""
+    monkeypatch.setattr(hash_maps, "BYTES_OF_DOCUMENT", len('"a":""') + 32)
+    monkeypatch.setattr(hash_maps, "PART_CHANGED", 2)
+    world.store.fails = where != "in the store"
+    cache = MemoryHashMapCache()
+    one = HashMaps(world.store, cache, max_bytes=10**6)
+
+    async def made() -> set[str]:
+        if where == "in the store":
+            map_ = await world.map_of_a_new_process()
+        else:
+            maps = one if where == "in the process" else HashMaps(world.store, cache, max_bytes=10**6)
+            map_ = (await maps.current(SPACE)).map
+        assert map_.position == await world.position()
+        return {document for document, _ in map_.items()}
+
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    for count, times in ((8, 1), (12, 1), (26, 2)):  # four are half of the eight before
+        await world.write(*letters[:count])
+        assert await made() == {*letters[:count]}
+        assert world.store.read_whole == times
+    known = await cache.load(SPACE) if where != "in the store" else await world.store.kept_map(SPACE)
+    assert known is not None and known.position == await world.position()  # for who asks next
+
+
 async def test_a_small_one_is_not_kept(world: World) -> None:
     await world.write("a")
     await world.map_of_a_new_process()

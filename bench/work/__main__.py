@@ -12,7 +12,8 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -92,23 +93,34 @@ def _first(error: BaseException) -> BaseException:
     return error
 
 
-def at(place: Place, log: Log, work: Callable[[Place], Any]) -> Any:
-    """Does the work with the place started, in a folder that is removed afterwards; None if that was not possible."""
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """For all that a run writes. It is removed when the run is over: while a disk is told what became free, and for
+    some minutes after it, files are made slowly (bench/apart.py), and that would be measured in what comes next."""
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)  # PostgreSQL does not run as root, and has to come in
-        try:
-            place.start(Path(folder))
-            return work(place)
-        except NotHereError as error:
-            log.failed(place.name, error)
-        except Exception as error:  # noqa: BLE001 - the others are measured all the same
-            log.failed(place.name, _first(error))
-        finally:
-            place.stop()
+        yield Path(folder)
+
+
+def at(place: Place, folder: Path, log: Log, work: Callable[[Place], Any]) -> Any:
+    """Does the work with the place started, in a new folder inside of `folder`; None if that was not possible."""
+    own = Path(tempfile.mkdtemp(dir=folder))
+    own.chmod(0o755)
+    try:
+        place.start(own)
+        return work(place)
+    except NotHereError as error:
+        log.failed(place.name, error)
+    except Exception as error:  # noqa: BLE001 - the others are measured all the same
+        log.failed(place.name, _first(error))
+    finally:
+        place.stop()
     return None
 
 
-def measure(options: argparse.Namespace, scale: Scale, log: Log) -> tuple[list[dict[str, Figures]], dict[str, str]]:
+def measure(
+    options: argparse.Namespace, scale: Scale, folder: Path, log: Log
+) -> tuple[list[dict[str, Figures]], dict[str, str]]:
     """Figures of each repeat, and what each column means."""
     runs: list[dict[str, Figures]] = []
     means: dict[str, str] = {}
@@ -122,14 +134,14 @@ def measure(options: argparse.Namespace, scale: Scale, log: Log) -> tuple[list[d
                     means[column.name] = column.means
                     run[column.name] = asyncio.run(column_figures(column, log, options.works, options.pause))
 
-            at(PLACES[name](), log, work)
+            at(PLACES[name](), folder, log, work)
         runs.append(run)
         if options.json:  # of a run that is broken off, what it has
             write(options.json, of_repeats(options, runs, means, log))
     return runs, means
 
 
-def measure_sizes(options: argparse.Namespace, scale: Scale, log: Log) -> dict[str, dict[int, Figures]]:
+def measure_sizes(options: argparse.Namespace, scale: Scale, folder: Path, log: Log) -> dict[str, dict[int, Figures]]:
     """W8, on the first column of each place that was asked for."""
     found: dict[str, dict[int, Figures]] = {}
     for name in options.sizes_systems:
@@ -142,7 +154,7 @@ def measure_sizes(options: argparse.Namespace, scale: Scale, log: Log) -> dict[s
                 found.setdefault(column.name, {})[size] = figures
                 log.say(f"{column.name} at {size:,} documents: W3 {figures['w3_ms']:.2f} ms")
 
-        at(PLACES[name](), log, work)
+        at(PLACES[name](), folder, log, work)
     return found
 
 
@@ -219,8 +231,9 @@ def measured(options: argparse.Namespace, log: Log) -> dict[str, Any]:
         patience=options.patience,
         crowded=min(documents, 10_000),
     )
-    runs, means = measure(options, scale, log)
-    sizes = measure_sizes(options, scale, log)
+    with scratch() as folder:
+        runs, means = measure(options, scale, folder, log)
+        sizes = measure_sizes(options, scale, folder, log)
     return {**of_repeats(options, runs, means, log), "sizes": sizes}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,9 @@ def test_the_first_fast_folder_is_taken_or_else_the_fastest(
 def test_a_folder_is_tried_with_files(tmp_path: Path) -> None:
     folder = fast_folder(tmp_path / "run")
     assert folder.parent == tmp_path / "run" and [path.name for path in folder.iterdir()] == [".tried"]
+
+
+@pytest.mark.parametrize(("inodes", "fresh"), [(range(40, 72), True), (range(0, 512, 16), False), ([5], False)])
+def test_a_group_that_gives_one_inode_of_each_block_is_slow(inodes: Sequence[int], fresh: bool) -> None:
+    """Its first files are made fast, and after some hundred of them none is."""
+    assert apart._are_neighbours(inodes) is fresh

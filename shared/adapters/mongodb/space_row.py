@@ -35,7 +35,6 @@ _VERIFIED: Final[Row] = {
     **dict.fromkeys(("sequence", "policies", "fence", "epoch", "batches", "transaction"), 1),
     "histories": {"$slice": -1},
 }
-_BEFORE: Final[Row] = {**_VERIFIED, "process": 1, **USAGE_FIELDS}
 
 PoliciesOf = dict[SpaceId, tuple[str | None, Policies]]
 """Policies that spaces were seen to have: as they are stored, and parsed."""
@@ -167,12 +166,13 @@ class SpaceRow:
             "$setOnInsert": {"epoch": self._new_epoch},
             "$set": values,
         }
-        command = {"findAndModify": "spaces", "query": {"_id": self._space}, "update": change, "fields": _BEFORE}
+        # The whole row: to choose among its fields takes the database longer than to send them.
+        command = {"findAndModify": "spaces", "query": {"_id": self._space}, "update": change}
         before, self._presumed = self._presumed, None
         if before is not None:
             self._commands.post(command, seen=partial(self._verify_presumed, before))
         else:
-            before = self._commands.run({**command, "upsert": True})["value"]
+            before = _with_newest_history(self._commands.run({**command, "upsert": True})["value"])
             self._verify_row(before)
         first = SequenceNumber((before or {}).get("sequence", 0) + 1)
         known = before or {"_id": self._space, "epoch": self._new_epoch}
@@ -188,7 +188,7 @@ class SpaceRow:
         self._verify(before)
 
     def _verify_presumed(self, presumed: Row, answer: Row) -> None:
-        before = answer["value"]
+        before = _with_newest_history(answer["value"])
         self._verify_row(before)
         if before != presumed:
             raise HeadsChangedError(presumed=False)
@@ -237,6 +237,12 @@ class SpaceRow:
 
 def _before(next_: Allotted) -> SequenceNumber:
     return SequenceNumber(next_.first - 1)
+
+
+def _with_newest_history(row: Row | None) -> Row | None:
+    """Without those before it, which may be many."""
+    histories = None if row is None else row.get("histories")
+    return row if row is None or not histories else {**row, "histories": histories[-1:]}
 
 
 def _counted(row: Row, counts: Row) -> Row:

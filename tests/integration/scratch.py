@@ -20,6 +20,7 @@ class Scratch:
     def __init__(self, mongo: Mongo) -> None:
         self._database: Any = mongo.database.delegate
         self._client: Any = mongo.client.delegate
+        self._primary = mongo.primary
         self.name = f"scratch-{uuid.uuid4().hex[:12]}"
         self._database.create_collection(self.name)
 
@@ -31,7 +32,7 @@ class Scratch:
     def transaction(self) -> Iterator[Commands]:
         with self._client.start_session() as session:
             session.start_transaction(ReadConcern("snapshot"), DURABLE)
-            commands = Commands(session, self._database.name)
+            commands = Commands(session, self._primary, self._database.name)
             try:
                 yield commands
             finally:

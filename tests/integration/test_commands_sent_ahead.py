@@ -130,6 +130,37 @@ async def test_a_commit_is_not_sent_before_all_answers_were_seen(scratch: Scratc
     assert scratch.rows == [{"_id": 1}]
 
 
+async def test_something_is_done_while_the_database_commits(
+    scratch: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    for kind, name in ((Connection, "send_message"), (AnswerReader, "read")):
+        its = getattr(kind, name)
+
+        def noted(self: Any, *arguments: Any, its: Any = its, name: str = name) -> Any:
+            steps.append(name.partition("_")[0])
+            return its(self, *arguments)
+
+        monkeypatch.setattr(kind, name, noted)
+    with scratch.transaction() as commands:
+        commands.insert(scratch.name, [{"_id": 1}])
+        commands.settle()
+        steps.clear()
+        commands.commit(lambda: steps.append("meanwhile"))
+        assert steps == ["send", "meanwhile", "read"]
+
+
+async def test_what_fails_meanwhile_leaves_the_connection_to_the_next_one(scratch: Scratch) -> None:
+    def fails() -> None:
+        raise LookupError
+
+    with pytest.raises(LookupError), scratch.transaction() as commands:
+        commands.insert(scratch.name, [{"_id": 1}])
+        commands.commit(fails)
+    write_one(scratch, {"_id": 2})
+    assert {"_id": 2} in scratch.rows
+
+
 @pytest.mark.parametrize("sent", [1, 3])
 async def test_a_connection_that_is_lost_before_the_answers_ends_the_transaction(scratch: Scratch, sent: int) -> None:
     with scratch.transaction() as commands:

@@ -22,6 +22,7 @@ from pymongo.write_concern import WriteConcern
 from shared import tracing
 from shared.adapters.mongodb.command_spans import CommandSpans
 from shared.adapters.mongodb.faults import codes, may_be_duplicate, not_now
+from shared.adapters.mongodb.primary import Primary
 from shared.observability import event
 from shared.ports import UnavailableError
 from shared.settings import Settings
@@ -79,6 +80,8 @@ class Mongo:
             read_concern=MAJORITY,
             write_concern=DURABLE,
         )
+
+        self.primary = Primary(self.client.delegate)
 
     async def prepare(self) -> None:
         """Makes the collections and indexes that are missing. Idempotent; safe from several processes."""

@@ -28,11 +28,11 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
 from pymongo.helpers_shared import _check_command_response
 from pymongo.read_preferences import ReadPreference
-from pymongo.server_selectors import writable_server_selector
 from pymongo.synchronous.client_session import _TxnState  # type: ignore[attr-defined]
 
 from shared.adapters.mongodb.answers import AnswerReader
 from shared.adapters.mongodb.client import CODEC, DURABLE, RAW, Row
+from shared.adapters.mongodb.primary import Primary
 
 _HEAD: Final = Struct("<iiiiIB")
 """Of a message: length, number, the number that it answers, OP_MSG, flags, and that a document is all it has."""
@@ -65,8 +65,9 @@ class _Sent:
 class Commands:
     """Of one transaction on one session."""
 
-    def __init__(self, session: ClientSession, database: str) -> None:
+    def __init__(self, session: ClientSession, primary: Primary, database: str) -> None:
         self._session = session
+        self._primary = primary
         self._client: Any = session.client
         self._database = database
         self._checkout: Any = None
@@ -214,13 +215,18 @@ class Commands:
         """Statements of the `update` command: `q`, `u` and, if the row may be missing, `upsert`."""
         self._write({"update": collection, "updates": statements, "ordered": False})
 
-    def commit(self) -> None:
-        """As `commit_transaction` of the driver, when all answers were seen."""
+    def commit(self, meanwhile: Callable[[], None] | None = None) -> None:
+        """As `commit_transaction` of the driver, when all answers were seen. `meanwhile` is called while the database
+        commits."""
         self.settle()
         transaction: Any = self._session._transaction
         if self._fields and not transaction.sharded:
+            command: Row = {"commitTransaction": 1, "writeConcern": DURABLE.document}
             try:
-                answer = self.run({"commitTransaction": 1, "writeConcern": DURABLE.document}, "admin")
+                self._send(self._made(command, "admin"), command, "admin")
+                if meanwhile is not None:
+                    meanwhile()
+                answer = self._answer(self._next(), CODEC, None)
             except PyMongoError:
                 pass  # asked again below: to commit twice is to commit once
             else:
@@ -254,7 +260,7 @@ class Commands:
 
     def _connected(self, name: str) -> Any:
         if self._checkout is None:
-            server = self._client._select_server(writable_server_selector, self._session, name)
+            server = self._primary.server(self._session, name)
             checkout = self._client._checkout(server, self._session)
             self._connection = checkout.__enter__()
             self._checkout = checkout

@@ -165,24 +165,27 @@ class HeadRows:
 
     # What the next transaction may know
 
+    def documents(self, history_of: Callable[[str], DocumentHistory | None]) -> dict[str, KnownDocument]:
+        """The heads that this transaction read or wrote, unless they are many; not those that it changed by an
+        update: how they look then the database alone knows for certain. `history_of`: all that came before a head,
+        by its key; None: that is not known."""
+        if len(self._rows) > MOST_AT_ONCE:
+            return {}
+        return {
+            key: KnownDocument(row, self.head(key), history_of(key))
+            for key, row in self._rows.items()
+            if row is not None and key not in self._changed
+        }
+
     def note(
         self,
         known: KnownHeads,
         space: SpaceId,
         mark: Mark,
-        history_of: Callable[[str], DocumentHistory | None],
+        documents: Mapping[str, KnownDocument],
         row: Row | None = None,
     ) -> None:
-        """Also the heads that this transaction read or wrote, unless they are many; not those that it changed by an
-        update: how they look then the database alone knows for certain. `history_of`: all that came before a head, by
-        its key; None: that is not known. `row`: of the space."""
-        documents: dict[str, KnownDocument] = {}
-        if len(self._rows) <= MOST_AT_ONCE:
-            documents = {
-                key: KnownDocument(row, self.head(key), history_of(key))
-                for key, row in self._rows.items()
-                if row is not None and key not in self._changed
-            }
+        """Also these documents. `row`: of the space."""
         known.note(space, mark, self._known, self._rows.keys(), documents, row=row)
 
 

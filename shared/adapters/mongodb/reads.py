@@ -20,7 +20,6 @@ from bson import Int64
 from motor.frameworks.asyncio import run_on_executor
 from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError, ServerSelectionTimeoutError
 from pymongo.helpers_shared import _RETRYABLE_ERROR_CODES
-from pymongo.server_selectors import writable_server_selector
 
 from shared.adapters.mongodb.client import CODEC, MAJORITY, Mongo, Row
 from shared.adapters.mongodb.commands import checked, more_command, received
@@ -39,6 +38,7 @@ class Reads:
 
     def __init__(self, mongo: Mongo) -> None:
         self._client: Any = mongo.client.delegate
+        self._primary = mongo.primary
         self._database = mongo.database.name
 
     async def rows(self, find: Row) -> list[Row]:
@@ -77,7 +77,7 @@ class Reads:
         return self._tried(command, made)
 
     def _tried(self, command: Row, made: _Made[T]) -> tuple[Any, T]:
-        server = self._client._select_server(writable_server_selector, None, next(iter(command)))
+        server = self._primary.server(None, next(iter(command)))
         return server, self._on(server, command, made)
 
     def _on(self, server: Any, command: Row, made: _Made[T]) -> T:

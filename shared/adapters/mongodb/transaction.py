@@ -10,7 +10,7 @@ from shared.adapters.mongodb.client import Mongo
 from shared.adapters.mongodb.commands import Commands, find_command
 from shared.adapters.mongodb.heads import HeadRows
 from shared.adapters.mongodb.histories import Histories, within_weight
-from shared.adapters.mongodb.known_heads import KnownHeads, KnownInSpace
+from shared.adapters.mongodb.known_heads import KnownDocument, KnownHeads, KnownInSpace
 from shared.adapters.mongodb.revisions import Revisions
 from shared.adapters.mongodb.rows import device_memory_of, device_memory_row, remembers, superseded_row
 from shared.adapters.mongodb.space_row import PoliciesOf, SpaceRow
@@ -84,16 +84,23 @@ class MongoTransaction:
         self._new_memories: set[str] = set()
         self._shared_tokens: set[DeviceId] = set()
         self._new_deletions: dict[DeviceId, Deletions] = {}
+        self._known_heads: dict[str, KnownDocument] | None = None
 
     @property
     def position(self) -> Position | None:
         """What was written last, if this is committed."""
         return self._row.position
 
+    def prepare_heads(self) -> None:
+        """Puts together what `note_heads` notes. May be called when all is sent, before it is committed."""
+        self._known_heads = self._heads.documents(self._history_of)
+
     def note_heads(self, known: KnownHeads) -> None:
         """To be called when it is committed, and what it wrote is durable."""
+        if self._known_heads is None:
+            self.prepare_heads()
         if self._row.mark is not None:
-            self._heads.note(known, self._space, self._row.mark, self._history_of, self._row.after)
+            self._heads.note(known, self._space, self._row.mark, self._known_heads or {}, self._row.after)
 
     def policies(self) -> Policies:
         return self._row.policies()

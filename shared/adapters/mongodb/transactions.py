@@ -133,7 +133,7 @@ class Transactions:
     ) -> T:
         began = time.perf_counter()
         session.start_transaction(ReadConcern("snapshot"), DURABLE, ReadPreference.PRIMARY)
-        commands = Commands(session, self._mongo.database.name)
+        commands = Commands(session, self._mongo.primary, self._mongo.database.name)
         try:
             known_position = self._known_positions.get(space)
             transaction = MongoTransaction(
@@ -155,18 +155,25 @@ class Transactions:
             raise
         worked = time.perf_counter()
         metrics.WORK_SECONDS.observe(worked - began)
+        try:
+            self._commit(commands, transaction, deadline)
+        finally:
+            commands.release()
+        metrics.COMMIT_SECONDS.observe(time.perf_counter() - worked)
+        self._remember(space, transaction.position)
+        if fence is not None:
+            transaction.note_heads(self._known)
+        return result
+
+    def _commit(self, commands: Commands, transaction: MongoTransaction, deadline: float) -> None:
         while True:
             try:
-                commands.commit()
+                commands.commit(transaction.prepare_heads)
             except PyMongoError as error:
                 if not error.has_error_label(UNKNOWN_COMMIT) or time.monotonic() > deadline:
                     raise
             else:
-                metrics.COMMIT_SECONDS.observe(time.perf_counter() - worked)
-                self._remember(space, transaction.position)
-                if fence is not None:
-                    transaction.note_heads(self._known)
-                return result
+                return
 
     def _remember(self, space: SpaceId, position: Position | None) -> None:
         if position is not None:

@@ -109,10 +109,6 @@ class InboxDrain:
         if not envelopes:
             return False
         items = [item for envelope in envelopes for item in envelope.items]
-        if items:
-            metrics.TRANSACTION_SUBMISSIONS.observe(len(items))
-            oldest = min(item.submission.arrived_at for item in items)
-            metrics.INBOX_WAIT_SECONDS.observe(max(0.0, time.time() - oldest))
         senders = Counter(item.by for item in items)
         if self._large:  # it is at few batches at a time anyway
             senders.clear()
@@ -121,7 +117,8 @@ class InboxDrain:
             if took is None:
                 return False
             rest = self._turns.took(senders, took)
-            await asyncio.sleep(rest)
+            if rest:  # else others had their turn when the answers were sent
+                await asyncio.sleep(rest)
         await asyncio.sleep(max(self._shares.took(space, took) - rest, 0.0))
         return True
 
@@ -129,17 +126,18 @@ class InboxDrain:
         self, space: SpaceId, lease: Lease, envelopes: Sequence[Envelope], items: Sequence[Item]
     ) -> float | None:
         """How many seconds it took; None if it is for the process for what is large."""
-        began = time.monotonic()
+        began, taken_at = time.monotonic(), time.time()
         with on_behalf_of(item.request for item in items), _span(envelopes):
             try:
                 replies, announcement = await self._replies(space, lease, items)
             except TooMuchError:
                 lease.hand_over()
                 return None
-            metrics.count_decisions(replies)
             next_reply = iter(replies)
             by_envelope = [(envelope, [next(next_reply) for _ in envelope.items]) for envelope in envelopes]
             await lease.reply(by_envelope, announcement)
+            await asyncio.sleep(0)  # what the loop was given to send leaves when it goes on
+            _count(items, replies, taken_at)
             took = time.monotonic() - began
             event(
                 logger, level_of(took), "submissions_decided", space=space, count=len(items), seconds=round(took, 4)
@@ -236,6 +234,15 @@ class InboxDrain:
                 # Redis was set back: it goes on with a later fence.
                 if not await lease.confirm(fenced.number):
                     raise
+
+
+def _count(items: Sequence[Item], replies: Sequence[Reply], taken_at: float) -> None:
+    """A batch that was taken from the inbox at this time, in seconds since 1970, and was answered."""
+    if items:
+        metrics.TRANSACTION_SUBMISSIONS.observe(len(items))
+        oldest = min(item.submission.arrived_at for item in items)
+        metrics.INBOX_WAIT_SECONDS.observe(max(0.0, taken_at - oldest))
+    metrics.count_decisions(replies)
 
 
 @contextmanager

@@ -13,8 +13,8 @@ import click
 
 from client.commands.reporting import reports, warn_of_plain_http
 from client.commands.session import Session
-from client.commands.sync import hooks_runner, sync_once
-from client.commands.sync_report import NewTasks, result_report
+from client.commands.sync_report import result_report
+from client.commands.whole_sync import NewTasks, hooks_runner, sync_once
 from client.config.addresses import AddressError, address, name_for, without_password
 from client.config.config_file import Profile, UpstreamConfig
 from client.folder.locks import is_held

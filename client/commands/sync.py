@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Sequence
 
@@ -10,13 +9,12 @@ import click
 
 from client.commands.reporting import reports
 from client.commands.session import Session
-from client.commands.sync_report import NewTasks, result_report, show_plans
+from client.commands.sync_report import result_report
 from client.config.config_file import Profile, UpstreamConfig
 from client.screen import INCOMPLETE, Screen
-from client.sync.engine.plan import Plan
-from client.workspace.multi_sync import Arrived, MultiSync, Result
+from client.sync.report import Result
+from client.workspace.first_look import first_look
 from client.workspace.workspace import SetUpError, Workspace, open_workspace
-from shared.core.identifiers import Body
 
 
 @click.command()
@@ -28,16 +26,23 @@ def sync(session: Session, screen: Screen, *, names: tuple[str, ...], dry_run: b
     """Sync the folder with its upstreams, once. Stopped in between, it goes on the next time."""
     profile = session.profile
     configs = chosen(profile, names)
+    new_tasks: list[str] = []
     with open_workspace(profile, session.tokens) as workspace:
         say_if_rebuilt(workspace, screen)
-        if dry_run:
-            show_plans(screen, asyncio.run(_surveyed(workspace, configs, confirmed=confirm_deletions)))
-            return
-        arrivals = NewTasks(hooks_runner(session, screen))
-        multi_sync = MultiSync(workspace, configs, arrivals.note)
-        result = asyncio.run(sync_once(multi_sync, screen, confirmed=confirm_deletions))
+        looked = None
+        if not dry_run and not confirm_deletions:
+            looked = first_look(workspace, session.variables)
+        if looked is not None:
+            result = Result(looked)
+        else:
+            from client.commands import whole_sync  # noqa: PLC0415  it takes longer to load than a sync that finds nothing
+
+            if dry_run:
+                whole_sync.show_plans(screen, whole_sync.surveyed(workspace, configs, confirmed=confirm_deletions))
+                return
+            result, new_tasks = whole_sync.synced(session, screen, workspace, configs, confirmed=confirm_deletions)
         value, lines = result_report(result, workspace)
-    screen.answer(value, *lines, *arrivals.lines())
+    screen.answer(value, *lines, *new_tasks)
     if not result.agreed or result.waits:
         sys.exit(INCOMPLETE)
 
@@ -58,30 +63,3 @@ def say_if_rebuilt(workspace: Workspace, screen: Screen) -> None:
         screen.warn(
             f"the memory of the folder was damaged: {workspace.store.rebuilt}. It was rebuilt; nothing is lost."
         )
-
-
-async def _surveyed(workspace: Workspace, configs: Sequence[UpstreamConfig], *, confirmed: bool) -> dict[str, Plan]:
-    multi_sync = MultiSync(workspace, configs)
-    try:
-        return {name: (await multi_sync.survey(name, confirmed=confirmed))[0] for name in multi_sync.upstreams}
-    finally:
-        await multi_sync.close()
-
-
-async def sync_once(multi_sync: MultiSync, screen: Screen, *, confirmed: bool) -> Result:
-    """With all of its upstreams, showing how far it is, and closes it."""
-    try:
-        with screen.progress("Synced", sending=True) as progress:
-            return await multi_sync.sync(confirmed=confirmed, progress=lambda name: progress)
-    finally:
-        await multi_sync.close()
-
-
-def hooks_runner(session: Session, screen: Screen) -> Arrived:
-    """What runs the hooks of what arrived, and says what they print."""
-
-    def arrived(changes: list[tuple[Body | None, Body | None]]) -> None:
-        for line in session.hooks.arrived(changes):
-            screen.say(line)
-
-    return arrived

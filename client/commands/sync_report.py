@@ -1,80 +1,17 @@
-"""What a person is told of a sync: what it did, what it would do, and what waits for an answer."""
+"""What a person is told of a sync: what it did, and what waits for an answer."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from client.screen import SHOWN, Screen, task_files, tasks
-from client.sync.engine.plan import Adopt, Delete, Fetch, Plan, Resend, Send
-from client.sync.report import SyncReport
-from client.workspace.multi_sync import Arrived, Result
-from client.workspace.workspace import Workspace
-from shared.core.identifiers import Body
+from client.screen import SHOWN, task_files, tasks
 from shared.core.protocol import QUOTA_EXCEEDED, TOO_LARGE, WRITES_REFUSED
 
-
-class NewTasks:
-    """The new tasks of a sync, so that whoever asked for it sees them."""
-
-    def __init__(self, arrived: Arrived) -> None:
-        self._arrived = arrived
-        self._new: list[Body] = []
-
-    def note(self, changes: list[tuple[Body | None, Body | None]]) -> None:
-        """For an MultiSync."""
-        self._new += [now for before, now in changes if before is None and now is not None]
-        self._arrived(changes)
-
-    def lines(self) -> list[str]:
-        """The first of them, each in a line."""
-        shown = [f"  new here: {_title(body)}" for body in self._new[:SHOWN]]
-        more = len(self._new) - len(shown)
-        return [*shown, f"  ... and {more} more"] if more else shown
-
-
-def _title(body: Body) -> str:
-    text = body.get("description") or body.get("title")
-    return text if isinstance(text, str) else str(body["id"])
-
-
-_WORDS = {Resend: "send again", Delete: "delete there", Adopt: "remember"}
-
-
-def _word(action: object) -> str:
-    match action:
-        case Send(created=True):
-            return "create there"
-        case Send():
-            return "send the edit of"
-        case Fetch(removes=True):
-            return "remove here"
-        case Fetch():
-            return "fetch"
-        case _:
-            return _WORDS[type(action)]
-
-
-def show_plans(screen: Screen, plans: dict[str, Plan]) -> None:
-    """By the upstreams' names."""
-    value = {
-        name: {
-            "actions": [{"id": action.id, "do": _word(action)} for action in plan.actions],
-            **waiting_of(plan),
-        }
-        for name, plan in plans.items()
-    }
-    lines: list[str] = []
-    for name, plan in plans.items():
-        shown = [action for action in plan.actions if not isinstance(action, Adopt)]
-        lines += [f"{name}: {_word(action)} {action.id}" for action in shown[: 5 * SHOWN]]
-        if (more := len(shown) - 5 * SHOWN) > 0:
-            lines.append(f"{name}: ... and {more} more; --json has all of them")
-        if not shown:
-            lines.append(f"{name}: nothing to do")
-        lines += waiting_lines(name, plan)
-    lines.append("Nothing was done. To do it: hypertask sync")
-    screen.answer({"dry_run": True, "upstreams": value}, *lines)
+if TYPE_CHECKING:
+    from client.sync.engine.planned import Plan
+    from client.sync.report import Result, SyncReport
+    from client.workspace.workspace import Workspace
 
 
 def waiting_of(plan: Plan) -> dict[str, list[str]]:

@@ -11,11 +11,13 @@ import click
 from client.commands.decision_lines import decided_lines
 from client.commands.reporting import reports
 from client.commands.session import Session
-from client.commands.sync import chosen, hooks_runner, say_if_rebuilt
+from client.commands.sync import chosen, say_if_rebuilt
 from client.commands.sync_report import protected_lines, waiting_lines, without
+from client.commands.whole_sync import hooks_runner
 from client.folder.locks import held
 from client.screen import Screen
-from client.workspace.multi_sync import MultiSync, Result
+from client.sync.report import Result
+from client.workspace.multi_sync import MultiSync
 from client.workspace.restart_reason import SETTINGS, RestartReason
 from client.workspace.watch import Watch
 from client.workspace.workspace import open_workspace

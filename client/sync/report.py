@@ -1,60 +1,63 @@
-"""What a sync with one upstream did and found."""
+"""What a sync with one upstream, or several, did and found."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from client.sync.arrivals import BeforeAndAfter
-from client.sync.decided import Decided
-from client.sync.engine.plan import Plan
-from client.sync.engine.records import Record, Refused, UpstreamAnswer
-from client.sync.files import FolderContents
-from shared.core.identifiers import DocumentId
+from client.sync.engine.planned import Plan
+
+if TYPE_CHECKING:
+    from client.sync.arrivals import BeforeAndAfter
+    from client.sync.decided import Decided
+    from client.sync.engine.records import Record, Refused, UpstreamAnswer
+    from client.sync.files import FolderContents
+    from client.sync.upstream import UpstreamError
+    from shared.core.identifiers import DocumentId
 
 Progress = Callable[[int, int], None]
 """(done, of how many that are known of)."""
 
 
-@dataclass(slots=True)
 class SyncReport:
     """What a sync with one upstream did and found. Counts are of documents.
 
-    What may be very much is left out of its `repr`. `asyncio.run` makes one of what it returns: it asks which handler
-    of SIGINT is set, and the error that is caught in there says that its own, with the task in it, is no number."""
+    To make a data class of so many fields takes a tenth of a sync that finds nothing. Nor does its `repr` say what is
+    in it, which may be very much: `asyncio.run` makes one of what it returns, because it asks which handler of SIGINT
+    is set, and the error that is caught in there says that its own, with the task in it, is no number."""
 
-    upstream: str
-    agreed: bool = False
-    """Both sides were seen to be equal, but for what waits."""
-    rounds: int = 0
-    sent: int = 0
-    deleted: int = 0
-    fetched: int = 0
-    removed: int = 0
-    merged: int = 0
-    """The upstream answered something else than what was sent."""
-    conflicts: int = 0
-    adopted: int = 0
-    files_read: int = 0
-    arrived: list[BeforeAndAfter] = field(default_factory=list, repr=False)
-    """Of the files that were changed."""
-    plan: Plan = field(default_factory=Plan, repr=False)
-    """The last one; its waiting documents are those that wait still."""
-    contents: FolderContents | None = field(default=None, repr=False)
-    emptied: tuple[DocumentId, ...] = ()
-    """Documents whose deletion is held because the folder was emptied at once: until that is
-    confirmed, or their files are back."""
-    refused: dict[DocumentId, Refused] = field(default_factory=dict)
-    problems_there: dict[DocumentId, str] = field(default_factory=dict)
-    """Files that somebody put into the upstream and that cannot be taken in, and what to do."""
-    protected: tuple[DocumentId, ...] = ()
-    """Documents whose files may not be written, so that a newer state waits."""
-    decided: list[Decided] = field(default_factory=list)
-    """Conflicts that were decided, and those in which an edit that was sent earlier lost."""
-    alternating: tuple[DocumentId, ...] = ()
-    """Documents whose files went back to an earlier content again and again, as states arrived."""
+    def __init__(self, upstream: str, *, agreed: bool = False, rounds: int = 0) -> None:
+        self.upstream = upstream
+        self.agreed = agreed
+        """Both sides were seen to be equal, but for what waits."""
+        self.rounds = rounds
+        self.sent = 0
+        self.deleted = 0
+        self.fetched = 0
+        self.removed = 0
+        self.merged = 0
+        """The upstream answered something else than what was sent."""
+        self.conflicts = 0
+        self.adopted = 0
+        self.files_read = 0
+        self.arrived: list[BeforeAndAfter] = []
+        """Of the files that were changed."""
+        self.plan = Plan()
+        """The last one; its waiting documents are those that wait still."""
+        self.contents: FolderContents | None = None
+        self.emptied: tuple[DocumentId, ...] = ()
+        """Documents whose deletion is held because the folder was emptied at once: until that is
+        confirmed, or their files are back."""
+        self.refused: dict[DocumentId, Refused] = {}
+        self.problems_there: dict[DocumentId, str] = {}
+        """Files that somebody put into the upstream and that cannot be taken in, and what to do."""
+        self.protected: tuple[DocumentId, ...] = ()
+        """Documents whose files may not be written, so that a newer state waits."""
+        self.decided: list[Decided] = []
+        """Conflicts that were decided, and those in which an edit that was sent earlier lost."""
+        self.alternating: tuple[DocumentId, ...] = ()
+        """Documents whose files went back to an earlier content again and again, as states arrived."""
 
     @property
     def waits(self) -> bool:
@@ -63,6 +66,23 @@ class SyncReport:
         plan = self.plan
         held = plan.held_here or plan.held_there
         return bool(held or plan.refused or plan.unreadable or self.refused or self.protected)
+
+
+class Result:
+    """What a sync with several upstreams did and found, by their names."""
+
+    def __init__(self, *reports: SyncReport) -> None:
+        self.reports = {report.upstream: report for report in reports}
+        self.errors: dict[str, UpstreamError] = {}
+
+    @property
+    def agreed(self) -> bool:
+        return not self.errors and all(report.agreed for report in self.reports.values())
+
+    @property
+    def waits(self) -> bool:
+        """Something was not done, and is left for people."""
+        return any(report.waits for report in self.reports.values())
 
 
 def count(report: SyncReport, record: Record, answer: UpstreamAnswer) -> None:

@@ -85,6 +85,11 @@ class Arriving(NamedTuple):
     """Of the staged file."""
 
 
+PROVE_SECONDS: Final = 3600.0
+PROVE_SYNCS: Final = 16
+"""After so long, or so many agreed syncs, agreement is proved by the content and not by the cursor alone."""
+
+
 class UpstreamRow(NamedTuple):
     """`place`: its address; another one is another upstream, whatever its name."""
 
@@ -97,6 +102,10 @@ class UpstreamRow(NamedTuple):
     """When it last proved that it has what is remembered of it, in seconds since 1970."""
     unproved: int = 0
     """So many syncs agreed since then."""
+
+    def must_prove(self, now: float) -> bool:
+        """Whether the next sync that agrees is to prove it."""
+        return self.unproved >= PROVE_SYNCS or abs(now - self.proved) >= PROVE_SECONDS
 
 
 class SyncStateStore(UpstreamRecords, FileVersions, DecidedConflicts):

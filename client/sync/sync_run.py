@@ -13,7 +13,8 @@ from client.sync.arrivals import Arrivals, Checkpoint
 from client.sync.change_scope import EVERYTHING, NOTHING, ChangeScope
 from client.sync.engine.answer import may_be_lost
 from client.sync.engine.emptied import hold_if_emptied
-from client.sync.engine.plan import Action, Adopt, Delete, Fetch, Plan, plan
+from client.sync.engine.plan import Action, Adopt, Delete, Fetch, nothing_to_do, plan
+from client.sync.engine.planned import Plan
 from client.sync.engine.records import NotNow, Outline, Record, UpstreamAnswer, UpstreamReply
 from client.sync.files import Files, FolderContents, UnreadableError
 from client.sync.lost_edits import OwnEdits
@@ -36,9 +37,6 @@ from shared.core.protocol import REFUSED_FOR_NOW
 
 MAX_ROUNDS: Final = 8
 """Two are enough while nobody else writes."""
-PROVE_SECONDS: Final = 3600.0
-PROVE_SYNCS: Final = 16
-"""After so long, or so many agreed syncs, agreement is proved by the content and not by the cursor alone."""
 
 
 class Announced(NamedTuple):
@@ -208,7 +206,7 @@ class Sync:
             report.rounds += 1
             report.files_read += report.contents.read
             self._adopt([action for action in report.plan.actions if isinstance(action, Adopt)], report)
-            if report.plan.nothing_to_do:
+            if nothing_to_do(report.plan):
                 if await self._is_proved(prove=prove):
                     report.agreed = True
                     break
@@ -291,7 +289,7 @@ class Sync:
         nothing of an upstream that was put back, and written to since, unless it tells its histories apart."""
         row = self._pair.store.upstream(self._pair.name)
         now = time.time()
-        if not prove and row.unproved < PROVE_SYNCS and abs(now - row.proved) < PROVE_SECONDS:
+        if not prove and not row.must_prove(now):
             self._pair.store.set_proof(self._pair.name)
             return True
         from shared.core.index.reconciliation import sum_of  # noqa: PLC0415  most syncs are not to prove it

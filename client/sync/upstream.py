@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
-from client.sync.engine.records import Ancestor, Pending, UpstreamAnswer, UpstreamReply
-from shared.core.identifiers import ContentHash, DocumentId
-from shared.core.merge.policies import Policies
-
 if TYPE_CHECKING:
     from asyncio import Task
 
+    from client.sync.engine.records import Ancestor, Pending, UpstreamAnswer, UpstreamReply
+    from shared.core.identifiers import ContentHash, DocumentId
     from shared.core.index.reconciliation import Fingerprint
+    from shared.core.merge.policies import Policies
 
 
 class UpstreamError(Exception):

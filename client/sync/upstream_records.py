@@ -122,6 +122,11 @@ class UpstreamRecords:
             [(upstream, document) for document in again],
         )
 
+    def has_refused(self, upstream: str) -> bool:
+        """Whether it refused some state."""
+        chosen = "SELECT 1 FROM record WHERE upstream = ? AND refused IS NOT NULL LIMIT 1"
+        return self._db.execute(chosen, (upstream,)).fetchone() is not None
+
     def retry_problems(self, upstream: str, still: Collection[DocumentId]) -> None:
         """Forgets refusals for which the upstream's own files were to blame, but for those of documents whose files
         are so `still`."""

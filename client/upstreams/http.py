@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from functools import partial
@@ -23,6 +24,7 @@ from client.sync.upstream import (
     UpstreamChanges,
     UpstreamUnavailableError,
 )
+from client.upstreams.changes_question import ETAG, SINCE, cursor_at, known_tag, position_in, since_path
 from client.upstreams.coding import coding_for, value_of
 from client.upstreams.http_channel import CONNECTIONS, Channel, started
 from client.upstreams.http_submission import HttpSubmission, state_in
@@ -38,9 +40,6 @@ if TYPE_CHECKING:
 CURSOR_HEADER: Final = "hypertask-cursor"
 AFTER_HEADER: Final = "hypertask-after"
 """Of a page: what the next one is asked for with. Older servers say it in the body alone."""
-SINCE: Final = "since"
-ETAG: Final = "etag"
-"""What the position in a cursor of this driver is: of `GET /hashes?since=`, or of a map's ETag."""
 PORTION: Final = 2_000
 """Several batches, so that one is on its way while another is applied."""
 PAGE_DOCUMENTS: Final = 1_000
@@ -92,7 +91,7 @@ class HttpUpstream:
         return about
 
     async def _refresh_capabilities(self) -> None:
-        if self._facts.is_old():
+        if self._facts.is_old(time.time()):
             await self.read_capabilities()
 
     async def changes(self, cursor: str | None) -> UpstreamChanges:
@@ -105,24 +104,24 @@ class HttpUpstream:
         """`sent` is set when the question has left."""
         await self._refresh_capabilities()
         if self._facts.offers("since"):
-            return await self._since(_position(cursor, SINCE), sent)
-        return await self._map(_position(cursor, ETAG), sent)
+            return await self._since(position_in(cursor, SINCE), sent)
+        return await self._map(position_in(cursor, ETAG), sent)
 
     async def _map(self, etag: str | None, sent: asyncio.Event | None) -> UpstreamChanges:
-        headers = {"if-none-match": etag} if etag else {}
+        headers = known_tag(etag) if etag else {}
         answer = await self.channel.request("GET", "/hashes", headers=headers, sent=sent)
         if answer.status_code == 304:
-            return UpstreamChanges({}, _cursor(ETAG, etag), is_complete=False)
+            return UpstreamChanges({}, cursor_at(ETAG, etag), is_complete=False)
         hashes = self._hashes(answer, self.channel.value_of(answer), live=True)
         current = answer.headers.get("etag")
-        return UpstreamChanges(hashes, _cursor(ETAG, current), is_complete=True)
+        return UpstreamChanges(hashes, cursor_at(ETAG, current), is_complete=True)
 
     async def _since(self, position: str | None, sent: asyncio.Event | None) -> UpstreamChanges:
         if position is None:
             answer = await self.channel.request("GET", "/hashes", sent=sent)
             hashes = self._hashes(answer, self.channel.value_of(answer), live=True)
             current = answer.headers.get(CURSOR_HEADER)
-            return UpstreamChanges(hashes, _cursor(SINCE, current), is_complete=True)
+            return UpstreamChanges(hashes, cursor_at(SINCE, current), is_complete=True)
         changed: dict[DocumentId, ContentHash | None] = {}
         states: dict[DocumentId, UpstreamAnswer] = {}
         # What was sent is known, and comes again among the changes.
@@ -130,8 +129,7 @@ class HttpUpstream:
         self._has_sent = False
         more = True
         while more:
-            path = f"/hashes?since={quote(position, safe='')}{wanted}"
-            answer = await self.channel.request("GET", path, sent=sent)
+            answer = await self.channel.request("GET", since_path(position) + wanted, sent=sent)
             if answer.status_code == 410:
                 raise CursorGoneError
             value = self.channel.value_of(answer)
@@ -141,7 +139,7 @@ class HttpUpstream:
             if isinstance(tasks := value.get("tasks"), dict):
                 states.update(self._states(answer, tasks))
             position, more, wanted = value["cursor"], bool(value.get("more")), ""
-        return UpstreamChanges(changed, _cursor(SINCE, position), is_complete=False, states=states)
+        return UpstreamChanges(changed, cursor_at(SINCE, position), is_complete=False, states=states)
 
     def _hashes(self, answer: httpx.Response, value: Any, *, live: bool) -> dict[DocumentId, ContentHash | None]:
         kinds = (str,) if live else (str, type(None))
@@ -189,7 +187,7 @@ class HttpUpstream:
             raise self.channel.unexpected(answer, "there are no tasks in its answer")
         states = self._states(answer, tasks)
         hashes = {document: state.hash for document, state in states.items()}
-        changes = UpstreamChanges(hashes, _cursor(SINCE, cursor), is_complete=False, states=states)
+        changes = UpstreamChanges(hashes, cursor_at(SINCE, cursor), is_complete=False, states=states)
         return _Page(changes, str(value.get("after") or ""))
 
     def _states(self, answer: httpx.Response, tasks: Mapping[str, Any]) -> dict[DocumentId, UpstreamAnswer]:
@@ -249,7 +247,7 @@ class HttpUpstream:
                             return self._announced(answer, event.data) if position else None
             return None
         if self._facts.offers("wait") and self._facts.offers("since") and position:
-            path = f"/hashes?since={quote(position, safe='')}&wait={HOLD_SECONDS}"
+            path = f"{since_path(position)}&wait={HOLD_SECONDS}"
             await self.channel.request("GET", path, seconds=HOLD_SECONDS + 15)
             return None
         await asyncio.sleep(POLL_SECONDS)
@@ -261,7 +259,7 @@ class HttpUpstream:
             value = loads_answer(data.encode())
             hashes = self._hashes(answer, value["hashes"], live=False)
             return UpstreamChanges(
-                hashes, _cursor(SINCE, value["cursor"]), False, self._states(answer, value.get("tasks") or {})
+                hashes, cursor_at(SINCE, value["cursor"]), False, self._states(answer, value.get("tasks") or {})
             )
         except (ValueError, KeyError, TypeError) as error:
             raise self.channel.unexpected(answer, "its events are not valid") from error
@@ -294,14 +292,3 @@ class HttpUpstream:
 
     async def close(self) -> None:
         await self.channel.close()
-
-
-def _cursor(kind: str, position: str | None) -> str | None:
-    """None if the server gave no position."""
-    return f"{kind}:{position}" if position else None
-
-
-def _position(cursor: str | None, kind: str) -> str | None:
-    """None if there is no cursor, or it is of another kind: the server learned, or forgot, something since."""
-    its_kind, _, position = (cursor or "").partition(":")
-    return position if its_kind == kind else None

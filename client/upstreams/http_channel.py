@@ -20,6 +20,7 @@ from client.sync.upstream import (
     UpstreamUnavailableError,
     UpstreamUnreachableError,
 )
+from client.upstreams.changes_question import headers_of
 from client.upstreams.coding import ACCEPTED, COMPRESS_FROM, compressed, value_of
 from shared.core.protocol import WRITES_REFUSED
 from shared.retry import Backoff, retry_after_seconds
@@ -49,11 +50,7 @@ class Channel:
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        headers = {"user-agent": "hypertask", "accept-encoding": ACCEPTED}
-        if token is not None:
-            headers["authorization"] = f"Bearer {token}"
-        if space is not None:
-            headers["hypertask-space"] = space
+        headers = headers_of(token, space, accept_encoding=ACCEPTED)
         self.url = url.rstrip("/")
         self._another_token = another_token or (
             f"Sign in again: hypertask login {self.url}, or give another one: hypertask connect {self.url}"

@@ -56,9 +56,9 @@ class ServerFacts(NamedTuple):
     def offers(self, feature: str) -> bool:
         return feature in self.supports
 
-    def is_old(self) -> bool:
-        """It is time to ask again."""
-        return time.time() - self.asked_at > ASK_AGAIN_SECONDS
+    def is_old(self, now: float) -> bool:
+        """It is time to ask again. `now`: seconds since 1970."""
+        return now - self.asked_at > ASK_AGAIN_SECONDS
 
     def max_documents(self, wanted: int = BATCH_DOCUMENTS) -> int:
         """In one request or answer."""

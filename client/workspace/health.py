@@ -18,7 +18,8 @@ from client.folder.replace import is_protected
 from client.folder.task_folder import FolderError, Loaded
 from client.screen import clip, tasks
 from client.sync.engine.emptied import hold_if_emptied
-from client.sync.engine.plan import Adopt, Plan, plan
+from client.sync.engine.plan import Adopt, plan
+from client.sync.engine.planned import Plan
 from client.sync.files import Files, FolderContents
 from client.sync.upstream import UpstreamError
 from client.tasks.journal import deleted_by_commands

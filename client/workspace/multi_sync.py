@@ -7,7 +7,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from functools import reduce
 from operator import or_
 from typing import Final
@@ -17,9 +16,9 @@ from client.folder.locks import waited_for
 from client.folder.task_folder import FolderGoneError
 from client.sync.arrivals import BeforeAndAfter
 from client.sync.change_scope import EVERYTHING, NOTHING, ChangeScope, Unsynced
-from client.sync.engine.plan import Plan
+from client.sync.engine.planned import Plan
 from client.sync.files import Files, FolderContents
-from client.sync.report import Progress, SyncReport, status_of
+from client.sync.report import Progress, Result, SyncReport, status_of
 from client.sync.sync_run import Announced, Sync
 from client.sync.upstream import Upstream, UpstreamError
 from client.tasks.journal import ARRIVALS, Journal, Step, deleted_by_commands
@@ -31,23 +30,6 @@ logger = logging.getLogger(__name__)
 
 MAX_PASSES: Final = 4
 """An edit reaches all upstreams in two."""
-
-
-@dataclass
-class Result:
-    """By the upstreams' names."""
-
-    reports: dict[str, SyncReport] = field(default_factory=dict)
-    errors: dict[str, UpstreamError] = field(default_factory=dict)
-
-    @property
-    def agreed(self) -> bool:
-        return not self.errors and all(report.agreed for report in self.reports.values())
-
-    @property
-    def waits(self) -> bool:
-        """Something was not done, and is left for people."""
-        return any(report.waits for report in self.reports.values())
 
 
 Drivers = dict[str, Upstream]

@@ -23,9 +23,10 @@ from client.folder.file_names import document_of
 from client.folder.locks import LockedError
 from client.folder.task_folder import FolderError
 from client.sync.change_scope import EVERYTHING, NOTHING, ChangeScope
+from client.sync.report import Result
 from client.sync.sync_run import Announced
 from client.sync.upstream import UpstreamError
-from client.workspace.multi_sync import MultiSync, Result
+from client.workspace.multi_sync import MultiSync
 from shared.observability import event
 from shared.retry import Backoff
 

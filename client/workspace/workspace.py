@@ -8,14 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 from client.config.config_file import Profile, UpstreamConfig
 from client.config.tokens import Tokens
 from client.folder.task_folder import TaskFolder
 from client.sync.state_store import SyncStateStore
-from client.sync.upstream import Upstream, UpstreamError
+from client.sync.upstream import UpstreamError
+
+if TYPE_CHECKING:
+    from client.sync.upstream import Upstream
 
 MEMORY: Final = "memory.sqlite"
 SYNC_LOCK: Final = "sync.lock"

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from client.sync.state_store import SyncStateStore
-from client.sync.sync_run import PROVE_SECONDS, PROVE_SYNCS
+from client.sync.state_store import PROVE_SECONDS, PROVE_SYNCS, SyncStateStore
 from shared.core.documents import DocumentId
 from tests.contract import upstreams
 from tests.unit.client.sync.simulated import Device

@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
-from client.sync.engine.plan import Delete, Plan
+from client.sync.engine.plan import Delete
+from client.sync.engine.planned import Plan
 from client.sync.engine.records import Outline
 from shared.core.identifiers import DocumentId
 

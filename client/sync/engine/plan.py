@@ -36,8 +36,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
+from client.sync.engine.planned import Plan
 from client.sync.engine.records import Outline, Pending, Record
 from shared.codec import canonical, content_hash
 from shared.core.identifiers import Body, ContentHash, DocumentId
@@ -91,29 +92,9 @@ class Adopt:
 Action = Resend | Send | Delete | Fetch | Adopt
 
 
-class Plan(NamedTuple):
-    """`actions` in the order of the ids; what waits for people, by the reason."""
-
-    actions: tuple[Action, ...] = ()
-    refused: tuple[DocumentId, ...] = ()
-    unreadable: tuple[DocumentId, ...] = ()
-    """Something is to be done, and the file cannot be read."""
-    held_here: tuple[DocumentId, ...] = ()
-    """So many vanished from the folder that the deletions must be confirmed."""
-    held_there: tuple[DocumentId, ...] = ()
-    """So many vanished from the upstream that the removals must be confirmed."""
-    undeletable: tuple[DocumentId, ...] = ()
-    """Deleted here; the upstream knows no deletion."""
-
-    @property
-    def nothing_to_do(self) -> bool:
-        """Nothing travels any more, though something may wait for people (`waits`)."""
-        return all(isinstance(action, Adopt) for action in self.actions)
-
-    @property
-    def waits(self) -> bool:
-        """Something is left for people."""
-        return bool(self.refused or self.unreadable or self.held_here or self.held_there or self.undeletable)
+def nothing_to_do(planned: Plan) -> bool:
+    """Nothing travels any more, though something may wait for people (`waits`)."""
+    return all(isinstance(action, Adopt) for action in planned.actions)
 
 
 def plan(

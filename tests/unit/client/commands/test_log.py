@@ -11,7 +11,8 @@ import pytest
 from client.commands.health import _next, _upstream_lines
 from client.commands.log_lines import changes_said, revision_lines
 from client.screen import SHOWN
-from client.sync.engine.plan import Fetch, Plan
+from client.sync.engine.plan import Fetch
+from client.sync.engine.planned import Plan
 from client.sync.files import FolderContents
 from client.workspace.health import Status, UpstreamStatus
 from shared.core.documents import DocumentId

@@ -23,6 +23,7 @@ from client.tasks.ids import id_of
 from client.upstreams.http_channel import Channel
 from tests.instance import ROOT
 from tests.unit.client.stub_server import StubServer
+from tests.unit.client.workspace.since_server import SinceServer
 
 COUNT = 60
 """So many tasks are more than the cache waits for."""
@@ -150,38 +151,50 @@ LISTING = {
     *("client.commands.task_rows", "client.commands.task_words", "client.folder.body_cache"),
     *("client.tasks.urgency", "client.tasks.view", "client.tasks.virtual_tags"),
 }
-SYNCING = {
+LOOKING = {
     *("client.commands.sync", "client.commands.sync_report", "client.config.tokens", "client.folder.locks"),
-    *("client.sync", "client.sync.apply_answers", "client.sync.arrivals", "client.sync.change_scope"),
-    *("client.sync.decided", "client.sync.engine", "client.sync.engine.answer", "client.sync.engine.emptied"),
-    *("client.sync.engine.own_edits", "client.sync.engine.plan", "client.sync.engine.records"),
-    *("client.sync.engine.versions", "client.sync.files", "client.sync.lost_edits", "client.sync.outbox"),
-    *("client.sync.pair", "client.sync.question", "client.sync.report", "client.sync.state_file"),
-    "client.sync.state_store",
-    *("client.sync.sync_run", "client.sync.upstream", "client.sync.upstream_records", "client.sync.version_store"),
-    *("client.sync.versioning", "client.upstreams", "client.upstreams.coding", "client.upstreams.http"),
-    *("client.upstreams.http_channel", "client.upstreams.http_submission", "client.upstreams.server_facts"),
-    *("client.workspace", "client.workspace.multi_sync", "client.workspace.workspace"),
+    *("client.sync", "client.sync.decided", "client.sync.engine", "client.sync.engine.planned"),
+    *("client.sync.engine.records", "client.sync.engine.versions", "client.sync.report", "client.sync.state_file"),
+    *("client.sync.state_store", "client.sync.upstream", "client.sync.upstream_records", "client.sync.version_store"),
+    *("client.upstreams", "client.upstreams.changes_question", "client.upstreams.plain_request"),
+    *("client.upstreams.server_facts", "client.workspace", "client.workspace.first_look"),
+    *("client.workspace.workspace", "shared.core.resolution.ancestors", "shared.core.version_vectors"),
+}
+SYNCING = {
+    *("client.commands.whole_sync", "client.sync.apply_answers", "client.sync.arrivals", "client.sync.change_scope"),
+    *("client.sync.engine.answer", "client.sync.engine.emptied", "client.sync.engine.own_edits"),
+    *("client.sync.engine.plan", "client.sync.files", "client.sync.lost_edits", "client.sync.outbox"),
+    *("client.sync.pair", "client.sync.question", "client.sync.sync_run", "client.sync.versioning"),
+    *("client.upstreams.coding", "client.upstreams.http", "client.upstreams.http_channel"),
+    *("client.upstreams.http_submission", "client.workspace.multi_sync"),
     *("shared.core.json.pointers", "shared.core.json.values", "shared.core.merge.policies"),
-    *("shared.core.resolution.ancestors", "shared.core.version_vectors"),
     *("shared.core.resolution.deletion_guard", "shared.observability", "shared.retry"),
     *("anyio", "h11", "httpcore", "httpx", "typing_extensions"),
 }
 
 
-@pytest.mark.parametrize(("words", "expected"), [(["list"], EVERY | LISTING), (["sync"], EVERY | SYNCING)])
-def test_all_that_is_loaded(
-    folder: TaskFolder, words: list[str], expected: set[str], stub: StubServer, url: str
-) -> None:
-    """By a list, and by a sync that finds nothing to do: half of what they take is loading. A module that is not in
-    these lists is one that they can do without, or else belongs there."""
+@pytest.mark.parametrize(
+    ("words", "first", "expected"),
+    [
+        (["list"], True, EVERY | LISTING),
+        (["sync"], True, EVERY | LOOKING),
+        (["sync"], False, EVERY | LOOKING | SYNCING),
+    ],
+    ids=["list", "sync", "whole-sync"],
+)
+def test_all_that_is_loaded(folder: TaskFolder, words: list[str], first: bool, expected: set[str]) -> None:
+    """By a list, by a sync that finds nothing to do, with a first look and without one: nearly all that they take is
+    loading. A module that is not in these lists is one that they can do without, or else belongs there."""
+    server = SinceServer()
+    url = server.start()
     config = folder.root.parent / ".config" / "hypertask" / "config.toml"
     config.write_text(f'{config.read_text()}[[profiles.default.upstreams]]\nname = "up"\nurl = "{url}"\n')
-    Tokens(config).put("default", "up", stub.token)
-    env = {**os.environ, **variables(folder, [], completing=False)}
+    Tokens(config).put("default", "up", server.token)
+    env = {**os.environ, **variables(folder, [], completing=False), "NO_PROXY": "" if first else "example.org"}
     for word in ["list", "sync"]:
         assert CliRunner().invoke(main, [word], env=env).exit_code == 0
     said = subprocess.run([sys.executable, "-c", OTHERS, *words], env=env, capture_output=True, text=True)
+    server.stop()
     assert said.returncode == 0, said.stderr
     found = {*said.stderr.split()}
     assert (sorted(found - expected), sorted(expected - found)) == ([], [])

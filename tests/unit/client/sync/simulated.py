@@ -21,11 +21,11 @@ from client.config.tokens import Tokens
 from client.folder.task_folder import Loaded, TaskFolder
 from client.sync.change_scope import EVERYTHING, NOTHING, ChangeScope
 from client.sync.engine.records import UpstreamAnswer
-from client.sync.report import SyncReport
+from client.sync.report import Result, SyncReport
 from client.sync.state_store import SyncStateStore
 from client.sync.sync_run import Announced, Sync
 from client.sync.upstream import CursorGoneError, Outgoing, Upstream, UpstreamError, UpstreamUnreachableError
-from client.workspace.multi_sync import MultiSync, Result
+from client.workspace.multi_sync import MultiSync
 from client.workspace.workspace import Workspace
 from shared.core.documents import Body, DocumentId
 

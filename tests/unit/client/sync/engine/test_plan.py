@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.sync.engine.plan import Adopt, Delete, Fetch, Plan, Resend, Send, pending_for, plan
+from client.sync.engine.plan import Adopt, Delete, Fetch, Resend, Send, pending_for, plan
+from client.sync.engine.planned import Plan
 from client.sync.engine.records import Outline, Pending, Record, Refused
 from shared.codec import content_hash
 from shared.core.documents import ContentHash, DocumentId

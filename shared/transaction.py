@@ -62,7 +62,8 @@ def decide(
             asked = _read_ahead(transaction, resolver, policies, items, groups[number:])
         wave = [items[index] for index in indices]
         known = {place: asked[index] for place, index in enumerate(indices) if index in asked}
-        decided = _decide_wave(transaction, resolver, policies, wave, changes, asked=known, ledger=ledger)
+        last = number == len(groups) - 1
+        decided = _decide_wave(transaction, resolver, policies, wave, changes, asked=known, ledger=ledger, last=last)
         replies.update(zip(indices, decided, strict=True))
         if changes.forked:
             asked = {}  # it was asked of another history
@@ -128,9 +129,10 @@ def _decide_wave(
     *,
     asked: Mapping[int, NeedsData],
     ledger: QuotaLedger,
+    last: bool,
 ) -> list[Reply]:
     """Items of different documents. `changes` gets the new heads. `asked`: by the places of items what they asked
-    before."""
+    before. `last`: it is the last one of the transaction."""
     submissions = [item.submission for item in items]
     contexts = transaction.first_contexts(submissions)
     with_more = list(contexts)
@@ -147,7 +149,7 @@ def _decide_wave(
     ):
         transaction.begin_history()
         changes.forked = True
-    _store(transaction, decided, deletions, changes, ledger)
+    _store(transaction, decided, deletions, changes, ledger, last=last)
     return [_reply(entry) for entry in decided]
 
 
@@ -187,6 +189,8 @@ def _store(
     deletions: Mapping[DeviceId, Deletions],
     changes: NewHeads,
     ledger: QuotaLedger,
+    *,
+    last: bool,
 ) -> None:
     """Allots sequences to the new heads and writes everything; notes revs and versions of what was written."""
     stored = [(entry, decision) for entry in decided if (decision := entry.to_store) is not None]
@@ -211,7 +215,7 @@ def _store(
             changes.heads[next_sequence] = Change(document, content, entry.rev, revision.body, entry.version)
             next_sequence = SequenceNumber(next_sequence + 1)
         writes.append(Write(entry.item, decision, entry.rev, entry.conflicts))
-    transaction.write(allotted, writes, deletions)
+    transaction.write(allotted, writes, deletions, last=last)
 
 
 def _reply(entry: _Entry) -> Reply:

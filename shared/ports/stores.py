@@ -110,10 +110,18 @@ class Transaction(Protocol):
         later position of the current history."""
         ...
 
-    def write(self, first: Allotted, writes: Sequence[Write], deletions: Mapping[DeviceId, Deletions]) -> None:
+    def write(
+        self,
+        first: Allotted,
+        writes: Sequence[Write],
+        deletions: Mapping[DeviceId, Deletions],
+        *,
+        last: bool = False,
+    ) -> None:
         """Stores decisions, of each document one at most: new heads with the sequence numbers from `first`
         on, in order; what they supersede moves to the revisions; received and recovered states, pairs, versions
-        that grew, what devices may be on, tokens that turned out to be shared; and what devices have deleted."""
+        that grew, what devices may be on, tokens that turned out to be shared; and what devices have deleted.
+        `last`: nothing more is asked or written in this transaction."""
         ...
 
 

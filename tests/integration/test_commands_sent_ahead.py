@@ -18,9 +18,8 @@ from shared.settings import Settings
 from tests.integration.scratch import Scratch, change, lose_connection, write_one
 
 
-async def test_the_database_is_waited_for_once_before_the_commit(
-    scratch: Scratch, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def noted_steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """ "send" for each command from now on, and "read" for each answer."""
     steps: list[str] = []
     for kind, name in ((Connection, "send_message"), (AnswerReader, "read")):
         its = getattr(kind, name)
@@ -30,6 +29,13 @@ async def test_the_database_is_waited_for_once_before_the_commit(
             return its(self, *arguments)
 
         monkeypatch.setattr(kind, name, noted)
+    return steps
+
+
+async def test_the_database_is_waited_for_once_before_the_commit(
+    scratch: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = noted_steps(monkeypatch)
     found: list[Row] = []
     with scratch.transaction() as commands:
         steps.clear()
@@ -196,6 +202,23 @@ async def test_neither_side_waits_for_the_other_one_to_take_what_is_long(scratch
         commands.insert(scratch.name, [{"_id": 1, "text": text}])
         commands.commit()
     assert lengths == [len(text)] and len(scratch.rows) == 2
+
+
+async def test_long_commands_with_short_answers_are_sent_ahead_too(
+    scratch: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = noted_steps(monkeypatch)
+    text = "x" * 100_000
+    with scratch.transaction() as commands:
+        for number in range(3):
+            commands.insert(scratch.name, [{"_id": number, "text": text}])
+        commands.update(scratch.name, [{"q": {"_id": 0}, "u": {"text": text}}])
+        assert steps == ["send"] * 4
+        commands.update(scratch.name, [{"q": {"_id": 3}, "u": {"text": text}, "upsert": True}])
+        commands.insert(scratch.name, [{"_id": 4}])  # after an answer that may be long: it lists ids
+        assert steps == ["send"] * 5 + ["read"] * 5 + ["send"]
+        commands.commit()
+    assert len(scratch.rows) == 5
 
 
 async def test_many_small_ones_are_sent_together_as_far_as_a_connection_takes_them(scratch: Scratch) -> None:

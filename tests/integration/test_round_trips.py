@@ -51,6 +51,32 @@ async def test_a_batch_of_new_documents_asks_no_more(writer: Writer) -> None:
     assert len(answers) == 100 and asked == NEW
 
 
+async def test_a_large_batch_is_written_in_parts(writers: list[Writer]) -> None:
+    """The database is at one while the next one is made; nothing is sent twice, and nothing is looked for."""
+    one, another = writers
+    ids = [f"d{number}" for number in range(250)]
+    made, asked = await one.write(*(submission({"id": identity}) for identity in ids))
+    assert asked == [NEW[0], *[NEW[1]] * 3, NEW[2]]
+    edits = [submission({"id": i, "n": 1}, answer.rev) for i, answer in zip(ids, made, strict=True)]
+    changed, asked = await one.write(*edits)
+    assert asked == ["find documents", EDIT[0], *EDIT[1:3] * 3, EDIT[3]]
+    another.leased(2)
+    seen, _ = await another.write(*(submission({"id": i, "n": 1}, made[0].rev) for i in ids))
+    assert [answer.rev for answer in seen] == [answer.rev for answer in changed]
+    assert {answer.outcome for answer in seen} == {Outcome.UNCHANGED}
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_one_of_a_large_batch_that_is_there_already(settings: Settings, told: bool) -> None:
+    async with two_writers(settings, told=told) as (one, another):
+        await one.write(submission({"id": "d120"}))
+        another.leased(2)
+        made, _ = await another.write(*(submission({"id": f"d{number}", "n": 1}) for number in range(250)))
+        assert another.runs == 2
+        assert [place for place, answer in enumerate(made) if answer.rule != "new"] == [120]
+        assert len({answer.rev for answer in made}) == 250
+
+
 async def test_an_edit_of_what_the_worker_has_written(writer: Writer) -> None:
     [made], _ = await writer.write(submission({"id": "a", "n": 1}))
     for n in (2, 3):
@@ -200,7 +226,7 @@ async def test_edits_of_the_same_document_are_decided_without_going_back_to_the_
 
 async def test_edits_of_many_documents_without_a_base_ask_no_more_than_one_of_them(writer: Writer) -> None:
     """v1.0: a client that says nothing of where it has its states from."""
-    bodies: list[Body] = [{"id": f"d{number}", "title": f"first {number}", "n": 0} for number in range(120)]
+    bodies: list[Body] = [{"id": f"d{number}", "title": f"first {number}", "n": 0} for number in range(100)]
     await writer.write(*(submission(body, None) for body in bodies))
     for n in range(1, 11):
         bodies = [{**body, "title": f"{n} of {body['id']}, and longer", "n": n} for body in bodies]

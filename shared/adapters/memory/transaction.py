@@ -135,7 +135,14 @@ class MemoryTransaction:
         history = lineage.current if lineage.current != UNNAMED else None
         return Allotted(SequenceNumber(lineage.sequence + 1), history, before)
 
-    def write(self, first: Allotted, writes: Sequence[Write], deletions: Mapping[DeviceId, Deletions]) -> None:
+    def write(
+        self,
+        first: Allotted,
+        writes: Sequence[Write],
+        deletions: Mapping[DeviceId, Deletions],
+        *,
+        last: bool = False,
+    ) -> None:
         sequence = first.first
         for write in writes:
             decision, submission = write.decision, write.item.submission

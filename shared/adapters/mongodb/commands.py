@@ -39,9 +39,11 @@ _HEAD: Final = Struct("<iiiiIB")
 _OP_MSG: Final = 2013
 _MAX_BYTES: Final = 15 * 1024 * 1024
 """Of a command. What is longer is for the driver, which divides it."""
-_AHEAD_BYTES: Final = 32 * 1024
-"""Of commands that are sent before an answer to the first of them is read: as many as a connection takes while the
-server, which waits until its answers are taken, takes nothing."""
+_AT_ONCE_BYTES: Final = 32 * 1024
+"""Of commands, which a connection takes though the server takes nothing: it waits until its answers are taken. More
+are sent only when all answers that may be long were read."""
+_MOST_UNREAD: Final = 16
+"""Short answers, which a connection holds."""
 _NUMBERS: Final = counted(1)
 
 OnAnswer = Callable[[Row], None]
@@ -56,6 +58,8 @@ class _Sent:
 
     number: int
     size: int
+    is_short: bool
+    """Its answer is: it says how many rows were written, or why they were not."""
     answer: Any
     """Its bytes, if they came; None: they are on their way."""
     seen: OnAnswer | None
@@ -77,6 +81,8 @@ class Commands:
         """Of each command but the first: which transaction it is of."""
         self._sent: deque[_Sent] = deque()
         self._sent_bytes = 0
+        self._sent_long = 0
+        """Of those that were sent, how many may have a long answer."""
 
     @property
     def session(self) -> ClientSession:
@@ -104,12 +110,20 @@ class Commands:
             self._settle_first()
         return self._answer(self._next(), codec, count)
 
-    def post(self, command: Row, *, seen: OnAnswer | None = None, refused: OnRefusal | None = None) -> None:
-        """Sends a command that writes; `settle` looks at its answer. Raises _TooLongError."""
+    def post(
+        self,
+        command: Row,
+        *,
+        is_short: bool = False,
+        seen: OnAnswer | None = None,
+        refused: OnRefusal | None = None,
+    ) -> None:
+        """Sends a command that writes; `settle` looks at its answer. `is_short`: that is certain to be. Raises
+        _TooLongError."""
         message = self._made(command)
         self._make_room(len(message))
         try:
-            self._send(message, command, self._database, seen, refused)
+            self._send(message, command, self._database, seen, refused, is_short=is_short)
         except OperationFailure as error:
             _tell(refused, error)
             raise
@@ -134,13 +148,17 @@ class Commands:
 
     def _make_room(self, size: int) -> None:
         """For a message of so many bytes."""
-        if self._sent_bytes + size > _AHEAD_BYTES:
-            self.settle()
+        if self._sent_bytes + size > _AT_ONCE_BYTES:
+            while self._sent_long:
+                self._settle_first()
             self._answers.patiently()
+        while len(self._sent) >= _MOST_UNREAD:
+            self._settle_first()
 
     def _next(self) -> _Sent:
         sent = self._sent.popleft()
         self._sent_bytes -= sent.size
+        self._sent_long -= not sent.is_short
         return sent
 
     def _made(self, command: Row, database: str | None = None) -> bytes:
@@ -160,7 +178,14 @@ class Commands:
         return data
 
     def _send(
-        self, data: bytes, command: Row, database: str, seen: OnAnswer | None = None, refused: OnRefusal | None = None
+        self,
+        data: bytes,
+        command: Row,
+        database: str,
+        seen: OnAnswer | None = None,
+        refused: OnRefusal | None = None,
+        *,
+        is_short: bool = False,
     ) -> None:
         transaction: Any = self._session._transaction
         transaction.state = _TxnState.IN_PROGRESS
@@ -170,8 +195,9 @@ class Commands:
         except BaseException as error:
             self.release(error)
             raise
-        self._sent.append(_Sent(number, len(data), answer, seen, refused))
+        self._sent.append(_Sent(number, len(data), is_short, answer, seen, refused))
         self._sent_bytes += len(data)
+        self._sent_long += not is_short
 
     def _answer(self, sent: _Sent, codec: CodecOptions[Any], count: Callable[[int], None] | None) -> Any:
         connection: Any = self._connection
@@ -209,11 +235,12 @@ class Commands:
 
     def insert(self, collection: str, rows: list[Row], refused: OnRefusal | None = None) -> None:
         """A row without `_id` gets one from the database. BulkWriteError is what it may be refused with."""
-        self._write({"insert": collection, "documents": rows, "ordered": False}, refused)
+        self._write({"insert": collection, "documents": rows, "ordered": False}, refused, is_short=True)
 
     def update(self, collection: str, statements: list[Row]) -> None:
         """Statements of the `update` command: `q`, `u` and, if the row may be missing, `upsert`."""
-        self._write({"update": collection, "updates": statements, "ordered": False})
+        is_short = not any("upsert" in statement for statement in statements)  # their ids would be listed
+        self._write({"update": collection, "updates": statements, "ordered": False}, is_short=is_short)
 
     def commit(self, meanwhile: Callable[[], None] | None = None) -> None:
         """As `commit_transaction` of the driver, when all answers were seen. `meanwhile` is called while the database
@@ -249,7 +276,7 @@ class Commands:
         is over, or they are to what takes no time. Returns the first error."""
         left = [one.number for one in self._sent if one.answer is None]
         self._sent.clear()
-        self._sent_bytes = 0
+        self._sent_bytes = self._sent_long = 0
         try:
             for number in left:
                 if not self._connection.closed:
@@ -267,9 +294,9 @@ class Commands:
             self._answers = AnswerReader(self._connection)
         return self._connection
 
-    def _write(self, command: Row, refused: OnRefusal | None = None) -> None:
+    def _write(self, command: Row, refused: OnRefusal | None = None, *, is_short: bool) -> None:
         try:
-            self.post(command, refused=refused)
+            self.post(command, refused=refused, is_short=is_short)
         except _TooLongError:
             try:
                 self._divided(command)

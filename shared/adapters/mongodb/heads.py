@@ -57,7 +57,9 @@ class HeadRows:
         self._changed: set[str] = set()
         """Keys of rows that are changed where they are."""
         self._presumed: set[str] = set()
-        """Keys that were taken for new ones."""
+        """Keys that were taken for new ones,"""
+        self._inserted: set[str] = set()
+        """and those that were sent as such."""
         self._gave_known = False
         self._verified = False
 
@@ -147,15 +149,21 @@ class HeadRows:
             self._changed.add(key)
 
     def send(self) -> None:
-        """Writes what was put and changed. If a document that was taken for new is not, HeadsChangedError is raised
-        here, or when the answers are looked at."""
+        """Writes what was put and changed since it was called last. If a document that was taken for new is not,
+        HeadsChangedError is raised when the answers are looked at."""
         # Replaced where they are: one that is removed and inserted is missed by who has read its place in an index
         # before, and reads the row there after.
         if self._inserts:
             self._commands.insert("documents", list(self._inserts.values()), self._not_inserted)
+            self._inserted.update(self._inserts)
+            self._inserts.clear()
         if self._updates:
             self._commands.update("documents", [one for several in self._updates.values() for one in several])
-        unproven = sorted(self._presumed - self._inserts.keys())
+            self._updates.clear()
+
+    def prove(self) -> None:
+        """When all was sent: that what was taken for new and not written is not there. Raises HeadsChangedError."""
+        unproven = sorted(self._presumed - self._inserted)
         if unproven and self._commands.find_one("documents", {"_id": {"$in": unproven}}, {"_id": 1}):
             raise HeadsChangedError(presumed=True)
 

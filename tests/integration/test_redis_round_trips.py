@@ -59,8 +59,8 @@ async def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     call = RedisLine.call
 
-    def called(self: RedisLine, *command: Any) -> asyncio.Future[Any] | None:
-        answer = call(self, *command)
+    def called(self: RedisLine, *command: Any, **how: Any) -> asyncio.Future[Any] | None:
+        answer = call(self, *command, **how)
         if answer is not None:
             sent.append(command[0])
         return answer
@@ -69,6 +69,7 @@ async def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(LeaseWire, "write", written)
     monkeypatch.setattr(RedisLine, "call", called)
     monkeypatch.setattr(submission_queues, "_CHECK_SECONDS", LONG)
+    monkeypatch.setattr(submission_queues, "_REPLIES_SECONDS", 2)
     monkeypatch.setattr(inboxes, "_LINGER_SECONDS", LONG)
     return sent
 

@@ -67,6 +67,40 @@ async def redis(server: Server) -> AsyncIterator[Redis]:
         await client.aclose(close_connection_pool=True)
 
 
+async def test_an_answer_is_taken_before_who_waits_for_it_goes_on(redis: Redis) -> None:
+    steps: list[object] = []
+    async with RedisLine(redis) as line:
+        await line.open()
+        answer = line.call("ONE", take=steps.append)
+        assert answer is not None
+        answer.add_done_callback(lambda _: steps.append("waited"))
+        assert await answer == b"ONE" and steps == [b"ONE", "waited"]
+
+
+async def test_what_taking_an_answer_raises_is_raised_where_it_is_waited_for(redis: Redis) -> None:
+    def fails(_answer: object) -> None:
+        raise LookupError
+
+    async with RedisLine(redis) as line:
+        await line.open()
+        answer = line.call("ONE", take=fails)
+        assert answer is not None
+        with pytest.raises(LookupError):
+            await answer
+        assert await asked(line, "TWO") == [b"TWO"]
+
+
+async def test_an_error_is_not_taken(redis: Redis) -> None:
+    taken: list[object] = []
+    async with RedisLine(redis) as line:
+        await line.open()
+        answer = line.call("FAIL", take=taken.append)
+        assert answer is not None
+        with pytest.raises(NoScriptError):
+            await answer
+        assert not taken
+
+
 async def asked(line: RedisLine, *commands: str) -> list[object]:
     """The answers, and errors."""
     answers = [line.call(command) for command in commands]

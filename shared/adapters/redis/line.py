@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Final
 
 import hiredis
@@ -53,10 +54,11 @@ class RedisLine:
         assert self._client.connection is not None
         self._wire = _Wire(self._client.connection)
 
-    def call(self, *command: EncodableT) -> asyncio.Future[Any] | None:
+    def call(self, *command: EncodableT, take: Callable[[Any], None] | None = None) -> asyncio.Future[Any] | None:
         """The answer, or its error. None: the line is not open, or what was written before has not left, or the
-        command is not short. Then it is for the driver."""
-        return None if self._wire is None else self._wire.call(command)
+        command is not short. Then it is for the driver. `take` is given the answer as soon as it comes, a turn of the
+        loop before who waits for it; what it raises is raised there."""
+        return None if self._wire is None else self._wire.call(command, take)
 
     def drop(self) -> None:
         """Ends the connection: whoever waits is told, and it may be opened again."""
@@ -87,15 +89,15 @@ class _Wire(asyncio.Protocol):
         self._reader = hiredis.Reader(
             protocolError=InvalidResponse, replyError=BaseParser.parse_error, notEnoughData=_NOTHING
         )
-        self._waiting: deque[tuple[float, asyncio.Future[Any]]] = deque()
-        """Until when, by the loop's clock, and who."""
+        self._waiting: deque[tuple[float, asyncio.Future[Any], Callable[[Any], None] | None]] = deque()
+        """Until when, by the loop's clock; who; and what takes the answer before."""
         self._timer: asyncio.TimerHandle | None = None
 
     @property
     def is_open(self) -> bool:
         return not self._transport.is_closing()
 
-    def call(self, command: tuple[EncodableT, ...]) -> asyncio.Future[Any] | None:
+    def call(self, command: tuple[EncodableT, ...], take: Callable[[Any], None] | None) -> asyncio.Future[Any] | None:
         if self._transport.is_closing() or self._transport.get_write_buffer_size() > 0:
             return None
         data = packed(command)
@@ -103,7 +105,7 @@ class _Wire(asyncio.Protocol):
             return None
         answer: asyncio.Future[Any] = self._loop.create_future()
         until = self._loop.time() + self._seconds
-        self._waiting.append((until, answer))
+        self._waiting.append((until, answer, take))
         if self._timer is None:
             self._timer = self._loop.call_at(until, self._end_if_late)
         self._transport.write(data)
@@ -115,7 +117,7 @@ class _Wire(asyncio.Protocol):
             self._timer.cancel()
             self._timer = None
         while self._waiting:
-            _, future = self._waiting.popleft()
+            _, future, _ = self._waiting.popleft()
             if not future.done():
                 future.set_exception(error)
                 future.exception()  # retrieved here, should nobody wait any more
@@ -123,9 +125,14 @@ class _Wire(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._reader.feed(data)
         while (answer := self._reader.gets()) is not _NOTHING:
-            _, future = self._waiting.popleft()
+            _, future, take = self._waiting.popleft()
             if future.done():  # whoever asked has gone
                 continue
+            if take is not None and not isinstance(answer, Exception):
+                try:
+                    take(answer)
+                except Exception as error:  # noqa: BLE001 -- raised where the answer is waited for
+                    answer = error
             if isinstance(answer, Exception):
                 future.set_exception(answer)
             else:

@@ -9,6 +9,7 @@ import itertools
 import logging
 import secrets
 import time
+from collections import deque
 from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -37,6 +38,9 @@ logger = logging.getLogger(__name__)
 
 _CHECK_SECONDS: Final = 0.5
 """So often it is checked that somebody works on what waits."""
+_REPLIES_SECONDS: Final = 1
+"""So long Redis waits for replies until it says that there are none. Two such questions are under way, and the second
+one is waited for as long as the first one too."""
 _ENVELOPE_ITEMS: Final = 500
 _ENVELOPES_AT_ONCE: Final = 4
 """Of one request. The others wait until it is known how long the answers to these are."""
@@ -315,10 +319,12 @@ class RedisSubmissionQueue:
                     for number, entry in self._pending.items():
                         self._send_again(entry.space, number)
                     self._lost = False
-                while self._line.is_open and (answer := line.call("BLPOP", self._replies, 2)) is not None:
-                    popped: tuple[bytes, bytes] | None = await answer
-                    if popped is not None:
-                        self._deliver(popped[1])
+                # One is always under way: what comes next need not wait until this process asks for it.
+                waits = deque([self._next(line)])
+                while self._line.is_open and waits[0] is not None:
+                    await asyncio.sleep(0)  # the one before has left, and the answers that came with it
+                    waits.append(self._next(line))
+                    await cast("asyncio.Future[Any]", waits.popleft())
         except UnavailableError as error:
             if not self._lost:
                 event(logger, logging.WARNING, "replies_unreachable", cause=error.__cause__)
@@ -326,8 +332,13 @@ class RedisSubmissionQueue:
             line.drop()
             await asyncio.sleep(0.1)
 
-    def _deliver(self, data: bytes) -> None:
-        for number, replies in queue_messages.load_replies(data):
+    def _next(self, line: RedisLine) -> asyncio.Future[Any] | None:
+        """Asks for the next replies, which are delivered as they come. None: the line is not open, or does not take
+        it."""
+        return line.call("BLPOP", self._replies, _REPLIES_SECONDS, take=self._deliver)
+
+    def _deliver(self, popped: tuple[bytes, bytes] | None) -> None:
+        for number, replies in queue_messages.load_replies(popped[1]) if popped is not None else ():
             entry = self._pending.get(number)
             if entry is not None and not entry.future.done():
                 entry.future.set_result(replies)

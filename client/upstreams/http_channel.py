@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from urllib.parse import urlencode
 
 import httpx
@@ -24,6 +24,9 @@ from client.upstreams.changes_question import headers_of
 from client.upstreams.coding import ACCEPTED, COMPRESS_FROM, compressed, value_of
 from shared.core.protocol import WRITES_REFUSED
 from shared.retry import Backoff, retry_after_seconds
+
+if TYPE_CHECKING:
+    import ssl
 
 T = TypeVar("T")
 
@@ -69,9 +72,7 @@ class Channel:
             base_url=self.url,
             headers=headers,
             timeout=httpx.Timeout(60, connect=5, pool=None),
-            # Reading the certificates of all authorities takes longer than most syncs; only https needs them. Without
-            # a context httpcore would make one that verifies, if it needed it.
-            verify=self.url.startswith("https:") or cast("bool", None),
+            verify=_verification(self.url),
             limits=httpx.Limits(max_connections=CONNECTIONS + 1, max_keepalive_connections=CONNECTIONS),
             transport=transport,
         )
@@ -194,6 +195,15 @@ async def started(work: Callable[[asyncio.Event], Coroutine[Any, Any, T]]) -> as
     finally:
         leaving.cancel()
     return task
+
+
+def _verification(url: str) -> ssl.SSLContext:
+    if not url.startswith("https:"):
+        # Without a context httpcore would make one that verifies, if it needed it.
+        return cast("ssl.SSLContext", None)
+    from client.upstreams.trust import trusted  # noqa: PLC0415  only https needs it
+
+    return trusted()
 
 
 def _form(fields: Mapping[str, str]) -> tuple[bytes, dict[str, str]]:

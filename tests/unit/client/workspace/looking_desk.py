@@ -37,11 +37,17 @@ class Desk:
     """A folder with two tasks, in sync with a server."""
 
     def __init__(
-        self, home: Path, monkeypatch: pytest.MonkeyPatch, *, by_tag: bool = False, first: bool = True
+        self,
+        home: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        *,
+        by_tag: bool = False,
+        first: bool = True,
+        certificates: Path | None = None,
     ) -> None:
-        """`first`: with a first look."""
+        """`first`: with a first look. `certificates`: of a server of https."""
         self.server = SinceServer(by_tag=by_tag)
-        self.url = self.server.start()
+        self.url = self.server.start(certificates)
         self.home, self.folder = home, home / "tasks"
         self.folder.mkdir(parents=True)
         self.config = home / "config.toml"

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx
 
@@ -80,13 +83,18 @@ class SinceServer(StubServer):
 
     # On loopback
 
-    def start(self) -> str:
-        """Its address."""
+    def start(self, certificates: Path | None = None) -> str:
+        """Its address. `certificates`: where what is needed for https is (tests/certificate.py)."""
+        self._tls = None
+        if certificates is not None:
+            self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            self._tls.load_cert_chain(certificates / "certificate.pem", certificates / "key.pem")
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._closing = False
         self._accepting = threading.Thread(target=self._accept)
         self._accepting.start()
-        return f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+        scheme = "http" if certificates is None else "https"
+        return f"{scheme}://127.0.0.1:{self._listening.getsockname()[1]}"
 
     def stop(self) -> None:
         self._closing = True
@@ -110,6 +118,15 @@ class SinceServer(StubServer):
     def _serve(self, connection: socket.socket) -> None:
         """One request a connection."""
         connection.settimeout(PATIENCE_SECONDS)
+        with closing(connection):
+            if self._tls is not None:
+                try:
+                    connection = self._tls.wrap_socket(connection, server_side=True)
+                except OSError:  # it is not trusted
+                    return
+            self._talk(connection)
+
+    def _talk(self, connection: socket.socket) -> None:
         with connection:
             came = b""
             while b"\r\n\r\n" not in came:

@@ -20,6 +20,7 @@ from client.config.tokens import Tokens
 from client.folder import replace
 from client.sync.state_store import PROVE_SECONDS, PROVE_SYNCS
 from client.upstreams import plain_request
+from tests.certificate import certificate
 from tests.unit.client.workspace.looking_desk import Desk, Run
 from tests.unit.client.workspace.since_server import SinceServer, json_answer
 
@@ -334,6 +335,21 @@ def test_a_proxy(desks: Make, monkeypatch: pytest.MonkeyPatch, name: str) -> Non
     monkeypatch.setenv(name, "127.0.0.1" if name == "NO_PROXY" else "http://127.0.0.1:9")
     monkeypatch.setattr("shared.retry.Backoff.delay", lambda self, failures, wait=None: None)
     assert not desk.sync().looked
+
+
+def test_https(desks: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is trusted by the one way is by the other, and nobody else is."""
+    certificate(tmp_path, "server")
+    monkeypatch.setattr("shared.retry.Backoff.delay", lambda self, failures, wait=None: None)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
+    first, whole = desks(certificates=tmp_path), desks(certificates=tmp_path, first=False)
+    assert same(first.sync(), whole.sync())
+    first.server.put("t3", title="edited")
+    whole.server.put("t3", title="edited")
+    assert not same(first.sync(), whole.sync())
+    monkeypatch.delenv("SSL_CERT_FILE")
+    stranger, other = first.sync(), whole.sync()
+    assert not same(stranger, other) and stranger.code == 1 and "certificate" in stranger.said.lower()
 
 
 def test_another_command_that_syncs(desks: Make) -> None:

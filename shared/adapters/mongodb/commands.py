@@ -45,6 +45,8 @@ are sent only when all answers that may be long were read."""
 _MOST_UNREAD: Final = 16
 """Short answers, which a connection holds."""
 _NUMBERS: Final = counted(1)
+_PLAIN: Final[CodecOptions[Row]] = CodecOptions()
+"""For answers of which nobody asks more than whether they are good: half of the time."""
 
 OnAnswer = Callable[[Row], None]
 """Is given an answer, and may raise."""
@@ -139,7 +141,7 @@ class Commands:
     def _settle_first(self) -> None:
         sent = self._next()
         try:
-            answer = self._answer(sent, CODEC, None)
+            answer = self._answer(sent, _PLAIN if sent.seen is None else CODEC, None)
         except OperationFailure as error:
             _tell(sent.refused, error)
             raise
@@ -253,7 +255,7 @@ class Commands:
                 self._send(self._made(command, "admin"), command, "admin")
                 if meanwhile is not None:
                     meanwhile()
-                answer = self._answer(self._next(), CODEC, None)
+                answer = self._answer(self._next(), _PLAIN, None)
             except PyMongoError:
                 pass  # asked again below: to commit twice is to commit once
             else:

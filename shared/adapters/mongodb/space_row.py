@@ -161,14 +161,16 @@ class SpaceRow:
         process = self._process()
         if process is not None:
             values["process"] = process
-        change: Row = {
-            "$inc": {**_counts(count, growth), "batches": 1, "sized": 1},
-            "$setOnInsert": {"epoch": self._new_epoch},
-            "$set": values,
-        }
+        before, self._presumed = self._presumed, None
+        counts = {**_counts(count, growth), "batches": 1, "sized": 1}
+        change: Row = {"$inc": counts, "$set": values}
+        if before is None:
+            change["$setOnInsert"] = {"epoch": self._new_epoch}
+        else:  # what is there as it will be costs the database as much as what is not
+            change["$set"] = {name: value for name, value in values.items() if before.get(name) != value}
+            change["$inc"] = counts = {name: number for name, number in counts.items() if number}
         # The whole row: to choose among its fields takes the database longer than to send them.
         command = {"findAndModify": "spaces", "query": {"_id": self._space}, "update": change}
-        before, self._presumed = self._presumed, None
         if before is not None:
             self._commands.post(command, seen=partial(self._verify_presumed, before))
         else:
@@ -176,7 +178,7 @@ class SpaceRow:
             self._verify_row(before)
         first = SequenceNumber((before or {}).get("sequence", 0) + 1)
         known = before or {"_id": self._space, "epoch": self._new_epoch}
-        self.after = {**_counted(known, change["$inc"]), **values}
+        self.after = {**_counted(known, counts), **values}
         history = self._history(before, process)
         self.mark = Mark(self._name, (before or {}).get("batches", 0) + 1, history)
         return Allotted(first, history, usage_of(before))

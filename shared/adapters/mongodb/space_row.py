@@ -172,7 +172,8 @@ class SpaceRow:
         # The whole row: to choose among its fields takes the database longer than to send them.
         command = {"findAndModify": "spaces", "query": {"_id": self._space}, "update": change}
         if before is not None:
-            self._commands.post(command, seen=partial(self._verify_presumed, before))
+            self._commands.post(command, seen=partial(self._verify_presumed, before, self._unverified))
+            self._verify_row(before)  # while the database looks at its own
         else:
             before = _with_newest_history(self._commands.run({**command, "upsert": True})["value"])
             self._verify_row(before)
@@ -189,10 +190,12 @@ class SpaceRow:
         self._verify_fence(before)
         self._verify(before)
 
-    def _verify_presumed(self, presumed: Row, answer: Row) -> None:
+    def _verify_presumed(self, presumed: Row, unverified: bool, answer: Row) -> None:
+        """`unverified`: whether policies were given out that were not verified by the row."""
         before = _with_newest_history(answer["value"])
-        self._verify_row(before)
         if before != presumed:
+            self._unverified = unverified
+            self._verify_row(before)
             raise HeadsChangedError(presumed=False)
 
     def _send_counts(self) -> None:

@@ -57,6 +57,7 @@ OPENID = ("tests/integration/test_openid.py",)
 GRANTS = ("tests/unit/api/test_device_grants.py",)
 USAGE = ("tests/contract/test_usage.py",)
 RATES = ("tests/unit/api/test_rates.py",)
+FIRST_LOOK = ("tests/unit/client/workspace/test_first_look.py", "tests/unit/client/workspace/test_first_question.py")
 TRUSTED = ("tests/unit/api/test_trusted.py",)
 IMPORT_ENDS = ("tests/unit/api/test_import_ends.py",)
 ADMIN = ("tests/unit/api/test_admin.py",)
@@ -2141,6 +2142,55 @@ BREAKS = (
         "CREATE INDEX IF NOT EXISTS record_refused ON record (upstream, id) WHERE refused IS NOT NULL",
         "SELECT 1",
         ("tests/unit/client/sync/test_state_store.py",),
+    ),
+    Break(
+        "first look: a state that was refused is overlooked",
+        "client/workspace/first_look.py",
+        "store.has_refused(upstream) or ",
+        "",
+        FIRST_LOOK,
+    ),
+    Break(
+        "first look: an arrival is overlooked",
+        "client/workspace/first_look.py",
+        "if store.arriving() or _has_files(",
+        "if _has_files(",
+        FIRST_LOOK,
+    ),
+    Break(
+        "first look: an edit of a file is overlooked",
+        "client/workspace/first_look.py",
+        "if store.file_stamps() != {document: stamp.key for document, stamp in scan.files.items()}:",
+        "if scan is None:",
+        FIRST_LOOK,
+    ),
+    Break(
+        "first look: what is not agreed on is overlooked",
+        "client/workspace/first_look.py",
+        "outlines or store.has_refused",
+        "store.has_refused",
+        FIRST_LOOK,
+    ),
+    Break(
+        "first look: that agreement is to be proved is overlooked",
+        "client/workspace/first_look.py",
+        " or row.must_prove(now):",
+        ":",
+        FIRST_LOOK,
+    ),
+    Break(
+        "first look: another address is overlooked",
+        "client/workspace/first_look.py",
+        "row.place != place or ",
+        "",
+        FIRST_LOOK,
+    ),
+    Break(
+        "first look: another cursor is overlooked",
+        "client/upstreams/changes_question.py",
+        'value.get("cursor") != self.position',
+        "False",
+        FIRST_LOOK,
     ),
     Break(
         "arrivals: files of before are removed before it is written down that they may be",

@@ -29,9 +29,7 @@ def sync(session: Session, screen: Screen, *, names: tuple[str, ...], dry_run: b
     new_tasks: list[str] = []
     with open_workspace(profile, session.tokens) as workspace:
         say_if_rebuilt(workspace, screen)
-        looked = None
-        if not dry_run and not confirm_deletions:
-            looked = first_look(workspace, session.variables)
+        looked = None if dry_run or confirm_deletions else first_look(workspace, session.variables)
         if looked is not None:
             result = Result(looked)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,6 +55,7 @@ class Desk:
         self.configure("")
         Tokens(self.config).put("default", "up", self.server.token)
         self._first, self._monkeypatch = first, monkeypatch
+        self.after_look: Callable[[], object] = lambda: None
         self.write("t1", title="one")
         self.write("t2", title="two")
         self.server.put("t3", title="three")
@@ -80,6 +82,7 @@ class Desk:
 
         def looked(*arguments: Any) -> SyncReport | None:
             looks.append(first_look(*arguments) if self._first else None)
+            self.after_look()
             return looks[-1]
 
         with self._monkeypatch.context() as patched:

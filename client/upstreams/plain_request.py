@@ -150,14 +150,14 @@ def answer_in(came: bytes) -> PlainAnswer | None:
         if not colon or not name.replace(b"-", b"").isalnum() or (lower in fields and lower in _FRAMING):
             raise NotPlainError
         fields[lower] = value.strip()
-    is_chunked, length = fields.get(b"transfer-encoding"), fields.get(b"content-length")
-    if b"content-encoding" in fields or is_chunked not in (None, b"chunked"):
+    coding, length = fields.get(b"transfer-encoding"), fields.get(b"content-length")
+    if b"content-encoding" in fields or coding not in (None, b"chunked"):
         raise NotPlainError
     if length is not None and not (length.isdigit() and len(length) <= _LENGTH_DIGITS):
         raise NotPlainError
     if status == b"304":
         return PlainAnswer(304)
-    if is_chunked is not None:
+    if coding is not None:
         body = _chunks(rest)
     elif length is not None:
         body = rest[: int(length)] if len(rest) >= int(length) else None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from api.errors import CURSOR_GONE, ProblemError
 from api.reads.hash_maps import HashMaps
-from shared.core.documents import ContentHash, DocumentId, Position, SpaceId
+from shared.core.documents import ContentHash, DocumentId, Position, SequenceNumber, SpaceId
 from shared.core.index.cursors import is_behind, parse_cursor
 from shared.core.index.lineage import Lineage
 from shared.ports import DocumentStore
@@ -23,6 +25,19 @@ class Page:
     hashes: dict[DocumentId, ContentHash | None]
     position: Position
     more: bool
+    rows: list[bytes] | None = None
+    """The documents as members of `tasks`; None: they were not read."""
+
+
+ReadWhole = Callable[[SequenceNumber, SequenceNumber], Awaitable["list[Whole] | None"]]
+"""All documents whose last change is of these sequences, the first one excluded. None: they may be too much."""
+
+
+class Whole(NamedTuple):
+    """Some documents that changed."""
+
+    hashes: dict[DocumentId, ContentHash | None]
+    rows: bytes
 
 
 def cursor_in(text: str) -> Position:
@@ -41,9 +56,12 @@ class ChangeFeed:
         self._maps = maps
         self._under_way: dict[tuple[SpaceId, Position, int], asyncio.Task[Page]] = {}
 
-    async def page(self, space: SpaceId, cursor: Position, most: int = PAGE) -> Page:
+    async def page(
+        self, space: SpaceId, cursor: Position, most: int = PAGE, *, whole: ReadWhole | None = None
+    ) -> Page:
         """The page after `cursor`. Every write that was acknowledged before the call is in it, or comes after it.
-        Raises ProblemError, 410, if the cursor is not of this space, or lost."""
+        `whole` reads the documents themselves if all that changed is on the page. Raises ProblemError, 410, if the
+        cursor is not of this space, or lost."""
         now = await self._maps.lineage(space)
         behind = is_behind(cursor, now)
         if behind is None:
@@ -51,6 +69,11 @@ class ChangeFeed:
             raise ProblemError(CURSOR_GONE, _GONE)
         if not behind:
             return Page({}, now.position, more=False)
+        if whole is not None and now.sequence - cursor.sequence <= most:
+            parts = await whole(cursor.sequence, now.sequence)
+            if parts is not None:
+                hashes = {document: hash_ for part in parts for document, hash_ in part.hashes.items()}
+                return Page(hashes, now.position, more=False, rows=[part.rows for part in parts])
         key = (space, cursor, most)
         task = self._under_way.get(key)
         if task is None:

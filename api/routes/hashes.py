@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import islice
 from typing import TypeVar
 
@@ -14,15 +14,16 @@ from api.errors import MALFORMED_REQUEST, ProblemError
 from api.http.codings import IDENTITY
 from api.http.compression import MIN_BYTES, accepted, tag_named, tag_of, tags_in
 from api.large.large_answers import Parts
-from api.reads.change_feed import PAGE, Page, cursor_in
+from api.reads.change_feed import PAGE, Page, Whole, cursor_in
 from api.representations import batches, ranges
 from api.requests.body import enter_large, read_body
 from api.state import state
 from api.streams.live import Wait
 from shared import codec
-from shared.core.documents import Device, Position
+from shared.core.documents import Device, Position, SequenceNumber
 from shared.core.index.cursors import cursor_of, parse_cursor
 from shared.core.index.lineage import Lineage
+from shared.ports import Current
 
 T = TypeVar("T")
 
@@ -95,32 +96,62 @@ async def _since(request: Request, device: Device, since: str, limit: int, *, ma
     app = state(request)
     with_states = _with_states(request)
     cursor = cursor_in(since)
+    states = _States(request, device)
 
     async def read() -> Page:
-        return await app.live.feed.page(device.space, cursor, limit)
+        return await app.live.feed.page(device.space, cursor, limit, whole=states.whole if with_states else None)
 
     page = await read()
     if may_wait and not page.hashes and not page.more:
         page = await _held(request, device, read=read, changed=lambda newer: bool(newer.hashes))
-    rows = await _states(request, device, page) if with_states else []
+    rows = await states.of(page) if with_states else []
     app.devices.synced(device.id, device.space, page.position.sequence)
     body = {"hashes": page.hashes, "cursor": cursor_of(page.position), "more": page.more}
     text = batches.with_tasks(codec.dumps(body), rows)
     return Response(text, headers={"cache-control": "no-store"}, media_type="application/json")
 
 
-async def _states(request: Request, device: Device, page: Page) -> list[bytes]:
+class _States:
     """What changed, as rows of `tasks`: so many documents as come in a batch, and so many bytes as are an answer."""
-    app = state(request)
-    among = list(islice(page.hashes, app.settings.limits.max_batch_documents))
-    if not among:
-        return []
-    await enter_large(request, device.share)
-    # Each as it is now, which may be newer than its hash on the page: then it comes on a later page, too.
-    rows, _ = await app.documents.page(
-        device.space, "", len(among), among, max_bytes=_MAX_STATES_BYTES, made=batches.page_rows
-    )
-    return rows
+
+    def __init__(self, request: Request, device: Device) -> None:
+        self._request = request
+        self._device = device
+        self._app = state(request)
+        self._most = self._app.settings.limits.max_batch_documents
+        self._entered = False
+
+    async def _enter(self) -> None:
+        if not self._entered:
+            await enter_large(self._request, self._device.share)
+            self._entered = True
+
+    async def whole(self, after: SequenceNumber, until: SequenceNumber) -> list[Whole] | None:
+        """With their hashes, in one read, if they are few."""
+        if until - after > self._most:
+            return None
+        await self._enter()
+        return await self._app.documents.changed(
+            self._device.space, after, until, max_bytes=_MAX_STATES_BYTES, made=_whole
+        )
+
+    async def of(self, page: Page) -> list[bytes]:
+        if page.rows is not None:
+            return page.rows
+        among = list(islice(page.hashes, self._most))
+        if not among:
+            return []
+        await self._enter()
+        # Each as it is now, which may be newer than its hash on the page: then it comes on a later page, too.
+        rows, _ = await self._app.documents.page(
+            self._device.space, "", len(among), among, max_bytes=_MAX_STATES_BYTES, made=batches.page_rows
+        )
+        return rows
+
+
+def _whole(currents: Sequence[Current]) -> Whole:
+    hashes = {document: None if body is None else hash_ for document, _, hash_, body, _ in currents}
+    return Whole(hashes, batches.page_rows(currents))
 
 
 async def _held(

@@ -186,6 +186,19 @@ class DocumentStore(Protocol):
         One that changes again meanwhile may be missing: it has a later sequence then, beyond `until`."""
         ...
 
+    async def changed(
+        self,
+        space: SpaceId,
+        after: SequenceNumber,
+        until: SequenceNumber,
+        *,
+        max_bytes: int,
+        made: Callable[[Sequence[Current]], T],
+    ) -> list[T] | None:
+        """All of the documents of such a feed as they are, tombstones too, in one read. None: they have, or may have,
+        more than `max_bytes`; `feed` and `page` tell. `made` as in `page`."""
+        ...
+
     async def head(self, space: SpaceId, document: DocumentId) -> HistoryEntry | None:
         """The current revision; a tombstone too."""
         ...

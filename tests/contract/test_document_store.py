@@ -241,6 +241,7 @@ async def test_errors_are_ours(settings: Settings) -> None:
             "kept_map": broken.kept_map(here),
             "keep_map": broken.keep_map(here, BucketedMap.of(Position(Epoch("e"), SequenceNumber(1)), {})),
             "feed": broken.feed(here, SequenceNumber(0), SequenceNumber(1), 1),
+            "changed": broken.changed(here, SequenceNumber(0), SequenceNumber(1), max_bytes=1, made=list),
             "page": broken.page(here, "", 1, made=list),
             "head": broken.head(here, document),
             "history": broken.history(here, document, 1),
@@ -355,17 +356,6 @@ async def test_a_history_ends_where_it_is_large(store: DocumentStore, space: Spa
     some = await store.history(space, DocumentId("a"), 10, max_bytes=5000)
     assert some == whole[: len(some)] and 2 <= len(some) <= 4, "the newest"
     assert await store.history(space, DocumentId("a"), 10, max_bytes=100_000) == whole
-
-
-async def test_the_feed_goes_by_the_newest_change(store: DocumentStore, space: SpaceId) -> None:
-    for name in ("a", "b", "a", "c"):
-        await put(store, space, name, name)
-    numbers = [SequenceNumber(n) for n in range(5)]
-    found = await store.feed(space, numbers[0], numbers[4], 10)
-    assert [(sequence, document) for sequence, document, _ in found] == [(2, "b"), (3, "a"), (4, "c")]
-    assert found[0][2] == content_hash({"id": "b", "value": "b"})
-    assert await store.feed(space, numbers[0], numbers[3], 1) == found[:1]
-    assert await store.feed(space, numbers[2], numbers[3], 10) == found[1:2]
 
 
 async def test_a_transaction_that_the_database_ends_while_it_works_is_run_again(

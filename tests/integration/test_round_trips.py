@@ -13,6 +13,8 @@ import pytest
 
 from shared.adapters.memory import MemorySpace
 from shared.adapters.mongodb import opened
+from shared.adapters.mongodb.client import Row
+from shared.adapters.mongodb.commands import Commands
 from shared.core.documents import Body, DeviceId
 from shared.core.resolution.batch import Answer, Item
 from shared.core.resolution.context import Outcome
@@ -51,15 +53,23 @@ async def test_a_batch_of_new_documents_asks_no_more(writer: Writer) -> None:
     assert len(answers) == 100 and asked == NEW
 
 
-async def test_a_large_batch_is_written_in_parts(writers: list[Writer]) -> None:
+async def test_a_large_batch_is_written_in_parts(writers: list[Writer], monkeypatch: pytest.MonkeyPatch) -> None:
     """The database is at one while the next one is made; nothing is sent twice, and nothing is looked for."""
     one, another = writers
     ids = [f"d{number}" for number in range(250)]
     made, asked = await one.write(*(submission({"id": identity}) for identity in ids))
     assert asked == [NEW[0], *[NEW[1]] * 3, NEW[2]]
     edits = [submission({"id": i, "n": 1}, answer.rev) for i, answer in zip(ids, made, strict=True)]
+    sizes: list[int] = []
+    update = Commands.update
+
+    def noted(self: Commands, collection: str, statements: list[Row]) -> None:
+        sizes.append(len(statements))
+        update(self, collection, statements)
+
+    monkeypatch.setattr(Commands, "update", noted)
     changed, asked = await one.write(*edits)
-    assert asked == ["find documents", EDIT[0], *EDIT[1:3] * 3, EDIT[3]]
+    assert asked == ["find documents", EDIT[0], *EDIT[1:3] * 3, EDIT[3]] and sizes == [100, 100, 50]
     another.leased(2)
     seen, _ = await another.write(*(submission({"id": i, "n": 1}, made[0].rev) for i in ids))
     assert [answer.rev for answer in seen] == [answer.rev for answer in changed]

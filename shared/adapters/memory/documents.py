@@ -126,6 +126,22 @@ class MemoryDocumentStore:
         rows = [(one.head.sequence, name, one.hash) for name, one in self._entries(space).items()]
         return sorted(row for row in rows if after < row[0] <= until)[:most]
 
+    async def changed(
+        self,
+        space: SpaceId,
+        after: SequenceNumber,
+        until: SequenceNumber,
+        *,
+        max_bytes: int,
+        made: Callable[[Sequence[Current]], T],
+    ) -> list[T] | None:
+        entries = self._entries(space)
+        among = [document for _, document, _ in await self.feed(space, after, until, len(entries))]
+        currents = [_current(document, entries[document]) for document in among]
+        if sum(codec.size_of(one.body) for one in currents) >= max_bytes:
+            return None
+        return [made(currents)] if currents else []
+
     async def head(self, space: SpaceId, document: DocumentId) -> HistoryEntry | None:
         entry = self._entries(space).get(document)
         return None if entry is None else history(entry)[0]

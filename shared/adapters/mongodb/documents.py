@@ -210,6 +210,17 @@ class MongoDocumentStore:
             rows = await self._reads.rows(find)
         return [(row["seq"], row["_id"][prefix:], row["hash"] if row["live"] else None) for row in rows]
 
+    async def changed(
+        self,
+        space: SpaceId,
+        after: SequenceNumber,
+        until: SequenceNumber,
+        *,
+        max_bytes: int,
+        made: Callable[[Sequence[Current]], T],
+    ) -> list[T] | None:
+        return await self._pages.changed(space, after, until, max_bytes=max_bytes, made=made)
+
     async def head(self, space: SpaceId, document: DocumentId) -> HistoryEntry | None:
         with errors_mapped():
             row = await self._documents.find_one({"_id": f"{space}/{document}"})

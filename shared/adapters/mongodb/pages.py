@@ -16,7 +16,7 @@ from shared.adapters.mongodb.client import Row, errors_mapped
 from shared.adapters.mongodb.commands import find_command
 from shared.adapters.mongodb.raw_rows import slices
 from shared.adapters.mongodb.reads import Reads
-from shared.core.documents import DocumentId, SpaceId
+from shared.core.documents import DocumentId, SequenceNumber, SpaceId
 from shared.core.resolution.revs import make_rev, plain_rev
 from shared.ports import Current
 
@@ -88,6 +88,35 @@ class Pages:
             if asked is None and came < looked_at:
                 return portions, None
         return portions, None if is_last else last
+
+    async def changed(
+        self,
+        space: SpaceId,
+        after: SequenceNumber,
+        until: SequenceNumber,
+        *,
+        max_bytes: int,
+        made: Callable[[Sequence[Current]], T],
+    ) -> list[T] | None:
+        """As `DocumentStore.changed` says."""
+        prefix = len(space) + 1
+        most = until - after
+        if most > self._rows_in(space, max_bytes):
+            return None
+        portions: list[T] = []
+        came, size = 0, 0
+        with errors_mapped():
+            query = {"space": space, "seq": {"$gt": after, "$lte": until}}
+            find = find_command("documents", query, _CURRENT, order=[("seq", ASCENDING)], limit=most, together=most)
+            async with aclosing(self._reads.batches(find)) as batches:
+                async for piece in slices(batches, max_bytes):
+                    currents = _currents(piece, prefix)
+                    portions.append(made(currents))
+                    came += len(currents)
+                    size += len(piece)
+        if came:
+            self._note(space, size // came)
+        return None if size >= max_bytes else portions
 
     def _rows_in(self, space: SpaceId, room: int | None) -> int:
         """That should come to so many bytes."""

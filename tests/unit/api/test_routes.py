@@ -6,11 +6,13 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import httpx
 import pytest
 
 from api.http.codings import CODINGS, compress
+from shared.adapters.memory.documents import MemoryDocumentStore
 from shared.codec import content_hash
 from shared.core.documents import DocumentId, SpaceId
 from shared.settings import Settings
@@ -88,6 +90,26 @@ async def test_what_changed_comes_with_its_states_where_they_are_asked_for(clien
     shown = (await client.get("/tasks", params={"ids": "a,b"})).json()["tasks"]
     assert answer["tasks"] == shown and shown["a"]["server_state"]["title"] == "new"
     assert answer["hashes"] == {"a": shown["a"]["hash"], "b": None}
+
+
+async def test_few_changes_are_read_with_their_states_at_once(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = (await client.get("/hashes")).headers["hypertask-cursor"]
+    for body in (A, B):
+        await client.post(f"/task/{body['id']}", json={"client_state": body})
+    pages: list[str] = []
+    page = MemoryDocumentStore.page
+
+    def noted(*given: Any, **named: Any) -> Any:
+        pages.append("asked")
+        return page(*given, **named)
+
+    monkeypatch.setattr(MemoryDocumentStore, "page", noted)
+    answer = (await client.get("/hashes", params={"since": before, "states": "1"})).json()
+    assert not pages and answer["tasks"].keys() == {"a", "b"} and not answer["more"]
+    first = (await client.get("/hashes", params={"since": before, "states": "1", "limit": "1"})).json()
+    assert pages and first["more"] and first["tasks"] == {"a": answer["tasks"]["a"]}
 
 
 async def test_of_the_states_no_more_come_than_a_batch_and_a_mebibyte(client: httpx.AsyncClient) -> None:

@@ -167,6 +167,10 @@ async def _another_process(world: World) -> None:
     await world.change({"$set": {"process": "0" * 24}})
 
 
+async def _a_field_of_another_release(world: World) -> None:
+    await world.change({"$set": {"another": {"n": 1}}})
+
+
 CHANGES = [
     _written_by_another,
     _written_by_an_earlier_release,
@@ -180,6 +184,7 @@ CHANGES = [
     _another_sequence,
     _another_history,
     _another_process,
+    _a_field_of_another_release,
 ]
 
 

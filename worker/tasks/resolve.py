@@ -136,9 +136,9 @@ class InboxDrain:
             next_reply = iter(replies)
             by_envelope = [(envelope, [next(next_reply) for _ in envelope.items]) for envelope in envelopes]
             await lease.reply(by_envelope, announcement)
+            took = time.monotonic() - began
             await asyncio.sleep(0)  # what the loop was given to send leaves when it goes on
             _count(items, replies, taken_at)
-            took = time.monotonic() - began
             event(
                 logger, level_of(took), "submissions_decided", space=space, count=len(items), seconds=round(took, 4)
             )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from pymongo.server_selectors import writable_server_selector
 
-_ONE_TAKES_WRITES = {"ReplicaSetWithPrimary", "Single"}
+_ONE_TAKES_WRITES: Final = {"ReplicaSetWithPrimary", "Single"}
 
 
 class Primary:

@@ -198,7 +198,7 @@ async def started(work: Callable[[asyncio.Event], Coroutine[Any, Any, T]]) -> as
 
 
 def _verification(url: str) -> ssl.SSLContext:
-    if not url.startswith("https:"):
+    if not url.lower().startswith("https:"):
         # Without a context httpcore would make one that verifies, if it needed it.
         return cast("ssl.SSLContext", None)
     from client.upstreams.trust import trusted  # noqa: PLC0415  only https needs it

@@ -10,9 +10,10 @@ from __future__ import annotations
 import socket
 import sys
 import time
-from collections.abc import Mapping
-from contextlib import closing
-from typing import Final, NamedTuple
+from collections.abc import Mapping, Sequence
+from contextlib import closing, suppress
+from threading import Thread
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
 SECONDS: Final = 5.0
@@ -51,12 +52,15 @@ def target_of(url: str, variables: Mapping[str, str]) -> Target | None:
         return None
     if any(value for name, value in variables.items() if name.lower().endswith("_proxy")):
         return None
+    url = url.rstrip("/")
     try:
-        parts = urlsplit(url.rstrip("/"))
+        parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
     except ValueError:
         return None
-    if parts.scheme not in _PORTS or parts.query or parts.fragment or "@" in parts.netloc:
+    if parts.scheme not in _PORTS or parts.query or parts.fragment or "@" in parts.netloc or port == 0:
+        return None
+    if parts.geturl() != url or not {".", ".."}.isdisjoint(parts.path.split("/")):  # httpx reads them otherwise
         return None
     if not host.isascii() or not host.replace("-", "").replace(".", "").isalnum() or quote(parts.path) != parts.path:
         return None
@@ -112,8 +116,12 @@ def _reached(target: Target, deadline: float) -> socket.socket:
     """The first of its addresses that answers. Raises OSError."""
     failure = OSError()
     port = target.port or _PORTS["https" if target.is_https else "http"]
-    for family, kind, protocol, _, place in socket.getaddrinfo(target.host, port, 0, socket.SOCK_STREAM):
-        connection = socket.socket(family, kind, protocol)
+    for family, kind, protocol, _, place in _addresses(target.host, port, _left(deadline)):
+        try:
+            connection = socket.socket(family, kind, protocol)
+        except OSError as error:  # the system has no addresses of that family
+            failure = error
+            continue
         try:
             connection.settimeout(_left(deadline))
             connection.connect(place)
@@ -123,6 +131,20 @@ def _reached(target: Target, deadline: float) -> socket.socket:
         else:
             return connection
     raise failure
+
+
+def _addresses(host: str, port: int, seconds: float) -> Sequence[tuple[int, int, int, str, Any]]:
+    """None where the system does not know in time: it waits far longer for a name server that does not answer."""
+    known: list[tuple[int, int, int, str, Any]] = []
+
+    def ask() -> None:
+        with suppress(OSError, ValueError):
+            known.extend(socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM))
+
+    asking = Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(seconds)
+    return tuple(known)
 
 
 def _left(deadline: float) -> float:

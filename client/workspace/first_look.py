@@ -38,13 +38,13 @@ def _looked(workspace: Workspace, variables: Mapping[str, str]) -> SyncReport | 
     [config] = workspace.profile.upstreams
     store = workspace.store
     question = question_to(store.upstream(config.name), place_of(config), time.time())
-    if question is None or not is_settled(store, config.name, workspace.folder):
+    if question is None:
         return None
     from client.upstreams.plain_request import plain_answer, target_of  # noqa: PLC0415  only now it is needed
 
     target = target_of(config.url, variables)
     token = workspace.tokens.token_for(workspace.profile.name, config.name) if target is not None else None
-    if target is None or token is None:
+    if target is None or token is None or not is_settled(store, config.name, workspace.folder):
         return None
     headers = {**headers_of(token, config.space, accept_encoding="identity"), **question.headers}
     answer = plain_answer(target, question.path, headers)

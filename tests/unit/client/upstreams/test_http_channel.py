@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -24,7 +25,10 @@ from client.upstreams.http_channel import CONNECTIONS, FIRST_CONTACT, TURNED_AWA
 from client.upstreams.http_submission import OF_THE_DOCUMENT
 from shared.core.documents import DocumentId
 from shared.retry import Backoff
+from tests.certificate import certificate
+from tests.patience import PATIENCE_SECONDS
 from tests.unit.client.stub_server import StubServer, hash_of, problem
+from tests.unit.client.workspace.since_server import SinceServer
 
 A = DocumentId("a")
 ATTEMPTS = 5
@@ -247,3 +251,16 @@ async def test_requests_under_way_are_bounded() -> None:
     assert sum([len(replies) async for replies in upstream.submit(wanted)]) == 100
     await upstream.close()
     assert most == CONNECTIONS
+
+
+async def test_a_scheme_in_capitals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same authorities are trusted."""
+    certificate(tmp_path, "server")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
+    server = SinceServer()
+    channel = Channel(server.start(tmp_path).replace("https", "HTTPS"), server.token, backoff=Backoff(1, 0.0, 0.0))
+    try:
+        assert (await asyncio.wait_for(channel.request("GET", "/hashes"), PATIENCE_SECONDS)).status_code == 200
+    finally:
+        await channel.close()
+        server.stop()

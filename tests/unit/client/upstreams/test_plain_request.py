@@ -154,6 +154,11 @@ def test_h11_takes_the_same(came: bytes) -> None:
         ("http://h/%20", None),
         ("http://b\u00fccher.example", None),
         ("http://h:99999", None),
+        ("http://h:0", None),
+        ("http://h/a/../b", None),
+        ("http://h/.", None),
+        ("http://h/a\tb", None),
+        ("HTTP://h", None),
         ("http://h:x", None),
         ("http://", None),
         ("http://a_b", None),
@@ -282,12 +287,34 @@ def test_nobody_is_there() -> None:
     assert plain_answer(Target(f"{'a' * 64}.invalid", port, ""), "/", {}) is None
 
 
-def test_the_second_address_of_a_host(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_third_address_of_a_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is at the second one, and of the first one's family the system has none."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         nobody = closed.getsockname()
     with serving(lambda connection: connection.sendall(PLAIN[0][0])) as target:
         places = [
-            (socket.AF_INET, socket.SOCK_STREAM, 0, "", place) for place in (nobody, ("127.0.0.1", target.port))
+            (family, socket.SOCK_STREAM, 0, "", place)
+            for family, place in (
+                (-2, nobody),
+                (socket.AF_INET, nobody),
+                (socket.AF_INET, ("127.0.0.1", target.port)),
+            )
         ]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *arguments: places)
         assert plain_answer(target._replace(host="h"), "/", {}, PATIENCE_SECONDS) == PLAIN[0][1]
+
+
+def test_a_name_server_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not waited for as long as the system waits."""
+    is_over, has_waited = threading.Event(), threading.Event()
+
+    def waiting(*arguments: object) -> list[object]:
+        is_over.wait(PATIENCE_SECONDS)
+        has_waited.set()
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", waiting)
+    assert plain_answer(Target("h", None, ""), "/", {}, 0.1) is None
+    assert not has_waited.is_set()
+    is_over.set()
+    assert has_waited.wait(PATIENCE_SECONDS)

@@ -43,7 +43,7 @@ from client.folder.replace import (
 )
 from client.folder.task_folder import STATE, FileProblem, Loaded, TaskFolder
 from client.sync.engine.answer import MergedDoc, merged_onto
-from client.sync.state_store import Arriving, SeenFile, SyncStateStore
+from client.sync.state_store import STAGED_IN, Arriving, SeenFile, SyncStateStore
 from shared.codec import content_hash
 from shared.core.identifiers import Body, ContentHash, DocumentId
 from shared.core.json.canonical import equal
@@ -100,7 +100,7 @@ class Arrivals:
         self._store = store
         self._step = step
         control = control or folder.root / STATE
-        self._stage = control / "arriving"
+        self._stage = control / STAGED_IN
         self._stage_text = str(self._stage)
         self._leaving = control / "leaving"
         self._rescued = folder.root / STATE / "rescued"

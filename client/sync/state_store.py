@@ -63,6 +63,10 @@ _FEW: Final = 8
 """Rows that are removed one by one, whatever else is there."""
 
 
+STAGED_IN: Final = "arriving"
+"""The directory of staged files, inside the folder's own part."""
+
+
 class SeenFile(NamedTuple):
     """A file as it was read or written last. `stamp` is the folder's, opaque here."""
 

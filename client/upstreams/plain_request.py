@@ -134,7 +134,7 @@ def _reached(target: Target, deadline: float) -> socket.socket:
 
 
 def _addresses(host: str, port: int, seconds: float) -> Sequence[tuple[int, int, int, str, Any]]:
-    """None where the system does not know in time: it waits far longer for a name server that does not answer."""
+    """Empty if the system does not know them in time: it waits far longer for a name server that does not answer."""
     known: list[tuple[int, int, int, str, Any]] = []
 
     def ask() -> None:

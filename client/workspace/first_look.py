@@ -16,7 +16,7 @@ from client.config.tokens import TokenError
 from client.folder.locks import LockedError, held
 from client.folder.task_folder import TaskFolder
 from client.sync.report import SyncReport, status_of
-from client.sync.state_store import SyncStateStore, UpstreamRow
+from client.sync.state_store import STAGED_IN, SyncStateStore, UpstreamRow
 from client.upstreams.changes_question import ChangesQuestion, headers_of
 from client.upstreams.server_facts import ServerFacts
 from client.workspace.workspace import Workspace, place_of
@@ -69,7 +69,7 @@ def question_to(row: UpstreamRow, place: str, now: float) -> ChangesQuestion | N
 def is_settled(store: SyncStateStore, upstream: str, folder: TaskFolder) -> bool:
     """Whether the files are what was read last and agreed on, and nothing waits, is on its way, or is to be told.
     Raises FolderError."""
-    if store.arriving() or _has_files(folder.state / "arriving"):
+    if store.arriving() or _has_files(folder.state / STAGED_IN):
         return False
     scan = folder.scan()
     if scan.problems or any(stamp.size > folder.max_document_bytes for stamp in scan.files.values()):

@@ -139,15 +139,7 @@ async def test_a_commit_is_not_sent_before_all_answers_were_seen(scratch: Scratc
 async def test_something_is_done_while_the_database_commits(
     scratch: Scratch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps: list[str] = []
-    for kind, name in ((Connection, "send_message"), (AnswerReader, "read")):
-        its = getattr(kind, name)
-
-        def noted(self: Any, *arguments: Any, its: Any = its, name: str = name) -> Any:
-            steps.append(name.partition("_")[0])
-            return its(self, *arguments)
-
-        monkeypatch.setattr(kind, name, noted)
+    steps = noted_steps(monkeypatch)
     with scratch.transaction() as commands:
         commands.insert(scratch.name, [{"_id": 1}])
         commands.settle()
@@ -228,6 +220,38 @@ async def test_many_small_ones_are_sent_together_as_far_as_a_connection_takes_th
             commands.insert(scratch.name, [{"_id": number, "text": text}])
         commands.commit()
     assert len(scratch.rows) == 500
+
+
+async def test_what_is_long_may_take_long_to_be_sent_though_an_answer_was_read_just_before(
+    scratch: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While an answer is read the socket waits for a moment only. The database may take what is sent later."""
+    waits: list[float | None] = []
+    its = Connection.send_message
+
+    def noted(self: Connection, *arguments: Any) -> None:
+        waits.append(self.conn.get_conn.gettimeout())
+        its(self, *arguments)
+
+    monkeypatch.setattr(Connection, "send_message", noted)
+    steps = noted_steps(monkeypatch)
+    with scratch.transaction() as commands:
+        for number in range(16):
+            commands.insert(scratch.name, [{"_id": number}])
+        commands.insert(scratch.name, [{"_id": 16, "text": "x" * 100_000}])
+        assert steps == ["send"] * 16 + ["read", "send"]
+        assert waits[-1] == waits[0]
+
+
+async def test_what_is_too_long_is_not_told_why_what_came_before_it_was_refused(scratch: Scratch) -> None:
+    write_one(scratch, {"_id": 1})
+    refused: list[OperationFailure] = []
+    with scratch.transaction() as commands:
+        commands.insert(scratch.name, [{"_id": 1}])
+        with pytest.raises(BulkWriteError):
+            commands.insert(scratch.name, [{"_id": n, "text": "x" * 8_000_000} for n in (2, 3)], refused.append)
+        assert not refused
+        commands.session.abort_transaction()
 
 
 async def test_where_somebody_is_told_of_commands_each_is_waited_for(settings: Settings) -> None:

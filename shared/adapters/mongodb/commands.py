@@ -150,12 +150,12 @@ class Commands:
 
     def _make_room(self, size: int) -> None:
         """For a message of so many bytes."""
+        while len(self._sent) >= _MOST_UNREAD:
+            self._settle_first()
         if self._sent_bytes + size > _AT_ONCE_BYTES:
             while self._sent_long:
                 self._settle_first()
-            self._answers.patiently()
-        while len(self._sent) >= _MOST_UNREAD:
-            self._settle_first()
+            self._answers.patiently()  # the last step: whoever reads an answer has the socket wait for a moment only
 
     def _next(self) -> _Sent:
         sent = self._sent.popleft()
@@ -300,17 +300,18 @@ class Commands:
         try:
             self.post(command, refused=refused, is_short=is_short)
         except _TooLongError:
+            session = self.session  # what came before was refused for its own reasons
             try:
-                self._divided(command)
+                self._divided(session, command)
             except OperationFailure as error:
                 _tell(refused, error)
                 raise
 
-    def _divided(self, command: Row) -> None:
+    def _divided(self, session: ClientSession, command: Row) -> None:
         kind, collection = next(iter(command.items()))
         those = command["documents"] if kind == "insert" else command["updates"]
         operations = [InsertOne(row) if kind == "insert" else _operation(row) for row in those]
-        self._client[self._database][collection].bulk_write(operations, ordered=False, session=self.session)
+        self._client[self._database][collection].bulk_write(operations, ordered=False, session=session)
 
 
 def find_command(

@@ -48,6 +48,9 @@ READ_TOGETHER = ("tests/contract/test_read_together.py",)
 TRANSACTION_COMMANDS = ("tests/integration/test_transaction_commands.py",)
 PRESUMED_ROWS = ("tests/integration/test_presumed_rows.py",)
 SENT_AHEAD = ("tests/integration/test_commands_sent_ahead.py",)
+PRIMARY = ("tests/unit/test_primary.py",)
+FEED = ("tests/contract/test_feed.py",)
+LINE = ("tests/unit/test_line.py",)
 ROUND_TRIPS = ("tests/integration/test_round_trips.py",)
 WIRE = ("tests/unit/test_codec.py",)
 PEOPLE = ("tests/unit/api/test_people.py",)
@@ -556,6 +559,69 @@ BREAKS = (
         SENT_AHEAD,
     ),
     Break(
+        "what is long has a moment to be sent",
+        "shared/adapters/mongodb/commands.py",
+        "            self._answers.patiently()  #",
+        "            pass  #",
+        SENT_AHEAD,
+    ),
+    Break(
+        "more answers are left unread than a connection holds",
+        "shared/adapters/mongodb/commands.py",
+        "while len(self._sent) >= _MOST_UNREAD:",
+        "while False:",
+        SENT_AHEAD,
+    ),
+    Break(
+        "who sends what is too long hears what came before it was refused with",
+        "shared/adapters/mongodb/commands.py",
+        "session = self.session  #",
+        "session = self._session  #",
+        SENT_AHEAD,
+    ),
+    Break(
+        "nothing is done while the database commits",
+        "shared/adapters/mongodb/commands.py",
+        "                if meanwhile is not None:\n",
+        "                if False:\n",
+        SENT_AHEAD,
+    ),
+    Break(
+        "of several servers that take writes one is kept",
+        "shared/adapters/mongodb/primary.py",
+        "if known.topology_type_name in _ONE_TAKES_WRITES:",
+        "if True:",
+        PRIMARY,
+    ),
+    Break(
+        "what was known of the servers when they were looked through does not count",
+        "shared/adapters/mongodb/primary.py",
+        "self._selected = known, server",
+        "self._selected = self._client.topology_description, server",
+        PRIMARY,
+    ),
+    Break(
+        "what changed later than was asked comes with what was asked for",
+        "shared/adapters/mongodb/pages.py",
+        '"$lte": until}}',
+        '"$lte": until + 9}}',
+        FEED,
+    ),
+    Break(
+        "an error of Redis is taken for replies",
+        "shared/adapters/redis/line.py",
+        "if take is not None and not isinstance(answer, Exception):",
+        "if take is not None:",
+        LINE,
+    ),
+    Break(
+        "replies are handed on when who reads them has its turn",
+        "shared/adapters/redis/line.py",
+        "                    take(answer)\n",
+        "                    self._loop.call_soon(take, answer)\n",
+        LINE,
+    ),
+    Break(
         "what is sent in parts is looked for again, as if it had not been written",
         "shared/adapters/mongodb/heads.py",
         "            self._inserted.update(self._inserts)\n",
@@ -770,6 +836,13 @@ BREAKS = (
         "shared/adapters/mongodb/space_row.py",
         "        if before != presumed:",
         "        if False:",
+        PRESUMED_ROWS,
+    ),
+    Break(
+        "presumed rows: policies that were given out are not looked at again",
+        "shared/adapters/mongodb/space_row.py",
+        "            self._unverified = unverified\n",
+        "",
         PRESUMED_ROWS,
     ),
     Break(
@@ -2078,6 +2151,20 @@ BREAKS = (
         " and now.sequence - cursor.sequence <= most:",
         ":",
         ("tests/unit/api/test_routes.py",),
+    ),
+    Break(
+        "hash maps: one to which too much came is brought up to date",
+        "api/reads/hash_maps.py",
+        "return written * PART_CHANGED <= documents",
+        "return True",
+        KEPT_MAPS,
+    ),
+    Break(
+        "hash maps: one that is kept and to which too much came is brought up to date",
+        "api/reads/hash_maps.py",
+        "if lineage.holds(kept.position) and not _is_worth_patching(kept, lineage):",
+        "if False:",
+        KEPT_MAPS,
     ),
     Break(
         "hash maps: any number of cursors of a request is looked up",

@@ -559,6 +559,13 @@ BREAKS = (
         SENT_AHEAD,
     ),
     Break(
+        "a transaction whose commit is asked for again is forgotten before",
+        "shared/adapters/mongodb/commands.py",
+        "            transaction.state = _TxnState.IN_PROGRESS\n            try:\n",
+        "            try:\n",
+        TRANSACTION_COMMANDS,
+    ),
+    Break(
         "what is long has a moment to be sent",
         "shared/adapters/mongodb/commands.py",
         "            self._answers.patiently()  #",

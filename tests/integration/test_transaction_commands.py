@@ -53,6 +53,27 @@ async def test_one_that_only_reads_is_committed_by_the_driver(scratch: Scratch) 
         commands.commit()  # of nothing at all
 
 
+async def test_a_commit_is_asked_for_again_until_a_connection_is_there(
+    scratch: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with scratch.transaction() as commands:
+        commands.insert(scratch.name, [{"_id": 1}])
+        commands.commit()
+        scratch._primary._selected = None  # as when the first answer was that the server is going
+        its, tried = commands._client._checkout, 0
+
+        def checkout(*arguments: Any) -> Any:
+            nonlocal tried
+            tried += 1
+            if tried == 1:
+                raise ConnectionFailure
+            return its(*arguments)
+
+        monkeypatch.setattr(commands._client, "_checkout", checkout)
+        commands.commit()
+    assert tried == 2 and scratch.rows == [{"_id": 1}]
+
+
 async def test_what_is_aborted_by_the_driver_is_gone(scratch: Scratch) -> None:
     with scratch.transaction() as commands:
         commands.insert(scratch.name, [{"_id": 1}])

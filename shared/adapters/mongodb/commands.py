@@ -251,6 +251,8 @@ class Commands:
         transaction: Any = self._session._transaction
         if self._fields and not transaction.sharded:
             command: Row = {"commitTransaction": 1, "writeConcern": DURABLE.document}
+            # Asked again it is not over, as in the driver, which forgets one that is when it looks for a server.
+            transaction.state = _TxnState.IN_PROGRESS
             try:
                 self._send(self._made(command, "admin"), command, "admin")
                 if meanwhile is not None:

@@ -53,7 +53,7 @@ class CachedHashMap:
     def __init__(self, map_: BucketedMap, before: CachedHashMap | None = None) -> None:
         """`before`: the map that this one was patched from. It is not kept, but what was made of its buckets is."""
         self.map = map_
-        self.text_bytes = sum(map(len, map_.buckets.values()))
+        self.text_bytes = map_.text_bytes
         self._before = before._tree if before is not None else None
         self._tree: Tree | None = None
         self._groups: dict[str, _Groups] = dict(before._groups) if before is not None else {}

@@ -241,7 +241,7 @@ class HashMaps:
 
     def _keep(self, space: SpaceId, map_: BucketedMap, after: float) -> None:
         """So many seconds later, beside what else there is to do, and not if an earlier one waits for that."""
-        if sum(map(len, map_.buckets.values())) >= KEPT_BYTES:
+        if map_.text_bytes >= KEPT_BYTES:
             self._keeping.begin(space, space, lambda: self._kept_by_store(space, map_, after))
 
     async def _kept_by_store(self, space: SpaceId, map_: BucketedMap, after: float) -> None:
@@ -260,5 +260,5 @@ def _is_worth_patching(map_: BucketedMap, lineage: Lineage) -> bool:
     written = lineage.sequence - map_.position.sequence
     if written <= KEPT_CHANGES:
         return True
-    documents = sum(map(len, map_.buckets.values())) // BYTES_OF_DOCUMENT
+    documents = map_.text_bytes // BYTES_OF_DOCUMENT
     return written * PART_CHANGED <= documents

@@ -63,6 +63,11 @@ class BucketedMap:
         """Of buckets that were made before."""
         return cls(position, digits, buckets, {prefix: digest_of(members) for prefix, members in buckets.items()})
 
+    @property
+    def text_bytes(self) -> int:
+        """Of all buckets: about as long as its text."""
+        return sum(map(len, self.buckets.values()))
+
     def patched(
         self, position: Position, changes: Mapping[DocumentId, ContentHash | None]
     ) -> tuple[BucketedMap, frozenset[str]]:

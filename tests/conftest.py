@@ -13,7 +13,10 @@ from httpx._transports import default as transports
 
 from shared.settings import Settings
 from tests.instance import ROOT, Access, Instance
+from tests.left_tasks import pytest_fixture_setup, pytest_runtest_teardown
 from tests.patience import PATIENCE_SECONDS
+
+__all__ = ("pytest_fixture_setup", "pytest_runtest_teardown")
 
 # By itself it gives up after five seconds.
 for _kind in ("connect", "read", "write", "pool"):

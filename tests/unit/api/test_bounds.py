@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -172,7 +173,7 @@ class Clock:
     """Of the pace, in place of `time` and of `asyncio.sleep`, which notes how long it was asked for."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now = 1000.0
+        self.now = time.monotonic()  # what has not been replaced reads that: a machine may have just started
         self.slept: list[float] = []
         monkeypatch.setattr(pacing, "time", SimpleNamespace(monotonic=self.read, perf_counter=self.read))
         monkeypatch.setattr(pacing, "asyncio", SimpleNamespace(sleep=self.sleep))

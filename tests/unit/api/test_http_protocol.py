@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import AsyncIterator
+from typing import Any, ClassVar
 from unittest.mock import Mock
 
 import pytest
@@ -21,6 +22,9 @@ ONE = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
 class Connection:
     """A connection to an application that answers when it is told to."""
 
+    tasks: ClassVar[set[asyncio.Task[Any]]] = set()
+    """Of the requests of all connections."""
+
     def __init__(self) -> None:
         self.may_answer = asyncio.Event()
         self.scopes: list[Any] = []
@@ -29,7 +33,9 @@ class Connection:
         self.transport.get_extra_info.return_value = None
         config = Config(self._app, interface="asgi3", http=HttpProtocol, ws="none", log_config=None)
         config.load()
-        self.protocol = HttpProtocol(config, ServerState(), {})
+        state = ServerState()
+        state.tasks = self.tasks
+        self.protocol = HttpProtocol(config, state, {})
         self.protocol.connection_made(self.transport)
 
     async def _app(self, scope: Any, receive: Any, send: Any) -> None:
@@ -50,6 +56,17 @@ class Connection:
     @property
     def answers(self) -> int:
         return self.sent.count(b"HTTP/1.1 200")
+
+
+@pytest.fixture(autouse=True)
+async def requests_end() -> AsyncIterator[None]:
+    """With their test. Where one is cut short the next one of its connection begins: one that is left when the loop
+    is closed is told of by the collector, in whatever test that runs."""
+    yield
+    while Connection.tasks:
+        for task in Connection.tasks:
+            task.cancel()
+        await asyncio.wait(Connection.tasks)
 
 
 @pytest.mark.parametrize(

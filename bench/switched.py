@@ -20,7 +20,7 @@ _COUNTING: dict[str, Any] = {
     **{
         name: value
         for name, value in vars(metrics).items()
-        if isinstance(value, MetricWrapperBase | metrics.RequestCounts)
+        if isinstance(value, MetricWrapperBase | metrics.RequestCounts | metrics.Duration)
     },
 }
 """What others tell of their work, by its name in `shared.metrics`."""

@@ -890,7 +890,7 @@ BREAKS = (
     Break(
         "known heads: those of a transaction that came again by its number hold",
         "shared/adapters/mongodb/space_row.py",
-        "self._name = secrets.token_hex(8)",
+        "self._name = os.urandom(8).hex()",
         'self._name = ""',
         ROUND_TRIPS,
     ),
@@ -925,8 +925,8 @@ BREAKS = (
     Break(
         "large documents: decided on the event loop",
         "shared/adapters/mongodb/transactions.py",
-        "        self._threads.submit(context.run, _answer, answer, transact)",
-        "        context.run(_answer, answer, transact)",
+        "        self._threads.submit(context.run, self._answer, answer, transact)",
+        "        context.run(self._answer, answer, transact)",
         LARGE,
     ),
     Break(

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from pymongo.read_concern import ReadConcern
-
-from shared.adapters.mongodb import DURABLE, Mongo
+from shared.adapters.mongodb import Mongo
+from shared.adapters.mongodb.begun import BegunSession
 from shared.adapters.mongodb.client import Row
 from shared.adapters.mongodb.commands import Commands
 
@@ -21,6 +20,7 @@ class Scratch:
         self._database: Any = mongo.database.delegate
         self._client: Any = mongo.client.delegate
         self._primary = mongo.primary
+        self.connections = mongo.connections
         self.name = f"scratch-{uuid.uuid4().hex[:12]}"
         self._database.create_collection(self.name)
 
@@ -31,8 +31,7 @@ class Scratch:
     @contextmanager
     def transaction(self) -> Iterator[Commands]:
         with self._client.start_session() as session:
-            session.start_transaction(ReadConcern("snapshot"), DURABLE)
-            commands = Commands(session, self._primary, self._database.name)
+            commands = Commands(BegunSession(session), self.connections, self._database.name)
             try:
                 yield commands
             finally:

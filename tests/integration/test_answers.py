@@ -10,12 +10,13 @@ from typing import Any
 
 import bson
 import pytest
+from bson import Timestamp
 from pymongo.errors import AutoReconnect, NetworkTimeout, ProtocolError
 from pymongo.network_layer import NetworkingInterface
 from pymongo.pool_options import PoolOptions
 from pymongo.synchronous.pool import Connection, Pool
 
-from shared.adapters.mongodb.answers import AnswerReader
+from shared.adapters.mongodb.answers import AnswerReader, is_success, value_in
 
 
 class Wire:
@@ -133,3 +134,48 @@ def test_what_is_long_is_sent_with_the_time_of_the_driver(wire: Wire) -> None:
         assert wire.timeout != 20
         reader.patiently()
         assert wire.timeout == 20
+
+
+OK = {"ok": 1.0, "$clusterTime": {"clusterTime": Timestamp(1, 1)}, "operationTime": Timestamp(1, 1)}
+
+
+@pytest.mark.parametrize(
+    ("answer", "seen"),
+    [
+        (OK, True),
+        ({"n": 1, **OK}, True),
+        ({"n": 1, "nModified": 1, **OK}, True),
+        ({"ok": 0.0, "errmsg": "", "code": 112}, False),
+        ({"ok": 0.0, "errmsg": "\x01ok\0\0\0\0\0\0\0\xf0?", "code": 112}, False),
+        ({"n": 0, "writeErrors": [{"index": 0, "code": 11000}], **OK}, False),
+        ({**OK, "writeConcernError": {"code": 64}}, False),
+        ({**OK, "errorLabels": []}, False),
+        ({"n": 1, "upserted": [{"index": 0, "_id": "x" * 60}], **OK}, False),  # is one: the driver sees it
+    ],
+)
+def test_a_success_is_seen_at_a_glance(answer: dict[str, Any], seen: bool) -> None:
+    assert is_success(bson.encode(answer)) is seen
+
+
+def found(value: object, **more: object) -> bytes:
+    """The answer to a `findAndModify`."""
+    return bson.encode({"lastErrorObject": {"n": 1, "updatedExisting": True}, "value": value, **OK, **more})
+
+
+@pytest.mark.parametrize("row", [{"_id": "s", "value": {"n": 1}}, {"_id": "s", "policies": "an error"}, {}])
+def test_a_row_is_seen_at_a_glance(row: dict[str, Any]) -> None:
+    text = value_in(found(row))
+    assert text is not None and bson.decode(text) == row
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        found(None),
+        found({"_id": "s"}, writeConcernError={"code": 64}),
+        bson.encode({"lastErrorObject": {"n": 1}, "value": {"_id": "s"}, "ok": 0.0}),
+        bson.encode({"ok": 0.0, "errmsg": "", "code": 112}),
+    ],
+)
+def test_what_is_no_row_is_looked_at(text: bytes) -> None:
+    assert value_in(text) is None

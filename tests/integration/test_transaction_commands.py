@@ -59,6 +59,7 @@ async def test_a_commit_is_asked_for_again_until_a_connection_is_there(
     with scratch.transaction() as commands:
         commands.insert(scratch.name, [{"_id": 1}])
         commands.commit()
+        scratch.connections.close()  # none is kept
         scratch._primary._selected = None  # as when the first answer was that the server is going
         its, tried = commands._client._checkout, 0
 

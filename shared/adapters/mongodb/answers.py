@@ -8,7 +8,7 @@ becomes of a connection that fails are the driver's.
 from __future__ import annotations
 
 import time
-from struct import Struct
+from struct import Struct, pack
 from types import TracebackType
 from typing import Any, Final
 
@@ -20,6 +20,29 @@ _HEAD: Final = Struct("<iiii")
 """Length, number, the number that it answers, kind."""
 _AT_ONCE: Final = 16 * 1024
 """Bytes that are asked for when it is not known how many come."""
+_PLAIN_BODY: Final = bytes(5)
+"""What stands behind the head of nearly all messages: no flags, and that a document is all that comes."""
+_DOCUMENT: Final = _HEAD.size + len(_PLAIN_BODY)
+_OK: Final = b"\x01ok\0" + pack("<d", 1)
+_VALUE: Final = b"\x03value\0"
+_ERROR: Final = b"rror"
+"""Is in the name of each field that tells of one: `writeErrors`, `writeConcernError`, `errorLabels`."""
+_BEGINNING: Final = 64
+"""Bytes of an answer: in them it says whether it is good, if it says nothing else but counts before."""
+
+
+def is_success(text: bytes) -> bool:
+    """Whether a short answer is one, as far as that is seen at a glance: one that is not may be one."""
+    return text.find(_OK, 0, _BEGINNING) > 0 and _ERROR not in text
+
+
+def value_in(text: bytes) -> bytes | None:
+    """The document `value` in a `findAndModify`'s answer that is a success. None: that is not seen at a glance."""
+    begin = text.find(_VALUE, 0, _BEGINNING) + len(_VALUE)
+    if begin < len(_VALUE):
+        return None
+    end = begin + int.from_bytes(text[begin : begin + 4], "little")
+    return text[begin:end] if text.startswith(_OK, end) and text.find(_ERROR, end) < 0 else None
 
 
 class AnswerReader:
@@ -39,6 +62,11 @@ class AnswerReader:
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
         self.end()
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing has come that nobody asked for."""
+        return not self._rest
 
     def end(self) -> None:
         """The connection is as it was."""
@@ -76,6 +104,8 @@ class AnswerReader:
                 missing -= len(parts[-1])
             data = b"".join(parts)
         self._rest = data[length:]
+        if data[_HEAD.size : _DOCUMENT] == _PLAIN_BODY:
+            return data[_DOCUMENT:length]
         return _OpMsg.unpack(memoryview(data)[_HEAD.size : length]).payload_document
 
     def _more(self, most: int, deadline: float | None) -> bytes:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
+from types import TracebackType
 from typing import Any, Final
 
 from bson import Int64
@@ -22,6 +23,7 @@ from pymongo.write_concern import WriteConcern
 from shared import tracing
 from shared.adapters.mongodb.command_spans import CommandSpans
 from shared.adapters.mongodb.faults import codes, may_be_duplicate, not_now
+from shared.adapters.mongodb.kept import Connections
 from shared.adapters.mongodb.primary import Primary
 from shared.observability import event
 from shared.ports import UnavailableError
@@ -82,6 +84,7 @@ class Mongo:
         )
 
         self.primary = Primary(self.client.delegate)
+        self.connections = Connections(self.client.delegate, self.primary)
 
     async def prepare(self) -> None:
         """Makes the collections and indexes that are missing. Idempotent; safe from several processes."""
@@ -133,22 +136,37 @@ class Mongo:
             await self.database.command("ping")
 
     def close(self) -> None:
+        self.connections.close()
         self.client.close()
 
 
-@contextmanager
-def errors_mapped() -> Any:
+class _ErrorsMapped:
+    """Not of `contextlib`: each transaction is in such a block, and errors are rare."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        if isinstance(error, PyMongoError):
+            _map(error)
+
+
+_ERRORS_MAPPED: Final = _ErrorsMapped()
+
+
+def errors_mapped() -> _ErrorsMapped:
     """Driver errors that mean 'not now' become UnavailableError; others are faults of ours and stay. Their numbers
     are logged: their messages, which are not, may show documents."""
-    try:
-        yield
-    except PyMongoError as error:
-        reason = not_now(error)
-        if reason is None:
-            if not may_be_duplicate(error):
-                event(logger, logging.ERROR, "database_refused", codes=codes(error))
-            raise
+    return _ERRORS_MAPPED
+
+
+def _map(error: PyMongoError) -> None:
+    reason = not_now(error)
+    if reason is not None:
         raise UnavailableError(reason) from error
+    if not may_be_duplicate(error):
+        event(logger, logging.ERROR, "database_refused", codes=codes(error))
 
 
 @asynccontextmanager

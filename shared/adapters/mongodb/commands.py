@@ -15,10 +15,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import count as counted
 from struct import Struct
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import bson
 from bson import Int64
@@ -27,12 +26,12 @@ from pymongo import InsertOne, ReplaceOne, UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
 from pymongo.helpers_shared import _check_command_response
-from pymongo.read_preferences import ReadPreference
 from pymongo.synchronous.client_session import _TxnState  # type: ignore[attr-defined]
 
-from shared.adapters.mongodb.answers import AnswerReader
+from shared.adapters.mongodb.answers import AnswerReader, is_success, value_in
+from shared.adapters.mongodb.begun import BegunSession
 from shared.adapters.mongodb.client import CODEC, DURABLE, RAW, Row
-from shared.adapters.mongodb.primary import Primary
+from shared.adapters.mongodb.kept import Checkout, Connections
 
 _HEAD: Final = Struct("<iiiiIB")
 """Of a message: length, number, the number that it answers, OP_MSG, flags, and that a document is all it has."""
@@ -46,16 +45,18 @@ _MOST_UNREAD: Final = 16
 """Short answers, which a connection holds."""
 _NUMBERS: Final = counted(1)
 _PLAIN: Final[CodecOptions[Row]] = CodecOptions()
-"""For answers of which nobody asks more than whether they are good: half of the time."""
+"""For answers of which nobody asks more than whether they are good,"""
+_ROW: Final[CodecOptions[Row]] = CodecOptions(type_registry=CODEC.type_registry)
+"""and for those of which the row is asked, their `value`."""
+_NOTHING: Final[Row] = {}
 
 OnAnswer = Callable[[Row], None]
-"""Is given an answer, and may raise."""
+"""Is given an answer, of which it asks for the `value` alone, and may raise."""
 OnRefusal = Callable[[OperationFailure], None]
 """Is given what a command was refused with. May raise another error in its place."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Sent:
+class _Sent(NamedTuple):
     """A command whose answer was not looked at."""
 
     number: int
@@ -71,12 +72,13 @@ class _Sent:
 class Commands:
     """Of one transaction on one session."""
 
-    def __init__(self, session: ClientSession, primary: Primary, database: str) -> None:
-        self._session = session
-        self._primary = primary
+    def __init__(self, begun: BegunSession, connections: Connections, database: str) -> None:
+        self._begun = begun
+        self._session = session = begun.session
+        self._connections = connections
         self._client: Any = session.client
         self._database = database
-        self._checkout: Any = None
+        self._checkout: Checkout | None = None
         self._connection: Any = None
         self._answers: AnswerReader
         self._fields: Row = {}
@@ -141,7 +143,7 @@ class Commands:
     def _settle_first(self) -> None:
         sent = self._next()
         try:
-            answer = self._answer(sent, _PLAIN if sent.seen is None else CODEC, None)
+            answer = self._answer(sent, _PLAIN if sent.seen is None else _ROW, None)
         except OperationFailure as error:
             _tell(sent.refused, error)
             raise
@@ -169,11 +171,8 @@ class Commands:
         if self._fields:
             command.update(self._fields)
         else:
-            known = len(command)
-            self._session._apply_to(command, False, ReadPreference.PRIMARY, connection)
-            connection.add_server_api(command)
-            added = list(command.items())[known:]
-            self._fields = {name: value for name, value in added if name not in ("startTransaction", "readConcern")}
+            first, self._fields = self._begun.fields_of_commands(connection)
+            command |= first
         data = bson.encode({**command, "$db": database or self._database})
         if len(data) > _MAX_BYTES:
             raise _TooLongError
@@ -207,11 +206,12 @@ class Commands:
             text = self._answers.read(sent.number) if sent.answer is None else sent.answer
             if count is not None:
                 count(len(text))
-            answer = checked(bson.decode(text, codec), connection)
+            transaction: Any = self._session._transaction
+            brief = None if transaction.sharded else _brief(text, codec)
+            answer = checked(bson.decode(text, codec), connection) if brief is None else brief
         except BaseException as error:
             self.release(error)
             raise
-        transaction: Any = self._session._transaction
         if transaction.sharded:
             self._client._process_response(answer, self._session)
         return answer
@@ -246,7 +246,7 @@ class Commands:
 
     def commit(self, meanwhile: Callable[[], None] | None = None) -> None:
         """As `commit_transaction` of the driver, when all answers were seen. `meanwhile` is called while the database
-        commits."""
+        commits; not where the driver asks it to."""
         self.settle()
         transaction: Any = self._session._transaction
         if self._fields and not transaction.sharded:
@@ -257,23 +257,25 @@ class Commands:
                 self._send(self._made(command, "admin"), command, "admin")
                 if meanwhile is not None:
                     meanwhile()
-                answer = self._answer(self._next(), _PLAIN, None)
+                self._answer(self._next(), _PLAIN, None)
             except PyMongoError:
                 pass  # asked again below: to commit twice is to commit once
             else:
                 transaction.state = _TxnState.COMMITTED
-                self._client._process_response(answer, self._session)
-                self.release()
+                self.release(keeps=True)
                 return
         self.session.commit_transaction()
 
-    def release(self, error: BaseException | None = None) -> None:
-        """Gives the connection back. `error`: what it was told, or met. Answers that nobody looked at are left."""
+    def release(self, error: BaseException | None = None, *, keeps: bool = False) -> None:
+        """Gives the connection back. `error`: what it was told, or met. Answers that nobody looked at are left.
+        `keeps`: for the next transaction."""
         checkout, self._checkout = self._checkout, None
         if checkout is not None:
             error = self._left(error)
-            self._answers.end()
-            checkout.__exit__(None if error is None else type(error), error, None)
+            if keeps and error is None:
+                self._connections.give_back(checkout)
+            else:
+                checkout.end(error)
 
     def _left(self, error: BaseException | None) -> BaseException | None:
         """Whoever has the connection next finds no answers that are not its own. They come at once: the transaction
@@ -291,11 +293,8 @@ class Commands:
 
     def _connected(self, name: str) -> Any:
         if self._checkout is None:
-            server = self._primary.server(self._session, name)
-            checkout = self._client._checkout(server, self._session)
-            self._connection = checkout.__enter__()
-            self._checkout = checkout
-            self._answers = AnswerReader(self._connection)
+            self._checkout = checkout = self._connections.take(self._session, name)
+            self._connection, self._answers = checkout.connection, checkout.answers
         return self._connection
 
     def _write(self, command: Row, refused: OnRefusal | None = None, *, is_short: bool) -> None:
@@ -375,6 +374,15 @@ def send(connection: Any, database: str, command: Row, data: bytes, number: int)
         return connection.command(database, command, codec_options=RAW, parse_write_concern_error=True).raw
     connection.send_message(_HEAD.pack(_HEAD.size + len(data), number, 0, _OP_MSG, 0, 0) + data, 0)
     return None
+
+
+def _brief(text: bytes, codec: CodecOptions[Any]) -> Row | None:
+    """What is asked for of an answer, if it is a success: times and signatures, which each answer has, take longer to
+    read than all the rest. None: all of it has to be looked at."""
+    if codec is _PLAIN:
+        return _NOTHING if is_success(text) else None
+    row = value_in(text) if codec is _ROW else None
+    return None if row is None else {"value": bson.decode(row, CODEC)}
 
 
 def checked(answer: Any, connection: Any) -> Any:

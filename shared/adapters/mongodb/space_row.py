@@ -10,10 +10,10 @@ for the database, which says later how it found the row: if it differs in anythi
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Final
 
 from shared.adapters.mongodb.client import Row
@@ -77,8 +77,7 @@ class SpaceRow:
         self.mark: Mark | None = None
         """What the row says when this is committed; None: nothing was allotted."""
         self._ends_history = False
-        self._new_epoch = new_epoch()
-        self._name = secrets.token_hex(8)
+        self._name = os.urandom(8).hex()
         self._assumed: str | None = None
         self._unverified = False
         self._allotted: Allotted | None = None
@@ -89,6 +88,11 @@ class SpaceRow:
         """Sequences that were allotted since the row was changed,"""
         self._unsent_growth = NOTHING
         """and what comes with them."""
+
+    @cached_property
+    def _new_epoch(self) -> Epoch:
+        """Of the space, if it is new."""
+        return new_epoch()
 
     # Policies
 

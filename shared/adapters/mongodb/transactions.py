@@ -10,19 +10,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from pymongo.client_session import ClientSession
 from pymongo.errors import (
     ConnectionFailure,
     PyMongoError,
 )
-from pymongo.read_concern import ReadConcern
-from pymongo.read_preferences import ReadPreference
 
 from shared import metrics
 from shared.adapters.mongodb.atomic import BACKOFF
-from shared.adapters.mongodb.client import DURABLE, Mongo, errors_mapped
+from shared.adapters.mongodb.begun import BegunSession, Sessions
+from shared.adapters.mongodb.client import Mongo, errors_mapped
 from shared.adapters.mongodb.commands import Commands
 from shared.adapters.mongodb.faults import UNKNOWN_COMMIT, is_ended
 from shared.adapters.mongodb.known_heads import HeadsChangedError, KnownHeads, KnownInSpace
@@ -43,14 +42,24 @@ _CAREFUL: Final = 16
 """Transactions: a push that is repeated begins each of its batches again at most so often."""
 
 
+class _Asked(NamedTuple, Generic[T]):
+    """See `DocumentStore.transact`."""
+
+    space: SpaceId
+    work: Callable[[Transaction], T]
+    fence: Fence | None
+    max_bytes: int | None
+    meanwhile: Callable[[T], None] | None
+
+
 class Transactions:
     """Runs them, and again what met another one. See `DocumentStore.transact`."""
 
     def __init__(self, mongo: Mongo, *, give_up_after_seconds: float) -> None:
         self._mongo = mongo
-        self._client = mongo.client
+        self._database = mongo.database.name
         self._give_up_after = give_up_after_seconds
-        self._sessions: list[ClientSession] = []
+        self._sessions = Sessions(mongo.client.delegate)
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="transaction")
         self._policies: PoliciesOf = {}
         self._known_positions: dict[SpaceId, Position] = {}
@@ -67,73 +76,74 @@ class Transactions:
         work: Callable[[Transaction], T],
         fence: Fence | None = None,
         max_bytes: int | None = None,
+        meanwhile: Callable[[T], None] | None = None,
     ) -> T:
         # In one thread from its beginning to its end, on the client that Motor wraps. Motor hands each call to a
         # thread and waits for it, and a transaction makes half a dozen, one after another.
-        return await self._started(partial(self._transact, space, work, fence, max_bytes))
+        asked = _Asked(space, work, fence, max_bytes, meanwhile)
+        return await self._started(partial(self._transact, asked))
 
     def _started(self, transact: Callable[[], T]) -> asyncio.Future[T]:
         # By `run_in_executor` an answer goes through two futures more, under locks.
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         context = contextvars.copy_context()  # which requests it is for, and which trace
-        self._threads.submit(context.run, _answer, answer, transact)
+        self._threads.submit(context.run, self._answer, answer, transact)
         return answer
 
-    def _transact(
-        self, space: SpaceId, work: Callable[[Transaction], T], fence: Fence | None, max_bytes: int | None
-    ) -> T:
+    def _answer(self, answer: asyncio.Future[T], transact: Callable[[], T]) -> None:
+        """Runs it, in its thread, and gives the loop what it returns or raises."""
+        if answer.cancelled():
+            return
+        say: Callable[[], None]
+        try:
+            say = partial(self._tell, answer.set_result, answer, transact())
+        except BaseException as error:  # noqa: BLE001 -- raised where the answer is waited for
+            say = partial(self._tell, answer.set_exception, answer, error)
+        with suppress(RuntimeError):  # the loop has ended, and with it whoever waits
+            answer.get_loop().call_soon_threadsafe(say)
+
+    def _tell(self, give: Callable[[Any], None], answer: asyncio.Future[Any], what: object) -> None:
+        if not answer.done():  # whoever waited may have gone
+            give(what)
+        self._mongo.connections.watch()
+
+    def _transact(self, asked: _Asked[T]) -> T:
+        space = asked.space
         deadline = time.monotonic() + self._give_up_after
         with errors_mapped():
             failures = 0
             while True:
-                session = self._session()
+                begun = self._sessions.begin()
                 try:
-                    result = self._attempt(session, space, work, fence, deadline, max_bytes=max_bytes)
+                    result = self._attempt(begun, asked, deadline)
                 except PoliciesChangedError:
-                    session.end_session()
+                    begun.session.end_session()
                     self._known.forget(space)
                     continue
                 except HeadsChangedError as error:
-                    session.end_session()
+                    begun.session.end_session()
                     self._known.forget(space)
                     (self._careful if error.presumed else self._shared).note(space)
                     continue
                 except PyMongoError as error:
-                    session.end_session()
+                    begun.session.end_session()
                     self._known.forget(space)
                     if not is_ended(error) or time.monotonic() > deadline:
                         raise
                 except BaseException:
-                    session.end_session()
+                    begun.session.end_session()
                     raise
                 else:
-                    self._sessions.append(session)
+                    self._sessions.rest(begun)
                     return result
                 failures += 1
                 metrics.TRANSACTION_RETRIES.inc()
                 time.sleep(BACKOFF.delay(failures) or 0.0)
 
-    def _session(self) -> ClientSession:
-        """One is kept for the next transaction, but not one that saw an error."""
-        try:
-            return self._sessions.pop()
-        except IndexError:
-            session: ClientSession = self._client.delegate.start_session()
-            return session
-
-    def _attempt(
-        self,
-        session: ClientSession,
-        space: SpaceId,
-        work: Callable[[Transaction], T],
-        fence: Fence | None,
-        deadline: float,
-        *,
-        max_bytes: int | None,
-    ) -> T:
+    def _attempt(self, begun: BegunSession, asked: _Asked[T], deadline: float) -> T:
+        space, work, fence, max_bytes, meanwhile = asked
         began = time.perf_counter()
-        session.start_transaction(ReadConcern("snapshot"), DURABLE, ReadPreference.PRIMARY)
-        commands = Commands(session, self._mongo.primary, self._mongo.database.name)
+        commands = Commands(begun, self._mongo.connections, self._database)
         try:
             known_position = self._known_positions.get(space)
             transaction = MongoTransaction(
@@ -151,24 +161,38 @@ class Transactions:
             transaction.finish()
         except BaseException:
             commands.release()
-            _abort(session)
+            _abort(begun.session)
             raise
         worked = time.perf_counter()
-        metrics.WORK_SECONDS.observe(worked - began)
+        is_prepared = False
+
+        def prepare() -> None:
+            """Does once what needs not wait for the commit."""
+            nonlocal is_prepared
+            if is_prepared:
+                return
+            is_prepared = True
+            metrics.WORK_SECONDS.observe(worked - began)
+            transaction.prepare_heads()
+            if meanwhile is not None:
+                meanwhile(result)
+            self._sessions.begin_next(begun)
+
         try:
-            self._commit(commands, transaction, deadline)
+            self._commit(commands, prepare, deadline)
         finally:
             commands.release()
+        prepare()
         metrics.COMMIT_SECONDS.observe(time.perf_counter() - worked)
         self._remember(space, transaction.position)
         if fence is not None:
             transaction.note_heads(self._known)
         return result
 
-    def _commit(self, commands: Commands, transaction: MongoTransaction, deadline: float) -> None:
+    def _commit(self, commands: Commands, meanwhile: Callable[[], None], deadline: float) -> None:
         while True:
             try:
-                commands.commit(transaction.prepare_heads)
+                commands.commit(meanwhile)
             except PyMongoError as error:
                 if not error.has_error_label(UNKNOWN_COMMIT) or time.monotonic() > deadline:
                     raise
@@ -203,30 +227,14 @@ class Cautions:
 
     def hold(self, space: SpaceId) -> bool:
         """Whether to be careful in one more transaction."""
+        if not self._left:
+            return False
         left = self._left.get(space, 0)
         if left > 1:
             self._left[space] = left - 1
         elif left:
             self._left.pop(space, None)
         return bool(left)
-
-
-def _answer(answer: asyncio.Future[T], transact: Callable[[], T]) -> None:
-    """Runs it, in its thread, and gives the loop what it returns or raises."""
-    if answer.cancelled():
-        return
-    say: Callable[[], None]
-    try:
-        say = partial(_set, answer.set_result, answer, transact())
-    except BaseException as error:  # noqa: BLE001 -- raised where the answer is waited for
-        say = partial(_set, answer.set_exception, answer, error)
-    with suppress(RuntimeError):  # the loop has ended, and with it whoever waits
-        answer.get_loop().call_soon_threadsafe(say)
-
-
-def _set(give: Callable[[Any], None], answer: asyncio.Future[Any], what: object) -> None:
-    if not answer.done():  # whoever waited may have gone
-        give(what)
 
 
 def _abort(session: ClientSession) -> None:

@@ -6,8 +6,11 @@
     field:          removes it
     field:=JSON     sets it to that value: estimate:=3 done:=true steps:=["a"]
     a.b:value       sets b inside a, unless there is a field "a.b"
+    a.b:            removes both of them
 
-The body that is given is not touched. Laws (tests/unit/client/tasks/test_modifications.py):
+Of several words for one field or tag the last one counts. A field is set before what is inside it, in whatever order
+the words come: `a.b:x a:={}` would set a.b in vain. The body that is given is not touched. Laws
+(tests/unit/client/tasks/test_modifications.py):
     what no word names is as it was
     doing it twice is doing it once
     the result is in the I-JSON profile if the body was
@@ -18,6 +21,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, Final
 
 from client.tasks import moments
@@ -40,7 +44,9 @@ def modification_of(words: Iterable[str], now: datetime, view: View | None = Non
     """`view`: what is known of the tasks, so that slips are refused. Raises WordError, NoMomentError."""
     read = [_checked(word, view) for word in read_words(words)]
     text = " ".join(word.text for word in read if isinstance(word, Text))
-    steps = [_step(word, now) for word in read if not isinstance(word, Text)]
+    # Of each name the last word counts, but what is wrong with one before it is said.
+    named = {(type(word), word.name): (_depth(word), _step(word, now)) for word in read if not isinstance(word, Text)}
+    steps = [step for _, step in sorted(named.values(), key=itemgetter(0))]
     _check_text(text)
     if text and any(isinstance(word, Field) and word.name == "description" for word in read):
         raise WordError(f'the description is given twice: as description:..., and as "{text}"')
@@ -52,6 +58,11 @@ def modification_of(words: Iterable[str], now: datetime, view: View | None = Non
         return changed
 
     return modify
+
+
+def _depth(word: Tag | Field) -> int:
+    """Of what it sets. A tag is inside `tags`."""
+    return word.name.count(".") if isinstance(word, Field) else 1
 
 
 def _checked(word: Tag | Field | Text, view: View | None) -> Tag | Field | Text:
@@ -125,6 +136,8 @@ def _step(word: Tag | Field, now: datetime) -> Modification:
 def _tagged(body: Body, name: str, *, wanted: bool) -> Body:
     tags = body.get("tags", [])
     if not isinstance(tags, list):
+        if not wanted:
+            return body
         raise WordError(f'the "tags" of {body.get("id")} are not a list. To make them one: tags:{name}')
     if wanted:
         return body if name in tags_of(body) else {**body, "tags": [*tags, name]}
@@ -135,20 +148,23 @@ def _tagged(body: Body, name: str, *, wanted: bool) -> Body:
 
 
 def _with(body: Body, path: str, value: Any) -> Body:
-    head, dot, rest = path.partition(".")
-    if path in body or not dot:
-        return {**body, path: value}
-    inside = body.get(head, {})
-    if not isinstance(inside, dict):
-        raise WordError(f'"{head}" of {body.get("id")} has no fields inside. To replace it: {head}:={{...}}')
-    return {**body, head: _with(inside, rest, value)}
+    def set_inside(fields: Body, path: str, above: tuple[str, ...]) -> Body:
+        head, dot, rest = path.partition(".")
+        if path in fields or not dot:
+            return {**fields, path: value}
+        inside, names = fields.get(head, {}), (*above, head)
+        if not isinstance(inside, dict):
+            name = ".".join(names)
+            raise WordError(f'"{name}" of {body.get("id")} has no fields inside. To replace it: {name}:={{...}}')
+        return {**fields, head: set_inside(inside, rest, names)}
+
+    return set_inside(body, path, ())
 
 
 def _without(body: Body, path: str) -> Body:
     head, dot, rest = path.partition(".")
-    if path in body or not dot:
-        return {name: value for name, value in body.items() if name != path}
-    inside = body.get(head)
+    body = {name: value for name, value in body.items() if name != path}
+    inside = body.get(head) if dot else None
     if not isinstance(inside, dict):
         return body
     left = _without(inside, rest)

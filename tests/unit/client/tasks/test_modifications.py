@@ -20,13 +20,19 @@ from shared.testing.strategies import json_values
 
 NOW = datetime(2026, 11, 23, 7, 30, tzinfo=UTC)
 
+inside: st.SearchStrategy[Any] = st.recursive(
+    st.sampled_from((None, 1, "x", [], {})),
+    lambda values: st.dictionaries(st.sampled_from(("b", "c", "b.c")), values, max_size=3),
+    max_leaves=6,
+)
 bodies = st.dictionaries(
-    st.sampled_from(("description", "tags", "project", "due", "n", "a", "a.b")), json_values(6)
+    st.sampled_from(("description", "tags", "project", "due", "n", "a", "a.b", "a.b.c")), json_values(6) | inside
 ).map(lambda body: {**body, "id": "q7"})
 some_words = st.one_of(
     st.text(max_size=10),
     st.sampled_from(("+a", "-a", "+b", "milk", "n:1", "n:", "n:=1.0", "n:=[true]", "a.b:x", "a.b:", "due:friday"))
-    | st.sampled_from(("project:a", "tags:a,b,a", "tags:", "description:x", "a.b.c:=null")),
+    | st.sampled_from(("project:a", "tags:a,b,a", "tags:", "tags:=null", "tags.b:x", "description:x", "a.b.c:=null"))
+    | st.sampled_from(("a:0", "a:", 'a:={"b":{"c":1}}', "a:={}", "a.c:x", "a.b.c:", 'a.b:={"c":[]}', "a.b:={}")),
 )
 
 
@@ -74,6 +80,13 @@ def test_what_no_word_names_is_as_it_was(body: dict[str, Any]) -> None:
         ({"a.b": 0}, ["a.b:x"], {"a.b": "x"}),
         ({"a": {"b": 1, "c": 2}}, ["a.b:"], {"a": {"c": 2}}),
         ({"a": {"b": 1}}, ["a.b:"], {}),
+        ({"a.b": 0, "a": {"b": 1, "b.c": 2}}, ["a.b:"], {"a": {"b.c": 2}}),
+        ({}, ["a.b:x", 'a:={"c": 1}'], {"a": {"b": "x", "c": 1}}),
+        ({"a": 1}, ["a.b:x", "a:"], {"a": {"b": "x"}}),
+        ({"tags": "x"}, ["-a"], {"tags": "x"}),
+        ({}, ["+a", "tags:b"], {"tags": ["b", "a"]}),
+        ({"tags": ["c"]}, ["+a", "-a", "x:1", "x:2"], {"tags": ["c"], "x": "2"}),
+        ({"a.b": 0, "a": {}}, ["a.b:x", "a.b:"], {"a": {}}),
         ({}, ["a.b:0", "a.b:"], {}),
         ({}, ["tags:a,b,a"], {"tags": ["a", "b"]}),
         ({}, ["see", "https://a.b"], {"description": "see https://a.b"}),
@@ -87,19 +100,22 @@ def test_what_is_meant(before: dict[str, Any], words: list[str], after: dict[str
     ("words", "says"),
     [
         (["due:sometime"], "is not a date"),
+        (["due:sometime", "due:friday"], "is not a date"),
         (["x:={"], "is not JSON"),
         (["id:other"], "cannot be set"),
         (["_deleted:=true"], "cannot be set"),
         (["due.before:friday"], "asks and does not set"),
         (["--all"], "no option --all"),
         (["x:\udcff"], "not UTF-8"),
-        (["a.b:x"], "has no fields inside"),
+        (["a.b:x"], '"a" of q7 has no fields inside. To replace it: a:='),
+        (["a:={}", "a.b:x", "a.b.c:x"], '"a.b" of q7 has no fields inside. To replace it: a.b:='),
+        (["a.b:x", "a:0"], "has no fields inside"),
         (["+b"], "are not a list"),
     ],
 )
 def test_what_is_refused(words: list[str], says: str) -> None:
     with pytest.raises((WordError, NoMomentError), match=says):
-        modified({"a": 1, "tags": "x"}, *words)
+        modified({"id": "q7", "a": 1, "tags": "x"}, *words)
 
 
 @pytest.mark.parametrize("words", [["-home"], ["tags:"], ["tags:=[]"]])

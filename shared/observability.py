@@ -10,8 +10,7 @@ import json
 import logging
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -31,14 +30,22 @@ def begin_request(identity: str) -> None:
     _requests.set((identity,))
 
 
-@contextmanager
-def on_behalf_of(identities: Iterable[str | None]) -> Iterator[None]:
+class _OnBehalf:
+    """Not of `contextlib`: each batch is in such a block, which somebody waits for."""
+
+    def __init__(self, identities: tuple[str, ...]) -> None:
+        self._identities = identities
+
+    def __enter__(self) -> None:
+        self._token = _requests.set(self._identities)
+
+    def __exit__(self, *_: object) -> None:
+        _requests.reset(self._token)
+
+
+def on_behalf_of(identities: Iterable[str | None]) -> _OnBehalf:
     """What is logged in the block is about these requests; None: about one that has no id."""
-    token = _requests.set(tuple(dict.fromkeys(identity for identity in identities if identity is not None)))
-    try:
-        yield
-    finally:
-        _requests.reset(token)
+    return _OnBehalf(tuple(dict.fromkeys([identity for identity in identities if identity is not None])))
 
 
 def request_id() -> str | None:

@@ -47,6 +47,7 @@ STORE = ("tests/contract/test_document_store.py",)
 READ_TOGETHER = ("tests/contract/test_read_together.py",)
 TRANSACTION_COMMANDS = ("tests/integration/test_transaction_commands.py",)
 PRESUMED_ROWS = ("tests/integration/test_presumed_rows.py",)
+KEPT_CONNECTIONS = ("tests/integration/test_kept_connections.py",)
 SENT_AHEAD = ("tests/integration/test_commands_sent_ahead.py",)
 PRIMARY = ("tests/unit/test_primary.py",)
 FEED = ("tests/contract/test_feed.py",)
@@ -1259,10 +1260,45 @@ BREAKS = (
         ("tests/unit/worker/test_drain.py",),
     ),
     Break(
+        "inbox: replies that were put together for what was not stored are sent",
+        "shared/adapters/redis/inbox.py",
+        "if prepared is not None and prepared.replies is replies and prepared.announcement is announcement:",
+        "if prepared is not None:",
+        ("tests/contract/test_queue.py",),
+    ),
+    Break(
+        "a connection is kept though all of its time were ended by an error",
+        "shared/adapters/mongodb/kept.py",
+        "            and not self._pool.stale_generation(connection.generation, connection.service_id)\n",
+        "",
+        KEPT_CONNECTIONS,
+    ),
+    Break(
+        "a connection is kept though there are few",
+        "shared/adapters/mongodb/kept.py",
+        "            kept < min(_MOST, pool.max_pool_size // _PART_OF_POOL)\n            and",
+        "            kept < _MOST\n            and",
+        KEPT_CONNECTIONS,
+    ),
+    Break(
+        "a connection that is kept tells of its errors to the session that had it before",
+        "shared/adapters/mongodb/kept.py",
+        "                kept.use_for(session)\n",
+        "",
+        KEPT_CONNECTIONS,
+    ),
+    Break(
+        "a connection that nobody comes back for is kept",
+        "shared/adapters/mongodb/kept.py",
+        "        self._give_back_older_than(time.monotonic() - _KEPT_SECONDS)\n",
+        "",
+        KEPT_CONNECTIONS,
+    ),
+    Break(
         "inbox: all replies of a batch are texts at the same time",
         "shared/adapters/redis/inbox.py",
-        "                if size > _REPLIES_AT_ONCE_BYTES:",
-        "                if False:",
+        "            if size > _REPLIES_AT_ONCE_BYTES:\n                await",
+        "            if False:\n                await",
         ("tests/contract/test_queue.py",),
     ),
     Break(

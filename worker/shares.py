@@ -13,8 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Hashable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 from typing import Final, Generic, TypeVar
 
@@ -50,6 +49,11 @@ class TimeShares(Generic[K]):
             return 0.0
         return min(seconds, _MAX_REST_SECONDS)
 
+    def meet(self, key: K, now: float) -> None:
+        """It has something to do."""
+        self._turn(now)
+        self._taken.setdefault(key, 0.0)
+
     def is_alone(self, key: K, now: float | None = None) -> bool:
         """Whether no other had something to do of late."""
         self._turn(time.monotonic() if now is None else now)
@@ -63,6 +67,20 @@ class TimeShares(Generic[K]):
             self._taken, self._since = {}, now
 
 
+class SenderTurn:
+    """Of a batch. Not of `contextlib`: each batch has one, which somebody waits for."""
+
+    def __init__(self, turns: SenderTurns, senders: Mapping[DeviceId, int]) -> None:
+        self._turns = turns
+        self._senders = senders
+
+    async def __aenter__(self) -> None:
+        await self._turns.begin(self._senders)
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._turns.end(self._senders)
+
+
 class SenderTurns:
     """Of one worker process: when the batches of a sender begin."""
 
@@ -74,26 +92,28 @@ class SenderTurns:
         self._changed = asyncio.Condition()
         self._waiting = 0
 
-    @asynccontextmanager
-    async def turn(self, senders: Mapping[DeviceId, int]) -> AsyncIterator[None]:
+    def turn(self, senders: Mapping[DeviceId, int]) -> SenderTurn:
         """Around a batch, with the number of submissions in it by who sent them. It begins when one of its senders
         has nothing else under way, or none but they have something to do."""
+        return SenderTurn(self, senders)
+
+    async def begin(self, senders: Mapping[DeviceId, int]) -> None:
+        now = self._clock()
         for sender in senders:
-            self._shares.took(sender, 0.0, self._clock())  # it has something to do, also if it waits now
+            self._shares.meet(sender, now)  # also if it waits now
         if not self._may_begin(senders):  # else it need not go through the condition, and nor does any that is alone
             await self._until_it_may_begin(senders)
         for sender in senders:
             self._under_way[sender] += 1
-        try:
-            yield
-        finally:
-            for sender in senders:
-                self._under_way[sender] -= 1
-                if not self._under_way[sender]:
-                    del self._under_way[sender]
-            if self._waiting:
-                async with self._changed:
-                    self._changed.notify_all()
+
+    async def end(self, senders: Mapping[DeviceId, int]) -> None:
+        for sender in senders:
+            self._under_way[sender] -= 1
+            if not self._under_way[sender]:
+                del self._under_way[sender]
+        if self._waiting:
+            async with self._changed:
+                self._changed.notify_all()
 
     async def _until_it_may_begin(self, senders: Mapping[DeviceId, int]) -> None:
         self._waiting += 1

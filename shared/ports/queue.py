@@ -102,6 +102,13 @@ class Lease(Protocol):
         another is about to send it. Nothing if another one holds the lease by now; it is used up then."""
         ...
 
+    def prepare(
+        self, replies: Sequence[tuple[Envelope, Sequence[Reply]]], announcement: Announcement | None = None
+    ) -> None:
+        """Puts together what `reply` will send when it is given the same objects; if it is not, this was in vain. No
+        one is told anything. May be called in another thread, if nothing else is called meanwhile."""
+        ...
+
     async def reply(
         self, replies: Sequence[tuple[Envelope, Sequence[Reply]]], announcement: Announcement | None = None
     ) -> None:

@@ -138,6 +138,7 @@ class DocumentStore(Protocol):
         fence: Fence | None = None,
         *,
         max_bytes: int | None = None,
+        meanwhile: Callable[[T], None] | None = None,
     ) -> T:
         """Runs `work` in one transaction, in a thread, and commits it: durable on a majority, journaled, when
         this returns. All of it is stored or nothing. A conflict with another writer runs `work` again from the
@@ -147,7 +148,11 @@ class DocumentStore(Protocol):
         is not enough: a worker that was suspended until its lease ended could store a state a second time, after
         newer ones of the same device, and that would look like an edit (docs/decisions/0007-fenced-writers.md).
 
-        TooMuchError if the states that are read have more than `max_bytes` together."""
+        TooMuchError if the states that are read have more than `max_bytes` together.
+
+        `meanwhile` is called with what `work` returned, in that thread, when all is written and nobody knows yet
+        whether it will be stored: while the store commits, if that takes a while. So nobody may be told of it. Where
+        `work` runs again, so may this."""
         ...
 
     async def lineages(self, spaces: Collection[SpaceId]) -> dict[SpaceId, Lineage]:

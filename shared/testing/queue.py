@@ -191,6 +191,29 @@ class QueueContract:
                 await lease.reply([(envelopes[0], [reply])])
                 assert await sending == reply
 
+    @pytest.mark.parametrize("sends", ["what was prepared", "something else"])
+    async def test_replies_may_be_put_together_before_they_are_sent(
+        self, queue: Queue, space: SpaceId, sends: str
+    ) -> None:
+        items = [an_item(f"d{n}") for n in range(3)]
+        later = UnavailableError("it was not stored after all")
+        async with await leased(queue, space) as lease:
+            sending = [asyncio.create_task(queue.submissions.submit(space, item)) for item in items]
+            envelopes = await taken(lease, len(items))
+            prepared = [(envelope, [echo(item) for item in envelope.items]) for envelope in envelopes]
+            await asyncio.to_thread(lease.prepare, prepared)
+            assert not any(one.done() for one in sending)
+            if sends == "something else":
+                await answer_all(lease, envelopes, lambda _: later)
+            else:
+                await lease.reply(prepared)
+            answers = await asyncio.gather(*sending, return_exceptions=True)
+            if sends == "something else":
+                assert all(isinstance(answer, UnavailableError) for answer in answers)
+            else:
+                assert answers == [echo(item) for item in items]
+            assert await lease.take() == []
+
     async def test_one_worker_at_a_time_holds_a_space_and_others_hold_other_spaces(
         self, queue: Queue, space: SpaceId
     ) -> None:

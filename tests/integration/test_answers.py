@@ -150,7 +150,7 @@ OK = {"ok": 1.0, "$clusterTime": {"clusterTime": Timestamp(1, 1)}, "operationTim
         ({"n": 0, "writeErrors": [{"index": 0, "code": 11000}], **OK}, False),
         ({**OK, "writeConcernError": {"code": 64}}, False),
         ({**OK, "errorLabels": []}, False),
-        ({"n": 1, "upserted": [{"index": 0, "_id": "x" * 60}], **OK}, False),  # is one: the driver sees it
+        ({"n": 1, "upserted": [{"index": 0, "_id": "x" * 160}], **OK}, False),  # is one: the driver sees it
     ],
 )
 def test_a_success_is_seen_at_a_glance(answer: dict[str, Any], seen: bool) -> None:

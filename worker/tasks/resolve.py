@@ -6,15 +6,14 @@ import asyncio
 import gc
 import logging
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
 from shared import codec, metrics, tracing
-from shared.core.documents import JsonText, SpaceId
+from shared.core.documents import DeviceId, JsonText, SpaceId
 from shared.core.protocol import QUOTA_EXCEEDED
 from shared.core.resolution.batch import Answer, Item
 from shared.core.resolution.context import Refusal
@@ -52,6 +51,10 @@ read any amount."""
 async def resolve_space(ctx: dict[Any, Any], space: str) -> None:
     """The arq job."""
     await ctx["drain"].drain(SpaceId(space))
+
+
+_Decided = tuple[list[Reply], Announcement | None]
+_Prepare = Callable[[_Decided], None]
 
 
 class ItemGroups(list[Sequence[Item]]):
@@ -109,9 +112,7 @@ class InboxDrain:
         if not envelopes:
             return False
         items = [item for envelope in envelopes for item in envelope.items]
-        senders = Counter(item.by for item in items)
-        if self._large:  # it is at few batches at a time anyway
-            senders.clear()
+        senders = {} if self._large else _senders(items)  # it is at few batches at a time anyway
         async with self._turns.turn(senders):
             took = await self._decide_batch(space, lease, envelopes, items)
             if took is None:
@@ -128,14 +129,13 @@ class InboxDrain:
         """How many seconds it took; None if it is for the process for what is large."""
         began, taken_at = time.monotonic(), time.time()
         with on_behalf_of(item.request for item in items), _span(envelopes):
+            prepared = _Prepared(lease, envelopes)
             try:
-                replies, announcement = await self._replies(space, lease, items)
+                replies, announcement = await self._replies(space, lease, items, prepared.prepare)
             except TooMuchError:
                 lease.hand_over()
                 return None
-            next_reply = iter(replies)
-            by_envelope = [(envelope, [next(next_reply) for _ in envelope.items]) for envelope in envelopes]
-            await lease.reply(by_envelope, announcement)
+            await lease.reply(prepared.of(replies), announcement)
             took = time.monotonic() - began
             await asyncio.sleep(0)  # what the loop was given to send leaves when it goes on
             _count(items, replies, taken_at)
@@ -145,11 +145,12 @@ class InboxDrain:
         return took
 
     async def _replies(
-        self, space: SpaceId, lease: Lease, items: Sequence[Item]
+        self, space: SpaceId, lease: Lease, items: Sequence[Item], prepare: _Prepare | None = None
     ) -> tuple[Sequence[Reply], Announcement | None]:
+        """`prepare` is given what may become of it, before it is certain."""
         if not items:
             return (), None
-        whole = await self._decided_or_parts(space, lease, items)
+        whole = await self._decided_or_parts(space, lease, items, None if self._large else prepare)
         if isinstance(whole, ItemGroups):
             return await self._replies_of_parts(space, lease, whole)
         return whole
@@ -181,12 +182,12 @@ class InboxDrain:
         return replies, announced
 
     async def _decided_or_parts(
-        self, space: SpaceId, lease: Lease, items: Sequence[Item]
+        self, space: SpaceId, lease: Lease, items: Sequence[Item], prepare: _Prepare | None = None
     ) -> ItemGroups | tuple[list[Reply], Announcement | None]:
         """Groups: those that the items are to be decided in. It does not go on with them by itself: an error holds
         all that its transaction had read, as long as it is handled."""
         try:
-            return await self._stored(space, lease, items)
+            return await self._stored(space, lease, items, prepare)
         except FencedError:
             raise
         except TooMuchError:
@@ -206,8 +207,8 @@ class InboxDrain:
             return ItemGroups([item] for item in items)
 
     async def _stored(
-        self, space: SpaceId, lease: Lease, items: Sequence[Item]
-    ) -> tuple[list[Reply], Announcement | None]:
+        self, space: SpaceId, lease: Lease, items: Sequence[Item], prepare: _Prepare | None
+    ) -> _Decided:
         max_read = _READ_BYTES if not self._large else _LARGE_READ_BYTES if len(items) > 1 else None
         resolver = CachedResolver(self._max_bytes)
         quota = NO_QUOTA if self._quotas is None else await self._quotas.of(space)
@@ -216,7 +217,7 @@ class InboxDrain:
             exact = space in self._full
             work = partial(_decided, resolver=resolver, items=items, quota=quota, exact=exact)
             try:
-                stored = await self._store.transact(space, work, lease.fence, max_bytes=max_read)
+                stored = await self._store.transact(space, work, lease.fence, max_bytes=max_read, meanwhile=prepare)
                 if exact and not any(
                     isinstance(reply, Refusal) and reply.code == QUOTA_EXCEEDED for reply in stored[0]
                 ):
@@ -236,6 +237,32 @@ class InboxDrain:
                     raise
 
 
+class _Prepared:
+    """The replies to a batch, which are put together while the database stores what they tell of."""
+
+    def __init__(self, lease: Lease, envelopes: Sequence[Envelope]) -> None:
+        self._lease = lease
+        self._envelopes = envelopes
+        self._replies: Sequence[Reply] | None = None
+        self._by_envelope: list[tuple[Envelope, list[Reply]]] = []
+
+    def prepare(self, decided: _Decided) -> None:
+        """In the thread of the transaction. What fails here fails again when they are sent."""
+        replies, announcement = decided
+        with suppress(Exception):
+            self._lease.prepare(self.of(replies), announcement)
+
+    def of(self, replies: Sequence[Reply]) -> list[tuple[Envelope, list[Reply]]]:
+        """Those of each envelope: the same object, if these are those that were prepared."""
+        if self._replies is not replies:
+            next_reply = iter(replies)
+            self._by_envelope = [
+                (envelope, [next(next_reply) for _ in envelope.items]) for envelope in self._envelopes
+            ]
+            self._replies = replies
+        return self._by_envelope
+
+
 def _count(items: Sequence[Item], replies: Sequence[Reply], taken_at: float) -> None:
     """A batch that was taken from the inbox at this time, in seconds since 1970, and was answered."""
     if items:
@@ -245,13 +272,25 @@ def _count(items: Sequence[Item], replies: Sequence[Reply], taken_at: float) -> 
     metrics.count_decisions(replies)
 
 
-@contextmanager
-def _span(envelopes: Sequence[Envelope]) -> Iterator[None]:
+def _senders(items: Sequence[Item]) -> dict[DeviceId, int]:
+    """How many of them each has sent."""
+    counts: dict[DeviceId, int] = {}
+    for item in items:
+        counts[item.by] = counts.get(item.by, 0) + 1
+    return counts
+
+
+def _span(envelopes: Sequence[Envelope]) -> AbstractContextManager[None]:
     """Of a batch, in the trace of the first request that has one. The others' traces have a span that links to it."""
     traces = [envelope.trace for envelope in envelopes if envelope.trace is not None]
-    if not traces:
-        yield
-        return
+    return _traced(envelopes, traces) if traces else _UNTRACED
+
+
+_UNTRACED: Final = nullcontext()
+
+
+@contextmanager
+def _traced(envelopes: Sequence[Envelope], traces: Sequence[str]) -> Iterator[None]:
     began = time.time()
     for envelope in envelopes:
         if envelope.trace is not None and envelope.items:

@@ -81,6 +81,7 @@ class MemoryDocumentStore:
         fence: Fence | None = None,
         *,
         max_bytes: int | None = None,
+        meanwhile: Callable[[T], None] | None = None,
     ) -> T:
         kept = self._kept(space)
         async with kept.lock:
@@ -90,6 +91,8 @@ class MemoryDocumentStore:
                 kept.fence = fence
             transaction = _BoundedTransaction(kept.space, max_bytes)
             result = await asyncio.to_thread(work, transaction)
+            if meanwhile is not None:
+                await asyncio.to_thread(meanwhile, result)
             kept.space.store(transaction.changes)
             return result
 

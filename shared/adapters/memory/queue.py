@@ -184,6 +184,12 @@ class MemoryLease:
         now = time.monotonic()
         self._here.waiting[:] = [one for one in self._here.waiting if now < one.until and not one.future.done()]
 
+    def prepare(
+        self, replies: Sequence[tuple[Envelope, Sequence[Reply]]], announcement: Announcement | None = None
+    ) -> None:
+        for envelope, those in replies:
+            queue_messages.dump_replies(envelope.number, those)  # raises what it would
+
     async def reply(
         self, replies: Sequence[tuple[Envelope, Sequence[Reply]]], announcement: Announcement | None = None
     ) -> None:

@@ -27,8 +27,8 @@ _OK: Final = b"\x01ok\0" + pack("<d", 1)
 _VALUE: Final = b"\x03value\0"
 _ERROR: Final = b"rror"
 """Is in the name of each field that tells of one: `writeErrors`, `writeConcernError`, `errorLabels`."""
-_BEGINNING: Final = 64
-"""Bytes of an answer: in them it says whether it is good, if it says nothing else but counts before."""
+_BEGINNING: Final = 128
+"""Bytes of an answer: in them it says whether it is good, if it says nothing else before but counts and times."""
 
 
 def is_success(text: bytes) -> bool:

@@ -280,7 +280,7 @@ class Commands:
     def _left(self, error: BaseException | None) -> BaseException | None:
         """Whoever has the connection next finds no answers that are not its own. They come at once: the transaction
         is over, or they are to what takes no time. Returns the first error."""
-        left = [one.number for one in self._sent if one.answer is None]
+        left = [one.number for one in self._sent if one.answer is None] if self._sent else ()
         self._sent.clear()
         self._sent_bytes = self._sent_long = 0
         try:

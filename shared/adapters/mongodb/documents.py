@@ -107,8 +107,9 @@ class MongoDocumentStore:
         fence: Fence | None = None,
         *,
         max_bytes: int | None = None,
+        meanwhile: Callable[[T], None] | None = None,
     ) -> T:
-        return await self._transactions.run(space, work, fence, max_bytes)
+        return await self._transactions.run(space, work, fence, max_bytes, meanwhile)
 
     async def lineages(self, spaces: Collection[SpaceId]) -> dict[SpaceId, Lineage]:
         with errors_mapped():

@@ -38,9 +38,9 @@ class Checkout:
         self.connection: Any = checkout.__enter__()
         self.answers = AnswerReader(self.connection)
         self.since = 0.0
-        """When it was kept,"""
-        self.process = 0
-        """and by which process."""
+        """When it was kept."""
+        self.process = os.getpid()
+        """Whose it is."""
 
     def is_good(self, server: Any) -> bool:
         """Whether the pool would give it out for this server: it does not look again at one that was used a second
@@ -101,7 +101,7 @@ class Connections:
 
     def give_back(self, checkout: Checkout) -> None:
         """Keeps it, or not. All that was asked on it was answered, and no session needs it any more."""
-        checkout.since, checkout.process = time.monotonic(), os.getpid()
+        checkout.since = time.monotonic()
         checkout.use_for(None)
         with self._lock:
             if keeps := not self._is_closed and checkout.may_be_kept(len(self._kept)):

@@ -133,7 +133,7 @@ class SpaceRow:
         self._ends_history = True
 
     def allot(self, count: int, live_change: int, growth: Usage = NOTHING) -> Allotted:
-        growth = replace(growth, documents=live_change)
+        growth = Usage(live_change, growth.size, growth.history_size)
         if self._allotted is None or self._ends_history:
             self._send_counts()
             allotted = self._allot_in_database(count, growth)

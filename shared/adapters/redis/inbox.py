@@ -25,7 +25,7 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Mapping, Sequence
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 from redis.commands.core import AsyncScript
 
@@ -35,6 +35,7 @@ from shared.adapters.redis.announcements import changed_message
 from shared.adapters.redis.connection import errors_mapped
 from shared.adapters.redis.keys import process_key, space_key
 from shared.adapters.redis.lease_connection import LeaseConnection, RedisCommand
+from shared.adapters.redis.packing import packed
 from shared.adapters.redis.scripts import script
 from shared.core.documents import SpaceId
 from shared.core.resolution.batch import DocumentCounts
@@ -63,6 +64,17 @@ _REPLIES_BYTES: Final = 1024 * 1024
 """Of replies to one process that go together."""
 _REPLIES_AT_ONCE_BYTES: Final = 4 * 1024 * 1024
 """Of all replies that are texts at the same time, beside those to one envelope: they go in several calls then."""
+
+
+_Replies = Sequence[tuple[Envelope, Sequence[Reply]]]
+
+
+class _Prepared(NamedTuple):
+    """What `reply` sends when it is given these."""
+
+    replies: _Replies
+    announcement: Announcement | None
+    data: list[bytes]
 
 
 class RedisInbox:
@@ -101,6 +113,7 @@ class RedisLease:
         self._calls = LeaseConnection(redis)
         self._renewed: AsyncScript = redis.register_script(script("renew"))
         self._taken: list[str] = []
+        self._prepared: _Prepared | None = None
         self._released = False
         self._lost = False
         self._ends_at = time.monotonic() + _DRAIN_SECONDS
@@ -201,26 +214,44 @@ class RedisLease:
             self._taken.append(name.decode("ascii"))
         return envelopes
 
-    async def reply(
-        self, replies: Sequence[tuple[Envelope, Sequence[Reply]]], announcement: Announcement | None = None
-    ) -> None:
+    def prepare(self, replies: _Replies, announcement: Announcement | None = None) -> None:
         rows: dict[str, list[bytes]] = {}
         size = 0
+        for envelope, its_replies in replies:
+            size += _add(rows, envelope, its_replies)
+            if size > _REPLIES_AT_ONCE_BYTES:
+                return
+        self._prepared = _Prepared(replies, announcement, self._packed(rows, announcement))
+
+    async def reply(self, replies: _Replies, announcement: Announcement | None = None) -> None:
+        prepared, self._prepared = self._prepared, None
         with errors_mapped():
-            for envelope, its_replies in replies:
-                row = queue_messages.dump_replies(envelope.number, its_replies)
-                rows.setdefault(envelope.process, []).append(row)
-                size += len(row)
-                if size > _REPLIES_AT_ONCE_BYTES:
-                    await self._calls.ask(*_delivered(rows))
-                    rows, size = {}, 0
-            commands = _delivered(rows)
-            if announcement is not None:
-                commands.append(("PUBLISH", *changed_message(self._space, announcement)))
-            keys = (self._inbox, self._key, SIZES)
-            commands.append(_script("trim", keys, self._space, self._token, *self._taken))
-            await self._calls.tell(*commands)
+            if prepared is not None and prepared.replies is replies and prepared.announcement is announcement:
+                data = prepared.data
+            else:
+                data = await self._last_call(replies, announcement)
+            await self._calls.tell_packed(data)
         self._taken = []
+
+    async def _last_call(self, replies: _Replies, announcement: Announcement | None) -> list[bytes]:
+        """The commands of the last call, as they are sent. Makes the others, where the replies are too much for
+        one."""
+        rows: dict[str, list[bytes]] = {}
+        size = 0
+        for envelope, its_replies in replies:
+            size += _add(rows, envelope, its_replies)
+            if size > _REPLIES_AT_ONCE_BYTES:
+                await self._calls.ask(*_delivered(rows))
+                rows, size = {}, 0
+        return self._packed(rows, announcement)
+
+    def _packed(self, rows: Mapping[str, Sequence[bytes]], announcement: Announcement | None) -> list[bytes]:
+        commands = _delivered(rows)
+        if announcement is not None:
+            commands.append(("PUBLISH", *changed_message(self._space, announcement)))
+        keys = (self._inbox, self._key, SIZES)
+        commands.append(_script("trim", keys, self._space, self._token, *self._taken))
+        return [packed(command) for command in commands]
 
     async def release_if_empty(self) -> bool:
         with errors_mapped():
@@ -266,6 +297,13 @@ def _portion(raw_envelopes: list[bytes]) -> list[bytes]:
 def _script(name: str, keys: Sequence[str], *args: str | int) -> RedisCommand:
     """As text: by its name it would have to be asked first whether Redis knows it."""
     return ("EVAL", script(name), len(keys), *keys, *args)
+
+
+def _add(rows: dict[str, list[bytes]], envelope: Envelope, replies: Sequence[Reply]) -> int:
+    """Encodes replies, for their process. How many bytes they have."""
+    row = queue_messages.dump_replies(envelope.number, replies)
+    rows.setdefault(envelope.process, []).append(row)
+    return len(row)
 
 
 def _delivered(rows: Mapping[str, Sequence[bytes]]) -> list[RedisCommand]:

@@ -39,8 +39,11 @@ class LeaseConnection:
 
     async def tell(self, *commands: RedisCommand) -> None:
         """Sends them."""
+        await self.tell_packed([packed(command) for command in commands])
+
+    async def tell_packed(self, data: list[bytes]) -> None:
+        """The same, of commands as they are sent."""
         connection = await self._connected()
-        data = [packed(command) for command in commands]
         self._unread += data
         if connection.is_connected:
             with suppress(ConnectionError, TimeoutError):  # then they go out again with what is asked next

@@ -79,6 +79,8 @@ def waves(items: Sequence[Item]) -> list[list[int]]:
 
     Law: deciding group after group, each on what the ones before it stored, is deciding one by one.
     """
+    if len(items) == 1:
+        return [[0]]
     groups: list[list[int]] = []
     turns: dict[str, int] = {}
     for index, item in enumerate(items):
@@ -94,14 +96,15 @@ class DocumentCounts:
     """Counts how often each document occurs in a batch that is put together."""
 
     def __init__(self) -> None:
-        self._counts: Counter[DocumentId] = Counter()
+        self._counts: Counter[DocumentId] | None = None
 
     def admit(self, items: Iterable[Item]) -> bool:
         """Whether these may come into the batch too; the first ones always may."""
         more = Counter([item.submission.document for item in items])
-        if self._counts and any(
-            self._counts[document] + count > MAX_PER_DOCUMENT for document, count in more.items()
-        ):
+        if not self._counts:
+            self._counts = more
+            return True
+        if any(self._counts[document] + count > MAX_PER_DOCUMENT for document, count in more.items()):
             return False
         self._counts.update(more)
         return True

@@ -43,9 +43,10 @@ class Sound(MemoryDocumentStore):
         fence: Fence | None = None,
         *,
         max_bytes: int | None = None,
+        meanwhile: Callable[[T], None] | None = None,
     ) -> T:
         self.count += 1
-        return await super().transact(space, work, fence, max_bytes=max_bytes)
+        return await super().transact(space, work, fence, max_bytes=max_bytes, meanwhile=meanwhile)
 
 
 class AnswersFirst(Sound):

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import pytest
 
 from shared.adapters.memory.documents import MemoryDocumentStore
-from shared.adapters.memory.queue import MemoryInbox, MemoryQueue, MemorySubmissionQueue
+from shared.adapters.memory.queue import MemoryInbox, MemoryLease, MemoryQueue, MemorySubmissionQueue
 from shared.codec import content_hash
 from shared.core.documents import DeviceId, DocumentId, JsonText, SpaceId
 from shared.core.resolution.batch import Answer, Item
@@ -124,6 +124,32 @@ async def test_a_token_that_opens_many_spaces_has_one_of_them_decided_at_a_time_
     await write("quiet", "one")
     await asyncio.gather(*(write(f"many-{n}", "many") for n in range(6)), write("quiet", "one"))
     assert most == {"q": 1, "m": 1}
+
+
+async def test_replies_that_cannot_be_put_together_ahead_are_when_they_are_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tried: list[Any] = []
+
+    def prepare(_: MemoryLease, *given: Any) -> None:
+        tried.append(given)
+        raise ValueError
+
+    monkeypatch.setattr(MemoryLease, "prepare", prepare)
+    worker = Worker(FailingStore())
+    [answer] = await worker.answers(item("a"))
+    assert answer.outcome is Outcome.APPLIED and len(tried) == 1
+
+
+async def test_a_store_that_fails_when_replies_are_prepared_sends_none_of_them() -> None:
+    class Store(FailingStore):
+        async def transact(self, space: SpaceId, work: Callable[[Transaction], T], *args: Any, **kwargs: Any) -> T:
+            await super().transact(space, work, *args, **kwargs)
+            raise UnavailableError("nobody knows whether it is stored")
+
+    worker = Worker(Store())
+    [answer] = await worker.answers(item("a"))
+    assert isinstance(answer, UnavailableError) and not worker.announced
 
 
 async def test_a_store_that_is_away_answers_unavailable_and_nothing_is_announced() -> None:

@@ -1276,8 +1276,8 @@ BREAKS = (
     Break(
         "a connection is kept though there are few",
         "shared/adapters/mongodb/kept.py",
-        "            kept < min(_MOST, pool.max_pool_size // _PART_OF_POOL)\n            and",
-        "            kept < _MOST\n            and",
+        "            and _PART_OF_POOL * (kept + 1) <= pool.max_pool_size\n",
+        "",
         KEPT_CONNECTIONS,
     ),
     Break(

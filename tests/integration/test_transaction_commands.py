@@ -37,8 +37,13 @@ async def test_what_is_written_is_seen_in_the_transaction_and_after_its_commit(s
     assert scratch.rows == [{"_id": 1, "n": 2**40 + 1, "m": 1}, {"_id": 2, "text": "é"}, {"_id": 3, "n": 3}]
 
 
-async def test_a_transaction_that_begins_with_a_call_of_the_driver_goes_on_here(scratch: Scratch) -> None:
+@pytest.mark.parametrize("ahead", [True, False])
+async def test_a_transaction_that_begins_with_a_call_of_the_driver_goes_on_here(
+    scratch: Scratch, ahead: bool
+) -> None:
     with scratch.transaction() as commands:
+        if ahead:  # what its commands say was made while another one was committed
+            commands._begun.fields_of_commands(commands._connected("insert"))
         assert scratch.seen(commands) == []
         commands.insert(scratch.name, [{"_id": 1}])
         commands.commit()

@@ -28,6 +28,13 @@ class BegunSession:
         """That somebody asked for the first time with; None: nobody has."""
         self._fields: tuple[Row, Row] | None = None
 
+    def add_to(self, command: Row, connection: Any) -> Row:
+        """What the first command that is not the driver's says beside what it asks. Returns what each later one
+        does."""
+        first, later = self.fields_of_commands(connection)
+        command.update(first if self.session._transaction.starting() else later)
+        return later
+
     def fields_of_commands(self, connection: Any) -> tuple[Row, Row]:
         """What the first command says beside what it asks, and what each later one does. `connection`: any one to the
         servers."""

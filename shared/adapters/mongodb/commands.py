@@ -171,8 +171,7 @@ class Commands:
         if self._fields:
             command.update(self._fields)
         else:
-            first, self._fields = self._begun.fields_of_commands(connection)
-            command |= first
+            self._fields = self._begun.add_to(command, connection)
         data = bson.encode({**command, "$db": database or self._database})
         if len(data) > _MAX_BYTES:
             raise _TooLongError

@@ -58,7 +58,8 @@ class Checkout:
         """Whether, beside so many others, nobody will miss it."""
         pool = self._pool
         return (
-            kept < min(_MOST, pool.max_pool_size // _PART_OF_POOL)
+            kept < _MOST
+            and _PART_OF_POOL * (kept + 1) <= pool.max_pool_size
             and 2 * pool.requests <= pool.max_pool_size
             and self.answers.is_at_rest
             and not self.connection.closed

@@ -38,6 +38,8 @@ DATES = [
 ]  # fmt: skip
 TEXTS = ["milk", "buy", "Note:", "https://example.org", "12:30", "naïve", "a:", "-", "+", "x+y", "/mil/", "été", "3"]
 FIELDS = ["project", "priority", "estimate", "area.room", "who", "status", "tags"]
+NESTED = ["area", "area.room", "area.room", "area.room.x", "tags", "tags.x"]
+"""Which may be inside each other, or named with the dot."""
 VALUES = ["home", "home.garden", "H", "3", "2.5", "true", "", "a,b", "x y", "Öl"]
 JSONS = ["3", "true", '"x"', "[1,2]", '{"a": 1}', "{", "null", "1e2", "9007199254740993"]
 MODIFIERS = ["is", "isnt", "not", "has", "hasnt", "before", "after", "by", "any", "none", "startswith", "endswith",
@@ -54,7 +56,10 @@ PLACES = ["Europe/Berlin", "America/New_York", "Asia/Kolkata", "UTC", "Nowhere/A
 
 
 def change_word(random: Random) -> str:
-    way = random.randrange(8)
+    way = random.randrange(9)
+    if way == 8:
+        values = [":", ":x", ":2", ":=null", ":={}", ':={"room": 1}', ':={"room": {"x": 2}}']
+        return random.choice(NESTED) + random.choice(values)
     if way == 0:
         return random.choice(["+", "-"]) + random.choice(["errand", "shop", "größe", "a-b"])
     if way == 1:
@@ -97,7 +102,8 @@ def body(random: Random, number: int, now: datetime) -> dict[str, Any]:
         "project": lambda: random.choice(["home", "home.garden", "", "Öl"]),
         "priority": lambda: random.choice(["H", "M", "L", "X"]),
         "estimate": lambda: random.choice([3, 2.5, 100, "3"]),
-        "area": lambda: random.choice([{"room": "x y"}, "home"]),
+        "area": lambda: random.choice([{"room": "x y"}, {"room": {"x": 1}, "room.x": 2}, {}, "home"]),
+        "area.room": lambda: random.choice(["x", {"x": 3}, None]),
         "depends": lambda: random.choice([["task0001"], "task0002,task0003", ["gone"]]),
         "start": lambda: "2026-01-01T00:00:00Z",
         "annotations": lambda: [{"entry": "2026-01-01T00:00:00Z", "description": "milk"}],

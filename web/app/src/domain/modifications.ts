@@ -39,8 +39,20 @@ export function taskOf(line: string, id: string, now: number, view?: View): Task
 export function modification(words: readonly string[], now: number, view?: View): Change {
   const read = readWords(words).map((word) => checked(word, view));
   const text = read.flatMap((word) => (word.kind === "text" ? [word.text] : [])).join(" ");
-  const steps = read.flatMap((word) => (word.kind === "text" ? [] : [step(word, now)]));
-  return (task) => steps.reduce((changed, each) => each(changed), text ? { ...task, description: text } : task);
+  // Of each name the last word counts, but what is wrong with one before it is said.
+  const named = new Map<string, { depth: number; change: Change }>();
+  for (const word of read) {
+    if (word.kind === "text") continue;
+    const name = `${word.kind}:${word.name}`;
+    named.set(name, { depth: depth(word), change: step(word, now) });
+  }
+  const steps = [...named.values()].sort((one, other) => one.depth - other.depth);
+  return (task) => steps.reduce((changed, { change }) => change(changed), text ? { ...task, description: text } : task);
+}
+
+/** Of what it sets, which comes after what it is inside. A tag is inside `tags`. */
+function depth(word: Exclude<TaskWord, { kind: "text" }>): number {
+  return word.kind === "tag" ? 1 : word.name.split(".").length - 1;
 }
 
 function checked(word: TaskWord, view: View | undefined): TaskWord {
@@ -89,7 +101,10 @@ function step(word: Exclude<TaskWord, { kind: "text" }>, now: number): Change {
 
 export function tagged(task: Task, name: string, wanted: boolean): Task {
   const tags = task["tags"] === undefined ? [] : task["tags"];
-  if (!Array.isArray(tags)) throw new WordError(`the "tags" of ${task.id} are not a list. To make them one: tags:${name}`);
+  if (!Array.isArray(tags)) {
+    if (!wanted) return task;
+    throw new WordError(`the "tags" of ${task.id} are not a list. To make them one: tags:${name}`);
+  }
   if (wanted) return tagsOf(task).includes(name) ? task : { ...task, tags: [...(tags as unknown[]), name] };
   const left = tags.filter((tag) => tag !== name);
   if (left.length === tags.length) return task;
@@ -99,25 +114,31 @@ export function tagged(task: Task, name: string, wanted: boolean): Task {
 type Fields = Readonly<Record<string, unknown>>;
 
 /** Sets the field of that name, or the one inside others that the dots lead to. */
-export function withValue(fields: Fields, path: string, value: unknown): Fields {
+export function withValue(fields: Fields, path: string, value: unknown, above = ""): Fields {
   const dot = path.indexOf(".");
   if (Object.hasOwn(fields, path) || dot < 0) return { ...fields, [path]: value };
   const head = path.slice(0, dot);
   const inside = Object.hasOwn(fields, head) ? fields[head] : {};
-  if (!isRecord(inside)) throw new WordError(`"${head}" has no fields inside. To replace it: ${head}:={...}`);
-  return { ...fields, [head]: withValue(inside, path.slice(dot + 1), value) };
+  const name = above + head;
+  if (!isRecord(inside)) throw new WordError(`"${name}" has no fields inside. To replace it: ${name}:={...}`);
+  return { ...fields, [head]: withValue(inside, path.slice(dot + 1), value, `${name}.`) };
 }
 
-/** Removes it. The last field takes the object with it: it may have come with that field. */
+/** Removes both, the field of that name and the one inside others. The last field takes the object with it: it may have come with that field. */
 export function without(fields: Fields, path: string): Fields {
+  if (Object.hasOwn(fields, path)) return without(withoutOwn(fields, path), path);
   const dot = path.indexOf(".");
-  const drop = (name: string): Fields => Object.fromEntries(Object.entries(fields).filter(([key]) => key !== name));
-  if (Object.hasOwn(fields, path) || dot < 0) return drop(path);
   const head = path.slice(0, dot);
-  const inside = Object.hasOwn(fields, head) ? fields[head] : undefined;
+  const inside = dot >= 0 && Object.hasOwn(fields, head) ? fields[head] : undefined;
   if (!isRecord(inside)) return fields;
   const left = without(inside, path.slice(dot + 1));
-  return Object.keys(left).length > 0 || Object.keys(inside).length === 0 ? { ...fields, [head]: left } : drop(head);
+  const isKept = Object.keys(left).length > 0 || Object.keys(inside).length === 0;
+  return isKept ? { ...fields, [head]: left } : withoutOwn(fields, head);
+}
+
+/** Removes the field of that name, dots or not. */
+export function withoutOwn(fields: Fields, name: string): Fields {
+  return Object.fromEntries(Object.entries(fields).filter(([key]) => key !== name));
 }
 
 /** `text` as a value of the kind that is there, if it can be one. */

@@ -6,7 +6,7 @@ import type { Document } from "../../../sdk/src/client.ts";
 import { parse } from "../../../sdk/src/json/strict.ts";
 import { remove, set, stamped } from "../deeds.ts";
 import { stored } from "../domain/dates.ts";
-import { without } from "../domain/modifications.ts";
+import { withoutOwn } from "../domain/modifications.ts";
 import { MOMENTS, shown, written } from "../domain/points.ts";
 import { clipped, dependencies, isRecord, readable, tagsOf, titleOf, type Task } from "../domain/tasks.ts";
 import { terms, urgency } from "../domain/urgency.ts";
@@ -76,7 +76,7 @@ function Fields({ task, page }: { readonly task: Task; readonly page: string }) 
   const disabled = !mayWrite.value;
   const change = (field: string, value: unknown): void =>
     void set([task.id], (one) =>
-      value === undefined ? (without(one, field) as Task) : ({ ...one, [field]: value } as Task),
+      value === undefined ? (withoutOwn(one, field) as Task) : ({ ...one, [field]: value } as Task),
     );
   const others = Object.entries(task).filter(([name]) => !SHOWN.includes(name) && !BOOKKEEPING.has(name));
   return (

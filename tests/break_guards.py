@@ -1288,6 +1288,27 @@ BREAKS = (
         KEPT_CONNECTIONS,
     ),
     Break(
+        "a connection that is given back is taken at the same time",
+        "shared/adapters/mongodb/kept.py",
+        "        with self._lock:\n            return self._kept.pop()",
+        "        if True:\n            return self._kept.pop()",
+        KEPT_CONNECTIONS,
+    ),
+    Break(
+        "a session that rests keeps the connection that it is pinned to",
+        "shared/adapters/mongodb/begun.py",
+        "            begun.session._unpin()  #",
+        "            pass  #",
+        KEPT_CONNECTIONS,
+    ),
+    Break(
+        "a commit begins its transaction again when the driver is not let in",
+        "shared/adapters/mongodb/commands.py",
+        "        transaction.has_completed_command = True  #",
+        "        pass  #",
+        TRANSACTION_COMMANDS,
+    ),
+    Break(
         "a connection that nobody comes back for is kept",
         "shared/adapters/mongodb/kept.py",
         "        self._give_back_older_than(time.monotonic() - _KEPT_SECONDS)\n",

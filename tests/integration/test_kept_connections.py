@@ -5,14 +5,20 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
+from collections import deque
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pymongo.errors import ConnectionFailure
+from pymongo.server_type import SERVER_TYPE
 
 from shared.adapters.mongodb import kept
+from shared.adapters.mongodb.begun import Sessions
 from shared.adapters.mongodb.commands import Commands
 from shared.adapters.mongodb.faults import TRANSIENT
+from shared.adapters.mongodb.kept import Checkout
 from tests.integration.scratch import Scratch, write_one
 from tests.patience import PATIENCE_SECONDS
 
@@ -175,3 +181,41 @@ def test_all_are_given_back_at_the_end(scratch: Scratch) -> None:
     assert pool_of(scratch).requests == 0
     write_one(scratch, {"_id": 2})
     assert pool_of(scratch).requests == 0
+
+
+class Overtaken(deque[Checkout]):
+    """Another thread takes one as soon as this one has looked at the first."""
+
+    def __init__(self, connections: Any) -> None:
+        super().__init__(connections._kept)
+        self.taken: list[Checkout | None] = []
+        self.thread = threading.Thread(target=lambda: self.taken.append(connections._last()))
+
+    def __getitem__(self, place: Any) -> Any:
+        found = super().__getitem__(place)
+        self.thread.start()
+        self.thread.join(0.2)  # or it waits until this one is done
+        return found
+
+
+@several
+def test_one_that_is_given_back_is_not_taken_at_the_same_time(scratch: Scratch) -> None:
+    write_one(scratch, {"_id": 1})
+    scratch.connections._kept = overtaken = Overtaken(scratch.connections)
+    scratch.connections.close()
+    overtaken.thread.join()
+    assert overtaken.taken == [None] and pool_of(scratch).requests == 0
+
+
+@several
+def test_a_session_that_rests_has_no_connection_of_a_load_balancer(scratch: Scratch) -> None:
+    pool = pool_of(scratch)
+    its = SimpleNamespace(address=pool.address, server_type=SERVER_TYPE.LoadBalancer)
+    sessions = Sessions(scratch._client)
+    begun: Any = sessions.begin()
+    checkout = pool.checkout()
+    begun.session._pin(SimpleNamespace(description=its), checkout.__enter__())
+    checkout.__exit__(None, None, None)
+    assert pool.requests == 1
+    sessions.rest(begun)
+    assert pool.requests == 0

@@ -8,7 +8,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure
+from pymongo.errors import AutoReconnect, BulkWriteError, ConnectionFailure, OperationFailure
 
 from shared.adapters.mongodb.faults import TRANSIENT, is_ended, may_be_duplicate
 from tests.integration.scratch import Scratch, change, lose_connection, write_one
@@ -78,6 +78,30 @@ async def test_a_commit_is_asked_for_again_until_a_connection_is_there(
         monkeypatch.setattr(commands._client, "_checkout", checkout)
         commands.commit()
     assert tried == 2 and scratch.rows == [{"_id": 1}]
+
+
+async def test_a_commit_does_not_begin_the_transaction_again_when_the_driver_is_not_let_in(
+    scratch: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with scratch.transaction() as commands:
+        commands.insert(scratch.name, [{"_id": 1}])
+        commands.settle()
+        commands.release()
+        its, tried = commands._client._checkout, 0
+
+        def checkout(*arguments: Any) -> Any:
+            nonlocal tried
+            tried += 1
+            if tried <= 2:
+                error = AutoReconnect("refused")  # as the pool says it
+                for label in ("SystemOverloadedError", "RetryableError"):
+                    error._add_error_label(label)
+                raise error
+            return its(*arguments)
+
+        monkeypatch.setattr(commands._client, "_checkout", checkout)
+        commands.commit()
+    assert tried == 3 and scratch.rows == [{"_id": 1}]
 
 
 async def test_what_is_aborted_by_the_driver_is_gone(scratch: Scratch) -> None:

@@ -72,6 +72,8 @@ class Sessions:
 
     def rest(self, begun: BegunSession) -> None:
         """Its transaction is over."""
+        if begun.session._transaction.sharded:
+            begun.session._unpin()  # behind a load balancer it has a connection until its next transaction begins
         self._rested.append(begun.session)
 
     def _begin(self) -> BegunSession:

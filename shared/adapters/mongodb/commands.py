@@ -189,6 +189,7 @@ class Commands:
     ) -> None:
         transaction: Any = self._session._transaction
         transaction.state = _TxnState.IN_PROGRESS
+        transaction.has_completed_command = True  # else a driver that is not let in begins it again with the commit
         number = next(_NUMBERS) & 0x7FFFFFFF
         try:
             answer = send(self._connection, database, command, data, number)

@@ -13,7 +13,6 @@ import os
 import threading
 import time
 from collections import deque
-from contextlib import suppress
 from typing import Any, Final
 
 from shared.adapters.mongodb.answers import AnswerReader
@@ -129,9 +128,8 @@ class Connections:
         self.watch()
 
     def _last(self) -> Checkout | None:
-        with suppress(IndexError):
-            return self._kept.pop()
-        return None
+        with self._lock:
+            return self._kept.pop() if self._kept else None
 
     def _give_back_older_than(self, moment: float) -> None:
         while True:

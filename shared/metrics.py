@@ -47,6 +47,16 @@ PlatformCollector(registry=REGISTRY)
 GCCollector(registry=REGISTRY)
 
 
+def _new_row() -> list[float]:
+    """How many took at most each of the bounds and more than that before it, how many took longer; the sum."""
+    return [0] * (len(_LATENCIES) + 1) + [0.0]
+
+
+def _add_row(family: HistogramMetricFamily, labels: Sequence[str], row: Sequence[float]) -> None:
+    *counts, total = tuple(row)  # at once: it may be counted in meanwhile
+    family.add_metric(labels, list(zip(_BOUNDS, accumulate(counts), strict=True)), total)
+
+
 class RequestCounts(Collector):
     """Requests by route, method and status, how soon they were answered, and the bytes of bodies. One thread counts;
     others may collect meanwhile."""
@@ -54,8 +64,7 @@ class RequestCounts(Collector):
     def __init__(self) -> None:
         self._answered: dict[tuple[str, str, str], int] = {}
         self._seconds: dict[tuple[str, str], list[float]] = {}
-        """Of each route and method: how many took at most each of the bounds and more than that before it, how many
-        took longer, and the sum."""
+        """By route and method."""
         self._received = 0
         self._sent = 0
 
@@ -66,7 +75,7 @@ class RequestCounts(Collector):
         if seconds is not None:
             row = self._seconds.get((route, method))
             if row is None:
-                row = self._seconds[route, method] = [0] * (len(_LATENCIES) + 1) + [0.0]
+                row = self._seconds[route, method] = _new_row()
             row[bisect_left(_LATENCIES, seconds)] += 1
             row[-1] += seconds
 
@@ -90,8 +99,7 @@ class RequestCounts(Collector):
             labels=names[:2],
         )
         for key, row in self._seconds.copy().items():
-            *counts, total = tuple(row)
-            latencies.add_metric(key, list(zip(_BOUNDS, accumulate(counts), strict=True)), total)
+            _add_row(latencies, key, row)
         yield latencies
         of_answers = "Of the bodies of answers, as they are sent."
         yield CounterMetricFamily("hypertask_sent_bytes", of_answers, value=self._sent)
@@ -103,8 +111,7 @@ class Duration:
     """How long something takes. Several threads tell it, each while somebody waits."""
 
     def __init__(self) -> None:
-        self._row: list[float] = [0] * (len(_LATENCIES) + 1) + [0.0]
-        """How many took at most each of the bounds and more than that before it, how many took longer; the sum."""
+        self._row = _new_row()
         self._lock = threading.Lock()
 
     def observe(self, seconds: float) -> None:
@@ -131,8 +138,7 @@ class TransactionSeconds(Collector):
             labels=["phase"],
         )
         for phase, duration in self.phases.items():
-            *counts, total = duration.row()
-            seconds.add_metric([phase], list(zip(_BOUNDS, accumulate(counts), strict=True)), total)
+            _add_row(seconds, [phase], duration.row())
         yield seconds
 
 

@@ -4,12 +4,14 @@ something fails, and go on doing it with another version of the driver."""
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
 import pytest
 from pymongo.errors import AutoReconnect, BulkWriteError, ConnectionFailure, OperationFailure
 
+from shared.adapters.mongodb.commands import Commands
 from shared.adapters.mongodb.faults import TRANSIENT, is_ended, may_be_duplicate
 from tests.integration.scratch import Scratch, change, lose_connection, write_one
 
@@ -58,6 +60,24 @@ async def test_one_that_only_reads_is_committed_by_the_driver(scratch: Scratch) 
         commands.commit()  # of nothing at all
 
 
+def let_in_after(
+    errors: Sequence[ConnectionFailure], commands: Commands, monkeypatch: pytest.MonkeyPatch
+) -> list[None]:
+    """The driver meets these when it asks for a connection, one after the other, and then has one. An entry for each
+    time that it asked."""
+    its: Any = commands._client._checkout
+    tried: list[None] = []
+
+    def checkout(*arguments: Any) -> Any:
+        tried.append(None)
+        if len(tried) <= len(errors):
+            raise errors[len(tried) - 1]
+        return its(*arguments)
+
+    monkeypatch.setattr(commands._client, "_checkout", checkout)
+    return tried
+
+
 async def test_a_commit_is_asked_for_again_until_a_connection_is_there(
     scratch: Scratch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -66,18 +86,9 @@ async def test_a_commit_is_asked_for_again_until_a_connection_is_there(
         commands.commit()
         scratch.connections.close()  # none is kept
         scratch._primary._selected = None  # as when the first answer was that the server is going
-        its, tried = commands._client._checkout, 0
-
-        def checkout(*arguments: Any) -> Any:
-            nonlocal tried
-            tried += 1
-            if tried == 1:
-                raise ConnectionFailure
-            return its(*arguments)
-
-        monkeypatch.setattr(commands._client, "_checkout", checkout)
+        tried = let_in_after([ConnectionFailure()], commands, monkeypatch)
         commands.commit()
-    assert tried == 2 and scratch.rows == [{"_id": 1}]
+    assert len(tried) == 2 and scratch.rows == [{"_id": 1}]
 
 
 async def test_a_commit_does_not_begin_the_transaction_again_when_the_driver_is_not_let_in(
@@ -87,21 +98,13 @@ async def test_a_commit_does_not_begin_the_transaction_again_when_the_driver_is_
         commands.insert(scratch.name, [{"_id": 1}])
         commands.settle()
         commands.release()
-        its, tried = commands._client._checkout, 0
-
-        def checkout(*arguments: Any) -> Any:
-            nonlocal tried
-            tried += 1
-            if tried <= 2:
-                error = AutoReconnect("refused")  # as the pool says it
-                for label in ("SystemOverloadedError", "RetryableError"):
-                    error._add_error_label(label)
-                raise error
-            return its(*arguments)
-
-        monkeypatch.setattr(commands._client, "_checkout", checkout)
+        errors = [AutoReconnect("refused") for _ in range(2)]
+        for error in errors:  # as the pool says it
+            for label in ("SystemOverloadedError", "RetryableError"):
+                error._add_error_label(label)
+        tried = let_in_after(errors, commands, monkeypatch)
         commands.commit()
-    assert tried == 3 and scratch.rows == [{"_id": 1}]
+    assert len(tried) == 3 and scratch.rows == [{"_id": 1}]
 
 
 async def test_what_is_aborted_by_the_driver_is_gone(scratch: Scratch) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import json
 import threading
-import time
-from collections.abc import Iterator
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,18 @@ import pytest
 from click.testing import CliRunner
 
 from api.cli import main
+from api.imports import import_process
+from api.imports.import_runner import import_in_process
 from api.representations.imports import read_export
 from shared import codec
 from shared.core.protocol import Limits
+from shared.settings import Settings
 from tests.instance import Access, Instance
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import PATIENCE_SECONDS, until
+from tests.steps import counted_steps
+from tests.unit.api.in_memory import Service
+
+RECEIVED_BYTES = 65536
 
 
 def client(access: Access) -> httpx.Client:
@@ -114,9 +122,8 @@ def test_an_export_comes_back_whole(http: httpx.Client, other: httpx.Client, cod
     assert other.get("/export").content.splitlines()[2:] == again.splitlines()[2:]
 
 
-def test_an_import_takes_no_time_of_the_process_that_answers(server: Instance) -> None:
-    """What it computes would hold up every request of the process, in a thread too."""
-    states = [{"id": f"d{n}", "x": [n] * 2000} for n in range(2000)]
+def export_of(documents: int) -> bytes:
+    states = [{"id": f"d{n}", "x": [n] * 20} for n in range(documents)]
     lines = [
         {
             **{"kind": "document", "id": state["id"], "rev": f"{n + 1}-x", "hash": codec.content_hash(state)},
@@ -127,16 +134,53 @@ def test_an_import_takes_no_time_of_the_process_that_answers(server: Instance) -
     ]
     first = {"kind": "space", "format": 1, "space": "s", "cursor": "x-1", "at": 1.0}
     rows = [first, *lines, {"kind": "end", "documents": len(lines), "revisions": 0}]
-    export = b"".join(codec.dumps(row) + b"\n" for row in rows)
+    return b"".join(codec.dumps(row) + b"\n" for row in rows)
+
+
+async def test_an_import_takes_no_steps_of_the_process_that_answers(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it computes would hold up every request of the process, in a thread too. A step is a line of Python that
+    runs, in any thread: those are the same on every machine."""
+    export = export_of(2000)
+    with counted_steps() as reading:
+        read_export(io.BytesIO(export), Limits())
+
+    async def body() -> AsyncIterator[bytes]:
+        for begin in range(0, len(export), RECEIVED_BYTES):
+            yield export[begin : begin + RECEIVED_BYTES]
+
+    service = Service(settings)
+    space = f"s-{uuid.uuid4().hex[:12]}"
+    monkeypatch.setattr(service, "_import", partial(import_in_process, settings))
+    async with service.client(authorization=f"Bearer {await service.token(space)}") as http:
+        with counted_steps() as importing:
+            answer = await http.post("/import", content=body(), headers={"content-type": "application/x-ndjson"})
+    assert answer.json()["created"] == 2000
+    assert 0 < importing.count < reading.count / 10, (importing.count, reading.count)
+
+
+def test_no_process_that_answers_knows_what_an_import_says(server: Instance, http: httpx.Client) -> None:
+    """Without the process that reads it, this server cannot tell that it is wrong."""
     [api] = server.connection["children"]["api"]
-    began = time.process_time()
-    read_export(io.BytesIO(export), Limits())
-    reading = time.process_time() - began
-    with client(server.access()) as http:
-        before = sum(psutil.Process(api).cpu_times()[:2])
-        assert put(http, export)["created"] == 2000
-        taken = sum(psutil.Process(api).cpu_times()[:2]) - before
-    assert taken < reading / 2, f"{taken:.2f} s of the processor, and reading it takes {reading:.2f} s"
+    wrong = filled(http)[:-1] + b"x\n"
+    killed = []
+
+    def body() -> Iterator[bytes]:
+        yield wrong[:-10]
+        until(lambda: importers(api))
+        for process in importers(api):
+            process.kill()
+            killed.append(process.pid)
+        yield wrong[-10:]
+
+    answer = http.post("/import", content=body(), headers={"content-type": "application/x-ndjson"})
+    assert killed and (answer.status_code, answer.json()["code"]) == (503, "unavailable"), answer.text
+    assert http.post("/import", content=wrong).json()["code"] == "invalid-export"
+
+
+def importers(api: int) -> list[psutil.Process]:
+    return [one for one in psutil.Process(api).children() if import_process.__name__ in one.cmdline()]
 
 
 def test_what_comes_back_is_written_to_as_before(http: httpx.Client, other: httpx.Client) -> None:

@@ -1,0 +1,38 @@
+"""Steps: lines of our Python that run. They are the same on every machine, whatever else it does."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+_ROOT: Final = Path(__file__).resolve().parent.parent
+_OURS: Final = tuple(f"{_ROOT / package}/" for package in ("api", "client", "shared", "worker"))
+
+
+class Steps:
+    count = 0
+
+    def trace(self, frame: FrameType, event: str, _argument: object) -> Any:
+        if event == "call" and not frame.f_code.co_filename.startswith(_OURS):
+            return None
+        self.count += event == "line"
+        return self.trace
+
+
+@contextmanager
+def counted_steps() -> Iterator[Steps]:
+    """Of this thread, and of those that begin meanwhile."""
+    steps = Steps()
+    before, of_threads = sys.gettrace(), threading.gettrace()
+    threading.settrace(steps.trace)
+    sys.settrace(steps.trace)
+    try:
+        yield steps
+    finally:
+        sys.settrace(before)
+        threading.settrace(of_threads)  # type: ignore[arg-type]

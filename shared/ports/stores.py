@@ -152,7 +152,7 @@ class DocumentStore(Protocol):
 
         `meanwhile` is called with what `work` returned, in that thread, when all is written and nobody knows yet
         whether it will be stored: while the store commits, if that takes a while. So nobody may be told of it. Where
-        `work` runs again, so may this."""
+        `work` runs again, so may this. What it raises is logged: what is stored is answered as stored."""
         ...
 
     async def lineages(self, spaces: Collection[SpaceId]) -> dict[SpaceId, Lineage]:

@@ -8,6 +8,7 @@ import random
 import weakref
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
 
@@ -15,6 +16,7 @@ from shared.adapters.memory import MemorySpace
 from shared.adapters.mongodb import opened
 from shared.adapters.mongodb.client import Row
 from shared.adapters.mongodb.commands import Commands
+from shared.adapters.mongodb.transaction import MongoTransaction
 from shared.core.documents import Body, DeviceId
 from shared.core.resolution.batch import Answer, Item
 from shared.core.resolution.context import Outcome
@@ -46,6 +48,21 @@ EDIT = ["findAndModify spaces", "update documents", "insert revisions", "commitT
 
 async def test_a_new_document(writer: Writer) -> None:
     assert (await writer.write(submission({"id": "a"})))[1] == NEW
+
+
+@pytest.mark.parametrize("step", ["prepare_heads", "note_heads"])
+async def test_an_edit_that_is_stored_is_answered_though_its_heads_cannot_be_kept(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, step: str
+) -> None:
+    [made], _ = await writer.write(submission({"id": "a"}))
+    with monkeypatch.context() as patched:
+        patched.setattr(MongoTransaction, step, Mock(side_effect=LookupError))
+        [edited], _ = await writer.write(submission({"id": "a", "n": 1}, made.rev))
+    assert {record.message for record in caplog.records} == {"preparation_failed"}
+    caplog.clear()
+    [again], asked = await writer.write(submission({"id": "a", "n": 2}, edited.rev))
+    assert (edited.outcome, again.outcome) == (Outcome.FAST_FORWARD, Outcome.FAST_FORWARD)
+    assert asked == ["find documents", *EDIT], "nothing is known of what was written before"
 
 
 async def test_a_batch_of_new_documents_asks_no_more(writer: Writer) -> None:

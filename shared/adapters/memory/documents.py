@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,8 @@ from shared.core.resolution.usage import Usage
 from shared.ports import Changes, Current, Fence, FencedError, TooMuchError, Transaction
 
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -92,7 +95,10 @@ class MemoryDocumentStore:
             transaction = _BoundedTransaction(kept.space, max_bytes)
             result = await asyncio.to_thread(work, transaction)
             if meanwhile is not None:
-                await asyncio.to_thread(meanwhile, result)
+                try:
+                    await asyncio.to_thread(meanwhile, result)
+                except Exception:
+                    logger.exception("preparation_failed", extra={"fields": {"space": space}})
             kept.space.store(transaction.changes)
             return result
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +35,8 @@ from shared.core.documents import (
 from shared.ports import Fence, Transaction
 
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 _AT_ONCE: Final = 64
 """Transactions, each of another space. More wait for their turn."""
@@ -173,10 +176,14 @@ class Transactions:
                 return
             is_prepared = True
             metrics.WORK_SECONDS.observe(worked - began)
-            transaction.prepare_heads()
-            if meanwhile is not None:
-                meanwhile(result)
-            self._sessions.begin_next(begun)
+            try:
+                transaction.prepare_heads()
+                if meanwhile is not None:
+                    meanwhile(result)
+                self._sessions.begin_next(begun)
+            except Exception:
+                logger.exception("preparation_failed", extra={"fields": {"space": space}})
+                self._known.forget(space)
 
         try:
             self._commit(commands, prepare, deadline)
@@ -186,7 +193,11 @@ class Transactions:
         metrics.COMMIT_SECONDS.observe(time.perf_counter() - worked)
         self._remember(space, transaction.position)
         if fence is not None:
-            transaction.note_heads(self._known)
+            try:
+                transaction.note_heads(self._known)
+            except Exception:
+                logger.exception("preparation_failed", extra={"fields": {"space": space}})
+                self._known.forget(space)
         return result
 
     def _commit(self, commands: Commands, meanwhile: Callable[[], None], deadline: float) -> None:

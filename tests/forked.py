@@ -2,7 +2,8 @@
 them, whatever starts `python -m MODULE` by way of `subprocess` gets a fork of that process, which runs the module.
 
 A server starts five processes of Python, and loading is two thirds of the CPU that it takes until it is ready; the
-suite starts some forty servers. What a fork has is what it would have had: its own environment, working directory,
+suite starts some forty servers; each import starts one more, which takes longer to load than to import what tests
+have. What a fork has is what it would have had: its own environment, working directory,
 session, descriptors, signals and event loop; and it dies with its parent where `ops/die_with_parent.py` would see to
 that.
 """
@@ -25,51 +26,76 @@ import warnings
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, Final, NoReturn
+from types import MappingProxyType
+from typing import Any, Final, NoReturn
 
+import api.imports.import_runner
+import api.large.parser_pool
 import worker.large
 from tests import preloaded
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
 _DYING_WITH_PARENT: Final = str(_ROOT / "ops" / "die_with_parent.py")
 _MODULES: Final = ("api.serve", "api.cli", "worker")
+_STARTING: Final = (api.imports.import_runner, api.large.parser_pool, worker.large)
+"""Start a process beside their own."""
 _PR_SET_PDEATHSIG: Final = 1
+_PR_SET_NAME: Final = 15
 _execute: Final = vars(subprocess)["_fork_exec"]
 
 
 def install(place: Path) -> None:
     """From now on, here and in the forks of this process. `place`: where `tests.preloaded` listens."""
     vars(subprocess)["_fork_exec"] = _start
-    vars(worker.large)["start_module"] = partial(Beside.start, place)
+    for module in _STARTING:
+        vars(module)["start_module"] = partial(Beside.start, place)
 
 
 def run(module: str) -> None:
-    """As `python -m` does."""
+    """As `python -m` does. The last word of the module is the name of the process."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_NAME, module.rpartition(".")[2].encode(), 0, 0, 0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # that it is loaded already
         runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 class Beside:
-    """A worker's process for what is large, as asyncio.subprocess.Process has it. Not a fork of the worker, which has
+    """A process beside a server's own, as asyncio.subprocess.Process has it. Not a fork of that process, which has
     threads and connections by then, but of the process that all are forked from."""
 
-    def __init__(self, pid: int, stdin: IO[bytes], connection: socket.socket) -> None:
+    def __init__(self, pid: int, connection: socket.socket, stdin: asyncio.StreamWriter) -> None:
         self.pid, self.stdin = pid, stdin
+        self.stdout: asyncio.StreamReader | None = None
         self.returncode: int | None = None
+        self._answers: asyncio.BaseTransport | None = None
         self._ended = asyncio.create_task(self._until_it_ends(connection))
 
     @classmethod
-    async def start(cls, place: Path, module: str, *, answers: bool, defaults: Mapping[str, str]) -> Beside:
+    async def start(
+        cls, place: Path, module: str, *, answers: bool = True, defaults: Mapping[str, str] = MappingProxyType({})
+    ) -> Beside:
         """As shared.python_process.start_module does. What the C library is told in its environment has no effect."""
-        assert not answers
-        out, into = os.pipe()
+        asked, into = os.pipe()
+        out, answered = os.pipe() if answers else (-1, -1)
         arguments, environment = ["-m", module], {**defaults, **os.environ}
+        descriptors = [answered if answers else 1, 2, asked]
         try:
-            connection, pid = preloaded.asked(place, arguments, environment, Path.cwd(), [1, 2, out])
+            connection, pid = preloaded.asked(place, arguments, environment, Path.cwd(), descriptors)
         finally:
-            os.close(out)
-        return cls(pid, os.fdopen(into, "wb", buffering=0), connection)
+            for descriptor in (asked, answered):
+                if descriptor >= 0:
+                    os.close(descriptor)
+        process = cls(pid, connection, await _writer(into))
+        if answers:
+            await process._listen(out)
+        return process
+
+    async def _listen(self, descriptor: int) -> None:
+        self.stdout = reader = asyncio.StreamReader()
+        self._answers, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", buffering=0)
+        )
 
     async def _until_it_ends(self, connection: socket.socket) -> int:
         connection.setblocking(False)
@@ -84,8 +110,21 @@ class Beside:
         return await asyncio.shield(self._ended)
 
     def kill(self) -> None:
+        """Nobody reads any more then."""
+        if self._answers is not None:
+            self._answers.close()
         if self.returncode is None:
             os.kill(self.pid, signal.SIGKILL)
+
+
+async def _writer(descriptor: int) -> asyncio.StreamWriter:
+    """To a pipe."""
+    loop = asyncio.get_running_loop()
+    pipe = os.fdopen(descriptor, "wb", buffering=0)
+    transport, protocol = await loop.connect_write_pipe(
+        lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), pipe
+    )
+    return asyncio.StreamWriter(transport, protocol, None, loop)
 
 
 def _start(*arguments: Any) -> int:

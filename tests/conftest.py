@@ -14,13 +14,15 @@ from httpx._transports import default as transports
 from shared.settings import Settings
 from tests.instance import ROOT, Access, Instance
 from tests.left_tasks import pytest_fixture_setup, pytest_runtest_teardown
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import PATIENCE_SECONDS, SERVER_CONSTANTS, set_constants
 
 __all__ = ("pytest_fixture_setup", "pytest_runtest_teardown")
 
 # By itself it gives up after five seconds.
 for _kind in ("connect", "read", "write", "pool"):
     setattr(DEFAULT_TIMEOUT_CONFIG, _kind, PATIENCE_SECONDS)
+# The adapters that a test opens itself wait for as long as those of the servers.
+set_constants(SERVER_CONSTANTS)
 # What a client trusts takes twenty milliseconds to read, and thousands of clients are made.
 vars(transports)["create_ssl_context"] = cache(vars(transports)["create_ssl_context"])
 # How long an example takes says nothing on a busy machine.

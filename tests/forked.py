@@ -14,6 +14,7 @@ import asyncio
 import atexit
 import ctypes
 import gc
+import json
 import os
 import runpy
 import signal
@@ -33,6 +34,7 @@ import api.imports.import_runner
 import api.large.parser_pool
 import worker.large
 from tests import preloaded
+from tests.patience import set_constants
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
 _DYING_WITH_PARENT: Final = str(_ROOT / "ops" / "die_with_parent.py")
@@ -52,9 +54,11 @@ def install(place: Path) -> None:
 
 
 def run(module: str) -> None:
-    """As `python -m` does. The last word of the module is the name of the process."""
+    """As `python -m` does, but for the constants that are to be others. The last word of the module is the name of
+    the process."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_NAME, module.rpartition(".")[2].encode(), 0, 0, 0)
+    set_constants(json.loads(os.environ.get(preloaded.CONSTANTS, "{}")))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # that it is loaded already
         runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -12,10 +12,11 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any, ClassVar, TypeVar
 
 from api.access.provision import Provision
@@ -25,7 +26,7 @@ from shared.core.access.audit import BY_OPERATOR
 from shared.core.documents import SpaceId, UserName
 from shared.settings import Settings
 from tests import preloaded
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import PATIENCE_SECONDS, SERVER_CONSTANTS, SERVER_SETTINGS, STORE_TIMEOUT_SECONDS
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
@@ -92,13 +93,22 @@ class Instance:
     """What holds where it is not said."""
 
     def __init__(
-        self, data: Path, *, api: int = 1, workers: int = 1, root: Path = ROOT, loads: bool | None = None
+        self,
+        data: Path,
+        *,
+        api: int = 1,
+        workers: int = 1,
+        root: Path = ROOT,
+        loads: bool | None = None,
+        constants: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
-        """`root`: the checkout whose programs run. `loads`: each process loads its modules itself; else they are
-        forked from one that has (`tests.preloaded`)."""
+        """`root`: the checkout whose programs run. `loads`: each process loads its modules itself, and is as it is
+        for everybody; else they are forked from one that has (`tests.preloaded`), and wait for each other with the
+        patience of tests. `constants`: of modules, by module and name, that are others in these forks."""
         self.data = data
         self._root = root
-        self._loads = root != ROOT or (self.loads if loads is None else loads)
+        self._loads = not constants and (root != ROOT or (self.loads if loads is None else loads))
+        self._constants = constants
         self._command = [
             sys.executable,
             str(root / "ops" / "supervise.py"),
@@ -119,6 +129,12 @@ class Instance:
         self.data.parent.mkdir(parents=True, exist_ok=True)
         log = self.data.with_suffix(".log").open("ab")
         whole = {**os.environ, "PYTHONPATH": str(self._root), **environment}
+        if not self._loads:
+            whole = {
+                **SERVER_SETTINGS,
+                **whole,
+                preloaded.CONSTANTS: json.dumps({**SERVER_CONSTANTS, **self._constants}),
+            }
         said, says = os.pipe()
         self._said = open(said, "rb")  # noqa: PTH123, SIM115 -- closed by `stop`
         with log, open(says, "wb") as output:  # noqa: PTH123
@@ -171,6 +187,8 @@ class Instance:
             mongo_url=connection["mongo_url"],
             mongo_database=connection["mongo_database"],
             redis_url=connection["redis_url"],
+            store_timeout_seconds=STORE_TIMEOUT_SECONDS,
+            submit_deadline_seconds=PATIENCE_SECONDS,
         )
 
     def access(

@@ -33,6 +33,8 @@ from tests.patience import PATIENCE_SECONDS
 ROOT = Path(__file__).resolve().parent.parent
 CLIENT, SERVER = "client", "server"
 """What is loaded."""
+CONSTANTS = "TESTS_CONSTANTS"
+"""The variable of the environment that says which constants a server's processes have in place of their own."""
 _LATE = ("anyio._backends._asyncio", "anyio.streams.tls", "certifi", "h11", "httpcore")
 """What httpx loads with its first client."""
 _LATE_IN_SERVERS = ("pymongo.asynchronous.auth", "uvicorn.lifespan.on", "uvicorn.loops.uvloop", "uvicorn.supervisors")

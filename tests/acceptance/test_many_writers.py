@@ -101,7 +101,7 @@ def test_sixteen_processes_lose_nothing(
 
     async def run(load: Load) -> tuple[Report, Follower]:
         async with opened(instance.settings) as mongo:
-            follower = Follower(MongoDocumentStore(mongo, give_up_after_seconds=10), load.space)
+            follower = Follower(MongoDocumentStore(mongo, give_up_after_seconds=60), load.space)
             following = asyncio.create_task(follower.follow())
             report = await asyncio.to_thread(load.finish)
             following.cancel()

@@ -23,7 +23,7 @@ import pytest
 
 from tests.attack.attacks import ATTACKS
 from tests.instance import ROOT, Instance
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import PATIENCE_SECONDS, SERVER_SETTINGS
 
 PACE_SECONDS = 0.05
 MAX_RATIO = 3.0
@@ -65,7 +65,8 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         pytest.skip("with --soak")
     folder = tmp_path_factory.mktemp("attacked")
     instance = Instance(folder / "data", api=request.param, workers=request.param, loads=True)
-    yield instance.start()
+    # Who is held up is told of by HELD_UP_TIMES.
+    yield instance.start(**({} if request.config.getoption("--soak") else SERVER_SETTINGS))
     instance.discard()
 
 

@@ -19,7 +19,7 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[DocumentStore]:
         yield MemoryDocumentStore()
         return
     async with opened(request.getfixturevalue("settings")) as mongo:
-        yield MongoDocumentStore(mongo, give_up_after_seconds=20)
+        yield MongoDocumentStore(mongo, give_up_after_seconds=60)
 
 
 @pytest.fixture

@@ -373,7 +373,7 @@ async def test_a_transaction_that_the_database_ends_while_it_works_is_run_again(
         return attempts
 
     async with opened(settings) as mongo:
-        store = MongoDocumentStore(mongo, give_up_after_seconds=20)
+        store = MongoDocumentStore(mongo, give_up_after_seconds=60)
         await store.transact(space, lambda found: found.write(found.allot(60, 60), many_writes(60), {}))
         assert await store.transact(space, work) == 2
         attempts = 0

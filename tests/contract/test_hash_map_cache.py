@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
-import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -14,13 +12,14 @@ from redis.asyncio import Redis
 
 from shared.adapters.memory.cache import MemoryHashMapCache
 from shared.adapters.redis import connection as adapter
+from shared.adapters.redis import map_cache
 from shared.adapters.redis.keys import space_key
 from shared.adapters.redis.map_cache import RedisHashMapCache
 from shared.core.documents import ContentHash, DocumentId, Epoch, Position, SequenceNumber, SpaceId
 from shared.core.index.hash_map import BucketedMap
 from shared.ports import HashMapCache
 from shared.settings import Settings
-from tests.patience import TIMES
+from tests.patience import NEVER_SECONDS, PATIENCE_SECONDS
 
 
 @pytest.fixture
@@ -110,32 +109,27 @@ async def test_a_mixture_of_two_maps_is_not_believed(
     assert await redis_cache.load(space) == a_map(7)
 
 
-async def test_one_builds_and_the_others_are_called_when_it_is_done(cache: HashMapCache) -> None:
-    took = [await seconds_to_call_the_others(cache)]
-    while took[-1] > 2.0:  # by itself each looks again after three seconds
-        assert len(took) < TIMES, took
-        took.append(await seconds_to_call_the_others(cache))
+async def test_one_builds_and_the_others_are_called_when_it_is_done(
+    cache: HashMapCache, space: SpaceId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None of them looks by itself, or has the build for its own after a while."""
+    monkeypatch.setattr(map_cache, "_CALLED_SECONDS", NEVER_SECONDS)
+    monkeypatch.setattr(map_cache, "BUILD_LEASE_MS", 1000 * NEVER_SECONDS)
+    begun, building, builders = asyncio.Event(), asyncio.Event(), 0
 
-
-async def seconds_to_call_the_others(cache: HashMapCache) -> float:
-    space = SpaceId(f"s-{uuid.uuid4().hex[:12]}")
-    building = asyncio.Event()
-    builders = 0
-
-    async def one() -> float:
+    async def one() -> bool:
         nonlocal builders
         async with await cache.build(space) as mine:
             if mine:
                 builders += 1
+                begun.set()
                 await building.wait()
-                return 0.0
-            return time.monotonic()
+            return mine
 
-    tasks = [asyncio.create_task(one()) for _ in range(8)]
-    done, _ = await asyncio.wait(tasks, timeout=0.5)
-    assert not done and builders == 1
-    at = time.monotonic()
-    building.set()
-    ends = [end for end in await asyncio.gather(*tasks) if end]
-    assert builders == 1 and len(ends) == 7
-    return max(ends) - at
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        tasks = [asyncio.create_task(one()) for _ in range(8)]
+        await begun.wait()
+        done, _ = await asyncio.wait(tasks, timeout=0.5)
+        assert not done and builders == 1
+        building.set()
+        assert sorted(await asyncio.gather(*tasks)) == [False] * 7 + [True] and builders == 1

@@ -28,7 +28,7 @@ async def mongo(settings: Settings) -> AsyncIterator[Mongo]:
 
 @pytest.fixture
 def store(mongo: Mongo) -> DocumentStore:
-    return MongoDocumentStore(mongo, give_up_after_seconds=20)
+    return MongoDocumentStore(mongo, give_up_after_seconds=60)
 
 
 async def copy_of(mongo: Mongo, space: SpaceId) -> dict[str, list[Any]]:
@@ -74,7 +74,7 @@ async def test_the_first_write_to_another_process_of_the_database_begins_a_histo
     told = (await store.lineages([space]))[space].position
     # As it is when a directory is put back: the process that wrote there last is gone.
     await put_back(mongo, space, copy, process="another")
-    other = MongoDocumentStore(mongo, give_up_after_seconds=20)
+    other = MongoDocumentStore(mongo, give_up_after_seconds=60)
     await put(other, space, "b", 1)
     lineage = (await other.lineages([space]))[space]
     assert lineage.sequence == told.sequence and lineage.current != told.epoch

@@ -41,7 +41,7 @@ async def mongo(settings: Settings, space: SpaceId, monkeypatch: pytest.MonkeyPa
 
 
 def store_on(mongo: Mongo) -> MongoDocumentStore:
-    return MongoDocumentStore(mongo, give_up_after_seconds=5)
+    return MongoDocumentStore(mongo, give_up_after_seconds=60)
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -26,14 +26,15 @@ from shared.adapters.redis.submission_queue import RedisSubmissionQueue
 from shared.core.documents import DeviceId, JsonText, SequenceNumber, SpaceId
 from shared.core.resolution.batch import Answer, Item
 from shared.core.resolution.context import AcknowledgedMap, Outcome
-from shared.ports import OverloadedError, UnavailableError
+from shared.ports import Envelope, OverloadedError, UnavailableError
 from shared.settings import Settings
-from shared.testing.queue import Queue, QueueContract, an_item, answer_all, echo, leased, space, taken
+from shared.testing.queue import Queue, QueueContract, an_item, answer_all, echo, space, taken
 from tests.patience import PATIENCE_SECONDS
 
 __all__ = ["space"]
 
-DEADLINE, LEASE = 3.0, 0.4
+DEADLINE, LEASE = 0.4, 0.4
+"""Where somebody is to wait too long, or to lose a space."""
 
 
 @asynccontextmanager
@@ -48,21 +49,36 @@ async def connected(settings: Settings) -> AsyncIterator[WakingRedis]:
 @pytest.fixture
 def alone(settings: Settings) -> Settings:
     url = urlunsplit(urlsplit(settings.redis_url)._replace(path="/1"))
-    return replace(settings, redis_url=url, submit_deadline_seconds=DEADLINE, lease_seconds=LEASE)
+    return replace(settings, redis_url=url, submit_deadline_seconds=PATIENCE_SECONDS, lease_seconds=PATIENCE_SECONDS)
 
 
 class TestArqQueue(QueueContract):
     @pytest.fixture
     async def queue(self, alone: Settings) -> AsyncIterator[Queue]:
-        async with connected(alone) as redis, RedisSubmissionQueue(redis, alone) as submissions:
-            yield Queue(submissions, RedisInbox(redis, alone), DEADLINE, LEASE)
+        hasty = replace(alone, submit_deadline_seconds=DEADLINE)
+        async with (
+            connected(alone) as redis,
+            RedisSubmissionQueue(redis, alone) as submissions,
+            RedisSubmissionQueue(redis, hasty) as hasty_submissions,
+        ):
+
+            def inbox_of(seconds: float) -> RedisInbox:
+                return RedisInbox(redis, replace(alone, lease_seconds=seconds))
+
+            yield Queue(submissions, RedisInbox(redis, alone), hasty_submissions, DEADLINE, inbox_of)
 
 
 class TestMemoryQueue(QueueContract):
     @pytest.fixture
     def queue(self) -> Queue:
-        queue = MemoryQueue(deadline_seconds=DEADLINE, lease_seconds=LEASE)
-        return Queue(MemorySubmissionQueue(queue), MemoryInbox(queue), DEADLINE, LEASE)
+        queue = MemoryQueue(deadline_seconds=PATIENCE_SECONDS, lease_seconds=PATIENCE_SECONDS)
+        return Queue(
+            MemorySubmissionQueue(queue),
+            MemoryInbox(queue),
+            MemorySubmissionQueue(queue, deadline_seconds=DEADLINE),
+            DEADLINE,
+            lambda seconds: MemoryInbox(queue, lease_seconds=seconds),
+        )
 
 
 async def test_what_is_sent_is_noted_in_the_acknowledgements_of_its_device(alone: Settings, space: SpaceId) -> None:
@@ -78,7 +94,7 @@ async def test_what_is_sent_is_noted_in_the_acknowledgements_of_its_device(alone
                 await acknowledgements.listed(space, device, at, SequenceNumber(int(at)))
 
         await listed(1.0)
-        async with await leased(Queue(submissions, RedisInbox(redis, alone), DEADLINE, LEASE), space) as lease:
+        async with await leased_from(RedisInbox(redis, alone), space) as lease:
             sending = asyncio.create_task(submissions.submit_all(space, [one, several]))
             await answer_all(lease, await taken(lease, 2))
             await sending
@@ -90,12 +106,11 @@ async def test_what_is_sent_is_noted_in_the_acknowledgements_of_its_device(alone
 async def test_what_a_wiped_redis_has_lost_is_sent_again_though_others_wait_in_the_inbox(
     alone: Settings, space: SpaceId
 ) -> None:
-    patient = replace(alone, submit_deadline_seconds=60)
     async with (
-        connected(patient) as redis,
-        RedisSubmissionQueue(redis, patient) as one,
-        RedisSubmissionQueue(redis, patient) as other,
-        await leased(Queue(one, RedisInbox(redis, patient), DEADLINE, LEASE), space) as lease,
+        connected(alone) as redis,
+        RedisSubmissionQueue(redis, alone) as one,
+        RedisSubmissionQueue(redis, alone) as other,
+        await leased_from(RedisInbox(redis, alone), space) as lease,
     ):
         lost = [asyncio.create_task(one.submit(space, an_item(name))) for name in ("a", "b")]
         async with ended(lost):
@@ -104,7 +119,7 @@ async def test_what_a_wiped_redis_has_lost_is_sent_again_though_others_wait_in_t
             sending = [*lost, asyncio.create_task(other.submit(space, an_item("c")))]
             async with (
                 ended(sending),
-                await leased(Queue(one, RedisInbox(redis, patient), DEADLINE, LEASE), space) as new,
+                await leased_from(RedisInbox(redis, alone), space) as new,
             ):
                 envelopes = await taken(new, 3)
                 await answer_all(new, envelopes)
@@ -159,11 +174,10 @@ async def test_a_lease_has_a_later_number_though_the_clock_is_set_back(alone: Se
 async def test_a_reply_that_was_lost_is_asked_for_again_and_what_still_waits_is_not(
     alone: Settings, space: SpaceId
 ) -> None:
-    patient = replace(alone, submit_deadline_seconds=60)
     async with (
-        connected(patient) as redis,
-        RedisSubmissionQueue(redis, patient) as submissions,
-        await leased(Queue(submissions, RedisInbox(redis, patient), DEADLINE, LEASE), space) as lease,
+        connected(alone) as redis,
+        RedisSubmissionQueue(redis, alone) as submissions,
+        await leased_from(RedisInbox(redis, alone), space) as lease,
     ):
         sending = [asyncio.create_task(submissions.submit(space, an_item("a")))]
         async with ended(sending):
@@ -182,7 +196,7 @@ async def test_more_than_may_wait_is_not_taken_in(alone: Settings) -> None:
     few = replace(alone, inbox_documents=2)
     async with connected(few) as redis, RedisSubmissionQueue(redis, few) as submissions:
         sending = [asyncio.create_task(submissions.submit(here, an_item(f"d{n}"))) for n in range(2)]
-        async with await leased(Queue(submissions, RedisInbox(redis, alone), DEADLINE, LEASE), here) as lease:
+        async with await leased_from(RedisInbox(redis, alone), here) as lease:
             envelopes = await taken(lease, 2)
             with pytest.raises(OverloadedError):
                 await submissions.submit(here, an_item("more"))
@@ -195,7 +209,7 @@ async def test_a_lease_ends_though_its_renewal_misses_the_cancellation(alone: Se
     """As the client does it now and then; the space would stay with this worker until the job's time is up."""
     here = SpaceId("s-deaf")
     async with connected(alone) as redis:
-        lease = await RedisInbox(redis, alone).lease(here)
+        lease = await RedisInbox(redis, replace(alone, lease_seconds=LEASE)).lease(here)
         assert lease is not None
         renew, calls, renewing = lease._renewed, 0, asyncio.Event()
 
@@ -282,14 +296,20 @@ async def test_the_bytes_that_wait_for_a_space_have_a_bound_and_others_have_room
 async def test_what_nobody_waits_for_any_more_makes_room_whoever_has_the_lease(
     alone: Settings, space: SpaceId
 ) -> None:
-    settings = replace(alone, inbox_bytes=30_000, submit_deadline_seconds=0.5)
-    async with connected(settings) as redis, RedisSubmissionQueue(redis, settings) as submissions:
+    settings = replace(alone, inbox_bytes=30_000)
+    hasty = replace(settings, submit_deadline_seconds=DEADLINE)
+    async with (
+        connected(settings) as redis,
+        RedisSubmissionQueue(redis, settings) as submissions,
+        RedisSubmissionQueue(redis, hasty) as impatient,
+    ):
         inbox = RedisInbox(redis, settings)
         dead = await leased_from(inbox, space)  # and never ended
         for _ in range(2):  # the second one has room
             with pytest.raises(UnavailableError, match="no worker answered"):
-                await submissions.submit(space, large_item("a", 20_000))
+                await impatient.submit(space, large_item("a", 20_000))
         assert len(await dead.take()) == 0, "it expired"
+        await redis.delete(space_key(space, "lease"))
         late = asyncio.create_task(submissions.submit(space, large_item("b", 20_000)))
         async with await leased_from(inbox, space) as lease:
             envelopes = await taken(lease, 1)
@@ -303,18 +323,13 @@ async def test_what_nobody_waits_for_any_more_makes_room_whoever_has_the_lease(
 async def test_what_expired_while_it_was_decided_does_not_take_others_with_it(
     alone: Settings, space: SpaceId
 ) -> None:
-    settings = replace(alone, submit_deadline_seconds=0.6)
     async with (
-        connected(settings) as redis,
-        RedisSubmissionQueue(redis, settings) as submissions,
-        await leased_from(RedisInbox(redis, settings), space) as lease,
+        connected(alone) as redis,
+        RedisSubmissionQueue(redis, alone) as submissions,
+        await leased_from(RedisInbox(redis, alone), space) as lease,
     ):
-        late = asyncio.create_task(submissions.submit(space, an_item("late")))
-        slow = await taken(lease, 1)
-        with pytest.raises(UnavailableError):
-            await late
         key = space_key(space, "inbox")
-        first = await redis.lindex(key, 0)
+        slow, first = await taken_and_expired(redis, alone, space, lease)
         sending = asyncio.create_task(submissions.submit(space, an_item("b")))
         while await redis.lindex(key, 0) == first:  # it is dropped when the other one comes
             await asyncio.sleep(0.01)
@@ -323,6 +338,25 @@ async def test_what_expired_while_it_was_decided_does_not_take_others_with_it(
         assert [item.submission.document for item in envelopes[0].items] == ["b"]
         await answer_all(lease, envelopes)
         await sending
+
+
+async def taken_and_expired(
+    redis: WakingRedis, settings: Settings, space: SpaceId, lease: RedisLease
+) -> tuple[list[Envelope], bytes]:
+    """What nobody waits for any more, and how it stands in the inbox. It has to be taken before: whoever sends it
+    waits longer, if that came too late."""
+    for seconds in (0.6, 6.0, 60.0):
+        async with RedisSubmissionQueue(redis, replace(settings, submit_deadline_seconds=seconds)) as submissions:
+            late = asyncio.create_task(submissions.submit(space, an_item("late")))
+            envelopes: list[Envelope] = []
+            while not envelopes and not late.done():
+                envelopes = await lease.take()
+            row = await redis.lindex(space_key(space, "inbox"), 0)
+            with pytest.raises(UnavailableError):
+                await late
+            if envelopes and row is not None:
+                return envelopes, row
+    raise AssertionError("it expired each time before it was taken")
 
 
 async def test_a_batch_is_no_more_than_fits_a_lease_and_what_is_large_goes_to_its_process(
@@ -386,7 +420,7 @@ async def test_no_more_replies_are_texts_at_a_time_than_go_in_one_call(
     body = JsonText(b'"%s"' % (b"x" * 2**20))
     async with connected(alone) as redis, RedisSubmissionQueue(redis, alone) as submissions:
         sending = [asyncio.create_task(submissions.submit(space, an_item(f"d{n}"))) for n in range(16)]
-        async with await leased(Queue(submissions, RedisInbox(redis, alone), DEADLINE, LEASE), space) as lease:
+        async with await leased_from(RedisInbox(redis, alone), space) as lease:
             envelopes = await taken(lease, 16)
             monkeypatch.setattr(LeaseWire, "write", noted)
             await answer_all(

@@ -150,7 +150,7 @@ async def test_an_import_takes_what_there_is_room_for(store: DocumentStore, spac
 
 async def test_what_an_earlier_release_wrote_is_counted_beside_writers(settings: Settings, space: SpaceId) -> None:
     async with opened(settings) as mongo:
-        store = MongoDocumentStore(mongo, give_up_after_seconds=20)
+        store = MongoDocumentStore(mongo, give_up_after_seconds=60)
         for text in ("a" * 500, "b" * 700):
             await sent(store, space, [item("a", text=text), item("b", text=text)], Quota())
         # As a process of the earlier release leaves it: no sizes, no sums.

@@ -149,7 +149,7 @@ class InMongo:
     def _run(self, call: Callable[[MongoDocumentStore], Coroutine[Any, Any, T]]) -> T:
         async def run() -> T:
             async with opened(self._settings) as mongo:
-                return await call(MongoDocumentStore(mongo, give_up_after_seconds=20))
+                return await call(MongoDocumentStore(mongo, give_up_after_seconds=60))
 
         return asyncio.run(run())
 
@@ -162,7 +162,7 @@ class ByOneWorker(InMongo):
         self._runner = asyncio.Runner()
         self._left = AsyncExitStack()
         mongo = self._runner.run(self._left.enter_async_context(opened(settings)))
-        self._store = MongoDocumentStore(mongo, give_up_after_seconds=20)
+        self._store = MongoDocumentStore(mongo, give_up_after_seconds=60)
 
     def transact(self, work: Callable[[Transaction], T]) -> T:
         return self._run(lambda store: store.transact(self._space, work, Fence(1, "one")))

@@ -203,7 +203,7 @@ def test_stopped_half_way_it_goes_on_with_what_was_written_meanwhile(
 
     async def interrupted() -> None:
         async with opened(fleet.settings) as mongo:
-            store = MongoDocumentStore(mongo, give_up_after_seconds=10)
+            store = MongoDocumentStore(mongo, give_up_after_seconds=60)
             with file.open("rb") as source:
                 checked(source)
                 with pytest.raises(StoppedError):

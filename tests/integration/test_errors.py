@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import select
 import socket
 import uuid
 from collections.abc import Callable, Iterator
@@ -262,10 +263,12 @@ class Raw:
 
     def send_until_refused(self, part: bytes) -> int:
         """How much was sent before the other side had had enough."""
-        sent = 0
-        self._socket.settimeout(1)
+        sent, answered = 0, False
         try:
             while sent < 2**30:
+                if not answered:
+                    answered = bool(select.select([self._socket], [self._socket], [], PATIENCE_SECONDS)[0])
+                self._socket.settimeout(1 if answered else PATIENCE_SECONDS)
                 sent += self._socket.send(part)
         except OSError:  # it reads no more, or has hung up
             pass
@@ -273,7 +276,7 @@ class Raw:
 
     def answer(self) -> bytes:
         """All that it says until it hangs up."""
-        self._socket.settimeout(20)
+        self._socket.settimeout(PATIENCE_SECONDS)
         answer = b""
         while part := self._socket.recv(65536):
             answer += part

@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import threading
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 import pytest
+from redis.commands.core import AsyncScript
 
 from shared import codec
 from shared.adapters import arq
 from shared.adapters.mongodb import MongoDocumentStore, opened
-from shared.adapters.redis.inbox import RedisInbox
+from shared.adapters.redis.inbox import RedisInbox, RedisLease
 from shared.adapters.redis.keys import space_key
 from shared.adapters.redis.submission_queue import RedisSubmissionQueue
 from shared.core.documents import Body, DeviceId, DocumentId, SpaceId
@@ -36,9 +38,11 @@ from worker.tasks.resolve import InboxDrain
 T = TypeVar("T")
 
 LIMIT = Settings().max_document_bytes
-MERGES_SECONDS = (3.0, 9.0, 27.0)
-"""A lease lasts a third of that, and is renewed three times as often. What shares the processor with the test may
-hold the loop up for longer than it may be, but hardly each time; a merge on the loop holds it up for all of that."""
+LEASES_SECONDS = (1.0, 6.0, 60.0)
+"""One is renewed three times as often as it lasts. What shares the processor with the test may hold the loop up for
+longer than it may be, but hardly each time."""
+RENEWALS = 4
+"""So many times while a merge runs: it takes longer than a lease lasts that nobody renews."""
 
 Parts = tuple[arq.WakingRedis, RedisSubmissionQueue, RedisInbox, InboxDrain]
 
@@ -74,18 +78,30 @@ def item(body: Body, base: str) -> Item:
     return Item(submission, DeviceId("d1"))
 
 
-def slow_merge(seconds: float) -> Callable[..., Any]:
-    """The merge, again and again: one that the limits allow takes no longer than what shares the processor with the
-    test may hold a loop up."""
+class SlowMerge:
+    """The merge, which ends when the lease was renewed often enough meanwhile."""
 
-    def merged_for_long(*arguments: Any, **options: Any) -> Any:
-        until = time.monotonic() + seconds
-        while True:
-            merged = merge(*arguments, **options)
-            if time.monotonic() > until:
-                return merged
+    def __init__(self) -> None:
+        self._loop_thread = threading.current_thread()
+        self._renewed = threading.Semaphore(0)
+        self.was_beside_the_loop = False
 
-    return merged_for_long
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        self.was_beside_the_loop = threading.current_thread() is not self._loop_thread
+        for _ in range(RENEWALS if self.was_beside_the_loop else 0):
+            assert self._renewed.acquire(timeout=PATIENCE_SECONDS), "nobody renews the lease"
+        return merge(*arguments, **options)
+
+    def sees(self, lease: RedisLease) -> RedisLease:
+        renew = lease._renewed
+
+        async def renewed(**arguments: Any) -> Any:
+            answer = await renew(**arguments)
+            self._renewed.release(1 if answer else 100)  # it ran out: the merge need not wait any more
+            return answer
+
+        lease._renewed = cast(AsyncScript, renewed)
+        return lease
 
 
 class RanOutError(Exception):
@@ -105,47 +121,50 @@ async def test_the_lease_is_renewed_while_a_large_merge_runs(
     ours["ours"], theirs["theirs"] = True, True
     assert len(codec.canonical(base)) < LIMIT
 
-    async def submitted(space: SpaceId, body: Body, on: str) -> tuple[Answer, int, float]:
-        """The answer, how often the loop turned meanwhile, and how long it took."""
+    async def submitted(space: SpaceId, body: Body, on: str) -> Answer:
         async with ended(sender.submit(space, item(body, on))) as sending:
             while not await redis.llen(space_key(space, "inbox")):
                 await asyncio.sleep(0.001)
             async with ended(worker.drain(space)) as draining:
                 while not draining.done() and not await redis.exists(space_key(space, "lease")):
                     await asyncio.sleep(0.001)
-                began, turns = time.monotonic(), 0
                 while not sending.done():
                     await asyncio.sleep(0.02)
-                    turns += 1
                     other = await inbox.lease(space)
                     if other is not None:
                         async with other:  # it would keep the worker from what comes next
                             if not sending.done():
                                 raise RanOutError
-                took = time.monotonic() - began
                 await draining
             reply = await sending
         assert isinstance(reply, Answer)
-        return reply, turns, took
+        return reply
 
-    async def merged(seconds: float) -> tuple[Answer, int, float]:
+    async def merged(lease_seconds: float) -> tuple[Answer, SlowMerge]:
         space = SpaceId(f"s-{uuid.uuid4().hex[:12]}")
-        made, _, _ = await submitted(space, base, "0")
+        made = await submitted(space, base, "0")
         assert made.rev is not None
         await submitted(space, ours, made.rev)
-        with monkeypatch.context() as patch:
-            patch.setattr(inbox, "_settings", replace(inbox._settings, lease_seconds=seconds / 3))
-            patch.setattr(rebase, "merge", slow_merge(seconds))
-            return await submitted(space, theirs, made.rev)
+        slow, lease_of = SlowMerge(), inbox.lease
 
-    for seconds in MERGES_SECONDS:
+        async def seen(space: SpaceId) -> RedisLease | None:
+            lease = await lease_of(space)
+            return lease and slow.sees(lease)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(inbox, "_settings", replace(inbox._settings, lease_seconds=lease_seconds))
+            patch.setattr(inbox, "lease", seen)
+            patch.setattr(rebase, "merge", slow)
+            return await submitted(space, theirs, made.rev), slow
+
+    for seconds in LEASES_SECONDS:
         with suppress(RanOutError):
-            reply, turns, took = await merged(seconds)
+            reply, slow = await merged(seconds)
             break
     else:
         pytest.fail("the lease ran out each time")
     assert reply.outcome is Outcome.MERGED and reply.conflicts
-    assert took > seconds and turns > took / seconds * 3, "the loop stood still"
+    assert slow.was_beside_the_loop, "nobody could renew the lease meanwhile"
 
 
 @asynccontextmanager

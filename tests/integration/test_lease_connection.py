@@ -13,9 +13,10 @@ import pytest
 from redis.exceptions import ConnectionError, ResponseError, TimeoutError
 
 from shared.adapters import arq
-from shared.adapters.redis import lease_connection
+from shared.adapters.redis import connection, lease_connection
 from shared.adapters.redis.lease_connection import LeaseConnection
 from shared.settings import Settings
+from tests.patience import PATIENCE_SECONDS
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ async def test_what_is_asked_has_its_own_answers(calls: LeaseConnection, key: st
 async def test_what_was_told_is_sent_at_once(calls: LeaseConnection, key: str, settings: Settings) -> None:
     another = arq.connect(settings, connections=1)
     await calls.tell(("RPUSH", key, "a"))
-    assert await another.blpop([key], timeout=5) == (key.encode(), b"a")
+    assert await another.blpop([key], timeout=int(connection.ANSWER_SECONDS / 2)) == (key.encode(), b"a")
     await another.aclose(close_connection_pool=True)
 
 
@@ -77,7 +78,9 @@ async def test_the_answers_to_much_that_was_told_are_waited_for(
     calls: LeaseConnection, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lease_connection, "_MOST_UNREAD_BYTES", 200)
-    async with asyncio.timeout(4):  # less than what is waited for an answer that does not come
+    async with asyncio.timeout(
+        connection.ANSWER_SECONDS / 2
+    ):  # less than what is waited for an answer that does not come
         for number in range(1, 7):
             await calls.tell(("RPUSH", key, "x" * 90, number))
             assert len(calls._unread) == number % 2
@@ -97,10 +100,12 @@ async def test_an_answer_that_does_not_come_in_time_ends_the_connection(
     redis: arq.WakingRedis, calls: LeaseConnection, key: str
 ) -> None:
     assert await calls.ask(("LLEN", key)) == [0]
-    calls._connection.socket_timeout = 0.05
+    kept = calls._connection
+    patient, kept.socket_timeout = kept.socket_timeout, 0.05
     await calls.close()
     with pytest.raises(TimeoutError):
-        await calls.ask(("BLPOP", key, 5))
+        await calls.ask(("BLPOP", key, PATIENCE_SECONDS))
+    kept.socket_timeout = patient
     assert await calls.ask(("LLEN", key)) == [0]
 
 
@@ -116,12 +121,12 @@ async def test_who_waits_when_the_connection_is_lost_asks_again(
     calls: LeaseConnection, key: str, settings: Settings
 ) -> None:
     another = arq.connect(settings, connections=1)
-    waits = asyncio.create_task(calls.ask(("BLPOP", key, 30)))
+    waits = asyncio.create_task(calls.ask(("BLPOP", key, PATIENCE_SECONDS)))
     await asyncio.sleep(0.05)
     calls._connection._writer.transport.abort()
     await asyncio.sleep(0.05)
     await another.rpush(key, "a")
-    assert await asyncio.wait_for(waits, 4) == [[key.encode(), b"a"]]
+    assert await asyncio.wait_for(waits, PATIENCE_SECONDS) == [[key.encode(), b"a"]]
     await another.aclose(close_connection_pool=True)
 
 

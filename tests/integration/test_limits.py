@@ -20,7 +20,7 @@ from shared.adapters.mongodb import access_stores, opened
 from shared.core.access.audit import BY_OPERATOR, AuditAct
 from shared.core.documents import SpaceId
 from tests.instance import ROOT, Access, Instance
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import PATIENCE_SECONDS, SERVER_SETTINGS
 
 PROCESSES = 3
 PER_TOKEN = 800
@@ -38,13 +38,14 @@ def urls(server: Instance) -> Iterator[list[str]]:
         "HYPERTASK_MONGO_URL": settings.mongo_url,
         "HYPERTASK_MONGO_DATABASE": settings.mongo_database,
         "HYPERTASK_REDIS_URL": settings.redis_url,
+        **SERVER_SETTINGS,
         **{f"HYPERTASK_{name}": str(value) for name, value in LIMITS.items()},
     }
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(PROCESSES)]
         started = [
             subprocess.Popen(
-                [sys.executable, "-m", "api.serve", "--fd", str(one.fileno())],
+                [sys.executable, "-m", "tests.patient", "api.serve", "--fd", str(one.fileno())],
                 pass_fds=[one.fileno()],
                 env=environment,
                 cwd=ROOT,

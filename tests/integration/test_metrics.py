@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests.instance import Instance
+from tests.patience import PATIENCE_SECONDS
 
 TOKEN = "of a scraper"
 PORT = 18_464
@@ -94,7 +95,7 @@ def test_what_was_done_is_counted_logged_and_traced_and_nobody_is_named(instance
 
 def until_decided(instance: Instance, count: int) -> str:
     """What workers say when so many submissions were decided: they count a batch when its answers were sent."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         of_worker = scraped(instance, "worker")
         if sum(float(count) for _, count in decided_in(of_worker)) == count:
@@ -116,7 +117,7 @@ def way(span: dict[str, Any], by_id: dict[str, dict[str, Any]]) -> str:
 
 def until_spans(file: Path, name: str) -> list[dict[str, Any]]:
     """All, when there is one of that name: it ends after its answer was sent."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         spans = [json.loads(line) for line in file.read_text().splitlines()]
         if any(span["name"] == name for span in spans):

@@ -29,7 +29,7 @@ class World:
     def __init__(self, writers: list[Writer], mongo: Mongo) -> None:
         self.writer, self.other = writers
         self.mongo = mongo
-        self.store = MongoDocumentStore(mongo, give_up_after_seconds=20)
+        self.store = MongoDocumentStore(mongo, give_up_after_seconds=60)
         self.space = self.writer.space
 
     async def row(self) -> dict[str, Any]:

@@ -79,6 +79,6 @@ async def two_writers(settings: Settings, *, told: bool = True) -> AsyncIterator
         for token in ("one", "another"):
             commands = Commands()
             mongo = await stack.enter_async_context(opened(settings, [commands] if told else []))
-            found.append(Writer(MongoDocumentStore(mongo, give_up_after_seconds=20), commands, space, token))
+            found.append(Writer(MongoDocumentStore(mongo, give_up_after_seconds=60), commands, space, token))
         await found[0].write(submission({"id": "first"}))
         yield found

@@ -65,8 +65,16 @@ class MemoryQueue:
 class MemorySubmissionQueue:
     """SubmissionQueue."""
 
-    def __init__(self, queue: MemoryQueue, acknowledgements: MapAcknowledgements | None = None) -> None:
+    def __init__(
+        self,
+        queue: MemoryQueue,
+        acknowledgements: MapAcknowledgements | None = None,
+        *,
+        deadline_seconds: float | None = None,
+    ) -> None:
+        """`deadline_seconds`: another one than the queue's."""
         self._queue = queue
+        self._deadline_seconds = queue.deadline_seconds if deadline_seconds is None else deadline_seconds
         self._acknowledgements = acknowledgements
         self._process = secrets.token_hex(8)
         self._numbers = itertools.count(1)
@@ -96,11 +104,11 @@ class MemorySubmissionQueue:
         data = queue_messages.dump_envelope(self._process, next(self._numbers), sealed)
         envelope = queue_messages.load_envelope(data)
         future: asyncio.Future[list[Reply]] = asyncio.get_running_loop().create_future()
-        until = time.monotonic() + self._queue.deadline_seconds
+        until = time.monotonic() + self._deadline_seconds
         self._queue.spaces[space].waiting.append(_Waiting(envelope, future, until))
         self._queue.on_waiting(space)
         try:
-            async with asyncio.timeout(self._queue.deadline_seconds):
+            async with asyncio.timeout(self._deadline_seconds):
                 return await future
         except TimeoutError:
             raise UnavailableError("no worker answered in time") from None
@@ -109,21 +117,25 @@ class MemorySubmissionQueue:
 class MemoryInbox:
     """Inbox."""
 
-    def __init__(self, queue: MemoryQueue) -> None:
+    def __init__(self, queue: MemoryQueue, *, lease_seconds: float | None = None) -> None:
+        """`lease_seconds`: others than the queue's."""
         self._queue = queue
+        self._lease_seconds = queue.lease_seconds if lease_seconds is None else lease_seconds
 
     async def lease(self, space: SpaceId) -> MemoryLease | None:
         inbox = self._queue.spaces[space]
         if inbox.holder is not None and time.monotonic() < inbox.held_until:
             return None
-        return MemoryLease(self._queue, space, Fence(next(self._queue.fences), secrets.token_hex(8)))
+        fence = Fence(next(self._queue.fences), secrets.token_hex(8))
+        return MemoryLease(self._queue, space, fence, self._lease_seconds)
 
 
 class MemoryLease:
     """Lease."""
 
-    def __init__(self, queue: MemoryQueue, space: SpaceId, fence: Fence) -> None:
+    def __init__(self, queue: MemoryQueue, space: SpaceId, fence: Fence, seconds: float) -> None:
         self._queue = queue
+        self._seconds = seconds
         self._space = space
         self._fence = fence
         self._here = queue.spaces[space]
@@ -131,7 +143,7 @@ class MemoryLease:
         self._lost = False
         self._renewal: asyncio.Task[None] | None = None
         self._here.holder = fence.token
-        self._here.held_until = time.monotonic() + queue.lease_seconds
+        self._here.held_until = time.monotonic() + seconds
 
     @property
     def used_up(self) -> bool:
@@ -163,8 +175,8 @@ class MemoryLease:
 
     async def _renew(self) -> None:
         while self._here.holder == self._fence.token:
-            self._here.held_until = time.monotonic() + self._queue.lease_seconds
-            await asyncio.sleep(self._queue.lease_seconds / 3)
+            self._here.held_until = time.monotonic() + self._seconds
+            await asyncio.sleep(self._seconds / 3)
         self._lost = True
 
     def hand_over(self) -> bool:

@@ -32,6 +32,8 @@ _NOT_NOW: Final = re.compile(
 )
 """How an error of the server begins when it is out of memory or disk, or busy, or becomes a replica while somebody
 waits at it; inside a script it is quoted, and the driver has no class for it."""
+CONNECT_SECONDS: Final = 2.0
+ANSWER_SECONDS: Final = 5.0
 
 
 def connection_pool(settings: Settings, *, connections: int = 64) -> BlockingConnectionPool:
@@ -39,9 +41,9 @@ def connection_pool(settings: Settings, *, connections: int = 64) -> BlockingCon
     return _pool(
         settings,
         max_connections=connections,
-        timeout=5,
-        socket_connect_timeout=2,
-        socket_timeout=5,
+        timeout=ANSWER_SECONDS,
+        socket_connect_timeout=CONNECT_SECONDS,
+        socket_timeout=ANSWER_SECONDS,
         retry=Retry(ExponentialBackoff(cap=0.5, base=0.02), 3),
         retry_on_error=[ConnectionError, TimeoutError, BusyLoadingError],
         health_check_interval=15,

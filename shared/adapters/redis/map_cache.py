@@ -24,6 +24,9 @@ BUILD_LEASE_MS: Final = 10_000
 """How long the others wait for a builder that says nothing. It is renewed by nobody: a build that takes
 longer is repeated by another process, which costs time and nothing else."""
 
+_CALLED_SECONDS: Final = 3
+"""How long each of the others waits to be called before it looks. It stays under the socket's time."""
+
 
 class RedisHashMapCache:
     """HashMapCache on Redis: one Redis hash a space.
@@ -91,9 +94,8 @@ class RedisBuilderLock:
             other = cast("bytes | None", await self._redis.get(self._lock))
             if other is not None:
                 latch = self._latch(other.decode("utf-8", "replace"))
-                # Moving the element onto the same list leaves it there for the next one who waits. The
-                # blocking time stays under the socket's; who is not called by then looks again.
-                await cast("Awaitable[bytes | None]", self._redis.blmove(latch, latch, 3))
+                # Moving the element onto the same list leaves it there for the next one who waits.
+                await cast("Awaitable[bytes | None]", self._redis.blmove(latch, latch, _CALLED_SECONDS))
         return False
 
     async def __aexit__(self, *exc: object) -> None:

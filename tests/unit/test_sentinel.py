@@ -11,6 +11,7 @@ from redis.asyncio.sentinel import SentinelManagedConnection
 from redis.exceptions import ConnectionError, MasterDownError, ResponseError
 
 from shared.adapters.arq import PatientWorker, redis_settings
+from shared.adapters.redis import connection
 from shared.adapters.redis.connection import connection_pool, impatient_pool
 from shared.adapters.redis.sentinel import MasterConnection, MasterPool, MasterTlsConnection
 from shared.addresses import address_list
@@ -29,8 +30,8 @@ async def test_accounts_are_those_of_the_settings_and_a_sentinel_is_waited_for_a
     pool = connection_pool(SETTINGS, connections=5)
     assert isinstance(pool, MasterPool)
     assert (pool.service_name, pool.max_connections, pool.connection_class) == ("tasks", 5, MasterTlsConnection)
-    wanted = {"username": "app", "password": "of@redis", "db": 3, "ssl_ca_certs": "/ca.pem", "socket_timeout": 5}
-    assert wanted.items() <= pool.connection_kwargs.items()
+    wanted = {"username": "app", "password": "of@redis", "db": 3, "ssl_ca_certs": "/ca.pem"}
+    assert {**wanted, "socket_timeout": connection.ANSWER_SECONDS}.items() <= pool.connection_kwargs.items()
     assert not {"host", "port"} & pool.connection_kwargs.keys()
     asked = [client.connection_pool.connection_kwargs for client in pool.sentinel_manager.sentinels]
     assert [(one["host"], one["port"]) for one in asked] == [("one", 26379), ("two", 26380)]

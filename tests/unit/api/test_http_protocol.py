@@ -269,7 +269,7 @@ async def test_an_offer_of_another_protocol_is_passed_over(request_: bytes, size
     raw = request_ % OFFER + offered + request_ % b"" + request_ % OFFER + ONE
     for begin in range(0, len(raw), size):
         connection.protocol.data_received(raw[begin : begin + size])
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while len(connection.bodies) < 5:
             await asyncio.sleep(0.01)
     assert connection.bodies == [b"abcde", b"", b"abcde", b"abcde", b""]

@@ -24,7 +24,7 @@ A, B = {"id": "a", "title": "one", "tags": ["x"]}, {"id": "b", "title": "two"}
 
 @pytest.fixture
 def service() -> Service:
-    return Service(replace(Settings(), submit_deadline_seconds=5, lease_seconds=5))
+    return Service(replace(Settings(), submit_deadline_seconds=PATIENCE_SECONDS, lease_seconds=PATIENCE_SECONDS))
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from unittest.mock import Mock
 import pytest
 
 from api.authentication.trusted import TRUSTED_SECONDS, Trusted
+from tests.patience import PATIENCE_SECONDS
 
 
 class Store:
@@ -123,5 +124,5 @@ async def test_what_there_is_not_is_looked_up_each_time(clock: Mock) -> None:
 
 async def test_at_the_end_nothing_is_looked_up_any_more(clock: Mock) -> None:
     _, trusted = await renewing(clock)
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await trusted.close()

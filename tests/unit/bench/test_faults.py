@@ -39,6 +39,7 @@ from bench.faults.writers import letters
 from shared.settings import Settings
 from tests.instance import ROOT, Instance
 from tests.integration.truth import content_hash
+from tests.patience import PATIENCE_SECONDS
 
 FIRST = Edit("a", "d", 1, "a1", None, 0.0, 1.0)
 ON_FIRST = Edit("b", "d", 1, "b1", "a1", 1.0, 2.0)
@@ -232,10 +233,10 @@ def test_numbers_are_words_and_each_another_one() -> None:
 def echoing(links: Links) -> Iterator[tuple[socket.socket, socket.socket, object]]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         link = links.to(server.getsockname()[1])
-        with socket.create_connection(("127.0.0.1", link.port), timeout=10) as client:
+        with socket.create_connection(("127.0.0.1", link.port), timeout=PATIENCE_SECONDS) as client:
             accepted, _ = server.accept()
             with accepted:
-                accepted.settimeout(10)
+                accepted.settimeout(PATIENCE_SECONDS)
                 yield client, accepted, link
 
 
@@ -258,7 +259,7 @@ def test_a_link_that_is_cut_passes_nothing_and_all_when_it_is_healed() -> None:
             server.recv(9)
         link.heal()
         for end, text in ((server, b"three"), (client, b"2")):
-            end.settimeout(10)
+            end.settimeout(PATIENCE_SECONDS)
             assert end.recv(9) == text
 
 

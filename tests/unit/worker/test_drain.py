@@ -28,6 +28,7 @@ from shared.ports import (
     Transaction,
     UnavailableError,
 )
+from tests.patience import PATIENCE_SECONDS
 from worker.tasks.resolve import InboxDrain
 
 T = TypeVar("T")
@@ -47,7 +48,7 @@ def stale(name: str) -> Item:
 
 async def replies_of(store: DocumentStore, items: Sequence[Item]) -> tuple[Sequence[Reply], Announcement | None]:
     """In a process for what is large."""
-    inbox = MemoryInbox(MemoryQueue(deadline_seconds=5, lease_seconds=5))
+    inbox = MemoryInbox(MemoryQueue(deadline_seconds=PATIENCE_SECONDS, lease_seconds=PATIENCE_SECONDS))
     lease = await inbox.lease(SPACE)
     assert lease is not None
     return await InboxDrain(store, inbox, max_bytes=1_000_000, large=True)._replies(SPACE, lease, items)
@@ -74,7 +75,9 @@ class Worker:
     announced: list[Announcement] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.queue = MemoryQueue(deadline_seconds=5, lease_seconds=5, announce=self._announce)
+        self.queue = MemoryQueue(
+            deadline_seconds=PATIENCE_SECONDS, lease_seconds=PATIENCE_SECONDS, announce=self._announce
+        )
         self.submissions = MemorySubmissionQueue(self.queue)
 
     async def _announce(self, space: SpaceId, announcement: Announcement) -> None:
@@ -110,7 +113,7 @@ async def test_a_token_that_opens_many_spaces_has_one_of_them_decided_at_a_time_
             inside.remove(space)
             return await super().transact(space, work, *args, **kwargs)
 
-    queue = MemoryQueue(deadline_seconds=5, lease_seconds=5)
+    queue = MemoryQueue(deadline_seconds=PATIENCE_SECONDS, lease_seconds=PATIENCE_SECONDS)
     submissions = MemorySubmissionQueue(queue)
     drain = InboxDrain(Store(), MemoryInbox(queue), max_bytes=1_000_000)
 
@@ -283,7 +286,7 @@ async def test_a_process_for_what_is_large_keeps_nothing_of_a_batch_that_is_in_a
         error.read = read  # type: ignore[attr-defined]
         raise error
 
-    queue = MemoryQueue(deadline_seconds=5, lease_seconds=5)
+    queue = MemoryQueue(deadline_seconds=PATIENCE_SECONDS, lease_seconds=PATIENCE_SECONDS)
     inbox = MemoryInbox(queue)
     store.transact = transact  # type: ignore[method-assign]
     sending = asyncio.create_task(MemorySubmissionQueue(queue).submit(SPACE, item("d")))

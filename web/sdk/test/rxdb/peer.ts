@@ -13,7 +13,7 @@ import { wrappedValidateAjvStorage } from "rxdb/plugins/validate-ajv";
 import { replicateHypertask } from "../../src/rxdb/index.ts";
 
 const { HYPERTASK_URL: url, HYPERTASK_TOKEN: token } = process.env as Record<string, string>;
-const SECONDS = 20_000;
+const SECONDS = 150_000;
 
 interface Task {
   id: string;

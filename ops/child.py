@@ -43,7 +43,7 @@ class Child:
         log: Path,
         inherited: Sequence[int],
         orphan_signal: signal.Signals = signal.SIGKILL,
-        grace_seconds: float = 5.0,
+        grace_seconds: float = 20.0,
         telling: str = "",
         meanings: Mapping[int, str] = MappingProxyType({}),
     ) -> None:

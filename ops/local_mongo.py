@@ -56,7 +56,6 @@ def service(data: DataDirectory, program: Program, port: int) -> Service:
         log=data.log("mongod"),
         inherited=[data.children_lock],
         orphan_signal=signal.SIGTERM,  # which it always heeds; it leaves its data in order then
-        grace_seconds=20.0,
         telling='"s":"F"',
         meanings={
             _PORT_IS_TAKEN: f"Something else listens on {address}.",

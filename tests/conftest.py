@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from functools import cache
+from typing import Any
 
 import hypothesis
 import pytest
@@ -25,12 +26,13 @@ for _kind in ("connect", "read", "write", "pool"):
 set_constants(SERVER_CONSTANTS)
 # What a client trusts takes twenty milliseconds to read, and thousands of clients are made.
 vars(transports)["create_ssl_context"] = cache(vars(transports)["create_ssl_context"])
-# How long an example takes says nothing on a busy machine.
-hypothesis.settings.register_profile("tests", deadline=None, max_examples=25)
-hypothesis.settings.register_profile("soak", deadline=None, max_examples=500)
+# How long an example takes, or making it, says nothing on a busy machine.
+_SLOW: Any = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("tests", max_examples=25, **_SLOW)
+hypothesis.settings.register_profile("soak", max_examples=500, **_SLOW)
 # For who only asks whether a test fails: the example is not made smaller.
 hypothesis.settings.register_profile(
-    "fails", deadline=None, max_examples=25, phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate)
+    "fails", max_examples=25, phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate), **_SLOW
 )
 
 

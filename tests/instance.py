@@ -26,7 +26,13 @@ from shared.core.access.audit import BY_OPERATOR
 from shared.core.documents import SpaceId, UserName
 from shared.settings import Settings
 from tests import preloaded
-from tests.patience import PATIENCE_SECONDS, SERVER_CONSTANTS, SERVER_SETTINGS, STORE_TIMEOUT_SECONDS
+from tests.patience import (
+    PATIENCE_SECONDS,
+    SERVER_CONSTANTS,
+    SERVER_SETTINGS,
+    STORE_TIMEOUT_SECONDS,
+    SUBMIT_DEADLINE_SECONDS,
+)
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
@@ -188,7 +194,7 @@ class Instance:
             mongo_database=connection["mongo_database"],
             redis_url=connection["redis_url"],
             store_timeout_seconds=STORE_TIMEOUT_SECONDS,
-            submit_deadline_seconds=PATIENCE_SECONDS,
+            submit_deadline_seconds=SUBMIT_DEADLINE_SECONDS,
         )
 
     def access(

@@ -21,6 +21,7 @@ from shared.adapters.mongodb import MongoDocumentStore, opened
 from shared.core.documents import SequenceNumber, SpaceId
 from tests.chaos.load import Load, Report
 from tests.instance import ROOT, Instance
+from tests.patience import PATIENCE_SECONDS
 
 CLIENTS = 16
 HURRIED, DOCUMENTS = 8, 50
@@ -141,7 +142,7 @@ def test_eight_that_never_wait_lose_nothing(instance: Instance, tmp_path: Path, 
         )
         for n, access in enumerate([first, *others])
     ]
-    lost = [int(process.communicate(timeout=180)[0]) for process in processes]
+    lost = [int(process.communicate(timeout=5 * PATIENCE_SECONDS)[0]) for process in processes]
     assert [process.returncode for process in processes] == [0] * HURRIED
     assert lost == [0] * HURRIED, "an answer lacked the edit that it answered"
     for i in range(DOCUMENTS):

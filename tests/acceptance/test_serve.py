@@ -21,7 +21,7 @@ import pymongo
 import pymongo.errors
 import pytest
 
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import PATIENCE_SECONDS, SERVER_SETTINGS
 
 CHECKOUT = Path(__file__).parents[2]
 # In the checkout's own environment that is the very command; elsewhere it would first have to make one.
@@ -58,6 +58,7 @@ class Instance:
                 [*COMMAND, "--no-web-client", "--port", "0", "--json", "--data", str(data), *arguments],
                 stdout=out,
                 stderr=error,
+                env={**SERVER_SETTINGS, **os.environ},
                 start_new_session=True,
             )
 

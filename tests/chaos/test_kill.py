@@ -19,6 +19,7 @@ from redis import Redis, RedisError
 
 from tests.chaos.load import Load, Report
 from tests.instance import Instance
+from tests.patience import SERVER_SETTINGS
 
 CLIENTS = 4
 TAKEN_UP_SECONDS = 5.0
@@ -29,9 +30,9 @@ every client gets on, whenever that is."""
 
 
 @pytest.fixture(scope="module")
-def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+def instance(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Instance]:
     instance = Instance(tmp_path_factory.mktemp("chaos") / "data", api=2, workers=2, loads=True)
-    yield instance.start()
+    yield instance.start(**({} if request.config.getoption("--soak") else SERVER_SETTINGS))
     instance.discard()
 
 

@@ -46,7 +46,7 @@ class Client:
     def __init__(self, config: dict[str, Any], journal: IO[str]) -> None:
         address = urlsplit(config["url"])
         assert address.hostname == "127.0.0.1"
-        self._connection = http.client.HTTPConnection(address.hostname, address.port, timeout=30)
+        self._connection = http.client.HTTPConnection(address.hostname, address.port, timeout=PATIENCE_SECONDS)
         self._headers = {"authorization": f"Bearer {config['token']}", "content-type": "application/json"}
         self._journal = journal
         self.documents: dict[str, Document] = {}
